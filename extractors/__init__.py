@@ -1,0 +1,1 @@
+"""Backbones: load, cut, preprocess, run."""

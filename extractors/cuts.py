@@ -1,0 +1,217 @@
+"""Cut points: which there are, which is the default, what a cut's name means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from headstart.extractors.graph import Graph, Node, Ref
+from headstart.registry.entities import CutPoint
+from headstart.registry.names import nearest
+from headstart.storage.keys import fingerprint
+
+from headstart.errors import LayerNotFound
+
+POOLINGS = {"gap": "global average", "gmp": "global maximum", "flatten": "flattened"}
+
+DENSE = {"Dense", "EinsumDense"}
+CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D"}
+IDENTITIES = {
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "GaussianDropout",
+    "GaussianNoise",
+    "AlphaDropout",
+    "ActivityRegularization",
+    "Identity",
+}
+"""Layers that pass their input on unchanged at inference."""
+PROBABILITIES = {"softmax", "sigmoid"}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A cut that was asked for: a cut point, and the pooling behind it.
+
+    Attributes:
+        point: the cut point.
+        pooling: `gap`, `gmp`, `flatten` or None.
+    """
+
+    point: CutPoint
+    pooling: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The canonical name, such as `block5_pool|gap`."""
+        return self.point.name if self.pooling is None else f"{self.point.name}|{self.pooling}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The trunk fingerprint, pooling included."""
+        if self.pooling is None:
+            return self.point.fingerprint
+        return fingerprint("headstart.pooling/1", [self.point.fingerprint, self.pooling])
+
+
+def list_cuts(graph: Graph) -> tuple[CutPoint, ...]:
+    """Every tensor of the graph as a cut point, from the inputs upwards; one is the default."""
+    default = default_ref(graph)
+    return tuple(_to_point(graph, ref, ref == default) for ref in _refs(graph))
+
+
+def find_ref(graph: Graph, point: CutPoint) -> Ref:
+    """The tensor of a cut point, found by its name, its fingerprint checked.
+
+    Raises:
+        LayerNotFound: the graph is not the one that the cut point was listed from.
+    """
+    for ref in _refs(graph):
+        if _name(graph, ref) == point.name and graph.fingerprint(ref) == point.fingerprint:
+            return ref
+    raise LayerNotFound(
+        f"the model has no tensor {point.name!r} with fingerprint {point.fingerprint[:12]}",
+        hint="The stored model and the registry disagree; add the backbone again.",
+    )
+
+
+def _refs(graph: Graph) -> Iterator[Ref]:
+    for number, node in enumerate(graph.nodes):
+        for index in range(len(node.outputs)):
+            yield Ref(number, index)
+
+
+def _name(graph: Graph, ref: Ref) -> str:
+    name = graph.node(ref).name
+    return name if ref.index == 0 else f"{name}[{ref.index}]"
+
+
+def _to_point(graph: Graph, ref: Ref, is_default: bool) -> CutPoint:
+    node = graph.node(ref)
+    return CutPoint(
+        name=_name(graph, ref),
+        operation=node.kind,
+        input=_name(graph, node.inputs[0]) if node.inputs else None,
+        shape=tuple(graph.tensor(ref).shape[1:]),
+        dtype=str(graph.tensor(ref).dtype),
+        parameters_below=graph.parameters_below(ref),
+        fingerprint=graph.fingerprint(ref),
+        is_default=is_default,
+        warning=_warning(graph, ref),
+    )
+
+
+def default_ref(graph: Graph) -> Ref:
+    """The penultimate tensor: the input of the last layer with weights that feeds the output.
+
+    What follows that layer (softmax, dropout, reshape) has no weights and does not fool this.
+    A dropout before it passes its input on unchanged, so the layer below the dropout is named.
+    A model whose last layer with weights is no classifier (a convolution of 3x3, a batch
+    normalization, a recurrent layer) has no head: its output is the feature.
+    """
+    output = graph.outputs[0]
+    weighted = [number for number in graph.below(output) if graph.nodes[number].weights]
+    if not weighted or not _is_head(graph, graph.nodes[weighted[-1]], weighted[-1], output):
+        return _below_identities(graph, output)
+    return _below_identities(graph, graph.nodes[weighted[-1]].inputs[0])
+
+
+def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
+    """The cut that a name means: `LAYER`, `LAYER:input`, `LAYER:output`, `LAYER#1`, `…|gap`.
+
+    Args:
+        points: the backbone's cut points.
+        wanted: the name; None or `default` for the default cut.
+
+    Raises:
+        LayerNotFound: there is no such layer, side, call or pooling.
+    """
+    name, bar, pooling = (wanted or "default").partition("|")
+    if bar and pooling not in POOLINGS:
+        raise LayerNotFound(
+            f"no pooling {pooling!r} in cut {wanted!r}",
+            hint=f"Choose one of {', '.join(f'|{known}' for known in POOLINGS)}.",
+        )
+    if name == "default":
+        point = next(point for point in points if point.is_default)
+    else:
+        point = _find(points, name)
+    return Cut(point, pooling or None)
+
+
+def _find(points: Sequence[CutPoint], name: str) -> CutPoint:
+    by_name = {point.name: point for point in points}
+    if name in by_name:
+        return by_name[name]
+    layer, colon, side = name.rpartition(":")
+    if not colon:
+        layer, side = name, "output"
+    if side not in ("input", "output"):
+        raise LayerNotFound(
+            f"no side {side!r} in cut {name!r}", hint="Write LAYER:input or LAYER:output."
+        )
+    if layer not in by_name:
+        raise _unknown(layer, by_name)
+    point = by_name[layer]
+    if side == "output":
+        return point
+    if point.input is None:
+        raise LayerNotFound(
+            f"{layer!r} is an input of the backbone", hint=f"Write {layer} or {layer}:output."
+        )
+    return by_name[point.input]
+
+
+def _unknown(layer: str, known: Iterable[str]) -> LayerNotFound:
+    calls = [name for name in known if name.partition("#")[0] == layer]
+    if calls:
+        hint = f"It is called {len(calls)} times: write {' or '.join(calls)}."
+    else:
+        hint = nearest(layer, known) or "See `headstart backbone cuts` for the names."
+    return LayerNotFound(f"no layer {layer!r} in the backbone", hint=hint)
+
+
+def _is_head(graph: Graph, node: Node, number: int, output: Ref) -> bool:
+    if node.kind in DENSE:
+        return True
+    if node.kind not in CONVOLUTIONS:
+        return False
+    above = [graph.nodes[n] for n in graph.below(output) if n > number]
+    is_pointwise = set(node.operation.kernel_size) == {1}
+    gives_probabilities = any(n.activation in PROBABILITIES for n in [node, *above])
+    keeps_map = len(graph.tensor(output).shape) > 3
+    return gives_probabilities or (is_pointwise and not keeps_map)
+
+
+def _below_identities(graph: Graph, ref: Ref) -> Ref:
+    node = graph.node(ref)
+    while not node.is_input and _is_identity(node):
+        ref = node.inputs[0]
+        node = graph.node(ref)
+    return ref
+
+
+def _is_identity(node: Node) -> bool:
+    is_linear = node.kind == "Activation" and node.activation == "linear"
+    return node.kind in IDENTITIES or is_linear
+
+
+def _warning(graph: Graph, ref: Ref) -> str | None:
+    """Says so where the tensor holds class probabilities: at a softmax that is the output."""
+    outputs = {_below_identities(graph, output) for output in graph.outputs}
+    node = graph.node(ref)
+    at_output = ref in outputs or ref in graph.outputs
+    if at_output and _below(graph, ref).activation in PROBABILITIES:
+        width = graph.tensor(ref).shape[-1]
+        return f"{node.name} gives class probabilities ({width} of them), not features"
+    return None
+
+
+def _below(graph: Graph, ref: Ref) -> Node:
+    """The node that makes a tensor's values, through dropout, reshape and flatten."""
+    node = graph.node(_below_identities(graph, ref))
+    while node.kind in ("Reshape", "Flatten") and node.inputs:
+        node = graph.node(_below_identities(graph, node.inputs[0]))
+    return node

@@ -1,0 +1,41 @@
+"""Engines run a trunk on batches; TensorFlow is the reference that others are checked against."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from headstart.extractors.runtime import tensorflow
+
+
+class Engine(Protocol):
+    """Runs a trunk.
+
+    Attributes:
+        name: recorded with every shard.
+    """
+
+    name: str
+
+    def run(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Features of a batch (n, *input shape): one array (n, *feature shape) a cut."""
+        ...
+
+
+class TensorFlowEngine:
+    """The trunk as one TensorFlow function, in inference mode."""
+
+    name = "tensorflow"
+
+    def __init__(self, trunk: Any) -> None:
+        tf = tensorflow()
+        spec = tf.TensorSpec(trunk.inputs[0].shape, trunk.inputs[0].dtype)
+        call = tf.function(lambda batch: trunk(batch, training=False), input_signature=[spec])
+        # Traced here: Keras remembers sizes at the first call, which is not safe in a thread.
+        self._call = call.get_concrete_function()
+
+    def run(self, batch: np.ndarray) -> list[np.ndarray]:
+        outputs = self._call(tensorflow().constant(batch))
+        if not isinstance(outputs, list | tuple):
+            outputs = [outputs]
+        return [output.numpy() for output in outputs]

@@ -1,0 +1,63 @@
+"""From a source, or from a stored artifact, to a model and its graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headstart.extractors.graph import Graph, read_graph
+from headstart.extractors.sources.applications import open_application
+from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite0
+from headstart.extractors.sources.files import load_model, open_file
+from headstart.extractors.sources.opened import Opened
+from headstart.registry.zoo import get_entry
+
+from headstart.errors import BackboneError, ModelFileError
+
+SUFFIXES = {"keras": ".keras", "h5": ".h5"}
+
+
+def open_source(source: str, scratch: Path) -> Opened:
+    """Open whatever `backbone add` was given.
+
+    Args:
+        source: a path to `.keras` or `.h5`, `applications:NAME?…` or `zoo:NAME`.
+        scratch: a folder for files that the source has to make.
+
+    Raises:
+        BackboneError: it cannot be opened; the message says why.
+    """
+    scheme, colon, rest = source.partition(":")
+    if colon and scheme == "applications":
+        return open_application(rest, scratch)
+    if colon and scheme == "zoo":
+        entry = get_entry(rest)
+        if entry.source.startswith("applications:"):
+            return open_application(entry.name, scratch)
+        return open_efficientnet_lite0(scratch)
+    if colon and len(scheme) > 1 and "/" not in scheme and not Path(source).exists():
+        raise BackboneError(
+            f"no backbone source of kind {scheme!r} in {source!r}",
+            hint="Give a .keras or .h5 file, applications:NAME or zoo:NAME.",
+        )
+    return open_file(Path(source).expanduser())
+
+
+def load_graph(file: Path) -> Graph:
+    """The graph of a stored model file."""
+    return read_graph(load_model(file))
+
+
+def single_input_graph(opened: Opened) -> Graph:
+    """The graph of an opened source, which must have one input.
+
+    Raises:
+        ModelFileError: it has several.
+    """
+    graph = read_graph(opened.model)
+    if len(graph.inputs) != 1:
+        names = ", ".join(graph.node(ref).name for ref in graph.inputs)
+        raise ModelFileError(
+            f"the model has {len(graph.inputs)} inputs ({names})",
+            hint="Backbones with one input can be registered so far.",
+        )
+    return graph

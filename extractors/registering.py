@@ -1,0 +1,127 @@
+"""From a source to a backbone entity: open, cut, fingerprint, keep the file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from headstart.extractors import preprocessing as pre
+from headstart.extractors.cuts import Cut, list_cuts, resolve
+from headstart.extractors.graph import Graph
+from headstart.extractors.loading import SUFFIXES, open_source, single_input_graph
+from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.sources.opened import Opened
+from headstart.registry.entities import Backbone, CutPoint
+from headstart.storage.artifacts import ArtifactStore
+
+from headstart.errors import PreprocessingError
+
+RESCALING = {"Rescaling", "Normalization"}
+
+
+def read_backbone(
+    name: str,
+    source: str,
+    artifacts: ArtifactStore,
+    *,
+    cut: str | None = None,
+    preprocess: str | None = None,
+    licence: str | None = None,
+    tags: dict[str, str] | None = None,
+) -> Backbone:
+    """Open a source and describe it as a backbone; its file is copied into `artifacts`.
+
+    Args:
+        name: the backbone's name.
+        source: a path, `applications:NAME` or `zoo:NAME`.
+        artifacts: where the model file is kept.
+        cut: the default cut, if not the penultimate one.
+        preprocess: a mode, or a JSON or TOML file; what the source knows without it.
+        licence: SPDX name; what the source states without it.
+        tags: free keys and values.
+
+    Raises:
+        BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
+    """
+    with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
+        opened = open_source(source, Path(scratch))
+        graph = single_input_graph(opened)
+        pipeline, warnings = _preprocessing(opened, graph, preprocess)
+        cuts = list_cuts(graph)
+        chosen = resolve(cuts, cut)
+        if chosen.pooling is not None:
+            raise PreprocessingError(
+                f"the default cut {cut!r} has a pooling",
+                hint=f"Add it with --cut '{chosen.point.name}' and extract from '{cut}'.",
+            )
+        artifact = artifacts.put(opened.file, SUFFIXES[opened.format])
+    if chosen.point.warning:
+        warnings.append(chosen.point.warning)
+    tensor = graph.tensor(graph.inputs[0])
+    return Backbone(
+        name=name,
+        source=source,
+        format=opened.format,
+        artifact_digest=artifact.digest,
+        artifact_size=artifact.size,
+        inputs=[
+            {
+                "name": graph.node(graph.inputs[0]).name,
+                "shape": list(tensor.shape[1:]),
+                "dtype": str(tensor.dtype),
+            }
+        ],
+        parameters=opened.model.count_params(),
+        preprocessing=pipeline.to_json(),
+        preprocessing_fingerprint=pipeline.fingerprint,
+        licence=licence or opened.licence,
+        cuts=tuple(_with_default(cuts, chosen)),
+        tags=tags or {},
+        warnings=tuple(warnings),
+    )
+
+
+def _with_default(cuts: Sequence[CutPoint], chosen: Cut) -> list[CutPoint]:
+    return [replace(cut, is_default=cut.name == chosen.point.name) for cut in cuts]
+
+
+def _preprocessing(
+    opened: Opened, graph: Graph, given: str | None
+) -> tuple[Preprocessing, list[str]]:
+    """The pipeline, and warnings about it."""
+    tensor = graph.tensor(graph.inputs[0])
+    shape, dtype = tuple(tensor.shape[1:]), str(tensor.dtype)
+    if given is not None and Path(given).suffix in (".json", ".toml"):
+        pipeline = pre.read_file(Path(given))
+        _check_size(pipeline, shape)
+        return pipeline, []
+    if given is None and opened.preprocessing is not None:
+        return opened.preprocessing, []
+    pipeline = pre.for_input(shape, dtype, given)
+    is_guess = given is None and pipeline.output_size is not None and not _rescales(graph)
+    warning = (
+        "no preprocessing was given: pixels go in as 0..255; if the model was trained on scaled "
+        "pixels, add it again with --preprocess unit, tf, torch, caffe or a file"
+    )
+    return pipeline, [warning] if is_guess else []
+
+
+def _rescales(graph: Graph) -> bool:
+    """Whether one of the first layers rescales pixels by itself."""
+    return any(node.kind in RESCALING for node in graph.nodes[:4])
+
+
+def _check_size(pipeline: Preprocessing, shape: tuple[int | None, ...]) -> None:
+    size = pipeline.output_size
+    if size is None:
+        return
+    fits = len(size) == len(shape) and all(
+        want is None or have == want for have, want in zip(size, shape, strict=True)
+    )
+    if not fits:
+        raise PreprocessingError(
+            f"the preprocessing gives images of shape {size}, the backbone takes {shape}",
+            hint="Change the resize step or the channels.",
+        )

@@ -1,0 +1,1 @@
+"""Where a backbone can come from; one module per source."""

@@ -1,0 +1,101 @@
+"""Model files: `.keras` and whole-model HDF5."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+from headstart.extractors.runtime import keras
+from headstart.extractors.sources.opened import Opened
+
+from headstart.errors import ModelFileError, WeightsOnly, first_line
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+
+
+def open_file(path: Path) -> Opened:
+    """Open a saved model.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not a model that can be read.
+        WeightsOnly: it holds weights without an architecture.
+    """
+    return Opened(load_model(path), path, format_of(path))
+
+
+def format_of(path: Path) -> str:
+    """`keras` or `h5`, by the suffix, as Keras itself goes by it."""
+    if path.name.endswith(".weights.h5"):
+        raise _weights_only(path)
+    if path.suffix == ".keras":
+        return "keras"
+    if path.suffix in HDF5_SUFFIXES:
+        return "h5"
+    raise ModelFileError(
+        f"{path} is not a model file that can be read: its name ends in {path.suffix or 'nothing'}",
+        hint="Save the model as NAME.keras, or name it .h5 if it is one.",
+    )
+
+
+def load_model(path: Path) -> Any:
+    """A Keras model from a `.keras` or `.h5` file, never compiled, no code of the file run."""
+    if not path.exists():
+        raise ModelFileError(f"no model file {path}", hint="Check the path.")
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder", hint="Save the model as one file, NAME.keras.")
+    if format_of(path) == "keras":
+        _check_zip(path)
+    else:
+        _check_hdf5(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice to whoever saved it
+            # compile=False: an old optimizer's arguments must not break the load.
+            return keras().saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its layers raise
+        raise ModelFileError(
+            f"Keras cannot load {path} ({first_line(error)})",
+            hint="If it holds a layer or function of your own, rebuild it from Keras' layers.",
+        ) from error
+
+
+def _check_zip(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
+        raise _damaged(path, first_line(error)) from error
+    if damaged is not None:
+        raise _damaged(path, f"the checksum of {damaged} is wrong")
+    missing = {"config.json", "model.weights.h5"} - names
+    if missing:
+        raise _damaged(path, f"it holds no {min(missing)}")
+
+
+def _check_hdf5(path: Path) -> None:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            has_architecture = "model_config" in file.attrs
+    except OSError as error:
+        raise _damaged(path, first_line(error)) from error
+    if not has_architecture:
+        raise _weights_only(path)
+
+
+def _damaged(path: Path, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"{path} is damaged or not a model file ({reason})",
+        hint="Copy or save it again; nothing was registered.",
+    )
+
+
+def _weights_only(path: Path) -> WeightsOnly:
+    return WeightsOnly(
+        f"{path} holds weights but no architecture",
+        hint=f"Name the architecture: applications:NAME?weights={path.name}, or save the whole "
+        "model with model.save('NAME.keras').",
+    )

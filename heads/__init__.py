@@ -1,0 +1,1 @@
+"""Heads: train, evaluate, attach."""

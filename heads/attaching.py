@@ -1,0 +1,42 @@
+"""Attaching a head to its trunk: one ordinary Keras model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from headstart.extractors.runtime import keras
+from headstart.heads.dense_stack import DenseStack
+
+from headstart.errors import ParityError
+
+TOLERANCE = 1e-4
+
+
+def attach(trunk: Any, stack: DenseStack, name: str) -> Any:
+    """A `keras.Model` from the trunk's input to class probabilities; the trunk is frozen."""
+    model = keras().Model(trunk.inputs[0], stack.to_keras(trunk.outputs[0]), name=name)
+    for layer in model.layers:
+        layer.trainable = layer.name.startswith("head_")
+    return model
+
+
+def check_parity(model: Any, inputs: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference between the model's probabilities and those of the cached path.
+
+    Args:
+        model: the attached model.
+        inputs: preprocessed samples (n, *input shape).
+        expected: the head's probabilities on the cached features, (n, classes).
+
+    Raises:
+        ParityError: it is above 1e-4.
+    """
+    given = np.asarray(model.predict_on_batch(inputs))
+    difference = float(np.abs(given - expected).max())
+    if not difference <= TOLERANCE:  # also catches NaN
+        raise ParityError(
+            f"the attached model differs by {difference:.2g} from the cached features' path",
+            hint="Run `headstart features verify`; nothing was saved.",
+        )
+    return difference

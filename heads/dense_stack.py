@@ -1,0 +1,147 @@
+"""A trained head: a few dense layers with numpy weights, usable with and without Keras."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from headstart.extractors.runtime import keras
+from headstart.storage.manifest import Label
+
+from headstart.errors import HeadError
+
+FORMAT = "headstart.dense-stack/1"
+ACTIVATIONS = ("relu", "softmax")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`activation(x @ kernel + bias)`; kernel (inputs, outputs), bias (outputs,), float32."""
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    activation: str
+
+
+@dataclass(frozen=True)
+class DenseStack:
+    """Dense layers from flat features to class probabilities.
+
+    Attributes:
+        layers: from the features upwards; the last one has activation softmax.
+        classes: the label of each output, in order.
+    """
+
+    layers: tuple[Layer, ...]
+    classes: tuple[Label, ...]
+
+    @property
+    def width(self) -> int:
+        """Length of a feature vector."""
+        return len(self.layers[0].kernel)
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, classes) of features (n, …), flattened to (n, width).
+
+        Raises:
+            HeadError: the features are of another width.
+        """
+        x = flat(features)
+        if x.shape[1] != self.width:
+            raise HeadError(f"the head takes {self.width} features, received {x.shape[1]}")
+        for layer in self.layers:
+            x = x @ layer.kernel + layer.bias
+            x = _softmax(x) if layer.activation == "softmax" else np.maximum(x, 0)
+        return x
+
+    def predict(self, features: np.ndarray) -> list[Label]:
+        """The most probable class of each row."""
+        return [self.classes[best] for best in self.predict_proba(features).argmax(axis=1)]
+
+    def to_keras(self, tensor: Any) -> Any:
+        """The head as Keras layers on a symbolic tensor of features; returns probabilities."""
+        layers = keras().layers
+        x = tensor if len(tensor.shape) == 2 else layers.Flatten(name="head_flatten")(tensor)
+        for number, layer in enumerate(self.layers, start=1):
+            is_last = number == len(self.layers)
+            name = "head_probabilities" if is_last else f"head_dense_{number}"
+            dense = layers.Dense(len(layer.bias), activation=layer.activation, name=name)
+            x = dense(x)
+            dense.set_weights([layer.kernel, layer.bias])
+        return x
+
+    def to_bytes(self) -> bytes:
+        """The stack as an `.npz` archive without pickles."""
+        head = {
+            "format": FORMAT,
+            "activations": [layer.activation for layer in self.layers],
+            "classes": list(self.classes),
+        }
+        arrays: dict[str, Any] = {"head": np.array(json.dumps(head))}
+        for number, layer in enumerate(self.layers):
+            arrays[f"kernel_{number}"] = layer.kernel
+            arrays[f"bias_{number}"] = layer.bias
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        return file.getvalue()
+
+    @staticmethod
+    def read(path: Path) -> DenseStack:
+        """The inverse of `to_bytes`."""
+        with np.load(path, allow_pickle=False) as arrays:
+            head = json.loads(str(arrays["head"]))
+            if head["format"] != FORMAT:
+                raise HeadError(f"{path} has format {head['format']!r}; this code reads {FORMAT}")
+            layers = tuple(
+                Layer(arrays[f"kernel_{number}"], arrays[f"bias_{number}"], activation)
+                for number, activation in enumerate(head["activations"])
+            )
+        return DenseStack(layers, tuple(head["classes"]))
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Mean and standard deviation of each feature, float64; constant features have std 1."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @staticmethod
+    def of(features: np.ndarray) -> Standardisation:
+        std = features.std(axis=0, dtype=np.float64)
+        std[std < 1e-12] = 1.0
+        return Standardisation(features.mean(axis=0, dtype=np.float64), std)
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        return ((features - self.mean) / self.std).astype(np.float32)
+
+    def fold(self, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights for raw features from weights for standardised ones.
+
+        With z = (x - mean) / std, z @ K + b = x @ (K / std) + (b - (mean / std) @ K).
+        """
+        wide = kernel.astype(np.float64) / self.std[:, None]
+        return wide.astype(np.float32), (bias - self.mean @ wide).astype(np.float32)
+
+
+def flat(features: np.ndarray) -> np.ndarray:
+    """Features (n, …) as vectors (n, width)."""
+    return features.reshape(len(features), -1)
+
+
+def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
+    """A stack; activations and shapes are checked."""
+    for layer in layers:
+        assert layer.activation in ACTIVATIONS
+        assert layer.kernel.shape[1:] == layer.bias.shape
+    return DenseStack(tuple(layers), tuple(classes))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)

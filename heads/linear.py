@@ -1,0 +1,88 @@
+"""Multinomial logistic regression, its L2 strength chosen on the validation split."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from headstart.heads.dense_stack import Layer, Standardisation
+from headstart.heads.kinds import Fitted, Part
+
+from headstart.errors import HeadError
+
+STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 1, 11))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear head.
+
+    Attributes:
+        strengths: candidates for C, the inverse of the L2 penalty on standardised features, as in
+            scikit-learn's `LogisticRegression`; the one with the lowest log loss on the
+            validation split is fitted again on train and validation together.
+        iterations: at most so many iterations of L-BFGS a fit.
+    """
+
+    kind: ClassVar[str] = "linear"
+    strengths: tuple[float, ...] = STRENGTHS
+    iterations: int = 2000
+
+    def __post_init__(self) -> None:
+        if not self.strengths or min(self.strengths) <= 0:
+            raise HeadError(f"strengths are {self.strengths}", hint="Give numbers above 0.")
+
+    def describe(self) -> dict[str, Any]:
+        return {**asdict(self), "strengths": list(self.strengths)}
+
+    def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        del seed  # the optimum does not depend on chance
+        path = self._search(train, validation) if len(validation) else []
+        strength = min(path, key=lambda step: step["log_loss"])["strength"] if path else 1.0
+        everything = train + validation if len(validation) else train
+        scale = Standardisation.of(everything.features)
+        model = self._fit(scale.apply(everything.features), everything.targets, strength)
+        kernel, bias = _as_softmax(model.coef_, model.intercept_)
+        kernel, bias = scale.fold(kernel, bias)
+        details = {"strength": strength, "iterations": int(model.n_iter_.max()), "path": path}
+        return Fitted((Layer(kernel, bias, "softmax"),), details)
+
+    def _search(self, train: Part, validation: Part) -> list[dict[str, float]]:
+        """Log loss on the validation split for each strength, from strong to weak penalty.
+
+        It stops when two steps in a row were worse than the best: the weaker the penalty, the
+        longer the fit takes.
+        """
+        from sklearn.metrics import log_loss
+
+        scale = Standardisation.of(train.features)
+        known, unknown = scale.apply(train.features), scale.apply(validation.features)
+        path: list[dict[str, float]] = []
+        for strength in sorted(self.strengths):
+            model = self._fit(known, train.targets, strength)
+            loss = log_loss(validation.targets, model.predict_proba(unknown), labels=model.classes_)
+            path.append({"strength": strength, "log_loss": float(loss)})
+            losses = [step["log_loss"] for step in path]
+            if len(losses) > 2 and min(losses[-2:]) > min(losses):
+                break
+        return path
+
+    def _fit(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Any:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=strength, max_iter=self.iterations)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # `iterations` is recorded
+            return model.fit(features, targets)
+
+
+def _as_softmax(coefficients: np.ndarray, intercepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel (width, classes) and bias; scikit-learn gives two classes one logistic row."""
+    if len(coefficients) == 1:
+        zeros = np.zeros_like(coefficients)
+        coefficients = np.concatenate([zeros, coefficients])
+        intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
+    return coefficients.T, intercepts

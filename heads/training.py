@@ -1,0 +1,103 @@
+"""Training: from a view to a fitted head with metrics on the held-out split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from headstart.heads.dense_stack import DenseStack, flat, stack_of
+from headstart.heads.kinds import HeadKind, Part
+from headstart.storage.manifest import Label
+from headstart.storage.views import FeatureView
+
+from headstart.errors import HeadError
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained head: the stack, its metrics, and how the fit went."""
+
+    stack: DenseStack
+    metrics: dict[str, Any]
+    details: dict[str, Any]
+
+
+def train(view: FeatureView, kind: HeadKind, seed: int) -> Trained:
+    """Fit a head on the view's train and validation splits and measure it on the test split.
+
+    Raises:
+        HeadError: the labels or splits do not allow it; the message says which.
+    """
+    classes = _classes(view)
+    parts = {split: _part(view, split, classes) for split in ("train", "validation", "test")}
+    _check(parts, classes)
+    fitted = kind.fit(parts["train"], parts["validation"], len(classes), seed)
+    stack = stack_of(fitted.layers, classes)
+    metrics = evaluate(stack.predict_proba(parts["test"].features), parts["test"].targets, classes)
+    metrics |= {f"n_{split}": len(part) for split, part in parts.items()}
+    return Trained(stack, metrics, fitted.details)
+
+
+def evaluate(
+    probabilities: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+) -> dict[str, Any]:
+    """Accuracy, macro F1, log loss and the confusion matrix (rows: truth).
+
+    Args:
+        probabilities: (n, classes).
+        targets: (n,) class numbers.
+        classes: the label of each number.
+    """
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+
+    numbers = range(len(classes))
+    guesses = probabilities.argmax(axis=1)
+    wide = probabilities.astype(np.float64)
+    wide /= wide.sum(axis=1, keepdims=True)
+    return {
+        "accuracy": float(accuracy_score(targets, guesses)),
+        "macro_f1": float(
+            f1_score(targets, guesses, labels=numbers, average="macro", zero_division=0.0)
+        ),
+        "log_loss": float(log_loss(targets, wide, labels=numbers)),
+        "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
+    }
+
+
+def _classes(view: FeatureView) -> list[Label]:
+    labels: set[Label] = set()
+    for sample in view.samples:
+        if sample.label is None:
+            raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
+        labels.add(sample.label)
+    if len(labels) < 2:
+        raise HeadError(
+            f"the dataset has {len(labels)} class: {', '.join(map(repr, labels)) or 'none'}",
+            hint="A head needs two or more.",
+        )
+    return sorted(labels, key=lambda label: (isinstance(label, str), label))
+
+
+def _part(view: FeatureView, split: str, classes: list[Label]) -> Part:
+    rows = view.split(split)
+    number = {label: position for position, label in enumerate(classes)}
+    targets = np.array([number[label] for label in rows.labels if label is not None], np.int64)
+    return Part(flat(rows.to_numpy()), targets)
+
+
+def _check(parts: dict[str, Part], classes: list[Label]) -> None:
+    for split in ("train", "test"):
+        if not len(parts[split]):
+            raise HeadError(
+                f"the {split} split is empty",
+                hint="Add samples, or say which is which in a `split` column or array.",
+            )
+    seen = set(np.unique(parts["train"].targets).tolist())
+    unseen = [label for number, label in enumerate(classes) if number not in seen]
+    if unseen:
+        raise HeadError(
+            f"class {unseen[0]!r} has no sample in the train split",
+            hint="Add samples of it, leave it out, or give a `split` column or array.",
+        )

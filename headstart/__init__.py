@@ -1,0 +1,57 @@
+"""Headstart: run every backbone once; train as many heads as you like.
+
+>>> import headstart as hs                          # doctest: +SKIP
+>>> ws = hs.init("zoo")
+>>> ws.backbones.add("vgg16", "applications:VGG16")
+>>> ws.datasets.add("flowers", "photos/")
+>>> features = ws.extract("vgg16", "flowers")
+>>> head = ws.heads.train("flowers", features, hs.Linear())
+>>> model = head.attach()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from headstart.errors import HeadstartError
+
+if TYPE_CHECKING:
+    from headstart.extractors.extraction import Settings
+    from headstart.heads.linear import Linear
+    from headstart.heads.mlp import MLP
+    from headstart.storage.views import FeatureView
+    from headstart.workspace import Head, Workspace, init, open
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "FeatureView",
+    "Head",
+    "HeadstartError",
+    "Linear",
+    "Settings",
+    "Workspace",
+    "__version__",
+    "init",
+    "open",
+]
+
+# Imported at first use: `import headstart` and `headstart --help` must cost nothing.
+_HOMES = {
+    "FeatureView": "headstart.storage.views",
+    "Head": "headstart.workspace",
+    "Linear": "headstart.heads.linear",
+    "MLP": "headstart.heads.mlp",
+    "Settings": "headstart.extractors.extraction",
+    "Workspace": "headstart.workspace",
+    "init": "headstart.workspace",
+    "open": "headstart.workspace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headstart' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

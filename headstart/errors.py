@@ -1,0 +1,162 @@
+"""The errors a user can meet, as one tree; this module imports nothing.
+
+HeadstartError
+├── WorkspaceError
+│   ├── WorkspaceNotFound (FileNotFoundError)
+│   ├── SchemaOutdated
+│   └── SchemaTooNew
+├── RegistryError
+│   ├── NotFound (LookupError)
+│   ├── AlreadyExists (ValueError)
+│   └── StillInUse (ValueError)
+├── BackboneError
+│   ├── ModelFileError (ValueError)
+│   │   └── WeightsOnly
+│   ├── WeightsUnavailable (ConnectionError)
+│   ├── LayerNotFound (LookupError)
+│   └── PreprocessingError (ValueError)
+├── DatasetError (ValueError)
+├── SampleError (ValueError)
+│   ├── SampleUnreadable
+│   └── SampleChanged
+├── FeatureError
+│   ├── FeaturesMissing (LookupError)
+│   ├── NonFiniteFeatures (ValueError)
+│   └── ShardDamaged (ValueError)
+├── ArtifactDamaged (ValueError)
+└── HeadError (ValueError)
+    └── ParityError
+
+Every message says what was received and where; `hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+
+class HeadstartError(Exception):
+    """Base of all errors that Headstart raises on purpose.
+
+    Args:
+        message: what was received, and where (file, dataset, row).
+        hint: what to do next; printed behind the message.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = " ".join(self.message.split())
+        if self.hint is None:
+            return text
+        return f"{text.rstrip('.')}. {' '.join(self.hint.split())}"
+
+
+class WorkspaceError(HeadstartError):
+    """Something is wrong with the workspace as a whole."""
+
+
+class WorkspaceNotFound(WorkspaceError, FileNotFoundError):
+    """There is no workspace in the folder named."""
+
+
+class SchemaOutdated(WorkspaceError):
+    """The database was made by older code and needs `headstart db upgrade`."""
+
+
+class SchemaTooNew(WorkspaceError):
+    """The database was made by newer code than this."""
+
+
+class RegistryError(HeadstartError):
+    """The registry cannot do what was asked."""
+
+
+class NotFound(RegistryError, LookupError):
+    """Nothing of that name is registered."""
+
+
+class AlreadyExists(RegistryError, ValueError):
+    """The name is taken by something else."""
+
+
+class StillInUse(RegistryError, ValueError):
+    """Other things depend on what was to be removed."""
+
+
+class BackboneError(HeadstartError):
+    """A backbone cannot be loaded, cut or run."""
+
+
+class ModelFileError(BackboneError, ValueError):
+    """A model file is missing, damaged or of a kind that cannot be read."""
+
+
+class WeightsOnly(ModelFileError):
+    """The file holds weights but no architecture."""
+
+
+class WeightsUnavailable(BackboneError, ConnectionError):
+    """Pretrained weights could not be fetched."""
+
+
+class LayerNotFound(BackboneError, LookupError):
+    """The backbone has no such cut point."""
+
+
+class PreprocessingError(BackboneError, ValueError):
+    """A preprocessing specification is not valid."""
+
+
+class DatasetError(HeadstartError, ValueError):
+    """A dataset's source cannot be read as a dataset."""
+
+
+class SampleError(HeadstartError, ValueError):
+    """One sample of a dataset is at fault; the message names it."""
+
+
+class SampleUnreadable(SampleError):
+    """The sample's content cannot be decoded."""
+
+
+class SampleChanged(SampleError):
+    """The sample's content is no longer what the manifest says."""
+
+
+class FeatureError(HeadstartError):
+    """Features cannot be computed or served."""
+
+
+class FeaturesMissing(FeatureError, LookupError):
+    """Features were asked for that have not been extracted."""
+
+
+class NonFiniteFeatures(FeatureError, ValueError):
+    """The trunk gave NaN or infinity for a sample."""
+
+
+class ShardDamaged(FeatureError, ValueError):
+    """A shard's file is missing, or is not what was committed."""
+
+
+class ArtifactDamaged(HeadstartError, ValueError):
+    """A stored artifact is missing, or is not what was registered."""
+
+
+class HeadError(HeadstartError, ValueError):
+    """A head cannot be trained, attached or used."""
+
+
+class ParityError(HeadError):
+    """Two ways that must give the same numbers do not."""
+
+
+def first_line(error: BaseException, limit: int = 200) -> str:
+    """A foreign exception in one line: its type and the first line of its message."""
+    text = str(error).strip()
+    line = text.splitlines()[0].strip() if text else ""
+    if len(line) > limit:
+        line = line[: limit - 1] + "…"
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -1,0 +1,1 @@
+"""SQL: backbones, cut points, datasets, feature sets, shards, heads and runs."""

@@ -1,0 +1,266 @@
+"""Backbones and their cut points, aliases and tags in SQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from headstart.registry import tables as t
+from headstart.registry.database import Database
+from headstart.registry.entities import Backbone, CutPoint
+from headstart.registry.names import nearest, split_version
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select
+
+from headstart.errors import AlreadyExists, NotFound, StillInUse
+
+
+class BackboneRepository:
+    """Reads and writes backbones; a reference is `NAME`, `NAME:VERSION` or an alias."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, backbone: Backbone) -> Backbone:
+        """Insert a backbone as the next version of its name.
+
+        The latest version is returned unchanged when it already is the same model with the same
+        preprocessing, so that adding twice is harmless.
+
+        Raises:
+            AlreadyExists: the name is another backbone's alias.
+        """
+        with self._database.writing() as connection:
+            if _find_id_by_alias(connection, backbone.name) is not None:
+                raise AlreadyExists(
+                    f"{backbone.name!r} is an alias of a backbone", hint="Choose another name."
+                )
+            latest = self._find(connection, backbone.name)
+            if latest is not None and _is_same(latest, backbone):
+                return latest
+            version = 1 if latest is None else latest.version + 1
+            backbone_id = _insert(connection, replace(backbone, version=version))
+            return self._get(connection, f"{backbone.name}:{version}", backbone_id)
+
+    def get(self, reference: str) -> Backbone:
+        """The backbone of that name, version or alias.
+
+        Raises:
+            NotFound: nothing of that name is registered.
+        """
+        with self._database.reading() as connection:
+            return self._get(connection, reference)
+
+    def find_all(self) -> list[Backbone]:
+        with self._database.reading() as connection:
+            ids = select(t.backbones.c.id).order_by(t.backbones.c.name, t.backbones.c.version)
+            return [
+                self._get(connection, str(id_), id_) for id_ in connection.execute(ids).scalars()
+            ]
+
+    def set_alias(self, alias: str, reference: str) -> Backbone:
+        """Let `alias` mean this backbone, whatever it meant before.
+
+        Raises:
+            AlreadyExists: a backbone has that name.
+        """
+        with self._database.writing() as connection:
+            backbone = self._get(connection, reference)
+            taken = select(exists().where(t.backbones.c.name == alias))
+            if connection.execute(taken).scalar():
+                raise AlreadyExists(f"a backbone is called {alias!r}", hint="Choose another alias.")
+            aliases = t.backbone_aliases
+            connection.execute(delete(aliases).where(aliases.c.alias == alias))
+            connection.execute(insert(aliases).values(alias=alias, backbone_id=backbone.id))
+            return self._get(connection, reference)
+
+    def set_tags(self, reference: str, tags: dict[str, str]) -> Backbone:
+        with self._database.writing() as connection:
+            backbone = self._get(connection, reference)
+            _set_tags(connection, backbone.id, tags)
+            return self._get(connection, reference, backbone.id)
+
+    def remove(self, reference: str, *, force: bool = False) -> Backbone:
+        """Forget a backbone; its features and heads stay.
+
+        Raises:
+            StillInUse: features or heads depend on it and `force` is not given.
+        """
+        with self._database.writing() as connection:
+            backbone = self._get(connection, reference)
+            uses = _describe_uses(connection, backbone)
+            if uses and not force:
+                raise StillInUse(
+                    f"backbone {backbone.label!r} is in use: {uses}",
+                    hint="Remove it all the same with --force; features and heads are kept, "
+                    "but can no longer be checked, extended or attached.",
+                )
+            connection.execute(delete(t.backbones).where(t.backbones.c.id == backbone.id))
+            return backbone
+
+    def _get(self, connection: Connection, reference: str, id_: int | None = None) -> Backbone:
+        found = self._find(connection, reference, id_)
+        if found is None:
+            known = [
+                *connection.execute(select(t.backbones.c.name).distinct()).scalars(),
+                *connection.execute(select(t.backbone_aliases.c.alias)).scalars(),
+            ]
+            raise NotFound(
+                f"no backbone {reference!r} is registered",
+                hint=nearest(reference, known)
+                or "See `headstart backbone list`, or add one with `headstart backbone add`.",
+            )
+        return found
+
+    def _find(
+        self, connection: Connection, reference: str, id_: int | None = None
+    ) -> Backbone | None:
+        id_ = id_ if id_ is not None else _find_id(connection, reference)
+        if id_ is None:
+            return None
+        row = connection.execute(select(t.backbones).where(t.backbones.c.id == id_)).one()
+        return _to_entity(connection, row)
+
+
+def _find_id(connection: Connection, reference: str) -> int | None:
+    name, version = split_version(reference)
+    query = select(t.backbones.c.id).where(t.backbones.c.name == name)
+    if version is not None:
+        query = query.where(t.backbones.c.version == version)
+    found = connection.execute(query.order_by(t.backbones.c.version.desc())).scalars().first()
+    return found if found is not None else _find_id_by_alias(connection, reference)
+
+
+def _find_id_by_alias(connection: Connection, alias: str) -> int | None:
+    aliases = t.backbone_aliases
+    query = select(aliases.c.backbone_id).where(aliases.c.alias == alias)
+    return connection.execute(query).scalar()
+
+
+def _is_same(one: Backbone, other: Backbone) -> bool:
+    """Whether both give the same features from the same cuts; file bytes may differ.
+
+    Zip archives hold times, so two saves of one model have two digests.
+    """
+    return [(cut.name, cut.fingerprint, cut.is_default) for cut in one.cuts] == [
+        (cut.name, cut.fingerprint, cut.is_default) for cut in other.cuts
+    ] and one.preprocessing_fingerprint == other.preprocessing_fingerprint
+
+
+def _insert(connection: Connection, backbone: Backbone) -> int:
+    statement = insert(t.backbones).values(
+        name=backbone.name,
+        version=backbone.version,
+        source=backbone.source,
+        format=backbone.format,
+        artifact_digest=backbone.artifact_digest,
+        artifact_size=backbone.artifact_size,
+        inputs=backbone.inputs,
+        parameters=backbone.parameters,
+        preprocessing=backbone.preprocessing,
+        preprocessing_fingerprint=backbone.preprocessing_fingerprint,
+        licence=backbone.licence,
+        warnings=list(backbone.warnings),
+    )
+    (backbone_id,) = connection.execute(statement).inserted_primary_key or (0,)
+    connection.execute(
+        insert(t.cut_points),
+        [
+            {
+                "backbone_id": backbone_id,
+                "position": position,
+                "name": cut.name,
+                "operation": cut.operation,
+                "input": cut.input,
+                "shape": list(cut.shape),
+                "dtype": cut.dtype,
+                "parameters_below": cut.parameters_below,
+                "fingerprint": cut.fingerprint,
+                "is_default": cut.is_default,
+                "warning": cut.warning,
+            }
+            for position, cut in enumerate(backbone.cuts)
+        ],
+    )
+    _set_tags(connection, backbone_id, backbone.tags)
+    return backbone_id
+
+
+def _set_tags(connection: Connection, backbone_id: int | None, tags: dict[str, str]) -> None:
+    table = t.backbone_tags
+    for key, value in tags.items():
+        connection.execute(
+            delete(table).where(table.c.backbone_id == backbone_id, table.c.key == key)
+        )
+        connection.execute(insert(table).values(backbone_id=backbone_id, key=key, value=value))
+
+
+def _describe_uses(connection: Connection, backbone: Backbone) -> str:
+    """What would be left without its model, in words; empty for nothing."""
+    sets, cuts = t.feature_sets.c, t.cut_points.c
+    own_cuts = select(cuts.fingerprint).where(cuts.backbone_id == backbone.id)
+    elsewhere = (
+        select(cuts.fingerprint)
+        .join(t.backbones, t.backbones.c.id == cuts.backbone_id)
+        .where(
+            cuts.backbone_id != backbone.id,
+            t.backbones.c.preprocessing_fingerprint == backbone.preprocessing_fingerprint,
+        )
+    )
+    rows = connection.execute(
+        select(func.coalesce(func.sum(t.shards.c.rows), 0))
+        .join(t.feature_sets, sets.id == t.shards.c.feature_set_id)
+        .where(
+            sets.preprocessing_fingerprint == backbone.preprocessing_fingerprint,
+            sets.cut_fingerprint.in_(own_cuts),
+            sets.cut_fingerprint.not_in(elsewhere),
+        )
+    ).scalar_one()
+    names = connection.execute(
+        select(t.heads.c.name).distinct().where(t.heads.c.backbone_id == backbone.id)
+    ).scalars()
+    parts = [f"{rows:,} rows of features"] if rows else []
+    parts += [f"head {name!r}" for name in sorted(names)]
+    return ", ".join(parts)
+
+
+def _to_entity(connection: Connection, row: Row[Any]) -> Backbone:
+    cuts = t.cut_points
+    cut_rows = connection.execute(
+        select(cuts).where(cuts.c.backbone_id == row.id).order_by(cuts.c.position)
+    )
+    aliases = t.backbone_aliases
+    alias_query = select(aliases.c.alias).where(aliases.c.backbone_id == row.id)
+    tag_query = select(t.backbone_tags).where(t.backbone_tags.c.backbone_id == row.id)
+    return Backbone(
+        id=row.id,
+        name=row.name,
+        version=row.version,
+        source=row.source,
+        format=row.format,
+        artifact_digest=row.artifact_digest,
+        artifact_size=row.artifact_size,
+        inputs=row.inputs,
+        parameters=row.parameters,
+        preprocessing=row.preprocessing,
+        preprocessing_fingerprint=row.preprocessing_fingerprint,
+        licence=row.licence,
+        warnings=tuple(row.warnings),
+        created_at=row.created_at,
+        cuts=tuple(_to_cut(cut) for cut in cut_rows),
+        aliases=tuple(sorted(connection.execute(alias_query).scalars())),
+        tags={tag.key: tag.value for tag in connection.execute(tag_query)},
+    )
+
+
+def _to_cut(row: Row[Any]) -> CutPoint:
+    return CutPoint(
+        name=row.name,
+        operation=row.operation,
+        input=row.input,
+        shape=tuple(row.shape),
+        dtype=row.dtype,
+        parameters_below=row.parameters_below,
+        fingerprint=row.fingerprint,
+        is_default=row.is_default,
+        warning=row.warning,
+    )

@@ -1,0 +1,172 @@
+"""Feature sets, their shards, and samples that could not be read, in SQL.
+
+The row of a shard is the only truth: a file without a row does not exist for readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from headstart.registry import tables as t
+from headstart.registry.database import Database
+from headstart.registry.entities import Failure, FeatureSet, Shard
+from sqlalchemy import Connection, Row, insert, select, update
+
+from headstart.errors import NotFound
+
+COMMITTED = "committed"
+QUARANTINED = "quarantined"
+
+
+class FeatureRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure_set(self, feature_set: FeatureSet) -> FeatureSet:
+        """The registered feature set of this key; inserted if it is new."""
+        with self._database.writing() as connection:
+            found = _find_set(connection, feature_set.key)
+            if found is None:
+                values = asdict(feature_set)
+                values["feature_key"] = values.pop("key")
+                values["shape"] = list(feature_set.shape)
+                del values["id"], values["created_at"]
+                connection.execute(insert(t.feature_sets).values(**values))
+                found = _find_set(connection, feature_set.key)
+            assert found is not None
+            return found
+
+    def find_set(self, key: str) -> FeatureSet | None:
+        with self._database.reading() as connection:
+            return _find_set(connection, key)
+
+    def get_set(self, key: str) -> FeatureSet:
+        """The feature set whose key begins so.
+
+        Raises:
+            NotFound: no key, or more than one, begins so.
+        """
+        with self._database.reading() as connection:
+            query = select(t.feature_sets).where(t.feature_sets.c.feature_key.startswith(key))
+            rows = connection.execute(query.limit(2)).all()
+        if len(rows) != 1:
+            raise NotFound(
+                f"{'no' if not rows else 'more than one'} feature key begins with {key!r}",
+                hint="See `headstart features list`.",
+            )
+        return _to_set(rows[0])
+
+    def find_sets(self) -> list[FeatureSet]:
+        with self._database.reading() as connection:
+            rows = connection.execute(select(t.feature_sets).order_by(t.feature_sets.c.id))
+            return [_to_set(row) for row in rows]
+
+    def find_shards(self, feature_set_id: int | None) -> list[Shard]:
+        """The committed shards of a feature set, oldest first."""
+        query = (
+            select(t.shards)
+            .where(t.shards.c.feature_set_id == feature_set_id, t.shards.c.status == COMMITTED)
+            .order_by(t.shards.c.created_at, t.shards.c.shard_id)
+        )
+        with self._database.reading() as connection:
+            return [_to_shard(row) for row in connection.execute(query)]
+
+    def commit_shards(self, shards: Sequence[Shard]) -> list[Shard]:
+        """Insert the rows of shards whose files are on disk, in one transaction.
+
+        Returns:
+            The shards that another process had committed before (their own file is now the
+            truth, so the one just written can go). Committing twice is harmless.
+        """
+        already: list[Shard] = []
+        with self._database.writing() as connection:
+            for shard in shards:
+                known = connection.execute(
+                    select(t.shards).where(t.shards.c.shard_id == shard.shard_id)
+                ).one_or_none()
+                values = _shard_values(shard)
+                if known is None:
+                    connection.execute(insert(t.shards).values(**values))
+                elif known.status == COMMITTED:
+                    already.append(shard)
+                else:  # computed again after its first file was quarantined
+                    statement = update(t.shards).where(t.shards.c.shard_id == shard.shard_id)
+                    connection.execute(statement.values(**values))
+        return already
+
+    def quarantine(self, shard: Shard) -> None:
+        """Serve nothing more from this shard; its rows count as missing."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(t.shards)
+                .where(t.shards.c.shard_id == shard.shard_id, t.shards.c.file == shard.file)
+                .values(status=QUARANTINED)
+            )
+
+    def find_failures(self, preprocessing_fingerprint: str) -> dict[str, str]:
+        """Sample digest to reason, for samples this preprocessing could not read."""
+        failures = t.failures.c
+        query = select(failures.digest, failures.reason).where(
+            failures.preprocessing_fingerprint == preprocessing_fingerprint
+        )
+        with self._database.reading() as connection:
+            return {row.digest: row.reason for row in connection.execute(query)}
+
+    def record_failures(self, failures: Iterable[Failure]) -> None:
+        with self._database.writing() as connection:
+            for failure in failures:
+                known = connection.execute(
+                    select(t.failures.c.digest).where(
+                        t.failures.c.digest == failure.digest,
+                        t.failures.c.preprocessing_fingerprint == failure.preprocessing_fingerprint,
+                    )
+                ).one_or_none()
+                if known is None:
+                    connection.execute(insert(t.failures).values(**asdict(failure)))
+
+
+def _find_set(connection: Connection, key: str) -> FeatureSet | None:
+    query = select(t.feature_sets).where(t.feature_sets.c.feature_key == key)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _to_set(row)
+
+
+def _shard_values(shard: Shard) -> dict[str, Any]:
+    values = asdict(shard)
+    del values["created_at"]
+    return values
+
+
+def _to_set(row: Row[Any]) -> FeatureSet:
+    return FeatureSet(
+        id=row.id,
+        key=row.feature_key,
+        backbone=row.backbone,
+        cut=row.cut,
+        cut_fingerprint=row.cut_fingerprint,
+        trunk_fingerprint=row.trunk_fingerprint,
+        preprocessing=row.preprocessing,
+        preprocessing_fingerprint=row.preprocessing_fingerprint,
+        precision=row.precision,
+        view=row.view,
+        shape=tuple(row.shape),
+        dtype=row.dtype,
+        created_at=row.created_at,
+    )
+
+
+def _to_shard(row: Row[Any]) -> Shard:
+    return Shard(
+        shard_id=row.shard_id,
+        feature_set_id=row.feature_set_id,
+        file=row.file,
+        rows=row.rows,
+        size=row.size,
+        sha256=row.sha256,
+        engine=row.engine,
+        versions=row.versions,
+        status=row.status,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,129 @@
+"""The listings: plain SQL over the database's own driver.
+
+Importing SQLAlchemy costs a third of a second, more than a listing may take in all. The
+statements here read only and are plain enough for both databases; on SQLite they go straight to
+the driver, elsewhere through the engine. A test compares them with the repositories.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from headstart.registry import schema
+
+from headstart.config import Config
+from headstart.errors import RegistryError, WorkspaceError
+
+Fetch = Callable[[str], list[dict[str, Any]]]
+
+BACKBONES = """
+SELECT b.name, b.version, b.format, b.source, b.inputs, b.parameters, b.licence, b.artifact_size,
+       b.preprocessing, b.created_at, c.name AS cut, c.shape AS cut_shape
+FROM backbones b LEFT JOIN cut_points c ON c.backbone_id = b.id AND c.is_default
+ORDER BY b.name, b.version
+"""
+ALIASES = """
+SELECT a.alias, b.name, b.version FROM backbone_aliases a JOIN backbones b ON b.id = a.backbone_id
+ORDER BY a.alias
+"""
+DATASETS = """
+SELECT name, kind, source, digest, samples, unique_samples, classes, created_at
+FROM datasets ORDER BY name
+"""
+FEATURES = """
+SELECT f.feature_key, f.backbone, f.cut, f.shape, f.precision, f.view, f.created_at,
+       COUNT(s.shard_id) AS shards, COALESCE(SUM(s.rows), 0) AS rows,
+       COALESCE(SUM(s.size), 0) AS size
+FROM feature_sets f LEFT JOIN shards s ON s.feature_set_id = f.id AND s.status = 'committed'
+GROUP BY f.id, f.feature_key, f.backbone, f.cut, f.shape, f.precision, f.view, f.created_at
+ORDER BY f.id
+"""
+HEADS = """
+SELECT name, version, kind, backbone, cut, dataset, metrics, created_at
+FROM heads ORDER BY name, version
+"""
+JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics"}
+
+
+def backbones(config: Config) -> list[dict[str, Any]]:
+    return _read(config, _backbones)
+
+
+def datasets(config: Config) -> list[dict[str, Any]]:
+    return _read(config, lambda fetch: fetch(DATASETS))
+
+
+def features(config: Config) -> list[dict[str, Any]]:
+    return _read(config, lambda fetch: fetch(FEATURES))
+
+
+def heads(config: Config) -> list[dict[str, Any]]:
+    return _read(config, lambda fetch: fetch(HEADS))
+
+
+def _backbones(fetch: Fetch) -> list[dict[str, Any]]:
+    aliases: dict[tuple[str, int], list[str]] = {}
+    for row in fetch(ALIASES):
+        aliases.setdefault((row["name"], row["version"]), []).append(row["alias"])
+    return [
+        {**row, "aliases": aliases.get((row["name"], row["version"]), [])}
+        for row in fetch(BACKBONES)
+    ]
+
+
+def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    if config.sqlite_file is None:
+        return _read_through_engine(config, query)
+    if not config.sqlite_file.exists():
+        raise WorkspaceError(
+            f"the workspace's database {config.sqlite_file} is missing",
+            hint="Restore it, or make an empty one with `headstart db upgrade`.",
+        )
+    try:
+        with closing(sqlite3.connect(config.sqlite_file, timeout=60)) as connection:
+            connection.row_factory = sqlite3.Row
+
+            def fetch(sql: str) -> list[dict[str, Any]]:
+                return [_decode(dict(row)) for row in connection.execute(sql)]
+
+            has_schema = fetch("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")
+            schema.check(lambda: _revision(fetch) if has_schema else None)
+            return query(fetch)
+    except sqlite3.Error as error:
+        raise RegistryError(
+            f"cannot read {config.sqlite_file}: {error}", hint="See `headstart doctor`."
+        ) from error
+
+
+def _read_through_engine(
+    config: Config, query: Callable[[Fetch], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    from headstart.registry.database import Database
+
+    database = Database(config)
+    try:
+        schema.check(lambda: schema.current(config))
+        with database.reading() as connection:
+            return query(
+                lambda sql: [_decode(dict(row._mapping)) for row in connection.exec_driver_sql(sql)]
+            )
+    finally:
+        database.close()
+
+
+def _revision(fetch: Fetch) -> str | None:
+    rows = fetch("SELECT version_num FROM alembic_version")
+    return rows[0]["version_num"] if rows else None
+
+
+def _decode(row: dict[str, Any]) -> dict[str, Any]:
+    for key in JSON_COLUMNS & row.keys():
+        if isinstance(row[key], str):
+            row[key] = json.loads(row[key])
+    if "created_at" in row:
+        row["created_at"] = str(row["created_at"])[:19]
+    return row

@@ -1,0 +1,41 @@
+"""Names: which are allowed, how a version is written, what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from headstart.errors import RegistryError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+def check_name(name: str, what: str) -> str:
+    """Give the name back if it may be used.
+
+    Raises:
+        RegistryError: it holds a character that has a meaning in references or paths.
+    """
+    if not NAME.fullmatch(name):
+        raise RegistryError(
+            f"{name!r} cannot name a {what}",
+            hint="Use letters, digits, '.', '_' and '-', beginning with a letter or digit.",
+        )
+    return name
+
+
+def split_version(reference: str) -> tuple[str, int | None]:
+    """`vgg16:2` is version 2 of vgg16; without a number it is the latest."""
+    name, colon, version = reference.rpartition(":")
+    if colon and version.isdecimal():
+        return name, int(version)
+    return reference, None
+
+
+def nearest(wanted: str, known: Iterable[str]) -> str | None:
+    """A question that names what was probably meant; None where nothing is near."""
+    matches = difflib.get_close_matches(wanted, list(known), n=3, cutoff=0.5)
+    if not matches:
+        return None
+    return f"Did you mean {' or '.join(repr(match) for match in matches)}?"

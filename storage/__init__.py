@@ -1,0 +1,1 @@
+"""Files: feature keys, shards, the row index, views, artifacts and manifests."""

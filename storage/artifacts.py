@@ -1,0 +1,75 @@
+"""Model files and heads, kept by content address and checked whenever they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.storage.files import BLOCK, sha256_of_file, written_aside
+
+from headstart.errors import ArtifactDamaged
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A stored file: its sha256 in hex and its size in bytes."""
+
+    digest: str
+    size: int
+
+
+class ArtifactStore:
+    """Files under `root`, each called by its sha256; the suffix is kept, as Keras reads it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, source: Path, suffix: str) -> Artifact:
+        """Copy a file into the store; a file already there is not written again."""
+        digest = sha256_of_file(source)
+        size = source.stat().st_size
+        target = self._path(digest, suffix)
+        if not (target.exists() and target.stat().st_size == size):
+            self._copy(source, target, digest)
+        return Artifact(digest, size)
+
+    def put_bytes(self, content: bytes, suffix: str) -> Artifact:
+        artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content))
+        with written_aside(self._path(artifact.digest, suffix)) as file:
+            file.write(content)
+        return artifact
+
+    def get(self, artifact: Artifact, suffix: str) -> Path:
+        """The path of a stored file, after its size and sha256 were found right.
+
+        Raises:
+            ArtifactDamaged: the file is missing or is not what was stored.
+        """
+        path = self._path(artifact.digest, suffix)
+        hint = "Add the same thing again: that puts the file back."
+        if not path.exists():
+            raise ArtifactDamaged(f"the artifact {path} is missing", hint=hint)
+        size = path.stat().st_size
+        if size != artifact.size:
+            raise ArtifactDamaged(
+                f"the artifact {path} is damaged: {size:,} bytes, not {artifact.size:,}", hint=hint
+            )
+        if sha256_of_file(path) != artifact.digest:
+            path.unlink()  # so that adding it again writes it anew
+            raise ArtifactDamaged(
+                f"the artifact {path} is damaged: its sha256 is another", hint=hint
+            )
+        return path
+
+    def _path(self, digest: str, suffix: str) -> Path:
+        return self._root / digest[:2] / f"{digest}{suffix}"
+
+    def _copy(self, source: Path, target: Path, digest: str) -> None:
+        copied = hashlib.sha256()
+        with source.open("rb") as reading, written_aside(target) as writing:
+            while block := reading.read(BLOCK):
+                copied.update(block)
+                writing.write(block)
+            if copied.hexdigest() != digest:
+                raise ArtifactDamaged(f"{source} changed while it was copied", hint="Try again.")

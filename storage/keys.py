@@ -1,0 +1,70 @@
+"""Identity: canonical JSON, digests of samples, feature keys. Never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+DIGEST_BYTES = 32
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one spelling of a JSON value: sorted keys, no spaces, UTF-8; NaN is refused.
+
+    Raises:
+        ValueError: the value holds NaN or infinity.
+        TypeError: the value holds something that JSON has no form for.
+    """
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode()
+
+
+def fingerprint(kind: str, value: Any) -> str:
+    """sha256 over the canonical JSON of `value`, in hex; `kind` keeps different things apart."""
+    return hashlib.sha256(kind.encode() + b"\0" + canonical_json(value)).hexdigest()
+
+
+def feature_key(
+    trunk_fingerprint: str, preprocessing_fingerprint: str, precision: str, view: int
+) -> str:
+    """The name of a feature set: whatever changes a number changes this."""
+    return fingerprint(
+        "headstart.feature-key/1",
+        {
+            "trunk": trunk_fingerprint,
+            "preprocessing": preprocessing_fingerprint,
+            "precision": precision,
+            "view": view,
+        },
+    )
+
+
+def digest_of_bytes(content: bytes) -> str:
+    """Digest of a file's or a text's raw bytes; what `sha256sum` prints."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_of_array(array: np.ndarray) -> str:
+    """Digest of an array's dtype, shape and bytes (C order, little endian)."""
+    array = np.ascontiguousarray(array)
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    head = f"array\0{array.dtype.str}\0{array.shape}\0".encode()
+    return hashlib.sha256(head + array.tobytes()).hexdigest()
+
+
+def pack_digests(digests: list[str]) -> np.ndarray:
+    """Hex digests as an array of shape (n, 32) and dtype uint8."""
+    packed = np.frombuffer(bytes.fromhex("".join(digests)), dtype=np.uint8)
+    return packed.reshape(len(digests), DIGEST_BYTES)
+
+
+def unpack_digests(packed: np.ndarray) -> list[str]:
+    """The inverse of `pack_digests`."""
+    text = packed.tobytes().hex()
+    width = 2 * DIGEST_BYTES
+    return [text[start : start + width] for start in range(0, len(text), width)]

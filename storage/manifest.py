@@ -1,0 +1,152 @@
+"""A dataset's manifest: its samples in order, with ids, digests, labels and splits.
+
+One JSON object a line: first what the dataset is, then a line per sample. The manifest's digest
+is over ids, sample digests, labels and splits, in order: where the files lie, and when they were
+last looked at, is not part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from headstart.storage.files import written_aside
+from headstart.storage.keys import canonical_json
+
+from headstart.errors import DatasetError
+
+FORMAT = "headstart.manifest"
+VERSION = 1
+SPLITS = ("train", "validation", "test")
+SPLIT_SHARES = (0.7, 0.1, 0.2)
+
+Label = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of a dataset.
+
+    Attributes:
+        id: stable and unique in the dataset: the path in a folder, the row's id, the row's number.
+        digest: sha256 of the raw content, in hex.
+        label: class name or number; None in an unlabelled dataset.
+        split: `train`, `validation` or `test`.
+        location: where the content is: a path, or a row of the arrays.
+        stat: size, mtime in ns and inode when the digest was computed; empty for array rows.
+    """
+
+    id: str
+    digest: str
+    label: Label | None
+    split: str
+    location: str | int
+    stat: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A dataset's samples in order."""
+
+    kind: str
+    source: str
+    samples: tuple[Sample, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over ids, sample digests, labels and splits, in order."""
+        content = hashlib.sha256(b"headstart.manifest/1\0")
+        for sample in self.samples:
+            row = [sample.id, sample.digest, sample.label, sample.split]
+            content.update(canonical_json(row) + b"\n")
+        return content.hexdigest()
+
+    @cached_property
+    def classes(self) -> list[Label]:
+        """The labels that occur, sorted: numbers by value, names by spelling."""
+        labels = {sample.label for sample in self.samples if sample.label is not None}
+        return sorted(labels, key=lambda label: (isinstance(label, str), label))
+
+    @cached_property
+    def unique(self) -> int:
+        return len({sample.digest for sample in self.samples})
+
+    def write(self, folder: Path) -> str:
+        """Write the manifest into a folder under the name of its content; returns that name."""
+        content = b"".join(_lines(self))
+        name = f"{hashlib.sha256(content).hexdigest()}.jsonl"
+        with written_aside(folder / name) as file:
+            file.write(content)
+        return name
+
+    @staticmethod
+    def read(path: Path) -> Manifest:
+        """Read what `write` wrote; the name is the content's hash and is checked.
+
+        Raises:
+            DatasetError: the file is missing or is not what was written.
+        """
+        hint = "Add the dataset again; cached features are not touched."
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise DatasetError(f"the manifest {path} is missing", hint=hint) from None
+        if hashlib.sha256(content).hexdigest() != path.stem:
+            raise DatasetError(f"the manifest {path} is damaged", hint=hint)
+        lines = content.splitlines()
+        head = json.loads(lines[0])
+        if head["format"] != FORMAT or head["version"] != VERSION:
+            raise DatasetError(
+                f"{path} has manifest version {head['version']}; this code reads {VERSION}",
+                hint="Upgrade headstart.",
+            )
+        samples = tuple(_to_sample(json.loads(line)) for line in lines[1:])
+        return Manifest(head["kind"], head["source"], samples)
+
+
+def split_of(digest: str) -> str:
+    """The split of a sample by its content: 70 % train, 10 % validation, 20 % test.
+
+    It depends on nothing else, so adding samples moves none, and copies of one picture never
+    stand on both sides.
+    """
+    place = int.from_bytes(hashlib.sha256(f"split\0{digest}".encode()).digest()[:8]) / 2**64
+    train, validation, _ = SPLIT_SHARES
+    if place < train:
+        return "train"
+    return "validation" if place < train + validation else "test"
+
+
+def _lines(manifest: Manifest) -> Iterable[bytes]:
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": manifest.kind,
+        "source": manifest.source,
+        "samples": len(manifest.samples),
+    }
+    yield canonical_json(head) + b"\n"
+    for sample in manifest.samples:
+        yield canonical_json(_to_json(sample)) + b"\n"
+
+
+def _to_json(sample: Sample) -> dict[str, Any]:
+    return {
+        "id": sample.id,
+        "digest": sample.digest,
+        "label": sample.label,
+        "split": sample.split,
+        "location": sample.location,
+        "stat": list(sample.stat),
+    }
+
+
+def _to_sample(row: dict[str, Any]) -> Sample:
+    return Sample(
+        row["id"], row["digest"], row["label"], row["split"], row["location"], tuple(row["stat"])
+    )
