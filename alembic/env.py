@@ -1,9 +1,9 @@
 """Alembic's entry: runs the migrations on the workspace's own engine."""
 
+from alembic import context
+
 from headstart.registry.database import Database
 from headstart.registry.tables import metadata
-
-from alembic import context
 
 database = Database(context.config.attributes["headstart"])
 try:

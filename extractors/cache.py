@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from headstart.errors import FeaturesMissing, ShardDamaged
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.storage.index import Index
 from headstart.storage.manifest import Manifest
 from headstart.storage.shards import ShardFile, read_digests, shard_id, write_shard
 from headstart.storage.views import FeatureView
-
-from headstart.errors import FeaturesMissing, ShardDamaged
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from headstart.errors import LayerNotFound
 from headstart.extractors.graph import Graph, Node, Ref
 from headstart.registry.entities import CutPoint
 from headstart.registry.names import nearest
 from headstart.storage.keys import fingerprint
-
-from headstart.errors import LayerNotFound
 
 POOLINGS = {"gap": "global average", "gmp": "global maximum", "flatten": "flattened"}
 

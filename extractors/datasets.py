@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, first_line
 from headstart.registry.names import nearest
 from headstart.storage.files import sha256_of_file
 from headstart.storage.keys import digest_of_array, digest_of_bytes
 from headstart.storage.manifest import SPLITS, Label, Manifest, Sample, split_of
-
-from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, first_line
 
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 KINDS = ("folder", "csv", "arrays")

@@ -12,13 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from headstart.extractors.cache import FeatureCache, Rows
-from headstart.extractors.cuts import Cut
-from headstart.extractors.preprocessing import Preprocessing
-from headstart.registry.entities import Backbone, Failure, FeatureSet
-from headstart.registry.features import FeatureRepository
-from headstart.storage.keys import feature_key
-from headstart.storage.manifest import Manifest, Sample
 
 from headstart.errors import (
     BackboneError,
@@ -28,6 +21,13 @@ from headstart.errors import (
     SampleUnreadable,
     first_line,
 )
+from headstart.extractors.cache import FeatureCache, Rows
+from headstart.extractors.cuts import Cut
+from headstart.extractors.preprocessing import Preprocessing
+from headstart.registry.entities import Backbone, Failure, FeatureSet
+from headstart.registry.features import FeatureRepository
+from headstart.storage.keys import feature_key
+from headstart.storage.manifest import Manifest, Sample
 
 PRECISION = "float32"
 VIEW = 0
@@ -73,6 +73,7 @@ class Report:
         feature_keys: feature key by cut.
         skipped_samples: id and reason of every sample left out.
         quarantined: damaged shards that were found and put aside.
+        warnings: what is doubtful about the cuts.
     """
 
     backbone: str
@@ -88,6 +89,7 @@ class Report:
     engine: str = "cache"
     skipped_samples: list[dict[str, str]] = field(default_factory=list)
     quarantined: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def feature_key(self) -> str:
@@ -157,6 +159,7 @@ class Extraction:
             feature_keys=keys_of(backbone, cuts),
             samples=len(manifest.samples),
             unique=manifest.unique,
+            warnings=[cut.point.warning for cut in cuts if cut.point.warning],
         )
 
     def run(self) -> Report:

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from headstart.extractors.runtime import keras
-from headstart.storage.keys import fingerprint
 
 from headstart.errors import ModelFileError
+from headstart.extractors.runtime import keras
+from headstart.storage.keys import fingerprint
 
 
 @dataclass(frozen=True)

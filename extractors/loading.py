@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from headstart.errors import BackboneError, ModelFileError
 from headstart.extractors.graph import Graph, read_graph
 from headstart.extractors.sources.applications import open_application
 from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite0
 from headstart.extractors.sources.files import load_model, open_file
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.zoo import get_entry
-
-from headstart.errors import BackboneError, ModelFileError
 
 SUFFIXES = {"keras": ".keras", "h5": ".h5"}
 

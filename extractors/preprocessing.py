@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from headstart.registry.names import nearest
-from headstart.storage.keys import fingerprint
 
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
+from headstart.registry.names import nearest
+from headstart.storage.keys import fingerprint
 
 FORMAT = "headstart.preprocessing/1"
 DEFAULT_SIZE = 224

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from headstart.errors import PreprocessingError
 from headstart.extractors import preprocessing as pre
 from headstart.extractors.cuts import Cut, list_cuts, resolve
 from headstart.extractors.graph import Graph
@@ -15,8 +16,6 @@ from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.storage.artifacts import ArtifactStore
-
-from headstart.errors import PreprocessingError
 
 RESCALING = {"Rescaling", "Normalization"}
 
@@ -27,7 +26,7 @@ def read_backbone(
     artifacts: ArtifactStore,
     *,
     cut: str | None = None,
-    preprocess: str | None = None,
+    preprocess: str | Preprocessing | None = None,
     licence: str | None = None,
     tags: dict[str, str] | None = None,
 ) -> Backbone:
@@ -38,7 +37,7 @@ def read_backbone(
         source: a path, `applications:NAME` or `zoo:NAME`.
         artifacts: where the model file is kept.
         cut: the default cut, if not the penultimate one.
-        preprocess: a mode, or a JSON or TOML file; what the source knows without it.
+        preprocess: a mode, a JSON or TOML file, or a pipeline; what the source knows without it.
         licence: SPDX name; what the source states without it.
         tags: free keys and values.
 
@@ -88,11 +87,14 @@ def _with_default(cuts: Sequence[CutPoint], chosen: Cut) -> list[CutPoint]:
 
 
 def _preprocessing(
-    opened: Opened, graph: Graph, given: str | None
+    opened: Opened, graph: Graph, given: str | Preprocessing | None
 ) -> tuple[Preprocessing, list[str]]:
     """The pipeline, and warnings about it."""
     tensor = graph.tensor(graph.inputs[0])
     shape, dtype = tuple(tensor.shape[1:]), str(tensor.dtype)
+    if isinstance(given, Preprocessing):
+        _check_size(given, shape)
+        return given, []
     if given is not None and Path(given).suffix in (".json", ".toml"):
         pipeline = pre.read_file(Path(given))
         _check_size(pipeline, shape)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.metadata
 import os
+import sys
+import tempfile
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 
 from headstart.errors import BackboneError
 
 
+@functools.cache
 def keras() -> ModuleType:
     """The keras module, on the TensorFlow backend.
 
@@ -17,16 +23,45 @@ def keras() -> ModuleType:
         BackboneError: Keras runs on another backend in this process.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    # 2: errors are still shown; the rest is about CUDA on machines that have none.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")  # at import time, from TensorFlow's own dependencies
         import keras as module
+
+        if module.backend.backend() == "tensorflow":
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()  # looks for a GPU, and says so at length
     if module.backend.backend() != "tensorflow":
         raise BackboneError(
             f"Keras runs on {module.backend.backend()!r}", hint="Set KERAS_BACKEND=tensorflow."
         )
     return module
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what C++ code writes to standard error, unless something fails.
+
+    TensorFlow 2.21 logs a dozen lines at import whatever TF_CPP_MIN_LOG_LEVEL says; whoever sets
+    that variable gets them all.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def tensorflow() -> ModuleType:

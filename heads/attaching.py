@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from headstart.extractors.runtime import keras
-from headstart.heads.dense_stack import DenseStack
 
 from headstart.errors import ParityError
+from headstart.extractors.runtime import keras
+from headstart.heads.dense_stack import DenseStack
 
 TOLERANCE = 1e-4
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from headstart.extractors.runtime import keras
-from headstart.storage.manifest import Label
 
 from headstart.errors import HeadError
+from headstart.extractors.runtime import keras
+from headstart.storage.manifest import Label
 
 FORMAT = "headstart.dense-stack/1"
 ACTIVATIONS = ("relu", "softmax")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+
 from headstart.heads.dense_stack import Layer
 
 
@@ -37,8 +38,7 @@ class Fitted:
 class HeadKind(Protocol):
     """Settings of a head; `kind` is its name in the registry."""
 
-    @property
-    def kind(self) -> str: ...
+    kind: ClassVar[str]
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         """Fit on `train`, choose on `validation` (which may be empty)."""

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
+from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer, Standardisation
 from headstart.heads.kinds import Fitted, Part
 
-from headstart.errors import HeadError
-
-STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 1, 11))
+STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 0, 9))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Linear:
         strength = min(path, key=lambda step: step["log_loss"])["strength"] if path else 1.0
         everything = train + validation if len(validation) else train
         scale = Standardisation.of(everything.features)
-        model = self._fit(scale.apply(everything.features), everything.targets, strength)
+        model = self._model(C=strength)
+        _fit(model, scale.apply(everything.features), everything.targets)
         kernel, bias = _as_softmax(model.coef_, model.intercept_)
         kernel, bias = scale.fold(kernel, bias)
         details = {"strength": strength, "iterations": int(model.n_iter_.max()), "path": path}
@@ -52,16 +53,17 @@ class Linear:
     def _search(self, train: Part, validation: Part) -> list[dict[str, float]]:
         """Log loss on the validation split for each strength, from strong to weak penalty.
 
-        It stops when two steps in a row were worse than the best: the weaker the penalty, the
-        longer the fit takes.
+        Each fit starts from the one before. The search stops when two steps in a row were worse
+        than the best: the weaker the penalty, the longer a fit takes.
         """
         from sklearn.metrics import log_loss
 
         scale = Standardisation.of(train.features)
         known, unknown = scale.apply(train.features), scale.apply(validation.features)
+        model = self._model(warm_start=True)
         path: list[dict[str, float]] = []
         for strength in sorted(self.strengths):
-            model = self._fit(known, train.targets, strength)
+            _fit(model.set_params(C=strength), known, train.targets)
             loss = log_loss(validation.targets, model.predict_proba(unknown), labels=model.classes_)
             path.append({"strength": strength, "log_loss": float(loss)})
             losses = [step["log_loss"] for step in path]
@@ -69,14 +71,18 @@ class Linear:
                 break
         return path
 
-    def _fit(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Any:
-        from sklearn.exceptions import ConvergenceWarning
+    def _model(self, **settings: Any) -> Any:
         from sklearn.linear_model import LogisticRegression
 
-        model = LogisticRegression(C=strength, max_iter=self.iterations)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # `iterations` is recorded
-            return model.fit(features, targets)
+        return LogisticRegression(max_iter=self.iterations, **settings)
+
+
+def _fit(model: Any, features: np.ndarray, targets: np.ndarray) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the iterations are recorded
+        model.fit(features, targets)
 
 
 def _as_softmax(coefficients: np.ndarray, intercepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
+from headstart.errors import HeadError
 from headstart.extractors.runtime import keras, tensorflow
 from headstart.heads.dense_stack import Layer, Standardisation
 from headstart.heads.kinds import Fitted, Part
-
-from headstart.errors import HeadError
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, flat, stack_of
 from headstart.heads.kinds import HeadKind, Part
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
-
-from headstart.errors import HeadError
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def evaluate(
     wide /= wide.sum(axis=1, keepdims=True)
     return {
         "accuracy": float(accuracy_score(targets, guesses)),
-        "macro_f1": float(
-            f1_score(targets, guesses, labels=numbers, average="macro", zero_division=0.0)
-        ),
+        "macro_f1": float(f1_score(targets, guesses, labels=numbers, average="macro")),
         "log_loss": float(log_loss(targets, wide, labels=numbers)),
         "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
     }

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.errors import HeadstartError
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from headstart.workspace import Head, Workspace, init, open
 
 __version__ = "0.1.0"
+
+if not Path(__file__).with_name("registry").exists():
+    # Imported from a checkout's root, which Python puts on the path before the installed package:
+    # there the other folders lie beside this one, not in it.
+    __path__.append(str(Path(__file__).parent.parent))
 
 __all__ = [
     "MLP",

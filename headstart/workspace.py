@@ -269,7 +269,7 @@ class Backbones:
         source: str | Path,
         *,
         cut: str | None = None,
-        preprocess: str | None = None,
+        preprocess: str | Preprocessing | None = None,
         licence: str | None = None,
         tags: dict[str, str] | None = None,
     ) -> Backbone:
@@ -279,7 +279,8 @@ class Backbones:
             name: letters, digits, `.`, `_`, `-`.
             source: a `.keras` or `.h5` file, `applications:NAME?weights=…`, `zoo:NAME`.
             cut: the default cut, if not the penultimate one.
-            preprocess: `raw`, `unit`, `tf`, `torch`, `caffe`, `array`, or a JSON or TOML file.
+            preprocess: `raw`, `unit`, `tf`, `torch`, `caffe`, `array`, a JSON or TOML file, or
+                a `Preprocessing`.
             licence: SPDX name.
             tags: free keys and values.
         """
@@ -432,21 +433,21 @@ class Heads:
                 "the view does not know its backbone and dataset",
                 hint="Train on what ws.extract or ws.features gives, not on a part of it.",
             )
-        kind = kind or Linear()
+        chosen: HeadKind = kind or Linear()
         started = time.monotonic()
-        trained = train(features, kind, seed)
+        trained = train(features, chosen, seed)
         artifact = self._workspace.artifacts.put_bytes(trained.stack.to_bytes(), HEAD_SUFFIX)
         record = self._repository.add(
             HeadRecord(
                 name=name,
-                kind=kind.kind,
+                kind=chosen.kind,
                 backbone=origin.backbone.label,
                 backbone_id=origin.backbone.id,
                 cut=origin.cut.name,
                 feature_key=features.key,
                 dataset=origin.dataset.name,
                 dataset_digest=origin.dataset.digest,
-                settings={**kind.describe(), **trained.details},
+                settings={**chosen.describe(), **trained.details},
                 metrics=trained.metrics,
                 classes=list(trained.stack.classes),
                 seed=seed,

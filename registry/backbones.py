@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select
+
+from headstart.errors import AlreadyExists, NotFound, StillInUse
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.registry.names import nearest, split_version
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select
-
-from headstart.errors import AlreadyExists, NotFound, StillInUse
 
 
 class BackboneRepository:

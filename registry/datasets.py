@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Dataset
 from headstart.registry.names import nearest
-from sqlalchemy import Connection, Row, delete, insert, select, update
-
-from headstart.errors import AlreadyExists, NotFound
 
 
 class DatasetRepository:

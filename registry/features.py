@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from headstart.registry import tables as t
-from headstart.registry.database import Database
-from headstart.registry.entities import Failure, FeatureSet, Shard
 from sqlalchemy import Connection, Row, insert, select, update
 
 from headstart.errors import NotFound
+from headstart.registry import tables as t
+from headstart.registry.database import Database
+from headstart.registry.entities import Failure, FeatureSet, Shard
 
 COMMITTED = "committed"
 QUARANTINED = "quarantined"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import Connection, Row, func, insert, select
+
+from headstart.errors import NotFound
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Head
 from headstart.registry.names import nearest, split_version
-from sqlalchemy import Connection, Row, func, insert, select
-
-from headstart.errors import NotFound
 
 
 class HeadRepository:

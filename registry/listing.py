@@ -13,10 +13,9 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from headstart.registry import schema
-
 from headstart.config import Config
 from headstart.errors import RegistryError, WorkspaceError
+from headstart.registry import schema
 
 Fetch = Callable[[str], list[dict[str, Any]]]
 

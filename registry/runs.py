@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from sqlalchemy import insert, select
+
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Run
-from sqlalchemy import insert, select
 
 
 class RunRepository:

@@ -57,7 +57,8 @@ def upgrade(config: Config) -> str:
 
 def current(config: Config) -> str | None:
     """The database's revision; None for an empty database."""
-    from alembic.migration import MigrationContext
+    from sqlalchemy import inspect
+
     from headstart.registry.database import Database
 
     if config.sqlite_file is not None and not config.sqlite_file.exists():

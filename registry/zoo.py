@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from headstart.registry.names import nearest
-
 from headstart.errors import NotFound
+from headstart.registry.names import nearest
 
 
 @dataclass(frozen=True)

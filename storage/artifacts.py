@@ -6,9 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.storage.files import BLOCK, sha256_of_file, written_aside
-
 from headstart.errors import ArtifactDamaged
+from headstart.storage.files import BLOCK, sha256_of_file, written_aside
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from headstart.storage.keys import DIGEST_BYTES, pack_digests
 from headstart.storage.shards import ShardFile
 

@@ -15,10 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from headstart.errors import DatasetError
 from headstart.storage.files import written_aside
 from headstart.storage.keys import canonical_json
-
-from headstart.errors import DatasetError
 
 FORMAT = "headstart.manifest"
 VERSION = 1

@@ -13,10 +13,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from headstart.storage.files import written_aside
-from headstart.storage.keys import canonical_json, fingerprint, pack_digests, unpack_digests
 
 from headstart.errors import ShardDamaged
+from headstart.storage.files import written_aside
+from headstart.storage.keys import canonical_json, fingerprint, pack_digests, unpack_digests
 
 AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"
@@ -96,7 +96,7 @@ def read_shard(shard: ShardFile) -> ShardContent:
         with h5py.File(io.BytesIO(content), "r") as file:
             _check_identity(shard, file)
             digests = unpack_digests(file["digests"][()])  # type: ignore[index]
-            features = file["features"][()]  # type: ignore[index]
+            features = _rows(file, "features")
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise ShardDamaged(f"the shard {shard.path} cannot be read: {error}", hint=AGAIN) from error
     if len(digests) != shard.rows or len(features) != shard.rows:
@@ -113,7 +113,7 @@ def read_digests(shard: ShardFile) -> np.ndarray:
     content = _checked_bytes(shard)
     with h5py.File(io.BytesIO(content), "r") as file:
         _check_identity(shard, file)
-        digests = file["digests"][()]  # type: ignore[index]
+        digests = _rows(file, "digests")
     if digests.shape != (shard.rows, 32):
         raise ShardDamaged(f"the shard {shard.path} has not {shard.rows} rows", hint=AGAIN)
     return digests
@@ -141,6 +141,12 @@ def _checked_bytes(shard: ShardFile) -> bytes:
             f"the shard {shard.path} is not what was committed: its hash is another", hint=AGAIN
         )
     return content
+
+
+def _rows(file: h5py.File, name: str) -> np.ndarray:
+    dataset = file[name]
+    assert isinstance(dataset, h5py.Dataset)
+    return dataset[()]
 
 
 def _check_identity(shard: ShardFile, file: h5py.File) -> None:

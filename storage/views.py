@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from headstart.errors import FeatureError
 from headstart.storage.index import Index
 from headstart.storage.manifest import SPLITS, Label, Sample
 from headstart.storage.shards import ShardFile, read_shard
-
-from headstart.errors import FeatureError
 
 if TYPE_CHECKING:
     import tensorflow as tf

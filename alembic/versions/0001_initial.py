@@ -1,7 +1,6 @@
 """The first schema: backbones, datasets, feature sets, shards, heads and runs."""
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0001"
@@ -207,7 +206,6 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_shards_feature_set_id"), ["feature_set_id"], unique=False
         )
-
 
 
 def downgrade() -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
 from headstart.extractors.preprocessing import image_pipeline
 from headstart.extractors.runtime import keras
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.names import nearest
 from headstart.registry.zoo import ZooEntry, get_entry
-
-from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
 
 OPTIONS = ("weights", "size", "top")
 

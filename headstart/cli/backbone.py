@@ -1,0 +1,207 @@
+"""`backbone`: register, list, cut, name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    shape_text,
+    size_text,
+    table,
+    text,
+)
+
+if TYPE_CHECKING:
+    from headstart.registry.entities import Backbone, CutPoint
+
+
+def register(cli: click.Group) -> None:
+    group = click.Group("backbone", help="Registered pretrained models.")
+    command(group, "add")(_with_add_options(_add))
+    command(group, "list")(_list)
+    command(group, "show")(click.argument("name")(_show))
+    command(group, "cuts")(click.argument("name")(_cuts))
+    command(group, "alias")(click.argument("alias")(click.argument("name")(_alias)))
+    command(group, "tag")(
+        click.argument("name")(click.argument("tags", nargs=-1, required=True)(_tag))
+    )
+    command(group, "remove")(
+        click.argument("name")(
+            click.option("--force", is_flag=True, help="Also while features or heads use it.")(
+                _remove
+            )
+        )
+    )
+    cli.add_command(group)
+
+
+def _with_add_options(function: Any) -> Any:
+    options = (
+        click.argument("name"),
+        click.argument("source"),
+        click.option("--cut", help="The default cut, if not the penultimate one."),
+        click.option(
+            "--preprocess",
+            metavar="FILE|MODE",
+            help="raw, unit, tf, torch, caffe, array, or a JSON or TOML file.",
+        ),
+        click.option("--licence", help="SPDX name, such as Apache-2.0."),
+        click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be repeated."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _add(
+    call: Call,
+    name: str,
+    source: str,
+    cut: str | None,
+    preprocess: str | None,
+    licence: str | None,
+    tags: tuple[str, ...],
+) -> Result:
+    """Register SOURCE (a .keras or .h5 file, applications:NAME, zoo:NAME) under NAME."""
+    backbone = call.open().backbones.add(
+        name,
+        source,
+        cut=cut,
+        preprocess=preprocess,
+        licence=licence,
+        tags=_parse_tags(tags),
+    )
+    for warning in backbone.warnings:
+        note(f"warning: {warning}")
+    return _shown(backbone)
+
+
+def _list(call: Call) -> Result:
+    """List the registered backbones."""
+    from headstart.registry import listing
+
+    rows = listing.backbones(call.config)
+    columns = ("name", "input", "default cut", "feature", ">parameters", ">size", "licence")
+
+    def cells(row: dict[str, Any]) -> tuple[Any, ...]:
+        label = row["name"] if row["version"] == 1 else f"{row['name']}:{row['version']}"
+        names = " = ".join([label, *row["aliases"]])
+        return (
+            names,
+            shape_text(row["inputs"][0]["shape"]),
+            row["cut"],
+            shape_text(row["cut_shape"]),
+            row["parameters"],
+            size_text(row["artifact_size"]),
+            row["licence"],
+        )
+
+    empty = "No backbones yet. See `headstart zoo list`, then `headstart backbone add`."
+    return Result(
+        rows, lambda out: out.print(table(None, columns, list(map(cells, rows))) if rows else empty)
+    )
+
+
+def _show(call: Call, name: str) -> Result:
+    """Show a backbone: where it comes from, its preprocessing, its default cut."""
+    return _shown(call.open().backbones.get(name))
+
+
+def _cuts(call: Call, name: str) -> Result:
+    """List a backbone's cut points, from the input upwards."""
+    backbone = call.open().backbones.get(name)
+    columns = ("cut", "operation", "shape", ">parameters below", "")
+    rows = [
+        (
+            cut.name,
+            cut.operation,
+            shape_text(cut.shape),
+            cut.parameters_below,
+            "default" if cut.is_default else ("probabilities" if cut.warning else ""),
+        )
+        for cut in backbone.cuts
+    ]
+    return Result(
+        [_cut_json(cut) for cut in backbone.cuts],
+        lambda out: out.print(table(None, columns, rows)),
+    )
+
+
+def _alias(call: Call, name: str, alias: str) -> Result:
+    """Let ALIAS mean backbone NAME, whatever it meant before."""
+    return _shown(call.open().backbones.alias(alias, name))
+
+
+def _tag(call: Call, name: str, tags: tuple[str, ...]) -> Result:
+    """Set TAGS, each KEY=VALUE, on a backbone."""
+    return _shown(call.open().backbones.tag(name, _parse_tags(tags)))
+
+
+def _remove(call: Call, name: str, force: bool) -> Result:
+    """Forget a backbone; refused while features or heads depend on it."""
+    backbone = call.open().backbones.remove(name, force=force)
+    return Result(
+        {"removed": backbone.label},
+        lambda out: out.print(text(f"Removed backbone {backbone.label}.")),
+    )
+
+
+def _parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
+    parsed = {}
+    for tag in tags:
+        key, equals, value = tag.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"a tag is KEY=VALUE, received {tag!r}")
+        parsed[key] = value
+    return parsed
+
+
+def _shown(backbone: Backbone) -> Result:
+    from headstart.extractors.preprocessing import Preprocessing
+
+    steps = Preprocessing.from_json(backbone.preprocessing).describe()
+    tensor = backbone.inputs[0]
+    cut = backbone.default_cut
+    rows = [
+        ("name", f"{backbone.name}, version {backbone.version}"),
+        ("aliases", ", ".join(backbone.aliases) or None),
+        ("tags", ", ".join(f"{k}={v}" for k, v in backbone.tags.items()) or None),
+        ("source", backbone.source),
+        ("licence", backbone.licence),
+        ("file", f"{backbone.format}, {size_text(backbone.artifact_size)}"),
+        ("sha256", backbone.artifact_digest),
+        ("input", f"{tensor['name']}: {shape_text(tensor['shape'])}, {tensor['dtype']}"),
+        ("preprocessing", "\n".join(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
+        ("parameters", backbone.parameters),
+        ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.operation}"),
+        ("trunk", cut.fingerprint),
+        *(("warning", warning) for warning in backbone.warnings),
+    ]
+    return Result(_json(backbone), lambda out: out.print(table(None, ("what", ""), rows)))
+
+
+def _json(backbone: Backbone) -> dict[str, Any]:
+    data = {**vars(backbone), "default_cut": backbone.default_cut.name}
+    data["cuts"] = len(backbone.cuts)
+    del data["id"]
+    return data
+
+
+def _cut_json(cut: CutPoint) -> dict[str, Any]:
+    return {
+        "name": cut.name,
+        "operation": cut.operation,
+        "input": cut.input,
+        "shape": cut.shape,
+        "dtype": cut.dtype,
+        "params_below": cut.parameters_below,
+        "default": cut.is_default,
+        "fingerprint": cut.fingerprint,
+        "warning": cut.warning,
+    }

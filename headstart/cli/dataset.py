@@ -1,0 +1,111 @@
+"""`dataset`: register, list, refresh."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headstart.cli.output import Call, Result, command, progress_bar, table, text
+
+if TYPE_CHECKING:
+    from headstart.registry.entities import Dataset
+
+
+def register(cli: click.Group) -> None:
+    group = click.Group("dataset", help="Registered datasets.")
+    command(group, "add")(_with_add_options(_add))
+    command(group, "list")(_list)
+    command(group, "show")(click.argument("name")(_show))
+    command(group, "refresh")(click.argument("name")(_refresh))
+    command(group, "remove")(click.argument("name")(_remove))
+    cli.add_command(group)
+
+
+def _with_add_options(function: Any) -> Any:
+    options = (
+        click.argument("name"),
+        click.argument("source", type=click.Path(path_type=Path)),
+        click.option("--kind", help="folder, csv or arrays, if the name does not tell."),
+        click.option(
+            "--labels", type=click.Path(path_type=Path), help="For arrays: .npy, or one a line."
+        ),
+        click.option("--path-column", help="Column with the files' paths."),
+        click.option("--label-column", help="Column with the labels."),
+        click.option("--split-column", help="Column with train, validation or test."),
+        click.option("--id-column", help="Column with unique ids, if not the path."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _add(call: Call, name: str, source: Path, **options: Any) -> Result:
+    """Register SOURCE: a folder of class folders, a CSV, an .npz or .npy."""
+    workspace = call.open()
+    with progress_bar("reading", "files") as progress:
+        dataset = workspace.datasets.add(name, source, progress=progress, **options)
+    return _shown(call, dataset)
+
+
+def _list(call: Call) -> Result:
+    """List the registered datasets."""
+    from headstart.registry import listing
+
+    rows = listing.datasets(call.config)
+    columns = ("name", "kind", ">samples", ">unique", ">classes", "source")
+    cells = [
+        (r["name"], r["kind"], r["samples"], r["unique_samples"], len(r["classes"]), r["source"])
+        for r in rows
+    ]
+    empty = "No datasets yet. Add one with `headstart dataset add NAME FOLDER`."
+    return Result(rows, lambda out: out.print(table(None, columns, cells) if rows else empty))
+
+
+def _show(call: Call, name: str) -> Result:
+    """Show a dataset: its source, classes and splits."""
+    return _shown(call, call.open().datasets.get(name))
+
+
+def _refresh(call: Call, name: str) -> Result:
+    """Look at the source again; only files that changed are read."""
+    workspace = call.open()
+    with progress_bar("reading", "files") as progress:
+        return _shown(call, workspace.datasets.refresh(name, progress))
+
+
+def _remove(call: Call, name: str) -> Result:
+    """Forget a dataset; its features stay in the cache."""
+    call.open().datasets.remove(name)
+    return Result({"removed": name}, lambda out: out.print(text(f"Removed dataset {name}.")))
+
+
+def _shown(call: Call, dataset: Dataset) -> Result:
+    manifest = call.open().datasets.manifest(dataset)
+    counts = Counter((str(sample.label), sample.split) for sample in manifest.samples)
+    splits = ("train", "validation", "test")
+    rows = [
+        (name, *(counts[name, split] for split in splits), sum(counts[name, s] for s in splits))
+        for name in dataset.classes
+    ]
+    totals = [sum(counts[name, split] for name in dataset.classes) for split in splits]
+    data = {
+        "name": dataset.name,
+        "kind": dataset.kind,
+        "source": dataset.source,
+        "digest": dataset.digest,
+        "samples": dataset.samples,
+        "unique": dataset.unique,
+        "classes": dataset.classes,
+        "splits": dict(zip(splits, totals, strict=True)),
+    }
+
+    def show(out: Any) -> None:
+        line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
+        out.print(text(line + dataset.source), soft_wrap=True)
+        columns = ("class", *(f">{split}" for split in splits), ">all")
+        out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
+
+    return Result(data, show)

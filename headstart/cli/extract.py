@@ -1,0 +1,72 @@
+"""`extract`: run a backbone once over a dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from headstart.cli.output import Call, Result, command, note, progress_bar, text
+
+
+def register(cli: click.Group) -> None:
+    command(cli, "extract")(_with_options(_extract))
+
+
+def _with_options(function: Any) -> Any:
+    options = (
+        click.argument("backbone", metavar="BACKBONE[@CUT[,CUT...]]"),
+        click.argument("dataset"),
+        click.option(
+            "--on-error",
+            type=click.Choice(["fail", "skip"]),
+            default="fail",
+            show_default=True,
+            help="What to do about a sample that cannot be read.",
+        ),
+        click.option("--batch-size", type=int, default=32, show_default=True),
+        click.option(
+            "--commit-seconds",
+            type=float,
+            default=10.0,
+            show_default=True,
+            help="Commit what was computed at least so often.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _extract(
+    call: Call, backbone: str, dataset: str, on_error: str, batch_size: int, commit_seconds: float
+) -> Result:
+    """Compute the features of DATASET that are not in the cache yet.
+
+    CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
+    feature; the default is the penultimate tensor. All cuts are computed in one pass.
+    """
+    from headstart.extractors.extraction import Settings
+
+    workspace = call.open()
+    settings = Settings(batch_size, on_error, commit_seconds)
+    with progress_bar("extracting", "samples") as progress:
+        report = workspace.extract(backbone, dataset, settings=settings, progress=progress).report
+    for cut in report.warnings:
+        note(f"warning: {cut}")
+    for skipped in report.skipped_samples:
+        note(f"skipped {skipped['id']}: {skipped['reason']}")
+    if report.quarantined:
+        note(f"warning: {report.quarantined} damaged shards were put aside, their rows computed")
+    return Result(report.to_json(), lambda out: out.print(text(describe(report)), soft_wrap=True))
+
+
+def describe(report: Any) -> str:
+    """A report in one line."""
+    rate = f" ({report.computed / report.seconds:,.0f}/s)" if report.computed else ""
+    return (
+        f"{report.dataset}: {report.samples:,} samples, {report.unique:,} different: "
+        f"{report.computed:,} computed{rate}, {report.reused:,} reused, "
+        f"{report.skipped:,} skipped, in {report.seconds:.1f} s, "
+        f"{len(report.cuts)} cut{'s' if len(report.cuts) > 1 else ''}"
+    )

@@ -1,0 +1,87 @@
+"""`features`: what is in the cache, and whether it is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from headstart.cli.output import Call, Result, command, shape_text, size_text, table
+
+
+def register(cli: click.Group) -> None:
+    group = click.Group("features", help="The feature cache.")
+    command(group, "list")(_list)
+    command(group, "show")(click.argument("key")(_show))
+    rows = click.option("--rows", type=int, default=16, show_default=True)
+    seed = click.option("--seed", type=int, default=0, show_default=True)
+    backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
+    command(group, "verify")(backbone(click.argument("dataset")(rows(seed(_verify)))))
+    cli.add_command(group)
+
+
+def _list(call: Call) -> Result:
+    """List the feature sets."""
+    from headstart.registry import listing
+
+    rows = listing.features(call.config)
+    columns = ("key", "backbone", "cut", "shape", ">rows", ">size", ">shards")
+    cells = [
+        (
+            row["feature_key"][:12],
+            row["backbone"],
+            row["cut"],
+            shape_text(row["shape"]),
+            row["rows"],
+            size_text(row["size"]),
+            row["shards"],
+        )
+        for row in rows
+    ]
+    empty = "No features yet. Run `headstart extract BACKBONE DATASET`."
+    return Result(rows, lambda out: out.print(table(None, columns, cells) if rows else empty))
+
+
+def _show(call: Call, key: str) -> Result:
+    """Show one feature set; KEY may be its first letters."""
+    from headstart.extractors.preprocessing import Preprocessing
+    from headstart.registry.features import FeatureRepository
+
+    repository = FeatureRepository(call.open().database)
+    found = repository.get_set(key)
+    shards = repository.find_shards(found.id)
+    steps = Preprocessing.from_json(found.preprocessing).describe()
+    engines = sorted({shard.engine for shard in shards})
+    rows = [
+        ("key", found.key),
+        ("backbone", found.backbone),
+        ("cut", found.cut),
+        ("trunk", found.trunk_fingerprint),
+        ("preprocessing", "\n".join(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
+        ("precision", found.precision),
+        ("feature", f"{shape_text(found.shape)}, {found.dtype}"),
+        ("rows", sum(shard.rows for shard in shards)),
+        ("shards", f"{len(shards)}, {size_text(sum(shard.size for shard in shards))}"),
+        ("engines", ", ".join(engines) or None),
+    ]
+    data: dict[str, Any] = {
+        **vars(found),
+        "rows": sum(shard.rows for shard in shards),
+        "shards": [vars(shard) for shard in shards],
+    }
+    return Result(data, lambda out: out.print(table(None, ("what", ""), rows)))
+
+
+def _verify(call: Call, backbone: str, dataset: str, rows: int, seed: int) -> Result:
+    """Check every shard's hash, and compute some rows again through the real model."""
+    data = call.open().verify(backbone, dataset, rows, seed)
+
+    def show(out: Any) -> None:
+        difference = data["max_abs_diff"]
+        out.print(
+            f"{data['rows']} rows computed again, largest difference "
+            f"{'-' if difference is None else f'{difference:.2g}'}; "
+            f"{data['corrupt']} damaged shards put aside."
+        )
+
+    return Result(data, show)

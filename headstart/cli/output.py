@@ -1,0 +1,184 @@
+"""How commands print: tables for people, one JSON document for programs, progress on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headstart.config import Config
+    from headstart.workspace import Workspace
+
+Print = Callable[["Console"], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found: `data` for `--json`, `show` for people."""
+
+    data: Any
+    show: Print
+
+
+@dataclass
+class Call:
+    """What every command can be told, before or behind its name."""
+
+    workspace: Path | None = None
+    debug: bool = False
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        from headstart.config import default_root
+
+        return self.workspace or default_root()
+
+    @property
+    def config(self) -> Config:
+        from headstart.config import load_config
+
+        return load_config(self.root)
+
+    def open(self) -> Workspace:
+        from headstart.workspace import open
+
+        return open(self.root)
+
+
+def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], click.Command]:
+    """A command of a group that returns a `Result`; gets the `Call` as its first argument."""
+
+    def decorate(function: Callable[..., Result]) -> click.Command:
+        @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+        @click.option(
+            "--workspace",
+            type=click.Path(path_type=Path),
+            help="The workspace's folder, if not $HEADSTART_HOME.",
+        )
+        @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+        @click.pass_context
+        @functools.wraps(function)
+        def run(
+            context: click.Context,
+            as_json: bool,
+            workspace: Path | None,
+            debug: bool,
+            **given: Any,
+        ) -> None:
+            call = context.find_object(Call) or Call()
+            call.workspace = workspace or call.workspace
+            call.debug = debug or call.debug
+            with contextlib.redirect_stdout(sys.stderr):  # libraries print to stdout as they like
+                result = function(call, **given)
+            if as_json:
+                click.echo(json.dumps(result.data, indent=2, ensure_ascii=False, default=str))
+            else:
+                result.show(console())
+
+        return group.command(name)(run)
+
+    return decorate
+
+
+def console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """A table that fits the terminal; a column whose name begins with `>` is set to the right."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        made.add_column(
+            column.removeprefix(">"),
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="fold",
+        )
+    for row in rows:
+        made.add_row(*(_cell(value) for value in row))
+    return made
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return escape(str(value))
+
+
+def text(line: str) -> str:
+    """A line whose brackets are not read as markup."""
+    from rich.markup import escape
+
+    return escape(line)
+
+
+def shape_text(shape: Sequence[int | None]) -> str:
+    return " x ".join("?" if size is None else str(size) for size in shape) or "scalar"
+
+
+def size_text(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+@contextlib.contextmanager
+def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error with rate and time left; gives a function of (done, total)."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:,.1f} {unit}/s")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None, visible=False)
+
+        def update(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, visible=True)
+
+        yield update
+
+
+def note(message: str) -> None:
+    """A line on standard error."""
+    click.echo(message, err=True)
