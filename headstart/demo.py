@@ -177,7 +177,8 @@ def measure_plain_epoch(workspace: Workspace, manifest: Manifest) -> float:
 def _train(result: DemoResult, workspace: Workspace, name: str, cut: str, kind: HeadKind) -> Head:
     started = time.monotonic()
     features = workspace.features(f"lite0@{cut}", "emoji")
-    head = workspace.heads.train(f"emoji-{name}", features, kind)
+    place = "" if cut == CUTS[0] else f"-{cut.partition('_')[0]}"
+    head = workspace.heads.train(f"emoji-{name}{place}", features, kind)
     result.scores.append(
         {
             "head": name,

@@ -35,7 +35,8 @@ def split_version(reference: str) -> tuple[str, int | None]:
 
 def nearest(wanted: str, known: Iterable[str]) -> str | None:
     """A question that names what was probably meant; None where nothing is near."""
-    matches = difflib.get_close_matches(wanted, list(known), n=3, cutoff=0.5)
+    spelled = {name.lower(): name for name in known}
+    matches = difflib.get_close_matches(wanted.lower(), list(spelled), n=3, cutoff=0.5)
     if not matches:
         return None
-    return f"Did you mean {' or '.join(repr(match) for match in matches)}?"
+    return f"Did you mean {' or '.join(repr(spelled[match]) for match in matches)}?"

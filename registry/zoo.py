@@ -112,8 +112,7 @@ def get_entry(name: str) -> ZooEntry:
     for entry in ENTRIES:
         if entry.name.lower() == wanted:
             return entry
-    known = {entry.name.lower(): entry.name for entry in ENTRIES}
     raise NotFound(
         f"no backbone {name!r} in the zoo",
-        hint=nearest(wanted, known) or "See `headstart zoo list`.",
+        hint=nearest(wanted, (entry.name for entry in ENTRIES)) or "See `headstart zoo list`.",
     )

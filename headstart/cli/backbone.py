@@ -87,7 +87,7 @@ def _list(call: Call) -> Result:
     from headstart.registry import listing
 
     rows = listing.backbones(call.config)
-    columns = ("name", "input", "default cut", "feature", ">parameters", ">size", "licence")
+    columns = ("name", "input", "default cut", "feature", ">params", ">size", "licence")
 
     def cells(row: dict[str, Any]) -> tuple[Any, ...]:
         label = row["name"] if row["version"] == 1 else f"{row['name']}:{row['version']}"
@@ -116,14 +116,14 @@ def _show(call: Call, name: str) -> Result:
 def _cuts(call: Call, name: str) -> Result:
     """List a backbone's cut points, from the input upwards."""
     backbone = call.open().backbones.get(name)
-    columns = ("cut", "operation", "shape", ">parameters below", "")
+    columns = ("=cut", "operation", "=shape", ">params below", "")
     rows = [
         (
             cut.name,
             cut.operation,
             shape_text(cut.shape),
             cut.parameters_below,
-            "default" if cut.is_default else ("probabilities" if cut.warning else ""),
+            "default" if cut.is_default else ("no features" if cut.warning else ""),
         )
         for cut in backbone.cuts
     ]

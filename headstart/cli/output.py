@@ -98,17 +98,23 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    """A table that fits the terminal; a column whose name begins with `>` is set to the right."""
+    """A table that fits the terminal.
+
+    A column whose name begins with `>` is set to the right and not broken; with `=` it is not
+    broken.
+    """
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    made = Table(
+        title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False
+    )
     for column in columns:
-        right = column.startswith(">")
+        right, whole = column.startswith(">"), column.startswith((">", "="))
         made.add_column(
-            column.removeprefix(">"),
+            column.lstrip(">="),
             justify="right" if right else "left",
-            no_wrap=right,
+            no_wrap=whole,
             overflow="fold",
         )
     for row in rows:
@@ -134,7 +140,7 @@ def text(line: str) -> str:
 
 
 def shape_text(shape: Sequence[int | None]) -> str:
-    return " x ".join("?" if size is None else str(size) for size in shape) or "scalar"
+    return "x".join("?" if size is None else str(size) for size in shape) or "scalar"
 
 
 def size_text(size: float) -> str:
