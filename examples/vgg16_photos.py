@@ -18,7 +18,7 @@ import headstart as hs
 from headstart.demo import emoji_rows
 
 CLASSES = ("Animals & Nature", "Flags", "Food & Drink", "People & Body", "Travel & Places")
-PICTURES_PER_CLASS = 12
+PICTURES_PER_CLASS = 8
 
 
 def main(folder: Path, weights: str = "imagenet") -> dict[str, float]:

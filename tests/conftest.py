@@ -1,0 +1,148 @@
+"""Real models, real files, real databases; small ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart.extractors.runtime import keras as load_keras
+
+# Keras builds, trains and saves all of this itself; its warnings are about its own insides.
+keras = load_keras()
+
+
+@pytest.fixture
+def ws(tmp_path: Path):
+    """An empty workspace."""
+    import headstart as hs
+
+    return hs.init(tmp_path / "zoo")
+
+
+def network(seed: int = 0, classes: int = 3, size: int = 12, channels: int = 3):
+    """A small image network with batch norm and dropout, its statistics not the initial ones."""
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    image = keras.Input((size, size, channels), name="image")
+    x = layers.Conv2D(6, 3, padding="same", use_bias=False, name="conv")(image)
+    x = layers.BatchNormalization(name="bn")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dense(8, activation="relu", name="features")(x)
+    x = layers.Dropout(0.5, name="dropout")(x)
+    x = layers.Dense(classes, activation="softmax", name="final_output")(x)
+    model = keras.Model(image, x)
+    rng = np.random.default_rng(seed)
+    bn = model.get_layer("bn")
+    bn.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in bn.get_weights()])
+    return model
+
+
+@pytest.fixture
+def model():
+    return network()
+
+
+@pytest.fixture
+def model_file(tmp_path: Path, model) -> Path:
+    file = tmp_path / "network.keras"
+    model.save(file)
+    return file
+
+
+def draw(path: Path, seed: int, size: tuple[int, int] = (20, 16), tint: int = 0) -> Path:
+    """A real picture file with content of its own."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 128, (*size, 3)).astype(np.uint8)
+    pixels[..., tint % 3] += np.uint8(90)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three class folders with twelve PNG and JPEG files each."""
+    folder = tmp_path / "pictures"
+    for tint, name in enumerate(("red", "green", "blue")):
+        for number in range(12):
+            suffix = ".png" if number % 2 else ".jpg"
+            draw(folder / name / f"{number:02}{suffix}", 100 * tint + number, tint=tint)
+    return folder
+
+
+@pytest.fixture
+def ready(ws, model_file: Path, pictures: Path):
+    """A workspace with a backbone `net` and a dataset `pics`."""
+    ws.backbones.add("net", model_file, preprocess="unit")
+    ws.datasets.add("pics", pictures)
+    return ws
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        import json
+
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(capsys, tmp_path: Path, monkeypatch) -> Callable[..., Ran]:
+    """The command line in this process, on the workspace of `ws`."""
+    from headstart.cli import main
+
+    monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "zoo"))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*arguments: object) -> Ran:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(int(exit_.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def fails(run) -> Callable[..., str]:
+    """A command that must fail with one line on standard error; gives the line."""
+
+    def call(*arguments: object) -> str:
+        ran = run(*arguments)
+        assert ran.code == 1, ran
+        assert ran.out == ""
+        lines = [line for line in ran.err.strip().splitlines() if line.strip()]
+        assert len(lines) == 1, ran.err
+        assert lines[0].startswith("error: ")
+        assert "unexpected" not in lines[0]
+        return lines[0]
+
+    return call
+
+
+@pytest.fixture
+def files_of() -> Callable[[Path], set[str]]:
+    """All files below a folder, temporary ones included."""
+
+    def call(folder: Path) -> set[str]:
+        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    return call
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The environment for a child process."""
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **more}

@@ -1,0 +1,111 @@
+"""Shards: what is read is what was committed, or an error."""
+
+import dataclasses
+import io
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from headstart.errors import ShardDamaged
+from headstart.storage.files import written_aside
+from headstart.storage.keys import digest_of_bytes
+from headstart.storage.shards import read_digests, read_shard, shard_id, write_shard
+
+KEY = "ab" * 32
+DIGESTS = [digest_of_bytes(bytes([n])) for n in range(5)]
+FEATURES = np.arange(20, dtype=np.float32).reshape(5, 4)
+
+
+@pytest.fixture
+def shard(tmp_path):
+    return write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0})
+
+
+def test_rows_come_back_with_their_digests(shard):
+    content = read_shard(shard)
+    assert content.digests == DIGESTS
+    np.testing.assert_array_equal(content.features, FEATURES)
+    assert content.features.dtype == np.float32
+    assert read_digests(shard).shape == (5, 32)
+
+
+def test_a_shard_is_readable_with_plain_h5py_and_tells_where_it_comes_from(shard):
+    with h5py.File(shard.path) as file:
+        attributes = {name: json.loads(value) for name, value in file.attrs.items()}
+        assert file["digests"][2].tobytes().hex() == DIGESTS[2]
+        assert file["features"].fletcher32
+        np.testing.assert_array_equal(file["features"][2], FEATURES[2])
+    assert attributes == {
+        "format": "headstart.shard",
+        "format_version": 1,
+        "feature_key": KEY,
+        "shard_id": shard_id(KEY, DIGESTS),
+        "cut": "fc2",
+        "view": 0,
+    }
+
+
+def test_the_id_is_of_the_rows_and_the_file_name_is_unique(tmp_path, shard):
+    again = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0})
+    assert again.path != shard.path
+    assert again.sha256 == shard.sha256
+    assert shard_id(KEY, DIGESTS) != shard_id(KEY, DIGESTS[::-1])
+
+
+def test_large_rows_are_chunked_by_whole_rows(tmp_path):
+    features = np.zeros((100, 30_000), np.float32)
+    digests = [digest_of_bytes(bytes([n])) for n in range(100)]
+    shard = write_shard(tmp_path, KEY, digests, features, {})
+    with h5py.File(shard.path) as file:
+        assert file["features"].chunks == (4, 30_000)
+
+
+def test_a_flipped_byte_anywhere_is_found(shard):
+    content = shard.path.read_bytes()
+    for offset in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[offset] ^= 0x10
+        shard.path.write_bytes(damaged)
+        with pytest.raises(ShardDamaged):
+            read_shard(shard)
+        with pytest.raises(ShardDamaged):
+            read_digests(shard)
+
+
+def test_every_truncation_is_found(shard):
+    content = shard.path.read_bytes()
+    for length in range(0, len(content), 97):
+        shard.path.write_bytes(content[:length])
+        with pytest.raises(ShardDamaged, match="bytes, not"):
+            read_shard(shard)
+
+
+def test_a_missing_file_is_an_error_that_says_what_to_do(shard):
+    shard.path.unlink()
+    with pytest.raises(ShardDamaged, match=r"is missing\. Run `headstart extract` again"):
+        read_digests(shard)
+
+
+def test_a_shard_of_another_feature_set_is_refused(shard):
+    with pytest.raises(ShardDamaged, match="belongs to another feature set"):
+        read_shard(dataclasses.replace(shard, feature_key="cd" * 32))
+
+
+def test_a_file_written_aside_appears_whole_or_not_at_all(tmp_path, files_of):
+    target = tmp_path / "deep" / "file"
+    with pytest.raises(RuntimeError, match="midway"), written_aside(target) as file:
+        file.write(b"half")
+        raise RuntimeError("midway")
+    assert files_of(tmp_path) == set()
+    with written_aside(target) as file:
+        file.write(b"whole")
+        assert not target.exists()
+    assert target.read_bytes() == b"whole"
+    assert files_of(tmp_path) == {"deep/file"}
+
+
+def test_writing_the_same_rows_gives_the_same_bytes(tmp_path, shard):
+    again = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0})
+    assert io.BytesIO(again.path.read_bytes()).read() == shard.path.read_bytes()

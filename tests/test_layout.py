@@ -1,0 +1,107 @@
+"""The folders are the architecture, and nothing of it leaks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import headstart as hs
+import headstart.errors as errors
+from conftest import clean_environment
+
+ROOT = Path(__file__).parent.parent
+
+
+def in_a_process(code: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "tests",
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout
+
+
+def test_no_generic_top_level_module_is_ever_loaded():
+    code = (
+        "import sys, headstart.cli, headstart.workspace, headstart.demo, headstart.heads.mlp\n"
+        "print([name for name in ('registry', 'storage', 'extractors', 'heads')"
+        " if name in sys.modules])"
+    )
+    assert in_a_process(code).strip() == "[]"
+
+
+def test_the_library_alembic_is_not_shadowed_by_the_folder_of_that_name():
+    assert not (ROOT / "alembic" / "__init__.py").exists()
+    code = "import sys; sys.path.insert(0, '..'); import alembic; print(alembic.__file__)"
+    assert "site-packages" in in_a_process(code)
+
+
+def test_the_package_can_be_imported_from_the_root_of_a_checkout():
+    code = "import sys; sys.path.insert(0, '..'); import headstart.registry.zoo as z; print(z)"
+    assert "zoo" in in_a_process(code)
+
+
+def test_the_help_and_the_listings_load_neither_tensorflow_nor_sqlalchemy(tmp_path):
+    hs.init(tmp_path / "zoo")
+    heavy = (
+        "[m for m in ('tensorflow', 'keras', 'sqlalchemy', 'h5py', 'sklearn') if m in s.modules]"
+    )
+    for command in (
+        "--help",
+        "backbone list",
+        "dataset list",
+        "features list",
+        "head list",
+        "zoo list",
+    ):
+        code = (
+            "import sys as s\nfrom headstart.cli import main\n"
+            f"try: main({command.split()} + ['--workspace', {str(tmp_path / 'zoo')!r}]"
+            f" if {command!r} != '--help' else ['--help'])\n"
+            f"except SystemExit as e: print('code', e.code, {heavy})"
+        )
+        assert in_a_process(code).strip().endswith("code 0 []"), command
+
+
+def test_a_warm_extraction_loads_no_tensorflow(ready):
+    ready.extract("net", "pics")
+    code = (
+        "import sys as s, headstart as hs\n"
+        f"report = hs.open({str(ready.config.root)!r}).extract('net', 'pics').report\n"
+        "print(report.computed, report.reused, 'tensorflow' in s.modules, 'keras' in s.modules)"
+    )
+    assert in_a_process(code).split() == ["0", "36", "False", "False"]
+
+
+def test_the_public_surface_is_what_all_says():
+    for name in hs.__all__:
+        assert getattr(hs, name) is not None
+    assert sorted(hs.__all__) == sorted(
+        [
+            "MLP",
+            "FeatureView",
+            "Head",
+            "HeadstartError",
+            "Linear",
+            "Settings",
+            "Workspace",
+            "__version__",
+            "init",
+            "open",
+        ]
+    )
+
+
+def test_the_drawn_tree_of_errors_is_the_real_one():
+    drawn = errors.__doc__ or ""
+    for name, value in vars(errors).items():
+        if isinstance(value, type):
+            assert name in drawn
+            assert issubclass(value, hs.HeadstartError)
+
+
+def test_an_error_is_one_line_with_what_to_do_next():
+    error = errors.NotFound("no\n  such thing.", hint="Look\nagain.")
+    assert str(error) == "no such thing. Look again."
