@@ -6,7 +6,7 @@ before the row is inserted; whatever dies in between leaves a file that nobody r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,13 @@ class FeatureCache:
                 self.quarantined += 1
         return Index(files, digests)
 
-    def open_view(self, key: str, manifest: Manifest, report: Any = None) -> FeatureView:
-        """The rows of a dataset, in its order; samples that could not be read are left out.
+    def open_view(
+        self, key: str, manifest: Manifest, report: Any = None, skipped: Collection[str] = ()
+    ) -> FeatureView:
+        """The rows of a dataset, in its order.
+
+        Samples whose content is known to be unreadable, and those with an id in `skipped`, are
+        left out where they have no row.
 
         Raises:
             FeaturesMissing: rows are missing for samples that could be read.
@@ -77,7 +82,7 @@ class FeatureCache:
         for sample, has_row in zip(manifest.samples, present, strict=True):
             if has_row:
                 samples.append(sample)
-            elif sample.digest not in unreadable:
+            elif sample.digest not in unreadable and sample.id not in skipped:
                 missing.append(sample)
         if missing:
             raise FeaturesMissing(

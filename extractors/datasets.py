@@ -333,10 +333,12 @@ def _load_arrays(source: Path, options: Options) -> dict[str, np.ndarray]:
     """`values`, and `labels`, `ids`, `splits` where there are any."""
     names = ArrayOptions()
     try:
-        if source.suffix.lower() == ".npy":
-            arrays = {"values": np.load(source, mmap_mode="r", allow_pickle=False)}
-        else:
-            with np.load(source, allow_pickle=False) as members:
+        with source.open("rb") as file:  # np.load leaves its own open when the header is bad
+            if source.suffix.lower() == ".npy":
+                np.lib.format.read_magic(file)
+                arrays = {"values": np.load(source, mmap_mode="r", allow_pickle=False)}
+                return _with_labels(arrays, source, options)
+            with np.load(file, allow_pickle=False) as members:
                 found = {
                     "values": _member(members, names.values),
                     "labels": _member(members, names.labels),
@@ -357,6 +359,12 @@ def _load_arrays(source: Path, options: Options) -> dict[str, np.ndarray]:
             f"{source} is not a readable NumPy file ({first_line(error)})",
             hint="Save it again with np.savez(x=…, y=…); object arrays are refused.",
         ) from error
+    return _with_labels(arrays, source, options)
+
+
+def _with_labels(
+    arrays: dict[str, np.ndarray], source: Path, options: Options
+) -> dict[str, np.ndarray]:
     if options.get("labels") is not None:
         arrays["labels"] = _read_labels(Path(options["labels"]))
     if arrays["values"].ndim == 0:

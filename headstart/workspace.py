@@ -137,7 +137,8 @@ class Workspace:
             progress=progress,
         )
         report = self._recorded(extraction, backbone)
-        view = cache.open_view(report.feature_key, manifest, report)
+        skipped = {sample["id"] for sample in report.skipped_samples}
+        view = cache.open_view(report.feature_key, manifest, report, skipped)
         return self._with_origin(view, entity, cuts[0], record)
 
     def features(self, backbone: str, dataset: str) -> FeatureView:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,9 +107,7 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any
     from rich import box
     from rich.table import Table
 
-    made = Table(
-        title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False
-    )
+    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False)
     for column in columns:
         right, whole = column.startswith(">"), column.startswith((">", "="))
         made.add_column(
@@ -153,7 +152,13 @@ def size_text(size: float) -> str:
 
 @contextlib.contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error with rate and time left; gives a function of (done, total)."""
+    """Progress on standard error with rate and time left; gives a function of (done, total).
+
+    A bar on a terminal; elsewhere a line from time to time.
+    """
+    if not sys.stderr.isatty():
+        yield _lines(what, unit)
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -183,6 +188,23 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=total, visible=True)
 
         yield update
+
+
+def _lines(what: str, unit: str, every: float = 10.0) -> Callable[[int, int], None]:
+    """A function of (done, total) that prints a line every so many seconds."""
+    started = time.monotonic()
+    printed = started
+
+    def update(done: int, total: int) -> None:
+        nonlocal printed
+        now = time.monotonic()
+        if now - printed >= every and done:
+            printed = now
+            rate = done / (now - started)
+            left = (total - done) / rate
+            note(f"{what}: {done:,} of {total:,}, {rate:,.1f} {unit}/s, {left:,.0f} s left")
+
+    return update
 
 
 def note(message: str) -> None:

@@ -1,0 +1,570 @@
+"""Extraction: every row right, nothing computed twice, nothing lost."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import headstart as hs
+from conftest import clean_environment, draw, keras, network
+from headstart.errors import (
+    FeaturesMissing,
+    NonFiniteFeatures,
+    SampleChanged,
+    SampleUnreadable,
+    ShardDamaged,
+)
+from headstart.extractors import extraction
+from headstart.extractors.preprocessing import Preprocessing
+from headstart.registry import listing
+
+TOLERANCE = 1e-5
+EAGER = hs.Settings(batch_size=4, commit_seconds=0)
+"""Commits every batch."""
+
+
+def direct(ws, view, model, cut="features"):
+    """What plain Keras gives for the samples of a view."""
+    pipeline = Preprocessing.from_json(ws.backbones.get("net").preprocessing)
+    inputs = [pipeline.prepare(Path(str(s.location)).read_bytes()) for s in view.samples]
+    by_hand = keras.Model(model.inputs, model.get_layer(cut).output)
+    return by_hand.predict(np.stack(inputs), verbose=0)
+
+
+def rows_in(ws):
+    return sum(row["rows"] for row in listing.features(ws.config))
+
+
+def test_features_equal_those_of_the_hand_cut_model_in_the_datasets_order(ready, model):
+    view = ready.extract("net", "pics")
+    assert (view.report.computed, view.report.engine) == (36, "tensorflow")
+    assert view.ids == [sample.id for sample in ready.datasets.manifest("pics").samples]
+    np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
+
+
+def test_a_second_call_runs_no_model_at_all(ready, monkeypatch):
+    first = ready.extract("net", "pics")
+    monkeypatch.setattr(ready, "_open_engine", lambda *_: pytest.fail("the model was run"))
+    second = ready.extract("net", "pics")
+    assert (second.report.computed, second.report.reused) == (0, 36)
+    assert second.report.engine == "cache"
+    np.testing.assert_array_equal(first.to_numpy(), second.to_numpy())
+
+
+def test_all_cuts_come_from_one_forward_pass(ready, model, monkeypatch):
+    passes = []
+    real = ready._open_engine
+    monkeypatch.setattr(
+        ready, "_open_engine", lambda b, cuts: passes.append(len(cuts)) or real(b, cuts)
+    )
+    view = ready.extract("net@features,relu|gap,conv", "pics")
+    assert passes == [3]
+    assert view.report.cuts == ["features", "relu|gap", "conv"]
+    conv = ready.features("net@conv", "pics")
+    assert conv.shape == (36, 12, 12, 6)
+    np.testing.assert_allclose(conv.to_numpy(), direct(ready, view, model, "conv"), atol=TOLERANCE)
+    np.testing.assert_allclose(
+        ready.features("net@relu|gap", "pics").to_numpy(),
+        direct(ready, view, model, "relu").mean(axis=(1, 2)),
+        atol=TOLERANCE,
+    )
+
+
+def test_a_cut_added_later_computes_only_what_it_lacks(ready):
+    ready.extract("net", "pics")
+    report = ready.extract("net@features,pool", "pics").report
+    assert report.computed == 36
+    assert [row["rows"] for row in listing.features(ready.config)] == [36, 36]
+    assert ready.extract("net@pool,features", "pics").report.computed == 0
+
+
+def test_copies_are_computed_once_and_served_everywhere(ready, pictures, model):
+    (pictures / "red" / "copy.png").write_bytes((pictures / "blue" / "01.png").read_bytes())
+    view = ready.extract("net", "pics")
+    assert (view.report.samples, view.report.unique, view.report.computed) == (37, 36, 36)
+    np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
+
+
+def test_renaming_moving_and_adding_costs_only_the_new_content(ready, pictures):
+    ready.extract("net", "pics")
+    moved = pictures.with_name("moved")
+    shutil.copytree(pictures, moved)
+    for number, file in enumerate(sorted(moved.rglob("*.png"))):
+        file.rename(file.with_name(f"renamed{number}.png"))
+    draw(moved / "red" / "new.png", 12345)
+    ready.datasets.add("moved", moved)
+    report = ready.extract("net", "moved").report
+    assert (report.computed, report.reused) == (1, 36)
+
+
+def test_a_file_that_changed_is_seen_at_once(ready, pictures, model):
+    """A cache must not serve yesterday's features."""
+    before = ready.extract("net", "pics")
+    draw(pictures / "green" / "03.png", 777)
+    after = ready.extract("net", "pics")
+    assert after.report.computed == 1
+    row = after.ids.index("green/03.png")
+    assert np.abs(after[row] - before[row]).max() > 1e-3
+    np.testing.assert_allclose(after.to_numpy(), direct(ready, after, model), atol=TOLERANCE)
+
+
+def test_a_file_that_changes_while_it_is_extracted_is_an_error(ready, pictures, monkeypatch):
+    monkeypatch.setattr(ready.datasets, "refresh", lambda name: None)
+    draw(pictures / "green" / "03.png", 777)
+    with pytest.raises(SampleChanged, match=r"'green/03\.png' has changed since"):
+        ready.extract("net", "pics")
+
+
+def test_the_cache_is_served_while_the_source_is_away(ready, pictures):
+    first = ready.extract("net", "pics").to_numpy()
+    pictures.rename(pictures.with_name("away"))
+    np.testing.assert_array_equal(ready.extract("net", "pics").to_numpy(), first)
+
+
+def test_another_model_under_the_same_name_shares_nothing(ready, tmp_path):
+    first = ready.extract("net", "pics").to_numpy()
+    network(seed=5).save(tmp_path / "new.keras")
+    ready.backbones.add("net", tmp_path / "new.keras", preprocess="unit")
+    second = ready.extract("net", "pics")
+    assert second.report.computed == 36
+    assert np.abs(second.to_numpy() - first).max() > 1e-3
+
+
+def test_the_same_trunk_under_another_head_shares_everything(ready, model, tmp_path):
+    ready.extract("net", "pics")
+    x = keras.layers.Dense(9, activation="softmax", name="nine")(model.get_layer("features").output)
+    keras.Model(model.input, x).save(tmp_path / "nine.keras")
+    ready.backbones.add("nine", tmp_path / "nine.keras", preprocess="unit")
+    assert ready.extract("nine", "pics").report.computed == 0
+
+
+def test_other_preprocessing_shares_nothing(ready, model_file):
+    ready.extract("net", "pics")
+    ready.backbones.add("other", model_file, preprocess="tf")
+    assert ready.extract("other", "pics").report.computed == 36
+
+
+def test_arrays_are_extracted_like_files(ws, model_file, model):
+    x = np.random.default_rng(0).random((20, 12, 12, 3), np.float32)
+    np.savez(ws.config.root / "d.npz", x=x, y=np.arange(20) % 2)
+    ws.backbones.add("net", model_file, preprocess="array")
+    ws.datasets.add("d", ws.config.root / "d.npz")
+    by_hand = keras.Model(model.inputs, model.get_layer("features").output)
+    np.testing.assert_allclose(
+        ws.extract("net", "d").to_numpy(), by_hand.predict(x, verbose=0), atol=TOLERANCE
+    )
+
+
+def test_the_size_of_a_batch_changes_no_row(ready, model_file, tmp_path, pictures):
+    other = hs.init(tmp_path / "other")
+    other.backbones.add("net", model_file, preprocess="unit")
+    other.datasets.add("pics", pictures)
+    one = ready.extract("net", "pics", settings=hs.Settings(batch_size=1)).to_numpy()
+    many = other.extract("net", "pics", settings=hs.Settings(batch_size=32)).to_numpy()
+    np.testing.assert_allclose(one, many, atol=TOLERANCE)
+
+
+# Samples that cannot be read
+
+
+@pytest.fixture
+def broken(pictures):
+    """Two pictures that cannot be decoded: one truncated, one no picture at all."""
+    truncated = pictures / "green" / "03.png"
+    truncated.write_bytes(truncated.read_bytes()[:200])
+    (pictures / "red" / "04.jpg").write_bytes(b"no picture")
+    return pictures
+
+
+def test_a_broken_picture_stops_the_run_is_named_and_nothing_is_lost(ready, broken, fails):
+    message = fails("extract", "net", "pics", "--batch-size", "4")
+    assert "sample 'green/03.png' of dataset 'pics' cannot be read" in message
+    assert str(broken / "green" / "03.png") in message
+    assert "--on-error skip" in message
+    kept = rows_in(ready)
+    assert kept >= 12  # the good ones before it
+    broken.joinpath("green/03.png").unlink()
+    broken.joinpath("red/04.jpg").unlink()
+    report = ready.extract("net", "pics").report
+    assert (report.computed, report.reused) == (34 - kept, kept)
+
+
+def test_skipping_is_recorded_and_shifts_nothing(ready, broken, run, model):
+    ran = run("extract", "net", "pics", "--on-error", "skip", "--json")
+    assert ran.code == 0
+    counts = {name: ran.json[name] for name in ("samples", "unique", "computed", "skipped")}
+    assert counts == {"samples": 36, "unique": 36, "computed": 34, "skipped": 2}
+    assert [s["id"] for s in ran.json["skipped_samples"]] == ["green/03.png", "red/04.jpg"]
+    assert "skipped green/03.png: not a readable image" in ran.err
+    view = ready.features("net", "pics")
+    assert len(view) == 34
+    assert "green/03.png" not in view.ids
+    assert [str(label) for label in view.labels] == [id_.split("/")[0] for id_ in view.ids]
+    np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
+    (latest, *_) = ready._runs.find_latest()
+    assert latest.counts["skipped"] == 2
+
+
+def test_a_second_skipping_run_runs_no_model(ready, broken, monkeypatch):
+    skip = hs.Settings(on_error="skip")
+    ready.extract("net", "pics", settings=skip)
+    monkeypatch.setattr(ready, "_open_engine", lambda *_: pytest.fail("the model was run"))
+    report = ready.extract("net", "pics", settings=skip).report
+    assert (report.computed, report.reused, report.skipped) == (0, 34, 2)
+    with pytest.raises(SampleUnreadable, match="green/03"):
+        ready.extract("net", "pics")
+
+
+def test_a_mended_picture_is_computed(ready, broken):
+    skip = hs.Settings(on_error="skip")
+    ready.extract("net", "pics", settings=skip)
+    draw(broken / "green" / "03.png", 4242)
+    report = ready.extract("net", "pics", settings=skip).report
+    assert (report.computed, report.reused, report.skipped) == (1, 34, 1)
+
+
+# NaN
+
+
+@pytest.fixture
+def exponential(ws, tmp_path):
+    """A backbone that overflows above 88, and arrays of which one does that."""
+    x = keras.Input((6,))
+    y = keras.layers.Activation("exponential", name="exp")(x)
+    keras.Model(x, keras.layers.Dense(2)(y)).save(tmp_path / "exp.keras")
+    ws.backbones.add("net", tmp_path / "exp.keras")
+
+    def dataset(bad: float):
+        values = np.random.default_rng(0).random((20, 6), np.float32)
+        values[13, 2] = bad
+        np.savez(tmp_path / "d.npz", x=values, y=np.arange(20) % 2)
+        return ws.datasets.add("d", tmp_path / "d.npz")
+
+    return dataset
+
+
+def test_features_with_infinity_stop_the_run_and_the_sample_is_named(ws, exponential, fails):
+    exponential(1000.0)
+    message = fails("extract", "net", "d", "--batch-size", "5")
+    assert "gives NaN or infinity at 'exp' for sample '13' (row 13)" in message
+    assert rows_in(ws) == 14  # ten of two batches, and the good four of the third
+    with pytest.raises(NonFiniteFeatures):
+        ws.extract("net", "d")
+    exponential(1.0)
+    assert ws.extract("net", "d").report.computed == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_a_sample_with_nan_is_named_even_where_a_relu_would_hide_it(ws, exponential, fails, bad):
+    exponential(bad)
+    message = fails("extract", "net", "d")
+    assert "sample '13' of dataset 'd' cannot be read: it holds NaN or infinity" in message
+    report = ws.extract("net", "d", settings=hs.Settings(on_error="skip")).report
+    assert report.skipped_samples == [{"id": "13", "reason": "it holds NaN or infinity"}]
+    assert len(ws.features("net", "d")) == 19
+
+
+# Interruption
+
+
+def test_ctrl_c_keeps_what_was_computed_and_the_next_call_goes_on(ready, monkeypatch, run):
+    real = extraction.Extraction._run_batch
+    calls = []
+
+    def interrupted(self, *arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        real(self, *arguments)
+
+    monkeypatch.setattr(extraction.Extraction, "_run_batch", interrupted)
+    ran = run("extract", "net", "pics", "--batch-size", "4")
+    assert ran.code == 1
+    assert "interrupted. What was committed is kept" in ran.err
+    assert rows_in(ready) == 12
+    (latest, *_) = ready._runs.find_latest()
+    assert (latest.status, latest.counts["computed"]) == ("interrupted", 12)
+    monkeypatch.undo()
+    report = ready.extract("net", "pics").report
+    assert (report.computed, report.reused) == (24, 12)
+
+
+def test_features_are_committed_by_and_by(ready, monkeypatch):
+    seen = []
+    ready.extract(
+        "net", "pics", settings=EAGER, progress=lambda done, total: seen.append(rows_in(ready))
+    )
+    assert seen == list(range(4, 40, 4))
+
+
+KILLS = 10
+
+
+def test_a_run_killed_ten_times_at_random_moments_completes_with_every_row_right(
+    ws, tmp_path, model
+):
+    """SIGKILL to a real process, at a random moment after its first commit."""
+    pictures = tmp_path / "many"
+    for number in range(1200):
+        draw(pictures / f"c{number % 3}" / f"{number}.png", number, (40, 40))
+    heavy = heavier(model)
+    heavy.save(tmp_path / "heavy.keras")
+    ws.backbones.add("net", tmp_path / "heavy.keras", preprocess="unit")
+    ws.datasets.add("many", pictures)
+    command = [
+        sys.executable,
+        "-c",
+        "from headstart.cli import main; main()",
+        "--workspace",
+        str(ws.config.root),
+        "extract",
+        "net",
+        "many",
+        "--batch-size",
+        "8",
+        "--commit-seconds",
+        "0",
+    ]
+    rng = np.random.default_rng(7)
+    kills = killed_while_running = 0
+    while kills < KILLS:
+        before = committed(ws)
+        process = subprocess.Popen(
+            command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and committed(ws) == before:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.25))
+        killed_while_running += process.poll() is None
+        process.kill()
+        process.wait()
+        kills += 1
+        assert committed(ws) >= before  # nothing committed is lost
+    assert killed_while_running == KILLS, "the data are too few for this machine's speed"
+    kept = committed(ws)
+    assert 0 < kept < 1200
+    view = ws.extract("net", "many")
+    assert (view.report.computed, view.report.reused) == (1200 - kept, kept)
+    assert committed(ws) == 1200  # no row twice: nothing committed was computed again
+    assert view.report.quarantined == 0
+    expected = direct(ws, view, heavy)
+    np.testing.assert_allclose(view.to_numpy(), expected, atol=TOLERANCE)
+
+
+def heavier(model):
+    """The same ideas with more arithmetic, so that a kill hits a running batch."""
+    layers = keras.layers
+    image = keras.Input((48, 48, 3))
+    x = layers.Conv2D(64, 5, activation="relu", padding="same")(image)
+    x = layers.Conv2D(64, 5, activation="relu", padding="same")(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(image, layers.Dense(3, activation="softmax")(x))
+
+
+def committed(ws) -> int:
+    with sqlite3.connect(ws.config.sqlite_file, timeout=60) as connection:
+        (rows,) = connection.execute("SELECT COALESCE(SUM(rows), 0) FROM shards").fetchone()
+    connection.close()
+    return rows
+
+
+def test_a_file_without_a_row_in_the_database_does_not_exist(ready, monkeypatch):
+    """A crash between the file and its row leaves an orphan that nobody reads."""
+    from headstart.registry.features import FeatureRepository
+
+    def dies(self, shards):
+        raise SystemError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureRepository, "commit_shards", dies)
+        with pytest.raises(SystemError):
+            ready.extract("net", "pics")
+    assert list(ready.config.features.rglob("*.h5"))
+    assert rows_in(ready) == 0
+    with pytest.raises(FeaturesMissing, match="36 of 36 samples have no features"):
+        ready.features("net", "pics")
+    assert ready.extract("net", "pics").report.computed == 36
+
+
+# Damage
+
+
+def shard_files(ws):
+    return sorted(ws.config.features.rglob("*.h5"))
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "swapped", "emptied"])
+def test_a_damaged_shard_is_put_aside_and_only_its_rows_are_computed_again(ready, model, damage):
+    first = ready.extract("net", "pics", settings=EAGER)
+    expected = first.to_numpy()
+    victim, other, *_ = shard_files(ready)
+    content = bytearray(victim.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+    elif damage == "truncated":
+        victim.write_bytes(content[:-100])
+    elif damage == "missing":
+        victim.unlink()
+    elif damage == "swapped":
+        victim.write_bytes(other.read_bytes())
+    else:
+        victim.write_bytes(b"")
+    again = ready.extract("net", "pics")
+    assert (again.report.computed, again.report.reused) == (4, 32)
+    assert again.report.quarantined == 1
+    np.testing.assert_allclose(again.to_numpy(), expected, atol=TOLERANCE)
+    assert ready.extract("net", "pics").report.computed == 0
+
+
+def test_verify_computes_rows_again_and_counts_damage(ready, run):
+    ready.extract("net", "pics", settings=EAGER)
+    ran = run("features", "verify", "net", "pics", "--rows", "10", "--json").json
+    assert (ran["rows"], ran["corrupt"]) == (10, 0)
+    assert ran["max_abs_diff"] <= TOLERANCE
+    shard_files(ready)[0].write_bytes(b"x")
+    assert run("features", "verify", "net", "pics", "--json").json["corrupt"] == 1
+
+
+def test_verify_finds_a_wrong_number_with_a_right_hash(ready):
+    """What no hash can tell: rows that were computed wrongly."""
+    view = ready.extract("net", "pics")
+    (file,) = shard_files(ready)
+    with h5py.File(file, "a") as shard:
+        shard["features"][...] = shard["features"][...] + 0.5
+    with sqlite3.connect(ready.config.sqlite_file) as connection:
+        import hashlib
+
+        content = file.read_bytes()
+        connection.execute(
+            "UPDATE shards SET sha256 = ?, size = ?",
+            [hashlib.sha256(content).hexdigest(), len(content)],
+        )
+    connection.close()
+    assert ready.verify("net", "pics", rows=5)["max_abs_diff"] == pytest.approx(0.5, abs=1e-4)
+    del view
+
+
+def test_damage_found_while_reading_a_view_says_what_to_do(ready):
+    view = ready.extract("net", "pics")
+    shard_files(ready)[0].write_bytes(b"x")
+    with pytest.raises(ShardDamaged, match="Run `headstart extract` again"):
+        view.to_numpy()
+
+
+def test_a_damaged_model_file_is_not_run(ready):
+    (file,) = (f for f in ready.config.artifacts.rglob("*.keras"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(hs.HeadstartError, match="is damaged: its sha256 is another"):
+        ready.extract("net", "pics")
+
+
+# Two at once
+
+
+def test_two_processes_at_once_leave_every_row_right(ready, model):
+    command = [
+        sys.executable,
+        "-c",
+        "from headstart.cli import main; main()",
+        "--workspace",
+        str(ready.config.root),
+        "extract",
+        "net",
+        "pics",
+        "--batch-size",
+        "2",
+        "--commit-seconds",
+        "0",
+    ]
+    both = [subprocess.Popen(command, env=clean_environment()) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    view = ready.extract("net", "pics")
+    assert view.report.computed == 0
+    np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
+    assert {str(f.relative_to(ready.config.features)) for f in shard_files(ready)} == set(
+        files_in_database(ready)
+    )
+
+
+def files_in_database(ws):
+    with sqlite3.connect(ws.config.sqlite_file) as connection:
+        found = [file for (file,) in connection.execute("SELECT file FROM shards")]
+    connection.close()
+    return found
+
+
+def test_threads_may_extract_different_datasets_at_once(ready, pictures):
+    shutil.copytree(pictures, pictures.with_name("copy"))
+    draw(pictures.with_name("copy") / "red" / "one.png", 31337)
+    ready.datasets.add("copy", pictures.with_name("copy"))
+    ready.extract("net", "pics")
+    found = {}
+    threads = [
+        threading.Thread(target=lambda n=name: found.update({n: ready.extract("net", n)}))
+        for name in ("pics", "copy")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found["pics"].report.computed, found["copy"].report.computed) == (0, 1)
+
+
+# Asking for the wrong thing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["extract", "nett", "pics"], "no backbone 'nett' is registered. Did you mean 'net'?"),
+        (["extract", "net", "pix"], "no dataset 'pix' is registered. Did you mean 'pics'?"),
+        (["extract", "net@featurs", "pics"], "Did you mean 'features'?"),
+        (["extract", "net", "pics", "--batch-size", "0"], "batch_size is 0"),
+        (["features", "verify", "net", "pics", "--rows", "0"], "rows is 0"),
+        (["features", "show", "ff"], "no feature key begins with 'ff'"),
+    ],
+)
+def test_a_wrong_request_is_explained(ready, fails, arguments, message):
+    assert message in fails(*arguments)
+
+
+def test_features_that_were_not_extracted_are_not_served(ready):
+    with pytest.raises(FeaturesMissing, match="nothing was extracted from this cut"):
+        ready.features("net", "pics")
+
+
+def test_pictures_of_different_sizes_without_a_resize_are_an_error(
+    ready, pictures, model_file, tmp_path, fails
+):
+    (tmp_path / "p.json").write_text('{"steps": [{"step": "decode_image"}, {"step": "cast"}]}')
+    ready.backbones.add("bare", model_file, preprocess=str(tmp_path / "p.json"))
+    draw(pictures / "blue" / "zz.png", 5, (9, 9))
+    message = fails("extract", "bare", "pics")
+    assert "Add a resize step" in message or "cannot run on a batch" in message
+
+
+def test_an_unreadable_file_is_not_remembered_as_a_bad_picture(ready, pictures, monkeypatch):
+    """What the disk could not read yesterday may be readable today."""
+    real = Path.read_bytes
+
+    def fails_once(self):
+        if self.name == "05.png" and not os.environ.get("DISK_MENDED"):
+            raise OSError(5, "Input/output error")
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", fails_once)
+    report = ready.extract("net", "pics", settings=hs.Settings(on_error="skip")).report
+    assert report.skipped == 3
+    monkeypatch.setenv("DISK_MENDED", "1")
+    assert ready.extract("net", "pics").report.computed == 3
