@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,7 @@ class Standardisation:
 
 def flat(features: np.ndarray) -> np.ndarray:
     """Features (n, …) as vectors (n, width)."""
-    return features.reshape(len(features), -1)
+    return features.reshape(len(features), math.prod(features.shape[1:]))
 
 
 def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:

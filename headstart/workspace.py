@@ -442,7 +442,7 @@ class Heads:
             HeadRecord(
                 name=name,
                 kind=chosen.kind,
-                backbone=origin.backbone.label,
+                backbone=origin.backbone.reference,
                 backbone_id=origin.backbone.id,
                 cut=origin.cut.name,
                 feature_key=features.key,

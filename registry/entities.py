@@ -62,6 +62,11 @@ class Backbone:
         return next(cut for cut in self.cuts if cut.is_default)
 
     @property
+    def reference(self) -> str:
+        """What always means this very version."""
+        return f"{self.name}:{self.version}"
+
+    @property
     def label(self) -> str:
         """The name, with the version where it is not the first."""
         return self.name if self.version == 1 else f"{self.name}:{self.version}"
@@ -130,7 +135,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Head:
-    """A trained head with everything that it came from."""
+    """A trained head with everything that it came from; `backbone` is `NAME:VERSION`."""
 
     name: str
     kind: str

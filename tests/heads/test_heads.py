@@ -1,0 +1,352 @@
+"""Heads: as good as the libraries', measured on what they have not seen, one model in the end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import headstart as hs
+from conftest import keras, network
+from headstart.errors import HeadError, ParityError
+from headstart.heads import attaching
+from headstart.heads.dense_stack import DenseStack, Standardisation
+from headstart.heads.kinds import Part
+from headstart.storage.artifacts import ArtifactStore
+from headstart.storage.manifest import split_of
+
+TOLERANCE = 1e-4
+
+
+def identity_backbone(tmp_path, width: int):
+    """A backbone whose features are its input: heads are then compared on known numbers."""
+    x = keras.Input((width,), name="x")
+    model = keras.Model(x, keras.layers.Dense(2, name="out")(x))
+    model.save(tmp_path / "identity.keras")
+    return tmp_path / "identity.keras"
+
+
+@pytest.fixture
+def digits(ws, tmp_path):
+    """scikit-learn's 1,797 handwritten digits as features of width 64."""
+    data = load_digits()
+    np.savez(tmp_path / "digits.npz", x=data.data.astype(np.float32), y=data.target)
+    ws.backbones.add("identity", identity_backbone(tmp_path, 64))
+    ws.datasets.add("digits", tmp_path / "digits.npz")
+    return ws.extract("identity", "digits")
+
+
+def parts(view):
+    return {
+        split: (view.split(split).to_numpy(), np.array(view.split(split).labels))
+        for split in ("train", "validation", "test")
+    }
+
+
+def test_linear_is_scikit_learns_optimum(ws, digits):
+    head = ws.heads.train("d", digits, hs.Linear(strengths=(0.1,)))
+    data = parts(digits)
+    x = np.concatenate([data["train"][0], data["validation"][0]])
+    y = np.concatenate([data["train"][1], data["validation"][1]])
+    reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, tol=1e-8))
+    reference.fit(x.astype(np.float64), y)
+    test_x, test_y = data["test"]
+    ours, theirs = head.stack.predict_proba(test_x), reference.predict_proba(test_x)
+    np.testing.assert_allclose(ours, theirs, atol=5e-3)
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() >= 0.995
+    assert head.metrics["accuracy"] >= 0.95
+    assert abs(head.metrics["accuracy"] - reference.score(test_x, test_y)) <= 0.005
+
+
+def test_the_strength_is_chosen_on_the_validation_split(ws, digits):
+    head = ws.heads.train("d", digits, hs.Linear())
+    path = head.record.settings["path"]
+    assert len(path) >= 3
+    assert head.record.settings["strength"] == min(path, key=lambda s: s["log_loss"])["strength"]
+
+
+def test_metrics_are_those_of_scikit_learn_on_the_held_out_split(ws, digits):
+    head = ws.heads.train("d", digits)
+    x, y = parts(digits)["test"]
+    probabilities = head.stack.predict_proba(x)
+    guesses = probabilities.argmax(axis=1)
+    assert head.metrics["accuracy"] == pytest.approx(accuracy_score(y, guesses))
+    assert head.metrics["macro_f1"] == pytest.approx(f1_score(y, guesses, average="macro"))
+    assert head.metrics["log_loss"] == pytest.approx(log_loss(y, probabilities), rel=1e-4)
+    confusion = np.array(head.metrics["confusion"])
+    assert confusion.sum() == head.metrics["n_test"] == len(y)
+    assert confusion[3].sum() == (y == 3).sum()
+    assert np.trace(confusion) == (guesses == y).sum()
+    n = {split: len(rows[1]) for split, rows in parts(digits).items()}
+    assert [head.metrics[f"n_{split}"] for split in n] == list(n.values())
+
+
+def test_the_mlp_learns_and_its_standardisation_is_in_the_weights(ws, digits):
+    head = ws.heads.train("d", digits, hs.MLP(hidden=(64, 32), epochs=30))
+    assert [len(layer.bias) for layer in head.stack.layers] == [64, 32, 10]
+    assert head.metrics["accuracy"] >= 0.95
+    assert head.record.settings["epochs"] <= 30
+    assert head.record.settings["hidden"] == [64, 32]
+
+
+@pytest.mark.parametrize("kind", [hs.Linear(), hs.MLP(epochs=5)])
+def test_the_same_seed_gives_the_same_head(ws, digits, kind):
+    one = ws.heads.train("d", digits, kind, seed=3)
+    other = ws.heads.train("d", digits, kind, seed=3)
+    assert (one.record.version, other.record.version) == (1, 2)
+    x = digits[:50]
+    np.testing.assert_allclose(
+        one.stack.predict_proba(x), other.stack.predict_proba(x), atol=TOLERANCE
+    )
+
+
+def test_another_seed_gives_another_mlp(ws, digits):
+    one, other = (ws.heads.train("d", digits, hs.MLP(epochs=3), seed=seed) for seed in (1, 2))
+    assert not np.allclose(one.stack.layers[0].kernel, other.stack.layers[0].kernel)
+
+
+def test_folding_a_standardisation_changes_no_result():
+    rng = np.random.default_rng(0)
+    x = rng.normal(50, 7, (30, 5))
+    x[:, 2] = 4.0  # constant
+    kernel, bias = rng.normal(size=(5, 3)), rng.normal(size=3)
+    scale = Standardisation.of(x)
+    folded_kernel, folded_bias = scale.fold(kernel, bias)
+    expected = (x - scale.mean) / scale.std @ kernel + bias
+    np.testing.assert_allclose(x @ folded_kernel + folded_bias, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], [0, 1], [7, -3]])
+def test_two_classes_work_with_names_and_with_numbers(ws, tmp_path, labels):
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 2, 200)
+    x = rng.normal(size=(200, 4)).astype(np.float32)
+    x[:, 1] += 3 * numbers
+    np.savez(tmp_path / "d.npz", x=x, y=np.array(labels)[numbers])
+    ws.backbones.add("identity", identity_backbone(tmp_path, 4))
+    ws.datasets.add("d", tmp_path / "d.npz")
+    head = ws.heads.train("d", ws.extract("identity", "d"))
+    assert head.record.classes == sorted(labels)
+    assert head.metrics["accuracy"] > 0.85
+    probabilities = head.stack.predict_proba(x)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert head.stack.predict(x[:1])[0] in labels
+
+
+def test_a_head_is_stored_without_pickles_and_read_back(ws, digits, tmp_path):
+    head = ws.heads.train("d", digits, hs.MLP(epochs=2))
+    again = hs.open(ws.config.root).heads.get("d").stack
+    for one, other in zip(head.stack.layers, again.layers, strict=True):
+        np.testing.assert_array_equal(one.kernel, other.kernel)
+        np.testing.assert_array_equal(one.bias, other.bias)
+    assert again.classes == tuple(range(10))
+    with pytest.raises(HeadError, match="takes 64 features, received 3"):
+        again.predict_proba(np.zeros((1, 3), np.float32))
+
+
+def test_what_a_head_came_from_is_stored_with_it(ws, digits):
+    record = ws.heads.train("d", digits, seed=5).record
+    dataset = ws.datasets.get("digits")
+    assert record.feature_key == digits.key
+    assert (record.dataset, record.dataset_digest) == ("digits", dataset.digest)
+    assert (record.backbone, record.cut, record.seed) == ("identity:1", "x", 5)
+    assert {"tensorflow", "keras", "numpy", "scikit-learn", "headstart"} <= record.versions.keys()
+    (run, *_) = ws._runs.find_latest()
+    assert (run.kind, run.subject, run.counts["n_test"]) == (
+        "train",
+        "d:1",
+        record.metrics["n_test"],
+    )
+
+
+# Attaching
+
+
+@pytest.mark.parametrize("kind", [hs.Linear(), hs.MLP(epochs=3)])
+@pytest.mark.parametrize("cut", ["features", "relu|gap", "bn|gmp", "pool", "relu"])
+def test_an_attached_model_equals_the_cached_path(ready, tmp_path, model, kind, cut):
+    view = ready.extract(f"net@{cut}", "pics")
+    head = ready.heads.train("h", view, kind)
+    attached, difference = head.attach_checked(tmp_path / "attached.keras")
+    assert difference <= TOLERANCE
+    loaded = keras.saving.load_model(tmp_path / "attached.keras")  # an ordinary model
+    inputs = ready._prepare(
+        ready.backbones.get("net"), view.samples, lambda s: Path(s.location).read_bytes()
+    )
+    expected = head.stack.predict_proba(view.to_numpy())
+    for one in (attached, loaded):
+        np.testing.assert_allclose(one.predict(inputs, verbose=0), expected, atol=TOLERANCE)
+    trainable = {layer.name for layer in loaded.layers if layer.trainable_weights}
+    assert all(name.startswith("head_") for name in trainable)
+    for layer in model.layers:
+        if layer.weights and layer.name in {x.name for x in loaded.layers}:
+            for ours, theirs in zip(
+                layer.get_weights(), loaded.get_layer(layer.name).get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_beside_the_model_lies_what_its_outputs_mean(ready, tmp_path):
+    head = ready.heads.train("h", ready.extract("net", "pics"))
+    head.attach(tmp_path / "attached.keras")
+    facts = json.loads((tmp_path / "attached.json").read_text())
+    assert facts["classes"] == ["blue", "green", "red"]
+    assert facts["preprocessing"] == ready.backbones.get("net").preprocessing
+    assert facts["feature_key"] == head.record.feature_key
+
+
+def test_a_model_that_differs_from_the_cached_path_is_not_saved(ready, tmp_path, monkeypatch):
+    head = ready.heads.train("h", ready.extract("net", "pics"))
+    real = attaching.attach
+
+    def wrong(trunk, stack, name):
+        model = real(trunk, stack, name)
+        layer = model.get_layer("head_probabilities")
+        layer.set_weights([layer.get_weights()[0] + 1e-1, layer.get_weights()[1] + [0, 0, 1]])
+        return model
+
+    monkeypatch.setattr(attaching, "attach", wrong)
+    with pytest.raises(ParityError, match="nothing was saved"):
+        head.attach(tmp_path / "attached.keras")
+    assert not list(tmp_path.glob("*attached*"))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("x.h5", "Give a name that ends in .keras"), ("none/x.keras", "no folder")],
+)
+def test_a_target_that_cannot_be_is_refused(ready, fails, tmp_path, target, message):
+    ready.heads.train("h", ready.extract("net", "pics"))
+    assert message in fails("head", "attach", "h", "--output", tmp_path / target)
+
+
+# Predicting
+
+
+def test_predictions_are_those_of_the_attached_model(ready, pictures, tmp_path, run):
+    head = ready.heads.train("h", ready.extract("net", "pics"))
+    new = tmp_path / "new"
+    new.mkdir()
+    source = pictures / "blue" / "00.jpg"
+    from PIL import Image
+
+    Image.open(source).rotate(90).save(new / "turned.png")
+    (new / "known.jpg").write_bytes(source.read_bytes())
+    model = head.attach()
+    predictions = run("head", "predict", "h", new, "--json").json
+    assert [p["name"] for p in predictions] == [str(new / "known.jpg"), str(new / "turned.png")]
+    pipeline_inputs = ready._prepare(
+        ready.backbones.get("net"),
+        [hs.workspace._as_sample(new / name) for name in ("known.jpg", "turned.png")],
+        lambda s: Path(s.location).read_bytes(),
+    )
+    expected = model.predict(pipeline_inputs, verbose=0)
+    for prediction, row in zip(predictions, expected, strict=True):
+        assert prediction["label"] == head.record.classes[int(row.argmax())]
+        assert prediction["probability"] == pytest.approx(float(row.max()), abs=TOLERANCE)
+
+
+def test_files_in_the_cache_are_predicted_without_the_backbone(ready, pictures, monkeypatch):
+    head = ready.heads.train("h", ready.extract("net", "pics"))
+    monkeypatch.setattr(ready, "_open_engine", lambda *_: pytest.fail("the model was run"))
+    assert len(head.predict([pictures])) == 36
+
+
+def test_a_file_that_cannot_be_read_is_named_or_skipped(ready, pictures, tmp_path, fails, run):
+    ready.heads.train("h", ready.extract("net", "pics"))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"x")
+    assert f"{bad}: not a readable image" in fails("head", "predict", "h", bad)
+    ran = run("head", "predict", "h", bad, pictures / "red", "--on-error", "skip", "--json")
+    assert len(ran.json) == 12
+    assert "no file or folder" in fails("head", "predict", "h", tmp_path / "none.png")
+
+
+# Bad input
+
+
+def train_on(ws, tmp_path, y, **more):
+    x = np.random.default_rng(0).random((len(y), 4), np.float32)
+    np.savez(tmp_path / "d.npz", x=x, y=y, **more)
+    ws.backbones.add("identity", identity_backbone(tmp_path, 4))
+    ws.datasets.add("d", tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize(
+    ("y", "more", "message"),
+    [
+        (["a"] * 30, {}, "the dataset has 1 class: 'a'"),
+        (["a", "b"] * 2, {"split": ["train"] * 4}, "the test split is empty"),
+        (["a", "b"] * 2, {"split": ["test"] * 4}, "the train split is empty"),
+        (
+            ["a", "b", "a", "c"],
+            {"split": ["train", "train", "test", "test"]},
+            "class 'c' has no sample in the train split",
+        ),
+    ],
+)
+def test_labels_that_allow_no_head_are_an_error(ws, tmp_path, fails, y, more, message):
+    train_on(ws, tmp_path, y, **more)
+    ws.extract("identity", "d")
+    assert message in fails("head", "train", "h", "identity", "d")
+    assert ws.heads.list() == []
+    assert ws.extract("identity", "d").report.computed == 0  # the features are kept
+
+
+def test_an_empty_validation_split_is_no_obstacle(ws, tmp_path):
+    train_on(ws, tmp_path, ["a", "b"] * 4, split=["train"] * 6 + ["test"] * 2)
+    view = ws.extract("identity", "d")
+    assert ws.heads.train("h", view).metrics["n_validation"] == 0
+    assert ws.heads.train("h", view, hs.MLP(epochs=2)).record.settings["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strengths", "0"], "strengths are (0.0,)"),
+        (["--strengths", "a"], "--strengths takes numbers with commas, received 'a'"),
+        (["--kind", "mlp", "--hidden", "0"], "hidden is (0,)"),
+        (["--kind", "mlp", "--dropout", "1"], "dropout is 1.0"),
+        (["--kind", "mlp", "--epochs", "0"], "must be above 0"),
+        (["--hidden", "3"], "--hidden is not for a head of kind linear"),
+        (["--kind", "forest"], "'forest' is not one of 'linear', 'mlp'"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(ready, fails, arguments, message):
+    assert message in fails("head", "train", "h", "net", "pics", *arguments)
+    assert ready.heads.list() == []
+
+
+def test_a_head_that_is_not_there_is_an_error(ready, fails):
+    ready.heads.train("colours", ready.extract("net", "pics"))
+    assert "Did you mean 'colours'?" in fails("head", "show", "colour")
+    assert "no head 'colours:7'" in fails("head", "show", "colours:7")
+
+
+def test_a_damaged_head_is_an_error(ready):
+    head = ready.heads.train("colours", ready.extract("net", "pics"))
+    (file,) = ready.config.artifacts.rglob("*.npz")
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(hs.HeadstartError, match="is damaged"):
+        _ = head.stack
+    assert isinstance(ready.artifacts, ArtifactStore)
+
+
+def test_a_head_stays_with_the_version_that_it_was_trained_on(ready, tmp_path):
+    head = ready.heads.train("colours", ready.extract("net", "pics"))
+    network(seed=9).save(tmp_path / "new.keras")
+    ready.backbones.add("net", tmp_path / "new.keras", preprocess="unit")
+    assert ready.backbones.get("net").version == 2
+    head.attach()  # parity with version 1's features
+
+
+def test_parts_add_up():
+    one = Part(np.zeros((2, 3), np.float32), np.array([0, 1]))
+    assert len(one + one) == 4
+    assert split_of("00" * 32) in ("train", "validation", "test")
+    assert isinstance(DenseStack, type)
