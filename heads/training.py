@@ -45,6 +45,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Accuracy, macro F1, log loss and the confusion matrix (rows: truth).
 
+    The macro F1 is the mean over the classes that occur among the targets or the guesses.
+
     Args:
         probabilities: (n, classes).
         targets: (n,) class numbers.
@@ -58,7 +60,7 @@ def evaluate(
     wide /= wide.sum(axis=1, keepdims=True)
     return {
         "accuracy": float(accuracy_score(targets, guesses)),
-        "macro_f1": float(f1_score(targets, guesses, labels=numbers, average="macro")),
+        "macro_f1": float(f1_score(targets, guesses, average="macro")),
         "log_loss": float(log_loss(targets, wide, labels=numbers)),
         "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
     }

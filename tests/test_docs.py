@@ -1,0 +1,138 @@
+"""The documentation is run, and says all there is."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import h5py
+import numpy as np
+import pytest
+
+from conftest import clean_environment, draw
+from headstart.cli import cli
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(file: str, language: str) -> list[str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for tint, name in enumerate(("daisy", "rose", "tulip")):
+        for number in range(15):
+            draw(tmp_path / "photos" / name / f"{number}.jpg", 100 * tint + number, (40, 50), tint)
+    return tmp_path
+
+
+def ran(command: list[str], folder: Path) -> str:
+    environment = clean_environment(
+        HEADSTART_HOME=str(folder / "home"),
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    )
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_commands_of_the_readme_work(photos):
+    (script,) = blocks("README.md", "bash")
+    out = ran(["bash", "-euo", "pipefail", "-c", script], photos)
+    assert "zoo:efficientnet-lite0" in out
+    assert "45 computed" in out
+    assert (photos / "classifier.keras").exists()
+
+
+def test_the_python_of_the_readme_works(photos):
+    (program,) = blocks("README.md", "python")
+    assert "(45, 1280) 45 0" in ran([sys.executable, "-c", program], photos)
+    assert (photos / "classifier.keras").exists()
+
+
+def test_the_first_commands_of_the_readme_are_exactly_two():
+    first = blocks("README.md", "console")[0]
+    assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == [
+        "make demo",
+        "make test",
+    ]
+
+
+def test_a_shard_is_read_with_nothing_but_h5py_and_the_document(ready):
+    (program,) = blocks("docs/format.md", "python")
+    view = ready.extract("net", "pics")
+    (path,) = ready.config.features.rglob("*.h5")
+    names = {"path": path}
+    exec(program, names)
+    assert names["key"] == view.key
+    rows = [names["row_of"][sample.digest] for sample in view.samples]
+    np.testing.assert_array_equal(names["features"][rows], view.to_numpy())
+
+
+def test_the_attributes_of_a_shard_are_those_of_the_document(ready):
+    ready.extract("net", "pics")
+    (path,) = ready.config.features.rglob("*.h5")
+    text = (ROOT / "docs/format.md").read_text(encoding="utf-8")
+    with h5py.File(path) as shard:
+        for name in shard.attrs:
+            assert f"`{name}`" in text, name
+        for name in shard:
+            assert shard[name].fletcher32
+            assert f"Dataset `{name}`" in text
+
+
+def test_the_preprocessing_file_of_the_document_is_valid(tmp_path):
+    from headstart.extractors.preprocessing import read_file
+
+    (tmp_path / "p.toml").write_text(blocks("docs/preprocessing.md", "toml")[0])
+    assert read_file(tmp_path / "p.toml").output_size == (224, 224, 3)
+
+
+def commands(group: click.Group, path: str = "headstart") -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        inner = isinstance(command, click.Group)
+        found += commands(command, f"{path} {name}") if inner else [f"{path} {name}"]
+    return found
+
+
+def test_every_command_is_documented_and_every_documented_command_exists():
+    text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(headstart [a-z ]+[a-z])", text, re.MULTILINE)
+    assert sorted(rows) == sorted(commands(cli))
+
+
+def test_every_option_of_a_command_has_a_help_text_or_a_default():
+    def walk(group):
+        for command in group.commands.values():
+            if isinstance(command, click.Group):
+                walk(command)
+                continue
+            assert command.help, command.name
+            for option in command.params:
+                if isinstance(option, click.Option):
+                    assert option.help or option.show_default, f"{command.name} {option.name}"
+
+    walk(cli)
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")),
+    ids=lambda file: file.name,
+)
+def test_links_lead_somewhere(file):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", file.read_text(encoding="utf-8")):
+        assert (file.parent / target).exists(), target
+
+
+def test_every_module_has_a_docstring():
+    for folder in ("headstart", "registry", "storage", "extractors", "heads"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert file.read_text(encoding="utf-8").startswith('"""'), file
