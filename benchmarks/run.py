@@ -91,13 +91,13 @@ def extraction(workspace: hs.Workspace, folder: Path) -> Row:
     def plain() -> None:
         np.save(folder / "plain.npy", trunk.predict(_plain_batches(manifest), verbose=0))
 
-    engine = workspace._open_engine(*_backbone_and_cuts(workspace))
+    engine = workspace.open_engine(*_backbone_and_cuts(workspace))
 
     def ours() -> None:
         fresh = hs.init(Path(tempfile.mkdtemp(dir=folder)))
         fresh.backbones.add("lite0", folder / "lite0.keras", preprocess=demo.preprocessing())
         fresh.datasets.add("some", folder / "some.csv")
-        fresh._open_engine = lambda backbone, cuts: engine  # start-up is left out on both sides
+        fresh.open_engine = lambda backbone, cuts: engine  # start-up is left out on both sides
         seconds.append(fresh.extract("lite0", "some").report.seconds)
 
     seconds: list[float] = []
@@ -171,7 +171,7 @@ def _trunk(workspace: hs.Workspace) -> Any:
 
 
 def _backbone_and_cuts(workspace: hs.Workspace) -> tuple[Any, Any]:
-    return workspace._resolve("lite0")
+    return workspace.resolve("lite0")
 
 
 def _plain_batches(manifest: Manifest, count: int | None = None) -> Any:

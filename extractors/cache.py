@@ -17,7 +17,7 @@ from headstart.errors import FeaturesMissing, ShardDamaged
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.storage.index import Index
-from headstart.storage.manifest import Manifest
+from headstart.storage.manifest import Manifest, Sample
 from headstart.storage.shards import ShardFile, read_digests, shard_id, write_shard
 from headstart.storage.views import FeatureView
 
@@ -91,6 +91,23 @@ class FeatureCache:
                 hint="Run `headstart extract`: it computes just these.",
             )
         return FeatureView(key, index, samples, feature_set.shape, feature_set.dtype, report=report)
+
+    def open_present(
+        self, key: str, samples: Sequence[Sample]
+    ) -> tuple[np.ndarray, FeatureView | None]:
+        """Those of some samples that have rows.
+
+        Returns:
+            Their positions among `samples`, and a view of their rows; None where there are none.
+        """
+        index = self.open_index(key)
+        found = index.find([sample.digest for sample in samples]).present
+        numbers = np.flatnonzero(found)
+        feature_set = self._repository.find_set(key)
+        if not len(numbers) or feature_set is None:
+            return numbers, None
+        chosen = [samples[number] for number in numbers.tolist()]
+        return numbers, FeatureView(key, index, chosen, feature_set.shape, feature_set.dtype)
 
     def commit(self, parts: Sequence[Rows], engine: str, versions: Mapping[str, Any]) -> None:
         """Write rows of one or more feature sets and commit them in one transaction."""

@@ -22,6 +22,7 @@ from headstart.storage.keys import digest_of_array, digest_of_bytes
 from headstart.storage.manifest import SPLITS, Label, Manifest, Sample, split_of
 
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+ARRAY_SUFFIXES = {".npy", ".npz"}
 KINDS = ("folder", "csv", "arrays")
 HASHING_THREADS = 4
 
@@ -69,7 +70,7 @@ def kind_of(source: Path, kind: str | None) -> str:
         return "folder"
     if source.suffix.lower() in (".csv", ".tsv"):
         return "csv"
-    if source.suffix.lower() in (".npz", ".npy"):
+    if source.suffix.lower() in ARRAY_SUFFIXES:
         return "arrays"
     raise DatasetError(
         f"{source} is none of: a folder of class folders, .csv, .tsv, .npz, .npy",
@@ -118,7 +119,7 @@ class SampleReader:
     def __init__(self, manifest: Manifest, options: Options) -> None:
         self._values = None
         if manifest.kind == "arrays":
-            self._values = _load_arrays(Path(manifest.source), options)["values"]
+            self._values = load_arrays(Path(manifest.source), options)["values"]
 
     def read(self, sample: Sample) -> bytes | np.ndarray:
         """The bytes of a file, or a row of an array.
@@ -303,7 +304,7 @@ def _stat_of_arrays(source: Path, options: Options) -> tuple[int, ...]:
 
 
 def _scan_arrays(source: Path, options: Options, stat: tuple[int, ...]) -> list[Sample]:
-    arrays = _load_arrays(source, options)
+    arrays = load_arrays(source, options)
     values, labels = arrays["values"], arrays.get("labels")
     if labels is None:
         raise DatasetError(
@@ -329,8 +330,12 @@ def _scan_arrays(source: Path, options: Options, stat: tuple[int, ...]) -> list[
     return samples
 
 
-def _load_arrays(source: Path, options: Options) -> dict[str, np.ndarray]:
-    """`values`, and `labels`, `ids`, `splits` where there are any."""
+def load_arrays(source: Path, options: Options) -> dict[str, np.ndarray]:
+    """`values`, and `labels`, `ids`, `splits` where there are any.
+
+    Raises:
+        DatasetError: the file is not a readable NumPy file, or holds no samples.
+    """
     names = ArrayOptions()
     try:
         with source.open("rb") as file:  # np.load leaves its own open when the header is bad

@@ -39,4 +39,13 @@ class TensorFlowEngine:
         outputs = self._call(tensorflow().constant(batch))
         if not isinstance(outputs, list | tuple):
             outputs = [outputs]
-        return [output.numpy() for output in outputs]
+        return [_storable(output.numpy()) for output in outputs]
+
+
+def _storable(features: np.ndarray) -> np.ndarray:
+    """Half precision (a backbone with a mixed policy) as float32: exact, and HDF5 has a type."""
+    return (
+        features
+        if features.dtype.kind in "iub" or features.itemsize >= 4
+        else (features.astype(np.float32))
+    )

@@ -84,12 +84,15 @@ class Preprocessing:
             An array without batch dimension.
 
         Raises:
-            SampleUnreadable: the content is not what the first step takes.
+            SampleUnreadable: the content is not what the first step takes, or holds NaN.
         """
         value = raw
         for step in self.steps:
             settings = {k: v for k, v in step.items() if k not in ("step", "version")}
             value = STEPS[step["step"]].run(value, **settings)
+        # Looked at here, as a ReLU turns NaN into 0 and hides it from the check of features.
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise SampleUnreadable("it holds NaN or infinity")
         return value
 
     def describe(self) -> list[str]:

@@ -19,10 +19,11 @@ from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
     from headstart.extractors.extraction import Settings
+    from headstart.head import Head
     from headstart.heads.linear import Linear
     from headstart.heads.mlp import MLP
     from headstart.storage.views import FeatureView
-    from headstart.workspace import Head, Workspace, init, open
+    from headstart.workspace import Workspace, init, open
 
 __version__ = "0.1.0"
 
@@ -47,7 +48,7 @@ __all__ = [
 # Imported at first use: `import headstart` and `headstart --help` must cost nothing.
 _HOMES = {
     "FeatureView": "headstart.storage.views",
-    "Head": "headstart.workspace",
+    "Head": "headstart.head",
     "Linear": "headstart.heads.linear",
     "MLP": "headstart.heads.mlp",
     "Settings": "headstart.extractors.extraction",

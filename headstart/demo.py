@@ -23,12 +23,13 @@ import numpy as np
 from headstart.errors import DatasetError
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras, tensorflow
+from headstart.head import Head
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.linear import Linear
 from headstart.heads.mlp import MLP
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Manifest
-from headstart.workspace import Head, Workspace, init
+from headstart.workspace import Workspace, init
 
 CUTS = ("avg_pool", "block14_add|gap", "block9_add|gap")
 SMALLEST_CLASS = 20
@@ -151,7 +152,7 @@ def measure_plain_epoch(workspace: Workspace, manifest: Manifest) -> float:
     """
     tf, k = tensorflow(), keras()
     backbone = workspace.backbones.get("lite0")
-    cut = workspace._resolve(f"lite0@{CUTS[0]}")[1][0]
+    cut = workspace.resolve(f"lite0@{CUTS[0]}")[1][0]
     trunk = workspace.build_trunk(backbone, [cut])
     classes = manifest.classes
     model = k.Sequential([trunk, k.layers.Dense(len(classes), activation="softmax")])

@@ -10,7 +10,7 @@ import click
 from headstart.cli.output import Call, Result, command, note, progress_bar, table, text
 
 if TYPE_CHECKING:
-    from headstart.workspace import Head
+    from headstart.head import Head
 
 LARGEST_CONFUSION = 12
 
@@ -133,7 +133,7 @@ def _attach(call: Call, name: str, output: Path) -> Result:
 
 
 def _predict(call: Call, name: str, paths: tuple[Path, ...], on_error: str) -> Result:
-    """Print class and probability of image files, or of the images in folders."""
+    """Print class and probability of files, of the images in folders, of the rows of arrays."""
     predictions = call.open().heads.get(name).predict(paths, on_error)
     rows = [(p.name, p.label, f"{p.probability:.3f}") for p in predictions]
     return Result(

@@ -236,7 +236,7 @@ def test_an_npy_takes_its_labels_from_another_file(ws, tmp_path, labels):
 def test_arrays_that_have_not_changed_are_not_read_again(ws, tmp_path, monkeypatch):
     file = arrays(tmp_path, x=np.eye(3), y=[0, 1, 0])
     ws.datasets.add("d", file)
-    monkeypatch.setattr(datasets, "_load_arrays", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(datasets, "load_arrays", lambda *_: pytest.fail("read again"))
     ws.datasets.refresh("d")
 
 

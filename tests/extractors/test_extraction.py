@@ -52,7 +52,7 @@ def test_features_equal_those_of_the_hand_cut_model_in_the_datasets_order(ready,
 
 def test_a_second_call_runs_no_model_at_all(ready, monkeypatch):
     first = ready.extract("net", "pics")
-    monkeypatch.setattr(ready, "_open_engine", lambda *_: pytest.fail("the model was run"))
+    monkeypatch.setattr(ready, "open_engine", lambda *_: pytest.fail("the model was run"))
     second = ready.extract("net", "pics")
     assert (second.report.computed, second.report.reused) == (0, 36)
     assert second.report.engine == "cache"
@@ -61,9 +61,9 @@ def test_a_second_call_runs_no_model_at_all(ready, monkeypatch):
 
 def test_all_cuts_come_from_one_forward_pass(ready, model, monkeypatch):
     passes = []
-    real = ready._open_engine
+    real = ready.open_engine
     monkeypatch.setattr(
-        ready, "_open_engine", lambda b, cuts: passes.append(len(cuts)) or real(b, cuts)
+        ready, "open_engine", lambda b, cuts: passes.append(len(cuts)) or real(b, cuts)
     )
     view = ready.extract("net@features,relu|gap,conv", "pics")
     assert passes == [3]
@@ -209,14 +209,14 @@ def test_skipping_is_recorded_and_shifts_nothing(ready, broken, run, model):
     assert "green/03.png" not in view.ids
     assert [str(label) for label in view.labels] == [id_.split("/")[0] for id_ in view.ids]
     np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
-    (latest, *_) = ready._runs.find_latest()
+    (latest, *_) = ready.runs.find_latest()
     assert latest.counts["skipped"] == 2
 
 
 def test_a_second_skipping_run_runs_no_model(ready, broken, monkeypatch):
     skip = hs.Settings(on_error="skip")
     ready.extract("net", "pics", settings=skip)
-    monkeypatch.setattr(ready, "_open_engine", lambda *_: pytest.fail("the model was run"))
+    monkeypatch.setattr(ready, "open_engine", lambda *_: pytest.fail("the model was run"))
     report = ready.extract("net", "pics", settings=skip).report
     assert (report.computed, report.reused, report.skipped) == (0, 34, 2)
     with pytest.raises(SampleUnreadable, match="green/03"):
@@ -290,7 +290,7 @@ def test_ctrl_c_keeps_what_was_computed_and_the_next_call_goes_on(ready, monkeyp
     assert ran.code == 1
     assert "interrupted. What was committed is kept" in ran.err
     assert rows_in(ready) == 12
-    (latest, *_) = ready._runs.find_latest()
+    (latest, *_) = ready.runs.find_latest()
     assert (latest.status, latest.counts["computed"]) == ("interrupted", 12)
     monkeypatch.undo()
     report = ready.extract("net", "pics").report

@@ -35,7 +35,7 @@ def test_a_saved_model_is_registered_with_its_file(ws, tmp_path, name):
     assert backbone.artifact_size == saved.stat().st_size
     assert backbone.parameters == model.count_params()
     saved.unlink()  # the workspace has its own copy
-    ws.build_trunk(backbone, [ws._resolve("net")[1][0]])
+    ws.build_trunk(backbone, [ws.resolve("net")[1][0]])
 
 
 @legacy

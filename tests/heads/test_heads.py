@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from conftest import keras, network
 from headstart.errors import HeadError, ParityError
+from headstart.extractors.preprocessing import Preprocessing
 from headstart.heads import attaching
 from headstart.heads.dense_stack import DenseStack, Standardisation
 from headstart.heads.kinds import Part
@@ -156,7 +157,7 @@ def test_what_a_head_came_from_is_stored_with_it(ws, digits):
     assert (record.dataset, record.dataset_digest) == ("digits", dataset.digest)
     assert (record.backbone, record.cut, record.seed) == ("identity:1", "x", 5)
     assert {"tensorflow", "keras", "numpy", "scikit-learn", "headstart"} <= record.versions.keys()
-    (run, *_) = ws._runs.find_latest()
+    (run, *_) = ws.runs.find_latest()
     assert (run.kind, run.subject, run.counts["n_test"]) == (
         "train",
         "d:1",
@@ -175,7 +176,7 @@ def test_an_attached_model_equals_the_cached_path(ready, tmp_path, model, kind, 
     attached, difference = head.attach_checked(tmp_path / "attached.keras")
     assert difference <= TOLERANCE
     loaded = keras.saving.load_model(tmp_path / "attached.keras")  # an ordinary model
-    inputs = ready._prepare(
+    inputs = ready.prepare(
         ready.backbones.get("net"), view.samples, lambda s: Path(s.location).read_bytes()
     )
     expected = head.stack.predict_proba(view.to_numpy())
@@ -240,20 +241,30 @@ def test_predictions_are_those_of_the_attached_model(ready, pictures, tmp_path, 
     model = head.attach()
     predictions = run("head", "predict", "h", new, "--json").json
     assert [p["name"] for p in predictions] == [str(new / "known.jpg"), str(new / "turned.png")]
-    pipeline_inputs = ready._prepare(
-        ready.backbones.get("net"),
-        [hs.workspace._as_sample(new / name) for name in ("known.jpg", "turned.png")],
-        lambda s: Path(s.location).read_bytes(),
-    )
-    expected = model.predict(pipeline_inputs, verbose=0)
+    pipeline = Preprocessing.from_json(ready.backbones.get("net").preprocessing)
+    files = [new / "known.jpg", new / "turned.png"]
+    inputs = np.stack([pipeline.prepare(file.read_bytes()) for file in files])
+    expected = model.predict(inputs, verbose=0)
     for prediction, row in zip(predictions, expected, strict=True):
         assert prediction["label"] == head.record.classes[int(row.argmax())]
         assert prediction["probability"] == pytest.approx(float(row.max()), abs=TOLERANCE)
 
 
+def test_rows_of_arrays_are_predicted_by_number(ws, digits, tmp_path, run):
+    ws.heads.train("d", digits)
+    rows = load_digits().data[:40].astype(np.float32)
+    np.save(tmp_path / "new.npy", rows)
+    np.savez(tmp_path / "new.npz", x=rows + 0.01)
+    for name in ("new.npy", "new.npz"):
+        predictions = run("head", "predict", "d", tmp_path / name, "--json").json
+        assert [p["name"] for p in predictions] == [f"{tmp_path / name}[{n}]" for n in range(40)]
+        right = [p["label"] == t for p, t in zip(predictions, load_digits().target, strict=False)]
+        assert sum(right) >= 38
+
+
 def test_files_in_the_cache_are_predicted_without_the_backbone(ready, pictures, monkeypatch):
     head = ready.heads.train("h", ready.extract("net", "pics"))
-    monkeypatch.setattr(ready, "_open_engine", lambda *_: pytest.fail("the model was run"))
+    monkeypatch.setattr(ready, "open_engine", lambda *_: pytest.fail("the model was run"))
     assert len(head.predict([pictures])) == 36
 
 

@@ -1,0 +1,271 @@
+"""What a workspace holds: `ws.backbones`, `ws.datasets`, `ws.heads`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart.errors import DatasetError, HeadError, NotFound
+from headstart.extractors import datasets as sources
+from headstart.extractors.cuts import Cut
+from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.registering import read_backbone
+from headstart.extractors.runtime import versions
+from headstart.head import SUFFIX, Head
+from headstart.heads.kinds import HeadKind
+from headstart.heads.linear import Linear
+from headstart.registry.backbones import BackboneRepository
+from headstart.registry.datasets import DatasetRepository
+from headstart.registry.entities import Backbone, CutPoint, Dataset, Run
+from headstart.registry.entities import Head as HeadRecord
+from headstart.registry.heads import HeadRepository
+from headstart.registry.names import check_name
+from headstart.storage.manifest import Manifest
+from headstart.storage.views import FeatureView
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+Progress = Callable[[int, int], None]
+
+
+def silent(_done: int, _total: int) -> None:
+    """The progress of callers who do not look."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a view's features come from."""
+
+    backbone: Backbone
+    cut: Cut
+    dataset: Dataset
+
+
+class SourceGone(DatasetError):
+    """A dataset's source is not there now; its cached features still are."""
+
+
+class Backbones:
+    """`ws.backbones`: register, list, cut."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._repository = BackboneRepository(workspace.database)
+
+    def add(
+        self,
+        name: str,
+        source: str | Path,
+        *,
+        cut: str | None = None,
+        preprocess: str | Preprocessing | None = None,
+        licence: str | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> Backbone:
+        """Register a backbone; the same name with another model is its next version.
+
+        Args:
+            name: letters, digits, `.`, `_`, `-`.
+            source: a `.keras` or `.h5` file, `applications:NAME?weights=…`, `zoo:NAME`.
+            cut: the default cut, if not the penultimate one.
+            preprocess: `raw`, `unit`, `tf`, `torch`, `caffe`, `array`, a JSON or TOML file, or
+                a `Preprocessing`.
+            licence: SPDX name.
+            tags: free keys and values.
+        """
+        check_name(name, "backbone")
+        backbone = read_backbone(
+            name,
+            str(source),
+            self._workspace.artifacts,
+            cut=cut,
+            preprocess=preprocess,
+            licence=licence,
+            tags=tags,
+        )
+        return self._repository.add(backbone)
+
+    def get(self, reference: str) -> Backbone:
+        return self._repository.get(reference)
+
+    def list(self) -> list[Backbone]:
+        return self._repository.find_all()
+
+    def cuts(self, reference: str) -> tuple[CutPoint, ...]:
+        return self.get(reference).cuts
+
+    def alias(self, alias: str, reference: str) -> Backbone:
+        """Let `alias` mean this backbone."""
+        return self._repository.set_alias(check_name(alias, "alias"), reference)
+
+    def tag(self, reference: str, tags: dict[str, str]) -> Backbone:
+        return self._repository.set_tags(reference, tags)
+
+    def remove(self, reference: str, *, force: bool = False) -> Backbone:
+        """Forget a backbone; refused while features or heads depend on it, unless forced."""
+        return self._repository.remove(reference, force=force)
+
+
+class Datasets:
+    """`ws.datasets`: register, refresh, list."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._repository = DatasetRepository(workspace.database)
+
+    def add(
+        self,
+        name: str,
+        source: str | Path,
+        *,
+        kind: str | None = None,
+        progress: Progress = silent,
+        **options: Any,
+    ) -> Dataset:
+        """Register a dataset.
+
+        Args:
+            name: letters, digits, `.`, `_`, `-`.
+            source: a folder of class folders, a CSV or TSV, an `.npz` or `.npy`.
+            kind: `folder`, `csv` or `arrays`; by what the source is without it.
+            progress: called with (files looked at, files in all).
+            **options: `path_column`, `label_column`, `split_column`, `id_column` of a CSV;
+                `labels`, a file, for arrays.
+        """
+        check_name(name, "dataset")
+        path = Path(source).expanduser().absolute()
+        chosen = sources.kind_of(path, kind)
+        given = {key: value for key, value in options.items() if value is not None}
+        if "labels" in given:
+            given["labels"] = str(Path(given["labels"]).expanduser().absolute())
+        manifest = sources.scan(path, chosen, given, self._find_previous(name), progress)
+        return self._repository.add(self._describe(name, manifest, given))
+
+    def refresh(self, name: str, progress: Progress = silent) -> Dataset:
+        """Look at the source again; only files that changed are read.
+
+        Raises:
+            SourceGone: the source is not there; the dataset is kept as it was.
+        """
+        dataset = self.get(name)
+        path = Path(dataset.source)
+        if not path.exists():
+            raise SourceGone(
+                f"the source of dataset {name!r}, {path}, is not there",
+                hint="Put it back; features in the cache can still be used.",
+            )
+        previous = self.manifest(dataset)
+        manifest = sources.scan(path, dataset.kind, dataset.options, previous, progress)
+        if manifest == previous:
+            return dataset
+        return self._repository.update(self._describe(name, manifest, dataset.options))
+
+    def get(self, name: str) -> Dataset:
+        return self._repository.get(name)
+
+    def list(self) -> list[Dataset]:
+        return self._repository.find_all()
+
+    def remove(self, name: str) -> Dataset:
+        """Forget a dataset; features stay, other datasets may share them."""
+        return self._repository.remove(name)
+
+    def manifest(self, dataset: Dataset | str) -> Manifest:
+        """The samples of a dataset as they were last looked at."""
+        if isinstance(dataset, str):
+            dataset = self.get(dataset)
+        return Manifest.read(self._workspace.config.manifests / dataset.manifest)
+
+    def _find_previous(self, name: str) -> Manifest | None:
+        with suppress(NotFound, DatasetError):
+            return self.manifest(name)
+        return None
+
+    def _describe(self, name: str, manifest: Manifest, options: dict[str, Any]) -> Dataset:
+        return Dataset(
+            name=name,
+            kind=manifest.kind,
+            source=manifest.source,
+            options=options,
+            digest=manifest.digest,
+            manifest=manifest.write(self._workspace.config.manifests),
+            samples=len(manifest.samples),
+            unique=manifest.unique,
+            classes=[str(label) for label in manifest.classes],
+        )
+
+
+class Heads:
+    """`ws.heads`: train, list, get."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._repository = HeadRepository(workspace.database)
+
+    def train(
+        self, name: str, features: FeatureView, kind: HeadKind | None = None, *, seed: int = 0
+    ) -> Head:
+        """Train a head on features and their labels; the same name again is its next version.
+
+        Args:
+            name: letters, digits, `.`, `_`, `-`.
+            features: a view from `ws.extract` or `ws.features`.
+            kind: `hs.Linear(…)` (the default) or `hs.MLP(…)`.
+            seed: of everything that chance decides.
+        """
+        from headstart.heads.training import train
+
+        check_name(name, "head")
+        origin = features.origin
+        if not isinstance(origin, Origin):
+            raise HeadError(
+                "the view does not know its backbone and dataset",
+                hint="Train on what ws.extract or ws.features gives, not on a part of it.",
+            )
+        chosen: HeadKind = kind or Linear()
+        started = time.monotonic()
+        trained = train(features, chosen, seed)
+        artifact = self._workspace.artifacts.put_bytes(trained.stack.to_bytes(), SUFFIX)
+        record = self._repository.add(
+            HeadRecord(
+                name=name,
+                kind=chosen.kind,
+                backbone=origin.backbone.reference,
+                backbone_id=origin.backbone.id,
+                cut=origin.cut.name,
+                feature_key=features.key,
+                dataset=origin.dataset.name,
+                dataset_digest=origin.dataset.digest,
+                settings={**chosen.describe(), **trained.details},
+                metrics=trained.metrics,
+                classes=list(trained.stack.classes),
+                seed=seed,
+                versions=versions(),
+                artifact_digest=artifact.digest,
+                artifact_size=artifact.size,
+            )
+        )
+        self._workspace.runs.add(
+            Run(
+                "train",
+                f"{record.name}:{record.version}",
+                record.dataset,
+                "done",
+                {name: trained.metrics[name] for name in ("n_train", "n_validation", "n_test")},
+                round(time.monotonic() - started, 3),
+                record.versions,
+            )
+        )
+        return Head(self._workspace, record)
+
+    def get(self, reference: str) -> Head:
+        """The head of that name (its latest version) or `NAME:VERSION`."""
+        return Head(self._workspace, self._repository.get(reference))
+
+    def list(self) -> list[Head]:
+        return [Head(self._workspace, record) for record in self._repository.find_all()]
