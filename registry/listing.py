@@ -35,10 +35,12 @@ FROM datasets ORDER BY name
 """
 FEATURES = """
 SELECT f.feature_key, f.backbone, f.cut, f.shape, f.precision, f.view, f.created_at,
-       COUNT(s.shard_id) AS shards, COALESCE(SUM(s.rows), 0) AS rows,
-       COALESCE(SUM(s.size), 0) AS size
-FROM feature_sets f LEFT JOIN shards s ON s.feature_set_id = f.id AND s.status = 'committed'
-GROUP BY f.id, f.feature_key, f.backbone, f.cut, f.shape, f.precision, f.view, f.created_at
+       COALESCE(s.shards, 0) AS shards, COALESCE(s.rows, 0) AS rows, COALESCE(s.size, 0) AS size
+FROM feature_sets f LEFT JOIN (
+    SELECT feature_set_id, COUNT(*) AS shards, CAST(SUM(rows) AS BIGINT) AS rows,
+           CAST(SUM(size) AS BIGINT) AS size
+    FROM shards WHERE status = 'committed' GROUP BY feature_set_id
+) s ON s.feature_set_id = f.id
 ORDER BY f.id
 """
 HEADS = """

