@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from headstart.errors import LayerNotFound
 from headstart.extractors.graph import Graph, Node, Ref
+from headstart.extractors.pooling import check_pooling
 from headstart.registry.entities import CutPoint
 from headstart.registry.names import nearest
 from headstart.storage.keys import fingerprint
-
-POOLINGS = {"gap": "global average", "gmp": "global maximum", "flatten": "flattened"}
 
 DENSE = {"Dense", "EinsumDense"}
 CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D"}
@@ -36,7 +37,7 @@ class Cut:
 
     Attributes:
         point: the cut point.
-        pooling: `gap`, `gmp`, `flatten` or None.
+        pooling: one of `POOLINGS`, or None.
     """
 
     point: CutPoint
@@ -57,8 +58,24 @@ class Cut:
 
 def list_cuts(graph: Graph) -> tuple[CutPoint, ...]:
     """Every tensor of the graph as a cut point, from the inputs upwards; one is the default."""
-    default = default_ref(graph)
-    return tuple(_to_point(graph, ref, ref == default) for ref in _refs(graph))
+    default, reason = choose_default(graph)
+    output = graph.outputs[0]
+    bottlenecks = graph.bottlenecks(output)
+    shares = _compute_shares(graph, output)
+    points = []
+    for ref in _refs(graph):
+        point = _to_point(graph, ref)
+        is_default = ref == default
+        points.append(
+            replace(
+                point,
+                is_default=is_default,
+                reason=reason if is_default else None,
+                is_bottleneck=ref in bottlenecks,
+                compute_below=shares[ref.node] if shares else None,
+            )
+        )
+    return tuple(points)
 
 
 def find_ref(graph: Graph, point: CutPoint) -> Ref:
@@ -87,7 +104,16 @@ def _name(graph: Graph, ref: Ref) -> str:
     return name if ref.index == 0 else f"{name}[{ref.index}]"
 
 
-def _to_point(graph: Graph, ref: Ref, is_default: bool) -> CutPoint:
+def _compute_shares(graph: Graph, output: Ref) -> list[float] | None:
+    """For each node the share of the model's multiply-adds at and below it."""
+    costs = [graph.multiply_adds(number) for number in range(len(graph.nodes))]
+    if None in costs:
+        return None
+    below = graph.ancestry @ np.array(costs, np.float64)
+    return (below / max(1.0, below[output.node])).tolist()
+
+
+def _to_point(graph: Graph, ref: Ref) -> CutPoint:
     node = graph.node(ref)
     return CutPoint(
         name=_name(graph, ref),
@@ -95,26 +121,30 @@ def _to_point(graph: Graph, ref: Ref, is_default: bool) -> CutPoint:
         input=_name(graph, node.inputs[0]) if node.inputs else None,
         shape=tuple(graph.tensor(ref).shape[1:]),
         dtype=str(graph.tensor(ref).dtype),
-        parameters_below=graph.parameters_below(ref),
+        parameters_below=int(graph.parameters_below[ref.node]),
         fingerprint=graph.fingerprint(ref),
-        is_default=is_default,
         warning=_warning(graph, ref),
     )
 
 
-def default_ref(graph: Graph) -> Ref:
+def choose_default(graph: Graph) -> tuple[Ref, str]:
     """The penultimate tensor: the input of the last layer with weights that feeds the output.
 
     What follows that layer (softmax, dropout, reshape) has no weights and does not fool this.
     A dropout before it passes its input on unchanged, so the layer below the dropout is named.
     A model whose last layer with weights is no classifier (a convolution of 3x3, a batch
     normalization, a recurrent layer) has no head: its output is the feature.
+
+    Returns:
+        The tensor, and why in words.
     """
     output = graph.outputs[0]
     weighted = [number for number in graph.below(output) if graph.nodes[number].weights]
     if not weighted or not _is_head(graph, graph.nodes[weighted[-1]], weighted[-1], output):
-        return _below_identities(graph, output)
-    return _below_identities(graph, graph.nodes[weighted[-1]].inputs[0])
+        return _below_identities(graph, output), "the output of a model without a classifier"
+    last = graph.nodes[weighted[-1]]
+    reason = f"the input of {last.name} ({last.kind}), the last layer with weights"
+    return _below_identities(graph, last.inputs[0]), reason
 
 
 def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
@@ -128,15 +158,12 @@ def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
         LayerNotFound: there is no such layer, side, call or pooling.
     """
     name, bar, pooling = (wanted or "default").partition("|")
-    if bar and pooling not in POOLINGS:
-        raise LayerNotFound(
-            f"no pooling {pooling!r} in cut {wanted!r}",
-            hint=f"Choose one of {', '.join(f'|{known}' for known in POOLINGS)}.",
-        )
     if name == "default":
         point = next(point for point in points if point.is_default)
     else:
         point = _find(points, name)
+    if bar:
+        check_pooling(pooling, point.shape, str(wanted))
     return Cut(point, pooling or None)
 
 

@@ -31,7 +31,9 @@ class TensorFlowEngine:
     def __init__(self, trunk: Any) -> None:
         tf = tensorflow()
         spec = tf.TensorSpec(trunk.inputs[0].shape, trunk.inputs[0].dtype)
-        call = tf.function(lambda batch: trunk(batch, training=False), input_signature=[spec])
+        call = tf.function(
+            lambda batch: trunk(batch, training=False), input_signature=[spec], autograph=False
+        )
         # Traced here: Keras remembers sizes at the first call, which is not safe in a thread.
         self._call = call.get_concrete_function()
 

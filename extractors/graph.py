@@ -8,6 +8,7 @@ inlined here, so that a cut can lie anywhere.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,19 +99,79 @@ class Graph:
 
     def below(self, ref: Ref) -> list[int]:
         """The nodes that a tensor is computed from, itself included, in topological order."""
-        found: set[int] = set()
-        stack = [ref.node]
-        while stack:
-            number = stack.pop()
-            if number not in found:
-                found.add(number)
-                stack.extend(parent.node for parent in self.nodes[number].inputs)
-        return sorted(found)
+        return np.flatnonzero(self.ancestry[ref.node]).tolist()
 
-    def parameters_below(self, ref: Ref) -> int:
-        """Parameters at and below a tensor; those of a shared layer are counted once."""
-        weights = {id(w): w for number in self.below(ref) for w in self.nodes[number].weights}
-        return sum(int(np.prod(weight.shape)) for weight in weights.values())
+    def bottlenecks(self, output: Ref) -> set[Ref]:
+        """The tensors that every path from the inputs to an output passes through.
+
+        In topological order a node lies on every path if no edge leaps over it and no input comes
+        after it. A tensor with a mask is none: the mask would be lost.
+        """
+        numbers = self.below(output)
+        place = {number: position for position, number in enumerate(numbers)}
+        leaps = [0] * (len(numbers) + 1)
+        used: dict[int, set[int]] = {}
+        last_input = 0
+        for number in numbers:
+            node = self.nodes[number]
+            if node.is_input:
+                last_input = place[number]
+            for parent in node.inputs:
+                used.setdefault(parent.node, set()).add(parent.index)
+                leaps[place[parent.node] + 1] += 1
+                leaps[place[number]] -= 1
+        found, open_ = set(), 0
+        for position, number in enumerate(numbers):
+            open_ += leaps[position]
+            indices = used.get(number, {output.index})
+            if open_ == 0 and position >= last_input and len(indices) == 1:
+                ref = Ref(number, next(iter(indices)))
+                if not self.has_mask(ref):
+                    found.add(ref)
+        return found
+
+    def has_mask(self, ref: Ref) -> bool:
+        """Whether the tensor carries a Keras mask, such as that of an Embedding."""
+        return getattr(self.tensor(ref), "_keras_mask", None) is not None
+
+    def multiply_adds(self, number: int) -> int | None:
+        """Multiply-adds of one node for one sample, estimated; None where sizes are open.
+
+        Matrices and kernels are applied once at every position of the output (at every step of
+        the input for recurrent layers); everything else costs one operation a value.
+        """
+        node = self.nodes[number]
+        if node.is_input or node.kind == "Embedding":
+            return 0
+        kernels = sum(math.prod(w.shape) for w in node.weights if len(w.shape) > 1)
+        recurrent = hasattr(node.operation, "return_sequences")
+        tensor = self.tensor(node.inputs[0]) if recurrent else node.outputs[0]
+        sizes = tensor.shape[1:-1] if kernels else tensor.shape[1:]
+        if any(size is None for size in sizes):
+            return None
+        return math.prod(sizes) * (kernels or 1)
+
+    @cached_property
+    def ancestry(self) -> np.ndarray:
+        """Which nodes each node is computed from, itself included: bool, (nodes, nodes)."""
+        found = np.zeros((len(self.nodes), len(self.nodes)), bool)
+        for number, node in enumerate(self.nodes):
+            found[number, number] = True
+            for parent in node.inputs:
+                found[number] |= found[parent.node]
+        return found
+
+    @cached_property
+    def parameters_below(self) -> np.ndarray:
+        """Parameters at and below each node, shared weights counted once: int64, (nodes,)."""
+        total = np.zeros(len(self.nodes), np.int64)
+        users: dict[int, tuple[Any, list[int]]] = {}
+        for number, node in enumerate(self.nodes):
+            for weight in node.weights:
+                users.setdefault(id(weight), (weight, []))[1].append(number)
+        for weight, numbers in users.values():
+            total += self.ancestry[:, numbers].any(axis=1) * math.prod(weight.shape)
+        return total
 
     @cached_property
     def fingerprints(self) -> list[str]:

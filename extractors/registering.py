@@ -83,7 +83,15 @@ def read_backbone(
 
 
 def _with_default(cuts: Sequence[CutPoint], chosen: Cut) -> list[CutPoint]:
-    return [replace(cut, is_default=cut.name == chosen.point.name) for cut in cuts]
+    """The cuts, with the one that was asked for as the default."""
+    if chosen.point.is_default:
+        return list(cuts)
+    return [
+        replace(cut, is_default=True, reason="asked for with --cut")
+        if cut.name == chosen.point.name
+        else replace(cut, is_default=False, reason=None)
+        for cut in cuts
+    ]
 
 
 def _preprocessing(

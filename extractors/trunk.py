@@ -1,13 +1,16 @@
-"""Building models from a graph: the trunk up to some cuts, always in inference mode."""
+"""Building models from a graph: the trunk up to some cuts, the tail above one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from headstart.errors import BackboneError
 from headstart.extractors.cuts import Cut, find_ref
 from headstart.extractors.graph import Graph, Node, Ref
+from headstart.extractors.pooling import pool
 from headstart.extractors.runtime import keras
+from headstart.registry.entities import CutPoint
 
 
 def build_trunk(
@@ -26,24 +29,54 @@ def build_trunk(
     Returns:
         A `keras.Model`; its output is a list where there are several cuts.
     """
-    k = keras()
     refs = [find_ref(graph, cut.point) for cut in cuts]
     needed = sorted({number for ref in refs for number in graph.below(ref)})
     _make_names_unique(graph, needed)
     tensors: dict[Ref, Any] = {}
     inputs = []
     for number in needed:
-        node = graph.nodes[number]
-        if node.is_input:
-            tensors[Ref(number)] = _new_input(node, input_shape)
+        if graph.nodes[number].is_input:
+            tensors[Ref(number)] = _new_input(graph.nodes[number], input_shape)
             inputs.append(tensors[Ref(number)])
-        else:
-            for index, output in enumerate(_call(node, tensors)):
-                tensors[Ref(number, index)] = output
-    outputs = [_pool(tensors[ref], cut) for ref, cut in zip(refs, cuts, strict=True)]
-    trunk = k.Model(_single(inputs), _single(outputs), name="trunk")
+    _replay(graph, needed, tensors)
+    outputs = [pool(tensors[ref], cut.pooling) for ref, cut in zip(refs, cuts, strict=True)]
+    trunk = keras().Model(_single(inputs), _single(outputs), name="trunk")
     trunk.trainable = False
     return trunk
+
+
+def build_tail(graph: Graph, point: CutPoint) -> Any:
+    """The rest of the model: from a bottleneck to the model's first output.
+
+    Args:
+        graph: the backbone's graph.
+        point: a cut point that is a bottleneck.
+
+    Raises:
+        BackboneError: it is none, so the rest needs more than this tensor.
+    """
+    ref, output = find_ref(graph, point), graph.outputs[0]
+    if not point.is_bottleneck:
+        raise BackboneError(
+            f"{point.name!r} is no bottleneck: the output depends on more than this tensor",
+            hint="See `headstart backbone cuts` for the bottlenecks.",
+        )
+    needed = [n for n in graph.below(output) if n not in set(graph.below(ref))]
+    _make_names_unique(graph, needed)
+    tensor = graph.tensor(ref)
+    features = keras().Input(shape=tensor.shape[1:], dtype=tensor.dtype, name="features_in")
+    tensors = {ref: features}
+    _replay(graph, needed, tensors)
+    return keras().Model(features, tensors[output], name="tail")
+
+
+def _replay(graph: Graph, numbers: list[int], tensors: dict[Ref, Any]) -> None:
+    """Call the nodes again, in order, on tensors of a new model."""
+    for number in numbers:
+        node = graph.nodes[number]
+        if not node.is_input:
+            for index, output in enumerate(_call(node, tensors)):
+                tensors[Ref(number, index)] = output
 
 
 def _new_input(node: Node, input_shape: tuple[int, ...] | None) -> Any:
@@ -62,18 +95,6 @@ def _call(node: Node, tensors: dict[Ref, Any]) -> list[Any]:
     if getattr(node.operation, "_call_has_context_arg", {}).get("training"):
         kwargs["training"] = False
     return k.tree.flatten(node.operation(*args, **kwargs))
-
-
-def _pool(tensor: Any, cut: Cut) -> Any:
-    """Pool a (batch, …, channels) map to (batch, features)."""
-    if cut.pooling is None:
-        return tensor
-    k = keras()
-    if cut.pooling == "flatten" or len(tensor.shape) == 2:
-        return k.layers.Flatten(name="pooling_flatten")(tensor)
-    axes = tuple(range(1, len(tensor.shape) - 1))
-    function = k.ops.mean if cut.pooling == "gap" else k.ops.max
-    return function(tensor, axis=axes)
 
 
 def _make_names_unique(graph: Graph, numbers: list[int]) -> None:

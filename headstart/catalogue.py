@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.errors import DatasetError, HeadError, NotFound
+from headstart.errors import BackboneError, DatasetError, HeadError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.cuts import Cut
 from headstart.extractors.preprocessing import Preprocessing
@@ -28,6 +29,7 @@ from headstart.storage.manifest import Manifest
 from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
+    from headstart.extractors.verification import Check
     from headstart.workspace import Workspace
 
 Progress = Callable[[int, int], None]
@@ -98,6 +100,49 @@ class Backbones:
 
     def cuts(self, reference: str) -> tuple[CutPoint, ...]:
         return self.get(reference).cuts
+
+    def verify(
+        self, reference: str, *, dataset: str | None = None, samples: int = 8, seed: int = 0
+    ) -> builtins.list[Check]:
+        """Compare trunk and tail with the whole model, on real samples or on random ones.
+
+        Args:
+            reference: the backbone.
+            dataset: whose first samples are taken; seeded random ones without it.
+            samples: how many, 2 or more.
+            seed: of the random ones.
+
+        Returns:
+            The checks, which are also stored as a run.
+        """
+        from headstart.extractors.verification import random_inputs, verify_graph
+
+        if samples < 2:
+            raise BackboneError(f"samples is {samples}", hint="Give 2 or more.")
+        backbone = self.get(reference)
+        graph = self._workspace.load_graph(backbone)
+        started = time.monotonic()
+        if dataset is None:
+            pipeline = Preprocessing.from_json(backbone.preprocessing)
+            inputs = random_inputs(graph, pipeline, samples, seed)
+        else:
+            record = self._workspace.datasets.get(dataset)
+            manifest = self._workspace.datasets.manifest(record)
+            read = sources.SampleReader(manifest, record.options).read
+            inputs = self._workspace.prepare(backbone, manifest.samples[:samples], read)
+        checks = verify_graph(graph, inputs)
+        self._workspace.runs.add(
+            Run(
+                "verify",
+                backbone.reference,
+                dataset or "random",
+                "done" if all(check.ok for check in checks) else "failed",
+                {check.what: check.difference for check in checks},
+                round(time.monotonic() - started, 3),
+                versions(),
+            )
+        )
+        return checks
 
     def alias(self, alias: str, reference: str) -> Backbone:
         """Let `alias` mean this backbone."""

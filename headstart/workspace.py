@@ -173,13 +173,17 @@ class Workspace:
 
     def build_trunk(self, backbone: Backbone, cuts: Sequence[Cut]) -> Any:
         """The trunk as a frozen `keras.Model`, from the artifact after its hash was checked."""
-        from headstart.extractors.loading import load_graph
         from headstart.extractors.trunk import build_trunk
 
-        artifact = Artifact(backbone.artifact_digest, backbone.artifact_size)
-        graph = load_graph(self.artifacts.get(artifact, SUFFIXES[backbone.format]))
         size = Preprocessing.from_json(backbone.preprocessing).output_size
-        return build_trunk(graph, cuts, size)
+        return build_trunk(self.load_graph(backbone), cuts, size)
+
+    def load_graph(self, backbone: Backbone) -> Any:
+        """The graph of a backbone's stored model, after the file's hash was checked."""
+        from headstart.extractors.loading import load_graph
+
+        artifact = Artifact(backbone.artifact_digest, backbone.artifact_size)
+        return load_graph(self.artifacts.get(artifact, SUFFIXES[backbone.format]))
 
     def prepare(
         self, backbone: Backbone, samples: Iterable[Sample], read: Callable[[Sample], Any]

@@ -176,6 +176,9 @@ def _insert(connection: Connection, backbone: Backbone) -> int:
                 "parameters_below": cut.parameters_below,
                 "fingerprint": cut.fingerprint,
                 "is_default": cut.is_default,
+                "is_bottleneck": cut.is_bottleneck,
+                "compute_below": cut.compute_below,
+                "reason": cut.reason,
                 "warning": cut.warning,
             }
             for position, cut in enumerate(backbone.cuts)
@@ -262,5 +265,8 @@ def _to_cut(row: Row[Any]) -> CutPoint:
         parameters_below=row.parameters_below,
         fingerprint=row.fingerprint,
         is_default=row.is_default,
+        is_bottleneck=row.is_bottleneck,
+        compute_below=row.compute_below,
+        reason=row.reason,
         warning=row.warning,
     )

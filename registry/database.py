@@ -26,13 +26,11 @@ def connect(config: Config) -> Engine:
     Raises:
         RegistryError: the URL is not valid or its driver is not installed.
     """
+    options = {} if config.sqlite_file is None else {"timeout": BUSY_SECONDS}
     try:
-        if config.sqlite_file is None:
-            return create_engine(config.url, pool_pre_ping=True)
-        # No pool: a connection costs 0.1 ms, and none may be carried over a fork.
-        engine = create_engine(
-            config.url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}
-        )
+        # No pool: a connection costs little beside what is done with it, none is left open, and
+        # none may be carried over a fork.
+        engine = create_engine(config.url, poolclass=NullPool, connect_args=options)
     except ModuleNotFoundError as error:
         raise RegistryError(
             f"the database driver {error.name!r} is not installed",
@@ -43,8 +41,9 @@ def connect(config: Config) -> Engine:
             f"not a database URL: {first_line(error)}",
             hint="An example: postgresql+psycopg://user@host/headstart",
         ) from error
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    if config.sqlite_file is not None:
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 

@@ -21,6 +21,11 @@ class CutPoint:
         parameters_below: parameters at and below the cut, counted once where shared.
         fingerprint: trunk fingerprint of this cut without pooling.
         is_default: whether this is the penultimate cut.
+        is_bottleneck: whether every path from the inputs to the output passes through it, so that
+            the rest of the model (the tail) can start here.
+        compute_below: share of the model's multiply-adds at and below it; None where sizes are
+            open.
+        reason: why this is the default; None for the others.
         warning: what is doubtful about features from here, or None.
     """
 
@@ -32,6 +37,9 @@ class CutPoint:
     parameters_below: int
     fingerprint: str
     is_default: bool = False
+    is_bottleneck: bool = False
+    compute_below: float | None = None
+    reason: str | None = None
     warning: str | None = None
 
 

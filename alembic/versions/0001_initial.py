@@ -132,6 +132,9 @@ def upgrade() -> None:
         sa.Column("parameters_below", sa.BigInteger(), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("is_bottleneck", sa.Boolean(), nullable=False),
+        sa.Column("compute_below", sa.Float(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("warning", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["backbone_id"],

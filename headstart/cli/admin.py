@@ -68,4 +68,5 @@ def _doctor(call: Call) -> Result:
     return Result(
         [vars(check) for check in checks],
         lambda out: out.print(table(None, ("", "what", "found"), rows)),
+        failed="" if all(check.ok for check in checks) else "something is wrong, see above",
     )

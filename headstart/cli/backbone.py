@@ -27,6 +27,10 @@ def register(cli: click.Group) -> None:
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     command(group, "cuts")(click.argument("name")(_cuts))
+    dataset = click.option("--dataset", help="Take its first samples; random ones without it.")
+    samples = click.option("--samples", type=int, default=8, show_default=True)
+    seed = click.option("--seed", type=int, default=0, show_default=True)
+    command(group, "verify")(click.argument("name")(dataset(samples(seed(_verify)))))
     command(group, "alias")(click.argument("alias")(click.argument("name")(_alias)))
     command(group, "tag")(
         click.argument("name")(click.argument("tags", nargs=-1, required=True)(_tag))
@@ -116,20 +120,39 @@ def _show(call: Call, name: str) -> Result:
 def _cuts(call: Call, name: str) -> Result:
     """List a backbone's cut points, from the input upwards."""
     backbone = call.open().backbones.get(name)
-    columns = ("=cut", "operation", "=shape", ">params below", "")
+    columns = ("=cut", "~operation", "=shape", ">params", ">compute", "")
     rows = [
         (
             cut.name,
             cut.operation,
             shape_text(cut.shape),
             cut.parameters_below,
-            "default" if cut.is_default else ("no features" if cut.warning else ""),
+            "-" if cut.compute_below is None else f"{cut.compute_below:.0%}",
+            _mark(cut),
         )
         for cut in backbone.cuts
     ]
+    default = backbone.default_cut
+
+    def show(out: Any) -> None:
+        out.print(table(None, columns, rows))
+        out.print(text(f"The default, {default.name}: {default.reason}."))
+        out.print("|: a bottleneck, all paths from the input to the output pass through it.")
+
+    return Result([_cut_json(cut) for cut in backbone.cuts], show)
+
+
+def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int) -> Result:
+    """Compare trunk and tail with the whole model; the result is stored."""
+    checks = call.open().backbones.verify(name, dataset=dataset, samples=samples, seed=seed)
+    rows = [
+        ("ok" if check.ok else "WRONG", check.what, f"{check.difference:.1e}") for check in checks
+    ]
+    data = [{**vars(check), "ok": check.ok} for check in checks]
     return Result(
-        [_cut_json(cut) for cut in backbone.cuts],
-        lambda out: out.print(table(None, columns, rows)),
+        data,
+        lambda out: out.print(table(None, ("", "check", ">difference"), rows)),
+        failed="" if all(check.ok for check in checks) else f"backbone {name!r} is not verified",
     )
 
 
@@ -179,7 +202,7 @@ def _shown(backbone: Backbone) -> Result:
         ("input", f"{tensor['name']}: {shape_text(tensor['shape'])}, {tensor['dtype']}"),
         ("preprocessing", "\n".join(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
         ("parameters", backbone.parameters),
-        ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.operation}"),
+        ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.reason}"),
         ("trunk", cut.fingerprint),
         *(("warning", warning) for warning in backbone.warnings),
     ]
@@ -193,6 +216,12 @@ def _json(backbone: Backbone) -> dict[str, Any]:
     return data
 
 
+def _mark(cut: CutPoint) -> str:
+    if cut.is_default:
+        return "default"
+    return "classes" if cut.warning else ("|" if cut.is_bottleneck else "")
+
+
 def _cut_json(cut: CutPoint) -> dict[str, Any]:
     return {
         "name": cut.name,
@@ -201,7 +230,10 @@ def _cut_json(cut: CutPoint) -> dict[str, Any]:
         "shape": cut.shape,
         "dtype": cut.dtype,
         "params_below": cut.parameters_below,
+        "compute_below": cut.compute_below,
+        "bottleneck": cut.is_bottleneck,
         "default": cut.is_default,
+        "reason": cut.reason,
         "fingerprint": cut.fingerprint,
         "warning": cut.warning,
     }

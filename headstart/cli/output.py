@@ -25,10 +25,15 @@ Print = Callable[["Console"], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What a command found: `data` for `--json`, `show` for people."""
+    """What a command found: `data` for `--json`, `show` for people.
+
+    `failed` is the one line of a command that found something wrong: it is printed behind the
+    result, and the exit code is 1.
+    """
 
     data: Any
     show: Print
+    failed: str = ""
 
 
 @dataclass
@@ -86,6 +91,8 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
                 click.echo(json.dumps(result.data, indent=2, ensure_ascii=False, default=str))
             else:
                 result.show(console())
+            if result.failed:
+                raise click.ClickException(result.failed)
 
         return group.command(name)(run)
 
@@ -102,19 +109,18 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any
     """A table that fits the terminal.
 
     A column whose name begins with `>` is set to the right and not broken; with `=` it is not
-    broken.
+    broken; with `~` it is cut short where there is no room.
     """
     from rich import box
     from rich.table import Table
 
     made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False)
     for column in columns:
-        right, whole = column.startswith(">"), column.startswith((">", "="))
         made.add_column(
-            column.lstrip(">="),
-            justify="right" if right else "left",
-            no_wrap=whole,
-            overflow="fold",
+            column.lstrip(">=~"),
+            justify="right" if column.startswith(">") else "left",
+            no_wrap=column.startswith((">", "=", "~")),
+            overflow="ellipsis" if column.startswith("~") else "fold",
         )
     for row in rows:
         made.add_row(*(_cell(value) for value in row))

@@ -23,6 +23,8 @@ EVERY_COMMAND = [
     "backbone list",
     "backbone show net",
     "backbone cuts net",
+    "backbone verify net",
+    "backbone verify net --dataset pics",
     "backbone alias best net",
     "backbone tag net team=a",
     "dataset list",
@@ -231,7 +233,9 @@ def test_the_standard_error_of_a_real_process_is_quiet(ready):
 def test_doctor_names_what_is_wrong(trained, run):
     assert all(check["ok"] for check in run("doctor", "--json").json)
     next(trained.config.features.rglob("*.h5")).unlink()
-    wrong = [check for check in run("doctor", "--json").json if not check["ok"]]
+    ran = run("doctor", "--json")
+    assert (ran.code, ran.err.strip()) == (1, "error: something is wrong, see above")
+    wrong = [check for check in ran.json if not check["ok"]]
     assert [check["what"] for check in wrong] == ["shards"]
     ran = run("doctor", "--workspace", "/none")
     assert "WRONG workspace" in " ".join(ran.out.split())
