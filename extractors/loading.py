@@ -15,12 +15,13 @@ from headstart.registry.zoo import get_entry
 SUFFIXES = {"keras": ".keras", "h5": ".h5"}
 
 
-def open_source(source: str, scratch: Path) -> Opened:
+def open_source(source: str, scratch: Path, *, trust: bool = False) -> Opened:
     """Open whatever `backbone add` was given.
 
     Args:
         source: a path to `.keras` or `.h5`, `applications:NAME?…` or `zoo:NAME`.
         scratch: a folder for files that the source has to make.
+        trust: load a file even if it brings code.
 
     Raises:
         BackboneError: it cannot be opened; the message says why.
@@ -38,12 +39,12 @@ def open_source(source: str, scratch: Path) -> Opened:
             f"no backbone source of kind {scheme!r} in {source!r}",
             hint="Give a .keras or .h5 file, applications:NAME or zoo:NAME.",
         )
-    return open_file(Path(source).expanduser())
+    return open_file(Path(source).expanduser(), trust=trust)
 
 
-def load_graph(file: Path) -> Graph:
-    """The graph of a stored model file."""
-    return read_graph(load_model(file))
+def load_graph(file: Path, *, trust: bool = False) -> Graph:
+    """The graph of a stored model file, its hash checked; `trust` if it was registered so."""
+    return read_graph(load_model(file, trust=trust, known=True))
 
 
 def single_input_graph(opened: Opened) -> Graph:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from headstart.errors import PreprocessingError
@@ -29,6 +31,7 @@ def read_backbone(
     preprocess: str | Preprocessing | None = None,
     licence: str | None = None,
     tags: dict[str, str] | None = None,
+    trust: bool = False,
 ) -> Backbone:
     """Open a source and describe it as a backbone; its file is copied into `artifacts`.
 
@@ -40,12 +43,13 @@ def read_backbone(
         preprocess: a mode, a JSON or TOML file, or a pipeline; what the source knows without it.
         licence: SPDX name; what the source states without it.
         tags: free keys and values.
+        trust: load the file even if it brings code; recorded with user, time and sha256.
 
     Raises:
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
     """
     with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
-        opened = open_source(source, Path(scratch))
+        opened = open_source(source, Path(scratch), trust=trust)
         graph = single_input_graph(opened)
         pipeline, warnings = _preprocessing(opened, graph, preprocess)
         cuts = list_cuts(graph)
@@ -79,7 +83,16 @@ def read_backbone(
         cuts=tuple(_with_default(cuts, chosen)),
         tags=tags or {},
         warnings=tuple(warnings),
+        trust=_trusted(artifact.digest) if trust else None,
     )
+
+
+def _trusted(digest: str) -> dict[str, str]:
+    return {
+        "by": getpass.getuser(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": digest,
+    }
 
 
 def _with_default(cuts: Sequence[CutPoint], chosen: Cut) -> list[CutPoint]:

@@ -68,6 +68,7 @@ class Backbones:
         preprocess: str | Preprocessing | None = None,
         licence: str | None = None,
         tags: dict[str, str] | None = None,
+        trust: bool = False,
     ) -> Backbone:
         """Register a backbone; the same name with another model is its next version.
 
@@ -79,6 +80,7 @@ class Backbones:
                 a `Preprocessing`.
             licence: SPDX name.
             tags: free keys and values.
+            trust: load the file even if it brings code; recorded with user, time and sha256.
         """
         check_name(name, "backbone")
         backbone = read_backbone(
@@ -89,6 +91,7 @@ class Backbones:
             preprocess=preprocess,
             licence=licence,
             tags=tags,
+            trust=trust,
         )
         return self._repository.add(backbone)
 

@@ -11,7 +11,8 @@ HeadstartError
 │   └── StillInUse (ValueError)
 ├── BackboneError
 │   ├── ModelFileError (ValueError)
-│   │   └── WeightsOnly
+│   │   ├── WeightsOnly
+│   │   └── UnsafeModel
 │   ├── WeightsUnavailable (ConnectionError)
 │   ├── LayerNotFound (LookupError)
 │   └── PreprocessingError (ValueError)
@@ -95,6 +96,10 @@ class ModelFileError(BackboneError, ValueError):
 
 class WeightsOnly(ModelFileError):
     """The file holds weights but no architecture."""
+
+
+class UnsafeModel(ModelFileError):
+    """The file could run code, or harm the process, when it is loaded."""
 
 
 class WeightsUnavailable(BackboneError, ConnectionError):

@@ -183,7 +183,8 @@ class Workspace:
         from headstart.extractors.loading import load_graph
 
         artifact = Artifact(backbone.artifact_digest, backbone.artifact_size)
-        return load_graph(self.artifacts.get(artifact, SUFFIXES[backbone.format]))
+        file = self.artifacts.get(artifact, SUFFIXES[backbone.format])
+        return load_graph(file, trust=backbone.trust is not None)
 
     def prepare(
         self, backbone: Backbone, samples: Iterable[Sample], read: Callable[[Sample], Any]

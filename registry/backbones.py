@@ -160,6 +160,7 @@ def _insert(connection: Connection, backbone: Backbone) -> int:
         preprocessing_fingerprint=backbone.preprocessing_fingerprint,
         licence=backbone.licence,
         warnings=list(backbone.warnings),
+        trust=backbone.trust,
     )
     (backbone_id,) = connection.execute(statement).inserted_primary_key or (0,)
     connection.execute(
@@ -248,6 +249,7 @@ def _to_entity(connection: Connection, row: Row[Any]) -> Backbone:
         preprocessing_fingerprint=row.preprocessing_fingerprint,
         licence=row.licence,
         warnings=tuple(row.warnings),
+        trust=row.trust,
         created_at=row.created_at,
         cuts=tuple(_to_cut(cut) for cut in cut_rows),
         aliases=tuple(sorted(connection.execute(alias_query).scalars())),

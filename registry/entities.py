@@ -45,7 +45,11 @@ class CutPoint:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A registered pretrained model; `source` is what the user gave, `format` what is stored."""
+    """A registered pretrained model; `source` is what the user gave, `format` what is stored.
+
+    `trust` says who allowed its file to run code, when, and for which sha256; None where nobody
+    did, which is the rule.
+    """
 
     name: str
     source: str
@@ -62,6 +66,7 @@ class Backbone:
     aliases: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    trust: Json | None = None
     created_at: datetime | None = None
     id: int | None = None
 

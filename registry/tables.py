@@ -75,6 +75,7 @@ backbones = Table(
     Column("preprocessing_fingerprint", DIGEST, nullable=False),
     Column("licence", String(200)),
     Column("warnings", JSON, nullable=False),
+    Column("trust", JSON(none_as_null=True)),
     created_at(),
     UniqueConstraint("name", "version"),
 )

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("preprocessing_fingerprint", sa.String(length=64), nullable=False),
         sa.Column("licence", sa.String(length=200), nullable=True),
         sa.Column("warnings", sa.JSON(), nullable=False),
+        sa.Column("trust", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_backbones")),
         sa.UniqueConstraint("name", "version", name=op.f("uq_backbones_name_version")),

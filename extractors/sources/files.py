@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,19 +12,25 @@ import h5py
 
 from headstart.errors import ModelFileError, WeightsOnly, first_line
 from headstart.extractors.runtime import keras
+from headstart.extractors.sources.inspection import APPLICATIONS, check_file
 from headstart.extractors.sources.opened import Opened
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
-def open_file(path: Path) -> Opened:
-    """Open a saved model.
+def open_file(path: Path, *, trust: bool = False) -> Opened:
+    """Open a saved model, after a look into it.
+
+    Args:
+        path: the file.
+        trust: load it even if it brings code.
 
     Raises:
         ModelFileError: the file is missing, damaged, or not a model that can be read.
         WeightsOnly: it holds weights without an architecture.
+        UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
-    return Opened(load_model(path), path, format_of(path))
+    return Opened(load_model(path, trust=trust), path, format_of(path))
 
 
 def format_of(path: Path) -> str:
@@ -40,8 +47,16 @@ def format_of(path: Path) -> str:
     )
 
 
-def load_model(path: Path) -> Any:
-    """A Keras model from a `.keras` or `.h5` file, never compiled, no code of the file run."""
+def load_model(path: Path, *, trust: bool = False, known: bool = False) -> Any:
+    """A Keras model from a `.keras` or `.h5` file, never compiled.
+
+    No code of the file is run unless it is trusted.
+
+    Args:
+        path: the file.
+        trust: do not look for code, and let Keras run it.
+        known: the very same bytes were looked into before.
+    """
     if not path.exists():
         raise ModelFileError(f"no model file {path}", hint="Check the path.")
     if path.is_dir():
@@ -50,16 +65,29 @@ def load_model(path: Path) -> Any:
         _check_zip(path)
     else:
         _check_hdf5(path)
+    if not (trust or known):
+        check_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to whoever saved it
             # compile=False: an old optimizer's arguments must not break the load.
-            return keras().saving.load_model(path, compile=False, safe_mode=True)
+            return keras().saving.load_model(
+                path, custom_objects=_application_layers(), compile=False, safe_mode=not trust
+            )
     except Exception as error:  # Keras raises whatever its layers raise
         raise ModelFileError(
             f"Keras cannot load {path} ({first_line(error)})",
             hint="If it holds a layer or function of your own, rebuild it from Keras' layers.",
         ) from error
+
+
+def _application_layers() -> dict[str, Any]:
+    """Layers that HDF5 files of keras.applications' models name without saying where they are."""
+    keras()
+    return {
+        name: getattr(importlib.import_module(module), name)
+        for name, module in APPLICATIONS.items()
+    }
 
 
 def _check_zip(path: Path) -> None:

@@ -56,6 +56,7 @@ def _with_add_options(function: Any) -> Any:
             help="raw, unit, tf, torch, caffe, array, or a JSON or TOML file.",
         ),
         click.option("--licence", help="SPDX name, such as Apache-2.0."),
+        click.option("--trust", is_flag=True, help="Load the file even if it brings code."),
         click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be repeated."),
     )
     for option in reversed(options):
@@ -71,6 +72,7 @@ def _add(
     preprocess: str | None,
     licence: str | None,
     tags: tuple[str, ...],
+    trust: bool,
 ) -> Result:
     """Register SOURCE (a .keras or .h5 file, applications:NAME, zoo:NAME) under NAME."""
     backbone = call.open().backbones.add(
@@ -80,6 +82,7 @@ def _add(
         preprocess=preprocess,
         licence=licence,
         tags=_parse_tags(tags),
+        trust=trust,
     )
     for warning in backbone.warnings:
         note(f"warning: {warning}")
@@ -190,7 +193,7 @@ def _shown(backbone: Backbone) -> Result:
 
     steps = Preprocessing.from_json(backbone.preprocessing).describe()
     tensor = backbone.inputs[0]
-    cut = backbone.default_cut
+    cut, trust = backbone.default_cut, backbone.trust
     rows = [
         ("name", f"{backbone.name}, version {backbone.version}"),
         ("aliases", ", ".join(backbone.aliases) or None),
@@ -204,6 +207,7 @@ def _shown(backbone: Backbone) -> Result:
         ("parameters", backbone.parameters),
         ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.reason}"),
         ("trunk", cut.fingerprint),
+        *([("trusted", f"by {trust['by']}, {trust['at']}")] if trust else []),
         *(("warning", warning) for warning in backbone.warnings),
     ]
     return Result(_json(backbone), lambda out: out.print(table(None, ("what", ""), rows)))

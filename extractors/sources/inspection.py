@@ -1,0 +1,326 @@
+"""Looking into a model file before Keras loads it: a model file is code.
+
+`inspect_file` runs this module in a child process with limits on memory and time, which reads the
+file's structure with zipfile and h5py only, loads nothing and follows nothing. What it reports is
+every problem with the container and every class and function that the configuration names; whether
+those are allowed is then decided by `check_names`, deny by default.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+import h5py
+
+from headstart.errors import ModelFileError, UnsafeModel
+from headstart.extractors.runtime import keras
+
+MEMORY_BYTES = 4 << 30
+SECONDS = 60
+MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+ASSETS = "assets/"
+LARGEST_CONFIG = 256 << 20
+ROOM = 128 << 20
+"""Bytes that anything may have: below this nothing is taken for a bomb."""
+BLOW_UP = 50
+"""How many times its stored size something may have when it is unpacked."""
+LARGEST_NUMBER = 1 << 31
+SIZES = {"units", "filters", "input_dim", "output_dim"}
+VOCABULARIES = {"StringLookup", "IntegerLookup", "TextVectorization"}
+REFUSED = {
+    "Lambda": "a Lambda layer runs code that the file brings",
+    "__lambda__": "a function whose code the file brings",
+    "TFSMLayer": "a TFSMLayer loads another SavedModel from disk",
+    "TorchModuleWrapper": "a TorchModuleWrapper unpickles a PyTorch module",
+    "JaxLayer": "a JaxLayer runs code that the file brings",
+    "FlaxLayer": "a FlaxLayer runs code that the file brings",
+}
+NOT_BUILT = {"compile_config", "shared_object_id"}
+"""Parts of a configuration that build nothing: training is not loaded."""
+APPLICATIONS = {
+    "LayerScale": "keras.src.applications.convnext",
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
+"""Layers of keras.applications that are in no public module."""
+FUNCTIONS = ("activations", "initializers", "regularizers", "constraints")
+OBJECTS = ("layers", "initializers", "regularizers", "constraints", "dtype_policies", "models")
+
+
+@dataclass
+class Inspection:
+    """What was found in a file.
+
+    Attributes:
+        problems: what is wrong with the file, in words.
+        names: (module or None, class or function name) of everything that would be built.
+        sizes: the layer sizes that the configuration names.
+        dimensions: the largest dimension of any stored weight.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    names: list[tuple[str | None, str]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    dimensions: int = 0
+
+
+def check_file(path: Path) -> None:
+    """Refuse a model file that could run code or harm this process when it is loaded.
+
+    Raises:
+        UnsafeModel: it could; the message says how.
+        ModelFileError: the file cannot be looked into.
+    """
+    found = inspect_file(path)
+    problems = found.problems + check_names(found.names)
+    if found.dimensions and max(found.sizes, default=0) > found.dimensions:
+        problems.append(
+            f"a layer of size {max(found.sizes):,}, where no weight is longer than "
+            f"{found.dimensions:,}"
+        )
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UnsafeModel(
+            f"{path} is refused: {problems[0]}{more}",
+            hint="If you know where it comes from and trust it, add it with --trust.",
+        )
+
+
+def inspect_file(path: Path) -> Inspection:
+    """Look into a file in a child process with limits.
+
+    Raises:
+        ModelFileError: the child died or took too long.
+    """
+    command = [sys.executable, "-P", "-m", __name__, str(path)]
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        found = json.loads(ran.stdout)
+    except (subprocess.TimeoutExpired, json.JSONDecodeError) as error:
+        raise ModelFileError(
+            f"{path} cannot be looked into within {SECONDS} s and {MEMORY_BYTES >> 30} GiB",
+            hint="It is damaged or made to harm; nothing was loaded.",
+        ) from error
+    return Inspection(
+        found["problems"],
+        [(module, name) for module, name in found["names"]],
+        found["sizes"],
+        found["dimensions"],
+    )
+
+
+def check_names(names: list[tuple[str | None, str]]) -> list[str]:
+    """Problems with what a configuration names: all that is not Keras' own is refused."""
+    return [problem for module, name in dict.fromkeys(names) if (problem := _problem(module, name))]
+
+
+def _problem(module: str | None, name: str) -> str | None:
+    if name in REFUSED:
+        return REFUSED[name]
+    if module == "function":
+        known = any(hasattr(getattr(keras(), place), name) for place in FUNCTIONS)
+        return None if known else f"the function {name!r} is not one of Keras'"
+    if module is not None and module.split(".")[0] != "keras":
+        return f"{module}>{name} is not one of Keras' classes"
+    if module is not None and module.startswith("keras.src.ops"):
+        return None  # an operation such as x + y, saved as a layer
+    if name in ("Functional", "Sequential", "Model", *APPLICATIONS):
+        return None
+    if any(
+        isinstance(getattr(getattr(keras(), place, None), name, None), type) for place in OBJECTS
+    ):
+        return None
+    return f"the class {name!r} is not one of Keras'"
+
+
+# What follows runs in the child process.
+
+
+def _inspect(path: Path) -> Inspection:
+    found = Inspection()
+    try:
+        if path.suffix == ".keras":
+            _inspect_archive(path, found)
+        else:
+            with h5py.File(path, "r", locking=False) as file:
+                config = file.attrs.get("model_config")
+                text = config.decode() if isinstance(config, bytes) else str(config)
+                _inspect_config(text, found)
+                _inspect_hdf5(file, path.stat().st_size, found)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        MemoryError,
+        RecursionError,
+    ) as error:
+        found.problems.append(f"it cannot be read ({type(error).__name__}: {error})")
+    return found
+
+
+def _inspect_archive(path: Path, found: Inspection) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        for member in members:
+            name = PurePosixPath(member.filename.replace("\\", "/"))
+            if name.is_absolute() or ".." in name.parts or ":" in member.filename:
+                found.problems.append(f"the archive has a member outside itself, {str(name)!r}")
+            elif str(name) not in MEMBERS and not member.filename.startswith(ASSETS):
+                found.problems.append(f"the archive has a member that is no part, {str(name)!r}")
+        unpacked = sum(member.file_size for member in members)
+        if unpacked > ROOM + BLOW_UP * path.stat().st_size:
+            found.problems.append(f"it unpacks to {unpacked:,} bytes")
+        if found.problems:
+            return
+        with archive.open("config.json") as config:
+            text = config.read(LARGEST_CONFIG + 1)
+        if len(text) > LARGEST_CONFIG:
+            found.problems.append("its configuration is absurdly long")
+            return
+        _inspect_config(text.decode(), found)
+        weights = archive.getinfo("model.weights.h5")
+        with _opened(path, archive, weights) as stream, h5py.File(stream, "r") as file:
+            _inspect_hdf5(file, weights.file_size, found)
+
+
+def _opened(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
+    """A member as a file in which one can go back and forth.
+
+    zipfile's own goes back by reading all from the start, which takes half a minute for a large
+    model. Keras stores the weights uncompressed; a compressed member is unpacked into memory.
+    """
+    if member.compress_type != zipfile.ZIP_STORED:
+        return io.BytesIO(archive.read(member))
+    file = path.open("rb")
+    file.seek(member.header_offset + 26)
+    name, extra = struct.unpack("<HH", file.read(4))
+    start = member.header_offset + 30 + name + extra
+    return cast(BinaryIO, io.BufferedReader(_Window(file, start, member.file_size)))
+
+
+class _Window(io.RawIOBase):
+    """A part of a file as a file."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        super().__init__()
+        self._file, self._start, self._size, self._place = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._place = offset + (0, self._place, self._size)[whence]
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._place)
+        count = max(0, min(len(buffer), self._size - self._place))
+        data = self._file.read(count)
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _inspect_config(text: str, found: Inspection) -> None:
+    for value in _walk(json.loads(text)):
+        if isinstance(value, dict):
+            _inspect_object(value, found)
+        elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            found.problems.append(f"its configuration holds the number {value:,}")
+
+
+def _walk(value: Any) -> Iterator[Any]:
+    """Everything in a JSON value, without recursion: nesting may be deep on purpose."""
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        yield value
+        if isinstance(value, dict):
+            stack.extend(item for key, item in value.items() if key not in NOT_BUILT)
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def _inspect_object(value: dict[str, Any], found: Inspection) -> None:
+    name = value.get("class_name")
+    if not isinstance(name, str):
+        found.sizes.extend(
+            size for key, size in value.items() if key in SIZES and isinstance(size, int)
+        )
+        return
+    module, config = value.get("module"), value.get("config")
+    registered = value.get("registered_name")
+    if name == "function":
+        found.names.append(("function", config if isinstance(config, str) else "function"))
+    elif name in ("__tensor__", "__numpy__", "__bytes__", "__tuple__", "__ellipsis__"):
+        return
+    elif name == "__keras_tensor__" or module == "builtins":
+        if name not in ("__keras_tensor__", "slice", "tuple", "dict", "list"):
+            found.names.append(("builtins", name))
+    elif isinstance(registered, str) and ">" in registered:
+        found.problems.append(f"the class {registered!r} is somebody's own")
+    else:
+        found.names.append((module if isinstance(module, str) else None, name))
+    if name in VOCABULARIES and isinstance(config, dict):
+        for key in ("vocabulary", "idf_weights"):
+            if isinstance(config.get(key), str):
+                found.problems.append(f"{name} reads the file {config[key]!r}")
+
+
+def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
+    """External and virtual parts, pickles, and more numbers than the file can hold."""
+    total = 0
+    stack: list[h5py.Group] = [file]
+    while stack:
+        group = stack.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            where = f"{(group.name or '').rstrip('/')}/{name}"
+            if not isinstance(link, h5py.HardLink):
+                found.problems.append(f"{where} is a {type(link).__name__} to something else")
+                continue
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                stack.append(item)
+            elif isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    found.problems.append(f"{where} takes its numbers from another file")
+                if item.dtype.kind == "O" and h5py.check_string_dtype(item.dtype) is None:
+                    found.problems.append(f"{where} holds objects, not numbers")
+                total += item.nbytes
+                found.dimensions = max(found.dimensions, *item.shape, 0)
+    if total > ROOM + BLOW_UP * size:
+        found.problems.append(f"its weights claim {total:,} bytes")
+
+
+def _limit() -> None:
+    """Limits for this process, where the system has them (not on Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+if __name__ == "__main__":
+    _limit()
+    sys.stdout.write(json.dumps(vars(_inspect(Path(sys.argv[1])))))
