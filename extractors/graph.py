@@ -217,6 +217,12 @@ def read_graph(model: Any) -> Graph:
     Raises:
         ModelFileError: the model's wiring cannot be read.
     """
+    if isinstance(model, keras().Sequential) and not model.built:
+        raise ModelFileError(
+            f"the Sequential model {model.name!r} was saved before it was built: it has no input "
+            "shape and no weights",
+            hint="Call it on data, or give it a keras.Input, before you save it.",
+        )
     if not _is_readable(model):
         raise ModelFileError(
             f"the model {model.name!r} ({type(model).__name__}) is not a Functional or Sequential "

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from headstart.errors import BackboneError, ModelFileError
 from headstart.extractors.graph import Graph, read_graph
 from headstart.extractors.sources.applications import open_application
 from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite0
-from headstart.extractors.sources.files import load_model, open_file
+from headstart.extractors.sources.files import load_model, open_file, open_model
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.zoo import get_entry
 
 SUFFIXES = {"keras": ".keras", "h5": ".h5"}
 
 
-def open_source(source: str, scratch: Path, *, trust: bool = False) -> Opened:
+def open_source(source: str | Any, scratch: Path, *, trust: bool = False) -> Opened:
     """Open whatever `backbone add` was given.
 
     Args:
-        source: a path to `.keras` or `.h5`, `applications:NAME?…` or `zoo:NAME`.
+        source: a path to `.keras` or `.h5`, `applications:NAME?…`, `zoo:NAME`, or a Keras model.
         scratch: a folder for files that the source has to make.
         trust: load a file even if it brings code.
 
     Raises:
         BackboneError: it cannot be opened; the message says why.
     """
+    if not isinstance(source, str):
+        return open_model(source, scratch, trust=trust)
     scheme, colon, rest = source.partition(":")
     if colon and scheme == "applications":
         return open_application(rest, scratch)

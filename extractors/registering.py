@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from headstart.errors import PreprocessingError
 from headstart.extractors import preprocessing as pre
@@ -24,7 +25,7 @@ RESCALING = {"Rescaling", "Normalization"}
 
 def read_backbone(
     name: str,
-    source: str,
+    source: str | Any,
     artifacts: ArtifactStore,
     *,
     cut: str | None = None,
@@ -37,7 +38,7 @@ def read_backbone(
 
     Args:
         name: the backbone's name.
-        source: a path, `applications:NAME` or `zoo:NAME`.
+        source: a path, `applications:NAME`, `zoo:NAME`, or a Keras model.
         artifacts: where the model file is kept.
         cut: the default cut, if not the penultimate one.
         preprocess: a mode, a JSON or TOML file, or a pipeline; what the source knows without it.
@@ -65,7 +66,7 @@ def read_backbone(
     tensor = graph.tensor(graph.inputs[0])
     return Backbone(
         name=name,
-        source=source,
+        source=source if isinstance(source, str) else f"in memory: {type(source).__name__}",
         format=opened.format,
         artifact_digest=artifact.digest,
         artifact_size=artifact.size,

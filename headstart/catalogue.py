@@ -62,7 +62,7 @@ class Backbones:
     def add(
         self,
         name: str,
-        source: str | Path,
+        source: str | Path | Any,
         *,
         cut: str | None = None,
         preprocess: str | Preprocessing | None = None,
@@ -74,7 +74,8 @@ class Backbones:
 
         Args:
             name: letters, digits, `.`, `_`, `-`.
-            source: a `.keras` or `.h5` file, `applications:NAME?weights=…`, `zoo:NAME`.
+            source: a `.keras` or `.h5` file, `applications:NAME?weights=…`, `zoo:NAME`, or a Keras
+                model.
             cut: the default cut, if not the penultimate one.
             preprocess: `raw`, `unit`, `tf`, `torch`, `caffe`, `array`, a JSON or TOML file, or
                 a `Preprocessing`.
@@ -85,7 +86,7 @@ class Backbones:
         check_name(name, "backbone")
         backbone = read_backbone(
             name,
-            str(source),
+            str(source) if isinstance(source, Path) else source,
             self._workspace.artifacts,
             cut=cut,
             preprocess=preprocess,

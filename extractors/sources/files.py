@@ -33,6 +33,31 @@ def open_file(path: Path, *, trust: bool = False) -> Opened:
     return Opened(load_model(path, trust=trust), path, format_of(path))
 
 
+def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
+    """Save a model that is in memory under `scratch`, and open it.
+
+    Raises:
+        ModelFileError: it is no Keras model, or cannot be saved.
+        UnsafeModel: its file would bring code, and `trust` is not given.
+    """
+    if not isinstance(model, keras().Model):
+        raise ModelFileError(
+            f"a {type(model).__name__} is no Keras model",
+            hint="Give a keras.Model, or the path of a saved one.",
+        )
+    file = scratch / "model.keras"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they say is found when the file is opened
+            model.save(file)
+    except Exception as error:  # a layer's get_config may raise anything
+        raise ModelFileError(
+            f"the model {model.name!r} cannot be saved ({first_line(error)})",
+            hint="Its layers need a get_config.",
+        ) from error
+    return open_file(file, trust=trust)
+
+
 def format_of(path: Path) -> str:
     """`keras` or `h5`, by the suffix, as Keras itself goes by it."""
     if path.name.endswith(".weights.h5"):

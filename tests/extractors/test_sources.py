@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from conftest import keras, network
-from headstart.errors import ModelFileError, WeightsUnavailable
+from headstart.errors import ModelFileError, UnsafeModel, WeightsUnavailable
 from headstart.extractors.cuts import list_cuts
 from headstart.extractors.loading import open_source, single_input_graph
 from headstart.extractors.sources import applications, efficientnet_lite
@@ -122,6 +122,41 @@ def test_several_inputs_are_refused_clearly(fails, ws, tmp_path):
     keras.Model([a, b], layers.Dense(2)(layers.Add()([a, b]))).save(tmp_path / "two.keras")
     message = fails("backbone", "add", "x", tmp_path / "two.keras")
     assert "2 inputs (a, b)" in message
+
+
+def test_a_model_in_memory_is_registered_like_its_file(ws, model, model_file):
+    from_memory = ws.backbones.add("memory", model, preprocess="unit")
+    from_file = ws.backbones.add("file", model_file, preprocess="unit")
+    assert from_memory.source == "in memory: Functional"
+    assert [c.fingerprint for c in from_memory.cuts] == [c.fingerprint for c in from_file.cuts]
+    with pytest.raises(ModelFileError, match="a dict is no Keras model"):
+        ws.backbones.add("x", {"a": 1})
+
+
+def test_a_model_in_memory_with_code_is_refused_unless_trusted(ws):
+    x = keras.Input((3,))
+    y = layers.Lambda(lambda v: v + 1, output_shape=(3,), name="more")(x)
+    model = keras.Model(x, layers.Dense(2)(y))
+    with pytest.raises(UnsafeModel, match="a Lambda layer"):
+        ws.backbones.add("x", model)
+    assert ws.backbones.add("x", model, trust=True).trust is not None
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
+def test_a_sequential_model_that_was_never_built_is_refused(fails, ws, tmp_path):
+    keras.Sequential([layers.Dense(3), layers.Dense(2)]).save(tmp_path / "never.keras")
+    message = fails("backbone", "add", "x", tmp_path / "never.keras")
+    assert "was saved before it was built" in message
+    assert "Call it on data" in message
+
+
+def test_a_sequential_model_built_by_its_data_is_taken(ws, tmp_path):
+    model = keras.Sequential([layers.Dense(3, name="hidden"), layers.Dense(2)])
+    model(np.zeros((1, 4), np.float32))
+    model.save(tmp_path / "called.keras")
+    backbone = ws.backbones.add("x", tmp_path / "called.keras")
+    assert backbone.default_cut.name == "hidden"
+    assert backbone.inputs[0]["shape"] == [4]
 
 
 def test_an_unknown_cut_at_add_is_refused(fails, ws, model_file):
