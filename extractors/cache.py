@@ -32,19 +32,26 @@ class Rows:
 
 
 class FeatureCache:
-    """Reads and commits rows of feature sets in one workspace."""
+    """Reads and commits rows of feature sets in one workspace; made anew for each operation."""
 
     def __init__(self, repository: FeatureRepository, folder: Path) -> None:
         self._repository = repository
         self._folder = folder
+        self._indexes: dict[str, Index] = {}
         self.quarantined = 0
 
     def open_index(self, key: str) -> Index:
         """An index over all committed rows of a feature set.
 
         A shard whose file is missing or not what was committed is quarantined: its rows count
-        as missing, and are computed again by whoever needs them.
+        as missing, and are computed again by whoever needs them. The index is kept until this
+        object commits: what other processes commit meanwhile is not seen.
         """
+        if key not in self._indexes:
+            self._indexes[key] = self._build_index(key)
+        return self._indexes[key]
+
+    def _build_index(self, key: str) -> Index:
         feature_set = self._repository.find_set(key)
         shards = self._repository.find_shards(feature_set.id) if feature_set else []
         files, digests = [], []
@@ -111,6 +118,7 @@ class FeatureCache:
 
     def commit(self, parts: Sequence[Rows], engine: str, versions: Mapping[str, Any]) -> None:
         """Write rows of one or more feature sets and commit them in one transaction."""
+        self._indexes.clear()
         shards = [self._write(part, engine, dict(versions)) for part in parts if part.digests]
         for shard in self._repository.commit_shards(shards):
             # Another process committed the same rows first: its file is the truth.

@@ -16,7 +16,8 @@ from headstart.storage.shards import ShardFile, read_shard
 if TYPE_CHECKING:
     import tensorflow as tf
 
-SHARDS_IN_MEMORY = 4
+BYTES_IN_MEMORY = 512 << 20
+"""Of the shards read last, so many bytes are kept."""
 
 
 class FeatureView:
@@ -151,6 +152,9 @@ class FeatureView:
                 f"not {self._feature_shape}"
             )
         self._loaded[shard] = features
-        if len(self._loaded) > SHARDS_IN_MEMORY:
+        while len(self._loaded) > 1 and self._loaded_bytes() > BYTES_IN_MEMORY:
             self._loaded.popitem(last=False)
         return features
+
+    def _loaded_bytes(self) -> int:
+        return sum(features.nbytes for features in self._loaded.values())

@@ -13,6 +13,7 @@ import h5py
 from headstart.errors import ModelFileError, WeightsOnly, first_line
 from headstart.extractors.runtime import keras
 from headstart.extractors.sources.inspection import APPLICATIONS, check_file
+from headstart.extractors.sources.keras2 import is_keras2, load_keras2
 from headstart.extractors.sources.opened import Opened
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -95,15 +96,24 @@ def load_model(path: Path, *, trust: bool = False, known: bool = False) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to whoever saved it
+            if path.suffix in HDF5_SUFFIXES and _is_keras2(path):
+                return load_keras2(path, _application_layers())
             # compile=False: an old optimizer's arguments must not break the load.
             return keras().saving.load_model(
                 path, custom_objects=_application_layers(), compile=False, safe_mode=not trust
             )
+    except ModelFileError:
+        raise
     except Exception as error:  # Keras raises whatever its layers raise
         raise ModelFileError(
             f"Keras cannot load {path} ({first_line(error)})",
             hint="If it holds a layer or function of your own, rebuild it from Keras' layers.",
         ) from error
+
+
+def _is_keras2(path: Path) -> bool:
+    with h5py.File(path, "r", locking=False) as file:
+        return is_keras2(file)
 
 
 def _application_layers() -> dict[str, Any]:

@@ -36,6 +36,8 @@ BLOW_UP = 50
 LARGEST_NUMBER = 1 << 31
 SIZES = {"units", "filters", "input_dim", "output_dim"}
 VOCABULARIES = {"StringLookup", "IntegerLookup", "TextVectorization"}
+BARE_FUNCTIONS = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"}
+"""Classes by which Keras 2 saved a bare TensorFlow function: named better when it is rebuilt."""
 REFUSED = {
     "Lambda": "a Lambda layer runs code that the file brings",
     "__lambda__": "a function whose code the file brings",
@@ -132,7 +134,7 @@ def _problem(module: str | None, name: str) -> str | None:
         return f"{module}>{name} is not one of Keras' classes"
     if module is not None and module.startswith("keras.src.ops"):
         return None  # an operation such as x + y, saved as a layer
-    if name in ("Functional", "Sequential", "Model", *APPLICATIONS):
+    if name in ("Functional", "Sequential", "Model", *APPLICATIONS, *BARE_FUNCTIONS):
         return None
     if any(
         isinstance(getattr(getattr(keras(), place, None), name, None), type) for place in OBJECTS
