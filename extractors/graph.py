@@ -7,7 +7,6 @@ inlined here, so that a cut can lie anywhere.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import numpy as np
 
 from headstart.errors import ModelFileError
 from headstart.extractors.runtime import keras
-from headstart.storage.keys import fingerprint
+from headstart.storage.keys import digest_of_array, fingerprint
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ class Graph:
             else:
                 identity = id(node.operation)
                 if identity not in weights:
-                    weights[identity] = [_digest_of_weight(weight) for weight in node.weights]
+                    weights[identity] = [digest_of_array(weight.numpy()) for weight in node.weights]
                 what = {
                     "operation": _class_name(node.operation),
                     "config": _canonical(_config(node.operation)),
@@ -340,7 +339,7 @@ def _canonical(config: Any) -> Any:
     if isinstance(config, np.generic):
         return config.item()
     if isinstance(config, np.ndarray):
-        return {"array": _digest_of_array(config)}
+        return {"array": digest_of_array(config)}
     if config is None or isinstance(config, str | int | float | bool):
         return config
     if callable(config):
@@ -360,15 +359,3 @@ def _canonical_arguments(node: Node, hashes: list[str]) -> Any:
 
 def _map(function: Callable[[Any], Any], structure: Any) -> Any:
     return keras().tree.map_structure(function, structure)
-
-
-def _digest_of_weight(weight: Any) -> str:
-    return _digest_of_array(np.asarray(weight.numpy()))
-
-
-def _digest_of_array(array: np.ndarray) -> str:
-    array = np.ascontiguousarray(array)
-    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    digest = hashlib.sha256(f"{array.dtype.str}\0{array.shape}\0".encode())
-    digest.update(array.data if array.dtype.kind in "fiub" else array.tobytes())
-    return digest.hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, flat, stack_of
 from headstart.heads.kinds import HeadKind, Part
-from headstart.storage.manifest import Label
+from headstart.storage.manifest import Label, sorted_labels
 from headstart.storage.views import FeatureView
 
 
@@ -67,17 +67,16 @@ def evaluate(
 
 
 def _classes(view: FeatureView) -> list[Label]:
-    labels: set[Label] = set()
     for sample in view.samples:
         if sample.label is None:
             raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
-        labels.add(sample.label)
-    if len(labels) < 2:
+    classes = sorted_labels(view.labels)
+    if len(classes) < 2:
         raise HeadError(
-            f"the dataset has {len(labels)} class: {', '.join(map(repr, labels)) or 'none'}",
+            f"the dataset has {len(classes)} class: {', '.join(map(repr, classes)) or 'none'}",
             hint="A head needs two or more.",
         )
-    return sorted(labels, key=lambda label: (isinstance(label, str), label))
+    return classes
 
 
 def _part(view: FeatureView, split: str, classes: list[Label]) -> Part:

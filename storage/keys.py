@@ -53,8 +53,11 @@ def digest_of_array(array: np.ndarray) -> str:
     """Digest of an array's dtype, shape and bytes (C order, little endian)."""
     array = np.ascontiguousarray(array)
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    head = f"array\0{array.dtype.str}\0{array.shape}\0".encode()
-    return hashlib.sha256(head + array.tobytes()).hexdigest()
+    # The string of a dtype from ml_dtypes says only how wide it is.
+    dtype = array.dtype.name if array.dtype.kind == "V" else array.dtype.str
+    digest = hashlib.sha256(f"array\0{dtype}\0{array.shape}\0".encode())
+    digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def pack_digests(digests: list[str]) -> np.ndarray:

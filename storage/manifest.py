@@ -67,9 +67,8 @@ class Manifest:
 
     @cached_property
     def classes(self) -> list[Label]:
-        """The labels that occur, sorted: numbers by value, names by spelling."""
-        labels = {sample.label for sample in self.samples if sample.label is not None}
-        return sorted(labels, key=lambda label: (isinstance(label, str), label))
+        """The labels that occur; see `sorted_labels`."""
+        return sorted_labels(sample.label for sample in self.samples)
 
     @cached_property
     def unique(self) -> int:
@@ -106,6 +105,12 @@ class Manifest:
             )
         samples = tuple(_to_sample(json.loads(line)) for line in lines[1:])
         return Manifest(head["kind"], head["source"], samples)
+
+
+def sorted_labels(labels: Iterable[Label | None]) -> list[Label]:
+    """Different labels in the order of a head's classes: numbers by value, names by spelling."""
+    known = {label for label in labels if label is not None}
+    return sorted(known, key=lambda label: (isinstance(label, str), label))
 
 
 def split_of(digest: str) -> str:

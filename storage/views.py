@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.storage.index import Index
-from headstart.storage.manifest import SPLITS, Label, Sample
+from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.shards import ShardFile, read_shard
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ class FeatureView:
         """A `tf.data.Dataset` of (features, class number) batches; needs labels."""
         import tensorflow as tf
 
-        known = {label for label in self.labels if label is not None}
-        classes = sorted(known, key=lambda label: (isinstance(label, str), label))
-        number = {label: position for position, label in enumerate(classes)}
+        number = {label: place for place, label in enumerate(sorted_labels(self.labels))}
 
         def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for rows, labels in self.batches(batch_size, shuffle=shuffle, seed=seed):

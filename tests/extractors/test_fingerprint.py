@@ -136,7 +136,7 @@ def test_a_fingerprint_is_the_same_on_every_machine():
     assert fingerprint(built()) == KNOWN
 
 
-KNOWN = "568529c9c9d29ca105d9dc321885d250af892e78de7197d983fd48b5238ac3c2"
+KNOWN = "506c89f9f08f53a0361fffb1bb140351221460e58a45bf16dd20ec8411e9067a"
 
 
 def test_a_model_whose_wiring_cannot_be_read_is_refused():
