@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras as load_keras
+from headstart.registry import listing
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.
 keras = load_keras()
@@ -146,3 +148,15 @@ def files_of() -> Callable[[Path], set[str]]:
 def clean_environment(**more: str) -> dict[str, str]:
     """The environment for a child process."""
     return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **more}
+
+
+def direct(ws, view, model, cut="features"):
+    """What plain Keras gives for the samples of a view."""
+    pipeline = Preprocessing.from_json(ws.backbones.get("net").preprocessing)
+    inputs = [pipeline.prepare(Path(str(s.location)).read_bytes()) for s in view.samples]
+    by_hand = keras.Model(model.inputs, model.get_layer(cut).output)
+    return by_hand.predict(np.stack(inputs), verbose=0)
+
+
+def rows_in(ws):
+    return sum(row["rows"] for row in listing.features(ws.config))

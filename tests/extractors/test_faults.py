@@ -1,0 +1,269 @@
+"""Kills, damage and company: nothing committed is lost, no wrong row is served."""
+
+import hashlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+import headstart as hs
+from conftest import clean_environment, direct, draw, keras, rows_in
+from headstart.errors import FeaturesMissing, ShardDamaged
+from headstart.extractors import extraction
+from headstart.registry.features import FeatureRepository
+
+TOLERANCE = 1e-5
+EAGER = hs.Settings(batch_size=4, commit_seconds=0)
+"""Commits every batch."""
+
+
+# Interruption
+
+
+def test_ctrl_c_keeps_what_was_computed_and_the_next_call_goes_on(ready, monkeypatch, run):
+    real = extraction.Extraction._run_batch
+    calls = []
+
+    def interrupted(self, *arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        real(self, *arguments)
+
+    monkeypatch.setattr(extraction.Extraction, "_run_batch", interrupted)
+    ran = run("extract", "net", "pics", "--batch-size", "4")
+    assert ran.code == 1
+    assert "interrupted. What was committed is kept" in ran.err
+    assert rows_in(ready) == 12
+    (latest, *_) = ready.runs.find_latest()
+    assert (latest.status, latest.counts["computed"]) == ("interrupted", 12)
+    monkeypatch.undo()
+    report = ready.extract("net", "pics").report
+    assert (report.computed, report.reused) == (24, 12)
+
+
+def test_features_are_committed_by_and_by(ready, monkeypatch):
+    seen = []
+    ready.extract(
+        "net", "pics", settings=EAGER, progress=lambda done, total: seen.append(rows_in(ready))
+    )
+    assert seen == list(range(4, 40, 4))
+
+
+KILLS = 10
+
+
+def test_a_run_killed_ten_times_at_random_moments_completes_with_every_row_right(
+    ws, tmp_path, model
+):
+    """SIGKILL to a real process, at a random moment after its first commit."""
+    pictures = tmp_path / "many"
+    for number in range(1200):
+        draw(pictures / f"c{number % 3}" / f"{number}.png", number, (40, 40))
+    heavy = heavier(model)
+    heavy.save(tmp_path / "heavy.keras")
+    ws.backbones.add("net", tmp_path / "heavy.keras", preprocess="unit")
+    ws.datasets.add("many", pictures)
+    command = [
+        sys.executable,
+        "-c",
+        "from headstart.cli import main; main()",
+        "--workspace",
+        str(ws.config.root),
+        "extract",
+        "net",
+        "many",
+        "--batch-size",
+        "8",
+        "--commit-seconds",
+        "0",
+    ]
+    rng = np.random.default_rng(7)
+    kills = killed_while_running = 0
+    while kills < KILLS:
+        before = committed(ws)
+        process = subprocess.Popen(
+            command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and committed(ws) == before:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.25))
+        killed_while_running += process.poll() is None
+        process.kill()
+        process.wait()
+        kills += 1
+        assert committed(ws) >= before  # nothing committed is lost
+    assert killed_while_running == KILLS, "the data are too few for this machine's speed"
+    kept = committed(ws)
+    assert 0 < kept < 1200
+    view = ws.extract("net", "many")
+    assert (view.report.computed, view.report.reused) == (1200 - kept, kept)
+    assert committed(ws) == 1200  # no row twice: nothing committed was computed again
+    assert view.report.quarantined == 0
+    expected = direct(ws, view, heavy)
+    np.testing.assert_allclose(view.to_numpy(), expected, atol=TOLERANCE)
+
+
+def heavier(model):
+    """The same ideas with more arithmetic, so that a kill hits a running batch."""
+    layers = keras.layers
+    image = keras.Input((48, 48, 3))
+    x = layers.Conv2D(64, 5, activation="relu", padding="same")(image)
+    x = layers.Conv2D(64, 5, activation="relu", padding="same")(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(image, layers.Dense(3, activation="softmax")(x))
+
+
+def committed(ws) -> int:
+    with sqlite3.connect(ws.config.sqlite_file, timeout=60) as connection:
+        (rows,) = connection.execute("SELECT COALESCE(SUM(rows), 0) FROM shards").fetchone()
+    connection.close()
+    return rows
+
+
+def test_a_file_without_a_row_in_the_database_does_not_exist(ready, monkeypatch):
+    """A crash between the file and its row leaves an orphan that nobody reads."""
+
+    def dies(self, shards):
+        raise SystemError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureRepository, "commit_shards", dies)
+        with pytest.raises(SystemError):
+            ready.extract("net", "pics")
+    assert list(ready.config.features.rglob("*.h5"))
+    assert rows_in(ready) == 0
+    with pytest.raises(FeaturesMissing, match="36 of 36 samples have no features"):
+        ready.features("net", "pics")
+    assert ready.extract("net", "pics").report.computed == 36
+
+
+# Damage
+
+
+def shard_files(ws):
+    return sorted(ws.config.features.rglob("*.h5"))
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "swapped", "emptied"])
+def test_a_damaged_shard_is_put_aside_and_only_its_rows_are_computed_again(ready, model, damage):
+    first = ready.extract("net", "pics", settings=EAGER)
+    expected = first.to_numpy()
+    victim, other, *_ = shard_files(ready)
+    content = bytearray(victim.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+    elif damage == "truncated":
+        victim.write_bytes(content[:-100])
+    elif damage == "missing":
+        victim.unlink()
+    elif damage == "swapped":
+        victim.write_bytes(other.read_bytes())
+    else:
+        victim.write_bytes(b"")
+    again = ready.extract("net", "pics")
+    assert (again.report.computed, again.report.reused) == (4, 32)
+    assert again.report.quarantined == 1
+    np.testing.assert_allclose(again.to_numpy(), expected, atol=TOLERANCE)
+    assert ready.extract("net", "pics").report.computed == 0
+
+
+def test_verify_computes_rows_again_and_counts_damage(ready, run):
+    ready.extract("net", "pics", settings=EAGER)
+    ran = run("features", "verify", "net", "pics", "--rows", "10", "--json").json
+    assert (ran["rows"], ran["corrupt"]) == (10, 0)
+    assert ran["max_abs_diff"] <= TOLERANCE
+    shard_files(ready)[0].write_bytes(b"x")
+    assert run("features", "verify", "net", "pics", "--json").json["corrupt"] == 1
+
+
+def test_verify_finds_a_wrong_number_with_a_right_hash(ready):
+    """What no hash can tell: rows that were computed wrongly."""
+    view = ready.extract("net", "pics")
+    (file,) = shard_files(ready)
+    with h5py.File(file, "a") as shard:
+        shard["features"][...] = shard["features"][...] + 0.5
+    with sqlite3.connect(ready.config.sqlite_file) as connection:
+        content = file.read_bytes()
+        connection.execute(
+            "UPDATE shards SET sha256 = ?, size = ?",
+            [hashlib.sha256(content).hexdigest(), len(content)],
+        )
+    connection.close()
+    assert ready.verify("net", "pics", rows=5)["max_abs_diff"] == pytest.approx(0.5, abs=1e-4)
+    del view
+
+
+def test_damage_found_while_reading_a_view_says_what_to_do(ready):
+    view = ready.extract("net", "pics")
+    shard_files(ready)[0].write_bytes(b"x")
+    with pytest.raises(ShardDamaged, match="Run `headstart extract` again"):
+        view.to_numpy()
+
+
+def test_a_damaged_model_file_is_not_run(ready):
+    (file,) = (f for f in ready.config.artifacts.rglob("*.keras"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(hs.HeadstartError, match="is damaged: its sha256 is another"):
+        ready.extract("net", "pics")
+
+
+# Two at once
+
+
+def test_two_processes_at_once_leave_every_row_right(ready, model):
+    command = [
+        sys.executable,
+        "-c",
+        "from headstart.cli import main; main()",
+        "--workspace",
+        str(ready.config.root),
+        "extract",
+        "net",
+        "pics",
+        "--batch-size",
+        "2",
+        "--commit-seconds",
+        "0",
+    ]
+    both = [subprocess.Popen(command, env=clean_environment()) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    view = ready.extract("net", "pics")
+    assert view.report.computed == 0
+    np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
+    assert {str(f.relative_to(ready.config.features)) for f in shard_files(ready)} == set(
+        files_in_database(ready)
+    )
+
+
+def files_in_database(ws):
+    with sqlite3.connect(ws.config.sqlite_file) as connection:
+        found = [file for (file,) in connection.execute("SELECT file FROM shards")]
+    connection.close()
+    return found
+
+
+def test_threads_may_extract_different_datasets_at_once(ready, pictures):
+    shutil.copytree(pictures, pictures.with_name("copy"))
+    draw(pictures.with_name("copy") / "red" / "one.png", 31337)
+    ready.datasets.add("copy", pictures.with_name("copy"))
+    ready.extract("net", "pics")
+    found = {}
+    threads = [
+        threading.Thread(target=lambda n=name: found.update({n: ready.extract("net", n)}))
+        for name in ("pics", "copy")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found["pics"].report.computed, found["copy"].report.computed) == (0, 1)
