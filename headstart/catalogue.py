@@ -148,6 +148,11 @@ class Backbones:
         )
         return checks
 
+    def find_verification(self, reference: str) -> Run | None:
+        """The last `verify` of this version; None if there was none."""
+        subject = self.get(reference).reference
+        return next(iter(self._workspace.runs.find_latest("verify", subject, 1)), None)
+
     def alias(self, alias: str, reference: str) -> Backbone:
         """Let `alias` mean this backbone."""
         return self._repository.set_alias(check_name(alias, "alias"), reference)

@@ -21,7 +21,14 @@ class RunRepository:
         with self._database.writing() as connection:
             connection.execute(insert(t.runs).values(**values))
 
-    def find_latest(self, limit: int = 20) -> list[Run]:
+    def find_latest(
+        self, kind: str | None = None, subject: str | None = None, limit: int = 20
+    ) -> list[Run]:
+        """The last runs, the newest first; of one kind and one subject if they are given."""
+        query = select(t.runs).order_by(t.runs.c.id.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(t.runs.c.kind == kind)
+        if subject is not None:
+            query = query.where(t.runs.c.subject == subject)
         with self._database.reading() as connection:
-            rows = connection.execute(select(t.runs).order_by(t.runs.c.id.desc()).limit(limit))
-            return [Run(**row._mapping) for row in rows]
+            return [Run(**row._mapping) for row in connection.execute(query)]

@@ -119,12 +119,6 @@ def read_digests(shard: ShardFile) -> np.ndarray:
     return digests
 
 
-def read_attributes(shard: ShardFile) -> dict[str, Any]:
-    """The shard's attributes, JSON values decoded."""
-    with h5py.File(io.BytesIO(_checked_bytes(shard)), "r") as file:
-        return {name: json.loads(str(value)) for name, value in file.attrs.items()}
-
-
 def _checked_bytes(shard: ShardFile) -> bytes:
     try:
         content = shard.path.read_bytes()

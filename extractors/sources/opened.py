@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,4 +26,3 @@ class Opened:
     format: str
     preprocessing: Preprocessing | None = None
     licence: str | None = None
-    notes: tuple[str, ...] = field(default=())

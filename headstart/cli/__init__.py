@@ -32,7 +32,8 @@ from headstart.errors import HeadstartError, first_line
 @click.version_option(__version__, prog_name="headstart")
 @click.pass_context
 def cli(context: click.Context, workspace: Path | None, debug: bool) -> None:
-    context.obj = Call(workspace, debug)
+    del debug  # looked for by `main`, which sees the errors
+    context.obj = Call(workspace)
 
 
 for module in (admin, zoo, backbone, dataset, extract, features, head, demo):

@@ -18,7 +18,7 @@ from headstart.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from headstart.registry.entities import Backbone, CutPoint
+    from headstart.registry.entities import Backbone, CutPoint, Run
 
 
 def register(cli: click.Group) -> None:
@@ -117,7 +117,9 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a backbone: where it comes from, its preprocessing, its default cut."""
-    return _shown(call.open().backbones.get(name))
+    backbones = call.open().backbones
+    backbone = backbones.get(name)
+    return _shown(backbone, backbones.find_verification(backbone.reference))
 
 
 def _cuts(call: Call, name: str) -> Result:
@@ -188,7 +190,7 @@ def _parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
     return parsed
 
 
-def _shown(backbone: Backbone) -> Result:
+def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
     from headstart.extractors.preprocessing import Preprocessing
 
     steps = Preprocessing.from_json(backbone.preprocessing).describe()
@@ -207,10 +209,18 @@ def _shown(backbone: Backbone) -> Result:
         ("parameters", backbone.parameters),
         ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.reason}"),
         ("trunk", cut.fingerprint),
+        *([("verified", _verified(verification))] if verification else []),
         *([("trusted", f"by {trust['by']}, {trust['at']}")] if trust else []),
         *(("warning", warning) for warning in backbone.warnings),
     ]
     return Result(_json(backbone), lambda out: out.print(table(None, ("what", ""), rows)))
+
+
+def _verified(run: Run) -> str:
+    largest = max(run.counts.values())
+    when = f"{run.created_at:%Y-%m-%d}" if run.created_at else "-"
+    on = f"{run.dataset} samples" if run.dataset == "random" else f"samples of {run.dataset}"
+    return f"{run.status}, {when}, on {on}, largest difference {largest:.1e}"
 
 
 def _json(backbone: Backbone) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +41,6 @@ class Call:
     """What every command can be told, before or behind its name."""
 
     workspace: Path | None = None
-    debug: bool = False
-    messages: list[str] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
@@ -79,12 +77,12 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
             context: click.Context,
             as_json: bool,
             workspace: Path | None,
-            debug: bool,
+            debug: bool,  # looked for by `main`, which sees the errors
             **given: Any,
         ) -> None:
+            del debug
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
-            call.debug = debug or call.debug
             with contextlib.redirect_stdout(sys.stderr):  # libraries print to stdout as they like
                 result = function(call, **given)
             if as_json:

@@ -182,6 +182,7 @@ def test_verify_is_stored_and_fails_with_one_line(ready, run, monkeypatch):
     assert run("backbone", "verify", "net", "--dataset", "pics").code == 0
     (latest, *_) = ready.runs.find_latest()
     assert (latest.kind, latest.subject, latest.status) == ("verify", "net:1", "done")
+    assert "verified done, " in " ".join(run("backbone", "show", "net").out.split())
     from headstart.extractors import verification
 
     monkeypatch.setattr(verification, "_difference", lambda *_: float("nan"))
