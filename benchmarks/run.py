@@ -97,7 +97,9 @@ def extraction(workspace: hs.Workspace, folder: Path) -> Row:
         fresh = hs.init(Path(tempfile.mkdtemp(dir=folder)))
         fresh.backbones.add("lite0", folder / "lite0.keras", preprocess=demo.preprocessing())
         fresh.datasets.add("some", folder / "some.csv")
-        fresh.open_engine = lambda backbone, cuts: engine  # start-up is left out on both sides
+        fresh.open_engine = lambda backbone, cuts, graph=None: (
+            engine
+        )  # start-up is left out on both sides
         seconds.append(fresh.extract("lite0", "some").report.seconds)
 
     seconds: list[float] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -93,12 +94,13 @@ class Workspace:
         record = self.datasets.get(dataset)
         manifest = self.datasets.manifest(record)
         cache = self.cache()
+        load = functools.cache(lambda: self.load_graph(entity))  # once, however many passes
         extraction = Extraction(
             backbone=entity,
             cuts=cuts,
             dataset=dataset,
             manifest=manifest,
-            open_engine=lambda needed: self.open_engine(entity, needed),
+            open_engine=lambda needed: self.open_engine(entity, needed, load()),
             open_reader=lambda: sources.SampleReader(manifest, record.options).read,
             repository=self.feature_sets,
             cache=cache,
@@ -165,18 +167,18 @@ class Workspace:
         cuts = [resolve(backbone.cuts, cut.strip() or None) for cut in wanted.split(",")]
         return backbone, list({cut.name: cut for cut in cuts}.values())
 
-    def open_engine(self, backbone: Backbone, cuts: Sequence[Cut]) -> Any:
-        """An engine that runs the backbone up to the cuts."""
+    def open_engine(self, backbone: Backbone, cuts: Sequence[Cut], graph: Any = None) -> Any:
+        """An engine that runs the backbone up to the cuts; its graph is loaded if not given."""
         from headstart.extractors.engine import TensorFlowEngine
 
-        return TensorFlowEngine(self.build_trunk(backbone, cuts))
+        return TensorFlowEngine(self.build_trunk(backbone, cuts, graph))
 
-    def build_trunk(self, backbone: Backbone, cuts: Sequence[Cut]) -> Any:
+    def build_trunk(self, backbone: Backbone, cuts: Sequence[Cut], graph: Any = None) -> Any:
         """The trunk as a frozen `keras.Model`, from the artifact after its hash was checked."""
         from headstart.extractors.trunk import build_trunk
 
         size = Preprocessing.from_json(backbone.preprocessing).output_size
-        return build_trunk(self.load_graph(backbone), cuts, size)
+        return build_trunk(graph or self.load_graph(backbone), cuts, size)
 
     def load_graph(self, backbone: Backbone) -> Any:
         """The graph of a backbone's stored model, after the file's hash was checked."""

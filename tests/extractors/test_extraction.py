@@ -42,7 +42,7 @@ def test_all_cuts_come_from_one_forward_pass(ready, model, monkeypatch):
     passes = []
     real = ready.open_engine
     monkeypatch.setattr(
-        ready, "open_engine", lambda b, cuts: passes.append(len(cuts)) or real(b, cuts)
+        ready, "open_engine", lambda b, cuts, *g: passes.append(len(cuts)) or real(b, cuts, *g)
     )
     view = ready.extract("net@features,relu|gap,conv", "pics")
     assert passes == [3]
@@ -63,6 +63,19 @@ def test_a_cut_added_later_computes_only_what_it_lacks(ready):
     assert report.computed == 36
     assert [row["rows"] for row in listing.features(ready.config)] == [36, 36]
     assert ready.extract("net@pool,features", "pics").report.computed == 0
+
+
+def test_the_model_is_loaded_once_even_where_samples_miss_different_cuts(
+    ready, pictures, monkeypatch
+):
+    ready.extract("net", "pics")
+    draw(pictures / "red" / "new.png", 4711)
+    loads = []
+    real = ready.load_graph
+    monkeypatch.setattr(ready, "load_graph", lambda backbone: loads.append(1) or real(backbone))
+    report = ready.extract("net@features,pool", "pics").report
+    assert (report.computed, len(loads)) == (37, 1)
+    assert [row["rows"] for row in listing.features(ready.config)] == [37, 37]
 
 
 def test_copies_are_computed_once_and_served_everywhere(ready, pictures, model):
