@@ -97,6 +97,7 @@ def extraction(workspace: hs.Workspace, folder: Path) -> Row:
         fresh = hs.init(Path(tempfile.mkdtemp(dir=folder)))
         fresh.backbones.add("lite0", folder / "lite0.keras", preprocess=demo.preprocessing())
         fresh.datasets.add("some", folder / "some.csv")
+        fresh.load_graph = lambda backbone: None  # nor is the model loaded again
         fresh.open_engine = lambda backbone, cuts, graph=None: (
             engine
         )  # start-up is left out on both sides
