@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headstart.errors import LayerNotFound
+from headstart.errors import LayerNotFound, ModelFileError
 from headstart.extractors.graph import Graph, Node, Ref
 from headstart.extractors.pooling import check_pooling
 from headstart.registry.entities import CutPoint
 from headstart.registry.names import nearest
 from headstart.storage.keys import fingerprint
 
-DENSE = {"Dense", "EinsumDense"}
-CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D"}
-IDENTITIES = {
-    "Dropout",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    "GaussianDropout",
-    "GaussianNoise",
-    "AlphaDropout",
-    "ActivityRegularization",
-    "Identity",
-}
-"""Layers that pass their input on unchanged at inference."""
 PROBABILITIES = {"softmax", "sigmoid"}
 
 
@@ -63,8 +49,9 @@ def list_cuts(graph: Graph) -> tuple[CutPoint, ...]:
     bottlenecks = graph.bottlenecks(output)
     shares = _compute_shares(graph, output)
     points = []
-    for ref in _refs(graph):
-        point = _to_point(graph, ref)
+    names = {ref: name for name, ref in graph.refs()}
+    for name, ref in graph.refs():
+        point = _to_point(graph, ref, name, names)
         is_default = ref == default
         points.append(
             replace(
@@ -84,24 +71,13 @@ def find_ref(graph: Graph, point: CutPoint) -> Ref:
     Raises:
         LayerNotFound: the graph is not the one that the cut point was listed from.
     """
-    for ref in _refs(graph):
-        if _name(graph, ref) == point.name and graph.fingerprint(ref) == point.fingerprint:
+    for name, ref in graph.refs():
+        if name == point.name and graph.fingerprint(ref) == point.fingerprint:
             return ref
     raise LayerNotFound(
         f"the model has no tensor {point.name!r} with fingerprint {point.fingerprint[:12]}",
         hint="The stored model and the registry disagree; add the backbone again.",
     )
-
-
-def _refs(graph: Graph) -> Iterator[Ref]:
-    for number, node in enumerate(graph.nodes):
-        for index in range(len(node.outputs)):
-            yield Ref(number, index)
-
-
-def _name(graph: Graph, ref: Ref) -> str:
-    name = graph.node(ref).name
-    return name if ref.index == 0 else f"{name}[{ref.index}]"
 
 
 def _compute_shares(graph: Graph, output: Ref) -> list[float] | None:
@@ -113,38 +89,63 @@ def _compute_shares(graph: Graph, output: Ref) -> list[float] | None:
     return (below / max(1.0, below[output.node])).tolist()
 
 
-def _to_point(graph: Graph, ref: Ref) -> CutPoint:
+def _to_point(graph: Graph, ref: Ref, name: str, names: dict[Ref, str]) -> CutPoint:
     node = graph.node(ref)
+    below = _nearest_cut(graph, node.inputs[0], names) if node.inputs else None
     return CutPoint(
-        name=_name(graph, ref),
+        name=name,
         operation=node.kind,
-        input=_name(graph, node.inputs[0]) if node.inputs else None,
+        input=None if below is None else names[below],
         shape=tuple(graph.tensor(ref).shape[1:]),
         dtype=str(graph.tensor(ref).dtype),
         parameters_below=int(graph.parameters_below[ref.node]),
         fingerprint=graph.fingerprint(ref),
-        warning=_warning(graph, ref),
+        warning=_warning(graph, ref, name),
     )
 
 
-def choose_default(graph: Graph) -> tuple[Ref, str]:
-    """The penultimate tensor: the input of the last layer with weights that feeds the output.
+def _nearest_cut(graph: Graph, ref: Ref, names: Container[Ref]) -> Ref | None:
+    """The tensor itself if it can be a cut, else the nearest one below it that can."""
+    while ref not in names:
+        inputs = graph.node(ref).inputs
+        if not inputs:
+            return None
+        ref = inputs[0]
+    return ref
+
+
+def choose_default(graph: Graph, output: Ref | None = None) -> tuple[Ref, str]:
+    """The penultimate tensor: the input of the last layer with weights that feeds an output.
 
     What follows that layer (softmax, dropout, reshape) has no weights and does not fool this.
     A dropout before it passes its input on unchanged, so the layer below the dropout is named.
     A model whose last layer with weights is no classifier (a convolution of 3x3, a batch
     normalization, a recurrent layer) has no head: its output is the feature.
 
+    Args:
+        graph: the model.
+        output: which of its outputs; the first one without it.
+
     Returns:
         The tensor, and why in words.
     """
-    output = graph.outputs[0]
+    output = output or graph.outputs[0]
+    cuts = {ref for _, ref in graph.refs()}
     weighted = [number for number in graph.below(output) if graph.nodes[number].weights]
-    if not weighted or not _is_head(graph, graph.nodes[weighted[-1]], weighted[-1], output):
-        return _below_identities(graph, output), "the output of a model without a classifier"
-    last = graph.nodes[weighted[-1]]
-    reason = f"the input of {last.name} ({last.kind}), the last layer with weights"
-    return _below_identities(graph, last.inputs[0]), reason
+    last = graph.nodes[weighted[-1]] if weighted else None
+    if last is None or not _is_head(graph, last, weighted[-1], output):
+        chosen, reason = output, "the output of a model without a classifier"
+    else:
+        chosen = last.inputs[0]
+        reason = f"the input of {last.name} ({last.kind}), the last layer with weights"
+    chosen = _below_identities(graph, chosen)
+    nearest_cut = _nearest_cut(graph, chosen, cuts)
+    if nearest_cut is None:
+        raise ModelFileError(
+            "the model's output does not depend on its inputs in a way that can be cut",
+            hint="Look at its graph; there is no tensor of known rank with a batch dimension.",
+        )
+    return _below_identities(graph, nearest_cut, cuts), reason
 
 
 def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
@@ -200,44 +201,40 @@ def _unknown(layer: str, known: Iterable[str]) -> LayerNotFound:
 
 
 def _is_head(graph: Graph, node: Node, number: int, output: Ref) -> bool:
-    if node.kind in DENSE:
+    if node.is_dense:
         return True
-    if node.kind not in CONVOLUTIONS:
+    if node.kernel_size is None:
         return False
     above = [graph.nodes[n] for n in graph.below(output) if n > number]
-    is_pointwise = set(node.operation.kernel_size) == {1}
+    is_pointwise = set(node.kernel_size) == {1}
     gives_probabilities = any(n.activation in PROBABILITIES for n in [node, *above])
     keeps_map = len(graph.tensor(output).shape) > 3
     return gives_probabilities or (is_pointwise and not keeps_map)
 
 
-def _below_identities(graph: Graph, ref: Ref) -> Ref:
-    node = graph.node(ref)
-    while not node.is_input and _is_identity(node):
-        ref = node.inputs[0]
-        node = graph.node(ref)
-    return ref
+def _below_identities(graph: Graph, ref: Ref, among: Container[Ref] | None = None) -> Ref:
+    """The tensor below whatever passes it on unchanged; only to one of `among`, if given."""
+    found = ref
+    while graph.node(ref).is_identity and graph.node(ref).inputs:
+        ref = graph.node(ref).inputs[0]
+        if among is None or ref in among:
+            found = ref
+    return found
 
 
-def _is_identity(node: Node) -> bool:
-    is_linear = node.kind == "Activation" and node.activation == "linear"
-    return node.kind in IDENTITIES or is_linear
-
-
-def _warning(graph: Graph, ref: Ref) -> str | None:
+def _warning(graph: Graph, ref: Ref, name: str) -> str | None:
     """Says so where the tensor holds class probabilities: at a softmax that is the output."""
     outputs = {_below_identities(graph, output) for output in graph.outputs}
-    node = graph.node(ref)
-    at_output = ref in outputs or ref in graph.outputs
+    at_output = ref in graph.outputs or _below_identities(graph, ref) in outputs
     if at_output and _below(graph, ref).activation in PROBABILITIES:
         width = graph.tensor(ref).shape[-1]
-        return f"{node.name} gives class probabilities ({width} of them), not features"
+        return f"{name} gives class probabilities ({width} of them), not features"
     return None
 
 
 def _below(graph: Graph, ref: Ref) -> Node:
     """The node that makes a tensor's values, through dropout, reshape and flatten."""
     node = graph.node(_below_identities(graph, ref))
-    while node.kind in ("Reshape", "Flatten") and node.inputs:
+    while node.is_reshape and node.inputs:
         node = graph.node(_below_identities(graph, node.inputs[0]))
     return node

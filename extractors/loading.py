@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import BackboneError, ModelFileError
-from headstart.extractors.graph import Graph, read_graph
+from headstart.errors import BackboneError
+from headstart.extractors.graph import Graph
+from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.sources.applications import open_application
 from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite0
 from headstart.extractors.sources.files import load_model, open_file, open_model
 from headstart.extractors.sources.opened import Opened
+from headstart.extractors.tensorflow_graph import read_frozen
 from headstart.registry.zoo import get_entry
 
-SUFFIXES = {"keras": ".keras", "h5": ".h5"}
+SUFFIXES = {"keras": ".keras", "h5": ".h5", "tensorflow": ".pb"}
 
 
 def open_source(source: str | Any, scratch: Path, *, trust: bool = False) -> Opened:
@@ -42,25 +44,11 @@ def open_source(source: str | Any, scratch: Path, *, trust: bool = False) -> Ope
             f"no backbone source of kind {scheme!r} in {source!r}",
             hint="Give a .keras or .h5 file, applications:NAME or zoo:NAME.",
         )
-    return open_file(Path(source).expanduser(), trust=trust)
+    return open_file(Path(source).expanduser(), scratch, trust=trust)
 
 
 def load_graph(file: Path, *, trust: bool = False) -> Graph:
     """The graph of a stored model file, its hash checked; `trust` if it was registered so."""
+    if file.suffix == SUFFIXES["tensorflow"]:
+        return read_frozen(file)
     return read_graph(load_model(file, trust=trust, known=True))
-
-
-def single_input_graph(opened: Opened) -> Graph:
-    """The graph of an opened source, which must have one input.
-
-    Raises:
-        ModelFileError: it has several.
-    """
-    graph = read_graph(opened.model)
-    if len(graph.inputs) != 1:
-        names = ", ".join(graph.node(ref).name for ref in graph.inputs)
-        raise ModelFileError(
-            f"the model has {len(graph.inputs)} inputs ({names})",
-            hint="Backbones with one input can be registered so far.",
-        )
-    return graph

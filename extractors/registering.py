@@ -13,8 +13,8 @@ from typing import Any
 from headstart.errors import PreprocessingError
 from headstart.extractors import preprocessing as pre
 from headstart.extractors.cuts import Cut, list_cuts, resolve
-from headstart.extractors.graph import Graph
-from headstart.extractors.loading import SUFFIXES, open_source, single_input_graph
+from headstart.extractors.graph import Graph, Ref
+from headstart.extractors.loading import SUFFIXES, open_source
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.entities import Backbone, CutPoint
@@ -51,7 +51,7 @@ def read_backbone(
     """
     with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
         opened = open_source(source, Path(scratch), trust=trust)
-        graph = single_input_graph(opened)
+        graph = opened.graph
         pipeline, warnings = _preprocessing(opened, graph, preprocess)
         cuts = list_cuts(graph)
         chosen = resolve(cuts, cut)
@@ -63,21 +63,14 @@ def read_backbone(
         artifact = artifacts.put(opened.file, SUFFIXES[opened.format])
     if chosen.point.warning:
         warnings.append(chosen.point.warning)
-    tensor = graph.tensor(graph.inputs[0])
     return Backbone(
         name=name,
         source=source if isinstance(source, str) else f"in memory: {type(source).__name__}",
         format=opened.format,
         artifact_digest=artifact.digest,
         artifact_size=artifact.size,
-        inputs=[
-            {
-                "name": graph.node(graph.inputs[0]).name,
-                "shape": list(tensor.shape[1:]),
-                "dtype": str(tensor.dtype),
-            }
-        ],
-        parameters=opened.model.count_params(),
+        inputs=[_describe_input(graph, ref) for ref in graph.inputs],
+        parameters=graph.parameters,
         preprocessing=pipeline.to_json(),
         preprocessing_fingerprint=pipeline.fingerprint,
         licence=licence or opened.licence,
@@ -86,6 +79,15 @@ def read_backbone(
         warnings=tuple(warnings),
         trust=_trusted(artifact.digest) if trust else None,
     )
+
+
+def _describe_input(graph: Graph, ref: Ref) -> dict[str, Any]:
+    tensor = graph.tensor(ref)
+    return {
+        "name": graph.node(ref).path,
+        "shape": list(tensor.shape[1:]),
+        "dtype": str(tensor.dtype),
+    }
 
 
 def _trusted(digest: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ def keras() -> ModuleType:
         BackboneError: Keras runs on another backend in this process.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with warnings.catch_warnings(), _quiet():
+    with warnings.catch_warnings(), _quiet_import():
         warnings.simplefilter("ignore")  # at import time, from TensorFlow's own dependencies
         import keras as module
 
@@ -39,16 +39,20 @@ def keras() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what C++ code writes to standard error, unless something fails.
-
-    TensorFlow 2.21 logs a dozen lines at import whatever TF_CPP_MIN_LOG_LEVEL says; whoever sets
-    that variable gets them all.
-    """
+def _quiet_import() -> Iterator[None]:
+    """TensorFlow 2.21 logs a dozen lines at import whatever TF_CPP_MIN_LOG_LEVEL says; whoever
+    sets that variable gets them all."""
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    with quiet():
+        yield
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what C++ code and loggers write to standard error, unless something fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -7,7 +7,7 @@ from typing import Any
 
 from headstart.errors import BackboneError
 from headstart.extractors.cuts import Cut, find_ref
-from headstart.extractors.graph import Graph, Node, Ref
+from headstart.extractors.graph import Graph, Ref
 from headstart.extractors.pooling import pool
 from headstart.extractors.runtime import keras
 from headstart.registry.entities import CutPoint
@@ -30,19 +30,31 @@ def build_trunk(
         A `keras.Model`; its output is a list where there are several cuts.
     """
     refs = [find_ref(graph, cut.point) for cut in cuts]
-    needed = sorted({number for ref in refs for number in graph.below(ref)})
-    _make_names_unique(graph, needed)
-    tensors: dict[Ref, Any] = {}
-    inputs = []
-    for number in needed:
-        if graph.nodes[number].is_input:
-            tensors[Ref(number)] = _new_input(graph.nodes[number], input_shape)
-            inputs.append(tensors[Ref(number)])
-    _replay(graph, needed, tensors)
-    outputs = [pool(tensors[ref], cut.pooling) for ref, cut in zip(refs, cuts, strict=True)]
-    trunk = keras().Model(_single(inputs), _single(outputs), name="trunk")
-    trunk.trainable = False
-    return trunk
+    inputs, tensors = _from_inputs(graph, refs, input_shape)
+    outputs = [pool(tensor, cut.pooling) for tensor, cut in zip(tensors, cuts, strict=True)]
+    return _frozen(inputs, outputs, "trunk")
+
+
+def build_whole(graph: Graph, input_shape: tuple[int, ...] | None = None) -> Any:
+    """The whole model with its first output, frozen; what trunk and tail must add up to."""
+    return _frozen(*_from_inputs(graph, graph.outputs[:1], input_shape), "whole")
+
+
+def _from_inputs(
+    graph: Graph, refs: Sequence[Ref], input_shape: tuple[int, ...] | None
+) -> tuple[list[Any], list[Any]]:
+    """Inputs of a new model, those that are needed, and the tensors computed from them."""
+    needed = {number for ref in refs for number in graph.below(ref)}
+    inputs = {
+        ref: _new_input(graph, ref, input_shape) for ref in graph.inputs if ref.node in needed
+    }
+    return list(inputs.values()), graph.connect(inputs, refs)
+
+
+def _frozen(inputs: list[Any], outputs: list[Any], name: str) -> Any:
+    model = keras().Model(_single(inputs), _single(outputs), name=name)
+    model.trainable = False
+    return model
 
 
 def build_tail(graph: Graph, point: CutPoint) -> Any:
@@ -61,59 +73,15 @@ def build_tail(graph: Graph, point: CutPoint) -> Any:
             f"{point.name!r} is no bottleneck: the output depends on more than this tensor",
             hint="See `headstart backbone cuts` for the bottlenecks.",
         )
-    needed = [n for n in graph.below(output) if n not in set(graph.below(ref))]
-    _make_names_unique(graph, needed)
     tensor = graph.tensor(ref)
     features = keras().Input(shape=tensor.shape[1:], dtype=tensor.dtype, name="features_in")
-    tensors = {ref: features}
-    _replay(graph, needed, tensors)
-    return keras().Model(features, tensors[output], name="tail")
+    return keras().Model(features, graph.connect({ref: features}, [output])[0], name="tail")
 
 
-def _replay(graph: Graph, numbers: list[int], tensors: dict[Ref, Any]) -> None:
-    """Call the nodes again, in order, on tensors of a new model."""
-    for number in numbers:
-        node = graph.nodes[number]
-        if not node.is_input:
-            for index, output in enumerate(_call(node, tensors)):
-                tensors[Ref(number, index)] = output
-
-
-def _new_input(node: Node, input_shape: tuple[int, ...] | None) -> Any:
-    tensor = node.outputs[0]
+def _new_input(graph: Graph, ref: Ref, input_shape: tuple[int, ...] | None) -> Any:
+    tensor = graph.tensor(ref)
     shape = tensor.shape[1:] if input_shape is None else input_shape
-    return keras().Input(shape=shape, dtype=tensor.dtype, name=node.operation.name)
-
-
-def _call(node: Node, tensors: dict[Ref, Any]) -> list[Any]:
-    k = keras()
-
-    def to_tensor(argument: Any) -> Any:
-        return tensors[argument] if isinstance(argument, Ref) else argument
-
-    args, kwargs = k.tree.map_structure(to_tensor, (node.args, node.kwargs))
-    if getattr(node.operation, "_call_has_context_arg", {}).get("training"):
-        kwargs["training"] = False
-    return k.tree.flatten(node.operation(*args, **kwargs))
-
-
-def _make_names_unique(graph: Graph, numbers: list[int]) -> None:
-    """Rename layers that nested models call the same: a flat model must tell them apart."""
-    seen: dict[str, int] = {}
-    for number in numbers:
-        operation = graph.nodes[number].operation
-        if seen.setdefault(operation.name, id(operation)) != id(operation):
-            operation.name = _free_name(graph.nodes[number].path.replace("/", "_"), seen)
-            seen[operation.name] = id(operation)
-
-
-def _free_name(name: str, taken: dict[str, int]) -> str:
-    number = 1
-    free = name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free
+    return keras().Input(shape=shape, dtype=tensor.dtype, name=graph.node(ref).path)
 
 
 def _single(tensors: list[Any]) -> Any:

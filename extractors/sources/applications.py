@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
+from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.preprocessing import image_pipeline
 from headstart.extractors.runtime import keras
 from headstart.extractors.sources.opened import Opened
@@ -66,7 +67,7 @@ def open_application(text: str, scratch: Path) -> Opened:
     file = scratch / f"{choice.entry.name}.keras"
     model.save(file)
     pipeline = image_pipeline(choice.entry.mode, choice.size, choice.size)
-    return Opened(model, file, "keras", pipeline, choice.entry.licence)
+    return Opened(read_graph(model), file, "keras", pipeline, choice.entry.licence)
 
 
 def _build(choice: Choice) -> Any:

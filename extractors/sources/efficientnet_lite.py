@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import ModelFileError, WeightsUnavailable
+from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras
 from headstart.extractors.sources.opened import Opened
@@ -45,7 +46,7 @@ def open_efficientnet_lite0(scratch: Path) -> Opened:
     fill(model, read_state_dict(weights_file()))
     file = scratch / f"{NAME}.keras"
     model.save(file)
-    return Opened(model, file, "keras", preprocessing(), "Apache-2.0")
+    return Opened(read_graph(model), file, "keras", preprocessing(), "Apache-2.0")
 
 
 def preprocessing() -> Preprocessing:

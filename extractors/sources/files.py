@@ -10,20 +10,25 @@ from typing import Any
 
 import h5py
 
-from headstart.errors import ModelFileError, WeightsOnly, first_line
+from headstart.errors import ModelFileError, UnsafeModel, WeightsOnly, first_line
+from headstart.extractors.keras_graph import is_readable, is_unbuilt_sequential, read_graph
 from headstart.extractors.runtime import keras
+from headstart.extractors.sources.freezing import freeze_model
 from headstart.extractors.sources.inspection import APPLICATIONS, check_file
 from headstart.extractors.sources.keras2 import is_keras2, load_keras2
 from headstart.extractors.sources.opened import Opened
+from headstart.extractors.sources.saved_model import freeze_saved_model, is_saved_model
+from headstart.extractors.tensorflow_graph import read_frozen
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
-def open_file(path: Path, *, trust: bool = False) -> Opened:
+def open_file(path: Path, scratch: Path, *, trust: bool = False) -> Opened:
     """Open a saved model, after a look into it.
 
     Args:
-        path: the file.
+        path: a `.keras` or `.h5` file, or a SavedModel folder.
+        scratch: a folder for what has to be made of it.
         trust: load it even if it brings code.
 
     Raises:
@@ -31,32 +36,47 @@ def open_file(path: Path, *, trust: bool = False) -> Opened:
         WeightsOnly: it holds weights without an architecture.
         UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
-    return Opened(load_model(path, trust=trust), path, format_of(path))
+    if is_saved_model(path):
+        return _open_frozen(freeze_saved_model(path, scratch, trust=trust))
+    model = load_model(path, trust=trust)
+    if is_readable(model) or is_unbuilt_sequential(model):
+        return Opened(read_graph(model), path, format_of(path))
+    return _open_frozen(freeze_model(model, scratch))
 
 
 def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
-    """Save a model that is in memory under `scratch`, and open it.
+    """Open a model that is in memory; what is kept is a file made under `scratch`.
+
+    A model that is nothing but Keras' own layers is saved as `.keras`. One with code of the
+    user's own (a subclass, layers of his own, a Lambda) is kept as the frozen graph of what that
+    code computes, so that the code is not needed again.
 
     Raises:
-        ModelFileError: it is no Keras model, or cannot be saved.
-        UnsafeModel: its file would bring code, and `trust` is not given.
+        ModelFileError: it is no Keras model, or can be neither saved nor traced.
     """
     if not isinstance(model, keras().Model):
         raise ModelFileError(
             f"a {type(model).__name__} is no Keras model",
             hint="Give a keras.Model, or the path of a saved one.",
         )
+    if not is_readable(model):
+        return _open_frozen(freeze_model(model, scratch))
     file = scratch / "model.keras"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they say is found when the file is opened
             model.save(file)
-    except Exception as error:  # a layer's get_config may raise anything
-        raise ModelFileError(
-            f"the model {model.name!r} cannot be saved ({first_line(error)})",
-            hint="Its layers need a get_config.",
-        ) from error
-    return open_file(file, trust=trust)
+        return open_file(file, scratch, trust=trust)
+    except UnsafeModel:
+        return _open_frozen(freeze_model(model, scratch))
+    except ModelFileError:
+        raise
+    except Exception:  # a layer's get_config may raise anything
+        return _open_frozen(freeze_model(model, scratch))
+
+
+def _open_frozen(file: Path) -> Opened:
+    return Opened(read_frozen(file), file, "tensorflow")
 
 
 def format_of(path: Path) -> str:
@@ -86,7 +106,10 @@ def load_model(path: Path, *, trust: bool = False, known: bool = False) -> Any:
     if not path.exists():
         raise ModelFileError(f"no model file {path}", hint="Check the path.")
     if path.is_dir():
-        raise ModelFileError(f"{path} is a folder", hint="Save the model as one file, NAME.keras.")
+        raise ModelFileError(
+            f"the folder {path} holds no saved_model.pb",
+            hint="Give a SavedModel folder, or save the model as one file, NAME.keras.",
+        )
     if format_of(path) == "keras":
         _check_zip(path)
     else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from headstart.extractors.graph import Graph
 from headstart.extractors.preprocessing import Preprocessing
 
 
@@ -14,14 +14,14 @@ class Opened:
     """A backbone's model, read from its source and ready to be registered.
 
     Attributes:
-        model: the Keras model.
-        file: the model file to keep; its suffix says the format.
-        format: `keras` or `h5`.
+        graph: the model's graph.
+        file: the model file to keep.
+        format: `keras`, `h5`, or `tensorflow` for a frozen graph.
         preprocessing: what the source knows about it; None where it knows nothing.
         licence: SPDX name, where the source states one.
     """
 
-    model: Any
+    graph: Graph
     file: Path
     format: str
     preprocessing: Preprocessing | None = None

@@ -6,7 +6,7 @@ import pytest
 from conftest import keras, network
 from headstart.errors import LayerNotFound
 from headstart.extractors.cuts import list_cuts, resolve
-from headstart.extractors.graph import read_graph
+from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.trunk import build_trunk
 
 layers = keras.layers

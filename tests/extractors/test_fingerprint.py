@@ -9,7 +9,7 @@ import pytest
 from conftest import clean_environment, keras, network
 from headstart.errors import ModelFileError
 from headstart.extractors.cuts import list_cuts, resolve
-from headstart.extractors.graph import read_graph
+from headstart.extractors.keras_graph import read_graph
 
 layers = keras.layers
 

@@ -9,7 +9,7 @@ from conftest import keras, network
 from headstart.errors import BackboneError, LayerNotFound
 from headstart.extractors.cuts import Cut, list_cuts, resolve
 from headstart.extractors.engine import TensorFlowEngine
-from headstart.extractors.graph import read_graph
+from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.trunk import build_tail, build_trunk
 from headstart.extractors.verification import verify_graph
 

@@ -1,0 +1,92 @@
+"""Which TensorFlow operations a graph may hold: a graph can run Python, and read and write files.
+
+An operation is allowed if TensorFlow knows it, it keeps no state outside of the graph (but for
+variables and random numbers), and its name does not say that it deals with files, Python or
+other processes. Everything else is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from headstart.errors import UnsafeModel
+from headstart.extractors.runtime import tensorflow
+
+OUTSIDE = re.compile(
+    r"File|PyFunc|Dataset|Iterator|Proto|Rpc|Reader|Summary|Debug|Print|Dump|Restore|Save|"
+    r"Checkpoints|Remote|^_?Send|^_?Recv|Host|Xla|TPU|Sharded|Collective"
+)
+STATEFUL = re.compile(
+    r"^(VarHandleOp|Variable|VariableV2|VarIsInitializedOp|VariableShape|ReadVariableOp|"
+    r"Assign\w*VariableOp|DisableCopyOnRead|Resource(Apply|SparseApply|Gather|Scatter|Strided)\w*|"
+    r"(Stateful)?PartitionedCall|While|If|Case|_?Arg|_?Retval|GuaranteeConst|DeepCopy|Empty|"
+    r"Assert|CheckNumerics(V2)?|CudnnRNN\w*|TensorArray\w*|Random\w+|Truncated\w+|ParameterizedTruncated\w+|"
+    r"Multinomial|StatelessRandomGetAlg|StatefulStandardNormal\w*|StatefulUniform\w*|"
+    r"StatefulTruncatedNormal|RngReadAndSkip|RngSkip|"
+    r"(Mutable)?(Hash|DenseHash)Table\w*|LookupTable\w+|InitializeTableV2)$"
+)
+"""Tables are let through here, as a plainer message follows when they cannot be frozen."""
+RESTORING = {"RestoreV2", "Restore", "ShardedFilename", "MergeV2Checkpoints"}
+"""What the part of a SavedModel that reads its own variables is made of."""
+LARGEST_CONSTANT = 2 << 30
+
+
+def refuse_operations(
+    nodes: Iterable[Any],
+    functions: Iterable[Any],
+    what: str,
+    allowed: Iterable[str] = (),
+) -> None:
+    """Refuse a graph with an operation that could do more than compute.
+
+    Args:
+        nodes: the graph's `NodeDef`s.
+        functions: `FunctionDef`s that it may call.
+        what: what is refused, for the message.
+        allowed: operations to allow besides.
+
+    Raises:
+        UnsafeModel: there is one; the message names it.
+    """
+    for node in [*nodes, *(node for function in functions for node in function.node_def)]:
+        problem = None if node.op in allowed else _problem(node)
+        if problem is not None:
+            raise UnsafeModel(
+                f"{what} is refused: the operation {node.name!r} {problem}",
+                hint="If you know where it comes from and trust it, add it with --trust.",
+            )
+
+
+def called_functions(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str]:
+    """Names of all functions that some nodes call, and that those call."""
+    found: set[str] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        for value in node.attr.values():
+            for name in [value.func.name, *(f.name for f in value.list.func)]:
+                if name in functions and name not in found:
+                    found.add(name)
+                    stack.extend(functions[name].node_def)
+    return found
+
+
+def _problem(node: Any) -> str | None:
+    tensorflow()
+    from tensorflow.python.framework import op_def_registry  # no public face
+
+    definition = op_def_registry.get(node.op)
+    if definition is None:
+        return f"({node.op}) is not one of TensorFlow's"
+    if OUTSIDE.search(node.op):
+        return f"({node.op}) reaches outside of the graph"
+    if definition.is_stateful and not STATEFUL.match(node.op):
+        return f"({node.op}) keeps a state outside of the graph"
+    if node.op == "Const":
+        tensor = node.attr["value"].tensor
+        if math.prod(dim.size for dim in tensor.tensor_shape.dim) * 4 > LARGEST_CONSTANT:
+            return "is a constant of absurd size"
+    return None

@@ -1,0 +1,379 @@
+"""SavedModels of every make, and models written in Python: frozen, cut, extracted, attached."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import headstart as hs
+from conftest import keras, network
+from headstart.errors import ModelFileError, UnsafeModel
+from headstart.extractors.keras_graph import read_graph
+
+layers = keras.layers
+ASSETS = Path(__file__).parent.parent / "assets" / "saved_models"
+TOLERANCE = 1e-5
+
+
+def features(ws, name, x):
+    backbone, cuts = ws.resolve(name)
+    (rows,) = ws.open_engine(backbone, cuts).run(x)
+    return rows
+
+
+def names(backbone):
+    return [cut.name for cut in backbone.cuts]
+
+
+def assert_close(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, rtol=0)
+
+
+def assert_verified(ws, name):
+    assert [check for check in ws.backbones.verify(name, samples=3) if not check.ok] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "cuts"),
+    [
+        ("keras2", "features", ["image", "conv", "bn", "relu", "pool", "features", "probs"]),
+        ("keras2_lstm", "lstm", ["tokens", "lstm", "score"]),
+        ("tensorflow1", "layer1", ["x", "layer1", "logits", "probabilities"]),
+    ],
+)
+def test_a_saved_model_of_another_make_gives_its_writers_numbers(ws, name, default, cuts):
+    backbone = ws.backbones.add("net", ASSETS / name)
+    given = np.load(ASSETS / f"{name}.npz")
+    assert backbone.default_cut.name == default
+    assert [cut for cut in names(backbone) if cut in cuts] == cuts
+    assert_close(features(ws, "net", given["x"]), given["f"])
+    assert_close(features(ws, f"net@{cuts[-1]}", given["x"]), given["y"])
+    assert_verified(ws, "net")
+
+
+def test_the_one_with_slots_of_an_old_optimizer_is_one_that_the_object_loader_cannot_read():
+    with pytest.raises(AttributeError, match="add_slot"):
+        tf.saved_model.load(str(ASSETS / "keras2"))
+
+
+def test_an_export_of_keras_3_has_the_cuts_and_numbers_of_the_model(ws, tmp_path):
+    model = network()
+    model.export(tmp_path / "exported", verbose=False)
+    backbone = ws.backbones.add("net", tmp_path / "exported", preprocess="unit")
+    assert names(backbone) == [
+        cut.name
+        for cut in ws.backbones.add("keras", model, preprocess="unit").cuts
+        if cut.name != "dropout"  # passes its input on, so the graph has nothing there
+    ]
+    assert backbone.default_cut.name == "features"
+    assert backbone.parameters == model.count_params()
+    x = np.random.default_rng(0).random((4, 12, 12, 3), np.float32)
+    below = keras.Model(model.input, model.get_layer("features").output)
+    assert_close(features(ws, "net", x), below(x))
+    assert_close(features(ws, "net@relu|gap", x), features(ws, "keras@relu|gap", x))
+    assert_verified(ws, "net")
+
+
+class Plain(tf.Module):
+    """No layers, one scope."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.a = tf.Variable(rng.normal(size=(5, 7)).astype("float32"))
+        self.b = tf.Variable(rng.normal(size=(7, 3)).astype("float32"))
+
+    def hidden(self, x):
+        with tf.name_scope("hidden"):
+            return tf.nn.relu(x @ self.a)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 5), tf.float32, name="x")])
+    def __call__(self, x):
+        return tf.nn.softmax(self.hidden(x) @ self.b)
+
+
+def test_a_raw_module_is_cut_at_its_scopes(ws, tmp_path):
+    module = Plain()
+    tf.saved_model.save(module, str(tmp_path / "module"))
+    backbone = ws.backbones.add("net", tmp_path / "module")
+    assert names(backbone) == ["x", "hidden", "matmul", "Softmax"]
+    assert backbone.default_cut.name == "hidden"
+    assert "the input of matmul (MatMul)" in (backbone.default_cut.reason or "")
+    assert backbone.cuts[-1].warning
+    x = np.random.default_rng(1).random((4, 5), np.float32)
+    assert_close(features(ws, "net", x), module.hidden(x))
+    assert_verified(ws, "net")
+
+
+def test_a_module_without_a_signature_is_called(ws, tmp_path):
+    module = Plain()
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures={})
+    ws.backbones.add("net", tmp_path / "module")
+    x = np.random.default_rng(1).random((4, 5), np.float32)
+    assert_close(features(ws, "net", x), module.hidden(x))
+
+
+class Written(keras.Model):
+    """A model whose wiring is Python code."""
+
+    def __init__(self):
+        super().__init__(name="written")
+        self.conv = layers.Conv2D(4, 3, name="conv")
+        self.norm = layers.BatchNormalization(name="norm")
+        self.pool = layers.GlobalAveragePooling2D(name="pool")
+        self.dropout = layers.Dropout(0.5)
+        self.hidden = layers.Dense(6, activation="relu", name="hidden")
+        self.classes = layers.Dense(3, activation="softmax", name="classes")
+
+    def embed(self, x, training=False):
+        x = self.norm(self.conv(x), training=training)
+        return self.hidden(self.pool(tf.nn.relu(x)))
+
+    def call(self, x, training=False):
+        x = self.embed(x, training=training)
+        return self.classes(self.dropout(x, training=training))
+
+
+def test_a_subclassed_model_in_memory_is_cut_at_its_layers(ws):
+    model = Written()
+    x = np.random.default_rng(0).random((4, 9, 9, 3), np.float32)
+    model(x)
+    backbone = ws.backbones.add("net", model, preprocess="unit")
+    assert backbone.format == "tensorflow"
+    assert backbone.default_cut.name == "hidden"
+    assert {"conv", "norm", "pool", "hidden", "classes"} <= set(names(backbone))
+    assert_close(features(ws, "net", x), model.embed(x))
+    assert_close(features(ws, "net@classes", x), model(x, training=False))
+    assert_verified(ws, "net")
+
+
+def test_a_subclassed_model_that_was_never_called_is_refused(ws):
+    with pytest.raises(ModelFileError, match="was never called"):
+        ws.backbones.add("net", Written())
+
+
+class Doubled(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+def test_a_layer_of_ones_own_is_kept_as_what_it_computes(ws):
+    x = keras.Input((4,), name="x")
+    hidden = Doubled(name="doubled")(layers.Dense(5, name="hidden")(x))
+    model = keras.Model(x, layers.Dense(2, name="out")(hidden))
+    backbone = ws.backbones.add("net", model)
+    assert (backbone.format, backbone.default_cut.name) == ("tensorflow", "doubled")
+    assert backbone.trust is None
+    rows = np.ones((2, 4), np.float32)
+    assert_close(features(ws, "net", rows), 2 * model.get_layer("hidden")(rows))
+    # The code is part of the identity: another code with the same weights has other features.
+    other = keras.Model(x, layers.Dense(2, name="out")(layers.Dense(5, name="hidden")(x)))
+    other.set_weights(model.get_weights())
+    assert ws.backbones.add("other", other).default_cut.fingerprint != (
+        backbone.default_cut.fingerprint
+    )
+
+
+def test_the_fingerprint_is_that_of_the_numbers_not_of_the_names(ws, tmp_path):
+    plain = Plain()
+    tf.saved_model.save(plain, str(tmp_path / "one"))
+    first = ws.backbones.add("one", tmp_path / "one").default_cut.fingerprint
+    tf.saved_model.save(plain, str(tmp_path / "two"))
+    plain.b.assign(plain.b + 1)  # above the cut
+    tf.saved_model.save(plain, str(tmp_path / "three"))
+    plain.a.assign(plain.a + 1)  # below it
+    tf.saved_model.save(plain, str(tmp_path / "four"))
+    found = [
+        ws.backbones.add(name, tmp_path / name).default_cut.fingerprint
+        for name in ("two", "three", "four")
+    ]
+    assert [other == first for other in found] == [True, True, False]
+
+
+def test_a_head_is_attached_to_a_frozen_graph_and_saved(ready, tmp_path, pictures):
+    model = network()
+    model.export(tmp_path / "exported", verbose=False)
+    ready.backbones.add("frozen", tmp_path / "exported", preprocess="unit")
+    view = ready.extract("frozen", "pics")
+    np.testing.assert_allclose(
+        view.to_numpy(), ready.extract("net", "pics").to_numpy(), atol=TOLERANCE
+    )
+    head = ready.heads.train("tint", view, hs.Linear())
+    attached = head.attach(tmp_path / "classifier.keras")
+    again = keras.saving.load_model(tmp_path / "classifier.keras", compile=False)
+    x = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
+    np.testing.assert_array_equal(attached(x), again(x))
+
+
+def test_a_transformer_block_is_cut_with_its_batch_dimension(ws, tmp_path):
+    x = tokens = keras.Input((7,), dtype="int32", name="tokens")
+    x = layers.Embedding(20, 8, name="words")(x)
+    attended = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    x = layers.LayerNormalization(name="norm")(layers.Add(name="sum")([x, attended]))
+    x = layers.Dense(6, name="tokenwise")(x)
+    model = keras.Model(tokens, layers.Dense(3, activation="softmax", name="tags")(x))
+    model.export(tmp_path / "exported", verbose=False)
+    backbone = ws.backbones.add("net", tmp_path / "exported")
+    assert backbone.default_cut.name == "tokenwise"
+    rows = np.random.default_rng(0).integers(0, 20, (3, 7)).astype("int32")
+    by_hand = keras.Model(tokens, model.get_layer("tokenwise").output)
+    assert_close(features(ws, "net", rows), by_hand(rows))
+    assert_close(
+        features(ws, "net@norm|mean", rows),
+        keras.Model(tokens, model.get_layer("norm").output)(rows).numpy().mean(axis=1),
+    )
+    assert_verified(ws, "net")
+
+
+def test_read_graph_sends_models_written_in_python_elsewhere():
+    with pytest.raises(ModelFileError, match="not a Functional or Sequential"):
+        read_graph(Written())
+
+
+# Refused, with nothing done.
+
+
+def hostile(folder, body, assets=None):
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x")])
+        def __call__(self, x):
+            return body(x)
+
+    tf.saved_model.save(Module(), str(folder))
+    return folder
+
+
+def write_file(target):
+    def body(x):
+        with tf.control_dependencies([tf.io.write_file(str(target), "touched")]):
+            return tf.identity(x) * 2
+
+    return body
+
+
+def read_file(_target):
+    def body(x):
+        return x * tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
+
+    return body
+
+
+def python_function(target):
+    def body(x):
+        tf.py_function(lambda: Path(target).write_text("touched"), [], [])
+        return x * 2
+
+    return body
+
+
+def print_to_file(target):
+    def body(x):
+        tf.print("touched", output_stream=f"file://{target}")
+        return x * 2
+
+    return body
+
+
+@pytest.mark.parametrize(
+    ("make", "operation"),
+    [
+        (write_file, "WriteFile"),
+        (read_file, "ReadFile"),
+        (python_function, "EagerPyFunc"),
+        (print_to_file, "PrintV2"),
+    ],
+)
+def test_a_graph_that_reaches_outside_is_refused(ws, tmp_path, fails, files_of, make, operation):
+    canary = tmp_path / "canary"
+    hostile(tmp_path / "model", make(canary))
+    before = files_of(tmp_path / "zoo")
+    message = fails("backbone", "add", "net", tmp_path / "model")
+    assert f"({operation}) reaches outside of the graph" in message
+    assert "--trust" in message
+    assert files_of(tmp_path / "zoo") == before
+    assert not canary.exists()
+
+
+def test_a_function_that_passes_for_the_saver_is_found_where_it_is_called(ws, tmp_path):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    folder = hostile(tmp_path / "model", write_file(tmp_path / "canary"))
+    file = folder / "saved_model.pb"
+    saved = SavedModel.FromString(file.read_bytes())
+    (meta,) = saved.meta_graphs
+    called = next(n for n in meta.graph_def.node if n.op == "StatefulPartitionedCall")
+    meta.saver_def.save_tensor_name = f"{called.name}:0"
+    file.write_bytes(saved.SerializeToString())
+    with pytest.raises(UnsafeModel, match="reaches outside of the graph"):
+        ws.backbones.add("net", folder)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_graph_in_memory_with_python_code_is_refused(ws):
+    class Model(keras.Model):
+        def call(self, x):
+            return tf.ensure_shape(tf.numpy_function(lambda v: v, [x], tf.float32), x.shape)
+
+    model = Model()
+    model(np.ones((1, 2), np.float32))
+    with pytest.raises(UnsafeModel, match="PyFunc"):
+        ws.backbones.add("net", model)
+
+
+def test_a_constant_of_absurd_size_is_refused(ws, tmp_path):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    folder = hostile(tmp_path / "model", lambda x: x * 2)
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    node = saved.meta_graphs[0].graph_def.node.add(name="bomb", op="Const")
+    node.attr["dtype"].type = 1
+    node.attr["value"].tensor.dtype = 1
+    node.attr["value"].tensor.tensor_shape.dim.add(size=1 << 40)
+    node.attr["value"].tensor.float_val.append(1.0)
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(UnsafeModel, match="absurd size"):
+        ws.backbones.add("net", folder)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "no variables", "empty"])
+def test_a_damaged_folder_is_refused_and_nothing_is_left(ws, fails, tmp_path, files_of, damage):
+    folder = tmp_path / "model"
+    shutil.copytree(ASSETS / "keras2", folder)
+    file = folder / "saved_model.pb"
+    if damage == "truncated":
+        file.write_bytes(file.read_bytes()[:1000])
+    elif damage == "garbage":
+        file.write_bytes(b"garbage")
+    elif damage == "no variables":
+        shutil.rmtree(folder / "variables")
+    else:
+        file.unlink()
+    before = files_of(tmp_path / "zoo")
+    assert str(folder) in fails("backbone", "add", "net", folder)
+    assert files_of(tmp_path / "zoo") == before
+
+
+def test_a_fixed_batch_is_refused_with_the_way_on(ws, tmp_path):
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, 2), tf.float32, name="x")])
+        def __call__(self, x):
+            return x @ tf.ones((2, 3))
+
+    tf.saved_model.save(Module(), str(tmp_path / "model"))
+    with pytest.raises(ModelFileError, match="batches of exactly 1") as error:
+        ws.backbones.add("net", tmp_path / "model")
+    assert "open batch dimension" in str(error.value)
+
+
+def test_a_table_of_words_is_refused_with_the_way_on(ws, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((1,), dtype="string"),
+            layers.StringLookup(vocabulary=["a", "b"]),
+            layers.Embedding(4, 3),
+        ]
+    )
+    model.export(tmp_path / "model", verbose=False)
+    with pytest.raises(ModelFileError, match="table"):
+        ws.backbones.add("net", tmp_path / "model")
