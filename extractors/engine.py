@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from headstart.extractors.batches import Batch
 from headstart.extractors.runtime import tensorflow
 
 
@@ -18,8 +19,12 @@ class Engine(Protocol):
 
     name: str
 
-    def run(self, batch: np.ndarray) -> list[np.ndarray]:
-        """Features of a batch (n, *input shape): one array (n, *feature shape) a cut."""
+    def run(self, batch: Batch) -> list[np.ndarray]:
+        """Features of a batch, (n, *input shape) or one such array an input by name.
+
+        Returns:
+            One array (n, *feature shape) a cut.
+        """
         ...
 
 
@@ -30,15 +35,20 @@ class TensorFlowEngine:
 
     def __init__(self, trunk: Any) -> None:
         tf = tensorflow()
-        spec = tf.TensorSpec(trunk.inputs[0].shape, trunk.inputs[0].dtype)
+        self._names = [tensor.name for tensor in trunk.inputs]
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in trunk.inputs]
         call = tf.function(
-            lambda batch: trunk(batch, training=False), input_signature=[spec], autograph=False
+            lambda *batch: trunk(batch[0] if len(batch) == 1 else list(batch), training=False),
+            input_signature=specs,
+            autograph=False,
         )
         # Traced here: Keras remembers sizes at the first call, which is not safe in a thread.
         self._call = call.get_concrete_function()
 
-    def run(self, batch: np.ndarray) -> list[np.ndarray]:
-        outputs = self._call(tensorflow().constant(batch))
+    def run(self, batch: Batch) -> list[np.ndarray]:
+        # A trunk below some of the inputs wants only those.
+        arrays = [batch[name] for name in self._names] if isinstance(batch, dict) else [batch]
+        outputs = self._call(*map(tensorflow().constant, arrays))
         if not isinstance(outputs, list | tuple):
             outputs = [outputs]
         return [_storable(output.numpy()) for output in outputs]

@@ -17,10 +17,11 @@ from headstart.errors import (
     BackboneError,
     HeadstartError,
     NonFiniteFeatures,
-    PreprocessingError,
     SampleUnreadable,
     first_line,
 )
+from headstart.extractors import batches
+from headstart.extractors.batches import Prepared
 from headstart.extractors.cache import FeatureCache, Rows
 from headstart.extractors.cuts import Cut
 from headstart.extractors.preprocessing import Preprocessing
@@ -115,6 +116,7 @@ class Extraction:
         backbone: the backbone.
         cuts: where to cut; all of them are computed in one forward pass.
         manifest: the dataset.
+        preprocessing: the backbone's.
         open_engine: loads the backbone and gives an engine for some of the cuts; called only if
             something has to be computed.
         open_reader: gives a function from a sample to its raw content; likewise.
@@ -132,6 +134,7 @@ class Extraction:
         cuts: Sequence[Cut],
         dataset: str,
         manifest: Manifest,
+        preprocessing: Preprocessing,
         open_engine: Callable[[Sequence[Cut]], Any],
         open_reader: Callable[[], Callable[[Sample], Any]],
         repository: FeatureRepository,
@@ -150,7 +153,7 @@ class Extraction:
         self._versions = versions
         self._settings = settings
         self._progress = progress
-        self._preprocessing = Preprocessing.from_json(backbone.preprocessing)
+        self._preprocessing = preprocessing
         self._first = {sample.digest: sample for sample in reversed(manifest.samples)}
         self.report = Report(
             backbone=backbone.label,
@@ -220,7 +223,7 @@ class Extraction:
         self.report.engine = engine.name
         writer = _Writer(self, cuts, engine.name)
         read = self._open_reader()
-        batch: list[tuple[Sample, np.ndarray]] = []
+        batch: list[tuple[Sample, Prepared]] = []
         try:
             for sample, prepared in _prefetched(self._prepare(read), samples, self._ahead):
                 if isinstance(prepared, SampleUnreadable):
@@ -243,7 +246,7 @@ class Extraction:
         return 2 * self._settings.batch_size + DECODING_THREADS
 
     def _prepare(self, read: Callable[[Sample], Any]) -> Callable[[Sample], Any]:
-        def prepare(sample: Sample) -> np.ndarray | SampleUnreadable:
+        def prepare(sample: Sample) -> Prepared | SampleUnreadable:
             try:
                 return self._preprocessing.prepare(read(sample))
             except SampleUnreadable as error:
@@ -254,17 +257,20 @@ class Extraction:
     def _run_batch(
         self,
         engine: Any,
-        batch: list[tuple[Sample, np.ndarray]],
+        batch: list[tuple[Sample, Prepared]],
         cuts: tuple[str, ...],
         writer: _Writer,
     ) -> None:
-        inputs = _stacked(batch)
+        inputs = batches.stack(
+            [prepared for _, prepared in batch], [repr(sample.id) for sample, _ in batch]
+        )
         try:
             outputs = engine.run(inputs)
         except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
             raise BackboneError(
-                f"backbone {self._backbone.label!r} cannot run on a batch of shape {inputs.shape} "
-                f"and dtype {inputs.dtype} ({first_line(error)})",
+                f"backbone {self._backbone.label!r} cannot run on a batch of shape "
+                f"{batches.shapes(inputs)} and dtype {batches.dtypes(inputs)} "
+                f"({first_line(error)})",
                 hint="Check that the preprocessing fits the backbone's input.",
             ) from error
         finite = np.ones(len(batch), bool)
@@ -402,18 +408,6 @@ def _prefetched(
             yield sample, prepared
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _stacked(batch: list[tuple[Sample, np.ndarray]]) -> np.ndarray:
-    shape = batch[0][1].shape
-    for sample, prepared in batch:
-        if prepared.shape != shape:
-            raise PreprocessingError(
-                f"sample {sample.id!r} has shape {prepared.shape} after preprocessing, "
-                f"{batch[0][0].id!r} has {shape}",
-                hint="Add a resize step to the preprocessing.",
-            )
-    return np.stack([prepared for _, prepared in batch])
 
 
 def _place(sample: Sample) -> str:

@@ -152,6 +152,12 @@ class Graph(ABC):
         inputs; so it does not depend on names, nor on what lies above.
         """
 
+    @property
+    def vocabulary(self) -> int:
+        """The fewest rows of a table that integer inputs may pick from; 2 where none is known."""
+        sizes = [node.weights[0].shape[0] for node in self.nodes if node.is_lookup and node.weights]
+        return min(sizes, default=2)
+
     def node(self, ref: Ref) -> Any:
         return self.nodes[ref.node]
 

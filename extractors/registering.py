@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import PreprocessingError
-from headstart.extractors import preprocessing as pre
 from headstart.extractors.cuts import Cut, list_cuts, resolve
 from headstart.extractors.graph import Graph, Ref
 from headstart.extractors.loading import SUFFIXES, open_source
+from headstart.extractors.pipelines import check_fits, from_given
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.entities import Backbone, CutPoint
@@ -52,7 +52,8 @@ def read_backbone(
     with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
         opened = open_source(source, Path(scratch), trust=trust)
         graph = opened.graph
-        pipeline, warnings = _preprocessing(opened, graph, preprocess)
+        inputs = [_describe_input(graph, ref) for ref in graph.inputs]
+        pipeline, warnings = _preprocessing(opened, inputs, preprocess, artifacts)
         cuts = list_cuts(graph)
         chosen = resolve(cuts, cut)
         if chosen.pooling is not None:
@@ -69,7 +70,7 @@ def read_backbone(
         format=opened.format,
         artifact_digest=artifact.digest,
         artifact_size=artifact.size,
-        inputs=[_describe_input(graph, ref) for ref in graph.inputs],
+        inputs=inputs,
         parameters=graph.parameters,
         preprocessing=pipeline.to_json(),
         preprocessing_fingerprint=pipeline.fingerprint,
@@ -111,22 +112,20 @@ def _with_default(cuts: Sequence[CutPoint], chosen: Cut) -> list[CutPoint]:
 
 
 def _preprocessing(
-    opened: Opened, graph: Graph, given: str | Preprocessing | None
+    opened: Opened,
+    inputs: list[dict[str, Any]],
+    given: str | Preprocessing | None,
+    artifacts: ArtifactStore,
 ) -> tuple[Preprocessing, list[str]]:
     """The pipeline, and warnings about it."""
-    tensor = graph.tensor(graph.inputs[0])
-    shape, dtype = tuple(tensor.shape[1:]), str(tensor.dtype)
     if isinstance(given, Preprocessing):
-        _check_size(given, shape)
+        check_fits(given, inputs)
         return given, []
-    if given is not None and Path(given).suffix in (".json", ".toml"):
-        pipeline = pre.read_file(Path(given))
-        _check_size(pipeline, shape)
-        return pipeline, []
     if given is None and opened.preprocessing is not None:
         return opened.preprocessing, []
-    pipeline = pre.for_input(shape, dtype, given)
-    is_guess = given is None and pipeline.output_size is not None and not _rescales(graph)
+    pipeline = from_given(inputs, given, artifacts)
+    check_fits(pipeline, inputs)
+    is_guess = given is None and pipeline.output_size is not None and not _rescales(opened.graph)
     warning = (
         "no preprocessing was given: pixels go in as 0..255; if the model was trained on scaled "
         "pixels, add it again with --preprocess unit, tf, torch, caffe or a file"
@@ -137,17 +136,3 @@ def _preprocessing(
 def _rescales(graph: Graph) -> bool:
     """Whether one of the first layers rescales pixels by itself."""
     return any(node.kind in RESCALING for node in graph.nodes[:4])
-
-
-def _check_size(pipeline: Preprocessing, shape: tuple[int | None, ...]) -> None:
-    size = pipeline.output_size
-    if size is None:
-        return
-    fits = len(size) == len(shape) and all(
-        want is None or have == want for have, want in zip(size, shape, strict=True)
-    )
-    if not fits:
-        raise PreprocessingError(
-            f"the preprocessing gives images of shape {size}, the backbone takes {shape}",
-            hint="Change the resize step or the channels.",
-        )

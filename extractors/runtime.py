@@ -76,7 +76,31 @@ def tensorflow() -> ModuleType:
     return module
 
 
+def keras_hub() -> ModuleType:
+    """The keras_hub module.
+
+    Raises:
+        BackboneError: it is not installed.
+    """
+    keras()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import keras_hub as module
+    except ImportError as error:
+        raise BackboneError(
+            "the backbone is made of KerasHub's layers, and KerasHub is not installed",
+            hint="pip install 'headstart[hub]'",
+        ) from error
+    return module
+
+
 def versions() -> dict[str, str]:
     """Versions of what can change a number, read without importing any of it."""
     names = ("headstart", "tensorflow", "keras", "numpy", "pillow", "h5py", "scikit-learn")
-    return {name: importlib.metadata.version(name) for name in names}
+    extras = ("keras-hub", "tokenizers", "soundfile", "soxr")
+    found = {name: importlib.metadata.version(name) for name in names}
+    for name in extras:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.extractors.batches import Batch, length, stack, take
 from headstart.extractors.cuts import Cut, list_cuts
 from headstart.extractors.engine import TensorFlowEngine
-from headstart.extractors.graph import Graph
+from headstart.extractors.graph import Graph, Ref
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.trunk import build_tail, build_trunk, build_whole
 from headstart.registry.entities import CutPoint
@@ -17,6 +18,7 @@ from headstart.registry.entities import CutPoint
 TOLERANCE = 1e-5
 BOTTLENECKS = 3
 BATCH = 32
+TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
 
 
 @dataclass(frozen=True)
@@ -38,27 +40,28 @@ class Check:
         return self.difference <= self.tolerance  # False for NaN
 
 
-def verify_graph(graph: Graph, inputs: np.ndarray) -> list[Check]:
+def verify_graph(graph: Graph, inputs: Batch) -> list[Check]:
     """Compare the default trunk, and tails from some bottlenecks, with the whole model.
 
     Args:
         graph: the backbone's graph.
-        inputs: preprocessed samples (n, *input shape); n of 2 or more.
+        inputs: preprocessed samples (n, *input shape), n of 2 or more; or of each input by name.
     """
     points = list_cuts(graph)
     default = next(point for point in points if point.is_default)
-    shape = tuple(inputs.shape[1:])
+    count = length(inputs)
+    shape = None if isinstance(inputs, dict) else tuple(inputs.shape[1:])
     trunk = TensorFlowEngine(build_trunk(graph, [Cut(default)], shape))
     (together,) = trunk.run(inputs)
-    alone = np.concatenate([trunk.run(row[None])[0] for row in inputs])
+    alone = np.concatenate(
+        [trunk.run(take(inputs, slice(row, row + 1)))[0] for row in range(count)]
+    )
     (whole,) = TensorFlowEngine(build_whole(graph, shape)).run(inputs)
     checks = [
         Check(
             "the trunk run twice gives the same rows", _difference(trunk.run(inputs)[0], together)
         ),
-        Check(
-            f"batches of 1 and of {len(inputs)} give the same rows", _difference(alone, together)
-        ),
+        Check(f"batches of 1 and of {count} give the same rows", _difference(alone, together)),
     ]
     for point in _some_bottlenecks(points, default):
         (features,) = TensorFlowEngine(build_trunk(graph, [Cut(point)], shape)).run(inputs)
@@ -71,28 +74,40 @@ def verify_graph(graph: Graph, inputs: np.ndarray) -> list[Check]:
     return checks
 
 
-def random_inputs(graph: Graph, preprocessing: Preprocessing, count: int, seed: int) -> np.ndarray:
-    """Seeded samples that are fit for a backbone, preprocessed: (count, *input shape).
+def random_inputs(graph: Graph, preprocessing: Preprocessing, count: int, seed: int) -> Batch:
+    """Seeded samples that are fit for a backbone, preprocessed.
 
-    Pictures of random pixels where it takes pictures; token numbers below the Embedding's size
-    where it takes integers; else normal deviates. Open sizes become 16.
+    Pictures of random pixels where it takes pictures; words where it takes text; token numbers
+    below the Embedding's size where it takes integers, ones for masks; else normal deviates. Open
+    sizes become 16.
     """
     rng = np.random.default_rng(seed)
     size = preprocessing.output_size
     if size is not None:
         pictures = rng.integers(0, 256, (count, *size), dtype=np.uint8)
-        return np.stack([preprocessing.prepare(picture) for picture in pictures])
-    tensor = graph.tensor(graph.inputs[0])
+        return stack([preprocessing.prepare(picture) for picture in pictures])
+    if any(step["step"] in TEXT_STEPS for step in preprocessing.steps):
+        return stack([preprocessing.prepare(_random_text(rng)) for _ in range(count)])
+    batch = {graph.node(ref).path: _random_array(graph, ref, count, rng) for ref in graph.inputs}
+    return batch if len(batch) > 1 else next(iter(batch.values()))
+
+
+def _random_array(graph: Graph, ref: Ref, count: int, rng: np.random.Generator) -> np.ndarray:
+    tensor = graph.tensor(ref)
     shape = (count, *(dimension or 16 for dimension in tensor.shape[1:]))
+    if tensor.dtype == "string":
+        words = [_random_text(rng) for _ in range(int(np.prod(shape)))]
+        return np.array(words, dtype=object).reshape(shape)
+    if tensor.dtype == "bool" or "mask" in graph.node(ref).path:
+        return np.ones(shape, tensor.dtype)
     if np.issubdtype(np.dtype(tensor.dtype), np.integer):
-        return rng.integers(0, _vocabulary(graph), shape).astype(tensor.dtype)
+        return rng.integers(0, graph.vocabulary, shape).astype(tensor.dtype)
     return rng.standard_normal(shape).astype(tensor.dtype)
 
 
-def _vocabulary(graph: Graph) -> int:
-    """The smallest Embedding's number of words; 2 without one."""
-    sizes = [node.operation.input_dim for node in graph.nodes if node.kind == "Embedding"]
-    return min(sizes, default=2)
+def _random_text(rng: np.random.Generator) -> bytes:
+    letters = np.array(list("etaoin shrdlu"))
+    return "".join(rng.choice(letters, rng.integers(20, 80))).encode()
 
 
 def _some_bottlenecks(points: Sequence[CutPoint], default: CutPoint) -> list[CutPoint]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import ParityError
+from headstart.extractors.batches import Batch
 from headstart.extractors.runtime import keras
 from headstart.heads.dense_stack import DenseStack
 
@@ -15,23 +16,25 @@ TOLERANCE = 1e-4
 
 def attach(trunk: Any, stack: DenseStack, name: str) -> Any:
     """A `keras.Model` from the trunk's input to class probabilities; the trunk is frozen."""
-    model = keras().Model(trunk.inputs[0], stack.to_keras(trunk.outputs[0]), name=name)
+    model = keras().Model(trunk.input, stack.to_keras(trunk.outputs[0]), name=name)
     for layer in model.layers:
         layer.trainable = layer.name.startswith("head_")
     return model
 
 
-def check_parity(model: Any, inputs: np.ndarray, expected: np.ndarray) -> float:
+def check_parity(model: Any, inputs: Batch, expected: np.ndarray) -> float:
     """The largest difference between the model's probabilities and those of the cached path.
 
     Args:
         model: the attached model.
-        inputs: preprocessed samples (n, *input shape).
+        inputs: preprocessed samples (n, *input shape), or those of each input by name.
         expected: the head's probabilities on the cached features, (n, classes).
 
     Raises:
         ParityError: it is above 1e-4.
     """
+    if isinstance(inputs, dict):
+        inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
     given = np.asarray(model.predict_on_batch(inputs))
     difference = float(np.abs(given - expected).max())
     if not difference <= TOLERANCE:  # also catches NaN

@@ -127,7 +127,7 @@ class Backbones:
         graph = self._workspace.load_graph(backbone)
         started = time.monotonic()
         if dataset is None:
-            pipeline = Preprocessing.from_json(backbone.preprocessing)
+            pipeline = self._workspace.pipeline(backbone)
             inputs = random_inputs(graph, pipeline, samples, seed)
         else:
             record = self._workspace.datasets.get(dataset)

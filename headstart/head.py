@@ -13,9 +13,9 @@ import numpy as np
 
 from headstart.errors import FeatureError, HeadError, SampleUnreadable, first_line
 from headstart.extractors import datasets as sources
+from headstart.extractors.batches import Batch, Prepared, stack
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.extraction import keys_of
-from headstart.extractors.preprocessing import Preprocessing
 from headstart.heads.dense_stack import DenseStack
 from headstart.registry.entities import Backbone
 from headstart.registry.entities import Head as HeadRecord
@@ -152,7 +152,7 @@ class Head:
             )
         return backbone, cut
 
-    def _cached_samples(self, backbone: Backbone) -> tuple[np.ndarray, np.ndarray]:
+    def _cached_samples(self, backbone: Backbone) -> tuple[Batch, np.ndarray]:
         """Some real samples of the dataset, preprocessed, and their cached features."""
         workspace = self._workspace
         dataset = workspace.datasets.get(self.record.dataset)
@@ -203,7 +203,7 @@ class _Runner:
         self._cut = cut
         self._key = key
         self._on_error = on_error
-        self._pipeline = Preprocessing.from_json(backbone.preprocessing)
+        self._pipeline = workspace.pipeline(backbone)
         self._cache = workspace.cache()
         self._engine: Any = None
 
@@ -220,13 +220,13 @@ class _Runner:
         if prepared:
             if self._engine is None:
                 self._engine = self._workspace.open_engine(self._backbone, [self._cut])
-            (computed,) = self._engine.run(np.stack(list(prepared.values())))
+            (computed,) = self._engine.run(stack(list(prepared.values())))
             rows.update(zip(prepared, computed, strict=True))
         kept = sorted(rows)
         features = np.stack([rows[number] for number in kept]) if kept else np.empty((0, 0))
         return [items[number].name for number in kept], features
 
-    def _prepare(self, item: _Item) -> np.ndarray | None:
+    def _prepare(self, item: _Item) -> Prepared | None:
         try:
             return self._pipeline.prepare(item.raw)
         except SampleUnreadable as error:

@@ -14,6 +14,7 @@ from headstart.catalogue import Backbones, Datasets, Heads, Origin, Progress, So
 from headstart.config import Config, create_config, default_root, load_config
 from headstart.errors import FeatureError
 from headstart.extractors import datasets as sources
+from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.extraction import Extraction, Report, Settings, keys_of
@@ -100,6 +101,7 @@ class Workspace:
             cuts=cuts,
             dataset=dataset,
             manifest=manifest,
+            preprocessing=self.pipeline(entity),
             open_engine=lambda needed: self.open_engine(entity, needed, load()),
             open_reader=lambda: sources.SampleReader(manifest, record.options).read,
             repository=self.feature_sets,
@@ -177,7 +179,7 @@ class Workspace:
         """The trunk as a frozen `keras.Model`, from the artifact after its hash was checked."""
         from headstart.extractors.trunk import build_trunk
 
-        size = Preprocessing.from_json(backbone.preprocessing).output_size
+        size = self.pipeline(backbone).output_size
         return build_trunk(graph or self.load_graph(backbone), cuts, size)
 
     def load_graph(self, backbone: Backbone) -> Any:
@@ -188,12 +190,16 @@ class Workspace:
         file = self.artifacts.get(artifact, SUFFIXES[backbone.format])
         return load_graph(file, trust=backbone.trust is not None)
 
+    def pipeline(self, backbone: Backbone) -> Preprocessing:
+        """The backbone's preprocessing, ready to run."""
+        return Preprocessing.from_json(backbone.preprocessing, files=self.artifacts)
+
     def prepare(
         self, backbone: Backbone, samples: Iterable[Sample], read: Callable[[Sample], Any]
-    ) -> np.ndarray:
+    ) -> Batch:
         """Samples through the backbone's preprocessing, as one batch."""
-        pipeline = Preprocessing.from_json(backbone.preprocessing)
-        return np.stack([pipeline.prepare(read(sample)) for sample in samples])
+        pipeline = self.pipeline(backbone)
+        return stack([pipeline.prepare(read(sample)) for sample in samples])
 
     def _recorded(self, extraction: Extraction, subject: str) -> Report:
         """Run an extraction; however it ends, a run is recorded."""

@@ -18,6 +18,9 @@ class Artifact:
     size: int
 
 
+PART = ".part"
+
+
 class ArtifactStore:
     """Files under `root`, each called by its sha256; the suffix is kept, as Keras reads it."""
 
@@ -60,6 +63,20 @@ class ArtifactStore:
                 f"the artifact {path} is damaged: its sha256 is another", hint=hint
             )
         return path
+
+    def keep(self, content: bytes) -> str:
+        """Store a part that a record names by its sha256 alone; returns that."""
+        return self.put_bytes(content, PART).digest
+
+    def read(self, digest: str) -> bytes:
+        """The content of a part, after its sha256 was found right.
+
+        Raises:
+            ArtifactDamaged: it is missing or is not what was stored.
+        """
+        path = self._path(digest, PART)
+        size = path.stat().st_size if path.exists() else 0
+        return self.get(Artifact(digest, size), PART).read_bytes()
 
     def _path(self, digest: str, suffix: str) -> Path:
         return self._root / digest[:2] / f"{digest}{suffix}"

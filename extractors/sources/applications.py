@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
 from headstart.extractors.keras_graph import read_graph
-from headstart.extractors.preprocessing import image_pipeline
+from headstart.extractors.pipelines import image_pipeline
 from headstart.extractors.runtime import keras
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.names import nearest

@@ -101,7 +101,7 @@ def _list(call: Call) -> Result:
         names = " = ".join([label, *row["aliases"]])
         return (
             names,
-            shape_text(row["inputs"][0]["shape"]),
+            ", ".join(shape_text(tensor["shape"]) for tensor in row["inputs"]),
             row["cut"],
             shape_text(row["cut_shape"]),
             row["parameters"],
@@ -194,7 +194,6 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
     from headstart.extractors.preprocessing import Preprocessing
 
     steps = Preprocessing.from_json(backbone.preprocessing).describe()
-    tensor = backbone.inputs[0]
     cut, trust = backbone.default_cut, backbone.trust
     rows = [
         ("name", f"{backbone.name}, version {backbone.version}"),
@@ -204,7 +203,10 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
         ("licence", backbone.licence),
         ("file", f"{backbone.format}, {size_text(backbone.artifact_size)}"),
         ("sha256", backbone.artifact_digest),
-        ("input", f"{tensor['name']}: {shape_text(tensor['shape'])}, {tensor['dtype']}"),
+        *(
+            ("input", f"{tensor['name']}: {shape_text(tensor['shape'])}, {tensor['dtype']}")
+            for tensor in backbone.inputs
+        ),
         ("preprocessing", "\n".join(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
         ("parameters", backbone.parameters),
         ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.reason}"),

@@ -13,7 +13,8 @@ from PIL import Image
 from conftest import draw, keras
 from headstart.errors import PreprocessingError, SampleUnreadable
 from headstart.extractors import preprocessing as pre
-from headstart.extractors.preprocessing import Preprocessing, array_pipeline, image_pipeline
+from headstart.extractors.pipelines import array_pipeline, for_input, image_pipeline
+from headstart.extractors.preprocessing import Preprocessing
 from headstart.registry.zoo import APPLICATIONS_MODES, find_entries
 from headstart.storage.keys import digest_of_array
 
@@ -270,13 +271,13 @@ def test_a_specification_can_be_given_as_json_or_toml(tmp_path):
 
 def test_a_mode_must_fit_the_input():
     with pytest.raises(PreprocessingError, match="no preprocessing mode or file 'cafe'"):
-        pre.for_input((8, 8, 3), "float32", "cafe")
+        for_input((8, 8, 3), "float32", "cafe")
     with pytest.raises(PreprocessingError, match="is for images"):
-        pre.for_input((100,), "int32", "tf")
+        for_input((100,), "int32", "tf")
     with pytest.raises(PreprocessingError, match="needs 3 channels"):
-        pre.for_input((8, 8, 1), "float32", "caffe")
-    assert pre.for_input((None, None, 3), "float32", "tf").output_size == (224, 224, 3)
-    assert pre.for_input((8, 8, 3), "float32", "array").output_size is None
+        for_input((8, 8, 1), "float32", "caffe")
+    assert for_input((None, None, 3), "float32", "tf").output_size == (224, 224, 3)
+    assert for_input((8, 8, 3), "float32", "array").output_size is None
 
 
 def test_a_pipeline_is_described_in_words():
