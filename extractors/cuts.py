@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.errors import LayerNotFound, ModelFileError
 from headstart.extractors.graph import Graph, Node, Ref
-from headstart.extractors.pooling import check_pooling
+from headstart.extractors.pooling import MASKED, check_pooling
 from headstart.registry.entities import CutPoint
 from headstart.registry.names import nearest
 from headstart.storage.keys import fingerprint
@@ -39,12 +39,26 @@ class Cut:
         """The trunk fingerprint, pooling included."""
         if self.pooling is None:
             return self.point.fingerprint
-        return fingerprint("headstart.pooling/1", [self.point.fingerprint, self.pooling])
+        what = [self.point.fingerprint, self.pooling]
+        return fingerprint("headstart.pooling/1", [*what, self.mask] if self.mask else what)
+
+    @property
+    def mask(self) -> str | None:
+        """The input whose masked steps the pooling leaves out; None where it knows of none."""
+        return self.point.mask if self.pooling in MASKED else None
 
 
-def list_cuts(graph: Graph) -> tuple[CutPoint, ...]:
-    """Every tensor of the graph as a cut point, from the inputs upwards; one is the default."""
-    default, reason = choose_default(graph)
+def list_cuts(graph: Graph, *, is_headless: bool = False) -> tuple[CutPoint, ...]:
+    """Every tensor of the graph as a cut point, from the inputs upwards.
+
+    Args:
+        graph: the model.
+        is_headless: the source says that the model ends in features: its outputs are the defaults.
+
+    Returns:
+        The cut points; the default of the first output is the backbone's.
+    """
+    defaults = [choose_default(graph, output, is_headless) for output in graph.outputs]
     output = graph.outputs[0]
     bottlenecks = graph.bottlenecks(output)
     shares = _compute_shares(graph, output)
@@ -52,12 +66,13 @@ def list_cuts(graph: Graph) -> tuple[CutPoint, ...]:
     names = {ref: name for name, ref in graph.refs()}
     for name, ref in graph.refs():
         point = _to_point(graph, ref, name, names)
-        is_default = ref == default
+        own = [number for number, (default, _) in enumerate(defaults) if default == ref]
         points.append(
             replace(
                 point,
-                is_default=is_default,
-                reason=reason if is_default else None,
+                is_default=0 in own,
+                reason=defaults[own[0]][1] if own else None,
+                default_of=tuple(graph.output_names[n] for n in own if len(defaults) > 1),
                 is_bottleneck=ref in bottlenecks,
                 compute_below=shares[ref.node] if shares else None,
             )
@@ -101,7 +116,24 @@ def _to_point(graph: Graph, ref: Ref, name: str, names: dict[Ref, str]) -> CutPo
         parameters_below=int(graph.parameters_below[ref.node]),
         fingerprint=graph.fingerprint(ref),
         warning=_warning(graph, ref, name),
+        mask=_mask_input(graph, ref),
     )
+
+
+def _mask_input(graph: Graph, ref: Ref) -> str | None:
+    """The input that masks a sequence which carries no mask of its own, as BERT's have it."""
+    shape = graph.tensor(ref).shape
+    if len(shape) != 3 or graph.has_mask(ref):
+        return None
+    for given in graph.inputs:
+        name, steps = graph.node(given).path, graph.tensor(given).shape[1:]
+        if (
+            "mask" in name
+            and len(steps) == 1
+            and (None in steps + shape[1:2] or steps == shape[1:2])
+        ):
+            return name
+    return None
 
 
 def _nearest_cut(graph: Graph, ref: Ref, names: Container[Ref]) -> Ref | None:
@@ -114,7 +146,9 @@ def _nearest_cut(graph: Graph, ref: Ref, names: Container[Ref]) -> Ref | None:
     return ref
 
 
-def choose_default(graph: Graph, output: Ref | None = None) -> tuple[Ref, str]:
+def choose_default(
+    graph: Graph, output: Ref | None = None, is_headless: bool = False
+) -> tuple[Ref, str]:
     """The penultimate tensor: the input of the last layer with weights that feeds an output.
 
     What follows that layer (softmax, dropout, reshape) has no weights and does not fool this.
@@ -125,6 +159,7 @@ def choose_default(graph: Graph, output: Ref | None = None) -> tuple[Ref, str]:
     Args:
         graph: the model.
         output: which of its outputs; the first one without it.
+        is_headless: the source says that the model has no head.
 
     Returns:
         The tensor, and why in words.
@@ -133,7 +168,7 @@ def choose_default(graph: Graph, output: Ref | None = None) -> tuple[Ref, str]:
     cuts = {ref for _, ref in graph.refs()}
     weighted = [number for number in graph.below(output) if graph.nodes[number].weights]
     last = graph.nodes[weighted[-1]] if weighted else None
-    if last is None or not _is_head(graph, last, weighted[-1], output):
+    if is_headless or last is None or not _is_head(graph, last, weighted[-1], output):
         chosen, reason = output, "the output of a model without a classifier"
     else:
         chosen = last.inputs[0]
@@ -153,7 +188,8 @@ def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
 
     Args:
         points: the backbone's cut points.
-        wanted: the name; None or `default` for the default cut.
+        wanted: the name; None or `default` for the default cut, `default:OUTPUT` for that of
+            another output.
 
     Raises:
         LayerNotFound: there is no such layer, side, call or pooling.
@@ -161,11 +197,24 @@ def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
     name, bar, pooling = (wanted or "default").partition("|")
     if name == "default":
         point = next(point for point in points if point.is_default)
+    elif name.startswith("default:"):
+        point = _default_of(points, name.removeprefix("default:"))
     else:
         point = _find(points, name)
     if bar:
         check_pooling(pooling, point.shape, str(wanted))
     return Cut(point, pooling or None)
+
+
+def _default_of(points: Sequence[CutPoint], output: str) -> CutPoint:
+    known = {name: point for point in points for name in point.default_of}
+    if output not in known:
+        raise LayerNotFound(
+            f"the backbone has no output {output!r}",
+            hint=nearest(output, known)
+            or (f"Its outputs are {', '.join(known)}." if known else "It has one output: default."),
+        )
+    return known[output]
 
 
 def _find(points: Sequence[CutPoint], name: str) -> CutPoint:

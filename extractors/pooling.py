@@ -16,6 +16,7 @@ POOLINGS = {
     "cls": "the first step of a sequence",
     "last": "the last step of a sequence that is not masked",
 }
+MASKED = {"mean", "max", "last"}
 SEQUENCES = {"mean", "max", "cls", "last"}
 
 
@@ -42,11 +43,11 @@ def check_pooling(pooling: str, shape: tuple[int | None, ...], cut: str) -> None
         )
 
 
-def pool(tensor: Any, pooling: str | None) -> Any:
+def pool(tensor: Any, pooling: str | None, mask: Any = None) -> Any:
     """Pool a symbolic tensor (batch, ..., features) to (batch, features).
 
-    A sequence's mask is the one that Keras carries along, from an Embedding with `mask_zero` or a
-    Masking layer.
+    A sequence's mask is the one that is given, or the one that Keras carries along from an
+    Embedding with `mask_zero` or a Masking layer.
     """
     if pooling is None:
         return tensor
@@ -56,12 +57,13 @@ def pool(tensor: Any, pooling: str | None) -> Any:
     if pooling in ("gap", "gmp"):
         axes = tuple(range(1, len(tensor.shape) - 1))
         return (k.ops.mean if pooling == "gap" else k.ops.max)(tensor, axis=axes)
-    return _pool_sequence(tensor, pooling)
+    return _pool_sequence(tensor, pooling, mask)
 
 
-def _pool_sequence(tensor: Any, pooling: str) -> Any:
+def _pool_sequence(tensor: Any, pooling: str, mask: Any) -> Any:
     ops = keras().ops
-    mask = getattr(tensor, "_keras_mask", None)
+    if mask is None:
+        mask = getattr(tensor, "_keras_mask", None)
     if pooling == "cls":
         return tensor[:, 0]
     if mask is None:

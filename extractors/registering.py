@@ -54,7 +54,7 @@ def read_backbone(
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]
         pipeline, warnings = _preprocessing(opened, inputs, preprocess, artifacts)
-        cuts = list_cuts(graph)
+        cuts = list_cuts(graph, is_headless=opened.is_headless)
         chosen = resolve(cuts, cut)
         if chosen.pooling is not None:
             raise PreprocessingError(

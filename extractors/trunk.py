@@ -30,8 +30,13 @@ def build_trunk(
         A `keras.Model`; its output is a list where there are several cuts.
     """
     refs = [find_ref(graph, cut.point) for cut in cuts]
-    inputs, tensors = _from_inputs(graph, refs, input_shape)
-    outputs = [pool(tensor, cut.pooling) for tensor, cut in zip(tensors, cuts, strict=True)]
+    masks = {cut.mask: _find_input(graph, cut.mask) for cut in cuts if cut.mask}
+    inputs, tensors = _from_inputs(graph, [*refs, *masks.values()], input_shape)
+    mask_of = dict(zip(masks, tensors[len(refs) :], strict=True))
+    outputs = [
+        pool(tensor, cut.pooling, mask_of.get(cut.mask or ""))
+        for tensor, cut in zip(tensors, cuts, strict=False)
+    ]
     return _frozen(inputs, outputs, "trunk")
 
 
@@ -76,6 +81,10 @@ def build_tail(graph: Graph, point: CutPoint) -> Any:
     tensor = graph.tensor(ref)
     features = keras().Input(shape=tensor.shape[1:], dtype=tensor.dtype, name="features_in")
     return keras().Model(features, graph.connect({ref: features}, [output])[0], name="tail")
+
+
+def _find_input(graph: Graph, name: str) -> Ref:
+    return next(ref for ref in graph.inputs if graph.node(ref).path == name)
 
 
 def _new_input(graph: Graph, ref: Ref, input_shape: tuple[int, ...] | None) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.extractors.batches import Batch, length, stack, take
-from headstart.extractors.cuts import Cut, list_cuts
+from headstart.extractors.cuts import Cut
 from headstart.extractors.engine import TensorFlowEngine
 from headstart.extractors.graph import Graph, Ref
 from headstart.extractors.preprocessing import Preprocessing
@@ -40,14 +40,14 @@ class Check:
         return self.difference <= self.tolerance  # False for NaN
 
 
-def verify_graph(graph: Graph, inputs: Batch) -> list[Check]:
+def verify_graph(graph: Graph, points: Sequence[CutPoint], inputs: Batch) -> list[Check]:
     """Compare the default trunk, and tails from some bottlenecks, with the whole model.
 
     Args:
         graph: the backbone's graph.
+        points: its cut points.
         inputs: preprocessed samples (n, *input shape), n of 2 or more; or of each input by name.
     """
-    points = list_cuts(graph)
     default = next(point for point in points if point.is_default)
     count = length(inputs)
     shape = None if isinstance(inputs, dict) else tuple(inputs.shape[1:])

@@ -134,7 +134,7 @@ class Backbones:
             manifest = self._workspace.datasets.manifest(record)
             read = sources.SampleReader(manifest, record.options).read
             inputs = self._workspace.prepare(backbone, manifest.samples[:samples], read)
-        checks = verify_graph(graph, inputs)
+        checks = verify_graph(graph, backbone.cuts, inputs)
         self._workspace.runs.add(
             Run(
                 "verify",
@@ -185,16 +185,18 @@ class Datasets:
 
         Args:
             name: letters, digits, `.`, `_`, `-`.
-            source: a folder of class folders, a CSV or TSV, an `.npz` or `.npy`.
-            kind: `folder`, `csv` or `arrays`; by what the source is without it.
+            source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`.
+            kind: `folder`, `csv` (any table) or `arrays`; by what the source is without it.
             progress: called with (files looked at, files in all).
-            **options: `path_column`, `label_column`, `split_column`, `id_column` of a CSV;
-                `labels`, a file, for arrays.
+            **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
+                `id_column` of a table; `labels`, a file, for arrays.
         """
         check_name(name, "dataset")
         path = Path(source).expanduser().absolute()
         chosen = sources.kind_of(path, kind)
-        given = {key: value for key, value in options.items() if value is not None}
+        given = {key: value for key, value in options.items() if value not in (None, (), [])}
+        if "values" in given:
+            given["values"] = list(given["values"])
         if "labels" in given:
             given["labels"] = str(Path(given["labels"]).expanduser().absolute())
         manifest = sources.scan(path, chosen, given, self._find_previous(name), progress)

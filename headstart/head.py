@@ -21,7 +21,7 @@ from headstart.registry.entities import Backbone
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
 from headstart.storage.files import written_aside
-from headstart.storage.keys import digest_of_array, digest_of_bytes
+from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
 
 if TYPE_CHECKING:
@@ -46,14 +46,10 @@ class _Item:
     """A sample to predict: its name and its raw content."""
 
     name: str
-    raw: bytes | np.ndarray
+    raw: Any
 
     def to_sample(self) -> Sample:
-        if isinstance(self.raw, np.ndarray):
-            digest = digest_of_array(self.raw)
-        else:
-            digest = digest_of_bytes(self.raw)
-        return Sample(self.name, digest, None, "test", self.name)
+        return Sample(self.name, digest_of(self.raw), None, "test", self.name)
 
 
 class Head:
@@ -242,17 +238,16 @@ def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
     """Files as given; folders as the images below them, sorted; arrays row by row."""
     for path in map(Path, paths):
         if path.is_dir():
-            images = sorted(
-                file for file in path.rglob("*") if file.suffix.lower() in sources.IMAGE_SUFFIXES
-            )
-            if not images:
-                raise HeadError(f"the folder {path} holds no images")
-            yield from (_Item(str(file), file.read_bytes()) for file in images)
+            known = sources.IMAGE_SUFFIXES | sources.AUDIO_SUFFIXES | sources.TEXT_SUFFIXES
+            files = sorted(sources.files_below(path, known))
+            if not files:
+                raise HeadError(f"the folder {path} holds no images, sounds or texts")
+            yield from (_Item(str(file), file.read_bytes()) for file in files)
         elif not path.is_file():
             raise HeadError(f"no file or folder {path}", hint="Check the path.")
         elif path.suffix.lower() in sources.ARRAY_SUFFIXES:
             for row, value in enumerate(sources.load_arrays(path, {})["values"]):
-                yield _Item(f"{path}[{row}]", np.asarray(value))
+                yield _Item(f"{path}[{row}]", sources.to_raw(value))
         else:
             yield _Item(str(path), path.read_bytes())
 

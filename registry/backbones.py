@@ -181,6 +181,8 @@ def _insert(connection: Connection, backbone: Backbone) -> int:
                 "compute_below": cut.compute_below,
                 "reason": cut.reason,
                 "warning": cut.warning,
+                "default_of": list(cut.default_of) or None,
+                "mask": cut.mask,
             }
             for position, cut in enumerate(backbone.cuts)
         ],
@@ -271,4 +273,6 @@ def _to_cut(row: Row[Any]) -> CutPoint:
         compute_below=row.compute_below,
         reason=row.reason,
         warning=row.warning,
+        default_of=tuple(row.default_of or ()),
+        mask=row.mask,
     )

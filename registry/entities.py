@@ -25,8 +25,10 @@ class CutPoint:
             the rest of the model (the tail) can start here.
         compute_below: share of the model's multiply-adds at and below it; None where sizes are
             open.
-        reason: why this is the default; None for the others.
+        reason: why this is a default; None for the others.
         warning: what is doubtful about features from here, or None.
+        default_of: in a model with several outputs, those whose default cut this is.
+        mask: for a sequence, the backbone's input that says which steps count, if it has one.
     """
 
     name: str
@@ -41,6 +43,8 @@ class CutPoint:
     compute_below: float | None = None
     reason: str | None = None
     warning: str | None = None
+    default_of: tuple[str, ...] = ()
+    mask: str | None = None
 
 
 @dataclass(frozen=True)

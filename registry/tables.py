@@ -114,6 +114,8 @@ cut_points = Table(
     Column("compute_below", Float),
     Column("reason", Text),
     Column("warning", Text),
+    Column("default_of", JSON(none_as_null=True)),
+    Column("mask", Text),
     UniqueConstraint("backbone_id", "position"),
     Index(None, "fingerprint"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,14 @@ def digest_of_array(array: np.ndarray) -> str:
     digest = hashlib.sha256(f"array\0{dtype}\0{array.shape}\0".encode())
     digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def digest_of(raw: Any) -> str:
+    """Digest of a sample's raw content: bytes, an array, or those by name."""
+    if isinstance(raw, Mapping):
+        parts = {name: digest_of(value) for name, value in raw.items()}
+        return fingerprint("headstart.sample/1", parts)
+    return digest_of_bytes(raw) if isinstance(raw, bytes) else digest_of_array(raw)
 
 
 def pack_digests(digests: list[str]) -> np.ndarray:

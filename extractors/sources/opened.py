@@ -19,6 +19,7 @@ class Opened:
         format: `keras`, `h5`, or `tensorflow` for a frozen graph.
         preprocessing: what the source knows about it; None where it knows nothing.
         licence: SPDX name, where the source states one.
+        is_headless: whether the source says that the model ends in features.
     """
 
     graph: Graph
@@ -26,3 +27,4 @@ class Opened:
     format: str
     preprocessing: Preprocessing | None = None
     licence: str | None = None
+    is_headless: bool = False

@@ -142,6 +142,10 @@ def _cuts(call: Call, name: str) -> Result:
     def show(out: Any) -> None:
         out.print(table(None, columns, rows))
         out.print(text(f"The default, {default.name}: {default.reason}."))
+        for cut in backbone.cuts:
+            others = [name for name in cut.default_of if name not in default.default_of]
+            if others:
+                out.print(text(f"Of output {', '.join(others)}, {cut.name}: {cut.reason}."))
         out.print("|: a bottleneck, all paths from the input to the output pass through it.")
 
     return Result([_cut_json(cut) for cut in backbone.cuts], show)
@@ -235,6 +239,8 @@ def _json(backbone: Backbone) -> dict[str, Any]:
 def _mark(cut: CutPoint) -> str:
     if cut.is_default:
         return "default"
+    if cut.default_of:
+        return f"default:{cut.default_of[0]}"
     return "classes" if cut.warning else ("|" if cut.is_bottleneck else "")
 
 
@@ -249,6 +255,8 @@ def _cut_json(cut: CutPoint) -> dict[str, Any]:
         "compute_below": cut.compute_below,
         "bottleneck": cut.is_bottleneck,
         "default": cut.is_default,
+        "default_of": cut.default_of,
+        "mask": cut.mask,
         "reason": cut.reason,
         "fingerprint": cut.fingerprint,
         "warning": cut.warning,

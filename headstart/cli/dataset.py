@@ -33,6 +33,15 @@ def _with_add_options(function: Any) -> Any:
             "--labels", type=click.Path(path_type=Path), help="For arrays: .npy, or one a line."
         ),
         click.option("--path-column", help="Column with the files' paths."),
+        click.option("--text-column", help="Column with the texts."),
+        click.option(
+            "--value",
+            "values",
+            multiple=True,
+            metavar="[NAME=]KIND:COLUMN",
+            help="What a sample is: path, text or number:COLUMN+COLUMN; a NAME for each of "
+            "several inputs. May be repeated.",
+        ),
         click.option("--label-column", help="Column with the labels."),
         click.option("--split-column", help="Column with train, validation or test."),
         click.option("--id-column", help="Column with unique ids, if not the path."),
@@ -43,7 +52,7 @@ def _with_add_options(function: Any) -> Any:
 
 
 def _add(call: Call, name: str, source: Path, **options: Any) -> Result:
-    """Register SOURCE: a folder of class folders, a CSV, an .npz or .npy."""
+    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
     workspace = call.open()
     with progress_bar("reading", "files") as progress:
         dataset = workspace.datasets.add(name, source, progress=progress, **options)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import draw
-from headstart.extractors import datasets
+from headstart.extractors.datasets import scanning
 from headstart.storage.keys import digest_of_bytes
 
 
@@ -68,8 +68,8 @@ def test_a_folder_without_class_folders_is_an_error(ws, tmp_path, fails):
 def test_a_digest_is_computed_again_only_for_files_that_changed(ws, pictures, monkeypatch):
     ws.datasets.add("d", pictures)
     read = []
-    real = datasets.sha256_of_file
-    monkeypatch.setattr(datasets, "sha256_of_file", lambda path: read.append(path) or real(path))
+    real = scanning.sha256_of_file
+    monkeypatch.setattr(scanning, "sha256_of_file", lambda path: read.append(path) or real(path))
     before = ws.datasets.get("d")
     assert ws.datasets.refresh("d") == before
     assert read == []
@@ -153,9 +153,9 @@ def test_a_tsv_is_read_too(ws, csv):
         (GOOD.replace("img/2.png,a", "img/2.png"), "line 4: no label"),
         (GOOD.replace("img/2.png,a", ",a"), "line 4: no path"),
         (GOOD.replace("label", "colour"), "has no label column; its columns are path, colour"),
-        (GOOD.replace("path", "place"), "has no path column"),
+        (GOOD.replace("path", "place"), "has no path or text column"),
         ("path,label\n", "lists no samples"),
-        ("", "has no path column; its columns are none"),
+        ("", "has no label column; its columns are none"),
         ("path,label,split\nimg/0.png,a,holdout\n", "line 2: split is 'holdout'"),
     ],
 )
@@ -236,7 +236,7 @@ def test_an_npy_takes_its_labels_from_another_file(ws, tmp_path, labels):
 def test_arrays_that_have_not_changed_are_not_read_again(ws, tmp_path, monkeypatch):
     file = arrays(tmp_path, x=np.eye(3), y=[0, 1, 0])
     ws.datasets.add("d", file)
-    monkeypatch.setattr(datasets, "load_arrays", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(scanning, "scan_arrays", lambda *_: pytest.fail("read again"))
     ws.datasets.refresh("d")
 
 
@@ -247,7 +247,11 @@ def test_arrays_that_have_not_changed_are_not_read_again(ws, tmp_path, monkeypat
         ({"x": np.eye(2), "y": [0, 1], "ids": ["a"]}, "has 2 rows, but 1 ids"),
         ({"x": np.eye(2), "y": [0, 1], "ids": ["a", "a"]}, "the id 'a' occurs 2 times"),
         ({"x": np.eye(2)}, "comes without labels"),
-        ({"pixels": np.eye(2), "y": [0, 1]}, "holds no array of samples; it holds pixels, y"),
+        ({"y": [0, 1]}, "holds no array of samples; it holds y"),
+        (
+            {"a": np.eye(2), "b": np.eye(3), "y": [0, 1]},
+            "different numbers of rows: a 2, b 3",
+        ),
         ({"x": np.eye(2), "y": np.eye(2)}, "row 0: the label array([1., 0.]) is neither"),
         ({"x": np.eye(2), "y": [0.5, 1]}, "row 0: the label 0.5 is neither"),
         ({"x": np.eye(2), "y": [1, np.nan]}, "row 1: the label nan is neither"),

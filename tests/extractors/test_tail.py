@@ -167,14 +167,14 @@ def test_the_fingerprint_changes_with_any_weight_below_the_cut_and_with_none_abo
 def test_verify_finds_a_model_that_is_right_and_one_that_is_not(monkeypatch):
     graph = read_graph(network())
     x = np.random.default_rng(0).random((6, 12, 12, 3), np.float32)
-    checks = verify_graph(graph, x)
+    checks = verify_graph(graph, list_cuts(graph), x)
     assert len(checks) >= 4
     assert all(check.ok for check in checks)
     real = TensorFlowEngine.run
     monkeypatch.setattr(
         TensorFlowEngine, "run", lambda self, b: [o + len(b) * 1e-3 for o in real(self, b)]
     )
-    wrong = [check.what for check in verify_graph(graph, x) if not check.ok]
+    wrong = [check.what for check in verify_graph(graph, list_cuts(graph), x) if not check.ok]
     assert "batches of 1 and of 6 give the same rows" in wrong
 
 

@@ -1,0 +1,161 @@
+"""Arrays in `.npz` and `.npy` files, row by row."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import DatasetError, first_line
+from headstart.extractors.datasets.rows import checked_split, to_label
+from headstart.storage.keys import digest_of
+from headstart.storage.manifest import Sample, split_of
+
+Options = Mapping[str, Any]
+ARRAY_SUFFIXES = {".npy", ".npz"}
+
+
+@dataclass(frozen=True)
+class ArrayOptions:
+    """Which member of an `.npz` holds what; None where the usual names are looked for."""
+
+    values: tuple[str, ...] = ("x", "X", "images", "data", "features", "x_train", "arr_0")
+    labels: tuple[str, ...] = ("y", "Y", "labels", "label", "targets", "y_train", "arr_1")
+    ids: tuple[str, ...] = field(default=("ids", "id"))
+    splits: tuple[str, ...] = field(default=("split", "splits"))
+
+
+class Fields:
+    """Several arrays of one length, as a sequence of rows by name."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values()))) if self.arrays else 0
+
+    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
+        return {name: np.asarray(array[row]) for name, array in self.arrays.items()}
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        return (self[row] for row in range(len(self)))
+
+
+def to_raw(value: Any) -> Any:
+    """A row as a sample's raw content: an array, or arrays by name."""
+    return value if isinstance(value, dict) else np.asarray(value)
+
+
+def scan_arrays(source: Path, options: Options, stat: tuple[int, ...]) -> list[Sample]:
+    arrays = load_arrays(source, options)
+    values, labels = arrays["values"], arrays.get("labels")
+    if labels is None:
+        raise DatasetError(
+            f"{source} comes without labels",
+            hint="Give a .npy or .csv with --labels, or an .npz with `x` and `y`.",
+        )
+    for name in ("labels", "ids", "splits"):
+        if name in arrays and len(arrays[name]) != len(values):
+            raise DatasetError(
+                f"{source} has {len(values):,} rows, but {len(arrays[name]):,} {name}",
+                hint="They belong together row by row; mend the source.",
+            )
+    if not len(values):
+        raise DatasetError(f"{source} holds no rows")
+    samples = []
+    for row, value in enumerate(values):
+        where = f"{source}, row {row}"
+        digest = digest_of(to_raw(value))
+        split = checked_split(str(arrays["splits"][row]), where) if "splits" in arrays else None
+        id_ = str(arrays["ids"][row]) if "ids" in arrays else str(row)
+        label = to_label(labels[row], where)
+        samples.append(Sample(id_, digest, label, split or split_of(digest), row, stat))
+    return samples
+
+
+def load_arrays(source: Path, options: Options) -> dict[str, Any]:
+    """`values`, and `labels`, `ids`, `splits` where there are any.
+
+    Without an array of a usual name, all arrays that are none of these are the values of samples
+    with several inputs, by name.
+
+    Raises:
+        DatasetError: the file is not a readable NumPy file, or holds no samples.
+    """
+    names = ArrayOptions()
+    try:
+        with source.open("rb") as file:  # np.load leaves its own open when the header is bad
+            if source.suffix.lower() == ".npy":
+                np.lib.format.read_magic(file)
+                arrays = {"values": np.load(source, mmap_mode="r", allow_pickle=False)}
+                return _with_labels(arrays, source, options)
+            with np.load(file, allow_pickle=False) as members:
+                found = {
+                    "values": _member(members, names.values),
+                    "labels": _member(members, names.labels),
+                    "ids": _member(members, names.ids),
+                    "splits": _member(members, names.splits),
+                }
+                arrays = {key: members[name] for key, name in found.items() if name is not None}
+                present = ", ".join(members.files)
+                if "values" not in arrays:
+                    arrays["values"] = _by_name(members, found)
+            if isinstance(arrays["values"], Fields) and not arrays["values"].arrays:
+                raise DatasetError(
+                    f"{source} holds no array of samples; it holds {present or 'nothing'}",
+                    hint="Call the samples `x` and the labels `y`.",
+                )
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(
+            f"{source} is not a readable NumPy file ({first_line(error)})",
+            hint="Save it again with np.savez(x=…, y=…); object arrays are refused.",
+        ) from error
+    return _with_labels(arrays, source, options)
+
+
+def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict[str, Any]:
+    if options.get("labels") is not None:
+        arrays["labels"] = _read_labels(Path(options["labels"]))
+    values = arrays["values"]
+    if isinstance(values, Fields):
+        lengths = {name: len(array) for name, array in values.arrays.items()}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{name} {count:,}" for name, count in lengths.items())
+            raise DatasetError(
+                f"the arrays of {source} have different numbers of rows: {counts}",
+                hint="They belong together row by row; mend the source.",
+            )
+    elif values.ndim == 0:
+        raise DatasetError(f"{source} holds a single number, not an array of samples")
+    return arrays
+
+
+def _member(members: Any, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in members.files), None)
+
+
+def _read_labels(path: Path) -> np.ndarray:
+    """Labels in a `.npy` file, or one a line in a text or CSV file."""
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise DatasetError(f"no labels file {path}", hint="Check the path.") from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is not a readable labels file ({first_line(error)})") from error
+    return np.array(lines)
+
+
+def _by_name(members: Any, found: Mapping[str, str | None]) -> Any:
+    """All other arrays by name; the array itself where there is just one."""
+    names = [name for name in members.files if name not in found.values()]
+    if len(names) == 1:
+        return members[names[0]]
+    return Fields({name: members[name] for name in names})

@@ -1,0 +1,203 @@
+"""Reading a dataset's source into a manifest, and its samples' content again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import DatasetError, SampleChanged, SampleUnreadable
+from headstart.extractors.datasets.arrays import (
+    ARRAY_SUFFIXES,
+    Options,
+    load_arrays,
+    scan_arrays,
+    to_raw,
+)
+from headstart.extractors.datasets.folders import folder_rows
+from headstart.extractors.datasets.rows import FileRow
+from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
+from headstart.storage.files import sha256_of_file
+from headstart.storage.keys import digest_of
+from headstart.storage.manifest import Manifest, Sample, split_of
+
+KINDS = ("folder", "csv", "arrays")
+"""`csv` stands for every table: CSV, TSV and JSON Lines."""
+HASHING_THREADS = 4
+
+Progress = Callable[[int, int], None]
+
+
+def _silent(_done: int, _total: int) -> None:
+    """The progress of callers who do not look."""
+
+
+def kind_of(source: Path, kind: str | None) -> str:
+    """The dataset's kind: as given, or by what the source is.
+
+    Raises:
+        DatasetError: the source does not exist, or is none of the known kinds.
+    """
+    if kind is not None and kind not in KINDS:
+        raise DatasetError(f"no dataset kind {kind!r}", hint=f"The kinds are {', '.join(KINDS)}.")
+    if not source.exists():
+        raise DatasetError(f"no file or folder {source}", hint="Check the path.")
+    if kind is not None:
+        return kind
+    if source.is_dir():
+        return "folder"
+    if source.suffix.lower() in TABLE_SUFFIXES:
+        return "csv"
+    if source.suffix.lower() in ARRAY_SUFFIXES:
+        return "arrays"
+    raise DatasetError(
+        f"{source} is none of: a folder of class folders, .csv, .tsv, .jsonl, .npz, .npy",
+        hint="Say which with --kind, or convert it.",
+    )
+
+
+def scan(
+    source: Path,
+    kind: str,
+    options: Options,
+    previous: Manifest | None = None,
+    progress: Progress = _silent,
+) -> Manifest:
+    """Read a source into a manifest.
+
+    Args:
+        source: absolute path.
+        kind: one of `KINDS`.
+        options: of the kind: `path_column`, `text_column`, `values`, `label_column`,
+            `split_column`, `id_column` for tables, `labels` for arrays.
+        previous: what was known; digests of files whose size, mtime and inode are unchanged are
+            taken from it, not computed.
+        progress: called with (files looked at, files in all).
+
+    Raises:
+        DatasetError: the source is not a valid dataset; the message names file and row.
+    """
+    if kind == "arrays":
+        stat = _stat_of_arrays(source, options)
+        if previous is not None and previous.samples[0].stat == stat:
+            return previous
+        samples = scan_arrays(source, options, stat)
+    elif kind == "folder":
+        samples = _digest_files(list(folder_rows(source)), previous, progress)
+    else:
+        samples = _scan_table(Table(source, options), previous, progress)
+    if not samples:
+        raise DatasetError(f"{source} lists no samples")
+    _check_ids(samples, source)
+    return Manifest(kind, str(source), tuple(samples))
+
+
+class SampleReader:
+    """Gives a sample's raw content, after it was found to be what the manifest says."""
+
+    def __init__(self, manifest: Manifest, options: Options) -> None:
+        self._manifest = manifest
+        self._options = options
+
+    def read(self, sample: Sample) -> Any:
+        """The bytes of a file or a text, a row of an array, or those by the inputs' names.
+
+        Raises:
+            SampleChanged: the content is not what was registered, or the file is gone.
+        """
+        hint = "Run `headstart dataset refresh`, then extract again."
+        if not isinstance(sample.location, int):
+            raw = _read_file(Path(sample.location), hint)
+        elif self._manifest.kind == "arrays":
+            if sample.location >= len(self._values):
+                raise SampleChanged(f"row {sample.id} is gone from the arrays", hint=hint)
+            raw = to_raw(self._values[sample.location])
+        else:
+            raw = self._table.raw(sample.location)
+        if digest_of(raw) != sample.digest:
+            raise SampleChanged(
+                f"sample {sample.id!r} has changed since the dataset was read", hint=hint
+            )
+        return raw
+
+    @cached_property
+    def _values(self) -> Any:
+        return load_arrays(Path(self._manifest.source), self._options)["values"]
+
+    @cached_property
+    def _table(self) -> Table:
+        return Table(Path(self._manifest.source), self._options)
+
+
+def _read_file(path: Path, hint: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise SampleChanged(f"the file {path} is gone", hint=hint) from None
+    except OSError as error:
+        raise SampleUnreadable(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _scan_table(table: Table, previous: Manifest | None, progress: Progress) -> list[Sample]:
+    if table.is_of_files:
+        rows = [FileRow(row.id, table.path(row), row.label, row.split) for row in table]
+        return _digest_files(rows, previous, progress)
+    stat = _stat_of(table.source)
+    samples = []
+    for row in table:
+        digest = digest_of(table.raw(row.number))
+        split = row.split or split_of(digest)
+        samples.append(Sample(row.id, digest, row.label, split, row.number, stat))
+    return samples
+
+
+def _digest_files(
+    rows: list[FileRow], previous: Manifest | None, progress: Progress
+) -> list[Sample]:
+    """Samples in the rows' order; only files that changed are read."""
+    known = {
+        (sample.location, sample.stat): sample.digest
+        for sample in (previous.samples if previous else ())
+    }
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        samples = []
+        for sample in pool.map(partial(_digest_file, known=known), rows):
+            samples.append(sample)
+            progress(len(samples), len(rows))
+    return samples
+
+
+def _digest_file(row: FileRow, known: Mapping[tuple[Any, tuple[int, ...]], str]) -> Sample:
+    stat = _stat_of(row.path)
+    try:
+        digest = known.get((str(row.path), stat)) or sha256_of_file(row.path)
+    except OSError as error:
+        raise DatasetError(f"cannot read {row.path}: {error.strerror or error}") from error
+    return Sample(row.id, digest, row.label, row.split or split_of(digest), str(row.path), stat)
+
+
+def _stat_of(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error
+    return (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _stat_of_arrays(source: Path, options: Options) -> tuple[int, ...]:
+    labels = options.get("labels")
+    return _stat_of(source) + (_stat_of(Path(labels)) if labels is not None else ())
+
+
+def _check_ids(samples: Sequence[Sample], source: Path) -> None:
+    counts = Counter(sample.id for sample in samples)
+    twice = [id_ for id_, count in counts.items() if count > 1]
+    if twice:
+        raise DatasetError(
+            f"{source}: the id {twice[0]!r} occurs {counts[twice[0]]} times"
+            + (f" (and {len(twice) - 1} more ids)" if len(twice) > 1 else ""),
+            hint="Ids must be unique; give a column of ids with --id-column.",
+        )

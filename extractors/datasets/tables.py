@@ -1,0 +1,294 @@
+"""Tables: CSV, TSV and JSON Lines with paths, texts or numbers in their columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, first_line
+from headstart.extractors.datasets.rows import checked_split
+from headstart.registry.names import nearest
+from headstart.storage.manifest import Label
+
+Options = Mapping[str, Any]
+Row = Mapping[str, Any]
+TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl"}
+TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")
+SPLIT_COLUMNS = ("split",)
+ID_COLUMNS = ("id",)
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
+LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
+
+
+VALUE_KINDS = ("path", "text", "number")
+LARGEST_CELL = 1 << 28
+csv.field_size_limit(LARGEST_CELL)
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a sample takes from a row: `[NAME=]KIND:COLUMN[+COLUMN…]`.
+
+    Attributes:
+        kind: `path` of a file, `text`, or `number` (float32, one a column).
+        columns: where it is; several only for numbers.
+        name: of the backbone's input, where a sample has several values.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of a table."""
+
+    number: int
+    where: str
+    id: str
+    label: Label
+    split: str | None
+    content: Row
+
+
+class Table:
+    """A table file: its rows, and what each sample takes from its row.
+
+    Raises:
+        DatasetError: it cannot be read, or has no columns for what is needed.
+    """
+
+    def __init__(self, source: Path, options: Options) -> None:
+        self.source = source
+        columns, self._rows = _read(source)
+        self._label = _column(source, columns, options.get("label_column"), LABEL_COLUMNS, "label")
+        self._id = _optional_column(source, columns, options.get("id_column"), ID_COLUMNS)
+        self._split = _optional_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
+        self.values = self._choose_values(columns, options)
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether every sample is just a file."""
+        return len(self.values) == 1 and self.values[0].kind == "path"
+
+    def __iter__(self) -> Iterator[TableRow]:
+        for number, (where, row) in enumerate(self._rows):
+            if self._id:
+                id_ = _cell(row, self._id, where)
+            else:
+                id_ = (
+                    _cell(row, self.values[0].columns[0], where)
+                    if self.is_of_files
+                    else str(number)
+                )
+            yield TableRow(
+                number=number,
+                where=where,
+                id=id_,
+                label=_cell(row, self._label, where),
+                split=checked_split(_text(row.get(self._split or "")), where),
+                content=row,
+            )
+
+    def path(self, row: TableRow) -> Path:
+        """The file of a row of a table of files.
+
+        Raises:
+            DatasetError: it is not there.
+        """
+        path = self.source.parent / _cell(row.content, self.values[0].columns[0], row.where)
+        if not path.is_file():
+            raise DatasetError(
+                f"{row.where}: no file {path}",
+                hint="Paths are relative to the table; mend or remove the row.",
+            )
+        return path
+
+    def raw(self, number: int) -> Any:
+        """The raw content of a row: bytes, an array, or those by name.
+
+        Raises:
+            SampleChanged: there is no such row, or its file is gone.
+            SampleUnreadable: its file cannot be read.
+        """
+        if number >= len(self._rows):
+            raise SampleChanged(
+                f"row {number} is gone from {self.source}",
+                hint="Run `headstart dataset refresh`, then extract again.",
+            )
+        where, row = self._rows[number]
+        contents = {value.name: self._content(value, row, where) for value in self.values}
+        return contents.get(None, contents)
+
+    def _content(self, value: Value, row: Row, where: str) -> Any:
+        if value.kind == "number":
+            return np.array([_number(row, column, where) for column in value.columns], np.float32)
+        cell = _cell(row, value.columns[0], where)
+        if value.kind == "text":
+            return cell.encode()
+        path = self.source.parent / cell
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise SampleChanged(
+                f"{where}: no file {path}",
+                hint="Paths are relative to the table; mend or remove the row.",
+            ) from None
+        except OSError as error:
+            raise SampleUnreadable(f"cannot read {path}: {error.strerror or error}") from error
+
+    def _choose_values(self, columns: list[str], options: Options) -> list[Value]:
+        if options.get("values"):
+            values = [parse_value(text) for text in options["values"]]
+            for value in values:
+                for column in value.columns:
+                    _optional_column(self.source, columns, column, ())
+            _check_names(values)
+            return values
+        if options.get("text_column"):
+            return [Value("text", (_known(self.source, columns, options["text_column"]),))]
+        path = _optional_column(self.source, columns, options.get("path_column"), PATH_COLUMNS)
+        if path is not None:
+            return [Value("path", (path,))]
+        text = _optional_column(self.source, columns, None, TEXT_COLUMNS)
+        if text is not None:
+            return [Value("text", (text,))]
+        others = [c for c in columns if c not in (self._label, self._id, self._split)]
+        some = [row for _, row in self._rows[:100]]
+        numbers = [c for c in others if some and all(_is_number(row.get(c)) for row in some)]
+        if numbers and numbers == others:
+            return [Value("number", tuple(numbers))]
+        raise DatasetError(
+            f"{self.source} has no path or text column; its columns are "
+            f"{', '.join(columns) or 'none'}",
+            hint="Name it with --path-column or --text-column, or say what a sample is with "
+            "--value number:COLUMN+COLUMN.",
+        )
+
+
+def parse_value(text: str) -> Value:
+    """Read `[NAME=]KIND:COLUMN[+COLUMN…]`.
+
+    Raises:
+        DatasetError: it is not of that form.
+    """
+    name, equals, rest = text.partition("=")
+    if not equals:
+        name, rest = "", text
+    kind, colon, columns = rest.partition(":")
+    names = tuple(columns.split("+"))
+    if kind not in VALUE_KINDS or not colon or not all(names):
+        raise DatasetError(
+            f"a value is [NAME=]KIND:COLUMN, received {text!r}",
+            hint=f"The kinds are {', '.join(VALUE_KINDS)}; such as text:body or number:age+height.",
+        )
+    if kind != "number" and len(names) > 1:
+        raise DatasetError(f"{text!r} names several columns", hint="Only numbers may have several.")
+    return Value(kind, names, name or None)
+
+
+def _check_names(values: Sequence[Value]) -> None:
+    names = [value.name for value in values]
+    if len(values) > 1 and (None in names or len(set(names)) < len(names)):
+        raise DatasetError(
+            "several values want a name each",
+            hint="Name them as the backbone's inputs, such as --value image=path:file.",
+        )
+
+
+def _read(source: Path) -> tuple[list[str], Sequence[tuple[str, Row]]]:
+    """The columns, and the rows with where they are."""
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            if source.suffix.lower() == ".jsonl":
+                rows = list(_read_jsonl(source, file))
+                return list(dict.fromkeys(name for _, row in rows for name in row)), rows
+            delimiter = "\t" if source.suffix.lower() == ".tsv" else ","
+            reader = csv.DictReader(file, delimiter=delimiter)
+            rows = [(f"{source}, line {reader.line_num}", row) for row in reader]
+            return list(reader.fieldnames or ()), rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f"{source} is not a readable CSV file ({first_line(error)})",
+            hint="Save it as UTF-8 with commas.",
+        ) from error
+    except OSError as error:
+        raise DatasetError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def _read_jsonl(source: Path, lines: Any) -> Iterator[tuple[str, Row]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DatasetError(f"{source}, line {number}: not JSON ({error.msg})") from error
+        if not isinstance(row, dict):
+            raise DatasetError(f"{source}, line {number}: not a JSON object")
+        yield f"{source}, line {number}", row
+
+
+def _column(
+    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str], what: str
+) -> str:
+    found = _optional_column(source, columns, given, usual)
+    if found is None:
+        raise DatasetError(
+            f"{source} has no {what} column; its columns are {', '.join(columns) or 'none'}",
+            hint=f"Name it with --{what}-column.",
+        )
+    return found
+
+
+def _optional_column(
+    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]
+) -> str | None:
+    if given is not None and given not in columns:
+        raise DatasetError(
+            f"{source} has no column {given!r}; its columns are {', '.join(columns)}",
+            hint=nearest(given, columns),
+        )
+    if given is not None:
+        return given
+    by_lower_case = {column.strip().lower(): column for column in reversed(columns)}
+    return next((by_lower_case[name] for name in usual if name in by_lower_case), None)
+
+
+def _known(source: Path, columns: Sequence[str], given: str) -> str:
+    return _optional_column(source, columns, given, ()) or given
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _number(row: Row, column: str, where: str) -> float:
+    if not _is_number(row.get(column)):
+        raise DatasetError(
+            f"{where}: {column} is {row.get(column)!r}, not a number",
+            hint="Mend or remove the row.",
+        )
+    return float(row[column])
+
+
+def _cell(row: Row, column: str, where: str) -> str:
+    value = (_text(row.get(column)) or "").strip()
+    if not value:
+        raise DatasetError(f"{where}: no {column}", hint="Fill it in or remove the row.")
+    return value
