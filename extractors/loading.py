@@ -8,9 +8,11 @@ from typing import Any
 from headstart.errors import BackboneError
 from headstart.extractors.graph import Graph
 from headstart.extractors.keras_graph import read_graph
+from headstart.extractors.preprocessing import Files
 from headstart.extractors.sources.applications import open_application
 from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite0
 from headstart.extractors.sources.files import load_model, open_file, open_model
+from headstart.extractors.sources.kerashub import open_kerashub
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.tensorflow_graph import read_frozen
 from headstart.registry.zoo import get_entry
@@ -18,12 +20,14 @@ from headstart.registry.zoo import get_entry
 SUFFIXES = {"keras": ".keras", "h5": ".h5", "tensorflow": ".pb"}
 
 
-def open_source(source: str | Any, scratch: Path, *, trust: bool = False) -> Opened:
+def open_source(source: str | Any, scratch: Path, files: Files, *, trust: bool = False) -> Opened:
     """Open whatever `backbone add` was given.
 
     Args:
-        source: a path to `.keras` or `.h5`, `applications:NAME?…`, `zoo:NAME`, or a Keras model.
+        source: a path to `.keras`, `.h5` or a SavedModel, `applications:NAME?…`, `zoo:NAME`,
+            `kerashub:DIR`, or a Keras model.
         scratch: a folder for files that the source has to make.
+        files: where files that its preprocessing needs are stored.
         trust: load a file even if it brings code.
 
     Raises:
@@ -39,10 +43,13 @@ def open_source(source: str | Any, scratch: Path, *, trust: bool = False) -> Ope
         if entry.source.startswith("applications:"):
             return open_application(entry.name, scratch)
         return open_efficientnet_lite0(scratch)
+    if colon and scheme == "kerashub":
+        return open_kerashub(Path(rest).expanduser(), scratch, files, trust=trust)
     if colon and len(scheme) > 1 and "/" not in scheme and not Path(source).exists():
         raise BackboneError(
             f"no backbone source of kind {scheme!r} in {source!r}",
-            hint="Give a .keras or .h5 file, applications:NAME or zoo:NAME.",
+            hint="Give a .keras or .h5 file, a SavedModel folder, applications:NAME, zoo:NAME or "
+            "kerashub:DIR.",
         )
     return open_file(Path(source).expanduser(), scratch, trust=trust)
 

@@ -50,7 +50,7 @@ def read_backbone(
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
     """
     with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
-        opened = open_source(source, Path(scratch), trust=trust)
+        opened = open_source(source, Path(scratch), artifacts, trust=trust)
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]
         pipeline, warnings = _preprocessing(opened, inputs, preprocess, artifacts)

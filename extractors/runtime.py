@@ -68,6 +68,24 @@ def quiet() -> Iterator[None]:
             os.close(kept)
 
 
+@contextlib.contextmanager
+def names_from_the_start() -> Iterator[None]:
+    """Layers without a name of their own are numbered as in a new process.
+
+    Otherwise cut points would be called after whatever else this process has built. Keras keeps
+    the numbers in an attribute that has no public face.
+    """
+    keras()
+    from keras.src.backend.common import global_state
+
+    numbers = global_state.get_global_attribute("object_name_uids")
+    global_state.set_global_attribute("object_name_uids", None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("object_name_uids", numbers)
+
+
 def tensorflow() -> ModuleType:
     """The tensorflow module."""
     keras()

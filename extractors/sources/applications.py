@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from urllib.parse import parse_qsl
 from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
 from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.pipelines import image_pipeline
-from headstart.extractors.runtime import keras
+from headstart.extractors.runtime import keras, names_from_the_start
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.names import nearest
 from headstart.registry.zoo import ZooEntry, get_entry
@@ -86,28 +84,10 @@ def _build(choice: Choice) -> Any:
     if not choice.top:
         settings["pooling"] = "avg"
     try:
-        with _names_from_the_start():
+        with names_from_the_start():
             return getattr(keras().applications, choice.entry.name)(**settings)
     except Exception as error:  # Keras raises plain Exception when a download fails
         raise _explained(choice, error) from error
-
-
-@contextmanager
-def _names_from_the_start() -> Iterator[None]:
-    """Layers without a name of their own are numbered as in a new process.
-
-    Otherwise cut points would be called after whatever else this process has built. Keras keeps
-    the numbers in an attribute that has no public face.
-    """
-    keras()
-    from keras.src.backend.common import global_state
-
-    numbers = global_state.get_global_attribute("object_name_uids")
-    global_state.set_global_attribute("object_name_uids", None)
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute("object_name_uids", numbers)
 
 
 def _explained(choice: Choice, error: Exception) -> BackboneError:

@@ -10,9 +10,9 @@ from typing import Any
 
 import h5py
 
-from headstart.errors import ModelFileError, UnsafeModel, WeightsOnly, first_line
+from headstart.errors import HeadstartError, ModelFileError, UnsafeModel, WeightsOnly, first_line
 from headstart.extractors.keras_graph import is_readable, is_unbuilt_sequential, read_graph
-from headstart.extractors.runtime import keras
+from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
 from headstart.extractors.sources.freezing import freeze_model
 from headstart.extractors.sources.inspection import APPLICATIONS, check_file
 from headstart.extractors.sources.keras2 import is_keras2, load_keras2
@@ -121,17 +121,25 @@ def load_model(path: Path, *, trust: bool = False, known: bool = False) -> Any:
             warnings.simplefilter("ignore")  # advice to whoever saved it
             if path.suffix in HDF5_SUFFIXES and _is_keras2(path):
                 return load_keras2(path, _application_layers())
-            # compile=False: an old optimizer's arguments must not break the load.
-            return keras().saving.load_model(
-                path, custom_objects=_application_layers(), compile=False, safe_mode=not trust
-            )
-    except ModelFileError:
+            if path.suffix == ".keras" and _is_of_hub(path):
+                keras_hub()  # registers its classes
+            with names_from_the_start():
+                # compile=False: an old optimizer's arguments must not break the load.
+                return keras().saving.load_model(
+                    path, custom_objects=_application_layers(), compile=False, safe_mode=not trust
+                )
+    except HeadstartError:
         raise
     except Exception as error:  # Keras raises whatever its layers raise
         raise ModelFileError(
             f"Keras cannot load {path} ({first_line(error)})",
             hint="If it holds a layer or function of your own, rebuild it from Keras' layers.",
         ) from error
+
+
+def _is_of_hub(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return b"keras_hub>" in archive.read("config.json")
 
 
 def _is_keras2(path: Path) -> bool:

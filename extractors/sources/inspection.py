@@ -21,8 +21,8 @@ from typing import Any, BinaryIO, cast
 
 import h5py
 
-from headstart.errors import ModelFileError, UnsafeModel
-from headstart.extractors.runtime import keras
+from headstart.errors import BackboneError, ModelFileError, UnsafeModel
+from headstart.extractors.runtime import keras, keras_hub
 
 MEMORY_BYTES = 4 << 30
 SECONDS = 60
@@ -38,6 +38,8 @@ SIZES = {"units", "filters", "input_dim", "output_dim"}
 VOCABULARIES = {"StringLookup", "IntegerLookup", "TextVectorization"}
 BARE_FUNCTIONS = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"}
 """Classes by which Keras 2 saved a bare TensorFlow function: named better when it is rebuilt."""
+HUB = "keras_hub"
+FILES_OF_HUB = {"vocabulary", "merges", "proto"}
 REFUSED = {
     "Lambda": "a Lambda layer runs code that the file brings",
     "__lambda__": "a function whose code the file brings",
@@ -124,12 +126,24 @@ def check_names(names: list[tuple[str | None, str]]) -> list[str]:
     return [problem for module, name in dict.fromkeys(names) if (problem := _problem(module, name))]
 
 
+def _has_hub() -> bool:
+    """Whether KerasHub is installed; it is loaded, so that its classes are registered."""
+    try:
+        keras_hub()
+    except BackboneError:
+        return False
+    return True
+
+
 def _problem(module: str | None, name: str) -> str | None:
     if name in REFUSED:
         return REFUSED[name]
     if module == "function":
         known = any(hasattr(getattr(keras(), place), name) for place in FUNCTIONS)
         return None if known else f"the function {name!r} is not one of Keras'"
+    if module == HUB:
+        known = keras().saving.get_registered_object(f"{HUB}>{name}") if _has_hub() else None
+        return None if known else f"{name} is not one of the installed KerasHub's classes"
     if module is not None and module.split(".")[0] != "keras":
         return f"{module}>{name} is not one of Keras' classes"
     if module is not None and module.startswith("keras.src.ops"):
@@ -151,6 +165,16 @@ def _inspect(path: Path) -> Inspection:
     try:
         if path.suffix == ".keras":
             _inspect_archive(path, found)
+        elif path.suffix == ".json":
+            with path.open("rb") as file:
+                text = file.read(LARGEST_CONFIG + 1)
+            if len(text) > LARGEST_CONFIG:
+                found.problems.append("it is absurdly long")
+            else:
+                _inspect_config(text.decode(), found)
+        elif path.name.endswith(".weights.h5"):
+            with h5py.File(path, "r", locking=False) as file:
+                _inspect_hdf5(file, path.stat().st_size, found)
         else:
             with h5py.File(path, "r", locking=False) as file:
                 config = file.attrs.get("model_config")
@@ -276,6 +300,11 @@ def _inspect_object(value: dict[str, Any], found: Inspection) -> None:
     elif name == "__keras_tensor__" or module == "builtins":
         if name not in ("__keras_tensor__", "slice", "tuple", "dict", "list"):
             found.names.append(("builtins", name))
+    elif isinstance(registered, str) and registered.startswith(HUB + ">"):
+        found.names.append((HUB, name))
+        for key, given in config.items() if isinstance(config, dict) else ():
+            if key in FILES_OF_HUB and isinstance(given, str):
+                found.problems.append(f"{name} reads the file {given!r}")
     elif isinstance(registered, str) and ">" in registered:
         found.problems.append(f"the class {registered!r} is somebody's own")
     else:

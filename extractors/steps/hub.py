@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.errors import PreprocessingError
-from headstart.extractors.runtime import keras_hub
-from headstart.extractors.steps.kinds import StepKind, is_digest
+from headstart.errors import PreprocessingError, first_line
+from headstart.extractors.runtime import keras, keras_hub
+from headstart.extractors.steps.kinds import StepKind, is_count, is_digest
 from headstart.extractors.steps.texts import to_text
 
 
-def _open_preprocessor(content: bytes, *, inputs: list[str]) -> Callable[[Any], Any]:
+def _open_preprocessor(
+    content: bytes, *, inputs: list[str], sequence_length: int
+) -> Callable[[Any], Any]:
     """Texts, or decoded images, to the backbone's inputs by a stored preset's preprocessor.
 
     Args:
         content: a zip archive of the preset without its weights.
         inputs: names of the backbone's inputs; what else the preprocessor gives is left out.
+        sequence_length: of texts; 0 for the preset's own.
     """
     hub = keras_hub()
+    settings = {"sequence_length": sequence_length} if sequence_length else {}
     with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
         zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
         try:
-            preprocessor = hub.models.Preprocessor.from_preset(folder)
+            preprocessor = _class_of(Path(folder), hub).from_preset(folder, **settings)
         except (ValueError, OSError, KeyError) as error:
-            raise PreprocessingError(f"KerasHub cannot read its preprocessor ({error})") from error
+            raise PreprocessingError(
+                f"KerasHub cannot read the backbone's preprocessor ({first_line(error)})"
+            ) from error
 
     def preprocess(raw: Any) -> Any:
         is_image = isinstance(raw, np.ndarray) and raw.ndim == 3
-        given = preprocessor(raw[None] if is_image else [to_text(raw)])
+        # As float, like `img_to_array`: KerasHub rounds what it resizes to the input's dtype.
+        given = preprocessor(raw[None].astype(np.float32) if is_image else [to_text(raw)])
         if not isinstance(given, dict):
             return np.asarray(given)[0]
         arrays = {name: np.asarray(given[name])[0] for name in inputs}
@@ -42,11 +51,27 @@ def _open_preprocessor(content: bytes, *, inputs: list[str]) -> Callable[[Any], 
     return preprocess
 
 
+def _class_of(preset: Path, hub: Any) -> Any:
+    """The preprocessor's class: the one that is named, or the usual one for what there is."""
+    named = preset / "preprocessor.json"
+    if named.is_file():
+        name = json.loads(named.read_text(encoding="utf-8"))["registered_name"]
+        return keras().saving.get_registered_object(name)
+    if (preset / "tokenizer.json").is_file():
+        return hub.models.TextClassifierPreprocessor
+    return hub.models.ImageClassifierPreprocessor
+
+
+def _is_length(value: Any) -> bool:
+    return value == 0 or is_count(value)
+
+
 STEPS = {
     "kerashub": StepKind(
         version=1,
         settings={
             "preset": (None, "the sha256 of a stored preset", is_digest),
+            "sequence_length": (0, "a number of tokens, 0 for the preset's own", _is_length),
             "inputs": ([], "a list of the backbone's inputs", lambda v: isinstance(v, list)),
         },
         file="preset",

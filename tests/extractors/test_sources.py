@@ -19,6 +19,7 @@ from headstart.extractors.loading import open_source
 from headstart.extractors.sources import applications, efficientnet_lite
 from headstart.extractors.torch_weights import read_state_dict
 from headstart.extractors.trunk import build_whole
+from headstart.storage.artifacts import ArtifactStore
 
 layers = keras.layers
 legacy = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -267,7 +268,11 @@ def test_layer_names_do_not_depend_on_what_was_built_before(ws):
 
 @pytest.fixture(scope="module")
 def lite0(tmp_path_factory):
-    return open_source("zoo:efficientnet-lite0", tmp_path_factory.mktemp("lite0"))
+    return open_source(
+        "zoo:efficientnet-lite0",
+        tmp_path_factory.mktemp("lite0"),
+        ArtifactStore(tmp_path_factory.mktemp("artifacts")),
+    )
 
 
 def test_lite0_has_the_architecture_that_was_published(lite0):

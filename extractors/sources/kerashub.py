@@ -1,0 +1,113 @@
+"""KerasHub models from a local preset folder: `kerashub:DIR`."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import ModelFileError, first_line
+from headstart.extractors.keras_graph import is_readable, read_graph
+from headstart.extractors.preprocessing import Files, Preprocessing
+from headstart.extractors.runtime import keras, keras_hub
+from headstart.extractors.sources.files import load_model
+from headstart.extractors.sources.freezing import freeze_model
+from headstart.extractors.sources.inspection import check_file
+from headstart.extractors.sources.opened import Opened
+from headstart.extractors.tensorflow_graph import read_frozen
+
+TASK, BACKBONE = "task.json", "config.json"
+PREPROCESSORS = ("preprocessor.json", "tokenizer.json", "image_converter.json")
+LONGEST = 512
+STAMP = (1980, 1, 1, 0, 0, 0)
+"""The time of every member of the stored archive, so that its bytes say only what it holds."""
+
+
+def open_kerashub(folder: Path, scratch: Path, files: Files, *, trust: bool = False) -> Opened:
+    """Load a task (a model with its head) or a backbone from a preset folder.
+
+    Args:
+        folder: what `save_to_preset` wrote.
+        scratch: a folder for the model's file.
+        files: where the preprocessor is stored.
+        trust: load it even if it brings code.
+
+    Raises:
+        ModelFileError: the folder is no preset, or KerasHub cannot load it.
+        UnsafeModel: it could run code when it is loaded, and `trust` is not given.
+    """
+    if not (folder / BACKBONE).is_file():
+        raise ModelFileError(
+            f"{folder} is no KerasHub preset: it holds no {BACKBONE}",
+            hint="Give a folder written by save_to_preset.",
+        )
+    if not trust:
+        for file in sorted([*folder.glob("*.json"), *folder.glob("*.h5")]):
+            check_file(file)
+    hub = keras_hub()
+    is_task = (folder / TASK).is_file()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if is_task:
+                model = preset_class(folder / TASK).from_preset(str(folder))
+            else:
+                model = hub.models.Backbone.from_preset(str(folder))
+    except Exception as error:  # KerasHub raises whatever its layers raise
+        raise ModelFileError(
+            f"KerasHub cannot load {folder} ({first_line(error)})",
+            hint="Check that the folder is whole and fits the installed keras-hub.",
+        ) from error
+    pipeline = _preprocessing(folder, model, files)
+    if not is_readable(model):
+        file = freeze_model(model, scratch)
+        return Opened(read_frozen(file), file, "tensorflow", pipeline, is_headless=not is_task)
+    file = scratch / "model.keras"
+    model.save(file)
+    # As it will be loaded: KerasHub names some of its layers anew.
+    graph = read_graph(load_model(file, known=True))
+    return Opened(graph, file, "keras", pipeline, is_headless=not is_task)
+
+
+def preset_class(file: Path) -> Any:
+    """The KerasHub class that a preset's JSON file names."""
+    keras_hub()
+    name = json.loads(file.read_text(encoding="utf-8"))["registered_name"]
+    found = keras().saving.get_registered_object(name)
+    if found is None:
+        raise ModelFileError(f"{file} names {name!r}, which the installed KerasHub does not have")
+    return found
+
+
+def _preprocessing(folder: Path, model: Any, files: Files) -> Preprocessing | None:
+    """The preset's own preprocessor as a step; None where it has none."""
+    if not any((folder / name).is_file() for name in PREPROCESSORS):
+        return None
+    inputs = list(model.inputs)
+    step = {
+        "step": "kerashub",
+        "preset": files.keep(_archive(folder)),
+        "sequence_length": 0 if (folder / PREPROCESSORS[0]).is_file() else _longest(model),
+        "inputs": [tensor.name for tensor in inputs] if len(inputs) > 1 else [],
+    }
+    decode = [{"step": "decode_image"}] if len(inputs[0].shape) == 4 else []
+    return Preprocessing.from_json({"steps": [*decode, step]}, files=files)
+
+
+def _longest(model: Any) -> int:
+    """How many tokens a backbone without a preprocessor of its own takes; 0 for any number."""
+    return min(getattr(model, "max_sequence_length", 0) or 0, LONGEST)
+
+
+def _archive(folder: Path) -> bytes:
+    """Everything in the preset but the weights."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix != ".h5":
+                name = path.relative_to(folder).as_posix()
+                archive.writestr(zipfile.ZipInfo(name, STAMP), path.read_bytes())
+    return content.getvalue()
