@@ -10,8 +10,14 @@ from headstart.extractors.graph import Graph
 from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.preprocessing import Files
 from headstart.extractors.sources.applications import open_application
+from headstart.extractors.sources.custom_objects import CustomObjects
 from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite0
-from headstart.extractors.sources.files import load_model, open_file, open_model
+from headstart.extractors.sources.files import (
+    NO_CUSTOM_OBJECTS,
+    load_model,
+    open_file,
+    open_model,
+)
 from headstart.extractors.sources.kerashub import open_kerashub
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.tensorflow_graph import read_frozen
@@ -20,7 +26,14 @@ from headstart.registry.zoo import get_entry
 SUFFIXES = {"keras": ".keras", "h5": ".h5", "tensorflow": ".pb"}
 
 
-def open_source(source: str | Any, scratch: Path, files: Files, *, trust: bool = False) -> Opened:
+def open_source(
+    source: str | Any,
+    scratch: Path,
+    files: Files,
+    *,
+    trust: bool = False,
+    custom: CustomObjects = NO_CUSTOM_OBJECTS,
+) -> Opened:
     """Open whatever `backbone add` was given.
 
     Args:
@@ -29,6 +42,7 @@ def open_source(source: str | Any, scratch: Path, files: Files, *, trust: bool =
         scratch: a folder for files that the source has to make.
         files: where files that its preprocessing needs are stored.
         trust: load a file even if it brings code.
+        custom: layers and functions of the user's own, for a file that needs them.
 
     Raises:
         BackboneError: it cannot be opened; the message says why.
@@ -51,7 +65,7 @@ def open_source(source: str | Any, scratch: Path, files: Files, *, trust: bool =
             hint="Give a .keras or .h5 file, a SavedModel folder, applications:NAME, zoo:NAME or "
             "kerashub:DIR.",
         )
-    return open_file(Path(source).expanduser(), scratch, trust=trust)
+    return open_file(Path(source).expanduser(), scratch, trust=trust, custom=custom)
 
 
 def load_graph(file: Path, *, trust: bool = False) -> Graph:

@@ -16,6 +16,7 @@ from headstart.extractors.graph import Graph, Ref
 from headstart.extractors.loading import SUFFIXES, open_source
 from headstart.extractors.pipelines import check_fits, from_given
 from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.sources.custom_objects import CustomObjects, read_custom_objects
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.storage.artifacts import ArtifactStore
@@ -33,6 +34,7 @@ def read_backbone(
     licence: str | None = None,
     tags: dict[str, str] | None = None,
     trust: bool = False,
+    custom_objects: str | Path | None = None,
 ) -> Backbone:
     """Open a source and describe it as a backbone; its file is copied into `artifacts`.
 
@@ -45,12 +47,15 @@ def read_backbone(
         licence: SPDX name; what the source states without it.
         tags: free keys and values.
         trust: load the file even if it brings code; recorded with user, time and sha256.
+        custom_objects: a Python file with the model's own layers and functions; it is run, and
+            recorded likewise.
 
     Raises:
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
     """
+    custom = read_custom_objects(None if custom_objects is None else Path(custom_objects))
     with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
-        opened = open_source(source, Path(scratch), artifacts, trust=trust)
+        opened = open_source(source, Path(scratch), artifacts, trust=trust, custom=custom)
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]
         pipeline, warnings = _preprocessing(opened, inputs, preprocess, artifacts)
@@ -78,7 +83,7 @@ def read_backbone(
         cuts=tuple(_with_default(cuts, chosen)),
         tags=tags or {},
         warnings=tuple(warnings),
-        trust=_trusted(artifact.digest) if trust else None,
+        trust=_trusted(artifact.digest, trust, custom) if trust or custom.file else None,
     )
 
 
@@ -91,8 +96,11 @@ def _describe_input(graph: Graph, ref: Ref) -> dict[str, Any]:
     }
 
 
-def _trusted(digest: str) -> dict[str, str]:
+def _trusted(digest: str, trust: bool, custom: CustomObjects) -> dict[str, Any]:
+    code = {"file": custom.file, "sha256": custom.sha256} if custom.file else None
     return {
+        **({"custom_objects": code} if code else {}),
+        **({"file": True} if trust else {}),
         "by": getpass.getuser(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sha256": digest,

@@ -19,8 +19,15 @@ from headstart.extractors.runtime import tensorflow
 from headstart.storage.keys import digest_of_array, digest_of_bytes, fingerprint
 
 SIGNATURE = "serving_default"
-IDENTITIES = {"Identity", "StopGradient", "PreventGradient", "Snapshot", "EnsureShape"}
-PASSING = {*IDENTITIES, "IdentityN"}
+PASSING = {
+    "EnsureShape",
+    "Identity",
+    "IdentityN",
+    "PreventGradient",
+    "Snapshot",
+    "StopGradient",
+}
+"""Operations that give each input unchanged as the output of the same number."""
 MATRIX_PRODUCTS = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"}
 CONVOLUTIONS = {"Conv2D": 2, "Conv3D": 3}
 SUMS = {"Add", "AddV2", "BiasAdd"}
@@ -106,7 +113,7 @@ class TensorFlowGraph(Graph):
         with self._graph.as_default():
             tf.import_graph_def(graph_def, name="")
         feeds = {self._graph.get_tensor_by_name(name).op: key for key, name in inputs.items()}
-        ends = [self._graph.get_tensor_by_name(name) for name in outputs.values()]
+        ends = [_source(self._graph.get_tensor_by_name(name)) for name in outputs.values()]
         self._order = _in_order([tensor.op for tensor in ends])
         self._numbers: dict[Any, int] = {}
         nodes = self._read_nodes(feeds)
@@ -178,7 +185,7 @@ class TensorFlowGraph(Graph):
 
     @cached_property
     def fingerprints(self) -> list[str]:
-        """Merkle hashes; an identity has its input's, so that wrapping changes nothing."""
+        """Merkle hashes; identities are looked through, so that wrapping changes nothing."""
         functions = {f.signature.name: f for f in self._graph_def.library.function}
         hashes: dict[Any, str] = {}
         for op in self._order:
@@ -190,9 +197,6 @@ class TensorFlowGraph(Graph):
                     "shape": list(spec.shape[1:]),
                     "dtype": spec.dtype,
                 }
-            elif op.type in IDENTITIES:
-                hashes[op] = hashes[op.inputs[0].op]
-                continue
             elif op.type == "Const":
                 value = tensorflow().make_ndarray(op.get_attr("value"))
                 what = {"constant": _digest_of(value)}
@@ -200,7 +204,7 @@ class TensorFlowGraph(Graph):
                 what = {
                     "operation": op.type,
                     "attributes": _attributes(op.node_def, functions),
-                    "inputs": [f"{hashes[t.op]}:{t.value_index}" for t in op.inputs],
+                    "inputs": [f"{hashes[t.op]}:{t.value_index}" for t in _sources(op)],
                 }
             hashes[op] = fingerprint("headstart.tensorflow/1", what)
         return [hashes[node.operation] for node in self.nodes]
@@ -208,24 +212,22 @@ class TensorFlowGraph(Graph):
     def _read_nodes(self, feeds: dict[Any, str]) -> list[OperationNode]:
         nodes: list[OperationNode] = []
         weights: dict[Any, list[Constant]] = {}
-        unnamed = {"Const", *PASSING}
         shorten = _shortener(
-            [op.name for op in self._order if op not in feeds and op.type not in unnamed]
+            [op.name for op in self._order if op not in feeds and op.type != "Const"]
         )
         for op in self._order:
             if op in feeds:
                 node = OperationNode(feeds[op], _specs(op), operation=op)
             else:
-                refs = [self._find(tensor) for tensor in op.inputs]
+                sources = _sources(op)
+                refs = [self._find(tensor) for tensor in sources]
                 parents = [ref for ref in refs if ref is not None]
                 if not parents:
                     weights[op] = _constants(op, weights)
                     continue
-                if op.type in PASSING:
-                    continue
                 constants = [
                     constant
-                    for tensor, ref in zip(op.inputs, refs, strict=True)
+                    for tensor, ref in zip(sources, refs, strict=True)
                     if ref is None
                     for constant in weights[tensor.op]
                 ]
@@ -249,9 +251,7 @@ class TensorFlowGraph(Graph):
             node.constants = []
 
     def _find(self, tensor: Any) -> Ref | None:
-        """The node's tensor that this one is, through identities; None for constants."""
-        while tensor.op not in self._numbers and tensor.op.type in PASSING:
-            tensor = tensor.op.inputs[tensor.value_index]
+        """The node's tensor that this one is; None for constants."""
         number = self._numbers.get(tensor.op)
         return None if number is None else Ref(number, tensor.value_index)
 
@@ -272,7 +272,7 @@ class TensorFlowGraph(Graph):
             node = part.node.add()
             node.CopyFrom(op.node_def)
             del node.input[:]
-            for tensor in op.inputs:
+            for tensor in _sources(op):
                 key = (tensor.op.name, tensor.value_index)
                 node.input.append(names.get(key, tensor.name))
         return part.SerializeToString(deterministic=True)
@@ -311,8 +311,21 @@ def _in_order(
             found[op] = None
         elif op not in found:
             stack.append((op, True))
-            stack.extend((t.op, False) for t in op.inputs if not is_given(t) and t.op not in found)
+            needed = (t for t in _sources(op) if not is_given(t))
+            stack.extend((tensor.op, False) for tensor in needed if tensor.op not in found)
     return list(found)
+
+
+def _source(tensor: Any) -> Any:
+    """The tensor that this one is, through whatever passes it on unchanged."""
+    while tensor.op.type in PASSING:
+        tensor = tensor.op.inputs[tensor.value_index]
+    return tensor
+
+
+def _sources(op: Any) -> list[Any]:
+    """An operation's inputs, identities looked through."""
+    return [_source(tensor) for tensor in op.inputs]
 
 
 def _specs(op: Any) -> list[Spec]:
@@ -329,7 +342,7 @@ def _constants(op: Any, known: dict[Any, list[Constant]]) -> list[Constant]:
         if tensor.shape.rank and tensor.dtype.is_floating:
             return [Constant(tuple(tensor.shape.as_list()))]
         return []
-    return [constant for tensor in op.inputs for constant in known[tensor.op]]
+    return [constant for tensor in _sources(op) for constant in known[tensor.op]]
 
 
 def _scopes(path: str) -> list[str]:

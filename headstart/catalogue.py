@@ -69,19 +69,21 @@ class Backbones:
         licence: str | None = None,
         tags: dict[str, str] | None = None,
         trust: bool = False,
+        custom_objects: str | Path | None = None,
     ) -> Backbone:
         """Register a backbone; the same name with another model is its next version.
 
         Args:
             name: letters, digits, `.`, `_`, `-`.
-            source: a `.keras` or `.h5` file, `applications:NAME?weights=…`, `zoo:NAME`, or a Keras
-                model.
+            source: a `.keras` or `.h5` file, a SavedModel folder, `applications:NAME?weights=…`,
+                `zoo:NAME`, `kerashub:DIR`, or a Keras model.
             cut: the default cut, if not the penultimate one.
             preprocess: `raw`, `unit`, `tf`, `torch`, `caffe`, `array`, a JSON or TOML file, or
                 a `Preprocessing`.
             licence: SPDX name.
             tags: free keys and values.
             trust: load the file even if it brings code; recorded with user, time and sha256.
+            custom_objects: a Python file with the model's own layers and functions; it is run.
         """
         check_name(name, "backbone")
         backbone = read_backbone(
@@ -93,6 +95,7 @@ class Backbones:
             licence=licence,
             tags=tags,
             trust=trust,
+            custom_objects=custom_objects,
         )
         return self._repository.add(backbone)
 

@@ -188,7 +188,7 @@ class Workspace:
 
         artifact = Artifact(backbone.artifact_digest, backbone.artifact_size)
         file = self.artifacts.get(artifact, SUFFIXES[backbone.format])
-        return load_graph(file, trust=backbone.trust is not None)
+        return load_graph(file, trust=backbone.is_file_trusted)
 
     def pipeline(self, backbone: Backbone) -> Preprocessing:
         """The backbone's preprocessing, ready to run."""

@@ -75,6 +75,12 @@ class Backbone:
     id: int | None = None
 
     @property
+    def is_file_trusted(self) -> bool:
+        """Whether somebody allowed the model's file itself to run code."""
+        trust = self.trust or {}
+        return bool(trust) and (trust.get("file", False) or "custom_objects" not in trust)
+
+    @property
     def default_cut(self) -> CutPoint:
         return next(cut for cut in self.cuts if cut.is_default)
 

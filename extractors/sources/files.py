@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +15,33 @@ import h5py
 from headstart.errors import HeadstartError, ModelFileError, UnsafeModel, WeightsOnly, first_line
 from headstart.extractors.keras_graph import is_readable, is_unbuilt_sequential, read_graph
 from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
+from headstart.extractors.sources.custom_objects import CustomObjects
 from headstart.extractors.sources.freezing import freeze_model
-from headstart.extractors.sources.inspection import APPLICATIONS, check_file
+from headstart.extractors.sources.inspection import APPLICATIONS, check_file, walk
 from headstart.extractors.sources.keras2 import is_keras2, load_keras2
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.sources.saved_model import freeze_saved_model, is_saved_model
 from headstart.extractors.tensorflow_graph import read_frozen
 
+NO_CUSTOM_OBJECTS = CustomObjects()
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
-def open_file(path: Path, scratch: Path, *, trust: bool = False) -> Opened:
+def open_file(
+    path: Path,
+    scratch: Path,
+    *,
+    trust: bool = False,
+    custom: CustomObjects = NO_CUSTOM_OBJECTS,
+) -> Opened:
     """Open a saved model, after a look into it.
 
     Args:
         path: a `.keras` or `.h5` file, or a SavedModel folder.
         scratch: a folder for what has to be made of it.
         trust: load it even if it brings code.
+        custom: layers and functions of the user's own; a model that has some is kept as the
+            frozen graph of what they compute, so that their code is not needed again.
 
     Raises:
         ModelFileError: the file is missing, damaged, or not a model that can be read.
@@ -38,7 +50,9 @@ def open_file(path: Path, scratch: Path, *, trust: bool = False) -> Opened:
     """
     if is_saved_model(path):
         return _open_frozen(freeze_saved_model(path, scratch, trust=trust))
-    model = load_model(path, trust=trust)
+    model = load_model(path, trust=trust, own=custom.objects)
+    if _uses(model, custom):
+        return _open_frozen(freeze_model(model, scratch))
     if is_readable(model) or is_unbuilt_sequential(model):
         return Opened(read_graph(model), path, format_of(path))
     return _open_frozen(freeze_model(model, scratch))
@@ -75,6 +89,19 @@ def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
         return _open_frozen(freeze_model(model, scratch))
 
 
+def _uses(model: Any, custom: CustomObjects) -> bool:
+    """Whether something that the user's own file defines is in the model."""
+    if not custom.objects:
+        return False
+    names = set(custom.objects)
+    for value in walk(json.loads(model.to_json())):
+        if isinstance(value, dict):
+            named = (value.get("class_name"), value.get("registered_name"), value.get("config"))
+            if any(isinstance(n, str) and n.rpartition(">")[2] in names for n in named):
+                return True
+    return False
+
+
 def _open_frozen(file: Path) -> Opened:
     return Opened(read_frozen(file), file, "tensorflow")
 
@@ -93,7 +120,13 @@ def format_of(path: Path) -> str:
     )
 
 
-def load_model(path: Path, *, trust: bool = False, known: bool = False) -> Any:
+def load_model(
+    path: Path,
+    *,
+    trust: bool = False,
+    known: bool = False,
+    own: Mapping[str, Any] = NO_CUSTOM_OBJECTS.objects,
+) -> Any:
     """A Keras model from a `.keras` or `.h5` file, never compiled.
 
     No code of the file is run unless it is trusted.
@@ -102,6 +135,7 @@ def load_model(path: Path, *, trust: bool = False, known: bool = False) -> Any:
         path: the file.
         trust: do not look for code, and let Keras run it.
         known: the very same bytes were looked into before.
+        own: classes and functions of the user's own, by name.
     """
     if not path.exists():
         raise ModelFileError(f"no model file {path}", hint="Check the path.")
@@ -115,25 +149,27 @@ def load_model(path: Path, *, trust: bool = False, known: bool = False) -> Any:
     else:
         _check_hdf5(path)
     if not (trust or known):
-        check_file(path)
+        check_file(path, own)
+    objects = {**_application_layers(), **own}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to whoever saved it
             if path.suffix in HDF5_SUFFIXES and _is_keras2(path):
-                return load_keras2(path, _application_layers())
+                return load_keras2(path, objects)
             if path.suffix == ".keras" and _is_of_hub(path):
                 keras_hub()  # registers its classes
             with names_from_the_start():
                 # compile=False: an old optimizer's arguments must not break the load.
                 return keras().saving.load_model(
-                    path, custom_objects=_application_layers(), compile=False, safe_mode=not trust
+                    path, custom_objects=objects, compile=False, safe_mode=not trust
                 )
     except HeadstartError:
         raise
     except Exception as error:  # Keras raises whatever its layers raise
         raise ModelFileError(
             f"Keras cannot load {path} ({first_line(error)})",
-            hint="If it holds a layer or function of your own, rebuild it from Keras' layers.",
+            hint="If it holds a layer or function of your own, give its code with "
+            "--custom-objects FILE.py.",
         ) from error
 
 

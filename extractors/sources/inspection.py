@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
@@ -39,6 +39,8 @@ VOCABULARIES = {"StringLookup", "IntegerLookup", "TextVectorization"}
 BARE_FUNCTIONS = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"}
 """Classes by which Keras 2 saved a bare TensorFlow function: named better when it is rebuilt."""
 HUB = "keras_hub"
+OWN = "own"
+"""Stands for the module of a class that was registered under a package of somebody's own."""
 FILES_OF_HUB = {"vocabulary", "merges", "proto"}
 REFUSED = {
     "Lambda": "a Lambda layer runs code that the file brings",
@@ -76,15 +78,19 @@ class Inspection:
     dimensions: int = 0
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, own: Collection[str] = ()) -> None:
     """Refuse a model file that could run code or harm this process when it is loaded.
+
+    Args:
+        path: the file.
+        own: names of classes and functions whose code the user brings himself.
 
     Raises:
         UnsafeModel: it could; the message says how.
         ModelFileError: the file cannot be looked into.
     """
     found = inspect_file(path)
-    problems = found.problems + check_names(found.names)
+    problems = found.problems + check_names(found.names, own)
     if found.dimensions and max(found.sizes, default=0) > found.dimensions:
         problems.append(
             f"a layer of size {max(found.sizes):,}, where no weight is longer than "
@@ -94,7 +100,8 @@ def check_file(path: Path) -> None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise UnsafeModel(
             f"{path} is refused: {problems[0]}{more}",
-            hint="If you know where it comes from and trust it, add it with --trust.",
+            hint="If you know where it comes from and trust it, add it with --trust; classes of "
+            "your own with --custom-objects FILE.py.",
         )
 
 
@@ -121,9 +128,18 @@ def inspect_file(path: Path) -> Inspection:
     )
 
 
-def check_names(names: list[tuple[str | None, str]]) -> list[str]:
-    """Problems with what a configuration names: all that is not Keras' own is refused."""
-    return [problem for module, name in dict.fromkeys(names) if (problem := _problem(module, name))]
+def check_names(names: list[tuple[str | None, str]], own: Collection[str] = ()) -> list[str]:
+    """Problems with what a configuration names: all that is not Keras' own is refused.
+
+    Args:
+        names: (module, class or function name).
+        own: what the user brings himself.
+    """
+    return [
+        problem
+        for module, name in dict.fromkeys(names)
+        if name.rpartition(">")[2] not in own and (problem := _problem(module, name))
+    ]
 
 
 def _has_hub() -> bool:
@@ -141,6 +157,8 @@ def _problem(module: str | None, name: str) -> str | None:
     if module == "function":
         known = any(hasattr(getattr(keras(), place), name) for place in FUNCTIONS)
         return None if known else f"the function {name!r} is not one of Keras'"
+    if module == OWN:
+        return f"the class {name!r} is somebody's own"
     if module == HUB:
         known = keras().saving.get_registered_object(f"{HUB}>{name}") if _has_hub() else None
         return None if known else f"{name} is not one of the installed KerasHub's classes"
@@ -265,14 +283,14 @@ class _Window(io.RawIOBase):
 
 
 def _inspect_config(text: str, found: Inspection) -> None:
-    for value in _walk(json.loads(text)):
+    for value in walk(json.loads(text)):
         if isinstance(value, dict):
             _inspect_object(value, found)
         elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
             found.problems.append(f"its configuration holds the number {value:,}")
 
 
-def _walk(value: Any) -> Iterator[Any]:
+def walk(value: Any) -> Iterator[Any]:
     """Everything in a JSON value, without recursion: nesting may be deep on purpose."""
     stack = [value]
     while stack:
@@ -306,7 +324,7 @@ def _inspect_object(value: dict[str, Any], found: Inspection) -> None:
             if key in FILES_OF_HUB and isinstance(given, str):
                 found.problems.append(f"{name} reads the file {given!r}")
     elif isinstance(registered, str) and ">" in registered:
-        found.problems.append(f"the class {registered!r} is somebody's own")
+        found.names.append((OWN, registered))
     else:
         found.names.append((module if isinstance(module, str) else None, name))
     if name in VOCABULARIES and isinstance(config, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,10 +54,17 @@ def _with_add_options(function: Any) -> Any:
         click.option(
             "--preprocess",
             metavar="FILE|MODE",
-            help="raw, unit, tf, torch, caffe, array, or a JSON or TOML file.",
+            help="raw, unit, tf, torch, caffe, array, audio:RATE, a pipeline in JSON or TOML, or "
+            "a tokenizer.",
         ),
         click.option("--licence", help="SPDX name, such as Apache-2.0."),
         click.option("--trust", is_flag=True, help="Load the file even if it brings code."),
+        click.option(
+            "--custom-objects",
+            type=click.Path(path_type=Path),
+            metavar="FILE.py",
+            help="The model's own layers and functions; the file is run.",
+        ),
         click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be repeated."),
     )
     for option in reversed(options):
@@ -73,8 +81,10 @@ def _add(
     licence: str | None,
     tags: tuple[str, ...],
     trust: bool,
+    custom_objects: Path | None,
 ) -> Result:
-    """Register SOURCE (a .keras or .h5 file, applications:NAME, zoo:NAME) under NAME."""
+    """Register SOURCE under NAME: a .keras or .h5 file, a SavedModel folder, applications:NAME,
+    zoo:NAME, kerashub:DIR."""
     backbone = call.open().backbones.add(
         name,
         source,
@@ -83,6 +93,7 @@ def _add(
         licence=licence,
         tags=_parse_tags(tags),
         trust=trust,
+        custom_objects=custom_objects,
     )
     for warning in backbone.warnings:
         note(f"warning: {warning}")
@@ -216,10 +227,16 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
         ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.reason}"),
         ("trunk", cut.fingerprint),
         *([("verified", _verified(verification))] if verification else []),
-        *([("trusted", f"by {trust['by']}, {trust['at']}")] if trust else []),
+        *([("trusted", _trusted(trust))] if trust else []),
         *(("warning", warning) for warning in backbone.warnings),
     ]
     return Result(_json(backbone), lambda out: out.print(table(None, ("what", ""), rows)))
+
+
+def _trusted(trust: dict[str, Any]) -> str:
+    code = trust.get("custom_objects")
+    what = f" ({code['file']}, sha256 {code['sha256'][:12]})" if code else ""
+    return f"by {trust['by']}, {trust['at']}{what}"
 
 
 def _verified(run: Run) -> str:
