@@ -11,7 +11,7 @@ from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.preprocessing import Files
 from headstart.extractors.sources.applications import open_application
 from headstart.extractors.sources.custom_objects import CustomObjects
-from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite0
+from headstart.extractors.sources.efficientnet_lite import open_efficientnet_lite
 from headstart.extractors.sources.files import (
     NO_CUSTOM_OBJECTS,
     load_model,
@@ -56,7 +56,7 @@ def open_source(
         entry = get_entry(rest)
         if entry.source.startswith("applications:"):
             return open_application(entry.name, scratch)
-        return open_efficientnet_lite0(scratch)
+        return open_efficientnet_lite(entry.name, scratch)
     if colon and scheme == "kerashub":
         return open_kerashub(Path(rest).expanduser(), scratch, files, trust=trust)
     if colon and len(scheme) > 1 and "/" not in scheme and not Path(source).exists():

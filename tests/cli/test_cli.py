@@ -251,6 +251,6 @@ def test_features_show_takes_the_first_letters_of_a_key(trained, run):
 def test_the_zoo_can_be_searched(run):
     names = [entry["name"] for entry in run("zoo", "list", "vgg", "--json").json]
     assert names == ["VGG16", "VGG19"]
-    assert len(run("zoo", "list", "--json").json) == 41
+    assert len(run("zoo", "list", "--json").json) == 45
     assert len(run("zoo", "list", "ResNet*V2", "--json").json) == 3
     assert "Nothing of that name" in run("zoo", "list", "zzz").out

