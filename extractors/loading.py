@@ -58,7 +58,7 @@ def open_source(
             return open_application(entry.name, scratch)
         return open_efficientnet_lite(entry.name, scratch)
     if colon and scheme == "kerashub":
-        return open_kerashub(Path(rest).expanduser(), scratch, files, trust=trust)
+        return open_kerashub(rest, scratch, files, trust=trust)
     if colon and len(scheme) > 1 and "/" not in scheme and not Path(source).exists():
         raise BackboneError(
             f"no backbone source of kind {scheme!r} in {source!r}",

@@ -34,8 +34,17 @@ def test_an_example_equals_plain_keras(name, options, cut, tmp_path, capsys):
     assert found["weights"] == 0  # training a head changes nothing of the backbone
 
 
+@pytest.mark.slow
+def test_news_are_told_apart_by_minilm(tmp_path):
+    found = load("minilm_news").main(tmp_path)
+    assert found["accuracy"] >= 0.95
+    assert found["attached"] <= 1e-4
+    assert found["agreement"] == 1
+
+
 def test_every_example_is_tested():
     assert {file.stem for file in EXAMPLES.glob("*.py")} == {
+        "minilm_news",
         "custom_cnn",
         "lstm_text",
         "vgg16_photos",

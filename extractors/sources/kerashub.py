@@ -1,4 +1,8 @@
-"""KerasHub models from a local preset folder: `kerashub:DIR`."""
+"""KerasHub models from a local folder: `kerashub:DIR?sequence_length=128`.
+
+The folder is a preset that `save_to_preset` wrote, or a model of Hugging Face transformers of a
+family that KerasHub converts (`config.json`, `model.safetensors` and a vocabulary).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
-from headstart.errors import ModelFileError, first_line
+from headstart.errors import BackboneError, ModelFileError, first_line
 from headstart.extractors.keras_graph import is_readable, read_graph
 from headstart.extractors.preprocessing import Files, Preprocessing
 from headstart.extractors.runtime import keras, keras_hub
@@ -21,16 +26,18 @@ from headstart.extractors.tensorflow_graph import read_frozen
 
 TASK, BACKBONE = "task.json", "config.json"
 PREPROCESSORS = ("preprocessor.json", "tokenizer.json", "image_converter.json")
+WEIGHTS = {".bin", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pt", ".safetensors"}
 LONGEST = 512
+LARGEST_LENGTH = 65_536
 STAMP = (1980, 1, 1, 0, 0, 0)
 """The time of every member of the stored archive, so that its bytes say only what it holds."""
 
 
-def open_kerashub(folder: Path, scratch: Path, files: Files, *, trust: bool = False) -> Opened:
+def open_kerashub(text: str, scratch: Path, files: Files, *, trust: bool = False) -> Opened:
     """Load a task (a model with its head) or a backbone from a preset folder.
 
     Args:
-        folder: what `save_to_preset` wrote.
+        text: the folder, and maybe `?sequence_length=…`: how many tokens a text becomes.
         scratch: a folder for the model's file.
         files: where the preprocessor is stored.
         trust: load it even if it brings code.
@@ -39,10 +46,12 @@ def open_kerashub(folder: Path, scratch: Path, files: Files, *, trust: bool = Fa
         ModelFileError: the folder is no preset, or KerasHub cannot load it.
         UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
+    path, _, query = text.partition("?")
+    folder, length = Path(path).expanduser(), _sequence_length(query)
     if not (folder / BACKBONE).is_file():
         raise ModelFileError(
             f"{folder} is no KerasHub preset: it holds no {BACKBONE}",
-            hint="Give a folder written by save_to_preset.",
+            hint="Give a folder written by save_to_preset, or a Hugging Face model's.",
         )
     if not trust:
         for file in sorted([*folder.glob("*.json"), *folder.glob("*.h5")]):
@@ -61,7 +70,7 @@ def open_kerashub(folder: Path, scratch: Path, files: Files, *, trust: bool = Fa
             f"KerasHub cannot load {folder} ({first_line(error)})",
             hint="Check that the folder is whole and fits the installed keras-hub.",
         ) from error
-    pipeline = _preprocessing(folder, model, files)
+    pipeline = _preprocessing(folder, model, files, length)
     if not is_readable(model):
         file = freeze_model(model, scratch)
         return Opened(read_frozen(file), file, "tensorflow", pipeline, is_headless=not is_task)
@@ -82,15 +91,31 @@ def preset_class(file: Path) -> Any:
     return found
 
 
-def _preprocessing(folder: Path, model: Any, files: Files) -> Preprocessing | None:
+def _sequence_length(query: str) -> int:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    length = options.pop("sequence_length", "0")
+    if options:
+        raise BackboneError(
+            f"kerashub: has no option {min(options)!r}",
+            hint="The option is sequence_length.",
+        )
+    if not length.isdecimal() or int(length) > LARGEST_LENGTH:
+        raise BackboneError(
+            f"sequence_length is {length!r}", hint=f"Give 1 to {LARGEST_LENGTH} tokens."
+        )
+    return int(length)
+
+
+def _preprocessing(folder: Path, model: Any, files: Files, length: int) -> Preprocessing | None:
     """The preset's own preprocessor as a step; None where it has none."""
     if not any((folder / name).is_file() for name in PREPROCESSORS):
         return None
     inputs = list(model.inputs)
+    own = 0 if (folder / PREPROCESSORS[0]).is_file() else _longest(model)
     step = {
         "step": "kerashub",
         "preset": files.keep(_archive(folder)),
-        "sequence_length": 0 if (folder / PREPROCESSORS[0]).is_file() else _longest(model),
+        "sequence_length": length or own,
         "inputs": [tensor.name for tensor in inputs] if len(inputs) > 1 else [],
     }
     decode = [{"step": "decode_image"}] if len(inputs[0].shape) == 4 else []
@@ -107,7 +132,7 @@ def _archive(folder: Path) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.suffix != ".h5":
+            if path.is_file() and path.suffix not in WEIGHTS:
                 name = path.relative_to(folder).as_posix()
                 archive.writestr(zipfile.ZipInfo(name, STAMP), path.read_bytes())
     return content.getvalue()
