@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,12 +30,19 @@ class Engine(Protocol):
 
 
 class TensorFlowEngine:
-    """The trunk as one TensorFlow function, in inference mode."""
+    """The trunk as one TensorFlow function, in inference mode.
+
+    Args:
+        trunk: the trunk.
+        limits: for inputs that are row numbers of a table, how many rows it has. A GPU gives
+            zeros for rows that are not there; here that is an error everywhere.
+    """
 
     name = "tensorflow"
 
-    def __init__(self, trunk: Any) -> None:
+    def __init__(self, trunk: Any, limits: Mapping[str, int] | None = None) -> None:
         tf = tensorflow()
+        self._limits = dict(limits or {})
         self._names = [tensor.name for tensor in trunk.inputs]
         specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in trunk.inputs]
         call = tf.function(
@@ -48,10 +56,23 @@ class TensorFlowEngine:
     def run(self, batch: Batch) -> list[np.ndarray]:
         # A trunk below some of the inputs wants only those.
         arrays = [batch[name] for name in self._names] if isinstance(batch, dict) else [batch]
-        outputs = self._call(*map(tensorflow().constant, arrays))
+        for name, array in zip(self._names, arrays, strict=True):
+            self._check_numbers(name, array)
+        try:
+            outputs = self._call(*map(tensorflow().constant, arrays))
+        except tensorflow().errors.OpError as error:
+            raise ValueError(error.message) from error
         if not isinstance(outputs, list | tuple):
             outputs = [outputs]
         return [_storable(output.numpy()) for output in outputs]
+
+    def _check_numbers(self, name: str, numbers: np.ndarray) -> None:
+        rows = self._limits.get(name)
+        if rows is not None and numbers.size and not 0 <= numbers.min() <= numbers.max() < rows:
+            raise ValueError(
+                f"the input {name} holds numbers from {numbers.min()} to {numbers.max()}, its "
+                f"table has {rows:,} rows"
+            )
 
 
 def _storable(features: np.ndarray) -> np.ndarray:

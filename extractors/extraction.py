@@ -21,7 +21,7 @@ from headstart.errors import (
     first_line,
 )
 from headstart.extractors import batches
-from headstart.extractors.batches import Prepared
+from headstart.extractors.batches import Batch, Prepared
 from headstart.extractors.cache import FeatureCache, Rows
 from headstart.extractors.cuts import Cut
 from headstart.extractors.preprocessing import Preprocessing
@@ -74,7 +74,7 @@ class Report:
         feature_keys: feature key by cut.
         skipped_samples: id and reason of every sample left out.
         quarantined: damaged shards that were found and put aside.
-        warnings: what is doubtful about the cuts.
+        warnings: what is doubtful about the cuts and about what reaches the trunk.
     """
 
     backbone: str
@@ -117,6 +117,7 @@ class Extraction:
         cuts: where to cut; all of them are computed in one forward pass.
         manifest: the dataset.
         preprocessing: the backbone's.
+        lint: looks at the first batch that reaches the trunk; gives what is doubtful, in words.
         open_engine: loads the backbone and gives an engine for some of the cuts; called only if
             something has to be computed.
         open_reader: gives a function from a sample to its raw content; likewise.
@@ -135,6 +136,7 @@ class Extraction:
         dataset: str,
         manifest: Manifest,
         preprocessing: Preprocessing,
+        lint: Callable[[Batch], list[str]],
         open_engine: Callable[[Sequence[Cut]], Any],
         open_reader: Callable[[], Callable[[Sample], Any]],
         repository: FeatureRepository,
@@ -154,6 +156,7 @@ class Extraction:
         self._settings = settings
         self._progress = progress
         self._preprocessing = preprocessing
+        self._lint: Callable[[Batch], list[str]] | None = lint
         self._first = {sample.digest: sample for sample in reversed(manifest.samples)}
         self.report = Report(
             backbone=backbone.label,
@@ -264,6 +267,9 @@ class Extraction:
         inputs = batches.stack(
             [prepared for _, prepared in batch], [repr(sample.id) for sample, _ in batch]
         )
+        if self._lint is not None:
+            self.report.warnings += self._lint(inputs)
+            self._lint = None
         try:
             outputs = engine.run(inputs)
         except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:

@@ -158,6 +158,18 @@ class Graph(ABC):
         sizes = [node.weights[0].shape[0] for node in self.nodes if node.is_lookup and node.weights]
         return min(sizes, default=2)
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """For inputs that are row numbers of a table (an Embedding): how many rows it has."""
+        tables = [node for node in self.nodes if node.is_lookup and node.weights and node.inputs]
+        return {
+            self.node(ref).path: min(
+                node.weights[0].shape[0] for node in tables if node.inputs[0] == ref
+            )
+            for ref in self.inputs
+            if any(node.inputs[0] == ref for node in tables)
+        }
+
     def node(self, ref: Ref) -> Any:
         return self.nodes[ref.node]
 

@@ -13,6 +13,7 @@ from typing import Any
 from headstart.errors import PreprocessingError
 from headstart.extractors.cuts import Cut, list_cuts, resolve
 from headstart.extractors.graph import Graph, Ref
+from headstart.extractors.lint import lint_pipeline
 from headstart.extractors.loading import SUFFIXES, open_source
 from headstart.extractors.pipelines import check_fits, from_given
 from headstart.extractors.preprocessing import Preprocessing
@@ -20,8 +21,6 @@ from headstart.extractors.sources.custom_objects import CustomObjects, read_cust
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.storage.artifacts import ArtifactStore
-
-RESCALING = {"Rescaling", "Normalization"}
 
 
 def read_backbone(
@@ -128,19 +127,9 @@ def _preprocessing(
     """The pipeline, and warnings about it."""
     if isinstance(given, Preprocessing):
         check_fits(given, inputs)
-        return given, []
+        return given, lint_pipeline(opened.graph, given, is_given=True)
     if given is None and opened.preprocessing is not None:
         return opened.preprocessing, []
     pipeline = from_given(inputs, given, artifacts)
     check_fits(pipeline, inputs)
-    is_guess = given is None and pipeline.output_size is not None and not _rescales(opened.graph)
-    warning = (
-        "no preprocessing was given: pixels go in as 0..255; if the model was trained on scaled "
-        "pixels, add it again with --preprocess unit, tf, torch, caffe or a file"
-    )
-    return pipeline, [warning] if is_guess else []
-
-
-def _rescales(graph: Graph) -> bool:
-    """Whether one of the first layers rescales pixels by itself."""
-    return any(node.kind in RESCALING for node in graph.nodes[:4])
+    return pipeline, lint_pipeline(opened.graph, pipeline, is_given=given is not None)

@@ -18,6 +18,7 @@ from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.extraction import Extraction, Report, Settings, keys_of
+from headstart.extractors.lint import lint_batch
 from headstart.extractors.loading import SUFFIXES
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import versions
@@ -95,13 +96,15 @@ class Workspace:
         record = self.datasets.get(dataset)
         manifest = self.datasets.manifest(record)
         cache = self.cache()
+        pipeline = self.pipeline(entity)
         load = functools.cache(lambda: self.load_graph(entity))  # once, however many passes
         extraction = Extraction(
             backbone=entity,
             cuts=cuts,
             dataset=dataset,
             manifest=manifest,
-            preprocessing=self.pipeline(entity),
+            preprocessing=pipeline,
+            lint=lambda batch: lint_batch(load(), pipeline, batch),
             open_engine=lambda needed: self.open_engine(entity, needed, load()),
             open_reader=lambda: sources.SampleReader(manifest, record.options).read,
             repository=self.feature_sets,
@@ -173,7 +176,8 @@ class Workspace:
         """An engine that runs the backbone up to the cuts; its graph is loaded if not given."""
         from headstart.extractors.engine import TensorFlowEngine
 
-        return TensorFlowEngine(self.build_trunk(backbone, cuts, graph))
+        graph = graph or self.load_graph(backbone)
+        return TensorFlowEngine(self.build_trunk(backbone, cuts, graph), graph.limits)
 
     def build_trunk(self, backbone: Backbone, cuts: Sequence[Cut], graph: Any = None) -> Any:
         """The trunk as a frozen `keras.Model`, from the artifact after its hash was checked."""

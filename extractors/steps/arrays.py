@@ -49,7 +49,14 @@ def _array(raw: Any, *, shape: Sequence[int | None]) -> np.ndarray:
 
 
 def _cast(value: np.ndarray, *, dtype: str) -> np.ndarray:
-    return np.ascontiguousarray(value, dtype=dtype)
+    cast = np.ascontiguousarray(value, dtype=dtype)
+    if cast.dtype.kind in "iub" and value.dtype.kind != "b" and not np.array_equal(cast, value):
+        wrong = value[cast != value].flat[0]
+        raise SampleUnreadable(
+            f"{wrong} is not a number of type {dtype}, which the backbone takes",
+            hint="Look at the preprocessing: should the samples be scaled, or rounded?",
+        )
+    return cast
 
 
 def _reshape(value: np.ndarray, *, shape: Sequence[int]) -> np.ndarray:
