@@ -112,9 +112,40 @@ def to_keras3(value: Any, path: Path, *, listed: bool = True) -> Any:
     if listed:  # with a module it would be read as Keras 3's own
         for key in ("module", "registered_name", "build_config"):
             converted.pop(key, None)
+        if "inbound_nodes" in converted:
+            converted["inbound_nodes"] = [_node(node) for node in converted["inbound_nodes"]]
     elif isinstance(layer, type):  # inside another layer it is the other way round
         converted.update(module="keras.layers", registered_name=None)
     return converted
+
+
+def _node(node: Any) -> Any:
+    """A layer's call; one that has tensors among its keywords in Keras 3's own form.
+
+    Keras 3 takes the older form, `[[layer, call, tensor, keywords], …]`, but leaves tensors among
+    the keywords (`value=` of an attention) as lists of names and numbers.
+    """
+    if not isinstance(node, list):
+        return node
+    keywords = {key: value for call in node if len(call) > 3 for key, value in call[3].items()}
+    if not any(_is_tensor(value) for value in keywords.values()):
+        return node
+    tensors = [_tensor(call) for call in node]
+    return {
+        "args": tensors if len(tensors) == 1 else [tensors],
+        "kwargs": {k: _tensor(v) if _is_tensor(v) else v for k, v in keywords.items()},
+    }
+
+
+def _is_tensor(value: Any) -> bool:
+    kinds = [type(item) for item in value] if isinstance(value, list) else []
+    return kinds in ([str, int, int], [str, int, int, dict])
+
+
+def _tensor(call: list[Any]) -> dict[str, Any]:
+    """The tensor that a call of a layer gives; its shape and dtype are found when it is built."""
+    config = {"shape": [None], "dtype": "float32", "keras_history": call[:3]}
+    return {"class_name": "__keras_tensor__", "config": config}
 
 
 def _refuse_bare_function(name: str, path: Path) -> None:

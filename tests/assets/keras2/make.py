@@ -89,3 +89,10 @@ save(
 inputs = keras.Input((5,))
 x = keras.activations.relu(layers.Dense(4)(inputs), max_value=6.0)
 save("bare_function", keras.Model(inputs, layers.Dense(2)(x)))
+
+x = tokens = keras.Input((7,), dtype="int32")
+x = layers.Embedding(9, 6)(x)
+attended = layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x)
+x = layers.LayerNormalization(epsilon=1e-6)(layers.Add()([x, attended]))
+x = layers.GlobalAveragePooling1D()(layers.Dropout(0.1)(x))
+save("attention", keras.Model(tokens, layers.Dense(3, activation="softmax")(x)))
