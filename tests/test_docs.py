@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import clean_environment, draw
+from conftest import clean_environment, draw, keras
 from headstart.cli import cli
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +85,64 @@ def test_the_attributes_of_a_shard_are_those_of_the_document(ready):
         for name in shard:
             assert shard[name].fletcher32
             assert f"Dataset `{name}`" in text
+
+
+def nested(folder: Path) -> Path:
+    """A classifier on a backbone on a Sequential of layers: two levels of nesting."""
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    stem = keras.Sequential(
+        [
+            keras.Input((32, 32, 3), name="pixels"),
+            layers.Rescaling(1 / 255, name="rescaling"),
+            layers.Conv2D(16, 3, strides=2, activation="relu", name="conv"),
+        ],
+        name="stem",
+    )
+    image = keras.Input((32, 32, 3), name="image")
+    x = stem(image)
+    y = layers.SeparableConv2D(16, 3, padding="same", name="separable")(x)
+    x = layers.ReLU(name="relu")(layers.Add(name="add")([x, y]))
+    backbone = keras.Model(image, x, name="backbone")
+    model = keras.Sequential(
+        [
+            keras.Input((32, 32, 3), name="image"),
+            backbone,
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(64, activation="relu", name="features"),
+            layers.Dropout(0.5, name="dropout"),
+            layers.Dense(10, activation="softmax", name="classes"),
+        ]
+    )
+    model.save(folder / "nested.keras")
+    return folder / "nested.keras"
+
+
+PASTED = re.compile(r"(<!-- run: (.+?) -->\n```text\n)(.*?)(```)", re.DOTALL)
+
+
+def test_what_is_pasted_into_the_document_is_what_the_commands_print(
+    ws, run, tmp_path, monkeypatch
+):
+    """UPDATE_DOCS=1 pastes it anew. Digests are shown as zeros: a saved model holds the date."""
+    file = ROOT / "docs/backbones.md"
+    ws.backbones.add("vgg16", "applications:VGG16?weights=none")
+    monkeypatch.chdir(nested(tmp_path).parent)
+    ws.backbones.add("nested", "nested.keras", licence="MIT", tags={"team": "birds"})
+    text = file.read_text(encoding="utf-8")
+
+    def paste(match: re.Match[str]) -> str:
+        ran_ = run(*match[2].split())
+        assert ran_.code == 0, ran_.err
+        lines = re.sub(r"[0-9a-f]{64}", "0" * 64, ran_.out).splitlines()
+        assert max(map(len, lines)) <= 80
+        return match[1] + "".join(f"{line.rstrip()}\n" for line in lines) + match[4]
+
+    printed = PASTED.sub(paste, text)
+    assert len(PASTED.findall(text)) == 3
+    if os.environ.get("UPDATE_DOCS"):
+        file.write_text(printed, encoding="utf-8")
+    assert printed == file.read_text(encoding="utf-8")
 
 
 def test_the_preprocessing_file_of_the_document_is_valid(tmp_path):
