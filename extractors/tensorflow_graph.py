@@ -7,7 +7,8 @@ are the tensors at layer scopes: the one tensor that leaves `block1/` is the cut
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -366,23 +367,33 @@ def _shortener(names: Sequence[str]) -> Callable[[str], str]:
     for parts in split:
         for depth in range(common, len(parts) - 1):
             children.setdefault(tuple(parts[common:depth]), set()).add(parts[depth])
-    tops = children.get((), set())
-    endings = {match.group() if (match := NUMBERED.search(top)) else None for top in tops}
-    ending = endings.pop() if len(endings) == 1 else None
+    is_traced_again = _have_one_ending(children.get((), set()))
 
     def shorten(name: str) -> str:
         parts = CALLS.sub("", name).split("/")[common:] or [name]
-        if ending is None:
+        if not is_traced_again:
             return "/".join(parts)
         scopes = [
-            part.removesuffix(ending)
-            if all(child.endswith(ending) for child in children.get(tuple(parts[:depth]), ()))
-            else part
+            _without_ending(part, children.get(tuple(parts[:depth]), {part}))
             for depth, part in enumerate(parts[:-1])
         ]
         return "/".join([*scopes, parts[-1]])
 
     return shorten
+
+
+def _have_one_ending(scopes: set[str]) -> bool:
+    """Whether all end in a number, and most of them in the same one."""
+    endings = Counter(match.group() for scope in scopes if (match := NUMBERED.search(scope)))
+    return endings.total() == len(scopes) > 0 and max(endings.values()) * 2 > len(scopes)
+
+
+def _without_ending(scope: str, siblings: Collection[str]) -> str:
+    """The name without its number, where all siblings have one and no two become the same."""
+    short = Counter(NUMBERED.sub("", sibling) for sibling in siblings)
+    name = NUMBERED.sub("", scope)
+    all_numbered = all(NUMBERED.search(sibling) for sibling in siblings)
+    return name if all_numbered and short[name] == 1 else scope
 
 
 def _digest_of(value: Any) -> str:

@@ -17,7 +17,6 @@ from headstart.registry.entities import CutPoint
 
 TOLERANCE = 1e-5
 BOTTLENECKS = 3
-BATCH = 32
 TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
 
 

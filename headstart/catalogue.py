@@ -109,7 +109,7 @@ class Backbones:
         return self.get(reference).cuts
 
     def verify(
-        self, reference: str, *, dataset: str | None = None, samples: int = 8, seed: int = 0
+        self, reference: str, *, dataset: str | None = None, samples: int = 32, seed: int = 0
     ) -> builtins.list[Check]:
         """Compare trunk and tail with the whole model, on real samples or on random ones.
 

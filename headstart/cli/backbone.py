@@ -29,7 +29,7 @@ def register(cli: click.Group) -> None:
     command(group, "show")(click.argument("name")(_show))
     command(group, "cuts")(click.argument("name")(_cuts))
     dataset = click.option("--dataset", help="Take its first samples; random ones without it.")
-    samples = click.option("--samples", type=int, default=8, show_default=True)
+    samples = click.option("--samples", type=int, default=32, show_default=True)
     seed = click.option("--seed", type=int, default=0, show_default=True)
     command(group, "verify")(click.argument("name")(dataset(samples(seed(_verify)))))
     command(group, "alias")(click.argument("alias")(click.argument("name")(_alias)))

@@ -226,6 +226,23 @@ def test_a_transformer_block_is_cut_with_its_batch_dimension(ws, tmp_path):
     assert_verified(ws, "net")
 
 
+def test_names_are_those_of_the_layers_where_keras_numbers_them_again():
+    from headstart.extractors.tensorflow_graph import _shortener
+
+    def short(*names):
+        shorten = _shortener(names)
+        return [shorten(name) for name in names]
+
+    call = "StatefulPartitionedCall/functional_1/"
+    traced = [f"{call}conv_1/Conv2D", f"{call}pad_1_2/Pad", f"{call}pad_1/Pad", f"{call}out_1/Add"]
+    assert short(*traced) == ["conv/Conv2D", "pad_1/Pad", "pad/Pad", "out/Add"]
+    # Keras 2 numbers layers by itself; those are their names.
+    own = ["model/dense_1/MatMul", "model/dense_2/MatMul", "model/conv_5/Conv2D"]
+    assert short(*own) == ["dense_1/MatMul", "dense_2/MatMul", "conv_5/Conv2D"]
+    # No two become one.
+    assert short("m/a_1/x", "m/a_2/x", "m/b_1/x", "m/c_1/x") == ["a_1/x", "a_2/x", "b/x", "c/x"]
+
+
 def test_read_graph_sends_models_written_in_python_elsewhere():
     with pytest.raises(ModelFileError, match="not a Functional or Sequential"):
         read_graph(Written())

@@ -1,5 +1,8 @@
 """Bottlenecks and tails: trunk then tail is the model; poolings are mask-aware."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +12,10 @@ from conftest import keras, network
 from headstart.errors import BackboneError, LayerNotFound
 from headstart.extractors.cuts import Cut, list_cuts, resolve
 from headstart.extractors.engine import TensorFlowEngine
-from headstart.extractors.keras_graph import read_graph
+from headstart.extractors.keras_graph import KerasGraph, read_graph
+from headstart.extractors.sources.files import load_model
+from headstart.extractors.sources.freezing import freeze_model
+from headstart.extractors.tensorflow_graph import read_frozen
 from headstart.extractors.trunk import build_tail, build_trunk
 from headstart.extractors.verification import verify_graph
 
@@ -227,3 +233,62 @@ def test_poolings_of_sequences_are_refused_for_maps():
     points = list_cuts(read_graph(network()))
     with pytest.raises(LayerNotFound, match=r"for sequences .* shape \(12, 12, 6\). Use |gap"):
         resolve(points, "relu|mean")
+
+
+def renamed(model):
+    """The same model with other layer names, under another head."""
+
+    def clone(layer):
+        config = layer.get_config()
+        return type(layer).from_config({**config, "name": f"other_{config['name']}"})
+
+    other = keras.models.clone_model(model, clone_function=clone)
+    other.set_weights(model.get_weights())
+    return keras.Model(other.input, layers.Dense(7)(other.layers[-1].output))
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@settings(max_examples=10, deadline=None)
+@given(steps)
+def test_the_fingerprint_is_the_same_from_every_format_and_under_other_names(plan):
+    model = random_network(plan)
+    points = list_cuts(read_graph(model))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("model.keras", "model.h5"):
+            file = Path(folder) / name
+            model.save(file)
+            again = list_cuts(read_graph(load_model(file)))
+            assert [p.fingerprint for p in again] == [p.fingerprint for p in points]
+    others = list_cuts(read_graph(renamed(model)))
+    assert {p.fingerprint for p in points} <= {p.fingerprint for p in others}
+
+
+@settings(max_examples=10, deadline=None)
+@given(steps)
+def test_the_fingerprint_changes_with_any_setting_below_the_cut(plan):
+    before = read_graph(random_network([*plan, ("tanh", 0, 0)]))
+    points = list_cuts(before)
+    changed = next(n for n, node in enumerate(before.nodes) if node.kind == "Activation")
+    before.nodes[changed].operation.activation = keras.activations.sigmoid
+    after = list_cuts(KerasGraph(before.nodes, before.inputs, before.outputs, ["out"]))
+    for number, (point, new) in enumerate(zip(points, after, strict=True)):
+        assert (new.fingerprint != point.fingerprint) == bool(before.ancestry[number, changed])
+
+
+@settings(max_examples=8, deadline=None)
+@given(steps)
+def test_the_frozen_graph_of_a_model_is_cut_like_the_model(plan):
+    """Trunk then tail is the model at every bottleneck, and the defaults have the same numbers."""
+    model = random_network(plan)
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    whole = np.asarray(model(x))
+    with tempfile.TemporaryDirectory() as folder:
+        graph = read_frozen(freeze_model(model, Path(folder)))
+    points = list_cuts(graph)
+    for point in [point for point in points if point.is_bottleneck and point.input][:-1]:
+        features = build_trunk(graph, [Cut(point)])(x)
+        np.testing.assert_allclose(build_tail(graph, point)(features), whole, atol=1e-5)
+    plain = read_graph(model)
+    ours = build_trunk(graph, [resolve(points, None)])(x)
+    theirs = build_trunk(plain, [resolve(list_cuts(plain), None)])(x)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
