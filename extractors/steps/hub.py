@@ -76,6 +76,7 @@ STEPS = {
         },
         file="preset",
         open=_open_preprocessor,
-        words="the KerasHub preprocessor of the preset {preset:.12}",
+        words="the KerasHub preprocessor of the preset {preset:.12}, sequence length "
+        "{sequence_length} (0: its own)",
     ),
 }

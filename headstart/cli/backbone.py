@@ -156,7 +156,8 @@ def _cuts(call: Call, name: str) -> Result:
         for cut in backbone.cuts:
             others = [name for name in cut.default_of if name not in default.default_of]
             if others:
-                out.print(text(f"Of output {', '.join(others)}, {cut.name}: {cut.reason}."))
+                names = ", ".join(f"default:{name}" for name in others)
+                out.print(text(f"*{names}, {cut.name}: {cut.reason}."))
         out.print("|: a bottleneck, all paths from the input to the output pass through it.")
 
     return Result([_cut_json(cut) for cut in backbone.cuts], show)
@@ -254,11 +255,12 @@ def _json(backbone: Backbone) -> dict[str, Any]:
 
 
 def _mark(cut: CutPoint) -> str:
-    if cut.is_default:
-        return "default"
-    if cut.default_of:
-        return f"default:{cut.default_of[0]}"
-    return "classes" if cut.warning else ("|" if cut.is_bottleneck else "")
+    words = [
+        "|" if cut.is_bottleneck else "",
+        "default" if cut.is_default else "default*" if cut.default_of else "",
+        "classes" if cut.warning else "",
+    ]
+    return " ".join(word for word in words if word)
 
 
 def _cut_json(cut: CutPoint) -> dict[str, Any]:

@@ -168,8 +168,7 @@ def test_the_default_of_another_output_has_a_name(ws, run):
     assert resolve(points, "default").name == resolve(points, "default:kind").name == "trunk"
     assert resolve(points, "default:age").name == "old"
     out = run("backbone", "cuts", "net").out
-    assert "default:age" in out
-    assert "Of output age, old: the input of age (Dense), the last layer with weights." in out
+    assert "*default:age, old: the input of age (Dense), the last layer with weights." in out
     with pytest.raises(LayerNotFound, match="Did you mean 'age'"):
         resolve(points, "default:aeg")
     with pytest.raises(LayerNotFound, match="It has one output"):
