@@ -17,6 +17,7 @@ from headstart.extractors.sources.files import (
     load_model,
     open_file,
     open_model,
+    open_weights,
 )
 from headstart.extractors.sources.kerashub import open_kerashub
 from headstart.extractors.sources.opened import Opened
@@ -33,6 +34,7 @@ def open_source(
     *,
     trust: bool = False,
     custom: CustomObjects = NO_CUSTOM_OBJECTS,
+    architecture: Path | None = None,
 ) -> Opened:
     """Open whatever `backbone add` was given.
 
@@ -43,6 +45,7 @@ def open_source(
         files: where files that its preprocessing needs are stored.
         trust: load a file even if it brings code.
         custom: layers and functions of the user's own, for a file that needs them.
+        architecture: for a file of weights alone, where its architecture is.
 
     Raises:
         BackboneError: it cannot be opened; the message says why.
@@ -65,6 +68,8 @@ def open_source(
             hint="Give a .keras or .h5 file, a SavedModel folder, applications:NAME, zoo:NAME or "
             "kerashub:DIR.",
         )
+    if architecture is not None:
+        return open_weights(Path(source).expanduser(), architecture, scratch, trust=trust)
     return open_file(Path(source).expanduser(), scratch, trust=trust, custom=custom)
 
 

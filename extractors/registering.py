@@ -34,6 +34,7 @@ def read_backbone(
     tags: dict[str, str] | None = None,
     trust: bool = False,
     custom_objects: str | Path | None = None,
+    architecture: str | Path | None = None,
 ) -> Backbone:
     """Open a source and describe it as a backbone; its file is copied into `artifacts`.
 
@@ -48,13 +49,21 @@ def read_backbone(
         trust: load the file even if it brings code; recorded with user, time and sha256.
         custom_objects: a Python file with the model's own layers and functions; it is run, and
             recorded likewise.
+        architecture: for a file of weights alone, a saved model or JSON with its architecture.
 
     Raises:
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
     """
     custom = read_custom_objects(None if custom_objects is None else Path(custom_objects))
     with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
-        opened = open_source(source, Path(scratch), artifacts, trust=trust, custom=custom)
+        opened = open_source(
+            source,
+            Path(scratch),
+            artifacts,
+            trust=trust,
+            custom=custom,
+            architecture=None if architecture is None else Path(architecture),
+        )
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]
         pipeline, warnings = _preprocessing(opened, inputs, preprocess, artifacts)

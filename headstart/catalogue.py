@@ -70,6 +70,7 @@ class Backbones:
         tags: dict[str, str] | None = None,
         trust: bool = False,
         custom_objects: str | Path | None = None,
+        architecture: str | Path | None = None,
     ) -> Backbone:
         """Register a backbone; the same name with another model is its next version.
 
@@ -84,6 +85,7 @@ class Backbones:
             tags: free keys and values.
             trust: load the file even if it brings code; recorded with user, time and sha256.
             custom_objects: a Python file with the model's own layers and functions; it is run.
+            architecture: for a file of weights alone, a saved model or JSON with its architecture.
         """
         check_name(name, "backbone")
         backbone = read_backbone(
@@ -96,6 +98,7 @@ class Backbones:
             tags=tags,
             trust=trust,
             custom_objects=custom_objects,
+            architecture=architecture,
         )
         return self._repository.add(backbone)
 

@@ -106,7 +106,8 @@ class Head:
         What is in the cache is not run through the backbone again.
 
         Args:
-            paths: files; folders, whose images are taken; `.npy` and `.npz` arrays, row by row.
+            paths: files; folders, whose pictures, sounds and texts are taken; `.npy`, `.npz` and
+                tables (`.csv`, `.tsv`, `.jsonl`), row by row.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
 
         Raises:
@@ -248,6 +249,9 @@ def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
         elif path.suffix.lower() in sources.ARRAY_SUFFIXES:
             for row, value in enumerate(sources.load_arrays(path, {})["values"]):
                 yield _Item(f"{path}[{row}]", sources.to_raw(value))
+        elif path.suffix.lower() in sources.TABLE_SUFFIXES:
+            rows = sources.Table(path, {}, is_labelled=False)
+            yield from (_Item(f"{path}[{row.number}]", rows.raw(row.number)) for row in rows)
         else:
             yield _Item(str(path), path.read_bytes())
 

@@ -18,7 +18,7 @@ class FileRow:
 
     id: str
     path: Path
-    label: Label
+    label: Label | None
     split: str | None = None
 
 

@@ -53,7 +53,7 @@ class TableRow:
     number: int
     where: str
     id: str
-    label: Label
+    label: Label | None
     split: str | None
     content: Row
 
@@ -61,14 +61,20 @@ class TableRow:
 class Table:
     """A table file: its rows, and what each sample takes from its row.
 
+    Args:
+        source: the file.
+        options: which columns hold what; see `dataset add`.
+        is_labelled: whether it must have labels.
+
     Raises:
         DatasetError: it cannot be read, or has no columns for what is needed.
     """
 
-    def __init__(self, source: Path, options: Options) -> None:
+    def __init__(self, source: Path, options: Options, *, is_labelled: bool = True) -> None:
         self.source = source
         columns, self._rows = _read(source)
-        self._label = _column(source, columns, options.get("label_column"), LABEL_COLUMNS, "label")
+        find_label = _column if is_labelled else _optional_column
+        self._label = find_label(source, columns, options.get("label_column"), LABEL_COLUMNS)
         self._id = _optional_column(source, columns, options.get("id_column"), ID_COLUMNS)
         self._split = _optional_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self.values = self._choose_values(columns, options)
@@ -92,7 +98,7 @@ class Table:
                 number=number,
                 where=where,
                 id=id_,
-                label=_cell(row, self._label, where),
+                label=_cell(row, self._label, where) if self._label else None,
                 split=checked_split(_text(row.get(self._split or "")), where),
                 content=row,
             )
@@ -236,14 +242,12 @@ def _read_jsonl(source: Path, lines: Any) -> Iterator[tuple[str, Row]]:
         yield f"{source}, line {number}", row
 
 
-def _column(
-    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str], what: str
-) -> str:
+def _column(source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]) -> str:
     found = _optional_column(source, columns, given, usual)
     if found is None:
         raise DatasetError(
-            f"{source} has no {what} column; its columns are {', '.join(columns) or 'none'}",
-            hint=f"Name it with --{what}-column.",
+            f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
+            hint="Name it with --label-column.",
         )
     return found
 

@@ -17,7 +17,12 @@ from headstart.extractors.keras_graph import is_readable, is_unbuilt_sequential,
 from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
 from headstart.extractors.sources.custom_objects import CustomObjects
 from headstart.extractors.sources.freezing import freeze_model
-from headstart.extractors.sources.inspection import APPLICATIONS, check_file, walk
+from headstart.extractors.sources.inspection import (
+    APPLICATIONS,
+    check_file,
+    check_weights,
+    walk,
+)
 from headstart.extractors.sources.keras2 import is_keras2, load_keras2
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.sources.saved_model import freeze_saved_model, is_saved_model
@@ -56,6 +61,56 @@ def open_file(
     if is_readable(model) or is_unbuilt_sequential(model):
         return Opened(read_graph(model), path, format_of(path))
     return _open_frozen(freeze_model(model, scratch))
+
+
+def open_weights(path: Path, architecture: Path, scratch: Path, *, trust: bool = False) -> Opened:
+    """Open weights alone, with the architecture from another file.
+
+    Args:
+        path: `NAME.weights.h5`, or the older `.h5` without a `model_config`.
+        architecture: a saved model whose own weights are left, or `.json` of `model.to_json()`.
+        scratch: a folder for the model's file.
+        trust: load files even if they bring code.
+
+    Raises:
+        ModelFileError: one of the files cannot be read, or the weights do not fit.
+        UnsafeModel: one of them could run code, and `trust` is not given.
+    """
+    if architecture.suffix == ".json":
+        model = _model_from_json(architecture, trust=trust)
+    else:
+        model = load_model(architecture, trust=trust)
+    if not path.is_file():
+        raise ModelFileError(f"no weights file {path}", hint="Check the path.")
+    if not trust:
+        check_weights(path)
+    try:
+        model.load_weights(path)
+    except Exception as error:  # Keras raises whatever h5py and its layers raise
+        raise ModelFileError(
+            f"the weights of {path} do not fit the architecture of {architecture} "
+            f"({first_line(error)})",
+            hint="Give the architecture that they were trained with.",
+        ) from error
+    file = scratch / "model.keras"
+    model.save(file)
+    return open_file(file, scratch, trust=trust)
+
+
+def _model_from_json(path: Path, *, trust: bool) -> Any:
+    if not path.is_file():
+        raise ModelFileError(f"no architecture file {path}", hint="Check the path.")
+    if not trust:
+        check_file(path)
+    try:
+        return keras().models.model_from_json(
+            path.read_text(encoding="utf-8"), custom_objects=_application_layers()
+        )
+    except Exception as error:  # Keras raises whatever its layers raise
+        raise ModelFileError(
+            f"Keras cannot build the architecture of {path} ({first_line(error)})",
+            hint="Write it with model.to_json() from Keras 3, or give a saved model.",
+        ) from error
 
 
 def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
@@ -226,6 +281,6 @@ def _damaged(path: Path, reason: str) -> ModelFileError:
 def _weights_only(path: Path) -> WeightsOnly:
     return WeightsOnly(
         f"{path} holds weights but no architecture",
-        hint=f"Name the architecture: applications:NAME?weights={path.name}, or save the whole "
-        "model with model.save('NAME.keras').",
+        hint="Name the architecture with --architecture FILE (a saved model, or JSON), or "
+        f"applications:NAME?weights={path.name}.",
     )

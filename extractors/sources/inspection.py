@@ -105,13 +105,27 @@ def check_file(path: Path, own: Collection[str] = ()) -> None:
         )
 
 
-def inspect_file(path: Path) -> Inspection:
+def check_weights(path: Path) -> None:
+    """Refuse an HDF5 file of weights alone that points elsewhere or claims absurd sizes.
+
+    Raises:
+        UnsafeModel: it does; the message says how.
+    """
+    found = inspect_file(path, weights=True)
+    if found.problems:
+        raise UnsafeModel(
+            f"{path} is refused: {found.problems[0]}",
+            hint="If you know where it comes from and trust it, add it with --trust.",
+        )
+
+
+def inspect_file(path: Path, *, weights: bool = False) -> Inspection:
     """Look into a file in a child process with limits.
 
     Raises:
         ModelFileError: the child died or took too long.
     """
-    command = [sys.executable, "-P", "-m", __name__, str(path)]
+    command = [sys.executable, "-P", "-m", __name__, str(path), *(["--weights"] * weights)]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         found = json.loads(ran.stdout)
@@ -178,7 +192,7 @@ def _problem(module: str | None, name: str) -> str | None:
 # What follows runs in the child process.
 
 
-def _inspect(path: Path) -> Inspection:
+def _inspect(path: Path, weights: bool) -> Inspection:
     found = Inspection()
     try:
         if path.suffix == ".keras":
@@ -190,7 +204,7 @@ def _inspect(path: Path) -> Inspection:
                 found.problems.append("it is absurdly long")
             else:
                 _inspect_config(text.decode(), found)
-        elif path.name.endswith(".weights.h5"):
+        elif weights or path.name.endswith(".weights.h5"):
             with h5py.File(path, "r", locking=False) as file:
                 _inspect_hdf5(file, path.stat().st_size, found)
         else:
@@ -372,4 +386,4 @@ def _limit() -> None:
 
 if __name__ == "__main__":
     _limit()
-    sys.stdout.write(json.dumps(vars(_inspect(Path(sys.argv[1])))))
+    sys.stdout.write(json.dumps(vars(_inspect(Path(sys.argv[1]), "--weights" in sys.argv[2:]))))

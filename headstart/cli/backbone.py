@@ -60,6 +60,12 @@ def _with_add_options(function: Any) -> Any:
         click.option("--licence", help="SPDX name, such as Apache-2.0."),
         click.option("--trust", is_flag=True, help="Load the file even if it brings code."),
         click.option(
+            "--architecture",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="For weights alone: a saved model, or JSON, with their architecture.",
+        ),
+        click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
             metavar="FILE.py",
@@ -82,6 +88,7 @@ def _add(
     tags: tuple[str, ...],
     trust: bool,
     custom_objects: Path | None,
+    architecture: Path | None,
 ) -> Result:
     """Register SOURCE under NAME: a .keras or .h5 file, a SavedModel folder, applications:NAME,
     zoo:NAME, kerashub:DIR."""
@@ -94,6 +101,7 @@ def _add(
         tags=_parse_tags(tags),
         trust=trust,
         custom_objects=custom_objects,
+        architecture=architecture,
     )
     for warning in backbone.warnings:
         note(f"warning: {warning}")

@@ -2,10 +2,11 @@
 
 import hashlib
 
+import h5py
 import numpy as np
 import pytest
 
-from conftest import keras
+from conftest import keras, network
 from headstart.errors import ModelFileError, UnsafeModel
 
 CODE = """
@@ -156,3 +157,54 @@ class Written(keras.Model):
     )
     assert backbone.default_cut.name == "hidden"
     np.testing.assert_allclose(features(ws, "written", rows), expected, atol=1e-5)
+
+
+# Weights alone, with their architecture
+
+
+@pytest.fixture
+def weights(tmp_path, model):
+    model.save_weights(tmp_path / "net.weights.h5")
+    (tmp_path / "net.json").write_text(model.to_json())
+    other = network(seed=7)
+    other.save(tmp_path / "other.keras")
+    return tmp_path / "net.weights.h5"
+
+
+@pytest.mark.parametrize("architecture", ["net.json", "other.keras"])
+def test_weights_are_taken_with_an_architecture(ws, run, model, weights, architecture):
+    file = weights.parent / architecture
+    added = run("backbone", "add", "net", weights, "--architecture", file, "--preprocess", "unit")
+    assert added.code == 0, added.err
+    rows = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
+    by_hand = keras.Model(model.input, model.get_layer("features").output)
+    np.testing.assert_allclose(features(ws, "net", rows), by_hand(rows), atol=1e-5)
+
+
+def test_weights_that_do_not_fit_are_refused(ws, fails, weights):
+    network(classes=5).save(weights.parent / "five.keras")
+    message = fails(
+        "backbone", "add", "x", weights, "--architecture", weights.parent / "five.keras"
+    )
+    assert "do not fit the architecture of" in message
+    message = fails("backbone", "add", "x", weights, "--architecture", weights.parent / "no.json")
+    assert "no architecture file" in message
+    message = fails("backbone", "add", "x", weights)
+    assert "--architecture FILE" in message
+
+
+def test_weights_that_point_elsewhere_are_refused(ws, fails, weights):
+    with h5py.File(weights, "a") as file:
+        file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "/")
+    message = fails("backbone", "add", "x", weights, "--architecture", weights.parent / "net.json")
+    assert "is refused: /elsewhere is a ExternalLink" in message
+
+
+def test_an_architecture_that_brings_code_is_refused(ws, fails, weights):
+    x = keras.Input((3,))
+    model = keras.Model(x, keras.layers.Lambda(lambda v: v + 1, output_shape=(3,))(x))
+    (weights.parent / "lambda.json").write_text(model.to_json())
+    message = fails(
+        "backbone", "add", "x", weights, "--architecture", weights.parent / "lambda.json"
+    )
+    assert "a Lambda layer" in message

@@ -227,6 +227,18 @@ def test_a_head_predicts_texts_as_its_attached_model_does(ws, run, texts, vocabu
     np.testing.assert_allclose([p.probability for p in said], probabilities.max(axis=1), atol=1e-4)
 
 
+def test_a_head_predicts_the_rows_of_a_table(ws, run, texts, vocabulary):
+    file, rows = texts
+    ws.backbones.add("bert", bert_like(), preprocess=str(vocabulary))
+    ws.datasets.add("texts", file)
+    head = ws.heads.train("kind", ws.extract("bert", "texts"), hs.Linear())
+    said = head.predict([file])
+    assert [p.name for p in said] == [f"{file}[{number}]" for number in range(len(rows))]
+    unlabelled = file.with_name("new.csv")
+    unlabelled.write_text("text\nthe cat sat\n")
+    assert run("head", "predict", "kind", unlabelled).code == 0
+
+
 def sine(path, seconds, rate, channels, pitch):
     time = np.arange(int(seconds * rate)) / rate
     wave = 0.4 * np.sin(2 * np.pi * pitch * time)

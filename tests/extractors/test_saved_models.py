@@ -1,6 +1,8 @@
 """SavedModels of every make, and models written in Python: frozen, cut, extracted, attached."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import headstart as hs
-from conftest import keras, network
+from conftest import clean_environment, keras, network
 from headstart.errors import ModelFileError, UnsafeModel
 from headstart.extractors.keras_graph import read_graph
 
@@ -394,3 +396,76 @@ def test_a_table_of_words_is_refused_with_the_way_on(ws, tmp_path):
     model.export(tmp_path / "model", verbose=False)
     with pytest.raises(ModelFileError, match="table"):
         ws.backbones.add("net", tmp_path / "model")
+
+
+# Several inputs and outputs
+
+
+def two_towers():
+    left, right = keras.Input((4,), name="left"), keras.Input((3,), name="right")
+    both = layers.Concatenate(name="both")([layers.Dense(5, name="l")(left), right])
+    hidden = layers.Dense(6, activation="relu", name="hidden")(both)
+    kind = layers.Dense(3, activation="softmax", name="kind")(hidden)
+    return keras.Model([left, right], {"age": layers.Dense(1, name="age")(both), "kind": kind})
+
+
+def test_a_saved_model_with_several_inputs_and_outputs(ws, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = two_towers()
+    model.export(tmp_path / "exported", verbose=False)
+    backbone = ws.backbones.add("net", tmp_path / "exported")
+    assert [tensor["name"] for tensor in backbone.inputs] == ["left", "right"]
+    defaults = {output: cut.name for cut in backbone.cuts for output in cut.default_of}
+    assert defaults == {"age": "both", "kind": "hidden"}
+    rng = np.random.default_rng(0)
+    x = {"left": rng.random((6, 4), np.float32), "right": rng.random((6, 3), np.float32)}
+    by_hand = keras.Model(model.input, model.get_layer("hidden").output)
+    assert_close(features(ws, "net@default:kind", x), by_hand([x["left"], x["right"]]))
+    assert_verified(ws, "net")
+    np.savez(tmp_path / "d.npz", **x, y=[0, 1] * 3)
+    ws.datasets.add("d", tmp_path / "d.npz")
+    rows = ws.extract("net@default:kind", "d").to_numpy()
+    assert_close(rows, by_hand([x["left"], x["right"]]))
+
+
+class Named(keras.Model):
+    """Called with a dictionary."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(5, name="hidden")
+        self.out = layers.Dense(2, name="out")
+
+    def call(self, inputs):
+        return {"score": self.out(self.hidden(inputs["a"]) * inputs["b"])}
+
+
+def test_a_model_called_with_names_keeps_them(ws):
+    model = Named()
+    rng = np.random.default_rng(0)
+    x = {"a": rng.random((4, 3), np.float32), "b": rng.random((4, 5), np.float32)}
+    model(x)
+    backbone = ws.backbones.add("net", model)
+    assert [tensor["name"] for tensor in backbone.inputs] == ["a", "b"]
+    assert_close(features(ws, "net", x), model.hidden(x["a"]) * x["b"])
+    assert_verified(ws, "net")
+
+
+def test_an_attached_frozen_graph_is_loaded_by_another_process(ready, tmp_path):
+    model = network()
+    model.export(tmp_path / "exported", verbose=False)
+    ready.backbones.add("frozen", tmp_path / "exported", preprocess="unit")
+    head = ready.heads.train("tint", ready.extract("frozen", "pics"), hs.Linear())
+    attached = head.attach(tmp_path / "classifier.keras")
+    x = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
+    np.save(tmp_path / "x.npy", x)
+    program = (
+        "import sys, numpy as np, headstart.extractors.frozen_graph\n"
+        "import keras\n"
+        "model = keras.saving.load_model('classifier.keras')\n"
+        "np.save('y.npy', model.predict(np.load('x.npy'), verbose=0))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=clean_environment(), check=True
+    )
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), attached(x), atol=1e-6)
