@@ -24,6 +24,7 @@ from headstart.extractors import batches
 from headstart.extractors.batches import Batch, Prepared
 from headstart.extractors.cache import FeatureCache, Rows
 from headstart.extractors.cuts import Cut
+from headstart.extractors.lint import lint_cuts
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.registry.entities import Backbone, Failure, FeatureSet
 from headstart.registry.features import FeatureRepository
@@ -165,7 +166,7 @@ class Extraction:
             feature_keys=keys_of(backbone, cuts),
             samples=len(manifest.samples),
             unique=manifest.unique,
-            warnings=[cut.point.warning for cut in cuts if cut.point.warning],
+            warnings=lint_cuts(backbone, cuts),
         )
 
     def run(self) -> Report:

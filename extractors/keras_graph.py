@@ -83,7 +83,8 @@ class KerasNode(Node):
 
     @property
     def is_lookup(self) -> bool:
-        return self.kind == "Embedding"
+        is_embedding = isinstance(self.operation, keras().layers.Embedding)
+        return is_embedding or self.kind == "PositionEmbedding"
 
     @property
     def is_recurrent(self) -> bool:

@@ -7,6 +7,7 @@ scale, the offset and the order of the channels, whoever applied them: the pipel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,13 @@ import numpy as np
 
 from headstart.errors import SampleUnreadable
 from headstart.extractors.batches import Batch
+from headstart.extractors.cuts import Cut
 from headstart.extractors.graph import Graph
 from headstart.extractors.pipelines import MODES
+from headstart.extractors.pooling import MASKED
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras
+from headstart.registry.entities import Backbone
 
 FAMILIES: dict[str, tuple[set[str], str]] = {
     "VGG": ({"block1_conv1", "block1_conv2", "block1_pool"}, "caffe"),
@@ -33,6 +37,9 @@ FAMILIES: dict[str, tuple[set[str], str]] = {
 }
 """Families of keras.applications that do not rescale by themselves: layers by which each is known,
 and the mode of its own `preprocess_input`."""
+
+RANDOM = re.compile(r"^(Stateless|Stateful)?(Random|Truncated|Parameterized|Multinomial|Uniform)")
+"""Operations of TensorFlow that draw random numbers: a dropout that was left on, mostly."""
 
 PROBES = np.array([[0, 0, 0], [255, 255, 255], [200, 120, 30]], np.uint8)
 SMALLEST, LARGEST = 0.2, 50.0
@@ -72,6 +79,28 @@ def lint_pipeline(graph: Graph, pipeline: Preprocessing, *, is_given: bool) -> l
             "scaled pixels, add it again with --preprocess unit, tf, torch, caffe or a file"
         ]
     return []
+
+
+def lint_graph(graph: Graph) -> list[str]:
+    """What is doubtful about a graph by itself, in words."""
+    drawing = next((node for node in graph.nodes if RANDOM.match(node.kind)), None)
+    if drawing is None:
+        return []
+    return [
+        f"{drawing.path} ({drawing.kind}) draws random numbers, so no two runs give the same "
+        "features; save the model again for inference"
+    ]
+
+
+def lint_cuts(backbone: Backbone, cuts: Sequence[Cut]) -> list[str]:
+    """What is doubtful about the cuts that were asked for, in words."""
+    warnings = [cut.point.warning for cut in cuts if cut.point.warning]
+    for cut in cuts:
+        if backbone.format == "tensorflow" and cut.pooling in MASKED and cut.mask is None:
+            warnings.append(
+                f"{cut.name} counts every step, padding too: a frozen graph carries no mask"
+            )
+    return warnings
 
 
 def lint_batch(graph: Graph, pipeline: Preprocessing, batch: Batch) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from headstart.errors import PreprocessingError
 from headstart.extractors.cuts import Cut, list_cuts, resolve
 from headstart.extractors.graph import Graph, Ref
-from headstart.extractors.lint import lint_pipeline
+from headstart.extractors.lint import lint_graph, lint_pipeline
 from headstart.extractors.loading import SUFFIXES, open_source
 from headstart.extractors.pipelines import check_fits, from_given
 from headstart.extractors.preprocessing import Preprocessing
@@ -75,6 +75,7 @@ def read_backbone(
                 hint=f"Add it with --cut '{chosen.point.name}' and extract from '{cut}'.",
             )
         artifact = artifacts.put(opened.file, SUFFIXES[opened.format])
+    warnings += lint_graph(graph)
     if chosen.point.warning:
         warnings.append(chosen.point.warning)
     return Backbone(

@@ -156,7 +156,10 @@ def _check_batch(inputs: dict[str, Any], folder: Path) -> None:
     for name, tensor in inputs.items():
         shape = tensor.shape
         if shape.rank is None or shape.rank < 1:
-            raise ModelFileError(f"{folder}: the input {name!r} has no fixed number of axes")
+            raise ModelFileError(
+                f"{folder}: the input {name!r} is not a batch of samples (shape {shape})",
+                hint="Save it again with a signature that takes batches alone.",
+            )
         if shape[0] is not None:
             raise ModelFileError(
                 f"{folder} takes batches of exactly {shape[0]} (input {name!r})",

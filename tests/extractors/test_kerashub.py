@@ -54,6 +54,11 @@ def test_a_text_classifier_is_added_with_its_preprocessor(ws, tmp_path, texts):
         "padding_mask",
         "segment_ids",
     }
+    _, cuts = ws.resolve("bert")
+    engine = ws.open_engine(backbone, cuts)
+    wrong = {t["name"]: np.full((1, 9), 99, np.int32) for t in backbone.inputs}
+    with pytest.raises(ValueError, match="holds numbers from 99 to 99, its table has"):
+        engine.run(wrong)
     given = preprocessor(texts)
     by_hand = task.backbone(given)
     view = ws.extract("bert", "texts")

@@ -469,3 +469,31 @@ def test_an_attached_frozen_graph_is_loaded_by_another_process(ready, tmp_path):
         [sys.executable, "-c", program], cwd=tmp_path, env=clean_environment(), check=True
     )
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), attached(x), atol=1e-6)
+
+
+def test_a_dropout_that_was_left_on_is_warned_of(ws, tmp_path):
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 4), name="x")])
+        def __call__(self, x):
+            return tf.nn.dropout(x @ tf.ones((4, 3)), 0.5) @ tf.ones((3, 2))
+
+    tf.saved_model.save(Module(), str(tmp_path / "module"))
+    (warning,) = ws.backbones.add("net", tmp_path / "module").warnings
+    assert "draws random numbers" in warning
+    checks = ws.backbones.verify("net")
+    assert not next(check for check in checks if "run twice" in check.what).ok
+
+
+def test_a_mean_over_padding_is_warned_of(ws, tmp_path):
+    tokens = keras.Input((5,), dtype="int32", name="tokens")
+    x = layers.Embedding(9, 3, mask_zero=True, name="words")(tokens)
+    x = layers.LSTM(3, return_sequences=True, name="steps")(x)
+    model = keras.Model(tokens, layers.Dense(2)(layers.LSTM(3)(x)))
+    model.export(tmp_path / "exported", verbose=False)
+    ws.backbones.add("frozen", tmp_path / "exported")
+    ws.backbones.add("keras", model)
+    np.savez(tmp_path / "d.npz", x=np.array([[1, 2, 0, 0, 0]] * 4, "int32"), y=[0, 1, 0, 1])
+    ws.datasets.add("d", tmp_path / "d.npz")
+    (warning,) = ws.extract("frozen@steps|mean", "d").report.warnings
+    assert "a frozen graph carries no mask" in warning
+    assert ws.extract("keras@steps|mean", "d").report.warnings == []
