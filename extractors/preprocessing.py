@@ -150,8 +150,12 @@ class Preprocessing:
 
     @cached_property
     def _runners(self) -> dict[str, list[Callable[[Any], Any]]]:
-        chains = self.inputs or {"": self.steps}
-        return {name: [self._runner(step) for step in steps] for name, steps in chains.items()}
+        return {name: [self._runner(s) for s in steps] for name, steps in self.chains.items()}
+
+    @property
+    def chains(self) -> Mapping[str, Steps]:
+        """The steps of each input by its name; of the only one under an empty name."""
+        return self.inputs or {"": self.steps}
 
     def _runner(self, step: dict[str, Any]) -> Callable[[Any], Any]:
         kind = STEPS[step["step"]]

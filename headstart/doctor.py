@@ -10,6 +10,8 @@ from pathlib import Path
 
 from headstart.config import Config, load_config
 from headstart.errors import HeadstartError
+from headstart.extractors.steps import files_of
+from headstart.registry.entities import Backbone
 
 PACKAGES = (
     "tensorflow",
@@ -21,6 +23,8 @@ PACKAGES = (
     "pillow",
     "scikit-learn",
 )
+EXTRAS = {"keras-hub": "hub", "tokenizers": "text", "soundfile": "audio", "psycopg": "postgres"}
+"""Packages that some backbones or workspaces want, and the extra that brings each."""
 ENOUGH_SPACE = 1 << 30
 
 
@@ -37,6 +41,7 @@ def examine(root: Path) -> list[Check]:
     """All checks, the installation's first; nothing is changed."""
     checks = [Check("Python", platform.python_version(), True)]
     checks += [_package(name) for name in PACKAGES]
+    checks += [_optional(name, extra) for name, extra in EXTRAS.items()]
     try:
         config = load_config(root)
     except HeadstartError as error:
@@ -54,6 +59,11 @@ def _package(name: str) -> Check:
         return Check(name, "not installed", False)
 
 
+def _optional(name: str, extra: str) -> Check:
+    check = _package(name)
+    return check if check.ok else Check(name, f"not installed (extra {extra})", True)
+
+
 def _registry(config: Config) -> list[Check]:
     from headstart.registry import schema
     from headstart.registry.backbones import BackboneRepository
@@ -69,13 +79,21 @@ def _registry(config: Config) -> list[Check]:
     except HeadstartError as error:
         return [Check("database", str(error), False)]
     stored = {file.stem for file in config.artifacts.rglob("*") if file.is_file()}
-    lost = [b.label for b in backbones if b.artifact_digest not in stored]
+    lost = [b.label for b in backbones if not {b.artifact_digest, *_parts(b)} <= stored]
     gone = [s.file for s in shards if not (config.features / s.file).exists()]
     return [
         Check("database", f"schema {schema.HEAD}", True),
         Check("model files", _lost(len(backbones), lost), not lost),
         Check("shards", _lost(len(shards), gone), not gone),
     ]
+
+
+def _parts(backbone: Backbone) -> list[str]:
+    """sha256 of the files that the backbone's preprocessing needs, such as its tokenizer."""
+    from headstart.extractors.preprocessing import Preprocessing
+
+    pipeline = Preprocessing.from_json(backbone.preprocessing)
+    return [digest for steps in pipeline.chains.values() for digest in files_of(steps)]
 
 
 def _lost(count: int, lost: list[str]) -> str:

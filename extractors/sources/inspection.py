@@ -174,7 +174,9 @@ def _problem(module: str | None, name: str) -> str | None:
     if module == OWN:
         return f"the class {name!r} is somebody's own"
     if module == HUB:
-        known = keras().saving.get_registered_object(f"{HUB}>{name}") if _has_hub() else None
+        if not _has_hub():
+            return f"{name} is a class of KerasHub, which is missing (pip install 'headstart[hub]')"
+        known = keras().saving.get_registered_object(f"{HUB}>{name}")
         return None if known else f"{name} is not one of the installed KerasHub's classes"
     if module is not None and module.split(".")[0] != "keras":
         return f"{module}>{name} is not one of Keras' classes"

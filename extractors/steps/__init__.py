@@ -1,5 +1,13 @@
 """The steps that a preprocessing pipeline can have, by name."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from headstart.extractors.steps import arrays, audio, hub, images, texts
 
 STEPS = {**images.STEPS, **arrays.STEPS, **texts.STEPS, **audio.STEPS, **hub.STEPS}
+
+
+def files_of(steps: Iterable[dict[str, Any]]) -> list[str]:
+    """sha256 of the stored files that steps need."""
+    return [step[file] for step in steps if (file := STEPS[step["step"]].file) is not None]

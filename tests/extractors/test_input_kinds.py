@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -384,3 +385,35 @@ def test_an_array_where_a_text_is_wanted_is_explained(ws, fails, tmp_path, vocab
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 12), np.int32), y=[0, 1, 0, 1])
     ws.datasets.add("a", tmp_path / "a.npz")
     assert "takes texts, the dataset holds arrays" in fails("extract", "net", "a")
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "preprocess"),
+    [("tokenizers", "text", "vocab.txt"), ("soundfile", "audio", "audio:8000")],
+)
+def test_without_a_package_the_error_says_what_to_install(
+    ws, fails, tmp_path, vocabulary, monkeypatch, package, extra, preprocess
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.chdir(tmp_path)
+    if extra == "audio":
+        wave = keras.Input((40,), name="wave")
+        ws.backbones.add("net", keras.Model(wave, layers.Dense(2)(wave)), preprocess=preprocess)
+        (tmp_path / "s" / "a").mkdir(parents=True)
+        sine(tmp_path / "s" / "a" / "1.wav", 0.1, 8000, 1, 200)
+        ws.datasets.add("s", tmp_path / "s")
+        message = fails("extract", "net", "s")
+    else:
+        sequence_model().save(tmp_path / "net.keras")
+        message = fails("backbone", "add", "net", "net.keras", "--preprocess", preprocess)
+    assert f"pip install 'headstart[{extra}]'" in message
+
+
+def test_doctor_misses_a_tokenizer_that_was_lost(ws, run, vocabulary):
+    ws.backbones.add("net", sequence_model(), preprocess=str(vocabulary))
+    assert run("doctor").code == 0
+    (part,) = ws.config.artifacts.rglob("*.part")
+    part.unlink()
+    ran = run("doctor")
+    assert ran.code == 1
+    assert "missing: net" in ran.out

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import keras_hub
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import headstart as hs
 from conftest import draw, keras
-from headstart.errors import ModelFileError, UnsafeModel
+from headstart.errors import BackboneError, ModelFileError, UnsafeModel
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "quick", "brown", "fox"]
 WORDS += ["jumped", "over"]
@@ -164,3 +165,15 @@ def test_a_preset_without_weights_is_refused(ws, tmp_path):
     (tmp_path / "preset" / "model.weights.h5").unlink()
     with pytest.raises(ModelFileError, match="KerasHub cannot load"):
         ws.backbones.add("x", f"kerashub:{tmp_path / 'preset'}")
+
+
+def test_without_kerashub_the_errors_say_what_to_install(ws, tmp_path, monkeypatch):
+    model = bert()
+    model.save(tmp_path / "bert.keras")
+    model.save_to_preset(str(tmp_path / "preset"))
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    for source in (tmp_path / "bert.keras", f"kerashub:{tmp_path / 'preset'}"):
+        with pytest.raises(UnsafeModel, match=r"pip install 'headstart\[hub\]'"):
+            ws.backbones.add("x", source)
+        with pytest.raises(BackboneError, match=r"pip install 'headstart\[hub\]'"):
+            ws.backbones.add("x", source, trust=True)
