@@ -17,13 +17,14 @@ BLOCK = 1 << 20
 def written_aside(target: Path) -> Iterator[BinaryIO]:
     """A file to write that appears under its name, whole and on disk, when the block ends well.
 
-    It is written under a unique temporary name in the same folder, synced, renamed, and the
-    folder is synced: after a crash at any moment `target` is absent, old or new, never torn.
+    It can be read back meanwhile. It is written under a unique temporary name in the same folder,
+    synced, renamed, and the folder is synced: after a crash at any moment `target` is absent, old
+    or new, never torn.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
     try:
-        with partial.open("xb") as file:
+        with partial.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart.errors import FeatureError
+from headstart.storage.export import Progress, export
 from headstart.storage.index import Index
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.shards import ShardFile, read_shard
@@ -94,6 +96,15 @@ class FeatureView:
         elif out.shape != self.shape:
             raise FeatureError(f"out has shape {out.shape}, the view has {self.shape}")
         return self._gather(np.arange(len(self)), out)
+
+    def export(self, path: str | Path, progress: Progress | None = None) -> Path:
+        """Write the rows into one file that others read without Headstart.
+
+        Args:
+            path: ends in `.npz`, `.npy` (with a `.csv` beside it) or `.h5`; see `docs/format.md`.
+            progress: called with (rows written, rows in all).
+        """
+        return export(self, Path(path), progress)
 
     def batches(
         self, batch_size: int = 256, *, shuffle: bool = False, seed: int = 0

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, shape_text, size_text, table
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    progress_bar,
+    shape_text,
+    size_text,
+    table,
+    text,
+)
 
 
 def register(cli: click.Group) -> None:
@@ -17,6 +27,8 @@ def register(cli: click.Group) -> None:
     seed = click.option("--seed", type=int, default=0, show_default=True)
     backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
     command(group, "verify")(backbone(click.argument("dataset")(rows(seed(_verify)))))
+    path = click.argument("file", type=click.Path(path_type=Path))
+    command(group, "export")(backbone(click.argument("dataset")(path(_export))))
     cli.add_command(group)
 
 
@@ -70,6 +82,17 @@ def _show(call: Call, key: str) -> Result:
         "shards": [vars(shard) for shard in shards],
     }
     return Result(data, lambda out: out.print(table(None, ("what", ""), rows)))
+
+
+def _export(call: Call, backbone: str, dataset: str, file: Path) -> Result:
+    """Write a dataset's features into FILE: .npz, .npy (labels in a .csv beside it) or .h5."""
+    view = call.open().features(backbone, dataset)
+    with progress_bar("exporting", "rows") as progress:
+        view.export(file, progress)
+    size = file.stat().st_size
+    data = {"file": str(file), "rows": len(view), "size": size, "feature_key": view.key}
+    line = f"{len(view):,} rows of {shape_text(view.shape[1:])} in {file}, {size_text(size)}"
+    return Result(data, lambda out: out.print(text(line), soft_wrap=True))
 
 
 def _verify(call: Call, backbone: str, dataset: str, rows: int, seed: int) -> Result:
