@@ -7,23 +7,42 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import h5py
 import numpy as np
 
 from headstart.errors import FeatureError, first_line
 from headstart.storage.files import written_aside
-
-if TYPE_CHECKING:
-    from headstart.storage.views import FeatureView
+from headstart.storage.manifest import Label, Sample
 
 ROWS = 1024
 """Rows in memory at a time."""
 Progress = Callable[[int, int], None]
 
 
-def export(view: FeatureView, target: Path, progress: Progress | None = None) -> Path:
+class Exportable(Protocol):
+    """What is needed of a `FeatureView`."""
+
+    key: str
+    dtype: np.dtype[Any]
+    samples: tuple[Sample, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def ids(self) -> list[str]: ...
+
+    @property
+    def labels(self) -> list[Label | None]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+
+def export(view: Exportable, target: Path, progress: Progress | None = None) -> Path:
     """Write a view's rows, in the dataset's order, with ids, labels, splits and digests.
 
     Args:
@@ -58,7 +77,7 @@ def export(view: FeatureView, target: Path, progress: Progress | None = None) ->
     return target
 
 
-def _parts(view: FeatureView, progress: Progress) -> Iterator[np.ndarray]:
+def _parts(view: Exportable, progress: Progress) -> Iterator[np.ndarray]:
     """The rows, some at a time."""
     for start in range(0, len(view), ROWS):
         rows = view[start : start + ROWS]
@@ -66,7 +85,7 @@ def _parts(view: FeatureView, progress: Progress) -> Iterator[np.ndarray]:
         progress(start + len(rows), len(view))
 
 
-def _columns(view: FeatureView) -> dict[str, np.ndarray]:
+def _columns(view: Exportable) -> dict[str, np.ndarray]:
     labels = ["" if label is None else label for label in view.labels]
     return {
         "ids": np.array(view.ids, dtype=str),
@@ -76,7 +95,7 @@ def _columns(view: FeatureView) -> dict[str, np.ndarray]:
     }
 
 
-def _write_npz(view: FeatureView, file: BinaryIO, progress: Progress) -> None:
+def _write_npz(view: Exportable, file: BinaryIO, progress: Progress) -> None:
     with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         with archive.open("features.npy", "w", force_zip64=True) as member:
             _write_rows(view, member, progress)
@@ -86,11 +105,11 @@ def _write_npz(view: FeatureView, file: BinaryIO, progress: Progress) -> None:
             archive.writestr(f"{name}.npy", content.getvalue())
 
 
-def _write_npy(view: FeatureView, file: BinaryIO, progress: Progress) -> None:
+def _write_npy(view: Exportable, file: BinaryIO, progress: Progress) -> None:
     _write_rows(view, file, progress)
 
 
-def _write_rows(view: FeatureView, file: Any, progress: Progress) -> None:
+def _write_rows(view: Exportable, file: Any, progress: Progress) -> None:
     header = {
         "descr": np.lib.format.dtype_to_descr(view.dtype),
         "fortran_order": False,
@@ -101,7 +120,7 @@ def _write_rows(view: FeatureView, file: Any, progress: Progress) -> None:
         file.write(np.ascontiguousarray(rows).tobytes())
 
 
-def _write_hdf5(view: FeatureView, file: BinaryIO, progress: Progress) -> None:
+def _write_hdf5(view: Exportable, file: BinaryIO, progress: Progress) -> None:
     with h5py.File(file, "w") as target:
         features = target.create_dataset("features", view.shape, view.dtype)
         start = 0
@@ -114,7 +133,7 @@ def _write_hdf5(view: FeatureView, file: BinaryIO, progress: Progress) -> None:
         target.attrs["key"] = view.key
 
 
-def _write_table(view: FeatureView, target: Path) -> None:
+def _write_table(view: Exportable, target: Path) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["id", "label", "split", "digest"])
