@@ -64,6 +64,12 @@ class TensorFlowEngine:
             raise ValueError(error.message) from error
         if not isinstance(outputs, list | tuple):
             outputs = [outputs]
+        for output in outputs:
+            if output.shape.rank == 0 or len(output) != len(arrays[0]):
+                raise ValueError(
+                    f"a batch of {len(arrays[0])} gives features of shape {tuple(output.shape)}: "
+                    "this cut has no row for each sample"
+                )
         return [_storable(output.numpy()) for output in outputs]
 
     def _check_numbers(self, name: str, numbers: np.ndarray) -> None:

@@ -135,14 +135,17 @@ class TensorFlowGraph(Graph):
     def _cuts(self) -> list[tuple[str, Ref]]:
         """Inputs, and for every scope the one tensor that leaves it; sorted upwards."""
         found = {ref: self.node(ref).path for ref in self.inputs}
+        taken = set(found.values())
         exits = self._exits()
         for scope in sorted(exits, key=lambda name: (name.count("/"), name)):
             if len(exits[scope]) == 1:
                 (ref,) = exits[scope]
-                if self._can_be_cut(ref):
-                    found.setdefault(ref, scope)
-        for ref in self.outputs:
-            found.setdefault(ref, self.node(ref).path)
+                if self._can_be_cut(ref) and ref not in found and scope not in taken:
+                    found[ref] = scope
+                    taken.add(scope)
+        for ref, name in zip(self.outputs, self.output_names, strict=True):
+            path = self.node(ref).path
+            found.setdefault(ref, path if path not in taken else f"{path}:{name}")
         return [(found[ref], ref) for ref in sorted(found, key=lambda ref: (ref.node, ref.index))]
 
     def _exits(self) -> dict[str, set[Ref]]:

@@ -497,3 +497,34 @@ def test_a_mean_over_padding_is_warned_of(ws, tmp_path):
     (warning,) = ws.extract("frozen@steps|mean", "d").report.warnings
     assert "a frozen graph carries no mask" in warning
     assert ws.extract("keras@steps|mean", "d").report.warnings == []
+
+
+def test_a_tensor_without_a_row_for_each_sample_is_never_stored(ws, fails, tmp_path):
+    class Tokenwise(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 5, 4), name="x")])
+        def __call__(self, x):
+            return tf.reshape(tf.reshape(x, (-1, 4)) @ tf.ones((4, 3)), (-1, 5, 3))
+
+    tf.saved_model.save(Tokenwise(), str(tmp_path / "module"))
+    ws.backbones.add("net", tmp_path / "module", cut="matmul")
+    np.savez(
+        tmp_path / "d.npz", x=np.random.default_rng(0).random((6, 5, 4), np.float32), y=[0, 1] * 3
+    )
+    ws.datasets.add("d", tmp_path / "d.npz")
+    message = fails("extract", "net", "d")
+    assert "a batch of 6 gives features of shape (30, 3)" in message
+    assert ws.feature_sets.find_sets() == []
+
+
+def test_a_layer_called_like_an_input_keeps_the_names_apart(ws, tmp_path):
+    class Same(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 4), name="x")])
+        def __call__(self, x):
+            with tf.name_scope("x"):
+                y = tf.tanh(x @ tf.ones((4, 3)))
+            return y @ tf.ones((3, 2))
+
+    tf.saved_model.save(Same(), str(tmp_path / "module"))
+    found = names(ws.backbones.add("net", tmp_path / "module"))
+    assert len(set(found)) == len(found)
+    assert_verified(ws, "net")
