@@ -46,6 +46,10 @@ SMALLEST, LARGEST = 0.2, 50.0
 """Between white and black where pixels are scaled once: 1, 2 and 4.5 are usual."""
 DARKEST = 0.05
 """The largest value of a batch of real pictures, which may be dark ones."""
+GUESSED = (
+    "no preprocessing was given: pixels go in as 0..255; if the model was trained on scaled "
+    "pixels, add it again with --preprocess unit, tf, torch, caffe or a file"
+)
 TOLERANCE = 0.02
 """What may differ from the family's own preprocessing, as a share of its range."""
 
@@ -61,8 +65,9 @@ def lint_pipeline(graph: Graph, pipeline: Preprocessing, *, is_given: bool) -> l
     if not any(step["step"] == "decode_image" for step in pipeline.steps):
         return []
     arriving = _arriving(graph, pipeline)
+    guess = [] if is_given else [GUESSED]
     if arriving is None:
-        return []
+        return guess
     black, white, _ = arriving
     scale = float(np.abs(white - black).max())
     if scale < SMALLEST:
@@ -73,12 +78,7 @@ def lint_pipeline(graph: Graph, pipeline: Preprocessing, *, is_given: bool) -> l
     family = find_family(graph)
     if family is not None and len(white) == 3:
         return _compare(arriving, family)
-    if scale > LARGEST and not is_given:
-        return [
-            "no preprocessing was given: pixels go in as 0..255; if the model was trained on "
-            "scaled pixels, add it again with --preprocess unit, tf, torch, caffe or a file"
-        ]
-    return []
+    return guess if scale > LARGEST else []
 
 
 def lint_graph(graph: Graph) -> list[str]:
@@ -176,17 +176,19 @@ def _arriving(graph: Graph, pipeline: Preprocessing) -> np.ndarray | None:
     if model is None:
         return None
     values = np.asarray(model(batch, training=False), np.float64)
+    if values.ndim == 2:  # flattened: the first values are those of the first pixel
+        return values[:, : batch.shape[-1]]
     return values[:, values.shape[1] // 2, values.shape[2] // 2]
 
 
 def _up_to_weights(graph: Graph, shape: Sequence[int]) -> Any:
-    """The model from its one input to what the first kernel is applied to, if that is a map."""
+    """The model from its one input to what the first kernel is applied to; a map, or flat."""
     if len(graph.inputs) != 1:
         return None
     first = next(
         (node for node in graph.nodes if any(len(w.shape) > 1 for w in node.weights)), None
     )
-    if first is None or len(graph.tensor(first.inputs[0]).shape) != 4:
+    if first is None or len(graph.tensor(first.inputs[0]).shape) not in (2, 4):
         return None
     given = graph.inputs[0]
     image = keras().Input(shape=tuple(shape), dtype=graph.tensor(given).dtype)

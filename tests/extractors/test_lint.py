@@ -49,6 +49,23 @@ def test_pixels_that_nobody_scales_are_seen_where_nobody_said_so():
     assert warnings_of(small(), "unit", is_given=False) == []
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_flattened_picture_is_looked_at_too(channels):
+    image = keras.Input((8, 8, channels), name="image")
+
+    def warnings(*first, mode="raw", is_given=False):
+        x = image
+        for layer in (*first, layers.Flatten(), layers.Dense(4), layers.Dense(2)):
+            x = layer(x)
+        pipeline = image_pipeline(mode, 8, 8, channels)
+        return lint_pipeline(read_graph(keras.Model(image, x)), pipeline, is_given=is_given)
+
+    assert "pixels go in as 0..255" in warnings()[0]
+    assert warnings(mode="unit", is_given=True) == []
+    assert warnings(layers.Rescaling(1 / 255)) == []
+    assert "scaled twice" in warnings(layers.Rescaling(1 / 255), mode="unit", is_given=True)[0]
+
+
 APPLICATIONS = {
     "VGG": "VGG16",
     "ResNetV2": "ResNet50V2",
