@@ -11,6 +11,8 @@ from headstart.extractors.runtime import keras, quiet, tensorflow
 from headstart.extractors.sources.operations import called_functions, refuse_operations
 from headstart.extractors.tensorflow_graph import SIGNATURE
 
+KEPT = "A graph that is kept may only compute, even if it is trusted: save it without that part."
+
 
 def freeze_model(model: Any, scratch: Path) -> Path:
     """Trace a Keras model whose wiring cannot be read, in inference mode, and freeze it.
@@ -75,7 +77,7 @@ def write_frozen(
     tf = tensorflow()
     ends = [name.split(":")[0] for name in [*outputs.values(), *inputs.values()]]
     part = _needed(graph_def, ends)
-    refuse_operations(part.node, part.library.function, "the model")
+    refuse_operations(part.node, part.library.function, "the model's graph", hint=KEPT)
     meta = tf.compat.v1.MetaGraphDef(graph_def=part)
     for key, name in inputs.items():
         meta.signature_def[SIGNATURE].inputs[key].name = name

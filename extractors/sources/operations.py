@@ -39,6 +39,7 @@ def refuse_operations(
     functions: Iterable[Any],
     what: str,
     allowed: Iterable[str] = (),
+    hint: str = "If you know where it comes from and trust it, add it with --trust.",
 ) -> None:
     """Refuse a graph with an operation that could do more than compute.
 
@@ -47,6 +48,7 @@ def refuse_operations(
         functions: `FunctionDef`s that it may call.
         what: what is refused, for the message.
         allowed: operations to allow besides.
+        hint: the way on.
 
     Raises:
         UnsafeModel: there is one; the message names it.
@@ -56,7 +58,7 @@ def refuse_operations(
         if problem is not None:
             raise UnsafeModel(
                 f"{what} is refused: the operation {node.name!r} {problem}",
-                hint="If you know where it comes from and trust it, add it with --trust.",
+                hint=hint,
             )
 
 

@@ -340,6 +340,13 @@ def test_a_graph_in_memory_with_python_code_is_refused(ws):
         ws.backbones.add("net", model)
 
 
+def test_trust_does_not_let_a_graph_be_kept_that_does_more_than_compute(ws, tmp_path):
+    folder = hostile(tmp_path / "model", read_file(None))
+    with pytest.raises(UnsafeModel, match="A graph that is kept may only compute"):
+        ws.backbones.add("net", folder, trust=True)
+    assert ws.backbones.list() == []
+
+
 def test_a_constant_of_absurd_size_is_refused(ws, tmp_path):
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
