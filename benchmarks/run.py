@@ -91,13 +91,14 @@ def extraction(workspace: hs.Workspace, folder: Path) -> Row:
     def plain() -> None:
         np.save(folder / "plain.npy", trunk.predict(_plain_batches(manifest), verbose=0))
 
-    engine = workspace.open_engine(*_backbone_and_cuts(workspace))
+    loaded = workspace.load_graph(workspace.backbones.get("lite0"))
+    engine = workspace.open_engine(*_backbone_and_cuts(workspace), loaded)
 
     def ours() -> None:
         fresh = hs.init(Path(tempfile.mkdtemp(dir=folder)))
         fresh.backbones.add("lite0", folder / "lite0.keras", preprocess=demo.preprocessing())
         fresh.datasets.add("some", folder / "some.csv")
-        fresh.load_graph = lambda backbone: None  # nor is the model loaded again
+        fresh.load_graph = lambda backbone: loaded  # nor is the model loaded again
         fresh.open_engine = lambda backbone, cuts, graph=None: (
             engine
         )  # start-up is left out on both sides
