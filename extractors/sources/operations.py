@@ -29,7 +29,7 @@ STATEFUL = re.compile(
     r"(Mutable)?(Hash|DenseHash)Table\w*|LookupTable\w+|InitializeTableV2)$"
 )
 """Tables are let through here, as a plainer message follows when they cannot be frozen."""
-RESTORING = {"RestoreV2", "Restore", "ShardedFilename", "MergeV2Checkpoints"}
+RESTORING = {"RestoreV2", "Restore", "ShardedFilename"}
 """What the part of a SavedModel that reads its own variables is made of."""
 LARGEST_CONSTANT = 2 << 30
 

@@ -8,6 +8,7 @@ TensorFlow 1 would.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -87,30 +88,36 @@ def _check(meta: Any, folder: Path) -> None:
     """
     functions = {function.signature.name: function for function in meta.graph_def.library.function}
     nodes = {node.name: node for node in meta.graph_def.node}
-    saving = _ancestors(meta.saver_def.save_tensor_name, nodes)
-    restoring = _ancestors(meta.saver_def.restore_op_name, nodes) - saving
-    others = set(nodes) - saving - restoring
-    kept = set(meta.object_graph_def.concrete_functions)
-    called = kept | called_functions((nodes[name] for name in others), functions)
-    called_by_restoring = called_functions((nodes[name] for name in restoring), functions) - called
-    only_saving = called_functions((nodes[name] for name in saving), functions)
-    rest = set(functions) - only_saving - called_by_restoring | called
+    saving = _ancestors([meta.saver_def.save_tensor_name], nodes)
+    restoring = _ancestors([meta.saver_def.restore_op_name], nodes)
+    # What is run besides, whatever the saver claims for itself: outputs, and what loading starts.
+    outputs = [info.name for s in meta.signature_def.values() for info in s.outputs.values()]
+    started = [name for c in meta.collection_def.values() for name in c.node_list.value]
+    run = _ancestors([*outputs, *started, *(set(nodes) - saving - restoring)], nodes)
+    restoring -= run
+    called_by_saver = [
+        called_functions((nodes[n] for n in s), functions) for s in (saving, restoring)
+    ]
+    called = set(functions).difference(*called_by_saver)
+    called |= set(meta.object_graph_def.concrete_functions) & set(functions)
+    called |= called_functions((nodes[name] for name in run), functions)
+    called |= called_functions((n for name in called for n in functions[name].node_def), functions)
     what = str(folder)
     refuse_operations(
-        [nodes[name] for name in others], [functions[name] for name in rest & set(functions)], what
+        [nodes[name] for name in run], [functions[name] for name in sorted(called)], what
     )
     refuse_operations(
         [nodes[name] for name in restoring],
-        [functions[name] for name in called_by_restoring],
+        [functions[name] for name in sorted(called_by_saver[1] - called)],
         what,
         allowed=RESTORING,
     )
 
 
-def _ancestors(name: str, nodes: dict[str, Any]) -> set[str]:
-    """A node and all that it is computed from; empty where there is no such node."""
+def _ancestors(names: Iterable[str], nodes: dict[str, Any]) -> set[str]:
+    """Nodes and all that they are computed from; names of no node are left out."""
     found: set[str] = set()
-    stack = [name.split(":")[0]]
+    stack = list(names)
     while stack:
         name = stack.pop().lstrip("^").split(":")[0]
         if name in nodes and name not in found:

@@ -329,6 +329,24 @@ def test_a_function_that_passes_for_the_saver_is_found_where_it_is_called(ws, tm
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.parametrize("place", ["output", "restore"])
+def test_a_node_that_hides_below_the_saver_is_found_where_it_is_run(ws, tmp_path, place):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    folder = tmp_path / "model"
+    shutil.copytree(ASSETS / "tensorflow1", folder)
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (meta,) = saved.meta_graphs
+    nodes = {node.name: node for node in meta.graph_def.node}
+    evil = meta.graph_def.node.add(name="evil", op="WriteFile", input=["save/Const", "save/Const"])
+    nodes[meta.saver_def.save_tensor_name.split(":")[0]].input.append(f"^{evil.name}")
+    run = "probabilities" if place == "output" else meta.saver_def.restore_op_name
+    nodes[run].input.append(f"^{evil.name}")
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(UnsafeModel, match="WriteFile"):
+        ws.backbones.add("net", folder)
+
+
 def test_a_graph_in_memory_with_python_code_is_refused(ws):
     class Model(keras.Model):
         def call(self, x):
