@@ -127,8 +127,7 @@ def lint_batch(graph: Graph, pipeline: Preprocessing, batch: Batch) -> list[str]
 
 def find_family(graph: Graph) -> str | None:
     """The family of keras.applications that a model is of, by its layers' names."""
-    names = {node.path.rpartition("/")[2] for node in graph.nodes}
-    names |= {part for node in graph.nodes for part in node.path.split("/")}
+    names = {part for node in graph.nodes for part in node.path.split("/")}
     return next((name for name, (known, _) in FAMILIES.items() if known <= names), None)
 
 

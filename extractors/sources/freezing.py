@@ -142,13 +142,13 @@ def _input_specs(model: Any) -> dict[str, Any]:
             hint="Call it on a batch of data first.",
         )
     specs = {}
-    for name, shape in _flat_shapes(model, shapes).items():
+    for name, shape in _flat_shapes(shapes).items():
         dtype = "int32" if _begins_with_embedding(model) else model.input_dtype
         specs[name] = tf.TensorSpec((None, *shape[1:]), dtype, name)
     return specs
 
 
-def _flat_shapes(model: Any, shapes: Mapping[str, Any]) -> dict[str, Any]:
+def _flat_shapes(shapes: Mapping[str, Any]) -> dict[str, Any]:
     if len(shapes) == 1:
         (only,) = shapes.values()
         if isinstance(only, Mapping):

@@ -1,6 +1,5 @@
 """SavedModels of every make, and models written in Python: frozen, cut, extracted, attached."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 import headstart as hs
 from conftest import clean_environment, keras, network
-from headstart.errors import ModelFileError, UnsafeModel
+from headstart.errors import ModelFileError
 from headstart.extractors.keras_graph import read_graph
 
 layers = keras.layers
@@ -248,179 +247,6 @@ def test_names_are_those_of_the_layers_where_keras_numbers_them_again():
 def test_read_graph_sends_models_written_in_python_elsewhere():
     with pytest.raises(ModelFileError, match="not a Functional or Sequential"):
         read_graph(Written())
-
-
-# Refused, with nothing done.
-
-
-def hostile(folder, body, assets=None):
-    class Module(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x")])
-        def __call__(self, x):
-            return body(x)
-
-    tf.saved_model.save(Module(), str(folder))
-    return folder
-
-
-def write_file(target):
-    def body(x):
-        with tf.control_dependencies([tf.io.write_file(str(target), "touched")]):
-            return tf.identity(x) * 2
-
-    return body
-
-
-def read_file(_target):
-    def body(x):
-        return x * tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
-
-    return body
-
-
-def python_function(target):
-    def body(x):
-        tf.py_function(lambda: Path(target).write_text("touched"), [], [])
-        return x * 2
-
-    return body
-
-
-def print_to_file(target):
-    def body(x):
-        tf.print("touched", output_stream=f"file://{target}")
-        return x * 2
-
-    return body
-
-
-@pytest.mark.parametrize(
-    ("make", "operation"),
-    [
-        (write_file, "WriteFile"),
-        (read_file, "ReadFile"),
-        (python_function, "EagerPyFunc"),
-        (print_to_file, "PrintV2"),
-    ],
-)
-def test_a_graph_that_reaches_outside_is_refused(ws, tmp_path, fails, files_of, make, operation):
-    canary = tmp_path / "canary"
-    hostile(tmp_path / "model", make(canary))
-    before = files_of(tmp_path / "zoo")
-    message = fails("backbone", "add", "net", tmp_path / "model")
-    assert f"({operation}) reaches outside of the graph" in message
-    assert "--trust" in message
-    assert files_of(tmp_path / "zoo") == before
-    assert not canary.exists()
-
-
-def test_a_function_that_passes_for_the_saver_is_found_where_it_is_called(ws, tmp_path):
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    folder = hostile(tmp_path / "model", write_file(tmp_path / "canary"))
-    file = folder / "saved_model.pb"
-    saved = SavedModel.FromString(file.read_bytes())
-    (meta,) = saved.meta_graphs
-    called = next(n for n in meta.graph_def.node if n.op == "StatefulPartitionedCall")
-    meta.saver_def.save_tensor_name = f"{called.name}:0"
-    file.write_bytes(saved.SerializeToString())
-    with pytest.raises(UnsafeModel, match="reaches outside of the graph"):
-        ws.backbones.add("net", folder)
-    assert not (tmp_path / "canary").exists()
-
-
-@pytest.mark.parametrize("place", ["output", "restore"])
-def test_a_node_that_hides_below_the_saver_is_found_where_it_is_run(ws, tmp_path, place):
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    folder = tmp_path / "model"
-    shutil.copytree(ASSETS / "tensorflow1", folder)
-    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    (meta,) = saved.meta_graphs
-    nodes = {node.name: node for node in meta.graph_def.node}
-    evil = meta.graph_def.node.add(name="evil", op="WriteFile", input=["save/Const", "save/Const"])
-    nodes[meta.saver_def.save_tensor_name.split(":")[0]].input.append(f"^{evil.name}")
-    run = "probabilities" if place == "output" else meta.saver_def.restore_op_name
-    nodes[run].input.append(f"^{evil.name}")
-    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
-    with pytest.raises(UnsafeModel, match="WriteFile"):
-        ws.backbones.add("net", folder)
-
-
-def test_a_graph_in_memory_with_python_code_is_refused(ws):
-    class Model(keras.Model):
-        def call(self, x):
-            return tf.ensure_shape(tf.numpy_function(lambda v: v, [x], tf.float32), x.shape)
-
-    model = Model()
-    model(np.ones((1, 2), np.float32))
-    with pytest.raises(UnsafeModel, match="PyFunc"):
-        ws.backbones.add("net", model)
-
-
-def test_trust_does_not_let_a_graph_be_kept_that_does_more_than_compute(ws, tmp_path):
-    folder = hostile(tmp_path / "model", read_file(None))
-    with pytest.raises(UnsafeModel, match="A graph that is kept may only compute"):
-        ws.backbones.add("net", folder, trust=True)
-    assert ws.backbones.list() == []
-
-
-def test_a_constant_of_absurd_size_is_refused(ws, tmp_path):
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    folder = hostile(tmp_path / "model", lambda x: x * 2)
-    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    node = saved.meta_graphs[0].graph_def.node.add(name="bomb", op="Const")
-    node.attr["dtype"].type = 1
-    node.attr["value"].tensor.dtype = 1
-    node.attr["value"].tensor.tensor_shape.dim.add(size=1 << 40)
-    node.attr["value"].tensor.float_val.append(1.0)
-    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
-    with pytest.raises(UnsafeModel, match="absurd size"):
-        ws.backbones.add("net", folder)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "no variables", "empty"])
-def test_a_damaged_folder_is_refused_and_nothing_is_left(ws, fails, tmp_path, files_of, damage):
-    folder = tmp_path / "model"
-    shutil.copytree(ASSETS / "keras2", folder)
-    file = folder / "saved_model.pb"
-    if damage == "truncated":
-        file.write_bytes(file.read_bytes()[:1000])
-    elif damage == "garbage":
-        file.write_bytes(b"garbage")
-    elif damage == "no variables":
-        shutil.rmtree(folder / "variables")
-    else:
-        file.unlink()
-    before = files_of(tmp_path / "zoo")
-    assert str(folder) in fails("backbone", "add", "net", folder)
-    assert files_of(tmp_path / "zoo") == before
-
-
-def test_a_fixed_batch_is_refused_with_the_way_on(ws, tmp_path):
-    class Module(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec((1, 2), tf.float32, name="x")])
-        def __call__(self, x):
-            return x @ tf.ones((2, 3))
-
-    tf.saved_model.save(Module(), str(tmp_path / "model"))
-    with pytest.raises(ModelFileError, match="batches of exactly 1") as error:
-        ws.backbones.add("net", tmp_path / "model")
-    assert "open batch dimension" in str(error.value)
-
-
-def test_a_table_of_words_is_refused_with_the_way_on(ws, tmp_path):
-    model = keras.Sequential(
-        [
-            keras.Input((1,), dtype="string"),
-            layers.StringLookup(vocabulary=["a", "b"]),
-            layers.Embedding(4, 3),
-        ]
-    )
-    model.export(tmp_path / "model", verbose=False)
-    with pytest.raises(ModelFileError, match="table"):
-        ws.backbones.add("net", tmp_path / "model")
 
 
 # Several inputs and outputs
