@@ -6,19 +6,38 @@ before the row is inserted; whatever dies in between leaves a file that nobody r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.errors import FeaturesMissing, ShardDamaged
+from headstart.errors import (
+    FeaturesMissing,
+    LeaseLost,
+    RegistryError,
+    ShardDamaged,
+    StorageError,
+)
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
+from headstart.registry.leases import Claimed
+from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
+from headstart.storage.index_files import open_index, save_index
+from headstart.storage.locks import Hold
 from headstart.storage.manifest import Manifest, Sample
-from headstart.storage.shards import ShardFile, read_digests, shard_id, write_shard
+from headstart.storage.reading import RowReader
+from headstart.storage.shards import (
+    CheckedShard,
+    ShardFile,
+    check_shard,
+    set_folder,
+    shard_id,
+    write_shard,
+)
 from headstart.storage.views import FeatureView
 
 
@@ -31,39 +50,95 @@ class Rows:
     features: np.ndarray
 
 
-class FeatureCache:
-    """Reads and commits rows of feature sets in one workspace; made anew for each operation."""
+def encoding_of(feature_set: FeatureSet) -> Encoding:
+    """How the numbers of a feature set lie in its shards."""
+    return Encoding(feature_set.dtype, feature_set.storage, feature_set.compression)
 
-    def __init__(self, repository: FeatureRepository, folder: Path) -> None:
+
+class FeatureCache:
+    """Reads and commits rows of feature sets in one workspace; made anew for each operation.
+
+    Args:
+        repository: the feature sets and shards in SQL.
+        folder: where shards lie.
+        locks: where the files lie by which feature sets are held.
+    """
+
+    def __init__(self, repository: FeatureRepository, folder: Path, locks: Path) -> None:
         self._repository = repository
-        self._folder = folder
+        self.folder = folder
+        self.locks = locks
         self._indexes: dict[str, Index] = {}
         self.quarantined = 0
 
-    def open_index(self, key: str) -> Index:
+    def hold(self, *keys: str) -> Hold:
+        """Keep the files of feature sets from being collected."""
+        return Hold(self.locks, *keys)
+
+    def open_index(self, key: str, *, fresh: bool = False) -> Index:
         """An index over all committed rows of a feature set.
 
         A shard whose file is missing or not what was committed is quarantined: its rows count
-        as missing, and are computed again by whoever needs them. The index is kept until this
-        object commits: what other processes commit meanwhile is not seen.
+        as missing, and are computed again by whoever needs them. The index is kept: what other
+        processes commit meanwhile is seen when it is asked for `fresh`.
         """
-        if key not in self._indexes:
-            self._indexes[key] = self._build_index(key)
+        known = self._indexes.get(key)
+        if known is None or fresh:
+            self._indexes[key] = self._build_index(key, known)
         return self._indexes[key]
 
-    def _build_index(self, key: str) -> Index:
+    def _build_index(self, key: str, known: Index | None) -> Index:
+        feature_set = self._repository.find_set(key)
+        if feature_set is None:
+            return Index()
+        shards = {
+            self.file_of(shard, key): shard
+            for shard in self._repository.find_shards(feature_set.id)
+        }
+        if known is not None and {shard.file for shard in known.living} == shards.keys():
+            return known
+        if known is not None:  # so that what this process wrote need not be read again
+            save_index(set_folder(self.folder, key), known)
+        index, damaged = open_index(set_folder(self.folder, key), list(shards))
+        for file in damaged:
+            self._put_aside(shards[file])
+        return index
+
+    def save(self) -> None:
+        """Keep the indexes, with what was committed, for the next opening."""
+        for key, index in self._indexes.items():
+            self._indexes[key] = save_index(set_folder(self.folder, key), index)
+
+    def _put_aside(self, shard: Shard) -> None:
+        self.quarantined += 1
+        with suppress(RegistryError):  # on read-only media there is nothing to write it into
+            self._repository.quarantine(shard)
+
+    def open_reader(self, feature_set: FeatureSet, index: Index) -> RowReader:
+        """Reads rows; a shard with a damaged chunk is quarantined."""
+
+        def on_damage(file: ShardFile) -> None:
+            for shard in self._repository.find_shards(feature_set.id):
+                if self.file_of(shard, feature_set.key) == file:
+                    self._put_aside(shard)
+
+        return RowReader(index, encoding_of(feature_set), feature_set.shape, on_damage)
+
+    def check_all(self, key: str, progress: Callable[[int, int], None]) -> int:
+        """Hash every shard of a feature set as a whole; gives the number of damaged ones."""
         feature_set = self._repository.find_set(key)
         shards = self._repository.find_shards(feature_set.id) if feature_set else []
-        files, digests = [], []
+        damaged, done = 0, 0
         for shard in shards:
-            file = self.file_of(shard, key)
             try:
-                digests.append(read_digests(file))
-                files.append(file)
+                check_shard(self.file_of(shard, key))
             except ShardDamaged:
-                self._repository.quarantine(shard)
-                self.quarantined += 1
-        return Index(files, digests)
+                self._put_aside(shard)
+                damaged += 1
+            done += shard.rows
+            progress(done, sum(shard.rows for shard in shards))
+        self._indexes.pop(key, None)
+        return damaged
 
     def open_view(
         self, key: str, manifest: Manifest, report: Any = None, skipped: Collection[str] = ()
@@ -76,6 +151,7 @@ class FeatureCache:
         Raises:
             FeaturesMissing: rows are missing for samples that could be read.
         """
+        hold = self.hold(key)
         feature_set = self._repository.find_set(key)
         if feature_set is None:
             raise FeaturesMissing(
@@ -97,7 +173,9 @@ class FeatureCache:
                 f"{missing[0].id!r} among them",
                 hint="Run `headstart extract`: it computes just these.",
             )
-        return FeatureView(key, index, samples, feature_set.shape, feature_set.dtype, report=report)
+        self._mark_used(feature_set)
+        reader = self.open_reader(feature_set, index)
+        return FeatureView(key, index, samples, reader, report=report, hold=hold)
 
     def open_present(
         self, key: str, samples: Sequence[Sample]
@@ -107,6 +185,7 @@ class FeatureCache:
         Returns:
             Their positions among `samples`, and a view of their rows; None where there are none.
         """
+        hold = self.hold(key)
         index = self.open_index(key)
         found = index.find([sample.digest for sample in samples]).present
         numbers = np.flatnonzero(found)
@@ -114,42 +193,84 @@ class FeatureCache:
         if not len(numbers) or feature_set is None:
             return numbers, None
         chosen = [samples[number] for number in numbers.tolist()]
-        return numbers, FeatureView(key, index, chosen, feature_set.shape, feature_set.dtype)
+        reader = self.open_reader(feature_set, index)
+        return numbers, FeatureView(key, index, chosen, reader, hold=hold)
 
-    def commit(self, parts: Sequence[Rows], engine: str, versions: Mapping[str, Any]) -> None:
-        """Write rows of one or more feature sets and commit them in one transaction."""
-        self._indexes.clear()
-        shards = [self._write(part, engine, dict(versions)) for part in parts if part.digests]
-        for shard in self._repository.commit_shards(shards):
-            # Another process committed the same rows first: its file is the truth.
-            (self._folder / shard.file).unlink()
+    def _mark_used(self, feature_set: FeatureSet) -> None:
+        with suppress(RegistryError):  # on read-only media; a note for `gc`, nothing more
+            self._repository.mark_used(feature_set)
+
+    def commit(
+        self,
+        parts: Sequence[Rows],
+        engine: str,
+        versions: Mapping[str, Any],
+        claimed: Claimed | None = None,
+    ) -> None:
+        """Write rows of one or more feature sets and commit them in one transaction.
+
+        Raises:
+            LeaseLost: the samples are no longer this process's; the files are gone again.
+            StorageError: the disk did not take them.
+        """
+        keys = [part.feature_set.key for part in parts]
+        with self.hold(*keys):
+            written: list[tuple[Shard, CheckedShard]] = []
+            try:
+                for part in parts:
+                    written.append(self._write(part, engine, dict(versions)))
+                shards = [shard for shard, _ in written]
+                already = self._repository.commit_shards(shards, claimed=claimed)
+            except (LeaseLost, StorageError):
+                for shard, _ in written:  # surely without a row in the database
+                    (self.folder / shard.file).unlink(missing_ok=True)
+                raise
+            for shard, checked in written:
+                if shard in already:
+                    # Another process committed the same rows first: its file is the truth.
+                    (self.folder / shard.file).unlink()
+                    self._indexes.pop(checked.file.feature_key, None)
+                elif (known := self._indexes.get(checked.file.feature_key)) is not None:
+                    added = known.with_added(Index.of([checked]))
+                    self._indexes[checked.file.feature_key] = added
 
     def file_of(self, shard: Shard, key: str) -> ShardFile:
-        return ShardFile(self._folder / shard.file, key, shard.rows, shard.size, shard.sha256)
+        return ShardFile(self.folder / shard.file, key, shard.rows, shard.size, shard.sha256)
 
-    def _write(self, part: Rows, engine: str, versions: dict[str, Any]) -> Shard:
+    def _write(
+        self, part: Rows, engine: str, versions: dict[str, Any]
+    ) -> tuple[Shard, CheckedShard]:
         feature_set = part.feature_set
         assert feature_set.id is not None
-        attributes = {
-            "backbone": feature_set.backbone,
-            "cut": feature_set.cut,
-            "cut_fingerprint": feature_set.cut_fingerprint,
-            "trunk_fingerprint": feature_set.trunk_fingerprint,
-            "preprocessing": feature_set.preprocessing,
-            "preprocessing_fingerprint": feature_set.preprocessing_fingerprint,
-            "precision": feature_set.precision,
-            "view": feature_set.view,
-            "engine": engine,
-            "versions": versions,
-        }
-        file = write_shard(self._folder, feature_set.key, part.digests, part.features, attributes)
-        return Shard(
+        attributes = {**key_attributes(feature_set), "engine": engine, "versions": versions}
+        encoding = encoding_of(feature_set)
+        checked = write_shard(
+            self.folder, feature_set.key, part.digests, part.features, attributes, encoding
+        )
+        file = checked.file
+        shard = Shard(
             shard_id=shard_id(feature_set.key, part.digests),
             feature_set_id=feature_set.id,
-            file=file.path.relative_to(self._folder).as_posix(),
+            file=file.path.relative_to(self.folder).as_posix(),
             rows=file.rows,
             size=file.size,
             sha256=file.sha256,
             engine=engine,
             versions=versions,
         )
+        return shard, checked
+
+
+def key_attributes(feature_set: FeatureSet) -> dict[str, Any]:
+    """What a shard says of its feature set; enough to register it again."""
+    names = (
+        "backbone",
+        "cut",
+        "cut_fingerprint",
+        "trunk_fingerprint",
+        "preprocessing",
+        "preprocessing_fingerprint",
+        "precision",
+        "view",
+    )
+    return {name: getattr(feature_set, name) for name in names}

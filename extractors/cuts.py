@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,17 @@ class Cut:
     def name(self) -> str:
         """The canonical name, such as `block5_pool|gap`."""
         return self.point.name if self.pooling is None else f"{self.point.name}|{self.pooling}"
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """Of one sample's feature, pooling included; None where a dimension is not fixed."""
+        if self.pooling is None:
+            return self.point.shape
+        if self.pooling != "flatten":
+            return self.point.shape[-1:]
+        sizes = [size for size in self.point.shape if size is not None]
+        is_fixed = len(sizes) == len(self.point.shape)
+        return (math.prod(sizes),) if is_fixed else (None,)
 
     @property
     def fingerprint(self) -> str:

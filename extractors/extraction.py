@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,91 +13,38 @@ import numpy as np
 
 from headstart.errors import (
     BackboneError,
+    FeatureError,
     HeadstartError,
+    LeaseLost,
     NonFiniteFeatures,
     SampleUnreadable,
+    StorageError,
     first_line,
 )
 from headstart.extractors import batches
 from headstart.extractors.batches import Batch, Prepared
-from headstart.extractors.cache import FeatureCache, Rows
+from headstart.extractors.cache import FeatureCache, Rows, encoding_of
 from headstart.extractors.cuts import Cut
 from headstart.extractors.lint import lint_cuts
+from headstart.extractors.passes import DECODING_THREADS, Writer, claimed_samples, prefetched
 from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.report import Report
+from headstart.extractors.settings import Settings
 from headstart.registry.entities import Backbone, Failure, FeatureSet
 from headstart.registry.features import FeatureRepository
-from headstart.storage.keys import feature_key
+from headstart.registry.leases import Claimed, Lease
+from headstart.storage.encoding import Encoding
+from headstart.storage.files import free_bytes
+from headstart.storage.keys import DIGEST_BYTES, feature_key
 from headstart.storage.manifest import Manifest, Sample
 
 PRECISION = "float32"
 VIEW = 0
-DECODING_THREADS = 2
+FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
+"""Seconds between two looks at what other processes have committed."""
+MARGIN_BYTES = 16 << 20
+"""Left free for the database and the index."""
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to extract; nothing here changes a feature.
-
-    Attributes:
-        batch_size: samples a call of the trunk.
-        on_error: `fail` at the first sample that cannot be read, or `skip` and record it.
-        commit_seconds: at the latest after so long, what was computed is committed.
-        commit_bytes: and as soon as it is so large.
-    """
-
-    batch_size: int = 32
-    on_error: str = "fail"
-    commit_seconds: float = 10.0
-    commit_bytes: int = 32 << 20
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise BackboneError(f"batch_size is {self.batch_size}", hint="Give 1 or more.")
-        if self.on_error not in ("fail", "skip"):
-            raise BackboneError(f"on_error is {self.on_error!r}", hint="Give fail or skip.")
-
-
-@dataclass
-class Report:
-    """What an extraction did.
-
-    Attributes:
-        samples: samples in the dataset.
-        unique: different contents among them; `computed + reused + skipped` of them.
-        computed: contents that went through the trunk in this run.
-        reused: contents whose rows were all there.
-        skipped: contents that could not be read.
-        seconds: of the whole run.
-        engine: what computed; `cache` when nothing was.
-        feature_keys: feature key by cut.
-        skipped_samples: id and reason of every sample left out.
-        quarantined: damaged shards that were found and put aside.
-        warnings: what is doubtful about the cuts and about what reaches the trunk.
-    """
-
-    backbone: str
-    dataset: str
-    cuts: list[str]
-    feature_keys: dict[str, str]
-    samples: int
-    unique: int
-    computed: int = 0
-    reused: int = 0
-    skipped: int = 0
-    seconds: float = 0.0
-    engine: str = "cache"
-    skipped_samples: list[dict[str, str]] = field(default_factory=list)
-    quarantined: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def feature_key(self) -> str:
-        """The first cut's feature key."""
-        return self.feature_keys[self.cuts[0]]
-
-    def to_json(self) -> dict[str, Any]:
-        return {**self.__dict__, "feature_key": self.feature_key}
 
 
 def keys_of(backbone: Backbone, cuts: Sequence[Cut]) -> dict[str, str]:
@@ -122,6 +67,7 @@ class Extraction:
         open_engine: loads the backbone and gives an engine for some of the cuts; called only if
             something has to be computed.
         open_reader: gives a function from a sample to its raw content; likewise.
+        open_lease: gives a lease under which samples are claimed; likewise.
         repository: where feature sets and failures are registered.
         cache: where rows are found and committed.
         versions: library versions, recorded with every shard.
@@ -140,6 +86,7 @@ class Extraction:
         lint: Callable[[Batch], list[str]],
         open_engine: Callable[[Sequence[Cut]], Any],
         open_reader: Callable[[], Callable[[Sample], Any]],
+        open_lease: Callable[[], Lease],
         repository: FeatureRepository,
         cache: FeatureCache,
         versions: dict[str, str],
@@ -157,8 +104,14 @@ class Extraction:
         self._settings = settings
         self._progress = progress
         self._preprocessing = preprocessing
+        self._open_lease = open_lease
+        self._engines: dict[tuple[str, ...], Any] = {}
+        self._encodings: dict[str, Encoding] = {}
+        self._total = 0
         self._lint: Callable[[Batch], list[str]] | None = lint
-        self._first = {sample.digest: sample for sample in reversed(manifest.samples)}
+        self._first: dict[str, Sample] = {}
+        for sample in manifest.samples:
+            self._first.setdefault(sample.digest, sample)
         self.report = Report(
             backbone=backbone.label,
             dataset=dataset,
@@ -172,34 +125,113 @@ class Extraction:
     def run(self) -> Report:
         """Compute and commit what is missing; what was committed stays, whatever happens.
 
+        Samples that other processes are computing are waited for; if one of those dies, they are
+        taken over when its lease has run out.
+
         Raises:
             SampleUnreadable: a sample cannot be decoded and `on_error` is `fail`.
             NonFiniteFeatures: the trunk gave NaN or infinity; the sample is named.
             SampleChanged: a file is no longer what the manifest says.
+            StorageError: the disk is full, or will be.
         """
         started = time.monotonic()
+        unreadable: dict[str, str] = {}
         try:
-            missing = self._find_missing()
-            unreadable = self._known_unreadable(missing)
-            for digest in unreadable:
-                missing.pop(digest)
-            self.report.reused = self.report.unique - len(missing) - len(unreadable)
-            self._compute(missing, unreadable)
-            self._list_skipped(unreadable)
+            with self._cache.hold(*self.report.feature_keys.values()):
+                self._run(unreadable)
         finally:
+            self._cache.save()
+            self._list_skipped(unreadable)
             self.report.quarantined = self._cache.quarantined
             self.report.seconds = round(time.monotonic() - started, 3)
+        self.report.reused = self.report.unique - self.report.computed - self.report.skipped
         return self.report
 
-    def _find_missing(self) -> dict[str, tuple[str, ...]]:
-        """Sample digest to the cuts that have no row for it, in the dataset's order."""
-        digests = list(dict.fromkeys(sample.digest for sample in self._manifest.samples))
+    def _run(self, unreadable: dict[str, str]) -> None:
+        self._encodings = self._find_encodings()
+        missing = self._still_missing(self._first, unreadable)
+        self._total = len(missing)
+        if missing:
+            self._foresee(missing)
+        wait = FIRST_WAIT
+        while missing:
+            try:
+                with self._open_lease() as lease:
+                    is_busy = self._compute(lease, missing, unreadable)
+            except LeaseLost:
+                is_busy = True  # others have what this process had; see what is left to do
+            if is_busy:
+                wait = FIRST_WAIT
+            else:
+                time.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+                self._progress(self._total - len(missing), self._total)
+            missing = self._still_missing(missing, unreadable)
+
+    def _still_missing(
+        self, digests: Iterable[str], unreadable: dict[str, str]
+    ) -> dict[str, tuple[str, ...]]:
+        """Sample digest to the cuts that have no row for it, in the dataset's order.
+
+        Those known to be unreadable are left out, and put into `unreadable`.
+        """
+        wanted = [digest for digest in digests if digest not in unreadable]
         missing: dict[str, list[str]] = {}
         for cut, key in self.report.feature_keys.items():
-            present = self._cache.open_index(key).find(digests).present
+            present = self._cache.open_index(key, fresh=True).find(wanted).present
             for number in np.flatnonzero(~present):
-                missing.setdefault(digests[number], []).append(cut)
-        return {digest: tuple(missing[digest]) for digest in digests if digest in missing}
+                missing.setdefault(wanted[number], []).append(cut)
+        if missing:
+            unreadable.update(self._known_unreadable(missing))
+        return {
+            digest: tuple(missing[digest])
+            for digest in wanted
+            if digest in missing and digest not in unreadable
+        }
+
+    def _find_encodings(self) -> dict[str, Encoding]:
+        """How the rows of those cuts lie that have a feature set already.
+
+        Raises:
+            FeatureError: that is not what was asked for.
+        """
+        found = {}
+        for cut, key in self.report.feature_keys.items():
+            feature_set = self._repository.find_set(key)
+            if feature_set is not None:
+                found[cut] = encoding_of(feature_set)
+                self._refuse_another(cut, found[cut])
+        return found
+
+    def _refuse_another(self, cut: str, encoding: Encoding) -> None:
+        for name in ("storage", "compression"):
+            asked, has = getattr(self._settings, name), getattr(encoding, name)
+            if asked not in (None, has):
+                raise FeatureError(
+                    f"features from {cut!r} are stored with {name} {has}, not {asked}",
+                    hint=f"Leave --{name} out, or remove them first: `headstart features gc "
+                    f"--set {self.report.feature_keys[cut][:12]}`.",
+                )
+
+    def _foresee(self, missing: dict[str, tuple[str, ...]]) -> None:
+        """Refuse to begin what the disk cannot hold, as far as shapes are known."""
+        needed = 0
+        for cut, chosen in self._cuts.items():
+            rows = sum(cut in cuts for cuts in missing.values())
+            if None not in chosen.shape:
+                storage = self._settings.storage or chosen.point.dtype
+                if cut in self._encodings:
+                    storage = self._encodings[cut].storage
+                width = 2 if storage.endswith("16") else np.dtype(chosen.point.dtype).itemsize
+                needed += rows * (math.prod(s or 0 for s in chosen.shape) * width + DIGEST_BYTES)
+        free = free_bytes(self._cache.folder)
+        if needed + MARGIN_BYTES > free:
+            raise StorageError(
+                f"the features of {len(missing):,} samples need about {needed / 1e9:,.2f} GB, and "
+                f"{free / 1e9:,.2f} GB are free where {self._cache.folder} is",
+                hint="Free some (`headstart features gc`), store less (--storage float16), or "
+                "pool the cut (|gap).",
+            )
 
     def _known_unreadable(self, missing: Iterable[str]) -> dict[str, str]:
         """Those of the missing samples that could not be read before, with the reason."""
@@ -210,26 +242,55 @@ class Extraction:
             raise self._unreadable(self._first[digest], reason)
         return found
 
-    def _compute(self, missing: dict[str, tuple[str, ...]], unreadable: dict[str, str]) -> None:
-        """One pass for each set of cuts that samples miss; usually there is one such set."""
-        done = 0
+    def _compute(
+        self, lease: Lease, missing: dict[str, tuple[str, ...]], unreadable: dict[str, str]
+    ) -> bool:
+        """One pass for each set of cuts that samples miss; usually there is one such set.
+
+        Returns:
+            Whether there was anything to do that others were not doing already.
+        """
+        done = self._total - len(missing)
+        is_busy = False
         for cuts in dict.fromkeys(missing.values()):
             samples = [self._first[digest] for digest, miss in missing.items() if miss == cuts]
-            for finished in self._pass(cuts, samples, unreadable):
+            for finished in self._pass(lease, cuts, samples, unreadable):
+                is_busy = True
                 done += finished
-                self._progress(done, len(missing))
+                self._progress(done, self._total)
+        return is_busy
 
     def _pass(
-        self, cuts: tuple[str, ...], samples: list[Sample], unreadable: dict[str, str]
+        self,
+        lease: Lease,
+        cuts: tuple[str, ...],
+        samples: list[Sample],
+        unreadable: dict[str, str],
     ) -> Iterator[int]:
         """Run one trunk over samples; yields how many more are finished."""
-        engine = self._open_engine([self._cuts[cut] for cut in cuts])
-        self.report.engine = engine.name
-        writer = _Writer(self, cuts, engine.name)
+        keys = [self.report.feature_keys[cut] for cut in cuts]
+        coming = claimed_samples(lease, keys, samples, lambda wanted: self._is_there(keys, wanted))
+        first = next(coming, None)
+        if first is None:
+            return
+        engine = self._engine_for(cuts)
+
+        def commit(digests: list[str], outputs: list[np.ndarray]) -> None:
+            parts = [
+                Rows(self._feature_set(cut, output), digests, output)
+                for cut, output in zip(cuts, outputs, strict=True)
+            ]
+            claimed = Claimed(lease.token, tuple(keys), tuple(digests))
+            self._cache.commit(parts, engine.name, self._versions, claimed)
+            self.report.computed += len(digests)
+
+        writer = Writer(len(cuts), commit, self._is_due)
         read = self._open_reader()
         batch: list[tuple[Sample, Prepared]] = []
         try:
-            for sample, prepared in _prefetched(self._prepare(read), samples, self._ahead):
+            for sample, prepared in prefetched(
+                self._prepare(read), chain([first], coming), self._ahead
+            ):
                 if isinstance(prepared, SampleUnreadable):
                     self._record_unreadable(sample, prepared, unreadable)
                     yield 1
@@ -244,6 +305,18 @@ class Extraction:
                 yield len(batch)
         finally:  # also at Ctrl-C and at errors: what is computed is kept
             writer.commit()
+
+    def _engine_for(self, cuts: tuple[str, ...]) -> Any:
+        if cuts not in self._engines:
+            self._engines[cuts] = self._open_engine([self._cuts[cut] for cut in cuts])
+        self.report.engine = self._engines[cuts].name
+        return self._engines[cuts]
+
+    def _is_there(self, keys: Sequence[str], digests: list[str]) -> np.ndarray:
+        there = np.ones(len(digests), bool)
+        for key in keys:
+            there &= self._cache.open_index(key, fresh=True).find(digests).present
+        return there
 
     @property
     def _ahead(self) -> int:
@@ -263,7 +336,7 @@ class Extraction:
         engine: Any,
         batch: list[tuple[Sample, Prepared]],
         cuts: tuple[str, ...],
-        writer: _Writer,
+        writer: Writer,
     ) -> None:
         inputs = batches.stack(
             [prepared for _, prepared in batch], [repr(sample.id) for sample, _ in batch]
@@ -280,27 +353,42 @@ class Extraction:
                 f"({first_line(error)})",
                 hint="Check that the preprocessing fits the backbone's input.",
             ) from error
-        finite = np.ones(len(batch), bool)
-        for output in outputs:
-            finite &= np.isfinite(output).reshape(len(batch), -1).all(axis=1)
+        good = np.ones(len(batch), bool)
+        for cut, output in zip(cuts, outputs, strict=True):
+            good &= self._storable(cut, output)
         digests = [sample.digest for sample, _ in batch]
         writer.add(
-            [digest for digest, good in zip(digests, finite, strict=True) if good],
-            [output[finite] for output in outputs],
+            [digest for digest, is_good in zip(digests, good, strict=True) if is_good],
+            [output[good] for output in outputs],
         )
-        self.report.computed += int(finite.sum())
-        if not finite.all():
-            self._raise_not_finite(batch, outputs, cuts, int(np.argmin(finite)))
+        if not good.all():
+            self._raise_not_storable(batch, outputs, cuts, int(np.argmin(good)))
 
-    def _raise_not_finite(
+    def _storable(self, cut: str, output: np.ndarray) -> np.ndarray:
+        """Which rows are finite and within the range of the numbers stored: bool, (rows,)."""
+        if cut not in self._encodings:
+            settings = self._settings
+            self._encodings[cut] = Encoding.choose(
+                output.dtype.name, settings.storage, settings.compression
+            )
+        finite = np.isfinite(output).reshape(len(output), -1).all(axis=1)
+        return finite & self._encodings[cut].fits(output)
+
+    def _raise_not_storable(
         self, batch: list[Any], outputs: list[np.ndarray], cuts: tuple[str, ...], row: int
     ) -> None:
         sample = batch[row][0]
-        cut = next(
-            cut
+        cut, output = next(
+            (cut, output[row])
             for cut, output in zip(cuts, outputs, strict=True)
-            if not np.isfinite(output[row]).all()
+            if not self._storable(cut, output)[row]
         )
+        if np.isfinite(output).all():
+            raise FeatureError(
+                f"the feature of sample {sample.id!r} ({_place(sample)}) at {cut!r} holds "
+                f"{np.abs(output).max():.6g}, more than float16 can",
+                hint="Store as bfloat16 or float32; the good rows were kept.",
+            )
         raise NonFiniteFeatures(
             f"backbone {self._backbone.label!r} gives NaN or infinity at {cut!r} for sample "
             f"{sample.id!r} ({_place(sample)})",
@@ -334,10 +422,10 @@ class Extraction:
             if sample.digest in unreadable
         ]
 
-    def feature_set(self, cut: str, features: np.ndarray) -> FeatureSet:
+    def _feature_set(self, cut: str, features: np.ndarray) -> FeatureSet:
         """The registered feature set of a cut, made at its first rows."""
-        chosen = self._cuts[cut]
-        return self._repository.ensure_set(
+        chosen, encoding = self._cuts[cut], self._encodings[cut]
+        found = self._repository.ensure_set(
             FeatureSet(
                 key=self.report.feature_keys[cut],
                 backbone=self._backbone.label,
@@ -349,72 +437,20 @@ class Extraction:
                 precision=PRECISION,
                 view=VIEW,
                 shape=features.shape[1:],
-                dtype=str(features.dtype),
+                dtype=encoding.dtype,
+                storage=encoding.storage,
+                compression=encoding.compression,
             )
         )
+        if encoding_of(found) != encoding:  # another process made it first
+            self._refuse_another(cut, encoding_of(found))
+            self._encodings[cut] = encoding_of(found)
+        return found
 
-    def commit(self, parts: list[Rows], engine: str) -> None:
-        self._cache.commit(parts, engine, self._versions)
-
-    def is_due(self, size: int, since: float) -> bool:
+    def _is_due(self, size: int, since: float) -> bool:
         """Whether rows of that many bytes, the first computed at `since`, should be committed."""
         waited = time.monotonic() - since
         return size >= self._settings.commit_bytes or waited >= self._settings.commit_seconds
-
-
-class _Writer:
-    """Gathers rows of all cuts of a pass and commits them from time to time."""
-
-    def __init__(self, extraction: Extraction, cuts: Sequence[str], engine: str) -> None:
-        self._extraction = extraction
-        self._cuts = cuts
-        self._engine = engine
-        self._digests: list[str] = []
-        self._features: list[list[np.ndarray]] = [[] for _ in cuts]
-        self._since = time.monotonic()
-
-    def add(self, digests: list[str], outputs: list[np.ndarray]) -> None:
-        if not digests:
-            return
-        self._digests += digests
-        for gathered, output in zip(self._features, outputs, strict=True):
-            gathered.append(output)
-        size = sum(part.nbytes for gathered in self._features for part in gathered)
-        if self._extraction.is_due(size, self._since):
-            self.commit()
-
-    def commit(self) -> None:
-        if self._digests:
-            parts = []
-            for cut, gathered in zip(self._cuts, self._features, strict=True):
-                features = np.concatenate(gathered)
-                feature_set = self._extraction.feature_set(cut, features)
-                parts.append(Rows(feature_set, self._digests, features))
-            self._extraction.commit(parts, self._engine)
-        self._digests = []
-        self._features = [[] for _ in self._cuts]
-        self._since = time.monotonic()
-
-
-def _prefetched(
-    prepare: Callable[[Sample], Any], samples: Sequence[Sample], ahead: int
-) -> Iterator[tuple[Sample, Any]]:
-    """Samples with what `prepare` gives, in order, prepared by threads a bounded way ahead."""
-    pool = ThreadPoolExecutor(DECODING_THREADS)
-    try:
-        coming = iter(samples)
-        waiting: deque[tuple[Sample, Future[Any]]] = deque(
-            (sample, pool.submit(prepare, sample)) for sample in islice(coming, ahead)
-        )
-        while waiting:
-            sample, future = waiting.popleft()
-            prepared = future.result()
-            following = next(coming, None)
-            if following is not None:
-                waiting.append((following, pool.submit(prepare, following)))
-            yield sample, prepared
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _place(sample: Sample) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
-    from headstart.extractors.extraction import Settings
+    from headstart.extractors.settings import Settings
     from headstart.head import Head
     from headstart.heads.linear import Linear
     from headstart.heads.mlp import MLP
@@ -51,7 +51,7 @@ _HOMES = {
     "Head": "headstart.head",
     "Linear": "headstart.heads.linear",
     "MLP": "headstart.heads.mlp",
-    "Settings": "headstart.extractors.extraction",
+    "Settings": "headstart.extractors.settings",
     "Workspace": "headstart.workspace",
     "init": "headstart.workspace",
     "open": "headstart.workspace",

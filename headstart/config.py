@@ -53,6 +53,10 @@ class Config:
     def features(self) -> Path:
         return self.root / "features"
 
+    @property
+    def locks(self) -> Path:
+        return self.root / "locks"
+
 
 def default_root() -> Path:
     """`$HEADSTART_HOME`, or the platform's folder for user data."""

@@ -8,7 +8,8 @@ HeadstartError
 ├── RegistryError
 │   ├── NotFound (LookupError)
 │   ├── AlreadyExists (ValueError)
-│   └── StillInUse (ValueError)
+│   ├── StillInUse (ValueError)
+│   └── LeaseLost
 ├── BackboneError
 │   ├── ModelFileError (ValueError)
 │   │   ├── WeightsOnly
@@ -24,6 +25,7 @@ HeadstartError
 │   ├── FeaturesMissing (LookupError)
 │   ├── NonFiniteFeatures (ValueError)
 │   └── ShardDamaged (ValueError)
+├── StorageError (OSError)
 ├── ArtifactDamaged (ValueError)
 └── HeadError (ValueError)
     └── ParityError
@@ -86,6 +88,10 @@ class StillInUse(RegistryError, ValueError):
     """Other things depend on what was to be removed."""
 
 
+class LeaseLost(RegistryError):
+    """Others took over what this process had claimed, as it was not heard of for too long."""
+
+
 class BackboneError(HeadstartError):
     """A backbone cannot be loaded, cut or run."""
 
@@ -144,6 +150,10 @@ class NonFiniteFeatures(FeatureError, ValueError):
 
 class ShardDamaged(FeatureError, ValueError):
     """A shard's file is missing, or is not what was committed."""
+
+
+class StorageError(HeadstartError, OSError):
+    """The disk cannot take, or give, what it should; what was committed is kept."""
 
 
 class ArtifactDamaged(HeadstartError, ValueError):

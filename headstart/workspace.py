@@ -17,17 +17,21 @@ from headstart.extractors import datasets as sources
 from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
-from headstart.extractors.extraction import Extraction, Report, Settings, keys_of
+from headstart.extractors.extraction import Extraction, keys_of
 from headstart.extractors.lint import lint_batch
 from headstart.extractors.loading import SUFFIXES
 from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.report import Report
 from headstart.extractors.runtime import versions
+from headstart.extractors.settings import Settings
 from headstart.registry import schema
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.features import FeatureRepository
+from headstart.registry.leases import Lease
 from headstart.registry.runs import RunRepository
 from headstart.storage.artifacts import Artifact, ArtifactStore
+from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
 
@@ -90,6 +94,8 @@ class Workspace:
         Returns:
             A view of the first cut's features; what was done is its `report`.
         """
+        chosen = settings or Settings()
+        signs = LifeSigns(self.config.locks)
         entity, cuts = self.resolve(backbone)
         with suppress(SourceGone):
             self.datasets.refresh(dataset)
@@ -107,10 +113,11 @@ class Workspace:
             lint=lambda batch: lint_batch(load(), pipeline, batch),
             open_engine=lambda needed: self.open_engine(entity, needed, load()),
             open_reader=lambda: sources.SampleReader(manifest, record.options).read,
+            open_lease=lambda: Lease(self.database, chosen.lease_seconds, signs),
             repository=self.feature_sets,
             cache=cache,
             versions=versions(),
-            settings=settings or Settings(),
+            settings=chosen,
             progress=progress,
         )
         report = self._recorded(extraction, backbone)
@@ -163,7 +170,7 @@ class Workspace:
 
     def cache(self) -> FeatureCache:
         """The rows of all feature sets."""
-        return FeatureCache(self.feature_sets, self.config.features)
+        return FeatureCache(self.feature_sets, self.config.features, self.config.locks)
 
     def resolve(self, reference: str) -> tuple[Backbone, list[Cut]]:
         """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out."""

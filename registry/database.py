@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, literal_column
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from headstart.config import Config
 from headstart.errors import RegistryError, first_line
 
-BUSY_SECONDS = 60
+BUSY_SECONDS = 180
 
 
 def connect(config: Config) -> Engine:
@@ -82,6 +82,15 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
+    """Insert a row unless its key is there, whoever was first; says whether it was inserted."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement.returning(literal_column("1"))).first() is not None
 
 
 @contextmanager

@@ -114,7 +114,11 @@ class Dataset:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """All rows computed under one feature key."""
+    """All rows computed under one feature key.
+
+    `dtype` is what is served; `storage` and `compression` say how the numbers lie in the shards.
+    `used_at` is when the rows were last read, to the hour.
+    """
 
     key: str
     cut: str
@@ -127,6 +131,9 @@ class FeatureSet:
     shape: tuple[int, ...]
     dtype: str
     backbone: str
+    storage: str = "float32"
+    compression: str = "none"
+    used_at: datetime | None = None
     created_at: datetime | None = None
     id: int | None = None
 

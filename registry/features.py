@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
-from headstart.errors import NotFound
+from headstart.errors import NotFound, RegistryError
 from headstart.registry import tables as t
-from headstart.registry.database import Database
+from headstart.registry.database import Database, insert_new
 from headstart.registry.entities import Failure, FeatureSet, Shard
+from headstart.registry.leases import Claimed, give_back
 
 COMMITTED = "committed"
 QUARANTINED = "quarantined"
+USED_EVERY = timedelta(hours=1)
 
 
 class FeatureRepository:
@@ -33,7 +36,7 @@ class FeatureRepository:
                 values["feature_key"] = values.pop("key")
                 values["shape"] = list(feature_set.shape)
                 del values["id"], values["created_at"]
-                connection.execute(insert(t.feature_sets).values(**values))
+                insert_new(connection, t.feature_sets, values)
                 found = _find_set(connection, feature_set.key)
             assert found is not None
             return found
@@ -73,28 +76,70 @@ class FeatureRepository:
         with self._database.reading() as connection:
             return [_to_shard(row) for row in connection.execute(query)]
 
-    def commit_shards(self, shards: Sequence[Shard]) -> list[Shard]:
+    def commit_shards(
+        self,
+        shards: Sequence[Shard],
+        *,
+        claimed: Claimed | None = None,
+        instead_of: Sequence[Shard] = (),
+    ) -> list[Shard]:
         """Insert the rows of shards whose files are on disk, in one transaction.
+
+        Args:
+            shards: what was written.
+            claimed: the samples that were claimed for them, which are given back.
+            instead_of: shards whose rows are all in the new ones, and which are forgotten.
 
         Returns:
             The shards that another process had committed before (their own file is now the
             truth, so the one just written can go). Committing twice is harmless.
+
+        Raises:
+            LeaseLost: the claims are no longer this process's; nothing was committed.
+            RegistryError: one of `instead_of` is not there any more; nothing was committed.
         """
         already: list[Shard] = []
         with self._database.writing() as connection:
+            if claimed is not None:
+                give_back(connection, claimed)
+            _forget(connection, instead_of)
             for shard in shards:
-                known = connection.execute(
-                    select(t.shards).where(t.shards.c.shard_id == shard.shard_id)
-                ).one_or_none()
                 values = _shard_values(shard)
-                if known is None:
-                    connection.execute(insert(t.shards).values(**values))
-                elif known.status == COMMITTED:
-                    already.append(shard)
-                else:  # computed again after its first file was quarantined
-                    statement = update(t.shards).where(t.shards.c.shard_id == shard.shard_id)
-                    connection.execute(statement.values(**values))
+                if not insert_new(connection, t.shards, values):
+                    # If it was quarantined, this is its second file; else another was faster.
+                    again = update(t.shards).where(
+                        t.shards.c.shard_id == shard.shard_id, t.shards.c.status == QUARANTINED
+                    )
+                    if connection.execute(again.values(**values)).rowcount == 0:
+                        already.append(shard)
         return already
+
+    def find_all_shards(self) -> list[Shard]:
+        """The shards of all feature sets, those put aside too."""
+        with self._database.reading() as connection:
+            return [_to_shard(row) for row in connection.execute(select(t.shards))]
+
+    def remove_shards(self, shards: Sequence[Shard]) -> None:
+        """Forget shards; their files may be deleted afterwards."""
+        with self._database.writing() as connection:
+            for shard in shards:
+                chosen = (t.shards.c.shard_id == shard.shard_id, t.shards.c.file == shard.file)
+                connection.execute(delete(t.shards).where(*chosen))
+
+    def remove_set(self, feature_set: FeatureSet) -> None:
+        """Forget a feature set and its shards; their files may be deleted afterwards."""
+        with self._database.writing() as connection:
+            sets = t.feature_sets
+            connection.execute(delete(sets).where(sets.c.feature_key == feature_set.key))
+
+    def mark_used(self, feature_set: FeatureSet) -> None:
+        """Remember that its rows were read; an hour's readings count as one."""
+        now = t.now()
+        if feature_set.used_at is None or now - feature_set.used_at > USED_EVERY:
+            with self._database.writing() as connection:
+                sets = t.feature_sets
+                statement = update(sets).where(sets.c.feature_key == feature_set.key)
+                connection.execute(statement.values(used_at=now))
 
     def quarantine(self, shard: Shard) -> None:
         """Serve nothing more from this shard; its rows count as missing."""
@@ -117,20 +162,23 @@ class FeatureRepository:
     def record_failures(self, failures: Iterable[Failure]) -> None:
         with self._database.writing() as connection:
             for failure in failures:
-                known = connection.execute(
-                    select(t.failures.c.digest).where(
-                        t.failures.c.digest == failure.digest,
-                        t.failures.c.preprocessing_fingerprint == failure.preprocessing_fingerprint,
-                    )
-                ).one_or_none()
-                if known is None:
-                    connection.execute(insert(t.failures).values(**asdict(failure)))
+                insert_new(connection, t.failures, asdict(failure))
 
 
 def _find_set(connection: Connection, key: str) -> FeatureSet | None:
     query = select(t.feature_sets).where(t.feature_sets.c.feature_key == key)
     row = connection.execute(query).one_or_none()
     return None if row is None else _to_set(row)
+
+
+def _forget(connection: Connection, shards: Sequence[Shard]) -> None:
+    for shard in shards:
+        chosen = (t.shards.c.shard_id == shard.shard_id, t.shards.c.file == shard.file)
+        found = connection.execute(delete(t.shards).where(*chosen, t.shards.c.status == COMMITTED))
+        if found.rowcount != 1:
+            raise RegistryError(
+                f"the shard {shard.file} changed meanwhile", hint="Nothing was changed; try again."
+            )
 
 
 def _shard_values(shard: Shard) -> dict[str, Any]:
@@ -153,6 +201,9 @@ def _to_set(row: Row[Any]) -> FeatureSet:
         view=row.view,
         shape=tuple(row.shape),
         dtype=row.dtype,
+        storage=row.storage,
+        compression=row.compression,
+        used_at=row.used_at,
         created_at=row.created_at,
     )
 

@@ -12,8 +12,8 @@ from headstart.errors import SchemaOutdated, SchemaTooNew, WorkspaceError
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-HEAD = "0002"
-KNOWN = ("0001", "0002")
+HEAD = "0003"
+KNOWN = ("0001", "0002", "0003")
 """Every revision this code can come from, oldest first; a test compares it with the scripts."""
 
 

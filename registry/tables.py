@@ -151,6 +151,9 @@ feature_sets = Table(
     Column("view", Integer, nullable=False),
     Column("shape", JSON, nullable=False),
     Column("dtype", String(20), nullable=False),
+    Column("storage", String(20), nullable=False),
+    Column("compression", String(20), nullable=False),
+    Column("used_at", UTCDateTime),
     created_at(),
     Index(None, "cut_fingerprint"),
 )
@@ -169,6 +172,24 @@ shards = Table(
     Column("status", String(20), nullable=False),
     created_at(),
     Index(None, "feature_set_id"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("owner", NAME, nullable=False),
+    Column("granted_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("feature_key", DIGEST, primary_key=True),
+    Column("digest", DIGEST, primary_key=True),
+    Column("lease", ForeignKey("leases.token", ondelete="CASCADE"), nullable=False),
+    Index(None, "lease"),
 )
 
 failures = Table(

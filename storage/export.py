@@ -25,8 +25,10 @@ class Exportable(Protocol):
     """What is needed of a `FeatureView`."""
 
     key: str
-    dtype: np.dtype[Any]
     samples: tuple[Sample, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
 
     @property
     def shape(self) -> tuple[int, ...]: ...

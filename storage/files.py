@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from headstart.errors import StorageError
+
 BLOCK = 1 << 20
+PARTIAL = ".partial"
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -20,19 +26,48 @@ def written_aside(target: Path) -> Iterator[BinaryIO]:
     It can be read back meanwhile. It is written under a unique temporary name in the same folder,
     synced, renamed, and the folder is synced: after a crash at any moment `target` is absent, old
     or new, never torn.
+
+    Raises:
+        StorageError: the disk is full, or refuses; nothing is left of the new file.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}{PARTIAL}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        _remove(partial)
+        if isinstance(error, StorageError) or error.errno is None:
+            raise
+        raise storage_error(target, error) from error
     except BaseException:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
         raise
-    sync_folder(target.parent)
+
+
+def storage_error(target: Path, error: OSError) -> StorageError:
+    """What the system refused, in one line."""
+    if error.errno in FULL:
+        return StorageError(
+            f"no space is left to write {target}",
+            hint="Free some (`headstart features gc`) and run it again: what was committed is "
+            "kept.",
+        )
+    return StorageError(
+        f"cannot write {target}: {error.strerror or error}",
+        hint="What was committed is kept; mend it and run it again.",
+    )
+
+
+def _remove(partial: Path) -> None:
+    try:
+        partial.unlink(missing_ok=True)
+    except OSError:  # the disk that refused the file may refuse this too; `features gc` tidies up
+        return
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,6 +79,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that can still be written under a folder, or under the nearest one that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,16 +1,39 @@
-"""From sample digests to rows: which shard of a feature set holds which sample."""
+"""From sample digests to rows: which shard of a feature set holds which sample.
+
+An index is a list of segments, each sorted by digest. 36 bytes a row: the digest and a row number;
+a segment read from its file (`storage.index_files`) is mapped, so that only what is looked at is
+in memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from headstart.storage.keys import DIGEST_BYTES, pack_digests
-from headstart.storage.shards import ShardFile
+from headstart.storage.shards import CheckedShard, Layout, ShardFile
 
 ABSENT = -1
+
+
+@dataclass(frozen=True)
+class IndexedShard:
+    """A shard that was found right.
+
+    Attributes:
+        file: as the database has it.
+        layout: where its features lie.
+        stat: size, mtime and ctime in ns and inode of the file when it was found right; while
+            they are the same, nobody has written to it.
+    """
+
+    file: ShardFile
+    layout: Layout
+    stat: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -25,50 +48,173 @@ class Places:
         return self.shard != ABSENT
 
 
+@dataclass(frozen=True)
+class Segment:
+    """A sorted run over the rows of some shards.
+
+    Attributes:
+        shards: the shards; the rows of all of them, one shard after the other, are numbered.
+        alive: bool, one a shard: rows of the others count as absent.
+        first: the digests' first 8 bytes as big-endian numbers, sorted; uint64, shape (rows,).
+        rest: their other 24 bytes; uint64, shape (rows, 3).
+        number: the number of each row; where digests are equal, the lower number comes first.
+        file: what it was read from and still is the same as; None for one made in memory.
+    """
+
+    shards: tuple[IndexedShard, ...]
+    alive: np.ndarray
+    first: np.ndarray
+    rest: np.ndarray
+    number: np.ndarray
+    file: Path | None = None
+
+    @staticmethod
+    def build(shards: Sequence[IndexedShard], digests: Sequence[np.ndarray]) -> Segment:
+        """A segment over shards; `digests` has those of each, shape (rows, 32), uint8."""
+        words = as_words(np.concatenate([*digests, np.empty((0, DIGEST_BYTES), np.uint8)]))
+        order = np.argsort(words[:, 0], kind="stable")
+        return Segment(
+            tuple(shards),
+            np.ones(len(shards), bool),
+            words[order, 0],
+            words[order, 1:],
+            order.astype(_number_type(len(order))),
+        )
+
+    @staticmethod
+    def merge(segments: Sequence[Segment]) -> Segment:
+        """One segment with the living rows of several, earlier segments first."""
+        shards: list[IndexedShard] = []
+        firsts, rests, numbers = [], [], []
+        total = 0
+        for segment in segments:
+            starts = np.zeros(len(segment.shards), np.int64)  # of each shard in the new numbering
+            for place, shard in enumerate(segment.shards):
+                if segment.alive[place]:
+                    starts[place] = total
+                    total += shard.file.rows
+                    shards.append(shard)
+            shard_of, row = segment.split(segment.number)
+            keep = segment.alive[shard_of] if len(segment.shards) else np.zeros(0, bool)
+            firsts.append(segment.first[keep])
+            rests.append(segment.rest[keep])
+            numbers.append((starts[shard_of] + row)[keep])
+        first = np.concatenate([*firsts, np.empty(0, np.uint64)])
+        order = np.argsort(first, kind="stable")  # finds the sorted runs: a merge, in fact
+        rest = np.concatenate([*rests, np.empty((0, 3), np.uint64)])[order]
+        number = np.concatenate([*numbers, np.empty(0, np.int64)])[order]
+        return Segment(
+            tuple(shards),
+            np.ones(len(shards), bool),
+            first[order],
+            rest,
+            number.astype(_number_type(total)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        rows = [shard.file.rows for shard in self.shards]
+        return np.concatenate([[0], np.cumsum(rows)]).astype(np.int64)
+
+    def split(self, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row numbers as places of shards in `shards` and rows of those."""
+        shard = np.searchsorted(self._starts, number, side="right") - 1
+        return shard, number - self._starts[shard]
+
+    def find(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Look up digests; `wanted` has four words each, shape (n, 4), sorted by the first.
+
+        Returns:
+            Place of the shard in `shards`, `ABSENT` where there is none, and row.
+        """
+        shard = np.full(len(wanted), ABSENT, np.int64)
+        row = np.full(len(wanted), ABSENT, np.int64)
+        place = np.searchsorted(self.first, wanted[:, 0], side="left")
+        # Rows that share the first 8 bytes lie side by side: step on until none can match.
+        open_ = np.arange(len(wanted))
+        while len(open_):
+            open_ = open_[place[open_] < len(self.first)]
+            open_ = open_[self.first[place[open_]] == wanted[open_, 0]]
+            here = place[open_]
+            hit_shard, hit_row = self.split(self.number[here].astype(np.int64))
+            equal = (self.rest[here] == wanted[open_, 1:]).all(axis=1) & self.alive[hit_shard]
+            hit = open_[equal]
+            shard[hit], row[hit] = hit_shard[equal], hit_row[equal]
+            open_ = open_[~equal]
+            place[open_] += 1
+        return shard, row
+
+
 class Index:
-    """An index over the digests of some shards of one feature set.
+    """An index over the digests of some shards of one feature set; it never changes.
 
     Where two shards hold the same sample, the one that comes first counts.
     """
 
-    def __init__(self, shards: Sequence[ShardFile], digests: Sequence[np.ndarray]) -> None:
-        """
-        Args:
-            shards: the shards, oldest first.
-            digests: the digests of each, shape (rows, 32), dtype uint8.
-        """
-        self.shards = tuple(shards)
-        stacked = np.concatenate([*digests, np.empty((0, DIGEST_BYTES), np.uint8)])
-        rows = [len(part) for part in digests]
-        words = _as_words(stacked)
-        order = np.lexsort((np.arange(len(words)), *(words[:, i] for i in (3, 2, 1, 0))))
-        self._words = words[order]
-        self._shard = np.repeat(np.arange(len(rows)), rows)[order]
-        self._row = np.concatenate([np.arange(n) for n in [*rows, 0]])[order].astype(np.int64)
-        self._first = self._words[:, 0].copy()
+    def __init__(self, segments: Sequence[Segment] = ()) -> None:
+        self.segments = tuple(segment for segment in segments if len(segment.shards))
+        self.shards = tuple(shard for segment in self.segments for shard in segment.shards)
+
+    @staticmethod
+    def of(shards: Sequence[CheckedShard]) -> Index:
+        """An index over shards; their files are as they were when they were written or checked."""
+        indexed = [IndexedShard(shard.file, shard.layout, shard.stat) for shard in shards]
+        return Index([Segment.build(indexed, [shard.digests for shard in shards])])
+
+    def with_added(self, other: Index) -> Index:
+        """Both, this one first; many small segments at the end become one."""
+        segments = [*self.segments, *other.segments]
+        while len(segments) > 1 and len(segments[-1]) * 2 >= len(segments[-2]):
+            segments[-2:] = [Segment.merge(segments[-2:])]
+        return Index(segments)
 
     def __len__(self) -> int:
-        return len(self._words)
+        """Rows, in shards that count."""
+        return sum(
+            shard.file.rows
+            for segment in self.segments
+            for shard, alive in zip(segment.shards, segment.alive, strict=True)
+            if alive
+        )
+
+    @cached_property
+    def living(self) -> tuple[IndexedShard, ...]:
+        """The shards that count."""
+        alive = [alive for segment in self.segments for alive in segment.alive]
+        return tuple(shard for shard, lives in zip(self.shards, alive, strict=True) if lives)
 
     def find(self, digests: list[str]) -> Places:
         """Look up digests (hex); one place each, in their order."""
-        wanted = _as_words(pack_digests(digests))
-        shard = np.full(len(wanted), ABSENT, np.int64)
-        row = np.full(len(wanted), ABSENT, np.int64)
-        place = np.searchsorted(self._first, wanted[:, 0], side="left")
-        # Rows that share the first 8 bytes lie side by side: step on until none can match.
-        open_ = np.arange(len(wanted))
-        while len(open_):
-            open_ = open_[place[open_] < len(self._words)]
-            open_ = open_[self._first[place[open_]] == wanted[open_, 0]]
-            equal = (self._words[place[open_]] == wanted[open_]).all(axis=1)
-            hit = open_[equal]
-            shard[hit], row[hit] = self._shard[place[hit]], self._row[place[hit]]
-            open_ = open_[~equal]
-            place[open_] += 1
-        return Places(shard, row)
+        return self.find_packed(pack_digests(digests))
+
+    def find_packed(self, digests: np.ndarray) -> Places:
+        """Look up digests, shape (n, 32), uint8; one place each, in their order."""
+        words = as_words(digests)
+        order = np.argsort(words[:, 0], kind="stable")  # sorted lookups stay in the cache
+        words = words[order]
+        shard = np.full(len(words), ABSENT, np.int64)
+        row = np.full(len(words), ABSENT, np.int64)
+        open_ = np.arange(len(words))
+        before = 0
+        for segment in self.segments:
+            found_shard, found_row = segment.find(words[open_])
+            hit = found_shard != ABSENT
+            shard[open_[hit]] = found_shard[hit] + before
+            row[open_[hit]] = found_row[hit]
+            open_ = open_[~hit]
+            before += len(segment.shards)
+        places = Places(np.empty_like(shard), np.empty_like(row))
+        places.shard[order], places.row[order] = shard, row
+        return places
 
 
-def _as_words(digests: np.ndarray) -> np.ndarray:
+def as_words(digests: np.ndarray) -> np.ndarray:
     """Digests as four big-endian 64-bit words each, shape (n, 4)."""
     return np.ascontiguousarray(digests).view(">u8").astype(np.uint64)
+
+
+def _number_type(rows: int) -> type[np.unsignedinteger]:
+    return np.uint32 if rows < 2**32 else np.uint64

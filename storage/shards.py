@@ -13,15 +13,24 @@ from typing import Any
 
 import h5py
 import numpy as np
+import xxhash
 
 from headstart.errors import ShardDamaged
+from headstart.storage.encoding import Encoding
 from headstart.storage.files import written_aside
-from headstart.storage.keys import canonical_json, fingerprint, pack_digests, unpack_digests
+from headstart.storage.keys import (
+    DIGEST_BYTES,
+    canonical_json,
+    fingerprint,
+    pack_digests,
+    unpack_digests,
+)
 
 AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"
 VERSION = 1
 CHUNK_BYTES = 512 * 1024
+SUFFIX = ".h5"
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,42 @@ class ShardFile:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where the chunks of a shard's features lie in its file, and what they hold.
+
+    Attributes:
+        chunk_rows: rows a chunk; the last one may hold fewer.
+        offsets: of each chunk in the file, in bytes; int64.
+        sizes: of each chunk in the file, in bytes; int64.
+        checksums: xxh3, 64 bits, of each chunk's bytes in the file; uint64.
+    """
+
+    chunk_rows: int
+    offsets: np.ndarray
+    sizes: np.ndarray
+    checksums: np.ndarray
+
+
+@dataclass(frozen=True)
+class CheckedShard:
+    """A shard whose whole file was found right, or was just written.
+
+    Attributes:
+        file: its file.
+        digests: shape (rows, 32), uint8.
+        layout: where its features lie.
+        attributes: key and provenance.
+        stat: of its file, taken before it was read; see `stat_of`.
+    """
+
+    file: ShardFile
+    digests: np.ndarray
+    layout: Layout
+    attributes: dict[str, Any]
+    stat: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ShardContent:
     """A shard in memory: `digests` in hex and `features` of shape (rows, *feature shape)."""
 
@@ -56,17 +101,24 @@ def shard_id(feature_key: str, digests: list[str]) -> str:
     return fingerprint("headstart.shard/1", {"feature_key": feature_key, "digests": digests})
 
 
+def set_folder(folder: Path, feature_key: str) -> Path:
+    """Where the shards of a feature set lie."""
+    return folder / feature_key[:2] / feature_key
+
+
 def write_shard(
     folder: Path,
     feature_key: str,
     digests: list[str],
     features: np.ndarray,
     attributes: Mapping[str, Any],
-) -> ShardFile:
+    encoding: Encoding | None = None,
+) -> CheckedShard:
     """Write rows as one new shard under `folder`/`feature_key`; durable when this returns.
 
-    The name is unique, so that two processes writing the same rows never touch each other's
-    file; which of them counts is decided by the database.
+    The file's name holds its sha256, so that it can be checked when the database is lost, and is
+    unique, so that two processes writing the same rows never touch each other's file; which of
+    them counts is decided by the database.
 
     Args:
         folder: the features folder of the workspace.
@@ -74,52 +126,107 @@ def write_shard(
         digests: sample digests in hex, one a row.
         features: array of shape (rows, *feature shape).
         attributes: the rest of the key and the provenance, JSON values.
+        encoding: how the numbers are to lie in the file; as they are without it.
+
+    Raises:
+        StorageError: the file cannot be written.
     """
-    image = _build(feature_key, digests, features, attributes)
-    name = f"{shard_id(feature_key, digests)[:32]}-{secrets.token_hex(4)}.h5"
-    path = folder / feature_key[:2] / feature_key / name
+    encoding = encoding or Encoding.choose(features.dtype.name, None, None)
+    head = {
+        **attributes,
+        "format": FORMAT,
+        "format_version": VERSION,
+        "feature_key": feature_key,
+        "shard_id": shard_id(feature_key, digests),
+        "dtype": encoding.dtype,
+        "storage": encoding.storage,
+        "compression": encoding.compression,
+    }
+    packed = pack_digests(digests)
+    image, layout = _build(head, packed, features, encoding)
+    sha256 = hashlib.sha256(image).hexdigest()
+    name = f"{sha256}-{secrets.token_hex(4)}{SUFFIX}"
+    path = set_folder(folder, feature_key) / name
     with written_aside(path) as file:
         file.write(image)
-    return ShardFile(path, feature_key, len(digests), len(image), hashlib.sha256(image).hexdigest())
+    file_ = ShardFile(path, feature_key, len(digests), len(image), sha256)
+    return CheckedShard(file_, packed, layout, head, stat_of(path))
 
 
-def read_shard(shard: ShardFile) -> ShardContent:
-    """Read a whole shard, after its size, hash and key were found right.
+def check_shard(shard: ShardFile) -> CheckedShard:
+    """Read a whole file and compare it with what was committed.
 
     The bytes that are hashed are the bytes that are parsed: nothing can change in between.
 
     Raises:
         ShardDamaged: the file is missing, or is not what was committed.
     """
-    content = _checked_bytes(shard)
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            _check_identity(shard, file)
-            digests = unpack_digests(file["digests"][()])  # type: ignore[index]
-            features = _rows(file, "features")
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise ShardDamaged(f"the shard {shard.path} cannot be read: {error}", hint=AGAIN) from error
-    if len(digests) != shard.rows or len(features) != shard.rows:
-        raise ShardDamaged(f"the shard {shard.path} has not {shard.rows} rows", hint=AGAIN)
-    return ShardContent(digests, features)
+    stat = stat_of(shard.path)
+    return _checked(shard, _parse(shard.path, _committed_bytes(shard)), stat)
 
 
-def read_digests(shard: ShardFile) -> np.ndarray:
-    """The sample digests of a shard, shape (rows, 32), dtype uint8, after the same checks.
+def read_shard(shard: ShardFile) -> ShardContent:
+    """Read a whole shard, after the same checks.
 
     Raises:
         ShardDamaged: the file is missing, or is not what was committed.
     """
-    content = _checked_bytes(shard)
-    with h5py.File(io.BytesIO(content), "r") as file:
-        _check_identity(shard, file)
-        digests = _rows(file, "digests")
-    if digests.shape != (shard.rows, 32):
-        raise ShardDamaged(f"the shard {shard.path} has not {shard.rows} rows", hint=AGAIN)
-    return digests
+    stat = stat_of(shard.path)
+    parsed = _parse(shard.path, _committed_bytes(shard), with_features=True)
+    checked = _checked(shard, parsed, stat)
+    return ShardContent(unpack_digests(checked.digests), parsed.encoding.decode(parsed.stored))
 
 
-def _checked_bytes(shard: ShardFile) -> bytes:
+def find_shard(path: Path) -> CheckedShard:
+    """Read a file of which the database knows nothing; its name says what its sha256 must be.
+
+    Returns:
+        The shard; its attributes say `dtype`, `storage`, `compression` and `shape` too.
+
+    Raises:
+        ShardDamaged: it is not a whole shard, or not the one that its attributes say.
+    """
+    stat = stat_of(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ShardDamaged(f"the shard {path} cannot be read: {error}") from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    named, dash, _ = path.stem.partition("-")
+    if dash and len(named) == len(sha256) and named != sha256:
+        raise ShardDamaged(f"the shard {path} is damaged: its sha256 is not the one in its name")
+    parsed = _parse(path, content, with_features=True)  # Fletcher32 over all features
+    key = parsed.attributes["feature_key"]
+    if shard_id(key, unpack_digests(parsed.digests)) != parsed.attributes.get("shard_id"):
+        raise ShardDamaged(f"the shard {path} is damaged: its digests do not fit its shard id")
+    found = ShardFile(path, key, len(parsed.digests), len(content), sha256)
+    more = {**vars(parsed.encoding), "shape": list(parsed.stored.shape[1:])}
+    parsed.attributes.update(more)
+    return _checked(found, parsed, stat)
+
+
+def stat_of(path: Path) -> tuple[int, ...]:
+    """Size, mtime, ctime and inode: one changes when somebody writes. Empty if it is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """What a file holds; `stored` is empty unless asked for."""
+
+    attributes: dict[str, Any]
+    digests: np.ndarray
+    rows: int
+    layout: Layout
+    encoding: Encoding
+    stored: np.ndarray
+
+
+def _committed_bytes(shard: ShardFile) -> bytes:
     try:
         content = shard.path.read_bytes()
     except FileNotFoundError:
@@ -137,42 +244,107 @@ def _checked_bytes(shard: ShardFile) -> bytes:
     return content
 
 
-def _rows(file: h5py.File, name: str) -> np.ndarray:
-    dataset = file[name]
-    assert isinstance(dataset, h5py.Dataset)
-    return dataset[()]
+def _parse(path: Path, content: bytes, *, with_features: bool = False) -> _Parsed:
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            attributes = {name: json.loads(str(value)) for name, value in file.attrs.items()}
+            _refuse_other_formats(path, attributes)
+            features = _dataset(file, "features")
+            encoding = _encoding_of(attributes, features.dtype.name)
+            if with_features:
+                Encoding.choose(encoding.dtype, encoding.storage, encoding.compression)
+            return _Parsed(
+                attributes=attributes,
+                digests=_dataset(file, "digests")[()],
+                rows=len(features),
+                layout=_layout(features, content),
+                encoding=encoding,
+                stored=features[()] if with_features else np.empty(0),
+            )
+    except ShardDamaged:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise ShardDamaged(f"the shard {path} cannot be read: {error}", hint=AGAIN) from error
 
 
-def _check_identity(shard: ShardFile, file: h5py.File) -> None:
-    key = json.loads(str(file.attrs["feature_key"]))
+def _refuse_other_formats(path: Path, attributes: Mapping[str, Any]) -> None:
+    found = (attributes.get("format"), attributes.get("format_version"))
+    if found != (FORMAT, VERSION):
+        raise ShardDamaged(
+            f"{path} has the format {found[0]} {found[1]}; this code reads {FORMAT} {VERSION}",
+            hint="Upgrade headstart if it was written by a newer one.",
+        )
+
+
+def _checked(shard: ShardFile, parsed: _Parsed, stat: tuple[int, ...]) -> CheckedShard:
+    key = parsed.attributes["feature_key"]
     if key != shard.feature_key:
         raise ShardDamaged(
             f"the shard {shard.path} belongs to another feature set, {key[:12]}", hint=AGAIN
         )
+    digests = parsed.digests
+    if digests.shape != (shard.rows, DIGEST_BYTES) or parsed.rows != shard.rows:
+        raise ShardDamaged(f"the shard {shard.path} has not {shard.rows} rows", hint=AGAIN)
+    return CheckedShard(shard, digests, parsed.layout, parsed.attributes, stat)
+
+
+def _encoding_of(attributes: Mapping[str, Any], stored: str) -> Encoding:
+    """How a shard's numbers lie; `stored` is the dtype in a file that does not say."""
+    dtype = attributes.get("dtype", stored)
+    storage, compression = attributes.get("storage", dtype), attributes.get("compression", "none")
+    return Encoding(dtype, storage, compression)
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    dataset = file[name]
+    assert isinstance(dataset, h5py.Dataset)
+    return dataset
+
+
+def _layout(features: h5py.Dataset, content: bytes | memoryview) -> Layout:
+    """Where the chunks lie; chunks are of whole rows, so there is one after the other."""
+    chunks, view = features.chunks, memoryview(content)
+    if chunks is None or chunks[1:] != features.shape[1:]:
+        raise ValueError("its features are not chunked by whole rows")
+    found = sorted(
+        (features.id.get_chunk_info(number) for number in range(features.id.get_num_chunks())),
+        key=lambda info: info.chunk_offset[0],
+    )
+    if len(found) != -(-len(features) // chunks[0]) or any(info.filter_mask for info in found):
+        raise ValueError("chunks of its features are missing or were written without their filter")
+    return Layout(
+        chunks[0],
+        np.array([info.byte_offset for info in found], np.int64),
+        np.array([info.size for info in found], np.int64),
+        np.array(
+            [
+                xxhash.xxh3_64_intdigest(view[info.byte_offset : info.byte_offset + info.size])
+                for info in found
+            ],
+            np.uint64,
+        ),
+    )
 
 
 def _build(
-    feature_key: str, digests: list[str], features: np.ndarray, attributes: Mapping[str, Any]
-) -> bytes:
-    head = {
-        **attributes,
-        "format": FORMAT,
-        "format_version": VERSION,
-        "feature_key": feature_key,
-        "shard_id": shard_id(feature_key, digests),
-    }
+    head: Mapping[str, Any], digests: np.ndarray, features: np.ndarray, encoding: Encoding
+) -> tuple[memoryview, Layout]:
+    """The bytes of a file, and where its features lie in them."""
     with h5py.File.in_memory() as file:
         for name, value in sorted(head.items()):
             file.attrs[name] = canonical_json(value).decode()
-        _add_rows(file, "digests", pack_digests(digests))
-        _add_rows(file, "features", features)
+        _add_rows(file, "digests", digests, {"fletcher32": True})
+        stored = _add_rows(file, "features", encoding.encode(features), encoding.filters)
         file.flush()
-        return bytes(file.id.get_file_image())
+        image = memoryview(file.id.get_file_image())
+        return image, _layout(stored, image)
 
 
-def _add_rows(file: h5py.File, name: str, rows: np.ndarray) -> None:
+def _add_rows(
+    file: h5py.File, name: str, rows: np.ndarray, filters: Mapping[str, Any]
+) -> h5py.Dataset:
     row_bytes = max(1, rows.nbytes // max(1, len(rows)))
     chunk_rows = min(len(rows), max(1, CHUNK_BYTES // row_bytes))
-    file.create_dataset(
-        name, data=rows, chunks=(chunk_rows, *rows.shape[1:]), fletcher32=True, track_times=False
+    return file.create_dataset(
+        name, data=rows, chunks=(chunk_rows, *rows.shape[1:]), track_times=False, **filters
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.errors import FeatureError
+from headstart.storage.batching import read_ahead, shuffled_windows, windows
 from headstart.storage.export import Progress, export
-from headstart.storage.index import Index
+from headstart.storage.index import Index, Places
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
-from headstart.storage.shards import ShardFile, read_shard
+from headstart.storage.reading import RowReader
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-BYTES_IN_MEMORY = 512 << 20
-"""Of the shards read last, so many bytes are kept."""
 
 
 class FeatureView:
     """Features of a dataset's samples: row `i` belongs to `samples[i]`, by digest.
 
-    A snapshot: what is committed later does not change it. Every shard is checked against its
-    hash before a number is served.
+    A snapshot: what is committed or collected later does not change it. Every chunk is checked
+    against what was committed before a number of it is served; rows are read when they are asked
+    for, and little is kept in memory.
 
     Attributes:
         key: the feature key.
         samples: the samples, in the dataset's order; those without features are left out.
+        dtype: of the rows as they are served; how they are stored is `reader.encoding`.
         report: what the extraction did that led to this view, or None.
     """
 
@@ -39,32 +39,39 @@ class FeatureView:
         key: str,
         index: Index,
         samples: Sequence[Sample],
-        shape: tuple[int, ...],
-        dtype: str,
+        reader: RowReader,
         *,
         report: Any = None,
         origin: Any = None,
+        hold: object = None,
     ) -> None:
+        """
+        Args:
+            hold: what keeps the files from being collected while it lives.
+        """
+        places = index.find([sample.digest for sample in samples])
+        if not places.present.all():
+            missing = samples[int(np.argmin(places.present))]
+            raise FeatureError(f"sample {missing.id!r} has no row in feature set {key[:12]}")
         self.key = key
         self.samples = tuple(samples)
         self.report = report
         self.origin = origin
-        self._feature_shape = tuple(shape)
-        self.dtype = np.dtype(dtype)
-        self._index = index
-        self._places = index.find([sample.digest for sample in self.samples])
-        if not self._places.present.all():
-            missing = self.samples[int(np.argmin(self._places.present))]
-            raise FeatureError(f"sample {missing.id!r} has no row in feature set {key[:12]}")
-        self._loaded: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._reader = reader
+        self._places = places
+        self._hold = hold
 
     def __len__(self) -> int:
         return len(self.samples)
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._reader.dtype
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(rows, *feature shape)"""
-        return (len(self), *self._feature_shape)
+        return (len(self), *self._reader.shape)
 
     @property
     def ids(self) -> list[str]:
@@ -84,86 +91,114 @@ class FeatureView:
         """The part of the view that belongs to `train`, `validation` or `test`."""
         if name not in SPLITS:
             raise FeatureError(f"no split {name!r}", hint=f"The splits are {', '.join(SPLITS)}.")
-        chosen = [sample for sample in self.samples if sample.split == name]
-        return FeatureView(
-            self.key, self._index, chosen, self._feature_shape, self.dtype.str, origin=self.origin
-        )
+        chosen = [row for row, sample in enumerate(self.samples) if sample.split == name]
+        part = object.__new__(FeatureView)
+        part.__dict__.update(self.__dict__)
+        part.samples = tuple(self.samples[row] for row in chosen)
+        part.report = None
+        part._places = self._at(np.array(chosen, np.int64))
+        return part
 
     def to_numpy(self, out: np.ndarray | None = None) -> np.ndarray:
-        """All rows as one array of shape `shape`; written into `out` if given."""
+        """All rows as one array of shape `shape`; written into `out` if given (a memmap, say)."""
         if out is None:
             out = np.empty(self.shape, self.dtype)
-        elif out.shape != self.shape:
-            raise FeatureError(f"out has shape {out.shape}, the view has {self.shape}")
-        return self._gather(np.arange(len(self)), out)
+        elif out.shape != self.shape or out.dtype != self.dtype:
+            raise FeatureError(
+                f"out is {out.dtype} of shape {out.shape}, the view is {self.dtype} of {self.shape}"
+            )
+        self._reader.read(self._places, out)
+        return out
 
     def export(self, path: str | Path, progress: Progress | None = None) -> Path:
         """Write the rows into one file that others read without Headstart.
 
         Args:
-            path: ends in `.npz`, `.npy` (with a `.csv` beside it) or `.h5`; see `docs/format.md`.
+            path: ends in `.npz`, `.npy` (with a `.csv` beside it), `.h5` or `.parquet`, or is a
+                folder for Hugging Face `datasets` (ends in `/` or `.hf`); see `docs/format.md`.
             progress: called with (rows written, rows in all).
         """
         return export(self, Path(path), progress)
 
     def batches(
-        self, batch_size: int = 256, *, shuffle: bool = False, seed: int = 0
+        self, batch_size: int = 256, *, shuffle: bool = False, seed: int = 0, epochs: int = 1
     ) -> Iterator[tuple[np.ndarray, list[Label | None]]]:
-        """One pass in batches of (features, labels); shuffled by seed if asked."""
+        """Passes in batches of (features, labels), read ahead by a thread.
+
+        A pass reads each chunk once, if the dataset's order is that of the chunks or if it is
+        shuffled: then chunks come in a random order, some dozens at a time, and rows are mixed
+        among those (all of them, where they fit into 24 MiB). The same seed gives the same
+        order; each epoch has another one. Only a pass's last batch is smaller.
+
+        Args:
+            batch_size: rows a batch.
+            shuffle: whether to mix.
+            seed: of the order.
+            epochs: passes.
+        """
         if batch_size < 1:
             raise FeatureError(f"batch_size is {batch_size}", hint="Give 1 or more.")
-        order = np.arange(len(self))
-        if shuffle:
-            order = np.random.default_rng(seed).permutation(len(self))
-        for start in range(0, len(self), batch_size):
-            rows = order[start : start + batch_size]
-            yield self._gather(rows), [self.samples[row].label for row in rows]
+        for epoch in range(epochs):
+            for rows, features in self._batches(batch_size, shuffle, (seed, epoch)):
+                yield features, [self.samples[row].label for row in rows.tolist()]
 
     def to_tf(
         self, batch_size: int = 256, *, shuffle: bool = False, seed: int = 0
     ) -> tf.data.Dataset:
-        """A `tf.data.Dataset` of (features, class number) batches; needs labels."""
+        """A `tf.data.Dataset` of (features, class number) batches; needs labels.
+
+        Each time it is gone through is an epoch: shuffled, it has an order of its own.
+        """
         import tensorflow as tf
-
-        number = {label: place for place, label in enumerate(sorted_labels(self.labels))}
-
-        def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for rows, labels in self.batches(batch_size, shuffle=shuffle, seed=seed):
-                yield rows, np.array([number[label] for label in labels if label is not None])
 
         if None in self.labels:
             raise FeatureError("the dataset has no labels", hint="Use `batches()` or `to_numpy()`.")
+        number = {label: place for place, label in enumerate(sorted_labels(self.labels))}
+        classes = np.array([number[label] for label in self.labels if label is not None], np.int64)
+        epochs = itertools.count()
+
+        def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for rows, features in self._batches(batch_size, shuffle, (seed, next(epochs))):
+                yield features, classes[rows]
+
         signature = (
-            tf.TensorSpec((None, *self._feature_shape), self.dtype),
+            tf.TensorSpec((None, *self._reader.shape), self.dtype),
             tf.TensorSpec((None,), tf.int64),
         )
-        return tf.data.Dataset.from_generator(generate, output_signature=signature)
+        data = tf.data.Dataset.from_generator(generate, output_signature=signature)
+        return data.prefetch(tf.data.AUTOTUNE)
 
-    def _gather(self, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        if out is None:
-            out = np.empty((len(rows), *self._feature_shape), self.dtype)
-        shard_of, row_of = self._places.shard[rows], self._places.row[rows]
-        for shard in np.unique(shard_of):
-            here = np.flatnonzero(shard_of == shard)
-            out[here] = self._features_of(int(shard))[row_of[here]]
+    def _batches(
+        self, batch_size: int, shuffle: bool, seed: tuple[int, int]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Row numbers and features of the batches of one pass."""
+        if shuffle:
+            chunks = self._reader.chunk_of(self._places)
+            parts = shuffled_windows(chunks, self._reader.row_bytes, np.random.default_rng(seed))
+        else:
+            parts = windows(len(self), self._reader.row_bytes, batch_size)
+        left_rows, left = np.empty(0, np.int64), np.empty((0, *self.shape[1:]), self.dtype)
+        for window, features in read_ahead(parts, lambda window: self._gather(window.rows)):
+            order, start = window.order, 0
+            if len(left):
+                start = min(batch_size - len(left), len(order))
+                left_rows = np.concatenate([left_rows, window.rows[order[:start]]])
+                left = np.concatenate([left, features[order[:start]]])
+                if len(left) < batch_size:
+                    continue
+                yield left_rows, left
+            stop = start + (len(order) - start) // batch_size * batch_size
+            for at in range(start, stop, batch_size):
+                chosen = order[at : at + batch_size]
+                yield window.rows[chosen], window.take(features, chosen)
+            left_rows, left = window.rows[order[stop:]], features[order[stop:]]
+        if len(left):
+            yield left_rows, left
+
+    def _gather(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *self._reader.shape), self.dtype)
+        self._reader.read(self._at(rows), out)
         return out
 
-    def _features_of(self, shard: int) -> np.ndarray:
-        """A shard's rows, checked when read; the last few shards are kept."""
-        if shard in self._loaded:
-            self._loaded.move_to_end(shard)
-            return self._loaded[shard]
-        features = read_shard(self._index.shards[shard]).features
-        if features.shape[1:] != self._feature_shape:
-            file: ShardFile = self._index.shards[shard]
-            raise FeatureError(
-                f"the shard {file.path} has rows of shape {features.shape[1:]}, "
-                f"not {self._feature_shape}"
-            )
-        self._loaded[shard] = features
-        while len(self._loaded) > 1 and self._loaded_bytes() > BYTES_IN_MEMORY:
-            self._loaded.popitem(last=False)
-        return features
-
-    def _loaded_bytes(self) -> int:
-        return sum(features.nbytes for features in self._loaded.values())
+    def _at(self, rows: np.ndarray) -> Places:
+        return Places(self._places.shard[rows], self._places.row[rows])

@@ -32,24 +32,32 @@ def _with_options(function: Any) -> Any:
             show_default=True,
             help="Commit what was computed at least so often.",
         ),
+        click.option(
+            "--storage",
+            type=click.Choice(["float32", "float16", "bfloat16"]),
+            help="How numbers are stored; half the bytes, rounded. As computed without it.",
+        ),
+        click.option(
+            "--compression",
+            type=click.Choice(["none", "gzip", "blosc2"]),
+            help="How shards are compressed; not at all without it.",
+        ),
     )
     for option in reversed(options):
         function = option(function)
     return function
 
 
-def _extract(
-    call: Call, backbone: str, dataset: str, on_error: str, batch_size: int, commit_seconds: float
-) -> Result:
+def _extract(call: Call, backbone: str, dataset: str, **given: Any) -> Result:
     """Compute the features of DATASET that are not in the cache yet.
 
     CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
     feature; the default is the penultimate tensor. All cuts are computed in one pass.
     """
-    from headstart.extractors.extraction import Settings
+    from headstart.extractors.settings import Settings
 
     workspace = call.open()
-    settings = Settings(batch_size, on_error, commit_seconds)
+    settings = Settings(**given)
     with progress_bar("extracting", "samples") as progress:
         report = workspace.extract(backbone, dataset, settings=settings, progress=progress).report
     for cut in report.warnings:

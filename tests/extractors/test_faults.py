@@ -130,7 +130,7 @@ def committed(ws) -> int:
 def test_a_file_without_a_row_in_the_database_does_not_exist(ready, monkeypatch):
     """A crash between the file and its row leaves an orphan that nobody reads."""
 
-    def dies(self, shards):
+    def dies(self, shards, **more):
         raise SystemError("killed")
 
     with monkeypatch.context() as patch:

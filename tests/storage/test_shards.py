@@ -11,7 +11,7 @@ import pytest
 from headstart.errors import ShardDamaged
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of_bytes
-from headstart.storage.shards import read_digests, read_shard, shard_id, write_shard
+from headstart.storage.shards import check_shard, read_shard, shard_id, write_shard
 
 KEY = "ab" * 32
 DIGESTS = [digest_of_bytes(bytes([n])) for n in range(5)]
@@ -20,7 +20,7 @@ FEATURES = np.arange(20, dtype=np.float32).reshape(5, 4)
 
 @pytest.fixture
 def shard(tmp_path):
-    return write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0})
+    return write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0}).file
 
 
 def test_rows_come_back_with_their_digests(shard):
@@ -28,7 +28,7 @@ def test_rows_come_back_with_their_digests(shard):
     assert content.digests == DIGESTS
     np.testing.assert_array_equal(content.features, FEATURES)
     assert content.features.dtype == np.float32
-    assert read_digests(shard).shape == (5, 32)
+    assert check_shard(shard).digests.shape == (5, 32)
 
 
 def test_a_shard_is_readable_with_plain_h5py_and_tells_where_it_comes_from(shard):
@@ -44,11 +44,14 @@ def test_a_shard_is_readable_with_plain_h5py_and_tells_where_it_comes_from(shard
         "shard_id": shard_id(KEY, DIGESTS),
         "cut": "fc2",
         "view": 0,
+        "dtype": "float32",
+        "storage": "float32",
+        "compression": "none",
     }
 
 
 def test_the_id_is_of_the_rows_and_the_file_name_is_unique(tmp_path, shard):
-    again = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0})
+    again = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0}).file
     assert again.path != shard.path
     assert again.sha256 == shard.sha256
     assert shard_id(KEY, DIGESTS) != shard_id(KEY, DIGESTS[::-1])
@@ -57,7 +60,7 @@ def test_the_id_is_of_the_rows_and_the_file_name_is_unique(tmp_path, shard):
 def test_large_rows_are_chunked_by_whole_rows(tmp_path):
     features = np.zeros((100, 30_000), np.float32)
     digests = [digest_of_bytes(bytes([n])) for n in range(100)]
-    shard = write_shard(tmp_path, KEY, digests, features, {})
+    shard = write_shard(tmp_path, KEY, digests, features, {}).file
     with h5py.File(shard.path) as file:
         assert file["features"].chunks == (4, 30_000)
 
@@ -71,7 +74,7 @@ def test_a_flipped_byte_anywhere_is_found(shard):
         with pytest.raises(ShardDamaged):
             read_shard(shard)
         with pytest.raises(ShardDamaged):
-            read_digests(shard)
+            check_shard(shard)
 
 
 def test_every_truncation_is_found(shard):
@@ -85,7 +88,7 @@ def test_every_truncation_is_found(shard):
 def test_a_missing_file_is_an_error_that_says_what_to_do(shard):
     shard.path.unlink()
     with pytest.raises(ShardDamaged, match=r"is missing\. Run `headstart extract` again"):
-        read_digests(shard)
+        check_shard(shard)
 
 
 def test_a_shard_of_another_feature_set_is_refused(shard):
@@ -107,5 +110,5 @@ def test_a_file_written_aside_appears_whole_or_not_at_all(tmp_path, files_of):
 
 
 def test_writing_the_same_rows_gives_the_same_bytes(tmp_path, shard):
-    again = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0})
+    again = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0}).file
     assert io.BytesIO(again.path.read_bytes()).read() == shard.path.read_bytes()

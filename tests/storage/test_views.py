@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 
 from headstart.errors import FeatureError, ShardDamaged
+from headstart.storage import batching, reading, shards
+from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.manifest import Sample
-from headstart.storage.shards import read_digests, write_shard
+from headstart.storage.reading import RowReader
+from headstart.storage.shards import write_shard
 from headstart.storage.views import FeatureView
 
 KEY = "ab" * 32
+PLAIN = Encoding("float32", "float32")
 
 
 def features_of(number: int) -> np.ndarray:
@@ -21,13 +25,17 @@ def features_of(number: int) -> np.ndarray:
 def index(tmp_path):
     """Contents 0 to 39 in seven shards, in an order of their own."""
     order = np.random.default_rng(0).permutation(40)
-    shards = []
+    written = []
     for part in np.array_split(order, 7):
         digests = [digest_of_bytes(bytes([n])) for n in part]
-        shards.append(
+        written.append(
             write_shard(tmp_path, KEY, digests, np.stack([features_of(n) for n in part]), {})
         )
-    return Index(shards, [read_digests(shard) for shard in shards])
+    return Index.of(written)
+
+
+def reader_of(index: Index) -> RowReader:
+    return RowReader(index, PLAIN, (3,))
 
 
 def sample(number: int, name: str, split: str = "train") -> Sample:
@@ -46,7 +54,7 @@ def view(index, numbers):
         sample(number, f"s{place}", split)
         for place, (number, split) in enumerate(zip(numbers, splits, strict=True))
     ]
-    return FeatureView(KEY, index, samples, (3,), "float32")
+    return FeatureView(KEY, index, samples, reader_of(index))
 
 
 def test_rows_are_in_the_order_of_the_samples_duplicates_included(view, numbers):
@@ -89,7 +97,7 @@ def test_to_numpy_writes_into_an_array_that_is_given(view, numbers):
     out = np.zeros((7, 3), np.float32)
     assert view.to_numpy(out) is out
     assert out[:, 0].tolist() == numbers
-    with pytest.raises(FeatureError, match="out has shape"):
+    with pytest.raises(FeatureError, match="out is float32 of shape"):
         view.to_numpy(np.zeros((2, 3), np.float32))
 
 
@@ -101,13 +109,103 @@ def test_a_tf_pipeline_gives_the_same_rows(view, numbers):
 
 def test_a_sample_without_a_row_is_an_error(index):
     with pytest.raises(FeatureError, match="'gone' has no row"):
-        FeatureView(KEY, index, [sample(99, "gone")], (3,), "float32")
+        FeatureView(KEY, index, [sample(99, "gone")], reader_of(index))
 
 
 def test_damage_after_the_index_was_built_is_an_error_not_a_number(index, view):
     for shard in index.shards:
-        content = bytearray(shard.path.read_bytes())
-        content[len(content) // 2] ^= 1
-        shard.path.write_bytes(content)
+        content = bytearray(shard.file.path.read_bytes())
+        content[int(shard.layout.offsets[0])] ^= 1
+        shard.file.path.write_bytes(content)
     with pytest.raises(ShardDamaged, match="not what was committed"):
         view.to_numpy()
+
+
+# Passes over many rows
+
+
+ROWS, WIDTH = 3000, 100
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """3,000 rows in 4 shards with chunks of 64 rows; row i holds i; the samples in that order."""
+    digests = [digest_of_bytes(str(n).encode()) for n in range(ROWS)]
+    features = np.repeat(np.arange(ROWS, dtype=np.float32)[:, None], WIDTH, axis=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "CHUNK_BYTES", 64 * WIDTH * 4)
+        written = [
+            write_shard(tmp_path, KEY, digests[part], features[part], {})
+            for part in (slice(0, 700), slice(700, 1500), slice(1500, 2999), slice(2999, ROWS))
+        ]
+    index = Index.of(written)
+    samples = [Sample(str(n), digest, n % 2, "train", n) for n, digest in enumerate(digests)]
+    return FeatureView(KEY, index, samples, RowReader(index, PLAIN, (WIDTH,)))
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The (file, place) of every chunk that is read."""
+    seen = []
+    real = RowReader._fill
+
+    def fill(self, files, shard, at, *parts):
+        seen.append((shard.file.path.name, at))
+        real(self, files, shard, at, *parts)
+
+    monkeypatch.setattr(RowReader, "_fill", fill)
+    return seen
+
+
+@pytest.mark.parametrize("window", [64 * WIDTH * 4 * 3, 1 << 30])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_pass_gives_every_row_once_and_reads_every_chunk_once(
+    wide, reads, monkeypatch, window, shuffle
+):
+    monkeypatch.setattr(batching, "WINDOW_BYTES", window)
+    monkeypatch.setattr(reading, "CACHE_BYTES", 1)  # nothing is kept, so that a second read shows
+    if not shuffle:
+        monkeypatch.setattr(batching, "WINDOW_BYTES", 1 << 30)
+    batches = list(wide.batches(37, shuffle=shuffle, seed=3))
+    assert [len(rows) for rows, _ in batches] == [37] * (ROWS // 37) + [ROWS % 37]
+    rows = np.concatenate([rows for rows, _ in batches])
+    assert (rows == rows[:, :1]).all()
+    assert sorted(rows[:, 0]) == list(range(ROWS))
+    assert [label for _, labels in batches for label in labels] == (rows[:, 0] % 2).tolist()
+    assert len(reads) == len(set(reads)) == 11 + 13 + 24 + 1
+
+
+def test_the_same_seed_gives_the_same_order_and_each_epoch_another(wide, monkeypatch):
+    monkeypatch.setattr(batching, "WINDOW_BYTES", 64 * WIDTH * 4 * 3)
+
+    def order(**given):
+        return np.concatenate([rows[:, 0] for rows, _ in wide.batches(50, shuffle=True, **given)])
+
+    np.testing.assert_array_equal(order(seed=1), order(seed=1))
+    assert (order(seed=1) != order(seed=2)).any()
+    two = order(seed=1, epochs=2)
+    np.testing.assert_array_equal(two[:ROWS], order(seed=1))
+    assert (two[:ROWS] != two[ROWS:]).any()
+    assert sorted(two[ROWS:]) == list(range(ROWS))
+
+
+def test_rows_in_any_order_and_number_are_right(wide):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        rows = rng.integers(0, ROWS, rng.integers(1, 400))
+        np.testing.assert_array_equal(wide[rows][:, 0], rows)
+    np.testing.assert_array_equal(wide[100:2900:7][:, 0], np.arange(100, 2900, 7))
+    np.testing.assert_array_equal(wide[::-1][:, 0], np.arange(ROWS)[::-1])
+    np.testing.assert_array_equal(wide.to_numpy()[:, 0], np.arange(ROWS))
+
+
+def test_a_tf_pipeline_has_another_order_each_time(wide):
+    data = wide.to_tf(100, shuffle=True, seed=5)
+    one, two = (np.concatenate([xs[:, 0] for xs, _ in data.as_numpy_iterator()]) for _ in range(2))
+    assert sorted(one) == sorted(two) == list(range(ROWS))
+    assert (one != two).any()
+
+
+def test_an_empty_view_has_no_batches(wide):
+    assert list(wide.split("test").batches()) == []
+    assert wide.split("test").to_numpy().shape == (0, WIDTH)

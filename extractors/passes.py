@@ -1,0 +1,127 @@
+"""The parts of a pass: samples claimed, read ahead, and their rows gathered and committed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from headstart.registry.leases import Claimed, Lease
+from headstart.storage.manifest import Sample
+
+DECODING_THREADS = 2
+FIRST_BLOCK, LARGEST_BLOCK = 256, 8192
+BLOCK_SECONDS = 2.0
+"""Blocks grow until one takes so long: a claim is a transaction, and a killed process's block is
+what others have to wait for."""
+
+
+def claimed_samples(
+    lease: Lease,
+    keys: Sequence[str],
+    samples: Sequence[Sample],
+    is_there: Callable[[list[str]], np.ndarray],
+) -> Iterator[Sample]:
+    """Samples that nobody else computes, claimed a block at a time, in their order.
+
+    Samples claimed by others are left out; whether those come is for the caller to see.
+
+    Args:
+        lease: whose claims they are.
+        keys: the feature keys they are claimed for.
+        samples: those wanted, each content once.
+        is_there: which of some digests have all their rows by now; asked behind each claim, as
+            somebody may have committed in between.
+
+    Raises:
+        LeaseLost: this process was not heard of for too long.
+    """
+    by_digest = {sample.digest: sample for sample in samples}
+    wanted = iter(by_digest)
+    size, since = FIRST_BLOCK, time.monotonic()
+    while True:
+        claimed = lease.claim(keys, wanted, size)
+        if not claimed.digests:
+            return
+        there = is_there(list(claimed.digests))
+        done = tuple(d for d, has in zip(claimed.digests, there, strict=True) if has)
+        if done:
+            lease.give_back(Claimed(claimed.lease, claimed.keys, done))
+        for digest, has in zip(claimed.digests, there, strict=True):
+            if not has:
+                yield by_digest[digest]
+        now = time.monotonic()
+        if now - since < BLOCK_SECONDS:
+            size = min(2 * size, LARGEST_BLOCK)
+        since = now
+
+
+class Writer:
+    """Gathers rows of all cuts of a pass and commits them from time to time.
+
+    Args:
+        cuts: how many cuts there are.
+        commit: commits (digests, one array of rows a cut).
+        is_due: whether rows of so many bytes, the first gathered at a time, should be committed.
+    """
+
+    def __init__(
+        self,
+        cuts: int,
+        commit: Callable[[list[str], list[np.ndarray]], None],
+        is_due: Callable[[int, float], bool],
+    ) -> None:
+        self._commit = commit
+        self._is_due = is_due
+        self._cuts = cuts
+        self._clear()
+
+    def add(self, digests: list[str], outputs: list[np.ndarray]) -> None:
+        """One batch: digests, and an array (n, *feature shape) a cut."""
+        if not digests:
+            return
+        self._digests += digests
+        for gathered, output in zip(self._features, outputs, strict=True):
+            gathered.append(output)
+        self._size += sum(output.nbytes for output in outputs)
+        if self._is_due(self._size, self._since):
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit what is gathered; it is gathered no longer, even if that fails."""
+        digests, gathered = self._digests, self._features
+        self._clear()
+        if digests:
+            self._commit(digests, [np.concatenate(part) for part in gathered])
+
+    def _clear(self) -> None:
+        self._digests: list[str] = []
+        self._features: list[list[np.ndarray]] = [[] for _ in range(self._cuts)]
+        self._size = 0
+        self._since = time.monotonic()
+
+
+def prefetched(
+    prepare: Callable[[Sample], Any], samples: Iterable[Sample], ahead: int
+) -> Iterator[tuple[Sample, Any]]:
+    """Samples with what `prepare` gives, in order, prepared by threads a bounded way ahead."""
+    pool = ThreadPoolExecutor(DECODING_THREADS)
+    try:
+        coming = iter(samples)
+        waiting: deque[tuple[Sample, Future[Any]]] = deque(
+            (sample, pool.submit(prepare, sample)) for sample in islice(coming, ahead)
+        )
+        while waiting:
+            sample, future = waiting.popleft()
+            prepared = future.result()
+            following = next(coming, None)
+            if following is not None:
+                waiting.append((following, pool.submit(prepare, following)))
+            yield sample, prepared
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

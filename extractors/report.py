@@ -1,0 +1,48 @@
+"""What an extraction did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Report:
+    """What an extraction did.
+
+    Attributes:
+        samples: samples in the dataset.
+        unique: different contents among them; `computed + reused + skipped` of them.
+        computed: contents that went through the trunk in this run.
+        reused: contents whose rows were all there.
+        skipped: contents that could not be read.
+        seconds: of the whole run.
+        engine: what computed; `cache` when nothing was.
+        feature_keys: feature key by cut.
+        skipped_samples: id and reason of every sample left out.
+        quarantined: damaged shards that were found and put aside.
+        warnings: what is doubtful about the cuts and about what reaches the trunk.
+    """
+
+    backbone: str
+    dataset: str
+    cuts: list[str]
+    feature_keys: dict[str, str]
+    samples: int
+    unique: int
+    computed: int = 0
+    reused: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    engine: str = "cache"
+    skipped_samples: list[dict[str, str]] = field(default_factory=list)
+    quarantined: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def feature_key(self) -> str:
+        """The first cut's feature key."""
+        return self.feature_keys[self.cuts[0]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.__dict__, "feature_key": self.feature_key}

@@ -1,0 +1,191 @@
+"""Who computes what: samples are claimed under a lease that its holder renews.
+
+All times are the database's, so that machines need not agree. A lease whose holder is not heard
+of runs out; whoever then wants its samples takes the whole lease away, and what its holder
+commits later is refused. A lease granted in the future (the clock was set back) has run out too.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from headstart.errors import LeaseLost, RegistryError
+from headstart.registry import tables as t
+from headstart.registry.database import Database
+
+AT_ONCE = 500
+"""Digests in one statement; SQLite takes 32,766 parameters."""
+SLACK = 1.0
+"""Seconds that a lease may seem granted in the future; clocks of one database hardly jitter."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Samples claimed under a lease: `digests` for each of `keys`, the feature keys."""
+
+    lease: str
+    keys: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+class Signs(Protocol):
+    """By which processes on one machine see whether the other's holder still lives."""
+
+    def show(self, name: str) -> None: ...
+
+    def is_dead(self, name: str) -> bool: ...
+
+    def end(self, name: str) -> None: ...
+
+
+class Lease:
+    """A lease that is renewed by a thread until it is released; use it as a context.
+
+    Args:
+        database: whose clock and tables count.
+        seconds: after so long without a renewal it has run out.
+        signs: by which a holder on this machine that was killed is noticed at once.
+    """
+
+    def __init__(self, database: Database, seconds: float, signs: Signs) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._signs = signs
+        self._stop = threading.Event()
+        self.token = ""
+
+    def __enter__(self) -> Lease:
+        self._grant()
+        self._thread = threading.Thread(target=self._keep_renewing, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._signs.end(self.token)
+        try:
+            with self._database.writing() as connection:  # its claims go with it
+                connection.execute(delete(t.leases).where(t.leases.c.token == self.token))
+        except RegistryError:
+            if kind is None:  # else the reason is under way already; the lease runs out by itself
+                raise
+
+    def claim(self, keys: Sequence[str], wanted: Iterator[str], limit: int) -> Claimed:
+        """Claim samples that nobody else computes.
+
+        Args:
+            keys: feature keys; a sample is claimed for all of them.
+            wanted: sample digests; as many are taken out as it takes, those that others have
+                claimed are passed by.
+            limit: how many to claim at most.
+
+        Raises:
+            LeaseLost: others took this lease over.
+        """
+        with self._database.writing() as connection:
+            self._take_over(connection)
+            if not self._renew(connection):
+                raise _lost()
+            query = select(t.claims.c.digest).where(t.claims.c.feature_key.in_(keys))
+            taken = set(connection.execute(query).scalars())
+            chosen = tuple(islice((d for d in wanted if d not in taken), limit))
+            rows = [
+                {"feature_key": key, "digest": digest, "lease": self.token}
+                for key in keys
+                for digest in chosen
+            ]
+            if rows:
+                connection.execute(insert(t.claims), rows)
+        return Claimed(self.token, tuple(keys), chosen)
+
+    def give_back(self, claimed: Claimed) -> None:
+        """Others may compute these now."""
+        with self._database.writing() as connection:
+            give_back(connection, claimed)
+
+    def _grant(self) -> None:
+        self.token = secrets.token_hex(16)
+        self._signs.show(self.token)
+        with self._database.writing() as connection:
+            now = clock(connection)
+            values = {
+                "token": self.token,
+                "owner": socket.gethostname()[:200],
+                "granted_at": now,
+                "expires_at": now + self._seconds,
+            }
+            connection.execute(insert(t.leases).values(**values))
+
+    def _take_over(self, connection: Connection) -> None:
+        """Take away the leases of others that have run out, or whose holder on this machine is
+        dead; their claims go with them."""
+        if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+            connection.exec_driver_sql("LOCK TABLE claims IN SHARE ROW EXCLUSIVE MODE")
+        now = clock(connection)
+        leases = t.leases.c
+        has_run_out = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
+        connection.execute(delete(t.leases).where(has_run_out, leases.token != self.token))
+        ours = select(leases.token).where(leases.owner == socket.gethostname()[:200])
+        for token in connection.execute(ours).scalars().all():
+            if token != self.token and self._signs.is_dead(token):
+                connection.execute(delete(t.leases).where(leases.token == token))
+                self._signs.end(token)
+
+    def _renew(self, connection: Connection) -> bool:
+        now = clock(connection)
+        statement = update(t.leases).where(t.leases.c.token == self.token)
+        found = connection.execute(statement.values(granted_at=now, expires_at=now + self._seconds))
+        return found.rowcount == 1
+
+    def _keep_renewing(self) -> None:
+        while not self._stop.wait(self._seconds / 4):
+            try:
+                with self._database.writing() as connection:
+                    self._renew(connection)
+            except RegistryError:
+                continue  # tried again; a commit finds out if it lasts too long
+
+
+def give_back(connection: Connection, claimed: Claimed) -> None:
+    """End claims, as part of a transaction.
+
+    Raises:
+        LeaseLost: some are no longer this lease's.
+    """
+    claims, ended = t.claims.c, 0
+    for start in range(0, len(claimed.digests), AT_ONCE):
+        part = claimed.digests[start : start + AT_ONCE]
+        statement = delete(t.claims).where(
+            claims.lease == claimed.lease,
+            claims.feature_key.in_(claimed.keys),
+            claims.digest.in_(part),
+        )
+        ended += connection.execute(statement).rowcount
+    if ended != len(claimed.keys) * len(claimed.digests):
+        raise _lost()
+
+
+def clock(connection: Connection) -> float:
+    """The database's clock, in seconds since 1970."""
+    if connection.dialect.name == "postgresql":
+        query = "SELECT extract(epoch FROM clock_timestamp())"
+    else:
+        query = "SELECT (julianday('now') - 2440587.5) * 86400.0"
+    return float(connection.exec_driver_sql(query).scalar_one())
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost(
+        "another process took over samples that this one had claimed, as it was not heard of for "
+        "too long",
+        hint="Nothing is lost: run it again; what was committed is kept.",
+    )

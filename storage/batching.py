@@ -1,0 +1,83 @@
+"""Going through rows in windows: parts that are read at once and fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+WINDOW_BYTES = 24 << 20
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows that are read at once.
+
+    Attributes:
+        rows: their numbers, in the order in which they are read; int64.
+        order: places in `rows`, in the order in which they are given out; int64.
+        is_mixed: whether that is another order.
+    """
+
+    rows: np.ndarray
+    order: np.ndarray
+    is_mixed: bool
+
+    def take(self, features: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """The features at some places that follow each other in `order`; not a copy if it can."""
+        return features[chosen] if self.is_mixed else features[chosen[0] : chosen[-1] + 1]
+
+
+def windows(rows: int, row_bytes: int, batch_size: int) -> Iterator[Window]:
+    """All rows in their order, in windows of whole batches."""
+    size = max(1, WINDOW_BYTES // max(1, row_bytes * batch_size)) * batch_size
+    for start in range(0, rows, size):
+        part = np.arange(start, min(rows, start + size))
+        yield Window(part, np.arange(len(part)), is_mixed=False)
+
+
+def shuffled_windows(
+    chunks: np.ndarray, row_bytes: int, rng: np.random.Generator
+) -> Iterator[Window]:
+    """All rows mixed, each chunk in one window.
+
+    Args:
+        chunks: the chunk that each row lies in; int64, shape (rows,).
+        row_bytes: bytes of a row.
+        rng: decides the order.
+    """
+    by_chunk = np.argsort(chunks, kind="stable")
+    bounds = np.flatnonzero(np.diff(chunks[by_chunk])) + 1
+    blocks = np.split(by_chunk, bounds) if len(chunks) else []
+    size = max(1, WINDOW_BYTES // max(1, row_bytes))
+    gathered: list[np.ndarray] = []
+    for number in rng.permutation(len(blocks)):
+        if gathered and sum(map(len, gathered)) + len(blocks[number]) > size:
+            yield _mixed(gathered, rng)
+            gathered = []
+        gathered.append(blocks[number])
+    if gathered:
+        yield _mixed(gathered, rng)
+
+
+def _mixed(blocks: list[np.ndarray], rng: np.random.Generator) -> Window:
+    rows = np.concatenate(blocks)
+    return Window(rows, rng.permutation(len(rows)), is_mixed=True)
+
+
+def read_ahead(
+    parts: Iterable[Window], read: Callable[[Window], np.ndarray]
+) -> Iterator[tuple[Window, np.ndarray]]:
+    """Windows with what `read` gives, the next one being read meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = iter(parts)
+        waiting = None
+        for window in coming:
+            following = (window, pool.submit(read, window))
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = following
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()

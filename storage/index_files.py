@@ -1,0 +1,204 @@
+"""The index of a feature set, kept in files beside its shards.
+
+Nothing but a cache: what is in the files is compared with the database at every opening, what is
+missing is read from the shards, and a file that is damaged, or of other code, is made anew. Most
+rows are in `base`; shards that came later are in `recent`, until they are an eighth of all.
+
+A shard is read and hashed as a whole when it enters the index, and again when its file's size,
+times or inode are others than then. What is served is checked chunk by chunk besides
+(`storage.reading`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from headstart.errors import ShardDamaged
+from headstart.storage.files import BLOCK, written_aside
+from headstart.storage.index import Index, IndexedShard, Segment
+from headstart.storage.keys import canonical_json
+from headstart.storage.shards import CheckedShard, Layout, ShardFile, check_shard, stat_of
+
+MAGIC = b"HSINDEX1"
+ALIGNMENT = 64
+PREFIX = len(MAGIC) + 8 + 16
+BASE, RECENT = "base.index", "recent.index"
+RECENT_SHARE = 8
+THREADS = 2
+
+
+def open_index(folder: Path, files: Sequence[ShardFile]) -> tuple[Index, list[ShardFile]]:
+    """An index over just these shards.
+
+    Args:
+        folder: where the feature set's shards lie.
+        files: the shards that the database knows, oldest first.
+
+    Returns:
+        The index, and the shards that are missing or not what was committed.
+    """
+    unseen = {file.path.name: file for file in files}
+    segments: list[Segment] = []
+    damaged: list[ShardFile] = []
+    for name in (BASE, RECENT):
+        segment = load_segment(folder / name)
+        if segment is not None:
+            segments.append(_compared(segment, unseen, damaged))
+    fresh = _check_all(unseen.values(), damaged)
+    index = Index(segments).with_added(Index.of(fresh))
+    if any(segment.file is None for segment in index.segments):
+        index = save_index(folder, index)
+    return index, damaged
+
+
+def save_index(folder: Path, index: Index) -> Index:
+    """Keep an index in its files; where they cannot be written, it stays in memory only.
+
+    Returns:
+        The same rows in one or two segments.
+    """
+    if all(segment.file is not None for segment in index.segments):
+        return index
+    base, *later = index.segments
+    rows = sum(len(segment) for segment in later)
+    try:
+        if base.file == folder / BASE and rows * RECENT_SHARE <= len(base):
+            return Index([base, _write_segment(folder / RECENT, Segment.merge(later))])
+        base = _write_segment(folder / BASE, Segment.merge(index.segments))
+        # A crash before this leaves shards in both files; they count once.
+        (folder / RECENT).unlink(missing_ok=True)
+        return Index([base])
+    except OSError:  # a full disk, or read-only media: the next opening builds it again
+        return index
+
+
+def _compared(segment: Segment, unseen: dict[str, ShardFile], damaged: list[ShardFile]) -> Segment:
+    """The segment with only those shards alive that the database knows and that are whole.
+
+    What is found is taken out of `unseen`; damage goes to `damaged`.
+    """
+    shards, alive = list(segment.shards), np.zeros(len(segment.shards), bool)
+    is_same = True
+    for place, shard in enumerate(shards):
+        if unseen.get(shard.file.path.name) != shard.file:
+            is_same = False
+            continue
+        file = unseen.pop(shard.file.path.name)
+        stat = stat_of(file.path)
+        if stat != shard.stat:
+            is_same = False
+            checked = _check(file, damaged)
+            if checked is None:
+                continue
+            shards[place] = IndexedShard(file, checked.layout, checked.stat)
+        alive[place] = True
+    return segment if is_same else replace(segment, shards=tuple(shards), alive=alive, file=None)
+
+
+def _check_all(files: Iterable[ShardFile], damaged: list[ShardFile]) -> list[CheckedShard]:
+    with ThreadPoolExecutor(THREADS) as pool:  # hashing needs no interpreter lock
+        found = pool.map(lambda file: _check(file, damaged), files)
+        return [checked for checked in found if checked is not None]
+
+
+def _check(file: ShardFile, damaged: list[ShardFile]) -> CheckedShard | None:
+    try:
+        return check_shard(file)
+    except ShardDamaged:
+        damaged.append(file)
+        return None
+
+
+def load_segment(path: Path) -> Segment | None:
+    """A segment mapped from its file; None if that is missing, damaged or of other code."""
+    try:
+        with path.open("rb") as file:
+            prefix = file.read(PREFIX)
+            size = int.from_bytes(prefix[8:16], "little")
+            if prefix[:8] != MAGIC or size > path.stat().st_size:
+                return None
+            head = file.read(size)
+            checksum = xxhash.xxh3_128(head)
+            while block := file.read(BLOCK):
+                checksum.update(block)
+        if checksum.digest() != prefix[16:]:
+            return None
+        return _map_segment(path, json.loads(head), PREFIX + len(head))
+    except (OSError, ValueError):
+        return None
+
+
+def _map_segment(path: Path, head: dict, start: int) -> Segment:
+    arrays = {}
+    for name, dtype, shape in head["arrays"]:
+        arrays[name] = (
+            np.memmap(path, dtype, "r", start, tuple(shape))
+            if np.prod(shape)
+            else (np.empty(shape, dtype))
+        )
+        start += -(-arrays[name].nbytes // ALIGNMENT) * ALIGNMENT
+    shards, at = [], 0
+    for name, rows, size, sha256, stat, chunk_rows, chunks in head["shards"]:
+        part = slice(at, at + chunks)
+        at += chunks
+        layout = Layout(
+            chunk_rows, *(np.array(arrays[n][part]) for n in ("offsets", "sizes", "checksums"))
+        )
+        file = ShardFile(path.parent / name, head["feature_key"], rows, size, sha256)
+        shards.append(IndexedShard(file, layout, tuple(stat)))
+    rows = (arrays[name] for name in ("first", "rest", "number"))
+    return Segment(tuple(shards), np.ones(len(shards), bool), *rows, file=path)
+
+
+def _write_segment(path: Path, segment: Segment) -> Segment:
+    if not segment.shards:
+        path.unlink(missing_ok=True)
+        return segment
+    layouts = [shard.layout for shard in segment.shards]
+    arrays = {
+        "first": segment.first,
+        "rest": segment.rest,
+        "number": segment.number,
+        **{
+            name: np.concatenate([getattr(layout, name) for layout in layouts])
+            for name in ("offsets", "sizes", "checksums")
+        },
+    }
+    head = {
+        "feature_key": segment.shards[0].file.feature_key,
+        "arrays": [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()],
+        "shards": [
+            [
+                shard.file.path.name,
+                shard.file.rows,
+                shard.file.size,
+                shard.file.sha256,
+                list(shard.stat),
+                shard.layout.chunk_rows,
+                len(shard.layout.offsets),
+            ]
+            for shard in segment.shards
+        ],
+    }
+    text = canonical_json(head)
+    text += b" " * (-(PREFIX + len(text)) % ALIGNMENT)
+    checksum = xxhash.xxh3_128(text)
+    with written_aside(path) as file:
+        file.write(bytes(PREFIX))
+        file.write(text)
+        for array in arrays.values():
+            content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+            padding = bytes(-len(content) % ALIGNMENT)
+            for part in (content, padding):
+                checksum.update(part)
+                file.write(part)
+        file.seek(0)
+        file.write(MAGIC + len(text).to_bytes(8, "little") + checksum.digest())
+    return replace(segment, file=path)

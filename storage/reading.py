@@ -1,0 +1,223 @@
+"""Reading rows by their places: each chunk once, checked, straight into the caller's array."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+
+from headstart.errors import ShardDamaged
+from headstart.storage.encoding import ChunkDecoder, Encoding
+from headstart.storage.index import Index, IndexedShard, Places
+from headstart.storage.shards import AGAIN, ShardFile
+
+CACHE_BYTES = 64 << 20
+"""Of the chunks read last in part, so many bytes are kept."""
+THREADS = 2
+LARGE = 32 << 20
+"""From so many bytes on, a read is shared among threads."""
+
+
+class RowReader:
+    """Rows of the shards of an index, by place; may be used by several threads.
+
+    Args:
+        index: the shards.
+        encoding: how their numbers lie.
+        shape: of one row.
+        on_damage: told of a shard in which a chunk is not what was committed.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        encoding: Encoding,
+        shape: tuple[int, ...],
+        on_damage: Callable[[ShardFile], None] | None = None,
+    ) -> None:
+        self.encoding = encoding
+        self.shape = shape
+        self.dtype = np.dtype(encoding.dtype)
+        self.row_bytes = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
+        self._shards = index.shards
+        self._chunk_rows = np.array([s.layout.chunk_rows for s in self._shards], np.int64)
+        counts = [len(shard.layout.offsets) for shard in self._shards]
+        self._first_chunk = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self._rows = np.array([shard.file.rows for shard in self._shards], np.int64)
+        self._on_damage = on_damage
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._decoders: dict[int, ChunkDecoder] = {}
+
+    def chunk_of(self, places: Places) -> np.ndarray:
+        """The number of the chunk that holds each row, over all shards; int64."""
+        return self._first_chunk[places.shard] + places.row // self._chunk_rows[places.shard]
+
+    def read(self, places: Places, out: np.ndarray) -> None:
+        """Fill `out`, shape (n, *row shape), with the rows at n places.
+
+        Raises:
+            ShardDamaged: a chunk is not what was committed; what is in `out` must not be used.
+        """
+        targets = np.arange(len(places.row))
+        chunk, row = self.chunk_of(places), places.row
+        if np.any(np.diff(chunk) < 0):
+            targets = np.argsort(chunk, kind="stable")
+            chunk, row = chunk[targets], row[targets]
+        groups = self._groups(chunk, row, targets)
+
+        def work(part: list[_Group]) -> None:
+            with _Files() as files:
+                for group in part:
+                    here = slice(group.start, group.stop)
+                    self._read_group(files, group, targets[here], row[here], out)
+
+        if out.nbytes < LARGE:
+            work(groups)
+        else:
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(work, _parts(groups, THREADS)))
+
+    def _groups(self, chunk: np.ndarray, row: np.ndarray, targets: np.ndarray) -> list[_Group]:
+        """Rows that lie in one chunk, as ranges of the arrays given, which are sorted by chunk."""
+        if not len(chunk):
+            return []
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(chunk)) + 1])
+        stops = np.concatenate([starts[1:], [len(chunk)]])
+        shard = np.searchsorted(self._first_chunk, chunk[starts], side="right") - 1
+        place = chunk[starts] - self._first_chunk[shard]
+        first = place * self._chunk_rows[shard]
+        held = np.minimum(self._chunk_rows[shard], self._rows[shard] - first)
+        # A chunk is whole where each row follows the one before, in the file and in the array.
+        jumps = np.concatenate([[0], np.cumsum((np.diff(row) != 1) | (np.diff(targets) != 1))])
+        is_whole = (stops - starts == held) & (jumps[starts] == jumps[stops - 1])
+        columns = (starts, stops, shard, place, first, held, is_whole, chunk[starts])
+        return [_Group(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
+
+    def _read_group(
+        self, files: _Files, group: _Group, targets: np.ndarray, row: np.ndarray, out: np.ndarray
+    ) -> None:
+        """Rows of one chunk: `row` of its shard into `targets` of `out`."""
+        shard = self._shards[group.shard]
+        if group.is_whole and self.encoding.is_plain and out.flags.c_contiguous:
+            self._read_into(files, shard, group.place, out[targets[0] : targets[0] + group.held])
+            return
+        content = self._cache.get(group.chunk)
+        if content is None:
+            content = self._decode(files, shard, group.place)[: group.held]
+        if group.is_whole:
+            out[targets[0] : targets[0] + group.held] = content
+        else:
+            self._keep(group.chunk, content)
+            out[targets] = content[row - group.first]
+
+    def _read_into(self, files: _Files, shard: IndexedShard, at: int, target: np.ndarray) -> None:
+        """A chunk whose bytes are the rows themselves (and HDF5's checksum behind them)."""
+        content = target.reshape(-1).view(np.uint8).data
+        tail = bytearray(int(shard.layout.sizes[at]) - len(content))
+        self._fill(files, shard, at, content, memoryview(tail))
+
+    def _decode(self, files: _Files, shard: IndexedShard, at: int) -> np.ndarray:
+        """A chunk's rows as they are served; rows behind the shard's end are zeros."""
+        raw = bytearray(int(shard.layout.sizes[at]))
+        self._fill(files, shard, at, memoryview(raw))
+        chunk_rows = shard.layout.chunk_rows
+        if self.encoding.is_plain:
+            count = chunk_rows * int(np.prod(self.shape, dtype=np.int64))
+            return np.frombuffer(raw, self.dtype, count).reshape(chunk_rows, *self.shape)
+        return self.encoding.decode(self._decoder(chunk_rows).decode(bytes(raw)))
+
+    def _fill(self, files: _Files, shard: IndexedShard, at: int, *parts: memoryview) -> None:
+        """Read a chunk's bytes into memory, and check them there."""
+        try:
+            got = files.read_into(shard.file, int(shard.layout.offsets[at]), parts)
+        except OSError as error:
+            raise self._damaged(shard, error.strerror or str(error)) from error
+        checksum = xxhash.xxh3_64(parts[0])
+        for part in parts[1:]:
+            checksum.update(part)
+        is_whole = got == sum(map(len, parts))
+        if not is_whole or checksum.intdigest() != int(shard.layout.checksums[at]):
+            raise self._damaged(shard, "a chunk of it is not what was committed")
+
+    def _decoder(self, chunk_rows: int) -> ChunkDecoder:
+        with self._lock:
+            if chunk_rows not in self._decoders:
+                shape = (chunk_rows, *self.shape)
+                self._decoders[chunk_rows] = ChunkDecoder(self.encoding, shape)
+            return self._decoders[chunk_rows]
+
+    def _keep(self, chunk: int, content: np.ndarray) -> None:
+        with self._lock:
+            self._cache[chunk] = content
+            self._cache.move_to_end(chunk)
+            while len(self._cache) > 1 and self._kept() > CACHE_BYTES:
+                self._cache.popitem(last=False)
+
+    def _kept(self) -> int:
+        return sum(content.nbytes for content in self._cache.values())
+
+    def _damaged(self, shard: IndexedShard, what: str) -> ShardDamaged:
+        if self._on_damage is not None:
+            self._on_damage(shard.file)
+        return ShardDamaged(f"the shard {shard.file.path} is damaged: {what}", hint=AGAIN)
+
+
+class _Group(NamedTuple):
+    """Rows of one chunk: `start` to `stop` of those read.
+
+    Attributes:
+        shard: number of the shard.
+        place: of the chunk in the shard.
+        first: the chunk's first row in the shard.
+        held: rows in the chunk.
+        is_whole: whether it is all of them, in their order.
+        chunk: its number over all shards.
+    """
+
+    start: int
+    stop: int
+    shard: int
+    place: int
+    first: int
+    held: int
+    is_whole: bool
+    chunk: int
+
+
+class _Files:
+    """The files of one read; one is open at a time, as chunks are read in their order."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._file: FileIO | None = None
+
+    def __enter__(self) -> _Files:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def read_into(self, file: ShardFile, offset: int, parts: Sequence[memoryview]) -> int:
+        """Fill the parts from the file's bytes at `offset` on; gives how many there were."""
+        if self._file is None or self._path != file.path:
+            self.__exit__()
+            self._file, self._path = FileIO(file.path), file.path
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), parts, offset)
+        self._file.seek(offset)
+        return sum(self._file.readinto(part) or 0 for part in parts)
+
+
+def _parts(groups: list[_Group], count: int) -> Iterator[list[_Group]]:
+    size = -(-len(groups) // count)
+    return (groups[start : start + size] for start in range(0, len(groups), size))

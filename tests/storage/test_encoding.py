@@ -1,0 +1,102 @@
+"""Numbers come back as they were, or rounded as promised; anybody with h5py can read them."""
+
+import json
+
+import h5py
+import ml_dtypes
+import numpy as np
+import pytest
+
+from headstart.errors import FeatureError, ShardDamaged
+from headstart.storage.encoding import COMPRESSIONS, STORAGES, Encoding
+from headstart.storage.index import Index, Places
+from headstart.storage.keys import digest_of_bytes
+from headstart.storage.reading import RowReader
+from headstart.storage.shards import find_shard, read_shard, write_shard
+
+KEY = "ab" * 32
+RNG = np.random.default_rng(0)
+FEATURES = np.maximum(RNG.standard_normal((700, 5, 50)), 0).astype(np.float32)
+DIGESTS = [digest_of_bytes(str(n).encode()) for n in range(len(FEATURES))]
+
+
+def rounded(features, storage):
+    """The reference: NumPy's and ml_dtypes' own rounding."""
+    if storage == "bfloat16":
+        return features.astype(ml_dtypes.bfloat16).astype(np.float32)
+    return features.astype(storage).astype(np.float32)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_rows_come_back_as_float32_rounded_to_what_is_stored(tmp_path, storage, compression):
+    encoding = Encoding.choose("float32", storage, compression)
+    written = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding)
+    expected = rounded(FEATURES, storage)
+    np.testing.assert_array_equal(read_shard(written.file).features, expected)
+    reader = RowReader(Index.of([written]), encoding, FEATURES.shape[1:])
+    for rows in (np.arange(700), np.arange(700)[::-1], RNG.integers(0, 700, 90)):
+        out = np.empty((len(rows), *FEATURES.shape[1:]), np.float32)
+        reader.read(Places(np.zeros(len(rows), np.int64), rows), out)
+        np.testing.assert_array_equal(out, expected[rows])
+    found = find_shard(written.file.path)
+    assert found.attributes["storage"] == storage
+    assert found.attributes["shape"] == [5, 50]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_flipped_byte_in_a_chunk_is_found_before_it_is_decoded(tmp_path, compression):
+    encoding = Encoding.choose("float32", "float16", compression)
+    written = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding)
+    content = bytearray(written.file.path.read_bytes())
+    content[int(written.layout.offsets[-1]) + 40] ^= 4
+    written.file.path.write_bytes(content)
+    reader = RowReader(Index.of([written]), encoding, FEATURES.shape[1:])
+    out = np.empty(FEATURES.shape, np.float32)
+    with pytest.raises(ShardDamaged, match="not what was committed"):
+        reader.read(Places(np.zeros(700, np.int64), np.arange(700)), out)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_shard_is_read_with_h5py_and_the_document_alone(tmp_path, storage, compression):
+    """What docs/format.md tells a reader to do, and nothing else."""
+    encoding = Encoding.choose("float32", storage, compression)
+    path = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding).file.path
+    with h5py.File(path) as shard:
+        stored = shard["features"][()]
+        if json.loads(shard.attrs["storage"]) == "bfloat16":
+            assert stored.dtype == np.dtype("<u2")
+            features = (stored.astype(np.uint32) << 16).view(np.float32)
+        else:
+            assert stored.dtype == np.dtype(storage)
+            features = stored.astype(json.loads(shard.attrs["dtype"]))
+        row_of = {digest.tobytes().hex(): row for row, digest in enumerate(shard["digests"][()])}
+    np.testing.assert_array_equal(features[row_of[DIGESTS[3]]], rounded(FEATURES[3], storage))
+
+
+def test_compression_and_half_the_width_make_files_smaller(tmp_path):
+    def size(*given):
+        encoding = Encoding.choose("float32", *given)
+        return write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding).file.size
+
+    assert size("float16", None) < 0.6 * size(None, None)
+    assert size(None, "gzip") < 0.7 * size(None, None)
+    assert size(None, "blosc2") < 0.7 * size(None, None)
+
+
+def test_what_cannot_be_stored_is_said():
+    with pytest.raises(FeatureError, match="dtype int32 cannot be stored as float16"):
+        Encoding.choose("int32", "float16", None)
+    with pytest.raises(FeatureError, match="no compression 'zip'"):
+        Encoding.choose("float32", None, "zip")
+    fits = Encoding.choose("float32", "float16", None).fits(
+        np.array([[1.0], [65505.0]], np.float32)
+    )
+    assert fits.tolist() == [True, False]
+
+
+def test_blosc2_without_its_package_says_which_one(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "hdf5plugin", None)
+    with pytest.raises(FeatureError, match=r"pip install 'headstart\[compress\]'"):
+        Encoding.choose("float32", None, "blosc2")
