@@ -25,10 +25,11 @@ from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
 from headstart.storage.encoding import Encoding
-from headstart.storage.index import Index
+from headstart.storage.index import Index, Places
 from headstart.storage.index_files import open_index, save_index
 from headstart.storage.locks import Hold
 from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.measuring import Savings, measure
 from headstart.storage.reading import RowReader
 from headstart.storage.shards import (
     CheckedShard,
@@ -39,6 +40,9 @@ from headstart.storage.shards import (
     write_shard,
 )
 from headstart.storage.views import FeatureView
+
+SAMPLE_BYTES = 4 << 20
+"""Of the features that are stored in every way, to see what it takes."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +103,20 @@ class FeatureCache:
             return known
         if known is not None:  # so that what this process wrote need not be read again
             save_index(set_folder(self.folder, key), known)
+        self._refuse_empty_folder(len(shards))
         index, damaged = open_index(set_folder(self.folder, key), list(shards))
         for file in damaged:
             self._put_aside(shards[file])
         return index
+
+    def _refuse_empty_folder(self, shards: int) -> None:
+        """A folder without anything is a disk that is not mounted, rather than all lost."""
+        if shards and (not self.folder.is_dir() or not any(self.folder.iterdir())):
+            raise StorageError(
+                f"{self.folder} is empty, and the registry knows {shards:,} shards in it",
+                hint="Mount it or put it back. If it is lost: `headstart features gc --set KEY "
+                "--apply` forgets a feature set.",
+            )
 
     def save(self) -> None:
         """Keep the indexes, with what was committed, for the next opening."""
@@ -196,6 +210,37 @@ class FeatureCache:
         reader = self.open_reader(feature_set, index)
         return numbers, FeatureView(key, index, chosen, reader, hold=hold)
 
+    def read_some(
+        self, key: str, samples: Sequence[Sample], rows: int, seed: int
+    ) -> tuple[FeatureView | None, np.ndarray, np.ndarray]:
+        """Some rows of those there are, chosen by seed; damaged shards are put aside on the way.
+
+        Returns:
+            A view of all there are, the numbers chosen, and their rows; None without any.
+        """
+        while True:
+            _, view = self.open_present(key, samples)
+            if view is None:
+                return None, np.empty(0, np.int64), np.empty(0)
+            chosen = np.random.default_rng(seed).permutation(len(view))[:rows]
+            try:
+                return view, chosen, view[chosen]
+            except ShardDamaged:  # it is quarantined now, so that there is one less each time
+                self._indexes.pop(key)
+
+    def measure(self, feature_set: FeatureSet) -> Savings | None:
+        """What storing a feature set otherwise would save, by its first rows; None without any."""
+        with self.hold(feature_set.key):
+            index = self.open_index(feature_set.key)
+            if not index.living:
+                return None
+            number = next(n for n, shard in enumerate(index.shards) if shard is index.living[0])
+            reader = self.open_reader(feature_set, index)
+            count = min(index.living[0].file.rows, max(1, SAMPLE_BYTES // max(1, reader.row_bytes)))
+            rows = np.empty((count, *feature_set.shape), feature_set.dtype)
+            reader.read(Places(np.full(count, number), np.arange(count)), rows)
+            return measure(rows)
+
     def _mark_used(self, feature_set: FeatureSet) -> None:
         with suppress(RegistryError):  # on read-only media; a note for `gc`, nothing more
             self._repository.mark_used(feature_set)
@@ -206,8 +251,16 @@ class FeatureCache:
         engine: str,
         versions: Mapping[str, Any],
         claimed: Claimed | None = None,
+        instead_of: Sequence[Shard] = (),
     ) -> None:
         """Write rows of one or more feature sets and commit them in one transaction.
+
+        Args:
+            parts: rows, one part a feature set.
+            engine: what computed them.
+            versions: of the libraries.
+            claimed: the samples that were claimed for them.
+            instead_of: shards that the new one replaces.
 
         Raises:
             LeaseLost: the samples are no longer this process's; the files are gone again.
@@ -220,7 +273,9 @@ class FeatureCache:
                 for part in parts:
                     written.append(self._write(part, engine, dict(versions)))
                 shards = [shard for shard, _ in written]
-                already = self._repository.commit_shards(shards, claimed=claimed)
+                already = self._repository.commit_shards(
+                    shards, claimed=claimed, instead_of=instead_of
+                )
             except (LeaseLost, StorageError):
                 for shard, _ in written:  # surely without a row in the database
                     (self.folder / shard.file).unlink(missing_ok=True)
@@ -233,6 +288,10 @@ class FeatureCache:
                 elif (known := self._indexes.get(checked.file.feature_key)) is not None:
                     added = known.with_added(Index.of([checked]))
                     self._indexes[checked.file.feature_key] = added
+
+    def digests_of(self, file: ShardFile) -> np.ndarray:
+        """The digests of a shard, shape (rows, 32), uint8; the file is checked as a whole."""
+        return check_shard(file).digests
 
     def file_of(self, shard: Shard, key: str) -> ShardFile:
         return ShardFile(self.folder / shard.file, key, shard.rows, shard.size, shard.sha256)

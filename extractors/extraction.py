@@ -210,7 +210,7 @@ class Extraction:
                 raise FeatureError(
                     f"features from {cut!r} are stored with {name} {has}, not {asked}",
                     hint=f"Leave --{name} out, or remove them first: `headstart features gc "
-                    f"--set {self.report.feature_keys[cut][:12]}`.",
+                    f"--set {self.report.feature_keys[cut][:12]} --apply`.",
                 )
 
     def _foresee(self, missing: dict[str, tuple[str, ...]]) -> None:

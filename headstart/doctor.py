@@ -23,7 +23,15 @@ PACKAGES = (
     "pillow",
     "scikit-learn",
 )
-EXTRAS = {"keras-hub": "hub", "tokenizers": "text", "soundfile": "audio", "psycopg": "postgres"}
+EXTRAS = {
+    "keras-hub": "hub",
+    "tokenizers": "text",
+    "soundfile": "audio",
+    "psycopg": "postgres",
+    "hdf5plugin": "compress",
+    "pyarrow": "parquet",
+    "datasets": "huggingface",
+}
 """Packages that some backbones or workspaces want, and the extra that brings each."""
 ENOUGH_SPACE = 1 << 30
 

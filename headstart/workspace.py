@@ -34,6 +34,7 @@ from headstart.storage.artifacts import Artifact, ArtifactStore
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
+from headstart.store import Store
 
 
 def init(root: str | Path | None = None, database_url: str | None = None) -> Workspace:
@@ -73,6 +74,7 @@ class Workspace:
         self.backbones = Backbones(self)
         self.datasets = Datasets(self)
         self.heads = Heads(self)
+        self.store = Store(self)
 
     def extract(
         self,
@@ -138,14 +140,27 @@ class Workspace:
         view = cache.open_view(key, self.datasets.manifest(record))
         return self._with_origin(view, entity, cuts[0], record)
 
-    def verify(self, backbone: str, dataset: str, rows: int = 16, seed: int = 0) -> dict[str, Any]:
-        """Check every shard's hash and compute some rows again through the real model.
+    def verify(
+        self,
+        backbone: str,
+        dataset: str,
+        rows: int = 16,
+        seed: int = 0,
+        *,
+        full: bool = False,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Compute some rows again through the real model.
+
+        Shards whose files were touched since they were committed are hashed, with `full` all.
 
         Args:
             backbone: `NAME[@CUT]`.
             dataset: whose rows.
             rows: how many to compute again, chosen by `seed`.
             seed: of the choice.
+            full: hash every shard as a whole.
+            progress: called with (rows hashed, rows in all).
 
         Returns:
             `rows`, `max_abs_diff` between cached and computed, `corrupt` shards quarantined.
@@ -157,15 +172,16 @@ class Workspace:
         manifest = self.datasets.manifest(record)
         cache = self.cache()
         (key,) = keys_of(entity, cuts[:1]).values()
-        _, view = cache.open_present(key, manifest.samples)
+        if full:
+            cache.check_all(key, progress)
+        view, chosen, stored = cache.read_some(key, manifest.samples, rows, seed)
         report = {"rows": 0, "max_abs_diff": None, "corrupt": cache.quarantined, "feature_key": key}
         if view is None:
             return report
-        chosen = np.random.default_rng(seed).permutation(len(view))[:rows]
         read = sources.SampleReader(manifest, record.options).read
         inputs = self.prepare(entity, [view.samples[row] for row in chosen], read)
         (computed,) = self.open_engine(entity, cuts[:1]).run(inputs)
-        difference = float(np.abs(computed - view[chosen]).max())
+        difference = float(np.abs(computed - stored).max())
         return {**report, "rows": len(chosen), "max_abs_diff": difference}
 
     def cache(self) -> FeatureCache:

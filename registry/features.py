@@ -66,13 +66,17 @@ class FeatureRepository:
             rows = connection.execute(select(t.feature_sets).order_by(t.feature_sets.c.id))
             return [_to_set(row) for row in rows]
 
-    def find_shards(self, feature_set_id: int | None) -> list[Shard]:
-        """The committed shards of a feature set, oldest first."""
+    def find_shards(
+        self, feature_set_id: int | None, status: str | None = COMMITTED
+    ) -> list[Shard]:
+        """The shards of a feature set, oldest first; those of any status if that is None."""
         query = (
             select(t.shards)
-            .where(t.shards.c.feature_set_id == feature_set_id, t.shards.c.status == COMMITTED)
+            .where(t.shards.c.feature_set_id == feature_set_id)
             .order_by(t.shards.c.created_at, t.shards.c.shard_id)
         )
+        if status is not None:
+            query = query.where(t.shards.c.status == status)
         with self._database.reading() as connection:
             return [_to_shard(row) for row in connection.execute(query)]
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 import h5py
 import numpy as np
 
-from headstart.errors import FeatureError, first_line
+from headstart.errors import FeatureError
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Label, Sample
 
@@ -50,36 +50,37 @@ def export(view: Exportable, target: Path, progress: Progress | None = None) -> 
     Args:
         view: the features; they are read and written some rows at a time.
         target: `.npz` and `.h5` hold `features`, `ids`, `labels`, `splits`, `digests` and `key`;
-            `.npy` holds the features alone, and a `.csv` beside it the rest.
+            `.npy` holds the features alone, and a `.csv` beside it the rest; `.parquet` is a table
+            with a row a sample; `.hf` is a folder for Hugging Face `datasets`.
         progress: called with (rows written, rows in all).
 
     Returns:
-        The file, which is there as a whole or not at all.
+        The file or folder, which is there as a whole or not at all.
 
     Raises:
-        FeatureError: the name says no known format, or the file cannot be written.
+        FeatureError: the name says no known format, or its package is not installed.
+        StorageError: the file cannot be written.
     """
-    write = WRITERS.get(target.suffix.lower())
-    if write is None:
+    suffix = target.suffix.lower()
+    write = WRITERS.get(suffix)
+    if write is None and suffix not in TABLES:
         raise FeatureError(
             f"cannot export to {target}: its name ends in {target.suffix or 'nothing'}",
-            hint=f"Give a name that ends in {', '.join(WRITERS)}.",
+            hint=f"Give a name that ends in {', '.join([*WRITERS, *TABLES])}.",
         )
     if not target.absolute().parent.is_dir():
         raise FeatureError(f"no folder {target.absolute().parent}", hint="Make it first.")
-    try:
-        with written_aside(target) as file:
-            write(view, file, progress or (lambda _done, _total: None))
-        if write is _write_npy:
-            _write_table(view, target.with_suffix(".csv"))
-    except OSError as error:
-        raise FeatureError(
-            f"cannot write {target}: {error.strerror or first_line(error)}"
-        ) from error
+    report = progress or (lambda _done, _total: None)
+    if write is None:
+        return TABLES[suffix](view, target, report)
+    with written_aside(target) as file:
+        write(view, file, report)
+    if write is _write_npy:
+        _write_table(view, target.with_suffix(".csv"))
     return target
 
 
-def _parts(view: Exportable, progress: Progress) -> Iterator[np.ndarray]:
+def parts(view: Exportable, progress: Progress) -> Iterator[np.ndarray]:
     """The rows, some at a time."""
     for start in range(0, len(view), ROWS):
         rows = view[start : start + ROWS]
@@ -118,7 +119,7 @@ def _write_rows(view: Exportable, file: Any, progress: Progress) -> None:
         "shape": view.shape,
     }
     np.lib.format.write_array_header_2_0(file, header)
-    for rows in _parts(view, progress):
+    for rows in parts(view, progress):
         file.write(np.ascontiguousarray(rows).tobytes())
 
 
@@ -126,7 +127,7 @@ def _write_hdf5(view: Exportable, file: BinaryIO, progress: Progress) -> None:
     with h5py.File(file, "w") as target:
         features = target.create_dataset("features", view.shape, view.dtype)
         start = 0
-        for rows in _parts(view, progress):
+        for rows in parts(view, progress):
             features[start : start + len(rows)] = rows
             start += len(rows)
         for name, values in _columns(view).items():
@@ -146,4 +147,17 @@ def _write_table(view: Exportable, target: Path) -> None:
         file.write(text.getvalue().encode())
 
 
+def _parquet(view: Exportable, target: Path, progress: Progress) -> Path:
+    from headstart.storage.export_tables import write_parquet
+
+    return write_parquet(view, target, progress)
+
+
+def _hugging_face(view: Exportable, target: Path, progress: Progress) -> Path:
+    from headstart.storage.export_tables import write_hugging_face
+
+    return write_hugging_face(view, target, progress)
+
+
+TABLES = {".parquet": _parquet, ".hf": _hugging_face}
 WRITERS = {".npz": _write_npz, ".npy": _write_npy, ".h5": _write_hdf5}

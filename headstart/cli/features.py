@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from headstart.cli import care
 from headstart.cli.output import (
     Call,
     Result,
@@ -26,9 +27,11 @@ def register(cli: click.Group) -> None:
     rows = click.option("--rows", type=int, default=16, show_default=True)
     seed = click.option("--seed", type=int, default=0, show_default=True)
     backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
-    command(group, "verify")(backbone(click.argument("dataset")(rows(seed(_verify)))))
+    full = click.option("--full", is_flag=True, help="Hash every shard as a whole.")
+    command(group, "verify")(backbone(click.argument("dataset")(rows(seed(full(_verify))))))
     path = click.argument("file", type=click.Path(path_type=Path))
     command(group, "export")(backbone(click.argument("dataset")(path(_export))))
+    care.register(group)
     cli.add_command(group)
 
 
@@ -59,9 +62,11 @@ def _show(call: Call, key: str) -> Result:
     from headstart.extractors.preprocessing import Preprocessing
     from headstart.registry.features import FeatureRepository
 
-    repository = FeatureRepository(call.open().database)
+    workspace = call.open()
+    repository = FeatureRepository(workspace.database)
     found = repository.get_set(key)
     shards = repository.find_shards(found.id)
+    savings = workspace.cache().measure(found)
     steps = Preprocessing.from_json(found.preprocessing).describe()
     engines = sorted({shard.engine for shard in shards})
     rows = [
@@ -72,14 +77,19 @@ def _show(call: Call, key: str) -> Result:
         ("preprocessing", "\n".join(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
         ("precision", found.precision),
         ("feature", f"{shape_text(found.shape)}, {found.dtype}"),
+        ("stored", f"{found.storage}, compression {found.compression}"),
         ("rows", sum(shard.rows for shard in shards)),
         ("shards", f"{len(shards)}, {size_text(sum(shard.size for shard in shards))}"),
         ("engines", ", ".join(engines) or None),
+        ("last used", str(found.used_at)[:16] if found.used_at else None),
     ]
+    if savings is not None and savings.advice and found.compression == "none":
+        rows.append(("advice", savings.advice))
     data: dict[str, Any] = {
         **vars(found),
         "rows": sum(shard.rows for shard in shards),
         "shards": [vars(shard) for shard in shards],
+        "savings": vars(savings) if savings else None,
     }
     return Result(data, lambda out: out.print(table(None, ("what", ""), rows)))
 
@@ -95,9 +105,13 @@ def _export(call: Call, backbone: str, dataset: str, file: Path) -> Result:
     return Result(data, lambda out: out.print(text(line), soft_wrap=True))
 
 
-def _verify(call: Call, backbone: str, dataset: str, rows: int, seed: int) -> Result:
-    """Check every shard's hash, and compute some rows again through the real model."""
-    data = call.open().verify(backbone, dataset, rows, seed)
+def _verify(call: Call, backbone: str, dataset: str, rows: int, seed: int, full: bool) -> Result:
+    """Compute some rows again through the real model, and check the shards.
+
+    Shards whose files were touched are hashed; all of them with --full.
+    """
+    with progress_bar("hashing", "rows") as progress:
+        data = call.open().verify(backbone, dataset, rows, seed, full=full, progress=progress)
 
     def show(out: Any) -> None:
         difference = data["max_abs_diff"]

@@ -92,3 +92,40 @@ def test_the_command_says_what_it_wrote(ready, run, fails, tmp_path):
     ready.extract("net", "pics")
     assert run("features", "export", "net", "pics", target).out.startswith("36 rows of 8 in ")
     assert run("features", "export", "net", "pics", target, "--json").json["rows"] == 36
+
+
+def test_a_parquet_file_holds_the_view(view, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
+    view.export(tmp_path / "f.parquet")
+    table = parquet.read_table(tmp_path / "f.parquet")
+    features = np.stack(table["features"].to_numpy()).reshape(view.shape)
+    np.testing.assert_array_equal(features, view.to_numpy())
+    assert table["id"].to_pylist() == view.ids
+    assert table["label"].to_pylist() == view.labels
+    assert table["digest"].to_pylist() == [sample.digest for sample in view.samples]
+    assert table.schema.metadata[b"headstart.key"].decode() == view.key
+    assert table.schema.metadata[b"headstart.shape"] == b"[12, 12, 6]"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the library's own
+def test_a_folder_for_hugging_face_datasets_holds_the_view_by_splits(view, tmp_path, files_of):
+    datasets = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
+    (tmp_path / "out").mkdir()
+    seen = []
+    view.export(tmp_path / "out" / "f.hf", lambda done, total: seen.append((done, total)))
+    loaded = datasets.load_from_disk(str(tmp_path / "out" / "f.hf"))
+    for split in ("train", "validation", "test"):
+        part = view.split(split)
+        found = loaded[split].with_format("numpy")
+        np.testing.assert_array_equal(found["features"][:], part.to_numpy())
+        assert list(loaded[split]["id"]) == part.ids
+        names = loaded[split].features["label"].names
+        assert [names[label] for label in loaded[split]["label"]] == part.labels
+    assert seen[-1] == (36, 36)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"f.hf"}
+
+
+def test_an_export_whose_package_is_missing_says_which(view, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(FeatureError, match=r"pip install 'headstart\[parquet\]'"):
+        view.export(tmp_path / "f.parquet")
