@@ -15,10 +15,12 @@ from headstart.registry.leases import Claimed, Lease
 from headstart.storage.manifest import Sample
 
 DECODING_THREADS = 2
-FIRST_BLOCK, LARGEST_BLOCK = 256, 8192
+FIRST_BLOCK, LARGEST_BLOCK = 64, 8192
 BLOCK_SECONDS = 2.0
 """Blocks grow until one takes so long: a claim is a transaction, and a killed process's block is
 what others have to wait for."""
+SHARE = 8
+"""A block is at most an eighth of what is left, so that processes that begin later get some."""
 
 
 def claimed_samples(
@@ -43,7 +45,7 @@ def claimed_samples(
     """
     by_digest = {sample.digest: sample for sample in samples}
     wanted = iter(by_digest)
-    size, since = FIRST_BLOCK, time.monotonic()
+    size, since, seen = FIRST_BLOCK, time.monotonic(), 0
     while True:
         claimed = lease.claim(keys, wanted, size)
         if not claimed.digests:
@@ -55,9 +57,11 @@ def claimed_samples(
         for digest, has in zip(claimed.digests, there, strict=True):
             if not has:
                 yield by_digest[digest]
+        seen += len(claimed.digests)
         now = time.monotonic()
         if now - since < BLOCK_SECONDS:
-            size = min(2 * size, LARGEST_BLOCK)
+            left = len(by_digest) - seen
+            size = max(FIRST_BLOCK, min(2 * size, LARGEST_BLOCK, left // SHARE))
         since = now
 
 

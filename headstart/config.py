@@ -7,6 +7,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from headstart.errors import AlreadyExists, WorkspaceError, WorkspaceNotFound
 
@@ -37,9 +38,36 @@ class Config:
         return None
 
     @property
+    def sqlite_uri(self) -> str | None:
+        """What to open the SQLite file by; None where the registry is another database.
+
+        On read-only media it is opened as a file that nobody changes, as SQLite could not make
+        its write-ahead log there (https://www.sqlite.org/wal.html#readonly).
+
+        Raises:
+            WorkspaceError: it is read-only and has a log that was not written back yet.
+        """
+        file = self.sqlite_file
+        if file is None:
+            return None
+        address = f"file:{quote(str(file))}"
+        if not file.exists() or (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+            return address
+        log = file.with_name(f"{file.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise WorkspaceError(
+                f"{file} cannot be written, and its last changes are still in {log.name}",
+                hint="Open the workspace once where it can be written, or copy it there.",
+            )
+        return f"{address}?mode=ro&immutable=1"
+
+    @property
     def url(self) -> str:
         """The SQLAlchemy URL of the registry."""
-        return self.database_url or f"sqlite:///{self.root / DATABASE_FILE}"
+        address = self.sqlite_uri
+        if address is None:
+            return str(self.database_url)
+        return f"sqlite:///{address}{'&' if '?' in address else '?'}uri=true"
 
     @property
     def artifacts(self) -> Path:

@@ -43,6 +43,8 @@ def connect(config: Config) -> Engine:
         ) from error
     if config.sqlite_file is not None:
         event.listen(engine, "connect", _configure_sqlite)
+        if "immutable" not in config.url:
+            event.listen(engine, "connect", _log_ahead)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -50,8 +52,12 @@ def connect(config: Config) -> Engine:
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions of its own: `_begin_sqlite` does.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+    for pragma in ("foreign_keys = ON", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _log_ahead(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

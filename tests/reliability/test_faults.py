@@ -6,14 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 import h5py
 import numpy as np
 import pytest
 
 import headstart as hs
-from conftest import clean_environment, direct, draw, keras, rows_in
+from conftest import clean_environment, direct, draw, rows_in
 from headstart.errors import FeaturesMissing, ShardDamaged
 from headstart.extractors import extraction
 from headstart.registry.features import FeatureRepository
@@ -54,77 +53,6 @@ def test_features_are_committed_by_and_by(ready, monkeypatch):
         "net", "pics", settings=EAGER, progress=lambda done, total: seen.append(rows_in(ready))
     )
     assert seen == list(range(4, 40, 4))
-
-
-KILLS = 10
-
-
-def test_a_run_killed_ten_times_at_random_moments_completes_with_every_row_right(
-    ws, tmp_path, model
-):
-    """SIGKILL to a real process, at a random moment after its first commit."""
-    pictures = tmp_path / "many"
-    for number in range(1200):
-        draw(pictures / f"c{number % 3}" / f"{number}.png", number, (40, 40))
-    heavy = heavier(model)
-    heavy.save(tmp_path / "heavy.keras")
-    ws.backbones.add("net", tmp_path / "heavy.keras", preprocess="unit")
-    ws.datasets.add("many", pictures)
-    command = [
-        sys.executable,
-        "-c",
-        "from headstart.cli import main; main()",
-        "--workspace",
-        str(ws.config.root),
-        "extract",
-        "net",
-        "many",
-        "--batch-size",
-        "8",
-        "--commit-seconds",
-        "0",
-    ]
-    rng = np.random.default_rng(7)
-    kills = killed_while_running = 0
-    while kills < KILLS:
-        before = committed(ws)
-        process = subprocess.Popen(
-            command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        while process.poll() is None and committed(ws) == before:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.25))
-        killed_while_running += process.poll() is None
-        process.kill()
-        process.wait()
-        kills += 1
-        assert committed(ws) >= before  # nothing committed is lost
-    assert killed_while_running == KILLS, "the data are too few for this machine's speed"
-    kept = committed(ws)
-    assert 0 < kept < 1200
-    view = ws.extract("net", "many")
-    assert (view.report.computed, view.report.reused) == (1200 - kept, kept)
-    assert committed(ws) == 1200  # no row twice: nothing committed was computed again
-    assert view.report.quarantined == 0
-    expected = direct(ws, view, heavy)
-    np.testing.assert_allclose(view.to_numpy(), expected, atol=TOLERANCE)
-
-
-def heavier(model):
-    """The same ideas with more arithmetic, so that a kill hits a running batch."""
-    layers = keras.layers
-    image = keras.Input((48, 48, 3))
-    x = layers.Conv2D(64, 5, activation="relu", padding="same")(image)
-    x = layers.Conv2D(64, 5, activation="relu", padding="same")(x)
-    x = layers.GlobalAveragePooling2D(name="features")(x)
-    return keras.Model(image, layers.Dense(3, activation="softmax")(x))
-
-
-def committed(ws) -> int:
-    with sqlite3.connect(ws.config.sqlite_file, timeout=60) as connection:
-        (rows,) = connection.execute("SELECT COALESCE(SUM(rows), 0) FROM shards").fetchone()
-    connection.close()
-    return rows
 
 
 def test_a_file_without_a_row_in_the_database_does_not_exist(ready, monkeypatch):

@@ -1,0 +1,123 @@
+"""SIGKILL to real extractions, at random moments and at every point of a commit."""
+
+import contextlib
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from conftest import direct, draw, network, rows_in
+from headstart.extractors.collecting import Choice
+from headstart.extractors.extraction import keys_of
+
+SAMPLES = 600
+TOLERANCE = 1e-5
+POINTS = (
+    "before the write",
+    "after the write",
+    "after the fsync",
+    "after the rename",
+    "after the folder's fsync",
+    "before the SQL commit",
+    "after the SQL commit",
+)
+
+
+@pytest.fixture
+def job(ws, tmp_path):
+    """A workspace with 600 small pictures, two cuts to extract, and what plain Keras gives."""
+    for number in range(SAMPLES):
+        draw(tmp_path / "many" / f"c{number % 3}" / f"{number}.png", number, (12, 12))
+    model = network()
+    model.save(tmp_path / "network.keras")
+    ws.backbones.add("net", tmp_path / "network.keras", preprocess="unit")
+    ws.datasets.add("many", tmp_path / "many")
+    return ws, Job(ws, model)
+
+
+class Job:
+    """Looks at a workspace as readers do."""
+
+    def __init__(self, ws, model):
+        self.ws = ws
+        self.arguments = [
+            "--workspace", ws.config.root, "extract", "net@features,relu|gap", "many",
+            "--batch-size", "8", "--commit-seconds", "0",
+        ]  # fmt: skip
+        manifest = ws.datasets.manifest("many")
+        self.manifest = manifest
+        view = type("View", (), {"samples": manifest.samples})
+        self.expected = direct(ws, view, model)
+
+    def committed(self):
+        return rows_in(self.ws) // 2
+
+    def check(self):
+        """What is committed is served, and right; what is not is not."""
+        _, cuts = self.ws.resolve("net@features,relu|gap")
+        entity = self.ws.backbones.get("net")
+        cache = self.ws.cache()
+        for number, key in enumerate(keys_of(entity, cuts).values()):
+            rows, view = cache.open_present(key, self.manifest.samples)
+            assert cache.quarantined == 0
+            assert len(rows) == self.committed()  # both cuts are committed in one transaction
+            if number == 0 and view is not None:
+                np.testing.assert_allclose(view.to_numpy(), self.expected[rows], atol=TOLERANCE)
+
+    def complete(self):
+        """A run to the end computes what is missing, no row twice, and leaves no wrong one."""
+        kept = self.committed()
+        report = self.ws.extract("net@features,relu|gap", "many").report
+        assert (report.computed, report.reused) == (SAMPLES - kept, kept)
+        assert report.quarantined == 0
+        assert self.committed() == SAMPLES
+        self.check()
+        self.ws.store.collect(self.ws.store.find_garbage())
+        files = {
+            path.relative_to(self.ws.config.features)
+            for path in self.ws.config.features.rglob("*.h5")
+        }
+        assert len(files) == len(self.ws.feature_sets.find_all_shards())
+        assert not list(self.ws.config.features.rglob("*.partial"))
+        assert self.ws.verify("net", "many", full=True)["corrupt"] == 0
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_run_killed_at_random_moments_loses_nothing_committed(job, zygote, kills):
+    ws, look = job
+    rng = np.random.default_rng(kills)
+    hit = 0
+    for number in range(kills):
+        before = look.committed()
+        process = zygote.start(look.arguments)
+        time.sleep(rng.uniform(0.3, 1.2))
+        with contextlib.suppress(ProcessLookupError):  # it had ended
+            os.kill(process, signal.SIGKILL)
+        hit += zygote.wait() == signal.SIGKILL
+        assert look.committed() >= before
+        if number % 10 == 0:
+            look.check()
+        if look.committed() == SAMPLES:  # begin anew: the kills are to hit work
+            start_over(ws)
+    assert hit >= kills * 0.8
+    look.complete()
+
+
+def start_over(ws):
+    keys = tuple(one.key for one in ws.feature_sets.find_sets())
+    ws.store.collect(ws.store.find_garbage(Choice(sets=keys)))
+    assert rows_in(ws) == 0
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_every_point_of_a_commit_leaves_old_or_new(job, zygote, point):
+    _, look = job
+    for number in (1, 2, 5):
+        before = look.committed()
+        zygote.start(look.arguments, (point, number))
+        assert zygote.wait() == signal.SIGKILL
+        assert look.committed() >= before
+        look.check()
+    look.complete()

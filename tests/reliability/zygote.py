@@ -1,0 +1,121 @@
+"""A process that has TensorFlow loaded and forks a child for each request: kills by the hundred.
+
+A request is a line of JSON: `arguments` of the command line, and `die`, the place and the number
+of the time at which the child kills itself there, or null. The answer is two lines: the child's
+process id, and its exit status when it has ended.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import sqlalchemy
+
+from headstart.extractors.runtime import keras, tensorflow
+from headstart.registry.features import FeatureRepository
+from headstart.storage import files
+
+keras()
+tensorflow()
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def counted(number):
+    """Dies at the n-th call."""
+    left = [number]
+
+    def call():
+        left[0] -= 1
+        if left[0] == 0:
+            die()
+
+    return call
+
+
+def before(owner, name, hit, when=lambda *arguments: True):
+    real = getattr(owner, name)
+
+    def call(*arguments, **more):
+        if when(*arguments):
+            hit()
+        return real(*arguments, **more)
+
+    setattr(owner, name, call)
+
+
+def after(owner, name, hit):
+    real = getattr(owner, name)
+
+    def call(*arguments, **more):
+        result = real(*arguments, **more)
+        hit()
+        return result
+
+    setattr(owner, name, call)
+
+
+def on_commit(hit):
+    """Within the transaction of a shard's row, its statements done, its commit not."""
+    real = FeatureRepository.commit_shards
+
+    def call(*arguments, **more):
+        sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda connection: hit())
+        return real(*arguments, **more)
+
+    FeatureRepository.commit_shards = call
+
+
+def is_shard(path, *_more):
+    return ".h5" in path.name
+
+
+POINTS = {
+    "before the write": lambda hit: before(
+        files.Path, "open", hit, lambda path, mode="r", *_: mode == "x+b" and is_shard(path)
+    ),
+    "after the write": lambda hit: before(files.os, "fsync", hit),
+    "after the fsync": lambda hit: before(files.Path, "replace", hit, is_shard),
+    "after the rename": lambda hit: before(files, "sync_folder", hit),
+    "after the folder's fsync": lambda hit: before(FeatureRepository, "commit_shards", hit),
+    "before the SQL commit": on_commit,
+    "after the SQL commit": lambda hit: after(FeatureRepository, "commit_shards", hit),
+}
+
+
+def child(request):
+    output = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(output, 1)
+    if request["die"]:
+        point, number = request["die"]
+        POINTS[point](counted(number))
+    from headstart.cli import main
+
+    try:
+        main(request["arguments"])
+    except SystemExit as end:
+        os._exit(int(end.code or 0))
+    os._exit(70)
+
+
+def answer(number):
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def serve():
+    answer(os.getpid())
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            child(json.loads(line))
+        answer(process)
+        _, status = os.waitpid(process, 0)
+        answer(status)
+
+
+if __name__ == "__main__":
+    serve()
