@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import xxhash
@@ -128,18 +129,19 @@ def load_segment(path: Path) -> Segment | None:
             checksum = xxhash.xxh3_128(head)
             while block := file.read(BLOCK):
                 checksum.update(block)
-        if checksum.digest() != prefix[16:]:
-            return None
-        return _map_segment(path, json.loads(head), PREFIX + len(head))
+            if checksum.digest() != prefix[16:]:
+                return None
+            # What is mapped is the file that was checked; another may have its name by now.
+            return _map_segment(path, file, json.loads(head), PREFIX + len(head))
     except (OSError, ValueError):
         return None
 
 
-def _map_segment(path: Path, head: dict, start: int) -> Segment:
+def _map_segment(path: Path, file: BinaryIO, head: dict, start: int) -> Segment:
     arrays = {}
     for name, dtype, shape in head["arrays"]:
         arrays[name] = (
-            np.memmap(path, dtype, "r", start, tuple(shape))
+            np.memmap(file, dtype, "r", start, tuple(shape))
             if np.prod(shape)
             else (np.empty(shape, dtype))
         )
@@ -151,8 +153,8 @@ def _map_segment(path: Path, head: dict, start: int) -> Segment:
         layout = Layout(
             chunk_rows, *(np.array(arrays[n][part]) for n in ("offsets", "sizes", "checksums"))
         )
-        file = ShardFile(path.parent / name, head["feature_key"], rows, size, sha256)
-        shards.append(IndexedShard(file, layout, tuple(stat)))
+        shard = ShardFile(path.parent / name, head["feature_key"], rows, size, sha256)
+        shards.append(IndexedShard(shard, layout, tuple(stat)))
     rows = (arrays[name] for name in ("first", "rest", "number"))
     return Segment(tuple(shards), np.ones(len(shards), bool), *rows, file=path)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from headstart.storage import index_files
+from headstart.storage.index import ABSENT, as_words
 from headstart.storage.index_files import BASE, RECENT, load_segment, open_index
-from headstart.storage.keys import digest_of_bytes
+from headstart.storage.keys import digest_of_bytes, pack_digests
 from headstart.storage.shards import check_shard, write_shard
 
 KEY = "ab" * 32
@@ -154,3 +155,24 @@ def test_where_nothing_can_be_written_the_index_is_in_memory(write, folder, monk
 def test_the_index_takes_less_than_40_bytes_a_row(write, folder):
     open_index(folder, [write(0, 50_000)])
     assert (folder / BASE).stat().st_size < 40 * 50_000
+
+
+def test_an_index_file_that_is_replaced_while_it_is_opened_is_mapped_as_it_was_checked(
+    write, folder, monkeypatch
+):
+    """Another process may write the same file at any moment; found by four extracting at once."""
+    files = [write(0, 100), write(100, 100)]
+    open_index(folder, files)
+    larger = (folder / BASE).read_bytes()
+    open_index(folder, files[:1])
+    real = index_files.json.loads
+
+    def replaced(text):
+        (folder / "new").write_bytes(larger)
+        (folder / "new").replace(folder / BASE)
+        return real(text)
+
+    monkeypatch.setattr(index_files.json, "loads", replaced)
+    segment = load_segment(folder / BASE)
+    assert len(segment) == 100
+    assert (segment.find(as_words(pack_digests(digests_of(0, 100))))[0] != ABSENT).all()
