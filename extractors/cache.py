@@ -278,7 +278,8 @@ class FeatureCache:
                 )
             except (LeaseLost, StorageError):
                 for shard, _ in written:  # surely without a row in the database
-                    (self.folder / shard.file).unlink(missing_ok=True)
+                    with suppress(OSError):  # or else `features gc` finds it
+                        (self.folder / shard.file).unlink(missing_ok=True)
                 raise
             for shard, checked in written:
                 if shard in already:

@@ -32,7 +32,7 @@ def written_aside(target: Path) -> Iterator[BinaryIO]:
     """
     partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}{PARTIAL}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         with partial.open("x+b") as file:
             yield file
             file.flush()
@@ -47,6 +47,14 @@ def written_aside(target: Path) -> Iterator[BinaryIO]:
     except BaseException:
         _remove(partial)
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, durably: a new folder is an entry in the one above."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in reversed(missing):
+        sync_folder(one.parent)
 
 
 def storage_error(target: Path, error: OSError) -> StorageError:

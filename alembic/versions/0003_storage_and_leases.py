@@ -10,14 +10,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("feature_sets") as table:
-        table.add_column(sa.Column("storage", sa.String(length=20), nullable=True))
-        table.add_column(sa.Column("compression", sa.String(length=20), nullable=True))
-        table.add_column(sa.Column("used_at", sa.DateTime(), nullable=True))
-    op.execute("UPDATE feature_sets SET storage = dtype, compression = 'none'")
-    with op.batch_alter_table("feature_sets") as table:
-        table.alter_column("storage", existing_type=sa.String(length=20), nullable=False)
-        table.alter_column("compression", existing_type=sa.String(length=20), nullable=False)
+    # Not in a batch: on SQLite that makes the table anew, and dropping the old one would take all
+    # shards with it (ON DELETE CASCADE).
+    op.add_column(
+        "feature_sets",
+        sa.Column("storage", sa.String(length=20), nullable=False, server_default="float32"),
+    )
+    op.add_column(
+        "feature_sets",
+        sa.Column("compression", sa.String(length=20), nullable=False, server_default="none"),
+    )
+    op.add_column("feature_sets", sa.Column("used_at", sa.DateTime(), nullable=True))
+    op.execute("UPDATE feature_sets SET storage = dtype")
     op.create_table(
         "leases",
         sa.Column("token", sa.String(length=32), nullable=False),
@@ -42,7 +46,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("claims")
     op.drop_table("leases")
-    with op.batch_alter_table("feature_sets") as table:
-        table.drop_column("used_at")
-        table.drop_column("compression")
-        table.drop_column("storage")
+    for name in ("used_at", "compression", "storage"):
+        op.drop_column("feature_sets", name)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import ShardDamaged
+from headstart.storage import files
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.shards import check_shard, read_shard, shard_id, write_shard
@@ -112,3 +113,17 @@ def test_a_file_written_aside_appears_whole_or_not_at_all(tmp_path, files_of):
 def test_writing_the_same_rows_gives_the_same_bytes(tmp_path, shard):
     again = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {"cut": "fc2", "view": 0}).file
     assert io.BytesIO(again.path.read_bytes()).read() == shard.path.read_bytes()
+
+
+def test_new_folders_are_synced_into_the_folders_above_before_the_file_counts(
+    tmp_path, monkeypatch
+):
+    synced = []
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.append(folder))
+    with written_aside(tmp_path / "a" / "b" / "file") as file:
+        file.write(b"x")
+        assert synced == [tmp_path, tmp_path / "a"]
+    assert synced[2:] == [tmp_path / "a" / "b"]
+    with written_aside(tmp_path / "a" / "b" / "other") as file:
+        file.write(b"x")
+    assert synced[3:] == [tmp_path / "a" / "b"]

@@ -1,0 +1,150 @@
+"""Every migration up and down on both databases; one killed at each of its statements."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import headstart as hs
+from headstart.config import create_config, load_config
+from headstart.registry import schema
+from headstart.registry.database import Database
+from headstart.registry.tables import metadata
+
+ASSETS = Path(__file__).parent.parent / "assets" / "workspaces"
+
+
+def test_every_migration_goes_up_and_down_and_up_again(tmp_path, url):
+    config = create_config(tmp_path / "either", url)
+    alembic = schema.alembic_config(config)
+    for revision in schema.KNOWN:
+        command.upgrade(alembic, revision)
+        assert schema.current(config) == revision
+        command.downgrade(alembic, "-1")
+        command.upgrade(alembic, revision)
+    assert schema.current(config) == schema.HEAD
+    database = Database(config)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+    for _ in schema.KNOWN:
+        command.downgrade(alembic, "-1")
+    assert schema.current(config) is None
+
+
+def test_going_down_and_up_again_keeps_every_row(tmp_path):
+    """On SQLite a table that is made anew can take the rows that refer to it with it."""
+    root = shutil.copytree(ASSETS / "0002", tmp_path / "zoo")
+    config = load_config(root)
+    expected = rows_of_each_table(config)
+    assert expected["shards"] == 6
+    schema.upgrade(config)
+    assert rows_of_each_table(config) | {"leases": 0, "claims": 0} == {
+        **expected,
+        "leases": 0,
+        "claims": 0,
+    }
+    command.downgrade(schema.alembic_config(config), "0002")
+    assert rows_of_each_table(config) == expected
+
+
+def rows_of_each_table(config):
+    with sqlite3.connect(config.sqlite_file) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        counts = {
+            name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            for (name,) in names.fetchall()
+        }
+    connection.close()
+    return counts
+
+
+KILLED_AT_EACH = """
+import os, shutil, signal, sys
+from pathlib import Path
+from sqlalchemy import event, Engine
+from headstart.config import load_config
+from headstart.registry import schema
+import alembic.command
+
+source, place = map(Path, sys.argv[1:])
+for number in range(1, 1000):
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(source, place)
+    child = os.fork()
+    if child == 0:
+        left = [number]
+        def die(*_):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        event.listen(Engine, "before_cursor_execute", die)
+        event.listen(Engine, "commit", die)
+        schema.upgrade(load_config(place))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    before = schema.current(load_config(place))
+    schema.upgrade(load_config(place))
+    after = schema.current(load_config(place))
+    sys.stdout.write(f"{status} {before} {after}\\n")
+    sys.stdout.flush()
+    if status == 0:
+        break
+"""
+
+
+@pytest.mark.parametrize("old", [p.name for p in sorted(ASSETS.iterdir())])
+def test_a_migration_killed_at_each_statement_leaves_old_or_new(tmp_path, old):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_EACH, ASSETS / old, tmp_path / "zoo"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ends = [line.split() for line in done.stdout.splitlines()]
+    assert [status for status, *_ in ends] == ["9"] * (len(ends) - 1) + ["0"]
+    assert len(ends) >= 10
+    assert {before for _, before, _ in ends[:-1]} == {old}  # all of it is one transaction
+    assert {after for *_, after in ends} == {schema.HEAD}
+    ws = hs.open(tmp_path / "zoo")
+    expected = np.load(ASSETS / old / "expected.npz")["features"]
+    np.testing.assert_array_equal(ws.features("net", "pics").to_numpy(), expected)
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(65, marks=pytest.mark.slow)])
+def test_a_database_that_is_locked_for_a_while_is_waited_for(ready, seconds):
+    locked = threading.Event()
+
+    def lock():
+        connection = sqlite3.connect(ready.config.sqlite_file, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        locked.set()
+        time.sleep(seconds)
+        connection.execute("COMMIT")
+        connection.close()
+
+    thread = threading.Thread(target=lock)
+    thread.start()
+    locked.wait()
+    started = time.monotonic()
+    assert ready.extract("net", "pics").report.computed == 36
+    assert time.monotonic() - started >= seconds - 1
+    thread.join()
+
+
+def test_the_assets_are_what_is_in_the_repository(tmp_path):
+    """They are read-only examples: a test that changed one would spoil the next."""
+    for asset in ASSETS.iterdir():
+        copy = shutil.copytree(asset, tmp_path / asset.name)
+        with sqlite3.connect(copy / "headstart.db") as connection:
+            (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        connection.close()
+        assert revision == asset.name
