@@ -8,17 +8,15 @@ own. Each figure is the median of three runs, with their spread beside it.
 from __future__ import annotations
 
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import store
+from timing import Row, timed
 
 import headstart as hs
 from headstart import demo
@@ -28,28 +26,6 @@ from headstart.storage.manifest import Manifest
 
 PICTURES = 400
 REPEATS = 3
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison: seconds of the plain way and of ours."""
-
-    what: str
-    plain: list[float]
-    ours: list[float]
-    times: int = 1
-
-    @property
-    def ratio(self) -> float:
-        return self.times * statistics.median(self.plain) / statistics.median(self.ours)
-
-    def cells(self) -> tuple[str, str, str, str]:
-        return (
-            self.what,
-            _spread(self.plain, self.times),
-            _spread(self.ours),
-            f"{self.ratio:.2f}x",
-        )
 
 
 def main() -> None:
@@ -69,6 +45,7 @@ def main() -> None:
             heads(workspace),
             linear(workspace),
             listing(workspace),
+            *store.rows(folder),
         ]
     columns = ("what", ">plain", ">headstart", ">ratio")
     out = console()
@@ -79,6 +56,7 @@ def main() -> None:
             [row.cells() for row in rows],
         )
     )
+    out.print(store.index_figures())
     out.print(", ".join(f"{name} {version}" for name, version in versions().items()))
 
 
@@ -110,7 +88,7 @@ def extraction(workspace: hs.Workspace, folder: Path) -> Row:
     (folder / "lite0.keras").write_bytes(stored.read_bytes())
     plains = []
     for _ in range(REPEATS):  # in turn, so that a noisy moment meets both
-        plains.append(_timed(plain))
+        plains.append(timed(plain))
         ours()
     return Row(f"{PICTURES} pictures to stored features, lite0 float32", plains, seconds)
 
@@ -120,8 +98,8 @@ def warm(workspace: hs.Workspace) -> Row:
     workspace.extract("lite0", "all")
     trunk = _trunk(workspace)
     manifest = workspace.datasets.manifest("all")
-    plain = [_timed(lambda: trunk.predict(_plain_batches(manifest), verbose=0))]
-    ours = [_timed(lambda: workspace.extract("lite0", "all")) for _ in range(REPEATS)]
+    plain = [timed(lambda: trunk.predict(_plain_batches(manifest), verbose=0))]
+    ours = [timed(lambda: workspace.extract("lite0", "all")) for _ in range(REPEATS)]
     return Row(f"{len(manifest.samples):,} pictures again, all cached", plain, ours)
 
 
@@ -135,7 +113,7 @@ def heads(workspace: hs.Workspace) -> Row:
         for seed in range(10):
             workspace.heads.train("bench", features, hs.MLP(epochs=10, patience=10), seed=seed)
 
-    return Row("10 MLP heads of 10 epochs on cached features", plain, [_timed(ten)], times=100)
+    return Row("10 MLP heads of 10 epochs on cached features", plain, [timed(ten)], times=100)
 
 
 def linear(workspace: hs.Workspace) -> Row:
@@ -154,8 +132,8 @@ def linear(workspace: hs.Workspace) -> Row:
             make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000)).fit(x, y)
 
     kind = hs.Linear()
-    ours = [_timed(lambda: workspace.heads.train("bench", view, kind)) for _ in range(REPEATS)]
-    return Row("a linear head, its L2 strength chosen", [_timed(plain) for _ in range(2)], ours)
+    ours = [timed(lambda: workspace.heads.train("bench", view, kind)) for _ in range(REPEATS)]
+    return Row("a linear head, its L2 strength chosen", [timed(plain) for _ in range(2)], ours)
 
 
 def listing(workspace: hs.Workspace) -> Row:
@@ -165,8 +143,8 @@ def listing(workspace: hs.Workspace) -> Row:
     plain = [sys.executable, "-c", "import tensorflow"]
     return Row(
         "`headstart backbone list` against `import tensorflow`",
-        [_timed(lambda: _quietly(plain)) for _ in range(REPEATS)],
-        [_timed(lambda: _quietly([*command, "--workspace", root])) for _ in range(5)],
+        [timed(lambda: _quietly(plain)) for _ in range(REPEATS)],
+        [timed(lambda: _quietly([*command, "--workspace", root])) for _ in range(5)],
     )
 
 
@@ -191,21 +169,8 @@ def _plain_batches(manifest: Manifest, count: int | None = None) -> Any:
     return data.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(32).prefetch(2)
 
 
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 def _quietly(command: list[str]) -> None:
     subprocess.run(command, check=True, capture_output=True)
-
-
-def _spread(seconds: list[float], times: int = 1) -> str:
-    middle = times * statistics.median(seconds)
-    if len(seconds) == 1:
-        return f"{middle:,.2f} s"
-    return f"{middle:,.2f} s ({times * min(seconds):.2f} to {times * max(seconds):.2f})"
 
 
 def _cores() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from headstart.errors import ShardDamaged
@@ -51,22 +50,26 @@ def reindex(
         shard = known.get(path)
         if shard is None or shard.status == QUARANTINED:
             try:
-                _register(path, shard, repository, cache, report)
+                register_shard(find_shard(path), shard, repository, cache, report)
             except ShardDamaged as error:
                 report.damaged.append({"file": str(path), "reason": error.message})
         progress(done, len(files))
     return report
 
 
-def _register(
-    path: Path,
+def register_shard(
+    found: CheckedShard,
     known: Shard | None,
     repository: FeatureRepository,
     cache: FeatureCache,
     report: Reindexed,
 ) -> None:
-    found = find_shard(path)
-    key = found.file.feature_key
+    """Register one shard that was found whole; `known` is its row, if it was put aside.
+
+    Raises:
+        ShardDamaged: it is not where, or what, it says.
+    """
+    path, key = found.file.path, found.file.feature_key
     if path.parent != set_folder(cache.folder, key) or key != _key_of(found.attributes):
         raise ShardDamaged(f"the shard {path} is not where, or what, its attributes say")
     if known is not None and (known.sha256, known.rows) != (found.file.sha256, found.file.rows):

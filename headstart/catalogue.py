@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -101,6 +102,80 @@ class Backbones:
             architecture=architecture,
         )
         return self._repository.add(backbone)
+
+    def export(
+        self,
+        reference: str,
+        path: str | Path,
+        *,
+        features: bool = False,
+        progress: Progress = silent,
+    ) -> Path:
+        """Write a backbone with its preprocessing and cuts into one `.zip` for another workspace.
+
+        Args:
+            reference: the backbone.
+            path: the file.
+            features: take along all features that were extracted with it.
+            progress: called with (bytes written, bytes in all).
+        """
+        from headstart.extractors.bundles import write_bundle
+
+        backbone, cache = self.get(reference), self._workspace.cache()
+        repository = self._workspace.feature_sets
+        cuts = {cut.fingerprint for cut in backbone.cuts}
+        sets = [
+            one
+            for one in (repository.find_sets() if features else [])
+            if one.cut_fingerprint in cuts
+            and one.preprocessing_fingerprint == backbone.preprocessing_fingerprint
+        ]
+        target = Path(path).expanduser()
+        with cache.hold(*(one.key for one in sets)):
+            shards = [
+                (one, shard, cache.folder / shard.file)
+                for one in sets
+                for shard in repository.find_shards(one.id)
+            ]
+            write_bundle(target, backbone, self._workspace.artifacts, shards, progress)
+        return target
+
+    def import_(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        *,
+        trust: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[Backbone, int]:
+        """Register a backbone from a file that `export` wrote, with the features in it.
+
+        The model is looked into and cut anew; it is refused where it is not what the bundle says.
+        Features have the sha256 that the bundle states; whether they are right, `features verify`
+        tells.
+
+        Args:
+            path: the `.zip`.
+            name: to register it under, if not the one it had.
+            trust: load the model even if it brings code.
+            progress: called with (bytes read, bytes in all).
+
+        Returns:
+            The backbone, and the number of rows that came along and were new.
+        """
+        from headstart.extractors.bundles import Bundle
+
+        with Bundle(Path(path).expanduser()) as bundle:
+            with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
+                backbone = bundle.read_backbone(
+                    check_name(name or bundle.record["name"], "backbone"),
+                    self._workspace.artifacts,
+                    Path(scratch),
+                    trust=trust,
+                )
+            backbone = self._repository.add(backbone)
+            rows = self._workspace.store.adopt(bundle, backbone, progress)
+        return backbone, rows
 
     def get(self, reference: str) -> Backbone:
         return self._repository.get(reference)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,10 +76,12 @@ class Manifest:
 
     def write(self, folder: Path) -> str:
         """Write the manifest into a folder under the name of its content; returns that name."""
-        content = b"".join(_lines(self))
-        name = f"{hashlib.sha256(content).hexdigest()}.jsonl"
+        content = hashlib.sha256()
+        for line in _lines(self):
+            content.update(line)
+        name = f"{content.hexdigest()}.jsonl"
         with written_aside(folder / name) as file:
-            file.write(content)
+            file.writelines(_lines(self))
         return name
 
     @staticmethod
@@ -90,20 +92,25 @@ class Manifest:
             DatasetError: the file is missing or is not what was written.
         """
         hint = "Add the dataset again; cached features are not touched."
+        found = hashlib.sha256()
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                lines = _hashed(file, found)
+                head = json.loads(next(lines, b""))
+                if head["format"] != FORMAT or head["version"] != VERSION:
+                    raise DatasetError(
+                        f"{path} has manifest version {head['version']}; this code reads {VERSION}",
+                        hint="Upgrade headstart.",
+                    )
+                samples = tuple(_to_sample(json.loads(line)) for line in lines)
         except FileNotFoundError:
             raise DatasetError(f"the manifest {path} is missing", hint=hint) from None
-        if hashlib.sha256(content).hexdigest() != path.stem:
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, DatasetError):
+                raise
+            raise DatasetError(f"the manifest {path} is damaged", hint=hint) from error
+        if found.hexdigest() != path.stem:
             raise DatasetError(f"the manifest {path} is damaged", hint=hint)
-        lines = content.splitlines()
-        head = json.loads(lines[0])
-        if head["format"] != FORMAT or head["version"] != VERSION:
-            raise DatasetError(
-                f"{path} has manifest version {head['version']}; this code reads {VERSION}",
-                hint="Upgrade headstart.",
-            )
-        samples = tuple(_to_sample(json.loads(line)) for line in lines[1:])
         return Manifest(head["kind"], head["source"], samples)
 
 
@@ -124,6 +131,13 @@ def split_of(digest: str) -> str:
     if place < train:
         return "train"
     return "validation" if place < train + validation else "test"
+
+
+def _hashed(lines: Iterable[bytes], content: hashlib._Hash) -> Iterator[bytes]:
+    """The lines, each put into the hash on its way: a large file is never in memory as a whole."""
+    for line in lines:
+        content.update(line)
+        yield line
 
 
 def _lines(manifest: Manifest) -> Iterable[bytes]:

@@ -106,6 +106,11 @@ def set_folder(folder: Path, feature_key: str) -> Path:
     return folder / feature_key[:2] / feature_key
 
 
+def new_name(sha256: str) -> str:
+    """A name for a shard's file that no other has."""
+    return f"{sha256}-{secrets.token_hex(4)}{SUFFIX}"
+
+
 def write_shard(
     folder: Path,
     feature_key: str,
@@ -145,8 +150,7 @@ def write_shard(
     packed = pack_digests(digests)
     image, layout = _build(head, packed, features, encoding)
     sha256 = hashlib.sha256(image).hexdigest()
-    name = f"{sha256}-{secrets.token_hex(4)}{SUFFIX}"
-    path = set_folder(folder, feature_key) / name
+    path = set_folder(folder, feature_key) / new_name(sha256)
     with written_aside(path) as file:
         file.write(image)
     file_ = ShardFile(path, feature_key, len(digests), len(image), sha256)

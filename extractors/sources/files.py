@@ -16,7 +16,7 @@ from headstart.errors import HeadstartError, ModelFileError, UnsafeModel, Weight
 from headstart.extractors.keras_graph import is_readable, is_unbuilt_sequential, read_graph
 from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
 from headstart.extractors.sources.custom_objects import CustomObjects
-from headstart.extractors.sources.freezing import freeze_model
+from headstart.extractors.sources.freezing import check_frozen, freeze_model
 from headstart.extractors.sources.inspection import (
     APPLICATIONS,
     check_file,
@@ -53,6 +53,9 @@ def open_file(
         WeightsOnly: it holds weights without an architecture.
         UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
+    if path.suffix == ".pb" and path.is_file():
+        check_frozen(path)
+        return _open_frozen(path)
     if is_saved_model(path):
         return _open_frozen(freeze_saved_model(path, scratch, trust=trust))
     model = load_model(path, trust=trust, own=custom.objects)

@@ -94,6 +94,28 @@ def write_frozen(
     return file
 
 
+def check_frozen(file: Path) -> None:
+    """Refuse a stored frozen graph from elsewhere that could do more than compute.
+
+    Raises:
+        UnsafeModel: it could.
+        ModelFileError: it is no frozen graph as `write_frozen` writes it.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        meta = tensorflow().compat.v1.MetaGraphDef.FromString(file.read_bytes())
+    except DecodeError as error:
+        raise ModelFileError(f"{file} is not a frozen TensorFlow graph") from error
+    if SIGNATURE not in meta.signature_def:
+        raise ModelFileError(
+            f"{file} is a frozen graph without the signature {SIGNATURE!r}",
+            hint="Save the model as a SavedModel, and add that folder.",
+        )
+    part = meta.graph_def
+    refuse_operations(part.node, part.library.function, str(file), hint=KEPT)
+
+
 def _needed(graph_def: Any, ends: Sequence[str]) -> Any:
     """The graph without what the ends are not computed from; control edges are dropped with it."""
     part = tensorflow().compat.v1.GraphDef(versions=graph_def.versions)

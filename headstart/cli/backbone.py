@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli import bundle
 from headstart.cli.output import (
     Call,
     Result,
@@ -43,6 +44,7 @@ def register(cli: click.Group) -> None:
             )
         )
     )
+    bundle.register(group)
     cli.add_command(group)
 
 

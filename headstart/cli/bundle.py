@@ -1,0 +1,38 @@
+"""`backbone export|import`: one file that carries a backbone to another workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headstart.cli.output import Call, Result, command, note, progress_bar, size_text, text
+
+
+def register(group: click.Group) -> None:
+    file = click.argument("file", type=click.Path(path_type=Path))
+    features = click.option("--features", is_flag=True, help="With all features extracted by it.")
+    command(group, "export")(click.argument("name")(file(features(_export))))
+    name = click.option("--name", help="Register it under this name.")
+    trust = click.option("--trust", is_flag=True, help="Load the model even if it brings code.")
+    command(group, "import")(file(name(trust(_import))))
+
+
+def _export(call: Call, name: str, file: Path, features: bool) -> Result:
+    """Write the backbone NAME with its preprocessing and cuts into FILE, a .zip."""
+    with progress_bar("exporting", "bytes") as progress:
+        call.open().backbones.export(name, file, features=features, progress=progress)
+    size = file.expanduser().stat().st_size
+    line = f"{name} in {file}, {size_text(size)}"
+    return Result({"file": str(file), "size": size}, lambda out: out.print(text(line)))
+
+
+def _import(call: Call, file: Path, name: str | None, trust: bool) -> Result:
+    """Register the backbone in FILE, and the features in it."""
+    with progress_bar("importing", "bytes") as progress:
+        backbone, rows = call.open().backbones.import_(file, name, trust=trust, progress=progress)
+    for warning in backbone.warnings:
+        note(f"warning: {warning}")
+    data = {"name": backbone.name, "version": backbone.version, "rows": rows}
+    line = f"{backbone.label} with {len(backbone.cuts)} cut points; {rows:,} rows of features"
+    return Result(data, lambda out: out.print(text(line)))

@@ -1,0 +1,23 @@
+"""One operation in a process of its own; prints the most memory it ever had, in MB."""
+
+import resource
+import sys
+from pathlib import Path
+
+import headstart as hs
+
+_, root, what, out = sys.argv
+ws = hs.open(root)
+if what == "extract":
+    ws.extract("wide", "rows", settings=hs.Settings(batch_size=512))
+elif what == "verify":
+    ws.verify("wide", "rows", rows=64, full=True)
+elif what == "batches":
+    for epoch in ws.features("wide", "rows").batches(256, shuffle=True, epochs=2):
+        assert epoch[0].shape[1] == 1280
+elif what == "in order":
+    for batch in ws.features("wide", "rows").batches(256):
+        assert batch[0].shape[1] == 1280
+elif what.startswith("export"):
+    ws.features("wide", "rows").export(Path(out) / f"f{what.removeprefix('export')}")
+sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f}\n")
