@@ -67,10 +67,10 @@ class Encoding:
     def filters(self) -> dict[str, Any]:
         """Arguments of h5py's `create_dataset`."""
         if self.compression == "none":
-            return {"fletcher32": True}
+            return {}
         if self.compression == "gzip":
-            return {"fletcher32": True, "shuffle": True, "compression": "gzip"}
-        return {"fletcher32": True, **_blosc2()}
+            return {"shuffle": True, "compression": "gzip"}
+        return _blosc2()
 
     def fits(self, features: np.ndarray) -> np.ndarray:
         """Which rows can be stored: bool, shape (rows,)."""

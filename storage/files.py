@@ -7,7 +7,8 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -30,20 +31,50 @@ def written_aside(target: Path) -> Iterator[BinaryIO]:
     Raises:
         StorageError: the disk is full, or refuses; nothing is left of the new file.
     """
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}{PARTIAL}")
+    with _written(target.parent, target.name, lambda: target) as file:
+        yield file
+
+
+def write_under_its_hash(
+    folder: Path, content: memoryview, name: Callable[[str], str]
+) -> tuple[Path, str]:
+    """Write a file whose name holds its sha256, which is computed while it is written.
+
+    Args:
+        folder: where it is to lie.
+        content: its bytes.
+        name: its name, from the sha256 in hex.
+
+    Returns:
+        The file, as `written_aside` leaves it, and its sha256.
+
+    Raises:
+        StorageError: the disk is full, or refuses; nothing is left of the new file.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        hashing = pool.submit(lambda: hashlib.sha256(content).hexdigest())
+        with _written(folder, "new.h5", lambda: folder / name(hashing.result())) as file:
+            file.write(content)
+    return folder / name(hashing.result()), hashing.result()
+
+
+@contextmanager
+def _written(folder: Path, stem: str, target: Callable[[], Path]) -> Iterator[BinaryIO]:
+    """The steps of `written_aside`; the name is asked for when the bytes are on the disk."""
+    partial = folder / f".{stem}.{secrets.token_hex(8)}{PARTIAL}"
     try:
-        _make_folder(target.parent)
+        _make_folder(folder)
         with partial.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(target)
-        sync_folder(target.parent)
+        partial.replace(target())
+        sync_folder(folder)
     except OSError as error:
         _remove(partial)
         if isinstance(error, StorageError) or error.errno is None:
             raise
-        raise storage_error(target, error) from error
+        raise storage_error(folder / stem, error) from error
     except BaseException:
         _remove(partial)
         raise

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import xxhash
 
 from headstart.errors import ShardDamaged
 from headstart.storage.encoding import Encoding
-from headstart.storage.files import written_aside
+from headstart.storage.files import write_under_its_hash
 from headstart.storage.keys import (
     DIGEST_BYTES,
     canonical_json,
@@ -25,12 +26,14 @@ from headstart.storage.keys import (
     pack_digests,
     unpack_digests,
 )
+from headstart.storage.memory_file import MemoryFile
 
 AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"
 VERSION = 1
 CHUNK_BYTES = 512 * 1024
 SUFFIX = ".h5"
+_THREAD = threading.local()
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,9 @@ def set_folder(folder: Path, feature_key: str) -> Path:
     return folder / feature_key[:2] / feature_key
 
 
-def new_name(sha256: str) -> str:
-    """A name for a shard's file that no other has."""
-    return f"{sha256}-{secrets.token_hex(4)}{SUFFIX}"
+def new_name(sha256: str, token: str | None = None) -> str:
+    """A name for a shard's file that no other has; `token` is what makes it so."""
+    return f"{sha256}-{token or secrets.token_hex(4)}{SUFFIX}"
 
 
 def write_shard(
@@ -148,13 +151,14 @@ def write_shard(
         "compression": encoding.compression,
     }
     packed = pack_digests(digests)
-    image, layout = _build(head, packed, features, encoding)
-    sha256 = hashlib.sha256(image).hexdigest()
-    path = set_folder(folder, feature_key) / new_name(sha256)
-    with written_aside(path) as file:
-        file.write(image)
-    file_ = ShardFile(path, feature_key, len(digests), len(image), sha256)
-    return CheckedShard(file_, packed, layout, head, stat_of(path))
+    layout = _build(_memory(), head, packed, features, encoding)
+    token = secrets.token_hex(4)
+    with _memory().content as image:
+        path, sha256 = write_under_its_hash(
+            set_folder(folder, feature_key), image, lambda sha256: new_name(sha256, token)
+        )
+        file = ShardFile(path, feature_key, len(digests), len(image), sha256)
+    return CheckedShard(file, packed, layout, head, stat_of(path))
 
 
 def check_shard(shard: ShardFile) -> CheckedShard:
@@ -199,7 +203,7 @@ def find_shard(path: Path) -> CheckedShard:
     named, dash, _ = path.stem.partition("-")
     if dash and len(named) == len(sha256) and named != sha256:
         raise ShardDamaged(f"the shard {path} is damaged: its sha256 is not the one in its name")
-    parsed = _parse(path, content, with_features=True)  # Fletcher32 over all features
+    parsed = _parse(path, content, with_features=True)
     key = parsed.attributes["feature_key"]
     if shard_id(key, unpack_digests(parsed.digests)) != parsed.attributes.get("shard_id"):
         raise ShardDamaged(f"the shard {path} is damaged: its digests do not fit its shard id")
@@ -307,7 +311,7 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
 
 def _layout(features: h5py.Dataset, content: bytes | memoryview) -> Layout:
     """Where the chunks lie; chunks are of whole rows, so there is one after the other."""
-    chunks, view = features.chunks, memoryview(content)
+    chunks = features.chunks
     if chunks is None or chunks[1:] != features.shape[1:]:
         raise ValueError("its features are not chunked by whole rows")
     found = sorted(
@@ -322,7 +326,7 @@ def _layout(features: h5py.Dataset, content: bytes | memoryview) -> Layout:
         np.array([info.size for info in found], np.int64),
         np.array(
             [
-                xxhash.xxh3_64_intdigest(view[info.byte_offset : info.byte_offset + info.size])
+                xxhash.xxh3_64_intdigest(content[info.byte_offset : info.byte_offset + info.size])
                 for info in found
             ],
             np.uint64,
@@ -330,18 +334,31 @@ def _layout(features: h5py.Dataset, content: bytes | memoryview) -> Layout:
     )
 
 
+def _memory() -> MemoryFile:
+    """This thread's file in memory."""
+    if not hasattr(_THREAD, "memory"):
+        _THREAD.memory = MemoryFile()
+    return _THREAD.memory
+
+
 def _build(
-    head: Mapping[str, Any], digests: np.ndarray, features: np.ndarray, encoding: Encoding
-) -> tuple[memoryview, Layout]:
-    """The bytes of a file, and where its features lie in them."""
-    with h5py.File.in_memory() as file:
+    memory: MemoryFile,
+    head: Mapping[str, Any],
+    digests: np.ndarray,
+    features: np.ndarray,
+    encoding: Encoding,
+) -> Layout:
+    """Write a shard into memory; gives where its features lie in it."""
+    memory.seek(0)
+    memory.truncate()
+    with h5py.File(memory, "w") as file:
         for name, value in sorted(head.items()):
             file.attrs[name] = canonical_json(value).decode()
         _add_rows(file, "digests", digests, {"fletcher32": True})
         stored = _add_rows(file, "features", encoding.encode(features), encoding.filters)
         file.flush()
-        image = memoryview(file.id.get_file_image())
-        return image, _layout(stored, image)
+        with memory.content as image:
+            return _layout(stored, image)
 
 
 def _add_rows(
