@@ -83,8 +83,29 @@ def test_the_attributes_of_a_shard_are_those_of_the_document(ready):
         for name in shard.attrs:
             assert f"`{name}`" in text, name
         for name in shard:
-            assert shard[name].fletcher32
             assert f"Dataset `{name}`" in text
+
+
+def test_the_tale_of_the_lost_database(photos):
+    """The blocks of docs/store.md, one after the other, as a user runs them."""
+    outs = [
+        ran(["bash", "-euo", "pipefail", "-c", script], photos)
+        for script in blocks("docs/store.md", "bash")
+    ]
+    before, lost, again = outs
+    assert "45 computed" in before
+    assert "1 registered and 0 restored, 45 rows in 1 feature sets; 0 damaged" in lost
+    assert "0 computed, 45 reused" in again
+    assert "0 damaged shards" in again
+
+
+def test_every_promise_of_the_document_has_its_test():
+    text = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| (test_\w+\.py)::(test_\w+) \|", text)
+    assert len(named) == text.count("::test_") >= 20
+    for file, test in named:
+        (path,) = (ROOT / "tests").rglob(file)
+        assert f"def {test}(" in path.read_text(encoding="utf-8"), test
 
 
 def nested(folder: Path) -> Path:
