@@ -23,7 +23,13 @@ def load(name: str):
         ("custom_cnn", {}, "cut at dense (32,)"),
         ("lstm_text", {}, "cut at lstm_2 (24,)"),
         # Random weights: a test must not download 500 MB.
-        ("vgg16_photos", {"weights": "none"}, "cut at fc2 (4096,)"),
+        pytest.param(
+            "vgg16_photos",
+            {"weights": "none"},
+            "cut at fc2 (4096,)",
+            marks=pytest.mark.slow,
+            id="vgg16_photos",
+        ),
     ],
 )
 def test_an_example_equals_plain_keras(name, options, cut, tmp_path, capsys):

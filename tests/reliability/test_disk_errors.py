@@ -16,7 +16,7 @@ from headstart.storage import files
 from headstart.storage.locks import Alone
 
 SETTINGS = hs.Settings(batch_size=6, commit_seconds=0)
-STRIDE = 5
+STRIDE = 9
 """Every n-th place in the default suite; all of them in the long one."""
 
 

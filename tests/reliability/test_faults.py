@@ -3,8 +3,6 @@
 import hashlib
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
 
 import h5py
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from conftest import clean_environment, direct, draw, rows_in
+from conftest import draw, rows_in
 from headstart.errors import FeaturesMissing, ShardDamaged
 from headstart.extractors import extraction
 from headstart.registry.features import FeatureRepository
@@ -146,38 +144,6 @@ def test_a_damaged_model_file_is_not_run(ready):
 
 
 # Two at once
-
-
-def test_two_processes_at_once_leave_every_row_right(ready, model):
-    command = [
-        sys.executable,
-        "-c",
-        "from headstart.cli import main; main()",
-        "--workspace",
-        str(ready.config.root),
-        "extract",
-        "net",
-        "pics",
-        "--batch-size",
-        "2",
-        "--commit-seconds",
-        "0",
-    ]
-    both = [subprocess.Popen(command, env=clean_environment()) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
-    view = ready.extract("net", "pics")
-    assert view.report.computed == 0
-    np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
-    assert {str(f.relative_to(ready.config.features)) for f in shard_files(ready)} == set(
-        files_in_database(ready)
-    )
-
-
-def files_in_database(ws):
-    with sqlite3.connect(ws.config.sqlite_file) as connection:
-        found = [file for (file,) in connection.execute("SELECT file FROM shards")]
-    connection.close()
-    return found
 
 
 def test_threads_may_extract_different_datasets_at_once(ready, pictures):
