@@ -41,6 +41,17 @@ from headstart.storage.shards import (
 )
 from headstart.storage.views import FeatureView
 
+KEY_ATTRIBUTES = (
+    "backbone",
+    "cut",
+    "cut_fingerprint",
+    "trunk_fingerprint",
+    "preprocessing",
+    "preprocessing_fingerprint",
+    "precision",
+    "view",
+)
+"""What a shard says of its feature set; enough to register it again."""
 SAMPLE_BYTES = 4 << 20
 """Of the features that are stored in every way, to see what it takes."""
 
@@ -302,7 +313,11 @@ class FeatureCache:
     ) -> tuple[Shard, CheckedShard]:
         feature_set = part.feature_set
         assert feature_set.id is not None
-        attributes = {**key_attributes(feature_set), "engine": engine, "versions": versions}
+        attributes = {
+            **{name: getattr(feature_set, name) for name in KEY_ATTRIBUTES},
+            "engine": engine,
+            "versions": versions,
+        }
         encoding = encoding_of(feature_set)
         checked = write_shard(
             self.folder, feature_set.key, part.digests, part.features, attributes, encoding
@@ -319,18 +334,3 @@ class FeatureCache:
             versions=versions,
         )
         return shard, checked
-
-
-def key_attributes(feature_set: FeatureSet) -> dict[str, Any]:
-    """What a shard says of its feature set; enough to register it again."""
-    names = (
-        "backbone",
-        "cut",
-        "cut_fingerprint",
-        "trunk_fingerprint",
-        "preprocessing",
-        "preprocessing_fingerprint",
-        "precision",
-        "view",
-    )
-    return {name: getattr(feature_set, name) for name in names}

@@ -12,6 +12,7 @@ import numpy as np
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut
 from headstart.extractors.extraction import PRECISION, VIEW, keys_of
+from headstart.extractors.space import row_bytes
 from headstart.registry.entities import Backbone, FeatureSet, Run
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.manifest import Manifest, Sample
@@ -104,7 +105,8 @@ def explain(
         has_row = {digest for digest, has in zip(first, present, strict=True) if has}
         missing = [digest for digest in first if digest not in has_row | unreadable]
         missing_anywhere.update(missing)
-        size += len(missing) * _row_bytes(cut, repository.find_set(key))
+        known = repository.find_set(key)
+        size += len(missing) * row_bytes(cut, known.storage if known else None)
         report = CutReport(
             cut.name,
             key,
@@ -215,16 +217,6 @@ def _count_damaged(repository: FeatureRepository, key: str) -> int:
     if feature_set is None:
         return 0
     return len(repository.find_shards(feature_set.id, QUARANTINED))
-
-
-def _row_bytes(cut: Cut, known: FeatureSet | None) -> float:
-    """Bytes of one row as stored; NaN where the cut has no fixed shape."""
-    shape = known.shape if known else cut.shape
-    if None in shape:
-        return math.nan
-    dtype = known.storage if known else cut.point.dtype
-    width = 2 if dtype.endswith("16") else np.dtype(dtype).itemsize
-    return math.prod(size or 0 for size in shape) * width
 
 
 def _rate(runs: Sequence[Run]) -> float | None:

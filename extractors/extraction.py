@@ -18,7 +18,6 @@ from headstart.errors import (
     LeaseLost,
     NonFiniteFeatures,
     SampleUnreadable,
-    StorageError,
     first_line,
 )
 from headstart.extractors import batches
@@ -30,20 +29,18 @@ from headstart.extractors.passes import DECODING_THREADS, Writer, claimed_sample
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.report import Report
 from headstart.extractors.settings import Settings
+from headstart.extractors.space import refuse_full_disk, row_bytes
 from headstart.registry.entities import Backbone, Failure, FeatureSet
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed, Lease
 from headstart.storage.encoding import Encoding
-from headstart.storage.files import free_bytes
-from headstart.storage.keys import DIGEST_BYTES, feature_key
+from headstart.storage.keys import feature_key
 from headstart.storage.manifest import Manifest, Sample
 
 PRECISION = "float32"
 VIEW = 0
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """Seconds between two looks at what other processes have committed."""
-MARGIN_BYTES = 16 << 20
-"""Left free for the database and the index."""
 Progress = Callable[[int, int], None]
 
 
@@ -215,23 +212,13 @@ class Extraction:
 
     def _foresee(self, missing: dict[str, tuple[str, ...]]) -> None:
         """Refuse to begin what the disk cannot hold, as far as shapes are known."""
-        needed = 0
+        needed = 0.0
         for cut, chosen in self._cuts.items():
             rows = sum(cut in cuts for cuts in missing.values())
-            if None not in chosen.shape:
-                storage = self._settings.storage or chosen.point.dtype
-                if cut in self._encodings:
-                    storage = self._encodings[cut].storage
-                width = 2 if storage.endswith("16") else np.dtype(chosen.point.dtype).itemsize
-                needed += rows * (math.prod(s or 0 for s in chosen.shape) * width + DIGEST_BYTES)
-        free = free_bytes(self._cache.folder)
-        if needed + MARGIN_BYTES > free:
-            raise StorageError(
-                f"the features of {len(missing):,} samples need about {needed / 1e9:,.2f} GB, and "
-                f"{free / 1e9:,.2f} GB are free where {self._cache.folder} is",
-                hint="Free some (`headstart features gc`), store less (--storage float16), or "
-                "pool the cut (|gap).",
-            )
+            known = self._encodings.get(cut)
+            size = row_bytes(chosen, known.storage if known else self._settings.storage)
+            needed += 0 if math.isnan(size) else rows * size
+        refuse_full_disk(needed, len(missing), self._cache.folder)
 
     def _known_unreadable(self, missing: Iterable[str]) -> dict[str, str]:
         """Those of the missing samples that could not be read before, with the reason."""

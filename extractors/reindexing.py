@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headstart.errors import ShardDamaged
-from headstart.extractors.cache import FeatureCache
+from headstart.extractors.cache import KEY_ATTRIBUTES, FeatureCache
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.keys import feature_key
@@ -102,18 +102,6 @@ def _key_of(attributes: dict[str, Any]) -> str:
 
 
 def _to_set(found: CheckedShard) -> FeatureSet:
-    names = (
-        "backbone",
-        "cut",
-        "cut_fingerprint",
-        "trunk_fingerprint",
-        "preprocessing",
-        "preprocessing_fingerprint",
-        "precision",
-        "view",
-        "dtype",
-        "storage",
-        "compression",
-    )
+    names = (*KEY_ATTRIBUTES, "dtype", "storage", "compression")
     values = {name: found.attributes[name] for name in names}
     return FeatureSet(key=found.file.feature_key, shape=tuple(found.attributes["shape"]), **values)

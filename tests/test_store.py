@@ -32,7 +32,7 @@ def reasons(explanation, cut=0):
 
 def test_explain_says_what_is_new_and_forecasts_by_measured_rates(ready, pictures, run):
     before = ready.store.explain("net", "pics")
-    assert (before.to_compute, before.seconds, before.bytes) == (36, None, 36 * 8 * 4)
+    assert (before.to_compute, before.seconds, before.bytes) == (36, None, 36 * (8 * 4 + 32))
     assert "no run has been measured" in run("features", "explain", "net", "pics").out
     report = ready.extract("net", "pics").report
     after = ready.store.explain("net", "pics")

@@ -99,7 +99,7 @@ def test_a_file_operation_that_fails_at_any_place_loses_nothing(job, code, every
                 assert "\n" not in str(error)
         check_and_finish(ws, expected)
     # The index is a cache: that its file cannot be written stops nobody.
-    assert failed >= 0.6 * len(list(places(len(operations), every)))
+    assert failed >= 0.5 * len(list(places(len(operations), every)))
 
 
 @pytest.mark.parametrize("every", [STRIDE, pytest.param(1, marks=pytest.mark.slow)])
@@ -138,7 +138,7 @@ def collect_orphans(ws):
 def test_a_disk_that_will_be_full_is_foreseen_before_anything_is_computed(job, monkeypatch, fails):
     ws, _ = job
     free = 17_000_000
-    monkeypatch.setattr("headstart.extractors.extraction.free_bytes", lambda folder: free)
+    monkeypatch.setattr("headstart.extractors.space.free_bytes", lambda folder: free)
     extract(ws)  # 36 rows of 8 and 6 floats fit
     clear(ws)
     free = 16 << 20
@@ -162,7 +162,7 @@ def test_a_really_full_disk(tmp_path, model_file, pictures, model):
         ws.extract("net", "pics")
         (mount / "ballast").write_bytes(bytes(files.free_bytes(mount) - 60_000))
         with pytest.MonkeyPatch.context() as patch:  # or it would be foreseen
-            patch.setattr("headstart.extractors.extraction.free_bytes", lambda folder: 1 << 40)
+            patch.setattr("headstart.extractors.space.free_bytes", lambda folder: 1 << 40)
             with pytest.raises(HeadstartError, match=r"no space is left|full"):
                 ws.extract("net@conv", "pics", settings=SETTINGS)
         with pytest.raises(StorageError, match="are free where"):
