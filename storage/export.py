@@ -6,6 +6,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -88,24 +89,47 @@ def parts(view: Exportable, progress: Progress) -> Iterator[np.ndarray]:
         progress(start + len(rows), len(view))
 
 
-def _columns(view: Exportable) -> dict[str, np.ndarray]:
-    labels = ["" if label is None else label for label in view.labels]
-    return {
-        "ids": np.array(view.ids, dtype=str),
-        "labels": np.array(labels),
-        "splits": np.array([sample.split for sample in view.samples], dtype=str),
-        "digests": np.array([sample.digest for sample in view.samples], dtype=str),
-    }
+@dataclass(frozen=True)
+class _Column:
+    """One value of each sample: `of` gives it, `dtype` holds all of them."""
+
+    name: str
+    dtype: np.dtype[Any]
+    of: Callable[[Sample], str | int]
+
+    def parts(self, view: Exportable) -> Iterator[np.ndarray]:
+        """The values, some at a time."""
+        for start in range(0, len(view), ROWS):
+            part = view.samples[start : start + ROWS]
+            yield np.array([self.of(sample) for sample in part], self.dtype)
+
+
+def _columns(view: Exportable) -> list[_Column]:
+    def text(name: str, of: Callable[[Sample], str]) -> _Column:
+        return _Column(name, np.dtype(f"U{max((len(of(s)) for s in view.samples), default=1)}"), of)
+
+    labels = text("labels", lambda sample: "" if sample.label is None else str(sample.label))
+    if view.samples and all(isinstance(sample.label, int) for sample in view.samples):
+        labels = _Column("labels", np.dtype(np.int64), lambda sample: sample.label or 0)
+    return [
+        text("ids", lambda sample: sample.id),
+        labels,
+        text("splits", lambda sample: sample.split),
+        text("digests", lambda sample: sample.digest),
+    ]
 
 
 def _write_npz(view: Exportable, file: BinaryIO, progress: Progress) -> None:
     with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         with archive.open("features.npy", "w", force_zip64=True) as member:
             _write_rows(view, member, progress)
-        for name, values in {**_columns(view), "key": np.array(view.key)}.items():
-            content = io.BytesIO()
-            np.lib.format.write_array(content, values, allow_pickle=False)
-            archive.writestr(f"{name}.npy", content.getvalue())
+        for column in _columns(view):
+            with archive.open(f"{column.name}.npy", "w") as member:
+                _write_header(member, column.dtype, (len(view),))
+                for values in column.parts(view):
+                    member.write(values.tobytes())
+        with archive.open("key.npy", "w") as member:
+            np.lib.format.write_array(member, np.array(view.key), allow_pickle=False)
 
 
 def _write_npy(view: Exportable, file: BinaryIO, progress: Progress) -> None:
@@ -113,14 +137,15 @@ def _write_npy(view: Exportable, file: BinaryIO, progress: Progress) -> None:
 
 
 def _write_rows(view: Exportable, file: Any, progress: Progress) -> None:
-    header = {
-        "descr": np.lib.format.dtype_to_descr(view.dtype),
-        "fortran_order": False,
-        "shape": view.shape,
-    }
-    np.lib.format.write_array_header_2_0(file, header)
+    _write_header(file, view.dtype, view.shape)
     for rows in parts(view, progress):
         file.write(np.ascontiguousarray(rows).tobytes())
+
+
+def _write_header(file: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    descr = np.lib.format.dtype_to_descr(dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_2_0(file, header)
 
 
 def _write_hdf5(view: Exportable, file: BinaryIO, progress: Progress) -> None:
@@ -130,9 +155,13 @@ def _write_hdf5(view: Exportable, file: BinaryIO, progress: Progress) -> None:
         for rows in parts(view, progress):
             features[start : start + len(rows)] = rows
             start += len(rows)
-        for name, values in _columns(view).items():
-            is_text = values.dtype.kind == "U"
-            target[name] = values.astype(h5py.string_dtype()) if is_text else values
+        for column in _columns(view):
+            kind = h5py.string_dtype() if column.dtype.kind == "U" else column.dtype
+            values = target.create_dataset(column.name, (len(view),), kind)
+            start = 0
+            for part in column.parts(view):
+                values[start : start + len(part)] = part.astype(kind)
+                start += len(part)
         target.attrs["key"] = view.key
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -165,6 +166,12 @@ def _to_json(sample: Sample) -> dict[str, Any]:
 
 
 def _to_sample(row: dict[str, Any]) -> Sample:
+    label = row["label"]
     return Sample(
-        row["id"], row["digest"], row["label"], row["split"], row["location"], tuple(row["stat"])
+        row["id"],
+        row["digest"],
+        sys.intern(label) if isinstance(label, str) else label,  # a few texts, a million times
+        sys.intern(row["split"]),
+        row["location"],
+        tuple(row["stat"]),
     )

@@ -46,5 +46,5 @@ def test_memory_stays_flat_between_ten_thousand_and_two_hundred_thousand_rows(tm
             peaks[rows, what] = float(done.stdout)
     growth = {what: peaks[MANY, what] - peaks[FEW, what] for what in WHAT}
     shown = {what: (peaks[FEW, what], peaks[MANY, what]) for what in WHAT}
-    assert all(more <= MOST for more in growth.values()), shown
+    assert all(more <= MOST for more in growth.values()), str(shown)
     sys.stderr.write(f"peak memory in MB, {FEW:,} and {MANY:,} rows: {shown}\n")
