@@ -37,8 +37,13 @@ def compact(
         How many shards there were, and how many there are.
     """
     with cache.hold(feature_set.key):
-        cache.open_index(feature_set.key)  # puts aside what is damaged
-        shards = repository.find_shards(feature_set.id)
+        index = cache.open_index(feature_set.key)  # puts aside what is damaged
+        known = {shard.file for shard in index.living}
+        shards = [  # what others commit from now on is left for the next time
+            shard
+            for shard in repository.find_shards(feature_set.id)
+            if cache.file_of(shard, feature_set.key) in known
+        ]
         groups = list(_groups(shards))
         total, done = sum(shard.rows for group in groups for shard in group), 0
         for group in groups:
@@ -46,7 +51,7 @@ def compact(
             done += sum(shard.rows for shard in group)
             progress(done, total)
         cache.save()
-        return len(shards), len(repository.find_shards(feature_set.id))
+        return len(shards), len(shards) - sum(len(group) - 1 for group in groups)
 
 
 def _groups(shards: Sequence[Shard]) -> Iterator[list[Shard]]:
