@@ -28,7 +28,8 @@ class Hold:
         found = [descriptor for descriptor in descriptors if descriptor is not None]
         for descriptor in found:
             if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
+                with suppress(OSError):  # a file system without locks: see docs/reliability.md
+                    fcntl.flock(descriptor, fcntl.LOCK_SH)
         self.release = weakref.finalize(self, _close, found)
 
     def __enter__(self) -> Hold:
@@ -76,7 +77,8 @@ class LifeSigns:
         """From now on, until `end` or this process's death, `name` is alive."""
         descriptor = _open(self._folder, name)
         if descriptor is not None and fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._held[name] = descriptor
 
     def is_dead(self, name: str) -> bool:
