@@ -1,6 +1,7 @@
 """Extracting, reading, verifying, collecting and compacting one workspace, all at once."""
 
 import numpy as np
+import pytest
 
 from conftest import direct, draw, network, rows_in
 from headstart.extractors.extraction import keys_of
@@ -8,6 +9,7 @@ from headstart.extractors.extraction import keys_of
 SAMPLES = 300
 
 
+@pytest.mark.slow
 def test_everything_at_once_loses_nothing_and_serves_nothing_wrong(ws, zygotes, tmp_path):
     """Two real extractions, while this process does everything else again and again."""
     for number in range(SAMPLES):
