@@ -6,6 +6,7 @@ before the row is inserted; whatever dies in between leaves a file that nobody r
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ class FeatureCache:
         self.folder = folder
         self.locks = locks
         self._indexes: dict[str, Index] = {}
+        self._lock = threading.RLock()  # rows are committed by another thread than asks for them
         self.quarantined = 0
 
     def hold(self, *keys: str) -> Hold:
@@ -97,10 +99,11 @@ class FeatureCache:
         as missing, and are computed again by whoever needs them. The index is kept: what other
         processes commit meanwhile is seen when it is asked for `fresh`.
         """
-        known = self._indexes.get(key)
-        if known is None or fresh:
-            self._indexes[key] = self._build_index(key, known)
-        return self._indexes[key]
+        with self._lock:
+            known = self._indexes.get(key)
+            if known is None or fresh:
+                self._indexes[key] = self._build_index(key, known)
+            return self._indexes[key]
 
     def _build_index(self, key: str, known: Index | None) -> Index:
         feature_set = self._repository.find_set(key)
@@ -297,9 +300,15 @@ class FeatureCache:
                     # Another process committed the same rows first: its file is the truth.
                     (self.folder / shard.file).unlink()
                     self._indexes.pop(checked.file.feature_key, None)
-                elif (known := self._indexes.get(checked.file.feature_key)) is not None:
-                    added = known.with_added(Index.of([checked]))
-                    self._indexes[checked.file.feature_key] = added
+                else:
+                    self._add_to_index(checked)
+
+    def _add_to_index(self, checked: CheckedShard) -> None:
+        key = checked.file.feature_key
+        with self._lock:
+            known = self._indexes.get(key)
+            if known is not None and all(shard.file != checked.file for shard in known.living):
+                self._indexes[key] = known.with_added(Index.of([checked]))
 
     def digests_of(self, file: ShardFile) -> np.ndarray:
         """The digests of a shard, shape (rows, 32), uint8; the file is checked as a whole."""

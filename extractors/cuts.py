@@ -25,10 +25,12 @@ class Cut:
     Attributes:
         point: the cut point.
         pooling: one of `POOLINGS`, or None.
+        precision: in what the trunk computes: `float32` or `bfloat16`.
     """
 
     point: CutPoint
     pooling: str | None = None
+    precision: str = "float32"
 
     @property
     def name(self) -> str:

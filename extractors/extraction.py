@@ -21,15 +21,17 @@ from headstart.errors import (
     first_line,
 )
 from headstart.extractors import batches
-from headstart.extractors.batches import Batch, Prepared
+from headstart.extractors.batches import Batch
 from headstart.extractors.cache import FeatureCache, Rows, encoding_of
 from headstart.extractors.cuts import Cut
-from headstart.extractors.lint import lint_cuts
-from headstart.extractors.passes import DECODING_THREADS, Writer, claimed_samples, prefetched
+from headstart.extractors.engines.choosing import Chosen
+from headstart.extractors.lint import lint_batch, lint_cuts
+from headstart.extractors.passes import Writer, claimed_samples
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.report import Report
 from headstart.extractors.settings import Settings
 from headstart.extractors.space import refuse_full_disk, row_bytes
+from headstart.extractors.working import Task, Worker, probe
 from headstart.registry.entities import Backbone, Failure, FeatureSet
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed, Lease
@@ -37,8 +39,9 @@ from headstart.storage.encoding import Encoding
 from headstart.storage.keys import feature_key
 from headstart.storage.manifest import Manifest, Sample
 
-PRECISION = "float32"
 VIEW = 0
+LINTED = 8
+"""Samples that are looked at for doubtful preprocessing."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """Seconds between two looks at what other processes have committed."""
 Progress = Callable[[int, int], None]
@@ -47,7 +50,9 @@ Progress = Callable[[int, int], None]
 def keys_of(backbone: Backbone, cuts: Sequence[Cut]) -> dict[str, str]:
     """The feature key of each cut, by the cut's name."""
     return {
-        cut.name: feature_key(cut.fingerprint, backbone.preprocessing_fingerprint, PRECISION, VIEW)
+        cut.name: feature_key(
+            cut.fingerprint, backbone.preprocessing_fingerprint, cut.precision, VIEW
+        )
         for cut in cuts
     }
 
@@ -60,9 +65,8 @@ class Extraction:
         cuts: where to cut; all of them are computed in one forward pass.
         manifest: the dataset.
         preprocessing: the backbone's.
-        lint: looks at the first batch that reaches the trunk; gives what is doubtful, in words.
-        open_engine: loads the backbone and gives an engine for some of the cuts; called only if
-            something has to be computed.
+        choose: gives the engine for some of the cuts, from a function that prepares some samples
+            and the number of samples; called only if something has to be computed.
         open_reader: gives a function from a sample to its raw content; likewise.
         open_lease: gives a lease under which samples are claimed; likewise.
         repository: where feature sets and failures are registered.
@@ -80,8 +84,7 @@ class Extraction:
         dataset: str,
         manifest: Manifest,
         preprocessing: Preprocessing,
-        lint: Callable[[Batch], list[str]],
-        open_engine: Callable[[Sequence[Cut]], Any],
+        choose: Callable[[Sequence[Cut], Callable[[], Batch | None], int], Chosen],
         open_reader: Callable[[], Callable[[Sample], Any]],
         open_lease: Callable[[], Lease],
         repository: FeatureRepository,
@@ -93,7 +96,7 @@ class Extraction:
         self._backbone = backbone
         self._cuts = {cut.name: cut for cut in cuts}
         self._manifest = manifest
-        self._open_engine = open_engine
+        self._choose = choose
         self._open_reader = open_reader
         self._repository = repository
         self._cache = cache
@@ -102,10 +105,10 @@ class Extraction:
         self._progress = progress
         self._preprocessing = preprocessing
         self._open_lease = open_lease
-        self._engines: dict[tuple[str, ...], Any] = {}
+        self._engines: dict[tuple[str, ...], Chosen] = {}
         self._encodings: dict[str, Encoding] = {}
         self._total = 0
-        self._lint: Callable[[Batch], list[str]] | None = lint
+        self._is_linted = False
         self._first: dict[str, Sample] = {}
         for sample in manifest.samples:
             self._first.setdefault(sample.digest, sample)
@@ -116,6 +119,7 @@ class Extraction:
             feature_keys=keys_of(backbone, cuts),
             samples=len(manifest.samples),
             unique=manifest.unique,
+            precision=settings.precision,
             warnings=lint_cuts(backbone, cuts),
         )
 
@@ -260,7 +264,10 @@ class Extraction:
         first = next(coming, None)
         if first is None:
             return
-        engine = self._engine_for(cuts)
+        read = self._open_reader()
+        chosen = self._engine_for(cuts, samples, read)
+        worker = Worker(self._preprocessing, chosen.engine, self._settings, self._is_sequence(cuts))
+        versions = {**self._versions, **chosen.versions}
 
         def commit(digests: list[str], outputs: list[np.ndarray]) -> None:
             parts = [
@@ -268,36 +275,37 @@ class Extraction:
                 for cut, output in zip(cuts, outputs, strict=True)
             ]
             claimed = Claimed(lease.token, tuple(keys), tuple(digests))
-            self._cache.commit(parts, engine.name, self._versions, claimed)
+            self._cache.commit(parts, chosen.engine.name, versions, claimed)
             self.report.computed += len(digests)
 
-        writer = Writer(len(cuts), commit, self._is_due)
-        read = self._open_reader()
-        batch: list[tuple[Sample, Prepared]] = []
-        try:
-            for sample, prepared in prefetched(
-                self._prepare(read), chain([first], coming), self._ahead
-            ):
-                if isinstance(prepared, SampleUnreadable):
-                    self._record_unreadable(sample, prepared, unreadable)
-                    yield 1
-                    continue
-                batch.append((sample, prepared))
-                if len(batch) == self._settings.batch_size:
-                    self._run_batch(engine, batch, cuts, writer)
-                    yield len(batch)
-                    batch = []
-            if batch:
-                self._run_batch(engine, batch, cuts, writer)
-                yield len(batch)
-        finally:  # also at Ctrl-C and at errors: what is computed is kept
-            writer.commit()
+        with Writer(len(cuts), commit, self._is_due) as writer:
+            tasks = worker.run(chain([first], coming), read)
+            try:
+                for task in tasks:
+                    yield self._finish(task, cuts, writer, unreadable, chosen)
+            finally:  # also at Ctrl-C and at errors: what is computed is kept
+                for task in tasks.stop():
+                    self._keep(task, cuts, writer)
 
-    def _engine_for(self, cuts: tuple[str, ...]) -> Any:
+    def _engine_for(
+        self, cuts: tuple[str, ...], samples: Sequence[Sample], read: Callable[[Sample], Any]
+    ) -> Chosen:
         if cuts not in self._engines:
-            self._engines[cuts] = self._open_engine([self._cuts[cut] for cut in cuts])
-        self.report.engine = self._engines[cuts].name
-        return self._engines[cuts]
+            self._engines[cuts] = self._choose(
+                [self._cuts[cut] for cut in cuts],
+                lambda: probe(self._preprocessing, read, samples),
+                len(samples),
+            )
+        chosen = self._engines[cuts]
+        self.report.engine, self.report.engine_reason = chosen.engine.name, chosen.why
+        self.report.check = chosen.facts
+        self.report.warnings += [w for w in chosen.warnings if w not in self.report.warnings]
+        return chosen
+
+    def _is_sequence(self, cuts: tuple[str, ...]) -> bool:
+        """Whether sequences may be cut short before they go in: features have one size anyway."""
+        is_open = any(None in tensor["shape"] for tensor in self._backbone.inputs)
+        return is_open and all(None not in self._cuts[cut].shape for cut in cuts)
 
     def _is_there(self, keys: Sequence[str], digests: list[str]) -> np.ndarray:
         there = np.ones(len(digests), bool)
@@ -305,51 +313,43 @@ class Extraction:
             there &= self._cache.open_index(key, fresh=True).find(digests).present
         return there
 
-    @property
-    def _ahead(self) -> int:
-        return 2 * self._settings.batch_size + DECODING_THREADS
-
-    def _prepare(self, read: Callable[[Sample], Any]) -> Callable[[Sample], Any]:
-        def prepare(sample: Sample) -> Prepared | SampleUnreadable:
-            try:
-                return self._preprocessing.prepare(read(sample))
-            except SampleUnreadable as error:
-                return error
-
-        return prepare
-
-    def _run_batch(
+    def _finish(
         self,
-        engine: Any,
-        batch: list[tuple[Sample, Prepared]],
+        task: Task,
         cuts: tuple[str, ...],
         writer: Writer,
-    ) -> None:
-        inputs = batches.stack(
-            [prepared for _, prepared in batch], [repr(sample.id) for sample, _ in batch]
-        )
-        if self._lint is not None:
-            self.report.warnings += self._lint(inputs)
-            self._lint = None
-        try:
-            outputs = engine.run(inputs)
-        except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        unreadable: dict[str, str],
+        chosen: Chosen,
+    ) -> int:
+        """Take over what a worker has done; gives the number of samples that are finished."""
+        for sample, error in task.unreadable:
+            self._record_unreadable(sample, error, unreadable)
+        if not task.samples:
+            return len(task.unreadable)
+        if not self._is_linted:
+            self._is_linted = True
+            inputs = self._preprocessing.finish(batches.take(task.inputs, slice(0, LINTED)))
+            self.report.warnings += lint_batch(chosen.arriving, self._preprocessing, inputs)
+        if task.error is not None:
             raise BackboneError(
                 f"backbone {self._backbone.label!r} cannot run on a batch of shape "
-                f"{batches.shapes(inputs)} and dtype {batches.dtypes(inputs)} "
-                f"({first_line(error)})",
+                f"{batches.shapes(task.inputs)} and dtype {batches.dtypes(task.inputs)} "
+                f"({first_line(task.error)})",
                 hint="Check that the preprocessing fits the backbone's input.",
-            ) from error
-        good = np.ones(len(batch), bool)
-        for cut, output in zip(cuts, outputs, strict=True):
-            good &= self._storable(cut, output)
-        digests = [sample.digest for sample, _ in batch]
-        writer.add(
-            [digest for digest, is_good in zip(digests, good, strict=True) if is_good],
-            [output[good] for output in outputs],
-        )
+            ) from task.error
+        good = self._keep(task, cuts, writer)
         if not good.all():
-            self._raise_not_storable(batch, outputs, cuts, int(np.argmin(good)))
+            self._raise_not_storable(task, cuts, int(np.argmin(good)))
+        return len(task.samples) + len(task.unreadable)
+
+    def _keep(self, task: Task, cuts: tuple[str, ...], writer: Writer) -> np.ndarray:
+        """Hand the good rows to the writer; gives which those are."""
+        good = np.ones(len(task.outputs[0]) if task.outputs else 0, bool)
+        for cut, output in zip(cuts, task.outputs, strict=False):
+            good &= self._storable(cut, output)
+        digests = [sample.digest for sample, fits in zip(task.samples, good, strict=False) if fits]
+        writer.add(digests, [output[good] for output in task.outputs])
+        return good
 
     def _storable(self, cut: str, output: np.ndarray) -> np.ndarray:
         """Which rows are finite and within the range of the numbers stored: bool, (rows,)."""
@@ -361,13 +361,11 @@ class Extraction:
         finite = np.isfinite(output).reshape(len(output), -1).all(axis=1)
         return finite & self._encodings[cut].fits(output)
 
-    def _raise_not_storable(
-        self, batch: list[Any], outputs: list[np.ndarray], cuts: tuple[str, ...], row: int
-    ) -> None:
-        sample = batch[row][0]
+    def _raise_not_storable(self, task: Task, cuts: tuple[str, ...], row: int) -> None:
+        sample = task.samples[row]
         cut, output = next(
             (cut, output[row])
-            for cut, output in zip(cuts, outputs, strict=True)
+            for cut, output in zip(cuts, task.outputs, strict=True)
             if not self._storable(cut, output)[row]
         )
         if np.isfinite(output).all():
@@ -421,7 +419,7 @@ class Extraction:
                 trunk_fingerprint=chosen.fingerprint,
                 preprocessing=self._backbone.preprocessing,
                 preprocessing_fingerprint=self._backbone.preprocessing_fingerprint,
-                precision=PRECISION,
+                precision=chosen.precision,
                 view=VIEW,
                 shape=features.shape[1:],
                 dtype=encoding.dtype,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -103,21 +104,60 @@ def lint_cuts(backbone: Backbone, cuts: Sequence[Cut]) -> list[str]:
     return warnings
 
 
-def lint_batch(graph: Graph, pipeline: Preprocessing, batch: Batch) -> list[str]:
-    """What is doubtful about the first samples that reach the trunk, in words."""
-    if isinstance(batch, dict) or batch.ndim != 4 or batch.shape[-1] not in (1, 3):
-        return []
-    model = _up_to_weights(graph, batch.shape[1:])
+@dataclass(frozen=True)
+class Arriving:
+    """What a model does to pixels below its first weights: `x * scale + offset`, by channel.
+
+    Attributes:
+        scale: one number a channel.
+        offset: likewise.
+        is_unscaled: whether the model is of a family that wants values far above 1.
+    """
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    is_unscaled: bool
+
+
+def find_arriving(graph: Graph, shape: Sequence[int]) -> Arriving | None:
+    """How pixels arrive at the first weights; None where that is not plain arithmetic.
+
+    Args:
+        graph: the backbone's graph.
+        shape: of one sample.
+    """
+    if len(shape) != 3 or shape[-1] not in (1, 3):
+        return None
+    model = _up_to_weights(graph, shape)
     if model is None:
+        return None
+    probes = np.arange(3, dtype=np.float32)[:, None, None, None] * np.ones((1, *shape), np.float32)
+    values = np.asarray(model(probes, training=False), np.float64)
+    if values[0].size != probes[0].size:
+        return None
+    zero, one, two = values.reshape(3, -1, shape[-1])[:, 0]
+    if not np.allclose(two - one, one - zero, rtol=1e-3):
+        return None
+    return Arriving(
+        tuple((one - zero).tolist()),
+        tuple(zero.tolist()),
+        find_family(graph) in _of_mode("caffe"),
+    )
+
+
+def lint_batch(arriving: Arriving | None, pipeline: Preprocessing, batch: Batch) -> list[str]:
+    """What is doubtful about the first samples that reach the trunk, in words."""
+    if isinstance(batch, dict) or arriving is None:
         return []
-    largest = float(np.abs(np.asarray(model(batch, training=False))).max())
+    values = batch * np.asarray(arriving.scale) + np.asarray(arriving.offset)
+    largest = float(np.abs(values).max())
     declared = any(step["step"] == "decode_image" for step in pipeline.steps)
     if 0 < largest < DARKEST:
         return [
             f"the largest value that reaches the first weights is {largest:.2g}: the samples seem "
             "to be scaled twice; see `headstart backbone show` for the preprocessing"
         ]
-    if largest > LARGEST and not declared and find_family(graph) not in _of_mode("caffe"):
+    if largest > LARGEST and not declared and not arriving.is_unscaled:
         return [
             f"values of up to {largest:.4g} reach the first weights unscaled; if the model was "
             "trained on scaled pixels, add it again with another --preprocess"

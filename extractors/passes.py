@@ -1,20 +1,16 @@
-"""The parts of a pass: samples claimed, read ahead, and their rows gathered and committed."""
+"""The ends of a pass: samples are claimed, their rows are gathered and committed."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from headstart.registry.leases import Claimed, Lease
 from headstart.storage.manifest import Sample
 
-DECODING_THREADS = 2
 FIRST_BLOCK, LARGEST_BLOCK = 64, 8192
 BLOCK_SECONDS = 2.0
 """Blocks grow until one takes so long: a claim is a transaction, and a killed process's block is
@@ -66,7 +62,9 @@ def claimed_samples(
 
 
 class Writer:
-    """Gathers rows of all cuts of a pass and commits them from time to time.
+    """Gathers rows of all cuts of a pass; a thread of its own commits them from time to time.
+
+    Use it as a context: at its end what is gathered is committed, also after an error.
 
     Args:
         cuts: how many cuts there are.
@@ -83,10 +81,25 @@ class Writer:
         self._commit = commit
         self._is_due = is_due
         self._cuts = cuts
+        self._thread = ThreadPoolExecutor(1)
+        self._under_way: Future[None] | None = None
         self._clear()
 
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        try:
+            self._hand_over()
+            self._wait()
+        finally:
+            self._thread.shutdown()
+
     def add(self, digests: list[str], outputs: list[np.ndarray]) -> None:
-        """One batch: digests, and an array (n, *feature shape) a cut."""
+        """One batch: digests, and an array (n, *feature shape) a cut.
+
+        Waits if the commit before the last is not done yet; raises what that one raised.
+        """
         if not digests:
             return
         self._digests += digests
@@ -94,38 +107,26 @@ class Writer:
             gathered.append(output)
         self._size += sum(output.nbytes for output in outputs)
         if self._is_due(self._size, self._since):
-            self.commit()
+            self._hand_over()
 
-    def commit(self) -> None:
-        """Commit what is gathered; it is gathered no longer, even if that fails."""
+    def _hand_over(self) -> None:
+        """Let the thread commit what is gathered; it is gathered no longer, even if that fails."""
         digests, gathered = self._digests, self._features
         self._clear()
+        self._wait()
         if digests:
-            self._commit(digests, [np.concatenate(part) for part in gathered])
+            self._under_way = self._thread.submit(self._concatenate, digests, gathered)
+
+    def _concatenate(self, digests: list[str], gathered: list[list[np.ndarray]]) -> None:
+        self._commit(digests, [np.concatenate(part) for part in gathered])
+
+    def _wait(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
 
     def _clear(self) -> None:
         self._digests: list[str] = []
         self._features: list[list[np.ndarray]] = [[] for _ in range(self._cuts)]
         self._size = 0
         self._since = time.monotonic()
-
-
-def prefetched(
-    prepare: Callable[[Sample], Any], samples: Iterable[Sample], ahead: int
-) -> Iterator[tuple[Sample, Any]]:
-    """Samples with what `prepare` gives, in order, prepared by threads a bounded way ahead."""
-    pool = ThreadPoolExecutor(DECODING_THREADS)
-    try:
-        coming = iter(samples)
-        waiting: deque[tuple[Sample, Future[Any]]] = deque(
-            (sample, pool.submit(prepare, sample)) for sample in islice(coming, ahead)
-        )
-        while waiting:
-            sample, future = waiting.popleft()
-            prepared = future.result()
-            following = next(coming, None)
-            if following is not None:
-                waiting.append((following, pool.submit(prepare, following)))
-            yield sample, prepared
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
-from headstart.extractors.batches import Prepared, arrays
+from headstart.extractors.batches import Batch, Prepared, arrays
 from headstart.extractors.steps import STEPS
 from headstart.extractors.steps.texts import tokenizer_json
 from headstart.registry.names import nearest
@@ -27,6 +27,8 @@ from headstart.storage.keys import fingerprint
 
 FORMAT = "headstart.preprocessing/1"
 Steps = tuple[dict[str, Any], ...]
+ARITHMETIC = {"rescale", "standardize", "normalize"}
+"""Steps that do the same to every pixel; a cast to float32 is one too."""
 
 
 class Files(Protocol):
@@ -108,6 +110,30 @@ class Preprocessing:
                 size = (step["height"], step["width"])
         return None if size is None or channels is None else (*size, channels)
 
+    @cached_property
+    def pixels(self) -> Preprocessing:
+        """The steps that are taken sample by sample; with `arithmetic` behind them, all.
+
+        For pictures they end in uint8 pixels, a quarter of the bytes.
+        """
+        return replace(self, steps=self.steps[: len(self.steps) - len(self.arithmetic)])
+
+    @cached_property
+    def arithmetic(self) -> Steps:
+        """The steps at the end that scale pixels to float32: the same for one and for many."""
+        if self.inputs or not self.steps or self.steps[0]["step"] != "decode_image":
+            return ()
+        number = len(self.steps)
+        while _is_arithmetic(self.steps[number - 1]):
+            number -= 1
+        last = self.steps[-1]
+        ends_in_float32 = last["step"] == "normalize" or last.get("dtype") == "float32"
+        return self.steps[number:] if ends_in_float32 else ()
+
+    def finish(self, pixels: Batch) -> Batch:
+        """What `pixels` gave, one sample or a batch, through the rest of the steps."""
+        return _run_all([self._runner(step) for step in self.arithmetic], pixels)
+
     def prepare(self, raw: Any) -> Any:
         """One sample, ready for the trunk.
 
@@ -176,6 +202,11 @@ class Preprocessing:
                 for step in steps
             ]
         return [STEPS[step["step"]].describe(step) for step in self.steps]
+
+
+def _is_arithmetic(step: dict[str, Any]) -> bool:
+    is_cast = step["step"] == "cast" and step["dtype"] == "float32"
+    return is_cast or step["step"] in ARITHMETIC
 
 
 def _run_all(runners: Sequence[Callable[[Any], Any]], value: Any) -> Any:

@@ -18,6 +18,10 @@ class Report:
         skipped: contents that could not be read.
         seconds: of the whole run.
         engine: what computed; `cache` when nothing was.
+        engine_reason: why that one, in words.
+        precision: of the arithmetic.
+        check: how the engine compares with TensorFlow in float32: `relative_error` on `samples`
+            samples, and samples a second of each; empty where TensorFlow itself computed.
         feature_keys: feature key by cut.
         skipped_samples: id and reason of every sample left out.
         quarantined: damaged shards that were found and put aside.
@@ -35,6 +39,9 @@ class Report:
     skipped: int = 0
     seconds: float = 0.0
     engine: str = "cache"
+    engine_reason: str = ""
+    precision: str = "float32"
+    check: dict[str, Any] = field(default_factory=dict)
     skipped_samples: list[dict[str, str]] = field(default_factory=list)
     quarantined: int = 0
     warnings: list[str] = field(default_factory=list)

@@ -113,6 +113,11 @@ def keras_hub() -> ModuleType:
     return module
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def versions() -> dict[str, str]:
     """Versions of what can change a number, read without importing any of it."""
     names = ("headstart", "tensorflow", "keras", "numpy", "pillow", "h5py", "scikit-learn")

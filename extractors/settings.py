@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headstart.errors import BackboneError
+from headstart.extractors.engines.interface import ENGINES, PRECISIONS
 from headstart.storage.encoding import Encoding
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to extract; but for `storage`, nothing here changes a feature.
+    """How to extract; but for `precision` and `storage`, nothing here changes a feature.
 
     Attributes:
-        batch_size: samples a call of the trunk.
+        batch_size: samples a call of the trunk; found out in the first seconds without it.
+        precision: `float32`, or `bfloat16`: the trunk computes in half the bits, faster on
+            processors that have them. Features of one precision are never taken for the other's.
+        engine: `tensorflow`, `openvino`, or `auto`: the fastest that gives the same features.
         on_error: `fail` at the first sample that cannot be read, or `skip` and record it.
         commit_seconds: at the latest after so long, what was computed is committed.
         commit_bytes: and as soon as it is so large.
@@ -23,7 +27,9 @@ class Settings:
         lease_seconds: when this process is not heard of for so long, others take over.
     """
 
-    batch_size: int = 32
+    batch_size: int | None = None
+    precision: str = "float32"
+    engine: str = "auto"
     on_error: str = "fail"
     commit_seconds: float = 10.0
     commit_bytes: int = 32 << 20
@@ -32,8 +38,23 @@ class Settings:
     lease_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise BackboneError(f"batch_size is {self.batch_size}", hint="Give 1 or more.")
+        check_precision(self.precision)
+        if self.engine not in ("auto", *ENGINES):
+            raise BackboneError(
+                f"no engine {self.engine!r}", hint=f"Give auto, {' or '.join(ENGINES)}."
+            )
         if self.on_error not in ("fail", "skip"):
             raise BackboneError(f"on_error is {self.on_error!r}", hint="Give fail or skip.")
         Encoding.choose("float32", self.storage, self.compression)
+
+
+def check_precision(precision: str) -> None:
+    """Refuse a precision that there is not.
+
+    Raises:
+        BackboneError: the name is none of the precisions.
+    """
+    if precision not in PRECISIONS:
+        raise BackboneError(f"no precision {precision!r}", hint=f"Give {' or '.join(PRECISIONS)}.")

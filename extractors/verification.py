@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.extractors.batches import Batch, length, stack, take
 from headstart.extractors.cuts import Cut
-from headstart.extractors.engine import TensorFlowEngine
+from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.graph import Graph, Ref
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.trunk import build_tail, build_trunk, build_whole

@@ -105,31 +105,6 @@ class DenseStack:
         return DenseStack(layers, tuple(head["classes"]))
 
 
-@dataclass(frozen=True)
-class Standardisation:
-    """Mean and standard deviation of each feature, float64; constant features have std 1."""
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @staticmethod
-    def of(features: np.ndarray) -> Standardisation:
-        std = features.std(axis=0, dtype=np.float64)
-        std[std < 1e-12] = 1.0
-        return Standardisation(features.mean(axis=0, dtype=np.float64), std)
-
-    def apply(self, features: np.ndarray) -> np.ndarray:
-        return ((features - self.mean) / self.std).astype(np.float32)
-
-    def fold(self, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights for raw features from weights for standardised ones.
-
-        With z = (x - mean) / std, z @ K + b = x @ (K / std) + (b - (mean / std) @ K).
-        """
-        wide = kernel.astype(np.float64) / self.std[:, None]
-        return wide.astype(np.float32), (bias - self.mean @ wide).astype(np.float32)
-
-
 def flat(features: np.ndarray) -> np.ndarray:
     """Features (n, …) as vectors (n, width)."""
     return features.reshape(len(features), math.prod(features.shape[1:]))

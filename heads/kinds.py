@@ -8,23 +8,19 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from headstart.heads.dense_stack import Layer
+from headstart.heads.rows import Rows
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows: `features` (n, width) float32 and `targets` (n,) class numbers."""
+    """Some rows: `features` (n, width) float32, sliced as an array is, and `targets` (n,) class
+    numbers."""
 
-    features: np.ndarray
+    features: Rows
     targets: np.ndarray
 
     def __len__(self) -> int:
         return len(self.targets)
-
-    def __add__(self, other: Part) -> Part:
-        return Part(
-            np.concatenate([self.features, other.features]),
-            np.concatenate([self.targets, other.targets]),
-        )
 
 
 @dataclass(frozen=True)

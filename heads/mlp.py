@@ -1,16 +1,31 @@
-"""A multilayer perceptron, trained by Keras with early stopping."""
+"""A multilayer perceptron, trained by Adam with early stopping; plain matrix products in NumPy.
+
+A head's layers are so small that what a framework does around a step costs more than the step:
+Keras' `fit` takes five to ten times as long, and importing TensorFlow longer than the training.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.extractors.runtime import keras, tensorflow
-from headstart.heads.dense_stack import Layer, Standardisation
+from headstart.heads.adam import Adam
+from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.kinds import Fitted, Part
+from headstart.heads.standardising import Standardisation, one_thread_a_core
+
+WINDOW_BYTES = 1 << 30
+"""Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
+VALIDATION_ROWS = 4096
+SHARED_FROM = 128
+"""Samples: a batch of so many is worth sharing between two cores. It is halved on every machine, so
+that the numbers do not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -47,64 +62,184 @@ class MLP:
         return {**asdict(self), "hidden": list(self.hidden)}
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
-        k = keras()
-        scale = Standardisation.of(train.features)
-        model, dense = self._build(train.features.shape[1], classes, seed)
-        model.compile(
-            k.optimizers.Adam(self.learning_rate), k.losses.SparseCategoricalCrossentropy()
-        )
-        checked = len(validation) > 0
-        history = model.fit(
-            _batches(scale, train, self.batch_size, seed),
-            validation_data=_batches(scale, validation, 1024) if checked else None,
-            epochs=self.epochs,
-            callbacks=[
-                k.callbacks.EarlyStopping(
-                    "val_loss", patience=self.patience, restore_best_weights=True
-                )
+        with one_thread_a_core() as pool:
+            return self._fit(train, validation, classes, seed, pool)
+
+    def _fit(
+        self, train: Part, validation: Part, classes: int, seed: int, pool: ThreadPoolExecutor
+    ) -> Fitted:
+        scale = Standardisation.of([train], pool)
+        rng = np.random.default_rng(seed)
+        network = _Network(self, train.features.shape[1], classes, rng, pool)
+        windows = _Windows(train, scale)
+        history: dict[str, list[float]] = {"loss": []}
+        best, best_loss, since = network.copy(), np.inf, 0
+        for _ in range(self.epochs):
+            losses = [
+                network.step(features, targets) * len(targets)
+                for features, targets in windows.batches(self.batch_size, rng)
             ]
-            if checked
-            else [],
-            shuffle=False,  # the tf.data pipeline shuffles, by its own seed
-            verbose=0,
-        )
-        weights = [[np.asarray(weight) for weight in layer.get_weights()] for layer in dense]
-        weights[0] = list(scale.fold(*weights[0]))
-        activations = ["relu"] * len(self.hidden) + ["softmax"]
-        details = {"epochs": len(history.history["loss"]), "history": _rounded(history.history)}
-        return Fitted(
-            tuple(
-                Layer(kernel, bias, activation)
-                for (kernel, bias), activation in zip(weights, activations, strict=True)
-            ),
-            details,
-        )
-
-    def _build(self, width: int, classes: int, seed: int) -> tuple[Any, list[Any]]:
-        """The model and its dense layers; every source of chance has a seed of its own."""
-        k = keras()
-        x = inputs = k.Input((width,))
-        dense = []
-        for number, units in enumerate((*self.hidden, classes)):
-            is_last = number == len(self.hidden)
-            start = k.initializers.GlorotUniform(seed=seed + number)
-            layer = k.layers.Dense(
-                units, "softmax" if is_last else "relu", kernel_initializer=start
-            )
-            x = layer(x)
-            dense.append(layer)
-            if self.dropout and not is_last:
-                x = k.layers.Dropout(self.dropout, seed=seed + number)(x)
-        return k.Model(inputs, x), dense
+            history["loss"].append(sum(losses) / len(train))
+            if not len(validation):
+                best = network.copy()
+                continue
+            loss, accuracy = _measure(network.stack(scale), validation)
+            history.setdefault("val_loss", []).append(loss)
+            history.setdefault("val_accuracy", []).append(accuracy)
+            if loss < best_loss:
+                best, best_loss, since = network.copy(), loss, 0
+            else:
+                since += 1
+            if since == self.patience:
+                break
+        network.restore(best)
+        rounded = {name: [round(v, 5) for v in values] for name, values in history.items()}
+        details = {"epochs": len(history["loss"]), "history": rounded}
+        return Fitted(network.stack(scale).layers, details)
 
 
-def _batches(scale: Standardisation, part: Part, size: int, seed: int | None = None) -> Any:
-    tf = tensorflow()
-    data = tf.data.Dataset.from_tensor_slices((scale.apply(part.features), part.targets))
-    if seed is not None:
-        data = data.shuffle(len(part), seed=seed)
-    return data.batch(size).prefetch(2)
+class _Network:
+    """The weights, and one step of training them.
+
+    They start as Keras' Dense layers do: Glorot's uniform kernels, no biases.
+    """
+
+    def __init__(
+        self,
+        kind: MLP,
+        width: int,
+        classes: int,
+        rng: np.random.Generator,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._dropout = np.float32(kind.dropout)
+        self._sizes = [width, *kind.hidden, classes]
+        self._weights = np.zeros(sum((n + 1) * m for n, m in pairwise(self._sizes)), np.float32)
+        for kernel, _ in self._layers(self._weights):
+            limit = np.sqrt(6 / sum(kernel.shape))
+            kernel[...] = rng.uniform(-limit, limit, kernel.shape)
+        self._adam = Adam(self._weights, kind.learning_rate)
+        self._halves = [_Half(self, one) for one in rng.spawn(2)]
+        self._pool = pool
+
+    def step(self, x: np.ndarray, targets: np.ndarray) -> float:
+        """Train on a batch of standardised features; gives its mean loss before the step."""
+        size, (first, second) = len(targets), self._halves
+        if size < SHARED_FROM:
+            loss = first.run(x, targets, size)
+        else:
+            middle = size // 2
+            other = self._pool.submit(second.run, x[middle:], targets[middle:], size)
+            loss = first.run(x[:middle], targets[:middle], size) + other.result()
+            first.gradient += second.gradient
+        self._adam.step(first.gradient)
+        return loss
+
+    def _layers(self, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Kernel and bias of each layer, as views of one vector."""
+        found, start = [], 0
+        for inputs, outputs in pairwise(self._sizes):
+            middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
+            found.append((weights[start:middle].reshape(inputs, outputs), weights[middle:end]))
+            start = end
+        return found
+
+    def copy(self) -> np.ndarray:
+        return self._weights.copy()
+
+    def restore(self, weights: np.ndarray) -> None:
+        self._weights[...] = weights
+
+    def stack(self, scale: Standardisation) -> DenseStack:
+        """The layers for features that are not standardised; its classes are numbers."""
+        (kernel, bias), *others = self._layers(self._weights.copy())
+        pairs = [scale.fold(kernel, bias), *others]
+        activations = ["relu"] * (len(pairs) - 1) + ["softmax"]
+        layers = [Layer(*pair, name) for pair, name in zip(pairs, activations, strict=True)]
+        return DenseStack(tuple(layers), tuple(range(self._sizes[-1])))
 
 
-def _rounded(history: dict[str, list[float]]) -> dict[str, list[float]]:
-    return {name: [round(float(v), 5) for v in values] for name, values in history.items()}
+class _Half:
+    """The gradient of half a batch, or of all of a small one, with its own source of chance."""
+
+    def __init__(self, network: _Network, rng: np.random.Generator) -> None:
+        self._layers = network._layers(network._weights)
+        self.gradient = np.zeros_like(network._weights)
+        self._slopes = network._layers(self.gradient)
+        self._dropout = network._dropout
+        self._rng = rng
+
+    def run(self, x: np.ndarray, targets: np.ndarray, size: int) -> float:
+        """Fill `gradient`; gives the loss, both as their share of a batch of `size` samples."""
+        inputs, gates = [x], []
+        for kernel, bias in self._layers[:-1]:
+            z = inputs[-1] @ kernel
+            z += bias
+            gate = (z > 0).astype(np.float32)
+            if self._dropout:
+                gate *= self._rng.random(z.shape, np.float32) >= self._dropout
+                gate /= 1 - self._dropout
+            z *= gate
+            inputs.append(z)
+            gates.append(gate)
+        kernel, bias = self._layers[-1]
+        change = inputs[-1] @ kernel
+        change += bias
+        loss = _softmax_loss(change, targets, size)
+        for number in reversed(range(len(self._layers))):
+            kernel_slope, bias_slope = self._slopes[number]
+            np.matmul(inputs[number].T, change, out=kernel_slope)
+            change.sum(axis=0, out=bias_slope)
+            if number:
+                change = change @ self._layers[number][0].T
+                change *= gates[number - 1]
+        return loss
+
+
+class _Windows:
+    """Standardised rows in a new order for every epoch."""
+
+    def __init__(self, part: Part, scale: Standardisation) -> None:
+        self._part = part
+        self._scale = scale
+        rows = max(1, WINDOW_BYTES // (4 * part.features.shape[1]))
+        self._spans = [(start, min(start + rows, len(part))) for start in range(0, len(part), rows)]
+        self._only = self._read(*self._spans[0]) if len(self._spans) == 1 else None
+
+    def batches(
+        self, size: int, rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for number in rng.permutation(len(self._spans)):
+            features, targets = self._only or self._read(*self._spans[number])
+            order = rng.permutation(len(targets))
+            for start in range(0, len(order), size):
+                rows = order[start : start + size]
+                yield features[rows], targets[rows]
+
+    def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._scale.apply(self._part.features[start:stop]), self._part.targets[start:stop]
+
+
+def _softmax_loss(logits: np.ndarray, targets: np.ndarray, size: int) -> float:
+    """The log loss as its share of a batch's mean; `logits` become its gradient."""
+    rows = np.arange(len(targets))
+    logits -= logits.max(axis=1, keepdims=True)
+    own = logits[rows, targets]
+    np.exp(logits, out=logits)
+    norms = logits.sum(axis=1, keepdims=True)
+    logits /= norms
+    logits[rows, targets] -= 1
+    logits /= np.float32(size)
+    return float((np.log(norms[:, 0]) - own).sum()) / size
+
+
+def _measure(stack: DenseStack, part: Part) -> tuple[float, float]:
+    """Mean log loss and accuracy."""
+    loss, right = 0.0, 0
+    for start in range(0, len(part), VALIDATION_ROWS):
+        targets = part.targets[start : start + VALIDATION_ROWS]
+        given = stack.predict_proba(part.features[start : start + VALIDATION_ROWS])
+        own = given[np.arange(len(targets)), targets]
+        loss -= float(np.log(np.maximum(own, 1e-30), dtype=np.float64).sum())
+        right += int((given.argmax(axis=1) == targets).sum())
+    return loss / len(part), right / len(part)

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.dense_stack import DenseStack, flat, stack_of
+from headstart.heads.dense_stack import DenseStack, stack_of
 from headstart.heads.kinds import HeadKind, Part
+from headstart.heads.rows import rows_of
 from headstart.storage.manifest import Label, sorted_labels
 from headstart.storage.views import FeatureView
+
+PREDICTED_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,17 @@ def train(view: FeatureView, kind: HeadKind, seed: int) -> Trained:
     _check(parts, classes)
     fitted = kind.fit(parts["train"], parts["validation"], len(classes), seed)
     stack = stack_of(fitted.layers, classes)
-    metrics = evaluate(stack.predict_proba(parts["test"].features), parts["test"].targets, classes)
+    metrics = evaluate(predict_all(stack, parts["test"]), parts["test"].targets, classes)
     metrics |= {f"n_{split}": len(part) for split, part in parts.items()}
     return Trained(stack, metrics, fitted.details)
+
+
+def predict_all(stack: DenseStack, part: Part) -> np.ndarray:
+    """Class probabilities of all rows of a part, (n, classes), some rows at a time."""
+    starts = range(0, len(part), PREDICTED_AT_ONCE)
+    return np.concatenate(
+        [stack.predict_proba(part.features[start : start + PREDICTED_AT_ONCE]) for start in starts]
+    )
 
 
 def evaluate(
@@ -83,7 +94,7 @@ def _part(view: FeatureView, split: str, classes: list[Label]) -> Part:
     rows = view.split(split)
     number = {label: position for position, label in enumerate(classes)}
     targets = np.array([number[label] for label in rows.labels if label is not None], np.int64)
-    return Part(flat(rows.to_numpy()), targets)
+    return Part(rows_of(rows), targets)
 
 
 def _check(parts: dict[str, Part], classes: list[Label]) -> None:

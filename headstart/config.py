@@ -82,6 +82,11 @@ class Config:
         return self.root / "features"
 
     @property
+    def compiled(self) -> Path:
+        """Models compiled for this machine; may be deleted at any time."""
+        return self.root / "compiled"
+
+    @property
     def locks(self) -> Path:
         return self.root / "locks"
 

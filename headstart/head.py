@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ import numpy as np
 
 from headstart.errors import FeatureError, HeadError, SampleUnreadable, first_line
 from headstart.extractors import datasets as sources
-from headstart.extractors.batches import Batch, Prepared, stack
+from headstart.extractors.batches import Batch, Prepared, length, stack
 from headstart.extractors.cuts import Cut, resolve
+from headstart.extractors.engines.interface import PRECISIONS
 from headstart.extractors.extraction import keys_of
 from headstart.heads.dense_stack import DenseStack
 from headstart.registry.entities import Backbone
@@ -74,7 +75,8 @@ class Head:
         """One `keras.Model`: trunk (frozen) and head, from preprocessed input to probabilities.
 
         It is checked on real samples of the dataset that it was trained on: the probabilities
-        must be those of the cached features within 1e-4.
+        must be those of the cached features within 1e-4 (0.25 for features in bfloat16: the model
+        computes in float32).
 
         Args:
             path: where to save it (`.keras`); a `.json` beside it says what the classes are and
@@ -87,7 +89,7 @@ class Head:
 
     def attach_checked(self, path: str | Path | None = None) -> tuple[Any, float]:
         """As `attach`; also gives the largest difference that the check found."""
-        from headstart.heads.attaching import attach, check_parity
+        from headstart.heads.attaching import TOLERANCES, attach, check_parity
 
         target = None if path is None else _checked_target(Path(path))
         backbone, cut = self._origin()
@@ -95,7 +97,9 @@ class Head:
         trunk = self._workspace.build_trunk(backbone, [cut])
         model = attach(trunk, stack, f"{backbone.name}_{self.record.name}".replace(".", "_"))
         inputs, features = self._cached_samples(backbone)
-        difference = check_parity(model, inputs, stack.predict_proba(features))
+        difference = check_parity(
+            model, inputs, stack.predict_proba(features), TOLERANCES[cut.precision]
+        )
         if target is not None:
             self._save(model, target, backbone)
         return model, difference
@@ -140,14 +144,16 @@ class Head:
                 hint="Add it again and train the head again; features are still cached.",
             )
         backbone = self._workspace.backbones.get(self.record.backbone)
-        cut = resolve(backbone.cuts, self.record.cut)
-        if keys_of(backbone, [cut])[cut.name] != self.record.feature_key:
-            raise HeadError(
-                f"backbone {backbone.label!r} is not the one that head {self.record.name!r} was "
-                "trained on",
-                hint="Train the head again.",
-            )
-        return backbone, cut
+        point = resolve(backbone.cuts, self.record.cut)
+        for precision in PRECISIONS:
+            cut = replace(point, precision=precision)
+            if keys_of(backbone, [cut])[cut.name] == self.record.feature_key:
+                return backbone, cut
+        raise HeadError(
+            f"backbone {backbone.label!r} is not the one that head {self.record.name!r} was "
+            "trained on",
+            hint="Train the head again.",
+        )
 
     def _cached_samples(self, backbone: Backbone) -> tuple[Batch, np.ndarray]:
         """Some real samples of the dataset, preprocessed, and their cached features."""
@@ -200,7 +206,7 @@ class _Runner:
         self._cut = cut
         self._key = key
         self._on_error = on_error
-        self._pipeline = workspace.pipeline(backbone)
+        self._pixels = workspace.pipeline(backbone).pixels
         self._cache = workspace.cache()
         self._engine: Any = None
 
@@ -215,17 +221,23 @@ class _Runner:
         }
         prepared = {number: value for number, value in missing.items() if value is not None}
         if prepared:
-            if self._engine is None:
-                self._engine = self._workspace.open_engine(self._backbone, [self._cut])
-            (computed,) = self._engine.run(stack(list(prepared.values())))
+            (computed,) = self._run(stack(list(prepared.values())))
             rows.update(zip(prepared, computed, strict=True))
         kept = sorted(rows)
         features = np.stack([rows[number] for number in kept]) if kept else np.empty((0, 0))
         return [items[number].name for number in kept], features
 
+    def _run(self, batch: Batch) -> list[np.ndarray]:
+        if self._engine is None:
+            chooser = self._workspace.chooser(self._backbone)
+            self._engine = chooser.choose(
+                "auto", self._cut.precision, [self._cut], lambda: batch, length(batch)
+            ).engine
+        return self._engine.run(batch)
+
     def _prepare(self, item: _Item) -> Prepared | None:
         try:
-            return self._pipeline.prepare(item.raw)
+            return self._pixels.prepare(item.raw)
         except SampleUnreadable as error:
             if self._on_error == "skip":
                 return None

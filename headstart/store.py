@@ -15,7 +15,7 @@ from headstart.extractors.cache import Rows, encoding_of
 from headstart.extractors.collecting import Choice, Collector, Garbage
 from headstart.extractors.compacting import compact
 from headstart.extractors.explaining import Explanation, explain
-from headstart.extractors.extraction import PRECISION, VIEW, keys_of
+from headstart.extractors.extraction import VIEW, keys_of
 from headstart.extractors.importing import FeatureFile, Imported, import_rows
 from headstart.extractors.reindexing import Reindexed, register_shard, reindex
 from headstart.extractors.runtime import versions
@@ -41,14 +41,15 @@ class Store:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def explain(self, backbone: str, dataset: str) -> Explanation:
+    def explain(self, backbone: str, dataset: str, precision: str = "float32") -> Explanation:
         """What `extract` would compute now, why each miss is one, and about what it would cost.
 
         Args:
             backbone: `NAME[@CUT[,CUT…]]`.
             dataset: as it was when it was last looked at.
+            precision: in what the backbone is to compute.
         """
-        entity, cuts = self._workspace.resolve(backbone)
+        entity, cuts = self._workspace.resolve(backbone, precision)
         manifest = self._workspace.datasets.manifest(dataset)
         runs = self._workspace.runs.find_latest("extract", limit=200)
         own = [run for run in runs if run.subject.partition("@")[0] == backbone.partition("@")[0]]
@@ -145,7 +146,7 @@ class Store:
             trunk_fingerprint=cut.fingerprint,
             preprocessing=entity.preprocessing,
             preprocessing_fingerprint=entity.preprocessing_fingerprint,
-            precision=PRECISION,
+            precision=cut.precision,
             view=VIEW,
             shape=tuple(file.shape[1:]),
             dtype=cut.point.dtype,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from headstart.extractors import datasets as sources
 from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
+from headstart.extractors.engines.choosing import Chooser
+from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.extraction import Extraction, keys_of
-from headstart.extractors.lint import lint_batch
 from headstart.extractors.loading import SUFFIXES
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.report import Report
 from headstart.extractors.runtime import versions
-from headstart.extractors.settings import Settings
+from headstart.extractors.settings import Settings, check_precision
 from headstart.registry import schema
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, Dataset, Run
@@ -98,22 +100,23 @@ class Workspace:
         """
         chosen = settings or Settings()
         signs = LifeSigns(self.config.locks)
-        entity, cuts = self.resolve(backbone)
+        entity, cuts = self.resolve(backbone, chosen.precision)
         with suppress(SourceGone):
             self.datasets.refresh(dataset)
         record = self.datasets.get(dataset)
         manifest = self.datasets.manifest(record)
         cache = self.cache()
         pipeline = self.pipeline(entity)
-        load = functools.cache(lambda: self.load_graph(entity))  # once, however many passes
+        chooser = self.chooser(entity)
         extraction = Extraction(
             backbone=entity,
             cuts=cuts,
             dataset=dataset,
             manifest=manifest,
             preprocessing=pipeline,
-            lint=lambda batch: lint_batch(load(), pipeline, batch),
-            open_engine=lambda needed: self.open_engine(entity, needed, load()),
+            choose=lambda needed, probe, samples: chooser.choose(
+                chosen.engine, chosen.precision, needed, probe, samples, chosen.batch_size
+            ),
             open_reader=lambda: sources.SampleReader(manifest, record.options).read,
             open_lease=lambda: Lease(self.database, chosen.lease_seconds, signs),
             repository=self.feature_sets,
@@ -127,13 +130,18 @@ class Workspace:
         view = cache.open_view(report.feature_key, manifest, report, skipped)
         return self._with_origin(view, entity, cuts[0], record)
 
-    def features(self, backbone: str, dataset: str) -> FeatureView:
+    def features(self, backbone: str, dataset: str, precision: str = "float32") -> FeatureView:
         """The features of a dataset, from the cache only.
+
+        Args:
+            backbone: `NAME[@CUT]`.
+            dataset: name of a dataset.
+            precision: in what they were computed.
 
         Raises:
             FeaturesMissing: some have not been extracted.
         """
-        entity, cuts = self.resolve(backbone)
+        entity, cuts = self.resolve(backbone, precision)
         record = self.datasets.get(dataset)
         cache = self.cache()
         (key,) = keys_of(entity, cuts[:1]).values()
@@ -148,9 +156,10 @@ class Workspace:
         seed: int = 0,
         *,
         full: bool = False,
+        precision: str = "float32",
         progress: Progress = silent,
     ) -> dict[str, Any]:
-        """Compute some rows again through the real model.
+        """Compute some rows again through the real model, by TensorFlow in float32.
 
         Shards whose files were touched since they were committed are hashed, with `full` all.
 
@@ -160,6 +169,7 @@ class Workspace:
             rows: how many to compute again, chosen by `seed`.
             seed: of the choice.
             full: hash every shard as a whole.
+            precision: in what the cached rows were computed.
             progress: called with (rows hashed, rows in all).
 
         Returns:
@@ -167,7 +177,7 @@ class Workspace:
         """
         if rows < 1:
             raise FeatureError(f"rows is {rows}", hint="Give 1 or more.")
-        entity, cuts = self.resolve(backbone)
+        entity, cuts = self.resolve(backbone, precision)
         record = self.datasets.get(dataset)
         manifest = self.datasets.manifest(record)
         cache = self.cache()
@@ -188,19 +198,48 @@ class Workspace:
         """The rows of all feature sets."""
         return FeatureCache(self.feature_sets, self.config.features, self.config.locks)
 
-    def resolve(self, reference: str) -> tuple[Backbone, list[Cut]]:
+    def resolve(self, reference: str, precision: str = "float32") -> tuple[Backbone, list[Cut]]:
         """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out."""
+        check_precision(precision)
         name, _, wanted = reference.partition("@")
         backbone = self.backbones.get(name)
         cuts = [resolve(backbone.cuts, cut.strip() or None) for cut in wanted.split(",")]
-        return backbone, list({cut.name: cut for cut in cuts}.values())
+        in_precision = [replace(cut, precision=precision) for cut in cuts]
+        return backbone, list({cut.name: cut for cut in in_precision}.values())
 
-    def open_engine(self, backbone: Backbone, cuts: Sequence[Cut], graph: Any = None) -> Any:
-        """An engine that runs the backbone up to the cuts; its graph is loaded if not given."""
-        from headstart.extractors.engine import TensorFlowEngine
+    def open_engine(
+        self,
+        backbone: Backbone,
+        cuts: Sequence[Cut],
+        graph: Any = None,
+        precision: str = "float32",
+    ) -> Any:
+        """TensorFlow, the reference, to run the backbone up to the cuts on finished batches.
 
+        Args:
+            backbone: the backbone.
+            cuts: where to cut.
+            graph: its graph, if it is loaded already; not for bfloat16, which changes it.
+            precision: `float32` or `bfloat16`.
+        """
+        from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine, in_bfloat16
+
+        if precision == "bfloat16":
+            graph = in_bfloat16(self.load_graph(backbone))
         graph = graph or self.load_graph(backbone)
-        return TensorFlowEngine(self.build_trunk(backbone, cuts, graph), graph.limits)
+        return TensorFlowEngine(self.build_trunk(backbone, cuts, graph), graph.limits, precision)
+
+    def chooser(self, backbone: Backbone) -> Chooser:
+        """Chooses the engine for a backbone; its model is loaded once, if at all."""
+        load = functools.cache(lambda: self.load_graph(backbone))
+
+        def build(cuts: Sequence[Cut], precision: str) -> Any:
+            if precision == "float32":
+                return self.open_engine(backbone, cuts, load())
+            return self.open_engine(backbone, cuts, None, precision)
+
+        store = CompiledStore(self.config.compiled)
+        return Chooser(backbone, self.pipeline(backbone), build, load, store)
 
     def build_trunk(self, backbone: Backbone, cuts: Sequence[Cut], graph: Any = None) -> Any:
         """The trunk as a frozen `keras.Model`, from the artifact after its hash was checked."""
@@ -242,6 +281,7 @@ class Workspace:
             done = extraction.report
             names = ("samples", "unique", "computed", "reused", "skipped", "skipped_samples")
             counts = {name: getattr(done, name) for name in names}
+            counts["engine"] = {"name": done.engine, **done.check}
             if done.computed or status != "done" or done.skipped:
                 self.runs.add(
                     Run("extract", subject, done.dataset, status, counts, done.seconds, versions())

@@ -12,6 +12,9 @@ from headstart.errors import SampleUnreadable, first_line
 from headstart.extractors.steps.kinds import StepKind, is_count, is_number, is_text_of
 
 DEFAULT_SIZE = 224
+CHANNEL_MEANS = {"torch": (0.485, 0.456, 0.406), "caffe": (103.939, 116.779, 123.68)}
+CHANNEL_STDS = {"torch": (0.229, 0.224, 0.225), "caffe": (1.0, 1.0, 1.0)}
+"""Of ImageNet, as `keras.applications.imagenet_utils` has them; RGB and BGR."""
 METHODS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 
 
@@ -88,13 +91,11 @@ def _normalize(pixels: np.ndarray, *, mode: str) -> np.ndarray:
         return x
     if mode == "torch":
         x /= 255.0
-        mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
     else:
         x = x[..., ::-1]
-        mean, std = [103.939, 116.779, 123.68], [1.0, 1.0, 1.0]
     for channel in range(3):
-        x[..., channel] -= mean[channel]
-        x[..., channel] /= std[channel]
+        x[..., channel] -= CHANNEL_MEANS[mode][channel]
+        x[..., channel] /= CHANNEL_STDS[mode][channel]
     return np.ascontiguousarray(x)
 
 

@@ -9,7 +9,17 @@ from typing import Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, note, progress_bar, size_text, table, text
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    precision_option,
+    progress_bar,
+    size_text,
+    table,
+    text,
+)
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -17,7 +27,7 @@ UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 def register(group: click.Group) -> None:
     backbone = click.argument("backbone", metavar="BACKBONE[@CUT[,CUT...]]")
     dataset = click.argument("dataset")
-    command(group, "explain")(backbone(dataset(_explain)))
+    command(group, "explain")(backbone(dataset(precision_option(_explain))))
     command(group, "gc")(_with_choices(_collect))
     command(group, "compact")(click.argument("key", required=False)(_compact))
     command(group, "reindex")(_reindex)
@@ -70,9 +80,9 @@ def _with_choices(function: Any) -> Any:
     return function
 
 
-def _explain(call: Call, backbone: str, dataset: str) -> Result:
+def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:
     """Say what `extract` would compute, why, and about how long it would take."""
-    found = call.open().store.explain(backbone, dataset)
+    found = call.open().store.explain(backbone, dataset, precision)
     rows = [
         (cut.cut, reason.samples, reason.why, reason.example)
         for cut in found.cuts

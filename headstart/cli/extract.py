@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, note, progress_bar, text
+from headstart.cli.output import Call, Result, command, note, precision_option, progress_bar, text
 
 
 def register(cli: click.Group) -> None:
@@ -24,7 +24,19 @@ def _with_options(function: Any) -> Any:
             show_default=True,
             help="What to do about a sample that cannot be read.",
         ),
-        click.option("--batch-size", type=int, default=32, show_default=True),
+        click.option(
+            "--batch-size",
+            type=int,
+            help="Samples a call; found out in the first seconds if not given.",
+        ),
+        precision_option,
+        click.option(
+            "--engine",
+            type=click.Choice(["auto", "tensorflow", "openvino"]),
+            default="auto",
+            show_default=True,
+            help="What computes; auto takes the fastest that gives TensorFlow's features.",
+        ),
         click.option(
             "--commit-seconds",
             type=float,
@@ -78,10 +90,12 @@ def _extract(call: Call, backbone: str, dataset: str, **given: Any) -> Result:
 
 def describe(report: Any) -> str:
     """A report in one line."""
+    engine = f"{report.engine} in {report.precision} ({report.engine_reason})"
+    by = f"; {engine}" if report.computed else ""
     rate = f" ({report.computed / report.seconds:,.0f}/s)" if report.computed else ""
     return (
         f"{report.dataset}: {report.samples:,} samples, {report.unique:,} different: "
         f"{report.computed:,} computed{rate}, {report.reused:,} reused, "
         f"{report.skipped:,} skipped, in {report.seconds:.1f} s, "
-        f"{len(report.cuts)} cut{'s' if len(report.cuts) > 1 else ''}"
+        f"{len(report.cuts)} cut{'s' if len(report.cuts) > 1 else ''}{by}"
     )

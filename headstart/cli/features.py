@@ -12,6 +12,7 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    precision_option,
     progress_bar,
     shape_text,
     size_text,
@@ -28,9 +29,10 @@ def register(cli: click.Group) -> None:
     seed = click.option("--seed", type=int, default=0, show_default=True)
     backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
     full = click.option("--full", is_flag=True, help="Hash every shard as a whole.")
-    command(group, "verify")(backbone(click.argument("dataset")(rows(seed(full(_verify))))))
+    dataset = click.argument("dataset")
+    command(group, "verify")(backbone(dataset(rows(seed(full(precision_option(_verify)))))))
     path = click.argument("file", type=click.Path(path_type=Path))
-    command(group, "export")(backbone(click.argument("dataset")(path(_export))))
+    command(group, "export")(backbone(dataset(path(precision_option(_export)))))
     care.register(group)
     cli.add_command(group)
 
@@ -40,13 +42,14 @@ def _list(call: Call) -> Result:
     from headstart.registry import listing
 
     rows = listing.features(call.config)
-    columns = ("key", "backbone", "cut", "shape", ">rows", ">size", ">shards")
+    columns = ("key", "backbone", "cut", "shape", "precision", ">rows", ">size", ">shards")
     cells = [
         (
             row["feature_key"][:12],
             row["backbone"],
             row["cut"],
             shape_text(row["shape"]),
+            row["precision"],
             row["rows"],
             size_text(row["size"]),
             row["shards"],
@@ -94,9 +97,9 @@ def _show(call: Call, key: str) -> Result:
     return Result(data, lambda out: out.print(table(None, ("what", ""), rows)))
 
 
-def _export(call: Call, backbone: str, dataset: str, file: Path) -> Result:
+def _export(call: Call, backbone: str, dataset: str, file: Path, precision: str) -> Result:
     """Write a dataset's features into FILE: .npz, .npy (labels in a .csv beside it) or .h5."""
-    view = call.open().features(backbone, dataset)
+    view = call.open().features(backbone, dataset, precision)
     with progress_bar("exporting", "rows") as progress:
         view.export(file, progress)
     size = file.stat().st_size
@@ -105,13 +108,17 @@ def _export(call: Call, backbone: str, dataset: str, file: Path) -> Result:
     return Result(data, lambda out: out.print(text(line), soft_wrap=True))
 
 
-def _verify(call: Call, backbone: str, dataset: str, rows: int, seed: int, full: bool) -> Result:
+def _verify(
+    call: Call, backbone: str, dataset: str, rows: int, seed: int, full: bool, precision: str
+) -> Result:
     """Compute some rows again through the real model, and check the shards.
 
     Shards whose files were touched are hashed; all of them with --full.
     """
     with progress_bar("hashing", "rows") as progress:
-        data = call.open().verify(backbone, dataset, rows, seed, full=full, progress=progress)
+        data = call.open().verify(
+            backbone, dataset, rows, seed, full=full, precision=precision, progress=progress
+        )
 
     def show(out: Any) -> None:
         difference = data["max_abs_diff"]

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, note, progress_bar, table, text
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    precision_option,
+    progress_bar,
+    table,
+    text,
+)
 
 if TYPE_CHECKING:
     from headstart.head import Head
@@ -41,6 +50,7 @@ def _with_train_options(function: Any) -> Any:
             "--kind", type=click.Choice(["linear", "mlp"]), default="linear", show_default=True
         ),
         click.option("--seed", type=int, default=0, show_default=True),
+        precision_option,
         click.option("--strengths", help="linear: candidates for C, such as 0.01,0.1,1."),
         click.option("--hidden", help="mlp: widths of the hidden layers, such as 128 or 256,64."),
         click.option("--dropout", type=float, help="mlp: share of units dropped in training."),
@@ -54,15 +64,24 @@ def _with_train_options(function: Any) -> Any:
 
 
 def _train(
-    call: Call, name: str, backbone: str, dataset: str, kind: str, seed: int, **options: Any
+    call: Call,
+    name: str,
+    backbone: str,
+    dataset: str,
+    kind: str,
+    seed: int,
+    precision: str,
+    **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
     from headstart.cli.extract import describe
+    from headstart.extractors.settings import Settings
 
     settings = _kind(kind, {key: value for key, value in options.items() if value is not None})
     workspace = call.open()
     with progress_bar("extracting", "samples") as progress:
-        features = workspace.extract(backbone, dataset, progress=progress)
+        extraction = Settings(precision=precision)
+        features = workspace.extract(backbone, dataset, settings=extraction, progress=progress)
     if features.report.computed:
         note(describe(features.report))
     return _shown(workspace.heads.train(name, features, settings, seed=seed))

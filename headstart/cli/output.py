@@ -97,6 +97,16 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
     return decorate
 
 
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="In what the backbone computes; bfloat16 is faster where the processor has it.",
+)
+"""Of every command that names features by backbone and dataset."""
+
+
 def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 

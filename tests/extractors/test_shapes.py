@@ -11,7 +11,7 @@ import headstart as hs
 from conftest import keras
 from headstart.errors import LayerNotFound
 from headstart.extractors.cuts import Cut, list_cuts, resolve
-from headstart.extractors.engine import TensorFlowEngine
+from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.pipelines import for_inputs
 from headstart.extractors.trunk import build_trunk, build_whole

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conftest import keras, network
 from headstart.errors import BackboneError, LayerNotFound
 from headstart.extractors.cuts import Cut, list_cuts, resolve
-from headstart.extractors.engine import TensorFlowEngine
+from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.keras_graph import KerasGraph, read_graph
 from headstart.extractors.sources.files import load_model
 from headstart.extractors.sources.freezing import freeze_model

@@ -5,7 +5,7 @@ import pytest
 
 from conftest import keras, network
 from headstart.extractors.cuts import list_cuts, resolve
-from headstart.extractors.engine import TensorFlowEngine
+from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.trunk import build_trunk
 

@@ -16,10 +16,9 @@ from conftest import keras, network
 from headstart.errors import HeadError, ParityError
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.heads import attaching
-from headstart.heads.dense_stack import DenseStack, Standardisation
 from headstart.heads.kinds import Part
+from headstart.heads.standardising import Standardisation, one_thread_a_core
 from headstart.storage.artifacts import ArtifactStore
-from headstart.storage.manifest import split_of
 
 TOLERANCE = 1e-4
 
@@ -116,7 +115,11 @@ def test_folding_a_standardisation_changes_no_result():
     x = rng.normal(50, 7, (30, 5))
     x[:, 2] = 4.0  # constant
     kernel, bias = rng.normal(size=(5, 3)), rng.normal(size=3)
-    scale = Standardisation.of(x)
+    part = Part(x.astype(np.float32), np.zeros(30, np.int64))
+    with one_thread_a_core() as pool:
+        scale = Standardisation.of([part], pool)
+    np.testing.assert_allclose(scale.mean, x.mean(axis=0), rtol=1e-6)
+    assert scale.std[2] == 1
     folded_kernel, folded_bias = scale.fold(kernel, bias)
     expected = (x - scale.mean) / scale.std @ kernel + bias
     np.testing.assert_allclose(x @ folded_kernel + folded_bias, expected, atol=1e-4)
@@ -354,10 +357,3 @@ def test_a_head_stays_with_the_version_that_it_was_trained_on(ready, tmp_path):
     ready.backbones.add("net", tmp_path / "new.keras", preprocess="unit")
     assert ready.backbones.get("net").version == 2
     head.attach()  # parity with version 1's features
-
-
-def test_parts_add_up():
-    one = Part(np.zeros((2, 3), np.float32), np.array([0, 1]))
-    assert len(one + one) == 4
-    assert split_of("00" * 32) in ("train", "validation", "test")
-    assert isinstance(DenseStack, type)

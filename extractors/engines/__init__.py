@@ -1,0 +1,1 @@
+"""Engines: what runs a trunk; each is checked against TensorFlow before it may."""

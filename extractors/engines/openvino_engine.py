@@ -1,0 +1,227 @@
+"""OpenVINO: the fastest engine on the CPUs we know; the extra `cpu`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import queue
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.extractors.affine import Affine
+from headstart.extractors.batches import Batch
+from headstart.extractors.engines.interface import in_order, refuse_unknown_rows
+from headstart.extractors.runtime import cores
+
+NAMES = {"float32": "f32", "bfloat16": "bf16"}
+"""What OpenVINO calls the precisions."""
+
+
+def is_installed() -> bool:
+    return importlib.util.find_spec("openvino") is not None
+
+
+def version() -> str:
+    return importlib.metadata.version("openvino")
+
+
+@cache
+def processor() -> str:
+    """The processor and what it can do: features were checked on this one."""
+    core = _core()
+    abilities = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    return f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}: {', '.join(abilities)}"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a trunk: its name in the graph, and of one sample shape and dtype."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What goes into a trunk and what comes out.
+
+    Attributes:
+        names: the backbone's names of the inputs.
+        inputs: the inputs, in that order.
+        outputs: one a cut.
+        limits: for inputs that are row numbers of a table, how many rows it has.
+    """
+
+    names: tuple[str, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    limits: Mapping[str, int]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all sizes of a sample are known."""
+        return all(None not in tensor.shape for tensor in (*self.inputs, *self.outputs))
+
+
+def convert(function: Any, names: Sequence[str], limits: Mapping[str, int]) -> tuple[Any, Any]:
+    """A traced trunk as an OpenVINO model.
+
+    The graph goes over as a frozen `GraphDef`: a SavedModel's scopes break on real layer names, and
+    the converter that takes Python objects knows no loops (and reports its use to its makers).
+
+    Args:
+        function: a `ConcreteFunction`.
+        names: the backbone's names of its inputs, in order.
+        limits: see `Signature`.
+
+    Returns:
+        An `openvino.Model` and the `Signature`.
+
+    Raises:
+        Exception: of many kinds, if it cannot be converted.
+    """
+    from tensorflow.python.framework.convert_to_constants import (  # no public face
+        convert_variables_to_constants_v2,
+    )
+
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    signature = Signature(
+        tuple(names), _tensors(frozen.inputs), _tensors(frozen.outputs), dict(limits)
+    )
+    if len(frozen.inputs) != len(names):
+        raise ValueError("it keeps something besides variables")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "frozen.pb"
+        file.write_bytes(frozen.graph.as_graph_def().SerializeToString())
+        return _core().read_model(file), signature
+
+
+def with_arithmetic(model: Any, arithmetic: Affine) -> None:
+    """Let a model of one image input take uint8 pixels, and do this arithmetic first."""
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NHWC"))
+    first = steps.input().preprocess().convert_element_type(openvino.Type.f32)
+    if arithmetic.is_reversed:
+        first.reverse_channels()
+    first.mean((-arithmetic.offset / arithmetic.scale).tolist())
+    first.scale((1 / arithmetic.scale).tolist())
+    steps.build()
+
+
+def compile_model(model: Any, signature: Signature, precision: str, call_size: int) -> Any:
+    """A compiled model; calls are of exactly `call_size` samples where all sizes are known."""
+    if signature.is_fixed:
+        shapes = {t.name: [call_size, *(s or 0 for s in t.shape)] for t in signature.inputs}
+        model.reshape(shapes)
+    return _core().compile_model(model, "CPU", _settings(precision))
+
+
+def load_compiled(content: bytes, precision: str) -> Any:
+    """A compiled model from what its `export_model` gave."""
+    return _core().import_model(content, "CPU", _settings(precision))
+
+
+class OpenVINOEngine:
+    """A compiled trunk.
+
+    Args:
+        compiled: the compiled model.
+        signature: what goes in and comes out.
+        precision: of the arithmetic.
+        call_size: samples a call; the last call is filled up where sizes are fixed.
+    """
+
+    name = "openvino"
+
+    def __init__(self, compiled: Any, signature: Signature, precision: str, call_size: int) -> None:
+        self.precision = precision
+        self.call_size = call_size
+        self.lanes = cores()
+        self._compiled = compiled
+        self._signature = signature
+        self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.lanes):
+            self._free.put(compiled.create_infer_request())
+        self._inputs = [compiled.input(t.name) for t in signature.inputs]
+        self._outputs = [compiled.output(t.name) for t in signature.outputs]
+
+    def run(self, batch: Batch) -> list[np.ndarray]:
+        arrays = [np.ascontiguousarray(a) for a in in_order(batch, self._signature.names)]
+        self._check(arrays)
+        count = len(arrays[0])
+        found: list[list[np.ndarray]] = []
+        with self._request() as request:
+            for start in range(0, count, self.call_size):
+                part = [array[start : start + self.call_size] for array in arrays]
+                found.append(self._call(request, part))
+        return [
+            np.concatenate(parts).astype(tensor.dtype, copy=False)
+            for parts, tensor in zip(zip(*found, strict=True), self._signature.outputs, strict=True)
+        ]
+
+    def _call(self, request: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        count = len(arrays[0])
+        if self._signature.is_fixed and count < self.call_size:
+            fill = self.call_size - count
+            arrays = [np.concatenate([a, np.repeat(a[-1:], fill, axis=0)]) for a in arrays]
+        given = dict(zip(self._inputs, arrays, strict=True))
+        results = request.infer(given, share_inputs=True, share_outputs=True)
+        return [np.array(results[output][:count]) for output in self._outputs]
+
+    def _check(self, arrays: Sequence[np.ndarray]) -> None:
+        signature = self._signature
+        refuse_unknown_rows(signature.names, arrays, signature.limits)
+        for name, array, port in zip(signature.names, arrays, self._inputs, strict=True):
+            wanted = port.get_element_type().to_dtype()
+            shape = signature.inputs[signature.names.index(name)].shape
+            fits = array.ndim == len(shape) + 1 and all(
+                want in (None, have) for want, have in zip(shape, array.shape[1:], strict=False)
+            )
+            if array.dtype != wanted or not fits:
+                raise ValueError(
+                    f"the input {name} takes {wanted} of shape {shape}, received {array.dtype} of "
+                    f"shape {array.shape[1:]}"
+                )
+
+    @contextmanager
+    def _request(self) -> Iterator[Any]:
+        request = self._free.get()
+        try:
+            yield request
+        finally:
+            self._free.put(request)
+
+
+@cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+def _settings(precision: str) -> dict[str, Any]:
+    """One stream a core, each of one thread: whoever calls `run` lends it a core."""
+    return {
+        "INFERENCE_PRECISION_HINT": NAMES[precision],
+        "NUM_STREAMS": cores(),
+        "INFERENCE_NUM_THREADS": cores(),
+    }
+
+
+def _tensors(tensors: Sequence[Any]) -> tuple[Tensor, ...]:
+    return tuple(
+        Tensor(t.name, tuple(t.shape[1:].as_list()), t.dtype.as_numpy_dtype.__name__)
+        for t in tensors
+    )

@@ -1,0 +1,38 @@
+"""How far an engine's features are from those of TensorFlow in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+TOLERANCES = {"float32": 1e-4, "bfloat16": 0.2}
+"""Largest relative error, by precision. bfloat16 keeps 8 bits of a number, and the errors of some
+fifty layers add up: EfficientNet-Lite0 with ImageNet's weights comes to 0.1 in OpenVINO and in
+TensorFlow alike, ResNet50 to 0.003. What that costs in accuracy is in docs/benchmarks.md."""
+
+
+def relative_error(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+    """The largest relative L2 error of a row, over all cuts; infinite where shapes differ.
+
+    Rows that are not finite in the reference say nothing. A row is compared on the scale of the
+    average row, where it is smaller than that: an image of nothing gives features near zero.
+
+    Args:
+        found: one array (n, *feature shape) a cut.
+        expected: the reference's.
+    """
+    return max(map(_error, found, expected), default=0.0)
+
+
+def _error(found: np.ndarray, expected: np.ndarray) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    wide = expected.astype(np.float64).reshape(len(expected), -1)
+    off = np.linalg.norm(found.reshape(wide.shape) - wide, axis=1)
+    sizes = np.linalg.norm(wide, axis=1)
+    off, sizes = off[np.isfinite(sizes)], sizes[np.isfinite(sizes)]
+    if not len(sizes):
+        return float("inf")
+    error = off / np.maximum(sizes, max(float(sizes.mean()), 1e-30))
+    return float(error.max()) if np.isfinite(error).all() else float("inf")

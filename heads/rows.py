@@ -1,0 +1,56 @@
+"""Features in memory, or on disk where they are too large for it: both are sliced alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from headstart.heads.dense_stack import flat
+from headstart.storage.views import FeatureView
+
+SHARE = 0.5
+"""Of the memory that is free: what features may take."""
+
+
+class StoredRows:
+    """Rows of a view, read when they are sliced.
+
+    Attributes:
+        shape: (rows, width).
+    """
+
+    def __init__(self, view: FeatureView) -> None:
+        self._view = view
+        self.shape = (len(view), int(np.prod(view.shape[1:], dtype=np.int64)))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Some rows, (n, width), float32."""
+        return flat(self._view[rows]).astype(np.float32, copy=False)
+
+
+Rows = np.ndarray | StoredRows
+"""Features (n, width), float32."""
+
+
+def rows_of(view: FeatureView, room: float | None = None) -> Rows:
+    """A view's rows: in memory if they fit into `room` bytes, by default half of what is free."""
+    stored = StoredRows(view)
+    size = 4 * stored.shape[0] * stored.shape[1]
+    return stored[:] if size <= (SHARE * free_memory() if room is None else room) else stored
+
+
+def free_memory() -> int:
+    """Bytes that can be used without swapping; of the whole machine where that is not told."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name == "MemAvailable":
+                return 1024 * int(value.split()[0])
+    except OSError:
+        pass  # no Linux
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
