@@ -1,10 +1,10 @@
-"""One comparison: seconds of the plain way and of ours, and how they are shown."""
+"""One comparison: seconds of the plain way and of ours, and how tables of them are shown."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -24,10 +24,30 @@ class Row:
     def cells(self) -> tuple[str, str, str, str]:
         return (
             self.what,
-            _spread(self.plain, self.times),
-            _spread(self.ours),
+            spread(self.plain, self.times),
+            spread(self.ours),
             f"{self.ratio:.2f}x",
         )
+
+
+COMPARED = ("what", ">plain", ">headstart", ">ratio")
+"""Columns of a table of `Row`s."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of the report: columns as `headstart.cli.output.table` takes them."""
+
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def to_markdown(self) -> str:
+        names = [column.lstrip(">=~") for column in self.columns]
+        rules = ["--:" if column.startswith(">") else "---" for column in self.columns]
+        lines = [f"| {' | '.join(cells)} |" for cells in (names, rules, *self.rows)]
+        return "\n".join([f"## {self.title}", "", self.note, "", *lines, ""])
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -37,8 +57,13 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _spread(seconds: list[float], times: int = 1) -> str:
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def spread(seconds: Sequence[float], times: int = 1) -> str:
+    """Median, with smallest and largest behind it."""
     middle = times * statistics.median(seconds)
     if len(seconds) == 1:
         return f"{middle:,.2f} s"
-    return f"{middle:,.2f} s ({times * min(seconds):.2f} to {times * max(seconds):.2f})"
+    return f"{middle:,.2f} s ({times * min(seconds):,.2f} to {times * max(seconds):,.2f})"

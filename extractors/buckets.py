@@ -36,13 +36,17 @@ class Buckets:
 
     @staticmethod
     def of(pipeline: Preprocessing, engine: Engine) -> Buckets | None:
-        """For a pipeline that gives a mask; None for the others."""
-        steps = pipeline.steps
-        if not steps or steps[-1]["step"] != "tokenize":
+        """For a pipeline that gives tokens and a mask; None for the others."""
+        if not pipeline.steps:
             return None
-        outputs = steps[-1]["outputs"]
-        mask = next((name for name, part in outputs.items() if part == "mask"), None)
-        return Buckets(engine, mask) if mask is not None and len(outputs) > 1 else None
+        last = pipeline.steps[-1]
+        if last["step"] == "tokenize":
+            mask = next((name for name, part in last["outputs"].items() if part == "mask"), None)
+            return Buckets(engine, mask) if mask and len(last["outputs"]) > 1 else None
+        if last["step"] == "kerashub":
+            mask = next((name for name in last["inputs"] if "mask" in name), None)
+            return Buckets(engine, mask) if mask and len(last["inputs"]) > 1 else None
+        return None
 
     def run(self, batch: Batch) -> list[np.ndarray]:
         """Features of a batch, rows in the batch's order."""

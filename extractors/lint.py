@@ -22,6 +22,7 @@ from headstart.extractors.pipelines import MODES
 from headstart.extractors.pooling import MASKED
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras
+from headstart.extractors.steps.images import DECODERS
 from headstart.registry.entities import Backbone
 
 FAMILIES: dict[str, tuple[set[str], str]] = {
@@ -63,7 +64,7 @@ def lint_pipeline(graph: Graph, pipeline: Preprocessing, *, is_given: bool) -> l
         pipeline: its preprocessing.
         is_given: whether somebody said so, rather than that it was guessed.
     """
-    if not any(step["step"] == "decode_image" for step in pipeline.steps):
+    if not any(step["step"] in DECODERS for step in pipeline.steps):
         return []
     arriving = _arriving(graph, pipeline)
     guess = [] if is_given else [GUESSED]
@@ -151,7 +152,7 @@ def lint_batch(arriving: Arriving | None, pipeline: Preprocessing, batch: Batch)
         return []
     values = batch * np.asarray(arriving.scale) + np.asarray(arriving.offset)
     largest = float(np.abs(values).max())
-    declared = any(step["step"] == "decode_image" for step in pipeline.steps)
+    declared = any(step["step"] in DECODERS for step in pipeline.steps)
     if 0 < largest < DARKEST:
         return [
             f"the largest value that reaches the first weights is {largest:.2g}: the samples seem "

@@ -21,6 +21,7 @@ import numpy as np
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
 from headstart.extractors.batches import Batch, Prepared, arrays
 from headstart.extractors.steps import STEPS
+from headstart.extractors.steps.images import DECODERS, decode_and_resize
 from headstart.extractors.steps.texts import tokenizer_json
 from headstart.registry.names import nearest
 from headstart.storage.keys import fingerprint
@@ -104,7 +105,7 @@ class Preprocessing:
         size: tuple[int, ...] | None = None
         channels = None
         for step in self.steps:
-            if step["step"] == "decode_image":
+            if step["step"] in DECODERS:
                 channels = step["channels"]
             if step["step"] == "resize":
                 size = (step["height"], step["width"])
@@ -121,7 +122,7 @@ class Preprocessing:
     @cached_property
     def arithmetic(self) -> Steps:
         """The steps at the end that scale pixels to float32: the same for one and for many."""
-        if self.inputs or not self.steps or self.steps[0]["step"] != "decode_image":
+        if self.inputs or not self.steps or self.steps[0]["step"] not in DECODERS:
             return ()
         number = len(self.steps)
         while _is_arithmetic(self.steps[number - 1]):
@@ -176,7 +177,16 @@ class Preprocessing:
 
     @cached_property
     def _runners(self) -> dict[str, list[Callable[[Any], Any]]]:
-        return {name: [self._runner(s) for s in steps] for name, steps in self.chains.items()}
+        return {name: self._runners_of(steps) for name, steps in self.chains.items()}
+
+    def _runners_of(self, steps: Steps) -> list[Callable[[Any], Any]]:
+        names = [step["step"] for step in steps] or [""]
+        for number in (2, 3):
+            between = ["centre_crop"] * (number - 2)
+            if names[0] in DECODERS and names[1:number] == [*between, "resize"]:
+                first = decode_and_resize(steps[:number])
+                return [first, *(self._runner(step) for step in steps[number:])]
+        return [self._runner(step) for step in steps]
 
     @property
     def chains(self) -> Mapping[str, Steps]:

@@ -30,7 +30,8 @@ class Linear:
     Attributes:
         strengths: candidates for C, the inverse of the L2 penalty on standardised features, as in
             scikit-learn's `LogisticRegression`; the one with the lowest log loss on the
-            validation split is fitted again on train and validation together.
+            validation split is fitted again on train and validation together. Without a
+            validation split the only one, or 1.
         iterations: at most so many steps of L-BFGS a fit.
     """
 
@@ -56,10 +57,11 @@ class Linear:
         problem = Logistic([train], classes, scale, pool)
         curvature = Curvature.of([train], scale, seed)
         path, best = [], problem.start()
-        strength = 1.0
+        strength = self.strengths[0] if len(self.strengths) == 1 else 1.0
         if len(validation):
-            path = self._search(problem, curvature, validation)
-            strength, _, best = min(path, key=lambda step: step[1])
+            if len(self.strengths) > 1:
+                path = self._search(problem, curvature, validation)
+                strength, _, best = min(path, key=lambda step: step[1])
             everything = [train, validation]
             wider = Standardisation.of(everything, pool)
             weights, bias = scale.moved(best.weights, best.bias, wider)

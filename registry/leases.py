@@ -95,8 +95,7 @@ class Lease:
             self._take_over(connection)
             if not self._renew(connection):
                 raise _lost()
-            query = select(t.claims.c.digest).where(t.claims.c.feature_key.in_(keys))
-            taken = set(connection.execute(query).scalars())
+            taken = self._taken_by_others(connection, keys)
             chosen = tuple(islice((d for d in wanted if d not in taken), limit))
             rows = [
                 {"feature_key": key, "digest": digest, "lease": self.token}
@@ -106,6 +105,16 @@ class Lease:
             if rows:
                 connection.execute(insert(t.claims), rows)
         return Claimed(self.token, tuple(keys), chosen)
+
+    def _taken_by_others(self, connection: Connection, keys: Sequence[str]) -> set[str]:
+        """What the other leases have claimed; its own it does not ask for again."""
+        others = select(t.leases.c.token).where(t.leases.c.token != self.token)
+        tokens = connection.execute(others).scalars().all()
+        if not tokens:
+            return set()
+        claims = t.claims.c
+        query = select(claims.digest).where(claims.lease.in_(tokens), claims.feature_key.in_(keys))
+        return set(connection.execute(query).scalars())
 
     def give_back(self, claimed: Claimed) -> None:
         """Others may compute these now."""
@@ -165,7 +174,9 @@ def give_back(connection: Connection, claimed: Claimed) -> None:
     for start in range(0, len(claimed.digests), AT_ONCE):
         part = claimed.digests[start : start + AT_ONCE]
         statement = delete(t.claims).where(
-            claims.lease == claimed.lease,
+            # Joined with nothing, so that no index on leases is used: SQLite would go through all
+            # claims of the lease for each part.
+            claims.lease.concat("") == claimed.lease,
             claims.feature_key.in_(claimed.keys),
             claims.digest.in_(part),
         )

@@ -103,7 +103,7 @@ class Manifest:
                         f"{path} has manifest version {head['version']}; this code reads {VERSION}",
                         hint="Upgrade headstart.",
                     )
-                samples = tuple(_to_sample(json.loads(line)) for line in lines)
+                samples = tuple(_to_sample(json.loads(line.decode())) for line in lines)
         except FileNotFoundError:
             raise DatasetError(f"the manifest {path} is missing", hint=hint) from None
         except (KeyError, TypeError, ValueError) as error:

@@ -29,10 +29,9 @@ def _error(found: np.ndarray, expected: np.ndarray) -> float:
     if found.shape != expected.shape:
         return float("inf")
     wide = expected.astype(np.float64).reshape(len(expected), -1)
-    off = np.linalg.norm(found.reshape(wide.shape) - wide, axis=1)
-    sizes = np.linalg.norm(wide, axis=1)
-    off, sizes = off[np.isfinite(sizes)], sizes[np.isfinite(sizes)]
-    if not len(sizes):
+    counts = np.isfinite(wide).all(axis=1)
+    wide, given = wide[counts], found.reshape(wide.shape)[counts].astype(np.float64)
+    if not len(wide) or not np.isfinite(given).all():
         return float("inf")
-    error = off / np.maximum(sizes, max(float(sizes.mean()), 1e-30))
-    return float(error.max()) if np.isfinite(error).all() else float("inf")
+    off, sizes = np.linalg.norm(given - wide, axis=1), np.linalg.norm(wide, axis=1)
+    return float((off / np.maximum(sizes, max(float(sizes.mean()), 1e-30))).max())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from headstart.errors import SampleUnreadable, first_line
-from headstart.extractors.steps.kinds import StepKind, is_count, is_number, is_text_of
+from headstart.extractors.steps.kinds import Setting, StepKind, is_count, is_number, is_text_of
 
 DEFAULT_SIZE = 224
 CHANNEL_MEANS = {"torch": (0.485, 0.456, 0.406), "caffe": (103.939, 116.779, 123.68)}
@@ -21,7 +21,55 @@ METHODS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 def _decode_image(
     raw: Any, *, channels: int, background: Sequence[int], orientation: str
 ) -> np.ndarray:
-    """Image bytes, or an array of shape (height, width[, channels]), as uint8 pixels.
+    """Image bytes, or an array of shape (height, width[, channels]), as uint8 pixels."""
+    return _to_pixels(_open_image(raw, channels, background, orientation))
+
+
+def _decode_reduced(
+    raw: Any, *, channels: int, background: Sequence[int], orientation: str, side: int
+) -> np.ndarray:
+    """As `_decode_image`, but a large JPEG is decoded at a fraction of its size."""
+    return _to_pixels(_open_image(raw, channels, background, orientation, side))
+
+
+def decode_and_resize(steps: Sequence[dict[str, Any]]) -> Callable[[Any], np.ndarray]:
+    """The steps `decode_image`, `centre_crop` and `resize`, one after the other, as one function.
+
+    The same pixels, without an array made of the whole picture in between: that takes a third of
+    the time.
+    """
+    from PIL import Image
+
+    decode, *crops, resize = steps
+    least = decode.get("side")
+    size = (resize["width"], resize["height"])
+    method = Image.Resampling[resize["method"].upper()]
+
+    def run(raw: Any) -> np.ndarray:
+        image = _open_image(
+            raw, decode["channels"], decode["background"], decode["orientation"], least
+        )
+        for crop in crops:
+            image = image.crop(_centre(image.height, image.width, crop["fraction"]))
+        return _to_pixels(image if image.size == size else image.resize(size, method))
+
+    return run
+
+
+def _to_pixels(image: Any) -> np.ndarray:
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _open_image(
+    raw: Any,
+    channels: int,
+    background: Sequence[int],
+    orientation: str,
+    least: int | None = None,
+) -> Any:
+    """A picture of mode L or RGB; a JPEG at a half, a quarter or an eighth of its size where both
+    sides stay at least `least` pixels.
 
     The colours are those of `keras.utils.load_img`; transparent pixels, which it shows in
     whatever colour lies hidden beneath, are composited on `background`.
@@ -33,6 +81,8 @@ def _decode_image(
     else:
         try:
             image = Image.open(io.BytesIO(raw))
+            if least is not None:
+                image.draft(None, (least, least))
             image.load()
         except Exception as error:  # Pillow raises many kinds, struct.error among them
             raise SampleUnreadable(f"not a readable image ({first_line(error)})") from error
@@ -45,8 +95,7 @@ def _decode_image(
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         canvas = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(canvas, image.convert("RGBA"))
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    return pixels[..., None] if channels == 1 else pixels
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _image_from_array(array: np.ndarray, image_module: Any) -> Any:
@@ -64,10 +113,15 @@ def _image_from_array(array: np.ndarray, image_module: Any) -> Any:
 
 def _centre_crop(pixels: np.ndarray, *, fraction: float) -> np.ndarray:
     """The centre square whose side is `fraction` of the shorter side."""
-    height, width = pixels.shape[:2]
+    left, top, right, bottom = _centre(pixels.shape[0], pixels.shape[1], fraction)
+    return pixels[top:bottom, left:right]
+
+
+def _centre(height: int, width: int, fraction: float) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the centre square."""
     side = max(1, round(fraction * min(height, width)))
     top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
+    return left, top, left + side, top + side
 
 
 def _resize(pixels: np.ndarray, *, height: int, width: int, method: str) -> np.ndarray:
@@ -107,14 +161,29 @@ def _is_colour(value: Any) -> bool:
     )
 
 
+_DECODING: dict[str, Setting] = {
+    "channels": (3, "1 or 3", lambda v: v in (1, 3) and is_count(v)),
+    "background": ([255, 255, 255], "three numbers of 0 to 255", _is_colour),
+    "orientation": ("ignore", "ignore or exif", is_text_of("ignore", "exif")),
+}
+
+DECODERS = ("decode_image", "decode_reduced")
+
 STEPS = {
-    "decode_image": StepKind(
+    "decode_reduced": StepKind(
         version=1,
         settings={
-            "channels": (3, "1 or 3", lambda v: v in (1, 3) and is_count(v)),
-            "background": ([255, 255, 255], "three numbers of 0 to 255", _is_colour),
-            "orientation": ("ignore", "ignore or exif", is_text_of("ignore", "exif")),
+            **_DECODING,
+            "side": (2 * DEFAULT_SIZE, "a number of pixels", is_count),
         },
+        run=_decode_reduced,
+        words="decode the image to {channels} channel(s) of 0..255, a JPEG at 1/2, 1/4 or 1/8 of "
+        "its size where both sides stay at least {side}; transparency on colour {background}; EXIF "
+        "orientation: {orientation}",
+    ),
+    "decode_image": StepKind(
+        version=1,
+        settings=_DECODING,
         run=_decode_image,
         words="decode the image to {channels} channel(s) of 0..255; transparency on colour "
         "{background}; EXIF orientation: {orientation}",
