@@ -35,7 +35,7 @@ def section(folder: Path, repeats: int) -> Section:
         pipeline = workspace.pipeline(workspace.backbones.get(name))
         pixels = probe(pipeline, lambda s: Path(str(s.location)).read_bytes(), samples)
         rows.append((model.name, *_measure(workspace, name, pixels, repeats)))
-    workspace.backbones.add("bert", bert(folder))
+    workspace.backbones.add("bert", bert(folder), trust=True)
     rows.append(("BERT, 4 x 512", *_measure(workspace, "bert", tokens(8), repeats)))
     columns = [f">{engine} {precision}" for engine in ENGINES for precision in PRECISIONS]
     return Section(

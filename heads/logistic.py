@@ -34,6 +34,8 @@ MEMORY = 30
 GRAM_ROWS_PER_COLUMN = 3
 LARGEST_GRAM = 4096
 """Columns: above that the matrix costs more than it saves."""
+CERTAIN = 10.0
+"""Where the mean of 1 - sum(p^2) is below a tenth, the stop is asked for less of a gap."""
 SUFFICIENT = 1e-4
 """Armijo's constant."""
 
@@ -101,13 +103,15 @@ class Logistic:
         """Go down from `start` until the gap to the minimum is below `tolerance * objective`."""
         x = np.concatenate([start.weights, start.bias[None]])
         value, slope, spread = self._evaluate(x, penalty)
-        precondition = curvature.inverse(spread, penalty)
+        weight, precondition = spread, curvature.inverse(spread, penalty)
         memory: list[tuple[np.ndarray, np.ndarray]] = []
         gap, taken = np.inf, 0
         for taken in range(iterations + 1):
             step = -_two_loops(slope, memory, precondition)
             gap = -0.5 * float(np.vdot(step, slope))
-            if gap <= tolerance * value or taken == iterations:
+            # Where classes are told apart for nearly all rows, the estimate is far too small.
+            allowed = tolerance * value * min(1.0, CERTAIN * spread * self.classes)
+            if gap <= allowed or taken == iterations:
                 break
             found = self._search(x, value, slope, step, penalty)
             if found is None:
@@ -115,22 +119,24 @@ class Logistic:
                     break  # no step makes it smaller: that is all that the numbers can tell
                 memory.clear()
                 continue
-            new, new_value, new_slope = found
+            new, new_value, new_slope, spread = found
             memory = [*memory[1 - MEMORY :], (new - x, new_slope - slope)]
             x, value, slope = new, new_value, new_slope
+            if not weight / 2 < spread < weight * 2:
+                weight, precondition = spread, curvature.inverse(spread, penalty)
         return Solution(x[:-1], x[-1], value, gap, taken)
 
     def _search(
         self, x: np.ndarray, value: float, slope: np.ndarray, step: np.ndarray, penalty: float
-    ) -> tuple[np.ndarray, float, np.ndarray] | None:
+    ) -> tuple[np.ndarray, float, np.ndarray, float] | None:
         """The first of the step, a half, a quarter... that lowers the objective enough."""
         descent = float(np.vdot(slope, step))
         for halvings in range(12):
             length = 0.5**halvings
             new = x + length * step
-            new_value, new_slope, _ = self._evaluate(new, penalty)
+            new_value, new_slope, spread = self._evaluate(new, penalty)
             if new_value <= value + SUFFICIENT * length * descent:
-                return new, new_value, new_slope
+                return new, new_value, new_slope, spread
         return None
 
     def _evaluate(self, x: np.ndarray, penalty: float) -> tuple[float, np.ndarray, float]:
@@ -204,7 +210,7 @@ class Curvature:
 
     def inverse(self, weight: float, penalty: float) -> Any:
         """A function that solves for the approximate Hessian."""
-        weight = max(weight, 1e-3)
+        weight = max(weight, 1e-4)
         if self.gram is None:
             return lambda slope: slope / (weight + penalty)
         from scipy.linalg import cho_factor, cho_solve
@@ -236,6 +242,9 @@ def _two_loops(
         q -= share * turned
         kept.append((moved, turned, curvature, share))
     r = precondition(q)
+    if memory:  # its scale is that of the last step, as in Nocedal and Wright, equation 7.20
+        moved, turned = memory[-1]
+        r *= float(np.vdot(moved, turned)) / float(np.vdot(turned, precondition(turned)))
     for moved, turned, curvature, share in reversed(kept):
         r += moved * (share - float(np.vdot(turned, r)) / curvature)
     return r

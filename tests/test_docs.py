@@ -56,6 +56,22 @@ def test_the_python_of_the_readme_works(photos):
     assert (photos / "classifier.keras").exists()
 
 
+def test_the_commands_of_the_page_on_engines_work(ready, run):
+    (script,) = blocks("docs/engines.md", "bash")
+    engines = []
+    for line in script.strip().splitlines():
+        words = line.split("#")[0].split()[1:]
+        named = {"lite0": "net", "photos": "pics"}
+        ran = run(*(named.get(word, word) for word in words), "--json")
+        assert ran.code == 0, ran.err
+        engines.append((ran.json["engine"], ran.json["precision"], ran.json["computed"]))
+    assert engines == [
+        ("tensorflow", "float32", 36),
+        ("cache", "float32", 0),
+        ("tensorflow", "bfloat16", 36),
+    ]
+
+
 def test_the_first_commands_of_the_readme_are_exactly_two():
     first = blocks("README.md", "console")[0]
     assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == [

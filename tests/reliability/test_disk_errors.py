@@ -73,7 +73,7 @@ def count_operations(ws):
 
 
 @pytest.mark.parametrize("every", [STRIDE, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("code", [errno.ENOSPC, pytest.param(errno.EIO, marks=pytest.mark.slow)])
 def test_a_file_operation_that_fails_at_any_place_loses_nothing(job, code, every):
     ws, expected = job
     operations = count_operations(ws)
@@ -103,7 +103,9 @@ def test_a_file_operation_that_fails_at_any_place_loses_nothing(job, code, every
 
 
 @pytest.mark.parametrize("every", [STRIDE, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("message", ["database or disk is full", "disk I/O error"])
+@pytest.mark.parametrize(
+    "message", ["database or disk is full", pytest.param("disk I/O error", marks=pytest.mark.slow)]
+)
 def test_a_statement_that_fails_at_any_place_loses_nothing(job, message, every):
     ws, expected = job
     left = [0]

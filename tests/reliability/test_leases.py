@@ -216,7 +216,7 @@ def commands_on(zoo, name):
             "--commit-seconds", "0"]  # fmt: skip
 
 
-@pytest.mark.parametrize("killed", [0, 2])
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_four_processes_compute_each_sample_once(zoo, zygotes, model, tmp_path, killed):
     """Real processes on one dataset; the rows of those killed were committed before, once."""
     samples = 800
