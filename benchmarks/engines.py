@@ -20,7 +20,7 @@ from headstart.extractors.working import probe
 ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16")
 CALL = 16
-PROBE_SECONDS = 1.5
+PROBE_SECONDS = 1.0
 
 
 def section(folder: Path, repeats: int) -> Section:
@@ -72,7 +72,7 @@ def _measure(workspace: hs.Workspace, name: str, batch: Any, repeats: int) -> li
 
 
 def _speed(engine: Any, batch: Any) -> float:
-    """Samples a second over at least a second and a half."""
+    """Samples a second over at least a second."""
     count = batches.length(batch)
     batch = batches.take(batch, np.arange(2 * count) % count)
     done, seconds = 0, 0.0

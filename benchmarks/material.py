@@ -32,7 +32,7 @@ MODELS = (
     Model("MobileNetV2", "applications:MobileNetV2?weights=none", None, 512),
     Model("EfficientNetB0", "applications:EfficientNetB0?weights=none", None, 384),
     Model("ResNet50", "applications:ResNet50?weights=none", None, 192),
-    Model("VGG16", "applications:VGG16?weights=none", None, 64),
+    Model("VGG16", "applications:VGG16?weights=none", None, 48),
 )
 """lite0 has ImageNet's weights, the others random ones: there is no network to fetch them by."""
 
