@@ -51,20 +51,24 @@ def main() -> None:
         for section in _sections(Path(place), is_quick=is_quick):
             found.append(section)
             note(f"{section.title}: done after {time.monotonic() - started:,.0f} s")
+            if not is_quick:
+                _write(found)
     out = console()
     for section in found:
         out.print(table(section.title, section.columns, section.rows))
         out.print(f"[dim]{section.note}[/dim]\n")
-    if not is_quick:
-        report = HEAD.format(
-            when=datetime.date.today().isoformat(),
-            machine=platform.machine(),
-            cores=cores(),
-            processor=openvino_engine.processor(),
-            versions=", ".join(f"{name} {number}" for name, number in _versions().items()),
-        )
-        REPORT.write_text(report + "\n".join(one.to_markdown() for one in found), encoding="utf-8")
-        note(f"{REPORT} is written.")
+
+
+def _write(found: list[Section]) -> None:
+    """The report so far: an hour's work is not lost with its last row."""
+    head = HEAD.format(
+        when=datetime.date.today().isoformat(),
+        machine=platform.machine(),
+        cores=cores(),
+        processor=openvino_engine.processor(),
+        versions=", ".join(f"{name} {number}" for name, number in _versions().items()),
+    )
+    REPORT.write_text(head + "\n".join(one.to_markdown() for one in found), encoding="utf-8")
 
 
 def _sections(folder: Path, *, is_quick: bool) -> Iterator[Section]:

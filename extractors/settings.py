@@ -15,9 +15,6 @@ class Settings:
 
     Attributes:
         batch_size: samples a call of the trunk; found out in the first seconds without it.
-        precision: `float32`, or `bfloat16`: the trunk computes in half the bits, faster on
-            processors that have them. Features of one precision are never taken for the other's.
-        engine: `tensorflow`, `openvino`, or `auto`: the fastest that gives the same features.
         on_error: `fail` at the first sample that cannot be read, or `skip` and record it.
         commit_seconds: at the latest after so long, what was computed is committed.
         commit_bytes: and as soon as it is so large.
@@ -25,17 +22,20 @@ class Settings:
             None for what the feature set has, or as computed.
         compression: `none`, `gzip` or `blosc2`; None for what the feature set has, or none.
         lease_seconds: when this process is not heard of for so long, others take over.
+        precision: `float32`, or `bfloat16`: the trunk computes in half the bits, faster on
+            processors that have them. Features of one precision are never taken for the other's.
+        engine: `tensorflow`, `openvino`, or `auto`: the fastest that gives the same features.
     """
 
     batch_size: int | None = None
-    precision: str = "float32"
-    engine: str = "auto"
     on_error: str = "fail"
     commit_seconds: float = 10.0
     commit_bytes: int = 32 << 20
     storage: str | None = None
     compression: str | None = None
     lease_seconds: float = 60.0
+    precision: str = "float32"
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:

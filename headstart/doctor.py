@@ -24,6 +24,7 @@ PACKAGES = (
     "scikit-learn",
 )
 EXTRAS = {
+    "openvino": "cpu",
     "keras-hub": "hub",
     "tokenizers": "text",
     "soundfile": "audio",
