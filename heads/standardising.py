@@ -13,8 +13,8 @@ from headstart.extractors.runtime import cores
 from headstart.heads.kinds import Part
 
 BLOCK_BYTES = 2 << 20
-"""Of rows that are worked on at once. Smaller blocks would stay in a core's own cache, and cost more
-in calls than that saves."""
+"""Of rows that are worked on at once. Smaller blocks would stay in a core's own cache, and cost
+more in calls than that saves."""
 
 
 @contextmanager
