@@ -242,9 +242,9 @@ def _two_loops(
         q -= share * turned
         kept.append((moved, turned, curvature, share))
     r = precondition(q)
-    if memory:  # its scale is that of the last step, as in Nocedal and Wright, equation 7.20
-        moved, turned = memory[-1]
-        r *= float(np.vdot(moved, turned)) / float(np.vdot(turned, precondition(turned)))
+    if kept:  # its scale is that of the last good step, Nocedal and Wright, equation 7.20
+        _, turned, curvature, _ = kept[0]
+        r *= curvature / float(np.vdot(turned, precondition(turned)))
     for moved, turned, curvature, share in reversed(kept):
         r += moved * (share - float(np.vdot(turned, r)) / curvature)
     return r
