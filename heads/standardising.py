@@ -24,6 +24,9 @@ def one_thread_a_core() -> Iterator[ThreadPoolExecutor]:
     The products' own threads wait for each other at these sizes: a matrix of ten columns is not
     worth sharing.
     """
+    import scipy.linalg  # has a BLAS of its own, and only what is loaded can be limited
+
+    assert scipy.linalg
     from threadpoolctl import threadpool_limits
 
     with ThreadPoolExecutor(cores()) as pool, threadpool_limits(1):
