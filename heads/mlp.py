@@ -70,20 +70,20 @@ class MLP:
     ) -> Fitted:
         scale = Standardisation.of([train], pool)
         rng = np.random.default_rng(seed)
-        network = _Network(self, train.features.shape[1], classes, rng, pool)
-        windows = _Windows(train, scale)
+        network = _Network(self, scale, classes, rng, pool)
+        windows = _Windows(train)
         history: dict[str, list[float]] = {"loss": []}
         best, best_loss, since = network.copy(), np.inf, 0
         for _ in range(self.epochs):
             losses = [
-                network.step(features, targets) * len(targets)
-                for features, targets in windows.batches(self.batch_size, rng)
+                network.step(features, targets, rows) * len(rows)
+                for features, targets, rows in windows.batches(self.batch_size, rng)
             ]
             history["loss"].append(sum(losses) / len(train))
             if not len(validation):
                 best = network.copy()
                 continue
-            loss, accuracy = _measure(network.stack(scale), validation)
+            loss, accuracy = _measure(network.stack(), validation)
             history.setdefault("val_loss", []).append(loss)
             history.setdefault("val_accuracy", []).append(accuracy)
             if loss < best_loss:
@@ -95,7 +95,7 @@ class MLP:
         network.restore(best)
         rounded = {name: [round(v, 5) for v in values] for name, values in history.items()}
         details = {"epochs": len(history["loss"]), "history": rounded}
-        return Fitted(network.stack(scale).layers, details)
+        return Fitted(network.stack().layers, details)
 
 
 class _Network:
@@ -107,33 +107,48 @@ class _Network:
     def __init__(
         self,
         kind: MLP,
-        width: int,
+        scale: Standardisation,
         classes: int,
         rng: np.random.Generator,
         pool: ThreadPoolExecutor,
     ) -> None:
         self._dropout = np.float32(kind.dropout)
-        self._sizes = [width, *kind.hidden, classes]
+        self._scale = scale
+        self._sizes = [len(scale.mean), *kind.hidden, classes]
         self._weights = np.zeros(sum((n + 1) * m for n, m in pairwise(self._sizes)), np.float32)
         for kernel, _ in self._layers(self._weights):
             limit = np.sqrt(6 / sum(kernel.shape))
             kernel[...] = rng.uniform(-limit, limit, kernel.shape)
-        self._adam = Adam(self._weights, kind.learning_rate)
+        middle = len(self._weights) // 2
+        self._adams = [
+            (share, Adam(self._weights[share], kind.learning_rate))
+            for share in (slice(0, middle), slice(middle, None))
+        ]
         self._halves = [_Half(self, one) for one in rng.spawn(2)]
         self._pool = pool
 
-    def step(self, x: np.ndarray, targets: np.ndarray) -> float:
-        """Train on a batch of standardised features; gives its mean loss before the step."""
-        size, (first, second) = len(targets), self._halves
+    def step(self, x: np.ndarray, targets: np.ndarray, rows: np.ndarray) -> float:
+        """Train on some rows of features; gives their mean loss before the step."""
+        size, (first, second) = len(rows), self._halves
         if size < SHARED_FROM:
-            loss = first.run(x, targets, size)
-        else:
-            middle = size // 2
-            other = self._pool.submit(second.run, x[middle:], targets[middle:], size)
-            loss = first.run(x[:middle], targets[:middle], size) + other.result()
-            first.gradient += second.gradient
-        self._adam.step(first.gradient)
+            loss = first.run(x, targets, rows, size)
+            for share, adam in self._adams:
+                adam.step(first.gradient[share])
+            return loss
+        early, late = rows[: size // 2], rows[size // 2 :]
+        other = self._pool.submit(second.run, x, targets, late, size)
+        loss = first.run(x, targets, early, size) + other.result()
+        moved = self._pool.submit(self._move, 1)
+        self._move(0)
+        moved.result()
         return loss
+
+    def _move(self, number: int) -> None:
+        """Half of the weights, by the gradients of both halves of a batch."""
+        share, adam = self._adams[number]
+        first, second = (half.gradient[share] for half in self._halves)
+        first += second
+        adam.step(first)
 
     def _layers(self, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Kernel and bias of each layer, as views of one vector."""
@@ -150,10 +165,10 @@ class _Network:
     def restore(self, weights: np.ndarray) -> None:
         self._weights[...] = weights
 
-    def stack(self, scale: Standardisation) -> DenseStack:
+    def stack(self) -> DenseStack:
         """The layers for features that are not standardised; its classes are numbers."""
         (kernel, bias), *others = self._layers(self._weights.copy())
-        pairs = [scale.fold(kernel, bias), *others]
+        pairs = [self._scale.fold(kernel, bias), *others]
         activations = ["relu"] * (len(pairs) - 1) + ["softmax"]
         layers = [Layer(*pair, name) for pair, name in zip(pairs, activations, strict=True)]
         return DenseStack(tuple(layers), tuple(range(self._sizes[-1])))
@@ -167,11 +182,19 @@ class _Half:
         self.gradient = np.zeros_like(network._weights)
         self._slopes = network._layers(self.gradient)
         self._dropout = network._dropout
+        self._mean = network._scale.mean.astype(np.float32)
+        self._inverse = (1 / network._scale.std).astype(np.float32)
         self._rng = rng
 
-    def run(self, x: np.ndarray, targets: np.ndarray, size: int) -> float:
-        """Fill `gradient`; gives the loss, both as their share of a batch of `size` samples."""
-        inputs, gates = [x], []
+    def run(self, x: np.ndarray, targets: np.ndarray, rows: np.ndarray, size: int) -> float:
+        """Fill `gradient` from some rows of the features.
+
+        Gives the loss; both are their share of the mean over a batch of `size` samples.
+        """
+        chosen, targets = x[rows], targets[rows]
+        chosen -= self._mean  # here, where they are in the core's cache
+        chosen *= self._inverse
+        inputs, gates = [chosen], []
         for kernel, bias in self._layers[:-1]:
             z = inputs[-1] @ kernel
             z += bias
@@ -197,27 +220,26 @@ class _Half:
 
 
 class _Windows:
-    """Standardised rows in a new order for every epoch."""
+    """Rows in a new order for every epoch."""
 
-    def __init__(self, part: Part, scale: Standardisation) -> None:
+    def __init__(self, part: Part) -> None:
         self._part = part
-        self._scale = scale
         rows = max(1, WINDOW_BYTES // (4 * part.features.shape[1]))
         self._spans = [(start, min(start + rows, len(part))) for start in range(0, len(part), rows)]
         self._only = self._read(*self._spans[0]) if len(self._spans) == 1 else None
 
     def batches(
         self, size: int, rng: np.random.Generator
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Features, targets, and which rows of them."""
         for number in rng.permutation(len(self._spans)):
             features, targets = self._only or self._read(*self._spans[number])
             order = rng.permutation(len(targets))
             for start in range(0, len(order), size):
-                rows = order[start : start + size]
-                yield features[rows], targets[rows]
+                yield features, targets, order[start : start + size]
 
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._scale.apply(self._part.features[start:stop]), self._part.targets[start:stop]
+        return self._part.features[start:stop], self._part.targets[start:stop]
 
 
 def _softmax_loss(logits: np.ndarray, targets: np.ndarray, size: int) -> float:
