@@ -1,5 +1,7 @@
 """Everything against the plain way, both measured in one run on the same work.
 
+Each section has a process of its own, so that none finds what another left in TensorFlow.
+
 `make bench` prints the tables and writes docs/benchmarks.md; `make bench-quick` runs less of the
 same and writes nothing. Seconds are of this machine and this moment; ratios are what counts.
 """
@@ -7,12 +9,14 @@ same and writes nothing. Seconds are of this machine and this moment; ratios are
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
+import json
 import platform
-import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import end_to_end
@@ -40,23 +44,40 @@ where no network is at hand, which changes no time.
 
 
 def main() -> None:
-    """Run all sections."""
+    """Run all sections, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of the same, in minutes")
-    is_quick = parser.parse_args().quick
-    keras()
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these")
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.into is not None:
+        (name,) = arguments.sections
+        with tempfile.TemporaryDirectory() as folder:
+            keras()
+            section = SECTIONS[name](Path(folder), is_quick=arguments.quick)
+        arguments.into.write_text(json.dumps(dataclasses.asdict(section)), encoding="utf-8")
+        return
+    names = arguments.sections or [name for name in SECTIONS if name not in LONG * arguments.quick]
     found: list[Section] = []
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
-        for section in _sections(Path(place), is_quick=is_quick):
-            found.append(section)
-            note(f"{section.title}: done after {time.monotonic() - started:,.0f} s")
-            if not is_quick:
-                _write(found)
+    for name in names:
+        found.append(_apart(name, is_quick=arguments.quick))
+        note(f"{found[-1].title}: done after {time.monotonic() - started:,.0f} s")
+        if not arguments.quick and not arguments.sections:
+            _write(found)
     out = console()
     for section in found:
         out.print(table(section.title, section.columns, section.rows))
         out.print(f"[dim]{section.note}[/dim]\n")
+
+
+def _apart(name: str, *, is_quick: bool) -> Section:
+    """One section, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        into = Path(folder) / "section.json"
+        command = [sys.executable, __file__, name, "--into", str(into)]
+        subprocess.run([*command, *["--quick"] * is_quick], check=True)
+        return Section(**json.loads(into.read_text(encoding="utf-8")))
 
 
 def _write(found: list[Section]) -> None:
@@ -71,26 +92,47 @@ def _write(found: list[Section]) -> None:
     REPORT.write_text(head + "\n".join(one.to_markdown() for one in found), encoding="utf-8")
 
 
-def _sections(folder: Path, *, is_quick: bool) -> Iterator[Section]:
-    repeats = 1 if is_quick else 3
-    yield engines.section(_new(folder), repeats)
-    yield end_to_end.section(_new(folder), repeats, 0.15 if is_quick else 1.0)
-    yield light_heads.section(_new(folder), repeats, is_quick=is_quick)
-    yield whole_runs.starting(_new(folder), repeats)
-    yield whole_runs.growth(_new(folder), 50 if is_quick else 400)
-    if not is_quick:
-        rows = [row.cells() for row in store.rows(_new(folder))]
-        about = f"{whole_runs.overhead(_new(folder))} {store.index_figures()}"
-        yield Section("The store", about, COMPARED, rows)
+def _repeats(*, is_quick: bool) -> int:
+    return 1 if is_quick else 3
 
 
-def _new(folder: Path) -> Path:
-    """An empty folder; what the section before left is gone."""
-    for old in folder.iterdir():
-        shutil.rmtree(old)
-    made = folder / str(time.monotonic_ns())
-    made.mkdir()
-    return made
+def _engines(folder: Path, *, is_quick: bool) -> Section:
+    return engines.section(folder, _repeats(is_quick=is_quick))
+
+
+def _end_to_end(folder: Path, *, is_quick: bool) -> Section:
+    return end_to_end.section(folder, _repeats(is_quick=is_quick), 0.15 if is_quick else 1.0)
+
+
+def _heads(folder: Path, *, is_quick: bool) -> Section:
+    return light_heads.section(folder, _repeats(is_quick=is_quick), is_quick=is_quick)
+
+
+def _starting(folder: Path, *, is_quick: bool) -> Section:
+    return whole_runs.starting(folder, _repeats(is_quick=is_quick))
+
+
+def _growth(folder: Path, *, is_quick: bool) -> Section:
+    return whole_runs.growth(folder, 50 if is_quick else 400)
+
+
+def _store(folder: Path, *, is_quick: bool) -> Section:
+    assert not is_quick
+    rows = [row.cells() for row in store.rows(folder)]
+    about = f"{whole_runs.overhead(folder)} {store.index_figures()}"
+    return Section("The store", about, COMPARED, rows)
+
+
+SECTIONS = {
+    "engines": _engines,
+    "end-to-end": _end_to_end,
+    "heads": _heads,
+    "starting": _starting,
+    "growth": _growth,
+    "store": _store,
+}
+LONG = ["store"]
+"""Sections that a quick run leaves out."""
 
 
 def _versions() -> dict[str, str]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from headstart.errors import DatasetError
 from headstart.extractors.preprocessing import Preprocessing
-from headstart.extractors.runtime import keras, tensorflow
+from headstart.extractors.runtime import cores, keras, tensorflow
 from headstart.head import Head
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.linear import Linear
@@ -148,7 +148,8 @@ def write_emoji_csv(file: Path) -> Path:
 def measure_plain_epoch(workspace: Workspace, manifest: Manifest) -> float:
     """Seconds of one epoch of `model.fit` with the frozen backbone inside, on the train split.
 
-    Tracing and compiling are done before, on two batches, and are not counted.
+    Tracing and compiling are done before, on two batches, and are not counted. tf.data's autotuning
+    is off: its thread ends when its sleep does, after up to a minute, and `fit` waits for that.
     """
     tf, k = tensorflow(), keras()
     backbone = workspace.backbones.get("lite0")
@@ -167,7 +168,10 @@ def measure_plain_epoch(workspace: Workspace, manifest: Manifest) -> float:
     def batches(count: int) -> Any:
         paths = [str(sample.location) for sample in train[:count]]
         data = tf.data.Dataset.from_tensor_slices((paths, targets[:count]))
-        return data.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(32).prefetch(2)
+        data = data.map(decode, num_parallel_calls=2 * cores()).batch(32).prefetch(2)
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return data.with_options(options)
 
     model.fit(batches(64), epochs=1, shuffle=False, verbose=0)  # traces and compiles
     started = time.monotonic()

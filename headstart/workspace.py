@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from headstart.extractors import datasets as sources
 from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
-from headstart.extractors.engines.choosing import Chooser
+from headstart.extractors.engines.choosing import Chooser, Chosen
 from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.extraction import Extraction, keys_of
 from headstart.extractors.loading import SUFFIXES
@@ -26,6 +27,7 @@ from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.report import Report
 from headstart.extractors.runtime import versions
 from headstart.extractors.settings import Settings, check_precision
+from headstart.extractors.working import probe
 from headstart.registry import schema
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, Dataset, Run
@@ -129,6 +131,31 @@ class Workspace:
         skipped = {sample["id"] for sample in report.skipped_samples}
         view = cache.open_view(report.feature_key, manifest, report, skipped)
         return self._with_origin(view, entity, cuts[0], record)
+
+    def compile(
+        self, backbone: str, dataset: str, precision: str = "float32", engine: str = "auto"
+    ) -> Chosen:
+        """Find out which engine is to compute a backbone's features, and keep the compiled model.
+
+        The first extraction does this too; done before, no extraction loads TensorFlow.
+
+        Args:
+            backbone: `NAME[@CUT[,CUT…]]`.
+            dataset: its first samples are computed by each engine, and compared.
+            precision: `float32` or `bfloat16`.
+            engine: `auto`, `tensorflow`, `openvino`.
+
+        Raises:
+            BackboneError: the engine that was asked for is not installed, or cannot run this.
+        """
+        entity, cuts = self.resolve(backbone, precision)
+        record = self.datasets.get(dataset)
+        manifest = self.datasets.manifest(record)
+        read = sources.SampleReader(manifest, record.options).read
+        pipeline = self.pipeline(entity)
+        return self.chooser(entity).choose(
+            engine, precision, cuts, lambda: probe(pipeline, read, manifest.samples), sys.maxsize
+        )
 
     def features(self, backbone: str, dataset: str, precision: str = "float32") -> FeatureView:
         """The features of a dataset, from the cache only.

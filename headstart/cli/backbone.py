@@ -13,6 +13,7 @@ from headstart.cli.output import (
     Result,
     command,
     note,
+    precision_option,
     shape_text,
     size_text,
     table,
@@ -33,6 +34,11 @@ def register(cli: click.Group) -> None:
     samples = click.option("--samples", type=int, default=32, show_default=True)
     seed = click.option("--seed", type=int, default=0, show_default=True)
     command(group, "verify")(click.argument("name")(dataset(samples(seed(_verify)))))
+    command(group, "compile")(
+        click.argument("name", metavar="NAME[@CUT]")(
+            click.argument("dataset")(precision_option(_compile))
+        )
+    )
     command(group, "alias")(click.argument("alias")(click.argument("name")(_alias)))
     command(group, "tag")(
         click.argument("name")(click.argument("tags", nargs=-1, required=True)(_tag))
@@ -184,6 +190,19 @@ def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int)
         data,
         lambda out: out.print(table(None, ("", "check", ">difference"), rows)),
         failed="" if all(check.ok for check in checks) else f"backbone {name!r} is not verified",
+    )
+
+
+def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
+    """Convert and compile NAME now, checked on the first samples of DATASET, so that no extraction
+    has to load TensorFlow."""
+    chosen = call.open().compile(name, dataset, precision)
+    for warning in chosen.warnings:
+        note(f"warning: {warning}")
+    found = {"engine": chosen.engine.name, "engine_reason": chosen.why, "check": chosen.facts}
+    line = f"{name} in {precision}: {chosen.engine.name} ({chosen.why})"
+    return Result(
+        {"backbone": name, "precision": precision, **found}, lambda out: out.print(text(line))
     )
 
 

@@ -178,6 +178,23 @@ def _put(file, known):
     file.write_bytes(body + hashlib.sha256(body).digest())
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_compiled_ahead_no_extraction_loads_tensorflow(ready, run, openvino_wins, precision):
+    root = str(ready.config.root)
+    said = run("backbone", "compile", "net", "pics", "--precision", precision, "--json").json
+    assert said["engine"] == "openvino"
+    assert said["check"]["relative_error"] <= (1e-4 if precision == "float32" else 0.2)
+    code = (
+        "import sys, headstart as hs\n"
+        "from headstart.extractors.engines import choosing\n"
+        f"settings = hs.Settings(precision={precision!r})\n"
+        f"report = hs.open({root!r}).extract('net', 'pics', settings=settings).report\n"
+        "assert report.computed and report.engine == 'openvino', report\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_lint_looks_also_where_the_model_is_not_loaded(ws, tmp_path):
     image = keras.Input((12, 12, 3), name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
