@@ -8,13 +8,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from material import MODELS, Model, add, photographs
+from material import Model, add, photographs
 from timing import Section, median
 
 import headstart as hs
@@ -26,16 +26,17 @@ from headstart.extractors.working import probe
 PRECISIONS = ("float32", "bfloat16")
 
 
-def section(folder: Path, repeats: int, share: float) -> Section:
+def section(folder: Path, repeats: int, models: Sequence[Model], share: float) -> Section:
     """All models in both precisions.
 
     Args:
         folder: for the pictures and workspaces.
         repeats: of which the median is taken.
+        models: which.
         share: of the pictures.
     """
     rows: list[tuple[str, ...]] = []
-    for model in MODELS:
+    for model in models:
         rows += _Comparison(folder, model, max(32, int(model.pictures * share))).rows(repeats)
     return Section(
         "From JPEG files to stored features",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from material import MODELS, add, bert, photographs, tokens
+from material import Model, add, bert, photographs, tokens
 from timing import Section, timed
 
 import headstart as hs
@@ -23,14 +24,14 @@ CALL = 16
 PROBE_SECONDS = 1.0
 
 
-def section(folder: Path, repeats: int) -> Section:
+def section(folder: Path, repeats: int, models: Sequence[Model]) -> Section:
     """All backbones by all engines, the relative error against TensorFlow in float32 beside it."""
     workspace = hs.init(folder / "engines")
     photos = photographs(folder / "few", CALL)
     workspace.datasets.add("few", photos)
     samples = workspace.datasets.manifest("few").samples
     rows = []
-    for model in MODELS:
+    for model in models:
         name = add(workspace, model)
         pipeline = workspace.pipeline(workspace.backbones.get(name))
         pixels = probe(pipeline, lambda s: Path(str(s.location)).read_bytes(), samples)

@@ -44,7 +44,7 @@ def section(folder: Path, repeats: int, *, is_quick: bool) -> Section:
     notes: list[str] = []
     workspace = hs.init(folder / "heads")
     emoji(workspace, folder)
-    rows += [row.cells() for row in ten_heads(workspace)]
+    rows += [row.cells() for row in ten_heads(workspace, is_quick=is_quick)]
     view = workspace.extract("lite0", "emoji")
     train = view.split("train")
     classes = {label: number for number, label in enumerate(sorted(map(str, set(view.labels))))}
@@ -64,14 +64,14 @@ def section(folder: Path, repeats: int, *, is_quick: bool) -> Section:
     return Section("Heads", " ".join(notes), COMPARED, rows)
 
 
-def ten_heads(workspace: hs.Workspace) -> list[Row]:
+def ten_heads(workspace: hs.Workspace, *, is_quick: bool) -> list[Row]:
     """Ten heads of ten epochs in a process of its own, start-up and extraction included, with and
     without the conversion; one plain epoch is measured, the rest multiplied."""
     manifest = workspace.datasets.manifest("emoji")
     plain = [demo.measure_plain_epoch(workspace, manifest)]
     root = str(workspace.config.root)
     rows = []
-    for precision in ("float32", "bfloat16"):
+    for precision in ("bfloat16",) if is_quick else ("float32", "bfloat16"):
         command = (sys.executable, "-c", TEN_HEADS, root, precision)
         what = f"10 heads of 10 epochs on emoji, {precision}, plain: one epoch x 100"
         for state in ("all included", "compiled before"):

@@ -24,6 +24,7 @@ import engines
 import light_heads
 import store
 import whole_runs
+from material import MODELS, Model
 from timing import COMPARED, Section
 
 from headstart.cli.output import console, note, table
@@ -96,12 +97,17 @@ def _repeats(*, is_quick: bool) -> int:
     return 1 if is_quick else 3
 
 
+def _models(*, is_quick: bool) -> tuple[Model, ...]:
+    return tuple(model for model in MODELS if not is_quick or model.name in QUICK_MODELS)
+
+
 def _engines(folder: Path, *, is_quick: bool) -> Section:
-    return engines.section(folder, _repeats(is_quick=is_quick))
+    return engines.section(folder, _repeats(is_quick=is_quick), _models(is_quick=is_quick))
 
 
 def _end_to_end(folder: Path, *, is_quick: bool) -> Section:
-    return end_to_end.section(folder, _repeats(is_quick=is_quick), 0.15 if is_quick else 1.0)
+    repeats, models = _repeats(is_quick=is_quick), _models(is_quick=is_quick)
+    return end_to_end.section(folder, repeats, models, 0.25 if is_quick else 1.0)
 
 
 def _heads(folder: Path, *, is_quick: bool) -> Section:
@@ -131,6 +137,7 @@ SECTIONS = {
     "growth": _growth,
     "store": _store,
 }
+QUICK_MODELS = ("lite0",)
 LONG = ["store"]
 """Sections that a quick run leaves out."""
 
