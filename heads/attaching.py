@@ -23,21 +23,24 @@ def attach(trunk: Any, stack: DenseStack, name: str) -> Any:
     return model
 
 
-def check_parity(model: Any, inputs: Batch, expected: np.ndarray, tolerance: float) -> float:
-    """The largest difference between the model's probabilities and those of the cached path.
+def predict(model: Any, inputs: Batch) -> np.ndarray:
+    """Probabilities (n, classes) of preprocessed samples, or of those of each input by name."""
+    if isinstance(inputs, dict):
+        inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
+    return np.asarray(model.predict_on_batch(inputs))
+
+
+def check_parity(given: np.ndarray, expected: np.ndarray, tolerance: float) -> float:
+    """The largest difference between a model's probabilities and those of the cached path.
 
     Args:
-        model: the attached model.
-        inputs: preprocessed samples (n, *input shape), or those of each input by name.
+        given: of the attached model, (n, classes).
         expected: the head's probabilities on the cached features, (n, classes).
         tolerance: the largest difference allowed.
 
     Raises:
         ParityError: it is larger.
     """
-    if isinstance(inputs, dict):
-        inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
-    given = np.asarray(model.predict_on_batch(inputs))
     difference = float(np.abs(given - expected).max())
     if not difference <= tolerance:  # also catches NaN
         raise ParityError(

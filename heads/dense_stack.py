@@ -57,7 +57,7 @@ class DenseStack:
             raise HeadError(f"the head takes {self.width} features, received {x.shape[1]}")
         for layer in self.layers:
             x = x @ layer.kernel + layer.bias
-            x = _softmax(x) if layer.activation == "softmax" else np.maximum(x, 0)
+            x = softmax(x) if layer.activation == "softmax" else np.maximum(x, 0)
         return x
 
     def predict(self, features: np.ndarray) -> list[Label]:
@@ -118,6 +118,6 @@ def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
     return DenseStack(tuple(layers), tuple(classes))
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)

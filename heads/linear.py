@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -54,20 +54,24 @@ class Linear:
         self, train: Part, validation: Part, classes: int, seed: int, pool: ThreadPoolExecutor
     ) -> Fitted:
         scale = Standardisation.of([train], pool)
-        problem = Logistic([train], classes, scale, pool)
+        problem = Logistic([train], classes, scale, pool, self.iterations)
         curvature = Curvature.of([train], scale, seed)
         path, best, memory = [], problem.start(), Memory()
         strength = self.strengths[0] if len(self.strengths) == 1 else 1.0
         if len(validation):
             if len(self.strengths) > 1:
-                path = self._search(problem, curvature, validation, memory)
+                strengths = sorted(set(self.strengths))
+                solutions = _solve_path(problem, curvature, strengths, memory)
+                for strength, solution in zip(strengths, solutions, strict=True):
+                    loss = log_loss([validation], *scale.fold(solution.weights, solution.bias))
+                    path.append((strength, loss, solution))
                 strength, _, best = min(path, key=lambda step: step[1])
             everything = [train, validation]
             wider = Standardisation.of(everything, pool)
             weights, bias = scale.moved(best.weights, best.bias, wider)
             best = Solution(weights, bias, np.inf, np.inf, 0)
-            problem, scale = Logistic(everything, classes, wider, pool), wider
-        found = self._solve(problem, strength, best, curvature, TOLERANCE, memory)
+            problem, scale = Logistic(everything, classes, wider, pool, self.iterations), wider
+        found = _solve(problem, strength, best, curvature, TOLERANCE, memory)
         kernel, bias = scale.fold(found.weights, found.bias)
         details = {
             "strength": strength,
@@ -78,42 +82,44 @@ class Linear:
         }
         return Fitted((Layer(kernel, bias, "softmax"),), details)
 
-    def _search(
-        self, problem: Logistic, curvature: Curvature, validation: Part, memory: Memory
-    ) -> list[tuple[float, float, Solution]]:
-        """Strength, log loss on the validation split, and solution, from strong to weak penalty.
 
-        The minimum moves smoothly with the logarithm of the strength, so each fit starts where
-        the three before it point to, and with what they found out of the Hessian.
-        """
-        path: list[tuple[float, float, Solution]] = []
-        start = problem.start()
-        for strength in sorted(set(self.strengths)):
-            solution = self._solve(problem, strength, start, curvature, SEARCH_TOLERANCE, memory)
-            kernel, bias = problem.scale.fold(solution.weights, solution.bias)
-            path.append((strength, log_loss([validation], kernel, bias), solution))
-            start = _foreseen([solution for *_, solution in path[-3:]])
-        return path
+def _solve(
+    problem: Logistic,
+    strength: float,
+    start: Solution,
+    curvature: Curvature,
+    tolerance: float,
+    memory: Memory,
+) -> Solution:
+    # Two classes have one row of weights in scikit-learn and two here: twice the penalty.
+    penalty = (2.0 if problem.classes == 2 else 1.0) / (strength * problem.rows)
+    return problem.minimise(penalty, start, curvature, tolerance=tolerance, memory=memory)
 
-    def _solve(
-        self,
-        problem: Logistic,
-        strength: float,
-        start: Solution,
-        curvature: Curvature,
-        tolerance: float,
-        memory: Memory,
-    ) -> Solution:
-        # Two classes have one row of weights in scikit-learn and two here: twice the penalty.
-        penalty = (2.0 if problem.classes == 2 else 1.0) / (strength * problem.rows)
-        return problem.minimise(
-            penalty,
-            start,
-            curvature,
-            tolerance=tolerance,
-            iterations=self.iterations,
-            memory=memory,
-        )
+
+def fit_path(
+    train: Part, strengths: Sequence[float], classes: int, seed: int, pool: ThreadPoolExecutor
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Kernel and bias for raw features, for each strength in rising order.
+
+    The minimum moves smoothly with the logarithm of the strength, so each fit starts where the
+    three before it point to, and with what they found out of the Hessian.
+    """
+    scale = Standardisation.of([train], pool)
+    problem = Logistic([train], classes, scale, pool)
+    curvature = Curvature.of([train], scale, seed)
+    for solution in _solve_path(problem, curvature, strengths, Memory()):
+        yield scale.fold(solution.weights, solution.bias)
+
+
+def _solve_path(
+    problem: Logistic, curvature: Curvature, strengths: Sequence[float], memory: Memory
+) -> Iterator[Solution]:
+    path: list[Solution] = []
+    start = problem.start()
+    for strength in strengths:
+        path.append(_solve(problem, strength, start, curvature, SEARCH_TOLERANCE, memory))
+        yield path[-1]
+        start = _foreseen(path[-3:])
 
 
 def _foreseen(path: Sequence[Solution]) -> Solution:

@@ -69,12 +69,14 @@ class Logistic:
         classes: how many classes.
         scale: mean and standard deviation of the features.
         pool: threads for the blocks.
+        iterations: at most so many steps to a minimum.
     """
 
     parts: Sequence[Part]
     classes: int
     scale: Standardisation
     pool: ThreadPoolExecutor
+    iterations: int = 2000
     rows: int = field(init=False)
     width: int = field(init=False)
 
@@ -99,7 +101,6 @@ class Logistic:
         curvature: Curvature,
         *,
         tolerance: float,
-        iterations: int,
         memory: Memory | None = None,
     ) -> Solution:
         """Go down from `start` until the gap to the minimum is below `tolerance * objective`.
@@ -109,7 +110,6 @@ class Logistic:
             start: where to begin.
             curvature: of the features.
             tolerance: a share of the objective.
-            iterations: at most so many steps.
             memory: what a solution for another penalty left, changed in place.
         """
         memory = Memory() if memory is None else memory
@@ -118,12 +118,12 @@ class Logistic:
         value, slope, spread = self._evaluate(x, penalty)
         weight, precondition = spread, curvature.inverse(spread, penalty)
         gap, taken = np.inf, 0
-        for taken in range(iterations + 1):
+        for taken in range(self.iterations + 1):
             step = -memory.inverse_hessian_times(slope, precondition)
             gap = -0.5 * float(np.vdot(step, slope))
             # Where classes are told apart for nearly all rows, the estimate is far too small.
             allowed = tolerance * value * min(1.0, CERTAIN * spread * self.classes)
-            if gap <= allowed or taken == iterations:
+            if gap <= allowed or taken == self.iterations:
                 break
             found = self._search(x, value, slope, step, penalty)
             if found is None:

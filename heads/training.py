@@ -11,8 +11,9 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, stack_of
 from headstart.heads.kinds import HeadKind, Part
+from headstart.heads.labelled import check_labels
 from headstart.heads.rows import rows_of
-from headstart.storage.manifest import Label, sorted_labels
+from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
 
 PREDICTED_AT_ONCE = 4096
@@ -33,7 +34,7 @@ def train(view: FeatureView, kind: HeadKind, seed: int) -> Trained:
     Raises:
         HeadError: the labels or splits do not allow it; the message says which.
     """
-    classes = _classes(view)
+    classes = check_labels(view.samples)
     parts = {split: _part(view, split, classes) for split in ("train", "validation", "test")}
     _check(parts, classes)
     fitted = kind.fit(parts["train"], parts["validation"], len(classes), seed)
@@ -75,19 +76,6 @@ def evaluate(
         "log_loss": float(log_loss(targets, wide, labels=numbers)),
         "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
     }
-
-
-def _classes(view: FeatureView) -> list[Label]:
-    for sample in view.samples:
-        if sample.label is None:
-            raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
-    classes = sorted_labels(view.labels)
-    if len(classes) < 2:
-        raise HeadError(
-            f"the dataset has {len(classes)} class: {', '.join(map(repr, classes)) or 'none'}",
-            hint="A head needs two or more.",
-        )
-    return classes
 
 
 def _part(view: FeatureView, split: str, classes: list[Label]) -> Part:

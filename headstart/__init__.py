@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
+    from headstart.candidates import Trying
     from headstart.extractors.settings import Settings
     from headstart.head import Head
+    from headstart.heads.finetuning import FineTuning
     from headstart.heads.linear import Linear
     from headstart.heads.mlp import MLP
+    from headstart.heads.one_layer import SVM, Prototype, Ridge
     from headstart.storage.views import FeatureView
     from headstart.workspace import Workspace, init, open
 
@@ -34,11 +37,16 @@ if not Path(__file__).with_name("registry").exists():
 
 __all__ = [
     "MLP",
+    "SVM",
     "FeatureView",
+    "FineTuning",
     "Head",
     "HeadstartError",
     "Linear",
+    "Prototype",
+    "Ridge",
     "Settings",
+    "Trying",
     "Workspace",
     "__version__",
     "init",
@@ -48,10 +56,15 @@ __all__ = [
 # Imported at first use: `import headstart` and `headstart --help` must cost nothing.
 _HOMES = {
     "FeatureView": "headstart.storage.views",
+    "FineTuning": "headstart.heads.finetuning",
     "Head": "headstart.head",
     "Linear": "headstart.heads.linear",
     "MLP": "headstart.heads.mlp",
+    "Prototype": "headstart.heads.one_layer",
+    "Ridge": "headstart.heads.one_layer",
+    "SVM": "headstart.heads.one_layer",
     "Settings": "headstart.extractors.settings",
+    "Trying": "headstart.candidates",
     "Workspace": "headstart.workspace",
     "init": "headstart.workspace",
     "open": "headstart.workspace",

@@ -270,7 +270,8 @@ class Datasets:
             kind: `folder`, `csv` (any table) or `arrays`; by what the source is without it.
             progress: called with (files looked at, files in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
-                `id_column` of a table; `labels`, a file, for arrays.
+                `id_column`, `group_column` of a table; `labels`, a file, for arrays;
+                `group_pattern`, found in the ids, for all.
         """
         check_name(name, "dataset")
         path = Path(source).expanduser().absolute()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.errors import FeatureError, HeadError, SampleUnreadable, first_line
+from headstart.errors import FeatureError, HeadError, SampleUnreadable
 from headstart.extractors import datasets as sources
+from headstart.extractors.affine import Affine
 from headstart.extractors.batches import Batch, Prepared, length, stack
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.engines.interface import PRECISIONS
@@ -24,8 +25,11 @@ from headstart.storage.artifacts import Artifact
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
+from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
+    from headstart.finetuning import FineTuned
+    from headstart.heads.finetuning import FineTuning
     from headstart.workspace import Workspace
 
 SUFFIX = ".npz"
@@ -71,38 +75,96 @@ class Head:
         artifact = Artifact(self.record.artifact_digest, self.record.artifact_size)
         return DenseStack.read(self._workspace.artifacts.get(artifact, SUFFIX))
 
-    def attach(self, path: str | Path | None = None) -> Any:
+    def attach(self, path: str | Path | None = None, *, pixels: bool = False) -> Any:
         """One `keras.Model`: trunk (frozen) and head, from preprocessed input to probabilities.
 
         It is checked on real samples of the dataset that it was trained on: the probabilities
         must be those of the cached features within 1e-4 (0.25 for features in bfloat16: the model
-        computes in float32).
+        computes in float32). What is written is loaded again and checked likewise.
 
         Args:
-            path: where to save it (`.keras`); a `.json` beside it says what the classes are and
-                how inputs are preprocessed.
+            path: where to save it: `NAME.keras`, `NAME.onnx`, `NAME.tflite`, or a folder for a
+                SavedModel. `NAME.json` beside it says what the classes are and how inputs are
+                preprocessed, `NAME.md` is its model card.
+            pixels: do the arithmetic of the preprocessing inside, so that uint8 pixels go in.
 
         Raises:
             ParityError: the attached model gives other probabilities; nothing was saved.
+            HeadError: the name stands for no format, or its packages are not installed.
         """
-        return self.attach_checked(path)[0]
+        return self.attach_checked(path, pixels=pixels)[0]
 
-    def attach_checked(self, path: str | Path | None = None) -> tuple[Any, float]:
-        """As `attach`; also gives the largest difference that the check found."""
-        from headstart.heads.attaching import TOLERANCES, attach, check_parity
+    def attach_checked(
+        self, path: str | Path | None = None, *, pixels: bool = False
+    ) -> tuple[Any, float]:
+        """As `attach`; also gives the largest difference that the checks found."""
+        from headstart.heads.attaching import TOLERANCES, attach, check_parity, predict
+        from headstart.heads.exporting import format_of, with_pixels, write_checked
 
-        target = None if path is None else _checked_target(Path(path))
-        backbone, cut = self._origin()
+        target = None if path is None else Path(path)
+        if target is not None:
+            format_of(target)
+        backbone, cut = self.origin()
         stack = self.stack
         trunk = self._workspace.build_trunk(backbone, [cut])
         model = attach(trunk, stack, f"{backbone.name}_{self.record.name}".replace(".", "_"))
-        inputs, features = self._cached_samples(backbone)
-        difference = check_parity(
-            model, inputs, stack.predict_proba(features), TOLERANCES[cut.precision]
-        )
+        view = self._present()
+        raw, rows = self.cached_samples(backbone, view)
+        pipeline = self._workspace.pipeline(backbone)
+        inputs, expected = pipeline.finish(raw), stack.predict_proba(view[rows])
+
+        def compare(given: np.ndarray) -> float:
+            return check_parity(given, expected, TOLERANCES[cut.precision])
+
+        difference = compare(predict(model, inputs))
+        if pixels:
+            model, inputs = with_pixels(model, self._affine(backbone), raw.shape[1:]), raw
+            difference = max(difference, compare(predict(model, inputs)))
         if target is not None:
-            self._save(model, target, backbone)
+            difference = max(difference, write_checked(model, target, inputs, compare))
+            self.describe(target, backbone, difference, pixels=pixels)
         return model, difference
+
+    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (n, classes) and class numbers (n,) of the test split that it was judged
+        on, from the cache.
+
+        Raises:
+            HeadError: the dataset is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        workspace = self._workspace
+        dataset = workspace.datasets.get(self.record.dataset)
+        if dataset.digest != self.record.dataset_digest:
+            raise HeadError(
+                f"dataset {dataset.name!r} has changed since head {self.record.name!r} was trained",
+                hint="Train the head again.",
+            )
+        manifest = workspace.datasets.manifest(dataset)
+        view = workspace.cache().open_view(self.record.feature_key, manifest).split("test")
+        number = {label: place for place, label in enumerate(self.record.classes)}
+        targets = np.array([number[label] for label in view.labels if label is not None], np.int64)
+        return self.stack.predict_proba(view.to_numpy()), targets
+
+    def finetune(
+        self, start: str, path: str | Path | None = None, settings: FineTuning | None = None
+    ) -> FineTuned:
+        """Train the layers between two cuts together with the head, from cached features.
+
+        Args:
+            start: the cut whose features are cached and go in; all below it stays as it is.
+            path: where to save the whole model; see `attach`.
+            settings: how; the seed is the head's.
+
+        Raises:
+            BackboneError: the cut is no bottleneck below the head's own, or the backbone is a
+                frozen graph.
+            FeaturesMissing: its features have not been extracted.
+            ParityError: the whole model does not give what was trained; nothing was saved.
+        """
+        from headstart.finetuning import finetune
+
+        return finetune(self, self._workspace, start, path, settings)
 
     def predict(self, paths: Iterable[str | Path], on_error: str = "fail") -> list[Prediction]:
         """Class and probability of each sample, in order.
@@ -117,7 +179,7 @@ class Head:
         Raises:
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
         """
-        backbone, cut = self._origin()
+        backbone, cut = self.origin()
         stack = self.stack
         runner = _Runner(self._workspace, backbone, cut, self.record.feature_key, on_error)
         predictions = []
@@ -132,7 +194,7 @@ class Head:
                 predictions.append(Prediction(name, stack.classes[best], float(row[best])))
         return predictions
 
-    def _origin(self) -> tuple[Backbone, Cut]:
+    def origin(self) -> tuple[Backbone, Cut]:
         """The backbone and cut, found to be those that the head was trained on.
 
         Raises:
@@ -155,44 +217,74 @@ class Head:
             hint="Train the head again.",
         )
 
-    def _cached_samples(self, backbone: Backbone) -> tuple[Batch, np.ndarray]:
-        """Some real samples of the dataset, preprocessed, and their cached features."""
+    def _affine(self, backbone: Backbone) -> Affine:
+        """The arithmetic on pixels that ends the backbone's preprocessing."""
+        shapes = [tensor["shape"] for tensor in backbone.inputs]
+        if len(shapes) != 1 or len(shapes[0]) != 3:
+            raise HeadError(
+                f"backbone {backbone.label!r} does not take one image",
+                hint="Attach without pixels.",
+            )
+        pipeline = self._workspace.pipeline(backbone)
+        return Affine.of(pipeline.arithmetic, shapes[0][-1] or 3)
+
+    def _present(self) -> FeatureView:
+        """The cached features of the dataset that the head was trained on."""
         workspace = self._workspace
         dataset = workspace.datasets.get(self.record.dataset)
         manifest = workspace.datasets.manifest(dataset)
-        numbers, view = workspace.cache().open_present(self.record.feature_key, manifest.samples)
+        _, view = workspace.cache().open_present(self.record.feature_key, manifest.samples)
         if view is None:
             raise FeatureError(
                 f"no features of dataset {dataset.name!r} are left to check the head on",
                 hint="Run `headstart extract`.",
             )
-        spread = np.unique(np.linspace(0, len(numbers) - 1, PARITY_SAMPLES).astype(int))
-        read = sources.SampleReader(manifest, dataset.options).read
-        inputs = workspace.prepare(backbone, [view.samples[place] for place in spread], read)
-        return inputs, view[spread]
+        return view
 
-    def _save(self, model: Any, target: Path, backbone: Backbone) -> None:
-        partial = target.with_name(f".{target.stem}.partial.keras")
-        try:
-            model.save(partial)
-            partial.replace(target)
-        except OSError as error:
-            raise HeadError(f"cannot write {target}: {first_line(error)}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+    def cached_samples(self, backbone: Backbone, view: FeatureView) -> tuple[Batch, np.ndarray]:
+        """Some real samples of a view, decoded, and which rows of it they are."""
+        workspace = self._workspace
+        dataset = workspace.datasets.get(self.record.dataset)
+        manifest = workspace.datasets.manifest(dataset)
+        spread = np.unique(np.linspace(0, len(view) - 1, PARITY_SAMPLES).astype(int))
+        read = sources.SampleReader(manifest, dataset.options).read
+        decode = workspace.pipeline(backbone).pixels.prepare
+        return stack([decode(read(view.samples[row])) for row in spread]), spread
+
+    def describe(
+        self,
+        target: Path,
+        backbone: Backbone,
+        difference: float,
+        *,
+        pixels: bool = False,
+        record: HeadRecord | None = None,
+    ) -> None:
+        """Write what the model is beside it, for programs and for people."""
+        record = record or self.record
+        from headstart.heads.cards import model_card
+
+        pipeline = self._workspace.pipeline(backbone)
+        inside = pipeline.arithmetic if pixels else ()
         facts = {
-            "classes": list(self.record.classes),
+            "classes": list(record.classes),
             "preprocessing": backbone.preprocessing,
-            "backbone": self.record.backbone,
-            "cut": self.record.cut,
-            "head": f"{self.record.name}:{self.record.version}",
-            "feature_key": self.record.feature_key,
-            "metrics": self.record.metrics,
+            "inside_the_model": list(inside),
+            "backbone": record.backbone,
+            "cut": record.cut,
+            "head": f"{record.name}:{record.version}",
+            "feature_key": record.feature_key,
+            "metrics": record.metrics,
             "licence": backbone.licence,
-            "versions": self.record.versions,
+            "versions": record.versions,
         }
-        with written_aside(target.with_suffix(".json")) as file:
-            file.write(json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n")
+        text = {
+            ".json": json.dumps(facts, indent=2, ensure_ascii=False) + "\n",
+            ".md": model_card(record, backbone, difference, target.name),
+        }
+        for suffix, content in text.items():
+            with written_aside(target.with_suffix(suffix)) as file:
+                file.write(content.encode())
 
 
 class _Runner:
@@ -266,11 +358,3 @@ def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
             yield from (_Item(f"{path}[{row.number}]", rows.raw(row.number)) for row in rows)
         else:
             yield _Item(str(path), path.read_bytes())
-
-
-def _checked_target(path: Path) -> Path:
-    if path.suffix != ".keras":
-        raise HeadError(f"cannot save as {path}", hint="Give a name that ends in .keras.")
-    if not path.absolute().parent.is_dir():
-        raise HeadError(f"no folder {path.absolute().parent}", hint="Make it first.")
-    return path

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,12 @@ from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
 from headstart.store import Store
+
+if TYPE_CHECKING:
+    from headstart.candidates import Trying
+    from headstart.heads.crossing import Tried
+    from headstart.heads.ranking import Rank
+    from headstart.sweeping import Sweep
 
 
 def init(root: str | Path | None = None, database_url: str | None = None) -> Workspace:
@@ -174,6 +180,74 @@ class Workspace:
         (key,) = keys_of(entity, cuts[:1]).values()
         view = cache.open_view(key, self.datasets.manifest(record))
         return self._with_origin(view, entity, cuts[0], record)
+
+    def rank(
+        self,
+        dataset: str,
+        backbones: Sequence[str] = (),
+        *,
+        precision: str = "float32",
+        trying: Trying | None = None,
+        progress: Progress = silent,
+    ) -> list[Rank]:
+        """Which cached features suit a dataset, from the most accurate down.
+
+        Linear heads and nearest neighbours are tried on folds of the train and validation splits;
+        the test split is not looked at.
+
+        Args:
+            dataset: name of a dataset.
+            backbones: `NAME[@CUT[,CUT…]]` each; all whose features are cached without them.
+            precision: in what they were computed.
+            trying: on which folds.
+            progress: called with (cuts done, cuts in all).
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            HeadError: the labels do not allow it.
+        """
+        from headstart.ranking import rank
+
+        return rank(self, dataset, backbones, precision=precision, trying=trying, progress=progress)
+
+    def sweep(
+        self,
+        dataset: str,
+        backbones: Sequence[str] = (),
+        kinds: Sequence[Tried] = (),
+        *,
+        precision: str = "float32",
+        trying: Trying | None = None,
+        progress: Progress = silent,
+        jobs: int | None = None,
+    ) -> Sweep:
+        """Try many heads on folds of cached features; the result is kept as a run in SQL.
+
+        Args:
+            dataset: name of a dataset.
+            backbones: `NAME[@CUT[,CUT…]]` each; all whose features are cached without them.
+            kinds: `hs.Linear(strengths)`, each strength for itself; `hs.MLP(…)`, `hs.Ridge(…)`…
+            precision: in what the features were computed.
+            trying: on which folds.
+            progress: called with (heads fitted, heads in all).
+            jobs: processes; as many as there are cores without it.
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            HeadError: the labels do not allow it.
+        """
+        from headstart.sweeping import sweep
+
+        return sweep(
+            self,
+            dataset,
+            backbones,
+            kinds,
+            precision=precision,
+            trying=trying,
+            progress=progress,
+            jobs=jobs,
+        )
 
     def verify(
         self,

@@ -39,6 +39,7 @@ class Sample:
         split: `train`, `validation` or `test`.
         location: where the content is: a path, or a row of the arrays.
         stat: size, mtime in ns and inode when the digest was computed; empty for array rows.
+        group: what it belongs to: samples of one group stand in one split. None if on its own.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Sample:
     split: str
     location: str | int
     stat: tuple[int, ...] = ()
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Manifest:
         content = hashlib.sha256(b"headstart.manifest/1\0")
         for sample in self.samples:
             row = [sample.id, sample.digest, sample.label, sample.split]
+            row += [] if sample.group is None else [sample.group]
             content.update(canonical_json(row) + b"\n")
         return content.hexdigest()
 
@@ -122,7 +125,7 @@ def sorted_labels(labels: Iterable[Label | None]) -> list[Label]:
 
 
 def split_of(digest: str) -> str:
-    """The split of a sample by its content: 70 % train, 10 % validation, 20 % test.
+    """The split of a sample by its content, or its group: 70 % train, 10 % validation, 20 % test.
 
     It depends on nothing else, so adding samples moves none, and copies of one picture never
     stand on both sides.
@@ -162,6 +165,7 @@ def _to_json(sample: Sample) -> dict[str, Any]:
         "split": sample.split,
         "location": sample.location,
         "stat": list(sample.stat),
+        **({} if sample.group is None else {"group": sample.group}),
     }
 
 
@@ -174,4 +178,5 @@ def _to_sample(row: dict[str, Any]) -> Sample:
         sys.intern(row["split"]),
         row["location"],
         tuple(row["stat"]),
+        row.get("group"),
     )

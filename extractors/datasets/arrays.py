@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError, first_line
-from headstart.extractors.datasets.rows import checked_split, to_label
+from headstart.extractors.datasets.rows import Grouping, checked_split, placed, to_label
 from headstart.storage.keys import digest_of
-from headstart.storage.manifest import Sample, split_of
+from headstart.storage.manifest import Sample
 
 Options = Mapping[str, Any]
 ARRAY_SUFFIXES = {".npy", ".npz"}
@@ -67,13 +67,15 @@ def scan_arrays(source: Path, options: Options, stat: tuple[int, ...]) -> list[S
     if not len(values):
         raise DatasetError(f"{source} holds no rows")
     samples = []
+    grouping = Grouping(options)
     for row, value in enumerate(values):
         where = f"{source}, row {row}"
         digest = digest_of(to_raw(value))
         split = checked_split(str(arrays["splits"][row]), where) if "splits" in arrays else None
         id_ = str(arrays["ids"][row]) if "ids" in arrays else str(row)
         label = to_label(labels[row], where)
-        samples.append(Sample(id_, digest, label, split or split_of(digest), row, stat))
+        group = grouping.group_of(id_)
+        samples.append(placed(id_, digest, label, row, stat, split=split, group=group))
     return samples
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError
-from headstart.storage.manifest import SPLITS, Label
+from headstart.storage.manifest import SPLITS, Label, Sample, split_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,74 @@ class FileRow:
     path: Path
     label: Label | None
     split: str | None = None
+    group: str | None = None
+
+
+def placed(
+    id_: str,
+    digest: str,
+    label: Label | None,
+    location: str | int,
+    stat: tuple[int, ...],
+    *,
+    split: str | None,
+    group: str | None,
+) -> Sample:
+    """A sample in the split that its source says, or else in that of its group or content."""
+    found = split or split_of(digest if group is None else f"group {group}")
+    return Sample(id_, digest, label, found, location, stat, group)
+
+
+class Grouping:
+    """Finds the group of a sample in its id, by the option `group_pattern`.
+
+    Raises:
+        DatasetError: the pattern is no regular expression.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        pattern = options.get("group_pattern")
+        try:
+            self._pattern = None if pattern is None else re.compile(pattern)
+        except re.error as error:
+            raise DatasetError(
+                f"the group pattern {pattern!r} is no regular expression: {error}",
+                hint="Such as '([^_/]+)_[0-9]+', whose first brackets hold the group.",
+            ) from None
+
+    def group_of(self, id_: str) -> str | None:
+        """What the pattern's first brackets hold, or all that it matches.
+
+        Raises:
+            DatasetError: the pattern is not found.
+        """
+        if self._pattern is None:
+            return None
+        match = self._pattern.search(id_)
+        if match is None:
+            raise DatasetError(
+                f"the group pattern {self._pattern.pattern!r} is not in the id {id_!r}",
+                hint="Mend it; `headstart dataset add --id-column` says what ids are.",
+            )
+        return match[1] if self._pattern.groups else match[0]
+
+
+def check_groups(samples: Sequence[Sample], source: Path) -> None:
+    """See that no group stands in two splits.
+
+    Raises:
+        DatasetError: one does, as the source says so.
+    """
+    splits: dict[str, Sample] = {}
+    for sample in samples:
+        if sample.group is not None:
+            other = splits.setdefault(sample.group, sample)
+            if other.split != sample.split:
+                raise DatasetError(
+                    f"{source}: the group {sample.group!r} stands in two splits: {other.id!r} in "
+                    f"{other.split}, {sample.id!r} in {sample.split}",
+                    hint="Mend the split column, or leave it out.",
+                )
 
 
 def checked_split(value: str | None, where: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from headstart.extractors.datasets.arrays import (
     to_raw,
 )
 from headstart.extractors.datasets.folders import folder_rows
-from headstart.extractors.datasets.rows import FileRow
+from headstart.extractors.datasets.rows import FileRow, Grouping, check_groups, placed
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 from headstart.storage.files import sha256_of_file
 from headstart.storage.keys import digest_of
-from headstart.storage.manifest import Manifest, Sample, split_of
+from headstart.storage.manifest import Manifest, Sample
 
 KINDS = ("folder", "csv", "arrays")
 """`csv` stands for every table: CSV, TSV and JSON Lines."""
@@ -72,7 +73,8 @@ def scan(
         source: absolute path.
         kind: one of `KINDS`.
         options: of the kind: `path_column`, `text_column`, `values`, `label_column`,
-            `split_column`, `id_column` for tables, `labels` for arrays.
+            `split_column`, `id_column`, `group_column` for tables, `labels` for arrays,
+            `group_pattern` for all.
         previous: what was known; digests of files whose size, mtime and inode are unchanged are
             taken from it, not computed.
         progress: called with (files looked at, files in all).
@@ -86,12 +88,15 @@ def scan(
             return previous
         samples = scan_arrays(source, options, stat)
     elif kind == "folder":
-        samples = _digest_files(list(folder_rows(source)), previous, progress)
+        grouping = Grouping(options)
+        rows = [replace(row, group=grouping.group_of(row.id)) for row in folder_rows(source)]
+        samples = _digest_files(rows, previous, progress)
     else:
         samples = _scan_table(Table(source, options), previous, progress)
     if not samples:
         raise DatasetError(f"{source} lists no samples")
     _check_ids(samples, source)
+    check_groups(samples, source)
     return Manifest(kind, str(source), tuple(samples))
 
 
@@ -143,14 +148,15 @@ def _read_file(path: Path, hint: str) -> bytes:
 
 def _scan_table(table: Table, previous: Manifest | None, progress: Progress) -> list[Sample]:
     if table.is_of_files:
-        rows = [FileRow(row.id, table.path(row), row.label, row.split) for row in table]
+        rows = [FileRow(row.id, table.path(row), row.label, row.split, row.group) for row in table]
         return _digest_files(rows, previous, progress)
     stat = _stat_of(table.source)
     samples = []
     for row in table:
         digest = digest_of(table.raw(row.number))
-        split = row.split or split_of(digest)
-        samples.append(Sample(row.id, digest, row.label, split, row.number, stat))
+        samples.append(
+            placed(row.id, digest, row.label, row.number, stat, split=row.split, group=row.group)
+        )
     return samples
 
 
@@ -176,7 +182,7 @@ def _digest_file(row: FileRow, known: Mapping[tuple[Any, tuple[int, ...]], str])
         digest = known.get((str(row.path), stat)) or sha256_of_file(row.path)
     except OSError as error:
         raise DatasetError(f"cannot read {row.path}: {error.strerror or error}") from error
-    return Sample(row.id, digest, row.label, row.split or split_of(digest), str(row.path), stat)
+    return placed(row.id, digest, row.label, str(row.path), stat, split=row.split, group=row.group)
 
 
 def _stat_of(path: Path) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, first_line
-from headstart.extractors.datasets.rows import checked_split
+from headstart.extractors.datasets.rows import Grouping, checked_split
 from headstart.registry.names import nearest
 from headstart.storage.manifest import Label
 
@@ -56,6 +56,7 @@ class TableRow:
     label: Label | None
     split: str | None
     content: Row
+    group: str | None = None
 
 
 class Table:
@@ -77,6 +78,8 @@ class Table:
         self._label = find_label(source, columns, options.get("label_column"), LABEL_COLUMNS)
         self._id = _optional_column(source, columns, options.get("id_column"), ID_COLUMNS)
         self._split = _optional_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
+        self._group = _optional_column(source, columns, options.get("group_column"), ())
+        self._grouping = Grouping(options)
         self.values = self._choose_values(columns, options)
 
     @property
@@ -101,6 +104,9 @@ class Table:
                 label=_cell(row, self._label, where) if self._label else None,
                 split=checked_split(_text(row.get(self._split or "")), where),
                 content=row,
+                group=_cell(row, self._group, where)
+                if self._group
+                else self._grouping.group_of(id_),
             )
 
     def path(self, row: TableRow) -> Path:
@@ -166,7 +172,7 @@ class Table:
         text = _optional_column(self.source, columns, None, TEXT_COLUMNS)
         if text is not None:
             return [Value("text", (text,))]
-        others = [c for c in columns if c not in (self._label, self._id, self._split)]
+        others = [c for c in columns if c not in (self._label, self._id, self._split, self._group)]
         some = [row for _, row in self._rows[:100]]
         numbers = [c for c in others if some and all(_is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from headstart import __version__
-from headstart.cli import admin, backbone, dataset, demo, extract, features, head, zoo
+from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
 from headstart.cli.output import Call
 from headstart.errors import HeadstartError, first_line
 
@@ -36,7 +36,7 @@ def cli(context: click.Context, workspace: Path | None, debug: bool) -> None:
     context.obj = Call(workspace)
 
 
-for module in (admin, zoo, backbone, dataset, extract, features, head, demo):
+for module in (admin, zoo, backbone, dataset, extract, features, head, rank, demo):
     module.register(cli)
 
 

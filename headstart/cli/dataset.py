@@ -44,6 +44,16 @@ def _with_add_options(function: Any) -> Any:
         ),
         click.option("--label-column", help="Column with the labels."),
         click.option("--split-column", help="Column with train, validation or test."),
+        click.option(
+            "--group-column",
+            help="Column with what samples belong to, such as a patient; a group stands in one "
+            "split.",
+        ),
+        click.option(
+            "--group-pattern",
+            metavar="REGEX",
+            help="The same, found in the ids (paths): its first brackets, or all of it.",
+        ),
         click.option("--id-column", help="Column with unique ids, if not the path."),
     )
     for option in reversed(options):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli import sweep
 from headstart.cli.output import (
     Call,
     Result,
@@ -22,17 +24,43 @@ if TYPE_CHECKING:
     from headstart.head import Head
 
 LARGEST_CONFUSION = 12
+NAMES = ("linear", "mlp", "prototype", "ridge", "svm")
+LISTS = {"strengths": float, "penalties": float, "hidden": int}
+"""Settings that are numbers with commas."""
 
 
 def register(cli: click.Group) -> None:
     group = click.Group("head", help="Light models trained on cached features.")
     command(group, "train")(_with_train_options(_train))
+    sweep.register(group)
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     output = click.option(
-        "--output", "-o", type=click.Path(path_type=Path), required=True, help="NAME.keras"
+        "--output",
+        "-o",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="NAME.keras, NAME.onnx, NAME.tflite, or a folder for a SavedModel.",
     )
-    command(group, "attach")(click.argument("name")(output(_attach)))
+    pixels = click.option(
+        "--pixels", is_flag=True, help="Scale pixels inside the model: uint8 goes in."
+    )
+    command(group, "attach")(click.argument("name")(output(pixels(_attach))))
+    finetune = (
+        click.argument("name"),
+        click.option("--from", "start", required=True, metavar="CUT", help="Train from here up."),
+        output,
+        click.option("--learning-rate", type=float, help="Of Adam; 0.0001 without it."),
+        click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
+        click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
+        click.option("--batch-norm", is_flag=True, help="Train batch norms' scales as well."),
+    )
+    function = _finetune
+    for option in reversed(finetune):
+        function = option(function)
+    command(group, "finetune")(function)
+    file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.png|FILE.svg")
+    command(group, "plot")(click.argument("name")(file(_plot)))
     paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
     on_error = click.option(
         "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True
@@ -46,12 +74,11 @@ def _with_train_options(function: Any) -> Any:
         click.argument("name"),
         click.argument("backbone", metavar="BACKBONE[@CUT]"),
         click.argument("dataset"),
-        click.option(
-            "--kind", type=click.Choice(["linear", "mlp"]), default="linear", show_default=True
-        ),
+        click.option("--kind", type=click.Choice(NAMES), default="linear", show_default=True),
         click.option("--seed", type=int, default=0, show_default=True),
         precision_option,
-        click.option("--strengths", help="linear: candidates for C, such as 0.01,0.1,1."),
+        click.option("--strengths", help="linear, svm: candidates for C, such as 0.01,0.1,1."),
+        click.option("--penalties", help="ridge: candidates for alpha, such as 100,1000."),
         click.option("--hidden", help="mlp: widths of the hidden layers, such as 128 or 256,64."),
         click.option("--dropout", type=float, help="mlp: share of units dropped in training."),
         click.option("--epochs", type=int, help="mlp: at most so many passes."),
@@ -88,19 +115,16 @@ def _train(
 
 
 def _kind(kind: str, options: dict[str, Any]) -> Any:
-    from headstart.heads.linear import Linear
-    from headstart.heads.mlp import MLP
+    from headstart.heads.every_kind import KINDS
 
-    allowed = {"linear": {"strengths"}}.get(
-        kind, {"hidden", "dropout", "epochs", "batch_size", "learning_rate"}
-    )
+    made = KINDS[kind]
+    allowed = {field.name for field in dataclasses.fields(made)}
     for option in options.keys() - allowed:
         raise click.UsageError(f"--{option.replace('_', '-')} is not for a head of kind {kind}.")
-    if "strengths" in options:
-        options["strengths"] = _numbers(options["strengths"], float, "--strengths")
-    if "hidden" in options:
-        options["hidden"] = _numbers(options["hidden"], int, "--hidden")
-    return Linear(**options) if kind == "linear" else MLP(**options)
+    for name, type_ in LISTS.items():
+        if name in options:
+            options[name] = _numbers(options[name], type_, f"--{name}")
+    return made(**options)
 
 
 def _numbers(value: str, type_: type, option: str) -> tuple[Any, ...]:
@@ -137,10 +161,10 @@ def _show(call: Call, name: str) -> Result:
     return _shown(call.open().heads.get(name))
 
 
-def _attach(call: Call, name: str, output: Path) -> Result:
-    """Save trunk and head as one Keras model, after checking it on real samples."""
+def _attach(call: Call, name: str, output: Path, pixels: bool) -> Result:
+    """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
-    model, difference = head.attach_checked(output)
+    model, difference = head.attach_checked(output, pixels=pixels)
     data = {
         "file": str(output),
         "classes": list(head.record.classes),
@@ -149,6 +173,72 @@ def _attach(call: Call, name: str, output: Path) -> Result:
     }
     line = f"Saved {output}; it gives the cached path's probabilities within {difference:.1g}."
     return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+
+
+def _finetune(call: Call, name: str, start: str, output: Path, **options: Any) -> Result:
+    """Train the layers above a cut together with the head, from that cut's cached features.
+
+    What lies below the cut is never run again. The whole model is saved, checked like `attach`.
+    """
+    from headstart.cli.extract import describe
+    from headstart.extractors.settings import Settings
+    from headstart.heads.finetuning import FineTuning
+
+    workspace = call.open()
+    head = workspace.heads.get(name)
+    _, cut = head.origin()
+    with progress_bar("extracting", "samples") as progress:
+        view = workspace.extract(
+            f"{head.record.backbone}@{start}",
+            head.record.dataset,
+            settings=Settings(precision=cut.precision),
+            progress=progress,
+        )
+    if view.report.computed:
+        note(describe(view.report))
+    given = {key: value for key, value in options.items() if value is not None}
+    tuned = head.finetune(start, output, FineTuning(**given))
+    rows = [
+        (
+            what,
+            f"{metrics['accuracy']:.3f}",
+            f"{metrics['macro_f1']:.3f}",
+            f"{metrics['log_loss']:.3f}",
+        )
+        for what, metrics in (("the head alone", head.metrics), ("fine-tuned", tuned.metrics))
+    ]
+    data = {
+        "file": str(output),
+        "from": start,
+        "metrics": tuned.metrics,
+        "history": tuned.history,
+        "seconds": tuned.seconds,
+        "max_abs_diff": tuned.difference,
+    }
+    line = (
+        f"Trained {len(tuned.history['loss'])} epochs from {start} in {tuned.seconds:.1f} s. Saved "
+        f"{output}; it gives what was trained within {tuned.difference:.1g}."
+    )
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("", ">accuracy", ">macro F1", ">log loss"), rows))
+        out.print(text(line), soft_wrap=True)
+
+    return Result(data, show)
+
+
+def _plot(call: Call, name: str, file: Path) -> Result:
+    """Draw what a head confuses on its test split, and how far it can be believed."""
+    from headstart.plots.judgements import draw_head
+
+    head = call.open().heads.get(name)
+    record, (probabilities, targets) = head.record, head.held_out()
+    title = (
+        f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}; "
+        f"accuracy {head.metrics['accuracy']:.3f} on {len(targets):,} held-out samples"
+    )
+    draw_head(probabilities, targets, record.classes, title, file)
+    return Result({"file": str(file)}, lambda out: out.print(text(f"Drew {file}.")))
 
 
 def _predict(call: Call, name: str, paths: tuple[Path, ...], on_error: str) -> Result:

@@ -1,0 +1,177 @@
+"""Heads fitted on all folds but one and tried on that one, fold after fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.extractors.runtime import cores
+from headstart.heads.dense_stack import DenseStack, softmax
+from headstart.heads.folds import Fold
+from headstart.heads.intervals import wilson_interval
+from headstart.heads.kinds import HeadKind, Part
+from headstart.heads.linear import Linear, fit_path
+from headstart.heads.standardising import one_thread_a_core
+
+NEIGHBOURS = 10
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """What heads of one setting said of the rows that they were not trained on.
+
+    Attributes:
+        settings: of the heads, as `HeadKind.describe` gives them, with `kind`.
+        probabilities: the mean over the repeats, (rows, classes).
+        targets: class numbers, (rows,).
+    """
+
+    settings: dict[str, Any]
+    probabilities: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Where the most probable class is the right one, bool, (rows,)."""
+        return self.probabilities.argmax(axis=1) == self.targets
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.right.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the accuracy; see `wilson_interval`."""
+        return wilson_interval(int(self.right.sum()), len(self.targets))
+
+    @property
+    def log_loss(self) -> float:
+        own = self.probabilities[np.arange(len(self.targets)), self.targets]
+        return float(-np.log(np.maximum(own, 1e-30), dtype=np.float64).mean())
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The share of each class among the nearest rows by the cosine of their angle; only to compare
+    with, as it would have to carry all features along."""
+
+    neighbours: int = NEIGHBOURS
+
+
+Tried = HeadKind | Neighbours
+
+
+def cross(
+    kinds: Sequence[Tried],
+    features: np.ndarray,
+    targets: np.ndarray,
+    folds: Sequence[Fold],
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+    jobs: int | None = None,
+) -> list[Crossed]:
+    """Try heads of each kind on each fold; there is no validation part.
+
+    Linear heads of one fold are fitted one from the other, whatever kinds stand between them; one
+    with several strengths counts as so many kinds.
+
+    Args:
+        kinds: what to try.
+        features: (rows, width), float32.
+        targets: class numbers, (rows,).
+        folds: which rows to train on, and which to try.
+        seed: of everything that chance decides.
+        progress: called with the number of heads that were just fitted.
+        jobs: processes; as many as there are cores without it, and none but this one for 1.
+
+    Returns:
+        In the order of the kinds, their strengths from the smallest.
+    """
+    classes = int(targets.max()) + 1
+    plain = [kind for kind in kinds if not isinstance(kind, Linear)]
+    strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
+    units: list[tuple[Any, Fold]] = [(strengths, fold) for fold in folds if strengths]
+    units += [(kind, fold) for kind in plain for fold in folds]
+    sums: dict[Any, np.ndarray] = {
+        key: np.zeros((len(targets), classes)) for key in (*strengths, *plain)
+    }
+    for (what, fold), found in _run(units, features, targets, classes, seed, jobs):
+        for key, probabilities in zip(what if what is strengths else [what], found, strict=True):
+            sums[key][fold.test] += probabilities
+        progress(len(found))
+    results = []
+    for kind in kinds:
+        if isinstance(kind, Linear):
+            results += [
+                _crossed({"kind": "linear", "strength": s}, sums[s], targets)
+                for s in sorted(set(kind.strengths))
+            ]
+        else:
+            results.append(_crossed(_settings(kind), sums[kind], targets))
+    return results
+
+
+def _run(
+    units: Sequence[tuple[Any, Fold]],
+    features: np.ndarray,
+    targets: np.ndarray,
+    classes: int,
+    seed: int,
+    jobs: int | None,
+) -> Iterator[tuple[tuple[Any, Fold], list[np.ndarray]]]:
+    """Each unit with what came of it, as they are done."""
+    from joblib import Parallel, delayed
+
+    def work() -> Iterable[Any]:
+        for number, (what, fold) in enumerate(units):
+            yield delayed(_try)(number, what, fold, features, targets, classes, seed)
+
+    processes = min(cores() if jobs is None else jobs, len(units))
+    for number, found in Parallel(processes, return_as="generator_unordered")(work()):
+        yield units[number], found
+
+
+def _try(
+    number: int,
+    what: Any,
+    fold: Fold,
+    features: np.ndarray,
+    targets: np.ndarray,
+    classes: int,
+    seed: int,
+) -> tuple[int, list[np.ndarray]]:
+    """Fit on one fold's rows; gives class probabilities of the others, (rows, classes) each."""
+    train, tried = Part(features[fold.train], targets[fold.train]), features[fold.test]
+    if isinstance(what, list):
+        with one_thread_a_core() as pool:
+            path = list(fit_path(train, what, classes, seed, pool))
+        return number, [softmax(tried @ kernel + bias) for kernel, bias in path]
+    if isinstance(what, Neighbours):
+        return number, [_by_neighbours(what, train, tried, classes)]
+    layers = what.fit(train, Part(features[:0], targets[:0]), classes, seed).layers
+    return number, [DenseStack(layers, tuple(range(classes))).predict_proba(tried)]
+
+
+def _by_neighbours(kind: Neighbours, train: Part, tried: np.ndarray, classes: int) -> np.ndarray:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    count = min(kind.neighbours, len(train))
+    model = KNeighborsClassifier(count, metric="cosine", algorithm="brute")
+    model.fit(train.features[:], train.targets)
+    found = np.zeros((len(tried), classes))
+    found[:, model.classes_] = model.predict_proba(tried)
+    return found
+
+
+def _settings(kind: Tried) -> dict[str, Any]:
+    if isinstance(kind, Neighbours):
+        return {"kind": "neighbours", "neighbours": kind.neighbours}
+    return {"kind": kind.kind, **kind.describe()}
+
+
+def _crossed(settings: dict[str, Any], sums: np.ndarray, targets: np.ndarray) -> Crossed:
+    return Crossed(settings, sums / sums.sum(axis=1, keepdims=True), targets)

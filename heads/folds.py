@@ -1,0 +1,65 @@
+"""Parts of a dataset to train and to test on, in turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.storage.manifest import Label
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers to train on, and to test on."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def split_into_folds(
+    targets: np.ndarray,
+    folds: int = 5,
+    *,
+    classes: Sequence[Label],
+    groups: Sequence[str] | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+) -> list[Fold]:
+    """Stratified folds: each row is tested once a repeat, each class has its share in each fold.
+
+    Args:
+        targets: class numbers, (n,).
+        folds: how many parts.
+        classes: the label of each number, for messages.
+        groups: of each row; rows of one group stay on one side.
+        repeats: how many times all of it, each mixed anew.
+        seed: of the mixing.
+
+    Raises:
+        HeadError: a class has fewer rows, or groups, than there are folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if folds < 2 or repeats < 1:
+        raise HeadError(f"folds is {folds}, repeats {repeats}", hint="Give 2 and 1, or more.")
+    pairs = set(zip(targets.tolist(), groups or range(len(targets)), strict=True))
+    rarest, count = min(Counter(t for t, _ in pairs).items(), key=lambda item: item[1])
+    if count < folds:
+        what = "sample" if groups is None else "group"
+        raise HeadError(
+            f"class {classes[rarest]!r} has {count} {what}{'s' * (count != 1)} beyond the test "
+            f"split, fewer than the {folds} folds",
+            hint="Take fewer folds, add samples, or leave the class out.",
+        )
+    maker = StratifiedKFold if groups is None else StratifiedGroupKFold
+    return [
+        Fold(train, test)
+        for repeat in range(repeats)
+        for train, test in maker(folds, shuffle=True, random_state=seed + repeat).split(
+            np.zeros(len(targets)), targets, groups
+        )
+    ]

@@ -1,0 +1,63 @@
+"""The labelled samples that heads are tried on, while the test split is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.storage.manifest import Label, Sample, sorted_labels
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Samples of the train and validation splits.
+
+    Attributes:
+        rows: which rows of the view they are, (n,).
+        targets: their class numbers, (n,).
+        classes: the label of each number.
+        groups: of each, what must not stand on both sides; None where each is on its own.
+    """
+
+    rows: np.ndarray
+    targets: np.ndarray
+    classes: list[Label]
+    groups: list[str] | None
+
+
+def labelled_rows(samples: Sequence[Sample], limit: int, seed: int) -> Labelled:
+    """The samples that are not of the test split; of more than `limit`, some chosen by seed.
+
+    Raises:
+        HeadError: one has no label, or there are fewer than two classes.
+    """
+    rows = np.array([n for n, sample in enumerate(samples) if sample.split != "test"], np.int64)
+    if len(rows) > limit:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+    chosen = [samples[row] for row in rows]
+    classes = check_labels(chosen)
+    number = {label: position for position, label in enumerate(classes)}
+    targets = np.array([number[s.label] for s in chosen if s.label is not None], np.int64)
+    groups = [s.digest if s.group is None else f"group {s.group}" for s in chosen]
+    return Labelled(rows, targets, classes, groups if len(set(groups)) < len(groups) else None)
+
+
+def check_labels(samples: Sequence[Sample]) -> list[Label]:
+    """The classes in order.
+
+    Raises:
+        HeadError: a sample has no label, or there are fewer than two classes.
+    """
+    for sample in samples:
+        if sample.label is None:
+            raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
+    classes = sorted_labels(sample.label for sample in samples)
+    if len(classes) < 2:
+        raise HeadError(
+            f"the dataset has {len(classes)} class: {', '.join(map(repr, classes)) or 'none'}",
+            hint="A head needs two or more.",
+        )
+    return classes

@@ -1,0 +1,174 @@
+"""Heads that are one layer and are fitted at once: ridge, prototypes, a linear SVM."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import Layer
+from headstart.heads.kinds import Fitted, Part
+from headstart.heads.linear import log_loss
+from headstart.heads.standardising import Standardisation, one_thread_a_core
+
+
+class _OneLayer:
+    """Fits scores on standardised features for some candidates; the one with the least log loss on
+    the validation split wins, the first without one.
+
+    Scores are no probabilities; they are divided by the temperature that gives the least log loss
+    on the validation split (on the train split without one), as in Guo et al., On calibration of
+    modern neural networks, https://arxiv.org/abs/1706.04599.
+    """
+
+    @property
+    @abstractmethod
+    def candidates(self) -> Sequence[float]:
+        """Values of the setting to choose."""
+
+    @abstractmethod
+    def scores(
+        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel (width, classes) and bias (classes,) of the scores."""
+
+    def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        with one_thread_a_core() as pool:
+            return self._fit(train, validation, classes, seed, pool)
+
+    def _fit(
+        self, train: Part, validation: Part, classes: int, seed: int, pool: ThreadPoolExecutor
+    ) -> Fitted:
+        scale = Standardisation.of([train], pool)
+        z = scale.apply(train.features[:])
+        candidates = self.candidates if len(validation) else self.candidates[:1]
+        judge = validation if len(validation) else train
+        found = []
+        for candidate in candidates:
+            kernel, bias = scale.fold(*self.scores(z, train.targets, classes, candidate, seed))
+            temperature = _temperature(judge.features[:] @ kernel + bias, judge.targets)
+            kernel, bias = kernel / np.float32(temperature), bias / np.float32(temperature)
+            loss = log_loss([judge], kernel, bias)
+            found.append((loss, candidate, temperature, Layer(kernel, bias, "softmax")))
+        loss, candidate, temperature, layer = min(found, key=lambda one: one[0])
+        details = {"chosen": candidate, "temperature": temperature, "log_loss": loss}
+        return Fitted((layer,), details)
+
+
+@dataclass(frozen=True)
+class Ridge(_OneLayer):
+    """Least squares towards -1 and 1 with a penalty: scikit-learn's `RidgeClassifier`.
+
+    Attributes:
+        penalties: candidates for its alpha, on standardised features.
+    """
+
+    kind: ClassVar[str] = "ridge"
+    penalties: tuple[float, ...] = (1e3, 1e2, 1e4, 1e5)
+
+    def __post_init__(self) -> None:
+        _check("penalties", self.penalties)
+
+    def describe(self) -> dict[str, Any]:
+        return {**asdict(self), "penalties": list(self.penalties)}
+
+    @property
+    def candidates(self) -> Sequence[float]:
+        return self.penalties
+
+    def scores(
+        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.linear_model import RidgeClassifier
+
+        return _of_every_class(RidgeClassifier(candidate).fit(z, targets))
+
+
+@dataclass(frozen=True)
+class SVM(_OneLayer):
+    """A linear support vector machine, one class against the rest: scikit-learn's `LinearSVC`.
+
+    Attributes:
+        strengths: candidates for its C, on standardised features.
+    """
+
+    kind: ClassVar[str] = "svm"
+    strengths: tuple[float, ...] = (1e-3, 1e-4, 1e-2)
+
+    def __post_init__(self) -> None:
+        _check("strengths", self.strengths)
+
+    def describe(self) -> dict[str, Any]:
+        return {**asdict(self), "strengths": list(self.strengths)}
+
+    @property
+    def candidates(self) -> Sequence[float]:
+        return self.strengths
+
+    def scores(
+        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.svm import LinearSVC
+
+        model = LinearSVC(C=candidate, random_state=seed, max_iter=20_000)
+        return _of_every_class(model.fit(z, targets))
+
+
+@dataclass(frozen=True)
+class Prototype(_OneLayer):
+    """The nearest class mean of standardised features (Snell et al., Prototypical networks,
+    https://arxiv.org/abs/1703.05175): good with few samples a class."""
+
+    kind: ClassVar[str] = "prototype"
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def candidates(self) -> Sequence[float]:
+        return (1.0,)
+
+    def scores(
+        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        sums = np.zeros((classes, z.shape[1]))
+        np.add.at(sums, targets, z)
+        means = sums / np.bincount(targets, minlength=classes)[:, None]
+        # -|z - m|^2 / 2, without |z|^2, which is the same for all classes
+        return means.T, -0.5 * (means**2).sum(axis=1)
+
+
+def _of_every_class(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of a linear model of scikit-learn, which has one row for two classes."""
+    kernel = np.atleast_2d(model.coef_).T.astype(np.float64)
+    bias = np.atleast_1d(model.intercept_).astype(np.float64)
+    if kernel.shape[1] == 1:
+        return np.hstack([-kernel, kernel]), np.hstack([-bias, bias])
+    return kernel, bias
+
+
+def _temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+    """The number by which logits are to be divided for the least log loss."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
+    wide = logits.astype(np.float64)
+    own = wide[np.arange(len(targets)), targets]
+
+    def loss(position: float) -> float:
+        sharp = np.exp(-position)
+        return float((logsumexp(wide * sharp, axis=1) - own * sharp).mean())
+
+    unit = float(np.log(max(np.abs(wide).max(), 1e-12)))
+    found = minimize_scalar(loss, bounds=(unit - 12, unit + 5), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _check(name: str, values: tuple[float, ...]) -> None:
+    if not values or not all(value > 0 for value in values):
+        raise HeadError(f"{name} are {values}", hint="Give numbers above 0.")

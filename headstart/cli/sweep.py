@@ -1,0 +1,187 @@
+"""`head sweep`: many heads on the same folds."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    precision_option,
+    progress_bar,
+    table,
+    text,
+)
+
+SHOWN = 20
+KINDS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
+
+
+def register(group: click.Group) -> None:
+    options = (
+        click.argument("dataset"),
+        click.argument("backbones", nargs=-1, metavar="[BACKBONE[@CUT,CUT]]..."),
+        click.option(
+            "--kinds",
+            default="linear",
+            show_default=True,
+            help=f"Which, with commas: {', '.join(KINDS)}.",
+        ),
+        click.option("--strengths", help="linear, svm: C, such as 0.01,0.1,1; 9 without it."),
+        click.option("--penalties", help="ridge: alpha, such as 100,1000."),
+        click.option("--neighbours", help="neighbours: how many, such as 5,10,20."),
+        click.option("--hidden", help="mlp: widths to try, such as 64,128,256x64."),
+        click.option("--dropout", help="mlp: shares to try, such as 0,0.3,0.5."),
+        click.option("--learning-rate", help="mlp: of Adam, to try, such as 0.001,0.0003."),
+        click.option("--batch-size", help="mlp: samples a step, to try, such as 32,128."),
+        click.option("--epochs", help="mlp: passes, to try, such as 10,30."),
+        precision_option,
+        click.option("--folds", type=int, default=5, show_default=True, help="Parts, each tried."),
+        click.option(
+            "--repeats", type=int, default=1, show_default=True, help="Of all folds, mixed anew."
+        ),
+        click.option(
+            "--limit",
+            type=int,
+            default=20_000,
+            show_default=True,
+            help="Look at so many samples at most, chosen by seed.",
+        ),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
+    )
+    function = _sweep
+    for option in reversed(options):
+        function = option(function)
+    command(group, "sweep")(function)
+
+
+def _sweep(
+    call: Call,
+    dataset: str,
+    backbones: tuple[str, ...],
+    kinds: str,
+    precision: str,
+    folds: int,
+    repeats: int,
+    limit: int,
+    seed: int,
+    **grid: str | None,
+) -> Result:
+    """Try many heads on cached features of DATASET by cross-validation; the test split is left
+    alone.
+
+    Without BACKBONE all features that are cached are tried; what is named is extracted first.
+    """
+    from headstart.candidates import Trying
+    from headstart.cli.extract import describe
+    from headstart.extractors.settings import Settings
+
+    made = settings_of(kinds, grid)
+    workspace = call.open()
+    for backbone in backbones:
+        with progress_bar("extracting", "samples") as progress:
+            settings = Settings(precision=precision)
+            view = workspace.extract(backbone, dataset, settings=settings, progress=progress)
+        if view.report.computed:
+            note(describe(view.report))
+    with progress_bar("fitting", "heads") as progress:
+        sweep = workspace.sweep(
+            dataset,
+            backbones,
+            made,
+            precision=precision,
+            trying=Trying(folds=folds, repeats=repeats, limit=limit, seed=seed),
+            progress=progress,
+        )
+    rows = [
+        (
+            "" if trial.is_worse else "*",
+            trial.features,
+            _words(trial.crossed.settings),
+            f"{trial.crossed.accuracy:.3f}",
+            "{:.3f}-{:.3f}".format(*trial.crossed.interval),
+            f"{trial.crossed.log_loss:.3f}",
+        )
+        for trial in sweep.trials[:SHOWN]
+    ]
+    level = sum(not trial.is_worse for trial in sweep.trials)
+    legend = (
+        f"{sweep.heads:,} heads in {sweep.seconds:.1f} s; {len(sweep.trials):,} settings, the "
+        f"first {len(rows)} of them shown. * not surely worse than the best (McNemar, 95 %): "
+        f"{level:,} of all."
+    )
+
+    def show(out: Any) -> None:
+        columns = ("", "features", "head", ">accuracy", ">95 %", ">log loss")
+        out.print(table(None, columns, rows))
+        out.print(text(legend))
+
+    return Result(sweep.to_json(), show)
+
+
+def settings_of(kinds: str, grid: dict[str, str | None]) -> list[Any]:
+    """The heads of a grid: every combination of the values that are given."""
+    from headstart.heads.crossing import Neighbours
+    from headstart.heads.every_kind import KINDS as MADE
+    from headstart.heads.linear import Linear
+    from headstart.heads.mlp import MLP
+
+    names = [name.strip() for name in kinds.split(",") if name.strip()]
+    for name in names:
+        if name not in KINDS:
+            raise click.UsageError(f"no kind {name!r}; the kinds are {', '.join(KINDS)}.")
+    given = {name: _values(name, value) for name, value in grid.items() if value is not None}
+    found: list[Any] = []
+    for name in dict.fromkeys(names):
+        if name == "linear":
+            found.append(Linear(given["strengths"]) if "strengths" in given else Linear())
+        elif name == "svm":
+            made = MADE[name]
+            found += [made((c,)) for c in given.get("strengths", made().strengths)]
+        elif name == "ridge":
+            made = MADE[name]
+            found += [made((a,)) for a in given.get("penalties", made().penalties)]
+        elif name == "neighbours":
+            found += [Neighbours(n) for n in given.get("neighbours", (Neighbours().neighbours,))]
+        elif name == "prototype":
+            found.append(MADE[name]())
+        else:
+            axes = {key: given[key] for key in MLP_GRID if key in given}
+            found += [
+                MLP(**dict(zip(axes, values, strict=True)))
+                for values in itertools.product(*axes.values())
+            ]
+    return found
+
+
+MLP_GRID = ("hidden", "dropout", "learning_rate", "batch_size", "epochs")
+TYPES = {"neighbours": int, "batch_size": int, "epochs": int}
+
+
+def _values(name: str, given: str) -> tuple[Any, ...]:
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    try:
+        if name == "hidden":
+            return tuple(tuple(int(width) for width in part.split("x")) for part in parts)
+        return tuple(TYPES.get(name, float)(part) for part in parts)
+    except ValueError:
+        option = f"--{name.replace('_', '-')}"
+        raise click.UsageError(f"{option} takes numbers with commas, received {given!r}.") from None
+
+
+def _words(settings: dict[str, Any]) -> str:
+    """A setting in a few words: what differs from nothing said."""
+    shown = {key: value for key, value in settings.items() if key not in ("kind", "patience")}
+    parts = [f"{key.replace('_', ' ')} {_word(value)}" for key, value in shown.items()]
+    return ", ".join([settings["kind"], *parts])
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(_word(one) for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

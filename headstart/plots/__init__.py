@@ -1,0 +1,1 @@
+"""Pictures: PNG or SVG, by the file's name."""

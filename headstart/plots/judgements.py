@@ -1,0 +1,108 @@
+"""A head as a picture: what it confuses, and whether its probabilities can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from headstart.plots.figures import figure, plain_axes, save
+from headstart.storage.manifest import Label
+
+BINS = 10
+NAMED_CLASSES = 30
+
+
+def draw_head(
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    classes: Sequence[Label],
+    title: str,
+    path: Path,
+) -> Path:
+    """The confusion matrix, and how often the head is right at each confidence.
+
+    Args:
+        probabilities: of samples that it was not trained on, (n, classes).
+        targets: their class numbers, (n,).
+        classes: the label of each number.
+        title: of the picture.
+        path: `.png` or `.svg`.
+    """
+    made = figure(path, 12.0, 5.5)
+    left, right = made.add_gridspec(1, 2, width_ratios=(1.3, 1))
+    _draw_confusion(made, left, probabilities.argmax(axis=1), targets, classes)
+    _draw_calibration(made, right, probabilities, targets)
+    made.suptitle(title, x=0.01, ha="left")
+    return save(made, path)
+
+
+def _draw_confusion(
+    made: object, place: object, guesses: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+) -> None:
+    from sklearn.metrics import confusion_matrix
+
+    counts = confusion_matrix(targets, guesses, labels=range(len(classes)))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes = made.add_subplot(place)  # type: ignore[attr-defined]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xlabel("guessed")
+    axes.set_ylabel("truth")
+    axes.set_title("each row: where samples of a class go", fontsize=9, loc="left")
+    if len(classes) > NAMED_CLASSES:
+        return
+    names = [str(label) for label in classes]
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    for row, column in np.argwhere(counts):
+        dark = shares[row, column] > 0.5
+        axes.text(
+            column,
+            row,
+            f"{counts[row, column]:,}",
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="white" if dark else "black",
+        )
+
+
+def _draw_calibration(
+    made: object, place: object, probabilities: np.ndarray, targets: np.ndarray
+) -> None:
+    sure = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == targets
+    found = calibration(sure, right)
+    axes = plain_axes(made, place)
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--", label="as it should be")
+    axes.plot(
+        [mean for mean, _, _ in found],
+        [share for _, share, _ in found],
+        marker="o",
+        label="this head",
+    )
+    for mean, share, count in found:
+        axes.annotate(
+            f"{count:,}", (mean, share), xytext=(5, -10), textcoords="offset points", fontsize=7
+        )
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("how sure the head is")
+    axes.set_ylabel("how often it is right")
+    axes.set_title("calibration; numbers: samples", fontsize=9, loc="left")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def calibration(sure: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:
+    """Mean confidence, share of right answers and number of samples, in ten bins of confidence."""
+    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+    return [
+        (
+            float(sure[bins == one].mean()),
+            float(right[bins == one].mean()),
+            int((bins == one).sum()),
+        )
+        for one in range(BINS)
+        if (bins == one).any()
+    ]

@@ -1,0 +1,130 @@
+"""`ws.sweep`: many heads on the same folds of cached features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from headstart.candidates import Trying, choose, load
+from headstart.catalogue import Progress, silent
+from headstart.errors import HeadError
+from headstart.extractors.runtime import versions
+from headstart.heads.crossing import Crossed, Tried, cross
+from headstart.heads.intervals import is_worse
+from headstart.heads.linear import Linear
+from headstart.registry.entities import Run
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting on one kind of features.
+
+    Attributes:
+        features: `BACKBONE@CUT`.
+        crossed: what its heads said of the rows that they were not trained on.
+        is_worse: whether it is surely worse than the sweep's best, on the same samples.
+    """
+
+    features: str
+    crossed: Crossed
+    is_worse: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "features": self.features,
+            **self.crossed.settings,
+            "accuracy": self.crossed.accuracy,
+            "interval": list(self.crossed.interval),
+            "log_loss": self.crossed.log_loss,
+            "is_worse_than_best": self.is_worse,
+        }
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All trials from the best down: by accuracy, then by log loss.
+
+    Attributes:
+        dataset: its name.
+        trials: one for each setting and kind of features.
+        heads: how many were fitted in all.
+        seconds: that it took.
+        trying: on which folds.
+    """
+
+    dataset: str
+    trials: list[Trial]
+    heads: int
+    seconds: float
+    trying: Trying
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset,
+            "heads": self.heads,
+            "seconds": self.seconds,
+            **asdict(self.trying),
+            "trials": [trial.to_json() for trial in self.trials],
+        }
+
+
+def sweep(
+    workspace: Workspace,
+    dataset: str,
+    references: Sequence[str],
+    kinds: Sequence[Tried],
+    *,
+    precision: str = "float32",
+    trying: Trying | None = None,
+    progress: Progress = silent,
+    jobs: int | None = None,
+) -> Sweep:
+    """See `Workspace.sweep`."""
+    if not kinds:
+        raise HeadError("the sweep has no kinds of heads", hint="Give one or more.")
+    trying = trying or Trying()
+    started = time.monotonic()
+    chosen = choose(workspace, dataset, references, precision)
+    settings = len({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
+    settings += sum(not isinstance(kind, Linear) for kind in kinds)
+    total = settings * trying.folds * trying.repeats * len(chosen)
+    fitted = 0
+
+    def advance(count: int) -> None:
+        nonlocal fitted
+        fitted += count
+        progress(fitted, total)
+
+    found: list[tuple[str, Crossed]] = []
+    for one in load(workspace, dataset, chosen, precision, trying):
+        crossed = cross(
+            kinds,
+            one.features,
+            one.labelled.targets,
+            one.folds,
+            seed=trying.seed,
+            progress=advance,
+            jobs=jobs,
+        )
+        found += [(f"{one.backbone.label}@{one.cut.name}", result) for result in crossed]
+    found.sort(key=lambda pair: (-pair[1].accuracy, pair[1].log_loss))
+    best = found[0][1].right
+    trials = [Trial(name, result, is_worse(result.right, best)) for name, result in found]
+    done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying)
+    workspace.runs.add(
+        Run(
+            "sweep",
+            ",".join(references)[:200],
+            dataset,
+            "done",
+            done.to_json(),
+            done.seconds,
+            versions(),
+        )
+    )
+    return done

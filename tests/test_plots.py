@@ -1,0 +1,67 @@
+"""Pictures are drawn from real features; whether they can be read, people have to look."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart as hs
+from headstart.errors import HeadError
+from headstart.plots.judgements import calibration
+from headstart.plots.maps import draw_map
+
+
+@pytest.fixture
+def trained(ready):
+    view = ready.extract("net", "pics")
+    ready.heads.train("h", view, hs.Linear((1.0,)))
+    return ready
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_features_are_drawn_as_a_map(trained, run, tmp_path, method):
+    file = tmp_path / "map.png"
+    said = run("features", "plot", "net", "pics", file, "--method", method, "--head", "h", "--json")
+    assert said.json["samples"] == 36
+    pixels = np.asarray(Image.open(file).convert("RGB")).reshape(-1, 3)
+    assert len(np.unique(pixels, axis=0)) > 20
+
+
+def test_a_head_is_drawn(trained, run, tmp_path):
+    run("head", "plot", "h", tmp_path / "head.svg")
+    drawn = (tmp_path / "head.svg").read_text()
+    assert "<svg" in drawn
+    assert "<image" not in drawn or 'href="data:' in drawn  # nothing is fetched
+
+
+def test_the_held_out_split_gives_the_metrics_of_the_training(trained):
+    head = trained.heads.get("h")
+    probabilities, targets = head.held_out()
+    assert len(targets) == head.metrics["n_test"]
+    assert (probabilities.argmax(axis=1) == targets).mean() == pytest.approx(
+        head.metrics["accuracy"]
+    )
+
+
+def test_a_head_whose_dataset_changed_is_not_judged_on_other_samples(trained, pictures):
+    next(pictures.glob("red/*.png")).unlink()
+    trained.datasets.refresh("pics")
+    with pytest.raises(HeadError, match="has changed since head 'h' was trained"):
+        trained.heads.get("h").held_out()
+
+
+def test_calibration_counts_every_sample_once():
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.3, 1.0, 5000)
+    bins = calibration(sure, rng.random(5000) < sure)
+    assert sum(count for *_, count in bins) == 5000
+    assert all(abs(mean - share) < 0.08 for mean, share, _ in bins)
+
+
+def test_what_cannot_be_drawn_is_said(trained, tmp_path, monkeypatch):
+    with pytest.raises(HeadError, match="no method 'umap'"):
+        draw_map(np.ones((9, 3)), ["a"] * 9, "t", tmp_path / "a.png", method="umap")
+    with pytest.raises(HeadError, match="too few for a map"):
+        draw_map(np.ones((3, 3)), ["a"] * 3, "t", tmp_path / "a.png")
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(HeadError, match=r"pip install 'headstart\[plot\]'"):
+        draw_map(np.ones((9, 3)), ["a"] * 9, "t", tmp_path / "a.png")

@@ -1,0 +1,156 @@
+"""`rank` and `head sweep` on real features."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart as hs
+from conftest import network
+from headstart.errors import FeaturesMissing, HeadError
+from headstart.plots.rankings import draw_ranking
+
+TRYING = hs.Trying(folds=3)
+
+
+@pytest.fixture
+def cached(ready):
+    ready.extract("net@features,pool,relu|gmp", "pics")
+    return ready
+
+
+def test_the_cuts_of_a_dataset_are_ranked_with_what_they_cost(cached):
+    ranks = cached.rank("pics", trying=TRYING)
+    assert {rank.cut for rank in ranks} == {"features", "pool", "relu|gmp"}
+    accuracies = [rank.linear.accuracy for rank in ranks]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert not ranks[0].is_worse
+    for rank in ranks:
+        low, high = rank.linear.interval
+        assert low <= rank.linear.accuracy <= high
+        assert rank.seconds is not None and rank.seconds > 0
+        assert rank.size == 4 * rank.width
+    assert any(rank.is_on_front for rank in ranks)
+
+
+def test_the_test_split_is_not_looked_at(cached):
+    manifest = cached.datasets.manifest("pics")
+    kept = sum(sample.split != "test" for sample in manifest.samples)
+    assert kept < len(manifest.samples)
+    (one, *_) = cached.rank("pics", trying=TRYING)
+    assert len(one.linear.targets) == kept
+
+
+def test_two_backbones_and_a_picture(cached, tmp_path, run):
+    other = tmp_path / "other.keras"
+    network(5).save(other)
+    cached.backbones.add("other", other, preprocess="unit")
+    ran = run(
+        "rank",
+        "pics",
+        "net@features,pool",
+        "other",
+        "--folds",
+        "3",
+        "--json",
+        "--plot",
+        tmp_path / "ranks.png",
+    )
+    assert {row["backbone"] for row in ran.json} == {"net", "other"}
+    with Image.open(tmp_path / "ranks.png") as picture:
+        assert picture.size == (1200, 750)
+    shown = run("rank", "pics", "--folds", "3").out
+    assert "McNemar" in shown
+    for cut in ("net@features", "net@relu|gmp", "other@features"):
+        assert cut in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_picture_as_svg_and_one_of_no_known_kind(cached, tmp_path):
+    ranks = cached.rank("pics", trying=TRYING)
+    text = draw_ranking(ranks, "pics", tmp_path / "ranks.svg").read_text()
+    assert "<svg" in text
+    with pytest.raises(HeadError, match=r"Name a \.png or \.svg file"):
+        draw_ranking(ranks, "pics", tmp_path / "ranks.bmp")
+
+
+def test_what_is_not_cached_cannot_be_ranked(ready):
+    with pytest.raises(HeadError, match="no features of dataset 'pics' are cached"):
+        ready.rank("pics")
+    with pytest.raises(FeaturesMissing):
+        ready.rank("pics", ["net"])
+
+
+def test_a_backbone_that_is_gone_is_left_out(cached, tmp_path):
+    network(5).save(tmp_path / "other.keras")
+    cached.backbones.add("other", tmp_path / "other.keras", preprocess="unit")
+    cached.extract("other", "pics")
+    cached.backbones.remove("other", force=True)
+    assert {rank.backbone for rank in cached.rank("pics", trying=TRYING)} == {"net"}
+
+
+def test_a_sweep_over_kinds_and_cuts_is_kept_in_sql(cached):
+    kinds = [hs.Linear((0.01, 0.1, 1.0)), hs.Prototype(), hs.Ridge((10.0,))]
+    seen = []
+    sweep = cached.sweep(
+        "pics",
+        ["net@features,pool"],
+        kinds,
+        trying=TRYING,
+        jobs=1,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert len(sweep.trials) == 5 * 2 and sweep.heads == 5 * 2 * 3
+    assert seen[-1] == (30, 30)
+    accuracies = [trial.crossed.accuracy for trial in sweep.trials]
+    assert accuracies == sorted(accuracies, reverse=True)
+    (run,) = cached.runs.find_latest("sweep")
+    assert run.dataset == "pics"
+    assert run.counts["trials"] == [trial.to_json() for trial in sweep.trials]
+
+
+def test_a_sweep_from_the_command_line(cached, run):
+    ran = run(
+        "head",
+        "sweep",
+        "pics",
+        "net@features",
+        "--kinds",
+        "linear,mlp,prototype",
+        "--strengths",
+        "0.1,1",
+        "--hidden",
+        "8,8x4",
+        "--epochs",
+        "2",
+        "--folds",
+        "3",
+        "--json",
+    )
+    assert len(ran.json["trials"]) == 2 + 2 + 1
+    assert {tuple(t["hidden"]) for t in ran.json["trials"] if t["kind"] == "mlp"} == {(8,), (8, 4)}
+    shown = run("head", "sweep", "pics", "net@features", "--folds", "3").out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "27 heads in" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--kinds", "forest"), "no kind 'forest'"),
+        (("--kinds", "mlp", "--hidden", "wide"), "--hidden takes numbers"),
+        (("--strengths", "-1"), "Give numbers above 0"),
+        (("--folds", "50"), "fewer than the 50 folds"),
+    ],
+)
+def test_bad_sweeps_are_refused(cached, fails, options, message):
+    assert message in fails("head", "sweep", "pics", "net@features", *options)
+
+
+@pytest.mark.parametrize("kind", ["ridge", "svm", "prototype"])
+def test_every_kind_trains_attaches_and_predicts(ready, run, tmp_path, kind):
+    ran = run("head", "train", "h", "net@features", "pics", "--kind", kind, "--json")
+    assert ran.json["kind"] == kind
+    assert (
+        run("head", "attach", "h", "-o", tmp_path / "h.keras", "--json").json["max_abs_diff"] < 1e-4
+    )
+    assert np.isfinite(ran.json["metrics"]["log_loss"])
