@@ -131,7 +131,8 @@ def _run(
             yield delayed(_try)(number, what, fold, features, targets, classes, seed)
 
     processes = min(cores() if jobs is None else jobs, len(units))
-    for number, found in Parallel(processes, return_as="generator_unordered")(work()):
+    done: Any = Parallel(processes, return_as="generator_unordered")(work())
+    for number, found in done:
         yield units[number], found
 
 

@@ -141,7 +141,9 @@ def head_of(model: Any, before: DenseStack) -> DenseStack:
     """The head on top of a model that `build_top` made, with the weights it has now."""
     dense = [layer for layer in model.layers if layer.name.startswith("head_") and layer.weights]
     layers = [
-        Layer(*layer.get_weights(), old.activation)
-        for layer, old in zip(dense, before.layers, strict=True)
+        Layer(kernel, bias, old.activation)
+        for (kernel, bias), old in zip(
+            [layer.get_weights() for layer in dense], before.layers, strict=True
+        )
     ]
     return DenseStack(tuple(layers), before.classes)

@@ -118,7 +118,9 @@ class Head:
 
         difference = compare(predict(model, inputs))
         if pixels:
-            model, inputs = with_pixels(model, self._affine(backbone), raw.shape[1:]), raw
+            affine = self._affine(backbone)
+            assert isinstance(raw, np.ndarray)  # as there is one input
+            model, inputs = with_pixels(model, affine, raw.shape[1:]), raw
             difference = max(difference, compare(predict(model, inputs)))
         if target is not None:
             difference = max(difference, write_checked(model, target, inputs, compare))

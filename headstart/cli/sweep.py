@@ -126,10 +126,9 @@ def _sweep(
 
 def settings_of(kinds: str, grid: dict[str, str | None]) -> list[Any]:
     """The heads of a grid: every combination of the values that are given."""
-    from headstart.heads.crossing import Neighbours
-    from headstart.heads.every_kind import KINDS as MADE
     from headstart.heads.linear import Linear
     from headstart.heads.mlp import MLP
+    from headstart.heads.one_layer import Prototype
 
     names = [name.strip() for name in kinds.split(",") if name.strip()]
     for name in names:
@@ -138,27 +137,39 @@ def settings_of(kinds: str, grid: dict[str, str | None]) -> list[Any]:
     given = {name: _values(name, value) for name, value in grid.items() if value is not None}
     found: list[Any] = []
     for name in dict.fromkeys(names):
-        if name == "linear":
+        if name in SINGLE:
+            option, default = SINGLE[name]
+            values = given.get(option, default)
+            found += [_made(name, value) for value in values]
+        elif name == "linear":
             found.append(Linear(given["strengths"]) if "strengths" in given else Linear())
-        elif name == "svm":
-            made = MADE[name]
-            found += [made((c,)) for c in given.get("strengths", made().strengths)]
-        elif name == "ridge":
-            made = MADE[name]
-            found += [made((a,)) for a in given.get("penalties", made().penalties)]
-        elif name == "neighbours":
-            found += [Neighbours(n) for n in given.get("neighbours", (Neighbours().neighbours,))]
         elif name == "prototype":
-            found.append(MADE[name]())
+            found.append(Prototype())
         else:
             axes = {key: given[key] for key in MLP_GRID if key in given}
             found += [
-                MLP(**dict(zip(axes, values, strict=True)))
-                for values in itertools.product(*axes.values())
+                MLP(**dict(zip(axes, chosen, strict=True)))
+                for chosen in itertools.product(*axes.values())
             ]
     return found
 
 
+def _made(name: str, value: Any) -> Any:
+    """A head of one value of its only setting."""
+    from headstart.heads.crossing import Neighbours
+    from headstart.heads.one_layer import SVM, Ridge
+
+    if name == "neighbours":
+        return Neighbours(value)
+    return SVM((value,)) if name == "svm" else Ridge((value,))
+
+
+SINGLE: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "svm": ("strengths", (1e-4, 1e-3, 1e-2)),
+    "ridge": ("penalties", (1e2, 1e3, 1e4)),
+    "neighbours": ("neighbours", (10,)),
+}
+"""Kinds with one setting: its option, and what is tried without it."""
 MLP_GRID = ("hidden", "dropout", "learning_rate", "batch_size", "epochs")
 TYPES = {"neighbours": int, "batch_size": int, "epochs": int}
 
