@@ -19,7 +19,7 @@ def attach(trunk: Any, stack: DenseStack, name: str) -> Any:
     """A `keras.Model` from the trunk's input to class probabilities; the trunk is frozen."""
     model = keras().Model(trunk.input, stack.to_keras(trunk.outputs[0]), name=name)
     for layer in model.layers:
-        layer.trainable = layer.name.startswith("head_")
+        layer.trainable = layer.name in stack.layer_names
     return model
 
 

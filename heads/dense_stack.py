@@ -46,6 +46,12 @@ class DenseStack:
         """Length of a feature vector."""
         return len(self.layers[0].kernel)
 
+    @property
+    def layer_names(self) -> list[str]:
+        """What the layers are called in Keras."""
+        inner = [f"head_dense_{number}" for number in range(1, len(self.layers))]
+        return [*inner, "head_probabilities"]
+
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities (n, classes) of features (n, …), flattened to (n, width).
 
@@ -68,9 +74,7 @@ class DenseStack:
         """The head as Keras layers on a symbolic tensor of features; returns probabilities."""
         layers = keras().layers
         x = tensor if len(tensor.shape) == 2 else layers.Flatten(name="head_flatten")(tensor)
-        for number, layer in enumerate(self.layers, start=1):
-            is_last = number == len(self.layers)
-            name = "head_probabilities" if is_last else f"head_dense_{number}"
+        for name, layer in zip(self.layer_names, self.layers, strict=True):
             dense = layers.Dense(len(layer.bias), activation=layer.activation, name=name)
             x = dense(x)
             dense.set_weights([layer.kernel, layer.bias])

@@ -139,11 +139,8 @@ def fine_tune(
 
 def head_of(model: Any, before: DenseStack) -> DenseStack:
     """The head on top of a model that `build_top` made, with the weights it has now."""
-    dense = [layer for layer in model.layers if layer.name.startswith("head_") and layer.weights]
-    layers = [
-        Layer(kernel, bias, old.activation)
-        for (kernel, bias), old in zip(
-            [layer.get_weights() for layer in dense], before.layers, strict=True
-        )
-    ]
+    layers = []
+    for name, old in zip(before.layer_names, before.layers, strict=True):
+        kernel, bias = model.get_layer(name).get_weights()
+        layers.append(Layer(kernel, bias, old.activation))
     return DenseStack(tuple(layers), before.classes)

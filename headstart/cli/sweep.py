@@ -165,7 +165,7 @@ def _made(name: str, value: Any) -> Any:
 
 
 SINGLE: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "svm": ("strengths", (1e-4, 1e-3, 1e-2)),
+    "svm": ("strengths", (1e-4, 1e-3)),
     "ridge": ("penalties", (1e2, 1e3, 1e4)),
     "neighbours": ("neighbours", (10,)),
 }

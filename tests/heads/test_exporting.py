@@ -119,3 +119,20 @@ def test_names_that_cannot_be_written_are_refused_before_any_work(trained, tmp_p
         HeadError, match=r"onnxruntime is not installed. pip install 'headstart\[onnx\]'"
     ):
         head.attach(tmp_path / "net.onnx")
+
+
+def test_only_the_head_can_be_trained_whatever_the_backbones_layers_are_called(ws, tmp_path):
+    from conftest import draw, keras
+
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="head_conv")(image)
+    x = keras.layers.GlobalAveragePooling2D(name="head_pool")(x)
+    x = keras.layers.Dense(3, "softmax", name="out")(x)
+    keras.Model(image, x).save(tmp_path / "m.keras")
+    for number in range(40):
+        draw(tmp_path / "pics" / f"c{number % 2}" / f"{number}.png", number, tint=number % 2)
+    ws.backbones.add("m", tmp_path / "m.keras", preprocess="unit")
+    ws.datasets.add("pics", tmp_path / "pics")
+    model = ws.heads.train("h", ws.extract("m", "pics"), hs.MLP(epochs=1)).attach()
+    trained = [layer.name for layer in model.layers if layer.trainable and layer.weights]
+    assert trained == ["head_dense_1", "head_probabilities"]
