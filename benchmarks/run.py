@@ -21,6 +21,7 @@ from pathlib import Path
 
 import end_to_end
 import engines
+import fine_tuning
 import light_heads
 import store
 import whole_runs
@@ -114,6 +115,10 @@ def _heads(folder: Path, *, is_quick: bool) -> Section:
     return light_heads.section(folder, _repeats(is_quick=is_quick), is_quick=is_quick)
 
 
+def _fine_tuning(folder: Path, *, is_quick: bool) -> Section:
+    return fine_tuning.section(folder, 1 if is_quick else 8)
+
+
 def _starting(folder: Path, *, is_quick: bool) -> Section:
     return whole_runs.starting(folder, _repeats(is_quick=is_quick))
 
@@ -133,12 +138,13 @@ SECTIONS = {
     "engines": _engines,
     "end-to-end": _end_to_end,
     "heads": _heads,
+    "fine-tuning": _fine_tuning,
     "starting": _starting,
     "growth": _growth,
     "store": _store,
 }
 QUICK_MODELS = ("lite0",)
-LONG = ["store"]
+LONG = ["fine-tuning", "store"]
 """Sections that a quick run leaves out."""
 
 

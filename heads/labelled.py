@@ -32,9 +32,14 @@ def labelled_rows(samples: Sequence[Sample], limit: int, seed: int) -> Labelled:
     """The samples that are not of the test split; of more than `limit`, some chosen by seed.
 
     Raises:
-        HeadError: one has no label, or there are fewer than two classes.
+        HeadError: there are none, one has no label, or there are fewer than two classes.
     """
     rows = np.array([n for n, sample in enumerate(samples) if sample.split != "test"], np.int64)
+    if not len(rows):
+        raise HeadError(
+            "there is no sample beyond the test split, which is left alone",
+            hint="Say which is which in a `split` column or array.",
+        )
     if len(rows) > limit:
         rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
     chosen = [samples[row] for row in rows]

@@ -75,7 +75,7 @@ class Linear:
         kernel, bias = scale.fold(found.weights, found.bias)
         details = {
             "strength": strength,
-            "iterations": found.iterations,
+            "steps": found.iterations,
             "objective": found.objective,
             "gap": found.gap,
             "path": [{"strength": c, "log_loss": loss} for c, loss, _ in path],

@@ -116,7 +116,7 @@ class SVM(_OneLayer):
         from sklearn.svm import LinearSVC
 
         # The primal: the dual takes minutes where the penalty is weak.
-        model = LinearSVC(C=candidate, dual=False, tol=1e-3, random_state=seed)
+        model = LinearSVC(C=candidate, tol=1e-3, random_state=seed).set_params(dual=False)
         return _of_every_class(model.fit(z, targets))
 
 

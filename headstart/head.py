@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SUFFIX = ".npz"
 PARITY_SAMPLES = 16
 BATCH = 32
+SAME_METRIC = 1e-6
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,46 @@ class Head:
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
+        view = self._same_features().split("test")
+        number = {label: place for place, label in enumerate(self.record.classes)}
+        targets = np.array([number[label] for label in view.labels if label is not None], np.int64)
+        return self.stack.predict_proba(view.to_numpy()), targets
+
+    def reproduce(self) -> dict[str, Any]:
+        """Train the head again, from the cached features and with its settings and seed.
+
+        Returns:
+            `metrics` of now, `max_abs_diff` between the weights, and `agrees`: whether accuracy,
+            macro F1 and log loss are the same within 1e-6.
+
+        Raises:
+            HeadError: the dataset or the backbone is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        from headstart.heads.every_kind import kind_of
+        from headstart.heads.training import train
+
+        self.origin()
+        record = self.record
+        kind = kind_of(record.kind, record.settings)
+        trained = train(self._same_features(), kind, record.seed)
+        names = ("accuracy", "macro_f1", "log_loss")
+        apart = [abs(trained.metrics[name] - record.metrics[name]) for name in names]
+        pairs = zip(trained.stack.layers, self.stack.layers, strict=True)
+        weights = [
+            (a, b)
+            for one, two in pairs
+            for a, b in ((one.kernel, two.kernel), (one.bias, two.bias))
+        ]
+        difference = max(float(np.abs(a - b).max()) for a, b in weights)
+        return {
+            "metrics": trained.metrics,
+            "max_abs_diff": difference,
+            "agrees": max(apart) <= SAME_METRIC,
+        }
+
+    def _same_features(self) -> FeatureView:
+        """The cached features of the dataset, found to be what the head was trained on."""
         workspace = self._workspace
         dataset = workspace.datasets.get(self.record.dataset)
         if dataset.digest != self.record.dataset_digest:
@@ -143,10 +184,7 @@ class Head:
                 hint="Train the head again.",
             )
         manifest = workspace.datasets.manifest(dataset)
-        view = workspace.cache().open_view(self.record.feature_key, manifest).split("test")
-        number = {label: place for place, label in enumerate(self.record.classes)}
-        targets = np.array([number[label] for label in view.labels if label is not None], np.int64)
-        return self.stack.predict_proba(view.to_numpy()), targets
+        return workspace.cache().open_view(self.record.feature_key, manifest)
 
     def finetune(
         self, start: str, path: str | Path | None = None, settings: FineTuning | None = None

@@ -35,6 +35,7 @@ def register(cli: click.Group) -> None:
     sweep.register(group)
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
+    command(group, "reproduce")(click.argument("name")(_reproduce))
     output = click.option(
         "--output",
         "-o",
@@ -159,6 +160,24 @@ def _list(call: Call) -> Result:
 def _show(call: Call, name: str) -> Result:
     """Show a head: what it came from, its metrics, its confusion matrix."""
     return _shown(call.open().heads.get(name))
+
+
+def _reproduce(call: Call, name: str) -> Result:
+    """Train a head again from the cache, and compare."""
+    head = call.open().heads.get(name)
+    found = head.reproduce()
+    rows = [
+        (what.replace("_", " "), f"{head.metrics[what]:.4f}", f"{found['metrics'][what]:.4f}")
+        for what in ("accuracy", "macro_f1", "log_loss")
+    ]
+    agrees = "The metrics agree" if found["agrees"] else "The metrics do not agree"
+    line = f"{agrees}; the weights differ by at most {found['max_abs_diff']:.1g}."
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("", ">then", ">now"), rows))
+        out.print(text(line))
+
+    return Result(found, show)
 
 
 def _attach(call: Call, name: str, output: Path, pixels: bool) -> Result:

@@ -56,7 +56,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", LOADERS)
-@pytest.mark.parametrize("pixels", [False, True])
+@pytest.mark.parametrize("pixels", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_each_format_gives_the_cached_paths_probabilities_without_headstart(
     trained, tmp_path, name, pixels
 ):

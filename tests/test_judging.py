@@ -65,3 +65,20 @@ def test_what_cannot_be_drawn_is_said(trained, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(HeadError, match=r"pip install 'headstart\[plot\]'"):
         draw_map(np.ones((9, 3)), ["a"] * 9, "t", tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "kind", [hs.Linear((0.1, 1.0)), hs.MLP(hidden=(8, 4), epochs=3), hs.Ridge(), hs.Prototype()]
+)
+def test_a_head_is_reproduced(ready, run, kind):
+    ready.heads.train("h", ready.extract("net", "pics"), kind, seed=7)
+    said = run("head", "reproduce", "h", "--json").json
+    assert said["agrees"] and said["max_abs_diff"] == 0
+    assert "The metrics agree" in run("head", "reproduce", "h").out
+
+
+def test_a_head_that_cannot_be_reproduced_says_so(trained, monkeypatch):
+    monkeypatch.setattr("headstart.heads.linear.TOLERANCE", 0.5)  # as if the solver had changed
+    monkeypatch.setattr("headstart.heads.linear.SEARCH_TOLERANCE", 0.5)
+    found = trained.heads.get("h").reproduce()
+    assert not found["agrees"] and found["max_abs_diff"] > 0
