@@ -1,0 +1,66 @@
+"""A head with the face of scikit-learn, for its pipelines, searches and cross-validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from headstart.heads.dense_stack import DenseStack
+from headstart.heads.every_kind import KINDS
+from headstart.heads.kinds import Part
+
+
+class HeadClassifier(ClassifierMixin, BaseEstimator):
+    """A head of any kind as a classifier of feature vectors.
+
+    Args:
+        kind: `linear`, `mlp`, `prototype`, `ridge` or `svm`.
+        settings: of the kind, such as `{"strengths": (0.01,)}` or `{"hidden": (64,)}`; its defaults
+            without them. There is no validation split, so the first of several candidates is
+            taken, and an `mlp` runs all its epochs.
+        seed: of everything that chance decides.
+
+    Attributes:
+        classes_: the labels, sorted.
+        stack_: the fitted layers, a `DenseStack` of class numbers.
+    """
+
+    def __init__(
+        self, kind: str = "linear", settings: dict[str, Any] | None = None, seed: int = 0
+    ) -> None:
+        self.kind = kind
+        self.settings = settings
+        self.seed = seed
+
+    def fit(self, X: Any, y: Any) -> HeadClassifier:
+        """Fit to features (n, width) and labels (n,).
+
+        Raises:
+            ValueError: NaN or infinity among the features, or fewer than two classes.
+        """
+        given: Any = validate_data(self, X, y, dtype=np.float32)
+        x, y = given
+        check_classification_targets(y)
+        self.classes_, targets = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"The head needs samples of 2 classes, got 1 class: {self.classes_}")
+        kind = KINDS[self.kind](**(self.settings or {}))
+        nothing = Part(x[:0], targets[:0])
+        fitted = kind.fit(Part(x, targets), nothing, len(self.classes_), self.seed)
+        self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities (n, classes)."""
+        check_is_fitted(self)
+        x: Any = validate_data(self, X, dtype=np.float32, reset=False)
+        return self.stack_.predict_proba(x)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of each row."""
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]

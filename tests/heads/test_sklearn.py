@@ -1,0 +1,39 @@
+"""Heads as scikit-learn's estimators."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.estimator_checks import check_estimator
+
+import headstart as hs
+from headstart.sklearn import HeadClassifier
+
+
+@pytest.mark.parametrize("kind", ["linear", "prototype", "ridge", "svm"])
+def test_scikit_learn_takes_it_for_one_of_its_own(kind):
+    results = check_estimator(HeadClassifier(kind), on_fail=None, on_skip=None)
+    failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
+    assert not failed
+
+
+def test_it_gives_what_the_head_gives(ready):
+    view = ready.extract("net", "pics")
+    train, test = view.split("train"), view.split("test")
+    model = HeadClassifier("linear", {"strengths": (1.0,)})
+    found = model.fit(train.to_numpy(), np.array(train.labels)).predict_proba(test.to_numpy())
+    (one,) = ready.sweep(
+        "pics", ["net"], [hs.Linear((1.0,))], trying=hs.Trying(folds=3), jobs=1
+    ).trials
+    assert found.shape == (len(test), 3) and one.crossed.settings["strength"] == 1.0
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_it_works_in_searches():
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 3
+    x = rng.normal(size=(120, 10)) + 2 * rng.normal(size=(3, 10))[y]
+    grid = {"settings": [{"strengths": (c,)} for c in (1e-4, 1e-1)]}
+    search = GridSearchCV(HeadClassifier(), grid, cv=3).fit(x, y)
+    assert search.best_score_ > 0.9
+    mlp = HeadClassifier("mlp", {"epochs": 150, "hidden": (16,)})
+    assert cross_val_score(mlp, x, y, cv=3).mean() > 0.8
