@@ -16,7 +16,7 @@ from headstart.heads.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.standardising import Standardisation, one_thread_a_core, spans_of
 
 STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 0, 9))
-TOLERANCE = 1e-6
+TOLERANCE = 3e-7
 """Of the objective, above its minimum, as estimated; the true gap was up to fifteen times that,
 where the penalty is weak. scikit-learn's own stop moves probabilities by a percent."""
 SEARCH_TOLERANCE = 2e-6

@@ -102,6 +102,7 @@ def test_the_attributes_of_a_shard_are_those_of_the_document(ready):
             assert f"Dataset `{name}`" in text
 
 
+@pytest.mark.slow  # half a minute; tests/test_store.py has its steps one by one
 def test_the_tale_of_the_lost_database(photos):
     """The blocks of docs/store.md, one after the other, as a user runs them."""
     outs = [

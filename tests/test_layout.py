@@ -81,11 +81,16 @@ def test_the_public_surface_is_what_all_says():
     assert sorted(hs.__all__) == sorted(
         [
             "MLP",
+            "SVM",
             "FeatureView",
+            "FineTuning",
             "Head",
             "HeadstartError",
             "Linear",
+            "Prototype",
+            "Ridge",
             "Settings",
+            "Trying",
             "Workspace",
             "__version__",
             "init",

@@ -27,7 +27,7 @@ DEFAULT_CUTS = {
 
 SMALLEST = {"Inception": 75, "Xception": 71}
 NAMES = tuple(entry.name for entry in ENTRIES if entry.source.startswith("applications:"))
-QUICK = {"MobileNetV2"}
+QUICK = {"MobileNet"}
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ class Job:
         assert self.ws.verify("net", "many", full=True)["corrupt"] == 0
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [200])
 def test_a_run_killed_at_random_moments_loses_nothing_committed(job, zygote, kills):
     ws, look = job
     rng = np.random.default_rng(kills)
