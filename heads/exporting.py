@@ -86,9 +86,12 @@ def write_checked(
         _remove(partial)
         _write(model, partial, chosen)
         difference = compare(RUNNERS[chosen](partial, inputs))
-        if target.is_dir():
-            shutil.rmtree(target)
+        old = target.with_name(f".{target.name}.old")
+        _remove(old)
+        if target.is_dir():  # a folder cannot be replaced in one go
+            target.replace(old)
         partial.replace(target)
+        _remove(old)
     except OSError as error:
         raise HeadError(f"cannot write {target}: {first_line(error)}") from error
     finally:

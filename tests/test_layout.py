@@ -75,6 +75,15 @@ def test_a_warm_extraction_loads_no_tensorflow(ready):
     assert in_a_process(code).split() == ["0", "36", "False", "False"]
 
 
+def test_the_command_line_knows_every_kind_of_head():
+    from headstart.cli.head import NAMES
+    from headstart.cli.sweep import KINDS as SWEPT
+    from headstart.heads.every_kind import KINDS
+
+    assert set(NAMES) == set(KINDS)
+    assert set(SWEPT) == {*KINDS, "neighbours"}
+
+
 def test_the_public_surface_is_what_all_says():
     for name in hs.__all__:
         assert getattr(hs, name) is not None

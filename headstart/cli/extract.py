@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headstart.cli.output import Call, Result, command, note, precision_option, progress_bar, text
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
 
 
 def register(cli: click.Group) -> None:
@@ -86,6 +89,18 @@ def _extract(call: Call, backbone: str, dataset: str, **given: Any) -> Result:
     if report.quarantined:
         note(f"warning: {report.quarantined} damaged shards were put aside, their rows computed")
     return Result(report.to_json(), lambda out: out.print(text(describe(report)), soft_wrap=True))
+
+
+def extract_missing(workspace: Workspace, backbone: str, dataset: str, precision: str) -> Any:
+    """The features of a dataset, for a command that needs them; says so if any were computed."""
+    from headstart.extractors.settings import Settings
+
+    with progress_bar("extracting", "samples") as progress:
+        settings = Settings(precision=precision)
+        view = workspace.extract(backbone, dataset, settings=settings, progress=progress)
+    if view.report.computed:
+        note(describe(view.report))
+    return view
 
 
 def describe(report: Any) -> str:

@@ -13,9 +13,7 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
-    note,
     precision_option,
-    progress_bar,
     table,
     text,
 )
@@ -102,16 +100,11 @@ def _train(
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
-    from headstart.cli.extract import describe
-    from headstart.extractors.settings import Settings
+    from headstart.cli.extract import extract_missing
 
     settings = _kind(kind, {key: value for key, value in options.items() if value is not None})
     workspace = call.open()
-    with progress_bar("extracting", "samples") as progress:
-        extraction = Settings(precision=precision)
-        features = workspace.extract(backbone, dataset, settings=extraction, progress=progress)
-    if features.report.computed:
-        note(describe(features.report))
+    features = extract_missing(workspace, backbone, dataset, precision)
     return _shown(workspace.heads.train(name, features, settings, seed=seed))
 
 
@@ -199,22 +192,14 @@ def _finetune(call: Call, name: str, start: str, output: Path, **options: Any) -
 
     What lies below the cut is never run again. The whole model is saved, checked like `attach`.
     """
-    from headstart.cli.extract import describe
-    from headstart.extractors.settings import Settings
+    from headstart.cli.extract import extract_missing
     from headstart.heads.finetuning import FineTuning
 
     workspace = call.open()
     head = workspace.heads.get(name)
     _, cut = head.origin()
-    with progress_bar("extracting", "samples") as progress:
-        view = workspace.extract(
-            f"{head.record.backbone}@{start}",
-            head.record.dataset,
-            settings=Settings(precision=cut.precision),
-            progress=progress,
-        )
-    if view.report.computed:
-        note(describe(view.report))
+    reference = f"{head.record.backbone}@{start}"
+    extract_missing(workspace, reference, head.record.dataset, cut.precision)
     given = {key: value for key, value in options.items() if value is not None}
     tuned = head.finetune(start, output, FineTuning(**given))
     rows = [

@@ -62,16 +62,11 @@ def _rank(
     test split is not looked at.
     """
     from headstart.candidates import Trying
-    from headstart.cli.extract import describe
-    from headstart.extractors.settings import Settings
+    from headstart.cli.extract import extract_missing
 
     workspace = call.open()
     for backbone in backbones:
-        with progress_bar("extracting", "samples") as progress:
-            settings = Settings(precision=precision)
-            view = workspace.extract(backbone, dataset, settings=settings, progress=progress)
-        if view.report.computed:
-            note(describe(view.report))
+        extract_missing(workspace, backbone, dataset, precision)
     with progress_bar("ranking", "cuts") as progress:
         ranks = workspace.rank(
             dataset,

@@ -11,7 +11,6 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
-    note,
     precision_option,
     progress_bar,
     table,
@@ -78,17 +77,12 @@ def _sweep(
     Without BACKBONE all features that are cached are tried; what is named is extracted first.
     """
     from headstart.candidates import Trying
-    from headstart.cli.extract import describe
-    from headstart.extractors.settings import Settings
+    from headstart.cli.extract import extract_missing
 
     made = settings_of(kinds, grid)
     workspace = call.open()
     for backbone in backbones:
-        with progress_bar("extracting", "samples") as progress:
-            settings = Settings(precision=precision)
-            view = workspace.extract(backbone, dataset, settings=settings, progress=progress)
-        if view.report.computed:
-            note(describe(view.report))
+        extract_missing(workspace, backbone, dataset, precision)
     with progress_bar("fitting", "heads") as progress:
         sweep = workspace.sweep(
             dataset,
