@@ -42,6 +42,7 @@ def texts(ws, tmp_path):
     return [f"{t} {n}" for n, t in enumerate(TEXTS)]
 
 
+@pytest.mark.slow
 def test_a_text_classifier_is_added_with_its_preprocessor(ws, tmp_path, texts):
     preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer(), sequence_length=9)
     task = keras_hub.models.BertTextClassifier(bert(), 3, preprocessor=preprocessor)

@@ -302,6 +302,7 @@ def test_a_model_called_with_names_keeps_them(ws):
     assert_verified(ws, "net")
 
 
+@pytest.mark.slow
 def test_an_attached_frozen_graph_is_loaded_by_another_process(ready, tmp_path):
     model = network()
     model.export(tmp_path / "exported", verbose=False)

@@ -296,7 +296,9 @@ def test_every_lite_has_as_many_parameters_as_was_published(name, millions):
     assert round(trained / 1e6, 1) == millions
 
 
-@pytest.mark.parametrize("name", ["lite0", "lite1", pytest.param("lite2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["lite0", *(pytest.param(n, marks=pytest.mark.slow) for n in ("lite1", "lite2"))]
+)
 def test_a_lite_gives_the_probabilities_of_its_authors_code(name, tmp_path):
     """On photos that scikit-learn ships, a dahlia and a palace.
 

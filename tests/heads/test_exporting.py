@@ -14,6 +14,8 @@ from headstart.errors import HeadError, ParityError
 from headstart.heads import exporting
 
 TOLERANCE = 1e-4
+QUICK = {"net": True, "net.onnx": False, "net.tflite": True}
+"""What is tried on every run, and whether with pixels."""
 LOADERS = {
     "net.keras": "import keras; found = keras.models.load_model(path).predict(x, verbose=0)",
     "net": (
@@ -55,8 +57,14 @@ def trained(tmp_path_factory):
     return head, raw, pipeline.finish(raw), head.stack.predict_proba(view.to_numpy())
 
 
-@pytest.mark.parametrize("name", LOADERS)
-@pytest.mark.parametrize("pixels", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize(
+    ("name", "pixels"),
+    [
+        pytest.param(name, pixels, marks=[] if QUICK.get(name) == pixels else pytest.mark.slow)
+        for name in LOADERS
+        for pixels in (False, True)
+    ],
+)
 def test_each_format_gives_the_cached_paths_probabilities_without_headstart(
     trained, tmp_path, name, pixels
 ):

@@ -23,6 +23,8 @@ POINTS = (
     "before the SQL commit",
     "after the SQL commit",
 )
+QUICK = ("after the write", "after the rename", "before the SQL commit", "after the SQL commit")
+"""Points that are tried on every run; the others lie between them."""
 
 
 @pytest.fixture
@@ -114,7 +116,10 @@ def start_over(ws):
     assert rows_in(ws) == 0
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point",
+    [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in POINTS],
+)
 def test_a_kill_at_every_point_of_a_commit_leaves_old_or_new(job, zygote, point):
     _, look = job
     for number in (1, 2, 5):

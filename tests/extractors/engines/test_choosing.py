@@ -178,7 +178,7 @@ def _put(file, known):
     file.write_bytes(body + hashlib.sha256(body).digest())
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_compiled_ahead_no_extraction_loads_tensorflow(ready, run, openvino_wins, precision):
     root = str(ready.config.root)
     said = run("backbone", "compile", "net", "pics", "--precision", precision, "--json").json
@@ -195,6 +195,7 @@ def test_compiled_ahead_no_extraction_loads_tensorflow(ready, run, openvino_wins
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_the_lint_looks_also_where_the_model_is_not_loaded(ws, tmp_path):
     image = keras.Input((12, 12, 3), name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
