@@ -28,6 +28,7 @@ print(resolve(list_cuts(load_graph(Path(sys.argv[1]))), None).fingerprint)
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.slow
 def test_keras_and_h5_have_one_fingerprint_in_different_processes(tmp_path):
     model = network()
     found = {fingerprint(model)}

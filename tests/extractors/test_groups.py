@@ -69,6 +69,7 @@ def test_variants_of_an_emoji_stay_on_one_side_and_a_random_split_parts_them(ws,
     assert counts["train"] == pytest.approx(0.7 * 4009, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_leak_flatters_and_groups_do_not(ws, emoji_table):
     """The nearest picture of the train split: in a random split it is nearly always a variant."""
     from PIL import Image
