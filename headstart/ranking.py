@@ -31,6 +31,7 @@ def rank(
 ) -> list[Rank]:
     """See `Workspace.rank`."""
     chosen = choose(workspace, dataset, references, precision)
+    runs = _timed(workspace)
     ranks: list[Rank] = []
     progress(0, len(chosen))
     for one in load(workspace, dataset, chosen, precision, trying or Trying()):
@@ -42,27 +43,35 @@ def rank(
                 backbone=one.backbone.label,
                 cut=one.cut.name,
                 size=one.size,
-                seconds=_seconds_per_sample(workspace, one.backbone, one.cut),
+                seconds=_seconds_per_sample(runs, one.backbone, one.cut),
             )
         )
         progress(len(ranks), len(chosen))
     return in_order(ranks)
 
 
-def _seconds_per_sample(workspace: Workspace, backbone: Backbone, cut: Cut) -> float | None:
-    """Of the largest extraction that gave this cut, by this cut's share of the computing."""
-    best: tuple[int, float] | None = None
+def _timed(workspace: Workspace) -> list[tuple[int | None, Sequence[Cut], int, float]]:
+    """Backbone, cuts, samples and seconds of the extractions that count; each is looked up once."""
+    found = []
     for run in workspace.runs.find_latest("extract", None, 1000):
-        with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
-            other, cuts = workspace.resolve(run.subject)
-            names = [one.name for one in cuts]
-            computed = run.counts.get("computed", 0)
-            if other.id != backbone.id or cut.name not in names or computed < LEAST_COMPUTED:
-                continue
-            share = _share(cut) / max(map(_share, cuts))
-            if best is None or computed > best[0]:
-                best = computed, run.seconds / computed * share
-    return None if best is None else best[1]
+        computed = run.counts.get("computed", 0)
+        if computed >= LEAST_COMPUTED:
+            with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
+                backbone, cuts = workspace.resolve(run.subject)
+                found.append((backbone.id, cuts, computed, run.seconds))
+    return found
+
+
+def _seconds_per_sample(
+    runs: Sequence[tuple[int | None, Sequence[Cut], int, float]], backbone: Backbone, cut: Cut
+) -> float | None:
+    """Of the largest extraction that gave this cut, by this cut's share of the computing."""
+    own = [
+        (computed, seconds / computed * _share(cut) / max(map(_share, cuts)))
+        for number, cuts, computed, seconds in runs
+        if number == backbone.id and cut.name in [one.name for one in cuts]
+    ]
+    return max(own, key=lambda one: one[0])[1] if own else None
 
 
 def _share(cut: Cut) -> float:
