@@ -105,6 +105,17 @@ precision_option = click.option(
     help="In what the backbone computes; bfloat16 is faster where the processor has it.",
 )
 """Of every command that names features by backbone and dataset."""
+folds_option = click.option(
+    "--folds", type=int, default=5, show_default=True, help="Parts, each tried."
+)
+limit_option = click.option(
+    "--limit",
+    type=int,
+    default=20_000,
+    show_default=True,
+    help="Look at so many samples at most, chosen by seed.",
+)
+"""Of the commands that try heads by cross-validation."""
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -11,6 +11,8 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    folds_option,
+    limit_option,
     precision_option,
     progress_bar,
     table,
@@ -40,17 +42,11 @@ def register(group: click.Group) -> None:
         click.option("--batch-size", help="mlp: samples a step, to try, such as 32,128."),
         click.option("--epochs", help="mlp: passes, to try, such as 10,30."),
         precision_option,
-        click.option("--folds", type=int, default=5, show_default=True, help="Parts, each tried."),
+        folds_option,
         click.option(
             "--repeats", type=int, default=1, show_default=True, help="Of all folds, mixed anew."
         ),
-        click.option(
-            "--limit",
-            type=int,
-            default=20_000,
-            show_default=True,
-            help="Look at so many samples at most, chosen by seed.",
-        ),
+        limit_option,
         click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
     )
     function = _sweep
