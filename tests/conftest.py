@@ -21,6 +21,12 @@ from headstart.registry import listing
 keras = load_keras()
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(3600))
+
+
 @pytest.fixture
 def ws(tmp_path: Path):
     """An empty workspace."""

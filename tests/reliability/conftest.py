@@ -1,8 +1,11 @@
 """Processes that fork extractions; see zygote.py."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,17 +26,28 @@ class Zygote:
             text=True,
         )
         self.process.stdout.readline()  # TensorFlow is loaded
+        self.child = None
 
     def start(self, arguments, die=None) -> int:
         """Begin a command; gives its process id."""
         request = {"arguments": [str(a) for a in arguments], "die": die}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        self.child = int(self.process.stdout.readline())
+        return self.child
 
     def wait(self) -> int:
         """Its status as `os.waitpid` gives it."""
-        return int(self.process.stdout.readline())
+        status = int(self.process.stdout.readline())
+        self.child = None
+        return status
+
+    def clear(self):
+        """Kill what a failed test has left, frozen or not: the next one begins with nothing."""
+        if self.child is not None:
+            with suppress(ProcessLookupError):  # it has ended, and nobody has asked how
+                os.kill(self.child, signal.SIGKILL)
+            self.wait()
 
     def end(self):
         self.process.stdin.close()
@@ -42,16 +56,29 @@ class Zygote:
 
 
 @pytest.fixture(scope="session")
-def zygote():
+def first_zygote():
     running = Zygote()
     yield running
     running.end()
 
 
 @pytest.fixture(scope="session")
-def zygotes(zygote):
+def more_zygotes():
+    running = [Zygote() for _ in range(3)]
+    yield running
+    for each in running:
+        each.end()
+
+
+@pytest.fixture
+def zygote(first_zygote):
+    yield first_zygote
+    first_zygote.clear()
+
+
+@pytest.fixture
+def zygotes(zygote, more_zygotes):
     """Four of them, for four extractions at once."""
-    more = [Zygote() for _ in range(3)]
-    yield [zygote, *more]
-    for running in more:
-        running.end()
+    yield [zygote, *more_zygotes]
+    for each in more_zygotes:
+        each.clear()

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,6 +200,8 @@ def freeze(process, ws):
     """
     while True:
         os.kill(process, signal.SIGSTOP)
+        while not is_stopped(process):
+            time.sleep(0.001)
         connection = sqlite3.connect(ws.config.sqlite_file, timeout=0.5, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -209,6 +212,18 @@ def freeze(process, ws):
             time.sleep(0.003)
         finally:
             connection.close()
+
+
+def is_stopped(process):
+    """Whether every thread has stopped: a signal that was sent is not one that has arrived.
+
+    Taken for granted where there is no /proc.
+    """
+    states = [
+        stat.read_text().rpartition(")")[2].split()[0]
+        for stat in Path(f"/proc/{process}/task").glob("*/stat")
+    ]
+    return set(states) <= {"T"}
 
 
 def commands_on(zoo, name):
