@@ -32,6 +32,7 @@ from headstart.extractors.report import Report
 from headstart.extractors.settings import Settings
 from headstart.extractors.space import refuse_full_disk, row_bytes
 from headstart.extractors.working import Task, Worker, probe
+from headstart.progress import Progress
 from headstart.registry.entities import Backbone, Failure, FeatureSet
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed, Lease
@@ -44,7 +45,6 @@ LINTED = 8
 """Samples that are looked at for doubtful preprocessing."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """Seconds between two looks at what other processes have committed."""
-Progress = Callable[[int, int], None]
 
 
 def keys_of(backbone: Backbone, cuts: Sequence[Cut]) -> dict[str, str]:

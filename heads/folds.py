@@ -51,8 +51,8 @@ def split_into_folds(
     if count < folds:
         what = "sample" if groups is None else "group"
         raise HeadError(
-            f"class {classes[rarest]!r} has {count} {what}{'s' * (count != 1)} beyond the test "
-            f"split, fewer than the {folds} folds",
+            f"class {classes[rarest]!r} has {count} {what}{'s' * (count != 1)} to try heads "
+            f"on, fewer than the {folds} folds",
             hint="Take fewer folds, add samples, or leave the class out.",
         )
     maker = StratifiedKFold if groups is None else StratifiedGroupKFold

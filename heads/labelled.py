@@ -28,26 +28,42 @@ class Labelled:
     groups: list[str] | None
 
 
-def labelled_rows(samples: Sequence[Sample], limit: int, seed: int) -> Labelled:
-    """The samples that are not of the test split; of more than `limit`, some chosen by seed.
+def labelled_rows(
+    samples: Sequence[Sample],
+    limit: int,
+    seed: int,
+    splits: Sequence[str] = ("train", "validation"),
+) -> Labelled:
+    """The samples of some splits, without the test split; of more than `limit`, some by seed.
 
     Raises:
         HeadError: there are none, one has no label, or there are fewer than two classes.
     """
-    rows = np.array([n for n, sample in enumerate(samples) if sample.split != "test"], np.int64)
+    rows = np.array([n for n, sample in enumerate(samples) if sample.split in splits], np.int64)
     if not len(rows):
         raise HeadError(
             "there is no sample beyond the test split, which is left alone",
             hint="Say which is which in a `split` column or array.",
         )
-    if len(rows) > limit:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+    rows = some_rows(rows, limit, seed)
     chosen = [samples[row] for row in rows]
     classes = check_labels(chosen)
-    number = {label: position for position, label in enumerate(classes)}
-    targets = np.array([number[s.label] for s in chosen if s.label is not None], np.int64)
+    targets = numbers_of([sample.label for sample in chosen], classes)
     groups = [s.digest if s.group is None else f"group {s.group}" for s in chosen]
     return Labelled(rows, targets, classes, groups if len(set(groups)) < len(groups) else None)
+
+
+def some_rows(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """All rows, or `limit` of them chosen by seed, in order."""
+    if len(rows) <= limit:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+
+
+def numbers_of(labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
+    """The class number of each label, (n,) int64; labels were checked before."""
+    number = {label: place for place, label in enumerate(classes)}
+    return np.array([number[label] for label in labels if label is not None], np.int64)
 
 
 def check_labels(samples: Sequence[Sample]) -> list[Label]:

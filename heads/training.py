@@ -11,9 +11,9 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, stack_of
 from headstart.heads.kinds import HeadKind, Part
-from headstart.heads.labelled import check_labels
+from headstart.heads.labelled import check_labels, numbers_of
 from headstart.heads.rows import rows_of
-from headstart.storage.manifest import Label
+from headstart.storage.manifest import SPLITS, Label
 from headstart.storage.views import FeatureView
 
 PREDICTED_AT_ONCE = 4096
@@ -34,14 +34,24 @@ def train(view: FeatureView, kind: HeadKind, seed: int) -> Trained:
     Raises:
         HeadError: the labels or splits do not allow it; the message says which.
     """
-    classes = check_labels(view.samples)
-    parts = {split: _part(view, split, classes) for split in ("train", "validation", "test")}
-    _check(parts, classes)
+    parts, classes = parts_of(view)
     fitted = kind.fit(parts["train"], parts["validation"], len(classes), seed)
     stack = stack_of(fitted.layers, classes)
     metrics = evaluate(predict_all(stack, parts["test"]), parts["test"].targets, classes)
     metrics |= {f"n_{split}": len(part) for split, part in parts.items()}
     return Trained(stack, metrics, fitted.details)
+
+
+def parts_of(view: FeatureView) -> tuple[dict[str, Part], list[Label]]:
+    """The splits with features and class numbers, and the label of each number.
+
+    Raises:
+        HeadError: the labels or splits do not allow training; the message says which.
+    """
+    classes = check_labels(view.samples)
+    parts = {split: _part(view, split, classes) for split in SPLITS}
+    _check(parts, classes)
+    return parts, classes
 
 
 def predict_all(stack: DenseStack, part: Part) -> np.ndarray:
@@ -80,9 +90,7 @@ def evaluate(
 
 def _part(view: FeatureView, split: str, classes: list[Label]) -> Part:
     rows = view.split(split)
-    number = {label: position for position, label in enumerate(classes)}
-    targets = np.array([number[label] for label in rows.labels if label is not None], np.int64)
-    return Part(rows_of(rows), targets)
+    return Part(rows_of(rows), numbers_of(rows.labels, classes))
 
 
 def _check(parts: dict[str, Part], classes: list[Label]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from headstart.extractors.runtime import versions
 from headstart.head import SUFFIX, Head
 from headstart.heads.kinds import HeadKind
 from headstart.heads.linear import Linear
+from headstart.progress import Progress, silent
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.datasets import DatasetRepository
 from headstart.registry.entities import Backbone, CutPoint, Dataset, Run
@@ -32,12 +32,6 @@ from headstart.storage.views import FeatureView
 if TYPE_CHECKING:
     from headstart.extractors.verification import Check
     from headstart.workspace import Workspace
-
-Progress = Callable[[int, int], None]
-
-
-def silent(_done: int, _total: int) -> None:
-    """The progress of callers who do not look."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from headstart.errors import HeadError
 from headstart.extractors.cuts import resolve
 from headstart.extractors.runtime import versions
 from headstart.extractors.trunk import build_trunk
+from headstart.heads.labelled import numbers_of
 from headstart.registry.entities import Run
 from headstart.storage.views import FeatureView
 
@@ -103,6 +104,5 @@ def finetune(
 
 def _part(view: FeatureView, split: str, classes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     rows = view.split(split)
-    number = {label: place for place, label in enumerate(classes)}
-    targets = np.array([number[label] for label in rows.labels if label is not None], np.int64)
-    return rows.to_numpy().astype(np.float32, copy=False), targets
+    features = rows.to_numpy().astype(np.float32, copy=False)
+    return features, numbers_of(rows.labels, classes)

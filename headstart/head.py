@@ -3,66 +3,70 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.errors import FeatureError, HeadError, SampleUnreadable
+from headstart.errors import FeatureError, HeadError
 from headstart.extractors import datasets as sources
 from headstart.extractors.affine import Affine
-from headstart.extractors.batches import Batch, Prepared, length, stack
+from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.engines.interface import PRECISIONS
 from headstart.extractors.extraction import keys_of
 from headstart.heads.dense_stack import DenseStack
+from headstart.heads.labelled import numbers_of
+from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
 from headstart.storage.files import written_aside
-from headstart.storage.keys import digest_of
-from headstart.storage.manifest import Label, Sample
+from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
     from headstart.finetuning import FineTuned
     from headstart.heads.finetuning import FineTuning
+    from headstart.heads.learning_curves import CurvePoint
+    from headstart.predicting import Prediction, Predictions
     from headstart.workspace import Workspace
 
 SUFFIX = ".npz"
 PARITY_SAMPLES = 16
-BATCH = 32
 SAME_METRIC = 1e-6
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a head says of one sample: a file, or `FILE[ROW]` of an array."""
+class Judged:
+    """The samples that a head was judged on, and what it says of them.
 
-    name: str
-    label: Label
-    probability: float
+    Attributes:
+        samples: in order.
+        probabilities: (n, classes), float32.
+        targets: class numbers, (n,).
+    """
 
+    samples: Sequence[Sample]
+    probabilities: np.ndarray
+    targets: np.ndarray
 
-@dataclass(frozen=True)
-class _Item:
-    """A sample to predict: its name and its raw content."""
-
-    name: str
-    raw: Any
-
-    def to_sample(self) -> Sample:
-        return Sample(self.name, digest_of(self.raw), None, "test", self.name)
+    @property
+    def wrong(self) -> np.ndarray:
+        """Where the most probable class is not the right one: row numbers, the surest first."""
+        guesses = self.probabilities.argmax(axis=1)
+        rows = np.flatnonzero(guesses != self.targets)
+        sure = self.probabilities[rows].max(axis=1)
+        return rows[np.argsort(-sure, kind="stable")]
 
 
 class Head:
     """A trained head: its record, its weights, and what can be done with it."""
 
     def __init__(self, workspace: Workspace, record: HeadRecord) -> None:
-        self._workspace = workspace
+        self.workspace = workspace
         self.record = record
 
     @property
@@ -74,7 +78,7 @@ class Head:
     def stack(self) -> DenseStack:
         """The head's layers, read after their hash was checked."""
         artifact = Artifact(self.record.artifact_digest, self.record.artifact_size)
-        return DenseStack.read(self._workspace.artifacts.get(artifact, SUFFIX))
+        return DenseStack.read(self.workspace.artifacts.get(artifact, SUFFIX))
 
     def attach(self, path: str | Path | None = None, *, pixels: bool = False) -> Any:
         """One `keras.Model`: trunk (frozen) and head, from preprocessed input to probabilities.
@@ -107,11 +111,11 @@ class Head:
             format_of(target)
         backbone, cut = self.origin()
         stack = self.stack
-        trunk = self._workspace.build_trunk(backbone, [cut])
+        trunk = self.workspace.build_trunk(backbone, [cut])
         model = attach(trunk, stack, f"{backbone.name}_{self.record.name}".replace(".", "_"))
         view = self._present()
         raw, rows = self.cached_samples(backbone, view)
-        pipeline = self._workspace.pipeline(backbone)
+        pipeline = self.workspace.pipeline(backbone)
         inputs, expected = pipeline.finish(raw), stack.predict_proba(view[rows])
 
         def compare(given: np.ndarray) -> float:
@@ -128,18 +132,35 @@ class Head:
             self.describe(target, backbone, difference, pixels=pixels)
         return model, difference
 
-    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, classes) and class numbers (n,) of the test split that it was judged
-        on, from the cache.
+    def reader(self) -> Callable[[Sample], Any]:
+        """Gives the raw content of a sample of its dataset: bytes, an array, or those by name."""
+        datasets = self.workspace.datasets
+        dataset = datasets.get(self.record.dataset)
+        return sources.SampleReader(datasets.manifest(dataset), dataset.options).read
+
+    def held_out(self) -> Judged:
+        """What it says of the test split that it was judged on, from the cache.
 
         Raises:
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        view = self._same_features().split("test")
-        number = {label: place for place, label in enumerate(self.record.classes)}
-        targets = np.array([number[label] for label in view.labels if label is not None], np.int64)
-        return self.stack.predict_proba(view.to_numpy()), targets
+        view = self.features().split("test")
+        targets = numbers_of(view.labels, self.record.classes)
+        return Judged(view.samples, self.stack.predict_proba(view.to_numpy()), targets)
+
+    def learning_curve(self, progress: Progress = silent) -> list[CurvePoint]:
+        """How good such a head is with fewer samples to train on; see `CurvePoint`.
+
+        Raises:
+            HeadError: the dataset is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        from headstart.heads.every_kind import kind_of
+        from headstart.heads.learning_curves import learning_curve
+
+        kind = kind_of(self.record.kind, self.record.settings)
+        return learning_curve(self.features(), kind, self.record.seed, progress)
 
     def reproduce(self) -> dict[str, Any]:
         """Train the head again, from the cached features and with its settings and seed.
@@ -158,7 +179,7 @@ class Head:
         self.origin()
         record = self.record
         kind = kind_of(record.kind, record.settings)
-        trained = train(self._same_features(), kind, record.seed)
+        trained = train(self.features(), kind, record.seed)
         names = ("accuracy", "macro_f1", "log_loss")
         apart = [abs(trained.metrics[name] - record.metrics[name]) for name in names]
         pairs = zip(trained.stack.layers, self.stack.layers, strict=True)
@@ -174,9 +195,14 @@ class Head:
             "agrees": max(apart) <= SAME_METRIC,
         }
 
-    def _same_features(self) -> FeatureView:
-        """The cached features of the dataset, found to be what the head was trained on."""
-        workspace = self._workspace
+    def features(self) -> FeatureView:
+        """The cached features of the dataset that it was trained on.
+
+        Raises:
+            HeadError: the dataset is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        workspace = self.workspace
         dataset = workspace.datasets.get(self.record.dataset)
         if dataset.digest != self.record.dataset_digest:
             raise HeadError(
@@ -204,7 +230,7 @@ class Head:
         """
         from headstart.finetuning import finetune
 
-        return finetune(self, self._workspace, start, path, settings)
+        return finetune(self, self.workspace, start, path, settings)
 
     def predict(self, paths: Iterable[str | Path], on_error: str = "fail") -> list[Prediction]:
         """Class and probability of each sample, in order.
@@ -219,20 +245,13 @@ class Head:
         Raises:
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
         """
-        backbone, cut = self.origin()
-        stack = self.stack
-        runner = _Runner(self._workspace, backbone, cut, self.record.feature_key, on_error)
-        predictions = []
-        items = _items(paths)
-        while batch := list(islice(items, BATCH)):
-            names, features = runner.run(batch)
-            if not names:
-                continue
-            probabilities = stack.predict_proba(features)
-            for name, row in zip(names, probabilities, strict=True):
-                best = int(row.argmax())
-                predictions.append(Prediction(name, stack.classes[best], float(row[best])))
-        return predictions
+        return list(self.predict_each(paths, on_error))
+
+    def predict_each(self, paths: Iterable[str | Path], on_error: str = "fail") -> Predictions:
+        """As `predict`, but computed while it is iterated: for more than fits into memory."""
+        from headstart.predicting import Predictions
+
+        return Predictions(self, paths, on_error)
 
     def origin(self) -> tuple[Backbone, Cut]:
         """The backbone and cut, found to be those that the head was trained on.
@@ -245,7 +264,7 @@ class Head:
                 f"the backbone {self.record.backbone!r} of head {self.record.name!r} was removed",
                 hint="Add it again and train the head again; features are still cached.",
             )
-        backbone = self._workspace.backbones.get(self.record.backbone)
+        backbone = self.workspace.backbones.get(self.record.backbone)
         point = resolve(backbone.cuts, self.record.cut)
         for precision in PRECISIONS:
             cut = replace(point, precision=precision)
@@ -265,12 +284,12 @@ class Head:
                 f"backbone {backbone.label!r} does not take one image",
                 hint="Attach without pixels.",
             )
-        pipeline = self._workspace.pipeline(backbone)
+        pipeline = self.workspace.pipeline(backbone)
         return Affine.of(pipeline.arithmetic, shapes[0][-1] or 3)
 
     def _present(self) -> FeatureView:
         """The cached features of the dataset that the head was trained on."""
-        workspace = self._workspace
+        workspace = self.workspace
         dataset = workspace.datasets.get(self.record.dataset)
         manifest = workspace.datasets.manifest(dataset)
         _, view = workspace.cache().open_present(self.record.feature_key, manifest.samples)
@@ -283,12 +302,9 @@ class Head:
 
     def cached_samples(self, backbone: Backbone, view: FeatureView) -> tuple[Batch, np.ndarray]:
         """Some real samples of a view, decoded, and which rows of it they are."""
-        workspace = self._workspace
-        dataset = workspace.datasets.get(self.record.dataset)
-        manifest = workspace.datasets.manifest(dataset)
         spread = np.unique(np.linspace(0, len(view) - 1, PARITY_SAMPLES).astype(int))
-        read = sources.SampleReader(manifest, dataset.options).read
-        decode = workspace.pipeline(backbone).pixels.prepare
+        read = self.reader()
+        decode = self.workspace.pipeline(backbone).pixels.prepare
         return stack([decode(read(view.samples[row])) for row in spread]), spread
 
     def describe(
@@ -304,7 +320,7 @@ class Head:
         record = record or self.record
         from headstart.heads.cards import model_card
 
-        pipeline = self._workspace.pipeline(backbone)
+        pipeline = self.workspace.pipeline(backbone)
         inside = pipeline.arithmetic if pixels else ()
         facts = {
             "classes": list(record.classes),
@@ -325,76 +341,3 @@ class Head:
         for suffix, content in text.items():
             with written_aside(target.with_suffix(suffix)) as file:
                 file.write(content.encode())
-
-
-class _Runner:
-    """Features of new samples: from the cache where they are there, else computed, not stored."""
-
-    def __init__(
-        self, workspace: Workspace, backbone: Backbone, cut: Cut, key: str, on_error: str
-    ) -> None:
-        self._workspace = workspace
-        self._backbone = backbone
-        self._cut = cut
-        self._key = key
-        self._on_error = on_error
-        self._pixels = workspace.pipeline(backbone).pixels
-        self._cache = workspace.cache()
-        self._engine: Any = None
-
-    def run(self, items: Sequence[_Item]) -> tuple[list[str], np.ndarray]:
-        """Names and features of the items that can be read, in order."""
-        rows: dict[int, np.ndarray] = {}
-        numbers, view = self._cache.open_present(self._key, [item.to_sample() for item in items])
-        if view is not None:
-            rows.update(zip(numbers.tolist(), view.to_numpy(), strict=True))
-        missing = {
-            number: self._prepare(item) for number, item in enumerate(items) if number not in rows
-        }
-        prepared = {number: value for number, value in missing.items() if value is not None}
-        if prepared:
-            (computed,) = self._run(stack(list(prepared.values())))
-            rows.update(zip(prepared, computed, strict=True))
-        kept = sorted(rows)
-        features = np.stack([rows[number] for number in kept]) if kept else np.empty((0, 0))
-        return [items[number].name for number in kept], features
-
-    def _run(self, batch: Batch) -> list[np.ndarray]:
-        if self._engine is None:
-            chooser = self._workspace.chooser(self._backbone)
-            self._engine = chooser.choose(
-                "auto", self._cut.precision, [self._cut], lambda: batch, length(batch)
-            ).engine
-        return self._engine.run(batch)
-
-    def _prepare(self, item: _Item) -> Prepared | None:
-        try:
-            return self._pixels.prepare(item.raw)
-        except SampleUnreadable as error:
-            if self._on_error == "skip":
-                return None
-            raise SampleUnreadable(
-                f"{item.name}: {error.message}",
-                hint=error.hint or "Leave it out, or go on without it: --on-error skip.",
-            ) from error
-
-
-def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
-    """Files as given; folders as the images below them, sorted; arrays row by row."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            known = sources.IMAGE_SUFFIXES | sources.AUDIO_SUFFIXES | sources.TEXT_SUFFIXES
-            files = sorted(sources.files_below(path, known))
-            if not files:
-                raise HeadError(f"the folder {path} holds no images, sounds or texts")
-            yield from (_Item(str(file), file.read_bytes()) for file in files)
-        elif not path.is_file():
-            raise HeadError(f"no file or folder {path}", hint="Check the path.")
-        elif path.suffix.lower() in sources.ARRAY_SUFFIXES:
-            for row, value in enumerate(sources.load_arrays(path, {})["values"]):
-                yield _Item(f"{path}[{row}]", sources.to_raw(value))
-        elif path.suffix.lower() in sources.TABLE_SUFFIXES:
-            rows = sources.Table(path, {}, is_labelled=False)
-            yield from (_Item(f"{path}[{row.number}]", rows.raw(row.number)) for row in rows)
-        else:
-            yield _Item(str(path), path.read_bytes())

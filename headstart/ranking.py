@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from headstart.candidates import Trying, choose, load
-from headstart.catalogue import Progress, silent
 from headstart.errors import LayerNotFound, NotFound
 from headstart.extractors.cuts import Cut
 from headstart.heads.ranking import Rank, in_order, rank_features
+from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 
 if TYPE_CHECKING:

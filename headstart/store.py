@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from headstart.extractors.extraction import VIEW, keys_of
 from headstart.extractors.importing import FeatureFile, Imported, import_rows
 from headstart.extractors.reindexing import Reindexed, register_shard, reindex
 from headstart.extractors.runtime import versions
+from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, FeatureSet
 from headstart.storage.shards import CheckedShard, find_shard, new_name, set_folder
 
@@ -26,13 +26,8 @@ if TYPE_CHECKING:
     from headstart.extractors.bundles import Bundle
     from headstart.workspace import Workspace
 
-Progress = Callable[[int, int], None]
 TOLERANCE = 1e-4
 """Of an imported row against the real model: relative L2 error, as engines are held to."""
-
-
-def silent(_done: int, _total: int) -> None:
-    """The progress of callers who do not look."""
 
 
 class Store:

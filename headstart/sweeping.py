@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from headstart.candidates import Trying, choose, load
-from headstart.catalogue import Progress, silent
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.crossing import Crossed, Tried, cross
 from headstart.heads.intervals import is_worse
 from headstart.heads.linear import Linear
+from headstart.progress import Progress, silent
 from headstart.registry.entities import Run
 
 if TYPE_CHECKING:

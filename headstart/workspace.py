@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.catalogue import Backbones, Datasets, Heads, Origin, Progress, SourceGone, silent
+from headstart.catalogue import Backbones, Datasets, Heads, Origin, SourceGone
 from headstart.config import Config, create_config, default_root, load_config
 from headstart.errors import FeatureError
 from headstart.extractors import datasets as sources
@@ -28,6 +28,7 @@ from headstart.extractors.report import Report
 from headstart.extractors.runtime import versions
 from headstart.extractors.settings import Settings, check_precision
 from headstart.extractors.working import probe
+from headstart.progress import Progress, silent
 from headstart.registry import schema
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, Dataset, Run
@@ -41,6 +42,7 @@ from headstart.storage.views import FeatureView
 from headstart.store import Store
 
 if TYPE_CHECKING:
+    from headstart.auditing import Audit
     from headstart.candidates import Trying
     from headstart.heads.crossing import Tried
     from headstart.heads.ranking import Rank
@@ -248,6 +250,32 @@ class Workspace:
             progress=progress,
             jobs=jobs,
         )
+
+    def audit(
+        self,
+        backbone: str,
+        dataset: str,
+        *,
+        precision: str = "float32",
+        trying: Trying | None = None,
+        progress: Progress = silent,
+    ) -> Audit:
+        """Likely wrong labels and near duplicates of a dataset, found by its cached features.
+
+        Args:
+            backbone: `NAME[@CUT]`.
+            dataset: name of a dataset; all its splits are looked at.
+            precision: in what the features were computed.
+            trying: the folds on which heads judge labels that they were not trained on.
+            progress: called with (heads fitted, heads in all).
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            HeadError: some labels are missing, or a class has fewer samples than there are folds.
+        """
+        from headstart.auditing import audit
+
+        return audit(self, backbone, dataset, precision=precision, trying=trying, progress=progress)
 
     def verify(
         self,

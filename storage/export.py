@@ -14,12 +14,12 @@ import h5py
 import numpy as np
 
 from headstart.errors import FeatureError
+from headstart.progress import Progress
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Label, Sample
 
 ROWS = 1024
 """Rows in memory at a time."""
-Progress = Callable[[int, int], None]
 
 
 class Exportable(Protocol):

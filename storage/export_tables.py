@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import FeatureError
-from headstart.storage.export import Exportable, Progress, parts
+from headstart.progress import Progress
+from headstart.storage.export import Exportable, parts
 from headstart.storage.files import PARTIAL, storage_error, sync_folder, written_aside
 from headstart.storage.manifest import SPLITS
 

@@ -35,9 +35,9 @@ def test_a_head_is_drawn(trained, run, tmp_path):
 
 def test_the_held_out_split_gives_the_metrics_of_the_training(trained):
     head = trained.heads.get("h")
-    probabilities, targets = head.held_out()
-    assert len(targets) == head.metrics["n_test"]
-    assert (probabilities.argmax(axis=1) == targets).mean() == pytest.approx(
+    judged = head.held_out()
+    assert len(judged.targets) == len(judged.samples) == head.metrics["n_test"]
+    assert (judged.probabilities.argmax(axis=1) == judged.targets).mean() == pytest.approx(
         head.metrics["accuracy"]
     )
 
@@ -59,12 +59,12 @@ def test_calibration_counts_every_sample_once():
 
 def test_what_cannot_be_drawn_is_said(trained, tmp_path, monkeypatch):
     with pytest.raises(HeadError, match="no method 'umap'"):
-        draw_map(np.ones((9, 3)), ["a"] * 9, "t", tmp_path / "a.png", method="umap")
+        draw_map(np.ones((9, 3)), ["a"] * 9, "t", method="umap")
     with pytest.raises(HeadError, match="too few for a map"):
-        draw_map(np.ones((3, 3)), ["a"] * 3, "t", tmp_path / "a.png")
+        draw_map(np.ones((3, 3)), ["a"] * 3, "t")
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(HeadError, match=r"pip install 'headstart\[plot\]'"):
-        draw_map(np.ones((9, 3)), ["a"] * 9, "t", tmp_path / "a.png")
+        draw_map(np.ones((9, 3)), ["a"] * 9, "t")
 
 
 @pytest.mark.parametrize(

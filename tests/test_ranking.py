@@ -7,6 +7,7 @@ from PIL import Image
 import headstart as hs
 from conftest import network
 from headstart.errors import FeaturesMissing, HeadError
+from headstart.plots.figures import save
 from headstart.plots.rankings import draw_ranking
 
 TRYING = hs.Trying(folds=3)
@@ -67,10 +68,10 @@ def test_two_backbones_and_a_picture(cached, tmp_path, run):
 
 def test_a_picture_as_svg_and_one_of_no_known_kind(cached, tmp_path):
     ranks = cached.rank("pics", trying=TRYING)
-    text = draw_ranking(ranks, "pics", tmp_path / "ranks.svg").read_text()
+    text = save(draw_ranking(ranks, "pics"), tmp_path / "ranks.svg").read_text()
     assert "<svg" in text
     with pytest.raises(HeadError, match=r"Name a \.png or \.svg file"):
-        draw_ranking(ranks, "pics", tmp_path / "ranks.bmp")
+        save(draw_ranking(ranks, "pics"), tmp_path / "ranks.bmp")
 
 
 def test_what_is_not_cached_cannot_be_ranked(ready):

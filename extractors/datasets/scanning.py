@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -21,6 +21,7 @@ from headstart.extractors.datasets.arrays import (
 from headstart.extractors.datasets.folders import folder_rows
 from headstart.extractors.datasets.rows import FileRow, Grouping, check_groups, placed
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
+from headstart.progress import Progress
 from headstart.storage.files import sha256_of_file
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Manifest, Sample
@@ -28,8 +29,6 @@ from headstart.storage.manifest import Manifest, Sample
 KINDS = ("folder", "csv", "arrays")
 """`csv` stands for every table: CSV, TSV and JSON Lines."""
 HASHING_THREADS = 4
-
-Progress = Callable[[int, int], None]
 
 
 def _silent(_done: int, _total: int) -> None:

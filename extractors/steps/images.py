@@ -22,14 +22,14 @@ def _decode_image(
     raw: Any, *, channels: int, background: Sequence[int], orientation: str
 ) -> np.ndarray:
     """Image bytes, or an array of shape (height, width[, channels]), as uint8 pixels."""
-    return _to_pixels(_open_image(raw, channels, background, orientation))
+    return _to_pixels(open_image(raw, channels, background, orientation))
 
 
 def _decode_reduced(
     raw: Any, *, channels: int, background: Sequence[int], orientation: str, side: int
 ) -> np.ndarray:
     """As `_decode_image`, but a large JPEG is decoded at a fraction of its size."""
-    return _to_pixels(_open_image(raw, channels, background, orientation, side))
+    return _to_pixels(open_image(raw, channels, background, orientation, side))
 
 
 def decode_and_resize(steps: Sequence[dict[str, Any]]) -> Callable[[Any], np.ndarray]:
@@ -46,7 +46,7 @@ def decode_and_resize(steps: Sequence[dict[str, Any]]) -> Callable[[Any], np.nda
     method = Image.Resampling[resize["method"].upper()]
 
     def run(raw: Any) -> np.ndarray:
-        image = _open_image(
+        image = open_image(
             raw, decode["channels"], decode["background"], decode["orientation"], least
         )
         for crop in crops:
@@ -61,7 +61,7 @@ def _to_pixels(image: Any) -> np.ndarray:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _open_image(
+def open_image(
     raw: Any,
     channels: int,
     background: Sequence[int],

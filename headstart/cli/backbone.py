@@ -18,6 +18,7 @@ from headstart.cli.output import (
     size_text,
     table,
     text,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def _with_add_options(function: Any) -> Any:
         ),
         click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be repeated."),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, *options)
 
 
 def _add(

@@ -19,6 +19,7 @@ from headstart.cli.output import (
     size_text,
     table,
     text,
+    with_options,
 )
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -75,9 +76,7 @@ def _with_choices(function: Any) -> Any:
             "--apply/--dry-run", default=False, help="Delete it; without this it is only shown."
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, *options)
 
 
 def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:

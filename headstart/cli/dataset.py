@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, progress_bar, table, text
+from headstart.cli.output import Call, Result, command, progress_bar, table, text, with_options
 
 if TYPE_CHECKING:
     from headstart.registry.entities import Dataset
@@ -56,9 +56,7 @@ def _with_add_options(function: Any) -> Any:
         ),
         click.option("--id-column", help="Column with unique ids, if not the path."),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, *options)
 
 
 def _add(call: Call, name: str, source: Path, **options: Any) -> Result:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, note, precision_option, progress_bar, text
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    precision_option,
+    progress_bar,
+    text,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from headstart.workspace import Workspace
@@ -65,9 +74,7 @@ def _with_options(function: Any) -> Any:
             help="Others take over when this process is not heard of for so long.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, *options)
 
 
 def _extract(call: Call, backbone: str, dataset: str, **given: Any) -> Result:

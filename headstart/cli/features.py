@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from headstart.cli import care
+from headstart.cli import care, looking
 from headstart.cli.output import (
     Call,
     Result,
@@ -33,28 +33,7 @@ def register(cli: click.Group) -> None:
     command(group, "verify")(backbone(dataset(rows(seed(full(precision_option(_verify)))))))
     path = click.argument("file", type=click.Path(path_type=Path))
     command(group, "export")(backbone(dataset(path(precision_option(_export)))))
-    plot = (
-        backbone,
-        dataset,
-        path,
-        click.option(
-            "--method", type=click.Choice(["tsne", "pca"]), default="tsne", show_default=True
-        ),
-        click.option("--head", help="Cross what this head gets wrong."),
-        click.option(
-            "--limit",
-            type=int,
-            default=5000,
-            show_default=True,
-            help="Draw so many samples at most, chosen by seed.",
-        ),
-        seed,
-        precision_option,
-    )
-    function = _plot
-    for option in reversed(plot):
-        function = option(function)
-    command(group, "plot")(function)
+    looking.register_features(group)
     care.register(group)
     cli.add_command(group)
 
@@ -128,38 +107,6 @@ def _export(call: Call, backbone: str, dataset: str, file: Path, precision: str)
     data = {"file": str(file), "rows": len(view), "size": size, "feature_key": view.key}
     line = f"{len(view):,} rows of {shape_text(view.shape[1:])} in {file}, {size_text(size)}"
     return Result(data, lambda out: out.print(text(line), soft_wrap=True))
-
-
-def _plot(
-    call: Call,
-    backbone: str,
-    dataset: str,
-    file: Path,
-    method: str,
-    head: str | None,
-    limit: int,
-    seed: int,
-    precision: str,
-) -> Result:
-    """Draw the samples as a map: near each other where their features are alike."""
-    import numpy as np
-
-    from headstart.plots.maps import draw_map
-
-    workspace = call.open()
-    view = workspace.features(backbone, dataset, precision)
-    rows = np.arange(len(view))
-    if len(rows) > limit:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
-    features, labels = view[rows], [view.labels[row] for row in rows]
-    wrong = None
-    if head is not None:
-        guesses = workspace.heads.get(head).stack.predict(features)
-        wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
-    title = f"{dataset} as {backbone} sees it" + ("" if head is None else f"; x: {head} is wrong")
-    draw_map(features, labels, title, file, method=method, seed=seed, wrong=wrong)
-    data = {"file": str(file), "samples": len(rows)}
-    return Result(data, lambda out: out.print(text(f"Drew {len(rows):,} samples into {file}.")))
 
 
 def _verify(

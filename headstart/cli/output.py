@@ -97,6 +97,13 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
     return decorate
 
 
+def with_options(function: Callable[..., Result], *options: Any) -> Callable[..., Result]:
+    """A command's function with click's arguments and options, shown in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 precision_option = click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),

@@ -18,11 +18,13 @@ from headstart.cli.output import (
     size_text,
     table,
     text,
+    with_options,
 )
 
 
 def register(cli: click.Group) -> None:
-    options = (
+    made = with_options(
+        _rank,
         click.argument("dataset"),
         click.argument("backbones", nargs=-1, metavar="[BACKBONE[@CUT,CUT]]..."),
         precision_option,
@@ -36,10 +38,7 @@ def register(cli: click.Group) -> None:
             help="Draw accuracy over cost.",
         ),
     )
-    function = _rank
-    for option in reversed(options):
-        function = option(function)
-    command(cli, "rank")(function)
+    command(cli, "rank")(made)
 
 
 def _rank(
@@ -59,7 +58,10 @@ def _rank(
     """
     from headstart.candidates import Trying
     from headstart.cli.extract import extract_missing
+    from headstart.plots.figures import check_target
 
+    if plot is not None:
+        check_target(plot)
     workspace = call.open()
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
@@ -72,9 +74,10 @@ def _rank(
             progress=progress,
         )
     if plot is not None:
+        from headstart.plots.figures import save
         from headstart.plots.rankings import draw_ranking
 
-        note(f"Drew {draw_ranking(ranks, dataset, plot)}.")
+        note(f"Drew {save(draw_ranking(ranks, dataset), plot)}.")
     columns = (
         "",
         "features",

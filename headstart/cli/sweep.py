@@ -17,6 +17,7 @@ from headstart.cli.output import (
     progress_bar,
     table,
     text,
+    with_options,
 )
 
 SHOWN = 20
@@ -24,7 +25,8 @@ KINDS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 
 
 def register(group: click.Group) -> None:
-    options = (
+    made = with_options(
+        _sweep,
         click.argument("dataset"),
         click.argument("backbones", nargs=-1, metavar="[BACKBONE[@CUT,CUT]]..."),
         click.option(
@@ -49,10 +51,7 @@ def register(group: click.Group) -> None:
         limit_option,
         click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
     )
-    function = _sweep
-    for option in reversed(options):
-        function = option(function)
-    command(group, "sweep")(function)
+    command(group, "sweep")(made)
 
 
 def _sweep(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,22 @@ SIZE = (8.0, 5.0)
 DOTS_PER_INCH = 150
 
 
-def figure(path: Path, width: float = SIZE[0], height: float = SIZE[1]) -> Any:
-    """An empty figure for a file.
+def check_target(path: Path) -> None:
+    """See, before anything is computed, that a picture can be drawn into a file.
 
     Raises:
-        HeadError: the file has another suffix than `.png` or `.svg`, or matplotlib is not
-            installed.
+        HeadError: the file has another suffix than `.png` or `.svg`.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise HeadError(f"cannot draw into {path}", hint=f"Name a {' or '.join(SUFFIXES)} file.")
+
+
+def figure(width: float = SIZE[0], height: float = SIZE[1]) -> Any:
+    """An empty figure, sizes in inches.
+
+    Raises:
+        HeadError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -41,7 +49,26 @@ def plain_axes(made: Any, place: Any = 111) -> Any:
 
 
 def save(made: Any, path: Path) -> Path:
-    """Write a figure, whole or not at all."""
+    """Write a figure, whole or not at all.
+
+    Raises:
+        HeadError: the file has another suffix than `.png` or `.svg`.
+    """
+    check_target(path)
     with written_aside(path) as file:
         made.savefig(file, format=path.suffix.lower().lstrip("."))
     return path
+
+
+def to_svg(made: Any) -> str:
+    """A figure as an `<svg>` element to put into a page."""
+    file = io.StringIO()
+    made.savefig(file, format="svg")
+    return file.getvalue()[file.getvalue().index("<svg") :]
+
+
+def to_png(made: Any) -> bytes:
+    """A figure as a PNG file."""
+    file = io.BytesIO()
+    made.savefig(file, format="png")
+    return file.getvalue()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from headstart.plots.figures import figure, plain_axes, save
+from headstart.plots.figures import figure, plain_axes
 from headstart.storage.manifest import Label
 
 BINS = 10
@@ -19,8 +19,7 @@ def draw_head(
     targets: np.ndarray,
     classes: Sequence[Label],
     title: str,
-    path: Path,
-) -> Path:
+) -> Any:
     """The confusion matrix, and how often the head is right at each confidence.
 
     Args:
@@ -28,24 +27,23 @@ def draw_head(
         targets: their class numbers, (n,).
         classes: the label of each number.
         title: of the picture.
-        path: `.png` or `.svg`.
     """
-    made = figure(path, 12.0, 5.5)
+    made = figure(12.0, 5.5)
     left, right = made.add_gridspec(1, 2, width_ratios=(1.3, 1))
     _draw_confusion(made, left, probabilities.argmax(axis=1), targets, classes)
     _draw_calibration(made, right, probabilities, targets)
     made.suptitle(title, x=0.01, ha="left")
-    return save(made, path)
+    return made
 
 
 def _draw_confusion(
-    made: object, place: object, guesses: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+    made: Any, place: Any, guesses: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
 ) -> None:
     from sklearn.metrics import confusion_matrix
 
     counts = confusion_matrix(targets, guesses, labels=range(len(classes)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes = made.add_subplot(place)  # type: ignore[attr-defined]
+    axes = made.add_subplot(place)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xlabel("guessed")
     axes.set_ylabel("truth")
@@ -69,7 +67,7 @@ def _draw_confusion(
 
 
 def _draw_calibration(
-    made: object, place: object, probabilities: np.ndarray, targets: np.ndarray
+    made: Any, place: Any, probabilities: np.ndarray, targets: np.ndarray
 ) -> None:
     sure = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets

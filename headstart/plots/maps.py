@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.plots.figures import figure, save
+from headstart.plots.figures import figure
 from headstart.storage.manifest import Label, sorted_labels
 
 METHODS = ("pca", "tsne")
@@ -20,19 +20,17 @@ def draw_map(
     features: np.ndarray,
     labels: Sequence[Label | None],
     title: str,
-    path: Path,
     *,
     method: str = "tsne",
     seed: int = 0,
     wrong: np.ndarray | None = None,
-) -> Path:
+) -> Any:
     """Two numbers a sample by PCA or t-SNE (scikit-learn's), coloured by label.
 
     Args:
         features: (n, width).
         labels: of each, or None.
         title: of the picture.
-        path: `.png` or `.svg`.
         method: `pca`, or `tsne`, which is behind a PCA to 50 numbers.
         seed: of t-SNE.
         wrong: where a head is wrong, bool, (n,); those are crossed.
@@ -44,7 +42,7 @@ def draw_map(
         raise HeadError(f"no method {method!r}", hint=f"The methods are {', '.join(METHODS)}.")
     if len(features) < 5:
         raise HeadError(f"{len(features)} samples are too few for a map", hint="Give 5 or more.")
-    made = figure(path)
+    made = figure()
     places, words = _places(features, method, seed)
     axes = made.add_subplot()
     classes = sorted_labels(labels)
@@ -65,7 +63,7 @@ def draw_map(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel(f"{words}, {len(features):,} samples", fontsize=8, color="0.4")
-    return save(made, path)
+    return made
 
 
 def _places(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, str]:

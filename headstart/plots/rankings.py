@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from headstart.errors import HeadError
 from headstart.heads.ranking import Rank
-from headstart.plots.figures import figure, plain_axes, save
+from headstart.plots.figures import figure, plain_axes
 
 
-def draw_ranking(ranks: Sequence[Rank], dataset: str, path: Path) -> Path:
+def draw_ranking(ranks: Sequence[Rank], dataset: str) -> Any:
     """Accuracy with its interval over the cost of extraction, and the front of what is worth it.
 
     Features whose cost was never measured are left out.
 
     Raises:
-        HeadError: the file has another suffix than `.png` or `.svg`, none of the costs is known,
-            or matplotlib is not installed.
+        HeadError: none of the costs is known, or matplotlib is not installed.
     """
     drawn = [rank for rank in ranks if rank.seconds is not None]
     if not drawn:
@@ -25,7 +24,7 @@ def draw_ranking(ranks: Sequence[Rank], dataset: str, path: Path) -> Path:
             "no extraction of these features was timed, so there is no cost to draw",
             hint="Extract some 16 samples or more in this workspace.",
         )
-    made = figure(path)
+    made = figure()
     axes = plain_axes(made)
     backbones = sorted({rank.backbone for rank in drawn})
     for number, backbone in enumerate(backbones):
@@ -74,4 +73,4 @@ def draw_ranking(ranks: Sequence[Rank], dataset: str, path: Path) -> Path:
         fontsize=7,
         color="0.4",
     )
-    return save(made, path)
+    return made

@@ -60,7 +60,7 @@ def test_more_classes_than_samples_can_be_split_into(given):
     with pytest.raises(HeadError, match="has no sample in the train split"):
         ways[0]()
     for way in ways[1:]:
-        with pytest.raises(HeadError, match="has 1 sample beyond the test split"):
+        with pytest.raises(HeadError, match="has 1 sample to try heads on"):
             way()
 
 
@@ -93,7 +93,7 @@ def test_a_head_whose_backbone_was_removed_says_so(given, tmp_path):
         with pytest.raises(HeadError, match=r"the backbone 'net:1' of head 'h' was removed"):
             way()
     assert not list(tmp_path.glob("h.*"))
-    assert head.held_out()[0].shape[1] == 2  # what is cached can still be judged
+    assert head.held_out().probabilities.shape[1] == 2  # what is cached can still be judged
 
 
 def test_a_dataset_that_is_all_test_cannot_be_ranked(given):

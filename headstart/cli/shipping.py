@@ -1,0 +1,154 @@
+"""`head attach`, `finetune`, `predict`: what leaves the workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    progress_bar,
+    table,
+    text,
+    with_options,
+)
+
+
+def register(group: click.Group) -> None:
+    name = click.argument("name")
+    output = click.option(
+        "--output",
+        "-o",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="NAME.keras, NAME.onnx, NAME.tflite, or a folder for a SavedModel.",
+    )
+    pixels = click.option(
+        "--pixels", is_flag=True, help="Scale pixels inside the model: uint8 goes in."
+    )
+    command(group, "attach")(with_options(_attach, name, output, pixels))
+    finetune = with_options(
+        _finetune,
+        name,
+        click.option("--from", "start", required=True, metavar="CUT", help="Train from here up."),
+        output,
+        click.option("--learning-rate", type=float, help="Of Adam; 0.0001 without it."),
+        click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
+        click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
+        click.option("--batch-norm", is_flag=True, help="Train batch norms' scales as well."),
+    )
+    command(group, "finetune")(finetune)
+    predict = with_options(
+        _predict,
+        name,
+        click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path)),
+        click.option(
+            "--output",
+            "-o",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
+        ),
+        click.option(
+            "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True
+        ),
+    )
+    command(group, "predict")(predict)
+
+
+def _attach(call: Call, name: str, output: Path, pixels: bool) -> Result:
+    """Save trunk and head as one model, loaded again and checked on real samples."""
+    head = call.open().heads.get(name)
+    model, difference = head.attach_checked(output, pixels=pixels)
+    data = {
+        "file": str(output),
+        "classes": list(head.record.classes),
+        "max_abs_diff": difference,
+        "parameters": model.count_params(),
+    }
+    line = f"Saved {output}; it gives the cached path's probabilities within {difference:.1g}."
+    return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+
+
+def _finetune(call: Call, name: str, start: str, output: Path, **options: Any) -> Result:
+    """Train the layers above a cut together with the head, from that cut's cached features.
+
+    What lies below the cut is never run again. The whole model is saved, checked like `attach`.
+    """
+    from headstart.cli.extract import extract_missing
+    from headstart.heads.finetuning import FineTuning
+
+    workspace = call.open()
+    head = workspace.heads.get(name)
+    _, cut = head.origin()
+    reference = f"{head.record.backbone}@{start}"
+    extract_missing(workspace, reference, head.record.dataset, cut.precision)
+    given = {key: value for key, value in options.items() if value is not None}
+    tuned = head.finetune(start, output, FineTuning(**given))
+    rows = [
+        (
+            what,
+            f"{metrics['accuracy']:.3f}",
+            f"{metrics['macro_f1']:.3f}",
+            f"{metrics['log_loss']:.3f}",
+        )
+        for what, metrics in (("the head alone", head.metrics), ("fine-tuned", tuned.metrics))
+    ]
+    data = {
+        "file": str(output),
+        "from": start,
+        "metrics": tuned.metrics,
+        "history": tuned.history,
+        "seconds": tuned.seconds,
+        "max_abs_diff": tuned.difference,
+    }
+    line = (
+        f"Trained {len(tuned.history['loss'])} epochs from {start} in {tuned.seconds:.1f} s. Saved "
+        f"{output}; it gives what was trained within {tuned.difference:.1g}."
+    )
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("", ">accuracy", ">macro F1", ">log loss"), rows))
+        out.print(text(line), soft_wrap=True)
+
+    return Result(data, show)
+
+
+def _predict(
+    call: Call, name: str, paths: tuple[Path, ...], output: Path | None, on_error: str
+) -> Result:
+    """Print class and probability of files, of the images in folders, of the rows of arrays.
+
+    With --output they are written while they are computed, however many there are.
+    """
+    from headstart.prediction_files import check_target, write
+
+    if output is not None:
+        check_target(output)
+    predictions = call.open().heads.get(name).predict_each(paths, on_error)
+    with progress_bar("predicting", "samples") as progress:
+        if output is not None:
+            written = write(predictions, output, progress)
+            data: Any = {"file": str(output), "rows": written, "skipped": predictions.skipped}
+            line = f"{written:,} predictions in {output}{_skipped(len(predictions.skipped))}."
+            return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+        found = []
+        for prediction in predictions:
+            found.append(prediction)
+            progress(predictions.done, predictions.total)
+    rows = [(p.name, p.label, f"{p.probability:.3f}") for p in found]
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("file", "class", ">probability"), rows))
+        if predictions.skipped:
+            out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
+
+    return Result([prediction.to_json() for prediction in found], show)
+
+
+def _skipped(count: int) -> str:
+    return f"; {count:,} could not be read and were left out" if count else ""

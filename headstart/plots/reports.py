@@ -1,0 +1,265 @@
+"""A head's report: one HTML file with all that can be seen of it, and nothing to fetch."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart import __version__
+from headstart.errors import HeadError
+from headstart.extractors.glancing import glance
+from headstart.heads.intervals import wilson_interval
+from headstart.heads.labelled import some_rows
+from headstart.plots.curves import draw_learning_curve
+from headstart.plots.figures import to_png, to_svg
+from headstart.plots.judgements import draw_head
+from headstart.plots.maps import draw_map
+from headstart.progress import Progress, silent
+from headstart.storage.files import written_aside
+from headstart.storage.manifest import Sample
+
+if TYPE_CHECKING:
+    from headstart.auditing import Audit
+    from headstart.head import Head, Judged
+
+TEMPLATE = "report.html.jinja"
+SUFFIXES = (".html", ".htm")
+SHOWN = 24
+"""Mistakes, suspects and pairs that are shown of each."""
+ON_THE_MAP = 3000
+STEPS = 5
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample in the report: a picture as a data URL, or words; and what is said of it."""
+
+    picture: str | None
+    words: str
+    name: str
+    caption: str
+
+
+def write_report(
+    head: Head, path: str | Path, *, seed: int = 0, progress: Progress = silent
+) -> Path:
+    """Write what is known of a head: lineage, scores with intervals, confusion, calibration,
+    learning curve, the most confident mistakes, a map of the features, likely wrong labels and
+    near duplicates.
+
+    Args:
+        head: whose features are still cached.
+        path: `.html`.
+        seed: of the map and of the folds.
+        progress: called with (parts done, parts in all).
+
+    Raises:
+        HeadError: the dataset or the backbone is not what it was, the file is no `.html`, or the
+            extra `plot` is not installed.
+        FeaturesMissing: the features are not cached any more.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise HeadError(f"cannot write a report into {target}", hint="Name an .html file.")
+    template = _template()
+    done = iter(range(1, STEPS + 1))
+
+    def step() -> None:
+        progress(next(done), STEPS)
+
+    record, judged = head.record, head.held_out()
+    title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
+    confusion = to_svg(draw_head(judged.probabilities, judged.targets, record.classes, ""))
+    step()
+    curve = to_svg(draw_learning_curve(head.learning_curve(), ""))
+    step()
+    drawn = _draw_map(head, seed)
+    step()
+    audit, reason = _audit(head, seed)
+    step()
+    look = _looker(head)
+    page = template.render(
+        title=title,
+        version=__version__,
+        facts=_facts(head),
+        scores=_scores(head, judged),
+        classes=_classes(head),
+        confusion=confusion,
+        curve=curve,
+        map=drawn,
+        mistakes=_mistakes(judged, record.classes, look),
+        wrong=len(judged.wrong),
+        audit=audit,
+        reason=reason,
+        suspects=_suspects(audit, look),
+        twins=_twins(audit, look),
+    )
+    with written_aside(target) as file:
+        file.write(page.encode())
+    step()
+    return target
+
+
+def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], list[str], int]:
+    """The mistakes on the test split of which the head is surest.
+
+    Returns:
+        What the samples look like, a caption of each, and how many mistakes there are in all.
+    """
+    judged, classes = head.held_out(), head.record.classes
+    read = head.reader()
+    rows = judged.wrong[:count].tolist()
+    seen = [glance(read(judged.samples[row]), 160) for row in rows]
+    return seen, [_verdict(judged, row, classes) for row in rows], len(judged.wrong)
+
+
+def _verdict(judged: Judged, row: int, classes: Sequence[Any]) -> str:
+    guess = int(judged.probabilities[row].argmax())
+    sure = judged.probabilities[row, guess]
+    return f"{classes[judged.targets[row]]}, guessed {classes[guess]} ({sure:.0%})"
+
+
+def _template() -> Any:
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError:
+        raise HeadError("Jinja2 is not installed", hint="pip install 'headstart[plot]'") from None
+    made = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = resources.files("headstart.plots").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    return made.from_string(text)
+
+
+def _draw_map(head: Head, seed: int) -> str:
+    view = head.features()
+    rows = some_rows(np.arange(len(view)), ON_THE_MAP, seed)
+    features, labels = view[rows], [view.labels[row] for row in rows]
+    guesses = head.stack.predict(features)
+    wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
+    tested = np.array([view.samples[row].split == "test" for row in rows])
+    made = draw_map(features, labels, "", seed=seed, wrong=wrong & tested)
+    return _url("image/png", to_png(made))
+
+
+def _audit(head: Head, seed: int) -> tuple[Audit | None, str]:
+    from headstart.candidates import Trying
+
+    record = head.record
+    _, cut = head.origin()
+    try:
+        found = head.workspace.audit(
+            f"{record.backbone}@{record.cut}",
+            record.dataset,
+            precision=cut.precision,
+            trying=Trying(seed=seed),
+        )
+    except HeadError as error:  # a class of few samples: all else can be told
+        return None, error.message
+    return found, ""
+
+
+def _looker(head: Head) -> Callable[[Sample, str], Shown]:
+    read = head.reader()
+
+    def look(sample: Sample, caption: str) -> Shown:
+        seen = glance(read(sample))
+        if isinstance(seen, str):
+            return Shown(None, seen, sample.id, caption)
+        return Shown(_url("image/png", _encode(seen)), "", sample.id, caption)
+
+    return look
+
+
+def _mistakes(
+    judged: Judged, classes: Sequence[Any], look: Callable[[Sample, str], Shown]
+) -> list[Shown]:
+    return [
+        look(judged.samples[row], _verdict(judged, row, classes))
+        for row in judged.wrong[:SHOWN].tolist()
+    ]
+
+
+def _suspects(audit: Audit | None, look: Callable[[Sample, str], Shown]) -> list[Shown]:
+    found = [] if audit is None else (audit.suspects or [])
+    return [
+        look(one.sample, f"labelled {one.sample.label}, looks like {one.guess}")
+        for one in found[:SHOWN]
+    ]
+
+
+def _twins(
+    audit: Audit | None, look: Callable[[Sample, str], Shown]
+) -> list[tuple[Shown, Shown, str]]:
+    found = [] if audit is None else sorted(audit.twins, key=lambda pair: not pair.is_leak)
+    return [
+        (
+            look(pair.first, f"{pair.first.label}, {pair.first.split}"),
+            look(pair.second, f"{pair.second.label}, {pair.second.split}"),
+            "same content" if pair.is_same_content else f"distance {pair.distance:.3f}",
+        )
+        for pair in found[:SHOWN]
+    ]
+
+
+def _facts(head: Head) -> list[tuple[str, Any]]:
+    record = head.record
+    backbone, _ = head.origin()
+    return [
+        ("backbone", f"{record.backbone}, {backbone.source}"),
+        ("cut", record.cut),
+        ("backbone's sha256", backbone.artifact_digest),
+        ("dataset", f"{record.dataset}, digest {record.dataset_digest}"),
+        ("feature key", record.feature_key),
+        ("head", f"{record.name}, version {record.version}, {record.kind}, seed {record.seed}"),
+        ("trained", str(record.created_at)[:16] if record.created_at else "-"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in record.versions.items())),
+    ]
+
+
+def _scores(head: Head, judged: Judged) -> list[tuple[str, str, str]]:
+    metrics, total = head.metrics, len(judged.targets)
+    low, high = wilson_interval(total - len(judged.wrong), total)
+    largest = int(np.bincount(judged.targets).max())
+    return [
+        ("accuracy", f"{metrics['accuracy']:.3f}", f"95 %: {low:.3f} to {high:.3f}"),
+        ("macro F1", f"{metrics['macro_f1']:.3f}", "mean over the classes"),
+        ("log loss", f"{metrics['log_loss']:.3f}", "lower is better"),
+        ("always the largest class", f"{largest / total:.3f}", "accuracy without a head"),
+        ("held-out samples", f"{total:,}", f"trained on {metrics['n_train']:,}"),
+    ]
+
+
+def _classes(head: Head) -> list[tuple[Any, int, float, float]]:
+    """Label, samples, precision and recall of each class."""
+    confusion = np.array(head.metrics["confusion"])
+    right = confusion.diagonal()
+    precision = right / np.maximum(confusion.sum(axis=0), 1)
+    recall = right / np.maximum(confusion.sum(axis=1), 1)
+    columns: Iterable[Any] = zip(
+        head.record.classes,
+        confusion.sum(axis=1).tolist(),
+        precision.tolist(),
+        recall.tolist(),
+        strict=True,
+    )
+    return list(columns)
+
+
+def _encode(pixels: np.ndarray) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
