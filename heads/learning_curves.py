@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.heads.dense_stack import stack_of
+from headstart.heads.dense_stack import DenseStack, stack_of
 from headstart.heads.intervals import wilson_interval
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.training import parts_of, predict_all
 from headstart.progress import Progress, silent
-from headstart.storage.manifest import Label
+from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView
 
 POINTS = 7
@@ -40,39 +40,39 @@ def learning_curve(
     seed: int,
     progress: Progress = silent,
 ) -> list[CurvePoint]:
-    """Heads on growing parts of the train split, each part inside the next, from two samples a
-    class to all, by equal factors. The validation split is whole each time.
+    """Heads on growing parts of the train split, each inside the next, by equal factors.
+
+    The first has two samples a class, or as many as come with one a class of the validation split,
+    which grows alike: some kinds learn from it, too.
 
     Raises:
         HeadError: the labels or splits do not allow training.
     """
     parts, classes = parts_of(view)
-    train, test = parts["train"], parts["test"]
-    order = in_turn(train.targets, seed)
-    least = min(2 * len(classes), len(order))
+    train, validation, test = (parts[split] for split in SPLITS)
+    order, aside = in_turn(train.targets, seed), in_turn(validation.targets, seed)
+    shares = [2 * len(classes), len(classes) * len(order) // max(len(aside), 1)]
+    least = min(max(shares), len(order))
     sizes = np.unique(np.geomspace(least, len(order), POINTS).round().astype(int))
     points = []
     for number, size in enumerate(sizes.tolist(), start=1):
-        points.append(_point(train, np.sort(order[:size]), parts, classes, test, kind, seed))
+        some = _take(train, order[:size])
+        chosen = _take(validation, aside[: round(len(aside) * size / len(order))])
+        fitted = kind.fit(some, chosen, len(classes), seed)
+        points.append(_measured(stack_of(fitted.layers, classes), some, test))
         progress(number, len(sizes))
     return points
 
 
-def _point(
-    train: Part,
-    rows: np.ndarray,
-    parts: dict[str, Part],
-    classes: list[Label],
-    test: Part,
-    kind: HeadKind,
-    seed: int,
-) -> CurvePoint:
-    some = Part(train.features[rows], train.targets[rows])
-    fitted = kind.fit(some, parts["validation"], len(classes), seed)
-    stack = stack_of(fitted.layers, classes)
+def _take(part: Part, rows: np.ndarray) -> Part:
+    chosen = np.sort(rows)
+    return Part(part.features[chosen], part.targets[chosen])
+
+
+def _measured(stack: DenseStack, some: Part, test: Part) -> CurvePoint:
     right = int((predict_all(stack, test).argmax(axis=1) == test.targets).sum())
     own = float((predict_all(stack, some).argmax(axis=1) == some.targets).mean())
-    return CurvePoint(len(rows), own, right / len(test), wilson_interval(right, len(test)))
+    return CurvePoint(len(some), own, right / len(test), wilson_interval(right, len(test)))
 
 
 def in_turn(targets: np.ndarray, seed: int) -> np.ndarray:
