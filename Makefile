@@ -20,7 +20,7 @@ demo: .venv/.demo-$(FILES)
 	$(BIN)/headstart demo
 
 test: .venv/.dev-$(FILES)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-all: .venv/.dev-$(FILES)
 	$(BIN)/python -m pytest

@@ -18,10 +18,9 @@ import headstart as hs
 from headstart import demo
 from headstart.extractors.collecting import Choice
 from headstart.extractors.runtime import keras
-from headstart.heads.dense_stack import DenseStack
+from headstart.heads.dense_stack import DenseStack, outputs_of
 from headstart.heads.kinds import Fitted, Part
 from headstart.heads.standardising import Standardisation, one_thread_a_core
-from headstart.heads.training import predict_all
 
 SHAPE = (20_000, 1280, 10)
 STRENGTH = 0.01
@@ -186,7 +185,7 @@ def mlp(x: np.ndarray, y: np.ndarray, batch_size: int, repeats: int) -> tuple[An
         )
         own.append(timed(fitted))
     theirs = made.predict(scale.apply(test.features[:]), verbose=0).argmax(axis=1)
-    mine = predict_all(DenseStack(fitted().layers, tuple(range(classes))), test).argmax(axis=1)
+    mine = outputs_of(DenseStack(fitted().layers, tuple(range(classes))), test).argmax(axis=1)
     row = Row(f"mlp, {MLP_EPOCHS} epochs at batch {batch_size}, against Keras' fit", plain, own)
     note = (
         f"At batch {batch_size} the MLP has accuracy {(mine == test.targets).mean():.3f}, Keras' "

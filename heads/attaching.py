@@ -33,6 +33,8 @@ def predict(model: Any, inputs: Batch) -> np.ndarray:
 def check_parity(given: np.ndarray, expected: np.ndarray, tolerance: float) -> float:
     """The largest difference between a model's probabilities and those of the cached path.
 
+    Of numbers above 1, as a share of the largest.
+
     Args:
         given: of the attached model, (n, classes).
         expected: the head's probabilities on the cached features, (n, classes).
@@ -41,7 +43,7 @@ def check_parity(given: np.ndarray, expected: np.ndarray, tolerance: float) -> f
     Raises:
         ParityError: it is larger.
     """
-    difference = float(np.abs(given - expected).max())
+    difference = float(np.abs(given - expected).max()) / max(1.0, float(np.abs(expected).max()))
     if not difference <= tolerance:  # also catches NaN
         raise ParityError(
             f"the attached model differs by {difference:.2g} from the cached features' path",

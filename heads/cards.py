@@ -7,30 +7,34 @@ from typing import Any
 
 from headstart.registry.entities import Backbone, Head
 
+HUB_NAMES = {"macro_f1": "f1", "r2": "r_squared", "mean_absolute_error": "mae"}
+"""What the hub calls our metrics, where that differs."""
+
 
 def model_card(head: Head, backbone: Backbone, difference: float, file: str) -> str:
     """Markdown with the YAML head that the hub reads.
 
     https://huggingface.co/docs/hub/model-cards describes the fields.
     """
-    metrics = head.metrics
+    scores = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
+    is_regression = "r2" in scores
     front: dict[str, Any] = {
         "library_name": "keras",
         "license": (backbone.licence or "other").lower(),
         "base_model": backbone.source,
         "datasets": [head.dataset],
-        "metrics": ["accuracy", "f1"],
+        "metrics": [HUB_NAMES.get(name, name) for name in scores],
         "tags": ["transfer-learning", "headstart", head.kind],
         "model-index": [
             {
                 "name": head.name,
                 "results": [
                     {
-                        "task": {"type": "classification"},
+                        "task": {"type": "regression" if is_regression else "classification"},
                         "dataset": {"name": head.dataset, "type": head.dataset},
                         "metrics": [
-                            {"type": "accuracy", "value": round(metrics["accuracy"], 4)},
-                            {"type": "f1", "value": round(metrics["macro_f1"], 4)},
+                            {"type": HUB_NAMES.get(name, name), "value": round(value, 4)}
+                            for name, value in scores.items()
                         ],
                     }
                 ],
@@ -45,11 +49,13 @@ def model_card(head: Head, backbone: Backbone, difference: float, file: str) -> 
         ("dataset", f"{head.dataset}, digest `{head.dataset_digest}`"),
         ("feature key", f"`{head.feature_key}`"),
         ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
-        ("classes", ", ".join(str(label) for label in head.classes)),
-        ("accuracy", f"{metrics['accuracy']:.4f} on {metrics['n_test']:,} held-out samples"),
-        ("macro F1", f"{metrics['macro_f1']:.4f}"),
-        ("log loss", f"{metrics['log_loss']:.4f}"),
-        ("trained on", f"{metrics['n_train']:,} samples, {metrics['n_validation']:,} to choose"),
+        ("classes", ", ".join(str(label) for label in head.classes) or "none: a number"),
+        *((name.replace("_", " "), f"{value:.4f}") for name, value in scores.items()),
+        ("held out", f"{head.metrics['n_test']:,} samples"),
+        (
+            "trained on",
+            f"{head.metrics['n_train']:,} samples, {head.metrics['n_validation']:,} to choose",
+        ),
         ("check", f"probabilities within {difference:.1g} of the cached features' path"),
         ("versions", ", ".join(f"{name} {number}" for name, number in head.versions.items())),
     ]

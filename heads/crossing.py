@@ -14,6 +14,7 @@ from headstart.heads.folds import Fold
 from headstart.heads.intervals import wilson_interval
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.linear import Linear, fit_path
+from headstart.heads.losses import loss_of
 from headstart.heads.standardising import one_thread_a_core
 
 NEIGHBOURS = 10
@@ -49,8 +50,7 @@ class Crossed:
 
     @property
     def log_loss(self) -> float:
-        own = self.probabilities[np.arange(len(self.targets)), self.targets]
-        return float(-np.log(np.maximum(own, 1e-30), dtype=np.float64).mean())
+        return loss_of("softmax", self.probabilities, self.targets)
 
 
 @dataclass(frozen=True)

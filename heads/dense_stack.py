@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from headstart.extractors.runtime import keras
 from headstart.storage.manifest import Label
 
 FORMAT = "headstart.dense-stack/1"
-ACTIVATIONS = ("relu", "softmax")
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+"""By the name that they have in Keras."""
+ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class DenseStack:
-    """Dense layers from flat features to class probabilities.
+    """Dense layers from flat features to class probabilities, or to numbers.
 
     Attributes:
-        layers: from the features upwards; the last one has activation softmax.
-        classes: the label of each output, in order.
+        layers: from the features upwards.
+        classes: the label of each output, in order; none if the outputs are numbers.
     """
 
     layers: tuple[Layer, ...]
@@ -53,7 +55,8 @@ class DenseStack:
         return [*inner, "head_probabilities"]
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Class probabilities (n, classes) of features (n, …), flattened to (n, width).
+        """Class probabilities (n, classes), or numbers (n, outputs), of features (n, …), flattened
+        to (n, width).
 
         Raises:
             HeadError: the features are of another width.
@@ -62,8 +65,7 @@ class DenseStack:
         if x.shape[1] != self.width:
             raise HeadError(f"the head takes {self.width} features, received {x.shape[1]}")
         for layer in self.layers:
-            x = x @ layer.kernel + layer.bias
-            x = softmax(x) if layer.activation == "softmax" else np.maximum(x, 0)
+            x = ACTIVATIONS[layer.activation](x @ layer.kernel + layer.bias)
         return x
 
     def predict(self, features: np.ndarray) -> list[Label]:
@@ -122,6 +124,28 @@ def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
     return DenseStack(tuple(layers), tuple(classes))
 
 
+def outputs_of(stack: DenseStack, part: Any) -> np.ndarray:
+    """What a stack gives for all rows of a part, (n, outputs), some rows at a time."""
+    starts = range(0, len(part), ROWS_AT_ONCE)
+    return np.concatenate(
+        [stack.predict_proba(part.features[start : start + ROWS_AT_ONCE]) for start in starts]
+    )
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    from scipy.special import expit
+
+    return expit(logits)
+
+
+ACTIVATIONS |= {
+    "relu": lambda x: np.maximum(x, 0),
+    "softmax": softmax,
+    "sigmoid": sigmoid,
+    "linear": lambda x: x,
+}

@@ -13,11 +13,27 @@ from headstart.heads.rows import Rows
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows: `features` (n, width) float32, sliced as an array is, and `targets` (n,) class
-    numbers."""
+    """Some rows.
+
+    Attributes:
+        features: (n, width), float32, sliced as an array is.
+        targets: class numbers, (n,); of several labels or of numbers (n, outputs), float32.
+        weights: what each row counts, (n,), float32, 1 on average; None where all count alike.
+    """
 
     features: Rows
     targets: np.ndarray
+    weights: np.ndarray | None = None
+
+    @property
+    def mass(self) -> float:
+        """What all rows count together."""
+        return float(len(self.targets) if self.weights is None else self.weights.sum())
+
+    def rows(self, chosen: slice | np.ndarray) -> Part:
+        """Some of the rows."""
+        weights = None if self.weights is None else self.weights[chosen]
+        return Part(self.features[chosen], self.targets[chosen], weights)
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.heads.dense_stack import DenseStack, stack_of
+from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.intervals import wilson_interval
 from headstart.heads.kinds import HeadKind, Part
-from headstart.heads.training import parts_of, predict_all
+from headstart.heads.tasks import Task
+from headstart.heads.training import parts_of
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView
@@ -38,6 +39,7 @@ def learning_curve(
     view: FeatureView,
     kind: HeadKind,
     seed: int,
+    task: Task,
     progress: Progress = silent,
 ) -> list[CurvePoint]:
     """Heads on growing parts of the train split, each inside the next, by equal factors.
@@ -48,7 +50,7 @@ def learning_curve(
     Raises:
         HeadError: the labels or splits do not allow training.
     """
-    parts, classes = parts_of(view)
+    parts, classes = parts_of(view, task)
     train, validation, test = (parts[split] for split in SPLITS)
     order, aside = in_turn(train.targets, seed), in_turn(validation.targets, seed)
     shares = [2 * len(classes), len(classes) * len(order) // max(len(aside), 1)]
@@ -58,20 +60,19 @@ def learning_curve(
     for number, size in enumerate(sizes.tolist(), start=1):
         some = _take(train, order[:size])
         chosen = _take(validation, aside[: round(len(aside) * size / len(order))])
-        fitted = kind.fit(some, chosen, len(classes), seed)
+        fitted = task.fit(kind, some, chosen, len(classes), seed)
         points.append(_measured(stack_of(fitted.layers, classes), some, test))
         progress(number, len(sizes))
     return points
 
 
 def _take(part: Part, rows: np.ndarray) -> Part:
-    chosen = np.sort(rows)
-    return Part(part.features[chosen], part.targets[chosen])
+    return part.rows(np.sort(rows))
 
 
 def _measured(stack: DenseStack, some: Part, test: Part) -> CurvePoint:
-    right = int((predict_all(stack, test).argmax(axis=1) == test.targets).sum())
-    own = float((predict_all(stack, some).argmax(axis=1) == some.targets).mean())
+    right = int((outputs_of(stack, test).argmax(axis=1) == test.targets).sum())
+    own = float((outputs_of(stack, some).argmax(axis=1) == some.targets).mean())
     return CurvePoint(len(some), own, right / len(test), wilson_interval(right, len(test)))
 
 

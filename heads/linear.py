@@ -139,5 +139,8 @@ def log_loss(parts: Sequence[Part], kernel: np.ndarray, bias: np.ndarray) -> flo
             logits = (part.features[start:stop] @ kernel + bias).astype(np.float64)
             logits -= logits.max(axis=1, keepdims=True)
             own = logits[np.arange(stop - start), part.targets[start:stop]]
-            total += float(np.log(np.exp(logits).sum(axis=1)).sum() - own.sum())
-    return total / sum(len(part) for part in parts)
+            losses = np.log(np.exp(logits).sum(axis=1)) - own
+            total += float(
+                losses.sum() if part.weights is None else losses @ part.weights[start:stop]
+            )
+    return total / sum(part.mass for part in parts)

@@ -5,6 +5,7 @@ The objective is scikit-learn's on standardised features z = (x - mean) / std,
     F(W, b) = mean_i log_loss(softmax(z_i W + b), y_i) + penalty / 2 * |W|^2,
 
 without ever making z: z W + b = x (W / std) + (b - (mean / std) W), and likewise for the gradient.
+Rows with weights have a weighted mean; mean and std stay without, as in scikit-learn's pipeline.
 With its C, `LogisticRegression` has penalty 1 / (C n). It gives two classes one row of weights
 instead of two, which is the same minimum at twice the penalty.
 
@@ -77,11 +78,11 @@ class Logistic:
     scale: Standardisation
     pool: ThreadPoolExecutor
     iterations: int = 2000
-    rows: int = field(init=False)
+    rows: float = field(init=False)
     width: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows = sum(len(part) for part in self.parts)
+        self.rows = sum(part.mass for part in self.parts)
         self.width = self.parts[0].features.shape[1]
         spans = [(part, start, stop) for part in self.parts for start, stop in spans_of(part)]
         # In pieces that do not depend on the number of cores, so that the sums do not either.
@@ -90,7 +91,7 @@ class Logistic:
 
     def start(self) -> Solution:
         """Nothing but the classes' frequencies."""
-        counts = sum(np.bincount(part.targets, minlength=self.classes) for part in self.parts)
+        counts = sum(np.bincount(part.targets, part.weights, self.classes) for part in self.parts)
         bias = np.log(np.maximum(np.asarray(counts, np.float64), 0.5) / self.rows)
         return Solution(np.zeros((self.width, self.classes)), bias, np.inf, np.inf, 0)
 
@@ -181,10 +182,17 @@ class Logistic:
             own = logits[rows, targets].astype(np.float64)
             np.exp(logits, out=logits)
             norms = logits.sum(axis=1, keepdims=True)
-            total.loss += float(np.log(norms.astype(np.float64)).sum() - own.sum())
+            losses = np.log(norms[:, 0].astype(np.float64)) - own
             logits /= norms
-            total.spread += float((1 - np.einsum("ij,ij->i", logits, logits)).sum())
+            spreads = 1 - np.einsum("ij,ij->i", logits, logits)
             logits[rows, targets] -= 1
+            if part.weights is not None:
+                weights = part.weights[start:stop]
+                losses *= weights
+                spreads *= weights
+                logits *= weights[:, None]
+            total.loss += float(losses.sum())
+            total.spread += float(spreads.sum())
             total.residual += logits.sum(axis=0, dtype=np.float64)
             total.products += _product_of_transposed(features, logits)
         return total

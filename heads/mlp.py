@@ -16,13 +16,13 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.adam import Adam
-from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kinds import Fitted, Part
+from headstart.heads.losses import LOSSES, loss_of
 from headstart.heads.standardising import Standardisation, one_thread_a_core
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
-VALIDATION_ROWS = 4096
 SHARED_FROM = 128
 """Samples: a batch of so many is worth sharing between two cores. It is halved on every machine, so
 that the numbers do not depend on it."""
@@ -30,7 +30,7 @@ that the numbers do not depend on it."""
 
 @dataclass(frozen=True)
 class MLP:
-    """Dense layers with relu, then softmax.
+    """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
 
     Attributes:
         hidden: width of each hidden layer.
@@ -40,6 +40,7 @@ class MLP:
         epochs: at most so many passes.
         patience: stop when the validation loss has not fallen for so many epochs; the best
             epoch's weights are kept. Without a validation split all epochs are run.
+        label_smoothing: share of a sample's label that all classes get alike, as in Keras.
     """
 
     kind: ClassVar[str] = "mlp"
@@ -49,12 +50,15 @@ class MLP:
     batch_size: int = 64
     epochs: int = 60
     patience: int = 6
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if not all(isinstance(width, int) and width > 0 for width in self.hidden):
             raise HeadError(f"hidden is {self.hidden}", hint="Give widths of 1 or more.")
         if not 0 <= self.dropout < 1:
             raise HeadError(f"dropout is {self.dropout}", hint="Give 0 to below 1.")
+        if not 0 <= self.label_smoothing < 1:
+            raise HeadError(f"label_smoothing is {self.label_smoothing}", hint="Give 0 to below 1.")
         if min(self.batch_size, self.epochs, self.patience) < 1 or self.learning_rate <= 0:
             raise HeadError("batch_size, epochs, patience and learning_rate must be above 0")
 
@@ -62,30 +66,45 @@ class MLP:
         return {**asdict(self), "hidden": list(self.hidden)}
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        return self.fit_outputs(train, validation, classes, seed, "softmax")
+
+    def fit_outputs(
+        self, train: Part, validation: Part, outputs: int, seed: int, activation: str
+    ) -> Fitted:
+        """As `fit`, for any last activation that `LOSSES` knows."""
         with one_thread_a_core() as pool:
-            return self._fit(train, validation, classes, seed, pool)
+            return self._fit(train, validation, outputs, seed, activation, pool)
 
     def _fit(
-        self, train: Part, validation: Part, classes: int, seed: int, pool: ThreadPoolExecutor
+        self,
+        train: Part,
+        validation: Part,
+        outputs: int,
+        seed: int,
+        activation: str,
+        pool: ThreadPoolExecutor,
     ) -> Fitted:
         scale = Standardisation.of([train], pool)
         rng = np.random.default_rng(seed)
-        network = _Network(self, scale, classes, rng, pool)
+        network = _Network(self, scale, outputs, rng, pool, activation)
         windows = _Windows(train)
         history: dict[str, list[float]] = {"loss": []}
         best, best_loss, since = network.copy(), np.inf, 0
         for _ in range(self.epochs):
             losses = [
-                network.step(features, targets, rows) * len(rows)
-                for features, targets, rows in windows.batches(self.batch_size, rng)
+                network.step(window.features[:], window.targets, rows, window.weights) * len(rows)
+                for window, rows in windows.batches(self.batch_size, rng)
             ]
             history["loss"].append(sum(losses) / len(train))
             if not len(validation):
                 best = network.copy()
                 continue
-            loss, accuracy = _measure(network.stack(), validation)
+            given = outputs_of(network.stack(), validation)
+            loss = loss_of(activation, given, validation.targets, validation.weights)
             history.setdefault("val_loss", []).append(loss)
-            history.setdefault("val_accuracy", []).append(accuracy)
+            if activation == "softmax":
+                right = given.argmax(axis=1) == validation.targets
+                history.setdefault("val_accuracy", []).append(float(right.mean()))
             if loss < best_loss:
                 best, best_loss, since = network.copy(), loss, 0
             else:
@@ -108,13 +127,16 @@ class _Network:
         self,
         kind: MLP,
         scale: Standardisation,
-        classes: int,
+        outputs: int,
         rng: np.random.Generator,
         pool: ThreadPoolExecutor,
+        activation: str = "softmax",
     ) -> None:
         self._dropout = np.float32(kind.dropout)
+        self._activation = activation
+        self._smoothing = kind.label_smoothing
         self._scale = scale
-        self._sizes = [len(scale.mean), *kind.hidden, classes]
+        self._sizes = [len(scale.mean), *kind.hidden, outputs]
         self._weights = np.zeros(sum((n + 1) * m for n, m in pairwise(self._sizes)), np.float32)
         for kernel, _ in self._layers(self._weights):
             limit = np.sqrt(6 / sum(kernel.shape))
@@ -127,17 +149,23 @@ class _Network:
         self._halves = [_Half(self, one) for one in rng.spawn(2)]
         self._pool = pool
 
-    def step(self, x: np.ndarray, targets: np.ndarray, rows: np.ndarray) -> float:
+    def step(
+        self,
+        x: np.ndarray,
+        targets: np.ndarray,
+        rows: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> float:
         """Train on some rows of features; gives their mean loss before the step."""
         size, (first, second) = len(rows), self._halves
         if size < SHARED_FROM:
-            loss = first.run(x, targets, rows, size)
+            loss = first.run(x, targets, rows, size, weights)
             for share, adam in self._adams:
                 adam.step(first.gradient[share])
             return loss
         early, late = rows[: size // 2], rows[size // 2 :]
-        other = self._pool.submit(second.run, x, targets, late, size)
-        loss = first.run(x, targets, early, size) + other.result()
+        other = self._pool.submit(second.run, x, targets, late, size, weights)
+        loss = first.run(x, targets, early, size, weights) + other.result()
         moved = self._pool.submit(self._move, 1)
         self._move(0)
         moved.result()
@@ -169,7 +197,7 @@ class _Network:
         """The layers for features that are not standardised; its classes are numbers."""
         (kernel, bias), *others = self._layers(self._weights.copy())
         pairs = [self._scale.fold(kernel, bias), *others]
-        activations = ["relu"] * (len(pairs) - 1) + ["softmax"]
+        activations = ["relu"] * (len(pairs) - 1) + [self._activation]
         layers = [Layer(*pair, name) for pair, name in zip(pairs, activations, strict=True)]
         return DenseStack(tuple(layers), tuple(range(self._sizes[-1])))
 
@@ -182,16 +210,26 @@ class _Half:
         self.gradient = np.zeros_like(network._weights)
         self._slopes = network._layers(self.gradient)
         self._dropout = network._dropout
+        self._loss = LOSSES[network._activation]
+        self._smoothing = network._smoothing
         self._mean = network._scale.mean.astype(np.float32)
         self._inverse = (1 / network._scale.std).astype(np.float32)
         self._rng = rng
 
-    def run(self, x: np.ndarray, targets: np.ndarray, rows: np.ndarray, size: int) -> float:
+    def run(
+        self,
+        x: np.ndarray,
+        targets: np.ndarray,
+        rows: np.ndarray,
+        size: int,
+        weights: np.ndarray | None = None,
+    ) -> float:
         """Fill `gradient` from some rows of the features.
 
         Gives the loss; both are their share of the mean over a batch of `size` samples.
         """
         chosen, targets = x[rows], targets[rows]
+        own = None if weights is None else weights[rows]
         chosen -= self._mean  # here, where they are in the core's cache
         chosen *= self._inverse
         inputs, gates = [chosen], []
@@ -208,7 +246,7 @@ class _Half:
         kernel, bias = self._layers[-1]
         change = inputs[-1] @ kernel
         change += bias
-        loss = _softmax_loss(change, targets, size)
+        loss = self._loss(change, targets, own, size, self._smoothing)
         for number in reversed(range(len(self._layers))):
             kernel_slope, bias_slope = self._slopes[number]
             np.matmul(inputs[number].T, change, out=kernel_slope)
@@ -226,42 +264,12 @@ class _Windows:
         self._part = part
         rows = max(1, WINDOW_BYTES // (4 * part.features.shape[1]))
         self._spans = [(start, min(start + rows, len(part))) for start in range(0, len(part), rows)]
-        self._only = self._read(*self._spans[0]) if len(self._spans) == 1 else None
+        self._only = part.rows(slice(*self._spans[0])) if len(self._spans) == 1 else None
 
-    def batches(
-        self, size: int, rng: np.random.Generator
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Features, targets, and which rows of them."""
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[Part, np.ndarray]]:
+        """A window in memory, and which rows of it."""
         for number in rng.permutation(len(self._spans)):
-            features, targets = self._only or self._read(*self._spans[number])
-            order = rng.permutation(len(targets))
+            window = self._only or self._part.rows(slice(*self._spans[number]))
+            order = rng.permutation(len(window))
             for start in range(0, len(order), size):
-                yield features, targets, order[start : start + size]
-
-    def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._part.features[start:stop], self._part.targets[start:stop]
-
-
-def _softmax_loss(logits: np.ndarray, targets: np.ndarray, size: int) -> float:
-    """The log loss as its share of a batch's mean; `logits` become its gradient."""
-    rows = np.arange(len(targets))
-    logits -= logits.max(axis=1, keepdims=True)
-    own = logits[rows, targets]
-    np.exp(logits, out=logits)
-    norms = logits.sum(axis=1, keepdims=True)
-    logits /= norms
-    logits[rows, targets] -= 1
-    logits /= np.float32(size)
-    return float((np.log(norms[:, 0]) - own).sum()) / size
-
-
-def _measure(stack: DenseStack, part: Part) -> tuple[float, float]:
-    """Mean log loss and accuracy."""
-    loss, right = 0.0, 0
-    for start in range(0, len(part), VALIDATION_ROWS):
-        targets = part.targets[start : start + VALIDATION_ROWS]
-        given = stack.predict_proba(part.features[start : start + VALIDATION_ROWS])
-        own = given[np.arange(len(targets)), targets]
-        loss -= float(np.log(np.maximum(own, 1e-30), dtype=np.float64).sum())
-        right += int((given.argmax(axis=1) == targets).sum())
-    return loss / len(part), right / len(part)
+                yield window, order[start : start + size]

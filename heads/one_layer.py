@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.dense_stack import Layer
+from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kinds import Fitted, Part
 from headstart.heads.linear import log_loss
+from headstart.heads.losses import loss_of
 from headstart.heads.standardising import Standardisation, one_thread_a_core
 
 
@@ -33,7 +34,7 @@ class _OneLayer:
 
     @abstractmethod
     def scores(
-        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+        self, z: np.ndarray, train: Part, classes: int, candidate: float, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Kernel (width, classes) and bias (classes,) of the scores."""
 
@@ -50,8 +51,8 @@ class _OneLayer:
         judge = validation if len(validation) else train
         found = []
         for candidate in candidates:
-            kernel, bias = scale.fold(*self.scores(z, train.targets, classes, candidate, seed))
-            temperature = _temperature(judge.features[:] @ kernel + bias, judge.targets)
+            kernel, bias = scale.fold(*self.scores(z, train, classes, candidate, seed))
+            temperature = _temperature(judge.features[:] @ kernel + bias, judge)
             kernel, bias = kernel / np.float32(temperature), bias / np.float32(temperature)
             loss = log_loss([judge], kernel, bias)
             found.append((loss, candidate, temperature, Layer(kernel, bias, "softmax")))
@@ -81,12 +82,34 @@ class Ridge(_OneLayer):
     def candidates(self) -> Sequence[float]:
         return self.penalties
 
+    def fit_numbers(self, train: Part, validation: Part) -> Fitted:
+        """Least squares towards numbers, (n, outputs): scikit-learn's `Ridge`.
+
+        The penalty with the least squared error on the validation split wins, the first without.
+        """
+        from sklearn.linear_model import Ridge as Regression
+
+        with one_thread_a_core() as pool:
+            scale = Standardisation.of([train], pool)
+            z = scale.apply(train.features[:])
+            found = []
+            for penalty in self.penalties if len(validation) else self.penalties[:1]:
+                model = Regression(penalty).fit(z, train.targets, train.weights)
+                kernel, bias = np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_)
+                layer = Layer(*scale.fold(kernel, bias), "linear")
+                judge = validation if len(validation) else train
+                given = outputs_of(DenseStack((layer,), ()), judge)
+                loss = loss_of("linear", given, judge.targets, judge.weights)
+                found.append((loss, penalty, layer))
+        loss, penalty, layer = min(found, key=lambda one: one[0])
+        return Fitted((layer,), {"chosen": penalty, "squared_error": loss})
+
     def scores(
-        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+        self, z: np.ndarray, train: Part, classes: int, candidate: float, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.linear_model import RidgeClassifier
 
-        return _of_every_class(RidgeClassifier(candidate).fit(z, targets))
+        return _of_every_class(RidgeClassifier(candidate).fit(z, train.targets, train.weights))
 
 
 @dataclass(frozen=True)
@@ -111,13 +134,13 @@ class SVM(_OneLayer):
         return self.strengths
 
     def scores(
-        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+        self, z: np.ndarray, train: Part, classes: int, candidate: float, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.svm import LinearSVC
 
         # The primal: the dual takes minutes where the penalty is weak.
         model = LinearSVC(C=candidate, tol=1e-3, random_state=seed).set_params(dual=False)
-        return _of_every_class(model.fit(z, targets))
+        return _of_every_class(model.fit(z, train.targets, train.weights))
 
 
 @dataclass(frozen=True)
@@ -135,11 +158,11 @@ class Prototype(_OneLayer):
         return (1.0,)
 
     def scores(
-        self, z: np.ndarray, targets: np.ndarray, classes: int, candidate: float, seed: int
+        self, z: np.ndarray, train: Part, classes: int, candidate: float, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         sums = np.zeros((classes, z.shape[1]))
-        np.add.at(sums, targets, z)
-        means = sums / np.bincount(targets, minlength=classes)[:, None]
+        np.add.at(sums, train.targets, z if train.weights is None else z * train.weights[:, None])
+        means = sums / np.bincount(train.targets, train.weights, classes)[:, None]
         # -|z - m|^2 / 2, without |z|^2, which is the same for all classes
         return means.T, -0.5 * (means**2).sum(axis=1)
 
@@ -153,17 +176,18 @@ def _of_every_class(model: Any) -> tuple[np.ndarray, np.ndarray]:
     return kernel, bias
 
 
-def _temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+def _temperature(logits: np.ndarray, part: Part) -> float:
     """The number by which logits are to be divided for the least log loss."""
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
     wide = logits.astype(np.float64)
-    own = wide[np.arange(len(targets)), targets]
+    own = wide[np.arange(len(part)), part.targets]
 
     def loss(position: float) -> float:
         sharp = np.exp(-position)
-        return float((logsumexp(wide * sharp, axis=1) - own * sharp).mean())
+        losses = logsumexp(wide * sharp, axis=1) - own * sharp
+        return float(np.average(losses, weights=part.weights))
 
     unit = float(np.log(max(np.abs(wide).max(), 1e-12)))
     found = minimize_scalar(loss, bounds=(unit - 12, unit + 5), method="bounded")

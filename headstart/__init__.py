@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.heads.linear import Linear
     from headstart.heads.mlp import MLP
     from headstart.heads.one_layer import SVM, Prototype, Ridge
+    from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression
     from headstart.storage.views import FeatureView
     from headstart.workspace import Workspace, init, open
 
@@ -38,12 +39,16 @@ if not Path(__file__).with_name("registry").exists():
 __all__ = [
     "MLP",
     "SVM",
+    "Classification",
     "FeatureView",
     "FineTuning",
     "Head",
     "HeadstartError",
     "Linear",
+    "MultiLabel",
+    "Ordinal",
     "Prototype",
+    "Regression",
     "Ridge",
     "Settings",
     "Trying",
@@ -55,12 +60,16 @@ __all__ = [
 
 # Imported at first use: `import headstart` and `headstart --help` must cost nothing.
 _HOMES = {
+    "Classification": "headstart.heads.tasks",
     "FeatureView": "headstart.storage.views",
     "FineTuning": "headstart.heads.finetuning",
     "Head": "headstart.head",
     "Linear": "headstart.heads.linear",
     "MLP": "headstart.heads.mlp",
+    "MultiLabel": "headstart.heads.tasks",
+    "Ordinal": "headstart.heads.tasks",
     "Prototype": "headstart.heads.one_layer",
+    "Regression": "headstart.heads.tasks",
     "Ridge": "headstart.heads.one_layer",
     "SVM": "headstart.heads.one_layer",
     "Settings": "headstart.extractors.settings",

@@ -18,7 +18,7 @@ from headstart.extractors.registering import read_backbone
 from headstart.extractors.runtime import versions
 from headstart.head import SUFFIX, Head
 from headstart.heads.kinds import HeadKind
-from headstart.heads.linear import Linear
+from headstart.heads.tasks import Task
 from headstart.progress import Progress, silent
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.datasets import DatasetRepository
@@ -340,15 +340,27 @@ class Heads:
         self._repository = HeadRepository(workspace.database)
 
     def train(
-        self, name: str, features: FeatureView, kind: HeadKind | None = None, *, seed: int = 0
+        self,
+        name: str,
+        features: FeatureView,
+        kind: HeadKind | None = None,
+        *,
+        seed: int = 0,
+        task: Task | None = None,
     ) -> Head:
         """Train a head on features and their labels; the same name again is its next version.
 
         Args:
             name: letters, digits, `.`, `_`, `-`.
             features: a view from `ws.extract` or `ws.features`.
-            kind: `hs.Linear(…)` (the default) or `hs.MLP(…)`.
+            kind: `hs.Linear(…)` (the default), `hs.MLP(…)`, `hs.Ridge(…)` (the default for
+                numbers)…
             seed: of everything that chance decides.
+            task: `hs.Classification(…)` (the default), `hs.MultiLabel(…)`, `hs.Ordinal(…)`,
+                `hs.Regression()`.
+
+        Raises:
+            HeadError: the labels or splits do not allow it; the message says which.
         """
         from headstart.heads.training import train
 
@@ -359,21 +371,20 @@ class Heads:
                 "the view does not know its backbone and dataset",
                 hint="Train on what ws.extract or ws.features gives, not on a part of it.",
             )
-        chosen: HeadKind = kind or Linear()
         started = time.monotonic()
-        trained = train(features, chosen, seed)
+        trained = train(features, kind, seed, task)
         artifact = self._workspace.artifacts.put_bytes(trained.stack.to_bytes(), SUFFIX)
         record = self._repository.add(
             HeadRecord(
                 name=name,
-                kind=chosen.kind,
+                kind=trained.kind,
                 backbone=origin.backbone.reference,
                 backbone_id=origin.backbone.id,
                 cut=origin.cut.name,
                 feature_key=features.key,
                 dataset=origin.dataset.name,
                 dataset_digest=origin.dataset.digest,
-                settings={**chosen.describe(), **trained.details},
+                settings=trained.settings,
                 metrics=trained.metrics,
                 classes=list(trained.stack.classes),
                 seed=seed,

@@ -53,7 +53,7 @@ def finetune(
     from headstart.heads.attaching import TOLERANCES, attach, check_parity, predict
     from headstart.heads.exporting import format_of, write_checked
     from headstart.heads.finetuning import FineTuning, build_top, fine_tune, head_of
-    from headstart.heads.training import evaluate
+    from headstart.heads.tasks import Classification, task_of
 
     target = None if path is None else Path(path)
     if target is not None:
@@ -63,6 +63,9 @@ def finetune(
     if below.pooling is not None:
         raise HeadError(f"{start!r} is pooled", hint="Name the cut alone.")
     record, chosen = head.record, settings or FineTuning()
+    task = task_of(record.settings)
+    if type(task) is not Classification:
+        raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")
     graph = workspace.load_graph(backbone)
     top = build_top(graph, below.point, cut, head.stack)
     view = workspace.features(f"{backbone.reference}@{below.name}", record.dataset, cut.precision)
@@ -74,7 +77,7 @@ def finetune(
     history = fine_tune(top, parts["train"], parts["validation"], chosen, record.seed)
     seconds = round(time.monotonic() - started, 3)
     features, targets = parts["test"]
-    metrics = evaluate(top.predict(features, verbose=0), targets, record.classes)
+    metrics = task.evaluate(top.predict(features, verbose=0), targets, record.classes)
     metrics |= {f"n_{name}": len(part[1]) for name, part in parts.items()}
 
     trunk = build_trunk(graph, [cut], workspace.pipeline(backbone).output_size)

@@ -18,7 +18,7 @@ from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.engines.interface import PRECISIONS
 from headstart.extractors.extraction import keys_of
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.labelled import numbers_of
+from headstart.heads.tasks import Classification, Task, task_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 from headstart.registry.entities import Head as HeadRecord
@@ -71,8 +71,26 @@ class Head:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """`accuracy`, `macro_f1`, `log_loss`, `confusion`, `n_train`, `n_validation`, `n_test`."""
+        """On the test split, as the task's `evaluate` gives them, such as `accuracy`, `macro_f1`,
+        `log_loss`, `confusion`; and `n_train`, `n_validation`, `n_test`."""
         return self.record.metrics
+
+    @property
+    def task(self) -> Task:
+        """What its labels mean."""
+        return task_of(self.record.settings)
+
+    def need_classes(self) -> None:
+        """See that it says one class a sample.
+
+        Raises:
+            HeadError: it says several, or numbers.
+        """
+        if not isinstance(self.task, Classification):
+            raise HeadError(
+                f"head {self.record.name!r} is for {self.task.name}, and has no confusion matrix",
+                hint="`headstart head show` has its scores.",
+            )
 
     @property
     def stack(self) -> DenseStack:
@@ -146,7 +164,7 @@ class Head:
             FeaturesMissing: its features are not cached any more.
         """
         view = self.features().split("test")
-        targets = numbers_of(view.labels, self.record.classes)
+        targets = self.task.read(view.labels, self.record.classes)
         return Judged(view.samples, self.stack.predict_proba(view.to_numpy()), targets)
 
     def learning_curve(self, progress: Progress = silent) -> list[CurvePoint]:
@@ -159,15 +177,16 @@ class Head:
         from headstart.heads.every_kind import kind_of
         from headstart.heads.learning_curves import learning_curve
 
+        self.need_classes()
         kind = kind_of(self.record.kind, self.record.settings)
-        return learning_curve(self.features(), kind, self.record.seed, progress)
+        return learning_curve(self.features(), kind, self.record.seed, self.task, progress)
 
     def reproduce(self) -> dict[str, Any]:
         """Train the head again, from the cached features and with its settings and seed.
 
         Returns:
-            `metrics` of now, `max_abs_diff` between the weights, and `agrees`: whether accuracy,
-            macro F1 and log loss are the same within 1e-6.
+            `metrics` of now, `max_abs_diff` between the weights, and `agrees`: whether the metrics
+            are the same within 1e-6.
 
         Raises:
             HeadError: the dataset or the backbone is not what it was then.
@@ -179,8 +198,8 @@ class Head:
         self.origin()
         record = self.record
         kind = kind_of(record.kind, record.settings)
-        trained = train(self.features(), kind, record.seed)
-        names = ("accuracy", "macro_f1", "log_loss")
+        trained = train(self.features(), kind, record.seed, self.task)
+        names = [name for name, value in record.metrics.items() if isinstance(value, float)]
         apart = [abs(trained.metrics[name] - record.metrics[name]) for name in names]
         pairs = zip(trained.stack.layers, self.stack.layers, strict=True)
         weights = [
@@ -323,6 +342,7 @@ class Head:
         pipeline = self.workspace.pipeline(backbone)
         inside = pipeline.arithmetic if pixels else ()
         facts = {
+            "task": task_of(record.settings).describe(),
             "classes": list(record.classes),
             "preprocessing": backbone.preprocessing,
             "inside_the_model": list(inside),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,18 +32,19 @@ class Prediction:
 
     Attributes:
         name: of the sample.
-        label: the most probable class.
-        probability: of that class.
-        probabilities: of all classes, in the head's order, (classes,), float32.
+        label: the most probable class; several with the head's separator between them; a number.
+        probability: that this is right; NaN for a number.
+        probabilities: of all classes, in the head's order, (classes,), float32; or the number.
     """
 
     name: str
-    label: Label
+    label: Label | float
     probability: float
     probabilities: np.ndarray
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "label": self.label, "probability": self.probability}
+        sure = None if math.isnan(self.probability) else self.probability
+        return {"name": self.name, "label": self.label, "probability": sure}
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Predictions:
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
         self._stack = head.stack
+        self._task = head.task
         self.classes = self._stack.classes
         self._on_error = on_error
         self._pixels = self._workspace.pipeline(self._backbone).pixels
@@ -145,9 +148,8 @@ class Predictions:
         places = sorted(rows)
         judged = self._stack.predict_proba(np.stack([rows[place] for place in places]))
         for place, row in zip(places, judged, strict=True):
-            best = int(row.argmax())
-            name = batch.items[place].name
-            yield Prediction(name, self._stack.classes[best], float(row[best]), row)
+            said, probability = self._task.decide(row, self._stack.classes)
+            yield Prediction(batch.items[place].name, said, probability, row)
 
     def _run(self, batch: Batch) -> list[np.ndarray]:
         if self._engine is None:

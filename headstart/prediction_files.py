@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,9 +41,9 @@ def check_target(path: Path) -> None:
 def write(predictions: Predictions, path: Path, progress: Progress = silent) -> int:
     """Write predictions while they are computed; the file appears when it is whole.
 
-    A row has `name`, `label`, `probability`, and the probability of each class: columns `p_CLASS`
-    in CSV, an object `probabilities` in JSON lines, a list in the order of the schema's metadata
-    `classes` in Parquet.
+    A row has `name`, `label` (a class, several, or a number), `probability` (none of a number),
+    and the probability of each class: columns `p_CLASS` in CSV, an object `probabilities` in JSON
+    lines, a list in the order of the schema's metadata `classes` in Parquet.
 
     Returns:
         The number of rows.
@@ -69,8 +70,9 @@ def _csv(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
     writer.writerow(["name", "label", "probability", *(f"p_{label}" for label in classes)])
 
     def add(one: Prediction) -> None:
-        shares = [f"{share:.6g}" for share in one.probabilities.tolist()]
-        writer.writerow([one.name, one.label, f"{one.probability:.6g}", *shares])
+        shares = [f"{share:.6g}" for share in one.probabilities.tolist()] if classes else []
+        sure = "" if math.isnan(one.probability) else f"{one.probability:.6g}"
+        writer.writerow([one.name, one.label, sure, *shares])
 
     yield add
     text.flush()
@@ -80,8 +82,10 @@ def _csv(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
 @contextmanager
 def _jsonl(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
     def add(one: Prediction) -> None:
-        shares = dict(zip(map(str, classes), one.probabilities.tolist(), strict=True))
-        row = {**one.to_json(), "probabilities": shares}
+        row = one.to_json()
+        if classes:
+            shares = one.probabilities.tolist()
+            row["probabilities"] = dict(zip(map(str, classes), shares, strict=True))
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     yield add
@@ -91,12 +95,15 @@ def _jsonl(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
 def _parquet(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
     pyarrow, parquet = _pyarrow()
     is_number = all(isinstance(label, int) for label in classes)
+    kind = pyarrow.int64() if is_number else pyarrow.string()
+    if not classes:
+        kind = pyarrow.float64()
     schema = pyarrow.schema(
         [
             ("name", pyarrow.string()),
-            ("label", pyarrow.int64() if is_number else pyarrow.string()),
+            ("label", kind),
             ("probability", pyarrow.float32()),
-            ("probabilities", pyarrow.list_(pyarrow.float32(), len(classes))),
+            ("probabilities", pyarrow.list_(pyarrow.float32(), len(classes) or 1)),
         ],
         metadata={"classes": json.dumps(list(classes), ensure_ascii=False)},
     )

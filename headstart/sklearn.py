@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.every_kind import KINDS
@@ -36,8 +40,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         self.settings = settings
         self.seed = seed
 
-    def fit(self, X: Any, y: Any) -> HeadClassifier:
-        """Fit to features (n, width) and labels (n,).
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> HeadClassifier:
+        """Fit to features (n, width) and labels (n,); rows count as `sample_weight` says, (n,).
 
         Raises:
             ValueError: NaN or infinity among the features, or fewer than two classes.
@@ -50,7 +54,11 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"The head needs samples of 2 classes, got 1 class: {self.classes_}")
         kind = KINDS[self.kind](**(self.settings or {}))
         nothing = Part(x[:0], targets[:0])
-        fitted = kind.fit(Part(x, targets), nothing, len(self.classes_), self.seed)
+        weights = None
+        if sample_weight is not None:
+            given = np.asarray(_check_sample_weight(sample_weight, x), np.float64)
+            weights = (given / given.mean()).astype(np.float32)
+        fitted = kind.fit(Part(x, targets, weights), nothing, len(self.classes_), self.seed)
         self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))
         return self
 

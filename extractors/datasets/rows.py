@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,10 +107,10 @@ def checked_split(value: str | None, where: str) -> str | None:
 
 
 def to_label(value: Any, where: str) -> Label:
-    """A class name or an integer class.
+    """A class name, an integer class, or a number (a fraction becomes text, digit for digit).
 
     Raises:
-        DatasetError: the label is empty, NaN, a fraction, or an array.
+        DatasetError: the label is empty, NaN, infinite, or an array.
     """
     item = value.item() if isinstance(value, np.ndarray | np.generic) and value.size == 1 else value
     if isinstance(item, bytes):
@@ -120,7 +121,10 @@ def to_label(value: Any, where: str) -> Label:
         return int(item)
     if isinstance(item, float) and item.is_integer():
         return int(item)
+    if isinstance(item, float) and math.isfinite(item):
+        return repr(item)
     raise DatasetError(
-        f"{where}: the label {item!r} is neither a class name nor an integer",
-        hint="Give one label a row; one-hot labels want np.argmax(y, axis=1).",
+        f"{where}: the label {item!r} is neither a class name nor a number",
+        hint="Give one label a row; one-hot labels want np.argmax(y, axis=1), several labels a row "
+        "text such as 'dog|grass'.",
     )

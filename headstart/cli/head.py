@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from headstart.head import Head
 
 LARGEST_CONFUSION = 12
+WORDS = {"macro_f1": "macro F1", "micro_f1": "micro F1", "r2": "R2", "exact": "all labels right"}
+TASKS = ("classification", "multi-label", "ordinal", "regression")
 NAMES = ("linear", "mlp", "prototype", "ridge", "svm")
 LISTS = {"strengths": float, "penalties": float, "hidden": int}
 """Settings that are numbers with commas."""
@@ -29,7 +31,19 @@ TRAIN_OPTIONS = (
     click.argument("name"),
     click.argument("backbone", metavar="BACKBONE[@CUT]"),
     click.argument("dataset"),
-    click.option("--kind", type=click.Choice(NAMES), default="linear", show_default=True),
+    click.option(
+        "--kind", type=click.Choice(NAMES), help="linear without it; ridge for a regression."
+    ),
+    click.option(
+        "--task",
+        type=click.Choice(TASKS),
+        default="classification",
+        show_default=True,
+        help="What the labels are: one class, several, one of an order, a number.",
+    ),
+    click.option("--separator", help="multi-label: between labels; | without it."),
+    click.option("--order", help="ordinal: the classes from the lowest up, with commas."),
+    click.option("--balanced", is_flag=True, help="Let all classes count alike."),
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
     click.option("--strengths", help="linear, svm: candidates for C, such as 0.01,0.1,1."),
@@ -39,6 +53,7 @@ TRAIN_OPTIONS = (
     click.option("--epochs", type=int, help="mlp: at most so many passes."),
     click.option("--batch-size", type=int, help="mlp: samples a step."),
     click.option("--learning-rate", type=float, help="mlp: of Adam."),
+    click.option("--label-smoothing", type=float, help="mlp: share that all classes get alike."),
 )
 
 
@@ -59,7 +74,11 @@ def _train(
     name: str,
     backbone: str,
     dataset: str,
-    kind: str,
+    kind: str | None,
+    task: str,
+    separator: str | None,
+    order: str | None,
+    balanced: bool,
     seed: int,
     precision: str,
     **options: Any,
@@ -67,10 +86,12 @@ def _train(
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
     from headstart.cli.extract import extract_missing
 
-    settings = _kind(kind, {key: value for key, value in options.items() if value is not None})
+    made = task_of(task, separator, order, balanced)
+    name_of_kind = kind or made.default_kind.kind
+    settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
     workspace = call.open()
     features = extract_missing(workspace, backbone, dataset, precision)
-    return _shown(workspace.heads.train(name, features, settings, seed=seed))
+    return _shown(workspace.heads.train(name, features, settings, seed=seed, task=made))
 
 
 def _kind(kind: str, options: dict[str, Any]) -> Any:
@@ -86,6 +107,23 @@ def _kind(kind: str, options: dict[str, Any]) -> Any:
     return made(**options)
 
 
+def task_of(name: str, separator: str | None, order: str | None, balanced: bool) -> Any:
+    """A task with the options that were given.
+
+    Raises:
+        click.UsageError: one of them is not for this task.
+    """
+    from headstart.heads.tasks import TASKS as MADE
+
+    known = MADE[name]().describe()
+    given: dict[str, Any] = {"balanced": balanced or None, "separator": separator}
+    given["order"] = order and tuple(part.strip() for part in order.split(",") if part.strip())
+    for option, value in given.items():
+        if value is not None and option not in known:
+            raise click.UsageError(f"--{option} is not for {name}.")
+    return MADE[name](**{key: value for key, value in given.items() if value is not None})
+
+
 def _numbers(value: str, type_: type, option: str) -> tuple[Any, ...]:
     try:
         return tuple(type_(part) for part in value.split(",") if part.strip())
@@ -99,20 +137,28 @@ def _list(call: Call) -> Result:
 
     rows = listing.heads(call.config)
     columns = ("name", "kind", "backbone@cut", "dataset", ">accuracy", ">macro F1", "trained")
+    if any("r2" in row["metrics"] for row in rows):
+        columns = (*columns[:-1], ">R2", columns[-1])
     cells = [
         (
             row["name"] if row["version"] == 1 else f"{row['name']}:{row['version']}",
             row["kind"],
             f"{row['backbone']}@{row['cut']}",
             row["dataset"],
-            f"{row['metrics']['accuracy']:.3f}",
-            f"{row['metrics']['macro_f1']:.3f}",
+            *(_score(row["metrics"].get(SCORES[column])) for column in columns if column in SCORES),
             row["created_at"][:10],
         )
         for row in rows
     ]
     empty = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
     return Result(rows, lambda out: out.print(table(None, columns, cells) if rows else empty))
+
+
+SCORES = {">accuracy": "accuracy", ">macro F1": "macro_f1", ">R2": "r2"}
+
+
+def _score(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
 
 
 def _show(call: Call, name: str) -> Result:
@@ -126,7 +172,8 @@ def _reproduce(call: Call, name: str) -> Result:
     found = head.reproduce()
     rows = [
         (what.replace("_", " "), f"{head.metrics[what]:.4f}", f"{found['metrics'][what]:.4f}")
-        for what in ("accuracy", "macro_f1", "log_loss")
+        for what, value in head.metrics.items()
+        if isinstance(value, float)
     ]
     agrees = "The metrics agree" if found["agrees"] else "The metrics do not agree"
     line = f"{agrees}; the weights differ by at most {found['max_abs_diff']:.1g}."
@@ -145,9 +192,12 @@ def _shown(head: Head) -> Result:
         ("backbone", f"{record.backbone}@{record.cut}"),
         ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
         ("feature key", record.feature_key[:12]),
-        ("accuracy", f"{metrics['accuracy']:.3f} on {metrics['n_test']:,} held-out samples"),
-        ("macro F1", f"{metrics['macro_f1']:.3f}"),
-        ("log loss", f"{metrics['log_loss']:.3f}"),
+        *(
+            (WORDS.get(name, name.replace("_", " ")), f"{value:.3f}")
+            for name, value in metrics.items()
+            if isinstance(value, float)
+        ),
+        ("held out", f"{metrics['n_test']:,} samples"),
         ("trained on", f"{metrics['n_train']:,}, validated on {metrics['n_validation']:,}"),
         ("seed", record.seed),
     ]
@@ -156,7 +206,7 @@ def _shown(head: Head) -> Result:
 
     def show(out: Any) -> None:
         out.print(table(None, ("what", ""), rows))
-        if len(record.classes) <= LARGEST_CONFUSION:
+        if "confusion" in metrics and len(record.classes) <= LARGEST_CONFUSION:
             out.print(_confusion(head))
 
     return Result(data, show)

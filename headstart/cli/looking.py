@@ -97,6 +97,7 @@ def _plot_features(
     features, labels = view[rows], [view.labels[row] for row in rows]
     wrong = None
     if head is not None:
+        workspace.heads.get(head).need_classes()
         guesses = workspace.heads.get(head).stack.predict(features)
         wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
     title = f"{dataset} as {backbone} sees it" + ("" if head is None else f"; x: {head} is wrong")
@@ -163,10 +164,11 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 
 def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
+    from headstart.heads.tasks import Regression
     from headstart.plots.curves import draw_learning_curve
     from headstart.plots.figures import check_target, save
     from headstart.plots.grids import draw_grid
-    from headstart.plots.judgements import draw_head
+    from headstart.plots.judgements import draw_head, draw_numbers
 
     check_target(file)
     head = call.open().heads.get(name)
@@ -184,7 +186,12 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
         seen, captions, total = mistakes(head)
         made = draw_grid(seen, captions, f"{what}; the surest of {total:,} mistakes")
         data["mistakes"] = total
+    elif isinstance(head.task, Regression):
+        judged = head.held_out()
+        outputs = judged.probabilities[:, 0]
+        made = draw_numbers(outputs, judged.targets[:, 0], f"{what}; R2 {head.metrics['r2']:.3f}")
     else:
+        head.need_classes()
         judged = head.held_out()
         title = (
             f"{what}; accuracy {head.metrics['accuracy']:.3f} on {len(judged.targets):,} held-out "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,10 @@ def _predict(
         for prediction in predictions:
             found.append(prediction)
             progress(predictions.done, predictions.total)
-    rows = [(p.name, p.label, f"{p.probability:.3f}") for p in found]
+    rows = [
+        (p.name, said(p.label), None if math.isnan(p.probability) else f"{p.probability:.3f}")
+        for p in found
+    ]
 
     def show(out: Any) -> None:
         out.print(table(None, ("file", "class", ">probability"), rows))
@@ -148,6 +152,10 @@ def _predict(
             out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
 
     return Result([prediction.to_json() for prediction in found], show)
+
+
+def said(label: Any) -> str:
+    return f"{label:.6g}" if isinstance(label, float) else str(label)
 
 
 def _skipped(count: int) -> str:

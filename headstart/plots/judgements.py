@@ -36,6 +36,26 @@ def draw_head(
     return made
 
 
+def draw_numbers(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
+    """What a head of numbers says over what is true.
+
+    Args:
+        outputs: (n,).
+        targets: (n,).
+        title: of the picture.
+    """
+    made = figure(6.5, 6.0)
+    axes = plain_axes(made)
+    ends = [float(min(outputs.min(), targets.min())), float(max(outputs.max(), targets.max()))]
+    axes.plot(ends, ends, color="0.7", linewidth=1, linestyle="--", label="as it should be")
+    axes.scatter(targets, outputs, s=10, alpha=0.6, linewidths=0, label="a held-out sample")
+    axes.set_xlabel("truth")
+    axes.set_ylabel("what the head says")
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
+    return made
+
+
 def _draw_confusion(
     made: Any, place: Any, guesses: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
 ) -> None:

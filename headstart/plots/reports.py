@@ -68,6 +68,7 @@ def write_report(
     target = Path(path)
     if target.suffix.lower() not in SUFFIXES:
         raise HeadError(f"cannot write a report into {target}", hint="Name an .html file.")
+    head.need_classes()
     template = _template()
     done = iter(range(1, STEPS + 1))
 
@@ -113,6 +114,7 @@ def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], li
     Returns:
         What the samples look like, a caption of each, and how many mistakes there are in all.
     """
+    head.need_classes()
     judged, classes = head.held_out(), head.record.classes
     read = head.reader()
     rows = judged.wrong[:count].tolist()

@@ -73,12 +73,9 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
         network = _Network(kind, as_it_is, 2, np.random.default_rng(0), pool)
         half = network._halves[0]
         seen = []
-        real = mlp._softmax_loss
-        mlp._softmax_loss = lambda change, *more: seen.append(change.copy()) or real(change, *more)
-        try:
-            half.run(x, y, np.arange(400), 400)
-        finally:
-            mlp._softmax_loss = real
+        real = half._loss
+        half._loss = lambda change, *more: seen.append(change.copy()) or real(change, *more)
+        half.run(x, y, np.arange(400), 400)
         (logits,) = seen
         kernel, bias = network._layers(network._weights)[0]
         plain = np.maximum(x[:1] @ kernel + bias, 0) @ network._layers(network._weights)[1][0]
@@ -104,7 +101,7 @@ def test_rows_beyond_a_window_are_all_used_once_an_epoch(monkeypatch):
     windows = mlp._Windows(Part(x, y))
     rng = np.random.default_rng(0)
     for _ in range(2):
-        seen = np.concatenate([some[rows, 0] for some, _, rows in windows.batches(16, rng)])
+        seen = np.concatenate([some.features[rows, 0] for some, rows in windows.batches(16, rng)])
         np.testing.assert_array_equal(np.sort(seen), np.arange(100))
         assert not np.all(np.diff(seen) > 0)
 

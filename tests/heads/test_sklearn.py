@@ -8,10 +8,18 @@ from sklearn.utils.estimator_checks import check_estimator
 import headstart as hs
 from headstart.sklearn import HeadClassifier
 
+WAIVERS = {
+    "check_sample_weight_equivalence_on_dense_data": "to 1e-7: rows are float32, and their weights "
+    "leave the standardisation alone, as in a pipeline of scikit-learn's",
+}
+"""What `check_estimator` asks and is not held; docs/heads.md says so."""
+
 
 @pytest.mark.parametrize("kind", ["linear", "prototype", "ridge", "svm"])
 def test_scikit_learn_takes_it_for_one_of_its_own(kind):
-    results = check_estimator(HeadClassifier(kind), on_fail=None, on_skip=None)
+    results = check_estimator(
+        HeadClassifier(kind), on_fail=None, on_skip=None, expected_failed_checks=WAIVERS
+    )
     failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
     assert not failed
 
@@ -26,6 +34,22 @@ def test_it_gives_what_the_head_gives(ready):
     ).trials
     assert found.shape == (len(test), 3) and one.crossed.settings["strength"] == 1.0
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_weight_of_two_is_nearly_two_rows():
+    rng = np.random.default_rng(0)
+    y = np.arange(150) % 3
+    x = (rng.normal(size=(150, 8)) + rng.normal(size=(3, 8))[y]).astype(np.float32)
+    twice = rng.random(150) < 0.3
+    weighted = HeadClassifier("linear", {"strengths": (0.1,)})
+    weighted.fit(x, y, sample_weight=np.where(twice, 2, 1))
+    copied = HeadClassifier("linear", {"strengths": (0.1,)})
+    copied.fit(np.concatenate([x, x[twice]]), np.concatenate([y, y[twice]]))
+    plain = HeadClassifier("linear", {"strengths": (0.1,)}).fit(x, y)
+    apart = [
+        np.abs(one.predict_proba(x) - copied.predict_proba(x)).max() for one in (weighted, plain)
+    ]
+    assert apart[0] < 0.02 and apart[0] < apart[1] / 3
 
 
 def test_it_works_in_searches():

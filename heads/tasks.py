@@ -1,0 +1,353 @@
+"""What labels mean, and what a head is to say: one class, several, one of an order, a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import Layer
+from headstart.heads.kinds import Fitted, HeadKind, Part
+from headstart.heads.labelled import check_labels, numbers_of
+from headstart.heads.linear import Linear
+from headstart.heads.losses import LEAST
+from headstart.heads.mlp import MLP
+from headstart.heads.one_layer import Ridge
+from headstart.heads.ordinal import fit_ordinal
+from headstart.storage.manifest import Label, Sample
+
+SAID_FROM = 0.5
+"""Probability from which a label of several is said."""
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One class a sample.
+
+    Attributes:
+        balanced: classes count alike, however many samples they have: a sample counts
+            n / (classes * samples of its class), as scikit-learn's `class_weight="balanced"`.
+    """
+
+    name: ClassVar[str] = "classification"
+    default_kind: ClassVar[type[Any]] = Linear
+    balanced: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        return {"task": self.name, **asdict(self)}
+
+    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        """The label of each output.
+
+        Raises:
+            HeadError: a label is missing or does not suit the task, or there are too few.
+        """
+        return check_labels(samples)
+
+    def read(self, labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
+        """The targets: class numbers (n,), or (n, outputs) float32."""
+        return numbers_of(labels, classes)
+
+    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
+        """What each row counts, (n,) float32, 1 on average; None where all count alike."""
+        if not self.balanced or not len(targets):
+            return None
+        counts = np.bincount(targets, minlength=classes)
+        return (len(targets) / ((counts > 0).sum() * counts[targets])).astype(np.float32)
+
+    def check(self, train: Part, classes: Sequence[Label]) -> None:
+        """See that the train split has something of everything.
+
+        Raises:
+            HeadError: a class has no sample there.
+        """
+        seen = set(np.unique(train.targets).tolist())
+        unseen = [label for number, label in enumerate(classes) if number not in seen]
+        if unseen:
+            raise HeadError(
+                f"class {unseen[0]!r} has no sample in the train split",
+                hint="Add samples of it, leave it out, or give a `split` column or array.",
+            )
+
+    def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        """Fit a head of a kind for this task."""
+        return kind.fit(train, validation, classes, seed)
+
+    def evaluate(
+        self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+    ) -> dict[str, Any]:
+        """Accuracy, macro F1, log loss and the confusion matrix (rows: truth).
+
+        The macro F1 is the mean over the classes that occur among the targets or the guesses.
+
+        Args:
+            outputs: probabilities, (n, classes).
+            targets: (n,) class numbers.
+            classes: the label of each number.
+        """
+        from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+
+        numbers = range(len(classes))
+        guesses = outputs.argmax(axis=1)
+        wide = np.maximum(outputs.astype(np.float64), LEAST)
+        wide /= wide.sum(axis=1, keepdims=True)
+        return {
+            "accuracy": float(accuracy_score(targets, guesses)),
+            "macro_f1": float(f1_score(targets, guesses, average="macro")),
+            "log_loss": float(log_loss(targets, wide, labels=numbers)),
+            "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
+        }
+
+    def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
+        """What is said of a sample, and how probable that is."""
+        best = int(row.argmax())
+        return classes[best], float(row[best])
+
+
+@dataclass(frozen=True)
+class Ordinal(Classification):
+    """One class a sample, and the classes have an order: a wrong neighbour is less wrong.
+
+    Attributes:
+        order: the classes from the lowest up; numbers by value without it.
+    """
+
+    name: ClassVar[str] = "ordinal"
+    order: tuple[Label, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "order": list(self.order)}
+
+    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        found = check_labels(samples)
+        if not self.order:
+            values = [_number(label) for label in found]
+            if None in values:
+                raise HeadError(
+                    f"the labels have no order that is known: {_few(found)}",
+                    hint="Name the classes from the lowest up: --order low,middle,high.",
+                )
+            return [label for _, label in sorted(zip(values, found, strict=True))]
+        known = {str(label): label for label in found}
+        wanted = [str(label) for label in self.order]
+        if sorted(wanted) != sorted(known):
+            raise HeadError(
+                f"the order is {', '.join(wanted)}, the classes are {_few(found)}",
+                hint="Name each class once.",
+            )
+        return [known[label] for label in wanted]
+
+    def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        if not isinstance(kind, Linear):
+            raise HeadError(f"a head of kind {kind.kind} knows no order", hint="Take kind linear.")
+        return fit_ordinal(train, validation, classes, kind.strengths)
+
+    def evaluate(
+        self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+    ) -> dict[str, Any]:
+        """As for a classification, and `steps_off`: the mean distance in the order."""
+        found = super().evaluate(outputs, targets, classes)
+        return {"steps_off": float(np.abs(outputs.argmax(axis=1) - targets).mean()), **found}
+
+
+@dataclass(frozen=True)
+class MultiLabel:
+    """Any number of labels a sample, none among them.
+
+    Attributes:
+        separator: between the labels in a sample's text, such as `dog|grass`.
+        balanced: samples with a label count as much as those without it, label by label.
+    """
+
+    name: ClassVar[str] = "multi-label"
+    default_kind: ClassVar[type[Any]] = Linear
+    separator: str = "|"
+    balanced: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.separator:
+            raise HeadError("the separator is empty", hint="Give one, such as '|'.")
+
+    def describe(self) -> dict[str, Any]:
+        return {"task": self.name, **asdict(self)}
+
+    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        found = {label for sample in samples for label in self._labels(sample.label)}
+        if not found:
+            raise HeadError("no sample has a label", hint="Such as `dog|grass`.")
+        return sorted(found)
+
+    def read(self, labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
+        number = {label: place for place, label in enumerate(classes)}
+        targets = np.zeros((len(labels), len(classes)), np.float32)
+        for row, label in enumerate(labels):
+            targets[row, [number[one] for one in self._labels(label)]] = 1
+        return targets
+
+    def _labels(self, label: Label | None) -> list[str]:
+        parts = "" if label is None else str(label)
+        return [part.strip() for part in parts.split(self.separator) if part.strip()]
+
+    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
+        return None  # label by label, in `fit`
+
+    def check(self, train: Part, classes: Sequence[Label]) -> None:
+        shares = train.targets.mean(axis=0)
+        for label, share in zip(classes, shares.tolist(), strict=True):
+            if share in (0.0, 1.0):
+                raise HeadError(
+                    f"label {label!r} is on {'all' if share else 'no'} samples of the train split",
+                    hint="A head can only learn what tells samples apart; leave it out.",
+                )
+
+    def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        if isinstance(kind, MLP):
+            if self.balanced:
+                raise HeadError(
+                    "an mlp of several labels cannot be balanced", hint="Take kind linear."
+                )
+            return kind.fit_outputs(train, validation, classes, seed, "sigmoid")
+        each = Classification(self.balanced)
+        kernels, biases, details = [], [], []
+        for number in range(classes):
+            parts = [_of_one(part, number, each) for part in (train, validation)]
+            fitted = kind.fit(parts[0], parts[1], 2, seed)
+            (layer,) = fitted.layers
+            # softmax of two scores is the sigmoid of their difference
+            kernels.append(layer.kernel[:, 1] - layer.kernel[:, 0])
+            biases.append(layer.bias[1] - layer.bias[0])
+            details.append(fitted.details.get("strength", fitted.details.get("chosen")))
+        layer = Layer(np.stack(kernels, axis=1), np.array(biases, np.float32), "sigmoid")
+        return Fitted((layer,), {"chosen": details})
+
+    def evaluate(
+        self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+    ) -> dict[str, Any]:
+        """`exact` (share of samples with all labels right), micro and macro F1, mean average
+        precision over the labels that occur, and the log loss, the mean over the labels."""
+        from sklearn.metrics import average_precision_score, f1_score
+
+        from headstart.heads.losses import loss_of
+
+        guesses = outputs >= SAID_FROM
+        occurs = targets.any(axis=0)
+        precision = average_precision_score(targets[:, occurs], outputs[:, occurs], average="macro")
+        f1: Any = f1_score  # its annotation has words for `zero_division` alone
+        return {
+            "exact": float((guesses == (targets > 0)).all(axis=1).mean()),
+            "micro_f1": float(f1(targets, guesses, average="micro", zero_division=0)),
+            "macro_f1": float(f1(targets, guesses, average="macro", zero_division=0)),
+            "mean_average_precision": float(precision),
+            "log_loss": loss_of("sigmoid", outputs, targets),
+        }
+
+    def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
+        said = [place for place, share in enumerate(row.tolist()) if share >= SAID_FROM]
+        sure = np.where(row >= SAID_FROM, row, 1 - row).astype(np.float64)
+        return self.separator.join(str(classes[place]) for place in said), float(sure.prod())
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A number a sample."""
+
+    name: ClassVar[str] = "regression"
+    default_kind: ClassVar[type[Any]] = Ridge
+
+    def describe(self) -> dict[str, Any]:
+        return {"task": self.name}
+
+    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        for sample in samples:
+            value = None if sample.label is None else _number(sample.label)
+            if value is None:
+                raise HeadError(
+                    f"sample {sample.id!r} has the label {sample.label!r}, which is no number",
+                    hint="Mend it or leave it out.",
+                )
+        return []
+
+    def read(self, labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
+        return np.array([[float(label)] for label in labels if label is not None], np.float32)
+
+    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
+        return None
+
+    def check(self, train: Part, classes: Sequence[Label]) -> None:
+        if train.targets.min() == train.targets.max():
+            raise HeadError(
+                f"all labels of the train split are {train.targets[0, 0]:g}",
+                hint="There is nothing to learn.",
+            )
+
+    def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        if isinstance(kind, Ridge):
+            return kind.fit_numbers(train, validation)
+        if isinstance(kind, MLP):
+            mean, std = train.targets.mean(axis=0), train.targets.std(axis=0)
+            parts = [
+                Part(part.features, (part.targets - mean) / std, part.weights)
+                for part in (train, validation)
+            ]
+            fitted = kind.fit_outputs(parts[0], parts[1], len(mean), seed, "linear")
+            *inner, last = fitted.layers
+            unscaled = Layer(last.kernel * std, last.bias * std + mean, "linear")
+            return Fitted((*inner, unscaled), fitted.details)
+        raise HeadError(
+            f"a head of kind {kind.kind} gives no numbers", hint="Take kind ridge or mlp."
+        )
+
+    def evaluate(
+        self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+    ) -> dict[str, Any]:
+        """Mean absolute error, root of the mean squared error, and R2."""
+        from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+        wide = outputs.astype(np.float64)
+        return {
+            "r2": float(r2_score(targets, wide)) if len(targets) > 1 else math.nan,
+            "mean_absolute_error": float(mean_absolute_error(targets, wide)),
+            "root_mean_squared_error": math.sqrt(mean_squared_error(targets, wide)),
+        }
+
+    def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
+        return float(row[0]), math.nan
+
+
+Task = Classification | Ordinal | MultiLabel | Regression
+TASKS: dict[str, Callable[..., Task]] = {
+    task.name: task for task in (Classification, MultiLabel, Ordinal, Regression)
+}
+
+
+def task_of(settings: dict[str, Any]) -> Task:
+    """The task that `describe` gave; a classification for heads of before there were others."""
+    name = settings.get("task", Classification.name)
+    made = TASKS[name]()
+    known = {key: settings[key] for key in made.describe() if key != "task" and key in settings}
+    return TASKS[name](
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
+    )
+
+
+def _of_one(part: Part, number: int, each: Classification) -> Part:
+    """One label of several, as a part of two classes."""
+    targets = part.targets[:, number].astype(np.int64)
+    return Part(part.features, targets, each.weigh(targets, 2))
+
+
+def _number(label: Label) -> float | None:
+    try:
+        value = float(label)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _few(labels: Sequence[Label]) -> str:
+    shown = ", ".join(str(label) for label in labels[:8])
+    return f"{shown}…" if len(labels) > 8 else shown

@@ -1,0 +1,370 @@
+"""Several labels, classes in an order, numbers, and classes that count alike: against others."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import headstart as hs
+from conftest import keras
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import DenseStack
+from headstart.heads.kinds import Part
+from headstart.heads.losses import LOSSES, loss_of
+from headstart.heads.ordinal import evaluate, fit_ordinal
+from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression, task_of
+
+
+def digits(rows=600):
+    found = load_digits()
+    return found.data[:rows].astype(np.float32), found.target[:rows]
+
+
+def part(x, y, weights=None):
+    return Part(x, y, weights)
+
+
+@pytest.fixture
+def flat(ws, tmp_path):
+    """A backbone that gives 64 numbers as they are, and a function that adds and extracts rows."""
+    given = keras.Input((64,))
+    as_it_is = keras.layers.Rescaling(1.0, name="as_it_is")(given)
+    keras.Model(given, keras.layers.Dense(2, name="out")(as_it_is)).save(tmp_path / "flat.keras")
+    ws.backbones.add("flat", tmp_path / "flat.keras", preprocess="array")
+
+    def add(x, labels):
+        np.savez(tmp_path / "rows.npz", x=x, y=labels)
+        ws.datasets.add("rows", tmp_path / "rows.npz")
+        return ws.extract("flat", "rows")
+
+    return ws, add
+
+
+# Losses
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("activation", list(LOSSES))
+def test_a_loss_and_its_gradient_are_those_of_keras(activation, smoothing):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(7, 4)).astype(np.float32)
+    weights = rng.uniform(0.5, 2, 7).astype(np.float32)
+    if activation == "softmax":
+        targets = rng.integers(0, 4, 7)
+        wanted = np.eye(4, dtype=np.float32)[targets]
+        theirs = keras.losses.CategoricalCrossentropy(True, smoothing, reduction=None)
+    elif activation == "sigmoid":
+        targets = wanted = rng.integers(0, 2, (7, 4)).astype(np.float32)
+        theirs = keras.losses.BinaryCrossentropy(True, smoothing, reduction=None)
+    else:
+        targets = wanted = rng.normal(size=(7, 4)).astype(np.float32)
+        theirs = keras.losses.MeanSquaredError(reduction=None)
+    import tensorflow as tf
+
+    variable = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        expected = tf.reduce_sum(theirs(wanted, variable) * weights) / 10
+    slope = tape.gradient(expected, variable).numpy()
+    found = LOSSES[activation](logits, targets, weights, 10, smoothing)
+    assert found == pytest.approx(float(expected), rel=1e-5)
+    np.testing.assert_allclose(logits, slope, atol=1e-6)
+
+
+def test_the_loss_of_outputs_is_that_of_training():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(9, 3)).astype(np.float32)
+    for activation, targets in (
+        ("softmax", rng.integers(0, 3, 9)),
+        ("sigmoid", rng.integers(0, 2, (9, 3)).astype(np.float32)),
+        ("linear", rng.normal(size=(9, 3)).astype(np.float32)),
+    ):
+        from headstart.heads.dense_stack import ACTIVATIONS
+
+        outputs = ACTIVATIONS[activation](logits)
+        in_training = LOSSES[activation](logits.copy(), targets, None, 9, 0.0)
+        assert loss_of(activation, outputs, targets) == pytest.approx(in_training, rel=1e-5)
+
+
+# Classes that count alike
+
+
+@pytest.mark.parametrize("strength", [0.01, 1.0])
+def test_balanced_logistic_regression_is_scikit_learns(strength):
+    x, y = digits()
+    keep = (y < 3) & ((y > 0) | (np.arange(len(y)) % 5 == 0))
+    x, y = x[keep], y[keep]
+    weights = Classification(balanced=True).weigh(y, 3)
+    assert weights.mean() == pytest.approx(1)
+    fitted = hs.Linear((strength,)).fit(part(x, y, weights), part(x[:0], y[:0]), 3, 0)
+    ours = DenseStack(fitted.layers, (0, 1, 2)).predict_proba(x)
+    model = LogisticRegression(C=strength, class_weight="balanced", tol=1e-8, max_iter=5000)
+    theirs = make_pipeline(StandardScaler(), model).fit(x, y).predict_proba(x)
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "kind", [hs.Linear((1.0,)), hs.Ridge((10.0,)), hs.SVM((1e-3,)), hs.Prototype(), hs.MLP()]
+)
+def test_weights_count_as_copies_do(kind):
+    """A row of weight two is two rows; the standardisation, which is not weighted, is held."""
+    x, y = digits(300)
+    x -= x.mean(axis=0)
+    twice = y == 3
+    copies = np.concatenate([x, x[twice]]), np.concatenate([y, y[twice]])
+    weights = np.where(twice, 2.0, 1.0).astype(np.float32)
+    weights /= weights.mean()
+    nothing = part(x[:0], y[:0])
+    weighted = kind.fit(part(x, y, weights), nothing, 10, 0).layers
+    plain = kind.fit(part(x, y), nothing, 10, 0).layers
+    copied = kind.fit(part(*copies), nothing, 10, 0).layers
+
+    def recall(layers):
+        guesses = DenseStack(layers, tuple(range(10))).predict_proba(x).argmax(axis=1)
+        return (guesses[twice] == 3).mean(), (guesses == 3).sum()
+
+    assert recall(weighted)[1] >= recall(plain)[1] - 1
+    assert abs(recall(weighted)[1] - recall(copied)[1]) <= 3
+
+
+def test_a_balanced_head_finds_more_of_a_rare_class(flat):
+    ws, add = flat
+    x, y = digits()
+    rare = np.where(y == 8, "eight", "other")
+    keep = (rare == "other") | (np.arange(len(y)) % 2 == 0)
+    view = add(x[keep] + np.random.default_rng(0).normal(0, 4, x[keep].shape), rare[keep])
+    plain = ws.heads.train("plain", view, hs.Ridge())
+    balanced = ws.heads.train("balanced", view, hs.Ridge(), task=hs.Classification(balanced=True))
+    found = [np.array(head.metrics["confusion"])[0, 0] for head in (plain, balanced)]
+    assert found[1] > found[0]
+    assert balanced.reproduce()["agrees"]
+
+
+# Several labels
+
+
+def several(y):
+    words = [[("even", "odd")[n % 2], *(["big"] if n > 4 else []), *(["round"] * (n in (0, 8)))]
+             for n in y]  # fmt: skip
+    return np.array(["|".join(row) for row in words])
+
+
+@pytest.mark.parametrize("kind", [None, hs.MLP(epochs=20), hs.Ridge(), hs.SVM(), hs.Prototype()])
+def test_several_labels(flat, kind):
+    ws, add = flat
+    x, y = digits()
+    head = ws.heads.train("h", add(x, several(y)), kind, task=hs.MultiLabel())
+    assert head.record.classes == ["big", "even", "odd", "round"]
+    for name in ("exact", "micro_f1", "macro_f1", "mean_average_precision", "log_loss"):
+        assert isinstance(head.metrics[name], float)
+    assert head.metrics["mean_average_precision"] > (0.85 if kind == hs.Prototype() else 0.95)
+    assert head.reproduce()["agrees"]
+
+
+def test_several_labels_are_so_many_logistic_regressions(flat):
+    ws, add = flat
+    x, y = digits()
+    view = add(x, several(y))
+    head = ws.heads.train("h", view, hs.Linear((0.1,)), task=hs.MultiLabel())
+    fitted = np.array([sample.split != "test" for sample in view.samples])
+    features = view.to_numpy()
+    truth = hs.MultiLabel().read(view.labels, head.record.classes)
+    ours = head.stack.predict_proba(features)
+    for number in range(4):
+        model = LogisticRegression(C=0.1, tol=1e-8, max_iter=5000)
+        pipeline = make_pipeline(StandardScaler(), model)
+        pipeline.fit(features[fitted], truth[fitted, number])
+        theirs = pipeline.predict_proba(features)[:, 1]
+        np.testing.assert_allclose(ours[:, number], theirs, atol=5e-3)
+
+
+def test_several_labels_are_shipped_and_predicted(flat, run, tmp_path):
+    ws, add = flat
+    x, y = digits()
+    view = add(x, several(y))
+    head = ws.heads.train("h", view, task=hs.MultiLabel())
+    for name in ("m.keras", "m.onnx"):
+        assert head.attach_checked(tmp_path / name)[1] < 1e-4
+    assert "multi-label" in (tmp_path / "m.json").read_text(encoding="utf-8")
+    run("head", "predict", "h", tmp_path / "rows.npz", "-o", tmp_path / "p.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    right = [
+        set(line["label"].split("|")) == set(label.split("|"))
+        for line, label in zip(lines, several(y), strict=True)
+    ]
+    assert np.mean(right) > 0.8
+    shown = run("head", "show", "h").out
+    assert "mean average precision" in shown and "all labels right" in shown
+    assert run("head", "list").code == 0
+    for refused in (
+        run("head", "plot", "h", tmp_path / "p.png"),
+        run("head", "report", "h", tmp_path / "p.html"),
+        run("head", "finetune", "h", "--from", "out", "-o", tmp_path / "f.keras"),
+    ):
+        assert refused.code == 1 and "for multi-label" in refused.err
+
+
+# Classes in an order
+
+
+def test_the_gradient_of_the_ordinal_loss():
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(50, 5)), rng.integers(0, 4, 50)
+    rows = part(z, y, rng.uniform(0.5, 2, 50).astype(np.float32))
+    for _ in range(5):
+        x = rng.normal(size=8)
+        error = check_grad(
+            lambda v: evaluate(v, z, rows, 4, 0.1)[0],
+            lambda v: evaluate(v, z, rows, 4, 0.1)[1],
+            x,
+        )
+        assert error < 1e-5
+
+
+def test_two_classes_in_an_order_are_a_logistic_regression():
+    x, y = digits(300)
+    y = (y > 4).astype(np.int64)
+    fitted = fit_ordinal(part(x, y), part(x[:0], y[:0]), 2, (0.1,))
+    ours = DenseStack(fitted.layers, (0, 1)).predict_proba(x)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-8, max_iter=5000))
+    np.testing.assert_allclose(ours, pipeline.fit(x, y).predict_proba(x), atol=2e-3)
+
+
+def test_an_order_is_learnt_with_one_direction_and_ordered_thresholds(flat, tmp_path):
+    ws, add = flat
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, 64)).astype(np.float32)
+    hidden = x[:, :4].sum(axis=1) + rng.normal(0, 0.5, 900)
+    names = np.array(["low", "middle", "high"])[np.digitize(hidden, [-1, 1])]
+    task = hs.Ordinal(order=("low", "middle", "high"))
+    head = ws.heads.train("h", add(x, names), task=task)
+    assert head.record.classes == ["low", "middle", "high"]
+    assert head.metrics["accuracy"] > 0.75
+    assert head.metrics["steps_off"] < 0.25
+    shares = head.held_out().probabilities
+    assert shares.min() >= -1e-6 and np.allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert np.diff(head.stack.layers[0].bias).min() >= 0
+    assert head.reproduce()["agrees"]
+    assert head.attach_checked(tmp_path / "m.keras")[1] < 1e-4
+    assert len(head.learning_curve()) > 2
+
+
+def test_an_order_that_is_not_known_is_asked_for(flat):
+    ws, add = flat
+    x, _ = digits(90)
+    view = add(x, np.array(["low", "middle", "high"] * 30))
+    with pytest.raises(HeadError, match="have no order that is known: high, low, middle"):
+        ws.heads.train("h", view, task=hs.Ordinal())
+    with pytest.raises(HeadError, match="the order is low, high, the classes are"):
+        ws.heads.train("h", view, task=hs.Ordinal(order=("low", "high")))
+    with pytest.raises(HeadError, match="of kind mlp knows no order"):
+        ws.heads.train("h", view, hs.MLP(), task=hs.Ordinal(order=("low", "middle", "high")))
+
+
+def test_numbers_are_in_order_of_their_value(flat):
+    ws, add = flat
+    x, y = digits(400)
+    head = ws.heads.train("h", add(x, np.where(y > 4, 10, y)), task=hs.Ordinal())
+    assert head.record.classes == [0, 1, 2, 3, 4, 10]
+
+
+# Numbers
+
+
+@pytest.fixture
+def diabetes(flat):
+    ws, add = flat
+    found = load_diabetes()
+    x = np.zeros((442, 64), np.float32)
+    x[:, :10] = found.data
+    return ws, add(x, found.target + 0.5)
+
+
+def test_a_number_is_learnt_as_by_scikit_learns_ridge(diabetes, run, tmp_path):
+    ws, view = diabetes
+    head = ws.heads.train("h", view, hs.Ridge((10.0,)), task=hs.Regression())
+    train, test = view.split("train"), view.split("test")
+    pipeline = make_pipeline(StandardScaler(), Ridge(10.0))
+    truth = {name: np.array([float(v) for v in part.labels])
+             for name, part in (("train", train), ("test", test))}  # fmt: skip
+    pipeline.fit(train.to_numpy(), truth["train"])
+    theirs = pipeline.predict(test.to_numpy())
+    np.testing.assert_allclose(head.held_out().probabilities[:, 0], theirs, rtol=1e-4)
+    assert head.metrics["r2"] == pytest.approx(pipeline.score(test.to_numpy(), truth["test"]), 1e-4)
+    assert head.reproduce()["agrees"]
+    assert head.attach_checked(tmp_path / "m.onnx")[1] < 1e-4
+    assert "R2" in run("head", "list").out
+    assert run("head", "plot", "h", tmp_path / "p.png").code == 0
+    run("head", "predict", "h", tmp_path / "rows.npz", "-o", tmp_path / "p.csv")
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["name", "label", "probability"]
+    assert np.corrcoef([float(row["label"]) for row in rows], load_diabetes().target)[0, 1] > 0.6
+
+
+def test_an_mlp_learns_a_number(diabetes):
+    ws, view = diabetes
+    head = ws.heads.train("h", view, hs.MLP((16,), epochs=80), task=hs.Regression())
+    assert head.metrics["r2"] > 0.3
+    assert head.reproduce()["agrees"]
+
+
+def test_what_gives_no_numbers_is_refused(diabetes):
+    ws, view = diabetes
+    with pytest.raises(HeadError, match="of kind linear gives no numbers"):
+        ws.heads.train("h", view, hs.Linear(), task=hs.Regression())
+    assert not ws.heads.list()
+
+
+# Bad labels
+
+
+def test_labels_that_do_not_suit_the_task(flat):
+    ws, add = flat
+    x, _ = digits(60)
+    view = add(x, np.array(["a", "b"] * 30))
+    with pytest.raises(HeadError, match="has the label 'a', which is no number"):
+        ws.heads.train("h", view, task=hs.Regression())
+    with pytest.raises(HeadError, match="all labels of the train split are 3"):
+        ws.heads.train("h", add(x, np.full(60, 3)), task=hs.Regression())
+    with pytest.raises(HeadError, match="label 'a' is on all samples of the train split"):
+        ws.heads.train("h", add(x, np.array(["a", "a|b"] * 30)), task=hs.MultiLabel())
+    with pytest.raises(HeadError, match="the separator is empty"):
+        hs.MultiLabel(separator="")
+    with pytest.raises(HeadError, match="cannot be balanced"):
+        view = add(x, np.array(["a", "b", "a|b"] * 20))
+        ws.heads.train("h", view, hs.MLP(), task=hs.MultiLabel(balanced=True))
+    with pytest.raises(HeadError, match="label_smoothing is 1"):
+        hs.MLP(label_smoothing=1)
+    assert not ws.heads.list()
+
+
+def test_the_command_line_makes_tasks(flat, run, fails):
+    _, add = flat
+    x, y = digits(200)
+    add(x, several(y))
+    said = run("head", "train", "h", "flat", "rows", "--task", "multi-label", "--json").json
+    assert said["settings"]["task"] == "multi-label" and said["settings"]["separator"] == "|"
+    ran = run("head", "train", "h", "flat", "rows", "--order", "a,b")
+    assert ran.code == 1 and "--order is not for classification" in ran.err
+    line = fails("head", "train", "h", "flat", "rows", "--task", "regression")
+    assert "which is no number" in line
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Classification(True),
+        Ordinal(order=("a", "b")),
+        MultiLabel(";"),
+        Regression(),
+    ],
+)
+def test_a_task_comes_back_from_a_record(task):
+    assert task_of(json.loads(json.dumps(task.describe()))) == task
+    assert task_of({"strengths": [1.0]}) == Classification()
