@@ -18,7 +18,7 @@ class Part:
     Attributes:
         features: (n, width), float32, sliced as an array is.
         targets: class numbers, (n,); of several labels or of numbers (n, outputs), float32.
-        weights: what each row counts, (n,), float32, 1 on average; None where all count alike.
+        weights: how many rows each counts for, (n,), float32; None where all count alike.
     """
 
     features: Rows

@@ -5,7 +5,7 @@ The objective is scikit-learn's on standardised features z = (x - mean) / std,
     F(W, b) = mean_i log_loss(softmax(z_i W + b), y_i) + penalty / 2 * |W|^2,
 
 without ever making z: z W + b = x (W / std) + (b - (mean / std) W), and likewise for the gradient.
-Rows with weights have a weighted mean; mean and std stay without, as in scikit-learn's pipeline.
+Rows with weights have a weighted mean everywhere: a row of weight two is two rows.
 With its C, `LogisticRegression` has penalty 1 / (C n). It gives two classes one row of weights
 instead of two, which is the same minimum at twice the penalty.
 

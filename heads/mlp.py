@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -85,6 +85,8 @@ class MLP:
         pool: ThreadPoolExecutor,
     ) -> Fitted:
         scale = Standardisation.of([train], pool)
+        if train.weights is not None:  # or the learning rate would be another one
+            train = replace(train, weights=train.weights / train.weights.mean())
         rng = np.random.default_rng(seed)
         network = _Network(self, scale, outputs, rng, pool, activation)
         windows = _Windows(train)

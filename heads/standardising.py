@@ -42,14 +42,12 @@ class Standardisation:
 
     @staticmethod
     def of(parts: Sequence[Part], pool: ThreadPoolExecutor) -> Standardisation:
-        """Of all rows of some parts, read twice."""
-        rows = sum(len(part) for part in parts)
+        """Of all rows of some parts, by their weights, read twice."""
+        rows = sum(part.mass for part in parts)
         first = parts[0].features[:1][0]
-        mean = first + _mean(parts, rows, first, pool, lambda x: x.sum(axis=0))
+        mean = first + _mean(parts, rows, first, pool, lambda x: x)
         # From the mean, as the squares of what lies far from zero cancel.
-        squares = _mean(
-            parts, rows, mean.astype(np.float32), pool, lambda x: np.einsum("ij,ij->j", x, x)
-        )
+        squares = _mean(parts, rows, mean.astype(np.float32), pool, np.square)
         std = np.sqrt(squares)
         std[std < 1e-12] = 1.0
         return Standardisation(mean, std)
@@ -75,14 +73,20 @@ class Standardisation:
 
 def _mean(
     parts: Sequence[Part],
-    rows: int,
+    rows: float,
     shift: np.ndarray,
     pool: ThreadPoolExecutor,
-    summed: Callable[[np.ndarray], np.ndarray],
+    changed: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """The mean of a sum over shifted blocks, added up in float64."""
+    """The mean of shifted rows that are changed, block by block, added up in float64."""
     spans = [(part, start, stop) for part in parts for start, stop in spans_of(part)]
-    sums = pool.map(lambda span: summed(span[0].features[span[1] : span[2]] - shift), spans)
+
+    def add_up(span: tuple[Part, int, int]) -> np.ndarray:
+        part, start, stop = span
+        block = changed(part.features[start:stop] - shift)
+        return block.sum(axis=0) if part.weights is None else part.weights[start:stop] @ block
+
+    sums = pool.map(add_up, spans)
     total = np.zeros(len(shift))
     for one in sums:
         total += one

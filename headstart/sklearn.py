@@ -49,15 +49,15 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         given: Any = validate_data(self, X, y, dtype=np.float32)
         x, y = given
         check_classification_targets(y)
+        weights = None
+        if sample_weight is not None:
+            weights = np.asarray(_check_sample_weight(sample_weight, x), np.float32)
+            x, y, weights = x[weights > 0], y[weights > 0], weights[weights > 0]
         self.classes_, targets = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"The head needs samples of 2 classes, got 1 class: {self.classes_}")
         kind = KINDS[self.kind](**(self.settings or {}))
         nothing = Part(x[:0], targets[:0])
-        weights = None
-        if sample_weight is not None:
-            given = np.asarray(_check_sample_weight(sample_weight, x), np.float64)
-            weights = (given / given.mean()).astype(np.float32)
         fitted = kind.fit(Part(x, targets, weights), nothing, len(self.classes_), self.seed)
         self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))
         return self

@@ -9,8 +9,7 @@ import headstart as hs
 from headstart.sklearn import HeadClassifier
 
 WAIVERS = {
-    "check_sample_weight_equivalence_on_dense_data": "to 1e-7: rows are float32, and their weights "
-    "leave the standardisation alone, as in a pipeline of scikit-learn's",
+    "check_sample_weight_equivalence_on_dense_data": "to 1e-7, and features are float32",
 }
 """What `check_estimator` asks and is not held; docs/heads.md says so."""
 
@@ -36,7 +35,7 @@ def test_it_gives_what_the_head_gives(ready):
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_weight_of_two_is_nearly_two_rows():
+def test_a_weight_of_two_is_two_rows():
     rng = np.random.default_rng(0)
     y = np.arange(150) % 3
     x = (rng.normal(size=(150, 8)) + rng.normal(size=(3, 8))[y]).astype(np.float32)
@@ -46,10 +45,9 @@ def test_a_weight_of_two_is_nearly_two_rows():
     copied = HeadClassifier("linear", {"strengths": (0.1,)})
     copied.fit(np.concatenate([x, x[twice]]), np.concatenate([y, y[twice]]))
     plain = HeadClassifier("linear", {"strengths": (0.1,)}).fit(x, y)
-    apart = [
-        np.abs(one.predict_proba(x) - copied.predict_proba(x)).max() for one in (weighted, plain)
-    ]
-    assert apart[0] < 0.02 and apart[0] < apart[1] / 3
+    expected = copied.predict_proba(x)
+    np.testing.assert_allclose(weighted.predict_proba(x), expected, atol=1e-3)
+    assert np.abs(plain.predict_proba(x) - expected).max() > 0.01
 
 
 def test_it_works_in_searches():

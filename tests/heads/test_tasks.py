@@ -104,7 +104,8 @@ def test_balanced_logistic_regression_is_scikit_learns(strength):
     fitted = hs.Linear((strength,)).fit(part(x, y, weights), part(x[:0], y[:0]), 3, 0)
     ours = DenseStack(fitted.layers, (0, 1, 2)).predict_proba(x)
     model = LogisticRegression(C=strength, class_weight="balanced", tol=1e-8, max_iter=5000)
-    theirs = make_pipeline(StandardScaler(), model).fit(x, y).predict_proba(x)
+    pipeline = make_pipeline(StandardScaler(), model)
+    theirs = pipeline.fit(x, y, standardscaler__sample_weight=weights).predict_proba(x)
     np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
@@ -112,24 +113,25 @@ def test_balanced_logistic_regression_is_scikit_learns(strength):
     "kind", [hs.Linear((1.0,)), hs.Ridge((10.0,)), hs.SVM((1e-3,)), hs.Prototype(), hs.MLP()]
 )
 def test_weights_count_as_copies_do(kind):
-    """A row of weight two is two rows; the standardisation, which is not weighted, is held."""
     x, y = digits(300)
     x -= x.mean(axis=0)
     twice = y == 3
     copies = np.concatenate([x, x[twice]]), np.concatenate([y, y[twice]])
     weights = np.where(twice, 2.0, 1.0).astype(np.float32)
-    weights /= weights.mean()
     nothing = part(x[:0], y[:0])
     weighted = kind.fit(part(x, y, weights), nothing, 10, 0).layers
     plain = kind.fit(part(x, y), nothing, 10, 0).layers
     copied = kind.fit(part(*copies), nothing, 10, 0).layers
 
-    def recall(layers):
-        guesses = DenseStack(layers, tuple(range(10))).predict_proba(x).argmax(axis=1)
-        return (guesses[twice] == 3).mean(), (guesses == 3).sum()
+    def said(layers):
+        return DenseStack(layers, tuple(range(10))).predict_proba(x)
 
-    assert recall(weighted)[1] >= recall(plain)[1] - 1
-    assert abs(recall(weighted)[1] - recall(copied)[1]) <= 3
+    far = np.abs(said(plain) - said(copied)).max()
+    if isinstance(kind, hs.MLP):  # other rows in other batches: only the aim is the same
+        assert (said(weighted).argmax(axis=1) == said(copied).argmax(axis=1)).mean() > 0.97
+    else:
+        near = np.abs(said(weighted) - said(copied)).max()
+        assert near < 5e-3 and near < far / 5
 
 
 def test_a_balanced_head_finds_more_of_a_rare_class(flat):
