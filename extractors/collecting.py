@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from headstart.extractors.augmenting import without_view
 from headstart.extractors.cache import FeatureCache
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
@@ -181,8 +182,10 @@ class Collector:
         )
 
     def _is_reachable(self, feature_set: FeatureSet) -> bool:
-        trunk = (feature_set.cut_fingerprint, feature_set.preprocessing_fingerprint)
-        return trunk in self._trunks
+        plain = feature_set.preprocessing_fingerprint
+        if feature_set.view:
+            plain = without_view(feature_set.preprocessing)
+        return (feature_set.cut_fingerprint, plain) in self._trunks
 
     def _all_files(self, key: str) -> tuple[Path, ...]:
         return tuple(sorted(set_folder(self._cache.folder, key).glob("*")))

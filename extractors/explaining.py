@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut
-from headstart.extractors.extraction import VIEW, keys_of
+from headstart.extractors.extraction import keys_of
 from headstart.extractors.space import row_bytes
 from headstart.registry.entities import Backbone, FeatureSet, Run
 from headstart.registry.features import QUARANTINED, FeatureRepository
@@ -184,7 +184,7 @@ def _differences(backbone: Backbone, cut: Cut, other: FeatureSet) -> Iterator[st
         yield "other preprocessing: " + ", ".join(fields)
     if other.precision != cut.precision:
         yield f"other precision: it was {other.precision}"
-    if other.view != VIEW:
+    if other.view != 0:
         yield f"other view: it was {other.view}"
 
 

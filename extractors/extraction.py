@@ -21,6 +21,7 @@ from headstart.errors import (
     first_line,
 )
 from headstart.extractors import batches
+from headstart.extractors.augmenting import view_of
 from headstart.extractors.batches import Batch
 from headstart.extractors.cache import FeatureCache, Rows, encoding_of
 from headstart.extractors.cuts import Cut
@@ -40,7 +41,6 @@ from headstart.storage.encoding import Encoding
 from headstart.storage.keys import feature_key
 from headstart.storage.manifest import Manifest, Sample
 
-VIEW = 0
 LINTED = 8
 """Samples that are looked at for doubtful preprocessing."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
@@ -49,9 +49,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 
 def keys_of(backbone: Backbone, cuts: Sequence[Cut]) -> dict[str, str]:
     """The feature key of each cut, by the cut's name."""
+    view = view_of(backbone.preprocessing)
     return {
         cut.name: feature_key(
-            cut.fingerprint, backbone.preprocessing_fingerprint, cut.precision, VIEW
+            cut.fingerprint, backbone.preprocessing_fingerprint, cut.precision, view
         )
         for cut in cuts
     }
@@ -420,7 +421,7 @@ class Extraction:
                 preprocessing=self._backbone.preprocessing,
                 preprocessing_fingerprint=self._backbone.preprocessing_fingerprint,
                 precision=chosen.precision,
-                view=VIEW,
+                view=view_of(self._backbone.preprocessing),
                 shape=features.shape[1:],
                 dtype=encoding.dtype,
                 storage=encoding.storage,

@@ -32,6 +32,7 @@ class FineTuning:
         patience: stop when the validation loss has not fallen for so many epochs; the best
             epoch's weights are kept. Without a validation split all epochs are run.
         batch_norm: train the scales and offsets of batch norms as well.
+        views: train on so many augmented views as well.
     """
 
     learning_rate: float = 1e-4
@@ -39,6 +40,7 @@ class FineTuning:
     batch_size: int = 32
     patience: int = 3
     batch_norm: bool = False
+    views: int = 0
 
     def __post_init__(self) -> None:
         if min(self.batch_size, self.epochs, self.patience) < 1 or not self.learning_rate > 0:

@@ -15,31 +15,42 @@ SHARE = 0.5
 
 
 class StoredRows:
-    """Rows of a view, read when they are sliced.
+    """Rows of one view or of several, one behind the other, read when they are sliced.
 
     Attributes:
         shape: (rows, width).
     """
 
-    def __init__(self, view: FeatureView) -> None:
-        self._view = view
-        self.shape = (len(view), int(np.prod(view.shape[1:], dtype=np.int64)))
+    def __init__(self, *views: FeatureView) -> None:
+        self._views = views
+        self._starts = np.cumsum([0, *(len(view) for view in views)])
+        width = int(np.prod(views[0].shape[1:], dtype=np.int64))
+        self.shape = (int(self._starts[-1]), width)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Some rows, (n, width), float32."""
-        return flat(self._view[rows]).astype(np.float32, copy=False)
+        if len(self._views) == 1:
+            return flat(self._views[0][rows]).astype(np.float32, copy=False)
+        numbers = np.arange(len(self))[rows]
+        found = np.empty((len(numbers), self.shape[1]), np.float32)
+        for view, start, stop in zip(self._views, self._starts[:-1], self._starts[1:], strict=True):
+            own = np.flatnonzero((numbers >= start) & (numbers < stop))
+            if len(own):
+                found[own] = flat(view[numbers[own] - start])
+        return found
 
 
 Rows = np.ndarray | StoredRows
 """Features (n, width), float32."""
 
 
-def rows_of(view: FeatureView, room: float | None = None) -> Rows:
-    """A view's rows: in memory if they fit into `room` bytes, by default half of what is free."""
-    stored = StoredRows(view)
+def rows_of(*views: FeatureView, room: float | None = None) -> Rows:
+    """The rows of some views, one behind the other: in memory if they fit into `room` bytes, by
+    default half of what is free."""
+    stored = StoredRows(*views)
     size = 4 * stored.shape[0] * stored.shape[1]
     return stored[:] if size <= (SHARE * free_memory() if room is None else room) else stored
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,13 @@ class Trained:
     settings: dict[str, Any]
 
 
-def train(view: FeatureView, kind: HeadKind | None, seed: int, task: Task | None = None) -> Trained:
+def train(
+    view: FeatureView,
+    kind: HeadKind | None,
+    seed: int,
+    task: Task | None = None,
+    more: Sequence[FeatureView] = (),
+) -> Trained:
     """Fit a head on the view's train and validation splits and measure it on the test split.
 
     Args:
@@ -39,31 +46,39 @@ def train(view: FeatureView, kind: HeadKind | None, seed: int, task: Task | None
         kind: of the head; the task's default without it.
         seed: of everything that chance decides.
         task: what the labels mean; a classification without it.
+        more: features of other views of the train split, to train on as well.
 
     Raises:
         HeadError: the labels or splits do not allow it; the message says which.
     """
     task = task or Classification()
     chosen: HeadKind = kind or task.default_kind()
-    parts, classes = parts_of(view, task)
+    parts, classes = parts_of(view, task, more)
     outputs = len(classes) or parts["train"].targets.shape[1]
     fitted = task.fit(chosen, parts["train"], parts["validation"], outputs, seed)
     stack = stack_of(fitted.layers, classes)
     test = parts["test"]
     metrics = task.evaluate(outputs_of(stack, test), test.targets, classes)
-    metrics |= {f"n_{split}": len(part) for split, part in parts.items()}
-    settings = {**chosen.describe(), **fitted.details, **task.describe()}
+    metrics |= {f"n_{split}": len(view.split(split)) for split in SPLITS}
+    settings = {**chosen.describe(), **fitted.details, **task.describe(), "views": len(more)}
     return Trained(stack, chosen.kind, metrics, settings)
 
 
-def parts_of(view: FeatureView, task: Task) -> tuple[dict[str, Part], list[Label]]:
+def parts_of(
+    view: FeatureView, task: Task, more: Sequence[FeatureView] = ()
+) -> tuple[dict[str, Part], list[Label]]:
     """The splits with features and targets, and the label of each output.
+
+    Rows of other views stand behind those of the train split.
 
     Raises:
         HeadError: the labels or splits do not allow training; the message says which.
     """
     classes = task.find_classes(view.samples)
-    parts = {split: _part(view, split, task, classes) for split in SPLITS}
+    parts = {
+        split: _part([view.split(split), *(more if split == "train" else ())], task, classes)
+        for split in SPLITS
+    }
     for split in ("train", "test"):
         if not len(parts[split]):
             raise HeadError(
@@ -74,7 +89,6 @@ def parts_of(view: FeatureView, task: Task) -> tuple[dict[str, Part], list[Label
     return parts, classes
 
 
-def _part(view: FeatureView, split: str, task: Task, classes: list[Label]) -> Part:
-    rows = view.split(split)
-    targets = task.read(rows.labels, classes)
-    return Part(rows_of(rows), targets, task.weigh(targets, len(classes)))
+def _part(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
+    targets = task.read([label for view in views for label in view.labels], classes)
+    return Part(rows_of(*views), targets, task.weigh(targets, len(classes)))

@@ -347,6 +347,7 @@ class Heads:
         *,
         seed: int = 0,
         task: Task | None = None,
+        views: int = 0,
     ) -> Head:
         """Train a head on features and their labels; the same name again is its next version.
 
@@ -358,6 +359,7 @@ class Heads:
             seed: of everything that chance decides.
             task: `hs.Classification(…)` (the default), `hs.MultiLabel(…)`, `hs.Ordinal(…)`,
                 `hs.Regression()`.
+            views: train on so many augmented views as well; they have to be extracted.
 
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
@@ -372,7 +374,13 @@ class Heads:
                 hint="Train on what ws.extract or ws.features gives, not on a part of it.",
             )
         started = time.monotonic()
-        trained = train(features, kind, seed, task)
+        more = self._workspace.features_in_views(
+            f"{origin.backbone.reference}@{origin.cut.name}",
+            origin.dataset.name,
+            origin.cut.precision,
+            views,
+        )
+        trained = train(features, kind, seed, task, more)
         artifact = self._workspace.artifacts.put_bytes(trained.stack.to_bytes(), SUFFIX)
         record = self._repository.add(
             HeadRecord(

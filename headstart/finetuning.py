@@ -15,6 +15,7 @@ from headstart.extractors.runtime import versions
 from headstart.extractors.trunk import build_trunk
 from headstart.heads.labelled import numbers_of
 from headstart.registry.entities import Run
+from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
@@ -69,7 +70,13 @@ def finetune(
     graph = workspace.load_graph(backbone)
     top = build_top(graph, below.point, cut, head.stack)
     view = workspace.features(f"{backbone.reference}@{below.name}", record.dataset, cut.precision)
-    parts = {name: _part(view, name, record.classes) for name in ("train", "validation", "test")}
+    more = workspace.features_in_views(
+        f"{backbone.reference}@{below.name}", record.dataset, cut.precision, chosen.views
+    )
+    parts = {
+        name: _part([view.split(name), *(more if name == "train" else ())], record.classes)
+        for name in SPLITS
+    }
     for name in ("train", "test"):
         if not len(parts[name][1]):
             raise HeadError(f"the {name} split is empty", hint="Add samples.")
@@ -105,7 +112,6 @@ def finetune(
     return FineTuned(whole, metrics, history, seconds, difference)
 
 
-def _part(view: FeatureView, split: str, classes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    rows = view.split(split)
-    features = rows.to_numpy().astype(np.float32, copy=False)
-    return features, numbers_of(rows.labels, classes)
+def _part(views: list[FeatureView], classes: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    features = np.concatenate([view.to_numpy() for view in views]).astype(np.float32, copy=False)
+    return features, numbers_of([label for view in views for label in view.labels], classes)

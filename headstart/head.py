@@ -195,10 +195,16 @@ class Head:
         from headstart.heads.every_kind import kind_of
         from headstart.heads.training import train
 
-        self.origin()
+        _, cut = self.origin()
         record = self.record
         kind = kind_of(record.kind, record.settings)
-        trained = train(self.features(), kind, record.seed, self.task)
+        more = self.workspace.features_in_views(
+            f"{record.backbone}@{record.cut}",
+            record.dataset,
+            cut.precision,
+            record.settings.get("views", 0),
+        )
+        trained = train(self.features(), kind, record.seed, self.task, more)
         names = [name for name, value in record.metrics.items() if isinstance(value, float)]
         apart = [abs(trained.metrics[name] - record.metrics[name]) for name in names]
         pairs = zip(trained.stack.layers, self.stack.layers, strict=True)

@@ -14,7 +14,7 @@ from headstart.extractors.cache import Rows, encoding_of
 from headstart.extractors.collecting import Choice, Collector, Garbage
 from headstart.extractors.compacting import compact
 from headstart.extractors.explaining import Explanation, explain
-from headstart.extractors.extraction import VIEW, keys_of
+from headstart.extractors.extraction import keys_of
 from headstart.extractors.importing import FeatureFile, Imported, import_rows
 from headstart.extractors.reindexing import Reindexed, register_shard, reindex
 from headstart.extractors.runtime import versions
@@ -142,7 +142,7 @@ class Store:
             preprocessing=entity.preprocessing,
             preprocessing_fingerprint=entity.preprocessing_fingerprint,
             precision=cut.precision,
-            view=VIEW,
+            view=0,
             shape=tuple(file.shape[1:]),
             dtype=cut.point.dtype,
             storage=cut.point.dtype,

@@ -16,6 +16,7 @@ from headstart.catalogue import Backbones, Datasets, Heads, Origin, SourceGone
 from headstart.config import Config, create_config, default_root, load_config
 from headstart.errors import FeatureError
 from headstart.extractors import datasets as sources
+from headstart.extractors.augmenting import in_view, samples_in_view
 from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
@@ -95,6 +96,7 @@ class Workspace:
         *,
         settings: Settings | None = None,
         progress: Progress = silent,
+        view: int = 0,
     ) -> FeatureView:
         """Compute what is missing and give the features of the first cut.
 
@@ -104,17 +106,20 @@ class Workspace:
             dataset: name of a dataset; it is refreshed first, so that changed files count.
             settings: batch size, what to do about bad samples, when to commit.
             progress: called with (samples done, samples to do).
+            view: 0 for the samples as they are; k for the k-th augmentation (another crop, side
+                and light, by seed and content) of the pictures of the train split.
 
         Returns:
             A view of the first cut's features; what was done is its `report`.
         """
         chosen = settings or Settings()
         signs = LifeSigns(self.config.locks)
-        entity, cuts = self.resolve(backbone, chosen.precision)
+        plain, cuts = self.resolve(backbone, chosen.precision)
+        entity = in_view(plain, view)
         with suppress(SourceGone):
             self.datasets.refresh(dataset)
         record = self.datasets.get(dataset)
-        manifest = self.datasets.manifest(record)
+        manifest = samples_in_view(self.datasets.manifest(record), view)
         cache = self.cache()
         pipeline = self.pipeline(entity)
         chooser = self.chooser(entity)
@@ -137,8 +142,8 @@ class Workspace:
         )
         report = self._recorded(extraction, backbone)
         skipped = {sample["id"] for sample in report.skipped_samples}
-        view = cache.open_view(report.feature_key, manifest, report, skipped)
-        return self._with_origin(view, entity, cuts[0], record)
+        features = cache.open_view(report.feature_key, manifest, report, skipped)
+        return self._with_origin(features, plain, cuts[0], record)
 
     def compile(
         self, backbone: str, dataset: str, precision: str = "float32", engine: str = "auto"
@@ -165,23 +170,32 @@ class Workspace:
             engine, precision, cuts, lambda: probe(pipeline, read, manifest.samples), sys.maxsize
         )
 
-    def features(self, backbone: str, dataset: str, precision: str = "float32") -> FeatureView:
+    def features(
+        self, backbone: str, dataset: str, precision: str = "float32", view: int = 0
+    ) -> FeatureView:
         """The features of a dataset, from the cache only.
 
         Args:
             backbone: `NAME[@CUT]`.
             dataset: name of a dataset.
             precision: in what they were computed.
+            view: see `extract`.
 
         Raises:
             FeaturesMissing: some have not been extracted.
         """
         entity, cuts = self.resolve(backbone, precision)
         record = self.datasets.get(dataset)
-        cache = self.cache()
-        (key,) = keys_of(entity, cuts[:1]).values()
-        view = cache.open_view(key, self.datasets.manifest(record))
-        return self._with_origin(view, entity, cuts[0], record)
+        (key,) = keys_of(in_view(entity, view), cuts[:1]).values()
+        manifest = samples_in_view(self.datasets.manifest(record), view)
+        features = self.cache().open_view(key, manifest)
+        return self._with_origin(features, entity, cuts[0], record)
+
+    def features_in_views(
+        self, backbone: str, dataset: str, precision: str, views: int
+    ) -> list[FeatureView]:
+        """The features of the train split in views 1 to `views`, from the cache only."""
+        return [self.features(backbone, dataset, precision, view) for view in range(1, views + 1)]
 
     def rank(
         self,

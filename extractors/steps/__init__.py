@@ -3,9 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from headstart.extractors.steps import arrays, audio, hub, images, texts
+from headstart.extractors.steps import arrays, audio, augmenting, hub, images, texts
 
-STEPS = {**images.STEPS, **arrays.STEPS, **texts.STEPS, **audio.STEPS, **hub.STEPS}
+STEPS = {
+    **images.STEPS,
+    **augmenting.STEPS,
+    **arrays.STEPS,
+    **texts.STEPS,
+    **audio.STEPS,
+    **hub.STEPS,
+}
 
 
 def files_of(steps: Iterable[dict[str, Any]]) -> list[str]:

@@ -14,6 +14,7 @@ from headstart.cli.output import (
     precision_option,
     progress_bar,
     text,
+    views_option,
     with_options,
 )
 
@@ -73,11 +74,12 @@ def _with_options(function: Any) -> Any:
             show_default=True,
             help="Others take over when this process is not heard of for so long.",
         ),
+        views_option,
     )
     return with_options(function, *options)
 
 
-def _extract(call: Call, backbone: str, dataset: str, **given: Any) -> Result:
+def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) -> Result:
     """Compute the features of DATASET that are not in the cache yet.
 
     CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
@@ -87,27 +89,54 @@ def _extract(call: Call, backbone: str, dataset: str, **given: Any) -> Result:
 
     workspace = call.open()
     settings = Settings(**given)
-    with progress_bar("extracting", "samples") as progress:
-        report = workspace.extract(backbone, dataset, settings=settings, progress=progress).report
-    for cut in report.warnings:
-        note(f"warning: {cut}")
-    for skipped in report.skipped_samples:
-        note(f"skipped {skipped['id']}: {skipped['reason']}")
-    if report.quarantined:
-        note(f"warning: {report.quarantined} damaged shards were put aside, their rows computed")
-    return Result(report.to_json(), lambda out: out.print(text(describe(report)), soft_wrap=True))
+    reports = []
+    for view in range(views + 1):
+        with progress_bar(f"extracting{_words(view)}", "samples") as progress:
+            features = workspace.extract(
+                backbone, dataset, settings=settings, progress=progress, view=view
+            )
+        report = features.report
+        assert report is not None  # it was just made
+        for cut in report.warnings:
+            note(f"warning: {cut}")
+        for skipped in report.skipped_samples:
+            note(f"skipped {skipped['id']}: {skipped['reason']}")
+        if report.quarantined:
+            note(f"warning: {report.quarantined} damaged shards put aside, their rows computed")
+        reports.append(report)
+    data = reports[0].to_json()
+    if views:
+        data["views"] = [report.to_json() for report in reports[1:]]
+
+    def show(out: Any) -> None:
+        for view, report in enumerate(reports):
+            out.print(text(describe(report) + _words(view)), soft_wrap=True)
+
+    return Result(data, show)
 
 
-def extract_missing(workspace: Workspace, backbone: str, dataset: str, precision: str) -> Any:
-    """The features of a dataset, for a command that needs them; says so if any were computed."""
+def _words(view: int) -> str:
+    return f", view {view}" if view else ""
+
+
+def extract_missing(
+    workspace: Workspace, backbone: str, dataset: str, precision: str, views: int = 0
+) -> Any:
+    """The features of a dataset, for a command that needs them, those of augmented views with
+    them; says so if any were computed."""
     from headstart.extractors.settings import Settings
 
-    with progress_bar("extracting", "samples") as progress:
-        settings = Settings(precision=precision)
-        view = workspace.extract(backbone, dataset, settings=settings, progress=progress)
-    if view.report.computed:
-        note(describe(view.report))
-    return view
+    settings = Settings(precision=precision)
+    found = []
+    for view in range(views + 1):
+        with progress_bar(f"extracting{_words(view)}", "samples") as progress:
+            features = workspace.extract(
+                backbone, dataset, settings=settings, progress=progress, view=view
+            )
+        if features.report is not None and features.report.computed:
+            note(describe(features.report) + _words(view))
+        found.append(features)
+    return found[0]
 
 
 def describe(report: Any) -> str:

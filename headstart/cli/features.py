@@ -48,7 +48,7 @@ def _list(call: Call) -> Result:
         (
             row["feature_key"][:12],
             row["backbone"],
-            row["cut"],
+            row["cut"] + (f", view {row['view']}" if row["view"] else ""),
             shape_text(row["shape"]),
             row["precision"],
             row["rows"],

@@ -15,6 +15,7 @@ from headstart.cli.output import (
     precision_option,
     table,
     text,
+    views_option,
     with_options,
 )
 
@@ -46,6 +47,7 @@ TRAIN_OPTIONS = (
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
+    views_option,
     click.option("--strengths", help="linear, svm: candidates for C, such as 0.01,0.1,1."),
     click.option("--penalties", help="ridge: candidates for alpha, such as 100,1000."),
     click.option("--hidden", help="mlp: widths of the hidden layers, such as 128 or 256,64."),
@@ -81,6 +83,7 @@ def _train(
     balanced: bool,
     seed: int,
     precision: str,
+    views: int,
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
@@ -90,8 +93,9 @@ def _train(
     name_of_kind = kind or made.default_kind.kind
     settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
     workspace = call.open()
-    features = extract_missing(workspace, backbone, dataset, precision)
-    return _shown(workspace.heads.train(name, features, settings, seed=seed, task=made))
+    features = extract_missing(workspace, backbone, dataset, precision, views)
+    head = workspace.heads.train(name, features, settings, seed=seed, task=made, views=views)
+    return _shown(head)
 
 
 def _kind(kind: str, options: dict[str, Any]) -> Any:
@@ -198,7 +202,7 @@ def _shown(head: Head) -> Result:
             if isinstance(value, float)
         ),
         ("held out", f"{metrics['n_test']:,} samples"),
-        ("trained on", f"{metrics['n_train']:,}, validated on {metrics['n_validation']:,}"),
+        ("trained on", _trained_on(metrics, record.settings.get("views", 0))),
         ("seed", record.seed),
     ]
     data = {**vars(record)}
@@ -210,6 +214,11 @@ def _shown(head: Head) -> Result:
             out.print(_confusion(head))
 
     return Result(data, show)
+
+
+def _trained_on(metrics: dict[str, Any], views: int) -> str:
+    with_views = f" with {views} augmented views of each" if views else ""
+    return f"{metrics['n_train']:,}{with_views}, validated on {metrics['n_validation']:,}"
 
 
 def _confusion(head: Head) -> Any:

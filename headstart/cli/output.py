@@ -112,6 +112,13 @@ precision_option = click.option(
     help="In what the backbone computes; bfloat16 is faster where the processor has it.",
 )
 """Of every command that names features by backbone and dataset."""
+views_option = click.option(
+    "--views",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Augmented views of each picture of the train split, besides the picture itself.",
+)
 folds_option = click.option(
     "--folds", type=int, default=5, show_default=True, help="Parts, each tried."
 )

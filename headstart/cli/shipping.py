@@ -15,6 +15,7 @@ from headstart.cli.output import (
     progress_bar,
     table,
     text,
+    views_option,
     with_options,
 )
 
@@ -41,6 +42,7 @@ def register(group: click.Group) -> None:
         click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
         click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
         click.option("--batch-norm", is_flag=True, help="Train batch norms' scales as well."),
+        views_option,
     )
     command(group, "finetune")(finetune)
     predict = with_options(
@@ -75,7 +77,9 @@ def _attach(call: Call, name: str, output: Path, pixels: bool) -> Result:
     return Result(data, lambda out: out.print(text(line), soft_wrap=True))
 
 
-def _finetune(call: Call, name: str, start: str, output: Path, **options: Any) -> Result:
+def _finetune(
+    call: Call, name: str, start: str, output: Path, views: int, **options: Any
+) -> Result:
     """Train the layers above a cut together with the head, from that cut's cached features.
 
     What lies below the cut is never run again. The whole model is saved, checked like `attach`.
@@ -87,9 +91,9 @@ def _finetune(call: Call, name: str, start: str, output: Path, **options: Any) -
     head = workspace.heads.get(name)
     _, cut = head.origin()
     reference = f"{head.record.backbone}@{start}"
-    extract_missing(workspace, reference, head.record.dataset, cut.precision)
+    extract_missing(workspace, reference, head.record.dataset, cut.precision, views)
     given = {key: value for key, value in options.items() if value is not None}
-    tuned = head.finetune(start, output, FineTuning(**given))
+    tuned = head.finetune(start, output, FineTuning(**given, views=views))
     rows = [
         (
             what,

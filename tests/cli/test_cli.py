@@ -227,7 +227,8 @@ def test_the_standard_error_of_a_real_process_is_quiet(ready):
     )
     assert ran.returncode == 0
     assert "36 computed" in ran.stdout
-    assert ran.stderr == ""
+    lines = ran.stderr.splitlines()
+    assert [line for line in lines if not line.startswith("extracting: ")] == []  # if it was slow
 
 
 def test_doctor_names_what_is_wrong(trained, run):
