@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ from headstart.errors import HeadError, first_line
 from headstart.extractors.affine import Affine
 from headstart.extractors.batches import Batch
 from headstart.extractors.runtime import keras, tensorflow
+from headstart.storage.manifest import Label
 
 FORMATS = {".keras": "keras", "": "tf_saved_model", ".onnx": "onnx", ".tflite": "litert"}
 """By the suffix of what is written; a SavedModel is a folder."""
+PROBABILITIES = "probabilities"
+WITH_TEXTS = ("keras", "tf_saved_model")
+"""Formats whose models can give names."""
 PACKAGES = {"onnx": ("tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}
 
 
@@ -66,8 +71,24 @@ def with_pixels(model: Any, affine: Affine, shape: tuple[int, ...]) -> Any:
     return k.Model(pixels, model(scaling(x)), name=model.name)
 
 
+def with_labels(model: Any, classes: Sequence[Label]) -> Any:
+    """The model with the class's name, a string, as a second output: `label` beside
+    `probabilities`. The names are stored in it."""
+    k = keras()
+    names = k.layers.StringLookup(
+        vocabulary=[str(label) for label in classes], invert=True, num_oov_indices=0, name="names"
+    )
+    best = k.ops.argmax(model.output, axis=-1)
+    outputs = {PROBABILITIES: model.output, "label": names(best)}
+    return k.Model(model.input, outputs, name=model.name)
+
+
 def write_checked(
-    model: Any, target: Path, inputs: Batch, compare: Callable[[np.ndarray], float]
+    model: Any,
+    target: Path,
+    inputs: Batch,
+    compare: Callable[[np.ndarray], float],
+    classes: Sequence[Label] = (),
 ) -> float:
     """Write a model beside its place, load it again, compare, and only then move it there.
 
@@ -76,6 +97,7 @@ def write_checked(
         target: a file, or a SavedModel's folder.
         inputs: samples to compare with.
         compare: gives the difference of the loaded model's probabilities, or raises.
+        classes: the label of each probability, for formats that have a place for it (ONNX).
 
     Returns:
         What `compare` gave.
@@ -85,6 +107,8 @@ def write_checked(
     try:
         _remove(partial)
         _write(model, partial, chosen)
+        if chosen == "onnx":
+            _write_classes(partial, classes)
         difference = compare(RUNNERS[chosen](partial, inputs))
         old = target.with_name(f".{target.name}.old")
         _remove(old)
@@ -116,6 +140,16 @@ def _write(model: Any, path: Path, chosen: str) -> None:
         model.export(path, format=chosen, verbose=False)
 
 
+def _write_classes(path: Path, classes: Sequence[Label]) -> None:
+    """Put the labels into an ONNX file's metadata, as a JSON list named `classes`."""
+    import onnx
+
+    model = onnx.load(str(path))
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "classes", json.dumps(list(classes), ensure_ascii=False)
+    onnx.save(model, str(path))
+
+
 def _by_name(tensors: Any, inputs: Batch) -> dict[str, np.ndarray]:
     """Arrays by the names of the tensors that take them; converters put `:0` behind a name."""
     names = [str(tensor) for tensor in tensors]
@@ -132,7 +166,8 @@ def _run_keras(path: Path, inputs: Batch) -> np.ndarray:
     model = keras().models.load_model(path)
     if isinstance(inputs, dict):
         inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
-    return np.asarray(model.predict_on_batch(inputs))
+    found = model.predict_on_batch(inputs)
+    return np.asarray(found[PROBABILITIES] if isinstance(found, dict) else found)
 
 
 def _run_saved_model(path: Path, inputs: Batch) -> np.ndarray:
@@ -141,8 +176,8 @@ def _run_saved_model(path: Path, inputs: Batch) -> np.ndarray:
     names = signature.structured_input_signature[1]
     constant = tensorflow().constant
     fed = {name: constant(value) for name, value in _by_name(names, inputs).items()}
-    (found,) = signature(**fed).values()
-    return found.numpy()
+    found = signature(**fed)
+    return (found[PROBABILITIES] if len(found) > 1 else next(iter(found.values()))).numpy()
 
 
 def _run_onnx(path: Path, inputs: Batch) -> np.ndarray:

@@ -98,7 +98,9 @@ class Head:
         artifact = Artifact(self.record.artifact_digest, self.record.artifact_size)
         return DenseStack.read(self.workspace.artifacts.get(artifact, SUFFIX))
 
-    def attach(self, path: str | Path | None = None, *, pixels: bool = False) -> Any:
+    def attach(
+        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
+    ) -> Any:
         """One `keras.Model`: trunk (frozen) and head, from preprocessed input to probabilities.
 
         It is checked on real samples of the dataset that it was trained on: the probabilities
@@ -110,23 +112,26 @@ class Head:
                 SavedModel. `NAME.json` beside it says what the classes are and how inputs are
                 preprocessed, `NAME.md` is its model card.
             pixels: do the arithmetic of the preprocessing inside, so that uint8 pixels go in.
+            labels: give the class's name as a second output, `label` beside `probabilities`; in
+                `.keras` and SavedModels.
 
         Raises:
             ParityError: the attached model gives other probabilities; nothing was saved.
             HeadError: the name stands for no format, or its packages are not installed.
         """
-        return self.attach_checked(path, pixels=pixels)[0]
+        return self.attach_checked(path, pixels=pixels, labels=labels)[0]
 
     def attach_checked(
-        self, path: str | Path | None = None, *, pixels: bool = False
+        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
     ) -> tuple[Any, float]:
         """As `attach`; also gives the largest difference that the checks found."""
         from headstart.heads.attaching import TOLERANCES, attach, check_parity, predict
-        from headstart.heads.exporting import format_of, with_pixels, write_checked
+        from headstart.heads.exporting import format_of, with_labels, with_pixels, write_checked
 
         target = None if path is None else Path(path)
-        if target is not None:
-            format_of(target)
+        chosen = format_of(target) if target is not None else "keras"
+        if labels:
+            self._need_texts(chosen)
         backbone, cut = self.origin()
         stack = self.stack
         trunk = self.workspace.build_trunk(backbone, [cut])
@@ -145,8 +150,11 @@ class Head:
             assert isinstance(raw, np.ndarray)  # as there is one input
             model, inputs = with_pixels(model, affine, raw.shape[1:]), raw
             difference = max(difference, compare(predict(model, inputs)))
+        if labels:
+            model = with_labels(model, stack.classes)
         if target is not None:
-            difference = max(difference, write_checked(model, target, inputs, compare))
+            written = write_checked(model, target, inputs, compare, stack.classes)
+            difference = max(difference, written)
             self.describe(target, backbone, difference, pixels=pixels)
         return model, difference
 
@@ -300,6 +308,18 @@ class Head:
             "trained on",
             hint="Train the head again.",
         )
+
+    def _need_texts(self, chosen: str) -> None:
+        """See that a model of this format can give the head's classes by name."""
+        from headstart.heads.exporting import WITH_TEXTS
+
+        self.need_classes()
+        if chosen not in WITH_TEXTS:
+            raise HeadError(
+                f"a model as {chosen} cannot give names",
+                hint="Save as .keras or SavedModel, or without labels: they are in the .json "
+                "beside it, and in the metadata of .onnx.",
+            )
 
     def _affine(self, backbone: Backbone) -> Affine:
         """The arithmetic on pixels that ends the backbone's preprocessing."""

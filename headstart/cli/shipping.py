@@ -32,7 +32,10 @@ def register(group: click.Group) -> None:
     pixels = click.option(
         "--pixels", is_flag=True, help="Scale pixels inside the model: uint8 goes in."
     )
-    command(group, "attach")(with_options(_attach, name, output, pixels))
+    labels = click.option(
+        "--labels", is_flag=True, help="Also give the class's name: .keras and SavedModel."
+    )
+    command(group, "attach")(with_options(_attach, name, output, pixels, labels))
     finetune = with_options(
         _finetune,
         name,
@@ -63,10 +66,10 @@ def register(group: click.Group) -> None:
     command(group, "predict")(predict)
 
 
-def _attach(call: Call, name: str, output: Path, pixels: bool) -> Result:
+def _attach(call: Call, name: str, output: Path, pixels: bool, labels: bool) -> Result:
     """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
-    model, difference = head.attach_checked(output, pixels=pixels)
+    model, difference = head.attach_checked(output, pixels=pixels, labels=labels)
     data = {
         "file": str(output),
         "classes": list(head.record.classes),

@@ -144,3 +144,47 @@ def test_only_the_head_can_be_trained_whatever_the_backbones_layers_are_called(w
     model = ws.heads.train("h", ws.extract("m", "pics"), hs.MLP(epochs=1)).attach()
     trained = [layer.name for layer in model.layers if layer.trainable and layer.weights]
     assert trained == ["head_dense_1", "head_probabilities"]
+
+
+NAMED = {
+    "net.keras": "import keras; out = keras.models.load_model(path).predict(x, verbose=0)",
+    "net": (
+        "import tensorflow as tf; run = tf.saved_model.load(path).signatures['serving_default']\n"
+        "out = run(**{next(iter(run.structured_input_signature[1])): tf.constant(x)})\n"
+        "out = {name: value.numpy() for name, value in out.items()}"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(NAMED))
+def test_names_come_out_of_a_model_without_headstart(trained, tmp_path, name):
+    head, raw, _, expected = trained
+    _, difference = head.attach_checked(tmp_path / name, pixels=True, labels=True)
+    assert difference < TOLERANCE
+    np.save(tmp_path / "x.npy", raw)
+    code = (
+        f"import sys, json, numpy as np; path = {str(tmp_path / name)!r}\n"
+        f"x = np.load({str(tmp_path / 'x.npy')!r})\n{NAMED[name]}\n"
+        "names = np.asarray(out['label']).astype('U')\n"
+        "print(json.dumps([names.tolist(), np.asarray(out['probabilities']).tolist()]))\n"
+        "assert 'headstart' not in sys.modules"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=True, env=clean_environment(), capture_output=True
+    )
+    names, probabilities = json.loads(ran.stdout.decode().strip().splitlines()[-1])
+    np.testing.assert_allclose(probabilities, expected, atol=TOLERANCE)
+    assert names == [head.record.classes[best] for best in expected.argmax(axis=1)]
+
+
+def test_onnx_carries_its_classes_and_gives_no_names(trained, tmp_path):
+    import onnxruntime
+
+    head, *_ = trained
+    head.attach(tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    said = session.get_modelmeta().custom_metadata_map
+    assert json.loads(said["classes"]) == ["blue", "green", "red"]
+    with pytest.raises(HeadError, match="a model as onnx cannot give names"):
+        head.attach(tmp_path / "other.onnx", labels=True)
+    assert not (tmp_path / "other.onnx").exists()
