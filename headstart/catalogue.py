@@ -415,8 +415,17 @@ class Heads:
         return Head(self._workspace, record)
 
     def get(self, reference: str) -> Head:
-        """The head of that name (its latest version) or `NAME:VERSION`."""
+        """The head of that name (its latest version), `NAME:VERSION`, or alias."""
         return Head(self._workspace, self._repository.get(reference))
+
+    def alias(self, alias: str, reference: str) -> Head:
+        """Let `alias`, such as `production`, mean this head, whatever it meant before.
+
+        Raises:
+            AlreadyExists: a head has that name.
+        """
+        check_name(alias, "alias")
+        return Head(self._workspace, self._repository.set_alias(alias, reference))
 
     def list(self) -> list[Head]:
         return [Head(self._workspace, record) for record in self._repository.find_all()]

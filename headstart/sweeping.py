@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headstart.candidates import Trying, choose, load
@@ -14,7 +14,7 @@ from headstart.heads.crossing import Crossed, Tried, cross
 from headstart.heads.intervals import is_worse
 from headstart.heads.linear import Linear
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Run
+from headstart.registry.entities import SweepRecord, TrialRecord
 
 if TYPE_CHECKING:
     from headstart.workspace import Workspace
@@ -44,6 +44,18 @@ class Trial:
             "is_worse_than_best": self.is_worse,
         }
 
+    def to_record(self) -> TrialRecord:
+        settings = dict(self.crossed.settings)
+        return TrialRecord(
+            self.features,
+            settings.pop("kind"),
+            settings,
+            self.crossed.accuracy,
+            *self.crossed.interval,
+            self.crossed.log_loss,
+            self.is_worse,
+        )
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -55,6 +67,7 @@ class Sweep:
         heads: how many were fitted in all.
         seconds: that it took.
         trying: on which folds.
+        id: its number in the database.
     """
 
     dataset: str
@@ -62,9 +75,11 @@ class Sweep:
     heads: int
     seconds: float
     trying: Trying
+    id: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "id": self.id,
             "dataset": self.dataset,
             "heads": self.heads,
             "seconds": self.seconds,
@@ -116,15 +131,13 @@ def sweep(
     best = found[0][1].right
     trials = [Trial(name, result, is_worse(result.right, best)) for name, result in found]
     done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying)
-    workspace.runs.add(
-        Run(
-            "sweep",
-            ",".join(references)[:200],
-            dataset,
-            "done",
-            done.to_json(),
-            done.seconds,
-            versions(),
-        )
+    record = SweepRecord(
+        dataset,
+        workspace.datasets.get(dataset).digest,
+        asdict(trying),
+        fitted,
+        done.seconds,
+        versions(),
     )
-    return done
+    kept = workspace.sweeps.add(record, [trial.to_record() for trial in trials])
+    return replace(done, id=kept.id)

@@ -36,6 +36,7 @@ from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Lease
 from headstart.registry.runs import RunRepository
+from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import Artifact, ArtifactStore
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Sample
@@ -83,6 +84,7 @@ class Workspace:
         self.database = Database(config)
         self.feature_sets = FeatureRepository(self.database)
         self.runs = RunRepository(self.database)
+        self.sweeps = SweepRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts)
         self.backbones = Backbones(self)
         self.datasets = Datasets(self)
@@ -237,7 +239,7 @@ class Workspace:
         progress: Progress = silent,
         jobs: int | None = None,
     ) -> Sweep:
-        """Try many heads on folds of cached features; the result is kept as a run in SQL.
+        """Try many heads on folds of cached features; the result is kept in SQL: `ws.sweeps`.
 
         Args:
             dataset: name of a dataset.

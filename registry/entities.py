@@ -185,6 +185,35 @@ class Head:
     version: int = 1
     created_at: datetime | None = None
     id: int | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """A sweep: on which data and folds, how many heads it fitted, how long it took."""
+
+    dataset: str
+    dataset_digest: str
+    trying: Json
+    heads: int
+    seconds: float
+    versions: Json
+    created_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One setting of a sweep on one kind of features: its score with its interval."""
+
+    features: str
+    kind: str
+    settings: Json
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    log_loss: float
+    is_worse: bool
 
 
 @dataclass(frozen=True)

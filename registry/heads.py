@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select
 
-from headstart.errors import NotFound
+from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Head
@@ -19,19 +19,27 @@ class HeadRepository:
         self._database = database
 
     def add(self, head: Head) -> Head:
-        """Insert a head as the next version of its name."""
+        """Insert a head as the next version of its name.
+
+        Raises:
+            AlreadyExists: the name is another head's alias.
+        """
         with self._database.writing() as connection:
+            if _find_alias(connection, head.name) is not None:
+                raise AlreadyExists(
+                    f"{head.name!r} is an alias of a head", hint="Choose another name."
+                )
             latest = connection.execute(
                 select(func.max(t.heads.c.version)).where(t.heads.c.name == head.name)
             ).scalar()
             values = asdict(head)
             values["version"] = (latest or 0) + 1
-            del values["id"], values["created_at"]
+            del values["id"], values["created_at"], values["aliases"]
             connection.execute(insert(t.heads).values(**values))
             return _get(connection, f"{head.name}:{values['version']}")
 
     def get(self, reference: str) -> Head:
-        """The head of that name (the latest) or `NAME:VERSION`.
+        """The head of that name (the latest), `NAME:VERSION`, or alias.
 
         Raises:
             NotFound: there is none.
@@ -42,7 +50,29 @@ class HeadRepository:
     def find_all(self) -> list[Head]:
         with self._database.reading() as connection:
             rows = connection.execute(select(t.heads).order_by(t.heads.c.name, t.heads.c.version))
-            return [_to_entity(row) for row in rows]
+            return [_to_entity(connection, row) for row in rows]
+
+    def set_alias(self, alias: str, reference: str) -> Head:
+        """Let `alias` mean this head, whatever it meant before.
+
+        Raises:
+            AlreadyExists: a head has that name.
+        """
+        with self._database.writing() as connection:
+            head = _get(connection, reference)
+            taken = select(exists().where(t.heads.c.name == alias))
+            if connection.execute(taken).scalar():
+                raise AlreadyExists(f"a head is called {alias!r}", hint="Choose another alias.")
+            aliases = t.head_aliases
+            connection.execute(delete(aliases).where(aliases.c.alias == alias))
+            connection.execute(insert(aliases).values(alias=alias, head_id=head.id))
+            return _get(connection, reference)
+
+
+def _find_alias(connection: Connection, alias: str) -> int | None:
+    aliases = t.head_aliases
+    query = select(aliases.c.head_id).where(aliases.c.alias == alias)
+    return connection.execute(query).scalar()
 
 
 def _get(connection: Connection, reference: str) -> Head:
@@ -51,15 +81,22 @@ def _get(connection: Connection, reference: str) -> Head:
     if version is not None:
         query = query.where(t.heads.c.version == version)
     row = connection.execute(query.limit(1)).one_or_none()
+    if row is None and (id_ := _find_alias(connection, reference)) is not None:
+        row = connection.execute(select(t.heads).where(t.heads.c.id == id_)).one()
     if row is None:
-        known = connection.execute(select(t.heads.c.name).distinct()).scalars().all()
+        known = [
+            *connection.execute(select(t.heads.c.name).distinct()).scalars(),
+            *connection.execute(select(t.head_aliases.c.alias)).scalars(),
+        ]
         raise NotFound(
             f"no head {reference!r} is registered",
             hint=nearest(name, known)
             or "See `headstart head list`, or train one with `headstart head train`.",
         )
-    return _to_entity(row)
+    return _to_entity(connection, row)
 
 
-def _to_entity(row: Row[Any]) -> Head:
-    return Head(**row._mapping)
+def _to_entity(connection: Connection, row: Row[Any]) -> Head:
+    aliases = t.head_aliases
+    query = select(aliases.c.alias).where(aliases.c.head_id == row.id).order_by(aliases.c.alias)
+    return Head(**row._mapping, aliases=tuple(connection.execute(query).scalars()))

@@ -47,11 +47,15 @@ HEADS = """
 SELECT name, version, kind, backbone, cut, dataset, metrics, created_at
 FROM heads ORDER BY name, version
 """
+HEAD_ALIASES = """
+SELECT a.alias, h.name, h.version FROM head_aliases a JOIN heads h ON h.id = a.head_id
+ORDER BY a.alias
+"""
 JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics"}
 
 
 def backbones(config: Config) -> list[dict[str, Any]]:
-    return _read(config, _backbones)
+    return _read(config, lambda fetch: _with_aliases(fetch(BACKBONES), fetch(ALIASES)))
 
 
 def datasets(config: Config) -> list[dict[str, Any]]:
@@ -63,17 +67,16 @@ def features(config: Config) -> list[dict[str, Any]]:
 
 
 def heads(config: Config) -> list[dict[str, Any]]:
-    return _read(config, lambda fetch: fetch(HEADS))
+    return _read(config, lambda fetch: _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES)))
 
 
-def _backbones(fetch: Fetch) -> list[dict[str, Any]]:
-    aliases: dict[tuple[str, int], list[str]] = {}
-    for row in fetch(ALIASES):
-        aliases.setdefault((row["name"], row["version"]), []).append(row["alias"])
-    return [
-        {**row, "aliases": aliases.get((row["name"], row["version"]), [])}
-        for row in fetch(BACKBONES)
-    ]
+def _with_aliases(
+    rows: list[dict[str, Any]], aliases: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    known: dict[tuple[str, int], list[str]] = {}
+    for row in aliases:
+        known.setdefault((row["name"], row["version"]), []).append(row["alias"])
+    return [{**row, "aliases": known.get((row["name"], row["version"]), [])} for row in rows]
 
 
 def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -226,6 +226,42 @@ heads = Table(
     Index(None, "backbone_id"),
 )
 
+head_aliases = Table(
+    "head_aliases",
+    metadata,
+    Column("alias", NAME, primary_key=True),
+    Column("head_id", ForeignKey("heads.id", ondelete="CASCADE"), nullable=False),
+    Index(None, "head_id"),
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", NAME, nullable=False),
+    Column("dataset_digest", DIGEST, nullable=False),
+    Column("trying", JSON, nullable=False),
+    Column("heads", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("versions", JSON, nullable=False),
+    created_at(),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("sweep_id", ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("features", Text, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("accuracy", Float, nullable=False),
+    Column("accuracy_low", Float, nullable=False),
+    Column("accuracy_high", Float, nullable=False),
+    Column("log_loss", Float, nullable=False),
+    Column("is_worse", Boolean, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,

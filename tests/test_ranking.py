@@ -6,7 +6,7 @@ from PIL import Image
 
 import headstart as hs
 from conftest import network
-from headstart.errors import FeaturesMissing, HeadError
+from headstart.errors import FeaturesMissing, HeadError, NotFound
 from headstart.plots.figures import save
 from headstart.plots.rankings import draw_ranking
 
@@ -104,9 +104,14 @@ def test_a_sweep_over_kinds_and_cuts_is_kept_in_sql(cached):
     assert seen[-1] == (30, 30)
     accuracies = [trial.crossed.accuracy for trial in sweep.trials]
     assert accuracies == sorted(accuracies, reverse=True)
-    (run,) = cached.runs.find_latest("sweep")
-    assert run.dataset == "pics"
-    assert run.counts["trials"] == [trial.to_json() for trial in sweep.trials]
+    ((kept, count, best),) = cached.sweeps.find_all()
+    assert (kept.id, kept.dataset, kept.heads, count) == (sweep.id, "pics", 30, 10)
+    assert kept.trying == {"folds": 3, "repeats": 1, "limit": 20_000, "seed": 0}
+    again, trials = cached.sweeps.get(sweep.id)
+    assert again == kept and trials[0] == best
+    assert trials == [trial.to_record() for trial in sweep.trials]
+    with pytest.raises(NotFound, match="no sweep 99"):
+        cached.sweeps.get(99)
 
 
 def test_a_sweep_from_the_command_line(cached, run):
@@ -155,3 +160,33 @@ def test_every_kind_trains_attaches_and_predicts(ready, run, tmp_path, kind):
         run("head", "attach", "h", "-o", tmp_path / "h.keras", "--json").json["max_abs_diff"] < 1e-4
     )
     assert np.isfinite(ran.json["metrics"]["log_loss"])
+
+
+def test_sweeps_are_listed(cached, run, fails):
+    assert "No sweeps yet" in run("head", "sweeps").out
+    for strengths in ("0.1", "0.1,1"):
+        run("head", "sweep", "pics", "net@features", "--strengths", strengths, "--folds", "3")
+    listed = run("head", "sweeps", "--json").json
+    assert [row["trials"] for row in listed] == [2, 1]
+    assert listed[0]["best"]["kind"] == "linear"
+    shown = run("head", "sweeps").out
+    assert "linear, strength" in shown and max(map(len, shown.splitlines())) <= 80
+    trials = run("head", "sweeps", listed[0]["id"], "--json").json["trials"]
+    assert len(trials) == 2 and trials[0]["accuracy_low"] <= trials[0]["accuracy"]
+    assert "strength 0.1" in run("head", "sweeps", listed[0]["id"]).out
+    assert "no sweep 99" in fails("head", "sweeps", "99")
+
+
+def test_heads_have_aliases(cached, run, fails):
+    for name in ("one", "two", "two"):
+        cached.heads.train(name, cached.features("net", "pics"), hs.Linear((1.0,)))
+    assert run("head", "alias", "production", "two:1", "--json").json["aliases"] == ["production"]
+    assert cached.heads.get("production").record.version == 1
+    assert "two = production" in " ".join(run("head", "list").out.split())
+    assert cached.heads.alias("production", "two").record.version == 2  # moved
+    assert cached.heads.get("two:1").record.aliases == ()
+    assert "production" in run("head", "show", "production").out
+    assert "a head is called 'one'" in fails("head", "alias", "one", "two")
+    assert "is an alias of a head" in fails("head", "train", "production", "net", "pics")
+    assert "no head 'none'" in fails("head", "alias", "best", "none")
+    assert "production" in fails("head", "show", "producton")

@@ -64,6 +64,8 @@ def register(cli: click.Group) -> None:
     command(group, "train")(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
     command(group, "list")(_list)
+    alias = with_options(_alias, click.argument("alias"), click.argument("name"))
+    command(group, "alias")(alias)
     command(group, "show")(click.argument("name")(_show))
     command(group, "reproduce")(click.argument("name")(_reproduce))
     shipping.register(group)
@@ -145,7 +147,7 @@ def _list(call: Call) -> Result:
         columns = (*columns[:-1], ">R2", columns[-1])
     cells = [
         (
-            row["name"] if row["version"] == 1 else f"{row['name']}:{row['version']}",
+            " = ".join([_label(row["name"], row["version"]), *row["aliases"]]),
             row["kind"],
             f"{row['backbone']}@{row['cut']}",
             row["dataset"],
@@ -161,6 +163,10 @@ def _list(call: Call) -> Result:
 SCORES = {">accuracy": "accuracy", ">macro F1": "macro_f1", ">R2": "r2"}
 
 
+def _label(name: str, version: int) -> str:
+    return name if version == 1 else f"{name}:{version}"
+
+
 def _score(value: float | None) -> str | None:
     return None if value is None else f"{value:.3f}"
 
@@ -168,6 +174,11 @@ def _score(value: float | None) -> str | None:
 def _show(call: Call, name: str) -> Result:
     """Show a head: what it came from, its metrics, its confusion matrix."""
     return _shown(call.open().heads.get(name))
+
+
+def _alias(call: Call, alias: str, name: str) -> Result:
+    """Let ALIAS, such as production, mean head NAME, whatever it meant before."""
+    return _shown(call.open().heads.alias(alias, name))
 
 
 def _reproduce(call: Call, name: str) -> Result:
@@ -193,6 +204,7 @@ def _shown(head: Head) -> Result:
     record, metrics = head.record, head.metrics
     rows = [
         ("head", f"{record.name}, version {record.version}, {record.kind}"),
+        ("aliases", ", ".join(record.aliases) or None),
         ("backbone", f"{record.backbone}@{record.cut}"),
         ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
         ("feature key", record.feature_key[:12]),

@@ -21,6 +21,7 @@ from headstart.cli.output import (
 )
 
 SHOWN = 20
+COLUMNS = ("", "features", "head", ">accuracy", ">95 %", ">log loss")
 KINDS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 
 
@@ -52,6 +53,9 @@ def register(group: click.Group) -> None:
         click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
     )
     command(group, "sweep")(made)
+    command(group, "sweeps")(
+        with_options(_sweeps, click.argument("id_", type=int, required=False, metavar="[ID]"))
+    )
 
 
 def _sweep(
@@ -102,15 +106,53 @@ def _sweep(
     legend = (
         f"{sweep.heads:,} heads in {sweep.seconds:.1f} s; {len(sweep.trials):,} settings, the "
         f"first {len(rows)} of them shown. * not surely worse than the best (McNemar, 95 %): "
-        f"{level:,} of all."
+        f"{level:,} of all. Kept as sweep {sweep.id}."
     )
 
     def show(out: Any) -> None:
-        columns = ("", "features", "head", ">accuracy", ">95 %", ">log loss")
-        out.print(table(None, columns, rows))
+        out.print(table(None, COLUMNS, rows))
         out.print(text(legend))
 
     return Result(sweep.to_json(), show)
+
+
+def _sweeps(call: Call, id_: int | None) -> Result:
+    """List the sweeps that were made, or the trials of the one of number ID."""
+    workspace = call.open()
+    if id_ is None:
+        found = workspace.sweeps.find_all()
+        rows = [
+            (
+                sweep.id,
+                sweep.dataset,
+                count,
+                sweep.heads,
+                f"{best.accuracy:.3f}",
+                f"{_words({'kind': best.kind, **best.settings})} on {best.features}",
+                str(sweep.created_at)[:10],
+            )
+            for sweep, count, best in found
+        ]
+        data: Any = [
+            {**vars(sweep), "trials": count, "best": vars(best)} for sweep, count, best in found
+        ]
+        columns = (">id", "dataset", ">settings", ">heads", ">best", "head", "made")
+        empty = "No sweeps yet. Try heads with `headstart head sweep DATASET`."
+        return Result(data, lambda out: out.print(table(None, columns, rows) if rows else empty))
+    sweep, trials = workspace.sweeps.get(id_)
+    data = {**vars(sweep), "trials": [vars(trial) for trial in trials]}
+    rows = [
+        (
+            "" if trial.is_worse else "*",
+            trial.features,
+            _words({"kind": trial.kind, **trial.settings}),
+            f"{trial.accuracy:.3f}",
+            f"{trial.accuracy_low:.3f}-{trial.accuracy_high:.3f}",
+            f"{trial.log_loss:.3f}",
+        )
+        for trial in trials
+    ]
+    return Result(data, lambda out: out.print(table(None, COLUMNS, rows)))
 
 
 def settings_of(kinds: str, grid: dict[str, str | None]) -> list[Any]:
