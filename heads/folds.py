@@ -20,6 +20,42 @@ class Fold:
     test: np.ndarray
 
 
+def with_few(
+    fold: Fold, targets: np.ndarray, shots: int, classes: Sequence[Label], seed: int = 0
+) -> Fold:
+    """The fold with only so many rows of each class to train on, chosen by seed.
+
+    Raises:
+        HeadError: a class has fewer, or `shots` is below 1.
+    """
+    if shots < 1:
+        raise HeadError(f"shots is {shots}", hint="Give 1 or more.")
+    own = targets[fold.train]
+    counts = np.bincount(own, minlength=len(classes))
+    rarest = int(counts.argmin())
+    if counts[rarest] < shots:
+        raise HeadError(
+            f"class {classes[rarest]!r} has {counts[rarest]} samples to train on, fewer than the "
+            f"{shots} shots",
+            hint="Take fewer shots, add samples, or leave the class out.",
+        )
+    order = in_turn(own, seed)
+    return Fold(np.sort(fold.train[order[: shots * len(classes)]]), fold.test)
+
+
+def in_turn(targets: np.ndarray, seed: int) -> np.ndarray:
+    """Row numbers such that any first few have as many of each class as there are, mixed.
+
+    A class that is out of rows is passed over, so the last few are of the largest classes.
+    """
+    mixed = np.random.default_rng(seed).permutation(len(targets))
+    turn = np.empty(len(targets), np.int64)
+    for one in np.unique(targets):
+        own = mixed[targets[mixed] == one]
+        turn[own] = np.arange(len(own))
+    return mixed[np.argsort(turn[mixed], kind="stable")]
+
+
 def split_into_folds(
     targets: np.ndarray,
     folds: int = 5,

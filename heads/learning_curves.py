@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
+from headstart.heads.folds import in_turn
 from headstart.heads.intervals import wilson_interval
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.tasks import Task
@@ -74,16 +75,3 @@ def _measured(stack: DenseStack, some: Part, test: Part) -> CurvePoint:
     right = int((outputs_of(stack, test).argmax(axis=1) == test.targets).sum())
     own = float((outputs_of(stack, some).argmax(axis=1) == some.targets).mean())
     return CurvePoint(len(some), own, right / len(test), wilson_interval(right, len(test)))
-
-
-def in_turn(targets: np.ndarray, seed: int) -> np.ndarray:
-    """Row numbers such that any first few have as many of each class as there are, mixed.
-
-    A class that is out of samples is passed over, so the last few are of the largest classes.
-    """
-    mixed = np.random.default_rng(seed).permutation(len(targets))
-    turn = np.empty(len(targets), np.int64)
-    for one in np.unique(targets):
-        own = mixed[targets[mixed] == one]
-        turn[own] = np.arange(len(own))
-    return mixed[np.argsort(turn[mixed], kind="stable")]

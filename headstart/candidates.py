@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors.cuts import Cut
-from headstart.heads.folds import Fold, split_into_folds
+from headstart.heads.folds import Fold, split_into_folds, with_few
 from headstart.heads.labelled import Labelled, labelled_rows
 from headstart.registry.entities import Backbone
 
@@ -31,12 +31,14 @@ class Trying:
         repeats: how many times all of it, mixed anew.
         limit: look at so many samples at most.
         seed: of the folds, of the choice among more samples, and of the heads.
+        shots: train on so many samples of each class only; all of them without it.
     """
 
     folds: int = 5
     repeats: int = 1
     limit: int = LARGEST
     seed: int = 0
+    shots: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ def load(
                 repeats=trying.repeats,
                 seed=trying.seed,
             )
+            if trying.shots is not None:
+                folds = [
+                    with_few(fold, labelled.targets, trying.shots, labelled.classes, number)
+                    for number, fold in enumerate(folds, start=trying.seed)
+                ]
         features = view[labelled.rows]
         flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
         yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)

@@ -127,6 +127,27 @@ def sweep(
             jobs=jobs,
         )
         found += [(f"{one.backbone.label}@{one.cut.name}", result) for result in crossed]
+    return keep(workspace, dataset, found, fitted, started, trying)
+
+
+def keep(
+    workspace: Workspace,
+    dataset: str,
+    found: list[tuple[str, Crossed]],
+    fitted: int,
+    started: float,
+    trying: Trying,
+) -> Sweep:
+    """Put what was tried in order, and into the database.
+
+    Args:
+        workspace: whose database.
+        dataset: its name.
+        found: `BACKBONE@CUT` and what heads said, for each setting.
+        fitted: heads in all.
+        started: by `time.monotonic`.
+        trying: on which folds.
+    """
     found.sort(key=lambda pair: (-pair[1].accuracy, pair[1].log_loss))
     best = found[0][1].right
     trials = [Trial(name, result, is_worse(result.right, best)) for name, result in found]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.catalogue import Backbones, Datasets, Heads, Origin, SourceGone
+from headstart.catalogue import Backbones, Datasets, Heads, Origin
 from headstart.config import Config, create_config, default_root, load_config
 from headstart.errors import FeatureError
 from headstart.extractors import datasets as sources
@@ -22,23 +21,19 @@ from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.engines.choosing import Chooser, Chosen
 from headstart.extractors.engines.compiled import CompiledStore
-from headstart.extractors.extraction import Extraction, keys_of
+from headstart.extractors.extraction import keys_of
 from headstart.extractors.loading import SUFFIXES
 from headstart.extractors.preprocessing import Preprocessing
-from headstart.extractors.report import Report
-from headstart.extractors.runtime import versions
 from headstart.extractors.settings import Settings, check_precision
 from headstart.extractors.working import probe
 from headstart.progress import Progress, silent
 from headstart.registry import schema
 from headstart.registry.database import Database
-from headstart.registry.entities import Backbone, Dataset, Run
+from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.features import FeatureRepository
-from headstart.registry.leases import Lease
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import Artifact, ArtifactStore
-from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
 from headstart.store import Store
@@ -114,38 +109,9 @@ class Workspace:
         Returns:
             A view of the first cut's features; what was done is its `report`.
         """
-        chosen = settings or Settings()
-        signs = LifeSigns(self.config.locks)
-        plain, cuts = self.resolve(backbone, chosen.precision)
-        entity = in_view(plain, view)
-        with suppress(SourceGone):
-            self.datasets.refresh(dataset)
-        record = self.datasets.get(dataset)
-        manifest = samples_in_view(self.datasets.manifest(record), view)
-        cache = self.cache()
-        pipeline = self.pipeline(entity)
-        chooser = self.chooser(entity)
-        extraction = Extraction(
-            backbone=entity,
-            cuts=cuts,
-            dataset=dataset,
-            manifest=manifest,
-            preprocessing=pipeline,
-            choose=lambda needed, probe, samples: chooser.choose(
-                chosen.engine, chosen.precision, needed, probe, samples, chosen.batch_size
-            ),
-            open_reader=lambda: sources.SampleReader(manifest, record.options).read,
-            open_lease=lambda: Lease(self.database, chosen.lease_seconds, signs),
-            repository=self.feature_sets,
-            cache=cache,
-            versions=versions(),
-            settings=chosen,
-            progress=progress,
-        )
-        report = self._recorded(extraction, backbone)
-        skipped = {sample["id"] for sample in report.skipped_samples}
-        features = cache.open_view(report.feature_key, manifest, report, skipped)
-        return self._with_origin(features, plain, cuts[0], record)
+        from headstart.extracting import extract
+
+        return extract(self, backbone, dataset, settings or Settings(), progress, view)
 
     def compile(
         self, backbone: str, dataset: str, precision: str = "float32", engine: str = "auto"
@@ -191,7 +157,7 @@ class Workspace:
         (key,) = keys_of(in_view(entity, view), cuts[:1]).values()
         manifest = samples_in_view(self.datasets.manifest(record), view)
         features = self.cache().open_view(key, manifest)
-        return self._with_origin(features, entity, cuts[0], record)
+        return self.with_origin(features, entity, cuts[0], record)
 
     def features_in_views(
         self, backbone: str, dataset: str, precision: str, views: int
@@ -261,6 +227,48 @@ class Workspace:
             dataset,
             backbones,
             kinds,
+            precision=precision,
+            trying=trying,
+            progress=progress,
+            jobs=jobs,
+        )
+
+    def search(
+        self,
+        dataset: str,
+        backbones: Sequence[str] = (),
+        kinds: Sequence[str] = ("linear", "mlp"),
+        *,
+        trials: int = 50,
+        precision: str = "float32",
+        trying: Trying | None = None,
+        progress: Progress = silent,
+        jobs: int | None = None,
+    ) -> Sweep:
+        """As `sweep`, but each setting is chosen by Optuna from what those before gave.
+
+        Args:
+            dataset: name of a dataset.
+            backbones: see `sweep`; the cut is one of the settings.
+            kinds: names, from `searching.SPACES`.
+            trials: how many settings.
+            precision: in what the features were computed.
+            trying: on which folds.
+            progress: called with (settings tried, settings in all).
+            jobs: processes; as many as there are cores without it.
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            HeadError: the labels do not allow it, or Optuna (extra `search`) is not installed.
+        """
+        from headstart.searching import search
+
+        return search(
+            self,
+            dataset,
+            backbones,
+            kinds,
+            trials=trials,
             precision=precision,
             trying=trying,
             progress=progress,
@@ -412,28 +420,9 @@ class Workspace:
         pipeline = self.pipeline(backbone)
         return stack([pipeline.prepare(read(sample)) for sample in samples])
 
-    def _recorded(self, extraction: Extraction, subject: str) -> Report:
-        """Run an extraction; however it ends, a run is recorded."""
-        status = "interrupted"
-        try:
-            report = extraction.run()
-            status = "done"
-            return report
-        except Exception as error:
-            status = f"failed: {type(error).__name__}"[:20]
-            raise
-        finally:
-            done = extraction.report
-            names = ("samples", "unique", "computed", "reused", "skipped", "skipped_samples")
-            counts = {name: getattr(done, name) for name in names}
-            counts["engine"] = {"name": done.engine, **done.check}
-            if done.computed or status != "done" or done.skipped:
-                self.runs.add(
-                    Run("extract", subject, done.dataset, status, counts, done.seconds, versions())
-                )
-
-    def _with_origin(
+    def with_origin(
         self, view: FeatureView, backbone: Backbone, cut: Cut, dataset: Dataset
     ) -> FeatureView:
+        """The view, knowing where it comes from."""
         view.origin = Origin(backbone, cut, dataset)
         return view

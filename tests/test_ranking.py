@@ -106,7 +106,7 @@ def test_a_sweep_over_kinds_and_cuts_is_kept_in_sql(cached):
     assert accuracies == sorted(accuracies, reverse=True)
     ((kept, count, best),) = cached.sweeps.find_all()
     assert (kept.id, kept.dataset, kept.heads, count) == (sweep.id, "pics", 30, 10)
-    assert kept.trying == {"folds": 3, "repeats": 1, "limit": 20_000, "seed": 0}
+    assert kept.trying == {"folds": 3, "repeats": 1, "limit": 20_000, "seed": 0, "shots": None}
     again, trials = cached.sweeps.get(sweep.id)
     assert again == kept and trials[0] == best
     assert trials == [trial.to_record() for trial in sweep.trials]
@@ -190,3 +190,52 @@ def test_heads_have_aliases(cached, run, fails):
     assert "is an alias of a head" in fails("head", "train", "production", "net", "pics")
     assert "no head 'none'" in fails("head", "alias", "best", "none")
     assert "production" in fails("head", "show", "producton")
+
+
+def test_few_shots_from_the_command_line(cached, run, fails):
+    ran = run("rank", "pics", "net@features", "--folds", "3", "--shots", "2", "--json").json
+    assert len(ran) == 1
+    ran = run("head", "sweep", "pics", "net@features", "--kinds", "prototype", "--folds", "3",
+              "--shots", "1", "--json").json  # fmt: skip
+    assert ran["shots"] == 1
+    line = fails("rank", "pics", "net@features", "--folds", "3", "--shots", "99")
+    assert "fewer than the 99 shots" in line
+
+
+def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
+    seen = []
+    found = cached.search(
+        "pics",
+        ["net@features,pool"],
+        ["linear", "ridge", "prototype", "neighbours"],
+        trials=8,
+        trying=TRYING,
+        jobs=1,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (8, 8) and len(found.trials) == 8 and found.heads == 24
+    assert {trial.features for trial in found.trials} <= {"net@features", "net@pool"}
+    assert cached.sweeps.get(found.id)[1] == [trial.to_record() for trial in found.trials]
+    again = cached.search(
+        "pics",
+        ["net@features,pool"],
+        ["linear", "ridge", "prototype", "neighbours"],
+        trials=8,
+        trying=TRYING,
+        jobs=1,
+    )
+    assert [t.to_json() for t in again.trials] == [t.to_json() for t in found.trials]
+    ran = run("head", "sweep", "pics", "net@features", "--kinds", "mlp", "--search", "2",
+              "--folds", "2", "--json")  # fmt: skip
+    assert len(ran.json["trials"]) == 2
+    settings = ran.json["trials"][0]
+    assert 16 <= settings["hidden"][0] <= 512 and 0 <= settings["label_smoothing"] <= 0.2
+    ran = run("head", "sweep", "pics", "net", "--search", "2", "--strengths", "1")
+    assert ran.code == 1 and "leave theirs out" in ran.err
+    assert "has 0 trials" in fails("head", "sweep", "pics", "net@features", "--search", "0")
+    with pytest.raises(HeadError, match="no kind 'forest'"):
+        cached.search("pics", ["net"], ["forest"])
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    assert "pip install 'headstart[search]'" in fails(
+        "head", "sweep", "pics", "net@features", "--search", "2"
+    )

@@ -129,6 +129,9 @@ limit_option = click.option(
     show_default=True,
     help="Look at so many samples at most, chosen by seed.",
 )
+shots_option = click.option(
+    "--shots", type=int, help="Train on so many samples of each class only: few-shot."
+)
 """Of the commands that try heads by cross-validation."""
 
 

@@ -15,6 +15,7 @@ from headstart.cli.output import (
     note,
     precision_option,
     progress_bar,
+    shots_option,
     size_text,
     table,
     text,
@@ -30,6 +31,7 @@ def register(cli: click.Group) -> None:
         precision_option,
         folds_option,
         limit_option,
+        shots_option,
         click.option("--seed", type=int, default=0, show_default=True, help="Of the folds."),
         click.option(
             "--plot",
@@ -48,6 +50,7 @@ def _rank(
     precision: str,
     folds: int,
     limit: int,
+    shots: int | None,
     seed: int,
     plot: Path | None,
 ) -> Result:
@@ -70,7 +73,7 @@ def _rank(
             dataset,
             backbones,
             precision=precision,
-            trying=Trying(folds=folds, limit=limit, seed=seed),
+            trying=Trying(folds=folds, limit=limit, seed=seed, shots=shots),
             progress=progress,
         )
     if plot is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from headstart.cli.output import (
     limit_option,
     precision_option,
     progress_bar,
+    shots_option,
     table,
     text,
     with_options,
@@ -44,12 +46,19 @@ def register(group: click.Group) -> None:
         click.option("--learning-rate", help="mlp: of Adam, to try, such as 0.001,0.0003."),
         click.option("--batch-size", help="mlp: samples a step, to try, such as 32,128."),
         click.option("--epochs", help="mlp: passes, to try, such as 10,30."),
+        click.option(
+            "--search",
+            type=int,
+            metavar="N",
+            help="Try N settings that Optuna chooses, in the place of a grid (extra search).",
+        ),
         precision_option,
         folds_option,
         click.option(
             "--repeats", type=int, default=1, show_default=True, help="Of all folds, mixed anew."
         ),
         limit_option,
+        shots_option,
         click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
     )
     command(group, "sweep")(made)
@@ -63,10 +72,12 @@ def _sweep(
     dataset: str,
     backbones: tuple[str, ...],
     kinds: str,
+    search: int | None,
     precision: str,
     folds: int,
     repeats: int,
     limit: int,
+    shots: int | None,
     seed: int,
     **grid: str | None,
 ) -> Result:
@@ -78,19 +89,23 @@ def _sweep(
     from headstart.candidates import Trying
     from headstart.cli.extract import extract_missing
 
-    made = settings_of(kinds, grid)
+    named = names_of(kinds)
+    made = settings_of(named, grid)
+    if search is not None and any(value is not None for value in grid.values()):
+        raise click.UsageError("--search chooses the settings; leave theirs out.")
     workspace = call.open()
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
-    with progress_bar("fitting", "heads") as progress:
-        sweep = workspace.sweep(
-            dataset,
-            backbones,
-            made,
-            precision=precision,
-            trying=Trying(folds=folds, repeats=repeats, limit=limit, seed=seed),
-            progress=progress,
-        )
+    trying = Trying(folds=folds, repeats=repeats, limit=limit, seed=seed, shots=shots)
+    how: dict[str, Any] = {"precision": precision, "trying": trying}
+    if search is not None:
+        with progress_bar("searching", "settings") as progress:
+            sweep = workspace.search(
+                dataset, backbones, named, trials=search, progress=progress, **how
+            )
+    else:
+        with progress_bar("fitting", "heads") as progress:
+            sweep = workspace.sweep(dataset, backbones, made, progress=progress, **how)
     rows = [
         (
             "" if trial.is_worse else "*",
@@ -155,19 +170,24 @@ def _sweeps(call: Call, id_: int | None) -> Result:
     return Result(data, lambda out: out.print(table(None, COLUMNS, rows)))
 
 
-def settings_of(kinds: str, grid: dict[str, str | None]) -> list[Any]:
+def names_of(kinds: str) -> list[str]:
+    """Kinds with commas between them, doubles left out."""
+    names = [name.strip() for name in kinds.split(",") if name.strip()]
+    for name in names:
+        if name not in KINDS:
+            raise click.UsageError(f"no kind {name!r}; the kinds are {', '.join(KINDS)}.")
+    return list(dict.fromkeys(names))
+
+
+def settings_of(names: Sequence[str], grid: dict[str, str | None]) -> list[Any]:
     """The heads of a grid: every combination of the values that are given."""
     from headstart.heads.linear import Linear
     from headstart.heads.mlp import MLP
     from headstart.heads.one_layer import Prototype
 
-    names = [name.strip() for name in kinds.split(",") if name.strip()]
-    for name in names:
-        if name not in KINDS:
-            raise click.UsageError(f"no kind {name!r}; the kinds are {', '.join(KINDS)}.")
     given = {name: _values(name, value) for name, value in grid.items() if value is not None}
     found: list[Any] = []
-    for name in dict.fromkeys(names):
+    for name in names:
         if name in SINGLE:
             option, default = SINGLE[name]
             values = given.get(option, default)

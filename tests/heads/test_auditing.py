@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from headstart.errors import HeadError
 from headstart.heads.auditing import find_near_duplicates, find_wrong_labels
 from headstart.heads.crossing import cross
-from headstart.heads.folds import split_into_folds
-from headstart.heads.learning_curves import in_turn
+from headstart.heads.folds import in_turn, split_into_folds, with_few
 from headstart.heads.linear import Linear
 
 
@@ -82,3 +82,18 @@ def test_growing_parts_have_as_many_of_each_class():
     assert np.bincount(targets[order[:15]]).tolist() == [5, 5, 5]
     assert np.bincount(targets[order[:45]]).tolist() == [20, 5, 20]
     assert in_turn(targets, 4).tolist() != order.tolist()
+
+
+def test_few_shots_are_so_many_of_each_class(digits):
+    _, y = digits
+    folds = split_into_folds(y, 3, classes=list(range(10)))
+    for fold in folds:
+        few = with_few(fold, y, 5, list(range(10)), seed=1)
+        assert np.bincount(y[few.train]).tolist() == [5] * 10
+        assert set(few.train) <= set(fold.train) and few.test is fold.test
+        other = with_few(fold, y, 5, list(range(10)), seed=2)
+        assert set(other.train) != set(few.train)
+    with pytest.raises(HeadError, match="fewer than the 500 shots"):
+        with_few(folds[0], y, 500, list(range(10)))
+    with pytest.raises(HeadError, match="shots is 0"):
+        with_few(folds[0], y, 0, list(range(10)))
