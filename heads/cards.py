@@ -11,7 +11,9 @@ HUB_NAMES = {"macro_f1": "f1", "r2": "r_squared", "mean_absolute_error": "mae"}
 """What the hub calls our metrics, where that differs."""
 
 
-def model_card(head: Head, backbone: Backbone, difference: float, file: str) -> str:
+def model_card(
+    head: Head, backbone: Backbone, difference: float | None = None, file: str | None = None
+) -> str:
     """Markdown with the YAML head that the hub reads.
 
     https://huggingface.co/docs/hub/model-cards describes the fields.
@@ -56,12 +58,14 @@ def model_card(head: Head, backbone: Backbone, difference: float, file: str) -> 
             "trained on",
             f"{head.metrics['n_train']:,} samples, {head.metrics['n_validation']:,} to choose",
         ),
-        ("check", f"probabilities within {difference:.1g} of the cached features' path"),
         ("versions", ", ".join(f"{name} {number}" for name, number in head.versions.items())),
     ]
+    if difference is not None:
+        line = f"probabilities within {difference:.1g} of the cached features' path"
+        rows.append(("check", line))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return (
         "---\n" + "\n".join(lines) + "\n---\n\n"
-        f"# {head.name}\n\n`{file}`: class probabilities by a frozen backbone and a light head, "
+        f"# {head.name}\n\n`{file or head.name}`: a frozen backbone and a light head on it, "
         "made with Headstart.\n\n| what | |\n| --- | --- |\n" + table + "\n"
     )

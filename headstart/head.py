@@ -228,6 +228,24 @@ class Head:
             "agrees": max(apart) <= SAME_METRIC,
         }
 
+    def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
+        """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
+
+        Args:
+            uri: of the tracking server, or a database such as `sqlite:///flow.db`;
+                `$MLFLOW_TRACKING_URI` without it.
+            experiment: its name; made if it is not there.
+
+        Returns:
+            The id of the run.
+
+        Raises:
+            HeadError: MLflow is not installed, or refuses.
+        """
+        from headstart.tracking import log
+
+        return log(self, uri, experiment)
+
     def features(self) -> FeatureView:
         """The cached features of the dataset that it was trained on.
 

@@ -1,5 +1,7 @@
 """Pictures are drawn from real features; whether they can be read, people have to look."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +19,7 @@ def trained(ready):
     return ready
 
 
-@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("method", ["pca", "tsne", pytest.param("umap", marks=pytest.mark.slow)])
 def test_features_are_drawn_as_a_map(trained, run, tmp_path, method):
     file = tmp_path / "map.png"
     said = run("features", "plot", "net", "pics", file, "--method", method, "--head", "h", "--json")
@@ -58,10 +60,13 @@ def test_calibration_counts_every_sample_once():
 
 
 def test_what_cannot_be_drawn_is_said(trained, tmp_path, monkeypatch):
-    with pytest.raises(HeadError, match="no method 'umap'"):
-        draw_map(np.ones((9, 3)), ["a"] * 9, "t", method="umap")
+    with pytest.raises(HeadError, match="no method 'som'"):
+        draw_map(np.ones((9, 3)), ["a"] * 9, "t", method="som")
     with pytest.raises(HeadError, match="too few for a map"):
         draw_map(np.ones((3, 3)), ["a"] * 3, "t")
+    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    with pytest.raises(HeadError, match=r"pip install 'headstart\[umap\]'"):
+        draw_map(np.random.default_rng(0).random((9, 3)), ["a"] * 9, "t", method="umap")
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(HeadError, match=r"pip install 'headstart\[plot\]'"):
         draw_map(np.ones((9, 3)), ["a"] * 9, "t")
@@ -82,3 +87,25 @@ def test_a_head_that_cannot_be_reproduced_says_so(trained, monkeypatch):
     monkeypatch.setattr("headstart.heads.linear.SEARCH_TOLERANCE", 0.5)
     found = trained.heads.get("h").reproduce()
     assert not found["agrees"] and found["max_abs_diff"] > 0
+
+
+def test_a_head_is_logged_into_mlflow(trained, run, tmp_path, fails, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # artifacts lie below it, as MLflow has it
+    uri = f"sqlite:///{tmp_path / 'flow.db'}"
+    said = run("head", "log", "h", "--to", uri, "--experiment", "mine", "--json").json
+    from mlflow.tracking import MlflowClient
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what MLflow itself calls
+        client = MlflowClient(uri)
+        logged = client.get_run(said["run"])
+        artifacts = [one.path for one in client.list_artifacts(said["run"])]
+    head = trained.heads.get("h")
+    assert logged.info.status == "FINISHED" and logged.info.run_name == "h:1"
+    assert logged.data.metrics["accuracy"] == head.metrics["accuracy"]
+    assert logged.data.params["kind"] == "linear" and logged.data.params["seed"] == "0"
+    assert logged.data.tags["headstart.feature_key"] == head.record.feature_key
+    assert artifacts == ["h.md"]
+    assert "cannot log into" in fails("head", "log", "h", "--to", "nothing://here")
+    monkeypatch.setitem(__import__("sys").modules, "mlflow.tracking", None)
+    assert "pip install 'headstart[mlflow]'" in fails("head", "log", "h", "--to", uri)

@@ -38,7 +38,10 @@ def register_features(group: click.Group) -> None:
         dataset,
         _picture,
         click.option(
-            "--method", type=click.Choice(["tsne", "pca"]), default="tsne", show_default=True
+            "--method",
+            type=click.Choice(["tsne", "pca", "umap"]),
+            default="tsne",
+            show_default=True,
         ),
         click.option("--head", help="Cross what this head gets wrong."),
         click.option(

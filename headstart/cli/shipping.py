@@ -48,6 +48,13 @@ def register(group: click.Group) -> None:
         views_option,
     )
     command(group, "finetune")(finetune)
+    log = with_options(
+        _log,
+        name,
+        click.option("--to", "uri", help="The server's address; $MLFLOW_TRACKING_URI without it."),
+        click.option("--experiment", default="headstart", show_default=True, help="Its name."),
+    )
+    command(group, "log")(log)
     predict = with_options(
         _predict,
         name,
@@ -124,6 +131,12 @@ def _finetune(
         out.print(text(line), soft_wrap=True)
 
     return Result(data, show)
+
+
+def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
+    """Put a head's settings, scores and lineage into MLflow."""
+    run = call.open().heads.get(name).log(uri, experiment)
+    return Result({"run": run}, lambda out: out.print(text(f"Logged as run {run}.")))
 
 
 def _predict(

@@ -11,7 +11,7 @@ from headstart.errors import HeadError
 from headstart.plots.figures import figure
 from headstart.storage.manifest import Label, sorted_labels
 
-METHODS = ("pca", "tsne")
+METHODS = ("pca", "tsne", "umap")
 SHOWN_CLASSES = 20
 """More than that have no colours of their own to tell apart."""
 
@@ -25,18 +25,18 @@ def draw_map(
     seed: int = 0,
     wrong: np.ndarray | None = None,
 ) -> Any:
-    """Two numbers a sample by PCA or t-SNE (scikit-learn's), coloured by label.
+    """Two numbers a sample by PCA or t-SNE (scikit-learn's) or UMAP, coloured by label.
 
     Args:
         features: (n, width).
         labels: of each, or None.
         title: of the picture.
-        method: `pca`, or `tsne`, which is behind a PCA to 50 numbers.
-        seed: of t-SNE.
+        method: `pca`, or `tsne` or `umap`, which are behind a PCA to 50 numbers.
+        seed: of t-SNE and UMAP.
         wrong: where a head is wrong, bool, (n,); those are crossed.
 
     Raises:
-        HeadError: no such method, or fewer than 5 samples.
+        HeadError: no such method or its package, or fewer than 5 samples.
     """
     if method not in METHODS:
         raise HeadError(f"no method {method!r}", hint=f"The methods are {', '.join(METHODS)}.")
@@ -76,8 +76,22 @@ def _places(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, s
     found = model.fit_transform(flat)
     if method == "pca":
         return found, f"PCA, {model.explained_variance_ratio_.sum():.0%} of the variance"
+    if method == "umap":
+        return _umap(found, seed), "UMAP"
     perplexity = min(30.0, (len(flat) - 1) / 3)
     return TSNE(2, perplexity=perplexity, random_state=seed).fit_transform(found), "t-SNE"
+
+
+def _umap(features: np.ndarray, seed: int) -> np.ndarray:
+    try:
+        import umap
+    except ImportError:
+        raise HeadError(
+            "umap-learn is not installed", hint="pip install 'headstart[umap]'"
+        ) from None
+    neighbours = min(15, len(features) - 1)
+    # With a seed it runs on one core, and says so in a warning unless it is told to.
+    return umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)
 
 
 def _colours(count: int) -> list:
