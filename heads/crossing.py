@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.runtime import cores
-from headstart.heads.dense_stack import DenseStack, softmax
+from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
 from headstart.heads.folds import Fold
 from headstart.heads.intervals import wilson_interval
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.linear import Linear, fit_path
 from headstart.heads.losses import loss_of
 from headstart.heads.standardising import one_thread_a_core
-
-NEIGHBOURS = 10
 
 
 @dataclass(frozen=True)
@@ -53,19 +51,8 @@ class Crossed:
         return loss_of("softmax", self.probabilities, self.targets)
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """The share of each class among the nearest rows by the cosine of their angle; only to compare
-    with, as it would have to carry all features along."""
-
-    neighbours: int = NEIGHBOURS
-
-
-Tried = HeadKind | Neighbours
-
-
 def cross(
-    kinds: Sequence[Tried],
+    kinds: Sequence[HeadKind],
     features: np.ndarray,
     targets: np.ndarray,
     folds: Sequence[Fold],
@@ -111,7 +98,7 @@ def cross(
                 for s in sorted(set(kind.strengths))
             ]
         else:
-            results.append(_crossed(_settings(kind), sums[kind], targets))
+            results.append(_crossed({"kind": kind.kind, **kind.describe()}, sums[kind], targets))
     return results
 
 
@@ -151,27 +138,9 @@ def _try(
         with one_thread_a_core() as pool:
             path = list(fit_path(train, what, classes, seed, pool))
         return number, [softmax(tried @ kernel + bias) for kernel, bias in path]
-    if isinstance(what, Neighbours):
-        return number, [_by_neighbours(what, train, tried, classes)]
     layers = what.fit(train, Part(features[:0], targets[:0]), classes, seed).layers
-    return number, [DenseStack(layers, tuple(range(classes))).predict_proba(tried)]
-
-
-def _by_neighbours(kind: Neighbours, train: Part, tried: np.ndarray, classes: int) -> np.ndarray:
-    from sklearn.neighbors import KNeighborsClassifier
-
-    count = min(kind.neighbours, len(train))
-    model = KNeighborsClassifier(count, metric="cosine", algorithm="brute")
-    model.fit(train.features[:], train.targets)
-    found = np.zeros((len(tried), classes))
-    found[:, model.classes_] = model.predict_proba(tried)
-    return found
-
-
-def _settings(kind: Tried) -> dict[str, Any]:
-    if isinstance(kind, Neighbours):
-        return {"kind": "neighbours", "neighbours": kind.neighbours}
-    return {"kind": kind.kind, **kind.describe()}
+    stack = DenseStack(layers, tuple(range(classes)))
+    return number, [outputs_of(stack, Part(tried, np.empty(len(tried))))]
 
 
 def _crossed(settings: dict[str, Any], sums: np.ndarray, targets: np.ndarray) -> Crossed:

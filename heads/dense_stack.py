@@ -65,7 +65,7 @@ class DenseStack:
         if x.shape[1] != self.width:
             raise HeadError(f"the head takes {self.width} features, received {x.shape[1]}")
         for layer in self.layers:
-            x = ACTIVATIONS[layer.activation](x @ layer.kernel + layer.bias)
+            x = activate(layer.activation, x @ layer.kernel + layer.bias)
         return x
 
     def predict(self, features: np.ndarray) -> list[Label]:
@@ -77,9 +77,13 @@ class DenseStack:
         layers = keras().layers
         x = tensor if len(tensor.shape) == 2 else layers.Flatten(name="head_flatten")(tensor)
         for name, layer in zip(self.layer_names, self.layers, strict=True):
-            dense = layers.Dense(len(layer.bias), activation=layer.activation, name=name)
+            is_plain = layer.activation in ACTIVATIONS
+            activation = layer.activation if is_plain else None
+            dense = layers.Dense(len(layer.bias), activation=activation, name=name)
             x = dense(x)
             dense.set_weights([layer.kernel, layer.bias])
+            if not is_plain:
+                x = _activate_in_keras(layer.activation, x)
         return x
 
     def to_bytes(self) -> bytes:
@@ -119,7 +123,7 @@ def flat(features: np.ndarray) -> np.ndarray:
 def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
     """A stack; activations and shapes are checked."""
     for layer in layers:
-        assert layer.activation in ACTIVATIONS
+        assert layer.activation in (*ACTIVATIONS, "shares") or layer.activation[:4] == "top_"
         assert layer.kernel.shape[1:] == layer.bias.shape
     return DenseStack(tuple(layers), tuple(classes))
 
@@ -130,6 +134,27 @@ def outputs_of(stack: DenseStack, part: Any) -> np.ndarray:
     return np.concatenate(
         [stack.predict_proba(part.features[start : start + ROWS_AT_ONCE]) for start in starts]
     )
+
+
+def activate(name: str, x: np.ndarray) -> np.ndarray:
+    """An activation: one of `ACTIVATIONS`; `top_K`, 1 for the K largest of a row and 0 else;
+    `shares`, a row divided by its sum."""
+    if name in ACTIVATIONS:
+        return ACTIVATIONS[name](x)
+    if name == "shares":
+        return x / x.sum(axis=1, keepdims=True)
+    count = int(name.removeprefix("top_"))
+    least = np.partition(x, -count, axis=1)[:, -count, None]
+    return (x >= least).astype(np.float32)
+
+
+def _activate_in_keras(name: str, x: Any) -> Any:
+    """The same, of Keras' own operations, so that a saved model needs nothing of ours."""
+    ops = keras().ops
+    if name == "shares":
+        return ops.divide(x, ops.sum(x, axis=-1, keepdims=True))
+    values, _ = ops.top_k(x, int(name.removeprefix("top_")), sorted=True)
+    return ops.cast(ops.greater_equal(x, values[:, -1:]), "float32")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -8,9 +8,12 @@ from typing import Any
 
 from headstart.heads.linear import Linear
 from headstart.heads.mlp import MLP
+from headstart.heads.nearest import Neighbours
 from headstart.heads.one_layer import SVM, Prototype, Ridge
 
-KINDS: dict[str, Any] = {kind.kind: kind for kind in (Linear, MLP, Prototype, Ridge, SVM)}
+KINDS: dict[str, Any] = {
+    kind.kind: kind for kind in (Linear, MLP, Neighbours, Prototype, Ridge, SVM)
+}
 
 
 def kind_of(name: str, settings: Mapping[str, Any]) -> Any:

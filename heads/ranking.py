@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.crossing import Crossed, Neighbours, cross
+from headstart.heads.crossing import Crossed, cross
 from headstart.heads.folds import Fold
 from headstart.heads.intervals import is_worse
 from headstart.heads.linear import Linear
+from headstart.heads.nearest import Neighbours
 from headstart.heads.transferability import h_score, log_me
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)

@@ -216,6 +216,11 @@ class MultiLabel:
         for number in range(classes):
             parts = [_of_one(part, number, each) for part in (train, validation)]
             fitted = kind.fit(parts[0], parts[1], 2, seed)
+            if len(fitted.layers) != 1:
+                raise HeadError(
+                    f"a head of kind {kind.kind} says one label a sample",
+                    hint="Take another kind.",
+                )
             (layer,) = fitted.layers
             # softmax of two scores is the sigmoid of their difference
             kernels.append(layer.kernel[:, 1] - layer.kernel[:, 0])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headstart.heads.finetuning import FineTuning
     from headstart.heads.linear import Linear
     from headstart.heads.mlp import MLP
+    from headstart.heads.nearest import Neighbours
     from headstart.heads.one_layer import SVM, Prototype, Ridge
     from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression
     from headstart.storage.views import FeatureView
@@ -46,6 +47,7 @@ __all__ = [
     "HeadstartError",
     "Linear",
     "MultiLabel",
+    "Neighbours",
     "Ordinal",
     "Prototype",
     "Regression",
@@ -67,6 +69,7 @@ _HOMES = {
     "Linear": "headstart.heads.linear",
     "MLP": "headstart.heads.mlp",
     "MultiLabel": "headstart.heads.tasks",
+    "Neighbours": "headstart.heads.nearest",
     "Ordinal": "headstart.heads.tasks",
     "Prototype": "headstart.heads.one_layer",
     "Regression": "headstart.heads.tasks",

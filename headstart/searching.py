@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.candidates import Trying, choose, load
 from headstart.errors import HeadError
-from headstart.heads.crossing import Crossed, Neighbours, Tried, cross
+from headstart.heads.crossing import Crossed, cross
+from headstart.heads.kinds import HeadKind
 from headstart.heads.linear import Linear
 from headstart.heads.mlp import MLP
+from headstart.heads.nearest import Neighbours
 from headstart.heads.one_layer import SVM, Prototype, Ridge
 from headstart.progress import Progress, silent
 from headstart.sweeping import Sweep, keep
@@ -22,11 +24,11 @@ TRIALS = 50
 BATCHES = (32, 64, 128, 256)
 
 
-def _linear(trial: Any) -> Tried:
+def _linear(trial: Any) -> HeadKind:
     return Linear((trial.suggest_float("linear_strength", 1e-5, 10, log=True),))
 
 
-def _mlp(trial: Any) -> Tried:
+def _mlp(trial: Any) -> HeadKind:
     layers = trial.suggest_int("layers", 1, 2)
     hidden = [trial.suggest_int(f"width_{n}", 16, 512, log=True) for n in range(1, layers + 1)]
     return MLP(
@@ -39,7 +41,7 @@ def _mlp(trial: Any) -> Tried:
     )
 
 
-SPACES: dict[str, Callable[[Any], Tried]] = {
+SPACES: dict[str, Callable[[Any], HeadKind]] = {
     "linear": _linear,
     "mlp": _mlp,
     "neighbours": lambda trial: Neighbours(trial.suggest_int("neighbours", 1, 50, log=True)),

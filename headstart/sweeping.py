@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from headstart.candidates import Trying, choose, load
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
-from headstart.heads.crossing import Crossed, Tried, cross
+from headstart.heads.crossing import Crossed, cross
 from headstart.heads.intervals import is_worse
+from headstart.heads.kinds import HeadKind
 from headstart.heads.linear import Linear
 from headstart.progress import Progress, silent
 from headstart.registry.entities import SweepRecord, TrialRecord
@@ -92,7 +93,7 @@ def sweep(
     workspace: Workspace,
     dataset: str,
     references: Sequence[str],
-    kinds: Sequence[Tried],
+    kinds: Sequence[HeadKind],
     *,
     precision: str = "float32",
     trying: Trying | None = None,

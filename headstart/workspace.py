@@ -41,7 +41,7 @@ from headstart.store import Store
 if TYPE_CHECKING:
     from headstart.auditing import Audit
     from headstart.candidates import Trying
-    from headstart.heads.crossing import Tried
+    from headstart.heads.kinds import HeadKind
     from headstart.heads.ranking import Rank
     from headstart.sweeping import Sweep
 
@@ -198,7 +198,7 @@ class Workspace:
         self,
         dataset: str,
         backbones: Sequence[str] = (),
-        kinds: Sequence[Tried] = (),
+        kinds: Sequence[HeadKind] = (),
         *,
         precision: str = "float32",
         trying: Trying | None = None,

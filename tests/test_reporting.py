@@ -92,6 +92,16 @@ def test_a_report_says_why_labels_were_not_judged(ready, pictures, tmp_path):
     assert "has 3 samples to try heads on, fewer than the 5 folds" in page
 
 
+def test_a_report_of_pictures_that_are_gone_says_so(trained, pictures, tmp_path, run):
+    for path in pictures.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    ran = run("head", "report", "h", tmp_path / "h.html")
+    assert ran.code == 0, ran.err
+    page = (tmp_path / "h.html").read_text(encoding="utf-8")
+    assert "red/copy.png" in page and "near duplicates" in page.lower()
+
+
 def test_a_report_has_to_be_html(trained, fails, tmp_path):
     assert "Name an .html file" in fails("head", "report", "h", tmp_path / "h.pdf")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LARGEST_CONFUSION = 12
 WORDS = {"macro_f1": "macro F1", "micro_f1": "micro F1", "r2": "R2", "exact": "all labels right"}
 TASKS = ("classification", "multi-label", "ordinal", "regression")
-NAMES = ("linear", "mlp", "prototype", "ridge", "svm")
+NAMES = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 LISTS = {"strengths": float, "penalties": float, "hidden": int}
 """Settings that are numbers with commas."""
 TRAIN_OPTIONS = (
@@ -50,6 +50,7 @@ TRAIN_OPTIONS = (
     views_option,
     click.option("--strengths", help="linear, svm: candidates for C, such as 0.01,0.1,1."),
     click.option("--penalties", help="ridge: candidates for alpha, such as 100,1000."),
+    click.option("--neighbours", type=int, help="neighbours: how many; 10 without it."),
     click.option("--hidden", help="mlp: widths of the hidden layers, such as 128 or 256,64."),
     click.option("--dropout", type=float, help="mlp: share of units dropped in training."),
     click.option("--epochs", type=int, help="mlp: at most so many passes."),

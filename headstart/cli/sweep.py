@@ -207,7 +207,7 @@ def settings_of(names: Sequence[str], grid: dict[str, str | None]) -> list[Any]:
 
 def _made(name: str, value: Any) -> Any:
     """A head of one value of its only setting."""
-    from headstart.heads.crossing import Neighbours
+    from headstart.heads.nearest import Neighbours
     from headstart.heads.one_layer import SVM, Ridge
 
     if name == "neighbours":

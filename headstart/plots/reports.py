@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import __version__
-from headstart.errors import HeadError
+from headstart.errors import HeadError, SampleChanged, SampleUnreadable
 from headstart.extractors.glancing import glance
 from headstart.heads.intervals import wilson_interval
 from headstart.heads.labelled import some_rows
@@ -118,7 +118,7 @@ def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], li
     judged, classes = head.held_out(), head.record.classes
     read = head.reader()
     rows = judged.wrong[:count].tolist()
-    seen = [glance(read(judged.samples[row]), 160) for row in rows]
+    seen = [_see(read, judged.samples[row], 160) for row in rows]
     return seen, [_verdict(judged, row, classes) for row in rows], len(judged.wrong)
 
 
@@ -172,12 +172,20 @@ def _looker(head: Head) -> Callable[[Sample, str], Shown]:
     read = head.reader()
 
     def look(sample: Sample, caption: str) -> Shown:
-        seen = glance(read(sample))
+        seen = _see(read, sample)
         if isinstance(seen, str):
             return Shown(None, seen, sample.id, caption)
         return Shown(_url("image/png", _encode(seen)), "", sample.id, caption)
 
     return look
+
+
+def _see(read: Callable[[Sample], Any], sample: Sample, side: int = 96) -> np.ndarray | str:
+    """What a sample looks like; why it cannot be looked at, where its source has changed."""
+    try:
+        return glance(read(sample), side)
+    except (SampleChanged, SampleUnreadable) as error:
+        return error.message
 
 
 def _mistakes(

@@ -10,9 +10,12 @@ from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from headstart.errors import HeadError
-from headstart.heads.crossing import Neighbours, cross
+from headstart.heads.crossing import cross
+from headstart.heads.dense_stack import DenseStack
 from headstart.heads.folds import split_into_folds
 from headstart.heads.intervals import is_worse, wilson_interval
+from headstart.heads.kinds import Part
+from headstart.heads.nearest import Neighbours
 
 CLASSES = ["a", "b", "c"]
 
@@ -54,7 +57,8 @@ def test_ridge_and_neighbours_are_scikit_learns():
     expected = cross_val_predict(
         KNeighborsClassifier(7, metric="cosine"), x, y, cv=folds, method="predict_proba"
     )
-    np.testing.assert_allclose(near.probabilities, expected)
+    same = np.isclose(near.probabilities, expected).all(axis=1)
+    assert same.mean() > 0.99  # where two are equally near in float32, we count both
 
 
 def test_the_order_is_that_of_the_kinds_and_each_strength_counts():
@@ -137,3 +141,33 @@ def test_one_layer_heads_learn_and_are_calibrated(kind, classes):
     right = given.argmax(axis=1) == y[test]
     assert right.mean() > 0.75
     assert abs(given.max(axis=1).mean() - right.mean()) < 0.1
+
+
+def test_neighbours_are_a_head_that_is_kept_and_shipped(ready, tmp_path, run):
+    view = ready.extract("net", "pics")
+    head = ready.heads.train("near", view, Neighbours(3))
+    train, test = view.split("train"), view.split("test")
+    theirs = KNeighborsClassifier(3, metric="cosine", algorithm="brute")
+    theirs.fit(train.to_numpy(), np.array(train.labels))
+    given = head.stack.predict_proba(test.to_numpy())
+    np.testing.assert_allclose(given, theirs.predict_proba(test.to_numpy()), atol=1e-5)
+    for name in ("near.keras", "near.onnx", "near.tflite"):
+        assert head.attach_checked(tmp_path / name)[1] < 1e-5
+    assert head.reproduce()["agrees"]
+    ran = run("head", "train", "two", "net", "pics", "--kind", "neighbours", "--neighbours", "2")
+    assert ran.code == 0
+    with pytest.raises(HeadError, match="neighbours is 0"):
+        Neighbours(0)
+
+
+def test_equally_near_samples_all_vote_and_weights_count():
+    x = np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 2]]
+    y = np.array([0, 1, 1, 0, 2])
+    nothing = Part(x[:0], y[:0])
+    layers = Neighbours(1).fit(Part(x, y), nothing, 3, 0).layers
+    shares = DenseStack(layers, (0, 1, 2)).predict_proba(5 * x[[0, 4]])
+    np.testing.assert_allclose(shares, [[1 / 3, 2 / 3, 0], [0, 0, 1]], atol=1e-6)
+    weights = np.array([4, 1, 1, 1, 1], np.float32)
+    layers = Neighbours(1).fit(Part(x, y, weights), nothing, 3, 0).layers
+    shares = DenseStack(layers, (0, 1, 2)).predict_proba(x[:1])
+    np.testing.assert_allclose(shares, [[2 / 3, 1 / 3, 0]], atol=1e-6)

@@ -64,6 +64,23 @@ def test_versions_aliases_tags_and_removal(zoo, tmp_path):
     assert [backbone.version for backbone in zoo.backbones.list()] == [2]
 
 
+def test_heads_have_aliases_and_sweeps_their_trials(zoo):
+    view = zoo.extract("net", "pics")
+    for _ in range(2):
+        zoo.heads.train("h", view, hs.Prototype())
+    zoo.heads.alias("production", "h:1")
+    zoo.heads.alias("production", "h:2")
+    assert zoo.heads.get("production").record.version == 2
+    assert [row["aliases"] for row in listing.heads(zoo.config)] == [[], ["production"]]
+    with pytest.raises(AlreadyExists):
+        zoo.heads.alias("h", "production")
+    for strengths in ((0.1, 1.0), (0.01,)):
+        done = zoo.sweep("pics", ["net"], [hs.Linear(strengths)], trying=hs.Trying(folds=2), jobs=1)
+    kept = zoo.sweeps.find_all()
+    assert [(sweep.id, trials) for sweep, trials, _ in kept] == [(done.id, 1), (done.id - 1, 2)]
+    assert zoo.sweeps.get(done.id)[1] == [trial.to_record() for trial in done.trials]
+
+
 def test_moments_come_back_in_utc(zoo):
     created = zoo.backbones.get("net").created_at
     assert created is not None
