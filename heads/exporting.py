@@ -101,15 +101,15 @@ def write_checked(
 
     Returns:
         What `compare` gave.
+
+    Raises:
+        HeadError: the format, or its runtime, cannot do what the model does; nothing was written.
     """
     chosen = format_of(target)
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
         _remove(partial)
-        _write(model, partial, chosen)
-        if chosen == "onnx":
-            _write_classes(partial, classes)
-        difference = compare(RUNNERS[chosen](partial, inputs))
+        difference = compare(_written_and_run(model, partial, chosen, inputs, classes))
         old = target.with_name(f".{target.name}.old")
         _remove(old)
         if target.is_dir():  # a folder cannot be replaced in one go
@@ -121,6 +121,23 @@ def write_checked(
     finally:
         _remove(partial)
     return difference
+
+
+def _written_and_run(
+    model: Any, path: Path, chosen: str, inputs: Batch, classes: Sequence[Label]
+) -> np.ndarray:
+    try:
+        _write(model, path, chosen)
+        if chosen == "onnx":
+            _write_classes(path, classes)
+        return RUNNERS[chosen](path, inputs)
+    except OSError:
+        raise
+    except Exception as error:  # converters and runtimes raise what they like
+        raise HeadError(
+            f"this model cannot be shipped as {chosen} ({first_line(error)})",
+            hint="Save it as .keras or as a SavedModel.",
+        ) from error
 
 
 def _remove(path: Path) -> None:

@@ -239,6 +239,8 @@ def _values(name: str, given: str) -> tuple[Any, ...]:
 def _words(settings: dict[str, Any]) -> str:
     """A setting in a few words: what differs from nothing said."""
     shown = {key: value for key, value in settings.items() if key not in ("kind", "patience")}
+    if not shown.get("label_smoothing"):
+        shown.pop("label_smoothing", None)
     parts = [f"{key.replace('_', ' ')} {_word(value)}" for key, value in shown.items()]
     return ", ".join([settings["kind"], *parts])
 

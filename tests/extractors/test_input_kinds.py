@@ -417,3 +417,31 @@ def test_doctor_misses_a_tokenizer_that_was_lost(ws, run, vocabulary):
     ran = run("doctor")
     assert ran.code == 1
     assert "missing: net" in ran.out
+
+
+@pytest.mark.parametrize("name", ["whole.keras", "whole", "whole.onnx", "whole.tflite"])
+def test_a_model_of_several_inputs_is_shipped_in_every_format(
+    ws, texts, vocabulary, tmp_path, name
+):
+    """Tokens and their mask go in by name; the file's own runtime must give the cached path."""
+    file, _ = texts
+    ws.backbones.add("bert", bert_like(), preprocess=str(vocabulary))
+    ws.datasets.add("texts", file)
+    head = ws.heads.train("kind", ws.extract("bert", "texts"), hs.Linear((1.0,)))
+    _, difference = head.attach_checked(tmp_path / name)
+    assert difference < 1e-5
+    assert (tmp_path / name).exists()
+
+
+def test_a_format_that_cannot_do_what_a_model_does_is_refused(ws, tmp_path, fails):
+    """LiteRT's own runtime has no lists of tensors, which Keras' LSTM becomes."""
+    sequence_model().save(tmp_path / "lstm.keras")
+    ws.backbones.add("lstm", tmp_path / "lstm.keras", preprocess="array")
+    x = np.random.default_rng(0).integers(1, 60, (40, 12)).astype("int32")
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(40) % 2)
+    ws.datasets.add("d", tmp_path / "d.npz")
+    ws.heads.train("h", ws.extract("lstm", "d"), hs.Linear((1.0,)))
+    line = fails("head", "attach", "h", "-o", tmp_path / "h.tflite")
+    assert "cannot be shipped as litert" in line and "Save it as .keras" in line
+    assert not list(tmp_path.glob("*h.tflite*")) and not (tmp_path / "h.json").exists()
+    assert ws.heads.get("h").attach_checked(tmp_path / "h.onnx")[1] < 1e-5
