@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from headstart.heads.tasks import Regression, task_of
 from headstart.registry.entities import Backbone, Head
 
 HUB_NAMES = {"macro_f1": "f1", "r2": "r_squared", "mean_absolute_error": "mae"}
@@ -19,7 +20,7 @@ def model_card(
     https://huggingface.co/docs/hub/model-cards describes the fields.
     """
     scores = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
-    is_regression = "r2" in scores
+    is_regression = isinstance(task_of(head.settings), Regression)
     front: dict[str, Any] = {
         "library_name": "keras",
         "license": (backbone.licence or "other").lower(),

@@ -239,16 +239,19 @@ class MultiLabel:
         from headstart.heads.losses import loss_of
 
         guesses = outputs >= SAID_FROM
-        occurs = targets.any(axis=0)
-        precision = average_precision_score(targets[:, occurs], outputs[:, occurs], average="macro")
         f1: Any = f1_score  # its annotation has words for `zero_division` alone
-        return {
+        scores = {
             "exact": float((guesses == (targets > 0)).all(axis=1).mean()),
             "micro_f1": float(f1(targets, guesses, average="micro", zero_division=0)),
             "macro_f1": float(f1(targets, guesses, average="macro", zero_division=0)),
-            "mean_average_precision": float(precision),
             "log_loss": loss_of("sigmoid", outputs, targets),
         }
+        occurs = targets.any(axis=0)
+        if occurs.any():
+            scores["mean_average_precision"] = float(
+                average_precision_score(targets[:, occurs], outputs[:, occurs], average="macro")
+            )
+        return scores
 
     def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
         said = [place for place, share in enumerate(row.tolist()) if share >= SAID_FROM]
@@ -309,15 +312,17 @@ class Regression:
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
     ) -> dict[str, Any]:
-        """Mean absolute error, root of the mean squared error, and R2."""
+        """Mean absolute error, root of the mean squared error, and (of two or more) R2."""
         from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
         wide = outputs.astype(np.float64)
-        return {
-            "r2": float(r2_score(targets, wide)) if len(targets) > 1 else math.nan,
+        scores = {
             "mean_absolute_error": float(mean_absolute_error(targets, wide)),
             "root_mean_squared_error": math.sqrt(mean_squared_error(targets, wide)),
         }
+        if len(targets) > 1:  # of one number there is no variance
+            scores["r2"] = float(r2_score(targets, wide))
+        return scores
 
     def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
         return float(row[0]), math.nan

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.candidates import Trying
+from headstart.candidates import Trying, folds_of
 from headstart.errors import HeadError
 from headstart.heads.auditing import find_near_duplicates, find_wrong_labels
 from headstart.heads.crossing import cross
-from headstart.heads.folds import split_into_folds
 from headstart.heads.labelled import labelled_rows, some_rows
 from headstart.heads.linear import Linear
 from headstart.progress import Progress, silent
@@ -142,14 +141,7 @@ def _suspects(
     features: np.ndarray, samples: list[Sample], trying: Trying, progress: Progress
 ) -> list[Suspect]:
     labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
-    folds = split_into_folds(
-        labelled.targets,
-        trying.folds,
-        classes=labelled.classes,
-        groups=labelled.groups,
-        repeats=trying.repeats,
-        seed=trying.seed,
-    )
+    folds = folds_of(labelled, trying)
     total, fitted = len(STRENGTHS) * len(folds), 0
 
     def advance(count: int) -> None:

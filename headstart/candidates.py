@@ -62,6 +62,24 @@ class Candidate:
     folds: list[Fold]
 
 
+def folds_of(labelled: Labelled, trying: Trying) -> list[Fold]:
+    """The folds of some samples, few samples of each class to train on if that is asked for."""
+    folds = split_into_folds(
+        labelled.targets,
+        trying.folds,
+        classes=labelled.classes,
+        groups=labelled.groups,
+        repeats=trying.repeats,
+        seed=trying.seed,
+    )
+    if trying.shots is None:
+        return folds
+    return [
+        with_few(fold, labelled.targets, trying.shots, labelled.classes, number)
+        for number, fold in enumerate(folds, start=trying.seed)
+    ]
+
+
 def load(
     workspace: Workspace,
     dataset: str,
@@ -76,19 +94,7 @@ def load(
         view = workspace.features(f"{backbone.reference}@{cut.name}", dataset, precision)
         if labelled is None:
             labelled = labelled_rows(view.samples, trying.limit, trying.seed)
-            folds = split_into_folds(
-                labelled.targets,
-                trying.folds,
-                classes=labelled.classes,
-                groups=labelled.groups,
-                repeats=trying.repeats,
-                seed=trying.seed,
-            )
-            if trying.shots is not None:
-                folds = [
-                    with_few(fold, labelled.targets, trying.shots, labelled.classes, number)
-                    for number, fold in enumerate(folds, start=trying.seed)
-                ]
+            folds = folds_of(labelled, trying)
         features = view[labelled.rows]
         flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
         yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)

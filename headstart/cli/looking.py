@@ -192,7 +192,9 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     elif isinstance(head.task, Regression):
         judged = head.held_out()
         outputs = judged.probabilities[:, 0]
-        made = draw_numbers(outputs, judged.targets[:, 0], f"{what}; R2 {head.metrics['r2']:.3f}")
+        error = head.metrics["mean_absolute_error"]
+        title = f"{what}; mean absolute error {error:.4g}"
+        made = draw_numbers(outputs, judged.targets[:, 0], title)
     else:
         head.need_classes()
         judged = head.held_out()

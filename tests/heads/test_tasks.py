@@ -370,3 +370,20 @@ def test_the_command_line_makes_tasks(flat, run, fails):
 def test_a_task_comes_back_from_a_record(task):
     assert task_of(json.loads(json.dumps(task.describe()))) == task
     assert task_of({"strengths": [1.0]}) == Classification()
+
+
+def test_scores_that_a_test_split_cannot_give_are_left_out():
+    rng = np.random.default_rng(0)
+    several = MultiLabel().evaluate(rng.random((4, 2)), np.zeros((4, 2), np.float32), ["a", "b"])
+    assert "mean_average_precision" not in several and several["exact"] >= 0
+    one = Regression().evaluate(np.ones((1, 1)), np.zeros((1, 1), np.float32), [])
+    assert one == {"mean_absolute_error": 1.0, "root_mean_squared_error": 1.0}
+
+
+def test_a_sample_may_have_no_label_of_several(flat):
+    ws, add = flat
+    x, y = digits()
+    words = np.where(y == 1, "|", several(y))
+    head = ws.heads.train("h", add(x, words), task=hs.MultiLabel())
+    assert head.metrics["exact"] > 0.5
+    assert (head.held_out().targets.sum(axis=1) == 0).any()
