@@ -18,11 +18,14 @@ from headstart.errors import HeadError
 from headstart.heads.adam import Adam
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kinds import Fitted, Part
-from headstart.heads.losses import LOSSES, loss_of
+from headstart.heads.losses import LEAST, LOSSES, loss_of
 from headstart.heads.standardising import Standardisation, one_thread_a_core
+from headstart.heads.temperature import temperature_of
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
+SHARPEST = 0.5
+"""Temperature: logits are at most doubled."""
 SHARED_FROM = 128
 """Samples: a batch of so many is worth sharing between two cores. It is halved on every machine, so
 that the numbers do not depend on it."""
@@ -31,6 +34,8 @@ that the numbers do not depend on it."""
 @dataclass(frozen=True)
 class MLP:
     """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
+
+    Class probabilities are calibrated on the validation split by a temperature.
 
     Attributes:
         hidden: width of each hidden layer.
@@ -116,7 +121,15 @@ class MLP:
         network.restore(best)
         rounded = {name: [round(v, 5) for v in values] for name, values in history.items()}
         details = {"epochs": len(history["loss"]), "history": rounded}
-        return Fitted(network.stack().layers, details)
+        stack = network.stack()
+        if activation != "softmax" or not len(validation):
+            return Fitted(stack.layers, details)
+        logits = np.log(np.maximum(outputs_of(stack, validation), LEAST))
+        # A small split of which all is right would have it as sure as can be.
+        details["temperature"] = max(temperature_of(logits, validation), SHARPEST)
+        *inner, last = stack.layers
+        share = np.float32(1 / details["temperature"])
+        return Fitted((*inner, Layer(last.kernel * share, last.bias * share, "softmax")), details)
 
 
 class _Network:

@@ -16,15 +16,15 @@ from headstart.heads.kinds import Fitted, Part
 from headstart.heads.linear import log_loss
 from headstart.heads.losses import loss_of
 from headstart.heads.standardising import Standardisation, one_thread_a_core
+from headstart.heads.temperature import temperature_of
 
 
 class _OneLayer:
     """Fits scores on standardised features for some candidates; the one with the least log loss on
     the validation split wins, the first without one.
 
-    Scores are no probabilities; they are divided by the temperature that gives the least log loss
-    on the validation split (on the train split without one), as in Guo et al., On calibration of
-    modern neural networks, https://arxiv.org/abs/1706.04599.
+    Scores are no probabilities; they are divided by a temperature found on the validation split (on
+    the train split without one).
     """
 
     @property
@@ -52,7 +52,7 @@ class _OneLayer:
         found = []
         for candidate in candidates:
             kernel, bias = scale.fold(*self.scores(z, train, classes, candidate, seed))
-            temperature = _temperature(judge.features[:] @ kernel + bias, judge)
+            temperature = temperature_of(judge.features[:] @ kernel + bias, judge)
             kernel, bias = kernel / np.float32(temperature), bias / np.float32(temperature)
             loss = log_loss([judge], kernel, bias)
             found.append((loss, candidate, temperature, Layer(kernel, bias, "softmax")))
@@ -174,24 +174,6 @@ def _of_every_class(model: Any) -> tuple[np.ndarray, np.ndarray]:
     if kernel.shape[1] == 1:
         return np.hstack([-kernel, kernel]), np.hstack([-bias, bias])
     return kernel, bias
-
-
-def _temperature(logits: np.ndarray, part: Part) -> float:
-    """The number by which logits are to be divided for the least log loss."""
-    from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
-
-    wide = logits.astype(np.float64)
-    own = wide[np.arange(len(part)), part.targets]
-
-    def loss(position: float) -> float:
-        sharp = np.exp(-position)
-        losses = logsumexp(wide * sharp, axis=1) - own * sharp
-        return float(np.average(losses, weights=part.weights))
-
-    unit = float(np.log(max(np.abs(wide).max(), 1e-12)))
-    found = minimize_scalar(loss, bounds=(unit - 12, unit + 5), method="bounded")
-    return float(np.exp(found.x))
 
 
 def _check(name: str, values: tuple[float, ...]) -> None:

@@ -7,7 +7,9 @@ import headstart as hs
 from conftest import keras
 from headstart.heads import mlp
 from headstart.heads.adam import Adam
+from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.kinds import Part
+from headstart.heads.losses import loss_of
 from headstart.heads.mlp import _Network
 from headstart.heads.standardising import Standardisation, one_thread_a_core
 
@@ -115,3 +117,26 @@ def test_the_best_epoch_is_kept_and_training_stops():
     losses = fitted.details["history"]["val_loss"]
     assert len(losses) < 200
     assert int(np.argmin(losses)) == len(losses) - 4
+
+
+def test_probabilities_are_calibrated_on_the_validation_split():
+    """Smoothed labels make a head far too unsure; the temperature takes that back."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 600)
+    x = (rng.normal(size=(600, 12)) + 0.7 * rng.normal(size=(3, 12))[y]).astype(np.float32)
+    parts = [Part(x[start : start + 200], y[start : start + 200]) for start in (0, 200, 400)]
+    kind = hs.MLP(hidden=(16,), epochs=40, learning_rate=0.01, label_smoothing=0.5)
+    fitted = kind.fit(*parts[:2], 3, 0)
+    temperature = fitted.details["temperature"]
+    assert temperature < 0.8
+    stack = DenseStack(fitted.layers, (0, 1, 2))
+    *inner, last = fitted.layers
+    hot = Layer(last.kernel * temperature, last.bias * temperature, "softmax")
+    before = DenseStack((*inner, hot), (0, 1, 2))
+    losses = [loss_of("softmax", one.predict_proba(parts[2].features), parts[2].targets)
+              for one in (before, stack)]  # fmt: skip
+    assert losses[1] < losses[0] - 0.02
+    for part in parts:
+        guesses = [one.predict_proba(part.features).argmax(axis=1) for one in (before, stack)]
+        np.testing.assert_array_equal(*guesses)
+    assert "temperature" not in kind.fit(parts[0], Part(x[:0], y[:0]), 3, 0).details
