@@ -59,6 +59,7 @@ def cross(
     *,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
+    watch: Callable[[Crossed], None] = lambda _: None,
     jobs: int | None = None,
 ) -> list[Crossed]:
     """Try heads of each kind on each fold; there is no validation part.
@@ -73,33 +74,36 @@ def cross(
         folds: which rows to train on, and which to try.
         seed: of everything that chance decides.
         progress: called with the number of heads that were just fitted.
+        watch: called with what came of a setting when its last fold is done.
         jobs: processes; as many as there are cores without it, and none but this one for 1.
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
     """
     classes = int(targets.max()) + 1
-    plain = [kind for kind in kinds if not isinstance(kind, Linear)]
+    plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
     units: list[tuple[Any, Fold]] = [(strengths, fold) for fold in folds if strengths]
     units += [(kind, fold) for kind in plain for fold in folds]
-    sums: dict[Any, np.ndarray] = {
-        key: np.zeros((len(targets), classes)) for key in (*strengths, *plain)
-    }
+    settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
+    settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
+    sums = {key: np.zeros((len(targets), classes)) for key in settings}
+    left = dict.fromkeys(settings, len(folds))
+    done: dict[Any, Crossed] = {}
     for (what, fold), found in _run(units, features, targets, classes, seed, jobs):
         for key, probabilities in zip(what if what is strengths else [what], found, strict=True):
             sums[key][fold.test] += probabilities
+            left[key] -= 1
+            if not left[key]:
+                shares = sums[key] / sums[key].sum(axis=1, keepdims=True)
+                done[key] = Crossed(settings[key], shares, targets)
+                watch(done[key])
         progress(len(found))
-    results = []
-    for kind in kinds:
-        if isinstance(kind, Linear):
-            results += [
-                _crossed({"kind": "linear", "strength": s}, sums[s], targets)
-                for s in sorted(set(kind.strengths))
-            ]
-        else:
-            results.append(_crossed({"kind": kind.kind, **kind.describe()}, sums[kind], targets))
-    return results
+    return [
+        done[key]
+        for kind in kinds
+        for key in (sorted(set(kind.strengths)) if isinstance(kind, Linear) else [kind])
+    ]
 
 
 def _run(
@@ -141,7 +145,3 @@ def _try(
     layers = what.fit(train, Part(features[:0], targets[:0]), classes, seed).layers
     stack = DenseStack(layers, tuple(range(classes)))
     return number, [outputs_of(stack, Part(tried, np.empty(len(tried))))]
-
-
-def _crossed(settings: dict[str, Any], sums: np.ndarray, targets: np.ndarray) -> Crossed:
-    return Crossed(settings, sums / sums.sum(axis=1, keepdims=True), targets)

@@ -14,6 +14,7 @@ from headstart.extractors.cuts import resolve
 from headstart.extractors.runtime import versions
 from headstart.extractors.trunk import build_trunk
 from headstart.heads.labelled import numbers_of
+from headstart.heads.nearest import Neighbours
 from headstart.registry.entities import Run
 from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView
@@ -67,6 +68,11 @@ def finetune(
     task = task_of(record.settings)
     if type(task) is not Classification:
         raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")
+    if record.kind == Neighbours.kind:
+        raise HeadError(
+            f"head {record.name!r} is of kind {record.kind}, which steps cannot improve",
+            hint="Fine-tune a linear head or an mlp.",
+        )
     graph = workspace.load_graph(backbone)
     top = build_top(graph, below.point, cut, head.stack)
     view = workspace.features(f"{backbone.reference}@{below.name}", record.dataset, cut.precision)

@@ -15,7 +15,7 @@ from headstart.heads.mlp import MLP
 from headstart.heads.nearest import Neighbours
 from headstart.heads.one_layer import SVM, Prototype, Ridge
 from headstart.progress import Progress, silent
-from headstart.sweeping import Sweep, keep
+from headstart.sweeping import Sweep, Watch, keep, unwatched
 
 if TYPE_CHECKING:
     from headstart.workspace import Workspace
@@ -62,6 +62,7 @@ def search(
     precision: str = "float32",
     trying: Trying | None = None,
     progress: Progress = silent,
+    watch: Watch = unwatched,
     jobs: int | None = None,
 ) -> Sweep:
     """See `Workspace.search`."""
@@ -89,6 +90,7 @@ def search(
         targets = one.labelled.targets
         (crossed,) = cross([kind], one.features, targets, one.folds, seed=trying.seed, jobs=jobs)
         found.append((name, crossed))
+        watch(name, crossed)
         progress(len(found), trials)
         return crossed.log_loss
 

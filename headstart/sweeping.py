@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headstart.candidates import Trying, choose, load
@@ -19,6 +20,14 @@ from headstart.registry.entities import SweepRecord, TrialRecord
 
 if TYPE_CHECKING:
     from headstart.workspace import Workspace
+
+
+Watch = Callable[[str, Crossed], None]
+"""Called with `BACKBONE@CUT` and what came of a setting there."""
+
+
+def unwatched(_name: str, _crossed: Crossed) -> None:
+    """Of callers who wait for the end."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,7 @@ def sweep(
     precision: str = "float32",
     trying: Trying | None = None,
     progress: Progress = silent,
+    watch: Watch = unwatched,
     jobs: int | None = None,
 ) -> Sweep:
     """See `Workspace.sweep`."""
@@ -118,6 +128,7 @@ def sweep(
 
     found: list[tuple[str, Crossed]] = []
     for one in load(workspace, dataset, chosen, precision, trying):
+        name = f"{one.backbone.label}@{one.cut.name}"
         crossed = cross(
             kinds,
             one.features,
@@ -125,9 +136,10 @@ def sweep(
             one.folds,
             seed=trying.seed,
             progress=advance,
+            watch=partial(watch, name),
             jobs=jobs,
         )
-        found += [(f"{one.backbone.label}@{one.cut.name}", result) for result in crossed]
+        found += [(name, result) for result in crossed]
     return keep(workspace, dataset, found, fitted, started, trying)
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from headstart.candidates import Trying
     from headstart.heads.kinds import HeadKind
     from headstart.heads.ranking import Rank
-    from headstart.sweeping import Sweep
+    from headstart.sweeping import Sweep, Watch
 
 
 def init(root: str | Path | None = None, database_url: str | None = None) -> Workspace:
@@ -203,6 +203,7 @@ class Workspace:
         precision: str = "float32",
         trying: Trying | None = None,
         progress: Progress = silent,
+        watch: Watch | None = None,
         jobs: int | None = None,
     ) -> Sweep:
         """Try many heads on folds of cached features; the result is kept in SQL: `ws.sweeps`.
@@ -214,13 +215,14 @@ class Workspace:
             precision: in what the features were computed.
             trying: on which folds.
             progress: called with (heads fitted, heads in all).
+            watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
             jobs: processes; as many as there are cores without it.
 
         Raises:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it.
         """
-        from headstart.sweeping import sweep
+        from headstart.sweeping import sweep, unwatched
 
         return sweep(
             self,
@@ -230,6 +232,7 @@ class Workspace:
             precision=precision,
             trying=trying,
             progress=progress,
+            watch=watch or unwatched,
             jobs=jobs,
         )
 
@@ -243,6 +246,7 @@ class Workspace:
         precision: str = "float32",
         trying: Trying | None = None,
         progress: Progress = silent,
+        watch: Watch | None = None,
         jobs: int | None = None,
     ) -> Sweep:
         """As `sweep`, but each setting is chosen by Optuna from what those before gave.
@@ -255,6 +259,7 @@ class Workspace:
             precision: in what the features were computed.
             trying: on which folds.
             progress: called with (settings tried, settings in all).
+            watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
             jobs: processes; as many as there are cores without it.
 
         Raises:
@@ -262,6 +267,7 @@ class Workspace:
             HeadError: the labels do not allow it, or Optuna (extra `search`) is not installed.
         """
         from headstart.searching import search
+        from headstart.sweeping import unwatched
 
         return search(
             self,
@@ -272,6 +278,7 @@ class Workspace:
             precision=precision,
             trying=trying,
             progress=progress,
+            watch=watch or unwatched,
             jobs=jobs,
         )
 

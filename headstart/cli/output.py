@@ -193,10 +193,12 @@ def size_text(size: float) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(
+    what: str, unit: str, above: Callable[[], Any] | None = None
+) -> Iterator[Callable[[int, int], None]]:
     """Progress on standard error with rate and time left; gives a function of (done, total).
 
-    A bar on a terminal; elsewhere a line from time to time.
+    A bar on a terminal, with what `above` gives above it; elsewhere a line from time to time.
     """
     if not sys.stderr.isatty():
         yield _lines(what, unit)
@@ -216,6 +218,12 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         def render(self, task: Task) -> Text:
             return Text("" if task.speed is None else f"{task.speed:,.1f} {unit}/s")
 
+    class Watched(Progress):
+        def get_renderables(self) -> Iterator[Any]:
+            if above is not None:
+                yield above()
+            yield from super().get_renderables()
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -223,7 +231,7 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    with Watched(*columns, console=console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=None, visible=False)
 
         def update(done: int, total: int) -> None:

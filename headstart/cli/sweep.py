@@ -23,6 +23,8 @@ from headstart.cli.output import (
 )
 
 SHOWN = 20
+WATCHED = 5
+"""The best so far, on a terminal."""
 COLUMNS = ("", "features", "head", ">accuracy", ">95 %", ">log loss")
 KINDS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 
@@ -97,24 +99,27 @@ def _sweep(
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
     trying = Trying(folds=folds, repeats=repeats, limit=limit, seed=seed, shots=shots)
-    how: dict[str, Any] = {"precision": precision, "trying": trying}
+    found: list[tuple[str, Any]] = []
+
+    def watch(name: str, crossed: Any) -> None:
+        found.append((name, crossed))
+        found.sort(key=lambda pair: -pair[1].accuracy)
+        del found[WATCHED:]
+
+    def leaders() -> Any:
+        return table(None, COLUMNS[1:], [_cells(*pair) for pair in found]) if found else ""
+
+    how: dict[str, Any] = {"precision": precision, "trying": trying, "watch": watch}
     if search is not None:
-        with progress_bar("searching", "settings") as progress:
+        with progress_bar("searching", "settings", leaders) as progress:
             sweep = workspace.search(
                 dataset, backbones, named, trials=search, progress=progress, **how
             )
     else:
-        with progress_bar("fitting", "heads") as progress:
+        with progress_bar("fitting", "heads", leaders) as progress:
             sweep = workspace.sweep(dataset, backbones, made, progress=progress, **how)
     rows = [
-        (
-            "" if trial.is_worse else "*",
-            trial.features,
-            _words(trial.crossed.settings),
-            f"{trial.crossed.accuracy:.3f}",
-            "{:.3f}-{:.3f}".format(*trial.crossed.interval),
-            f"{trial.crossed.log_loss:.3f}",
-        )
+        ("" if trial.is_worse else "*", *_cells(trial.features, trial.crossed))
         for trial in sweep.trials[:SHOWN]
     ]
     level = sum(not trial.is_worse for trial in sweep.trials)
@@ -129,6 +134,17 @@ def _sweep(
         out.print(text(legend))
 
     return Result(sweep.to_json(), show)
+
+
+def _cells(name: str, crossed: Any) -> tuple[str, ...]:
+    low, high = crossed.interval
+    return (
+        name,
+        _words(crossed.settings),
+        f"{crossed.accuracy:.3f}",
+        f"{low:.3f}-{high:.3f}",
+        f"{crossed.log_loss:.3f}",
+    )
 
 
 def _sweeps(call: Call, id_: int | None) -> Result:

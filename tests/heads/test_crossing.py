@@ -156,6 +156,8 @@ def test_neighbours_are_a_head_that_is_kept_and_shipped(ready, tmp_path, run):
     assert head.reproduce()["agrees"]
     ran = run("head", "train", "two", "net", "pics", "--kind", "neighbours", "--neighbours", "2")
     assert ran.code == 0
+    with pytest.raises(HeadError, match="which steps cannot improve"):
+        head.finetune("relu")
     with pytest.raises(HeadError, match="neighbours is 0"):
         Neighbours(0)
 
@@ -171,3 +173,14 @@ def test_equally_near_samples_all_vote_and_weights_count():
     layers = Neighbours(1).fit(Part(x, y, weights), nothing, 3, 0).layers
     shares = DenseStack(layers, (0, 1, 2)).predict_proba(x[:1])
     np.testing.assert_allclose(shares, [[2 / 3, 1 / 3, 0]], atol=1e-6)
+
+
+def test_settings_are_told_when_their_last_fold_is_done_and_computed_once():
+    x, y = data()
+    folds = split_into_folds(y, 3, classes=CLASSES)
+    seen, fitted = [], []
+    kinds = [hs.Linear((0.1, 1.0)), hs.Prototype(), hs.Prototype()]
+    found = cross(kinds, x, y, folds, watch=seen.append, progress=fitted.append, jobs=1)
+    assert sum(fitted) == 3 * 3  # the one that is named twice is fitted once
+    assert len(found) == 4 and found[2] is found[3]
+    assert [one.settings for one in seen] == [one.settings for one in found[:3]]
