@@ -17,8 +17,6 @@ from headstart.extractors.runtime import keras
 from headstart.storage.manifest import Label
 
 FORMAT = "headstart.dense-stack/1"
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
-"""By the name that they have in Keras."""
 ROWS_AT_ONCE = 4096
 
 
@@ -168,9 +166,10 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return expit(logits)
 
 
-ACTIVATIONS |= {
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "relu": lambda x: np.maximum(x, 0),
     "softmax": softmax,
     "sigmoid": sigmoid,
     "linear": lambda x: x,
 }
+"""By the name that they have in Keras."""

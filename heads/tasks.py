@@ -14,7 +14,7 @@ from headstart.heads.dense_stack import Layer
 from headstart.heads.kinds import Fitted, HeadKind, Part
 from headstart.heads.labelled import check_labels, numbers_of
 from headstart.heads.linear import Linear
-from headstart.heads.losses import LEAST
+from headstart.heads.losses import LEAST, loss_of
 from headstart.heads.mlp import MLP
 from headstart.heads.one_layer import Ridge
 from headstart.heads.ordinal import fit_ordinal
@@ -235,8 +235,6 @@ class MultiLabel:
         """`exact` (share of samples with all labels right), micro and macro F1, mean average
         precision over the labels that occur, and the log loss, the mean over the labels."""
         from sklearn.metrics import average_precision_score, f1_score
-
-        from headstart.heads.losses import loss_of
 
         guesses = outputs >= SAID_FROM
         f1: Any = f1_score  # its annotation has words for `zero_division` alone

@@ -79,7 +79,7 @@ class Audit:
     Attributes:
         samples: how many were looked at.
         suspects: labels that are probably wrong; None if the dataset has no labels.
-        twins: near duplicates.
+        twins: near duplicates, those across the border of the test split first.
     """
 
     samples: int
@@ -122,6 +122,7 @@ def audit(
         for pair in find_near_duplicates(features)
         if samples[pair.first].digest != samples[pair.second].digest
     ]
+    twins.sort(key=lambda pair: not pair.is_leak)
     if all(sample.label is None for sample in samples):
         return Audit(len(rows), None, twins)
     return Audit(len(rows), _suspects(features, samples, trying, progress), twins)

@@ -67,7 +67,7 @@ class _Batch:
 class Predictions:
     """The predictions of many samples, in order, computed while they are iterated.
 
-    Samples are read and decoded on all cores while the backbone computes those before.
+    Samples are decoded on all cores while the backbone computes those before.
 
     Attributes:
         classes: the label of each probability.

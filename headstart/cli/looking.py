@@ -100,8 +100,9 @@ def _plot_features(
     features, labels = view[rows], [view.labels[row] for row in rows]
     wrong = None
     if head is not None:
-        workspace.heads.get(head).need_classes()
-        guesses = workspace.heads.get(head).stack.predict(features)
+        judge = workspace.heads.get(head)
+        judge.need_classes()
+        guesses = judge.stack.predict(features)
         wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
     title = f"{dataset} as {backbone} sees it" + ("" if head is None else f"; x: {head} is wrong")
     save(draw_map(features, labels, title, method=method, seed=seed, wrong=wrong), file)
@@ -135,7 +136,7 @@ def _audit(
         (one.sample.id, one.sample.split, one.sample.label, one.guess, f"{one.margin:.3f}")
         for one in suspects[:SHOWN]
     ]
-    pairs = sorted(found.twins, key=lambda pair: not pair.is_leak)
+    pairs = found.twins
     near = [
         (
             pair.first.id,

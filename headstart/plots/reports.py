@@ -208,7 +208,7 @@ def _suspects(audit: Audit | None, look: Callable[[Sample, str], Shown]) -> list
 def _twins(
     audit: Audit | None, look: Callable[[Sample, str], Shown]
 ) -> list[tuple[Shown, Shown, str]]:
-    found = [] if audit is None else sorted(audit.twins, key=lambda pair: not pair.is_leak)
+    found = [] if audit is None else audit.twins
     return [
         (
             look(pair.first, f"{pair.first.label}, {pair.first.split}"),
