@@ -130,7 +130,12 @@ class Tasks:
         self._waiting: deque[Future[Task]] = deque()
 
     def __iter__(self) -> Iterator[Task]:
-        for _ in range(cores() + AHEAD):
+        # The first task runs alone: what native libraries make at their first call (static tables,
+        # plug-ins) they often make while they take the interpreter's lock, and two threads that
+        # are there at once can wait for each other for ever.
+        self._submit()
+        wait(self._waiting)
+        for _ in range(cores() + AHEAD - 1):
             self._submit()
         while self._waiting:
             task = self._waiting[0].result()
