@@ -9,7 +9,8 @@ HeadstartError
 │   ├── NotFound (LookupError)
 │   ├── AlreadyExists (ValueError)
 │   ├── StillInUse (ValueError)
-│   └── LeaseLost
+│   ├── LeaseLost
+│   └── DatabaseGone (ConnectionError)
 ├── BackboneError
 │   ├── ModelFileError (ValueError)
 │   │   ├── WeightsOnly
@@ -90,6 +91,10 @@ class StillInUse(RegistryError, ValueError):
 
 class LeaseLost(RegistryError):
     """Others took over what this process had claimed, as it was not heard of for too long."""
+
+
+class DatabaseGone(RegistryError, ConnectionError):
+    """The registry's database answered before, and does so no longer."""
 
 
 class BackboneError(HeadstartError):
