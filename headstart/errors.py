@@ -25,7 +25,8 @@ HeadstartError
 ├── FeatureError
 │   ├── FeaturesMissing (LookupError)
 │   ├── NonFiniteFeatures (ValueError)
-│   └── ShardDamaged (ValueError)
+│   ├── ShardDamaged (ValueError)
+│   └── Stalled (TimeoutError)
 ├── StorageError (OSError)
 ├── ArtifactDamaged (ValueError)
 └── HeadError (ValueError)
@@ -155,6 +156,10 @@ class NonFiniteFeatures(FeatureError, ValueError):
 
 class ShardDamaged(FeatureError, ValueError):
     """A shard's file is missing, or is not what was committed."""
+
+
+class Stalled(FeatureError, TimeoutError):
+    """A step of an extraction takes for ever; the message names the samples it is about."""
 
 
 class StorageError(HeadstartError, OSError):

@@ -19,12 +19,13 @@ from headstart.extractors.augmenting import in_view, samples_in_view
 from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
-from headstart.extractors.engines.choosing import Chooser, Chosen
+from headstart.extractors.engines.choosing import PROBE_SAMPLES, Chooser, Chosen
 from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.extraction import keys_of
 from headstart.extractors.loading import SUFFIXES
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.settings import Settings, check_precision
+from headstart.extractors.watchdog import Watchdog
 from headstart.extractors.working import probe
 from headstart.progress import Progress, silent
 from headstart.registry import schema
@@ -134,8 +135,14 @@ class Workspace:
         manifest = self.datasets.manifest(record)
         read = sources.SampleReader(manifest, record.options).read
         pipeline = self.pipeline(entity)
+        watchdog = Watchdog(Settings().stall_seconds)
         return self.chooser(entity).choose(
-            engine, precision, cuts, lambda: probe(pipeline, read, manifest.samples), sys.maxsize
+            engine,
+            precision,
+            cuts,
+            lambda: probe(pipeline, read, manifest.samples, watchdog),
+            sys.maxsize,
+            guard=watchdog.guard(manifest.samples[:PROBE_SAMPLES]),
         )
 
     def features(

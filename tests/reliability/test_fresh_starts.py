@@ -16,6 +16,7 @@ import pytest
 import headstart as hs
 from conftest import clean_environment, draw, network
 from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.watchdog import Watchdog
 from headstart.extractors.working import Worker
 from headstart.storage.manifest import Sample
 
@@ -138,7 +139,7 @@ def test_the_first_task_runs_alone_and_then_all_workers_do(monkeypatch):
 
     pipeline = Preprocessing.from_json({"steps": [{"step": "array", "shape": [3]}]})
     samples = [Sample(str(n), f"{n:064}", None, "", n) for n in range(24)]
-    worker = Worker(pipeline, engine, hs.Settings(batch_size=2), is_sequence=False)
+    worker = Worker(pipeline, engine, hs.Settings(batch_size=2), False, Watchdog(60))
     tasks = worker.run(samples, read)
     assert [s.id for task in tasks for s in task.samples] == [s.id for s in samples]
     assert tasks.stop() == []
