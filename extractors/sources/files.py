@@ -18,15 +18,17 @@ from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
 from headstart.extractors.sources.custom_objects import CustomObjects
 from headstart.extractors.sources.freezing import check_frozen, freeze_model
 from headstart.extractors.sources.inspection import (
-    APPLICATIONS,
+    COMPILED,
     check_file,
     check_weights,
     walk,
 )
 from headstart.extractors.sources.keras2 import is_keras2, load_keras2
+from headstart.extractors.sources.names import APPLICATIONS
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.sources.saved_model import freeze_saved_model, is_saved_model
 from headstart.extractors.tensorflow_graph import read_frozen
+from headstart.storage.files import check_regular
 
 NO_CUSTOM_OBJECTS = CustomObjects()
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -53,6 +55,8 @@ def open_file(
         WeightsOnly: it holds weights without an architecture.
         UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
+    if path.exists() and not path.is_dir():
+        check_regular(path)
     if path.suffix == ".pb" and path.is_file():
         check_frozen(path)
         return _open_frozen(path)
@@ -106,14 +110,20 @@ def _model_from_json(path: Path, *, trust: bool) -> Any:
     if not trust:
         check_file(path)
     try:
+        text = path.read_text(encoding="utf-8")
+        config = json.loads(text, object_hook=_uncompiled)
         return keras().models.model_from_json(
-            path.read_text(encoding="utf-8"), custom_objects=_application_layers()
+            json.dumps(config), custom_objects=_application_layers()
         )
     except Exception as error:  # Keras raises whatever its layers raise
         raise ModelFileError(
             f"Keras cannot build the architecture of {path} ({first_line(error)})",
             hint="Write it with model.to_json() from Keras 3, or give a saved model.",
         ) from error
+
+
+def _uncompiled(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != COMPILED}
 
 
 def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
@@ -202,6 +212,7 @@ def load_model(
             f"the folder {path} holds no saved_model.pb",
             hint="Give a SavedModel folder, or save the model as one file, NAME.keras.",
         )
+    check_regular(path)
     if format_of(path) == "keras":
         _check_zip(path)
     else:
