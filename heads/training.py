@@ -10,6 +10,7 @@ from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.rows import rows_of
+from headstart.heads.scores import scores_of
 from headstart.heads.tasks import Classification, Task
 from headstart.storage.manifest import SPLITS, Label
 from headstart.storage.views import FeatureView
@@ -58,7 +59,7 @@ def train(
     fitted = task.fit(chosen, parts["train"], parts["validation"], outputs, seed)
     stack = stack_of(fitted.layers, classes)
     test = parts["test"]
-    metrics = task.evaluate(outputs_of(stack, test), test.targets, classes)
+    metrics = scores_of(task, outputs_of(stack, test), test.targets, classes)
     metrics |= {f"n_{split}": len(view.split(split)) for split in SPLITS}
     settings = {**chosen.describe(), **fitted.details, **task.describe(), "views": len(more)}
     return Trained(stack, chosen.kind, metrics, settings)
