@@ -29,6 +29,7 @@ HeadstartError
 │   └── Stalled (TimeoutError)
 ├── StorageError (OSError)
 ├── ArtifactDamaged (ValueError)
+├── UnsafeName (ValueError)
 └── HeadError (ValueError)
     └── ParityError
 
@@ -168,6 +169,10 @@ class StorageError(HeadstartError, OSError):
 
 class ArtifactDamaged(HeadstartError, ValueError):
     """A stored artifact is missing, or is not what was registered."""
+
+
+class UnsafeName(HeadstartError, ValueError):
+    """A name from outside cannot be made a path; nothing was read or written by it."""
 
 
 class HeadError(HeadstartError, ValueError):

@@ -365,6 +365,17 @@ class Workspace:
         """The rows of all feature sets."""
         return FeatureCache(self.feature_sets, self.config.features, self.config.locks)
 
+    def needed_artifacts(self) -> set[str]:
+        """sha256 of the stored files that a backbone, its preprocessing or a head names."""
+        from headstart.extractors.bundles import parts_of
+
+        backbones = self.backbones.list()
+        needed = {backbone.artifact_digest for backbone in backbones}
+        needed |= {head.record.artifact_digest for head in self.heads.list()}
+        return needed.union(
+            *(parts_of(Preprocessing.from_json(one.preprocessing)) for one in backbones)
+        )
+
     def resolve(self, reference: str, precision: str = "float32") -> tuple[Backbone, list[Cut]]:
         """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out."""
         check_precision(precision)

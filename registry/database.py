@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -113,6 +114,7 @@ class Database:
         self.engine = connect(config)
         self._has_answered = False
         self._outage = Outage()
+        self._own = threading.local()  # this thread's connection, inside `together`
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -140,14 +142,30 @@ class Database:
                 raise
 
     def outlast(self, attempt: Callable[[], T]) -> T:
-        """See `Outage.outlast`."""
-        return self._outage.outlast(attempt)
+        """See `Outage.outlast`; inside `together` only the whole can be tried again."""
+        return attempt() if self._joined() is not None else self._outage.outlast(attempt)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that this thread reads and writes inside is one transaction: all of it or nothing."""
+        with self.writing() as connection:
+            self._own.connection = connection
+            try:
+                yield
+            finally:
+                self._own.connection = None
+
+    def _joined(self) -> Connection | None:
+        return getattr(self._own, "connection", None)
 
     def close(self) -> None:
         self.engine.dispose()
 
     @contextmanager
     def _transaction(self, writing: bool) -> Iterator[Connection]:
+        if (own := self._joined()) is not None:
+            yield own
+            return
         with _translated(), self._connect() as plain:
             connection = plain.execution_options(writing=writing)
             with connection.begin():

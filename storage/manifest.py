@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
+from headstart.paths import inside
 from headstart.storage.files import written_aside
 from headstart.storage.keys import canonical_json
 
@@ -84,7 +85,7 @@ class Manifest:
         for line in _lines(self):
             content.update(line)
         name = f"{content.hexdigest()}.jsonl"
-        with written_aside(folder / name) as file:
+        with written_aside(inside(folder, name)) as file:
             file.writelines(_lines(self))
         return name
 
