@@ -134,9 +134,7 @@ def _precision(outputs: np.ndarray, targets: np.ndarray, times: np.ndarray) -> n
         return (gained * hits / np.maximum(said, 1)).sum(axis=1) / hits[:, -1]
 
 
-def _draws(
-    samples: int, draws: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
+def _draws(samples: int, draws: int, seed: int) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
     """How many times each sample was drawn, some draws at a time."""
     rng = np.random.default_rng(seed)
     step = max(1, AT_ONCE // samples)

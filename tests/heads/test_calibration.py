@@ -5,11 +5,8 @@ import pytest
 
 import headstart as hs
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.judge import Judge, Verdict
 from headstart.heads.kinds import Part
 from headstart.heads.losses import loss_of
-from headstart.heads.out_of_fold import groups_of, inner_folds
-from headstart.heads.temperature import calibrate, penalty_of
 
 SMALL = [(2, 2), (2, 5), (20, 2), (20, 5), (300, 2), (300, 5)]
 """Width and classes."""

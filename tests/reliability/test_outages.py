@@ -1,19 +1,14 @@
 """A PostgreSQL server that dies as by a power cut and comes back: extractions go on."""
 
-import logging
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from postgres import Server, Wire, wait_until
+from postgres import Server, Wire
 from sqlalchemy import text
 
 import headstart as hs
-from conftest import clean_environment, direct, draw, rows_in
-from headstart.errors import DatabaseGone
+from conftest import direct, rows_in
 from headstart.extractors.collecting import Choice
-from headstart.registry import outages
 from headstart.registry.leases import Lease
 
 SETTINGS = hs.Settings(batch_size=6, commit_seconds=0)
