@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from headstart.catalogue import Backbones, Datasets, Heads, Origin
 from headstart.config import Config, create_config, default_root, load_config
@@ -21,6 +19,7 @@ from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.engines.choosing import PROBE_SAMPLES, Chooser, Chosen
 from headstart.extractors.engines.compiled import CompiledStore
+from headstart.extractors.engines.parity import tolerance
 from headstart.extractors.extraction import keys_of
 from headstart.extractors.loading import SUFFIXES
 from headstart.extractors.preprocessing import Preprocessing
@@ -340,8 +339,12 @@ class Workspace:
             progress: called with (rows hashed, rows in all).
 
         Returns:
-            `rows`, `max_abs_diff` between cached and computed, `corrupt` shards quarantined.
+            `rows`, `max_abs_diff` and `max_relative_error` between cached and computed, the
+            `tolerance` of the latter by engine, precision and storage, whether all rows are `ok`,
+            and the number of `corrupt` shards quarantined.
         """
+        from headstart.extractors.verification import compare_rows
+
         if rows < 1:
             raise FeatureError(f"rows is {rows}", hint="Give 1 or more.")
         entity, cuts = self.resolve(backbone, precision)
@@ -352,14 +355,22 @@ class Workspace:
         if full:
             cache.check_all(key, progress)
         view, chosen, stored = cache.read_some(key, manifest.samples, rows, seed)
-        report = {"rows": 0, "max_abs_diff": None, "corrupt": cache.quarantined, "feature_key": key}
+        report = {"corrupt": cache.quarantined, "feature_key": key}
+        nothing = {"max_abs_diff": None, "max_relative_error": None, "tolerance": None}
         if view is None:
-            return report
+            return {"rows": 0, **nothing, "ok": True, **report}
         read = sources.SampleReader(manifest, record.options).read
         inputs = self.prepare(entity, [view.samples[row] for row in chosen], read)
         (computed,) = self.open_engine(entity, cuts[:1]).run(inputs)
-        difference = float(np.abs(computed - stored).max())
-        return {**report, "rows": len(chosen), "max_abs_diff": difference}
+        check = compare_rows(stored, computed, self._tolerance(key, precision))
+        return {**asdict(check), "ok": check.ok, **report}
+
+    def _tolerance(self, key: str, precision: str) -> float:
+        """Of the rows of a feature set, whoever computed them."""
+        found = self.feature_sets.find_set(key)
+        assert found is not None  # its rows were read
+        engines = {shard.engine for shard in self.feature_sets.find_shards(found.id)}
+        return tolerance(engines, precision, found.storage)
 
     def cache(self) -> FeatureCache:
         """The rows of all feature sets."""
