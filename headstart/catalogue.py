@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from headstart.extractors.cuts import Cut
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.registering import read_backbone
 from headstart.extractors.runtime import versions
+from headstart.extractors.sources.first_load import unheard
 from headstart.head import SUFFIX, Head
 from headstart.heads.kinds import HeadKind
 from headstart.heads.tasks import Task
@@ -67,6 +69,8 @@ class Backbones:
         trust: bool = False,
         custom_objects: str | Path | None = None,
         architecture: str | Path | None = None,
+        max_model_bytes: int | None = None,
+        say: Callable[[str], None] = unheard,
     ) -> Backbone:
         """Register a backbone; the same name with another model is its next version.
 
@@ -82,6 +86,9 @@ class Backbones:
             trust: load the file even if it brings code; recorded with user, time and sha256.
             custom_objects: a Python file with the model's own layers and functions; it is run.
             architecture: for a file of weights alone, a saved model or JSON with its architecture.
+            max_model_bytes: what a model that is not trusted may take in memory, if not some
+                times what its file stores.
+            say: told what its first load, in a process of its own, cost, if that is noticeable.
         """
         check_name(name, "backbone")
         with self._workspace.cache().hold(HELD_AS):
@@ -96,6 +103,8 @@ class Backbones:
                 trust=trust,
                 custom_objects=custom_objects,
                 architecture=architecture,
+                max_bytes=max_model_bytes,
+                say=say,
             )
             return self.register(backbone)
 

@@ -30,6 +30,10 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def beside(self, name: str) -> Path:
+        """A folder of the same workspace, for what is known about the files."""
+        return self._root.parent / name
+
     def put(self, source: Path, suffix: str) -> Artifact:
         """Copy a file into the store; a file already there is not written again."""
         digest = sha256_of_file(source)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from headstart.errors import PreprocessingError, first_line
 from headstart.extractors.runtime import keras, keras_hub
+from headstart.extractors.sources.presets import unpack_preset
 from headstart.extractors.steps.kinds import StepKind, is_count, is_digest
 from headstart.extractors.steps.texts import to_text
 
@@ -31,7 +31,7 @@ def _open_preprocessor(
     hub = keras_hub()
     settings = {"sequence_length": sequence_length} if sequence_length else {}
     with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
-        zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
+        unpack_preset(io.BytesIO(content), Path(folder))
         try:
             preprocessor = _class_of(Path(folder), hub).from_preset(folder, **settings)
         except (ValueError, OSError, KeyError) as error:
