@@ -65,6 +65,8 @@ def open_file(
         check_frozen(path)
         return _open_frozen(path)
     apart = None if trust or custom.objects else first
+    if apart is not None:
+        apart.prepare(path)
     if is_saved_model(path):
         if apart is None:
             return _open_frozen(freeze_saved_model(path, scratch, trust=trust))

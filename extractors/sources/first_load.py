@@ -92,6 +92,11 @@ class FirstLoad:
             self.say(f"{source} was loaded in a process of its own first ({seconds:.0f} s)")
         return {**answer, "folder": folder}
 
+    def prepare(self, path: Path) -> None:
+        """Let what loads models apart start, while the file is looked into."""
+        if path.is_dir() or (path.is_file() and not self._knows(sha256_of_file(path))):
+            server.warm()
+
     def passes(self, path: Path, scratch: Path) -> Path | None:
         """Have a model file loaded apart, if these bytes were not before.
 

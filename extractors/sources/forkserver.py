@@ -62,6 +62,12 @@ class ForkServer:
             hint="See whether there is memory left, and run it again.",
         )
 
+    def warm(self) -> None:
+        """Start the server, if it is not there, and don't wait for it."""
+        if HAS_FORK:
+            with self._lock:
+                self._started()
+
     def _started(self) -> subprocess.Popen[str]:
         if self._server is None or self._owner != os.getpid():
             environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -91,16 +97,8 @@ class ForkServer:
         server, self._server = self._server, None
         if server is None or self._owner != os.getpid():
             return
-        assert server.stdin is not None
-        assert server.stdout is not None
-        with suppress(OSError):
-            server.stdin.close()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        server.stdout.close()
+        server.kill()  # it holds nothing; its children end with it
+        server.communicate()
 
 
 def _run_alone(request: dict[str, Any]) -> dict[str, Any]:
