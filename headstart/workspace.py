@@ -26,6 +26,7 @@ from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.settings import Settings, check_precision
 from headstart.extractors.watchdog import Watchdog
 from headstart.extractors.working import probe
+from headstart.group_access import share
 from headstart.progress import Progress, silent
 from headstart.registry import schema
 from headstart.registry.database import Database
@@ -46,15 +47,33 @@ if TYPE_CHECKING:
     from headstart.sweeping import Sweep, Watch
 
 
-def init(root: str | Path | None = None, database_url: str | None = None) -> Workspace:
+def init(
+    root: str | Path | None = None,
+    database_url: str | None = None,
+    *,
+    database_url_file: str | Path | None = None,
+    from_environment: bool = False,
+    shared: bool = False,
+) -> Workspace:
     """Make a workspace, or bring an existing one to this code's schema, and open it.
 
     Args:
         root: its folder; `$HEADSTART_HOME` or the platform's folder for user data without it.
-        database_url: SQLAlchemy URL of a shared database; SQLite in the folder without it.
+        database_url: SQLAlchemy URL of a shared database; SQLite in the folder without it. It is
+            kept in `headstart.toml`, for its owner alone if it holds a password.
+        database_url_file: a file with that URL instead, read whenever the workspace is opened.
+        from_environment: take it from `$HEADSTART_DATABASE_URL` whenever it is opened.
+        shared: let the folder's group read and write.
     """
-    config = create_config(Path(root) if root is not None else default_root(), database_url)
+    config = create_config(
+        Path(root) if root is not None else default_root(),
+        database_url,
+        database_url_file=None if database_url_file is None else Path(database_url_file),
+        from_environment=from_environment,
+    )
     schema.upgrade(config)
+    if shared:
+        share(config)
     return Workspace(config)
 
 

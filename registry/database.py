@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
     Table,
@@ -27,6 +29,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import NullPool
 
 from headstart.config import Config
+from headstart.database_urls import without_passwords
 from headstart.errors import DatabaseGone, RegistryError, first_line
 from headstart.registry.outages import Outage
 
@@ -57,37 +60,57 @@ def connect(config: Config) -> Engine:
     Raises:
         RegistryError: the URL is not valid or its driver is not installed.
     """
+    url = url_of(config)
     try:
-        options = _options(config)
+        options = _options(config, url)
         # No pool: a connection costs little beside what is done with it, none is left open, and
         # none may be carried over a fork.
-        engine = create_engine(config.url, poolclass=NullPool, connect_args=options)
+        engine = create_engine(url, poolclass=NullPool, connect_args=options)
     except ModuleNotFoundError as error:
         raise RegistryError(
             f"the database driver {error.name!r} is not installed",
             hint="For PostgreSQL: pip install 'headstart[postgres]'.",
         ) from error
     except ArgumentError as error:
-        raise RegistryError(
-            f"not a database URL: {first_line(error)}",
-            hint="An example: postgresql+psycopg://user@host/headstart",
-        ) from error
+        raise _not_a_url(config) from error
     if config.sqlite_file is not None:
         event.listen(engine, "connect", _configure_sqlite)
-        if "immutable" not in config.url:
+        if "immutable" not in url.query:
             event.listen(engine, "connect", _log_ahead)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _options(config: Config) -> dict[str, Any]:
+def _options(config: Config, url: URL) -> dict[str, Any]:
     """What the driver is told."""
     if config.sqlite_file is not None:
         return {"timeout": BUSY_SECONDS}
-    url = make_url(config.url)
     if not url.drivername.endswith(("+psycopg", "+psycopg2", "postgresql")):
         return {}
     return {name: value for name, value in NOTICED.items() if name not in url.query}
+
+
+def url_of(config: Config) -> URL:
+    """The registry's URL, put together from its parts: a path may hold `#`, `?` and `%`.
+
+    Raises:
+        RegistryError: what the workspace has is not a URL.
+    """
+    address = config.sqlite_uri
+    if address is not None:
+        file, _, query = address.partition("?")
+        return URL.create("sqlite", database=file, query={**dict(parse_qsl(query)), "uri": "true"})
+    try:
+        return make_url(str(config.database_url))
+    except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
+        raise _not_a_url(config) from error
+
+
+def _not_a_url(config: Config) -> RegistryError:
+    return RegistryError(
+        f"not a database URL: {without_passwords(str(config.database_url))}",
+        hint="An example: postgresql+psycopg://user@host:5432/headstart",
+    )
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
