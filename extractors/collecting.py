@@ -9,7 +9,7 @@ time.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,7 @@ class Collector:
         repository: the feature sets and shards in SQL.
         cache: where the files and the locks are.
         backbones: all that are registered.
-        manifests: the folder of manifests, and which of them datasets need.
+        manifests: the folders of manifests and of their parts, and which of them datasets need.
         strays: finds files of the artifact store that nothing names.
     """
 
@@ -87,7 +87,7 @@ class Collector:
         repository: FeatureRepository,
         cache: FeatureCache,
         backbones: Sequence[Backbone],
-        manifests: tuple[Path, set[str]],
+        manifests: Mapping[Path, set[str]],
         strays: Strays,
     ) -> None:
         self._repository = repository
@@ -160,11 +160,11 @@ class Collector:
                 yield Garbage("damaged", str(path), 0, is_held, (), (shard,), key=key)
 
     def _find_manifests(self) -> Iterator[Garbage]:
-        folder, needed = self._manifests
-        for path in sorted(folder.glob("*")):
-            age = time.time() - path.stat().st_mtime
-            if path.name not in needed and age > MANIFEST_SECONDS:
-                yield Garbage("manifest", str(path), _size([path]), files=(path,))
+        for folder, needed in self._manifests.items():
+            for path in sorted(folder.glob("*")):
+                age = time.time() - path.stat().st_mtime
+                if path.name not in needed and age > MANIFEST_SECONDS:
+                    yield Garbage("manifest", str(path), _size([path]), files=(path,))
 
     def _find_artifacts(self) -> Iterator[Garbage]:
         files, is_held = self._strays.find()

@@ -19,8 +19,11 @@ from headstart.extractors.importing import FeatureFile, Imported, import_rows
 from headstart.extractors.reindexing import Reindexed, reindex
 from headstart.extractors.runtime import versions
 from headstart.extractors.strays import Strays
+from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.entities import FeatureSet
+from headstart.storage.manifest import find_parts
+from headstart.storage.manifest_parts import parts_folder
 
 if TYPE_CHECKING:
     from headstart.workspace import Workspace
@@ -176,12 +179,14 @@ class Store:
 
     def _collector(self) -> Collector:
         workspace = self._workspace
+        manifests = workspace.config.manifests
         needed = {dataset.manifest for dataset in workspace.datasets.list()}
+        parts = {part for name in needed for part in find_parts(inside(manifests, name))}
         return Collector(
             workspace.feature_sets,
             workspace.cache(),
             workspace.backbones.list(),
-            (workspace.config.manifests, needed),
+            {manifests: needed, parts_folder(manifests): parts},
             Strays(workspace.artifacts, workspace.config.locks, workspace.needed_artifacts),
         )
 
