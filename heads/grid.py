@@ -28,14 +28,19 @@ class Choice:
     def loss(self) -> float:
         return dict(self.path)[self.value]
 
-    def describe(self) -> dict[str, Any]:
-        """What was chosen, and whether it lies at an end, JSON values."""
-        at_end = _at_end([value for value, _ in self.path], self.value)
-        return {"chosen": self.value, **({"at_end": at_end} if at_end else {})}
+    def at_end(self) -> dict[str, str]:
+        """What is to be known, as a JSON value, where the choice lies at an end; else nothing."""
+        values = [value for value, _ in self.path]
+        if not _is_end(values, self.value):
+            return {}
+        is_low = self.value == values[0]
+        which, more = ("smallest", "smaller") if is_low else ("largest", "larger")
+        words = f"{self.value:.3g} is the {which} value that was tried; a {more} one may be better"
+        return {"at_end": words}
 
 
 def choose(
-    grid: Sequence[float], tried: Callable[[float], tuple[float, Any]], *, is_open: bool
+    grid: Sequence[float], tried: Callable[[float], tuple[float, Any]], *, is_open: bool = False
 ) -> Choice:
     """The value with the least loss; the first of equals.
 
@@ -59,14 +64,12 @@ def choose(
 
 def _beyond(values: Sequence[float], best: float) -> float | None:
     """The next value beyond an end that is best."""
-    if len(values) < 2 or best not in (values[0], values[-1]):
+    if not _is_end(values, best):
         return None
     neighbour = values[1] if best == values[0] else values[-2]
     return best * best / neighbour
 
 
-def _at_end(values: Sequence[float], best: float) -> str | None:
-    if len(values) < 2 or best not in (values[0], values[-1]):
-        return None
-    which, more = ("smallest", "smaller") if best == values[0] else ("largest", "larger")
-    return f"{best:.3g} is the {which} value that was tried; a {more} one may be better"
+def _is_end(values: Sequence[float], best: float) -> bool:
+    """Whether the best of several values in rising order is the first or the last."""
+    return len(values) > 1 and best in (values[0], values[-1])

@@ -70,7 +70,8 @@ class _OneLayer:
             )
         calibration, layer = chosen.found
         details = {
-            **chosen.describe(),
+            "chosen": chosen.value,
+            **chosen.at_end(),
             "temperature": calibration.temperature,
             "log_loss": calibration.log_loss,
             "judged_on": judge.describe(),
@@ -147,7 +148,12 @@ class Ridge(_OneLayer):
             return loss, Layer(kernel, bias, "linear")
 
         chosen = choose(self._penalties(squares), tried, is_open=self.is_open)
-        details = {**chosen.describe(), "squared_error": chosen.loss, "judged_on": judge.describe()}
+        details = {
+            "chosen": chosen.value,
+            **chosen.at_end(),
+            "squared_error": chosen.loss,
+            "judged_on": judge.describe(),
+        }
         return Fitted((chosen.found,), details)
 
 

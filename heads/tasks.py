@@ -347,7 +347,7 @@ def task_of(settings: dict[str, Any]) -> Task:
 def _of_one(part: Part, number: int, each: Classification) -> Part:
     """One label of several, as a part of two classes."""
     targets = part.targets[:, number].astype(np.int64)
-    return Part(part.features, targets, each.weigh(targets, 2))
+    return Part(part.features, targets, each.weigh(targets, 2), part.groups)
 
 
 def _number(label: Label) -> float | None:
