@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from urllib.parse import parse_qsl
 from sqlalchemy import (
     URL,
     Connection,
+    Dialect,
     Engine,
     Table,
     create_engine,
@@ -31,6 +33,7 @@ from sqlalchemy.pool import NullPool
 from headstart.config import Config
 from headstart.database_urls import without_passwords
 from headstart.errors import DatabaseGone, RegistryError, first_line
+from headstart.registry.full_disk import opened
 from headstart.registry.outages import Outage
 
 BUSY_SECONDS = 180
@@ -74,6 +77,7 @@ def connect(config: Config) -> Engine:
     except ArgumentError as error:
         raise _not_a_url(config) from error
     if config.sqlite_file is not None:
+        event.listen(engine, "do_connect", _open_sqlite)
         event.listen(engine, "connect", _configure_sqlite)
         if "immutable" not in url.query:
             event.listen(engine, "connect", _log_ahead)
@@ -111,6 +115,12 @@ def _not_a_url(config: Config) -> RegistryError:
         f"not a database URL: {without_passwords(str(config.database_url))}",
         hint="An example: postgresql+psycopg://user@host:5432/headstart",
     )
+
+
+def _open_sqlite(
+    dialect: Dialect, _record: Any, arguments: list[Any], parameters: dict[str, Any]
+) -> sqlite3.Connection:
+    return opened(lambda: dialect.connect(*arguments, **parameters))  # type: ignore[return-value]
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

