@@ -15,11 +15,17 @@ from pathlib import Path
 
 import graphs
 import h5py
+import numpy as np
 import trees
 
 SEEDS = Path(__file__).parents[1] / "assets" / "hostile" / "seeds"
-TRIES = 3
-"""Changes a case, at most."""
+TRIES = (1, 1, 1, 2, 3)
+"""Changes a case."""
+
+
+LONGEST_ATTRIBUTE = 60_000
+UNWRITABLE = (OSError, ValueError, KeyError, RuntimeError, TypeError)
+"""Of a file changed so much already that h5py cannot write to it."""
 
 
 def mutate(kind, random, folder, canary):
@@ -62,7 +68,7 @@ def keras_file(random, folder, canary):
         target.write_bytes(flipped(seed.read_bytes(), random))
         return target
     members = members_of(seed)
-    for _ in range(random.randint(1, TRIES)):
+    for _ in range(random.choice(TRIES)):
         name = random.choice(["config.json"] * 4 + sorted(members))
         if name.endswith(".json"):
             members[name] = trees.mutated_text(members[name], random, canary)
@@ -82,7 +88,7 @@ def h5_file(random, folder, canary):
     if random.random() < 0.2:
         content = flipped(content, random)
     else:
-        for _ in range(random.randint(1, TRIES)):
+        for _ in range(random.choice(TRIES)):
             if random.random() < 0.7:
                 content = configuration(content, random, canary)
             else:
@@ -94,14 +100,17 @@ def h5_file(random, folder, canary):
 def configuration(content, random, canary):
     """An `.h5` whose model_config is changed."""
     held = io.BytesIO(content)
-    with h5py.File(held, "a") as file:
-        name = random.choice(["model_config", "model_config", "keras_version"])
-        text = file.attrs[name]
-        text = text.encode() if isinstance(text, str) else text
-        changed = trees.mutated_text(text, random, canary) if name == "model_config" else b"\x00x"
-        if len(changed) < 60_000:  # HDF5 holds no longer attribute
-            del file.attrs[name]
-            file.attrs[name] = changed
+    try:
+        with h5py.File(held, "a") as file:
+            name = random.choice(["model_config", "model_config", "keras_version"])
+            text = file.attrs[name]
+            text = text.encode() if isinstance(text, str) else text
+            is_model = name == "model_config"
+            changed = trees.mutated_text(text, random, canary) if is_model else b"3.x"
+            if len(changed) < LONGEST_ATTRIBUTE:
+                file.attrs[name] = np.void(changed) if b"\x00" in changed else changed
+    except UNWRITABLE:
+        return flipped(content, random)
     return held.getvalue()
 
 
@@ -119,8 +128,8 @@ def weights(content, random, canary):
                 ["external", "soft", "shape", "type", "text", "gone", "nan", "claim"]
             )
             weight_changes(file, name, how, canary)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError):
-        return flipped(content, random)  # changed so much already that h5py cannot write to it
+    except UNWRITABLE:
+        return flipped(content, random)
     return held.getvalue()
 
 
@@ -161,7 +170,7 @@ def bundle(random, folder, canary):
         known["backbone"]["artifact_digest"] = hashlib.sha256(members["model.keras"]).hexdigest()
         head = json.dumps(known).encode()
     else:
-        for _ in range(random.randint(1, TRIES)):
+        for _ in range(random.choice(TRIES)):
             head = trees.mutated_text(head, random, canary)
     members["bundle.json"] = head
     if random.random() < 0.2:
@@ -178,7 +187,7 @@ def arrays(random, folder, canary):
         target.write_bytes(flipped(seed.read_bytes(), random))
         return target
     members = members_of(seed)
-    for _ in range(random.randint(1, TRIES)):
+    for _ in range(random.choice(TRIES)):
         name = random.choice(sorted(members))
         members[name] = header_changed(members[name], random)
     write_zip(target, members, random)
@@ -218,7 +227,7 @@ def preset(random, folder, canary):
     target = folder / "preset"
     shutil.copytree(SEEDS / "preset", target)
     files = [path for path in sorted(target.rglob("*")) if path.is_file()]
-    for _ in range(random.randint(1, TRIES)):
+    for _ in range(random.choice(TRIES)):
         file = random.choice([f for f in files if f.suffix == ".json"] * 2 + files)
         content = file.read_bytes()
         if file.suffix == ".json":
@@ -269,7 +278,7 @@ def members_of(path):
 
 
 def write_zip(path, members, random):
-    how = random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    how = random.choice([zipfile.ZIP_STORED] * 9 + [zipfile.ZIP_DEFLATED])
     with zipfile.ZipFile(path, "w", how) as archive:
         for name, content in members.items():
             archive.writestr(name, content)

@@ -140,8 +140,9 @@ def confined(folder):
     tempfile.tempdir = None
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     size = pages * resource.getpagesize() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    for limit, value in ((resource.RLIMIT_AS, size), (resource.RLIMIT_FSIZE, LARGEST_FILE)):
+        # The soft one: processes that are started have limits of their own.
+        resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
