@@ -10,6 +10,7 @@ from pathlib import Path
 
 from headstart.config import Config, load_config
 from headstart.errors import HeadstartError
+from headstart.extractors.sources.confinement import PROTECTIONS, offered
 from headstart.extractors.steps import files_of
 from headstart.paths import below
 from headstart.registry.entities import Backbone
@@ -52,6 +53,7 @@ def examine(root: Path) -> list[Check]:
     checks = [Check("Python", platform.python_version(), True)]
     checks += [_package(name) for name in PACKAGES]
     checks += [_optional(name, extra) for name, extra in EXTRAS.items()]
+    checks += _protections()
     try:
         config = load_config(root)
     except HeadstartError as error:
@@ -72,6 +74,15 @@ def _package(name: str) -> Check:
 def _optional(name: str, extra: str) -> Check:
     check = _package(name)
     return check if check.ok else Check(name, f"not installed (extra {extra})", True)
+
+
+def _protections() -> list[Check]:
+    """What this system gives to hold a model that is not trusted; less is no fault of it."""
+    given = offered()
+    return [
+        Check(f"untrusted models: {name}", "yes" if name in given else "not on this system", True)
+        for name in PROTECTIONS
+    ]
 
 
 def _registry(config: Config) -> list[Check]:

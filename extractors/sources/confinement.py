@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -79,21 +80,12 @@ PROTECTIONS = (
 
 
 def offered() -> list[str]:
-    """The protections that this system gives, found out in a fork that ends."""
+    """The protections that this system gives, found out in a process that ends."""
     if sys.platform != "linux":
         return []
-    read, write = os.pipe()
-    process = os.fork()
-    if process == 0:
-        with suppress(BaseException), tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
-            found = confine(Path(scratch), Limits(1 << 30, 60, 1 << 20))
-            os.write(write, bytes(PROTECTIONS.index(name) for name in found))
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as answer:
-        numbers = answer.read()
-    os.waitpid(process, 0)
-    return [PROTECTIONS[number] for number in numbers]
+    command = [sys.executable, "-P", "-m", __name__]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return [name for name in PROTECTIONS if name in ran.stdout.splitlines()]
 
 
 def _move_home(scratch: Path) -> None:
@@ -193,3 +185,12 @@ def end_with_parent() -> None:
 
 def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
+        if os.fork() == 0:  # who is confined cannot tidy up
+            sys.stdout.write("\n".join(confine(Path(folder), Limits(1 << 30, 60, 1 << 20))))
+            sys.stdout.flush()
+            os._exit(0)
+        os.wait()

@@ -21,6 +21,7 @@ from headstart.extractors.sources.freezing import check_frozen, freeze_model
 from headstart.extractors.sources.inspection import (
     COMPILED,
     check_file,
+    check_files,
     check_weights,
     walk,
 )
@@ -133,7 +134,7 @@ def _check_architecture(path: Path, architecture: Path, max_bytes: int | None) -
         if not architecture.is_file():
             raise ModelFileError(f"no architecture file {architecture}", hint="Check the path.")
         stored = path.stat().st_size if path.is_file() else 0
-        check_file(architecture, stored_bytes=stored, max_bytes=max_bytes)
+        check_files([architecture], stored_bytes=stored, max_bytes=max_bytes)
     else:
         check_model(architecture, max_bytes=max_bytes)
     if not path.is_file():

@@ -9,20 +9,19 @@ those are allowed is then decided by `check_names`, deny by default.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import h5py
 
 from headstart.errors import ModelFileError, UnsafeModel
+from headstart.extractors.sources.members import open_member
 from headstart.extractors.sources.names import (
     FUNCTION,
     HUB,
@@ -73,37 +72,41 @@ class Inspection:
     stored: int = 0
 
 
-def check_file(
-    path: Path,
-    own: Collection[str] = (),
-    *,
-    stored_bytes: int = 0,
-    max_bytes: int | None = None,
-) -> None:
+def check_file(path: Path, own: Collection[str] = (), *, max_bytes: int | None = None) -> None:
     """Refuse a model file that could run code or harm this process when it is loaded.
 
     Args:
         path: the file.
         own: names of classes and functions whose code the user brings himself.
-        stored_bytes: of weights that lie in another file.
         max_bytes: how much its weights may take in memory, if not about what is stored.
 
     Raises:
         UnsafeModel: it could; the message says how.
         ModelFileError: the file cannot be looked into.
     """
-    found = inspect_file(path)
-    problems = found.problems + check_names(found.names, own) + check_texts(found.texts)
-    hint = (
-        "If you know where it comes from and trust it, add it with --trust; classes of "
-        "your own with --custom-objects FILE.py."
-    )
-    if not problems and (too_large := _too_large(found, stored_bytes, max_bytes)):
-        problems = [too_large]
-        hint = "If it is meant to be so large, allow it with --max-model-bytes N."
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UnsafeModel(f"{path} is refused: {problems[0]}{more}", hint=hint)
+    check_files([path], own, max_bytes=max_bytes)
+
+
+def check_files(
+    paths: Sequence[Path],
+    own: Collection[str] = (),
+    *,
+    stored_bytes: int = 0,
+    max_bytes: int | None = None,
+) -> None:
+    """Refuse files of one model as `check_file` does; `stored_bytes` of weights lie elsewhere."""
+    for path, found in zip(paths, inspect_files(paths), strict=True):
+        problems = found.problems + check_names(found.names, own) + check_texts(found.texts)
+        hint = (
+            "If you know where it comes from and trust it, add it with --trust; classes of "
+            "your own with --custom-objects FILE.py."
+        )
+        if not problems and (too_large := _too_large(found, stored_bytes, max_bytes)):
+            problems = [too_large]
+            hint = "If it is meant to be so large, allow it with --max-model-bytes N."
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise UnsafeModel(f"{path} is refused: {problems[0]}{more}", hint=hint)
 
 
 def _too_large(found: Inspection, stored_bytes: int, max_bytes: int | None) -> str | None:
@@ -146,16 +149,29 @@ def inspect_file(path: Path, *, weights: bool = False) -> Inspection:
     Raises:
         ModelFileError: the child died or took too long.
     """
-    check_regular(path)
-    command = [sys.executable, "-P", "-m", __name__, str(path), *(["--weights"] * weights)]
+    (found,) = inspect_files([path], weights=weights)
+    return found
+
+
+def inspect_files(paths: Sequence[Path], *, weights: bool = False) -> list[Inspection]:
+    """Look into some files in one child process, as `inspect_file` does."""
+    for path in paths:
+        check_regular(path)
+    names = [str(path) for path in paths]
+    command = [sys.executable, "-P", "-m", __name__, *names, *(["--weights"] * weights)]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         found = json.loads(ran.stdout)
     except (subprocess.TimeoutExpired, json.JSONDecodeError) as error:
         raise ModelFileError(
-            f"{path} cannot be looked into within {SECONDS} s and {MEMORY_BYTES >> 30} GiB",
+            f"{', '.join(names)} cannot be looked into within {SECONDS} s and "
+            f"{MEMORY_BYTES >> 30} GiB",
             hint="It is damaged or made to harm; nothing was loaded.",
         ) from error
+    return [_from_json(one) for one in found]
+
+
+def _from_json(found: dict[str, Any]) -> Inspection:
     names = [(module, name) for module, name in found.pop("names")]
     texts = [(name, argument, text) for name, argument, text in found.pop("texts")]
     return Inspection(**found, names=names, texts=texts)
@@ -219,53 +235,8 @@ def _inspect_archive(path: Path, found: Inspection) -> None:
             return
         _inspect_config(text.decode(), found)
         weights = archive.getinfo("model.weights.h5")
-        with _opened(path, archive, weights) as stream, h5py.File(stream, "r") as file:
+        with open_member(path, archive, weights) as stream, h5py.File(stream, "r") as file:
             _inspect_hdf5(file, weights.file_size, found)
-
-
-def _opened(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
-    """A member as a file in which one can go back and forth.
-
-    zipfile's own goes back by reading all from the start, which takes half a minute for a large
-    model. Keras stores the weights uncompressed; a compressed member is unpacked into memory.
-    """
-    if member.compress_type != zipfile.ZIP_STORED:
-        return io.BytesIO(archive.read(member))
-    file = path.open("rb")
-    file.seek(member.header_offset + 26)
-    name, extra = struct.unpack("<HH", file.read(4))
-    start = member.header_offset + 30 + name + extra
-    return cast(BinaryIO, io.BufferedReader(_Window(file, start, member.file_size)))
-
-
-class _Window(io.RawIOBase):
-    """A part of a file as a file."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        super().__init__()
-        self._file, self._start, self._size, self._place = file, start, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._place = offset + (0, self._place, self._size)[whence]
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        self._file.seek(self._start + self._place)
-        count = max(0, min(len(buffer), self._size - self._place))
-        data = self._file.read(count)
-        buffer[: len(data)] = data
-        self._place += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def _inspect_config(text: str, found: Inspection, *, compiled: bool = False) -> None:
@@ -382,4 +353,6 @@ def _limit() -> None:
 
 if __name__ == "__main__":
     _limit()
-    sys.stdout.write(json.dumps(vars(_inspect(Path(sys.argv[1]), "--weights" in sys.argv[2:]))))
+    given = [argument for argument in sys.argv[1:] if argument != "--weights"]
+    seen = [vars(_inspect(Path(path), "--weights" in sys.argv[1:])) for path in given]
+    sys.stdout.write(json.dumps(seen))

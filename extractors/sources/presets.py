@@ -7,8 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from headstart.errors import UnsafeModel
-from headstart.extractors.sources.inspection import check_file
+from headstart.extractors.sources.inspection import check_files
 
+ASSETS = "assets"
+"""The folder of vocabularies: words and numbers, which name nothing."""
 HUB_CACHE = "blobs"
 """Where Hugging Face keeps the files that a downloaded folder links to, two folders up."""
 LARGEST_UNPACKED = 1 << 30
@@ -25,9 +27,12 @@ def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
     for path in files:
         _refuse_link_outside(path, folder)
     stored = sum(path.stat().st_size for path in files)
-    for path in files:
-        if path.suffix in (".json", ".h5") and "assets" not in path.relative_to(folder).parts:
-            check_file(path, stored_bytes=stored, max_bytes=max_bytes)
+    looked_at = [
+        path
+        for path in files
+        if path.suffix in (".json", ".h5") and ASSETS not in path.relative_to(folder).parts
+    ]
+    check_files(looked_at, stored_bytes=stored, max_bytes=max_bytes)
 
 
 def unpack_preset(content: BinaryIO, folder: Path) -> None:

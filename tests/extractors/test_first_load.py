@@ -107,6 +107,12 @@ def test_a_confined_process_that_takes_too_much_is_ended(tmp_path, code, number)
     assert run_confined(tmp_path, head + code).returncode == -number
 
 
+@needs_all
+def test_doctor_says_which_protections_there_are(ws, run):
+    checks = {check["what"]: check["found"] for check in run("doctor", "--json").json}
+    assert [checks[f"untrusted models: {name}"] for name in PROTECTIONS] == ["yes"] * 3
+
+
 @pytest.fixture
 def first(tmp_path):
     scratch = tmp_path / "scratch"

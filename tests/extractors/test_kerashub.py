@@ -1,8 +1,10 @@
 """KerasHub models from preset folders: a BERT with its tokenizer, an image classifier."""
 
+import io
 import json
 import shutil
 import sys
+import zipfile
 
 import keras_hub
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import headstart as hs
 from conftest import draw, keras
 from headstart.errors import BackboneError, ModelFileError, UnsafeModel
+from headstart.extractors.steps.hub import STEPS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "quick", "brown", "fox"]
 WORDS += ["jumped", "over"]
@@ -175,6 +178,49 @@ def test_text_that_a_class_of_kerashub_would_open_is_refused(ws, tmp_path, name,
     config["config"] = {"name": "tokenizer", argument: text}
     file.write_text(json.dumps(config))
     with pytest.raises(UnsafeModel, match=rf"{name} reads the file '{text}' \({argument}=\)"):
+        ws.backbones.add("x", f"kerashub:{tmp_path / 'preset'}")
+
+
+def stored(members):
+    """A stored preset, as a bundle may bring it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
+def whisper(tmp_path):
+    canary = tmp_path / "secret.json"
+    canary.write_text("{}")
+    config = {
+        "module": "keras_hub.src.models.whisper.whisper_tokenizer",
+        "class_name": "WhisperTokenizer",
+        "registered_name": "keras_hub>WhisperTokenizer",
+        "config": {"name": "tokenizer", "special_tokens": str(canary)},
+    }
+    return {"tokenizer.json": json.dumps(config)}
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        (whisper, "WhisperTokenizer reads the file"),
+        (lambda _: {"../outside": b"x"}, "has a member outside itself"),
+        (lambda _: {"zeros": bytes((1 << 30) + 1)}, "unpacks to 1,073,741,825 bytes"),
+    ],
+)
+def test_a_stored_preset_is_looked_at_before_it_is_used(tmp_path, members, problem):
+    content = stored(members(tmp_path))
+    with pytest.raises(UnsafeModel, match=problem):
+        STEPS["kerashub"].open(content, inputs=[], sequence_length=0)
+
+
+def test_a_preset_with_a_link_out_of_its_folder_is_refused(ws, tmp_path):
+    bert().save_to_preset(str(tmp_path / "preset"))
+    tokenizer().save_to_preset(str(tmp_path / "preset"))
+    (tmp_path / "preset" / "more.txt").symlink_to("/etc/passwd")
+    with pytest.raises(UnsafeModel, match="is a link to /etc/passwd, outside of the preset"):
         ws.backbones.add("x", f"kerashub:{tmp_path / 'preset'}")
 
 
