@@ -7,6 +7,7 @@ from typing import Any
 
 from headstart.heads.tasks import Regression, task_of
 from headstart.registry.entities import Backbone, Head
+from headstart.visible import visible, visible_json
 
 HUB_NAMES = {"macro_f1": "f1", "r2": "r_squared", "mean_absolute_error": "mae"}
 """What the hub calls our metrics, where that differs."""
@@ -45,9 +46,12 @@ def model_card(
         ],
     }
     # JSON is YAML, and needs no library to be written right.
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
+    lines = [
+        f"{key}: {visible_json(json.dumps(value, ensure_ascii=False))}"
+        for key, value in front.items()
+    ]
     rows = [
-        ("backbone", f"{head.backbone} (`{backbone.source}`), cut at `{head.cut}`"),
+        ("backbone", f"{head.backbone} ({_code(backbone.source)}), cut at {_code(head.cut)}"),
         ("backbone's sha256", f"`{backbone.artifact_digest}`"),
         ("dataset", f"{head.dataset}, digest `{head.dataset_digest}`"),
         ("feature key", f"`{head.feature_key}`"),
@@ -64,9 +68,18 @@ def model_card(
     if difference is not None:
         line = f"probabilities within {difference:.1g} of the cached features' path"
         rows.append(("check", line))
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    table = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)
     return (
         "---\n" + "\n".join(lines) + "\n---\n\n"
         f"# {head.name}\n\n`{file or head.name}`: a frozen backbone and a light head on it, "
         "made with Headstart.\n\n| what | |\n| --- | --- |\n" + table + "\n"
     )
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', chr(39))}`"
+
+
+def _cell(text: str) -> str:
+    """A text in a Markdown table: one line, its bars and its HTML as they are."""
+    return visible(text).replace("|", "\\|").replace("<", "&lt;")

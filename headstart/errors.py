@@ -1,4 +1,4 @@
-"""The errors a user can meet, as one tree; this module imports nothing.
+"""The errors a user can meet, as one tree; this module imports nothing that can fail.
 
 HeadstartError
 ├── WorkspaceError
@@ -38,6 +38,8 @@ Every message says what was received and where; `hint` says what to do next.
 
 from __future__ import annotations
 
+from headstart.visible import visible
+
 
 class HeadstartError(Exception):
     """Base of all errors that Headstart raises on purpose.
@@ -53,10 +55,10 @@ class HeadstartError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        text = " ".join(self.message.split())
+        text = visible(" ".join(self.message.split()))
         if self.hint is None:
             return text
-        return f"{text.rstrip('.')}. {' '.join(self.hint.split())}"
+        return f"{text.rstrip('.')}. {visible(' '.join(self.hint.split()))}"
 
 
 class WorkspaceError(HeadstartError):

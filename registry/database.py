@@ -111,8 +111,10 @@ def url_of(config: Config) -> URL:
 
 
 def _not_a_url(config: Config) -> RegistryError:
+    url = str(config.database_url)
+    shown = without_passwords(url) if "://" in url else f"{url.partition(':')[0]} (no ://)"
     return RegistryError(
-        f"not a database URL: {without_passwords(str(config.database_url))}",
+        f"not a database URL: {shown}",
         hint="An example: postgresql+psycopg://user@host:5432/headstart",
     )
 
@@ -255,6 +257,12 @@ def _translated() -> Iterator[None]:
             raise _gone(error) from error
         if not isinstance(error, OperationalError):
             raise RegistryError(f"the registry failed: {first_line(error)}") from error
+        if "readonly database" in str(error.orig):
+            raise RegistryError(
+                f"the registry's database does not take changes: {first_line(error.orig or error)}",
+                hint="It is on read-only media, or is another user's: let its owner run "
+                "`headstart init --shared`.",
+            ) from error
         raise RegistryError(
             f"the registry's database does not answer: {first_line(error.orig or error)}",
             hint="Nothing was changed; see `headstart doctor`, then try again.",

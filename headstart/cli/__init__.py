@@ -17,7 +17,9 @@ import click
 from headstart import __version__
 from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
 from headstart.cli.output import Call
+from headstart.database_urls import without_passwords
 from headstart.errors import HeadstartError, Stalled, first_line
+from headstart.visible import visible, visible_lines
 
 
 @click.group(
@@ -96,6 +98,6 @@ def _debug(given: list[str]) -> bool:
 
 def _fail(message: str, debug: bool = False) -> NoReturn:
     if debug:
-        traceback.print_exc()
-    click.echo(message, err=True)
+        click.echo(visible_lines(without_passwords(traceback.format_exc())), err=True, nl=False)
+    click.echo(visible(without_passwords(message)), err=True)
     sys.exit(1)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.visible import visible, visible_json, visible_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -86,7 +88,8 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
             with contextlib.redirect_stdout(sys.stderr):  # libraries print to stdout as they like
                 result = function(call, **given)
             if as_json:
-                click.echo(json.dumps(result.data, indent=2, ensure_ascii=False, default=str))
+                document = json.dumps(result.data, indent=2, ensure_ascii=False, default=str)
+                click.echo(visible_json(document))
             else:
                 result.show(console())
             if result.failed:
@@ -136,9 +139,15 @@ shots_option = click.option(
 
 
 def console(*, stderr: bool = False) -> Console:
+    """Where results are printed: nothing in a text is read as markup or as a control character."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    class Plain(Console):
+        def print(self, *objects: Any, **given: Any) -> None:
+            shown = (visible_lines(one) if isinstance(one, str) else one for one in objects)
+            super().print(*shown, **given)
+
+    return Plain(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
@@ -150,10 +159,16 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False)
+    made = Table(
+        title=None if title is None else visible(title),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=0,
+        show_edge=False,
+    )
     for column in columns:
         made.add_column(
-            column.lstrip(">=~"),
+            visible(column.lstrip(">=~")),
             justify="right" if column.startswith(">") else "left",
             no_wrap=column.startswith((">", "=", "~")),
             overflow="ellipsis" if column.startswith("~") else "fold",
@@ -164,20 +179,16 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any
 
 
 def _cell(value: Any) -> str:
-    from rich.markup import escape
-
     if value is None:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return escape(str(value))
+    return visible(str(value))
 
 
 def text(line: str) -> str:
-    """A line whose brackets are not read as markup."""
-    from rich.markup import escape
-
-    return escape(line)
+    """A line, whatever it holds: its control characters are shown."""
+    return visible(line)
 
 
 def shape_text(shape: Sequence[int | None]) -> str:
@@ -225,14 +236,14 @@ def progress_bar(
             yield from super().get_renderables()
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(),
     )
     with Watched(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=None, visible=False)
+        task = progress.add_task(visible(what), total=None, visible=False)
 
         def update(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, visible=True)
@@ -259,4 +270,4 @@ def _lines(what: str, unit: str, every: float = 10.0) -> Callable[[int, int], No
 
 def note(message: str) -> None:
     """A line on standard error."""
-    click.echo(message, err=True)
+    click.echo(visible(message), err=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from headstart.errors import HeadError
 from headstart.storage.files import written_aside
+from headstart.visible import visible_lines
 
 SUFFIXES = (".png", ".svg")
 SIZE = (8.0, 5.0)
@@ -55,6 +56,7 @@ def save(made: Any, path: Path) -> Path:
         HeadError: the file has another suffix than `.png` or `.svg`.
     """
     check_target(path)
+    _show_plainly(made)
     with written_aside(path) as file:
         made.savefig(file, format=path.suffix.lower().lstrip("."))
     return path
@@ -63,6 +65,7 @@ def save(made: Any, path: Path) -> Path:
 def to_svg(made: Any) -> str:
     """A figure as an `<svg>` element to put into a page."""
     file = io.StringIO()
+    _show_plainly(made)
     made.savefig(file, format="svg")
     return file.getvalue()[file.getvalue().index("<svg") :]
 
@@ -70,5 +73,30 @@ def to_svg(made: Any) -> str:
 def to_png(made: Any) -> bytes:
     """A figure as a PNG file."""
     file = io.BytesIO()
+    _show_plainly(made)
     made.savefig(file, format="png")
     return file.getvalue()
+
+
+def _show_plainly(made: Any) -> None:
+    """Show labels and names as they are: control characters written out, `$` no formula."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter
+
+    numbers: set[Any] = set()
+    for axes in made.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, FuncFormatter):  # names that were given with `set_ticks`
+                axis.set_major_formatter(_shown_by(formatter))
+                axis.get_ticklabels()
+            else:  # of a logarithmic axis, they are formulas of matplotlib's own
+                numbers.update(axis.get_ticklabels())
+    for text in made.findobj(Text):
+        if text not in numbers:
+            text.set_parse_math(False)
+            text.set_text(visible_lines(text.get_text()))
+
+
+def _shown_by(formatter: Any) -> Any:
+    return lambda value, position: visible_lines(formatter(value, position))

@@ -24,6 +24,7 @@ from headstart.plots.maps import draw_map
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Sample
+from headstart.visible import visible_lines
 
 if TYPE_CHECKING:
     from headstart.auditing import Audit
@@ -134,7 +135,11 @@ def _template() -> Any:
     except ImportError:
         raise HeadError("Jinja2 is not installed", hint="pip install 'headstart[plot]'") from None
     made = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible_lines(value) if type(value) is str else value,
     )
     text = resources.files("headstart.plots").joinpath(TEMPLATE).read_text(encoding="utf-8")
     return made.from_string(text)

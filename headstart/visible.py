@@ -1,0 +1,45 @@
+"""Texts from outside, shown so that they can do nothing to a terminal, a page or a reader.
+
+A name, a label or a licence may hold escape sequences that recolour, retitle or clear a terminal,
+and marks that turn the order of what is read (CVE-2021-42574). They are printed as what they are.
+"""
+
+from __future__ import annotations
+
+CONTROLS = (
+    *range(0x20),  # C0
+    *range(0x7F, 0xA0),  # DEL and C1
+    0x061C,
+    0x200E,
+    0x200F,
+    *range(0x2028, 0x202F),  # separators of lines and paragraphs; bidirectional embeddings
+    *range(0x2066, 0x206A),  # bidirectional isolates
+    *range(0xD800, 0xE000),  # lone surrogates: bytes of a file name that are no text
+)
+
+
+def _shown(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+TABLE = {code: _shown(code) for code in CONTROLS}
+LINES = {code: shown for code, shown in TABLE.items() if chr(code) not in "\n\t"}
+JSON = {code: f"\\u{code:04x}" for code in CONTROLS if chr(code) not in "\n\t"}
+
+
+def visible(text: str) -> str:
+    """The text on one line, with its control characters written out, such as `\\x1b`."""
+    return text.translate(TABLE)
+
+
+def visible_lines(text: str) -> str:
+    """The same for a text that may have several lines."""
+    return text.translate(LINES)
+
+
+def visible_json(text: str) -> str:
+    """A JSON document of the same value without one raw control character.
+
+    They only occur within its strings, where JSON has escapes for them.
+    """
+    return text.translate(JSON)
