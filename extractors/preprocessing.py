@@ -272,6 +272,8 @@ def read_file(path: Path, files: Files | None = None) -> Preprocessing:
         value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise PreprocessingError(f"no preprocessing file {path}") from None
+    except RecursionError:
+        raise PreprocessingError(f"cannot read {path}: it is nested too deeply") from None
     except (OSError, ValueError) as error:
         raise PreprocessingError(f"cannot read {path}: {first_line(error)}") from error
     if isinstance(value, dict) and files is not None:

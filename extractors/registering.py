@@ -86,7 +86,9 @@ def read_backbone(
         warnings.append(chosen.point.warning)
     return Backbone(
         name=name,
-        source=source if isinstance(source, str) else f"in memory: {type(source).__name__}",
+        source=_as_text(source)
+        if isinstance(source, str)
+        else f"in memory: {type(source).__name__}",
         format=opened.format,
         artifact_digest=artifact.digest,
         artifact_size=artifact.size,
@@ -100,6 +102,11 @@ def read_backbone(
         warnings=tuple(warnings),
         trust=_trusted(artifact.digest, trust, custom) if trust or custom.file else None,
     )
+
+
+def _as_text(source: str) -> str:
+    """The source as it is recorded; bytes of a path that are no UTF-8 are written out."""
+    return source.encode("utf-8", "backslashreplace").decode()
 
 
 def _describe_input(graph: Graph, ref: Ref) -> dict[str, Any]:

@@ -267,6 +267,10 @@ def _translated() -> Iterator[None]:
             f"the registry's database does not answer: {first_line(error.orig or error)}",
             hint="Nothing was changed; see `headstart doctor`, then try again.",
         ) from error
+    except UnicodeEncodeError as error:
+        raise RegistryError(
+            f"the name {error.object} is not UTF-8", hint="Nothing was changed; write it anew."
+        ) from error
     except SQLAlchemyError as error:
         raise RegistryError(f"the registry failed: {first_line(error)}") from error
 

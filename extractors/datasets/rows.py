@@ -107,6 +107,15 @@ def check_groups(samples: Sequence[Sample], source: Path) -> None:
                 )
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written; file names of other bytes, and JSON, hold half letters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def checked_split(value: str | None, where: str) -> str | None:
     if value is None or not value.strip():
         return None

@@ -19,7 +19,14 @@ from headstart.extractors.datasets.arrays import (
 )
 from headstart.extractors.datasets.folders import folder_rows
 from headstart.extractors.datasets.named_files import HINT, read_named, root_of
-from headstart.extractors.datasets.rows import FileRow, Grouping, check_groups, placed, stat_of
+from headstart.extractors.datasets.rows import (
+    FileRow,
+    Grouping,
+    check_groups,
+    is_utf8,
+    placed,
+    stat_of,
+)
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 from headstart.progress import Progress
 from headstart.storage.files import sha256_of_file
@@ -81,6 +88,8 @@ def scan(
     Raises:
         DatasetError: the source is not a valid dataset; the message names file and row.
     """
+    if not is_utf8(str(source)):
+        raise DatasetError(f"the path {source} is not UTF-8", hint="Rename it, or its folder.")
     if kind == "arrays":
         stat = _stat_of_arrays(source, options)
         if previous is not None and previous.samples[0].stat == stat:
@@ -93,9 +102,21 @@ def scan(
         samples = _scan_table(Table(source, options), previous, progress)
     if not samples:
         raise DatasetError(f"{source} lists no samples")
+    _check_texts(samples, source)
     _check_ids(samples, source)
     check_groups(samples, source)
     return Manifest(kind, str(source), tuple(samples))
+
+
+def _check_texts(samples: Sequence[Sample], source: Path) -> None:
+    """See that all names can be written as UTF-8: bytes of a file name may be no text at all."""
+    for sample in samples:
+        for text in (sample.id, sample.label, sample.group, sample.location):
+            if isinstance(text, str) and not is_utf8(text):
+                raise DatasetError(
+                    f"{source}: the name {text} is not UTF-8",
+                    hint="Rename the file, or mend the row; `convmv` renames whole folders.",
+                )
 
 
 class SampleReader:

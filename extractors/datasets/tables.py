@@ -13,9 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
+from headstart.errors import (
+    DatasetError,
+    SampleChanged,
+    StorageError,
+    first_line,
+)
 from headstart.extractors.datasets.named_files import check_within, read_named, root_of
-from headstart.extractors.datasets.rows import Grouping, checked_split, stat_of
+from headstart.extractors.datasets.rows import Grouping, checked_split, is_utf8, stat_of
 from headstart.registry.names import nearest
 from headstart.storage.files import open_regular
 from headstart.storage.manifest import Label
@@ -246,10 +251,17 @@ def _read_jsonl(source: Path, lines: Any) -> Iterator[tuple[str, Row]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DatasetError(f"{source}, line {number}: not JSON ({error.msg})") from error
+        except RecursionError:
+            raise DatasetError(f"{source}, line {number}: nested too deeply to be read") from None
+        except ValueError as error:  # besides what is no JSON, numbers of thousands of digits
+            reason = getattr(error, "msg", None) or first_line(error)
+            raise DatasetError(f"{source}, line {number}: not JSON ({reason})") from error
         if not isinstance(row, dict):
             raise DatasetError(f"{source}, line {number}: not a JSON object")
+        if "\\u" in line and not is_utf8(json.dumps(row, ensure_ascii=False)):
+            raise DatasetError(
+                f"{source}, line {number}: half a letter (a lone surrogate)", hint="Mend the row."
+            )
         yield f"{source}, line {number}", row
 
 
@@ -288,7 +300,7 @@ def _text(value: Any) -> str | None:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 
