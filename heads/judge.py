@@ -1,4 +1,4 @@
-"""Which rows say how good a setting is, and how sure a head may be: never those it was fitted on."""
+"""Which rows say how good a setting is and how sure a head may be: none that it was fitted on."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class Judge:
     train: Part
     validation: Part
     folds: np.ndarray
+
+    @property
+    def mass(self) -> float:
+        """What all rows that there are count together."""
+        return self.train.mass + self.validation.mass
 
     @property
     def asked(self) -> np.ndarray:

@@ -11,15 +11,17 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
-from headstart.heads.grid import choose
+from headstart.heads.grid import Choice, choose
 from headstart.heads.kinds import Fitted, Part
 from headstart.heads.logistic import Curvature, Logistic, Memory, Solution
-from headstart.heads.out_of_fold import inner_folds, members, sides
+from headstart.heads.out_of_fold import inner_folds, sides
 from headstart.heads.standardising import Standardisation, one_thread_a_core, spans_of
 
 FOLDS = 5
 """Of training rows, where there is no validation split."""
 STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 0, 9))
+PLAIN = 1.0
+"""The strength where nothing can be said of any; scikit-learn's default."""
 TOLERANCE = 3e-7
 """Of the objective, above its minimum, as estimated; the true gap was up to fifteen times that,
 where the penalty is weak. scikit-learn's own stop moves probabilities by a percent."""
@@ -60,38 +62,31 @@ class Linear:
         scale = Standardisation.of([train], pool)
         problem = Logistic([train], classes, scale, pool, self.iterations)
         curvature = Curvature.of([train], scale, seed)
-        chosen, best, memory = None, problem.start(), Memory()
-        strength = self.strengths[0] if len(self.strengths) == 1 else 1.0
-        folds = inner_folds(train, seed, FOLDS) if len(self.strengths) > 1 else np.empty(0, int)
-        if not len(validation) and len(members(folds)):
-            strengths = sorted(set(self.strengths))
-            losses = _left_out(train, folds, strengths, classes, seed, pool)
-            chosen = choose(strengths, lambda c: (losses[c], None))
-            strength = chosen.value
+        memory = Memory()
+        strengths = sorted(set(self.strengths))
+        if len(validation) and len(strengths) > 1:
+            path = _solve_path(problem, curvature, strengths, memory)
+            solved = dict(zip(strengths, path, strict=True))
+            chosen = choose(strengths, lambda c: _tried(solved[c], validation, scale))
+        else:
+            chosen = _chosen_inside(train, strengths, classes, seed, pool)
+        best = chosen.found or problem.start()
         if len(validation):
-            if len(self.strengths) > 1:
-                strengths = sorted(set(self.strengths))
-                solutions = _solve_path(problem, curvature, strengths, memory)
-                solved = dict(zip(strengths, solutions, strict=True))
-                chosen = choose(strengths, lambda c: _tried(solved[c], validation, scale))
-                strength, best = chosen.value, chosen.found
             everything = [train, validation]
             wider = Standardisation.of(everything, pool)
             weights, bias = scale.moved(best.weights, best.bias, wider)
             best = Solution(weights, bias, np.inf, np.inf, 0)
             problem, scale = Logistic(everything, classes, wider, pool, self.iterations), wider
-        found = _solve(problem, strength, best, curvature, TOLERANCE, memory)
+        found = _solve(problem, chosen.value, best, curvature, TOLERANCE, memory)
         kernel, bias = scale.fold(found.weights, found.bias)
         details = {
-            "strength": strength,
+            "strength": chosen.value,
             "steps": found.iterations,
             "objective": found.objective,
             "gap": found.gap,
-            "path": [],
+            "path": [{"strength": c, "log_loss": loss} for c, loss in chosen.path],
+            **chosen.at_end(),
         }
-        if chosen is not None:
-            details["path"] = [{"strength": c, "log_loss": loss} for c, loss in chosen.path]
-            details |= chosen.at_end()
         return Fitted((Layer(kernel, bias, "softmax"),), details)
 
 
@@ -99,23 +94,27 @@ def _tried(found: Solution, validation: Part, scale: Standardisation) -> tuple[f
     return log_loss([validation], *scale.fold(found.weights, found.bias)), found
 
 
-def _left_out(
-    train: Part,
-    folds: np.ndarray,
-    strengths: Sequence[float],
-    classes: int,
-    seed: int,
-    pool: ThreadPoolExecutor,
-) -> dict[float, float]:
-    """The mean log loss of each strength on rows that were left out, fold after fold."""
+def _chosen_inside(
+    train: Part, strengths: Sequence[float], classes: int, seed: int, pool: ThreadPoolExecutor
+) -> Choice:
+    """The strength with the least log loss on training rows that were left out, fold after fold.
+
+    Where no row can be left out, or the features are too many for memory, it is `PLAIN`.
+    """
+    if len(strengths) == 1:
+        return Choice(strengths[0], None, [])
+    in_memory = isinstance(train.features, np.ndarray)
+    folds = inner_folds(train, seed, FOLDS) if in_memory else np.full(len(train), -1)
     losses = dict.fromkeys(strengths, 0.0)
     for fitted, asked in sides(folds):
         part = train.rows(asked)
         path = fit_path(train.rows(fitted), strengths, classes, seed, pool)
         for strength, (kernel, bias) in zip(strengths, path, strict=True):
             losses[strength] += part.mass * log_loss([part], kernel, bias)
+    if (folds < 0).all():
+        return Choice(PLAIN, None, [])
     mass = train.rows(np.flatnonzero(folds >= 0)).mass
-    return {strength: loss / mass for strength, loss in losses.items()}
+    return choose(strengths, lambda c: (losses[c] / mass, None))
 
 
 def _solve(

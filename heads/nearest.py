@@ -89,13 +89,14 @@ class _Near:
             lambda features: self._of("head", features, None)[number],
             lambda: self._of("left out", train, folds)[number],
         )
-        found = calibrate(verdict, penalty=self._penalty(number))
+        found = calibrate(verdict, self._penalty(number))
         return found.objective, found
 
     def _penalty(self, count: int) -> float:
         """The votes are the weights of features that say whether a sample is among the nearest."""
         share = min(count / len(self._votes), 1.0)
-        return penalty_of(self._votes * np.sqrt(share * (1 - share)) / count)
+        scores = self._votes * np.sqrt(share * (1 - share)) / count
+        return penalty_of(scores, self._judge.mass)
 
     def _of(self, name: str, features: Rows, folds: np.ndarray | None) -> dict[int, np.ndarray]:
         """Share of the votes by count, (n, classes), without those of a row's own fold."""

@@ -24,15 +24,17 @@ PENALTIES = tuple(10.0**power for power in range(-6, 4))
 """Of ridge, where none are given: times the mean eigenvalue of the standardised features."""
 STRENGTHS = (1e-3, 1e-4, 1e-2)
 """Of an svm, where none are given."""
-FOLDS, FEWER_FOLDS, MANY_ROWS = 5, 3, 2000
+FOLDS, FEWER_FOLDS, MANY_ROWS = 5, 3, 1000
 """An svm has no short way to leave rows out; from `MANY_ROWS` on fewer folds will do."""
 
 
 class _Problem(Protocol):
     """Training rows of one head, for any candidate."""
 
-    folds: np.ndarray
-    """With which fold each row is left out, (n,); see `inner_folds`."""
+    @property
+    def folds(self) -> np.ndarray:
+        """With which fold each row is left out, (n,); see `inner_folds`."""
+        ...
 
     def solve(self, candidate: float) -> tuple[np.ndarray, np.ndarray]:
         """Kernel (width, classes) and bias (classes,) of the scores of standardised features."""
@@ -47,8 +49,10 @@ class _OneLayer:
     """Scores of standardised features, divided by a temperature, for some candidates of a setting;
     the one with the least log loss (see `calibrate`) on rows that were not fitted wins."""
 
-    is_open: bool
-    """Whether candidates may lie beyond those that were given."""
+    @property
+    def is_open(self) -> bool:
+        """Whether candidates may lie beyond those that were given."""
+        return False
 
     @abstractmethod
     def problem(self, z: np.ndarray, train: Part, classes: int, seed: int) -> _Problem:
@@ -88,7 +92,7 @@ def _tried(
     verdict = judge.hear(
         lambda features: features[:] @ kernel + bias, lambda: problem.left_out(candidate)
     )
-    found = calibrate(verdict, penalty=penalty_of(own))
+    found = calibrate(verdict, penalty_of(own, judge.mass))
     share = np.float32(1 / found.temperature)
     return found.objective, (found, Layer(kernel * share, bias * share, "softmax"))
 
@@ -135,19 +139,13 @@ class Ridge(_OneLayer):
         with one_thread_a_core() as pool:
             scale = Standardisation.of([train], pool)
             squares = LeastSquares.of(scale.apply(train.features[:]), train.targets, train.weights)
-        folds = groups_of(train)
-        judge = Judge(train, validation, folds)
-
-        def tried(penalty: float) -> tuple[float, Layer]:
-            kernel, bias = scale.fold(*squares.solve(penalty))
-            verdict = judge.hear(
-                lambda features: features[:] @ kernel + bias,
-                lambda: squares.left_out(penalty, members(folds)),
+            folds = groups_of(train)
+            judge = Judge(train, validation, folds if folds.any() else folds - 1)
+            chosen = choose(
+                self._penalties(squares),
+                lambda penalty: _error(squares, judge, scale, penalty),
+                is_open=self.is_open,
             )
-            loss = loss_of("linear", verdict.outputs, verdict.targets, verdict.weights)
-            return loss, Layer(kernel, bias, "linear")
-
-        chosen = choose(self._penalties(squares), tried, is_open=self.is_open)
         details = {
             "chosen": chosen.value,
             **chosen.at_end(),
@@ -155,6 +153,19 @@ class Ridge(_OneLayer):
             "judged_on": judge.describe(),
         }
         return Fitted((chosen.found,), details)
+
+
+def _error(
+    squares: LeastSquares, judge: Judge, scale: Standardisation, penalty: float
+) -> tuple[float, Layer]:
+    """The squared error of a penalty, and its layer."""
+    kernel, bias = scale.fold(*squares.solve(penalty))
+    verdict = judge.hear(
+        lambda features: features[:] @ kernel + bias,
+        lambda: squares.left_out(penalty, members(judge.folds)),
+    )
+    loss = loss_of("linear", verdict.outputs, verdict.targets, verdict.weights)
+    return loss, Layer(kernel, bias, "linear")
 
 
 @dataclass(frozen=True)
@@ -231,7 +242,6 @@ class Prototype(_OneLayer):
     https://arxiv.org/abs/1703.05175): good with few samples a class."""
 
     kind: ClassVar[str] = "prototype"
-    is_open: ClassVar[bool] = False
 
     def describe(self) -> dict[str, Any]:
         return {}

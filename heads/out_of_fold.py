@@ -8,6 +8,7 @@ from hashlib import blake2b
 import numpy as np
 
 from headstart.heads.kinds import Part
+from headstart.heads.standardising import spans_of
 
 
 def groups_of(part: Part) -> np.ndarray:
@@ -17,7 +18,7 @@ def groups_of(part: Part) -> np.ndarray:
     features are flags or counts, and equal rows are different samples.
     """
     own = np.arange(len(part)) if part.groups is None else part.groups
-    copies = _copies(part.features[:])
+    copies = _copies(part)
     if 2 * len(np.unique(copies)) <= len(part):
         return _numbered(own)
     return _numbered(_joined(own, copies))
@@ -71,15 +72,15 @@ def _dealt(targets: np.ndarray, seed: int, most: int | None) -> np.ndarray:
     return found
 
 
-def _copies(features: np.ndarray) -> np.ndarray:
-    """A number for each row, the same where rows are equal."""
+def _copies(part: Part) -> np.ndarray:
+    """A number for each row, the same where features are equal."""
     numbers: dict[bytes, int] = {}
-    return np.array(
-        [
-            numbers.setdefault(blake2b(row.tobytes(), digest_size=16).digest(), len(numbers))
-            for row in features
-        ]
-    )
+    found = np.empty(len(part), np.int64)
+    for start, stop in spans_of(part):
+        for row, features in enumerate(part.features[start:stop], start):
+            digest = blake2b(features.tobytes(), digest_size=16).digest()
+            found[row] = numbers.setdefault(digest, len(numbers))
+    return found
 
 
 def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -39,18 +39,17 @@ def calibrate(verdict: Verdict, penalty: float = 0.0) -> Calibration:
 
     Args:
         verdict: scores of rows that the head was not fitted on, (n, classes), with class numbers.
-        penalty: of the scores' weights, as by `penalty_of`.
+        penalty: of the scores' weights, as by `penalty_of`; of no weights without it.
     """
     from scipy.optimize import minimize_scalar
 
     wide = verdict.outputs.astype(np.float64)
     centred = wide - wide.mean(axis=1, keepdims=True)
-    loss, weights = _loss(centred, verdict, verdict.doubt), verdict.weights
-    mass = float(len(wide) if weights is None else weights.sum())
+    loss = _loss(centred, verdict, verdict.doubt)
 
     def objective(position: float) -> float:
         sharp = np.exp(-position)
-        return loss(sharp) + penalty * sharp**2 / mass
+        return loss(sharp) + penalty * sharp**2
 
     unit = float(np.log(max(np.abs(centred).max(), 1e-12)))
     bounds = (unit + COOLEST, unit + HOTTEST)
@@ -59,17 +58,18 @@ def calibrate(verdict: Verdict, penalty: float = 0.0) -> Calibration:
     return Calibration(float(np.exp(found.x)), float(found.fun), plain)
 
 
-def penalty_of(kernel: np.ndarray) -> float:
-    """What a `linear` head's objective has for these weights at C = 1, with one row weighing 1.
+def penalty_of(kernel: np.ndarray, rows: float) -> float:
+    """What the objective of a `linear` head at C = 1 has for weights, beside the mean log loss.
 
     Args:
         kernel: for standardised features, (width, classes).
+        rows: how many such a head would be fitted on.
     """
     # What all classes have in common changes no probability. Two classes have one row of weights in
     # scikit-learn and two here: twice the penalty.
     centred = kernel - kernel.mean(axis=1, keepdims=True)
     share = 1.0 if kernel.shape[1] == 2 else 0.5
-    return share * float((centred.astype(np.float64) ** 2).sum())
+    return share * float((centred.astype(np.float64) ** 2).sum()) / rows
 
 
 def _loss(centred: np.ndarray, verdict: Verdict, doubt: float) -> Callable[[float], float]:

@@ -236,7 +236,7 @@ def _made(name: str, value: Any) -> Any:
 SINGLE: dict[str, tuple[str, tuple[Any, ...]]] = {
     "svm": ("strengths", (1e-4, 1e-3)),
     "ridge": ("penalties", (None,)),
-    "neighbours": ("neighbours", (10,)),
+    "neighbours": ("neighbours", (None,)),
 }
 """Kinds with one setting: its option, and what is tried without it."""
 MLP_GRID = ("hidden", "dropout", "learning_rate", "batch_size", "epochs")
