@@ -57,6 +57,7 @@ def cross(
     targets: np.ndarray,
     folds: Sequence[Fold],
     *,
+    groups: Sequence[str] | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
     watch: Callable[[Crossed], None] = lambda _: None,
@@ -72,6 +73,7 @@ def cross(
         features: (rows, width), float32.
         targets: class numbers, (rows,).
         folds: which rows to train on, and which to try.
+        groups: of each row; heads that leave training rows out leave a group out together.
         seed: of everything that chance decides.
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
@@ -81,6 +83,8 @@ def cross(
         In the order of the kinds, their strengths from the smallest.
     """
     classes = int(targets.max()) + 1
+    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    rows = Part(features, targets, groups=numbers)
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
     units: list[tuple[Any, Fold]] = [(strengths, fold) for fold in folds if strengths]
@@ -90,7 +94,7 @@ def cross(
     sums = {key: np.zeros((len(targets), classes)) for key in settings}
     left = dict.fromkeys(settings, len(folds))
     done: dict[Any, Crossed] = {}
-    for (what, fold), found in _run(units, features, targets, classes, seed, jobs):
+    for (what, fold), found in _run(units, rows, classes, seed, jobs):
         for key, probabilities in zip(what if what is strengths else [what], found, strict=True):
             sums[key][fold.test] += probabilities
             left[key] -= 1
@@ -108,8 +112,7 @@ def cross(
 
 def _run(
     units: Sequence[tuple[Any, Fold]],
-    features: np.ndarray,
-    targets: np.ndarray,
+    rows: Part,
     classes: int,
     seed: int,
     jobs: int | None,
@@ -119,7 +122,7 @@ def _run(
 
     def work() -> Iterable[Any]:
         for number, (what, fold) in enumerate(units):
-            yield delayed(_try)(number, what, fold, features, targets, classes, seed)
+            yield delayed(_try)(number, what, fold, rows, classes, seed)
 
     processes = min(cores() if jobs is None else jobs, len(units))
     done: Any = Parallel(processes, return_as="generator_unordered")(work())
@@ -128,20 +131,14 @@ def _run(
 
 
 def _try(
-    number: int,
-    what: Any,
-    fold: Fold,
-    features: np.ndarray,
-    targets: np.ndarray,
-    classes: int,
-    seed: int,
+    number: int, what: Any, fold: Fold, rows: Part, classes: int, seed: int
 ) -> tuple[int, list[np.ndarray]]:
     """Fit on one fold's rows; gives class probabilities of the others, (rows, classes) each."""
-    train, tried = Part(features[fold.train], targets[fold.train]), features[fold.test]
+    train, tried = rows.rows(fold.train), rows.features[fold.test]
     if isinstance(what, list):
         with one_thread_a_core() as pool:
             path = list(fit_path(train, what, classes, seed, pool))
         return number, [softmax(tried @ kernel + bias) for kernel, bias in path]
-    layers = what.fit(train, Part(features[:0], targets[:0]), classes, seed).layers
+    layers = what.fit(train, rows.rows(slice(0)), classes, seed).layers
     stack = DenseStack(layers, tuple(range(classes)))
     return number, [outputs_of(stack, Part(tried, np.empty(len(tried))))]

@@ -88,7 +88,15 @@ def search(
         kind = SPACES[trial.suggest_categorical("kind", list(kinds))](trial)
         one = by_name[name]
         targets = one.labelled.targets
-        (crossed,) = cross([kind], one.features, targets, one.folds, seed=trying.seed, jobs=jobs)
+        (crossed,) = cross(
+            [kind],
+            one.features,
+            targets,
+            one.folds,
+            groups=one.labelled.groups,
+            seed=trying.seed,
+            jobs=jobs,
+        )
         found.append((name, crossed))
         watch(name, crossed)
         progress(len(found), trials)

@@ -22,10 +22,10 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
     """A head of any kind as a classifier of feature vectors.
 
     Args:
-        kind: `linear`, `mlp`, `prototype`, `ridge` or `svm`.
+        kind: `linear`, `mlp`, `neighbours`, `prototype`, `ridge` or `svm`.
         settings: of the kind, such as `{"strengths": (0.01,)}` or `{"hidden": (64,)}`; its defaults
-            without them. There is no validation split, so the first of several candidates is
-            taken, and an `mlp` runs all its epochs.
+            without them. There is no validation split, so rows are left out in turn to choose
+            among several candidates and to calibrate, and an `mlp` runs all its epochs.
         seed: of everything that chance decides.
 
     Attributes:

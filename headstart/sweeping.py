@@ -134,6 +134,7 @@ def sweep(
             one.features,
             one.labelled.targets,
             one.folds,
+            groups=one.labelled.groups,
             seed=trying.seed,
             progress=advance,
             watch=partial(watch, name),

@@ -18,14 +18,16 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 import headstart as hs
+from headstart.heads.crossing import cross
 from headstart.heads.dense_stack import DenseStack, softmax
 from headstart.heads.every_kind import kind_of
+from headstart.heads.folds import split_into_folds
 from headstart.heads.grid import EXTENSIONS, choose
 from headstart.heads.judge import Verdict
 from headstart.heads.kinds import Part
 from headstart.heads.least_squares import LeastSquares
 from headstart.heads.losses import loss_of
-from headstart.heads.nearest import Neighbours
+from headstart.heads.nearest import COUNTS, Neighbours
 from headstart.heads.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.tasks import Classification
 from headstart.heads.temperature import calibrate, penalty_of
@@ -172,6 +174,20 @@ def test_folds_take_one_of_each_class_and_groups_stay_together():
     np.testing.assert_array_equal(inner_folds(grouped, 0), folds)
 
 
+def test_a_sweep_leaves_groups_out_together():
+    """Each sample is there three times, hardly moved: who leaves out one alone finds its twins."""
+    rng = np.random.default_rng(0)
+    y = np.tile(np.arange(3), 20)
+    x = np.tile(clouds(100, 3, 60, 0.5)[0], (3, 1)).astype(np.float32)
+    x += rng.normal(0, 1e-3, x.shape).astype(np.float32)
+    y, groups = np.tile(y, 3), [f"g{row % 60}" for row in range(180)]
+    folds = split_into_folds(y, 3, classes="abc", groups=groups)
+    alone, (together,) = (
+        cross([Neighbours()], x, y, folds, groups=known, jobs=1) for known in (None, groups)
+    )
+    assert together.log_loss < 0.8 * alone[0].log_loss
+
+
 def test_copies_are_left_out_together_unless_features_are_flags():
     x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     x[4] = x[1]
@@ -218,6 +234,15 @@ def test_views_of_a_picture_are_left_out_with_it(ready):
     parts, _ = parts_of(view, Classification(), [seen])
     groups = parts["train"].groups
     assert len(parts["train"]) == 2 * len(np.unique(groups))
+
+
+def test_calibrated_neighbours_are_kept_and_attached(ready, tmp_path):
+    head = ready.heads.train("near", ready.extract("net", "pics"), Neighbours())
+    settings = head.record.settings
+    assert settings["chosen"] in COUNTS and settings["temperature"] > 0
+    assert head.attach_checked(tmp_path / "near.keras")[1] < 1e-4
+    assert head.reproduce()["agrees"]
+    assert head.stack.predict_proba(ready.features("net", "pics").to_numpy()).min() > 0
 
 
 # The temperature
