@@ -263,6 +263,12 @@ def _translated() -> Iterator[None]:
                 hint="It is on read-only media, or is another user's: let its owner run "
                 "`headstart init --shared`.",
             ) from error
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise RegistryError(
+                f"no space is left for the registry ({first_line(error.orig or error)})",
+                hint="Nothing was changed. Free some: `headstart features gc --apply` deletes files "
+                "that nobody needs.",
+            ) from error
         raise RegistryError(
             f"the registry's database does not answer: {first_line(error.orig or error)}",
             hint="Nothing was changed; see `headstart doctor`, then try again.",

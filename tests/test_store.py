@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 import headstart as hs
 from conftest import clean_environment, direct, draw, network, rows_in
 from headstart.errors import FeaturesMissing, StorageError
 from headstart.extractors.collecting import Choice
 from headstart.registry.features import FeatureRepository
+from headstart.registry.tables import feature_sets
 from headstart.storage.locks import Hold
 
 EAGER = hs.Settings(batch_size=4, commit_seconds=0)
@@ -168,6 +169,17 @@ def test_what_another_process_holds_is_not_collected(ready):
     assert not ready.store.find_garbage(Choice(sets=(key,)))[0].held
 
 
+def test_a_view_that_nobody_can_reach_any_more_holds_nothing(ready):
+    """As one in the frames of an error's traceback that refers to itself, on a full disk."""
+    ring = [ready.extract("net", "pics")]
+    ring.append(ring)
+    choice = Choice(sets=(ring[0].key,))
+    assert [one.held for one in ready.store.find_garbage(choice)] == [True]
+    del ring
+    assert [one.held for one in ready.store.find_garbage(choice)] == [False]
+    assert len(ready.store.collect(ready.store.find_garbage(choice))) == 1
+
+
 def test_sets_that_no_backbone_gives_go_when_asked_for(ready):
     ready.extract("net", "pics")
     assert ready.store.find_garbage(Choice(unreachable=True)) == []
@@ -181,10 +193,8 @@ def test_the_set_used_longest_ago_goes_first_under_a_quota(ready, run):
         ready.extract(f"net@{cut}", "pics")
     with ready.database.writing() as connection:  # read three, two and one day ago
         for days, cut in ((3, "relu|gap"), (2, "features"), (1, "relu|gmp")):
-            connection.execute(
-                text("UPDATE feature_sets SET used_at = :then WHERE cut = :cut"),
-                {"then": hs_now() - timedelta(days=days), "cut": cut},
-            )
+            chosen = update(feature_sets).where(feature_sets.c.cut == cut)
+            connection.execute(chosen.values(used_at=hs_now() - timedelta(days=days)))
     total = sum(path.stat().st_size for path in ready.config.features.rglob("*") if path.is_file())
     found = ready.store.find_garbage(Choice(quota=total - 1))
     assert [one.what.partition("@")[2] for one in found] == ["relu|gap"]
