@@ -1,62 +1,78 @@
-# Each of these works from a fresh clone with nothing installed: .venv is made on the way.
+# Each of these works from a fresh clone with nothing installed: .venv is made on the way, and with
+# PYTHON=python3.13 (3.11, 3.12 and 3.13 are tested) an environment of that version's own.
 #   make demo      the main job on real data
 #   make test      the tests (under 10 minutes on two cores)
+#   make quick     a part of them that touches everything (three minutes)
 #   make test-all  with the long ones
 #   make check     format, lint, types, import rules
 #   make bench     measured ratios against the plain way, into docs/benchmarks.md (half an hour)
 #   make bench-quick  less of the same (five minutes)
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
-BIN := .venv/bin
+# A name on the PATH is not yet a Python that runs: pyenv has names for all that it ever knew.
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do \
+	$$each -c '' 2>/dev/null && command -v $$each && break; done)
+VERSION = import sys; print("%d.%d" % sys.version_info[:2])
+ASKED := $(shell $(PYTHON) -c '$(VERSION)')
+HAS := $(shell .venv/bin/python -c '$(VERSION)' 2>/dev/null)
+# .venv is that of the first `make`; another version asked for has its own beside it.
+VENV := $(if $(filter-out file default,$(origin PYTHON)),$(if $(filter-out $(HAS),$(ASKED)),.venv-$(ASKED),.venv),.venv)
+BIN := $(VENV)/bin
+QUICK := tests/cli tests/registry tests/storage tests/test_store.py tests/extractors/test_datasets.py \
+	tests/extractors/test_extraction.py tests/extractors/test_sources.py \
+	tests/extractors/test_saved_models.py tests/extractors/test_preprocessing.py \
+	tests/heads/test_heads.py tests/heads/test_tasks.py tests/reliability/test_disk_errors.py
 FOLDERS := headstart registry storage extractors heads alembic
 # Strict editable installs link files one by one, so a new file wants a new link.
 FILES := $(shell find $(FOLDERS) -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict
 
-.PHONY: demo test test-all check format bench bench-quick wheel clean
+.PHONY: demo test quick test-all check format bench bench-quick wheel clean
 
-demo: .venv/.demo-$(FILES)
+demo: $(VENV)/.demo-$(FILES)
 	rm -rf headstart-demo
 	$(BIN)/headstart demo
 
-test: .venv/.dev-$(FILES)
+test: $(VENV)/.dev-$(FILES)
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
-test-all: .venv/.dev-$(FILES)
+quick: $(VENV)/.dev-$(FILES)
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal $(QUICK)
+
+test-all: $(VENV)/.dev-$(FILES)
 	$(BIN)/python -m pytest
 
-check: .venv/.dev-$(FILES)
+check: $(VENV)/.dev-$(FILES)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	cd build/__editable__.headstart-* && $(CURDIR)/$(BIN)/lint-imports --config $(CURDIR)/pyproject.toml
 
-format: .venv/.dev-$(FILES)
+format: $(VENV)/.dev-$(FILES)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.dev-$(FILES)
+bench: $(VENV)/.dev-$(FILES)
 	$(BIN)/python benchmarks/run.py
 
-bench-quick: .venv/.dev-$(FILES)
+bench-quick: $(VENV)/.dev-$(FILES)
 	$(BIN)/python benchmarks/run.py --quick
 
-wheel: .venv/.dev-$(FILES)
+wheel: $(VENV)/.dev-$(FILES)
 	rm -rf dist
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf .venv build dist headstart-demo
+	rm -rf .venv .venv-* build dist headstart-demo
 
-.venv/bin/pip:
-	$(PYTHON) -m venv .venv
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
 
-.venv/.demo-$(FILES): pyproject.toml | .venv/bin/pip
-	rm -rf build .venv/.demo-*
+$(VENV)/.demo-$(FILES): pyproject.toml | $(BIN)/pip
+	rm -rf build $(VENV)/.demo-*
 	$(INSTALL) -e '.[demo]'
 	touch $@
 
-.venv/.dev-$(FILES): pyproject.toml | .venv/bin/pip
-	rm -rf build .venv/.dev-*
+$(VENV)/.dev-$(FILES): pyproject.toml | $(BIN)/pip
+	rm -rf build $(VENV)/.dev-*
 	$(INSTALL) -e '.[dev]'
 	touch $@
