@@ -14,7 +14,7 @@ OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 @pytest.fixture
 def checkout(tmp_path):
     """What `make` and CI look at, and a `.venv` of this Python."""
-    for name in ("Makefile", ".ci"):
+    for name in ("Makefile", "pyproject.toml", ".ci"):
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)
