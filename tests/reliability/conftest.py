@@ -28,9 +28,9 @@ class Zygote:
         self.process.stdout.readline()  # TensorFlow is loaded
         self.child = None
 
-    def start(self, arguments, die=None) -> int:
+    def start(self, arguments, die=None, user=None) -> int:
         """Begin a command; gives its process id."""
-        request = {"arguments": [str(a) for a in arguments], "die": die}
+        request = {"arguments": [str(a) for a in arguments], "die": die, "user": user}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         self.child = int(self.process.stdout.readline())

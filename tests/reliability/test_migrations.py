@@ -1,6 +1,7 @@
 """Every migration up and down on both databases; one killed at each of its statements."""
 
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -116,6 +117,34 @@ def test_a_migration_killed_at_each_statement_leaves_old_or_new(tmp_path, old):
     ws = hs.open(tmp_path / "zoo")
     expected = np.load(ASSETS / old / "expected.npz")["features"]
     np.testing.assert_array_equal(ws.features("net", "pics").to_numpy(), expected)
+
+
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("old", [p.name for p in sorted(ASSETS.iterdir())])
+def test_the_command_that_upgrades_killed_at_any_statement_leaves_old_or_new(
+    tmp_path, zygote, old, every
+):
+    place = tmp_path / "zoo"
+    command = ["--workspace", place, "db", "upgrade"]
+    killed = 0
+    for number in range(1, 1000, every):
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(ASSETS / old, place)
+        zygote.start(command, ("at a statement", number))
+        status = zygote.wait()
+        if status == 0:
+            break
+        assert status == signal.SIGKILL
+        killed += 1
+        assert schema.current(load_config(place)) == old  # all of it is one transaction
+        zygote.start(command)
+        assert zygote.wait() == 0
+        assert schema.current(load_config(place)) == schema.HEAD
+        expected = np.load(ASSETS / old / "expected.npz")["features"]
+        view = hs.open(place).features("net", "pics")
+        np.testing.assert_array_equal(view.to_numpy(), expected)
+        del view
+    assert killed >= 10 // every
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(65, marks=pytest.mark.slow)])

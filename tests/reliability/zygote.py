@@ -1,7 +1,8 @@
 """A process that has TensorFlow loaded and forks a child for each request: kills by the hundred.
 
-A request is a line of JSON: `arguments` of the command line, and `die`, the place and the number
-of the time at which the child kills itself there, or null. The answer is two lines: the child's
+A request is a line of JSON: `arguments` of the command line; `die`, the place and the number of
+the time at which the child kills itself there, or null; `user`, the number of a user and of a
+group that it becomes, or null. The answer is two lines: the child's
 process id, and its exit status when it has ended.
 """
 
@@ -69,6 +70,12 @@ def on_commit(hit):
     FeatureRepository.commit_shards = call
 
 
+def at_a_statement(hit):
+    """Before each SQL statement and each commit."""
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", lambda *_: hit())
+    sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda *_: hit())
+
+
 def is_shard(path, *_more):
     return ".h5" in path.name
 
@@ -82,6 +89,7 @@ POINTS = {
     "after the rename": lambda hit: before(files, "sync_folder", hit),
     "after the folder's fsync": lambda hit: before(FeatureRepository, "commit_shards", hit),
     "before the SQL commit": on_commit,
+    "at a statement": at_a_statement,
     "after the SQL commit": lambda hit: after(FeatureRepository, "commit_shards", hit),
 }
 
@@ -89,6 +97,12 @@ POINTS = {
 def child(request):
     output = os.open(os.devnull, os.O_WRONLY)
     os.dup2(output, 1)
+    if request["user"]:
+        user, group = request["user"]
+        os.umask(0o002)
+        os.setgroups([group])
+        os.setgid(group)
+        os.setuid(user)
     if request["die"]:
         point, number = request["die"]
         POINTS[point](counted(number))
