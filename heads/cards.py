@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from headstart.heads.intervals import interval_of
+from headstart.heads.provenance import calibration_text, lineage_text, untested_text
 from headstart.heads.tasks import Regression, task_of
 from headstart.registry.entities import Backbone, Head
 from headstart.visible import visible, visible_json
@@ -56,13 +58,16 @@ def model_card(
         ("dataset", f"{head.dataset}, digest `{head.dataset_digest}`"),
         ("feature key", f"`{head.feature_key}`"),
         ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
+        *[("from", line) for line in [lineage_text(head.settings)] if line],
         ("classes", ", ".join(str(label) for label in head.classes) or "none: a number"),
-        *((name.replace("_", " "), f"{value:.4f}") for name, value in scores.items()),
-        ("held out", f"{head.metrics['n_test']:,} samples"),
+        *((name.replace("_", " "), _scored(head.metrics, name)) for name in scores),
+        ("held out", f"{head.metrics['n_test']:,} samples, on which the scores are"),
+        *[("not tested", line) for line in [untested_text(head.metrics)] if line],
         (
             "trained on",
             f"{head.metrics['n_train']:,} samples, {head.metrics['n_validation']:,} to choose",
         ),
+        ("probabilities", calibration_text(head)),
         ("versions", ", ".join(f"{name} {number}" for name, number in head.versions.items())),
     ]
     if difference is not None:
@@ -71,8 +76,8 @@ def model_card(
     table = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)
     return (
         "---\n" + "\n".join(lines) + "\n---\n\n"
-        f"# {head.name}\n\n`{file or head.name}`: a frozen backbone and a light head on it, "
-        "made with Headstart.\n\n| what | |\n| --- | --- |\n" + table + "\n"
+        f"# {head.name}\n\n`{file or head.name}`: {_what(head)}, made with Headstart.\n\n"
+        "| what | |\n| --- | --- |\n" + table + "\n"
     )
 
 
@@ -83,3 +88,15 @@ def _code(text: str) -> str:
 def _cell(text: str) -> str:
     """A text in a Markdown table: one line, its bars and its HTML as they are."""
     return visible(text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _what(head: Head) -> str:
+    if "parent" in head.settings:
+        return "a backbone whose upper layers were trained together with a light head on it"
+    return "a frozen backbone and a light head on it"
+
+
+def _scored(metrics: dict[str, Any], name: str) -> str:
+    interval = interval_of(metrics, name)
+    within = "no interval" if interval is None else "95 %: {:.4f} to {:.4f}".format(*interval)
+    return f"{metrics[name]:.4f} ({within})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,10 @@ class DenseStack:
         """The most probable class of each row."""
         return [self.classes[best] for best in self.predict_proba(features).argmax(axis=1)]
 
+    def embed(self, features: np.ndarray) -> np.ndarray:
+        """The features that the layers take: those that are given, as no layers lie below."""
+        return features
+
     def to_keras(self, tensor: Any) -> Any:
         """The head as Keras layers on a symbolic tensor of features; returns probabilities."""
         layers = keras().layers
@@ -86,31 +90,52 @@ class DenseStack:
 
     def to_bytes(self) -> bytes:
         """The stack as an `.npz` archive without pickles."""
-        head = {
-            "format": FORMAT,
-            "activations": [layer.activation for layer in self.layers],
-            "classes": list(self.classes),
-        }
-        arrays: dict[str, Any] = {"head": np.array(json.dumps(head))}
-        for number, layer in enumerate(self.layers):
-            arrays[f"kernel_{number}"] = layer.kernel
-            arrays[f"bias_{number}"] = layer.bias
-        file = io.BytesIO()
-        np.savez(file, **arrays)
-        return file.getvalue()
+        return archive(FORMAT, *self.parts())
 
     @staticmethod
     def read(path: Path) -> DenseStack:
         """The inverse of `to_bytes`."""
         with np.load(path, allow_pickle=False) as arrays:
-            head = json.loads(str(arrays["head"]))
-            if head["format"] != FORMAT:
-                raise HeadError(f"{path} has format {head['format']!r}; this code reads {FORMAT}")
-            layers = tuple(
-                Layer(arrays[f"kernel_{number}"], arrays[f"bias_{number}"], activation)
-                for number, activation in enumerate(head["activations"])
-            )
+            return DenseStack.of_parts(head_of_archive(path, arrays, FORMAT), arrays)
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What is stored of it: JSON values, and arrays by name."""
+        head = {
+            "activations": [layer.activation for layer in self.layers],
+            "classes": list(self.classes),
+        }
+        arrays = {f"kernel_{number}": one.kernel for number, one in enumerate(self.layers)}
+        arrays |= {f"bias_{number}": one.bias for number, one in enumerate(self.layers)}
+        return head, arrays
+
+    @staticmethod
+    def of_parts(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> DenseStack:
+        """The inverse of `parts`."""
+        layers = tuple(
+            Layer(arrays[f"kernel_{number}"], arrays[f"bias_{number}"], activation)
+            for number, activation in enumerate(head["activations"])
+        )
         return DenseStack(layers, tuple(head["classes"]))
+
+
+def archive(format_: str, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An `.npz` archive of arrays and of JSON values, which it has as an array named `head`."""
+    file = io.BytesIO()
+    named: dict[str, Any] = {"head": np.array(json.dumps({"format": format_, **head})), **arrays}
+    np.savez(file, **named)
+    return file.getvalue()
+
+
+def head_of_archive(path: Path, arrays: Mapping[str, np.ndarray], format_: str) -> dict[str, Any]:
+    """The JSON values of an archive.
+
+    Raises:
+        HeadError: it has another format.
+    """
+    head = json.loads(str(arrays["head"]))
+    if head["format"] != format_:
+        raise HeadError(f"{path} has format {head['format']!r}; this code reads {format_}")
+    return head
 
 
 def flat(features: np.ndarray) -> np.ndarray:

@@ -3,10 +3,9 @@ what lies below it is never run again."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from headstart.errors import BackboneError, HeadError
 from headstart.extractors.cuts import Cut, find_ref
@@ -15,6 +14,9 @@ from headstart.extractors.keras_graph import KerasGraph
 from headstart.extractors.pooling import pool
 from headstart.extractors.runtime import keras
 from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.every_kind import kind_of
+from headstart.heads.kinds import Part
+from headstart.heads.linear import Linear
 from headstart.registry.entities import CutPoint
 
 
@@ -30,7 +32,8 @@ class FineTuning:
         epochs: at most so many passes.
         batch_size: samples a step.
         patience: stop when the validation loss has not fallen for so many epochs; the best
-            epoch's weights are kept. Without a validation split all epochs are run.
+            epoch's weights are kept, or those of before the first one. Without a validation split a
+            part of the train split is held out for it.
         batch_norm: train the scales and offsets of batch norms as well.
         views: train on so many augmented views as well.
     """
@@ -93,50 +96,119 @@ def build_top(graph: Graph, start: CutPoint, cut: Cut, stack: DenseStack) -> Any
     return keras().Model(features, stack.to_keras(pool(top, cut.pooling, None)), name="top")
 
 
-def fine_tune(
-    model: Any,
-    train: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray],
-    settings: FineTuning,
-    seed: int,
-) -> dict[str, list[float]]:
-    """Train a model further, in place.
+@dataclass(frozen=True)
+class Course:
+    """How a training went.
+
+    Attributes:
+        history: Keras' history: a number an epoch for each of its names.
+        start_loss: on the validation samples, before the first epoch.
+        best_epoch: whose weights the model has now, from 1; 0 where none was better than the start.
+    """
+
+    history: dict[str, list[float]]
+    start_loss: float
+    best_epoch: int
+
+
+def fine_tune(model: Any, train: Part, validation: Part, settings: FineTuning, seed: int) -> Course:
+    """Train a model further, in place; it keeps the weights of the best epoch, or its own.
 
     Args:
         model: from features to class probabilities.
         train: features (n, …) and class numbers (n,).
-        validation: likewise; may be empty.
+        validation: likewise, of samples that neither the model nor the training has seen: they say
+            which epoch is the best, and whether any is better than the start.
         settings: how.
         seed: of the order of the samples.
-
-    Returns:
-        Keras' history: a number an epoch for each of its names.
     """
     k = keras()
-    k.utils.set_random_seed(seed)
     for layer in model.layers:
         is_norm = isinstance(layer, k.layers.BatchNormalization)
         layer.trainable = settings.batch_norm or not is_norm
-    model.compile(
-        k.optimizers.Adam(settings.learning_rate),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    callbacks = []
-    if len(validation[1]):
-        stopping = k.callbacks.EarlyStopping(
-            "val_loss", patience=settings.patience, restore_best_weights=True
-        )
-        callbacks.append(stopping)
+    model.compile(k.optimizers.Adam(settings.learning_rate), "sparse_categorical_crossentropy")
+    x, y, weights = judging = validation.features, validation.targets, validation.weights
+    start_loss = float(model.evaluate(x, y, sample_weight=weights, verbose=0))
+    best = _best_so_far(start_loss, settings.patience)
+    k.utils.set_random_seed(seed)
     history = model.fit(
-        *train,
+        train.features,
+        train.targets,
+        sample_weight=train.weights,
         batch_size=settings.batch_size,
         epochs=settings.epochs,
-        validation_data=validation if len(validation[1]) else None,
-        callbacks=callbacks,
+        validation_data=judging,
+        callbacks=[best],
         verbose=0,
     )
-    return {name: [float(value) for value in values] for name, values in history.history.items()}
+    told = {name: [float(value) for value in values] for name, values in history.history.items()}
+    return Course(told, start_loss, best.epoch)
+
+
+def _best_so_far(start_loss: float, patience: int) -> Any:
+    """A callback like Keras' EarlyStopping, for which the weights of before the training are those
+    of epoch 0: they may win. A loss that is no number is never better."""
+
+    class BestSoFar(keras().callbacks.Callback):
+        epoch, loss, since = 0, start_loss, 0
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.weights = self.model.get_weights()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if logs["val_loss"] < self.loss:
+                self.epoch, self.loss, self.since = epoch + 1, logs["val_loss"], 0
+                self.weights = self.model.get_weights()
+                return
+            self.since += 1
+            self.model.stop_training = self.since >= patience
+
+        def on_train_end(self, logs: Any = None) -> None:
+            self.model.set_weights(self.weights)
+
+    return BestSoFar()
+
+
+def start_of(
+    kind: str,
+    settings: dict[str, Any],
+    before: DenseStack,
+    train: Callable[[], Part],
+    held: Callable[[], Part] | None,
+    seed: int,
+) -> DenseStack:
+    """The head to start from: one that has not seen what is to judge the epochs.
+
+    A linear head was fitted on train and validation split together, once its strength was chosen;
+    here it is fitted on the train split alone, or the validation samples would call it better than
+    it is, and no epoch good. Heads of other kinds were fitted on the train split alone and start as
+    they are, unless a part of that is what judges.
+
+    Args:
+        kind: of the head.
+        settings: of the head's record.
+        before: the head as it is.
+        train: gives the features at the head's own cut, (n, width), of what is trained on.
+        held: gives those of what was held out of the train split to judge; None where it has not
+            seen what judges.
+        seed: of everything that chance decides.
+    """
+    chosen = kind_of(kind, settings)
+    if isinstance(chosen, Linear):
+        part = train()
+        chosen = replace(chosen, strengths=(settings["strength"],))
+        fitted = chosen.fit(part, part.rows(slice(0)), len(before.classes), seed)
+    elif held is not None:
+        fitted = chosen.fit(train(), held(), len(before.classes), seed)
+    else:
+        return before
+    return DenseStack(fitted.layers, before.classes)
+
+
+def put_on(model: Any, stack: DenseStack) -> None:
+    """Give the head on a model that `build_top` made other weights."""
+    for name, layer in zip(stack.layer_names, stack.layers, strict=True):
+        model.get_layer(name).set_weights([layer.kernel, layer.bias])
 
 
 def head_of(model: Any, before: DenseStack) -> DenseStack:

@@ -20,6 +20,40 @@ class Fold:
     test: np.ndarray
 
 
+def held_out(
+    targets: np.ndarray,
+    *,
+    classes: Sequence[Label],
+    groups: Sequence[str] | None,
+    seed: int,
+    parts: int = 5,
+) -> Fold:
+    """A fifth of the rows to test on, of each class its share; more where a class has few.
+
+    Raises:
+        HeadError: a class has a single row, or group, so that none can be held out.
+    """
+    label, count = _rarest(targets, classes, groups)
+    if count < 2:
+        raise HeadError(
+            f"there is no validation split, and none can be held out: class {label!r} has 1 "
+            "sample or group to train on",
+            hint="Add samples, or say in a `split` column or array which are for validation.",
+        )
+    return split_into_folds(targets, min(parts, count), classes=classes, groups=groups, seed=seed)[
+        0
+    ]
+
+
+def _rarest(
+    targets: np.ndarray, classes: Sequence[Label], groups: Sequence[str] | None
+) -> tuple[Label, int]:
+    """The class with the fewest rows, or groups, and how many."""
+    pairs = set(zip(targets.tolist(), groups or range(len(targets)), strict=True))
+    rarest, count = min(Counter(t for t, _ in pairs).items(), key=lambda item: item[1])
+    return classes[rarest], count
+
+
 def with_few(
     fold: Fold, targets: np.ndarray, shots: int, classes: Sequence[Label], seed: int = 0
 ) -> Fold:
@@ -82,12 +116,11 @@ def split_into_folds(
 
     if folds < 2 or repeats < 1:
         raise HeadError(f"folds is {folds}, repeats {repeats}", hint="Give 2 and 1, or more.")
-    pairs = set(zip(targets.tolist(), groups or range(len(targets)), strict=True))
-    rarest, count = min(Counter(t for t, _ in pairs).items(), key=lambda item: item[1])
+    label, count = _rarest(targets, classes, groups)
     if count < folds:
         what = "sample" if groups is None else "group"
         raise HeadError(
-            f"class {classes[rarest]!r} has {count} {what}{'s' * (count != 1)} to try heads "
+            f"class {label!r} has {count} {what}{'s' * (count != 1)} to try heads "
             f"on, fewer than the {folds} folds",
             hint="Take fewer folds, add samples, or leave the class out.",
         )

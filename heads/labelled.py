@@ -49,8 +49,14 @@ def labelled_rows(
     chosen = [samples[row] for row in rows]
     classes = check_labels(chosen)
     targets = numbers_of([sample.label for sample in chosen], classes)
-    groups = [s.digest if s.group is None else f"group {s.group}" for s in chosen]
-    return Labelled(rows, targets, classes, groups if len(set(groups)) < len(groups) else None)
+    return Labelled(rows, targets, classes, groups_of(chosen))
+
+
+def groups_of(samples: Sequence[Sample]) -> list[str] | None:
+    """Of each sample, what must not stand on both sides of a split; None where each is on its
+    own."""
+    groups = [s.digest if s.group is None else f"group {s.group}" for s in samples]
+    return groups if len(set(groups)) < len(groups) else None
 
 
 def some_rows(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:

@@ -83,16 +83,19 @@ LOSSES: dict[str, Loss] = {
 def loss_of(
     activation: str, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
 ) -> float:
-    """The mean loss of outputs behind their activation, float64; see the losses above."""
+    """The mean loss of outputs behind their activation; see the losses above."""
+    return float(np.average(losses_of(activation, outputs, targets), weights=weights))
+
+
+def losses_of(activation: str, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The loss of each row, (n,), float64."""
     wide = outputs.astype(np.float64)
     if activation == "softmax":
-        losses = -np.log(np.maximum(wide[np.arange(len(targets)), targets], LEAST))
-    elif activation == "sigmoid":
+        return -np.log(np.maximum(wide[np.arange(len(targets)), targets], LEAST))
+    if activation == "sigmoid":
         own = np.where(targets > 0.5, wide, 1 - wide)
-        losses = -np.log(np.maximum(own, LEAST)).mean(axis=1)
-    else:
-        losses = ((wide - targets) ** 2).mean(axis=1)
-    return float(np.average(losses, weights=weights))
+        return -np.log(np.maximum(own, LEAST)).mean(axis=1)
+    return ((wide - targets) ** 2).mean(axis=1)
 
 
 def _weighted(

@@ -65,6 +65,7 @@ class Rank:
             "linear_strength": self.linear.settings["strength"],
             "neighbours_accuracy": self.neighbours.accuracy,
             "neighbours_interval": list(self.neighbours.interval),
+            "samples": len(self.linear.targets),
             "log_me": self.log_me,
             "h_score": self.h_score,
             "is_worse_than_best": self.is_worse,

@@ -16,7 +16,7 @@ from headstart.heads.bootstrap import (
     r2_interval,
 )
 from headstart.heads.intervals import wilson_interval
-from headstart.heads.losses import LEAST
+from headstart.heads.losses import losses_of
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Regression, Task
 from headstart.storage.manifest import Label
 
@@ -51,8 +51,8 @@ def untested(task: Task, targets: np.ndarray, classes: Sequence[Label]) -> list[
     if isinstance(task, Regression):
         return []
     several = isinstance(task, MultiLabel)
-    seen = targets.any(axis=0) if several else np.bincount(targets, minlength=len(classes)) > 0
-    return [label for label, is_seen in zip(classes, seen.tolist(), strict=True) if not is_seen]
+    counts = (targets > 0).sum(axis=0) if several else np.bincount(targets, minlength=len(classes))
+    return [label for label, count in zip(classes, counts.tolist(), strict=True) if not count]
 
 
 def _share(right: np.ndarray) -> Interval | None:
@@ -80,11 +80,8 @@ def _f1(outputs: np.ndarray, targets: np.ndarray, *, is_macro: bool) -> Interval
 
 
 def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    wide = outputs.astype(np.float64)
-    if targets.ndim == 2:
-        own = np.where(targets > 0, wide, 1 - wide)
-        return mean_interval(-np.log(np.maximum(own, LEAST)).mean(axis=1))
-    return mean_interval(-np.log(np.maximum(wide[np.arange(len(targets)), targets], LEAST)))
+    activation = "sigmoid" if targets.ndim == 2 else "softmax"
+    return mean_interval(losses_of(activation, outputs, targets))
 
 
 def _error(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
@@ -92,7 +89,7 @@ def _error(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
 
 
 def _squared(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    found = mean_interval((outputs[:, 0].astype(np.float64) - targets[:, 0]) ** 2)
+    found = mean_interval(losses_of("linear", outputs, targets))
     return None if found is None else (math.sqrt(found[0]), math.sqrt(found[1]))
 
 

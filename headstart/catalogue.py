@@ -6,7 +6,7 @@ import builtins
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -427,6 +427,17 @@ class Heads:
             )
         )
         return Head(self._workspace, record)
+
+    def keep(self, record: HeadRecord, content: bytes) -> Head:
+        """Register a head as the next version of its name, with what its artifact holds.
+
+        Args:
+            record: whose artifact, version, time and number are set here.
+            content: of the artifact.
+        """
+        artifact = self._workspace.artifacts.put_bytes(content, SUFFIX)
+        named = replace(record, artifact_digest=artifact.digest, artifact_size=artifact.size)
+        return Head(self._workspace, self._repository.add(named))
 
     def get(self, reference: str) -> Head:
         """The head of that name (its latest version), `NAME:VERSION`, or alias."""

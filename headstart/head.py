@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from headstart.finetuning import FineTuned
     from headstart.heads.finetuning import FineTuning
     from headstart.heads.learning_curves import CurvePoint
+    from headstart.heads.tuned_top import TunedJudge, TunedTop
     from headstart.predicting import Prediction, Predictions
     from headstart.workspace import Workspace
 
 SUFFIX = ".npz"
 PARITY_SAMPLES = 16
-SAME_METRIC = 1e-6
+TUNED = "finetuned"
+"""Kind of the heads that fine-tuning made."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,42 @@ class Head:
 
     @property
     def stack(self) -> DenseStack:
-        """The head's layers, read after their hash was checked."""
+        """The head's dense layers, read after their hash was checked.
+
+        Those of a fine-tuned head take what the tuned layers give; see `judge`.
+        """
+        return self.tuned_top.stack if self.is_tuned else DenseStack.read(self._artifact())
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it was fine-tuned: layers of the backbone have weights of its own."""
+        return self.record.kind == TUNED
+
+    @property
+    def tuned_top(self) -> TunedTop:
+        """The weights of a fine-tuned head and of the layers below it."""
+        from headstart.heads.tuned_top import TunedTop
+
+        return TunedTop.read(self._artifact())
+
+    @cached_property
+    def judge(self) -> DenseStack | TunedJudge:
+        """What gives class probabilities of the features that the record's key names.
+
+        Of a fine-tuned head it is a Keras model: the backbone is loaded for it.
+        """
+        if not self.is_tuned:
+            return self.stack
+        from headstart.heads.tuned_top import TunedJudge
+
+        backbone, _ = self.origin()
+        top = self.tuned_top
+        graph = self.workspace.load_graph(backbone)
+        return TunedJudge(top.build(graph, backbone.cuts), top)
+
+    def _artifact(self) -> Path:
         artifact = Artifact(self.record.artifact_digest, self.record.artifact_size)
-        return DenseStack.read(self.workspace.artifacts.get(artifact, SUFFIX))
+        return self.workspace.artifacts.get(artifact, SUFFIX)
 
     def attach(
         self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
@@ -134,12 +170,12 @@ class Head:
             self._need_texts(chosen)
         backbone, cut = self.origin()
         stack = self.stack
-        trunk = self.workspace.build_trunk(backbone, [cut])
+        trunk = self._trunk(backbone, cut)
         model = attach(trunk, stack, f"{backbone.name}_{self.record.name}".replace(".", "_"))
         view = self._present()
         raw, rows = self.cached_samples(backbone, view)
         pipeline = self.workspace.pipeline(backbone)
-        inputs, expected = pipeline.finish(raw), stack.predict_proba(view[rows])
+        inputs, expected = pipeline.finish(raw), self.judge.predict_proba(view[rows])
 
         def compare(given: np.ndarray) -> float:
             return check_parity(given, expected, TOLERANCES[cut.precision])
@@ -173,7 +209,7 @@ class Head:
         """
         view = self.features().split("test")
         targets = self.task.read(view.labels, self.record.classes)
-        return Judged(view.samples, self.stack.predict_proba(view.to_numpy()), targets)
+        return Judged(view.samples, self.judge.predict_proba(view.to_numpy()), targets)
 
     def learning_curve(self, progress: Progress = silent) -> list[CurvePoint]:
         """How good such a head is with fewer samples to train on; see `CurvePoint`.
@@ -186,6 +222,11 @@ class Head:
         from headstart.heads.learning_curves import learning_curve
 
         self.need_classes()
+        if self.is_tuned:
+            raise HeadError(
+                f"head {self.record.name!r} was fine-tuned, and has no learning curve of its own",
+                hint=f"Draw that of the head it came from, {self.record.settings['parent']}.",
+            )
         kind = kind_of(self.record.kind, self.record.settings)
         return learning_curve(self.features(), kind, self.record.seed, self.task, progress)
 
@@ -200,33 +241,9 @@ class Head:
             HeadError: the dataset or the backbone is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        from headstart.heads.every_kind import kind_of
-        from headstart.heads.training import train
+        from headstart.reproduction import reproduce
 
-        _, cut = self.origin()
-        record = self.record
-        kind = kind_of(record.kind, record.settings)
-        more = self.workspace.features_in_views(
-            f"{record.backbone}@{record.cut}",
-            record.dataset,
-            cut.precision,
-            record.settings.get("views", 0),
-        )
-        trained = train(self.features(), kind, record.seed, self.task, more)
-        names = [name for name, value in record.metrics.items() if isinstance(value, float)]
-        apart = [abs(trained.metrics[name] - record.metrics[name]) for name in names]
-        pairs = zip(trained.stack.layers, self.stack.layers, strict=True)
-        weights = [
-            (a, b)
-            for one, two in pairs
-            for a, b in ((one.kernel, two.kernel), (one.bias, two.bias))
-        ]
-        difference = max(float(np.abs(a - b).max()) for a, b in weights)
-        return {
-            "metrics": trained.metrics,
-            "max_abs_diff": difference,
-            "agrees": max(apart) <= SAME_METRIC,
-        }
+        return reproduce(self)
 
     def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
@@ -264,24 +281,34 @@ class Head:
         return workspace.cache().open_view(self.record.feature_key, manifest)
 
     def finetune(
-        self, start: str, path: str | Path | None = None, settings: FineTuning | None = None
+        self,
+        start: str,
+        path: str | Path | None = None,
+        settings: FineTuning | None = None,
+        name: str | None = None,
     ) -> FineTuned:
         """Train the layers between two cuts together with the head, from cached features.
+
+        What is better than where it began, on samples that nothing was fitted on, is registered: a
+        head whose features are those of the start.
 
         Args:
             start: the cut whose features are cached and go in; all below it stays as it is.
             path: where to save the whole model; see `attach`.
             settings: how; the seed is the head's.
+            name: of the new head; the head's own name without it, as its next version.
 
         Raises:
             BackboneError: the cut is no bottleneck below the head's own, or the backbone is a
                 frozen graph.
+            HeadError: it is no head of classes that steps can improve, or no sample is there to
+                judge the epochs.
             FeaturesMissing: its features have not been extracted.
             ParityError: the whole model does not give what was trained; nothing was saved.
         """
         from headstart.finetuning import finetune
 
-        return finetune(self, self.workspace, start, path, settings)
+        return finetune(self, self.workspace, start, path, settings, name)
 
     def predict(self, paths: Iterable[str | Path], on_error: str = "fail") -> list[Prediction]:
         """Class and probability of each sample, in order.
@@ -326,6 +353,14 @@ class Head:
             "trained on",
             hint="Train the head again.",
         )
+
+    def _trunk(self, backbone: Backbone, cut: Cut) -> Any:
+        """The frozen model up to where the dense layers begin, with tuned weights if there are."""
+        if not self.is_tuned:
+            return self.workspace.build_trunk(backbone, [cut])
+        top, graph = self.tuned_top, self.workspace.load_graph(backbone)
+        top.build(graph, backbone.cuts)
+        return self.workspace.build_trunk(backbone, [top.cut_of(backbone.cuts)], graph)
 
     def _need_texts(self, chosen: str) -> None:
         """See that a model of this format can give the head's classes by name."""

@@ -90,9 +90,9 @@ class Predictions:
         self._workspace = head.workspace
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
-        self._stack = head.stack
+        self._judge = head.judge
         self._task = head.task
-        self.classes = self._stack.classes
+        self.classes = self._judge.classes
         self._on_error = on_error
         self._pixels = self._workspace.pipeline(self._backbone).pixels
         self._cache = self._workspace.cache()
@@ -153,9 +153,9 @@ class Predictions:
         if not rows:
             return
         places = sorted(rows)
-        judged = self._stack.predict_proba(np.stack([rows[place] for place in places]))
+        judged = self._judge.predict_proba(np.stack([rows[place] for place in places]))
         for place, row in zip(places, judged, strict=True):
-            said, probability = self._task.decide(row, self._stack.classes)
+            said, probability = self._task.decide(row, self._judge.classes)
             yield Prediction(batch.items[place].name, said, probability, row)
 
     def _run(self, batch: Batch) -> list[np.ndarray]:

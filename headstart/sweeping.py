@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from headstart.candidates import Trying, choose, load
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
+from headstart.heads.bootstrap import mean_interval
 from headstart.heads.crossing import Crossed, cross
 from headstart.heads.intervals import is_worse
 from headstart.heads.kinds import HeadKind
 from headstart.heads.linear import Linear
+from headstart.heads.losses import losses_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import SweepRecord, TrialRecord
 
@@ -22,8 +24,24 @@ if TYPE_CHECKING:
     from headstart.workspace import Workspace
 
 
+BEHIND = "behind"
+"""In the settings of a trial that is kept: what is behind its scores, for which there is no column.
+"""
+
 Watch = Callable[[str, Crossed], None]
 """Called with `BACKBONE@CUT` and what came of a setting there."""
+
+
+def metrics_of(crossed: Crossed) -> dict[str, Any]:
+    """Accuracy and log loss with their intervals and the number of samples, as a head's."""
+    losses = losses_of("softmax", crossed.probabilities, crossed.targets)
+    known = {"accuracy": crossed.interval, "log_loss": mean_interval(losses)}
+    return {
+        "accuracy": crossed.accuracy,
+        "log_loss": crossed.log_loss,
+        "intervals": {name: list(ends) for name, ends in known.items() if ends is not None},
+        "n_test": len(crossed.targets),
+    }
 
 
 def unwatched(_name: str, _crossed: Crossed) -> None:
@@ -44,6 +62,11 @@ class Trial:
     crossed: Crossed
     is_worse: bool
 
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Accuracy and log loss with their intervals and the number of samples, as a head's."""
+        return metrics_of(self.crossed)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "features": self.features,
@@ -51,11 +74,15 @@ class Trial:
             "accuracy": self.crossed.accuracy,
             "interval": list(self.crossed.interval),
             "log_loss": self.crossed.log_loss,
+            "log_loss_interval": self.metrics["intervals"].get("log_loss"),
+            "samples": len(self.crossed.targets),
             "is_worse_than_best": self.is_worse,
         }
 
     def to_record(self) -> TrialRecord:
         settings = dict(self.crossed.settings)
+        interval = self.metrics["intervals"].get("log_loss")
+        settings[BEHIND] = {"samples": len(self.crossed.targets), "log_loss_interval": interval}
         return TrialRecord(
             self.features,
             settings.pop("kind"),
@@ -86,6 +113,11 @@ class Sweep:
     seconds: float
     trying: Trying
     id: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """On how many each setting was tried."""
+        return len(self.trials[0].crossed.targets)
 
     def to_json(self) -> dict[str, Any]:
         return {

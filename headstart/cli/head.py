@@ -12,7 +12,9 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    note,
     precision_option,
+    score_cell,
     table,
     text,
     views_option,
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from headstart.head import Head
 
 LARGEST_CONFUSION = 12
-WORDS = {"macro_f1": "macro F1", "micro_f1": "micro F1", "r2": "R2", "exact": "all labels right"}
 TASKS = ("classification", "multi-label", "ordinal", "regression")
 NAMES = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 LISTS = {"strengths": float, "penalties": float, "hidden": int}
@@ -98,7 +99,16 @@ def _train(
     workspace = call.open()
     features = extract_missing(workspace, backbone, dataset, precision, views)
     head = workspace.heads.train(name, features, settings, seed=seed, task=made, views=views)
+    warn_of_untested(head)
     return _shown(head)
+
+
+def warn_of_untested(head: Head) -> None:
+    """Say on standard error of which classes nothing is known."""
+    from headstart.heads.provenance import untested_text
+
+    if line := untested_text(head.metrics):
+        note(f"warning: {line}.")
 
 
 def _kind(kind: str, options: dict[str, Any]) -> Any:
@@ -143,33 +153,39 @@ def _list(call: Call) -> Result:
     from headstart.registry import listing
 
     rows = listing.heads(call.config)
-    columns = ("name", "kind", "backbone@cut", "dataset", ">accuracy", ">macro F1", "trained")
-    if any("r2" in row["metrics"] for row in rows):
-        columns = (*columns[:-1], ">R2", columns[-1])
+    scores = [
+        column
+        for column, name in SCORES.items()
+        if column in ALWAYS or any(name in row["metrics"] for row in rows)
+    ]
+    columns = ("name, kind", "backbone@cut", "dataset", *scores, "trained")
     cells = [
         (
-            " = ".join([_label(row["name"], row["version"]), *row["aliases"]]),
-            row["kind"],
+            " = ".join([_label(row["name"], row["version"]), *row["aliases"]]) + f"\n{row['kind']}",
             f"{row['backbone']}@{row['cut']}",
-            row["dataset"],
-            *(_score(row["metrics"].get(SCORES[column])) for column in columns if column in SCORES),
+            f"{row['dataset']}\n{row['metrics']['n_test']:,} tested",
+            *(score_cell(row["metrics"], SCORES[column]) for column in scores),
             row["created_at"][:10],
         )
         for row in rows
     ]
     empty = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
-    return Result(rows, lambda out: out.print(table(None, columns, cells) if rows else empty))
+
+    def show(out: Any) -> None:
+        out.print(table(None, columns, cells) if rows else empty)
+        if rows:
+            out.print(LIST_LEGEND)
+
+    return Result(rows, show)
 
 
 SCORES = {">accuracy": "accuracy", ">macro F1": "macro_f1", ">R2": "r2"}
+ALWAYS = (">accuracy", ">macro F1")
+LIST_LEGEND = "Below each score its 95 % interval, of so many held-out samples as were tested."
 
 
 def _label(name: str, version: int) -> str:
     return name if version == 1 else f"{name}:{version}"
-
-
-def _score(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"
 
 
 def _show(call: Call, name: str) -> Result:
@@ -202,19 +218,25 @@ def _reproduce(call: Call, name: str) -> Result:
 
 
 def _shown(head: Head) -> Result:
+    from headstart.heads.intervals import interval_text, score_text
+    from headstart.heads.provenance import calibration_text, lineage_text, untested_text, words_of
+
     record, metrics = head.record, head.metrics
     rows = [
         ("head", f"{record.name}, version {record.version}, {record.kind}"),
+        *[("came from", line) for line in [lineage_text(record.settings)] if line],
         ("aliases", ", ".join(record.aliases) or None),
         ("backbone", f"{record.backbone}@{record.cut}"),
         ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
         ("feature key", record.feature_key[:12]),
         *(
-            (WORDS.get(name, name.replace("_", " ")), f"{value:.3f}")
+            (words_of(name), f"{score_text(name, value)}, 95 %: {interval_text(metrics, name)}")
             for name, value in metrics.items()
             if isinstance(value, float)
         ),
-        ("held out", f"{metrics['n_test']:,} samples"),
+        ("held out", f"{metrics['n_test']:,} samples, on which the scores are"),
+        *[("not tested", line) for line in [untested_text(metrics)] if line],
+        ("probabilities", calibration_text(record)),
         ("trained on", _trained_on(metrics, record.settings.get("views", 0))),
         ("seed", record.seed),
         ("end of its grid", record.settings.get("at_end")),

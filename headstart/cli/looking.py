@@ -102,7 +102,7 @@ def _plot_features(
     if head is not None:
         judge = workspace.heads.get(head)
         judge.need_classes()
-        guesses = judge.stack.predict(features)
+        guesses = judge.judge.predict(features)
         wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
     title = f"{dataset} as {backbone} sees it" + ("" if head is None else f"; x: {head} is wrong")
     save(draw_map(features, labels, title, method=method, seed=seed, wrong=wrong), file)
@@ -168,6 +168,7 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 
 def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
+    from headstart.heads.provenance import scored_text
     from headstart.heads.tasks import Regression
     from headstart.plots.curves import draw_learning_curve
     from headstart.plots.figures import check_target, save
@@ -193,16 +194,12 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     elif isinstance(head.task, Regression):
         judged = head.held_out()
         outputs = judged.probabilities[:, 0]
-        error = head.metrics["mean_absolute_error"]
-        title = f"{what}; mean absolute error {error:.4g}"
+        title = f"{what}\n{scored_text(record)}"
         made = draw_numbers(outputs, judged.targets[:, 0], title)
     else:
         head.need_classes()
         judged = head.held_out()
-        title = (
-            f"{what}; accuracy {head.metrics['accuracy']:.3f} on {len(judged.targets):,} held-out "
-            "samples"
-        )
+        title = f"{what}\n{scored_text(record)}"
         made = draw_head(judged.probabilities, judged.targets, record.classes, title)
     save(made, file)
     return Result(data, lambda out: out.print(text(f"Drew {file}.")))

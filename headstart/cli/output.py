@@ -7,7 +7,7 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,6 +184,23 @@ def _cell(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return visible(str(value))
+
+
+def score_cell(metrics: Mapping[str, Any], name: str) -> str | None:
+    """A score with its 95 % interval below it; None where there is no such score."""
+    from headstart.heads.intervals import interval_of, score_text
+
+    value = metrics.get(name)
+    if value is None:
+        return None
+    interval = interval_of(metrics, name)
+    ends = [score_text(name, end) for end in interval or ()]
+    return f"{score_text(name, value)}\n{range_text(*ends) if ends else 'no interval'}"
+
+
+def range_text(low: str, high: str) -> str:
+    """From one number to another, as short as can be read."""
+    return f"{low} to {high}" if low.startswith("-") else f"{low}-{high}"
 
 
 def text(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +16,7 @@ from headstart.cli.output import (
     note,
     precision_option,
     progress_bar,
+    score_cell,
     shots_option,
     size_text,
     table,
@@ -41,6 +43,10 @@ def register(cli: click.Group) -> None:
         ),
     )
     command(cli, "rank")(made)
+
+
+def _metrics(crossed: Any) -> dict[str, Any]:
+    return {"accuracy": crossed.accuracy, "intervals": {"accuracy": crossed.interval}}
 
 
 def _rank(
@@ -85,7 +91,6 @@ def _rank(
         "",
         "features",
         ">linear",
-        ">95 %",
         ">kNN",
         ">LogME",
         ">H",
@@ -96,9 +101,7 @@ def _rank(
         (
             "" if rank.is_worse else "*",
             f"{rank.backbone}@{rank.cut}",
-            f"{rank.linear.accuracy:.3f}",
-            "{:.3f}-{:.3f}".format(*rank.linear.interval),
-            f"{rank.neighbours.accuracy:.3f}",
+            *(score_cell(_metrics(one), "accuracy") for one in (rank.linear, rank.neighbours)),
             f"{rank.log_me:.3f}",
             f"{rank.h_score:.2f}",
             None if rank.seconds is None else f"{1000 * rank.seconds:.1f}",
@@ -109,7 +112,8 @@ def _rank(
     count = len(ranks[0].linear.targets)
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
-        "* not surely worse than the best (McNemar, 95 %). ms: of extraction a sample."
+        "Below each accuracy its 95 % interval; LogME and H are no shares and have none. * not "
+        "surely worse than the best (McNemar, 95 %). ms: of extraction a sample."
     )
 
     def show(out: object) -> None:

@@ -12,12 +12,17 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    note,
     progress_bar,
+    score_cell,
     table,
     text,
     views_option,
     with_options,
 )
+
+COLUMNS = ("", ">samples", ">accuracy", ">macro F1", ">log loss")
+SCORES = ("accuracy", "macro_f1", "log_loss")
 
 
 def register(group: click.Group) -> None:
@@ -40,7 +45,13 @@ def register(group: click.Group) -> None:
         _finetune,
         name,
         click.option("--from", "start", required=True, metavar="CUT", help="Train from here up."),
-        output,
+        click.option("--as", "new", metavar="NEWNAME", help="Of the new head; NAME without it."),
+        click.option(
+            "--output",
+            "-o",
+            type=click.Path(path_type=Path),
+            help="Write the whole model too, as `head attach` does.",
+        ),
         click.option("--learning-rate", type=float, help="Of Adam; 0.0001 without it."),
         click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
         click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
@@ -88,11 +99,19 @@ def _attach(call: Call, name: str, output: Path, pixels: bool, labels: bool) -> 
 
 
 def _finetune(
-    call: Call, name: str, start: str, output: Path, views: int, **options: Any
+    call: Call,
+    name: str,
+    start: str,
+    new: str | None,
+    output: Path | None,
+    views: int,
+    **options: Any,
 ) -> Result:
     """Train the layers above a cut together with the head, from that cut's cached features.
 
-    What lies below the cut is never run again. The whole model is saved, checked like `attach`.
+    What lies below the cut is never run again. What is better than where it began, on samples that
+    nothing was fitted on, becomes the next version of NAME; the weights of before the first epoch
+    may win. With --output the whole model is saved, checked like `attach`.
     """
     from headstart.cli.extract import extract_missing
     from headstart.heads.finetuning import FineTuning
@@ -103,34 +122,47 @@ def _finetune(
     reference = f"{head.record.backbone}@{start}"
     extract_missing(workspace, reference, head.record.dataset, cut.precision, views)
     given = {key: value for key, value in options.items() if value is not None}
-    tuned = head.finetune(start, output, FineTuning(**given, views=views))
-    rows = [
-        (
-            what,
-            f"{metrics['accuracy']:.3f}",
-            f"{metrics['macro_f1']:.3f}",
-            f"{metrics['log_loss']:.3f}",
-        )
-        for what, metrics in (("the head alone", head.metrics), ("fine-tuned", tuned.metrics))
+    tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
+    data = {"file": None if output is None else str(output), "from": start, **tuned.to_json()}
+    lines = [
+        *tuned.verdict,
+        f"Epochs were judged on {tuned.judged_on}.",
+        f"The start is {tuned.start_is}.",
     ]
-    data = {
-        "file": str(output),
-        "from": start,
-        "metrics": tuned.metrics,
-        "history": tuned.history,
-        "seconds": tuned.seconds,
-        "max_abs_diff": tuned.difference,
-    }
-    line = (
-        f"Trained {len(tuned.history['loss'])} epochs from {start} in {tuned.seconds:.1f} s. Saved "
-        f"{output}; it gives what was trained within {tuned.difference:.1g}."
-    )
+    if output is not None:
+        lines.append(f"Saved {output}; it gives what was trained within {tuned.difference:.1g}.")
 
     def show(out: Any) -> None:
-        out.print(table(None, ("", ">accuracy", ">macro F1", ">log loss"), rows))
-        out.print(text(line), soft_wrap=True)
+        out.print(table(None, COLUMNS, _rows(head, tuned)))
+        out.print(text(BELOW))
+        for line in lines:
+            out.print(text(line), soft_wrap=True)
 
     return Result(data, show)
+
+
+BELOW = "Below each score its 95 % interval."
+
+
+def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
+    """Scores of start and result, on the samples that judged the epochs and on the test split;
+    and those of the head that it came from, which may have seen the validation split."""
+    result = "fine-tuned" if tuned.is_better else "kept: the start"
+    pairs = [
+        ("start, validation", tuned.start["validation"]),
+        (f"{result}, validation", tuned.validation),
+        ("the head alone, test", head.metrics),
+        ("start, test", tuned.start["test"]),
+        (f"{result}, test", tuned.metrics),
+    ]
+    return [
+        (
+            what,
+            scores.get("n", tuned.metrics["n_test"]),
+            *(score_cell(scores, name) for name in SCORES),
+        )
+        for what, scores in pairs
+    ]
 
 
 def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
@@ -144,13 +176,18 @@ def _predict(
 ) -> Result:
     """Print class and probability of files, of the images in folders, of the rows of arrays.
 
-    With --output they are written while they are computed, however many there are.
+    With --output they are written while they are computed, however many there are. How good the
+    head is on held-out samples is said on standard error.
     """
+    from headstart.heads.intervals import share_text
+    from headstart.heads.provenance import trust_text
     from headstart.prediction_files import check_target, write
 
     if output is not None:
         check_target(output)
-    predictions = call.open().heads.get(name).predict_each(paths, on_error)
+    head = call.open().heads.get(name)
+    predictions = head.predict_each(paths, on_error)
+    note(f"{trust_text(head.record)}.")
     with progress_bar("predicting", "samples") as progress:
         if output is not None:
             written = write(predictions, output, progress)
@@ -162,7 +199,7 @@ def _predict(
             found.append(prediction)
             progress(predictions.done, predictions.total)
     rows = [
-        (p.name, said(p.label), None if math.isnan(p.probability) else f"{p.probability:.3f}")
+        (p.name, said(p.label), None if math.isnan(p.probability) else share_text(p.probability))
         for p in found
     ]
 

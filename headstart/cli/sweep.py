@@ -16,6 +16,7 @@ from headstart.cli.output import (
     limit_option,
     precision_option,
     progress_bar,
+    score_cell,
     shots_option,
     table,
     text,
@@ -25,7 +26,8 @@ from headstart.cli.output import (
 SHOWN = 20
 WATCHED = 5
 """The best so far, on a terminal."""
-COLUMNS = ("", "features", "head", ">accuracy", ">95 %", ">log loss")
+COLUMNS = ("", "features", "head", ">accuracy", ">log loss")
+BELOW = "Below each score its 95 % interval"
 KINDS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 
 
@@ -90,6 +92,7 @@ def _sweep(
     """
     from headstart.candidates import Trying
     from headstart.cli.extract import extract_missing
+    from headstart.sweeping import metrics_of
 
     named = names_of(kinds)
     made = settings_of(named, grid)
@@ -99,15 +102,15 @@ def _sweep(
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
     trying = Trying(folds=folds, repeats=repeats, limit=limit, seed=seed, shots=shots)
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[float, tuple[Any, ...]]] = []
 
     def watch(name: str, crossed: Any) -> None:
-        found.append((name, crossed))
-        found.sort(key=lambda pair: -pair[1].accuracy)
+        found.append((crossed.accuracy, _cells(name, crossed.settings, metrics_of(crossed))))
+        found.sort(key=lambda pair: -pair[0])
         del found[WATCHED:]
 
     def leaders() -> Any:
-        return table(None, COLUMNS[1:], [_cells(*pair) for pair in found]) if found else ""
+        return table(None, COLUMNS[1:], [cells for _, cells in found]) if found else ""
 
     how: dict[str, Any] = {"precision": precision, "trying": trying, "watch": watch}
     if search is not None:
@@ -119,14 +122,17 @@ def _sweep(
         with progress_bar("fitting", "heads", leaders) as progress:
             sweep = workspace.sweep(dataset, backbones, made, progress=progress, **how)
     rows = [
-        ("" if trial.is_worse else "*", *_cells(trial.features, trial.crossed))
+        (
+            "" if trial.is_worse else "*",
+            *_cells(trial.features, trial.crossed.settings, trial.metrics),
+        )
         for trial in sweep.trials[:SHOWN]
     ]
     level = sum(not trial.is_worse for trial in sweep.trials)
     legend = (
         f"{sweep.heads:,} heads in {sweep.seconds:.1f} s; {len(sweep.trials):,} settings, the "
         f"first {len(rows)} of them shown. * not surely worse than the best (McNemar, 95 %): "
-        f"{level:,} of all. Kept as sweep {sweep.id}."
+        f"{level:,} of all. Kept as sweep {sweep.id}. {BELOW}, of {sweep.samples:,} samples."
     )
 
     def show(out: Any) -> None:
@@ -136,15 +142,20 @@ def _sweep(
     return Result(sweep.to_json(), show)
 
 
-def _cells(name: str, crossed: Any) -> tuple[str, ...]:
-    low, high = crossed.interval
-    return (
-        name,
-        _words(crossed.settings),
-        f"{crossed.accuracy:.3f}",
-        f"{low:.3f}-{high:.3f}",
-        f"{crossed.log_loss:.3f}",
-    )
+def _cells(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tuple[Any, ...]:
+    scores = (score_cell(metrics, one) for one in ("accuracy", "log_loss"))
+    return (name, _words(settings), *scores)
+
+
+def _kept_cells(trial: Any) -> tuple[Any, ...]:
+    """The same of a trial that was kept."""
+    settings = {key: value for key, value in trial.settings.items() if key != "behind"}
+    known = {
+        "accuracy": (trial.accuracy_low, trial.accuracy_high),
+        "log_loss": trial.settings.get("behind", {}).get("log_loss_interval"),
+    }
+    metrics = {"accuracy": trial.accuracy, "log_loss": trial.log_loss, "intervals": known}
+    return _cells(trial.features, {"kind": trial.kind, **settings}, metrics)
 
 
 def _sweeps(call: Call, id_: int | None) -> Result:
@@ -152,38 +163,30 @@ def _sweeps(call: Call, id_: int | None) -> Result:
     workspace = call.open()
     if id_ is None:
         found = workspace.sweeps.find_all()
-        rows = [
-            (
-                sweep.id,
-                sweep.dataset,
-                count,
-                sweep.heads,
-                f"{best.accuracy:.3f}",
-                f"{_words({'kind': best.kind, **best.settings})} on {best.features}",
-                str(sweep.created_at)[:10],
-            )
-            for sweep, count, best in found
-        ]
+        rows = []
+        for sweep, count, best in found:
+            features, words, accuracy, _ = _kept_cells(best)
+            tested = best.settings.get("behind", {}).get("samples")
+            made = str(sweep.created_at)[:10]
+            head = f"{words} on {features}"
+            rows.append((sweep.id, sweep.dataset, count, sweep.heads, tested, accuracy, head, made))
         data: Any = [
             {**vars(sweep), "trials": count, "best": vars(best)} for sweep, count, best in found
         ]
-        columns = (">id", "dataset", ">settings", ">heads", ">best", "head", "made")
+        columns = (">id", "dataset", ">settings", ">heads", ">samples", ">best", "head", "made")
         empty = "No sweeps yet. Try heads with `headstart head sweep DATASET`."
         return Result(data, lambda out: out.print(table(None, columns, rows) if rows else empty))
     sweep, trials = workspace.sweeps.get(id_)
     data = {**vars(sweep), "trials": [vars(trial) for trial in trials]}
-    rows = [
-        (
-            "" if trial.is_worse else "*",
-            trial.features,
-            _words({"kind": trial.kind, **trial.settings}),
-            f"{trial.accuracy:.3f}",
-            f"{trial.accuracy_low:.3f}-{trial.accuracy_high:.3f}",
-            f"{trial.log_loss:.3f}",
-        )
-        for trial in trials
-    ]
-    return Result(data, lambda out: out.print(table(None, COLUMNS, rows)))
+    rows = [("" if trial.is_worse else "*", *_kept_cells(trial)) for trial in trials]
+    behind = trials[0].settings.get("behind")
+    of = f", of {behind['samples']:,} samples" if behind else ""
+
+    def show(out: Any) -> None:
+        out.print(table(None, COLUMNS, rows))
+        out.print(text(f"{BELOW}{of}."))
+
+    return Result(data, show)
 
 
 def names_of(kinds: str) -> list[str]:

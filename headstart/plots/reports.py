@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import __version__
-from headstart.errors import HeadError, SampleChanged, SampleUnreadable
+from headstart.errors import FeaturesMissing, HeadError, SampleChanged, SampleUnreadable
 from headstart.extractors.glancing import glance
-from headstart.heads.intervals import wilson_interval
+from headstart.heads.intervals import interval_text, score_text, share_text, wilson_interval
 from headstart.heads.labelled import some_rows
+from headstart.heads.provenance import calibration_text, lineage_text, untested_text, words_of
+from headstart.heads.scores import scores_of
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.figures import to_png, to_svg
 from headstart.plots.judgements import draw_head
@@ -77,10 +79,12 @@ def write_report(
         progress(next(done), STEPS)
 
     record, judged = head.record, head.held_out()
+    # computed anew, as heads of before intervals were stored have none
+    metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes)
     title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
     confusion = to_svg(draw_head(judged.probabilities, judged.targets, record.classes, ""))
     step()
-    curve = to_svg(draw_learning_curve(head.learning_curve(), ""))
+    curve = "" if head.is_tuned else to_svg(draw_learning_curve(head.learning_curve(), ""))
     step()
     drawn = _draw_map(head, seed)
     step()
@@ -91,7 +95,9 @@ def write_report(
         title=title,
         version=__version__,
         facts=_facts(head),
-        scores=_scores(head, judged),
+        scores=_scores(head, judged, metrics),
+        untested=untested_text(metrics),
+        parent=record.settings.get("parent"),
         classes=_classes(head),
         confusion=confusion,
         curve=curve,
@@ -125,8 +131,8 @@ def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], li
 
 def _verdict(judged: Judged, row: int, classes: Sequence[Any]) -> str:
     guess = int(judged.probabilities[row].argmax())
-    sure = judged.probabilities[row, guess]
-    return f"{classes[judged.targets[row]]}, guessed {classes[guess]} ({sure:.0%})"
+    sure = share_text(float(judged.probabilities[row, guess]))
+    return f"{classes[judged.targets[row]]}, guessed {classes[guess]} ({sure})"
 
 
 def _template() -> Any:
@@ -149,7 +155,8 @@ def _draw_map(head: Head, seed: int) -> str:
     view = head.features()
     rows = some_rows(np.arange(len(view)), ON_THE_MAP, seed)
     features, labels = view[rows], [view.labels[row] for row in rows]
-    guesses = head.stack.predict(features)
+    guesses = head.judge.predict(features)
+    features = head.judge.embed(features)
     wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
     tested = np.array([view.samples[row].split == "test" for row in rows])
     made = draw_map(features, labels, "", seed=seed, wrong=wrong & tested)
@@ -163,12 +170,13 @@ def _audit(head: Head, seed: int) -> tuple[Audit | None, str]:
     _, cut = head.origin()
     try:
         found = head.workspace.audit(
-            f"{record.backbone}@{record.cut}",
+            f"{record.backbone}@{record.settings.get('head_cut', record.cut)}",
             record.dataset,
             precision=cut.precision,
             trying=Trying(seed=seed),
         )
-    except HeadError as error:  # a class of few samples: all else can be told
+    except (HeadError, FeaturesMissing) as error:  # a class of few samples, or those of the cut of
+        # a fine-tuned head were deleted: all else can be told
         return None, error.message
     return found, ""
 
@@ -234,38 +242,56 @@ def _facts(head: Head) -> list[tuple[str, Any]]:
         ("dataset", f"{record.dataset}, digest {record.dataset_digest}"),
         ("feature key", record.feature_key),
         ("head", f"{record.name}, version {record.version}, {record.kind}, seed {record.seed}"),
+        *[("it came from", line) for line in [lineage_text(record.settings)] if line],
+        ("probabilities", calibration_text(record)),
         ("trained", str(record.created_at)[:16] if record.created_at else "-"),
         ("versions", ", ".join(f"{name} {number}" for name, number in record.versions.items())),
     ]
 
 
-def _scores(head: Head, judged: Judged) -> list[tuple[str, str, str]]:
-    metrics, total = head.metrics, len(judged.targets)
-    low, high = wilson_interval(total - len(judged.wrong), total)
+def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, value and what is to be said of each score."""
+    total = len(judged.targets)
     largest = int(np.bincount(judged.targets).max())
+    notes = {
+        "macro_f1": "; mean over the classes tested",
+        "log_loss": "; lower is better",
+    }
+    rows = [
+        (
+            words_of(name),
+            score_text(name, value),
+            f"95 %: {interval_text(metrics, name)}{notes.get(name, '')}",
+        )
+        for name, value in metrics.items()
+        if isinstance(value, float)
+    ]
     return [
-        ("accuracy", f"{metrics['accuracy']:.3f}", f"95 %: {low:.3f} to {high:.3f}"),
-        ("macro F1", f"{metrics['macro_f1']:.3f}", "mean over the classes"),
-        ("log loss", f"{metrics['log_loss']:.3f}", "lower is better"),
-        ("always the largest class", f"{largest / total:.3f}", "accuracy without a head"),
-        ("held-out samples", f"{total:,}", f"trained on {metrics['n_train']:,}"),
+        *rows,
+        ("always the largest class", _shared(largest, total), "accuracy without a head"),
+        ("held-out samples", f"{total:,}", f"trained on {head.metrics['n_train']:,}"),
     ]
 
 
-def _classes(head: Head) -> list[tuple[Any, int, float, float]]:
-    """Label, samples, precision and recall of each class."""
+def _classes(head: Head) -> list[tuple[Any, int, str, str]]:
+    """Label, samples, precision and recall of each class, with their intervals."""
     confusion = np.array(head.metrics["confusion"])
-    right = confusion.diagonal()
-    precision = right / np.maximum(confusion.sum(axis=0), 1)
-    recall = right / np.maximum(confusion.sum(axis=1), 1)
-    columns: Iterable[Any] = zip(
-        head.record.classes,
-        confusion.sum(axis=1).tolist(),
-        precision.tolist(),
-        recall.tolist(),
-        strict=True,
-    )
-    return list(columns)
+    right = confusion.diagonal().tolist()
+    counts, guessed = confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
+    return [
+        (label, count, _shared(hits, said), _shared(hits, count))
+        for label, count, said, hits in zip(
+            head.record.classes, counts, guessed, right, strict=True
+        )
+    ]
+
+
+def _shared(hits: int, total: int) -> str:
+    """A share with its interval; of nothing there is none."""
+    if not total:
+        return "-"
+    low, high = (share_text(end) for end in wilson_interval(hits, total))
+    return f"{share_text(hits / total)} ({low} to {high})"
 
 
 def _encode(pixels: np.ndarray) -> bytes:
