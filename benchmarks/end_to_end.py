@@ -5,6 +5,7 @@ Start-up is left out on both sides: the plain model was called once, ours was co
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -21,6 +22,7 @@ import headstart as hs
 from headstart.extractors.engines.choosing import Chosen
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import cores, tensorflow
+from headstart.extractors.watchdog import Watchdog
 from headstart.extractors.working import probe
 
 PRECISIONS = ("float32", "bfloat16")
@@ -78,7 +80,9 @@ class _Comparison:
         pipeline = self._workspace.pipeline(backbone)
         samples = self._workspace.datasets.manifest("photos").samples
         paths = [str(sample.location) for sample in samples]
-        pixels = probe(pipeline, lambda s: Path(str(s.location)).read_bytes(), samples)
+        pixels = probe(
+            pipeline, lambda s: Path(str(s.location)).read_bytes(), samples, Watchdog(math.inf)
+        )
         chooser = self._workspace.chooser(backbone)
         chosen = {
             precision: chooser.choose("auto", precision, cuts, lambda: pixels, 1 << 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import headstart as hs
 from headstart.errors import HeadstartError
 from headstart.extractors import batches
 from headstart.extractors.engines.parity import relative_error
+from headstart.extractors.watchdog import Watchdog
 from headstart.extractors.working import probe
 
 ENGINES = ("tensorflow", "openvino")
@@ -34,7 +36,9 @@ def section(folder: Path, repeats: int, models: Sequence[Model]) -> Section:
     for model in models:
         name = add(workspace, model)
         pipeline = workspace.pipeline(workspace.backbones.get(name))
-        pixels = probe(pipeline, lambda s: Path(str(s.location)).read_bytes(), samples)
+        pixels = probe(
+            pipeline, lambda s: Path(str(s.location)).read_bytes(), samples, Watchdog(math.inf)
+        )
         rows.append((model.name, *_measure(workspace, name, pixels, repeats)))
     workspace.backbones.add("bert", bert(folder), trust=True)
     rows.append(("BERT, 4 x 512", *_measure(workspace, "bert", tokens(8), repeats)))
