@@ -7,9 +7,11 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -120,6 +122,50 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading in binary, if it is a regular one (links to one are followed).
+
+    A FIFO blocks whoever opens it until somebody writes, and a device may never end: neither is
+    read. What is opened is what was looked at: the descriptor is asked, not the name.
+
+    Raises:
+        StorageError: it is a device, a FIFO, a socket or a folder.
+        OSError: it is missing, or cannot be opened.
+    """
+    _refuse_special(path, path.stat().st_mode)  # opening alone may do something to a device
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        _refuse_special(path, os.fstat(descriptor).st_mode)
+        return BufferedReader(FileIO(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file, for libraries that open a file by its name themselves.
+
+    Raises:
+        StorageError, OSError: as `open_regular`.
+    """
+    open_regular(path).close()
+
+
+def _refuse_special(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    kind = kinds.get(stat.S_IFMT(mode), "something else")
+    raise StorageError(f"{path} is {kind}, not a file", hint="Give a regular file.")
+
+
 def free_bytes(folder: Path) -> int:
     """Bytes that can still be written under a folder, or under the nearest one that exists."""
     while not folder.exists():
@@ -128,5 +174,5 @@ def free_bytes(folder: Path) -> int:
 
 
 def sha256_of_file(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
