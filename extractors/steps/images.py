@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from headstart.errors import SampleUnreadable, first_line
 from headstart.extractors.steps.kinds import Setting, StepKind, is_count, is_number, is_text_of
+from headstart.extractors.steps.pictures import open_picture
 
 DEFAULT_SIZE = 224
 CHANNEL_MEANS = {"torch": (0.485, 0.456, 0.406), "caffe": (103.939, 116.779, 123.68)}
@@ -74,24 +74,27 @@ def open_image(
     The colours are those of `keras.utils.load_img`; transparent pixels, which it shows in
     whatever colour lies hidden beneath, are composited on `background`.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     if isinstance(raw, np.ndarray):
         image = _image_from_array(raw, Image)
     else:
-        try:
-            image = Image.open(io.BytesIO(raw))
-            if least is not None:
-                image.draft(None, (least, least))
-            image.load()
-        except Exception as error:  # Pillow raises many kinds, struct.error among them
-            raise SampleUnreadable(f"not a readable image ({first_line(error)})") from error
+        image = open_picture(raw, least)
+    try:
+        return _as_shown(image, "L" if channels == 1 else "RGB", background, orientation)
+    except Exception as error:  # of its EXIF or palette, which Pillow reads only now
+        raise SampleUnreadable(f"not a readable image ({first_line(error)})") from error
+
+
+def _as_shown(image: Any, mode: str, background: Sequence[int], orientation: str) -> Any:
+    """The picture in a mode, turned as its EXIF says, without transparency."""
+    from PIL import Image, ImageOps
+
     if orientation == "exif":
         image = ImageOps.exif_transpose(image)
-    mode = "L" if channels == 1 else "RGB"
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):  # 16-bit greyscale, which Pillow clips
-        wide = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
+        upper = np.asarray(image) >> 8
+        image = Image.fromarray(upper.clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         canvas = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(canvas, image.convert("RGBA"))

@@ -1,0 +1,74 @@
+"""Opening pictures: of a few formats, and none that is too large to unpack.
+
+Whatever a file is called, Pillow chooses by content, and some of its readers hand the file on to
+other programmes (EPS to Ghostscript). Its formats are therefore named here, for all that opens one.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import warnings
+from types import ModuleType
+from typing import Any
+
+from headstart.errors import SampleUnreadable, first_line
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow's names of those that docs/datasets.md names; with JPEG come those of several pictures
+(MPO), of which the first is taken, as of all others."""
+LARGEST_PICTURE = 100_000_000
+"""Pixels: 300 MB once it is unpacked; by Pillow's own rule it would be 178,956,970."""
+TILE_SIZE = (322, 323)
+"""Tags of TIFF (Adobe TIFF 6.0, section 15): a tile is unpacked whole, however small the picture."""
+
+_LIMIT = f"{LARGEST_PICTURE // 1_000_000} megapixels"
+_HINT = "Make it smaller, or leave it out: --on-error skip."
+
+
+def open_picture(content: bytes, least: int | None = None) -> Any:
+    """The first picture in a file, unpacked, as Pillow has it.
+
+    Args:
+        content: of the file.
+        least: a JPEG is unpacked at a half, a quarter or an eighth of its size where both sides
+            stay at least so many pixels.
+
+    Raises:
+        SampleUnreadable: it is of another format, damaged, or of more than `LARGEST_PICTURE`
+            pixels, which its header says: nothing is unpacked.
+    """
+    pillow = _pillow()
+    try:
+        image = pillow.open(io.BytesIO(content), formats=FORMATS)
+        _refuse_large(image)
+        if least is not None:
+            image.draft(None, (least, least))
+        image.load()
+    except SampleUnreadable:
+        raise
+    except pillow.DecompressionBombError as error:
+        raise SampleUnreadable(f"the picture is of more than {_LIMIT}", hint=_HINT) from error
+    except Exception as error:  # Pillow raises many kinds, struct.error among them
+        raise SampleUnreadable(f"not a readable image ({first_line(error)})") from error
+    return image
+
+
+@functools.cache
+def _pillow() -> ModuleType:
+    from PIL import Image
+
+    # It warns from 89 megapixels on; here there is a limit, and no warning below it.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    return Image
+
+
+def _refuse_large(image: Any) -> None:
+    tags = getattr(image, "tag_v2", {})
+    tile = tuple(tags.get(tag, 0) for tag in TILE_SIZE)
+    for what, (width, height) in (("", image.size), ("tiles of ", tile)):
+        if width * height > LARGEST_PICTURE:
+            raise SampleUnreadable(
+                f"the picture has {what}{width:,} x {height:,} pixels, more than {_LIMIT}",
+                hint=_HINT,
+            )
