@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import FeatureError, first_line
+from headstart.errors import DatasetError, FeatureError, first_line
+from headstart.extractors.datasets.numpy_files import Archive
+from headstart.storage.files import open_regular
 from headstart.storage.manifest import Manifest
 
 ROWS = 4096
-"""Rows in memory at a time."""
+PART_BYTES = 1 << 26
+"""Rows, and bytes of them, in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,15 @@ class FeatureFile:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         try:
-            with zipfile.ZipFile(path) as archive:
-                names = {Path(name).stem for name in archive.namelist()}
-                self.key = str(_small(archive, "key")) if "key" in names else None
-                self.digests = self._match(archive, names, manifest)
-                with archive.open("features.npy") as member:
-                    self.shape, self.dtype = _header(member)
+            with open_regular(path) as file:
+                archive = Archive(file, path)
+                named = [name for name in ("key", "digests", "ids") if name in archive.names]
+                archive.check(named)
+                self.key = str(archive.read("key")) if "key" in named else None
+                self.digests = self._match(archive, manifest)
+                self.shape, self.dtype = _header(archive)
+        except DatasetError as error:
+            raise FeatureError(error.message, hint=error.hint) from error
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise FeatureError(
                 f"cannot read {path} as features: {first_line(error)}",
@@ -70,28 +76,30 @@ class FeatureFile:
                 f"{path} has {self.shape[0]:,} rows of features and {len(self.digests):,} names"
             )
 
-    def _match(
-        self, archive: zipfile.ZipFile, names: set[str], manifest: Manifest
-    ) -> list[str | None]:
+    def _match(self, archive: Archive, manifest: Manifest) -> list[str | None]:
         """The sample digest of each row; None for those that the dataset has not."""
         known = {sample.digest for sample in manifest.samples}
-        if "digests" in names:
-            given = [str(digest) for digest in _small(archive, "digests")]
+        if "digests" in archive.names:
+            given = [str(digest) for digest in archive.read("digests")]
             return [digest if digest in known else None for digest in given]
         by_id = {sample.id: sample.digest for sample in manifest.samples}
-        return [by_id.get(str(name)) for name in _small(archive, "ids")]
+        return [by_id.get(str(name)) for name in archive.read("ids")]
 
     def parts(self) -> Iterator[tuple[int, np.ndarray]]:
         """Number of the first row, and rows, some at a time."""
         width = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-        with zipfile.ZipFile(self.path) as archive, archive.open("features.npy") as member:
-            _header(member)
-            for start in range(0, self.shape[0], ROWS):
-                count = min(ROWS, self.shape[0] - start)
-                content = member.read(count * width)
-                if len(content) != count * width:
-                    raise FeatureError(f"{self.path} ends before row {start + count:,}")
-                yield start, np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+        rows = max(1, min(ROWS, PART_BYTES // max(1, width)))
+        with open_regular(self.path) as file:
+            archive = Archive(file, self.path)
+            start_of = archive.header("features").start
+            with archive.open("features") as member:
+                member.seek(start_of)
+                for start in range(0, self.shape[0], rows):
+                    count = min(rows, self.shape[0] - start)
+                    content = member.read(count * width)
+                    if len(content) != count * width:
+                        raise FeatureError(f"{self.path} ends before row {start + count:,}")
+                    yield start, np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
 
     def rows(self, numbers: Sequence[int]) -> np.ndarray:
         """Some rows, their numbers ascending."""
@@ -134,20 +142,8 @@ def import_rows(
     return added, reused, foreign
 
 
-def _header(member: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(member)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in read:
-        raise ValueError(f"features.npy has version {version}")
-    shape, is_fortran, dtype = read[version](member)
-    if is_fortran or len(shape) < 1 or dtype.kind not in "fiu":
+def _header(archive: Archive) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    header = archive.header("features")
+    if header.is_fortran or len(header.shape) < 1 or header.dtype.kind not in "fiu":
         raise ValueError("features must be numbers in C order, a row a sample")
-    return shape, dtype
-
-
-def _small(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    with archive.open(f"{name}.npy") as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
+    return header.shape, header.dtype

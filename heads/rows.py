@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 
 from headstart.heads.dense_stack import flat
+from headstart.storage.memory import free_memory
 from headstart.storage.views import FeatureView
 
 SHARE = 0.5
@@ -53,15 +51,3 @@ def rows_of(*views: FeatureView, room: float | None = None) -> Rows:
     stored = StoredRows(*views)
     size = 4 * stored.shape[0] * stored.shape[1]
     return stored[:] if size <= (SHARE * free_memory() if room is None else room) else stored
-
-
-def free_memory() -> int:
-    """Bytes that can be used without swapping; of the whole machine where that is not told."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(":")
-            if name == "MemAvailable":
-                return 1024 * int(value.split()[0])
-    except OSError:
-        pass  # no Linux
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

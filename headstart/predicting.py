@@ -16,6 +16,7 @@ from headstart.errors import HeadError, SampleUnreadable
 from headstart.extractors import datasets as sources
 from headstart.extractors.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
+from headstart.storage.files import open_regular
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
 
@@ -198,6 +199,7 @@ def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
 
 def _read_file(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except OSError as error:
         raise SampleUnreadable(f"cannot read it: {error.strerror or error}") from error

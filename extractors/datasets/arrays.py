@@ -10,8 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import DatasetError, first_line
+from headstart.errors import DatasetError, StorageError, first_line
+from headstart.extractors.datasets.numpy_files import (
+    ROW_BYTES,
+    SUFFIX,
+    Archive,
+    map_array,
+    refuse_large,
+)
 from headstart.extractors.datasets.rows import Grouping, checked_split, placed, to_label
+from headstart.storage.files import open_regular
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Sample
 
@@ -88,37 +96,49 @@ def load_arrays(source: Path, options: Options) -> dict[str, Any]:
     Raises:
         DatasetError: the file is not a readable NumPy file, or holds no samples.
     """
-    names = ArrayOptions()
     try:
-        with source.open("rb") as file:  # np.load leaves its own open when the header is bad
-            if source.suffix.lower() == ".npy":
-                np.lib.format.read_magic(file)
-                arrays = {"values": np.load(source, mmap_mode="r", allow_pickle=False)}
-                return _with_labels(arrays, source, options)
-            with np.load(file, allow_pickle=False) as members:
-                found = {
-                    "values": _member(members, names.values),
-                    "labels": _member(members, names.labels),
-                    "ids": _member(members, names.ids),
-                    "splits": _member(members, names.splits),
-                }
-                arrays = {key: members[name] for key, name in found.items() if name is not None}
-                present = ", ".join(members.files)
-                if "values" not in arrays:
-                    arrays["values"] = _by_name(members, found)
-            if isinstance(arrays["values"], Fields) and not arrays["values"].arrays:
-                raise DatasetError(
-                    f"{source} holds no array of samples; it holds {present or 'nothing'}",
-                    hint="Call the samples `x` and the labels `y`.",
-                )
+        with open_regular(source) as file:
+            if source.suffix.lower() == SUFFIX:
+                arrays = {"values": map_array(file, source)}
+                rows = arrays["values"].shape[:1]
+                refuse_large(sum(rows) * ROW_BYTES, f"the samples of {source}")
+            else:
+                arrays = _unpack(Archive(file, source), source)
+    except (DatasetError, StorageError):
+        raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, DatasetError):
-            raise
         raise DatasetError(
             f"{source} is not a readable NumPy file ({first_line(error)})",
-            hint="Save it again with np.savez(x=…, y=…); object arrays are refused.",
+            hint="Save it again with np.savez(x=…, y=…).",
         ) from error
     return _with_labels(arrays, source, options)
+
+
+def _unpack(archive: Archive, source: Path) -> dict[str, Any]:
+    """The arrays by what they are, after all together were found to be of a bearable size."""
+    usual = ArrayOptions()
+    roles = {
+        "values": usual.values,
+        "labels": usual.labels,
+        "ids": usual.ids,
+        "splits": usual.splits,
+    }
+    found = {role: _member(archive.names, names) for role, names in roles.items()}
+    chosen = {role: name for role, name in found.items() if name is not None}
+    others = [name for name in archive.names if name not in chosen.values()]
+    values = [chosen["values"]] if "values" in chosen else others
+    if not values:
+        present = ", ".join(archive.names)
+        raise DatasetError(
+            f"{source} holds no array of samples; it holds {present or 'nothing'}",
+            hint="Call the samples `x` and the labels `y`.",
+        )
+    archive.check({*chosen.values(), *values}, rows_of=values[0])
+    arrays: dict[str, Any] = {role: archive.read(name) for role, name in chosen.items()}
+    if "values" not in arrays:
+        by_name = {name: archive.read(name) for name in values}
+        arrays["values"] = by_name[values[0]] if len(values) == 1 else Fields(by_name)
+    return arrays
 
 
 def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict[str, Any]:
@@ -138,26 +158,21 @@ def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict
     return arrays
 
 
-def _member(members: Any, names: Sequence[str]) -> str | None:
-    return next((name for name in names if name in members.files), None)
+def _member(present: Sequence[str], names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in present), None)
 
 
 def _read_labels(path: Path) -> np.ndarray:
     """Labels in a `.npy` file, or one a line in a text or CSV file."""
     try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path, allow_pickle=False)
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with open_regular(path) as file:
+            if path.suffix.lower() == SUFFIX:
+                return np.array(map_array(file, path))
+            lines = file.read().decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise DatasetError(f"no labels file {path}", hint="Check the path.") from None
+    except (DatasetError, StorageError):
+        raise
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is not a readable labels file ({first_line(error)})") from error
     return np.array(lines)
-
-
-def _by_name(members: Any, found: Mapping[str, str | None]) -> Any:
-    """All other arrays by name; the array itself where there is just one."""
-    names = [name for name in members.files if name not in found.values()]
-    if len(names) == 1:
-        return members[names[0]]
-    return Fields({name: members[name] for name in names})

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError, SampleChanged, SampleUnreadable
+from headstart.errors import DatasetError, SampleChanged
 from headstart.extractors.datasets.arrays import (
     ARRAY_SUFFIXES,
     Options,
@@ -19,6 +19,7 @@ from headstart.extractors.datasets.arrays import (
     to_raw,
 )
 from headstart.extractors.datasets.folders import folder_rows
+from headstart.extractors.datasets.named_files import HINT, check_within, read_named, root_of
 from headstart.extractors.datasets.rows import FileRow, Grouping, check_groups, placed
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 from headstart.progress import Progress
@@ -89,6 +90,8 @@ def scan(
     elif kind == "folder":
         grouping = Grouping(options)
         rows = [replace(row, group=grouping.group_of(row.id)) for row in folder_rows(source)]
+        for row in rows:
+            check_within(row.path, root_of(options))
         samples = _digest_files(rows, previous, progress)
     else:
         samples = _scan_table(Table(source, options), previous, progress)
@@ -105,6 +108,7 @@ class SampleReader:
     def __init__(self, manifest: Manifest, options: Options) -> None:
         self._manifest = manifest
         self._options = options
+        self._root = root_of(options)
 
     def read(self, sample: Sample) -> Any:
         """The bytes of a file or a text, a row of an array, or those by the inputs' names.
@@ -112,18 +116,17 @@ class SampleReader:
         Raises:
             SampleChanged: the content is not what was registered, or the file is gone.
         """
-        hint = "Run `headstart dataset refresh`, then extract again."
         if not isinstance(sample.location, int):
-            raw = _read_file(Path(sample.location), hint)
+            raw = read_named(Path(sample.location), self._root)
         elif self._manifest.kind == "arrays":
             if sample.location >= len(self._values):
-                raise SampleChanged(f"row {sample.id} is gone from the arrays", hint=hint)
+                raise SampleChanged(f"row {sample.id} is gone from the arrays", hint=HINT)
             raw = to_raw(self._values[sample.location])
         else:
             raw = self._table.raw(sample.location)
         if digest_of(raw) != sample.digest:
             raise SampleChanged(
-                f"sample {sample.id!r} has changed since the dataset was read", hint=hint
+                f"sample {sample.id!r} has changed since the dataset was read", hint=HINT
             )
         return raw
 
@@ -134,15 +137,6 @@ class SampleReader:
     @cached_property
     def _table(self) -> Table:
         return Table(Path(self._manifest.source), self._options)
-
-
-def _read_file(path: Path, hint: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise SampleChanged(f"the file {path} is gone", hint=hint) from None
-    except OSError as error:
-        raise SampleUnreadable(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _scan_table(table: Table, previous: Manifest | None, progress: Progress) -> list[Sample]:

@@ -6,14 +6,17 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, first_line
+from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
+from headstart.extractors.datasets.named_files import check_within, read_named, root_of
 from headstart.extractors.datasets.rows import Grouping, checked_split
 from headstart.registry.names import nearest
+from headstart.storage.files import open_regular
 from headstart.storage.manifest import Label
 
 Options = Mapping[str, Any]
@@ -80,6 +83,7 @@ class Table:
         self._split = _optional_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._group = _optional_column(source, columns, options.get("group_column"), ())
         self._grouping = Grouping(options)
+        self._root = root_of(options)
         self.values = self._choose_values(columns, options)
 
     @property
@@ -113,7 +117,7 @@ class Table:
         """The file of a row of a table of files.
 
         Raises:
-            DatasetError: it is not there.
+            DatasetError: it is not there, or lies outside of the root.
         """
         path = self.source.parent / _cell(row.content, self.values[0].columns[0], row.where)
         if not path.is_file():
@@ -121,6 +125,7 @@ class Table:
                 f"{row.where}: no file {path}",
                 hint="Paths are relative to the table; mend or remove the row.",
             )
+        check_within(path, self._root, row.where)
         return path
 
     def raw(self, number: int) -> Any:
@@ -146,15 +151,8 @@ class Table:
         if value.kind == "text":
             return cell.encode()
         path = self.source.parent / cell
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            raise SampleChanged(
-                f"{where}: no file {path}",
-                hint="Paths are relative to the table; mend or remove the row.",
-            ) from None
-        except OSError as error:
-            raise SampleUnreadable(f"cannot read {path}: {error.strerror or error}") from error
+        hint = "Paths are relative to the table; mend or remove the row."
+        return read_named(path, self._root, where, hint)
 
     def _choose_values(self, columns: list[str], options: Options) -> list[Value]:
         if options.get("values"):
@@ -218,7 +216,7 @@ def _check_names(values: Sequence[Value]) -> None:
 def _read(source: Path) -> tuple[list[str], Sequence[tuple[str, Row]]]:
     """The columns, and the rows with where they are."""
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
+        with TextIOWrapper(open_regular(source), encoding="utf-8-sig", newline="") as file:
             if source.suffix.lower() == ".jsonl":
                 rows = list(_read_jsonl(source, file))
                 return list(dict.fromkeys(name for _, row in rows for name in row)), rows
@@ -231,6 +229,8 @@ def _read(source: Path) -> tuple[list[str], Sequence[tuple[str, Row]]]:
             f"{source} is not a readable CSV file ({first_line(error)})",
             hint="Save it as UTF-8 with commas.",
         ) from error
+    except StorageError:
+        raise
     except OSError as error:
         raise DatasetError(f"cannot read {source}: {error.strerror or error}") from error
 

@@ -12,6 +12,11 @@ from headstart.extractors.steps.kinds import StepKind, is_text_of
 
 LARGEST_RATE = 384_000
 LONGEST = 1 << 26
+LONGEST_SOUND = 1 << 27
+"""Samples of a channel, at its own rate and at the wanted one: 512 MB; 50 minutes at 44,100 a
+second, 2 hours at 16,000."""
+PART = 1 << 20
+"""Samples of all channels that are in memory at a time."""
 
 
 def _decode_audio(raw: Any, *, rate: int) -> np.ndarray:
@@ -33,13 +38,35 @@ def _decode_audio(raw: Any, *, rate: int) -> np.ndarray:
             hint="Add it with --preprocess array to take waveforms as arrays.",
         )
     try:
-        waveform, own_rate = soundfile.read(io.BytesIO(raw), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+        with soundfile.SoundFile(io.BytesIO(raw)) as sound:
+            own_rate = sound.samplerate
+            _refuse_long(sound.frames, own_rate, rate)
+            mono = _one_channel(sound)
+    except (soundfile.SoundFileError, RuntimeError, MemoryError, ValueError) as error:
+        if isinstance(error, SampleUnreadable):
+            raise
         raise SampleUnreadable(f"not a readable sound file ({first_line(error)})") from error
-    mono = waveform.mean(axis=1, dtype=np.float32)
     if own_rate != rate:
         mono = soxr.resample(mono, own_rate, rate, quality="HQ").astype(np.float32)
     return mono
+
+
+def _one_channel(sound: Any) -> np.ndarray:
+    """The mean of the channels, some samples at a time: float32, (samples,)."""
+    parts = sound.blocks(PART, dtype="float32", always_2d=True)
+    return np.concatenate(
+        [np.empty(0, np.float32), *(part.mean(axis=1, dtype=np.float32) for part in parts)]
+    )
+
+
+def _refuse_long(frames: int, own_rate: int, rate: int) -> None:
+    """Refuse what its header says is too long, as it is or once it is resampled."""
+    for count, at in ((frames, own_rate), (frames * rate // own_rate, rate)):
+        if count > LONGEST_SOUND:
+            raise SampleUnreadable(
+                f"the sound has {count:,} samples at {at:,} a second, more than {LONGEST_SOUND:,}",
+                hint="Cut it into parts, or leave it out: --on-error skip.",
+            )
 
 
 def _window(waveform: np.ndarray, *, length: int, place: str) -> np.ndarray:

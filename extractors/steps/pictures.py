@@ -20,7 +20,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 LARGEST_PICTURE = 100_000_000
 """Pixels: 300 MB once it is unpacked; by Pillow's own rule it would be 178,956,970."""
 TILE_SIZE = (322, 323)
-"""Tags of TIFF (Adobe TIFF 6.0, section 15): a tile is unpacked whole, however small the picture."""
+"""Tags of TIFF (TIFF 6.0, section 15): a tile is unpacked whole, however small the picture."""
 
 _LIMIT = f"{LARGEST_PICTURE // 1_000_000} megapixels"
 _HINT = "Make it smaller, or leave it out: --on-error skip."
@@ -40,7 +40,7 @@ def open_picture(content: bytes, least: int | None = None) -> Any:
     """
     pillow = _pillow()
     try:
-        image = pillow.open(io.BytesIO(content), formats=FORMATS)
+        image: Any = pillow.open(io.BytesIO(content), formats=FORMATS)
         _refuse_large(image)
         if least is not None:
             image.draft(None, (least, least))
@@ -49,6 +49,9 @@ def open_picture(content: bytes, least: int | None = None) -> Any:
         raise
     except pillow.DecompressionBombError as error:
         raise SampleUnreadable(f"the picture is of more than {_LIMIT}", hint=_HINT) from error
+    except pillow.UnidentifiedImageError as error:
+        kinds = ", ".join(FORMATS)
+        raise SampleUnreadable(f"not a readable image: it is none of {kinds}") from error
     except Exception as error:  # Pillow raises many kinds, struct.error among them
         raise SampleUnreadable(f"not a readable image ({first_line(error)})") from error
     return image

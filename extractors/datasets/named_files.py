@@ -1,0 +1,65 @@
+"""Files that a dataset names: regular ones, and none outside of its root if it has one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, StorageError
+from headstart.storage.files import open_regular
+
+HINT = "Run `headstart dataset refresh`, then extract again."
+
+
+def root_of(options: Mapping[str, Any]) -> Path | None:
+    """The folder outside of which nothing is read; None if there is none."""
+    root = options.get("root")
+    return None if root is None else Path(os.path.realpath(root))
+
+
+def check_within(path: Path, root: Path | None, where: str = "") -> None:
+    """See that a file lies in the root, wherever links and `..` lead.
+
+    Args:
+        path: of the file.
+        root: as `root_of` gives it.
+        where: the file and line that name it.
+
+    Raises:
+        DatasetError: it lies outside.
+    """
+    if root is not None and not Path(os.path.realpath(path)).is_relative_to(root):
+        raise DatasetError(
+            f"{where}{': ' if where else ''}{path} lies outside of the root {root}",
+            hint="Nothing outside is read; mend it, or give another --root.",
+        )
+
+
+def read_named(path: Path, root: Path | None = None, where: str = "", hint: str = HINT) -> bytes:
+    """The content of a file.
+
+    Args:
+        path: of the file.
+        root: as `root_of` gives it.
+        where: the file and line that name it.
+        hint: what to do where it is gone.
+
+    Raises:
+        DatasetError: it lies outside of the root.
+        SampleChanged: it is gone, or is no regular file.
+        SampleUnreadable: the disk does not give it.
+    """
+    check_within(path, root, where)
+    at = f"{where}: " if where else ""
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise SampleChanged(f"{at}the file {path} is gone", hint=hint) from None
+    except StorageError as error:
+        raise SampleChanged(f"{at}{error.message}", hint=hint) from error
+    except (OSError, ValueError) as error:  # ValueError: its name holds a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise SampleUnreadable(f"{at}cannot read {path}: {reason}") from error

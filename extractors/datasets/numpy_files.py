@@ -1,0 +1,179 @@
+"""`.npy` and `.npz` files: what their headers say, before anything is unpacked.
+
+A header states an array's shape and type. What it takes in memory is computed from that, has to be
+what the file holds, and has to be bearable: a megabyte of well-packed zeros is a gigabyte in
+memory, and a few bytes can claim terabytes.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from headstart.errors import DatasetError
+from headstart.storage.memory import free_memory
+
+SUFFIX = ".npy"
+SHARE = 0.5
+"""Of the memory that is free: what arrays and the list of their rows may take."""
+ROW_BYTES = 600
+"""Of a sample in a manifest in memory, about: its id, its digest, what Python adds."""
+LARGEST_PACKING = 100
+"""So many times smaller a compressed array may be, if it is large: real data are 2 to 20 times."""
+SMALL = 1 << 28
+"""Bytes up to which it may be packed however well: masks and one-hot rows nearly vanish."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a `.npy` file says of its array; `start` is where the numbers begin."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    is_fortran: bool
+    start: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the array, in Python's integers, which do not overflow."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def rows(self) -> int:
+        return self.shape[0] if self.shape else 1
+
+
+def read_header(file: IO[bytes], size: int, where: str) -> Header:
+    """The header at the beginning of a `.npy` file, which then stands behind it.
+
+    Args:
+        file: the file, or a member of an archive.
+        size: bytes of all of it.
+        where: what it is called in errors.
+
+    Raises:
+        DatasetError: it does not fit to what follows, or the array is one of objects.
+        ValueError: it is no header.
+    """
+    version = np.lib.format.read_magic(file)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"its header has version {version}")
+    shape, is_fortran, dtype = readers[version](file)
+    header = Header(shape, dtype, is_fortran, file.tell())
+    if dtype.hasobject:
+        raise DatasetError(
+            f"{where} holds Python objects",
+            hint="Save numbers or texts with np.savez(x=…, y=…); object arrays are refused.",
+        )
+    if any(length < 0 for length in shape) or header.size != size - header.start:
+        raise DatasetError(
+            f"{where} is damaged: its header says {header.size:,} bytes, the file has "
+            f"{size - header.start:,}",
+            hint="Save it again.",
+        )
+    return header
+
+
+def map_array(file: IO[bytes], path: Path) -> np.ndarray:
+    """The array of a `.npy` file, read from disk where it is looked at.
+
+    Raises:
+        DatasetError, ValueError: as `read_header`.
+    """
+    header = read_header(file, path.stat().st_size, str(path))
+    order = "F" if header.is_fortran else "C"
+    if not header.size:
+        return np.empty(header.shape, header.dtype, order)
+    return np.memmap(file, header.dtype, "r", header.start, header.shape, order)
+
+
+class Archive:
+    """The arrays of an `.npz`.
+
+    Attributes:
+        names: of its arrays, in its order.
+
+    Args:
+        file: opened.
+        path: what it is called in errors.
+
+    Raises:
+        zipfile.BadZipFile: it is no archive.
+    """
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+        self._zip = zipfile.ZipFile(file)
+        members = [info for info in self._zip.infolist() if info.filename.endswith(SUFFIX)]
+        self._members = {info.filename.removesuffix(SUFFIX): info for info in members}
+        self.names = list(self._members)
+
+    def header(self, name: str) -> Header:
+        """What an array's header says.
+
+        Raises:
+            DatasetError, ValueError: as `read_header`.
+        """
+        with self.open(name) as member:
+            return read_header(member, self._members[name].file_size, f"{name} in {self._path}")
+
+    def open(self, name: str) -> IO[bytes]:
+        return self._zip.open(self._members[name])
+
+    def check(self, names: Iterable[str], rows_of: str | None = None) -> None:
+        """See that arrays can be unpacked, each and all together.
+
+        Args:
+            names: of the arrays.
+            rows_of: the one whose rows will be samples.
+
+        Raises:
+            DatasetError: they are packed too well to be data, or take too much memory.
+        """
+        headers = {name: self.header(name) for name in names}
+        total = 0
+        for name, header in headers.items():
+            self._refuse_packed(name, header.size, self._members[name].compress_size)
+            total += header.size
+        self._refuse_packed(" and ".join(headers), total, self._size)
+        rows = 0 if rows_of is None else headers[rows_of].rows
+        refuse_large(total + rows * ROW_BYTES, f"{', '.join(headers)} in {self._path}")
+
+    def read(self, name: str) -> np.ndarray:
+        """An array, in memory."""
+        with self.open(name) as member:
+            return np.lib.format.read_array(member, allow_pickle=False)
+
+    def _refuse_packed(self, what: str, size: int, packed: int) -> None:
+        if size > SMALL and size > LARGEST_PACKING * min(packed, self._size):
+            raise DatasetError(
+                f"{self._path}: {what} takes {size / 1e9:,.1f} GB once it is unpacked, more than "
+                f"{LARGEST_PACKING} times its size in the file",
+                hint="If that is meant, save it with np.savez, which does not compress.",
+            )
+
+
+def refuse_large(size: int, what: str) -> None:
+    """Refuse what does not fit into memory.
+
+    Raises:
+        DatasetError: it takes more than `SHARE` of what is free.
+    """
+    free = free_memory()
+    if size > SHARE * free:
+        raise DatasetError(
+            f"{what}: {size / 1e6:,.1f} MB in memory are more than half of the {free / 1e6:,.1f} "
+            "MB that are free",
+            hint="Save large arrays as .npy, which are read where they lie, or in several files.",
+        )
