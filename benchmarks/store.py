@@ -42,6 +42,7 @@ READ_ROWS = 400_000
 """2 GB of 1,280 floats."""
 INDEX_ROWS, INDEX_SHARDS, LOOKUPS = 10_000_000, 100, 1_000_000
 FILES = 10_000
+MANY_FILES = 100_000
 PLAIN = Encoding("float32", "float32")
 
 
@@ -50,6 +51,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield from committing(folder / "commit")
     yield from reading(folder / "read")
     yield from warm_extract(folder / "warm")
+    yield from refreshing(folder / "refresh")
 
 
 def committing(folder: Path) -> Iterator[Row]:
@@ -128,6 +130,30 @@ def warm_extract(folder: Path) -> Iterator[Row]:
         assert workspace.extract("lite0", "many").report.computed == 0
         own.append(time.perf_counter() - started)
     yield Row(f"extract {FILES:,} files again, against the first time", [cold.seconds], own)
+    shutil.rmtree(folder)
+
+
+def refreshing(folder: Path) -> Iterator[Row]:
+    """A dataset of 100,000 files to which one was added, against walking and a stat of each."""
+    source = folder / "many"
+    for number in range(MANY_FILES):
+        path = source / f"c{number % 10}" / f"{number:06}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % number)
+    workspace = hs.init(folder / "zoo")
+    workspace.datasets.add("many", source)
+
+    def walk() -> None:
+        for place, _, names in os.walk(source):
+            for name in names:
+                Path(place, name).stat()
+
+    plain, own = [], []
+    for number in range(REPEATS):
+        (source / "c3" / f"new{number}.png").write_bytes(b"new %d" % number)
+        plain.append(timed(walk))
+        own.append(timed(lambda: workspace.datasets.refresh("many")))
+    yield Row("refresh 100,000 files, one of them new, against `os.walk` and `stat`", plain, own)
     shutil.rmtree(folder)
 
 

@@ -9,7 +9,7 @@ time.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +75,7 @@ class Collector:
         repository: the feature sets and shards in SQL.
         cache: where the files and the locks are.
         backbones: all that are registered.
-        manifests: the folder of manifests, and which of them datasets need.
+        manifests: the folders of manifests and of their parts, and which of them datasets need.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Collector:
         repository: FeatureRepository,
         cache: FeatureCache,
         backbones: Sequence[Backbone],
-        manifests: tuple[Path, set[str]],
+        manifests: Mapping[Path, set[str]],
     ) -> None:
         self._repository = repository
         self._cache = cache
@@ -153,11 +153,11 @@ class Collector:
                 yield Garbage("damaged", str(path), 0, is_held, (), (shard,), key=key)
 
     def _find_manifests(self) -> Iterator[Garbage]:
-        folder, needed = self._manifests
-        for path in sorted(folder.glob("*")):
-            age = time.time() - path.stat().st_mtime
-            if path.name not in needed and age > MANIFEST_SECONDS:
-                yield Garbage("manifest", str(path), _size([path]), files=(path,))
+        for folder, needed in self._manifests.items():
+            for path in sorted(folder.glob("*")):
+                age = time.time() - path.stat().st_mtime
+                if path.name not in needed and age > MANIFEST_SECONDS:
+                    yield Garbage("manifest", str(path), _size([path]), files=(path,))
 
     def _over_quota(
         self, sets: dict[str, FeatureSet], gone: set[str | None], quota: int

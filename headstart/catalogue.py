@@ -275,8 +275,9 @@ class Datasets:
             given["values"] = list(given["values"])
         if "labels" in given:
             given["labels"] = str(Path(given["labels"]).expanduser().absolute())
-        manifest = sources.scan(path, chosen, given, self._find_previous(name), progress)
-        return self._repository.add(self._describe(name, manifest, given))
+        previous = self._find_previous(name)
+        manifest = sources.scan(path, chosen, given, previous, progress)
+        return self._repository.add(self._describe(name, manifest, given, previous))
 
     def refresh(self, name: str, progress: Progress = silent) -> Dataset:
         """Look at the source again; only files that changed are read.
@@ -295,7 +296,7 @@ class Datasets:
         manifest = sources.scan(path, dataset.kind, dataset.options, previous, progress)
         if manifest == previous:
             return dataset
-        return self._repository.update(self._describe(name, manifest, dataset.options))
+        return self._repository.update(self._describe(name, manifest, dataset.options, previous))
 
     def get(self, name: str) -> Dataset:
         return self._repository.get(name)
@@ -318,14 +319,16 @@ class Datasets:
             return self.manifest(name)
         return None
 
-    def _describe(self, name: str, manifest: Manifest, options: dict[str, Any]) -> Dataset:
+    def _describe(
+        self, name: str, manifest: Manifest, options: dict[str, Any], previous: Manifest | None
+    ) -> Dataset:
         return Dataset(
             name=name,
             kind=manifest.kind,
             source=manifest.source,
             options=options,
             digest=manifest.digest,
-            manifest=manifest.write(self._workspace.config.manifests),
+            manifest=manifest.write(self._workspace.config.manifests, previous),
             samples=len(manifest.samples),
             unique=manifest.unique,
             classes=[str(label) for label in manifest.classes],

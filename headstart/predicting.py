@@ -179,7 +179,7 @@ def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
     for path in map(Path, paths):
         if path.is_dir():
             known = sources.IMAGE_SUFFIXES | sources.AUDIO_SUFFIXES | sources.TEXT_SUFFIXES
-            files = sorted(sources.files_below(path, known))
+            files = list(sources.files_below(path, known))
             if not files:
                 raise HeadError(f"the folder {path} holds no images, sounds or texts")
             yield from (_Item(str(file), partial(_read_file, file)) for file in files)

@@ -20,6 +20,8 @@ from headstart.extractors.reindexing import Reindexed, register_shard, reindex
 from headstart.extractors.runtime import versions
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, FeatureSet
+from headstart.storage.manifest import find_parts
+from headstart.storage.manifest_parts import parts_folder
 from headstart.storage.shards import CheckedShard, find_shard, new_name, set_folder
 
 if TYPE_CHECKING:
@@ -196,12 +198,14 @@ class Store:
 
     def _collector(self) -> Collector:
         workspace = self._workspace
+        manifests = workspace.config.manifests
         needed = {dataset.manifest for dataset in workspace.datasets.list()}
+        parts = {part for name in needed for part in find_parts(manifests / name)}
         return Collector(
             workspace.feature_sets,
             workspace.cache(),
             workspace.backbones.list(),
-            (workspace.config.manifests, needed),
+            {manifests: needed, parts_folder(manifests): parts},
         )
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 DIGEST_BYTES = 32
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -19,10 +22,7 @@ def canonical_json(value: Any) -> bytes:
         ValueError: the value holds NaN or infinity.
         TypeError: the value holds something that JSON has no form for.
     """
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 def fingerprint(kind: str, value: Any) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,15 +15,29 @@ from headstart.errors import DatasetError
 from headstart.storage.manifest import SPLITS, Label, Sample, split_of
 
 
-@dataclass(frozen=True)
-class FileRow:
-    """A sample that is a file, as the source lists it, before its content is read."""
+class FileRow(NamedTuple):
+    """A sample that is a file, as the source lists it, before its content is read.
+
+    Attributes:
+        id: of the sample.
+        location: the file's path; text, as there may be a million.
+        stat: as `stat_of` gives it.
+        label: of the sample.
+        split: as the source says it.
+        group: as the source says it.
+    """
 
     id: str
-    path: Path
+    location: str
+    stat: tuple[int, ...]
     label: Label | None
     split: str | None = None
     group: str | None = None
+
+
+def stat_of(status: os.stat_result) -> tuple[int, ...]:
+    """By what a file's change is seen: size, mtime in ns, inode."""
+    return (status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def placed(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError, SampleChanged
+from headstart.errors import DatasetError, SampleChanged, StorageError
 from headstart.extractors.datasets.arrays import (
     ARRAY_SUFFIXES,
     Options,
@@ -19,8 +18,8 @@ from headstart.extractors.datasets.arrays import (
     to_raw,
 )
 from headstart.extractors.datasets.folders import folder_rows
-from headstart.extractors.datasets.named_files import HINT, check_within, read_named, root_of
-from headstart.extractors.datasets.rows import FileRow, Grouping, check_groups, placed
+from headstart.extractors.datasets.named_files import HINT, read_named, root_of
+from headstart.extractors.datasets.rows import FileRow, Grouping, check_groups, placed, stat_of
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 from headstart.progress import Progress
 from headstart.storage.files import sha256_of_file
@@ -88,10 +87,7 @@ def scan(
             return previous
         samples = scan_arrays(source, options, stat)
     elif kind == "folder":
-        grouping = Grouping(options)
-        rows = [replace(row, group=grouping.group_of(row.id)) for row in folder_rows(source)]
-        for row in rows:
-            check_within(row.path, root_of(options))
+        rows = list(folder_rows(source, Grouping(options), root_of(options)))
         samples = _digest_files(rows, previous, progress)
     else:
         samples = _scan_table(Table(source, options), previous, progress)
@@ -141,7 +137,7 @@ class SampleReader:
 
 def _scan_table(table: Table, previous: Manifest | None, progress: Progress) -> list[Sample]:
     if table.is_of_files:
-        rows = [FileRow(row.id, table.path(row), row.label, row.split, row.group) for row in table]
+        rows = [FileRow(row.id, *table.file(row), row.label, row.split, row.group) for row in table]
         return _digest_files(rows, previous, progress)
     stat = _stat_of(table.source)
     samples = []
@@ -157,33 +153,50 @@ def _digest_files(
     rows: list[FileRow], previous: Manifest | None, progress: Progress
 ) -> list[Sample]:
     """Samples in the rows' order; only files that changed are read."""
-    known = {
-        (sample.location, sample.stat): sample.digest
-        for sample in (previous.samples if previous else ())
-    }
+    known = {sample.location: sample for sample in (previous.samples if previous else ())}
+    # The splits of a table may have come from a column; those of a folder follow from content.
+    is_folder = previous is not None and previous.kind == "folder"
+    samples = [_known(row, known.get(row.location), is_folder) for row in rows]
+    changed = [number for number, sample in enumerate(samples) if sample is None]
+    done = len(rows) - len(changed)
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        samples = []
-        for sample in pool.map(partial(_digest_file, known=known), rows):
-            samples.append(sample)
-            progress(len(samples), len(rows))
-    return samples
+        found = pool.map(_digest_file, (rows[number] for number in changed))
+        for number, digest in zip(changed, found, strict=True):
+            samples[number] = _placed(rows[number], digest)
+            progress(done := done + 1, len(rows))
+    return [sample for sample in samples if sample is not None]
 
 
-def _digest_file(row: FileRow, known: Mapping[tuple[Any, tuple[int, ...]], str]) -> Sample:
-    stat = _stat_of(row.path)
+def _known(row: FileRow, before: Sample | None, is_folder: bool) -> Sample | None:
+    """The sample of a file that has not changed; the same object, if its row has not either."""
+    if before is None or before.stat != row.stat:
+        return None
+    if is_folder and (row.id, row.label, row.group) == (before.id, before.label, before.group):
+        return before
+    sample = _placed(row, before.digest)
+    return before if sample == before else sample
+
+
+def _placed(row: FileRow, digest: str) -> Sample:
+    return placed(
+        row.id, digest, row.label, row.location, row.stat, split=row.split, group=row.group
+    )
+
+
+def _digest_file(row: FileRow) -> str:
     try:
-        digest = known.get((str(row.path), stat)) or sha256_of_file(row.path)
+        return sha256_of_file(Path(row.location))
+    except StorageError:
+        raise
     except OSError as error:
-        raise DatasetError(f"cannot read {row.path}: {error.strerror or error}") from error
-    return placed(row.id, digest, row.label, str(row.path), stat, split=row.split, group=row.group)
+        raise DatasetError(f"cannot read {row.location}: {error.strerror or error}") from error
 
 
 def _stat_of(path: Path) -> tuple[int, ...]:
     try:
-        status = path.stat()
+        return stat_of(path.stat())
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error
-    return (status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _stat_of_arrays(source: Path, options: Options) -> tuple[int, ...]:
@@ -192,6 +205,9 @@ def _stat_of_arrays(source: Path, options: Options) -> tuple[int, ...]:
 
 
 def _check_ids(samples: Sequence[Sample], source: Path) -> None:
+    for sample in samples:
+        if not sample.id.isprintable():
+            _refuse_no_text(sample.id, source)
     counts = Counter(sample.id for sample in samples)
     twice = [id_ for id_, count in counts.items() if count > 1]
     if twice:
@@ -200,3 +216,13 @@ def _check_ids(samples: Sequence[Sample], source: Path) -> None:
             + (f" (and {len(twice) - 1} more ids)" if len(twice) > 1 else ""),
             hint="Ids must be unique; give a column of ids with --id-column.",
         )
+
+
+def _refuse_no_text(id_: str, source: Path) -> None:
+    try:
+        id_.encode()
+    except UnicodeEncodeError:
+        raise DatasetError(
+            f"{source}: the name {id_!r} is not UTF-8",
+            hint="Rename it, or remove it.",
+        ) from None

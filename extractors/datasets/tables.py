@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -14,7 +15,7 @@ import numpy as np
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
 from headstart.extractors.datasets.named_files import check_within, read_named, root_of
-from headstart.extractors.datasets.rows import Grouping, checked_split
+from headstart.extractors.datasets.rows import Grouping, checked_split, stat_of
 from headstart.registry.names import nearest
 from headstart.storage.files import open_regular
 from headstart.storage.manifest import Label
@@ -113,20 +114,24 @@ class Table:
                 else self._grouping.group_of(id_),
             )
 
-    def path(self, row: TableRow) -> Path:
-        """The file of a row of a table of files.
+    def file(self, row: TableRow) -> tuple[str, tuple[int, ...]]:
+        """The file of a row of a table of files, and by what its change is seen.
 
         Raises:
             DatasetError: it is not there, or lies outside of the root.
         """
         path = self.source.parent / _cell(row.content, self.values[0].columns[0], row.where)
-        if not path.is_file():
+        try:
+            status = path.stat()
+        except (OSError, ValueError):  # ValueError: its name holds a NUL
+            status = None
+        if status is None or not stat.S_ISREG(status.st_mode):
             raise DatasetError(
                 f"{row.where}: no file {path}",
                 hint="Paths are relative to the table; mend or remove the row.",
             )
         check_within(path, self._root, row.where)
-        return path
+        return str(path), stat_of(status)
 
     def raw(self, number: int) -> Any:
         """The raw content of a row: bytes, an array, or those by name.

@@ -1,5 +1,6 @@
 """Datasets: what a source says, or exactly where it is wrong."""
 
+import cProfile
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import draw
+from headstart.extractors import collecting
 from headstart.extractors.datasets import scanning
 from headstart.storage.keys import digest_of_bytes
 
@@ -116,6 +118,95 @@ def test_copies_are_counted_once_among_the_different_ones(ws, pictures):
     (pictures / "red" / "copy.png").write_bytes((pictures / "red" / "01.png").read_bytes())
     dataset = ws.datasets.add("d", pictures)
     assert (dataset.samples, dataset.unique) == (37, 36)
+
+
+def test_files_come_in_the_order_of_their_paths_parts(ws, tmp_path):
+    names = [
+        "a-b.png",
+        "a.png",
+        "a/z.png",
+        "a/b/c.png",
+        "a!/x.png",
+        "B.png",
+        "a.b/q.PNG",
+        "z/é.jpg",
+    ]
+    for number, name in enumerate([*names, "..png", "x.", "png"]):
+        draw(tmp_path / "d" / "class" / f"{number}.png", number, (4, 4))
+        (tmp_path / "d" / "class" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / "d" / "class" / f"{number}.png").rename(tmp_path / "d" / "class" / name)
+    ws.datasets.add("d", tmp_path / "d")
+    expected = sorted(Path("class", name) for name in names)
+    assert [sample.id for sample in manifest_of(ws).samples] == [str(path) for path in expected]
+
+
+def test_a_folder_that_leads_back_into_itself_is_an_error(ws, pictures, fails):
+    (pictures / "red" / "again").symlink_to(pictures)
+    message = fails("dataset", "add", "d", pictures)
+    assert f"the folder {pictures / 'red' / 'again'}" in message
+    assert "lies in itself" in message
+
+
+def test_a_link_to_another_folder_is_followed(ws, pictures, tmp_path):
+    draw(tmp_path / "other" / "x.png", 77)
+    (pictures / "red" / "more").symlink_to(tmp_path / "other")
+    assert ws.datasets.add("d", pictures).samples == 37
+
+
+def test_a_name_that_is_no_text_is_an_error(ws, pictures, fails):
+    name = os.fsencode(pictures / "red") + b"/\xff.png"
+    Path(os.fsdecode(name)).write_bytes(b"x")
+    message = fails("dataset", "add", "d", pictures)
+    assert "red/" in message
+    assert "is not UTF-8" in message
+
+
+@pytest.fixture
+def large(ws, tmp_path):
+    """A dataset of 6,000 files that are no pictures; they are never decoded."""
+    for number in range(6_000):
+        path = tmp_path / "large" / f"c{number % 3}" / f"{number:05}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % number)
+    ws.datasets.add("large", tmp_path / "large")
+    return tmp_path / "large"
+
+
+def test_one_new_file_among_many_costs_little_to_find_and_to_write(ws, large, files_of):
+    root = ws.config.root
+    before = files_of(root)
+    (large / "c1" / "new.png").write_bytes(b"new")
+    with cProfile.Profile() as profile:
+        after = ws.datasets.refresh("large")
+    assert after.samples == 6_001
+    calls = sum(entry.callcount for entry in profile.getstats())
+    assert calls < 60 * 6_000  # 235 a file before parts and directory entries
+    written = [path for path in files_of(root) - before if "headstart.db" not in path]
+    assert 2 <= len(written) <= 3
+    assert sum((root / path).stat().st_size for path in written) < 700_000  # it was 1.3 MB
+
+
+def test_a_part_that_is_lost_is_written_again_by_adding_the_dataset_again(ws, large, fails):
+    known = ws.datasets.get("large")
+    part = next((ws.config.root / "manifests-parts").iterdir())
+    part.write_bytes(b"{}")
+    assert "is damaged" in fails("dataset", "show", "large")
+    ws.datasets.add("large", large)
+    assert ws.datasets.get("large").digest == known.digest
+    assert len(ws.datasets.manifest("large").samples) == 6_000
+
+
+def test_gc_keeps_the_parts_of_registered_datasets_and_collects_the_others(ws, large, monkeypatch):
+    monkeypatch.setattr(collecting, "MANIFEST_SECONDS", -1.0)
+    (large / "c1" / "new.png").write_bytes(b"new")
+    ws.datasets.refresh("large")
+    deleted = ws.store.collect(ws.store.find_garbage())
+    assert {one.kind for one in deleted} == {"manifest"}
+    assert 2 <= len(deleted) <= 3  # the old index, and what parts were replaced
+    assert len(ws.datasets.manifest("large").samples) == 6_001
+    ws.datasets.remove("large")
+    ws.store.collect(ws.store.find_garbage())
+    assert not list((ws.config.root / "manifests-parts").iterdir())
 
 
 # CSV

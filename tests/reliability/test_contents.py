@@ -1,6 +1,7 @@
 """Only new contents are computed, however files are added, moved, shuffled or doubled."""
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,15 @@ def test_computed_is_the_number_of_new_contents(ws, model, model_file, tmp_path,
         return real(path, mode, *more, **named)
 
     monkeypatch.setattr(Path, "open", watched)
+    system = os.open
+    monkeypatch.setattr(
+        os,
+        "open",
+        lambda path, *more, **named: (
+            opened.append(Path(path).suffix),
+            system(path, *more, **named),
+        )[1],
+    )
     read_bytes = Path.read_bytes
     monkeypatch.setattr(
         Path, "read_bytes", lambda path: (opened.append(path.suffix), read_bytes(path))[1]
