@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.heads import HeadRepository
 from headstart.registry.names import check_name
 from headstart.storage.manifest import Manifest
+from headstart.storage.scratch import scratch_folder
 from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
@@ -160,11 +160,11 @@ class Backbones:
         from headstart.extractors.bundles import Bundle
 
         with Bundle(Path(path).expanduser()) as bundle:
-            with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
+            with scratch_folder() as scratch:
                 backbone = bundle.read_backbone(
                     check_name(name or bundle.record["name"], "backbone"),
                     self._workspace.artifacts,
-                    Path(scratch),
+                    scratch,
                     trust=trust,
                 )
             backbone = self._repository.add(backbone)

@@ -206,6 +206,7 @@ class Store:
             workspace.cache(),
             workspace.backbones.list(),
             {manifests: needed, parts_folder(manifests): parts},
+            workspace.config.root,
         )
 
 
