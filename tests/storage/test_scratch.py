@@ -16,7 +16,7 @@ from headstart.storage.files import written_aside
 from headstart.storage.scratch import dead_folders, dead_partials, remove_dead, scratch_folder
 
 ADDING = """
-import sys, time
+import time
 from pathlib import Path
 from headstart.extractors import registering
 from headstart.storage.files import written_aside
@@ -26,7 +26,7 @@ def open_source(source, scratch, artifacts, **more):
     with written_aside(Path({root!r}, "artifacts", "ab", "cd.keras")) as file:
         file.write(b"half of it")
         file.flush()
-        print("at work", flush=True)
+        Path({root!r}, "at-work").touch()
         time.sleep(60)
 
 registering.open_source = open_source
@@ -39,17 +39,15 @@ main(["--workspace", {root!r}, "backbone", "add", "net", "x.keras"])
 def adding(ws):
     """A process that adds a backbone, in the middle of it; it is killed at the end anyway."""
     code = ADDING.format(root=str(ws.config.root))
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        env=clean_environment(TMPDIR=tempfile.gettempdir()),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"at work\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    environment = clean_environment(TMPDIR=tempfile.gettempdir())
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        try:
+            while not (ws.config.root / "at-work").exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+            yield process
+        finally:
+            process.kill()
 
 
 def left(ws):
