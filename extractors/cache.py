@@ -22,6 +22,7 @@ from headstart.errors import (
     ShardDamaged,
     StorageError,
 )
+from headstart.paths import below
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
@@ -293,12 +294,12 @@ class FeatureCache:
             except (LeaseLost, StorageError):
                 for shard, _ in written:  # surely without a row in the database
                     with suppress(OSError):  # or else `features gc` finds it
-                        (self.folder / shard.file).unlink(missing_ok=True)
+                        below(self.folder, shard.file).unlink(missing_ok=True)
                 raise
             for shard, checked in written:
                 if shard in already:
                     # Another process committed the same rows first: its file is the truth.
-                    (self.folder / shard.file).unlink()
+                    below(self.folder, shard.file).unlink()
                     self._indexes.pop(checked.file.feature_key, None)
                 else:
                     self._add_to_index(checked)
@@ -315,7 +316,7 @@ class FeatureCache:
         return check_shard(file).digests
 
     def file_of(self, shard: Shard, key: str) -> ShardFile:
-        return ShardFile(self.folder / shard.file, key, shard.rows, shard.size, shard.sha256)
+        return ShardFile(below(self.folder, shard.file), key, shard.rows, shard.size, shard.sha256)
 
     def _write(
         self, part: Rows, engine: str, versions: dict[str, Any]

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from headstart.extractors.augmenting import without_view
 from headstart.extractors.cache import FeatureCache
+from headstart.extractors.strays import Strays
+from headstart.paths import below
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.files import PARTIAL
@@ -52,8 +54,8 @@ class Garbage:
     """One thing to be collected.
 
     Attributes:
-        kind: `orphan`, `damaged`, `manifest`, `temporary`, `unknown`, `unreachable`, `chosen` or
-            `quota`.
+        kind: `orphan`, `damaged`, `manifest`, `artifact`, `temporary`, `unknown`,
+            `unreachable`, `chosen` or `quota`.
         what: the file, or the feature set's key, cut and backbone.
         size: bytes.
         held: somebody uses it now; it is left alone.
@@ -82,6 +84,7 @@ class Collector:
         cache: where the files and the locks are.
         backbones: all that are registered.
         manifests: the folders of manifests and of their parts, and which of them datasets need.
+        strays: finds files of the artifact store that nothing names.
         root: of the workspace, where files are written aside.
     """
 
@@ -91,6 +94,7 @@ class Collector:
         cache: FeatureCache,
         backbones: Sequence[Backbone],
         manifests: Mapping[Path, set[str]],
+        strays: Strays,
         root: Path,
     ) -> None:
         self._repository = repository
@@ -101,6 +105,7 @@ class Collector:
             for cut in backbone.cuts
         }
         self._manifests = manifests
+        self._strays = strays
         self._root = root
 
     def find(self, choice: Choice) -> list[Garbage]:
@@ -108,6 +113,7 @@ class Collector:
         sets = {feature_set.key: feature_set for feature_set in self._repository.find_sets()}
         found = [garbage for key in self._keys(sets) for garbage in self._look(key, sets, choice)]
         found += self._find_manifests()
+        found += self._find_artifacts()
         found += self._find_temporary()
         gone = {garbage.key for garbage in found if garbage.feature_set is not None}
         if choice.quota is not None:
@@ -147,7 +153,7 @@ class Collector:
     def _files(self, key: str, feature_set: FeatureSet, is_held: bool) -> Iterator[Garbage]:
         """Damaged shards, and files without a row."""
         shards = {
-            self._cache.folder / shard.file: shard
+            below(self._cache.folder, shard.file): shard
             for shard in self._repository.find_shards(feature_set.id, status=None)
         }
         for path in self._all_files(key):
@@ -168,6 +174,13 @@ class Collector:
                 age = time.time() - path.stat().st_mtime
                 if path.name not in needed and age > MANIFEST_SECONDS:
                     yield Garbage("manifest", str(path), _size([path]), files=(path,))
+
+    def _find_artifacts(self) -> Iterator[Garbage]:
+        files, is_held = self._strays.find()
+        for path in files:
+            if path.name.endswith(PARTIAL):
+                continue  # see `_find_temporary`
+            yield Garbage("artifact", str(path), _size([path]), is_held, (path,))
 
     def _find_temporary(self) -> Iterator[Garbage]:
         """What commands that were killed left: in the system's folder for it, and written aside.
@@ -213,6 +226,8 @@ class Collector:
         return tuple(sorted(set_folder(self._cache.folder, key).glob("*")))
 
     def _delete(self, garbage: Garbage) -> bool:
+        if garbage.kind == "artifact":
+            return self._strays.remove(garbage.files)
         if garbage.folder is not None:
             return remove_dead(garbage.folder)
         if garbage.key is None:
@@ -240,7 +255,7 @@ class Collector:
         if garbage.kind == "unknown":
             return garbage if feature_set is None else replace(garbage, files=())
         shards = self._repository.find_shards(feature_set.id, None) if feature_set else []
-        committed = {self._cache.folder / s.file for s in shards if s.status != QUARANTINED}
+        committed = {below(self._cache.folder, s.file) for s in shards if s.status != QUARANTINED}
         damaged = {s.shard_id for s in shards if s.status == QUARANTINED}
         return replace(
             garbage,

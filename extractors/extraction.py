@@ -25,13 +25,14 @@ from headstart.extractors.augmenting import view_of
 from headstart.extractors.batches import Batch
 from headstart.extractors.cache import FeatureCache, Rows, encoding_of
 from headstart.extractors.cuts import Cut
-from headstart.extractors.engines.choosing import Chosen
+from headstart.extractors.engines.choosing import PROBE_SAMPLES, Chosen
 from headstart.extractors.lint import lint_batch, lint_cuts
 from headstart.extractors.passes import Writer, claimed_samples
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.report import Report
 from headstart.extractors.settings import Settings
 from headstart.extractors.space import refuse_full_disk, row_bytes
+from headstart.extractors.watchdog import Guard, Watchdog
 from headstart.extractors.working import Task, Worker, probe
 from headstart.progress import Progress
 from headstart.registry.entities import Backbone, Failure, FeatureSet
@@ -66,8 +67,9 @@ class Extraction:
         cuts: where to cut; all of them are computed in one forward pass.
         manifest: the dataset.
         preprocessing: the backbone's.
-        choose: gives the engine for some of the cuts, from a function that prepares some samples
-            and the number of samples; called only if something has to be computed.
+        choose: gives the engine for some of the cuts, from a function that prepares some samples,
+            the number of samples, and what guards the steps; called only if something has to be
+            computed.
         open_reader: gives a function from a sample to its raw content; likewise.
         open_lease: gives a lease under which samples are claimed; likewise.
         repository: where feature sets and failures are registered.
@@ -85,7 +87,7 @@ class Extraction:
         dataset: str,
         manifest: Manifest,
         preprocessing: Preprocessing,
-        choose: Callable[[Sequence[Cut], Callable[[], Batch | None], int], Chosen],
+        choose: Callable[[Sequence[Cut], Callable[[], Batch | None], int, Guard], Chosen],
         open_reader: Callable[[], Callable[[Sample], Any]],
         open_lease: Callable[[], Lease],
         repository: FeatureRepository,
@@ -106,6 +108,7 @@ class Extraction:
         self._progress = progress
         self._preprocessing = preprocessing
         self._open_lease = open_lease
+        self._watchdog = Watchdog(settings.stall_seconds)
         self._engines: dict[tuple[str, ...], Chosen] = {}
         self._encodings: dict[str, Encoding] = {}
         self._total = 0
@@ -135,6 +138,7 @@ class Extraction:
             NonFiniteFeatures: the trunk gave NaN or infinity; the sample is named.
             SampleChanged: a file is no longer what the manifest says.
             StorageError: the disk is full, or will be.
+            Stalled: a sample is not decoded, or the engine not done, in `stall_seconds`.
         """
         started = time.monotonic()
         unreadable: dict[str, str] = {}
@@ -267,7 +271,13 @@ class Extraction:
             return
         read = self._open_reader()
         chosen = self._engine_for(cuts, samples, read)
-        worker = Worker(self._preprocessing, chosen.engine, self._settings, self._is_sequence(cuts))
+        worker = Worker(
+            self._preprocessing,
+            chosen.engine,
+            self._settings,
+            self._is_sequence(cuts),
+            self._watchdog,
+        )
         versions = {**self._versions, **chosen.versions}
 
         def commit(digests: list[str], outputs: list[np.ndarray]) -> None:
@@ -279,7 +289,7 @@ class Extraction:
             self._cache.commit(parts, chosen.engine.name, versions, claimed)
             self.report.computed += len(digests)
 
-        with Writer(len(cuts), commit, self._is_due) as writer:
+        with Writer(len(cuts), commit, self._is_due, self._watchdog) as writer:
             tasks = worker.run(chain([first], coming), read)
             try:
                 for task in tasks:
@@ -294,8 +304,9 @@ class Extraction:
         if cuts not in self._engines:
             self._engines[cuts] = self._choose(
                 [self._cuts[cut] for cut in cuts],
-                lambda: probe(self._preprocessing, read, samples),
+                lambda: probe(self._preprocessing, read, samples, self._watchdog),
                 len(samples),
+                self._watchdog.guard(samples[:PROBE_SAMPLES]),
             )
         chosen = self._engines[cuts]
         self.report.engine, self.report.engine_reason = chosen.engine.name, chosen.why

@@ -19,6 +19,7 @@ from headstart.extractors.sources.files import (
     open_model,
     open_weights,
 )
+from headstart.extractors.sources.first_load import FirstLoad
 from headstart.extractors.sources.kerashub import open_kerashub
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.tensorflow_graph import read_frozen
@@ -35,6 +36,7 @@ def open_source(
     trust: bool = False,
     custom: CustomObjects = NO_CUSTOM_OBJECTS,
     architecture: Path | None = None,
+    first: FirstLoad | None = None,
 ) -> Opened:
     """Open whatever `backbone add` was given.
 
@@ -46,6 +48,7 @@ def open_source(
         trust: load a file even if it brings code.
         custom: layers and functions of the user's own, for a file that needs them.
         architecture: for a file of weights alone, where its architecture is.
+        first: how a model that is not trusted is loaded first.
 
     Raises:
         BackboneError: it cannot be opened; the message says why.
@@ -61,7 +64,7 @@ def open_source(
             return open_application(entry.name, scratch)
         return open_efficientnet_lite(entry.name, scratch)
     if colon and scheme == "kerashub":
-        return open_kerashub(rest, scratch, files, trust=trust)
+        return open_kerashub(rest, scratch, files, trust=trust, first=first)
     if colon and len(scheme) > 1 and "/" not in scheme and not Path(source).exists():
         raise BackboneError(
             f"no backbone source of kind {scheme!r} in {source!r}",
@@ -69,8 +72,10 @@ def open_source(
             "kerashub:DIR.",
         )
     if architecture is not None:
-        return open_weights(Path(source).expanduser(), architecture, scratch, trust=trust)
-    return open_file(Path(source).expanduser(), scratch, trust=trust, custom=custom)
+        weights = Path(source).expanduser()
+        return open_weights(weights, architecture, scratch, trust=trust, first=first)
+    path = Path(source).expanduser()
+    return open_file(path, scratch, trust=trust, custom=custom, first=first)
 
 
 def load_graph(file: Path, *, trust: bool = False) -> Graph:

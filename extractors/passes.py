@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 
+from headstart.extractors.daemons import Daemons
+from headstart.extractors.watchdog import Watchdog
 from headstart.registry.leases import Claimed, Lease
 from headstart.storage.manifest import Sample
 
@@ -70,6 +73,7 @@ class Writer:
         cuts: how many cuts there are.
         commit: commits (digests, one array of rows a cut).
         is_due: whether rows of so many bytes, the first gathered at a time, should be committed.
+        watchdog: sees to it that no commit takes for ever; without one it may.
     """
 
     def __init__(
@@ -77,11 +81,13 @@ class Writer:
         cuts: int,
         commit: Callable[[list[str], list[np.ndarray]], None],
         is_due: Callable[[int, float], bool],
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._commit = commit
         self._is_due = is_due
         self._cuts = cuts
-        self._thread = ThreadPoolExecutor(1)
+        self._watchdog = watchdog or Watchdog(math.inf)
+        self._thread = Daemons(1)
         self._under_way: Future[None] | None = None
         self._clear()
 
@@ -93,7 +99,7 @@ class Writer:
             self._hand_over()
             self._wait()
         finally:
-            self._thread.shutdown()
+            self._thread.shutdown(wait=self._under_way is None)
 
     def add(self, digests: list[str], outputs: list[np.ndarray]) -> None:
         """One batch: digests, and an array (n, *feature shape) a cut.
@@ -118,11 +124,14 @@ class Writer:
             self._under_way = self._thread.submit(self._concatenate, digests, gathered)
 
     def _concatenate(self, digests: list[str], gathered: list[list[np.ndarray]]) -> None:
-        self._commit(digests, [np.concatenate(part) for part in gathered])
+        with self._watchdog.watched() as step:
+            step.begin(f"committing {len(digests):,} rows")
+            self._commit(digests, [np.concatenate(part) for part in gathered])
 
     def _wait(self) -> None:
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
+        if self._under_way is not None:
+            self._watchdog.await_end(self._under_way)
+            under_way, self._under_way = self._under_way, None
             under_way.result()
 
     def _clear(self) -> None:

@@ -235,7 +235,7 @@ def _checked_steps(steps: Any, where: str) -> Steps:
 
 def _checked_step(step: Any, where: str) -> dict[str, Any]:
     name = step.get("step") if isinstance(step, dict) else None
-    if name not in STEPS:
+    if not isinstance(name, str) or name not in STEPS:
         raise PreprocessingError(
             f"{where}: no step {name!r}",
             hint=nearest(str(name), STEPS) or f"The steps are {', '.join(STEPS)}.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from headstart.extractors.loading import SUFFIXES, open_source
 from headstart.extractors.pipelines import check_fits, from_given
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.sources.custom_objects import CustomObjects, read_custom_objects
+from headstart.extractors.sources.first_load import FOLDER, FirstLoad, unheard
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.storage.artifacts import ArtifactStore
@@ -35,6 +36,8 @@ def read_backbone(
     trust: bool = False,
     custom_objects: str | Path | None = None,
     architecture: str | Path | None = None,
+    max_bytes: int | None = None,
+    say: Callable[[str], None] = unheard,
 ) -> Backbone:
     """Open a source and describe it as a backbone; its file is copied into `artifacts`.
 
@@ -50,6 +53,8 @@ def read_backbone(
         custom_objects: a Python file with the model's own layers and functions; it is run, and
             recorded likewise.
         architecture: for a file of weights alone, a saved model or JSON with its architecture.
+        max_bytes: what a model that is not trusted may take, if not some times what it stores.
+        say: told what its first load cost, where that is noticeable.
 
     Raises:
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
@@ -63,6 +68,7 @@ def read_backbone(
             trust=trust,
             custom=custom,
             architecture=None if architecture is None else Path(architecture),
+            first=FirstLoad(artifacts.beside(FOLDER), max_bytes, say),
         )
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]

@@ -6,12 +6,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from headstart import fields
 from headstart.errors import ShardDamaged
-from headstart.extractors.cache import KEY_ATTRIBUTES, FeatureCache
+from headstart.extractors.cache import KEY_ATTRIBUTES, FeatureCache, encoding_of
+from headstart.fields import WrongField
+from headstart.paths import below
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.keys import feature_key
 from headstart.storage.shards import SUFFIX, CheckedShard, find_shard, set_folder
+
+WORD = fields.text(20)
+ACCOUNT = fields.record(
+    {
+        "backbone": fields.text(200),
+        "cut": fields.text(10_000),
+        "cut_fingerprint": fields.digest,
+        "trunk_fingerprint": fields.digest,
+        "preprocessing": fields.mapping(fields.text(200), fields.anything),
+        "preprocessing_fingerprint": fields.digest,
+        "precision": WORD,
+        "view": fields.whole(1 << 31),
+        "engine": fields.text(200),
+        "versions": fields.mapping(fields.text(200), fields.anything),
+        "dtype": WORD,
+        "storage": WORD,
+        "compression": WORD,
+    },
+    more=fields.anything,
+)
+"""The attributes of a shard that its row in SQL is made of; newer code may add others."""
 
 
 @dataclass
@@ -43,7 +67,7 @@ def reindex(
     Each file is checked against the sha256 in its name, its checksums and its own account of
     itself. What the database knows already is left as it is.
     """
-    known = {cache.folder / shard.file: shard for shard in repository.find_all_shards()}
+    known = {below(cache.folder, shard.file): shard for shard in repository.find_all_shards()}
     files = sorted(cache.folder.glob(f"??/*/*{SUFFIX}"))
     report = Reindexed(files=len(files))
     for done, path in enumerate(files, start=1):
@@ -70,13 +94,20 @@ def register_shard(
         ShardDamaged: it is not where, or what, it says.
     """
     path, key = found.file.path, found.file.feature_key
-    if path.parent != set_folder(cache.folder, key) or key != _key_of(found.attributes):
-        raise ShardDamaged(f"the shard {path} is not where, or what, its attributes say")
+    check_account(found)
+    if path.parent != set_folder(cache.folder, key):
+        raise ShardDamaged(f"the shard {path} is not where its attributes say")
     if known is not None and (known.sha256, known.rows) != (found.file.sha256, found.file.rows):
         raise ShardDamaged(f"the shard {path} is not what was committed")
     with cache.hold(key):
-        feature_set = repository.ensure_set(_to_set(found))
+        wanted = to_set(found)
+        feature_set = repository.ensure_set(wanted)
         assert feature_set.id is not None
+        if (encoding_of(feature_set), feature_set.shape) != (encoding_of(wanted), wanted.shape):
+            raise ShardDamaged(
+                f"the shard {path} holds rows of shape {wanted.shape} as {wanted.storage}, its "
+                f"feature set rows of shape {feature_set.shape} as {feature_set.storage}"
+            )
         shard = Shard(
             shard_id=found.attributes["shard_id"],
             feature_set_id=feature_set.id,
@@ -96,12 +127,25 @@ def register_shard(
         report.feature_keys.append(key)
 
 
-def _key_of(attributes: dict[str, Any]) -> str:
+def check_account(found: CheckedShard) -> dict[str, Any]:
+    """What a shard says of itself, every attribute of its declared shape and its key made of them.
+
+    Raises:
+        ShardDamaged: an attribute is missing, or not what it must be.
+    """
+    where = f"the shard {found.file.path}"
+    try:
+        account = ACCOUNT(found.attributes, "")
+    except WrongField as error:
+        raise ShardDamaged(f"{where} is not what it must be: {error}") from error
     names = ("trunk_fingerprint", "preprocessing_fingerprint", "precision", "view")
-    return feature_key(*(attributes.get(name, "") for name in names))
+    if found.file.feature_key != feature_key(*(account[name] for name in names)):
+        raise ShardDamaged(f"{where} is not of the feature key that its attributes make")
+    return account
 
 
-def _to_set(found: CheckedShard) -> FeatureSet:
+def to_set(found: CheckedShard) -> FeatureSet:
+    """The feature set that a shard's attributes describe."""
     names = (*KEY_ATTRIBUTES, "dtype", "storage", "compression")
     values = {name: found.attributes[name] for name in names}
     return FeatureSet(key=found.file.feature_key, shape=tuple(found.attributes["shape"]), **values)

@@ -114,7 +114,18 @@ def keras_hub() -> ModuleType:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """How many cores this process may use: `HEADSTART_CORES`, or all that the system gives it.
+
+    Raises:
+        BackboneError: the variable is no whole number above 0.
+    """
+    asked = os.environ.get("HEADSTART_CORES")
+    if asked:
+        if not asked.isascii() or not asked.isdigit() or int(asked) < 1:
+            raise BackboneError(
+                f"HEADSTART_CORES is {asked!r}", hint="Set it to a number of cores, 1 or more."
+            )
+        return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -24,6 +24,8 @@ class Settings:
         lease_seconds: when this process is not heard of for so long, others take over.
         precision: `float32`, or `bfloat16`: the trunk computes in half the bits, faster on
             processors that have them. Features of one precision are never taken for the other's.
+        stall_seconds: when a sample is not decoded, or the engine not done with a batch, after so
+            long (and after ten times the longest such step before), the run ends.
         engine: `tensorflow`, `openvino`, or `auto`: the fastest that gives the same features.
     """
 
@@ -36,10 +38,15 @@ class Settings:
     lease_seconds: float = 60.0
     precision: str = "float32"
     engine: str = "auto"
+    stall_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise BackboneError(f"batch_size is {self.batch_size}", hint="Give 1 or more.")
+        if not self.stall_seconds > 0:
+            raise BackboneError(
+                f"stall_seconds is {self.stall_seconds}", hint="Give a number above 0."
+            )
         check_precision(self.precision)
         if self.engine not in ("auto", *ENGINES):
             raise BackboneError(

@@ -9,13 +9,14 @@ import numpy as np
 
 from headstart.extractors.batches import Batch, length, stack, take
 from headstart.extractors.cuts import Cut
+from headstart.extractors.engines.parity import relative_error, tolerance
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.graph import Graph, Ref
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.trunk import build_tail, build_trunk, build_whole
 from headstart.registry.entities import CutPoint
 
-TOLERANCE = 1e-5
+TOLERANCE = tolerance(["tensorflow"], "float32", "float32")
 BOTTLENECKS = 3
 TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
 
@@ -37,6 +38,37 @@ class Check:
     @property
     def ok(self) -> bool:
         return self.difference <= self.tolerance  # False for NaN
+
+
+@dataclass(frozen=True)
+class RowsCheck:
+    """Stored rows beside the same rows computed again by TensorFlow in float32.
+
+    Attributes:
+        rows: how many.
+        max_abs_diff: the largest difference of a number.
+        max_relative_error: the largest relative L2 error of a row; see `parity`.
+        tolerance: what is allowed of that, by engine, precision and storage.
+    """
+
+    rows: int
+    max_abs_diff: float
+    max_relative_error: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        return self.max_relative_error <= self.tolerance  # False for NaN
+
+
+def compare_rows(stored: np.ndarray, computed: np.ndarray, tolerance: float) -> RowsCheck:
+    """Compare rows (n, *feature shape) with the same computed again."""
+    return RowsCheck(
+        len(stored),
+        float(np.abs(computed - stored).max()),
+        relative_error([stored], [computed]),
+        tolerance,
+    )
 
 
 def verify_graph(graph: Graph, points: Sequence[CutPoint], inputs: Batch) -> list[Check]:

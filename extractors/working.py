@@ -10,22 +10,25 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from headstart.errors import SampleUnreadable
+from headstart.errors import SampleUnreadable, Stalled
 from headstart.extractors import batches
 from headstart.extractors.batches import Batch
 from headstart.extractors.buckets import Buckets
+from headstart.extractors.daemons import Daemons
 from headstart.extractors.engines.choosing import PROBE_SAMPLES
 from headstart.extractors.engines.interface import Engine
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import cores
 from headstart.extractors.settings import Settings
+from headstart.extractors.watchdog import Step, Watchdog
 from headstart.storage.manifest import Sample
 
 READING_THREADS = 2
@@ -38,6 +41,7 @@ LARGEST_TASK = 2048
 FEWEST_TEXTS = 64
 """Of these, those of like length can go in together."""
 
+T = TypeVar("T")
 Read = Callable[[Sample], Any]
 
 
@@ -68,11 +72,18 @@ class Worker:
         engine: takes what `pipeline.pixels` gives.
         settings: how to run.
         is_sequence: whether sequences may be cut short to the longest that go in together.
+        watchdog: sees to it that no step takes for ever.
     """
 
     def __init__(
-        self, pipeline: Preprocessing, engine: Engine, settings: Settings, is_sequence: bool
+        self,
+        pipeline: Preprocessing,
+        engine: Engine,
+        settings: Settings,
+        is_sequence: bool,
+        watchdog: Watchdog,
     ) -> None:
+        self._watchdog = watchdog
         self._prepare = pipeline.pixels.prepare
         self._engine = engine
         self._buckets = Buckets.of(pipeline, engine) if is_sequence else None
@@ -81,13 +92,20 @@ class Worker:
 
     def run(self, samples: Iterable[Sample], read: Read) -> Tasks:
         """All samples, in tasks, in order."""
-        return Tasks(samples, lambda task: _read_all(task, read), self._work, self._size)
+        return Tasks(
+            samples,
+            lambda task, step: _read_all(task, read, step),
+            self._work,
+            self._size,
+            self._watchdog,
+        )
 
-    def _work(self, samples: list[Sample], contents: list[Any]) -> Task:
+    def _work(self, samples: list[Sample], contents: list[Any], step: Step) -> Task:
         started = time.monotonic()
         task = Task()
         prepared = []
         for sample, content in zip(samples, contents, strict=True):
+            step.begin("decoding", (sample,))
             try:
                 if isinstance(content, SampleUnreadable):
                     raise content
@@ -96,6 +114,7 @@ class Worker:
             except SampleUnreadable as error:
                 task.unreadable.append((sample, error))
         if prepared:
+            step.begin(f"the engine {self._engine.name} on", task.samples)
             task.inputs = batches.stack(prepared, [repr(sample.id) for sample in task.samples])
             try:
                 task.outputs = self._run(task.inputs)
@@ -117,44 +136,72 @@ class Tasks:
     def __init__(
         self,
         samples: Iterable[Sample],
-        read: Callable[[list[Sample]], list[Any]],
-        work: Callable[[list[Sample], list[Any]], Task],
+        read: Callable[[list[Sample], Step], list[Any]],
+        work: Callable[[list[Sample], list[Any], Step], Task],
         size: _TaskSize,
+        watchdog: Watchdog,
     ) -> None:
         self._coming = iter(samples)
         self._read = read
         self._work = work
         self._size = size
-        self._readers = ThreadPoolExecutor(READING_THREADS)
-        self._workers = ThreadPoolExecutor(cores())
+        self._watchdog = watchdog
+        self._is_stalled = False
+        self._readers = Daemons(READING_THREADS)
+        self._workers = Daemons(cores())
         self._waiting: deque[Future[Task]] = deque()
 
     def __iter__(self) -> Iterator[Task]:
-        for _ in range(cores() + AHEAD):
+        # The first task runs alone: what native libraries make at their first call (static tables,
+        # plug-ins) they often make while they take the interpreter's lock, and two threads that
+        # are there at once can wait for each other for ever.
+        self._submit()
+        for future in list(self._waiting):
+            self._await_end(future)
+        for _ in range(cores() + AHEAD - 1):
             self._submit()
         while self._waiting:
+            self._await_end(self._waiting[0])
             task = self._waiting[0].result()
             self._waiting.popleft()
             self._submit()
             yield task
 
+    def _await_end(self, future: Future[Task]) -> None:
+        try:
+            self._watchdog.await_end(future)
+        except Stalled:
+            self._is_stalled = True
+            raise
+
     def stop(self) -> list[Task]:
-        """End what is under way; gives the tasks that were finished and not taken yet."""
-        for future in self._waiting:
-            future.cancel()
-        wait(future for future in self._waiting if not future.cancelled())
-        self._readers.shutdown(cancel_futures=True)
-        self._workers.shutdown()
-        done = [future for future in self._waiting if not future.cancelled()]
+        """End what is under way; gives the tasks that were finished and not taken yet.
+
+        Threads that hang are left behind.
+        """
+        begun = [future for future in self._waiting if not future.cancel()]
+        for future in begun:
+            if not self._is_stalled:
+                with suppress(Stalled):  # why it is stopped is said already
+                    self._await_end(future)
+        self._readers.shutdown(wait=not self._is_stalled, cancel_futures=True)
+        self._workers.shutdown(wait=not self._is_stalled, cancel_futures=True)
+        done = [future for future in begun if future.done()]
         return [future.result() for future in done if future.exception() is None]
 
     def _submit(self) -> None:
         samples = list(islice(self._coming, self._size.samples))
         if samples:
-            contents = self._readers.submit(self._read, samples)
+            contents = self._readers.submit(self._watched, lambda step: self._read(samples, step))
             self._waiting.append(
-                self._workers.submit(lambda: self._work(samples, contents.result()))
+                self._workers.submit(
+                    self._watched, lambda step: self._work(samples, contents.result(), step)
+                )
             )
+
+    def _watched(self, job: Callable[[Step], T]) -> T:
+        with self._watchdog.watched() as step:
+            return job(step)
 
 
 class _TaskSize:
@@ -178,13 +225,26 @@ class _TaskSize:
             self.samples = max(1, round(wanted / self._least)) * self._least
 
 
-def probe(pipeline: Preprocessing, read: Read, samples: Sequence[Sample]) -> Batch | None:
+def probe(
+    pipeline: Preprocessing, read: Read, samples: Sequence[Sample], watchdog: Watchdog
+) -> Batch | None:
     """Some samples as they go into an engine; None where none can be read.
 
     Only samples alike in shape are taken: those of the first.
+
+    Raises:
+        Stalled: one of them cannot be decoded in time.
     """
+    return watchdog.run(lambda step: _probe(pipeline, read, samples, step))
+
+
+def _probe(
+    pipeline: Preprocessing, read: Read, samples: Sequence[Sample], step: Step
+) -> Batch | None:
     prepared: list[Any] = []
-    for content in _read_all(samples[:PROBE_SAMPLES], read):
+    few = samples[:PROBE_SAMPLES]
+    for sample, content in zip(few, _read_all(few, read, step), strict=True):
+        step.begin("decoding", (sample,))
         if not isinstance(content, SampleUnreadable):
             try:
                 prepared.append(pipeline.pixels.prepare(content))
@@ -194,10 +254,11 @@ def probe(pipeline: Preprocessing, read: Read, samples: Sequence[Sample]) -> Bat
     return batches.stack(alike) if alike else None
 
 
-def _read_all(samples: Sequence[Sample], read: Read) -> list[Any]:
+def _read_all(samples: Sequence[Sample], read: Read, step: Step) -> list[Any]:
     """The samples' contents; the error in the place of one that cannot be read."""
     contents: list[Any] = []
     for sample in samples:
+        step.begin("reading", (sample,))
         try:
             contents.append(read(sample))
         except SampleUnreadable as error:

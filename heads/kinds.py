@@ -19,11 +19,14 @@ class Part:
         features: (n, width), float32, sliced as an array is.
         targets: class numbers, (n,); of several labels or of numbers (n, outputs), float32.
         weights: how many rows each counts for, (n,), float32; None where all count alike.
+        groups: numbers, (n,); rows of one number belong together (views of a picture, pictures of a
+            patient) and are left out together. None where each is on its own.
     """
 
     features: Rows
     targets: np.ndarray
     weights: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def mass(self) -> float:
@@ -33,7 +36,8 @@ class Part:
     def rows(self, chosen: slice | np.ndarray) -> Part:
         """Some of the rows."""
         weights = None if self.weights is None else self.weights[chosen]
-        return Part(self.features[chosen], self.targets[chosen], weights)
+        groups = None if self.groups is None else self.groups[chosen]
+        return Part(self.features[chosen], self.targets[chosen], weights, groups)
 
     def __len__(self) -> int:
         return len(self.targets)

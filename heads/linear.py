@@ -11,10 +11,14 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
+from headstart.heads.grid import choose
 from headstart.heads.kinds import Fitted, Part
 from headstart.heads.logistic import Curvature, Logistic, Memory, Solution
+from headstart.heads.out_of_fold import inner_folds, members, sides
 from headstart.heads.standardising import Standardisation, one_thread_a_core, spans_of
 
+FOLDS = 5
+"""Of training rows, where there is no validation split."""
 STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 0, 9))
 TOLERANCE = 3e-7
 """Of the objective, above its minimum, as estimated; the true gap was up to fifteen times that,
@@ -31,7 +35,7 @@ class Linear:
         strengths: candidates for C, the inverse of the L2 penalty on standardised features, as in
             scikit-learn's `LogisticRegression`; the one with the lowest log loss on the
             validation split is fitted again on train and validation together. Without a
-            validation split the only one, or 1.
+            validation split training rows are left out in turn to choose.
         iterations: at most so many steps of L-BFGS a fit.
     """
 
@@ -56,16 +60,21 @@ class Linear:
         scale = Standardisation.of([train], pool)
         problem = Logistic([train], classes, scale, pool, self.iterations)
         curvature = Curvature.of([train], scale, seed)
-        path, best, memory = [], problem.start(), Memory()
+        chosen, best, memory = None, problem.start(), Memory()
         strength = self.strengths[0] if len(self.strengths) == 1 else 1.0
+        folds = inner_folds(train, seed, FOLDS) if len(self.strengths) > 1 else np.empty(0, int)
+        if not len(validation) and len(members(folds)):
+            strengths = sorted(set(self.strengths))
+            losses = _left_out(train, folds, strengths, classes, seed, pool)
+            chosen = choose(strengths, lambda c: (losses[c], None))
+            strength = chosen.value
         if len(validation):
             if len(self.strengths) > 1:
                 strengths = sorted(set(self.strengths))
                 solutions = _solve_path(problem, curvature, strengths, memory)
-                for strength, solution in zip(strengths, solutions, strict=True):
-                    loss = log_loss([validation], *scale.fold(solution.weights, solution.bias))
-                    path.append((strength, loss, solution))
-                strength, _, best = min(path, key=lambda step: step[1])
+                solved = dict(zip(strengths, solutions, strict=True))
+                chosen = choose(strengths, lambda c: _tried(solved[c], validation, scale))
+                strength, best = chosen.value, chosen.found
             everything = [train, validation]
             wider = Standardisation.of(everything, pool)
             weights, bias = scale.moved(best.weights, best.bias, wider)
@@ -78,9 +87,35 @@ class Linear:
             "steps": found.iterations,
             "objective": found.objective,
             "gap": found.gap,
-            "path": [{"strength": c, "log_loss": loss} for c, loss, _ in path],
+            "path": [],
         }
+        if chosen is not None:
+            details["path"] = [{"strength": c, "log_loss": loss} for c, loss in chosen.path]
+            details |= chosen.at_end()
         return Fitted((Layer(kernel, bias, "softmax"),), details)
+
+
+def _tried(found: Solution, validation: Part, scale: Standardisation) -> tuple[float, Solution]:
+    return log_loss([validation], *scale.fold(found.weights, found.bias)), found
+
+
+def _left_out(
+    train: Part,
+    folds: np.ndarray,
+    strengths: Sequence[float],
+    classes: int,
+    seed: int,
+    pool: ThreadPoolExecutor,
+) -> dict[float, float]:
+    """The mean log loss of each strength on rows that were left out, fold after fold."""
+    losses = dict.fromkeys(strengths, 0.0)
+    for fitted, asked in sides(folds):
+        part = train.rows(asked)
+        path = fit_path(train.rows(fitted), strengths, classes, seed, pool)
+        for strength, (kernel, bias) in zip(strengths, path, strict=True):
+            losses[strength] += part.mass * log_loss([part], kernel, bias)
+    mass = train.rows(np.flatnonzero(folds >= 0)).mass
+    return {strength: loss / mass for strength, loss in losses.items()}
 
 
 def _solve(

@@ -17,10 +17,11 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.adam import Adam
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
+from headstart.heads.judge import Verdict
 from headstart.heads.kinds import Fitted, Part
 from headstart.heads.losses import LEAST, LOSSES, loss_of
 from headstart.heads.standardising import Standardisation, one_thread_a_core
-from headstart.heads.temperature import temperature_of
+from headstart.heads.temperature import calibrate
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
@@ -126,7 +127,8 @@ class MLP:
             return Fitted(stack.layers, details)
         logits = np.log(np.maximum(outputs_of(stack, validation), LEAST))
         # A small split of which all is right would have it as sure as can be.
-        details["temperature"] = max(temperature_of(logits, validation), SHARPEST)
+        verdict = Verdict(logits, validation.targets, validation.weights, 0.0)
+        details["temperature"] = max(calibrate(verdict).temperature, SHARPEST)
         *inner, last = stack.layers
         share = np.float32(1 / details["temperature"])
         return Fitted((*inner, Layer(last.kernel * share, last.bias * share, "softmax")), details)

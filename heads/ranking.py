@@ -93,7 +93,9 @@ def rank_features(
         size: bytes a sample.
         seconds: of extraction a sample.
     """
-    *lines, neighbours = cross([Linear(STRENGTHS), Neighbours()], features, targets, folds, jobs=1)
+    *lines, neighbours = cross(
+        [Linear(STRENGTHS), Neighbours(10, calibrated=False)], features, targets, folds, jobs=1
+    )
     return Rank(
         backbone=backbone,
         cut=cut,

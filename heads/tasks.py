@@ -82,7 +82,8 @@ class Classification:
     ) -> dict[str, Any]:
         """Accuracy, macro F1, log loss and the confusion matrix (rows: truth).
 
-        The macro F1 is the mean over the classes that occur among the targets or the guesses.
+        The macro F1 is the mean over the classes that occur among the targets: of others nothing is
+        known.
 
         Args:
             outputs: probabilities, (n, classes).
@@ -92,12 +93,12 @@ class Classification:
         from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
         numbers = range(len(classes))
-        guesses = outputs.argmax(axis=1)
+        guesses, occur = outputs.argmax(axis=1), np.unique(targets)
         wide = np.maximum(outputs.astype(np.float64), LEAST)
         wide /= wide.sum(axis=1, keepdims=True)
         return {
             "accuracy": float(accuracy_score(targets, guesses)),
-            "macro_f1": float(f1_score(targets, guesses, average="macro")),
+            "macro_f1": float(f1_score(targets, guesses, labels=occur, average="macro")),
             "log_loss": float(log_loss(targets, wide, labels=numbers)),
             "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
         }
@@ -232,20 +233,21 @@ class MultiLabel:
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
     ) -> dict[str, Any]:
-        """`exact` (share of samples with all labels right), micro and macro F1, mean average
-        precision over the labels that occur, and the log loss, the mean over the labels."""
-        from sklearn.metrics import average_precision_score, f1_score
+        """`exact` (share of samples with all labels right), micro F1, the log loss (the mean over
+        the labels), and macro F1 and mean average precision, over the labels that occur."""
+        from sklearn.metrics import average_precision_score
 
-        guesses = outputs >= SAID_FROM
-        f1: Any = f1_score  # its annotation has words for `zero_division` alone
+        guesses, truth = outputs >= SAID_FROM, targets > 0
+        occurs = truth.any(axis=0)
+        hits = 2 * (guesses & truth).sum(axis=0)
+        marks = guesses.sum(axis=0) + truth.sum(axis=0)
         scores = {
-            "exact": float((guesses == (targets > 0)).all(axis=1).mean()),
-            "micro_f1": float(f1(targets, guesses, average="micro", zero_division=0)),
-            "macro_f1": float(f1(targets, guesses, average="macro", zero_division=0)),
+            "exact": float((guesses == truth).all(axis=1).mean()),
+            "micro_f1": float(hits.sum() / max(marks.sum(), 1)),
             "log_loss": loss_of("sigmoid", outputs, targets),
         }
-        occurs = targets.any(axis=0)
         if occurs.any():
+            scores["macro_f1"] = float((hits[occurs] / marks[occurs]).mean())
             scores["mean_average_precision"] = float(
                 average_precision_score(targets[:, occurs], outputs[:, occurs], average="macro")
             )
@@ -345,7 +347,7 @@ def task_of(settings: dict[str, Any]) -> Task:
 def _of_one(part: Part, number: int, each: Classification) -> Part:
     """One label of several, as a part of two classes."""
     targets = part.targets[:, number].astype(np.int64)
-    return Part(part.features, targets, each.weigh(targets, 2))
+    return Part(part.features, targets, each.weigh(targets, 2), part.groups)
 
 
 def _number(label: Label) -> float | None:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.kinds import HeadKind, Part
 from headstart.heads.rows import rows_of
+from headstart.heads.scores import scores_of
 from headstart.heads.tasks import Classification, Task
 from headstart.storage.manifest import SPLITS, Label
 from headstart.storage.views import FeatureView
@@ -58,7 +61,7 @@ def train(
     fitted = task.fit(chosen, parts["train"], parts["validation"], outputs, seed)
     stack = stack_of(fitted.layers, classes)
     test = parts["test"]
-    metrics = task.evaluate(outputs_of(stack, test), test.targets, classes)
+    metrics = scores_of(task, outputs_of(stack, test), test.targets, classes)
     metrics |= {f"n_{split}": len(view.split(split)) for split in SPLITS}
     settings = {**chosen.describe(), **fitted.details, **task.describe(), "views": len(more)}
     return Trained(stack, chosen.kind, metrics, settings)
@@ -91,4 +94,17 @@ def parts_of(
 
 def _part(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
     targets = task.read([label for view in views for label in view.labels], classes)
-    return Part(rows_of(*views), targets, task.weigh(targets, len(classes)))
+    return Part(rows_of(*views), targets, task.weigh(targets, len(classes)), _groups(views))
+
+
+def _groups(views: Sequence[FeatureView]) -> np.ndarray:
+    """A number for each row; views of one sample and samples of one group share it."""
+    numbers: dict[tuple[bool, str], int] = {}
+    return np.array(
+        [
+            numbers.setdefault((one.group is None, one.group or one.id), len(numbers))
+            for view in views
+            for one in view.samples
+        ],
+        np.int64,
+    )

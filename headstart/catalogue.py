@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from headstart.extractors.cuts import Cut
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.registering import read_backbone
 from headstart.extractors.runtime import versions
+from headstart.extractors.sources.first_load import unheard
 from headstart.head import SUFFIX, Head
 from headstart.heads.kinds import HeadKind
 from headstart.heads.tasks import Task
+from headstart.paths import below, inside
 from headstart.progress import Progress, silent
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.datasets import DatasetRepository
@@ -25,8 +28,8 @@ from headstart.registry.entities import Backbone, CutPoint, Dataset, Run
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.heads import HeadRepository
 from headstart.registry.names import check_name
+from headstart.storage.artifacts import HELD_AS
 from headstart.storage.manifest import Manifest
-from headstart.storage.scratch import scratch_folder
 from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
@@ -66,6 +69,8 @@ class Backbones:
         trust: bool = False,
         custom_objects: str | Path | None = None,
         architecture: str | Path | None = None,
+        max_model_bytes: int | None = None,
+        say: Callable[[str], None] = unheard,
     ) -> Backbone:
         """Register a backbone; the same name with another model is its next version.
 
@@ -81,21 +86,27 @@ class Backbones:
             trust: load the file even if it brings code; recorded with user, time and sha256.
             custom_objects: a Python file with the model's own layers and functions; it is run.
             architecture: for a file of weights alone, a saved model or JSON with its architecture.
+            max_model_bytes: what a model that is not trusted may take in memory, if not some
+                times what its file stores.
+            say: told what its first load, in a process of its own, cost, if that is noticeable.
         """
         check_name(name, "backbone")
-        backbone = read_backbone(
-            name,
-            str(source) if isinstance(source, Path) else source,
-            self._workspace.artifacts,
-            cut=cut,
-            preprocess=preprocess,
-            licence=licence,
-            tags=tags,
-            trust=trust,
-            custom_objects=custom_objects,
-            architecture=architecture,
-        )
-        return self._repository.add(backbone)
+        with self._workspace.cache().hold(HELD_AS):
+            backbone = read_backbone(
+                name,
+                str(source) if isinstance(source, Path) else source,
+                self._workspace.artifacts,
+                cut=cut,
+                preprocess=preprocess,
+                licence=licence,
+                tags=tags,
+                trust=trust,
+                custom_objects=custom_objects,
+                architecture=architecture,
+                max_bytes=max_model_bytes,
+                say=say,
+            )
+            return self.register(backbone)
 
     def export(
         self,
@@ -127,7 +138,7 @@ class Backbones:
         target = Path(path).expanduser()
         with cache.hold(*(one.key for one in sets)):
             shards = [
-                (one, shard, cache.folder / shard.file)
+                (one, shard, below(cache.folder, shard.file))
                 for one in sets
                 for shard in repository.find_shards(one.id)
             ]
@@ -145,8 +156,8 @@ class Backbones:
         """Register a backbone from a file that `export` wrote, with the features in it.
 
         The model is looked into and cut anew; it is refused where it is not what the bundle says.
-        Features have the sha256 that the bundle states; whether they are right, `features verify`
-        tells.
+        Features have the sha256 that the bundle states and are of the model's cuts; whether their
+        numbers are right, `features verify` tells. All of it is registered, or nothing.
 
         Args:
             path: the `.zip`.
@@ -156,20 +167,20 @@ class Backbones:
 
         Returns:
             The backbone, and the number of rows that came along and were new.
-        """
-        from headstart.extractors.bundles import Bundle
 
-        with Bundle(Path(path).expanduser()) as bundle:
-            with scratch_folder() as scratch:
-                backbone = bundle.read_backbone(
-                    check_name(name or bundle.record["name"], "backbone"),
-                    self._workspace.artifacts,
-                    scratch,
-                    trust=trust,
-                )
-            backbone = self._repository.add(backbone)
-            rows = self._workspace.store.adopt(bundle, backbone, progress)
-        return backbone, rows
+        Raises:
+            BackboneError: the file is no bundle, or is not what it says.
+            UnsafeModel: the model could run code, and `trust` is not given.
+            FeatureError: it brings features of another backbone.
+        """
+        from headstart.delivery import deliver
+
+        file = Path(path).expanduser()
+        return deliver(self._workspace, file, name, trust=trust, progress=progress)
+
+    def register(self, backbone: Backbone) -> Backbone:
+        """Register a backbone whose files are in the artifact store; see `add`."""
+        return self._repository.add(backbone)
 
     def get(self, reference: str) -> Backbone:
         return self._repository.get(reference)
@@ -312,7 +323,7 @@ class Datasets:
         """The samples of a dataset as they were last looked at."""
         if isinstance(dataset, str):
             dataset = self.get(dataset)
-        return Manifest.read(self._workspace.config.manifests / dataset.manifest)
+        return Manifest.read(inside(self._workspace.config.manifests, dataset.manifest))
 
     def _find_previous(self, name: str) -> Manifest | None:
         with suppress(NotFound, DatasetError):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from headstart.database_urls import has_password, url_in_environment, url_in_file
 from headstart.errors import AlreadyExists, WorkspaceError, WorkspaceNotFound
 
 CONFIG_FILE = "headstart.toml"
 DATABASE_FILE = "headstart.db"
 WORKSPACE_VERSION = 1
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,18 @@ class Config:
     """
 
     root: Path
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)  # it may hold a password
 
     @property
     def sqlite_file(self) -> Path | None:
-        """The SQLite file, or None where the registry is another database."""
+        """The SQLite file, or None where the registry is another database.
+
+        What stands behind `sqlite:///` is the path as it is: nothing in it is escaped.
+        """
         if self.database_url is None:
             return self.root / DATABASE_FILE
-        if self.database_url.startswith("sqlite:///"):
-            return Path(self.database_url.removeprefix("sqlite:///"))
+        if self.database_url.startswith(SQLITE):
+            return Path(self.database_url.removeprefix(SQLITE))
         return None
 
     @property
@@ -50,24 +56,17 @@ class Config:
         file = self.sqlite_file
         if file is None:
             return None
-        address = f"file:{quote(str(file))}"
+        address = f"file:{quote(os.fsencode(file))}"
         if not file.exists() or (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
             return address
         log = file.with_name(f"{file.name}-wal")
         if log.exists() and log.stat().st_size:
             raise WorkspaceError(
                 f"{file} cannot be written, and its last changes are still in {log.name}",
-                hint="Open the workspace once where it can be written, or copy it there.",
+                hint="Open the workspace once where it can be written, or copy it there. If it is "
+                "another user's: let its owner run `headstart init --shared`.",
             )
         return f"{address}?mode=ro&immutable=1"
-
-    @property
-    def url(self) -> str:
-        """The SQLAlchemy URL of the registry."""
-        address = self.sqlite_uri
-        if address is None:
-            return str(self.database_url)
-        return f"sqlite:///{address}{'&' if '?' in address else '?'}uri=true"
 
     @property
     def artifacts(self) -> Path:
@@ -101,13 +100,29 @@ def default_root() -> Path:
     return user_data_path("headstart", appauthor=False)
 
 
-def create_config(root: Path, database_url: str | None = None) -> Config:
+def create_config(
+    root: Path,
+    database_url: str | None = None,
+    *,
+    database_url_file: Path | None = None,
+    from_environment: bool = False,
+) -> Config:
     """Write `headstart.toml` in `root`; a second call with the same database is harmless.
+
+    Args:
+        root: the workspace.
+        database_url: of a shared database; it is written into `headstart.toml`.
+        database_url_file: a file with it; only the file's name is written.
+        from_environment: it is in $HEADSTART_DATABASE_URL, now and whenever it is opened.
 
     Raises:
         AlreadyExists: the workspace is there and uses another database.
+        WorkspaceError: it cannot be made, or the database's URL cannot be had.
     """
     root = root.expanduser().absolute()
+    if database_url_file is not None:
+        database_url_file = database_url_file.expanduser().absolute()
+        database_url = url_in_file(database_url_file)
     if (root / CONFIG_FILE).exists():
         config = load_config(root)
         if database_url is not None and database_url != config.database_url:
@@ -116,24 +131,42 @@ def create_config(root: Path, database_url: str | None = None) -> Config:
                 hint="Name another folder with --workspace, or leave --database-url out.",
             )
         return config
+    if from_environment:
+        database_url = url_in_environment(root)
     config = Config(root, database_url)
+    _make_folders(config)
+    lines = [f"version = {WORKSPACE_VERSION}"]
+    if database_url_file is not None:
+        lines.append(f"database_url_file = {json.dumps(str(database_url_file))}")
+    elif from_environment:
+        lines.append("database_url_from_environment = true")
+    elif database_url is not None:
+        lines.append(f"database_url = {json.dumps(database_url)}")
+    content = "\n".join(lines) + "\n"
+    _write_aside(root / CONFIG_FILE, content, is_secret=has_password(content))
+    return config
+
+
+def _make_folders(config: Config) -> None:
     try:
-        for folder in (root, config.artifacts, config.manifests, config.features):
+        for folder in (config.root, config.artifacts, config.manifests, config.features):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(
-            f"cannot make a workspace in {root}: {error.strerror or error}",
+            f"cannot make a workspace in {config.root}: {error.strerror or error}",
             hint="Name a folder you may write to with --workspace.",
         ) from error
-    lines = [f"version = {WORKSPACE_VERSION}"]
-    if database_url is not None:
-        lines.append(f"database_url = {json.dumps(database_url)}")
-    file = root / CONFIG_FILE
+
+
+def _write_aside(file: Path, content: str, *, is_secret: bool) -> None:
+    """Write a file that appears as a whole; a secret one is nobody else's from its first byte."""
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    partial.chmod(0o600)  # the URL may hold a password
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    partial.unlink(missing_ok=True)  # of a process of this number that was killed
+    descriptor = os.open(partial, flags, 0o600 if is_secret else 0o666)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(content)
     partial.replace(file)
-    return config
 
 
 def load_config(root: Path) -> Config:
@@ -153,6 +186,12 @@ def load_config(root: Path) -> Config:
             hint="Make one with `headstart init`, or name another with --workspace DIR "
             "or $HEADSTART_HOME.",
         ) from None
+    except PermissionError as error:
+        raise WorkspaceError(
+            f"you may not read {file}",
+            hint="Ask its owner: `headstart init --shared` lets a group in, unless the file holds "
+            "a password; then use a URL without one, with ~/.pgpass or --database-url-file.",
+        ) from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WorkspaceError(
             f"cannot read {file}: {error}", hint="Mend the file; nothing was changed."
@@ -163,4 +202,13 @@ def load_config(root: Path) -> Config:
             f"{file} has workspace version {version!r}; this code reads {WORKSPACE_VERSION}",
             hint="Upgrade headstart.",
         )
-    return Config(root, settings.get("database_url"))
+    return Config(root, _url_of(settings, root))
+
+
+def _url_of(settings: dict[str, Any], root: Path) -> str | None:
+    """The database's URL: as it stands, from a file, or from the environment."""
+    if settings.get("database_url_from_environment"):
+        return url_in_environment(root)
+    if "database_url_file" in settings:
+        return url_in_file(Path(settings["database_url_file"]))
+    return settings.get("database_url")

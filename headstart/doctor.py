@@ -11,6 +11,7 @@ from pathlib import Path
 from headstart.config import Config, load_config
 from headstart.errors import HeadstartError
 from headstart.extractors.steps import files_of
+from headstart.paths import below
 from headstart.registry.entities import Backbone
 
 PACKAGES = (
@@ -89,7 +90,7 @@ def _registry(config: Config) -> list[Check]:
         return [Check("database", str(error), False)]
     stored = {file.stem for file in config.artifacts.rglob("*") if file.is_file()}
     lost = [b.label for b in backbones if not {b.artifact_digest, *_parts(b)} <= stored]
-    gone = [s.file for s in shards if not (config.features / s.file).exists()]
+    gone = [s.file for s in shards if not below(config.features, s.file).exists()]
     return [
         Check("database", f"schema {schema.HEAD}", True),
         Check("model files", _lost(len(backbones), lost), not lost),

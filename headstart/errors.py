@@ -9,7 +9,8 @@ HeadstartError
 │   ├── NotFound (LookupError)
 │   ├── AlreadyExists (ValueError)
 │   ├── StillInUse (ValueError)
-│   └── LeaseLost
+│   ├── LeaseLost
+│   └── DatabaseGone (ConnectionError)
 ├── BackboneError
 │   ├── ModelFileError (ValueError)
 │   │   ├── WeightsOnly
@@ -24,9 +25,11 @@ HeadstartError
 ├── FeatureError
 │   ├── FeaturesMissing (LookupError)
 │   ├── NonFiniteFeatures (ValueError)
-│   └── ShardDamaged (ValueError)
+│   ├── ShardDamaged (ValueError)
+│   └── Stalled (TimeoutError)
 ├── StorageError (OSError)
 ├── ArtifactDamaged (ValueError)
+├── UnsafeName (ValueError)
 └── HeadError (ValueError)
     └── ParityError
 
@@ -92,6 +95,10 @@ class LeaseLost(RegistryError):
     """Others took over what this process had claimed, as it was not heard of for too long."""
 
 
+class DatabaseGone(RegistryError, ConnectionError):
+    """The registry's database answered before, and does so no longer."""
+
+
 class BackboneError(HeadstartError):
     """A backbone cannot be loaded, cut or run."""
 
@@ -152,12 +159,20 @@ class ShardDamaged(FeatureError, ValueError):
     """A shard's file is missing, or is not what was committed."""
 
 
+class Stalled(FeatureError, TimeoutError):
+    """A step of an extraction takes for ever; the message names the samples it is about."""
+
+
 class StorageError(HeadstartError, OSError):
     """The disk cannot take, or give, what it should; what was committed is kept."""
 
 
 class ArtifactDamaged(HeadstartError, ValueError):
     """A stored artifact is missing, or is not what was registered."""
+
+
+class UnsafeName(HeadstartError, ValueError):
+    """A name from outside cannot be made a path; nothing was read or written by it."""
 
 
 class HeadError(HeadstartError, ValueError):

@@ -47,8 +47,8 @@ def extract(
         dataset=dataset,
         manifest=manifest,
         preprocessing=pipeline,
-        choose=lambda needed, probe, samples: chooser.choose(
-            settings.engine, settings.precision, needed, probe, samples, settings.batch_size
+        choose=lambda needed, probe, samples, guard: chooser.choose(
+            settings.engine, settings.precision, needed, probe, samples, settings.batch_size, guard
         ),
         open_reader=lambda: sources.SampleReader(manifest, record.options).read,
         open_lease=lambda: Lease(workspace.database, settings.lease_seconds, signs),

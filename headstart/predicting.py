@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -97,6 +97,7 @@ class Predictions:
         self._pixels = self._workspace.pipeline(self._backbone).pixels
         self._cache = self._workspace.cache()
         self._engine: Any = None
+        self._has_decoded = False
         self.total = len(self._items)
         self.done = 0
         self.skipped: list[str] = []
@@ -119,7 +120,10 @@ class Predictions:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, pool: ThreadPoolExecutor, start: int) -> _Batch:
-        """Read samples, look for them in the cache, and begin to decode the others."""
+        """Read samples, look for them in the cache, and begin to decode the others.
+
+        The very first is decoded alone, for the reason given in `Tasks`.
+        """
         items = self._items[start : start + BATCH]
         raws = [self._read(item, item.read) for item in items]
         known = [place for place, raw in enumerate(raws) if raw is not None]
@@ -127,11 +131,13 @@ class Predictions:
         found, view = self._cache.open_present(self._key, samples)
         rows = () if view is None else view.to_numpy()
         cached = {known[place]: row for place, row in zip(found.tolist(), rows, strict=True)}
-        decoding = {
-            place: pool.submit(self._pixels.prepare, raws[place])
-            for place in known
-            if place not in cached
-        }
+        decoding: dict[int, Future[Prepared]] = {}
+        for place in known:
+            if place not in cached:
+                decoding[place] = pool.submit(self._pixels.prepare, raws[place])
+                if not self._has_decoded:
+                    wait(decoding.values())
+                    self._has_decoded = True
         return _Batch(items, cached, decoding)
 
     def _finish(self, batch: _Batch) -> Iterator[Prediction]:

@@ -16,16 +16,16 @@ from headstart.extractors.compacting import compact
 from headstart.extractors.explaining import Explanation, explain
 from headstart.extractors.extraction import keys_of
 from headstart.extractors.importing import FeatureFile, Imported, import_rows
-from headstart.extractors.reindexing import Reindexed, register_shard, reindex
+from headstart.extractors.reindexing import Reindexed, reindex
 from headstart.extractors.runtime import versions
+from headstart.extractors.strays import Strays
+from headstart.paths import inside
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Backbone, FeatureSet
+from headstart.registry.entities import FeatureSet
 from headstart.storage.manifest import find_parts
 from headstart.storage.manifest_parts import parts_folder
-from headstart.storage.shards import CheckedShard, find_shard, new_name, set_folder
 
 if TYPE_CHECKING:
-    from headstart.extractors.bundles import Bundle
     from headstart.workspace import Workspace
 
 TOLERANCE = 1e-4
@@ -77,25 +77,6 @@ class Store:
     def reindex(self, progress: Progress = silent) -> Reindexed:
         """Register the shards that the database has lost."""
         return reindex(self._workspace.feature_sets, self._workspace.cache(), progress)
-
-    def adopt(self, bundle: Bundle, backbone: Backbone, progress: Progress = silent) -> int:
-        """Register the shards in a bundle that are of this backbone; gives the rows added."""
-        repository, cache = self._workspace.feature_sets, self._workspace.cache()
-        cuts = {cut.fingerprint for cut in backbone.cuts}
-        total, done, report = sum(shard.size for shard in bundle.shards), 0, Reindexed()
-        for shard in bundle.shards:
-            target = set_folder(cache.folder, shard.feature_key) / new_name(shard.sha256)
-            with cache.hold(shard.feature_key):
-                bundle.unpack_shard(shard, target)
-                try:
-                    found = find_shard(target)
-                    _refuse_foreign(found, cuts, backbone)
-                    register_shard(found, None, repository, cache, report)
-                finally:
-                    if not repository.has_file(target.relative_to(cache.folder).as_posix()):
-                        target.unlink()
-            progress(done := done + shard.size, total)
-        return report.rows
 
     def import_features(
         self,
@@ -200,23 +181,14 @@ class Store:
         workspace = self._workspace
         manifests = workspace.config.manifests
         needed = {dataset.manifest for dataset in workspace.datasets.list()}
-        parts = {part for name in needed for part in find_parts(manifests / name)}
+        parts = {part for name in needed for part in find_parts(inside(manifests, name))}
         return Collector(
             workspace.feature_sets,
             workspace.cache(),
             workspace.backbones.list(),
             {manifests: needed, parts_folder(manifests): parts},
+            Strays(workspace.artifacts, workspace.config.locks, workspace.needed_artifacts),
             workspace.config.root,
-        )
-
-
-def _refuse_foreign(found: CheckedShard, cuts: set[str], backbone: Backbone) -> None:
-    own = found.attributes["cut_fingerprint"] in cuts
-    preprocessing = found.attributes["preprocessing_fingerprint"]
-    if not own or preprocessing != backbone.preprocessing_fingerprint:
-        raise FeatureError(
-            f"the bundle brings features of {found.attributes['backbone']}"
-            f"@{found.attributes['cut']}, which are not of {backbone.label}"
         )
 
 

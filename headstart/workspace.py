@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from headstart.catalogue import Backbones, Datasets, Heads, Origin
 from headstart.config import Config, create_config, default_root, load_config
@@ -19,13 +17,16 @@ from headstart.extractors.augmenting import in_view, samples_in_view
 from headstart.extractors.batches import Batch, stack
 from headstart.extractors.cache import FeatureCache
 from headstart.extractors.cuts import Cut, resolve
-from headstart.extractors.engines.choosing import Chooser, Chosen
+from headstart.extractors.engines.choosing import PROBE_SAMPLES, Chooser, Chosen
 from headstart.extractors.engines.compiled import CompiledStore
+from headstart.extractors.engines.parity import tolerance
 from headstart.extractors.extraction import keys_of
 from headstart.extractors.loading import SUFFIXES
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.settings import Settings, check_precision
+from headstart.extractors.watchdog import Watchdog
 from headstart.extractors.working import probe
+from headstart.group_access import share
 from headstart.progress import Progress, silent
 from headstart.registry import schema
 from headstart.registry.database import Database
@@ -46,15 +47,33 @@ if TYPE_CHECKING:
     from headstart.sweeping import Sweep, Watch
 
 
-def init(root: str | Path | None = None, database_url: str | None = None) -> Workspace:
+def init(
+    root: str | Path | None = None,
+    database_url: str | None = None,
+    *,
+    database_url_file: str | Path | None = None,
+    from_environment: bool = False,
+    shared: bool = False,
+) -> Workspace:
     """Make a workspace, or bring an existing one to this code's schema, and open it.
 
     Args:
         root: its folder; `$HEADSTART_HOME` or the platform's folder for user data without it.
-        database_url: SQLAlchemy URL of a shared database; SQLite in the folder without it.
+        database_url: SQLAlchemy URL of a shared database; SQLite in the folder without it. It is
+            kept in `headstart.toml`, for its owner alone if it holds a password.
+        database_url_file: a file with that URL instead, read whenever the workspace is opened.
+        from_environment: take it from `$HEADSTART_DATABASE_URL` whenever it is opened.
+        shared: let the folder's group read and write.
     """
-    config = create_config(Path(root) if root is not None else default_root(), database_url)
+    config = create_config(
+        Path(root) if root is not None else default_root(),
+        database_url,
+        database_url_file=None if database_url_file is None else Path(database_url_file),
+        from_environment=from_environment,
+    )
     schema.upgrade(config)
+    if shared:
+        share(config)
     return Workspace(config)
 
 
@@ -134,8 +153,14 @@ class Workspace:
         manifest = self.datasets.manifest(record)
         read = sources.SampleReader(manifest, record.options).read
         pipeline = self.pipeline(entity)
+        watchdog = Watchdog(Settings().stall_seconds)
         return self.chooser(entity).choose(
-            engine, precision, cuts, lambda: probe(pipeline, read, manifest.samples), sys.maxsize
+            engine,
+            precision,
+            cuts,
+            lambda: probe(pipeline, read, manifest.samples, watchdog),
+            sys.maxsize,
+            guard=watchdog.guard(manifest.samples[:PROBE_SAMPLES]),
         )
 
     def features(
@@ -333,8 +358,12 @@ class Workspace:
             progress: called with (rows hashed, rows in all).
 
         Returns:
-            `rows`, `max_abs_diff` between cached and computed, `corrupt` shards quarantined.
+            `rows`, `max_abs_diff` and `max_relative_error` between cached and computed, the
+            `tolerance` of the latter by engine, precision and storage, whether all rows are `ok`,
+            and the number of `corrupt` shards quarantined.
         """
+        from headstart.extractors.verification import compare_rows
+
         if rows < 1:
             raise FeatureError(f"rows is {rows}", hint="Give 1 or more.")
         entity, cuts = self.resolve(backbone, precision)
@@ -345,18 +374,37 @@ class Workspace:
         if full:
             cache.check_all(key, progress)
         view, chosen, stored = cache.read_some(key, manifest.samples, rows, seed)
-        report = {"rows": 0, "max_abs_diff": None, "corrupt": cache.quarantined, "feature_key": key}
+        report = {"corrupt": cache.quarantined, "feature_key": key}
+        nothing = {"max_abs_diff": None, "max_relative_error": None, "tolerance": None}
         if view is None:
-            return report
+            return {"rows": 0, **nothing, "ok": True, **report}
         read = sources.SampleReader(manifest, record.options).read
         inputs = self.prepare(entity, [view.samples[row] for row in chosen], read)
         (computed,) = self.open_engine(entity, cuts[:1]).run(inputs)
-        difference = float(np.abs(computed - stored).max())
-        return {**report, "rows": len(chosen), "max_abs_diff": difference}
+        check = compare_rows(stored, computed, self._tolerance(key, precision))
+        return {**asdict(check), "ok": check.ok, **report}
+
+    def _tolerance(self, key: str, precision: str) -> float:
+        """Of the rows of a feature set, whoever computed them."""
+        found = self.feature_sets.find_set(key)
+        assert found is not None  # its rows were read
+        engines = {shard.engine for shard in self.feature_sets.find_shards(found.id)}
+        return tolerance(engines, precision, found.storage)
 
     def cache(self) -> FeatureCache:
         """The rows of all feature sets."""
         return FeatureCache(self.feature_sets, self.config.features, self.config.locks)
+
+    def needed_artifacts(self) -> set[str]:
+        """sha256 of the stored files that a backbone, its preprocessing or a head names."""
+        from headstart.extractors.bundles import parts_of
+
+        backbones = self.backbones.list()
+        needed = {backbone.artifact_digest for backbone in backbones}
+        needed |= {head.record.artifact_digest for head in self.heads.list()}
+        return needed.union(
+            *(parts_of(Preprocessing.from_json(one.preprocessing)) for one in backbones)
+        )
 
     def resolve(self, reference: str, precision: str = "float32") -> tuple[Backbone, list[Cut]]:
         """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out."""

@@ -12,8 +12,10 @@ from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.registry.names import nearest, split_version
+from headstart.registry.outages import outlasting
 
 
+@outlasting
 class BackboneRepository:
     """Reads and writes backbones; a reference is `NAME`, `NAME:VERSION` or an alias."""
 

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, literal_column
-from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy import (
+    URL,
+    Connection,
+    Dialect,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    literal_column,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import NullPool
 
 from headstart.config import Config
-from headstart.errors import RegistryError, first_line
+from headstart.database_urls import without_passwords
+from headstart.errors import DatabaseGone, RegistryError, first_line
+from headstart.registry.full_disk import opened
+from headstart.registry.outages import Outage
 
 BUSY_SECONDS = 180
+NOTICED = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""By which a PostgreSQL server that vanished without a word is noticed within half a minute
+(https://www.postgresql.org/docs/current/libpq-connect.html); the URL may say otherwise."""
+GONE = ("57P01", "57P02", "57P03", "08")
+"""SQLSTATEs of a server that shuts down, crashed or is just starting, and of lost connections
+(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+
+T = TypeVar("T")
 
 
 def connect(config: Config) -> Engine:
@@ -26,27 +63,64 @@ def connect(config: Config) -> Engine:
     Raises:
         RegistryError: the URL is not valid or its driver is not installed.
     """
-    options = {} if config.sqlite_file is None else {"timeout": BUSY_SECONDS}
+    url = url_of(config)
     try:
+        options = _options(config, url)
         # No pool: a connection costs little beside what is done with it, none is left open, and
         # none may be carried over a fork.
-        engine = create_engine(config.url, poolclass=NullPool, connect_args=options)
+        engine = create_engine(url, poolclass=NullPool, connect_args=options)
     except ModuleNotFoundError as error:
         raise RegistryError(
             f"the database driver {error.name!r} is not installed",
             hint="For PostgreSQL: pip install 'headstart[postgres]'.",
         ) from error
     except ArgumentError as error:
-        raise RegistryError(
-            f"not a database URL: {first_line(error)}",
-            hint="An example: postgresql+psycopg://user@host/headstart",
-        ) from error
+        raise _not_a_url(config) from error
     if config.sqlite_file is not None:
+        event.listen(engine, "do_connect", _open_sqlite)
         event.listen(engine, "connect", _configure_sqlite)
-        if "immutable" not in config.url:
+        if "immutable" not in url.query:
             event.listen(engine, "connect", _log_ahead)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _options(config: Config, url: URL) -> dict[str, Any]:
+    """What the driver is told."""
+    if config.sqlite_file is not None:
+        return {"timeout": BUSY_SECONDS}
+    if not url.drivername.endswith(("+psycopg", "+psycopg2", "postgresql")):
+        return {}
+    return {name: value for name, value in NOTICED.items() if name not in url.query}
+
+
+def url_of(config: Config) -> URL:
+    """The registry's URL, put together from its parts: a path may hold `#`, `?` and `%`.
+
+    Raises:
+        RegistryError: what the workspace has is not a URL.
+    """
+    address = config.sqlite_uri
+    if address is not None:
+        file, _, query = address.partition("?")
+        return URL.create("sqlite", database=file, query={**dict(parse_qsl(query)), "uri": "true"})
+    try:
+        return make_url(str(config.database_url))
+    except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
+        raise _not_a_url(config) from error
+
+
+def _not_a_url(config: Config) -> RegistryError:
+    return RegistryError(
+        f"not a database URL: {without_passwords(str(config.database_url))}",
+        hint="An example: postgresql+psycopg://user@host:5432/headstart",
+    )
+
+
+def _open_sqlite(
+    dialect: Dialect, _record: Any, arguments: list[Any], parameters: dict[str, Any]
+) -> sqlite3.Connection:
+    return opened(lambda: dialect.connect(*arguments, **parameters))  # type: ignore[return-value]
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
@@ -71,23 +145,91 @@ class Database:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.engine = connect(config)
+        self._has_answered = False
+        self._outage = Outage()
+        self._own = threading.local()  # this thread's connection, inside `together`
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent snapshot; nothing is written."""
-        with _translated(), self.engine.connect() as connection, connection.begin():
+        with self._transaction(writing=False) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction, committed at the end, rolled back by any exception."""
-        with _translated(), self.engine.connect() as plain:
-            connection = plain.execution_options(writing=True)
-            with connection.begin():
+        """One transaction, committed at the end, rolled back by any exception.
+
+        A server that goes away while it commits leaves open whether it did: it is asked when it
+        is back, and if so, nothing has happened.
+
+        Raises:
+            DatabaseGone: nothing was committed; or the server does not come back.
+        """
+        number: str | None = None
+        try:
+            with self._transaction(writing=True) as connection:
                 yield connection
+                number = _number(connection)
+        except DatabaseGone:
+            if number is None or not self.outlast(lambda: self._was_committed(number)):
+                raise
+
+    def outlast(self, attempt: Callable[[], T]) -> T:
+        """See `Outage.outlast`; inside `together` only the whole can be tried again."""
+        return attempt() if self._joined() is not None else self._outage.outlast(attempt)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that this thread reads and writes inside is one transaction: all of it or nothing."""
+        with self.writing() as connection:
+            self._own.connection = connection
+            try:
+                yield
+            finally:
+                self._own.connection = None
+
+    def _joined(self) -> Connection | None:
+        return getattr(self._own, "connection", None)
 
     def close(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, writing: bool) -> Iterator[Connection]:
+        if (own := self._joined()) is not None:
+            yield own
+            return
+        with _translated(), self._connect() as plain:
+            connection = plain.execution_options(writing=writing)
+            with connection.begin():
+                yield connection
+
+    def _connect(self) -> Connection:
+        """A connection; only a database that answered before can be gone."""
+        try:
+            connection = self.engine.connect()
+        except OperationalError as error:
+            if self._has_answered and self.config.sqlite_file is None:
+                raise _gone(error) from error
+            raise
+        self._has_answered = True
+        return connection
+
+    def _was_committed(self, number: str) -> bool:
+        """Whether a transaction whose commit was not answered was committed."""
+        with self.reading() as connection:
+            query = text("SELECT pg_xact_status(CAST(:number AS xid8))")
+            status = connection.execute(query, {"number": number}).scalar_one()
+        if status == "in progress":  # the connection is lost, and the server has yet to see it
+            raise DatabaseGone("the registry's database is still busy with a commit")
+        return status == "committed"
+
+
+def _number(connection: Connection) -> str | None:
+    """By which PostgreSQL tells, in a later session, how this transaction ended."""
+    if connection.dialect.name != "postgresql":
+        return None
+    return connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one()
 
 
 def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
@@ -108,10 +250,27 @@ def _translated() -> Iterator[None]:
             f"the registry refused a change: {first_line(error.orig or error)}",
             hint="Another process may have changed the same thing; try again.",
         ) from error
-    except OperationalError as error:
+    except DBAPIError as error:
+        if _is_gone(error):
+            raise _gone(error) from error
+        if not isinstance(error, OperationalError):
+            raise RegistryError(f"the registry failed: {first_line(error)}") from error
         raise RegistryError(
             f"the registry's database does not answer: {first_line(error.orig or error)}",
             hint="Nothing was changed; see `headstart doctor`, then try again.",
         ) from error
     except SQLAlchemyError as error:
         raise RegistryError(f"the registry failed: {first_line(error)}") from error
+
+
+def _is_gone(error: DBAPIError) -> bool:
+    """Whether the server ended the connection, rather than that it refused a statement."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(GONE)
+
+
+def _gone(error: DBAPIError) -> DatabaseGone:
+    return DatabaseGone(
+        f"the registry's database does not answer any more: {first_line(error.orig or error)}",
+        hint="What was committed is kept; try again.",
+    )

@@ -11,8 +11,10 @@ from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Dataset
 from headstart.registry.names import nearest
+from headstart.registry.outages import outlasting
 
 
+@outlasting
 class DatasetRepository:
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -5,7 +5,7 @@ The row of a shard is the only truth: a file without a row does not exist for re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -17,12 +17,14 @@ from headstart.registry import tables as t
 from headstart.registry.database import Database, insert_new
 from headstart.registry.entities import Failure, FeatureSet, Shard
 from headstart.registry.leases import Claimed, give_back
+from headstart.registry.outages import outlasting
 
 COMMITTED = "committed"
 QUARANTINED = "quarantined"
 USED_EVERY = timedelta(hours=1)
 
 
+@outlasting
 class FeatureRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -169,7 +171,7 @@ class FeatureRepository:
         with self._database.reading() as connection:
             return {row.digest: row.reason for row in connection.execute(query)}
 
-    def record_failures(self, failures: Iterable[Failure]) -> None:
+    def record_failures(self, failures: Sequence[Failure]) -> None:
         with self._database.writing() as connection:
             for failure in failures:
                 insert_new(connection, t.failures, asdict(failure))

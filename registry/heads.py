@@ -12,8 +12,10 @@ from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Head
 from headstart.registry.names import nearest, split_version
+from headstart.registry.outages import outlasting
 
 
+@outlasting
 class HeadRepository:
     def __init__(self, database: Database) -> None:
         self._database = database

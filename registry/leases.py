@@ -63,7 +63,9 @@ class Lease:
         self.token = ""
 
     def __enter__(self) -> Lease:
-        self._grant()
+        self.token = secrets.token_hex(16)
+        self._signs.show(self.token)
+        self._database.outlast(self._grant)
         self._thread = threading.Thread(target=self._keep_renewing, daemon=True)
         self._thread.start()
         return self
@@ -73,8 +75,7 @@ class Lease:
         self._thread.join()
         self._signs.end(self.token)
         try:
-            with self._database.writing() as connection:  # its claims go with it
-                connection.execute(delete(t.leases).where(t.leases.c.token == self.token))
+            self._database.outlast(self._end)
         except RegistryError:
             if kind is None:  # else the reason is under way already; the lease runs out by itself
                 raise
@@ -91,6 +92,17 @@ class Lease:
         Raises:
             LeaseLost: others took this lease over.
         """
+        taken_out: list[str] = []  # also by an attempt that ended with the database's going away
+
+        def each() -> Iterator[str]:
+            yield from tuple(taken_out)
+            for digest in wanted:
+                taken_out.append(digest)
+                yield digest
+
+        return self._database.outlast(lambda: self._claim(keys, each(), limit))
+
+    def _claim(self, keys: Sequence[str], wanted: Iterator[str], limit: int) -> Claimed:
         with self._database.writing() as connection:
             self._take_over(connection)
             if not self._renew(connection):
@@ -118,12 +130,14 @@ class Lease:
 
     def give_back(self, claimed: Claimed) -> None:
         """Others may compute these now."""
-        with self._database.writing() as connection:
-            give_back(connection, claimed)
+
+        def attempt() -> None:
+            with self._database.writing() as connection:
+                give_back(connection, claimed)
+
+        self._database.outlast(attempt)
 
     def _grant(self) -> None:
-        self.token = secrets.token_hex(16)
-        self._signs.show(self.token)
         with self._database.writing() as connection:
             now = clock(connection)
             values = {
@@ -133,6 +147,10 @@ class Lease:
                 "expires_at": now + self._seconds,
             }
             connection.execute(insert(t.leases).values(**values))
+
+    def _end(self) -> None:
+        with self._database.writing() as connection:  # its claims go with it
+            connection.execute(delete(t.leases).where(t.leases.c.token == self.token))
 
     def _take_over(self, connection: Connection) -> None:
         """Take away the leases of others that have run out, or whose holder on this machine is

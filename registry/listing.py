@@ -16,6 +16,7 @@ from typing import Any
 from headstart.config import Config
 from headstart.errors import RegistryError, WorkspaceError
 from headstart.registry import schema
+from headstart.registry.full_disk import opened
 
 Fetch = Callable[[str], list[dict[str, Any]]]
 
@@ -89,7 +90,8 @@ def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> lis
         )
     try:
         address = str(config.sqlite_uri)
-        with closing(sqlite3.connect(address, timeout=60, uri=True)) as connection:
+        opening = opened(lambda: sqlite3.connect(address, timeout=60, uri=True))
+        with closing(opening) as connection:
             connection.row_factory = sqlite3.Row
 
             def fetch(sql: str) -> list[dict[str, Any]]:

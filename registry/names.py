@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 
 from headstart.errors import RegistryError
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+from headstart.paths import NAME
 
 
 def check_name(name: str, what: str) -> str:

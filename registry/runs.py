@@ -9,8 +9,10 @@ from sqlalchemy import insert, select
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Run
+from headstart.registry.outages import outlasting
 
 
+@outlasting
 class RunRepository:
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -11,8 +11,10 @@ from headstart.errors import NotFound
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import SweepRecord, TrialRecord
+from headstart.registry.outages import outlasting
 
 
+@outlasting
 class SweepRepository:
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.errors import ArtifactDamaged
+from headstart.paths import by_digest
 from headstart.storage.files import BLOCK, sha256_of_file, written_aside
 
 
@@ -19,6 +20,8 @@ class Artifact:
 
 
 PART = ".part"
+HELD_AS = "artifacts"
+"""What is held (`storage.locks`) from before a file is put there until a row names it."""
 
 
 class ArtifactStore:
@@ -27,18 +30,24 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def beside(self, name: str) -> Path:
+        """A folder of the same workspace, for what is known about the files."""
+        return self._root.parent / name
+
     def put(self, source: Path, suffix: str) -> Artifact:
         """Copy a file into the store; a file already there is not written again."""
         digest = sha256_of_file(source)
         size = source.stat().st_size
-        target = self._path(digest, suffix)
+        target = self.path_of(digest, suffix)
         if not (target.exists() and target.stat().st_size == size):
             self._copy(source, target, digest)
+        else:
+            target.touch()  # `features gc` leaves alone what is young
         return Artifact(digest, size)
 
     def put_bytes(self, content: bytes, suffix: str) -> Artifact:
         artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content))
-        with written_aside(self._path(artifact.digest, suffix)) as file:
+        with written_aside(self.path_of(artifact.digest, suffix)) as file:
             file.write(content)
         return artifact
 
@@ -48,7 +57,7 @@ class ArtifactStore:
         Raises:
             ArtifactDamaged: the file is missing or is not what was stored.
         """
-        path = self._path(artifact.digest, suffix)
+        path = self.path_of(artifact.digest, suffix)
         hint = "Add the same thing again: that puts the file back."
         if not path.exists():
             raise ArtifactDamaged(f"the artifact {path} is missing", hint=hint)
@@ -74,12 +83,17 @@ class ArtifactStore:
         Raises:
             ArtifactDamaged: it is missing or is not what was stored.
         """
-        path = self._path(digest, PART)
+        path = self.path_of(digest, PART)
         size = path.stat().st_size if path.exists() else 0
         return self.get(Artifact(digest, size), PART).read_bytes()
 
-    def _path(self, digest: str, suffix: str) -> Path:
-        return self._root / digest[:2] / f"{digest}{suffix}"
+    def path_of(self, digest: str, suffix: str) -> Path:
+        """Where a file lies, or would lie."""
+        return by_digest(self._root, digest, suffix)
+
+    def files(self) -> list[Path]:
+        """All files of the store, temporary ones too."""
+        return sorted(path for path in self._root.glob("*/*") if path.is_file())
 
     def _copy(self, source: Path, target: Path, digest: str) -> None:
         copied = hashlib.sha256()

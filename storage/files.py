@@ -10,7 +10,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -89,7 +89,19 @@ def _make_folder(folder: Path) -> None:
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in reversed(missing):
+        _share_alike(one)
         sync_folder(one.parent)
+
+
+def _share_alike(folder: Path) -> None:
+    """Let a group write in a new folder if it may in the one above, whatever the umask says.
+
+    `headstart init --shared` sets the bits; the group itself is inherited through setgid.
+    """
+    mode = folder.parent.stat().st_mode
+    if mode & stat.S_ISGID and mode & stat.S_IWGRP:
+        with suppress(PermissionError):  # another user was faster, and it is that one's
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_ISGID | stat.S_IRWXG)
 
 
 def storage_error(target: Path, error: OSError) -> StorageError:

@@ -22,6 +22,7 @@ import numpy as np
 import xxhash
 
 from headstart.errors import ShardDamaged
+from headstart.paths import inside
 from headstart.storage.files import BLOCK, written_aside
 from headstart.storage.index import Index, IndexedShard, Segment
 from headstart.storage.keys import canonical_json
@@ -153,7 +154,7 @@ def _map_segment(path: Path, file: BinaryIO, head: dict, start: int) -> Segment:
         layout = Layout(
             chunk_rows, *(np.array(arrays[n][part]) for n in ("offsets", "sizes", "checksums"))
         )
-        shard = ShardFile(path.parent / name, head["feature_key"], rows, size, sha256)
+        shard = ShardFile(inside(path.parent, name), head["feature_key"], rows, size, sha256)
         shards.append(IndexedShard(shard, layout, tuple(stat)))
     rows = (arrays[name] for name in ("first", "rest", "number"))
     return Segment(tuple(shards), np.ones(len(shards), bool), *rows, file=path)

@@ -14,6 +14,8 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
+from headstart.paths import inside
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -83,7 +85,7 @@ class LifeSigns:
 
     def is_dead(self, name: str) -> bool:
         """Whether somebody showed a sign, and surely lives no more."""
-        path = self._folder / f"{name}.lock"
+        path = inside(self._folder, f"{name}.lock")
         if fcntl is None or not path.exists():
             return False
         with Alone(self._folder, name) as lock:
@@ -92,7 +94,7 @@ class LifeSigns:
     def end(self, name: str) -> None:
         """Take the sign away, one's own or a dead one's."""
         with suppress(OSError):  # another process may be tidying up as well
-            (self._folder / f"{name}.lock").unlink()
+            inside(self._folder, f"{name}.lock").unlink()
         if name in self._held:
             os.close(self._held.pop(name))
 
@@ -118,7 +120,7 @@ def lock(descriptor: int, *, wait: bool = False) -> bool:
 
 def _open(folder: Path, key: str) -> int | None:
     """A descriptor of the key's lock file, which is never deleted; None on read-only media."""
-    path = folder / f"{key}.lock"
+    path = inside(folder, f"{key}.lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
+from headstart.paths import inside
 from headstart.storage.files import written_aside
 from headstart.storage.keys import canonical_json
 from headstart.storage.manifest_parts import Part, cut, parts_folder, read_part, write_part
@@ -79,7 +80,7 @@ class Manifest:
         for line in _lines(self, parts):
             content.update(line)
         name = f"{content.hexdigest()}.jsonl"
-        with written_aside(folder / name) as file:
+        with written_aside(inside(folder, name)) as file:
             file.writelines(_lines(self, parts))
         return name
 

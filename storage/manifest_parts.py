@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
+from headstart.paths import inside
 from headstart.storage.files import written_aside
 from headstart.storage.keys import canonical_json
 from headstart.storage.samples import SPLITS, Sample
@@ -68,7 +69,7 @@ def write_part(folder: Path, source: str, samples: Sequence[Sample]) -> Part:
     """
     content = canonical_json(_to_json(source, samples))
     part = Part(hashlib.sha256(content).hexdigest(), len(samples))
-    with written_aside(folder / part.file) as file:
+    with written_aside(inside(folder, part.file)) as file:
         file.write(content)
     return part
 
@@ -79,7 +80,7 @@ def read_part(folder: Path, source: str, part: Part) -> list[Sample]:
     Raises:
         DatasetError: the file is missing or is not what was written.
     """
-    path = folder / part.file
+    path = inside(folder, part.file)
     hint = "Add the dataset again; cached features are not touched."
     try:
         content = path.read_bytes()

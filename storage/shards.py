@@ -17,6 +17,7 @@ import numpy as np
 import xxhash
 
 from headstart.errors import ShardDamaged
+from headstart.paths import by_digest, checked_digest
 from headstart.storage.encoding import Encoding
 from headstart.storage.files import write_under_its_hash
 from headstart.storage.keys import (
@@ -32,6 +33,8 @@ AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"
 VERSION = 1
 CHUNK_BYTES = 512 * 1024
+LARGEST_FOREIGN = 1 << 30
+"""Bytes that the rows of a shard from outside may take in memory; ours are of some 64 MiB."""
 SUFFIX = ".h5"
 _THREAD = threading.local()
 
@@ -106,12 +109,12 @@ def shard_id(feature_key: str, digests: list[str]) -> str:
 
 def set_folder(folder: Path, feature_key: str) -> Path:
     """Where the shards of a feature set lie."""
-    return folder / feature_key[:2] / feature_key
+    return by_digest(folder, feature_key)
 
 
 def new_name(sha256: str, token: str | None = None) -> str:
     """A name for a shard's file that no other has; `token` is what makes it so."""
-    return f"{sha256}-{token or secrets.token_hex(4)}{SUFFIX}"
+    return f"{checked_digest(sha256)}-{token or secrets.token_hex(4)}{SUFFIX}"
 
 
 def write_shard(
@@ -203,9 +206,25 @@ def find_shard(path: Path) -> CheckedShard:
     named, dash, _ = path.stem.partition("-")
     if dash and len(named) == len(sha256) and named != sha256:
         raise ShardDamaged(f"the shard {path} is damaged: its sha256 is not the one in its name")
-    parsed = _parse(path, content, with_features=True)
-    key = parsed.attributes["feature_key"]
-    if shard_id(key, unpack_digests(parsed.digests)) != parsed.attributes.get("shard_id"):
+    return _found(path, content, sha256, stat)
+
+
+def read_foreign_shard(path: Path, content: bytes) -> CheckedShard:
+    """Read a shard that came from outside and lies nowhere yet; `path` is for messages.
+
+    Raises:
+        ShardDamaged: it is not a whole shard, or not the one that its attributes say.
+    """
+    return _found(path, content, hashlib.sha256(content).hexdigest(), (), LARGEST_FOREIGN)
+
+
+def _found(
+    path: Path, content: bytes, sha256: str, stat: tuple[int, ...], most: int | None = None
+) -> CheckedShard:
+    parsed = _parse(path, content, with_features=True, most=most)
+    key = parsed.attributes.get("feature_key")
+    named = parsed.attributes.get("shard_id")
+    if not isinstance(key, str) or shard_id(key, unpack_digests(parsed.digests)) != named:
         raise ShardDamaged(f"the shard {path} is damaged: its digests do not fit its shard id")
     found = ShardFile(path, key, len(parsed.digests), len(content), sha256)
     more = {**vars(parsed.encoding), "shape": list(parsed.stored.shape[1:])}
@@ -252,18 +271,22 @@ def _committed_bytes(shard: ShardFile) -> bytes:
     return content
 
 
-def _parse(path: Path, content: bytes, *, with_features: bool = False) -> _Parsed:
+def _parse(
+    path: Path, content: bytes, *, with_features: bool = False, most: int | None = None
+) -> _Parsed:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             attributes = {name: json.loads(str(value)) for name, value in file.attrs.items()}
             _refuse_other_formats(path, attributes)
-            features = _dataset(file, "features")
+            features = _dataset(file, "features", most)
             encoding = _encoding_of(attributes, features.dtype.name)
             if with_features:
                 Encoding.choose(encoding.dtype, encoding.storage, encoding.compression)
+                if features.dtype != encoding.stored_dtype:
+                    raise ValueError(f"its features are {features.dtype}, not {encoding.storage}")
             return _Parsed(
                 attributes=attributes,
-                digests=_dataset(file, "digests")[()],
+                digests=_digests(file, most),
                 rows=len(features),
                 layout=_layout(features, content),
                 encoding=encoding,
@@ -303,10 +326,28 @@ def _encoding_of(attributes: Mapping[str, Any], stored: str) -> Encoding:
     return Encoding(dtype, storage, compression)
 
 
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+def _dataset(file: h5py.File, name: str, most: int | None) -> h5py.Dataset:
+    """A dataset of the file itself: links, and data that lies in other files, are refused.
+
+    Raises:
+        ValueError: it is none, or takes more than `most` bytes in memory.
+    """
     dataset = file[name]
-    assert isinstance(dataset, h5py.Dataset)
+    is_own = isinstance(file.get(name, getlink=True), h5py.HardLink)
+    if not is_own or not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"its {name} are no dataset of its own")
+    if dataset.is_virtual or dataset.external:
+        raise ValueError(f"its {name} lie in another file")
+    if most is not None and dataset.nbytes > most:
+        raise ValueError(f"its {name} take {dataset.nbytes:,} bytes; at most {most:,} are read")
     return dataset
+
+
+def _digests(file: h5py.File, most: int | None) -> np.ndarray:
+    digests = _dataset(file, "digests", most)
+    if digests.dtype != np.uint8 or digests.shape[1:] != (DIGEST_BYTES,):
+        raise ValueError(f"its digests are {digests.dtype} of shape {digests.shape}")
+    return digests[()]
 
 
 def _layout(features: h5py.Dataset, content: bytes | memoryview) -> Layout:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.errors import BackboneError, first_line
+from headstart.errors import BackboneError, Stalled, first_line
 from headstart.extractors import batches
 from headstart.extractors.affine import Affine
 from headstart.extractors.batches import Batch
 from headstart.extractors.cuts import Cut
+from headstart.extractors.daemons import Daemons
 from headstart.extractors.engines import openvino_engine as openvino
 from headstart.extractors.engines.compiled import Compiled, CompiledStore
 from headstart.extractors.engines.interface import Engine
@@ -25,6 +25,7 @@ from headstart.extractors.engines.parity import TOLERANCES, relative_error
 from headstart.extractors.lint import Arriving, find_arriving
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import cores
+from headstart.extractors.watchdog import Guard, unguarded
 from headstart.registry.entities import Backbone
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Chooser:
         probe: Callable[[], Batch | None],
         samples: int,
         call_size: int | None = None,
+        guard: Guard = unguarded,
     ) -> Chosen:
         """The engine for some cuts.
 
@@ -132,12 +134,14 @@ class Chooser:
                 are none. Called only if something has to be found out.
             samples: how many samples are to be run.
             call_size: samples a call; found out without it.
+            guard: runs what could take for ever.
 
         Raises:
             BackboneError: the engine that was asked for is not installed, cannot run this trunk,
                 or gives other features.
+            Stalled: one of them is not done with the first samples in time.
         """
-        run = _Request(precision, cuts, probe, samples, call_size)
+        run = _Request(precision, cuts, probe, samples, call_size, guard)
         if wanted == "tensorflow":
             return self._tensorflow(run, "as asked for")
         if not openvino.is_installed():
@@ -164,7 +168,7 @@ class Chooser:
             return "there is no sample to check another with"
         reference = self._reference(run.cuts)
         try:
-            per_second = _speed(reference, self._pipeline.finish(run.batch))
+            per_second = run.speed(reference, self._pipeline.finish(run.batch))
         except (ValueError, TypeError, RuntimeError, ArithmeticError):
             return "the first samples do not fit"  # as their task will say in full
         if wanted == "auto" and run.samples < WORTH * per_second:
@@ -205,11 +209,13 @@ class Chooser:
         }
         try:
             best = self._compile(reference, run)
-            found = best.engine.run(run.batch)
+            found = run.run(best.engine, run.batch)
+        except Stalled:
+            raise
         except Exception as error:  # a converter may fail in any way; TensorFlow is always there
             facts["problem"] = f"cannot convert it ({first_line(error)[:200]})"
             return Compiled(facts)
-        error = relative_error(found, reference.run(finished))
+        error = relative_error(found, run.run(reference, finished))
         facts["check"] |= {"relative_error": error, "openvino_per_second": best.per_second}
         if not error <= TOLERANCES[run.precision]:
             facts["problem"] = _too_far(error, run.precision)
@@ -236,8 +242,8 @@ class Chooser:
         finished = None if run.batch is None else self._pipeline.finish(run.batch)
         facts: dict[str, Any] = {}
         if run.precision != "float32" and finished is not None:
-            expected = self._reference(run.cuts).run(finished)
-            error = relative_error(engine.run(finished), expected)
+            expected = run.run(self._reference(run.cuts), finished)
+            error = relative_error(run.run(engine, finished), expected)
             facts = {"samples": batches.length(finished), "relative_error": error}
             if not error <= TOLERANCES[run.precision]:
                 raise BackboneError(
@@ -260,11 +266,11 @@ class Chooser:
         return self._references[names]
 
     def _speed_of_reference(self, run: _Request) -> float:
-        return _speed(self._reference(run.cuts), self._pipeline.finish(run.batch))
+        return run.speed(self._reference(run.cuts), self._pipeline.finish(run.batch))
 
     def _speed_of_tensorflow(self, run: _Request) -> float:
         try:
-            return _speed(self._build_for(run), self._pipeline.finish(run.batch))
+            return run.speed(self._build_for(run), self._pipeline.finish(run.batch))
         except BackboneError:  # a frozen graph, which TensorFlow runs in float32 only
             return self._speed_of_reference(run)
 
@@ -303,10 +309,17 @@ class _Request:
     probe: Callable[[], Batch | None]
     samples: int
     call_size: int | None
+    guard: Guard
 
     @cached_property
     def batch(self) -> Any:
         return self.probe()
+
+    def run(self, engine: Engine, batch: Batch) -> list[np.ndarray]:
+        return self.guard(f"the engine {engine.name} on", lambda: engine.run(batch))
+
+    def speed(self, engine: Engine, batch: Batch, least: int = 1) -> float:
+        return self.guard(f"the engine {engine.name} on", lambda: _speed(engine, batch, least))
 
 
 @dataclass(frozen=True)
@@ -330,9 +343,12 @@ def _fastest(model: Any, signature: openvino.Signature, run: _Request) -> _Candi
     """The model compiled for the size of calls that suits it."""
 
     def tried(call_size: int) -> _Candidate:
-        compiled = openvino.compile_model(model.clone(), signature, run.precision, call_size)
+        compiled = run.guard(
+            "compiling for openvino",
+            lambda: openvino.compile_model(model.clone(), signature, run.precision, call_size),
+        )
         engine = openvino.OpenVINOEngine(compiled, signature, run.precision, call_size)
-        return _Candidate(engine, compiled, signature, _speed(engine, run.batch, call_size))
+        return _Candidate(engine, compiled, signature, run.speed(engine, run.batch, call_size))
 
     best = tried(run.call_size or CALL_SIZE)
     if run.call_size:
@@ -354,7 +370,7 @@ def _speed(engine: Engine, batch: Batch, least: int = 1) -> float:
     batch = batches.take(batch, rows)
     engine.run(batch)
     seconds: list[float] = []
-    with ThreadPoolExecutor(engine.lanes) as pool:
+    with Daemons(engine.lanes) as pool:
         while len(seconds) < 2 and sum(seconds) < LONG_PROBE:
             started = time.perf_counter()
             list(pool.map(engine.run, [batch] * engine.lanes))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import StorageError
+from headstart.paths import inside
 from headstart.storage.files import written_aside
 from headstart.storage.keys import fingerprint
 
@@ -61,4 +62,4 @@ class CompiledStore:
             file.write(hashlib.sha256(body).digest())
 
     def _path(self, key: Mapping[str, Any]) -> Path:
-        return self._folder / f"{fingerprint(FORMAT, dict(key))}{SUFFIX}"
+        return inside(self._folder, f"{fingerprint(FORMAT, dict(key))}{SUFFIX}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import queue
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from headstart.storage.scratch import scratch_folder
 
 NAMES = {"float32": "f32", "bfloat16": "bf16"}
 """What OpenVINO calls the precisions."""
+_STARTING = threading.Lock()
+"""The first `to_dtype` of a process fills a static table in C++, for which it takes the
+interpreter's lock; a second thread that holds that lock and asks for the table waits for ever. So
+an engine asks when it is made, one engine at a time, and no call of it is the first."""
 
 
 def is_installed() -> bool:
@@ -155,6 +160,8 @@ class OpenVINOEngine:
             self._free.put(compiled.create_infer_request())
         self._inputs = [compiled.input(t.name) for t in signature.inputs]
         self._outputs = [compiled.output(t.name) for t in signature.outputs]
+        with _STARTING:
+            self._dtypes = [port.get_element_type().to_dtype() for port in self._inputs]
 
     def run(self, batch: Batch) -> list[np.ndarray]:
         arrays = [np.ascontiguousarray(a) for a in in_order(batch, self._signature.names)]
@@ -182,9 +189,10 @@ class OpenVINOEngine:
     def _check(self, arrays: Sequence[np.ndarray]) -> None:
         signature = self._signature
         refuse_unknown_rows(signature.names, arrays, signature.limits)
-        for name, array, port in zip(signature.names, arrays, self._inputs, strict=True):
-            wanted = port.get_element_type().to_dtype()
-            shape = signature.inputs[signature.names.index(name)].shape
+        for name, array, tensor, wanted in zip(
+            signature.names, arrays, signature.inputs, self._dtypes, strict=True
+        ):
+            shape = tensor.shape
             fits = array.ndim == len(shape) + 1 and all(
                 want in (None, have) for want, have in zip(shape, array.shape[1:], strict=False)
             )

@@ -11,6 +11,7 @@ from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, 
 from headstart.extractors.keras_graph import read_graph
 from headstart.extractors.pipelines import image_pipeline
 from headstart.extractors.runtime import keras, names_from_the_start
+from headstart.extractors.sources.inspection import check_weights
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.names import nearest
 from headstart.registry.zoo import ZooEntry, get_entry
@@ -78,6 +79,7 @@ def _build(choice: Choice) -> Any:
             raise ModelFileError(
                 f"no weights file {weights}", hint="Give weights=imagenet, none or a local file."
             )
+        check_weights(Path(weights))
     settings: dict[str, Any] = {"weights": weights, "include_top": choice.top}
     if choice.size != choice.entry.size or not choice.top:
         settings["input_shape"] = (choice.size, choice.size, 3)

@@ -16,17 +16,20 @@ from headstart.errors import HeadstartError, ModelFileError, UnsafeModel, Weight
 from headstart.extractors.keras_graph import is_readable, is_unbuilt_sequential, read_graph
 from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
 from headstart.extractors.sources.custom_objects import CustomObjects
+from headstart.extractors.sources.first_load import FirstLoad, made
 from headstart.extractors.sources.freezing import check_frozen, freeze_model
 from headstart.extractors.sources.inspection import (
-    APPLICATIONS,
+    COMPILED,
     check_file,
     check_weights,
     walk,
 )
 from headstart.extractors.sources.keras2 import is_keras2, load_keras2
+from headstart.extractors.sources.names import APPLICATIONS
 from headstart.extractors.sources.opened import Opened
 from headstart.extractors.sources.saved_model import freeze_saved_model, is_saved_model
 from headstart.extractors.tensorflow_graph import read_frozen
+from headstart.storage.files import check_regular
 
 NO_CUSTOM_OBJECTS = CustomObjects()
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -38,6 +41,7 @@ def open_file(
     *,
     trust: bool = False,
     custom: CustomObjects = NO_CUSTOM_OBJECTS,
+    first: FirstLoad | None = None,
 ) -> Opened:
     """Open a saved model, after a look into it.
 
@@ -47,18 +51,33 @@ def open_file(
         trust: load it even if it brings code.
         custom: layers and functions of the user's own; a model that has some is kept as the
             frozen graph of what they compute, so that their code is not needed again.
+        first: how to load it apart first, if it is not trusted; None for a file of our own. One
+            that needs code of the user's own is not: that code runs in this process anyway.
 
     Raises:
         ModelFileError: the file is missing, damaged, or not a model that can be read.
         WeightsOnly: it holds weights without an architecture.
         UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
+    if path.exists() and not path.is_dir():
+        check_regular(path)
     if path.suffix == ".pb" and path.is_file():
         check_frozen(path)
         return _open_frozen(path)
+    apart = None if trust or custom.objects else first
+    if apart is not None:
+        apart.prepare(path)
     if is_saved_model(path):
-        return _open_frozen(freeze_saved_model(path, scratch, trust=trust))
-    model = load_model(path, trust=trust, own=custom.objects)
+        if apart is None:
+            return _open_frozen(freeze_saved_model(path, scratch, trust=trust))
+        return open_made(made(apart.run("saved_model", path, scratch)))
+    if apart is not None:
+        check_model(path, max_bytes=apart.max_bytes)
+        frozen = apart.passes(path, scratch)
+        if frozen is not None:
+            return open_made(frozen)
+    known = apart is not None
+    model = load_model(path, trust=trust, known=known, own=custom.objects)
     if _uses(model, custom):
         return _open_frozen(freeze_model(model, scratch))
     if is_readable(model) or is_unbuilt_sequential(model):
@@ -66,7 +85,14 @@ def open_file(
     return _open_frozen(freeze_model(model, scratch))
 
 
-def open_weights(path: Path, architecture: Path, scratch: Path, *, trust: bool = False) -> Opened:
+def open_weights(
+    path: Path,
+    architecture: Path,
+    scratch: Path,
+    *,
+    trust: bool = False,
+    first: FirstLoad | None = None,
+) -> Opened:
     """Open weights alone, with the architecture from another file.
 
     Args:
@@ -74,19 +100,55 @@ def open_weights(path: Path, architecture: Path, scratch: Path, *, trust: bool =
         architecture: a saved model whose own weights are left, or `.json` of `model.to_json()`.
         scratch: a folder for the model's file.
         trust: load files even if they bring code.
+        first: how to load them apart, if they are not trusted.
 
     Raises:
         ModelFileError: one of the files cannot be read, or the weights do not fit.
         UnsafeModel: one of them could run code, and `trust` is not given.
     """
+    if not trust:
+        _check_architecture(path, architecture, None if first is None else first.max_bytes)
+    if first is not None and not trust:
+        given = str(architecture.absolute())
+        return open_made(made(first.run("weights", path, scratch, architecture=given)))
+    model = load_architecture(architecture, trust=trust, known=True)
+    load_weights(model, path, architecture)
+    file = scratch / "model.keras"
+    model.save(file)
+    return open_file(file, scratch, trust=trust)
+
+
+def open_made(file: Path) -> Opened:
+    """Open what a confined child made of a model, looked at as any file from outside."""
+    if file.suffix == ".pb":
+        check_frozen(file)
+        return _open_frozen(file)
+    check_model(file)
+    return Opened(read_graph(load_model(file, known=True)), file, "keras")
+
+
+def _check_architecture(path: Path, architecture: Path, max_bytes: int | None) -> None:
+    """Look into weights and their architecture before either is loaded."""
     if architecture.suffix == ".json":
-        model = _model_from_json(architecture, trust=trust)
+        if not architecture.is_file():
+            raise ModelFileError(f"no architecture file {architecture}", hint="Check the path.")
+        stored = path.stat().st_size if path.is_file() else 0
+        check_file(architecture, stored_bytes=stored, max_bytes=max_bytes)
     else:
-        model = load_model(architecture, trust=trust)
+        check_model(architecture, max_bytes=max_bytes)
     if not path.is_file():
         raise ModelFileError(f"no weights file {path}", hint="Check the path.")
-    if not trust:
-        check_weights(path)
+    check_weights(path)
+
+
+def load_weights(model: Any, path: Path, architecture: Path) -> None:
+    """Give a model its weights from a file.
+
+    Raises:
+        ModelFileError: they do not fit, or there are none.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"no weights file {path}", hint="Check the path.")
     try:
         model.load_weights(path)
     except Exception as error:  # Keras raises whatever h5py and its layers raise
@@ -95,25 +157,34 @@ def open_weights(path: Path, architecture: Path, scratch: Path, *, trust: bool =
             f"({first_line(error)})",
             hint="Give the architecture that they were trained with.",
         ) from error
-    file = scratch / "model.keras"
-    model.save(file)
-    return open_file(file, scratch, trust=trust)
 
 
-def _model_from_json(path: Path, *, trust: bool) -> Any:
+def load_architecture(path: Path, *, trust: bool = False, known: bool = False) -> Any:
+    """A model whose weights do not matter, from a saved one or from JSON.
+
+    Args:
+        path: the file.
+        trust: let Keras run code that it brings.
+        known: it was looked into before.
+    """
+    if path.suffix != ".json":
+        return load_model(path, trust=trust, known=known)
     if not path.is_file():
         raise ModelFileError(f"no architecture file {path}", hint="Check the path.")
-    if not trust:
-        check_file(path)
     try:
+        config = json.loads(path.read_text(encoding="utf-8"), object_hook=_uncompiled)
         return keras().models.model_from_json(
-            path.read_text(encoding="utf-8"), custom_objects=_application_layers()
+            json.dumps(config), custom_objects=_application_layers()
         )
     except Exception as error:  # Keras raises whatever its layers raise
         raise ModelFileError(
             f"Keras cannot build the architecture of {path} ({first_line(error)})",
             hint="Write it with model.to_json() from Keras 3, or give a saved model.",
         ) from error
+
+
+def _uncompiled(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != COMPILED}
 
 
 def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
@@ -178,6 +249,32 @@ def format_of(path: Path) -> str:
     )
 
 
+def check_model(path: Path, *, max_bytes: int | None = None) -> None:
+    """Look into a `.keras` or `.h5` file that is to be loaded.
+
+    Raises:
+        UnsafeModel: it could run code or harm; the message says how.
+        ModelFileError: it is missing, damaged, or no model file.
+    """
+    _check_container(path)
+    check_file(path, max_bytes=max_bytes)
+
+
+def _check_container(path: Path) -> None:
+    if not path.exists():
+        raise ModelFileError(f"no model file {path}", hint="Check the path.")
+    if path.is_dir():
+        raise ModelFileError(
+            f"the folder {path} holds no saved_model.pb",
+            hint="Give a SavedModel folder, or save the model as one file, NAME.keras.",
+        )
+    check_regular(path)
+    if format_of(path) == "keras":
+        _check_zip(path)
+    else:
+        _check_hdf5(path)
+
+
 def load_model(
     path: Path,
     *,
@@ -195,17 +292,7 @@ def load_model(
         known: the very same bytes were looked into before.
         own: classes and functions of the user's own, by name.
     """
-    if not path.exists():
-        raise ModelFileError(f"no model file {path}", hint="Check the path.")
-    if path.is_dir():
-        raise ModelFileError(
-            f"the folder {path} holds no saved_model.pb",
-            hint="Give a SavedModel folder, or save the model as one file, NAME.keras.",
-        )
-    if format_of(path) == "keras":
-        _check_zip(path)
-    else:
-        _check_hdf5(path)
+    _check_container(path)
     if not (trust or known):
         check_file(path, own)
     objects = {**_application_layers(), **own}

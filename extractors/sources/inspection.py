@@ -8,6 +8,7 @@ those are allowed is then decided by `check_names`, deny by default.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import struct
@@ -21,8 +22,17 @@ from typing import Any, BinaryIO, cast
 
 import h5py
 
-from headstart.errors import BackboneError, ModelFileError, UnsafeModel
-from headstart.extractors.runtime import keras, keras_hub
+from headstart.errors import ModelFileError, UnsafeModel
+from headstart.extractors.sources.names import (
+    FUNCTION,
+    HUB,
+    HUB_FUNCTIONS,
+    OWN,
+    check_names,
+    check_texts,
+)
+from headstart.extractors.sources.sizes import BYTES, least_numbers
+from headstart.storage.files import check_regular
 
 MEMORY_BYTES = 4 << 30
 SECONDS = 60
@@ -36,29 +46,8 @@ BLOW_UP = 50
 LARGEST_NUMBER = 1 << 31
 SIZES = {"units", "filters", "input_dim", "output_dim"}
 VOCABULARIES = {"StringLookup", "IntegerLookup", "TextVectorization"}
-BARE_FUNCTIONS = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"}
-"""Classes by which Keras 2 saved a bare TensorFlow function: named better when it is rebuilt."""
-HUB = "keras_hub"
-OWN = "own"
-"""Stands for the module of a class that was registered under a package of somebody's own."""
-FILES_OF_HUB = {"vocabulary", "merges", "proto"}
-REFUSED = {
-    "Lambda": "a Lambda layer runs code that the file brings",
-    "__lambda__": "a function whose code the file brings",
-    "TFSMLayer": "a TFSMLayer loads another SavedModel from disk",
-    "TorchModuleWrapper": "a TorchModuleWrapper unpickles a PyTorch module",
-    "JaxLayer": "a JaxLayer runs code that the file brings",
-    "FlaxLayer": "a FlaxLayer runs code that the file brings",
-}
-NOT_BUILT = {"compile_config", "shared_object_id"}
-"""Parts of a configuration that build nothing: training is not loaded."""
-APPLICATIONS = {
-    "LayerScale": "keras.src.applications.convnext",
-    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
-}
-"""Layers of keras.applications that are in no public module."""
-FUNCTIONS = ("activations", "initializers", "regularizers", "constraints")
-OBJECTS = ("layers", "initializers", "regularizers", "constraints", "dtype_policies", "models")
+NUMBERS = ROOM // BYTES
+COMPILED = "compile_config"
 
 
 @dataclass
@@ -68,41 +57,73 @@ class Inspection:
     Attributes:
         problems: what is wrong with the file, in words.
         names: (module or None, class or function name) of everything that would be built.
+        texts: (class, argument, text) of every text that a class of KerasHub is given.
         sizes: the layer sizes that the configuration names.
+        layers: what each layer's weights hold at least, by its class and configuration.
         dimensions: the largest dimension of any stored weight.
+        stored: how many numbers the stored weights hold.
     """
 
     problems: list[str] = field(default_factory=list)
     names: list[tuple[str | None, str]] = field(default_factory=list)
+    texts: list[tuple[str, str, str]] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    layers: dict[str, int] = field(default_factory=dict)
     dimensions: int = 0
+    stored: int = 0
 
 
-def check_file(path: Path, own: Collection[str] = ()) -> None:
+def check_file(
+    path: Path,
+    own: Collection[str] = (),
+    *,
+    stored_bytes: int = 0,
+    max_bytes: int | None = None,
+) -> None:
     """Refuse a model file that could run code or harm this process when it is loaded.
 
     Args:
         path: the file.
         own: names of classes and functions whose code the user brings himself.
+        stored_bytes: of weights that lie in another file.
+        max_bytes: how much its weights may take in memory, if not about what is stored.
 
     Raises:
         UnsafeModel: it could; the message says how.
         ModelFileError: the file cannot be looked into.
     """
     found = inspect_file(path)
-    problems = found.problems + check_names(found.names, own)
-    if found.dimensions and max(found.sizes, default=0) > found.dimensions:
-        problems.append(
+    problems = found.problems + check_names(found.names, own) + check_texts(found.texts)
+    hint = (
+        "If you know where it comes from and trust it, add it with --trust; classes of "
+        "your own with --custom-objects FILE.py."
+    )
+    if not problems and (too_large := _too_large(found, stored_bytes, max_bytes)):
+        problems = [too_large]
+        hint = "If it is meant to be so large, allow it with --max-model-bytes N."
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UnsafeModel(f"{path} is refused: {problems[0]}{more}", hint=hint)
+
+
+def _too_large(found: Inspection, stored_bytes: int, max_bytes: int | None) -> str | None:
+    """What of a configuration its stored weights do not explain; None if nothing."""
+    if max_bytes is None and found.dimensions and max(found.sizes, default=0) > found.dimensions:
+        return (
             f"a layer of size {max(found.sizes):,}, where no weight is longer than "
             f"{found.dimensions:,}"
         )
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UnsafeModel(
-            f"{path} is refused: {problems[0]}{more}",
-            hint="If you know where it comes from and trust it, add it with --trust; classes of "
-            "your own with --custom-objects FILE.py.",
-        )
+    numbers = sum(found.layers.values())
+    stored = found.stored + stored_bytes
+    # Twice: two numbers of four bits are stored as one of eight.
+    allowed = NUMBERS + 2 * stored if max_bytes is None else max_bytes // BYTES
+    if numbers <= allowed:
+        return None
+    largest = max(found.layers, key=lambda layer: found.layers[layer])
+    return (
+        f"its layers would hold at least {numbers:,} numbers ({largest.split(' ')[0]} alone "
+        f"{found.layers[largest]:,}), where {stored:,} are stored"
+    )
 
 
 def check_weights(path: Path) -> None:
@@ -125,6 +146,7 @@ def inspect_file(path: Path, *, weights: bool = False) -> Inspection:
     Raises:
         ModelFileError: the child died or took too long.
     """
+    check_regular(path)
     command = [sys.executable, "-P", "-m", __name__, str(path), *(["--weights"] * weights)]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
@@ -134,61 +156,9 @@ def inspect_file(path: Path, *, weights: bool = False) -> Inspection:
             f"{path} cannot be looked into within {SECONDS} s and {MEMORY_BYTES >> 30} GiB",
             hint="It is damaged or made to harm; nothing was loaded.",
         ) from error
-    return Inspection(
-        found["problems"],
-        [(module, name) for module, name in found["names"]],
-        found["sizes"],
-        found["dimensions"],
-    )
-
-
-def check_names(names: list[tuple[str | None, str]], own: Collection[str] = ()) -> list[str]:
-    """Problems with what a configuration names: all that is not Keras' own is refused.
-
-    Args:
-        names: (module, class or function name).
-        own: what the user brings himself.
-    """
-    return [
-        problem
-        for module, name in dict.fromkeys(names)
-        if name.rpartition(">")[2] not in own and (problem := _problem(module, name))
-    ]
-
-
-def _has_hub() -> bool:
-    """Whether KerasHub is installed; it is loaded, so that its classes are registered."""
-    try:
-        keras_hub()
-    except BackboneError:
-        return False
-    return True
-
-
-def _problem(module: str | None, name: str) -> str | None:
-    if name in REFUSED:
-        return REFUSED[name]
-    if module == "function":
-        known = any(hasattr(getattr(keras(), place), name) for place in FUNCTIONS)
-        return None if known else f"the function {name!r} is not one of Keras'"
-    if module == OWN:
-        return f"the class {name!r} is somebody's own"
-    if module == HUB:
-        if not _has_hub():
-            return f"{name} is a class of KerasHub, which is missing (pip install 'headstart[hub]')"
-        known = keras().saving.get_registered_object(f"{HUB}>{name}")
-        return None if known else f"{name} is not one of the installed KerasHub's classes"
-    if module is not None and module.split(".")[0] != "keras":
-        return f"{module}>{name} is not one of Keras' classes"
-    if module is not None and module.startswith("keras.src.ops"):
-        return None  # an operation such as x + y, saved as a layer
-    if name in ("Functional", "Sequential", "Model", *APPLICATIONS, *BARE_FUNCTIONS):
-        return None
-    if any(
-        isinstance(getattr(getattr(keras(), place, None), name, None), type) for place in OBJECTS
-    ):
-        return None
-    return f"the class {name!r} is not one of Keras'"
+    names = [(module, name) for module, name in found.pop("names")]
+    texts = [(name, argument, text) for name, argument, text in found.pop("texts")]
+    return Inspection(**found, names=names, texts=texts)
 
 
 # What follows runs in the child process.
@@ -205,7 +175,7 @@ def _inspect(path: Path, weights: bool) -> Inspection:
             if len(text) > LARGEST_CONFIG:
                 found.problems.append("it is absurdly long")
             else:
-                _inspect_config(text.decode(), found)
+                _inspect_config(text.decode(), found, compiled=True)
         elif weights or path.name.endswith(".weights.h5"):
             with h5py.File(path, "r", locking=False) as file:
                 _inspect_hdf5(file, path.stat().st_size, found)
@@ -298,12 +268,22 @@ class _Window(io.RawIOBase):
         super().close()
 
 
-def _inspect_config(text: str, found: Inspection) -> None:
-    for value in walk(json.loads(text)):
+def _inspect_config(text: str, found: Inspection, *, compiled: bool = False) -> None:
+    """Look at everything that a configuration would build.
+
+    How a model within a model was compiled is part of that: Keras leaves out the whole's alone.
+    """
+    config = json.loads(text)
+    if isinstance(config, dict) and not compiled:
+        config.pop(COMPILED, None)
+    for value in walk(config):
         if isinstance(value, dict):
             _inspect_object(value, found)
         elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
             found.problems.append(f"its configuration holds the number {value:,}")
+        elif isinstance(value, str) and value.startswith(f"{HUB}>"):
+            # Keras takes what is registered under such a text, wherever it stands.
+            found.names.append((FUNCTION if value in HUB_FUNCTIONS else HUB, value))
 
 
 def walk(value: Any) -> Iterator[Any]:
@@ -313,7 +293,7 @@ def walk(value: Any) -> Iterator[Any]:
         value = stack.pop()
         yield value
         if isinstance(value, dict):
-            stack.extend(item for key, item in value.items() if key not in NOT_BUILT)
+            stack.extend(item for key, item in value.items() if key != "shared_object_id")
         elif isinstance(value, list):
             stack.extend(value)
 
@@ -325,28 +305,41 @@ def _inspect_object(value: dict[str, Any], found: Inspection) -> None:
             size for key, size in value.items() if key in SIZES and isinstance(size, int)
         )
         return
+    config = value.get("config")
+    _note_name(value, name, found)
+    if not isinstance(config, dict):
+        return
+    numbers = least_numbers(name, config, value.get("build_config"))
+    if numbers:
+        # A layer that several models share stands in each of them.
+        key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+        found.layers[f"{str(config.get('name'))[:40]!r}({name[:40]}) {key}"] = numbers
+    if name in VOCABULARIES:
+        for key in ("vocabulary", "idf_weights"):
+            if isinstance(config.get(key), str):
+                found.problems.append(f"{name} reads the file {config[key]!r}")
+
+
+def _note_name(value: dict[str, Any], name: str, found: Inspection) -> None:
+    """What one object of a configuration would be, by what Keras goes by."""
     module, config = value.get("module"), value.get("config")
     registered = value.get("registered_name")
     if name == "function":
-        found.names.append(("function", config if isinstance(config, str) else "function"))
+        where = f"{module}." if isinstance(module, str) and module != "builtins" else ""
+        found.names.append((FUNCTION, where + (config if isinstance(config, str) else "function")))
     elif name in ("__tensor__", "__numpy__", "__bytes__", "__tuple__", "__ellipsis__"):
         return
     elif name == "__keras_tensor__" or module == "builtins":
         if name not in ("__keras_tensor__", "slice", "tuple", "dict", "list"):
             found.names.append(("builtins", name))
     elif isinstance(registered, str) and registered.startswith(HUB + ">"):
-        found.names.append((HUB, name))
-        for key, given in config.items() if isinstance(config, dict) else ():
-            if key in FILES_OF_HUB and isinstance(given, str):
-                found.problems.append(f"{name} reads the file {given!r}")
+        found.names.append((HUB, registered))
+        given = config.items() if isinstance(config, dict) else ()
+        found.texts.extend((registered, key, text) for key, text in given if isinstance(text, str))
     elif isinstance(registered, str) and ">" in registered:
         found.names.append((OWN, registered))
     else:
         found.names.append((module if isinstance(module, str) else None, name))
-    if name in VOCABULARIES and isinstance(config, dict):
-        for key in ("vocabulary", "idf_weights"):
-            if isinstance(config.get(key), str):
-                found.problems.append(f"{name} reads the file {config[key]!r}")
 
 
 def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
@@ -370,6 +363,7 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
                 if item.dtype.kind == "O" and h5py.check_string_dtype(item.dtype) is None:
                     found.problems.append(f"{where} holds objects, not numbers")
                 total += item.nbytes
+                found.stored += item.size or 0
                 found.dimensions = max(found.dimensions, *item.shape, 0)
     if total > ROOM + BLOW_UP * size:
         found.problems.append(f"its weights claim {total:,} bytes")

@@ -16,7 +16,7 @@ import h5py
 
 from headstart.errors import ModelFileError
 from headstart.extractors.runtime import keras
-from headstart.extractors.sources.inspection import BARE_FUNCTIONS
+from headstart.extractors.sources.names import BARE_FUNCTIONS
 
 WITHOUT_MEANING = {
     "implementation",

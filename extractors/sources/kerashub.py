@@ -10,6 +10,7 @@ import io
 import json
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,10 +19,11 @@ from headstart.errors import BackboneError, ModelFileError, first_line
 from headstart.extractors.keras_graph import is_readable, read_graph
 from headstart.extractors.preprocessing import Files, Preprocessing
 from headstart.extractors.runtime import keras, keras_hub
-from headstart.extractors.sources.files import load_model
+from headstart.extractors.sources.files import load_model, open_made
+from headstart.extractors.sources.first_load import FirstLoad, made
 from headstart.extractors.sources.freezing import freeze_model
-from headstart.extractors.sources.inspection import check_file
 from headstart.extractors.sources.opened import Opened
+from headstart.extractors.sources.presets import check_preset
 from headstart.extractors.tensorflow_graph import read_frozen
 
 TASK, BACKBONE = "task.json", "config.json"
@@ -33,7 +35,14 @@ STAMP = (1980, 1, 1, 0, 0, 0)
 """The time of every member of the stored archive, so that its bytes say only what it holds."""
 
 
-def open_kerashub(text: str, scratch: Path, files: Files, *, trust: bool = False) -> Opened:
+def open_kerashub(
+    text: str,
+    scratch: Path,
+    files: Files,
+    *,
+    trust: bool = False,
+    first: FirstLoad | None = None,
+) -> Opened:
     """Load a task (a model with its head) or a backbone from a preset folder.
 
     Args:
@@ -41,6 +50,7 @@ def open_kerashub(text: str, scratch: Path, files: Files, *, trust: bool = False
         scratch: a folder for the model's file.
         files: where the preprocessor is stored.
         trust: load it even if it brings code.
+        first: how to load it apart first, if it is not trusted.
 
     Raises:
         ModelFileError: the folder is no preset, or KerasHub cannot load it.
@@ -53,32 +63,56 @@ def open_kerashub(text: str, scratch: Path, files: Files, *, trust: bool = False
             f"{folder} is no KerasHub preset: it holds no {BACKBONE}",
             hint="Give a folder written by save_to_preset, or a Hugging Face model's.",
         )
-    if not trust:
-        for file in sorted([*folder.glob("*.json"), *folder.glob("*.h5")]):
-            check_file(file)
+    if trust or first is None:
+        keras_hub()
+        model = load_preset(folder)
+        opened, known = _open(model, scratch), describe(model)
+    else:
+        check_preset(folder, max_bytes=first.max_bytes)
+        keras_hub()
+        known = first.run("kerashub", folder, scratch, hub=True)
+        opened = open_made(made(known))
+    pipeline = _preprocessing(folder, known, files, length)
+    is_headless = not (folder / TASK).is_file()
+    return replace(opened, preprocessing=pipeline, is_headless=is_headless)
+
+
+def load_preset(folder: Path) -> Any:
+    """The model of a preset folder.
+
+    Raises:
+        ModelFileError: KerasHub cannot load it.
+    """
     hub = keras_hub()
-    is_task = (folder / TASK).is_file()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if is_task:
-                model = preset_class(folder / TASK).from_preset(str(folder))
-            else:
-                model = hub.models.Backbone.from_preset(str(folder))
+            if (folder / TASK).is_file():
+                return preset_class(folder / TASK).from_preset(str(folder))
+            return hub.models.Backbone.from_preset(str(folder))
     except Exception as error:  # KerasHub raises whatever its layers raise
         raise ModelFileError(
             f"KerasHub cannot load {folder} ({first_line(error)})",
             hint="Check that the folder is whole and fits the installed keras-hub.",
         ) from error
-    pipeline = _preprocessing(folder, model, files, length)
+
+
+def describe(model: Any) -> dict[str, Any]:
+    """What its preprocessing goes by: names and ranks of inputs, and how many tokens at most."""
+    return {
+        "inputs": [[tensor.name, len(tensor.shape)] for tensor in model.inputs],
+        "longest": min(getattr(model, "max_sequence_length", 0) or 0, LONGEST),
+    }
+
+
+def _open(model: Any, scratch: Path) -> Opened:
     if not is_readable(model):
         file = freeze_model(model, scratch)
-        return Opened(read_frozen(file), file, "tensorflow", pipeline, is_headless=not is_task)
+        return Opened(read_frozen(file), file, "tensorflow")
     file = scratch / "model.keras"
     model.save(file)
     # As it will be loaded: KerasHub names some of its layers anew.
-    graph = read_graph(load_model(file, known=True))
-    return Opened(graph, file, "keras", pipeline, is_headless=not is_task)
+    return Opened(read_graph(load_model(file, known=True)), file, "keras")
 
 
 def preset_class(file: Path) -> Any:
@@ -106,25 +140,22 @@ def _sequence_length(query: str) -> int:
     return int(length)
 
 
-def _preprocessing(folder: Path, model: Any, files: Files, length: int) -> Preprocessing | None:
+def _preprocessing(
+    folder: Path, known: dict[str, Any], files: Files, length: int
+) -> Preprocessing | None:
     """The preset's own preprocessor as a step; None where it has none."""
     if not any((folder / name).is_file() for name in PREPROCESSORS):
         return None
-    inputs = list(model.inputs)
-    own = 0 if (folder / PREPROCESSORS[0]).is_file() else _longest(model)
+    inputs = known["inputs"]
+    own = 0 if (folder / PREPROCESSORS[0]).is_file() else int(known["longest"])
     step = {
         "step": "kerashub",
         "preset": files.keep(_archive(folder)),
         "sequence_length": length or own,
-        "inputs": [tensor.name for tensor in inputs] if len(inputs) > 1 else [],
+        "inputs": [str(name) for name, _ in inputs] if len(inputs) > 1 else [],
     }
-    decode = [{"step": "decode_image"}] if len(inputs[0].shape) == 4 else []
+    decode = [{"step": "decode_image"}] if inputs[0][1] == 4 else []
     return Preprocessing.from_json({"steps": [*decode, step]}, files=files)
-
-
-def _longest(model: Any) -> int:
-    """How many tokens a backbone without a preprocessor of its own takes; 0 for any number."""
-    return min(getattr(model, "max_sequence_length", 0) or 0, LONGEST)
 
 
 def _archive(folder: Path) -> bytes:

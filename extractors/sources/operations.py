@@ -29,8 +29,6 @@ STATEFUL = re.compile(
     r"(Mutable)?(Hash|DenseHash)Table\w*|LookupTable\w+|InitializeTableV2)$"
 )
 """Tables are let through here, as a plainer message follows when they cannot be frozen."""
-RESTORING = {"RestoreV2", "Restore", "ShardedFilename"}
-"""What the part of a SavedModel that reads its own variables is made of."""
 LARGEST_CONSTANT = 2 << 30
 
 
@@ -38,7 +36,6 @@ def refuse_operations(
     nodes: Iterable[Any],
     functions: Iterable[Any],
     what: str,
-    allowed: Iterable[str] = (),
     hint: str = "If you know where it comes from and trust it, add it with --trust.",
 ) -> None:
     """Refuse a graph with an operation that could do more than compute.
@@ -47,14 +44,13 @@ def refuse_operations(
         nodes: the graph's `NodeDef`s.
         functions: `FunctionDef`s that it may call.
         what: what is refused, for the message.
-        allowed: operations to allow besides.
         hint: the way on.
 
     Raises:
         UnsafeModel: there is one; the message names it.
     """
     for node in [*nodes, *(node for function in functions for node in function.node_def)]:
-        problem = None if node.op in allowed else _problem(node)
+        problem = _problem(node)
         if problem is not None:
             raise UnsafeModel(
                 f"{what} is refused: the operation {node.name!r} {problem}",

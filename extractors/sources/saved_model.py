@@ -7,23 +7,24 @@ TensorFlow 1 would.
 
 from __future__ import annotations
 
+import shutil
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import ModelFileError, first_line
+from headstart.errors import HeadstartError, ModelFileError, first_line
 from headstart.extractors.runtime import quiet, tensorflow
 from headstart.extractors.sources.freezing import freeze_function
-from headstart.extractors.sources.operations import RESTORING, called_functions, refuse_operations
+from headstart.extractors.sources.saver import with_restore_alone, without_saver
 from headstart.extractors.tensorflow_graph import SIGNATURE
+from headstart.storage.files import check_regular, open_regular
 
-FILE = "saved_model.pb"
+FILE, TEXT_FILE = "saved_model.pb", "saved_model.pbtxt"
 SERVE = "serve"
 
 
 def is_saved_model(folder: Path) -> bool:
-    return (folder / FILE).is_file() or (folder / "saved_model.pbtxt").is_file()
+    return (folder / FILE).is_file() or (folder / TEXT_FILE).is_file()
 
 
 def freeze_saved_model(folder: Path, scratch: Path, *, trust: bool = False) -> Path:
@@ -39,18 +40,27 @@ def freeze_saved_model(folder: Path, scratch: Path, *, trust: bool = False) -> P
         UnsafeModel: its graph could do more than compute, and `trust` is not given.
     """
     meta = _read_meta(folder)
-    if not trust:
-        _check(meta, folder)
     try:
         with warnings.catch_warnings(), quiet():
             warnings.simplefilter("ignore")
-            loaded = tensorflow().saved_model.load(str(folder))
+            loaded = _load(meta, folder, scratch, trust=trust)
+    except HeadstartError:
+        raise
     except Exception:  # whatever the object loader trips over, the signature may still be whole
-        return _freeze_signature(folder, meta, scratch)
+        return _freeze_signature(folder, meta, scratch, trust=trust)
     function = _choose(loaded, folder)
     inputs = _inputs(function)
     _check_batch(inputs, folder)
     return freeze_function(function, list(inputs), scratch)
+
+
+def _load(meta: Any, folder: Path, scratch: Path, *, trust: bool) -> Any:
+    """The object that TensorFlow's loader makes; of a copy that was looked at, if not trusted."""
+    if not trust:
+        # One without objects is loaded as TensorFlow 1 does it.
+        cut = without_saver if meta.HasField("object_graph_def") else with_restore_alone
+        folder = _copied(cut(meta, str(folder)), folder, scratch / "looked_at")
+    return tensorflow().saved_model.load(str(folder))
 
 
 def _read_meta(folder: Path) -> Any:
@@ -63,10 +73,9 @@ def _read_meta(folder: Path) -> Any:
     saved = saved_model_pb2.SavedModel()
     try:
         if (folder / FILE).is_file():
-            saved.ParseFromString((folder / FILE).read_bytes())
+            saved.ParseFromString(_content(folder / FILE))
         else:
-            text = (folder / "saved_model.pbtxt").read_text(encoding="utf-8")
-            text_format.Parse(text, saved)
+            text_format.Parse(_content(folder / TEXT_FILE).decode(), saved)
     except (OSError, DecodeError, UnicodeDecodeError, text_format.ParseError) as error:
         raise ModelFileError(
             f"{folder} is damaged or not a SavedModel ({first_line(error)})",
@@ -80,50 +89,31 @@ def _read_meta(folder: Path) -> Any:
     )
 
 
-def _check(meta: Any, folder: Path) -> None:
-    """Look at every operation that loading or running could execute.
-
-    The functions that only write checkpoints are left out: they are in every SavedModel, and
-    nobody calls them.
-    """
-    functions = {function.signature.name: function for function in meta.graph_def.library.function}
-    nodes = {node.name: node for node in meta.graph_def.node}
-    saving = _ancestors([meta.saver_def.save_tensor_name], nodes)
-    restoring = _ancestors([meta.saver_def.restore_op_name], nodes)
-    # What is run besides, whatever the saver claims for itself: outputs, and what loading starts.
-    outputs = [info.name for s in meta.signature_def.values() for info in s.outputs.values()]
-    started = [name for c in meta.collection_def.values() for name in c.node_list.value]
-    run = _ancestors([*outputs, *started, *(set(nodes) - saving - restoring)], nodes)
-    restoring -= run
-    called_by_saver = [
-        called_functions((nodes[n] for n in s), functions) for s in (saving, restoring)
-    ]
-    called = set(functions).difference(*called_by_saver)
-    called |= set(meta.object_graph_def.concrete_functions) & set(functions)
-    called |= called_functions((nodes[name] for name in run), functions)
-    called |= called_functions((n for name in called for n in functions[name].node_def), functions)
-    what = str(folder)
-    refuse_operations(
-        [nodes[name] for name in run], [functions[name] for name in sorted(called)], what
-    )
-    refuse_operations(
-        [nodes[name] for name in restoring],
-        [functions[name] for name in sorted(called_by_saver[1] - called)],
-        what,
-        allowed=RESTORING,
-    )
+def _content(file: Path) -> bytes:
+    with open_regular(file) as opened:
+        return opened.read()
 
 
-def _ancestors(names: Iterable[str], nodes: dict[str, Any]) -> set[str]:
-    """Nodes and all that they are computed from; names of no node are left out."""
-    found: set[str] = set()
-    stack = list(names)
-    while stack:
-        name = stack.pop().lstrip("^").split(":")[0]
-        if name in nodes and name not in found:
-            found.add(name)
-            stack.extend(nodes[name].input)
-    return found
+def _copied(meta: Any, folder: Path, target: Path) -> Path:
+    """A SavedModel of one graph, with the variables and assets of `folder`."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    target.mkdir()
+    saved = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
+    (target / FILE).write_bytes(saved.SerializeToString(deterministic=True))
+    for name in ("variables", "assets"):
+        for file in (folder / name).glob("*"):
+            check_regular(file)
+        if (folder / name).is_dir():
+            _link(folder / name, target / name)
+    return target
+
+
+def _link(folder: Path, link: Path) -> None:
+    try:
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+    except OSError:  # Windows, for whoever may not make links
+        shutil.copytree(folder, link)
 
 
 def _choose(loaded: Any, folder: Path) -> Any:
@@ -174,8 +164,12 @@ def _check_batch(inputs: dict[str, Any], folder: Path) -> None:
             )
 
 
-def _freeze_signature(folder: Path, meta: Any, scratch: Path) -> Path:
+def _freeze_signature(folder: Path, meta: Any, scratch: Path, *, trust: bool) -> Path:
     """Load the serving signature's graph in a session, as TensorFlow 1 does, and freeze it."""
+    given = folder
+    if not trust:
+        copy = scratch / "looked_at_as_graph"
+        given = _copied(with_restore_alone(meta, str(folder)), folder, copy)
     tf = tensorflow()
     v1 = tf.compat.v1
     keys = sorted(meta.signature_def)
@@ -188,7 +182,7 @@ def _freeze_signature(folder: Path, meta: Any, scratch: Path) -> Path:
         with warnings.catch_warnings(), quiet(), v1.Graph().as_default() as graph:
             warnings.simplefilter("ignore")
             with v1.Session(graph=graph) as session:
-                v1.saved_model.load(session, tags, str(folder))
+                v1.saved_model.load(session, tags, str(given))
                 outputs = {name: info.name for name, info in signature.outputs.items()}
                 inputs = {name: info.name for name, info in signature.inputs.items()}
                 _check_batch({n: graph.get_tensor_by_name(t) for n, t in inputs.items()}, folder)

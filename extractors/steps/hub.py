@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from headstart.errors import PreprocessingError, first_line
 from headstart.extractors.runtime import keras, keras_hub
+from headstart.extractors.sources.presets import unpack_preset
 from headstart.extractors.steps.kinds import StepKind, is_count, is_digest
 from headstart.extractors.steps.texts import to_text
 from headstart.storage.scratch import scratch_folder
@@ -31,7 +31,7 @@ def _open_preprocessor(
     hub = keras_hub()
     settings = {"sequence_length": sequence_length} if sequence_length else {}
     with scratch_folder() as folder:
-        zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
+        unpack_preset(io.BytesIO(content), folder)
         try:
             preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
         except (ValueError, OSError, KeyError) as error:

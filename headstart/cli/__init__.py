@@ -5,6 +5,7 @@ Nothing here imports TensorFlow or SQLAlchemy before a command needs it.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import traceback
@@ -16,7 +17,7 @@ import click
 from headstart import __version__
 from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
 from headstart.cli.output import Call
-from headstart.errors import HeadstartError, first_line
+from headstart.errors import HeadstartError, Stalled, first_line
 
 
 @click.group(
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as error:
         sys.exit(1 if error.exit_code else 0)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted. What was committed is kept; the same command goes on from there.")
+        _leave("interrupted. What was committed is kept; the same command goes on from there.")
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f" See `{context.command_path} --help`." if context is not None else ""
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
+    except Stalled as error:
+        _leave(f"error: {error}", _debug(given))
     except HeadstartError as error:
         _fail(f"error: {error}", _debug(given))
     except Exception as error:
@@ -66,6 +69,25 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             "with what --debug shows.",
             _debug(given),
         )
+
+
+def _leave(message: str, debug: bool = False) -> NoReturn:
+    """End the process at once: a thread that hangs could make a proper end hang, or crash."""
+    if debug:
+        faulthandler.dump_traceback(all_threads=True)
+    try:
+        _fail(message, debug)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if _has_hanging_threads():
+            os._exit(1)
+
+
+def _has_hanging_threads() -> bool:
+    from headstart.extractors.daemons import are_left
+
+    return are_left()
 
 
 def _debug(given: list[str]) -> bool:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
 
-from headstart.cli.output import Call, Result, command, table, text
+from headstart.cli.output import Call, Result, command, table, text, with_options
 
 
 def register(cli: click.Group) -> None:
     command(cli, "init")(
-        click.option("--database-url", help="A shared database, such as postgresql+psycopg://…")(
-            _init
+        with_options(
+            _init,
+            click.option(
+                "--database-url", help="A shared database, such as postgresql+psycopg://…"
+            ),
+            click.option(
+                "--database-url-file",
+                type=click.Path(path_type=Path),
+                help="A file with its URL; without either, $HEADSTART_DATABASE_URL if it is set.",
+            ),
+            click.option("--shared", is_flag=True, help="Let the folder's group read and write."),
         )
     )
     command(cli, "doctor")(_doctor)
@@ -20,11 +32,26 @@ def register(cli: click.Group) -> None:
     cli.add_command(db)
 
 
-def _init(call: Call, database_url: str | None) -> Result:
-    """Make a workspace, or bring an existing one up to date."""
+def _init(
+    call: Call, database_url: str | None, database_url_file: Path | None, shared: bool
+) -> Result:
+    """Make a workspace, or bring an existing one up to date.
+
+    What stands on the command line is seen by others of the machine: a password belongs into
+    ~/.pgpass, into a file, or into $HEADSTART_DATABASE_URL.
+    """
+    from headstart.database_urls import VARIABLE
     from headstart.workspace import init
 
-    config = init(call.root, database_url).config
+    if database_url is not None and database_url_file is not None:
+        raise click.UsageError("Give --database-url or --database-url-file, not both.")
+    config = init(
+        call.root,
+        database_url,
+        database_url_file=database_url_file,
+        from_environment=not (database_url or database_url_file) and bool(os.environ.get(VARIABLE)),
+        shared=shared,
+    ).config
     return Result(
         {"workspace": str(config.root)},
         lambda out: out.print(text(f"The workspace {config.root} is ready."), soft_wrap=True),

@@ -80,6 +80,12 @@ def _with_add_options(function: Any) -> Any:
             metavar="FILE.py",
             help="The model's own layers and functions; the file is run.",
         ),
+        click.option(
+            "--max-model-bytes",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="What an untrusted model may take in memory, if not some times what it stores.",
+        ),
         click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be repeated."),
     )
     return with_options(function, *options)
@@ -96,6 +102,7 @@ def _add(
     trust: bool,
     custom_objects: Path | None,
     architecture: Path | None,
+    max_model_bytes: int | None,
 ) -> Result:
     """Register SOURCE under NAME: a .keras or .h5 file, a SavedModel folder, applications:NAME,
     zoo:NAME, kerashub:DIR."""
@@ -109,6 +116,8 @@ def _add(
         trust=trust,
         custom_objects=custom_objects,
         architecture=architecture,
+        max_model_bytes=max_model_bytes,
+        say=note,
     )
     for warning in backbone.warnings:
         note(f"warning: {warning}")

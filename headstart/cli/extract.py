@@ -74,6 +74,13 @@ def _with_options(function: Any) -> Any:
             show_default=True,
             help="Others take over when this process is not heard of for so long.",
         ),
+        click.option(
+            "--stall-seconds",
+            type=float,
+            default=300.0,
+            show_default=True,
+            help="End the run when a sample or a batch is not done after so long.",
+        ),
         views_option,
     )
     return with_options(function, *options)

@@ -122,11 +122,23 @@ def _verify(
         )
 
     def show(out: Any) -> None:
-        difference = data["max_abs_diff"]
+        differ = (
+            ""
+            if not data["rows"]
+            else f", largest difference {data['max_abs_diff']:.2g}, relative error "
+            f"{data['max_relative_error']:.2g} (allowed {data['tolerance']:.2g})"
+        )
         out.print(
-            f"{data['rows']} rows computed again, largest difference "
-            f"{'-' if difference is None else f'{difference:.2g}'}; "
-            f"{data['corrupt']} damaged shards put aside."
+            f"{data['rows']} rows computed again{differ}; {data['corrupt']} damaged shards put "
+            "aside.",
+            soft_wrap=True,
         )
 
-    return Result(data, show)
+    failed = (
+        ""
+        if data["ok"]
+        else f"cached rows are not what the model gives: relative error "
+        f"{data['max_relative_error']:.2g}, allowed {data['tolerance']:.2g}. Remove them with "
+        f"`headstart features gc --set {data['feature_key'][:12]} --apply` and extract again."
+    )
+    return Result(data, show, failed)

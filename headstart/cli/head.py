@@ -49,8 +49,8 @@ TRAIN_OPTIONS = (
     precision_option,
     views_option,
     click.option("--strengths", help="linear, svm: candidates for C, such as 0.01,0.1,1."),
-    click.option("--penalties", help="ridge: candidates for alpha, such as 100,1000."),
-    click.option("--neighbours", type=int, help="neighbours: how many; 10 without it."),
+    click.option("--penalties", help="ridge: candidates for alpha; from the data without it."),
+    click.option("--neighbours", type=int, help="neighbours: how many; chosen without it."),
     click.option("--hidden", help="mlp: widths of the hidden layers, such as 128 or 256,64."),
     click.option("--dropout", type=float, help="mlp: share of units dropped in training."),
     click.option("--epochs", type=int, help="mlp: at most so many passes."),
@@ -217,6 +217,7 @@ def _shown(head: Head) -> Result:
         ("held out", f"{metrics['n_test']:,} samples"),
         ("trained on", _trained_on(metrics, record.settings.get("views", 0))),
         ("seed", record.seed),
+        ("end of its grid", record.settings.get("at_end")),
     ]
     data = {**vars(record)}
     del data["id"], data["backbone_id"]

@@ -41,7 +41,7 @@ def register(group: click.Group) -> None:
             help=f"Which, with commas: {', '.join(KINDS)}.",
         ),
         click.option("--strengths", help="linear, svm: C, such as 0.01,0.1,1; 9 without it."),
-        click.option("--penalties", help="ridge: alpha, such as 100,1000."),
+        click.option("--penalties", help="ridge: alpha; chosen from the data without it."),
         click.option("--neighbours", help="neighbours: how many, such as 5,10,20."),
         click.option("--hidden", help="mlp: widths to try, such as 64,128,256x64."),
         click.option("--dropout", help="mlp: shares to try, such as 0,0.3,0.5."),
@@ -228,12 +228,14 @@ def _made(name: str, value: Any) -> Any:
 
     if name == "neighbours":
         return Neighbours(value)
-    return SVM((value,)) if name == "svm" else Ridge((value,))
+    if name == "svm":
+        return SVM((value,))
+    return Ridge() if value is None else Ridge((value,))  # finds its own
 
 
 SINGLE: dict[str, tuple[str, tuple[Any, ...]]] = {
     "svm": ("strengths", (1e-4, 1e-3)),
-    "ridge": ("penalties", (1e2, 1e3, 1e4)),
+    "ridge": ("penalties", (None,)),
     "neighbours": ("neighbours", (10,)),
 }
 """Kinds with one setting: its option, and what is tried without it."""

@@ -168,6 +168,42 @@ def test_a_function_that_is_not_keras_own(saved, fails):
     )
 
 
+@pytest.mark.parametrize("module", ["builtins", "keras.layers", "keras.activations"])
+@pytest.mark.parametrize("name", ["deserialize", "get", "serialize"])
+def test_a_function_of_keras_that_builds_what_it_is_told(saved, fails, module, name):
+    def put(config):
+        layer_of(config, "features")["config"]["activation"] = {
+            "module": module,
+            "class_name": "function",
+            "config": name,
+            "registered_name": name,
+        }
+
+    message = fails("backbone", "add", "x", edited(saved(), put))
+    assert f"{name}' is not one of Keras'" in message
+
+
+def test_a_function_in_the_place_of_a_class(saved, fails):
+    def put(config):
+        layer_of(config, "features")["config"]["activation"] = {
+            "module": "keras.ops",
+            "class_name": "Dense",
+            "config": {},
+            "registered_name": "keras_hub>upload_preset",
+        }
+
+    message = fails("backbone", "add", "x", edited(saved(), put))
+    assert "upload_preset is not one of the installed KerasHub's classes" in message
+
+
+def test_a_function_of_kerashub_by_its_registered_name(saved, fails):
+    def put(config):
+        layer_of(config, "features")["config"]["activation"] = "keras_hub>upload_preset"
+
+    message = fails("backbone", "add", "x", edited(saved(), put))
+    assert "upload_preset is not one of the installed KerasHub's classes" in message
+
+
 @keras.saving.register_keras_serializable("mine")
 class Mine(layers.Layer):
     """A user's own layer; registered here, as it might be in the process that loads it."""
@@ -291,6 +327,65 @@ def test_a_layer_of_absurd_size(saved, fails, suffix):
 
     message = fails("backbone", "add", "x", edited(saved(suffix), put))
     assert "a layer of size 1,073,741,824, where no weight is longer than" in message
+
+
+def test_a_kernel_of_absurd_size(saved, fails):
+    """5.2 GB, which the file does not store."""
+
+    def put(config):
+        layer_of(config, "conv")["config"]["kernel_size"] = [20_000, 20_000]
+
+    message = fails("backbone", "add", "x", edited(saved(), put))
+    assert "('conv'(Conv2D) alone 7,200,000,000), where" in message
+    assert "--max-model-bytes" in message
+
+
+def embedding(rows, columns):
+    config = {"name": "bomb", "input_dim": rows, "output_dim": columns}
+    return {"module": "keras.layers", "class_name": "Embedding", "config": config}
+
+
+@pytest.mark.parametrize("size", [(700_000, 1_000), (1_000, 700_000)])
+def test_a_layer_in_how_a_model_within_the_model_was_compiled(tmp_path, fails, size):
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4)], name="inner")
+    inner.compile("sgd", "mse")
+    x = keras.Input((4,))
+    file = tmp_path / "model.keras"
+    keras.Model(x, layers.Dense(2)(inner(x))).save(file)
+
+    def put(config):
+        layer_of(config, "inner")["compile_config"] = {"optimizer": embedding(*size)}
+
+    message = fails("backbone", "add", "x", edited(file, put))
+    assert "is refused" in message
+    assert "700,000" in message
+
+
+def test_many_layers_that_are_large_together(saved, fails):
+    file = saved()
+
+    def put(config):
+        for number in range(9):
+            layer = json.loads(json.dumps(layer_of(config, "features")))
+            layer["config"]["name"] = layer["name"] = f"more{number}"
+            layer["config"]["units"], layer["build_config"] = 8, {"input_shape": [None, 1 << 20]}
+            config["config"]["layers"].append(layer)
+
+    message = fails("backbone", "add", "x", edited(file, put))
+    assert "would hold at least" in message
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5", ".pb", "/saved_model.pb"])
+def test_a_file_that_never_ends(tmp_path, fails, suffix):
+    file = tmp_path / f"model{suffix}"
+    file.parent.mkdir(exist_ok=True)
+    given = file.parent if suffix.startswith("/") else file
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        make(file)
+        message = fails("backbone", "add", "x", given)
+        assert "not a file" in message or "holds no saved_model.pb" in message
+        file.unlink()
 
 
 def test_an_input_of_absurd_size(saved, fails):

@@ -155,6 +155,29 @@ def test_a_tokenizer_that_reads_a_file_is_refused(ws, tmp_path):
         ws.backbones.add("x", f"kerashub:{tmp_path / 'preset'}")
 
 
+@pytest.mark.parametrize(
+    ("name", "argument", "text"),
+    [
+        ("WhisperTokenizer", "special_tokens", "/etc/passwd"),
+        ("WhisperTokenizer", "special_tokens", "secret"),
+        ("BytePairTokenizer", "merges", "../../merges.txt"),
+        ("SentencePieceTokenizer", "proto", "https://example.org/x"),
+        ("BertTokenizer", "config_file", "../../tokenizer.json"),
+        ("BertTokenizer", "preset", "hf://somebody/something"),
+    ],
+)
+def test_text_that_a_class_of_kerashub_would_open_is_refused(ws, tmp_path, name, argument, text):
+    bert().save_to_preset(str(tmp_path / "preset"))
+    tokenizer().save_to_preset(str(tmp_path / "preset"))
+    file = tmp_path / "preset" / "tokenizer.json"
+    config = json.loads(file.read_text())
+    config.update(class_name=name, registered_name=f"keras_hub>{name}")
+    config["config"] = {"name": "tokenizer", argument: text}
+    file.write_text(json.dumps(config))
+    with pytest.raises(UnsafeModel, match=rf"{name} reads the file '{text}' \({argument}=\)"):
+        ws.backbones.add("x", f"kerashub:{tmp_path / 'preset'}")
+
+
 def test_a_folder_that_is_no_preset_is_refused(ws, fails, tmp_path):
     assert "is no KerasHub preset" in fails("backbone", "add", "x", f"kerashub:{tmp_path}")
     (tmp_path / "config.json").write_text("{")

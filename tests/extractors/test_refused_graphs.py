@@ -1,5 +1,6 @@
 """SavedModels and graphs that are refused: hostile, damaged, or of a kind that cannot be cut."""
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -88,6 +89,75 @@ def test_a_function_that_passes_for_the_saver_is_found_where_it_is_called(ws, tm
     with pytest.raises(UnsafeModel, match="reaches outside of the graph"):
         ws.backbones.add("net", folder)
     assert not (tmp_path / "canary").exists()
+
+
+def smuggled(folder, canary):
+    """A SavedModel with a function that writes, which nothing but the saver seems to call.
+
+    Gives the parsed file, its graph, and the name of the function.
+    """
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x")])
+        def __call__(self, x):
+            return x @ tf.ones((2, 3))
+
+        @tf.function(input_signature=[])
+        def harmless(self):
+            return tf.constant(1.0)
+
+        @tf.function(input_signature=[])
+        def evil(self):
+            with tf.control_dependencies([tf.io.write_file(str(canary), "touched")]):
+                return tf.constant(1.0)
+
+    module = Module()
+    tf.saved_model.save(module, str(folder), signatures=module.__call__.get_concrete_function())
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (meta,) = saved.meta_graphs
+    (name,) = [n for n in meta.object_graph_def.concrete_functions if "evil" in n]
+    del meta.object_graph_def.concrete_functions[name]
+    for node in meta.object_graph_def.nodes:
+        bare = node.bare_concrete_function.concrete_function_name
+        if name in (bare, *node.function.concrete_functions):
+            node.Clear()
+            node.user_object.identifier = "_generic_user_object"
+    call = meta.graph_def.node.add(name="hidden", op="StatefulPartitionedCall")
+    call.attr["Tin"].list.SetInParent()
+    call.attr["Tout"].list.type.append(1)
+    call.attr["f"].func.name = name
+    saving = meta.saver_def.save_tensor_name.split(":")[0]
+    next(n for n in meta.graph_def.node if n.name == saving).input.append("^hidden")
+    return saved, meta, name
+
+
+@pytest.mark.parametrize("place", ["_initialize", "_create_resource", "_destroy_resource"])
+def test_a_function_of_the_saver_that_a_resource_calls_is_never_run(ws, fails, tmp_path, place):
+    folder, canary = tmp_path / "model", tmp_path / "canary"
+    saved, meta, evil = smuggled(folder, canary)
+    graph = meta.object_graph_def
+    (harmless,) = [name for name in graph.concrete_functions if "harmless" in name]
+    resource, number = graph.nodes.add(), len(graph.nodes) - 1
+    resource.resource.SetInParent()
+    graph.nodes[0].children.add(node_id=number, local_name="table")
+    for local in {place, "_create_resource"}:
+        graph.nodes[number].children.add(node_id=len(graph.nodes), local_name=local)
+        function = graph.nodes.add().bare_concrete_function
+        function.concrete_function_name = evil if local == place else harmless
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    message = fails("backbone", "add", "x", folder, "--preprocess", "array")
+    gc.collect()  # TensorFlow calls the last one when the object goes
+    assert "(WriteFile) reaches outside of the graph" in message
+    assert not canary.exists()
+
+
+def test_what_only_the_saver_calls_is_cut_out_and_not_run(ws, tmp_path):
+    folder, canary = tmp_path / "model", tmp_path / "canary"
+    saved, _meta, _name = smuggled(folder, canary)
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    ws.backbones.add("x", folder, preprocess="array")
+    assert not canary.exists()
 
 
 @pytest.mark.parametrize("place", ["output", "restore"])

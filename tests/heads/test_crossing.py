@@ -50,7 +50,7 @@ def test_linear_heads_of_a_sweep_are_scikit_learns_on_the_same_folds():
 
 def test_ridge_and_neighbours_are_scikit_learns():
     x, y = data()
-    ridge, near = crossed([hs.Ridge((10.0,)), Neighbours(7)], x, y)
+    ridge, near = crossed([hs.Ridge((10.0,)), Neighbours(7, calibrated=False)], x, y)
     guesses = by_sklearn(RidgeClassifier(10.0), x, y, "predict")
     assert (ridge.probabilities.argmax(axis=1) == guesses).mean() > 0.995
     folds = StratifiedKFold(4, shuffle=True, random_state=0)
@@ -145,7 +145,7 @@ def test_one_layer_heads_learn_and_are_calibrated(kind, classes):
 
 def test_neighbours_are_a_head_that_is_kept_and_shipped(ready, tmp_path, run):
     view = ready.extract("net", "pics")
-    head = ready.heads.train("near", view, Neighbours(3))
+    head = ready.heads.train("near", view, Neighbours(3, calibrated=False))
     train, test = view.split("train"), view.split("test")
     theirs = KNeighborsClassifier(3, metric="cosine", algorithm="brute")
     theirs.fit(train.to_numpy(), np.array(train.labels))
@@ -166,11 +166,11 @@ def test_equally_near_samples_all_vote_and_weights_count():
     x = np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 2]]
     y = np.array([0, 1, 1, 0, 2])
     nothing = Part(x[:0], y[:0])
-    layers = Neighbours(1).fit(Part(x, y), nothing, 3, 0).layers
+    layers = Neighbours(1, calibrated=False).fit(Part(x, y), nothing, 3, 0).layers
     shares = DenseStack(layers, (0, 1, 2)).predict_proba(5 * x[[0, 4]])
     np.testing.assert_allclose(shares, [[1 / 3, 2 / 3, 0], [0, 0, 1]], atol=1e-6)
     weights = np.array([4, 1, 1, 1, 1], np.float32)
-    layers = Neighbours(1).fit(Part(x, y, weights), nothing, 3, 0).layers
+    layers = Neighbours(1, calibrated=False).fit(Part(x, y, weights), nothing, 3, 0).layers
     shares = DenseStack(layers, (0, 1, 2)).predict_proba(x[:1])
     np.testing.assert_allclose(shares, [[2 / 3, 1 / 3, 0]], atol=1e-6)
 

@@ -1,0 +1,75 @@
+"""The best value of a setting among some, and beyond them where it lies at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+EXTENSIONS = 4
+"""Values beyond each end of a grid."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best value of a grid.
+
+    Attributes:
+        value: that was chosen.
+        found: what came of it.
+        path: each value that was tried with its loss, in rising order.
+    """
+
+    value: float
+    found: Any
+    path: list[tuple[float, float]]
+
+    @property
+    def loss(self) -> float:
+        return dict(self.path)[self.value]
+
+    def at_end(self) -> dict[str, str]:
+        """What is to be known, as a JSON value, where the choice lies at an end; else nothing."""
+        values = [value for value, _ in self.path]
+        if not _is_end(values, self.value):
+            return {}
+        is_low = self.value == values[0]
+        which, more = ("smallest", "smaller") if is_low else ("largest", "larger")
+        words = f"{self.value:.3g} is the {which} value that was tried; a {more} one may be better"
+        return {"at_end": words}
+
+
+def choose(
+    grid: Sequence[float], tried: Callable[[float], tuple[float, Any]], *, is_open: bool = False
+) -> Choice:
+    """The value with the least loss; the first of equals.
+
+    Args:
+        grid: values above 0; one alone is taken, and nothing is said.
+        tried: gives the loss of a value, and what came of it.
+        is_open: whether to go on beyond an end that is best, by its last factor, until the loss
+            falls no more, `EXTENSIONS` times at most.
+    """
+    found = {value: tried(value) for value in dict.fromkeys(grid)}
+    best = min(found, key=lambda value: found[value][0])
+    for _ in range(EXTENSIONS if is_open else 0):
+        further = _beyond(sorted(found), best)
+        if further is None:
+            break
+        found[further] = tried(further)
+        best = min(found, key=lambda value: found[value][0])
+    path = [(value, found[value][0]) for value in sorted(found)]
+    return Choice(best, found[best][1], path)
+
+
+def _beyond(values: Sequence[float], best: float) -> float | None:
+    """The next value beyond an end that is best."""
+    if not _is_end(values, best):
+        return None
+    neighbour = values[1] if best == values[0] else values[-2]
+    return best * best / neighbour
+
+
+def _is_end(values: Sequence[float], best: float) -> bool:
+    """Whether the best of several values in rising order is the first or the last."""
+    return len(values) > 1 and best in (values[0], values[-1])

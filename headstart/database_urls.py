@@ -1,0 +1,67 @@
+"""URLs of shared databases: where they come from, and their passwords, which are never shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from headstart.errors import WorkspaceError
+
+VARIABLE = "HEADSTART_DATABASE_URL"
+PASSWORD = re.compile(r"(://[^\s:/@]*:)([^\s/]+)(@)|([?&]password=)([^\s&'\"]+)", re.IGNORECASE)
+OTHERS_READ = 0o007
+"""Mode bits of those who are neither the owner nor of the group."""
+
+
+def has_password(text: str) -> bool:
+    """Whether a text holds a URL with a password."""
+    return PASSWORD.search(text) is not None
+
+
+def without_passwords(text: str) -> str:
+    """The text with the passwords of the URLs in it put out of sight."""
+    return PASSWORD.sub(r"\1\4***\3", text)
+
+
+def url_in_environment(root: Path) -> str:
+    """$HEADSTART_DATABASE_URL.
+
+    Raises:
+        WorkspaceError: it is not set.
+    """
+    url = os.environ.get(VARIABLE)
+    if not url:
+        raise WorkspaceError(
+            f"the workspace {root} has its database's URL in ${VARIABLE}, which is not set",
+            hint="Set it to the URL that the workspace was made with.",
+        )
+    return url
+
+
+def url_in_file(file: Path) -> str:
+    """The URL that is a file's first line.
+
+    Raises:
+        WorkspaceError: it cannot be read, is empty, or holds a password that everybody may read.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        mode = file.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise WorkspaceError(
+            f"cannot read the database's URL in {file}: {reason}",
+            hint="Give a file with the URL as its first line.",
+        ) from error
+    url = lines[0].strip() if lines else ""
+    if not url:
+        raise WorkspaceError(
+            f"{file} holds no database URL", hint="It is to stand on the file's first line."
+        )
+    if os.name != "nt" and has_password(url) and mode & OTHERS_READ:
+        raise WorkspaceError(
+            f"{file} holds a password, and everybody on this machine may read it",
+            hint=f"chmod 600 {file}",
+        )
+    return url

@@ -1,0 +1,147 @@
+"""Declared shapes: what JSON from outside must look like before any of it is used.
+
+A `Field` takes a value and where it stands, and gives the value back or raises `WrongField`,
+which says what was received and what it must be. They are put together like the JSON itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from headstart.paths import DIGEST, NAME
+
+Field = Callable[[Any, str], Any]
+
+
+class WrongField(ValueError):
+    """A value is not of its declared shape; caught by whoever knows which file it is in."""
+
+
+def refuse(value: Any, where: str, wanted: str) -> WrongField:
+    """The error for a value, which is shown in part if it is long."""
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:60]}…"
+    return WrongField(f"{where} is {shown}; it must be {wanted}")
+
+
+def text(limit: int) -> Field:
+    """A text of at most `limit` characters that a database can hold."""
+
+    def check(value: Any, where: str) -> str:
+        if not isinstance(value, str):
+            raise refuse(value, where, "a text")
+        if len(value) > limit:
+            raise WrongField(f"{where} has {len(value):,} characters; at most {limit:,} are read")
+        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise refuse(value, where, "a text without NUL and lone surrogates")
+        return value
+
+    return check
+
+
+def matching(pattern: Any, wanted: str) -> Field:
+    """A text that matches a compiled pattern as a whole."""
+
+    def check(value: Any, where: str) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise refuse(value, where, wanted)
+        return value
+
+    return check
+
+
+digest = matching(DIGEST, "a sha256 in hex")
+name = matching(NAME, "a name of letters, digits, '.', '_' and '-'")
+
+
+def whole(most: int) -> Field:
+    """A whole number from 0 to `most`."""
+
+    def check(value: Any, where: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise refuse(value, where, f"a whole number from 0 to {most:,}")
+        return value
+
+    return check
+
+
+def one_of(*values: str) -> Field:
+    """One of some texts."""
+
+    def check(value: Any, where: str) -> str:
+        if not isinstance(value, str) or value not in values:
+            raise refuse(value, where, f"one of {', '.join(values)}")
+        return value
+
+    return check
+
+
+def optional(field: Field) -> Field:
+    """None, or what the field says."""
+    return lambda value, where: None if value is None else field(value, where)
+
+
+def anything(value: Any, where: str) -> Any:
+    """What another part of the code looks at."""
+    del where
+    return value
+
+
+def list_of(field: Field) -> Field:
+    """A list whose values all are what the field says."""
+
+    def check(value: Any, where: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise refuse(value, where, "a list")
+        return [field(one, f"{where}[{place}]") for place, one in enumerate(value)]
+
+    return check
+
+
+def mapping(key: Field, field: Field) -> Field:
+    """An object with any keys."""
+
+    def check(value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise refuse(value, where, "an object")
+        named = {key(one, f"a key of {where}"): other for one, other in value.items()}
+        return {one: field(other, f"{where}[{one[:60]!r}]") for one, other in named.items()}
+
+    return check
+
+
+def record(fields: Mapping[str, Field], more: Field | None = None) -> Field:
+    """An object with just these fields; others must be what `more` says, or are refused."""
+
+    def check(value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise refuse(value, where, "an object")
+        at = f"{where}." if where else ""
+        for one in value.keys() - fields.keys() if more is None else ():
+            raise WrongField(
+                f"{where or 'it'} has a field {one[:60]!r} that this code does not know"
+            )
+        for one in fields.keys() - value.keys():
+            raise WrongField(f"{where or 'it'} has no field {one!r}")
+        return {
+            one: fields.get(one, more or anything)(other, f"{at}{one[:60]}")
+            for one, other in value.items()
+        }
+
+    return check
+
+
+def read_json(content: bytes, where: str) -> Any:
+    """JSON from outside.
+
+    Raises:
+        WrongField: it is no JSON, or it is nested more deeply than Python reads.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise WrongField(f"{where} is nested too deeply") from None
+    except ValueError as error:
+        raise WrongField(f"{where} is no JSON: {str(error)[:100]}") from error

@@ -1,0 +1,44 @@
+"""A workspace of several users: its group may read and write in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from headstart.config import CONFIG_FILE, Config
+from headstart.database_urls import has_password
+from headstart.errors import WorkspaceError
+
+FOLDER = 0o2070
+"""The group may read, write and enter; what is made inside has the same group (setgid)."""
+FILE = 0o060
+
+
+def share(config: Config) -> None:
+    """Let the group of the workspace's folder read and write all that is in it.
+
+    New folders take over group and mode of the one they are in (`storage.files`); new files are
+    never changed, so that the writer's umask need only let the group read. `headstart.toml` stays
+    its owner's if it holds a password.
+
+    Raises:
+        WorkspaceError: something in it is not the user's own.
+    """
+    config.locks.mkdir(exist_ok=True)
+    config.compiled.mkdir(exist_ok=True)
+    group = config.root.stat().st_gid
+    try:
+        for path in (config.root, *config.root.rglob("*")):
+            if not _is_secret(path, config):
+                os.chown(path, -1, group)
+                path.chmod(path.stat().st_mode | (FOLDER if path.is_dir() else FILE))
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot share {config.root}: {error.strerror or error}",
+            hint="Let the owner of its files, a member of the folder's group, run "
+            "`headstart init --shared`.",
+        ) from error
+
+
+def _is_secret(path: Path, config: Config) -> bool:
+    return path == config.root / CONFIG_FILE and has_password(path.read_text(encoding="utf-8"))

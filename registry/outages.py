@@ -1,0 +1,106 @@
+"""A database that went away and comes back: whoever uses it waits, for a time that is bounded.
+
+A server that is restarted, or fails over, ends every connection. What was committed is there
+afterwards, what was not has left no trace; so a transaction can be begun anew as a whole. An
+`Outage` says how long to go on trying, and tells of it once, whichever threads are waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
+from types import FunctionType
+from typing import Any, Protocol, TypeVar
+
+from headstart.errors import DatabaseGone
+
+PATIENCE = 60.0
+"""Seconds for which a database that answered before is waited for."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+"""Seconds between two attempts."""
+
+T = TypeVar("T")
+log = logging.getLogger("headstart")
+
+
+class Outage:
+    """Since when one database has not answered, as all threads of a process see it."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._lock = threading.Lock()
+
+    def outlast(self, attempt: Callable[[], T]) -> T:
+        """What `attempt` gives, made again while the database is gone.
+
+        Args:
+            attempt: a whole transaction or more; one that was not committed is made anew.
+
+        Raises:
+            DatabaseGone: it has not answered for `PATIENCE` seconds, to this call or to others.
+        """
+        first, pause = None, FIRST_PAUSE
+        while True:
+            try:
+                result = attempt()
+            except DatabaseGone as error:
+                first = self._begin() if first is None else first
+                if time.monotonic() - first >= PATIENCE:
+                    raise _given_up(error) from error
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                self._end()
+                return result
+
+    def _begin(self) -> float:
+        """When it began: for whoever comes while others wait already, or have given up, earlier."""
+        with self._lock:
+            if self._since is None:
+                self._since = time.monotonic()
+                log.warning("the database does not answer; trying again for %.0f s", PATIENCE)
+            return self._since
+
+    def _end(self) -> None:
+        with self._lock:
+            self._since = None
+
+
+def _given_up(error: DatabaseGone) -> DatabaseGone:
+    return DatabaseGone(
+        f"{error.message.removesuffix(WAITED)}{WAITED}",
+        hint="What was committed is kept. When the database is back, the same command goes on "
+        "from there.",
+    )
+
+
+WAITED = f" (tried again for {PATIENCE:.0f} s)"
+
+
+class HasDatabase(Protocol):
+    """What `outlasting` can be put on: its methods are whole transactions of `_database`."""
+
+    _database: Any
+
+
+def outlasting(cls: type[T]) -> type[T]:
+    """Let every public method of a repository be made again while its database is gone.
+
+    The methods must be whole transactions: nothing outside of the database may be changed by a
+    part of one.
+    """
+    for name, method in list(vars(cls).items()):
+        if isinstance(method, FunctionType) and not name.startswith("_"):
+            setattr(cls, name, _outlasting(method))
+    return cls
+
+
+def _outlasting(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: HasDatabase, *arguments: Any, **more: Any) -> Any:
+        return self._database.outlast(lambda: method(self, *arguments, **more))
+
+    return call

@@ -1,0 +1,235 @@
+"""A process that has all libraries loaded and forks a child for each hostile file.
+
+A request is a line of JSON: `kind`, `seed`, `number`, and `folder`, with a new workspace `zoo`.
+The answer is one too: `outcome`, `megabytes` at the most, `seconds`. The child makes the
+file itself from seed and number, does with it what a user would through the command line, and says
+how that ended by its exit status.
+"""
+
+import json
+import os
+import random
+import resource
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from importlib.util import find_spec
+from pathlib import Path
+
+import mutations
+import numpy as np
+
+import headstart as hs
+from headstart.cli import main
+from headstart.errors import SampleUnreadable
+from headstart.extractors.datasets import SampleReader
+from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.runtime import keras, keras_hub, tensorflow
+
+SECONDS = 60
+MEMORY = 1536 << 20
+"""More than the process had before."""
+LARGEST_FILE = 256 << 20
+ACCEPTED, REFUSED, CRASHED, WRONG, BROKEN = 0, 1, 70, 71, 72
+NAMES = {ACCEPTED: "accepted", REFUSED: "refused", CRASHED: "crashed", WRONG: "wrong"}
+COMMANDS = {
+    "bundle": ("backbone", "import", "{}", "--name", "x"),
+    "preset": ("backbone", "add", "x", "kerashub:{}"),
+    "arrays": ("dataset", "add", "x", "{}"),
+    "picture": ("dataset", "add", "x", "{}"),
+}
+BACKBONE = ("backbone", "add", "x", "{}", "--preprocess", "array")
+
+
+class Crash(Exception):
+    """The command ended as none should."""
+
+
+class Wrong(Exception):
+    """The file was accepted, and what came of it is not what is in it."""
+
+
+def commanded(folder, *arguments):
+    """Run a command; gives its exit status and standard output.
+
+    Raises:
+        Crash: it did not end with 0, nor with 1 and one clear line.
+    """
+    log = folder / "log"
+    sys.stdout.flush()
+    with log.open("w+") as out, (folder / "errors").open("w+") as errors:
+        os.dup2(out.fileno(), 1)
+        os.dup2(errors.fileno(), 2)
+        try:
+            main([*arguments, "--workspace", str(folder / "zoo")])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        text = (folder / "errors").read_text(errors="replace")
+    lines = [line for line in text.splitlines() if line.startswith("error: ")]
+    if code and (len(lines) != 1 or "unexpected" in lines[0] or "\x1b" in text):
+        raise Crash(text[-3000:])
+    return code, log.read_text()
+
+
+def carry_out(kind, path, folder):
+    """What a user would do with the file; gives ACCEPTED or REFUSED."""
+    command = [part.format(path) for part in COMMANDS.get(kind, BACKBONE)]
+    code, _ = commanded(folder, *command)
+    if code:
+        if kind not in ("arrays", "picture") and hs.open(folder / "zoo").backbones.list():
+            raise Wrong("it was refused, and is registered")
+        return REFUSED
+    if kind == "arrays":
+        return same_rows(path, hs.open(folder / "zoo"))
+    if kind == "picture":
+        return decoded(hs.open(folder / "zoo"))
+    code, said = commanded(folder, "backbone", "verify", "x", "--samples", "2", "--json")
+    checks = json.loads(said) if said.strip().startswith("[") else []
+    finite = [check for check in checks if np.isfinite(check["difference"])]
+    if any(not check["ok"] for check in finite):
+        raise Wrong(said)
+    return REFUSED if code and not checks else ACCEPTED
+
+
+def samples_of(ws):
+    record = ws.datasets.get("x")
+    manifest = ws.datasets.manifest(record)
+    return manifest.samples, SampleReader(manifest, record.options).read
+
+
+def same_rows(path, ws):
+    samples, read = samples_of(ws)
+    with np.load(path, allow_pickle=False) as arrays:
+        rows = arrays["x"]
+    for sample in samples:
+        found = read(sample)
+        expected = rows[sample.location]
+        if isinstance(found, bytes):
+            found = found.decode()
+        if not np.array_equal(found, expected, equal_nan=expected.dtype.kind == "f"):
+            raise Wrong(f"row {sample.location}: {found!r}, not {expected!r}")
+    return ACCEPTED
+
+
+def decoded(ws):
+    pipeline = Preprocessing.from_json({"steps": [{"step": "decode_image"}]})
+    samples, read = samples_of(ws)
+    outcome = ACCEPTED
+    for sample in samples:
+        try:
+            pixels = pipeline.prepare(read(sample))
+        except SampleUnreadable:
+            outcome = REFUSED
+            continue
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise Wrong(f"{sample.id} gives {pixels.dtype} of shape {pixels.shape}")
+    return outcome
+
+
+def confined(folder):
+    """Limits, and places of its own for whatever is written by the way."""
+    for name in ("work", "temporary"):
+        (folder / name).mkdir()
+    os.chdir(folder / "work")
+    os.environ["HOME"] = os.environ["TMPDIR"] = str(folder / "temporary")
+    tempfile.tempdir = None
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    size = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def child(request):
+    os.setpgid(0, 0)
+    folder, kind = Path(request["folder"]), request["kind"]
+    detail = folder / "detail"
+    try:
+        (folder / "input").mkdir()
+        drawn = random.Random(f"{request['seed']} {kind} {request['number']}")
+        path = mutations.mutate(kind, drawn, folder / "input", folder / "canary")
+    except BaseException:
+        detail.write_text(traceback.format_exc())
+        os._exit(BROKEN)
+    try:
+        confined(folder)
+        own_server()
+        code = carry_out(kind, path, folder)
+    except Wrong as error:
+        detail.write_text(str(error))
+        code = WRONG
+    except BaseException:
+        detail.write_text(traceback.format_exc())
+        code = CRASHED
+    os._exit(code)
+
+
+def first_server():
+    """The process that loads models apart, where there is one; else None."""
+    if find_spec("headstart.extractors.sources.first_load") is None:
+        return None
+    from headstart.extractors.sources.first_load import server
+
+    return server
+
+
+def own_server():
+    """A child goes on with the server of its parent, which has no other child now."""
+    server = first_server()
+    if server is not None:
+        server._owner = os.getpid()
+
+
+def warm():
+    """Have all libraries loaded, and the server started by a first load."""
+    keras()
+    tensorflow()
+    keras_hub()
+    with tempfile.TemporaryDirectory() as folder:
+        ws = hs.init(Path(folder) / "zoo")
+        if first_server() is not None:
+            ws.backbones.add("x", mutations.SEEDS / "words.keras", preprocess="array")
+
+
+def attempt(request):
+    """One case in a child of its own."""
+    began = time.monotonic()
+    process = os.fork()
+    if process == 0:
+        child(request)
+    handle = os.pidfd_open(process)
+    is_late = not select.select([handle], [], [], SECONDS)[0]
+    if is_late:
+        os.killpg(process, signal.SIGKILL)
+    _, status, used = os.wait4(process, 0)
+    os.close(handle)
+    if is_late:
+        outcome = "hung"
+    elif os.WIFSIGNALED(status):
+        outcome = f"killed by signal {os.WTERMSIG(status)}"
+    else:
+        outcome = NAMES.get(os.WEXITSTATUS(status), "broken")
+    return {
+        "outcome": outcome,
+        "megabytes": used.ru_maxrss // 1024,
+        "seconds": round(time.monotonic() - began, 2),
+    }
+
+
+def serve():
+    answers = os.fdopen(os.dup(1), "w")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    warm()
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(attempt(json.loads(line))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,194 @@
+"""Names from outside become paths in one place, `headstart.paths`, and nowhere else."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from headstart.errors import UnsafeName
+from headstart.paths import below, by_digest, inside
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("registry", "storage", "extractors", "headstart", "heads", "alembic")
+DIGEST = "0123456789abcdef" * 4
+A_PATH = re.compile(
+    r"(^|_)(root|folder|scratch|parent|path|target|place|dir|file|home|source|partial|cwd|tmp)$"
+)
+OF_A_CONFIG = {"manifests", "features", "artifacts", "compiled", "locks"}
+"""Names of values that are paths in this code; `/` on others divides numbers."""
+JOINING = {"joinpath", "with_name", "with_stem", "with_suffix", "Path", "PurePath", "PosixPath"}
+
+ALLOWED = {
+    # What a person names on the command line or from Python, or the machine itself.
+    "Path(path)": "an argument of the public functions",
+    "Path(source)": "an argument of `backbone add` and `dataset add`",
+    "Path(root)": "the workspace, an argument",
+    "Path(home)": "$HEADSTART_HOME",
+    "Path(custom_objects)": "an argument",
+    "Path(architecture)": "an argument",
+    "Path(choice.weights)": "`?weights=` of a source that is an argument",
+    "Path(weights)": "the same, expanded",
+    "Path(given or '')": "--preprocess",
+    "Path(given['labels'])": "--labels",
+    "Path(options['labels'])": "--labels, as it was registered",
+    "Path(labels)": "--labels, as it was registered",
+    "Path(sys.argv[1])": "the argument of our own child process",
+    "Path(self.database_url.removeprefix(SQLITE))": "--database-url",
+    "Path(database_url_file)": "--database-url-file",
+    "Path(settings['database_url_file'])": "--database-url-file, as it was registered",
+    "Path(spec.origin)": "where Python found an installed package",
+    "Path(spec.origin).parent / inside": "a literal of ours inside an installed package",
+    "Path(scratch)": "a temporary folder that we made",
+    "Path(folder)": "a temporary folder that we made",
+    "Path(dir_path)": "a temporary folder that Keras made",
+    # Sources of datasets: they may lie anywhere that the user names.
+    "Path(dataset.source)": "as it was registered by the user",
+    "Path(self._manifest.source)": "as it was registered by the user",
+    "Path(sample.location)": "a sample of a source that the user named",
+    "Path(str(s.location))": "the same",
+    "Path(place, name)": "a file that was found while walking the source's folder",
+    "self.source.parent / cell": "a table names its files relative to itself",
+    "self.source.parent / _cell(row.content, self.values[0].columns[0], row.where)": "the same",
+    "extractors/preprocessing.py: folder / name": "a person's preprocessing file names others",
+    "extractors/preprocessing.py: folder / step.pop('merges')": "the same",
+    "storage/index_files.py: folder / name": "one of two names of ours",
+    "extractors/sources/kerashub.py: folder / name": "names of a tuple of ours",
+    "Path(entry.path)": "a file that was found while walking the source's folder",
+    "Path(row.location)": "a sample of a source that the user named",
+    "Path(os.path.realpath(root))": "--root",
+    "Path(os.path.realpath(path))": "only compared with --root",
+    "Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))": "a temporary folder that we made",
+    "Path(tempfile.gettempdir() if parent is None else parent)": "where temporary folders are made",
+    "manifests.with_name(f'{manifests.name}-parts')": "beside a folder of the workspace",
+    # Only the last part of a name is taken, for printing or for its ending.
+    "Path(name)": "only its ending or its stem is looked at",
+    "Path(what)": "only its last part is printed",
+    "Path(prediction.name)": "only its last part is printed",
+    # A file beside another one, its name made of that one's.
+    "folder / f'.{stem}.{secrets.token_hex(8)}{PARTIAL}'": "beside a name that was checked",
+    "folder / name(hashing.result())": "`new_name` of a sha256",
+    "folder / stem": "for a message",
+    "target.with_name(f'.{target.name}.{secrets.token_hex(8)}{PARTIAL}')": "beside the target",
+    "target.with_name(f'.{target.stem}.partial{target.suffix}')": "beside the target",
+    "target.with_name(f'.{target.name}.old')": "beside the target",
+    "target.with_suffix(suffix)": "a suffix of ours",
+    "file.with_name(f'{file.name}-wal')": "SQLite's own name for its log",
+    "file.with_name(f'{file.name}.{os.getpid()}.partial')": "beside headstart.toml",
+    "scratch / f'{choice.entry.name}.keras'": "a name of the zoo's own table",
+    "scratch / f'{name}.keras'": "a name of the zoo's own table",
+    "folder / f'{name}.png'": "a code point of the demo's own list",
+}
+"""Every other way in which a path is made of something, and why it may be."""
+
+
+def joins(tree):
+    """The expressions that make a path of something that is not a literal or a constant."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            if is_path(node.left) or isinstance(node.right, ast.JoinedStr):
+                yield from () if is_fixed(node.right) else [ast.unparse(node)]
+        elif isinstance(node, ast.Call) and not all(map(is_fixed, node.args)):
+            is_joining = last_name(node.func) in JOINING and ast.unparse(node.func) != "click.Path"
+            yield from [ast.unparse(node)] if is_joining else []
+
+
+def is_path(node):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return is_path(node.left)
+    if isinstance(node, ast.Call):
+        return last_name(node.func) in {*JOINING, "expanduser", "absolute", "resolve"}
+    if isinstance(node, ast.Attribute) and node.attr in OF_A_CONFIG:
+        return True
+    return bool(A_PATH.search(last_name(node)))
+
+
+def last_name(node):
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_fixed(node):
+    """A literal, a constant of the module, or where this file itself lies."""
+    if isinstance(node, ast.Name | ast.Attribute):
+        return last_name(node).isupper() or last_name(node) == "__file__"
+    if isinstance(node, ast.Subscript):
+        return is_fixed(node.value)
+    return isinstance(node, ast.Constant)
+
+
+def test_nothing_but_one_module_makes_paths_of_names():
+    found = {
+        (f"{file.relative_to(ROOT).as_posix()}: {join}", join)
+        for folder in FOLDERS
+        for file in (ROOT / folder).rglob("*.py")
+        if file != ROOT / "headstart" / "paths.py"
+        for join in joins(ast.parse(file.read_text(encoding="utf-8")))
+    }
+    unknown = [where for where, join in found if not {where, join} & ALLOWED.keys()]
+    assert not unknown, "Use headstart.paths.inside, or say in ALLOWED why this can be believed."
+
+
+@pytest.mark.parametrize(
+    ("code", "is_seen"),
+    [
+        ("folder / shard.file", True),
+        ("self._root / digest[:2] / f'{digest}.h5'", True),
+        ("cache.folder / key", True),
+        ("config.features / name", True),
+        ("Path(record['name'])", True),
+        ("folder.joinpath(*names)", True),
+        ("path.with_name(name)", True),
+        ("x / f'{name}.h5'", True),
+        ("root / 'artifacts'", False),
+        ("root / CONFIG_FILE", False),
+        ("inside(folder, name)", False),
+        ("total / count", False),
+    ],
+)
+def test_the_walk_sees_joins(code, is_seen):
+    assert bool(list(joins(ast.parse(code)))) == is_seen
+
+
+BAD_NAMES = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "a\0b",
+    "a\n",
+    ".hidden",
+    "C:x",
+    "~",
+    "é",
+    "x" * 300,
+    "-x",
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_is_more_than_a_name_is_refused(tmp_path, name):
+    with pytest.raises(UnsafeName):
+        inside(tmp_path, name)
+    with pytest.raises(UnsafeName):
+        inside(tmp_path, "good", name)
+    with pytest.raises(UnsafeName):
+        by_digest(tmp_path, name)
+    with pytest.raises(UnsafeName):
+        by_digest(tmp_path, DIGEST, name or ".exe")
+
+
+def test_a_good_name_stays_below_its_folder(tmp_path):
+    assert inside(tmp_path, "a", "b.h5") == tmp_path / "a" / "b.h5"
+    assert below(tmp_path, f"01/{DIGEST}/x.h5") == tmp_path / "01" / DIGEST / "x.h5"
+    assert by_digest(tmp_path, DIGEST, ".part") == tmp_path / "01" / f"{DIGEST}.part"
+
+
+@pytest.mark.parametrize("digest", [DIGEST.upper(), DIGEST[:-1], DIGEST + "0", DIGEST + "\n"])
+def test_a_digest_is_64_lower_hex_digits(tmp_path, digest):
+    with pytest.raises(UnsafeName):
+        by_digest(tmp_path, digest)
