@@ -61,6 +61,7 @@ ALLOWED = {
     "Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))": "a temporary folder that we made",
     "Path(tempfile.gettempdir() if parent is None else parent)": "where temporary folders are made",
     "manifests.with_name(f'{manifests.name}-parts')": "beside a folder of the workspace",
+    "Path(manifest.source)": "as it was registered by the user",
     # Only the last part of a name is taken, for printing or for its ending.
     "Path(name)": "only its ending or its stem is looked at",
     "Path(what)": "only its last part is printed",
