@@ -23,10 +23,13 @@ from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.files import PARTIAL
 from headstart.storage.locks import Alone
+from headstart.storage.scratch import dead_folders, dead_partials, remove_dead
 from headstart.storage.shards import SUFFIX, set_folder
 
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
+WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*")
+"""Where in a workspace files are written aside, besides feature sets and manifests."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,12 +55,13 @@ class Garbage:
     """One thing to be collected.
 
     Attributes:
-        kind: `orphan`, `damaged`, `manifest`, `artifact`, `unknown`, `unreachable`, `chosen` or
-            `quota`.
+        kind: `orphan`, `damaged`, `manifest`, `artifact`, `temporary`, `unknown`,
+            `unreachable`, `chosen` or `quota`.
         what: the file, or the feature set's key, cut and backbone.
         size: bytes.
         held: somebody uses it now; it is left alone.
         files: to be deleted.
+        folder: a temporary one, to be deleted.
         shards: to be forgotten.
         feature_set: to be forgotten.
     """
@@ -70,6 +74,7 @@ class Garbage:
     shards: tuple[Shard, ...] = ()
     feature_set: FeatureSet | None = None
     key: str | None = None
+    folder: Path | None = None
 
 
 class Collector:
@@ -81,6 +86,7 @@ class Collector:
         backbones: all that are registered.
         manifests: the folders of manifests and of their parts, and which of them datasets need.
         strays: finds files of the artifact store that nothing names.
+        root: of the workspace, where files are written aside.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class Collector:
         backbones: Sequence[Backbone],
         manifests: Mapping[Path, set[str]],
         strays: Strays,
+        root: Path,
     ) -> None:
         self._repository = repository
         self._cache = cache
@@ -100,6 +107,7 @@ class Collector:
         }
         self._manifests = manifests
         self._strays = strays
+        self._root = root
 
     def find(self, choice: Choice) -> list[Garbage]:
         """What may be deleted now; nothing is changed."""
@@ -110,6 +118,7 @@ class Collector:
         found = [garbage for key in self._keys(sets) for garbage in self._look(key, sets, choice)]
         found += self._find_manifests()
         found += self._find_artifacts()
+        found += self._find_temporary()
         gone = {garbage.key for garbage in found if garbage.feature_set is not None}
         if choice.quota is not None:
             found += self._over_quota(sets, gone, choice.quota)
@@ -173,7 +182,21 @@ class Collector:
     def _find_artifacts(self) -> Iterator[Garbage]:
         files, is_held = self._strays.find()
         for path in files:
+            if path.name.endswith(PARTIAL):
+                continue  # see `_find_temporary`
             yield Garbage("artifact", str(path), _size([path]), is_held, (path,))
+
+    def _find_temporary(self) -> Iterator[Garbage]:
+        """What commands that were killed left: in the system's folder for it, and written aside.
+
+        What was being written into a feature set is found with the set.
+        """
+        for folder in dead_folders():
+            files = tuple(path for path in folder.rglob("*") if path.is_file())
+            yield Garbage("temporary", str(folder), _size(files), folder=folder)
+        for pattern in WRITTEN_ASIDE:
+            for path in dead_partials(self._root, pattern):
+                yield Garbage("temporary", str(path), _size([path]), files=(path,))
 
     def _over_quota(
         self, sets: dict[str, FeatureSet], gone: set[str | None], quota: int
@@ -209,6 +232,8 @@ class Collector:
     def _delete(self, garbage: Garbage) -> bool:
         if garbage.kind == "artifact":
             return self._strays.remove(garbage.files)
+        if garbage.folder is not None:
+            return remove_dead(garbage.folder)
         if garbage.key is None:
             _unlink(garbage.files)
             return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from headstart.extractors.sources.first_load import FOLDER, FirstLoad, unheard
 from headstart.extractors.sources.opened import Opened
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.storage.artifacts import ArtifactStore
+from headstart.storage.scratch import scratch_folder
 
 
 def read_backbone(
@@ -60,10 +60,10 @@ def read_backbone(
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
     """
     custom = read_custom_objects(None if custom_objects is None else Path(custom_objects))
-    with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
+    with scratch_folder() as scratch:
         opened = open_source(
             source,
-            Path(scratch),
+            scratch,
             artifacts,
             trust=trust,
             custom=custom,

@@ -276,7 +276,8 @@ class Datasets:
             progress: called with (files looked at, files in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
-                `group_pattern`, found in the ids, for all.
+                `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder
+                outside of which nothing is read, wherever paths, `..` and links lead.
         """
         check_name(name, "dataset")
         path = Path(source).expanduser().absolute()
@@ -287,6 +288,8 @@ class Datasets:
         if "labels" in given:
             given["labels"] = str(Path(given["labels"]).expanduser().absolute())
         previous = self._find_previous(name)
+        if "root" in given:
+            given["root"] = _checked_root(given["root"], chosen)
         manifest = sources.scan(path, chosen, given, previous, progress)
         return self._repository.add(self._describe(name, manifest, given, previous))
 
@@ -344,6 +347,15 @@ class Datasets:
             unique=manifest.unique,
             classes=[str(label) for label in manifest.classes],
         )
+
+
+def _checked_root(root: str | Path, kind: str) -> str:
+    path = Path(root).expanduser().absolute()
+    if kind == "arrays":
+        raise DatasetError("arrays name no files", hint="Leave the root out.")
+    if not path.is_dir():
+        raise DatasetError(f"the root {path} is not a folder", hint="Check the path.")
+    return str(path.resolve())
 
 
 class Heads:

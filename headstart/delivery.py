@@ -6,7 +6,6 @@ then all rows are one transaction. What fails on the way takes back what it has 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
 from headstart.storage.locks import Alone
+from headstart.storage.scratch import scratch_folder
 from headstart.storage.shards import CheckedShard, new_name, set_folder
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def deliver(
     workspace: Workspace, path: Path, name: str | None, *, trust: bool, progress: Progress
 ) -> tuple[Backbone, int]:
     """Register what a bundle holds; see `Backbones.import_`."""
-    with Bundle(path) as bundle, tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
-        staged = ArtifactStore(inside(Path(scratch), "artifacts"))
+    with Bundle(path) as bundle, scratch_folder() as scratch:
+        staged = ArtifactStore(inside(scratch, "artifacts"))
         name = check_name(name or bundle.head.backbone["name"], "backbone")
-        backbone = bundle.read_backbone(name, staged, Path(scratch), trust=trust)
+        backbone = bundle.read_backbone(name, staged, scratch, trust=trust)
         arrivals = _look(workspace, bundle, backbone, progress)
         keys = {arrival.feature_set.key for arrival in arrivals}
         with _taken_back(workspace) as placed, workspace.cache().hold(HELD_AS, *keys):

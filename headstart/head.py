@@ -310,7 +310,12 @@ class Head:
 
         return finetune(self, self.workspace, start, path, settings, name)
 
-    def predict(self, paths: Iterable[str | Path], on_error: str = "fail") -> list[Prediction]:
+    def predict(
+        self,
+        paths: Iterable[str | Path],
+        on_error: str = "fail",
+        root: str | Path | None = None,
+    ) -> list[Prediction]:
         """Class and probability of each sample, in order.
 
         What is in the cache is not run through the backbone again.
@@ -319,17 +324,24 @@ class Head:
             paths: files; folders, whose pictures, sounds and texts are taken; `.npy`, `.npz` and
                 tables (`.csv`, `.tsv`, `.jsonl`), row by row.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
+            root: a folder outside of which no file is read that a table, or a link, names.
 
         Raises:
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
+            DatasetError: a file lies outside of the root.
         """
-        return list(self.predict_each(paths, on_error))
+        return list(self.predict_each(paths, on_error, root))
 
-    def predict_each(self, paths: Iterable[str | Path], on_error: str = "fail") -> Predictions:
+    def predict_each(
+        self,
+        paths: Iterable[str | Path],
+        on_error: str = "fail",
+        root: str | Path | None = None,
+    ) -> Predictions:
         """As `predict`, but computed while it is iterated: for more than fits into memory."""
         from headstart.predicting import Predictions
 
-        return Predictions(self, paths, on_error)
+        return Predictions(self, paths, on_error, root)
 
     def origin(self) -> tuple[Backbone, Cut]:
         """The backbone and cut, found to be those that the head was trained on.

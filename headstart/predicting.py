@@ -80,13 +80,20 @@ class Predictions:
         head: who predicts.
         paths: see `Head.predict`.
         on_error: `fail` at a sample that cannot be read, or `skip` it.
+        root: a folder outside of which no file is read that a table, or a link, names.
 
     Raises:
         HeadError: a path leads nowhere, or the backbone is another one now.
     """
 
-    def __init__(self, head: Head, paths: Iterable[str | Path], on_error: str = "fail") -> None:
-        self._items = list(_items(paths))
+    def __init__(
+        self,
+        head: Head,
+        paths: Iterable[str | Path],
+        on_error: str = "fail",
+        root: str | Path | None = None,
+    ) -> None:
+        self._items = list(_items(paths, {} if root is None else {"root": root}))
         self._workspace = head.workspace
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
@@ -180,12 +187,12 @@ class Predictions:
             ) from error
 
 
-def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
+def _items(paths: Iterable[str | Path], options: dict[str, Any]) -> Iterator[_Item]:
     """Files as given; folders as the files below them, sorted; arrays and tables row by row."""
     for path in map(Path, paths):
         if path.is_dir():
             known = sources.IMAGE_SUFFIXES | sources.AUDIO_SUFFIXES | sources.TEXT_SUFFIXES
-            files = list(sources.files_below(path, known))
+            files = list(sources.files_below(path, known, sources.root_of(options)))
             if not files:
                 raise HeadError(f"the folder {path} holds no images, sounds or texts")
             yield from (_Item(str(file), partial(_read_file, file)) for file in files)
@@ -196,7 +203,7 @@ def _items(paths: Iterable[str | Path]) -> Iterator[_Item]:
             for row, value in enumerate(values):
                 yield _Item(f"{path}[{row}]", partial(sources.to_raw, value))
         elif path.suffix.lower() in sources.TABLE_SUFFIXES:
-            table = sources.Table(path, {}, is_labelled=False)
+            table = sources.Table(path, options, is_labelled=False)
             for row in table:
                 yield _Item(f"{path}[{row.number}]", partial(table.raw, row.number))
         else:

@@ -188,6 +188,7 @@ class Store:
             workspace.backbones.list(),
             {manifests: needed, parts_folder(manifests): parts},
             Strays(workspace.artifacts, workspace.config.locks, workspace.needed_artifacts),
+            workspace.config.root,
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from headstart.progress import Progress
 from headstart.storage.export import Exportable, parts
 from headstart.storage.files import PARTIAL, storage_error, sync_folder, written_aside
 from headstart.storage.manifest import SPLITS
+from headstart.storage.scratch import dead_folders, remove_dead, scratch_folder
 
 
 def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
@@ -79,7 +79,9 @@ def write_hugging_face(view: Exportable, target: Path, progress: Progress) -> Pa
     made = {}
     aside = target.with_name(f".{target.name}.{secrets.token_hex(8)}{PARTIAL}")
     try:
-        with tempfile.TemporaryDirectory(prefix="headstart-", dir=target.parent) as scratch:
+        for left in dead_folders(target.parent):  # by exports that were killed
+            remove_dead(left)
+        with scratch_folder(target.parent) as scratch:
             done = 0
             for split in SPLITS:
                 chosen = [n for n, sample in enumerate(view.samples) if sample.split == split]
@@ -88,7 +90,7 @@ def write_hugging_face(view: Exportable, target: Path, progress: Progress) -> Pa
                         made[split] = datasets.Dataset.from_generator(
                             _rows,
                             features=columns,
-                            cache_dir=scratch,
+                            cache_dir=str(scratch),
                             gen_kwargs={"view": _Part(view, chosen, progress, done)},
                             fingerprint=secrets.token_hex(8),
                         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from headstart.errors import StorageError
+from headstart.storage.locks import lock
 
 BLOCK = 1 << 20
 PARTIAL = ".partial"
@@ -67,6 +68,7 @@ def _written(folder: Path, stem: str, target: Callable[[], Path]) -> Iterator[Bi
     try:
         _make_folder(folder)
         with partial.open("x+b") as file:
+            lock(file.fileno())  # by this `features gc` sees that its process lives
             yield file
             file.flush()
             os.fsync(file.fileno())

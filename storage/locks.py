@@ -99,6 +99,25 @@ class LifeSigns:
             os.close(self._held.pop(name))
 
 
+def lock(descriptor: int, *, wait: bool = False) -> bool:
+    """Lock an open file until it is closed, or its process ends.
+
+    Args:
+        descriptor: of the file.
+        wait: for whoever holds it now.
+
+    Returns:
+        Whether it is locked; False too where there are no such locks.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
 def _open(folder: Path, key: str) -> int | None:
     """A descriptor of the key's lock file, which is never deleted; None on read-only media."""
     path = inside(folder, f"{key}.lock")

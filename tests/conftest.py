@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,10 +29,12 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
-def ws(tmp_path: Path):
-    """An empty workspace."""
+def ws(tmp_path: Path, monkeypatch):
+    """An empty workspace, and a place of its own for temporary folders."""
     import headstart as hs
 
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     return hs.init(tmp_path / "zoo")
 
 

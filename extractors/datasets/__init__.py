@@ -7,6 +7,7 @@ from headstart.extractors.datasets.folders import (
     TEXT_SUFFIXES,
     files_below,
 )
+from headstart.extractors.datasets.named_files import root_of
 from headstart.extractors.datasets.scanning import KINDS, SampleReader, kind_of, scan
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 
@@ -22,6 +23,7 @@ __all__ = [
     "files_below",
     "kind_of",
     "load_arrays",
+    "root_of",
     "scan",
     "to_raw",
 ]

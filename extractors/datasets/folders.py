@@ -57,9 +57,9 @@ def folder_rows(root: Path, grouping: Grouping, within: Path | None = None) -> I
             )
 
 
-def files_below(folder: Path, suffixes: set[str]) -> Iterator[Path]:
-    """The files of some kinds below a folder, in the order of their paths."""
-    return (Path(entry.path) for entry in entries_below(folder, suffixes))
+def files_below(folder: Path, suffixes: set[str], within: Path | None = None) -> Iterator[Path]:
+    """The files of some kinds below a folder, in the order of their paths; see `entries_below`."""
+    return (Path(entry.path) for entry in entries_below(folder, suffixes, within))
 
 
 def entries_below(

@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import queue
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from headstart.extractors.affine import Affine
 from headstart.extractors.batches import Batch
 from headstart.extractors.engines.interface import in_order, refuse_unknown_rows
 from headstart.extractors.runtime import cores
+from headstart.storage.scratch import scratch_folder
 
 NAMES = {"float32": "f32", "bfloat16": "bf16"}
 """What OpenVINO calls the precisions."""
@@ -103,8 +102,8 @@ def convert(function: Any, names: Sequence[str], limits: Mapping[str, int]) -> t
     )
     if len(frozen.inputs) != len(names):
         raise ValueError("it keeps something besides variables")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "frozen.pb"
+    with scratch_folder() as folder:
+        file = folder / "frozen.pb"
         file.write_bytes(frozen.graph.as_graph_def().SerializeToString())
         return _core().read_model(file), signature
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from headstart.extractors.runtime import keras, keras_hub
 from headstart.extractors.sources.presets import unpack_preset
 from headstart.extractors.steps.kinds import StepKind, is_count, is_digest
 from headstart.extractors.steps.texts import to_text
+from headstart.storage.scratch import scratch_folder
 
 
 def _open_preprocessor(
@@ -30,10 +30,10 @@ def _open_preprocessor(
     """
     hub = keras_hub()
     settings = {"sequence_length": sequence_length} if sequence_length else {}
-    with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
-        unpack_preset(io.BytesIO(content), Path(folder))
+    with scratch_folder() as folder:
+        unpack_preset(io.BytesIO(content), folder)
         try:
-            preprocessor = _class_of(Path(folder), hub).from_preset(folder, **settings)
+            preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
         except (ValueError, OSError, KeyError) as error:
             raise PreprocessingError(
                 f"KerasHub cannot read the backbone's preprocessor ({first_line(error)})"

@@ -113,7 +113,8 @@ def _forecast(found: Any) -> str:
 
 
 def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Result:
-    """Delete what nobody needs: files without a row, damaged shards, old manifests.
+    """Delete what nobody needs: files without a row, damaged shards, old manifests, and what
+    commands that were killed left in temporary folders.
 
     Feature sets go only if they are asked for. What a job or an open view uses is left alone.
     """

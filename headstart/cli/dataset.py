@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, progress_bar, table, text, with_options
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    progress_bar,
+    table,
+    text,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from headstart.registry.entities import Dataset
+    from headstart.storage.manifest import Manifest
 
 
 def register(cli: click.Group) -> None:
@@ -54,6 +65,12 @@ def _with_add_options(function: Any) -> Any:
             metavar="REGEX",
             help="The same, found in the ids (paths): its first brackets, or all of it.",
         ),
+        click.option(
+            "--root",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Read nothing outside of DIR: for tables and folders that came from others.",
+        ),
         click.option("--id-column", help="Column with unique ids, if not the path."),
     )
     return with_options(function, *options)
@@ -64,7 +81,21 @@ def _add(call: Call, name: str, source: Path, **options: Any) -> Result:
     workspace = call.open()
     with progress_bar("reading", "files") as progress:
         dataset = workspace.datasets.add(name, source, progress=progress, **options)
+    if dataset.kind == "csv" and options["root"] is None:
+        _note_outside(workspace.datasets.manifest(dataset))
     return _shown(call, dataset)
+
+
+def _note_outside(manifest: Manifest) -> None:
+    """Say how many files of a table lie elsewhere: it may be another's, and name anything."""
+    folder = f"{os.path.normpath(Path(manifest.source).parent)}{os.sep}"
+    files = [one.location for one in manifest.samples if isinstance(one.location, str)]
+    outside = [path for path in files if not os.path.normpath(path).startswith(folder)]
+    if outside:
+        note(
+            f"note: {len(outside):,} of {len(files):,} files lie outside of the table's folder, "
+            f"such as {outside[0]!r}; --root {Path(manifest.source).parent} would refuse them"
+        )
 
 
 def _list(call: Call) -> Result:

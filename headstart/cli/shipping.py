@@ -80,6 +80,12 @@ def register(group: click.Group) -> None:
         click.option(
             "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True
         ),
+        click.option(
+            "--root",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Read no file outside of DIR that a table, or a link, names.",
+        ),
     )
     command(group, "predict")(predict)
 
@@ -172,7 +178,12 @@ def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
 
 
 def _predict(
-    call: Call, name: str, paths: tuple[Path, ...], output: Path | None, on_error: str
+    call: Call,
+    name: str,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    on_error: str,
+    root: Path | None,
 ) -> Result:
     """Print class and probability of files, of the images in folders, of the rows of arrays.
 
@@ -186,7 +197,7 @@ def _predict(
     if output is not None:
         check_target(output)
     head = call.open().heads.get(name)
-    predictions = head.predict_each(paths, on_error)
+    predictions = head.predict_each(paths, on_error, root)
     note(f"{trust_text(head.record)}.")
     with progress_bar("predicting", "samples") as progress:
         if output is not None:
