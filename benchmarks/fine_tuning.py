@@ -13,6 +13,7 @@ from timing import Section, timed
 import headstart as hs
 from headstart.extractors.runtime import cores, keras, tensorflow
 from headstart.extractors.trunk import build_trunk
+from headstart.heads.dense_stack import DenseStack
 from headstart.heads.intervals import wilson_interval
 
 START = "block14_add"
@@ -28,7 +29,7 @@ def section(folder: Path, epochs: int) -> Section:
     extracted = timed(lambda: workspace.extract(f"lite0@{START}", "emoji"))
     settings = hs.FineTuning(epochs=epochs, patience=epochs)
     tuned = head.finetune(START, None, settings)
-    accuracy, seconds = _on_pictures(workspace, head, settings)
+    accuracy, seconds = _on_pictures(workspace, head, tuned.begun, settings)
     tests = head.metrics["n_test"]
 
     def row(what: str, share: float, took: str) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ def section(folder: Path, epochs: int) -> Section:
 
 
 def _on_pictures(
-    workspace: hs.Workspace, head: hs.Head, settings: hs.FineTuning
+    workspace: hs.Workspace, head: hs.Head, begun: DenseStack, settings: hs.FineTuning
 ) -> tuple[float, float]:
     """Accuracy, and seconds of `fit`."""
     k, tf = keras(), tensorflow()
@@ -63,7 +64,7 @@ def _on_pictures(
     for number, layer in enumerate(trunk.layers):
         is_norm = isinstance(layer, k.layers.BatchNormalization)
         layer.trainable = number >= first and not is_norm
-    model = k.Model(trunk.input, head.stack.to_keras(trunk.outputs[0]))
+    model = k.Model(trunk.input, begun.to_keras(trunk.outputs[0]))
     pipeline = workspace.pipeline(backbone)
     manifest = workspace.datasets.manifest("emoji")
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.description import describe
 from headstart.errors import HeadError
 from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.runtime import versions
-from headstart.heads.dense_stack import flat
+from headstart.heads.dense_stack import DenseStack, flat
 from headstart.heads.kinds import Part
 from headstart.heads.nearest import Neighbours
 from headstart.heads.scores import scores_of
@@ -45,6 +46,7 @@ class FineTuned:
         validation: scores on the samples that judged the epochs, as `metrics`.
         start: `validation` and `test`: the scores of what it began with.
         start_is: what that is, as the head may have seen what judges.
+        begun: its dense layers.
         best_epoch: from 1; 0 where none was better than the start.
         judged_on: which samples judged the epochs.
         verdict: how it compares with the start, a sentence each.
@@ -59,6 +61,7 @@ class FineTuned:
     validation: dict[str, Any]
     start: dict[str, dict[str, Any]]
     start_is: str
+    begun: DenseStack
     best_epoch: int
     judged_on: str
     verdict: tuple[str, ...]
@@ -95,6 +98,7 @@ class Tuning:
         graph: the backbone's, whose upper layers have the new weights now.
         model: from the start's features to class probabilities.
         top: its weights.
+        begun: the dense layers that it began with.
         splits: what it was trained and judged on.
         course: how it went.
         start: scores of what it began with, by `validation` and `test`.
@@ -106,6 +110,7 @@ class Tuning:
     graph: Any
     model: Any
     top: TunedTop
+    begun: DenseStack
     splits: Splits
     course: Course
     start: dict[str, dict[str, Any]]
@@ -149,6 +154,7 @@ def finetune(
         validation=tuning.result["validation"],
         start=tuning.start,
         start_is=start_text(head, tuning),
+        begun=tuning.begun,
         best_epoch=tuning.course.best_epoch,
         judged_on=tuning.splits.judged_on,
         verdict=verdict(head, tuning, kept),
@@ -174,7 +180,7 @@ def tune(head: Head, workspace: Workspace, start: str, settings: FineTuning) -> 
     graph, stack, cut = _begin(head, workspace, backbone, origin)
     model = build_top(graph, below.point, cut, stack)
     splits = split(head, workspace, backbone, replace(below, precision=cut.precision), settings)
-    _start(head, model, stack, splits)
+    begun = _start(head, model, stack, splits)
     parts = {"validation": splits.judging, "test": splits.test}
 
     def measure() -> tuple[dict[str, dict[str, Any]], np.ndarray]:
@@ -191,7 +197,9 @@ def tune(head: Head, workspace: Workspace, start: str, settings: FineTuning) -> 
     seconds = round(time.monotonic() - started, 3)
     after, is_right = measure()
     top = TunedTop.of(model, below.name, cut.name, stack)
-    return Tuning(graph, model, top, splits, course, before, after, (was_right, is_right), seconds)
+    return Tuning(
+        graph, model, top, begun, splits, course, before, after, (was_right, is_right), seconds
+    )
 
 
 def _check_kind(head: Head) -> None:
@@ -219,13 +227,13 @@ def _begin(
     return graph, top.stack, replace(top.cut_of(backbone.cuts), precision=origin.precision)
 
 
-def _start(head: Head, model: Any, stack: Any, splits: Splits) -> None:
-    """Put the head on the model that the training begins with."""
+def _start(head: Head, model: Any, stack: DenseStack, splits: Splits) -> DenseStack:
+    """Put the head that the training begins with on the model; gives it."""
     from headstart.heads.finetuning import put_on, start_of
     from headstart.heads.tuned_top import below_head, in_batches
 
     if head.is_tuned:  # on the train split alone, with the same samples held out
-        return
+        return stack
 
     def below(part: Part) -> Part:
         found = in_batches(below_head(model, stack), np.asarray(part.features))
@@ -234,7 +242,9 @@ def _start(head: Head, model: Any, stack: Any, splits: Splits) -> None:
     record = head.record
     held = partial(below, splits.judging) if splits.is_held_out else None
     train = partial(below, splits.train)
-    put_on(model, start_of(record.kind, record.settings, stack, train, held, record.seed))
+    begun = start_of(record.kind, record.settings, stack, train, held, record.seed)
+    put_on(model, begun)
+    return begun
 
 
 def _record(head: Head, tuning: Tuning, settings: FineTuning, name: str) -> HeadRecord:
@@ -307,5 +317,5 @@ def _keep(
     if target is not None:
         difference = max(difference, write_checked(whole, target, inputs, compare))
         told = replace(made, name=head.record.name) if kept is None else kept.record
-        head.describe(target, backbone, difference, record=told)
+        describe(told, workspace, target, backbone, difference)
     return kept, whole, difference

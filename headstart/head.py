@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +23,6 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
-from headstart.storage.files import written_aside
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
 
@@ -161,6 +159,7 @@ class Head:
         self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
     ) -> tuple[Any, float]:
         """As `attach`; also gives the largest difference that the checks found."""
+        from headstart.description import describe
         from headstart.heads.attaching import TOLERANCES, attach, check_parity, predict
         from headstart.heads.exporting import format_of, with_labels, with_pixels, write_checked
 
@@ -191,7 +190,7 @@ class Head:
         if target is not None:
             written = write_checked(model, target, inputs, compare, stack.classes)
             difference = max(difference, written)
-            self.describe(target, backbone, difference, pixels=pixels)
+            describe(self.record, self.workspace, target, backbone, difference, pixels=pixels)
         return model, difference
 
     def reader(self) -> Callable[[Sample], Any]:
@@ -416,39 +415,3 @@ class Head:
         read = self.reader()
         decode = self.workspace.pipeline(backbone).pixels.prepare
         return stack([decode(read(view.samples[row])) for row in spread]), spread
-
-    def describe(
-        self,
-        target: Path,
-        backbone: Backbone,
-        difference: float,
-        *,
-        pixels: bool = False,
-        record: HeadRecord | None = None,
-    ) -> None:
-        """Write what the model is beside it, for programs and for people."""
-        record = record or self.record
-        from headstart.heads.cards import model_card
-
-        pipeline = self.workspace.pipeline(backbone)
-        inside = pipeline.arithmetic if pixels else ()
-        facts = {
-            "task": task_of(record.settings).describe(),
-            "classes": list(record.classes),
-            "preprocessing": backbone.preprocessing,
-            "inside_the_model": list(inside),
-            "backbone": record.backbone,
-            "cut": record.cut,
-            "head": f"{record.name}:{record.version}",
-            "feature_key": record.feature_key,
-            "metrics": record.metrics,
-            "licence": backbone.licence,
-            "versions": record.versions,
-        }
-        text = {
-            ".json": json.dumps(facts, indent=2, ensure_ascii=False) + "\n",
-            ".md": model_card(record, backbone, difference, target.name),
-        }
-        for suffix, content in text.items():
-            with written_aside(target.with_suffix(suffix)) as file:
-                file.write(content.encode())

@@ -44,6 +44,9 @@ def _write(client: Any, head: Head, card: str, experiment: str) -> str:
     for name, value in head.metrics.items():
         if isinstance(value, int | float):
             client.log_metric(run, name, value)
+    for name, ends in head.metrics.get("intervals", {}).items():
+        for side, end in zip(("low", "high"), ends, strict=True):
+            client.log_metric(run, f"{name}_{side}", end)
     for name, value in _tags(head).items():
         client.set_tag(run, f"headstart.{name}", value)
     client.log_text(run, card, f"{record.name}.md")
@@ -70,5 +73,6 @@ def _tags(head: Head) -> dict[str, str]:
         "feature_key": record.feature_key,
         "dataset": record.dataset,
         "dataset_digest": record.dataset_digest,
+        **({"parent": record.settings["parent"]} if head.is_tuned else {}),
         **{f"version.{name}": str(version) for name, version in record.versions.items()},
     }
