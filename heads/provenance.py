@@ -9,6 +9,8 @@ from typing import Any
 from headstart.heads.intervals import interval_text, score_text
 from headstart.registry.entities import Head
 
+TUNED = "finetuned"
+"""Kind of the heads that fine-tuning made."""
 NAMED = 5
 """Classes that are named; of more, how many there are."""
 MAIN_SCORES = ("accuracy", "exact", "r2", "mean_absolute_error")

@@ -17,6 +17,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.dense_stack import DenseStack, flat
 from headstart.heads.kinds import Part
 from headstart.heads.nearest import Neighbours
+from headstart.heads.provenance import TUNED
 from headstart.heads.scores import scores_of
 from headstart.heads.tasks import Classification, task_of
 from headstart.registry.entities import Backbone, Run
@@ -176,6 +177,7 @@ def tune(head: Head, workspace: Workspace, start: str, settings: FineTuning) -> 
     if below.pooling is not None:
         raise HeadError(f"{start!r} is pooled", hint="Name the cut alone.")
     _check_kind(head)
+    head.dataset()  # in other splits, the head may have seen what is to judge
     task, classes = task_of(head.record.settings), head.record.classes
     graph, stack, cut = _begin(head, workspace, backbone, origin)
     model = build_top(graph, below.point, cut, stack)
@@ -249,8 +251,6 @@ def _start(head: Head, model: Any, stack: DenseStack, splits: Splits) -> DenseSt
 
 def _record(head: Head, tuning: Tuning, settings: FineTuning, name: str) -> HeadRecord:
     """What is stored of it, its artifact not yet."""
-    from headstart.head import TUNED
-
     record, workspace = head.record, head.workspace
     below = f"{record.backbone}@{tuning.top.start}"
     key = workspace.features(below, record.dataset, head.origin()[1].precision).key

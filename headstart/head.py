@@ -18,9 +18,10 @@ from headstart.extractors.cuts import Cut, resolve
 from headstart.extractors.engines.interface import PRECISIONS
 from headstart.extractors.extraction import keys_of
 from headstart.heads.dense_stack import DenseStack
+from headstart.heads.provenance import TUNED
 from headstart.heads.tasks import Classification, Task, task_of
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Backbone
+from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
 from headstart.storage.manifest import Sample
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 SUFFIX = ".npz"
 PARITY_SAMPLES = 16
-TUNED = "finetuned"
-"""Kind of the heads that fine-tuning made."""
 
 
 @dataclass(frozen=True)
@@ -269,15 +268,22 @@ class Head:
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        workspace = self.workspace
-        dataset = workspace.datasets.get(self.record.dataset)
+        manifest = self.workspace.datasets.manifest(self.dataset())
+        return self.workspace.cache().open_view(self.record.feature_key, manifest)
+
+    def dataset(self) -> Dataset:
+        """The dataset that it was trained on.
+
+        Raises:
+            HeadError: it is not what it was then.
+        """
+        dataset = self.workspace.datasets.get(self.record.dataset)
         if dataset.digest != self.record.dataset_digest:
             raise HeadError(
                 f"dataset {dataset.name!r} has changed since head {self.record.name!r} was trained",
                 hint="Train the head again.",
             )
-        manifest = workspace.datasets.manifest(dataset)
-        return workspace.cache().open_view(self.record.feature_key, manifest)
+        return dataset
 
     def finetune(
         self,

@@ -58,7 +58,6 @@ def _tune_again(head: Head) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
     from headstart.heads.finetuning import FineTuning
 
     settings = head.record.settings
-    head.features()  # or the dataset is another one now
     parent = head.workspace.heads.get(settings["parent"])
     fields = {name: settings[name] for name in FineTuning().describe()}
     tuning = tune(parent, head.workspace, settings["from"], FineTuning(**fields))

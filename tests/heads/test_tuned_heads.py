@@ -120,6 +120,15 @@ def test_a_balanced_head_is_tuned_balanced(ready):
     assert made.head is None or made.head.task == task
 
 
+def test_a_dataset_that_changed_is_not_tuned_on(ready, pictures):
+    """Its splits may be others, and the head have seen what would judge."""
+    head = trained(ready)
+    next(pictures.glob("red/*.png")).unlink()
+    ready.datasets.refresh("pics")
+    with pytest.raises(HeadError, match="has changed since head 'h' was trained"):
+        head.finetune("relu", None, STEPS)
+
+
 # A head like any other
 
 
