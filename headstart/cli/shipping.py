@@ -198,10 +198,10 @@ def _predict(
         check_target(output)
     head = call.open().heads.get(name)
     predictions = head.predict_each(paths, on_error, root)
-    note(f"{trust_text(head.record)}.")
     with progress_bar("predicting", "samples") as progress:
         if output is not None:
             written = write(predictions, output, progress)
+            note(f"{trust_text(head.record)}.")
             data: Any = {"file": str(output), "rows": written, "skipped": predictions.skipped}
             line = f"{written:,} predictions in {output}{_skipped(len(predictions.skipped))}."
             return Result(data, lambda out: out.print(text(line), soft_wrap=True))
@@ -209,6 +209,7 @@ def _predict(
         for prediction in predictions:
             found.append(prediction)
             progress(predictions.done, predictions.total)
+    note(f"{trust_text(head.record)}.")
     rows = [
         (p.name, said(p.label), None if math.isnan(p.probability) else share_text(p.probability))
         for p in found
