@@ -120,6 +120,7 @@ def summary(answers):
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_hostile_files_are_accepted_and_right_or_refused_in_one_line(count, tmp_path, capsys):
     hs.init(tmp_path / "template")
