@@ -66,15 +66,14 @@ def open_file(
         check_frozen(path)
         return _open_frozen(path)
     apart = None if trust or custom.objects else first
-    if apart is not None:
-        apart.prepare(path)
+    digest = "" if apart is None else apart.prepare(path)
     if is_saved_model(path):
         if apart is None:
             return _open_frozen(freeze_saved_model(path, scratch, trust=trust))
         return open_made(made(apart.run("saved_model", path, scratch)))
     if apart is not None:
         check_model(path, max_bytes=apart.max_bytes)
-        frozen = apart.passes(path, scratch)
+        frozen = apart.passes(path, scratch, digest)
         if frozen is not None:
             return open_made(frozen)
     known = apart is not None

@@ -92,13 +92,24 @@ class FirstLoad:
             self.say(f"{source} was loaded in a process of its own first ({seconds:.0f} s)")
         return {**answer, "folder": folder}
 
-    def prepare(self, path: Path) -> None:
-        """Let what loads models apart start, while the file is looked into."""
-        if path.is_dir() or (path.is_file() and not self._knows(sha256_of_file(path))):
-            server.warm()
+    def prepare(self, path: Path) -> str:
+        """Let what loads models apart start, while the file is looked into.
 
-    def passes(self, path: Path, scratch: Path) -> Path | None:
+        Returns:
+            The file's sha256 as it is now; of a folder nothing.
+        """
+        digest = sha256_of_file(path) if path.is_file() else ""
+        if path.is_dir() or (digest and not self._knows(digest)):
+            server.warm()
+        return digest
+
+    def passes(self, path: Path, scratch: Path, digest: str) -> Path | None:
         """Have a model file loaded apart, if these bytes were not before.
+
+        Args:
+            path: the file.
+            scratch: a folder.
+            digest: its sha256, from before it was looked into.
 
         Returns:
             The file of its frozen graph, where its wiring cannot be read; None to load it as it is.
@@ -106,7 +117,6 @@ class FirstLoad:
         Raises:
             HeadstartError: it cannot be loaded.
         """
-        digest = sha256_of_file(path)
         if self._knows(digest):
             return None
         answer = self.run("file", path, scratch)
@@ -135,7 +145,7 @@ class FirstLoad:
             self.verdicts.mkdir(mode=0o700, exist_ok=True)
             with written_aside(self.verdicts / digest) as file:
                 file.write(json.dumps({"version": VERSION, "sha256": digest}).encode())
-                os.fchmod(file.fileno(), 0o600)
+            (self.verdicts / digest).chmod(0o600)
 
 
 def size_of(source: Path) -> int:

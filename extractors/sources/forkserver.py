@@ -157,7 +157,7 @@ def _in_a_fork(request: dict[str, Any], out: int) -> dict[str, Any]:
     deadline = time.monotonic() + request["limits"]["seconds"]
     content, is_late = _collected(read, deadline)
     os.close(read)
-    if content is None:
+    with suppress(ProcessLookupError):  # it has answered or is to end, and all that it forked too
         os.killpg(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     if is_late:

@@ -145,7 +145,8 @@ def _is_function(name: str) -> bool:
     module, _, bare = name.rpartition(".")
     if bare in OF_THE_MODULE:
         return False
-    places = [place for place in FUNCTIONS if module in ("", f"keras.{place}")]
+    where = ("", "keras.{}", "keras.src.{}")  # as Keras 3 writes it, and as Keras 2 did
+    places = [p for p in FUNCTIONS if module in [path.format(p) for path in where]]
     return any(hasattr(_place(place), bare) for place in places)
 
 

@@ -30,6 +30,10 @@ STATEFUL = re.compile(
 )
 """Tables are let through here, as a plainer message follows when they cannot be frozen."""
 LARGEST_CONSTANT = 2 << 30
+ROOM = 256 << 20
+"""Bytes that all constants of a graph together may have, whatever is stored of them."""
+BLOW_UP = 50
+"""How many times their stored size: one number may stand for a whole constant."""
 
 
 def refuse_operations(
@@ -49,6 +53,7 @@ def refuse_operations(
     Raises:
         UnsafeModel: there is one; the message names it.
     """
+    claimed = stored = 0
     for node in [*nodes, *(node for function in functions for node in function.node_def)]:
         problem = _problem(node)
         if problem is not None:
@@ -56,6 +61,11 @@ def refuse_operations(
                 f"{what} is refused: the operation {node.name!r} {problem}",
                 hint=hint,
             )
+        if node.op == "Const":
+            claimed += _claimed(node)
+            stored += node.ByteSize()
+    if claimed > ROOM + BLOW_UP * stored:
+        raise UnsafeModel(f"{what} is refused: its constants claim {claimed:,} bytes", hint=hint)
 
 
 def called_functions(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str]:
@@ -83,8 +93,12 @@ def _problem(node: Any) -> str | None:
         return f"({node.op}) reaches outside of the graph"
     if definition.is_stateful and not STATEFUL.match(node.op):
         return f"({node.op}) keeps a state outside of the graph"
-    if node.op == "Const":
-        tensor = node.attr["value"].tensor
-        if math.prod(dim.size for dim in tensor.tensor_shape.dim) * 4 > LARGEST_CONSTANT:
-            return "is a constant of absurd size"
+    if node.op == "Const" and _claimed(node) > LARGEST_CONSTANT:
+        return "is a constant of absurd size"
     return None
+
+
+def _claimed(node: Any) -> int:
+    """Bytes of a constant by its shape, of which a file may store one number."""
+    tensor = node.attr["value"].tensor
+    return math.prod(abs(dim.size) for dim in tensor.tensor_shape.dim) * 4

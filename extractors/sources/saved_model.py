@@ -102,8 +102,9 @@ def _copied(meta: Any, folder: Path, target: Path) -> Path:
     saved = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
     (target / FILE).write_bytes(saved.SerializeToString(deterministic=True))
     for name in ("variables", "assets"):
-        for file in (folder / name).glob("*"):
-            check_regular(file)
+        for file in (folder / name).rglob("*"):
+            if not file.is_dir():
+                check_regular(file)
         if (folder / name).is_dir():
             _link(folder / name, target / name)
     return target

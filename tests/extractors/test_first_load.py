@@ -178,7 +178,7 @@ def test_a_file_that_changes_while_it_is_loaded_gets_no_verdict(first, model_fil
 
     monkeypatch.setattr(first_load.server, "run", changing)
     with pytest.raises(first_load.ModelFileError, match="changed while it was read"):
-        load.passes(model_file, scratch)
+        load.passes(model_file, scratch, load.prepare(model_file))
     assert not load.verdicts.exists()
 
 

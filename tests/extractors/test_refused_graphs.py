@@ -211,6 +211,29 @@ def test_a_constant_of_absurd_size_is_refused(ws, tmp_path):
         ws.backbones.add("net", folder)
 
 
+def test_many_large_constants_of_which_one_number_is_stored_are_refused(ws, fails, tmp_path):
+    """20 GB in a file of some kilobytes, as a SavedModel and as a frozen graph."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    folder = hostile(tmp_path / "model", lambda x: x * 2)
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (meta,) = saved.meta_graphs
+    for number in range(10):
+        node = meta.graph_def.node.add(name=f"bomb{number}", op="Const")
+        node.attr["dtype"].type = 1
+        node.attr["value"].tensor.dtype = 1
+        node.attr["value"].tensor.tensor_shape.dim.add(size=500_000_000)
+        node.attr["value"].tensor.float_val.append(1.0)
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    assert "its constants claim 20,000" in fails("backbone", "add", "x", folder)
+    del meta.graph_def.library.function[:]
+    kept = [node for node in meta.graph_def.node if node.op in ("Const", "Placeholder")]
+    del meta.graph_def.node[:]
+    meta.graph_def.node.extend(kept)
+    (tmp_path / "frozen.pb").write_bytes(meta.SerializeToString())
+    assert "its constants claim 20,000" in fails("backbone", "add", "x", tmp_path / "frozen.pb")
+
+
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "no variables", "empty"])
 def test_a_damaged_folder_is_refused_and_nothing_is_left(ws, fails, tmp_path, files_of, damage):
     folder = tmp_path / "model"
