@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import PreprocessingError, first_line
+from headstart.errors import PreprocessingError, UnsafeModel, first_line
 from headstart.extractors.runtime import keras, keras_hub
 from headstart.extractors.sources.presets import unpack_preset
 from headstart.extractors.steps.kinds import StepKind, is_count, is_digest
@@ -31,7 +31,7 @@ def _open_preprocessor(
     hub = keras_hub()
     settings = {"sequence_length": sequence_length} if sequence_length else {}
     with scratch_folder() as folder:
-        unpack_preset(io.BytesIO(content), folder)
+        _unpack(content, folder)
         try:
             preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
         except (ValueError, OSError, KeyError) as error:
@@ -49,6 +49,16 @@ def _open_preprocessor(
         return {k: v.astype(np.int32) if v.dtype.kind in "bi" else v for k, v in arrays.items()}
 
     return preprocess
+
+
+def _unpack(content: bytes, folder: Path) -> None:
+    """Unpack a stored preset, looked at even if its model was trusted: it may have come since."""
+    try:
+        unpack_preset(io.BytesIO(content), folder)
+    except UnsafeModel as error:
+        raise UnsafeModel(
+            error.message, hint="Add the backbone with a preprocessing of your own (--preprocess)."
+        ) from error
 
 
 def _class_of(preset: Path, hub: Any) -> Any:
