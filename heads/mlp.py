@@ -20,6 +20,7 @@ from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.judge import Verdict
 from headstart.heads.kinds import Fitted, Part
 from headstart.heads.losses import LEAST, LOSSES, loss_of
+from headstart.heads.out_of_fold import inner_folds
 from headstart.heads.standardising import Standardisation, one_thread_a_core
 from headstart.heads.temperature import calibrate
 
@@ -27,6 +28,8 @@ WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
 SHARPEST = 0.5
 """Temperature: logits are at most doubled."""
+FOLDS = 5
+"""One of them is asked where there is no validation split."""
 SHARED_FROM = 128
 """Samples: a batch of so many is worth sharing between two cores. It is halved on every machine, so
 that the numbers do not depend on it."""
@@ -36,7 +39,8 @@ that the numbers do not depend on it."""
 class MLP:
     """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
 
-    Class probabilities are calibrated on the validation split by a temperature.
+    Class probabilities are calibrated by a temperature: on the validation split, or on a fifth of
+    the training rows, which a second network is trained without.
 
     Attributes:
         hidden: width of each hidden layer.
@@ -79,9 +83,24 @@ class MLP:
     ) -> Fitted:
         """As `fit`, for any last activation that `LOSSES` knows."""
         with one_thread_a_core() as pool:
-            return self._fit(train, validation, outputs, seed, activation, pool)
+            stack, details = self._train(train, validation, outputs, seed, activation, pool)
+            if activation != "softmax":
+                return Fitted(stack.layers, details)
+            if len(validation):
+                verdict = _heard(stack, validation)
+            else:
+                fitted, asked = _sides(train, seed)
+                if not len(asked):
+                    return Fitted(stack.layers, details)
+                other, _ = self._train(fitted, validation, outputs, seed, activation, pool)
+                verdict = _heard(other, asked)
+        # A small split of which all is right would have it as sure as can be.
+        details["temperature"] = max(calibrate(verdict).temperature, SHARPEST)
+        *inner, last = stack.layers
+        share = np.float32(1 / details["temperature"])
+        return Fitted((*inner, Layer(last.kernel * share, last.bias * share, "softmax")), details)
 
-    def _fit(
+    def _train(
         self,
         train: Part,
         validation: Part,
@@ -89,7 +108,8 @@ class MLP:
         seed: int,
         activation: str,
         pool: ThreadPoolExecutor,
-    ) -> Fitted:
+    ) -> tuple[DenseStack, dict[str, Any]]:
+        """The layers as they are trained, and how that went."""
         scale = Standardisation.of([train], pool)
         if train.weights is not None:  # or the learning rate would be another one
             train = replace(train, weights=train.weights / train.weights.mean())
@@ -122,16 +142,20 @@ class MLP:
         network.restore(best)
         rounded = {name: [round(v, 5) for v in values] for name, values in history.items()}
         details = {"epochs": len(history["loss"]), "history": rounded}
-        stack = network.stack()
-        if activation != "softmax" or not len(validation):
-            return Fitted(stack.layers, details)
-        logits = np.log(np.maximum(outputs_of(stack, validation), LEAST))
-        # A small split of which all is right would have it as sure as can be.
-        verdict = Verdict(logits, validation.targets, validation.weights, 0.0)
-        details["temperature"] = max(calibrate(verdict).temperature, SHARPEST)
-        *inner, last = stack.layers
-        share = np.float32(1 / details["temperature"])
-        return Fitted((*inner, Layer(last.kernel * share, last.bias * share, "softmax")), details)
+        return network.stack(), details
+
+
+def _sides(train: Part, seed: int) -> tuple[Part, Part]:
+    """One fold of the training rows to ask, the others to fit on; one alone, as training takes
+    long. None is asked of features that are too many for memory."""
+    in_memory = isinstance(train.features, np.ndarray)
+    folds = inner_folds(train, seed, FOLDS) if in_memory else np.full(len(train), -1)
+    return train.rows(np.flatnonzero(folds != 0)), train.rows(np.flatnonzero(folds == 0))
+
+
+def _heard(stack: DenseStack, asked: Part) -> Verdict:
+    logits = np.log(np.maximum(outputs_of(stack, asked), LEAST))
+    return Verdict(logits, asked.targets, asked.weights, 0.0)
 
 
 class _Network:

@@ -139,4 +139,7 @@ def test_probabilities_are_calibrated_on_the_validation_split():
     for part in parts:
         guesses = [one.predict_proba(part.features).argmax(axis=1) for one in (before, stack)]
         np.testing.assert_array_equal(*guesses)
-    assert "temperature" not in kind.fit(parts[0], Part(x[:0], y[:0]), 3, 0).details
+    alone = kind.fit(parts[0], Part(x[:0], y[:0]), 3, 0)  # a fifth of it is asked
+    assert alone.details["temperature"] < 0.8
+    assert loss_of("softmax", DenseStack(alone.layers, (0, 1, 2)).predict_proba(parts[2].features),
+                   parts[2].targets) < losses[0]  # fmt: skip
