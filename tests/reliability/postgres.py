@@ -180,7 +180,7 @@ class Wire:
             raise ConnectionResetError
 
 
-def wait_until(condition, seconds=60.0):
+def wait_until(condition, seconds=240.0):
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, "it did not come about"

@@ -6,8 +6,12 @@ group that it becomes, or null. The answer is two lines: the child's
 process id, and its exit status when it has ended.
 """
 
+import contextlib
+import encodings
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 
@@ -76,6 +80,16 @@ def at_a_statement(hit):
     sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda *_: hit())
 
 
+def load_the_standard_library():
+    """What would be imported later may lie where another user may not read."""
+    for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
+        if module.name not in {"encodings.mbcs", "encodings.oem", "encodings.cp65001"}:  # Windows'
+            importlib.import_module(module.name)
+    for name in sys.stdlib_module_names - {"antigravity", "this", "idlelib", "turtledemo"}:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
 def is_shard(path, *_more):
     return ".h5" in path.name
 
@@ -99,6 +113,7 @@ def child(request):
     os.dup2(output, 1)
     if request["user"]:
         user, group = request["user"]
+        load_the_standard_library()
         os.umask(0o002)
         os.setgroups([group])
         os.setgid(group)
