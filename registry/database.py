@@ -266,8 +266,8 @@ def _translated() -> Iterator[None]:
         if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
             raise RegistryError(
                 f"no space is left for the registry ({first_line(error.orig or error)})",
-                hint="Nothing was changed. Free some: `headstart features gc --apply` deletes files "
-                "that nobody needs.",
+                hint="Nothing was changed. Free some: `headstart features gc --apply` deletes "
+                "files that nobody needs.",
             ) from error
         raise RegistryError(
             f"the registry's database does not answer: {first_line(error.orig or error)}",
