@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 import traceback
-from importlib.util import find_spec
 from pathlib import Path
 
 import mutations
@@ -28,6 +27,7 @@ from headstart.errors import SampleUnreadable
 from headstart.extractors.datasets import SampleReader
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras, keras_hub, tensorflow
+from headstart.extractors.sources.first_load import server
 
 SECONDS = 60
 MEMORY = 1536 << 20
@@ -170,31 +170,20 @@ def child(request):
     os._exit(code)
 
 
-def first_server():
-    """The process that loads models apart, where there is one; else None."""
-    if find_spec("headstart.extractors.sources.first_load") is None:
-        return None
-    from headstart.extractors.sources.first_load import server
-
-    return server
-
-
 def own_server():
-    """A child goes on with the server of its parent, which has no other child now."""
-    server = first_server()
-    if server is not None:
-        server._owner = os.getpid()
+    """A child goes on with its parent's process that loads models apart: no other child is left."""
+    server._owner = os.getpid()
 
 
 def warm():
-    """Have all libraries loaded, and the server started by a first load."""
+    """Have all libraries loaded, here and there.
+
+    Nothing is computed in this process: TensorFlow's threads are not there after a fork.
+    """
     keras()
     tensorflow()
     keras_hub()
-    with tempfile.TemporaryDirectory() as folder:
-        ws = hs.init(Path(folder) / "zoo")
-        if first_server() is not None:
-            ws.backbones.add("x", mutations.SEEDS / "words.keras", preprocess="array")
+    server._started()
 
 
 def attempt(request):
