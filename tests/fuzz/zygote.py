@@ -27,9 +27,10 @@ from headstart.errors import SampleUnreadable
 from headstart.extractors.datasets import SampleReader
 from headstart.extractors.preprocessing import Preprocessing
 from headstart.extractors.runtime import keras, keras_hub, tensorflow
-from headstart.extractors.sources.first_load import server
+from headstart.extractors.sources.first_load import FirstLoad, server
 
-SECONDS = 60
+SECONDS = 150
+"""More than a first load may take (`first_load.SECONDS`): what hangs there is ended there."""
 MEMORY = 1536 << 20
 """More than the process had before."""
 LARGEST_FILE = 256 << 20
@@ -183,7 +184,9 @@ def warm():
     keras()
     tensorflow()
     keras_hub()
-    server._started()
+    with tempfile.TemporaryDirectory() as scratch:
+        limits = FirstLoad().limits(0).to_json()
+        server.run({"task": "none", "source": "", "scratch": scratch, "limits": limits})
 
 
 def attempt(request):
