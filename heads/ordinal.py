@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
+from headstart.heads.grid import Choice
 from headstart.heads.kinds import Fitted, Part
 from headstart.heads.losses import loss_of
 from headstart.heads.standardising import Standardisation, one_thread_a_core
@@ -49,7 +50,9 @@ def fit_ordinal(train: Part, validation: Part, classes: int, strengths: Sequence
         found.append((loss, strength, layers))
     loss, strength, layers = min(found, key=lambda one: one[0])
     path = [{"strength": c, "log_loss": value} for value, c, _ in found]
-    return Fitted(layers, {"strength": strength, "log_loss": loss, "path": path})
+    chosen = Choice(strength, layers, [(c, value) for value, c, _ in found])
+    details = {"strength": strength, "log_loss": loss, "path": path, **chosen.at_end()}
+    return Fitted(layers, details)
 
 
 def _start(targets: np.ndarray, classes: int, width: int) -> np.ndarray:

@@ -298,7 +298,7 @@ class Regression:
         if isinstance(kind, MLP):
             mean, std = train.targets.mean(axis=0), train.targets.std(axis=0)
             parts = [
-                Part(part.features, (part.targets - mean) / std, part.weights)
+                Part(part.features, (part.targets - mean) / std, part.weights, part.groups)
                 for part in (train, validation)
             ]
             fitted = kind.fit_outputs(parts[0], parts[1], len(mean), seed, "linear")
