@@ -88,6 +88,9 @@ def _tried(
 ) -> tuple[float, tuple[Calibration, Layer]]:
     """The objective of a candidate, and its calibrated layer with how that went."""
     own, level = problem.solve(candidate)
+    # What all classes share changes no probability; divided by a small temperature it would drown
+    # the rest in float32.
+    own, level = own - own.mean(axis=1, keepdims=True), level - level.mean()
     kernel, bias = scale.fold(own, level)
     verdict = judge.hear(
         lambda features: features[:] @ kernel + bias, lambda: problem.left_out(candidate)

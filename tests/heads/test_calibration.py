@@ -337,3 +337,14 @@ def calibration_error(probabilities, targets, bins=15):
     place = np.minimum((sure * bins).astype(int), bins - 1)
     gaps = [abs(right[place == b].sum() - sure[place == b].sum()) for b in range(bins)]
     return sum(gaps) / len(targets)
+
+
+@pytest.mark.parametrize("kind", [hs.Ridge(), hs.Ridge((1e9,)), hs.SVM(), hs.Prototype()])
+def test_scores_keep_their_precision_however_small_they_are(kind):
+    """A strong penalty leaves small scores around a level that all classes share."""
+    x, y = clouds(600, 3, 90, 0.7)
+    fitted = kind.fit(Part(x, y), Part(x[:0], y[:0]), 3, 0)
+    (layer,) = fitted.layers
+    assert np.abs(layer.bias).max() < 100
+    exact = softmax(x.astype(np.float64) @ layer.kernel.astype(np.float64) + layer.bias)
+    np.testing.assert_allclose(said(fitted, Part(x, y), 3), exact, atol=1e-5)
