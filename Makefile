@@ -5,6 +5,7 @@
 #   make quick     a part of them that touches everything (three minutes)
 #   make test-all  with the long ones
 #   make check     format, lint, types, import rules
+#   make docs      the pages and the API reference as HTML, searchable offline, into site/
 #   make bench     measured ratios against the plain way, into docs/benchmarks.md (half an hour)
 #   make bench-quick  less of the same (five minutes)
 
@@ -26,7 +27,7 @@ FOLDERS := headstart registry storage extractors heads alembic
 FILES := $(shell find $(FOLDERS) -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict
 
-.PHONY: demo test quick test-all check format bench bench-quick wheel clean
+.PHONY: demo test quick test-all check docs format bench bench-quick wheel clean
 
 demo: $(VENV)/.demo-$(FILES)
 	rm -rf headstart-demo
@@ -51,6 +52,9 @@ format: $(VENV)/.dev-$(FILES)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.dev-$(FILES)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+
 bench: $(VENV)/.dev-$(FILES)
 	$(BIN)/python benchmarks/run.py
 
@@ -62,7 +66,7 @@ wheel: $(VENV)/.dev-$(FILES)
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf .venv .venv-* build dist headstart-demo
+	rm -rf .venv .venv-* build dist headstart-demo site
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)

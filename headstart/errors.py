@@ -1,36 +1,38 @@
 """The errors a user can meet, as one tree; this module imports nothing that can fail.
 
-HeadstartError
-├── WorkspaceError
-│   ├── WorkspaceNotFound (FileNotFoundError)
-│   ├── SchemaOutdated
-│   └── SchemaTooNew
-├── RegistryError
-│   ├── NotFound (LookupError)
-│   ├── AlreadyExists (ValueError)
-│   ├── StillInUse (ValueError)
-│   ├── LeaseLost
-│   └── DatabaseGone (ConnectionError)
-├── BackboneError
-│   ├── ModelFileError (ValueError)
-│   │   ├── WeightsOnly
-│   │   └── UnsafeModel
-│   ├── WeightsUnavailable (ConnectionError)
-│   ├── LayerNotFound (LookupError)
-│   └── PreprocessingError (ValueError)
-├── DatasetError (ValueError)
-├── SampleError (ValueError)
-│   ├── SampleUnreadable
-│   └── SampleChanged
-├── FeatureError
-│   ├── FeaturesMissing (LookupError)
-│   ├── NonFiniteFeatures (ValueError)
-│   ├── ShardDamaged (ValueError)
-│   └── Stalled (TimeoutError)
-├── StorageError (OSError)
-├── ArtifactDamaged (ValueError)
-├── UnsafeName (ValueError)
-└── HeadError (ValueError)
+::
+
+    HeadstartError
+    ├── WorkspaceError
+    │   ├── WorkspaceNotFound (FileNotFoundError)
+    │   ├── SchemaOutdated
+    │   └── SchemaTooNew
+    ├── RegistryError
+    │   ├── NotFound (LookupError)
+    │   ├── AlreadyExists (ValueError)
+    │   ├── StillInUse (ValueError)
+    │   ├── LeaseLost
+    │   └── DatabaseGone (ConnectionError)
+    ├── BackboneError
+    │   ├── ModelFileError (ValueError)
+    │   │   ├── WeightsOnly
+    │   │   └── UnsafeModel
+    │   ├── WeightsUnavailable (ConnectionError)
+    │   ├── LayerNotFound (LookupError)
+    │   └── PreprocessingError (ValueError)
+    ├── DatasetError (ValueError)
+    ├── SampleError (ValueError)
+    │   ├── SampleUnreadable
+    │   └── SampleChanged
+    ├── FeatureError
+    │   ├── FeaturesMissing (LookupError)
+    │   ├── NonFiniteFeatures (ValueError)
+    │   ├── ShardDamaged (ValueError)
+    │   └── Stalled (TimeoutError)
+    ├── StorageError (OSError)
+    ├── ArtifactDamaged (ValueError)
+    ├── UnsafeName (ValueError)
+    └── HeadError (ValueError)
     └── ParityError
 
 Every message says what was received and where; `hint` says what to do next.

@@ -63,7 +63,14 @@ class Judged:
 
 
 class Head:
-    """A trained head: its record, its weights, and what can be done with it."""
+    """A trained head: its record, its weights, and what can be done with it.
+
+    Had from `ws.heads.train` and `ws.heads.get`.
+
+    Attributes:
+        workspace: where its features, its backbone and its weights are.
+        record: what the registry knows of it: name, version, kind, settings, metrics, lineage.
+    """
 
     def __init__(self, workspace: Workspace, record: HeadRecord) -> None:
         self.workspace = workspace

@@ -71,7 +71,7 @@ class FeatureView:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(rows, *feature shape)"""
+        """Rows, then the shape of one sample's feature."""
         return (len(self), *self._reader.shape)
 
     @property

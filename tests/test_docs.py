@@ -1,5 +1,6 @@
 """The documentation is run, and says all there is."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -232,3 +233,15 @@ def test_every_module_has_a_docstring():
     for folder in ("headstart", "registry", "storage", "extractors", "heads"):
         for file in (ROOT / folder).rglob("*.py"):
             assert file.read_text(encoding="utf-8").startswith('"""'), file
+
+
+def test_the_api_reference_has_every_public_name_with_its_parameters():
+    import headstart as hs
+
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    for name in set(hs.__all__) - {"__version__", "HeadstartError"}:  # it has a section of its own
+        assert re.search(rf"auto(class|function):: headstart\.{name}$", text, re.MULTILINE), name
+        documented = inspect.getdoc(getattr(hs, name))
+        assert documented, name
+        parameters = inspect.signature(getattr(hs, name)).parameters
+        assert len(parameters) <= 1 or re.search("Args:|Attributes:", documented), name
