@@ -33,7 +33,7 @@
     ├── ArtifactDamaged (ValueError)
     ├── UnsafeName (ValueError)
     └── HeadError (ValueError)
-    └── ParityError
+        └── ParityError
 
 Every message says what was received and where; `hint` says what to do next.
 """

@@ -117,8 +117,9 @@ def test_the_tale_of_the_lost_database(photos):
     assert "0 damaged shards" in again
 
 
-def test_every_promise_of_the_document_has_its_test():
-    text = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["docs/reliability.md", "docs/security.md"])
+def test_every_promise_of_the_document_has_its_test(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
     named = re.findall(r"\| (test_\w+\.py)::(test_\w+) \|", text)
     assert len(named) == text.count("::test_") >= 20
     for file, test in named:
