@@ -53,7 +53,11 @@ class ForkServer:
             return _run_alone(request)
         with self._lock:
             for _ in range(2):  # it may have gone, idle
-                answer = self._ask(self._started(), request)
+                try:
+                    answer = self._ask(self._started(), request)
+                except BaseException:  # interrupted: a later request is not to get this answer
+                    self.close()
+                    raise
                 if answer is not None:
                     return answer
                 self.close()
@@ -69,7 +73,10 @@ class ForkServer:
                 self._started()
 
     def _started(self) -> subprocess.Popen[str]:
-        if self._server is None or self._owner != os.getpid():
+        if self._server is not None and self._owner != os.getpid():
+            self._leave(self._server)
+            self._server = None
+        if self._server is None:
             environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
             self._owner = os.getpid()
             self._server = subprocess.Popen(
@@ -79,8 +86,17 @@ class ForkServer:
                 stderr=subprocess.DEVNULL,
                 text=True,
                 env=environment,
+                start_new_session=True,  # whoever interrupts ends it in his own time
             )
         return self._server
+
+    @staticmethod
+    def _leave(server: subprocess.Popen[str]) -> None:
+        """Let go of the server of the process that this one was forked from."""
+        for pipe in (server.stdin, server.stdout):
+            if pipe is not None:
+                pipe.close()
+        server.returncode = 0  # not ours to wait for
 
     def _ask(self, server: subprocess.Popen[str], request: dict[str, Any]) -> Any:
         assert server.stdin is not None

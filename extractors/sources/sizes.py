@@ -11,7 +11,7 @@ import math
 import re
 from typing import Any
 
-ROWS = ("input_dim", "vocabulary_size", "vocab_size", "sequence_length", "max_sequence_length")
+ROWS = ("input_dim", "vocabulary_size", "vocab_size")
 COLUMNS = ("output_dim", "hidden_dim", "embedding_dim", "hidden_size")
 RECURRENT = re.compile(r"(LSTM|GRU|SimpleRNN)(Cell)?$")
 BYTES = 4
@@ -31,13 +31,18 @@ def least_numbers(name: str, config: dict[str, Any], build: Any = None) -> int:
     found = [
         _convolution(name, config, inputs),
         units * (max(inputs, units) if RECURRENT.search(name) else inputs),
-        max(_count(config, k) for k in ROWS) * max(_count(config, k) for k in COLUMNS),
+        _table(config),
         _count(config, "num_heads") * _count(config, "key_dim") * inputs,
-        _count(config, "num_layers") * _count(config, "hidden_dim")
-        * _count(config, "intermediate_dim"),
-        _product(config.get("output_shape")) * inputs if name == "EinsumDense" else 0,
+        _count(config, "hidden_dim") * _count(config, "intermediate_dim"),
+        _einsum(config, build) if name == "EinsumDense" else 0,
     ]  # fmt: skip
     return max(found)
+
+
+def _table(config: dict[str, Any]) -> int:
+    """Of an embedding; where several lengths of row are named, the table has the shortest."""
+    columns = [_count(config, key) for key in COLUMNS if _count(config, key)]
+    return max(_count(config, key) for key in ROWS) * min(columns, default=0)
 
 
 def _convolution(name: str, config: dict[str, Any], inputs: int) -> int:
@@ -50,6 +55,20 @@ def _convolution(name: str, config: dict[str, Any], inputs: int) -> int:
     if "depth_multiplier" in config:  # each channel has a kernel of its own
         return kernel * multiplier * inputs
     return kernel * _count(config, "filters") * max(1, inputs // max(1, _count(config, "groups")))
+
+
+def _einsum(config: dict[str, Any], build: Any) -> int:
+    """The size of an `EinsumDense`'s kernel, by the letters of its equation: `abc,cd->abd`."""
+    equation = re.fullmatch(r"([a-z]+),([a-z]+)->([a-z]+)", str(config.get("equation")))
+    if equation is None:
+        return 0
+    incoming, kernel, outgoing = equation.groups()
+    given = build.get("input_shape") if isinstance(build, dict) else None
+    shape = config.get("output_shape")
+    out = shape if isinstance(shape, list) else [shape]
+    sizes = dict(zip(outgoing[-len(out) :], out, strict=False))
+    sizes |= dict(zip(incoming, given, strict=False)) if isinstance(given, list) else {}
+    return _product([sizes.get(letter) for letter in kernel])
 
 
 def _channels(config: dict[str, Any], build: Any) -> int:

@@ -232,6 +232,23 @@ def test_the_server_ends_with_who_asked_and_is_not_shared_over_a_fork(model_file
     assert not is_alive(forks)
 
 
+def test_an_interrupted_load_leaves_no_answer_for_the_next(first, model_file, monkeypatch):
+    load, scratch = first
+    load.run("file", model_file, scratch)
+    interrupted = first_load.server._server
+
+    def interrupt(_text):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("headstart.extractors.sources.forkserver.json.loads", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            load.run("file", model_file, scratch)
+    assert interrupted is not None
+    assert interrupted.poll() is not None
+    assert load.run("file", model_file, scratch)["file"] is None
+
+
 def test_what_comes_of_a_saved_model_is_the_same_as_without(ws, tmp_path):
     model = network()
     model.export(tmp_path / "exported", verbose=False)
