@@ -253,32 +253,35 @@ def _translated() -> Iterator[None]:
             hint="Another process may have changed the same thing; try again.",
         ) from error
     except DBAPIError as error:
-        if _is_gone(error):
-            raise _gone(error) from error
-        if not isinstance(error, OperationalError):
-            raise RegistryError(f"the registry failed: {first_line(error)}") from error
-        if "readonly database" in str(error.orig):
-            raise RegistryError(
-                f"the registry's database does not take changes: {first_line(error.orig or error)}",
-                hint="It is on read-only media, or is another user's: let its owner run "
-                "`headstart init --shared`.",
-            ) from error
-        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise RegistryError(
-                f"no space is left for the registry ({first_line(error.orig or error)})",
-                hint="Nothing was changed. Free some: `headstart features gc --apply` deletes "
-                "files that nobody needs.",
-            ) from error
-        raise RegistryError(
-            f"the registry's database does not answer: {first_line(error.orig or error)}",
-            hint="Nothing was changed; see `headstart doctor`, then try again.",
-        ) from error
+        raise (_gone(error) if _is_gone(error) else _refused(error)) from error
     except UnicodeEncodeError as error:
         raise RegistryError(
             f"the name {error.object} is not UTF-8", hint="Nothing was changed; write it anew."
         ) from error
     except SQLAlchemyError as error:
         raise RegistryError(f"the registry failed: {first_line(error)}") from error
+
+
+def _refused(error: DBAPIError) -> RegistryError:
+    cause = first_line(error.orig or error)
+    if not isinstance(error, OperationalError):
+        return RegistryError(f"the registry failed: {cause}")
+    if "readonly database" in str(error.orig):
+        return RegistryError(
+            f"the registry's database does not take changes: {cause}",
+            hint="It is on read-only media, or is another user's: let its owner run "
+            "`headstart init --shared`.",
+        )
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return RegistryError(
+            f"no space is left for the registry ({cause})",
+            hint="Nothing was changed. Free some: `headstart features gc --apply` deletes what "
+            "nobody needs.",
+        )
+    return RegistryError(
+        f"the registry's database does not answer: {cause}",
+        hint="Nothing was changed; see `headstart doctor`, then try again.",
+    )
 
 
 def _is_gone(error: DBAPIError) -> bool:

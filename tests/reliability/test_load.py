@@ -29,7 +29,15 @@ def test_efficientnet_lite0_killed_at_every_point_of_a_commit_under_load(ws, zyg
     assert verified["max_abs_diff"] < 1e-4 * np.abs(expected).max()
     (key,) = keys_of(*ws.resolve("lite0")).values()
     samples = ws.datasets.manifest("many").samples
-    arguments = ["--workspace", ws.config.root, "extract", "lite0", "many", "--commit-seconds", "0.3"]
+    arguments = [
+        "--workspace",
+        ws.config.root,
+        "extract",
+        "lite0",
+        "many",
+        "--commit-seconds",
+        "0.3",
+    ]
     kills = 0
     for time in TIMES:
         for point in POINTS:
