@@ -119,9 +119,15 @@ def lock(descriptor: int, *, wait: bool = False) -> bool:
 
 
 def _open(folder: Path, key: str) -> int | None:
-    """A descriptor of the key's lock file, which is never deleted; None on read-only media."""
+    """A descriptor of the key's lock file, which is never deleted; None on read-only media.
+
+    A key that is the name of a folder of the workspace is held by that folder itself: it is there
+    already, so that what fails leaves nothing behind.
+    """
     path = inside(folder, f"{key}.lock")
     try:
+        if (beside := inside(folder.parent, key)).is_dir():
+            return os.open(beside, os.O_RDONLY)
         folder.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:

@@ -195,8 +195,9 @@ class Chooser:
             known.facts["call_size"],
         )
         why = f"{ratio:.1f}x tensorflow, relative error {check['relative_error']:.1g}"
-        arriving = known.facts["arriving"]
-        return Chosen(engine, why, check, None if arriving is None else Arriving(**arriving))
+        given = known.facts["arriving"]
+        arriving = None if given is None else Arriving(**given)
+        return Chosen(engine, why, check, arriving, _not_so_precise(run.precision))
 
     def _find_out(self, run: _Request) -> Compiled:
         """Convert the trunk, compare it with TensorFlow's features, and time both."""
@@ -389,6 +390,13 @@ def _may_have_gpu() -> bool:
     from headstart.extractors.engines.tensorflow_engine import has_gpu
 
     return has_gpu()
+
+
+def _not_so_precise(precision: str) -> tuple[str, ...]:
+    """A warning where this processor computes otherwise than it was asked for."""
+    if precision != "bfloat16" or openvino.has_bfloat16():
+        return ()
+    return ("this processor has no bfloat16: openvino computes in float32, no faster than there",)
 
 
 def _signature(value: dict[str, Any]) -> openvino.Signature:

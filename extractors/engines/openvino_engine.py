@@ -44,6 +44,12 @@ def processor() -> str:
     return f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}: {', '.join(abilities)}"
 
 
+@cache
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16; OpenVINO takes float32 where it does not."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 @dataclass(frozen=True)
 class Tensor:
     """An input or output of a trunk: its name in the graph, and of one sample shape and dtype."""

@@ -125,8 +125,8 @@ def _verify(
         differ = (
             ""
             if not data["rows"]
-            else f", largest difference {data['max_abs_diff']:.2g}, relative error "
-            f"{data['max_relative_error']:.2g} (allowed {data['tolerance']:.2g})"
+            else f", largest difference {data['max_abs_diff']:.2g}\nrelative error "
+            f"{data['max_relative_error']:.2g} ({data['tolerance']:.2g} allowed)"
         )
         out.print(
             f"{data['rows']} rows computed again{differ}; {data['corrupt']} damaged shards put "

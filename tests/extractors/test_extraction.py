@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from headstart.errors import (
     SampleChanged,
     SampleUnreadable,
 )
+from headstart.extractors.datasets import named_files
 from headstart.registry import listing
 
 TOLERANCE = 1e-5
@@ -299,14 +299,14 @@ def test_pictures_of_different_sizes_without_a_resize_are_an_error(
 
 def test_an_unreadable_file_is_not_remembered_as_a_bad_picture(ready, pictures, monkeypatch):
     """What the disk could not read yesterday may be readable today."""
-    real = Path.read_bytes
+    real = named_files.open_regular
 
-    def fails_once(self):
-        if self.name == "05.png" and not os.environ.get("DISK_MENDED"):
+    def fails_once(path):
+        if path.name == "05.png" and not os.environ.get("DISK_MENDED"):
             raise OSError(5, "Input/output error")
-        return real(self)
+        return real(path)
 
-    monkeypatch.setattr(Path, "read_bytes", fails_once)
+    monkeypatch.setattr(named_files, "open_regular", fails_once)
     report = ready.extract("net", "pics", settings=hs.Settings(on_error="skip")).report
     assert report.skipped == 3
     monkeypatch.setenv("DISK_MENDED", "1")

@@ -54,6 +54,8 @@ def test_any_number_of_samples_gives_the_rows_of_plain_keras(name, count):
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_in_bfloat16_rows_are_near_and_not_the_same(name):
+    if name == "openvino" and not openvino.has_bfloat16():
+        pytest.skip("this processor has no bfloat16: OpenVINO computes in float32, and says so")
     expected = engine_for("tensorflow", network()).run(pixels(8))
     found = engine_for(name, network(), precision="bfloat16").run(pixels(8))
     assert found[0].dtype == np.float32
