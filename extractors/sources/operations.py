@@ -73,13 +73,39 @@ def called_functions(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str
     found: set[str] = set()
     stack = list(nodes)
     while stack:
-        node = stack.pop()
-        for value in node.attr.values():
-            for name in [value.func.name, *(f.name for f in value.list.func)]:
-                if name in functions and name not in found:
-                    found.add(name)
-                    stack.extend(functions[name].node_def)
+        for name in called_by(stack.pop()) - found:
+            if name in functions:
+                found.add(name)
+                stack.extend(functions[name].node_def)
     return found
+
+
+def absent_function(nodes: Iterable[Any], functions: Iterable[Any]) -> tuple[str, str] | None:
+    """A call of a function that is neither there nor an operation; None if there is no such call.
+
+    Args:
+        nodes: the graph's `NodeDef`s.
+        functions: its `FunctionDef`s.
+
+    Returns:
+        Names of the node that calls and of what it calls.
+    """
+    tensorflow()
+    from tensorflow.python.framework import op_def_registry  # no public face
+
+    functions = list(functions)
+    names = {function.signature.name for function in functions}
+    for node in [*nodes, *(node for function in functions for node in function.node_def)]:
+        for name in called_by(node) - names:
+            if op_def_registry.get(name) is None:
+                return node.name, name
+    return None
+
+
+def called_by(node: Any) -> set[str]:
+    """Names of the functions that a node calls itself."""
+    named = {f.name for value in node.attr.values() for f in (value.func, *value.list.func)}
+    return named - {""}
 
 
 def _problem(node: Any) -> str | None:

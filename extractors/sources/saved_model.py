@@ -15,6 +15,7 @@ from typing import Any
 from headstart.errors import HeadstartError, ModelFileError, first_line
 from headstart.extractors.runtime import quiet, tensorflow
 from headstart.extractors.sources.freezing import freeze_function
+from headstart.extractors.sources.operations import absent_function
 from headstart.extractors.sources.saver import with_restore_alone, without_saver
 from headstart.extractors.tensorflow_graph import SIGNATURE
 from headstart.storage.files import check_regular, open_regular
@@ -40,6 +41,7 @@ def freeze_saved_model(folder: Path, scratch: Path, *, trust: bool = False) -> P
         UnsafeModel: its graph could do more than compute, and `trust` is not given.
     """
     meta = _read_meta(folder)
+    _check_functions(meta, folder)
     try:
         with warnings.catch_warnings(), quiet():
             warnings.simplefilter("ignore")
@@ -87,6 +89,23 @@ def _read_meta(folder: Path) -> Any:
     raise ModelFileError(
         f"{folder} has no graph for serving", hint="Save it again with the tag 'serve'."
     )
+
+
+def _check_functions(meta: Any, folder: Path) -> None:
+    """Refuse a graph that calls what it does not hold.
+
+    TensorFlow answers such a call with an error that quotes all functions there are, and searches
+    that text in time that grows with its square: half a minute for 60 kB, for ever for a large one
+    (`error_interpolation.parse_message`, TensorFlow 2.21).
+    """
+    absent = absent_function(meta.graph_def.node, meta.graph_def.library.function)
+    if absent is not None:
+        node, name = absent
+        raise ModelFileError(
+            f"{folder} is damaged: the operation {node!r} calls the function {name!r}, which it "
+            "does not hold",
+            hint="Copy or save it again; nothing was registered.",
+        )
 
 
 def _content(file: Path) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from headstart.extractors.sources.operations import called_functions, refuse_operations
+from headstart.extractors.sources.operations import called_by, called_functions, refuse_operations
 
 RESTORE = "RestoreV2"
 
@@ -120,19 +120,14 @@ def _without_restores(
     for node in reading:
         if node.op != RESTORE or _node_name(node.input[0]) != checkpoint:
             yield node
-        for name in _called_by(node) & own:
-            if sum(name in _called_by(other) for other in calls) == 1:
+        for name in called_by(node) & own:
+            if sum(name in called_by(other) for other in calls) == 1:
                 given = zip(functions[name].signature.input_arg, node.input, strict=False)
                 fed[name] = {a.name for a, tensor in given if _node_name(tensor) == checkpoint}
     for name in sorted(own):
         for node in functions[name].node_def:
             if node.op != RESTORE or node.input[0] not in fed[name]:
                 yield node
-
-
-def _called_by(node: Any) -> set[str]:
-    """Names of the functions that a node calls itself."""
-    return {f.name for value in node.attr.values() for f in (value.func, *value.list.func)}
 
 
 def _ancestors(names: Iterable[str], nodes: dict[str, Any]) -> set[str]:

@@ -13,6 +13,7 @@ from headstart.errors import ModelFileError, UnsafeModel
 
 layers = keras.layers
 ASSETS = Path(__file__).parent.parent / "assets" / "saved_models"
+SEEDS = Path(__file__).parent.parent / "assets" / "hostile" / "seeds"
 
 
 def hostile(folder, body, assets=None):
@@ -250,6 +251,21 @@ def test_a_damaged_folder_is_refused_and_nothing_is_left(ws, fails, tmp_path, fi
     before = files_of(tmp_path / "zoo")
     assert str(folder) in fails("backbone", "add", "net", folder)
     assert files_of(tmp_path / "zoo") == before
+
+
+def test_a_graph_that_calls_a_function_which_is_gone_is_refused_before_it_is_loaded(ws, tmp_path):
+    """TensorFlow would quote every function there is, and search its own words for half a minute."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    folder = tmp_path / "model"
+    shutil.copytree(SEEDS / "saved_model", folder)
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    library = saved.meta_graphs[0].graph_def.library.function
+    (gone,) = [n for n, f in enumerate(library) if "wrapper___call___458" in f.signature.name]
+    del library[gone]
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(ModelFileError, match=r"calls the function '__inference_signature_wrapper"):
+        ws.backbones.add("net", folder)
 
 
 def test_a_fixed_batch_is_refused_with_the_way_on(ws, tmp_path):
