@@ -27,6 +27,8 @@ READING = 0b1100
 """The bits of reading files and folders: reading stays free, see docs/design/first-load.md."""
 FILE_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many bits of access to files each version of Landlock knows; the last for all later ones."""
+CLOCK = 5
+"""Seconds of the clock for one of the processor: other programs may have the machine meanwhile."""
 WRITE_FILE = 1 << 1
 TCP = 0b11
 SCOPES = 0b11
@@ -41,13 +43,17 @@ class Limits:
 
     Attributes:
         memory: bytes, besides what the process has already.
-        seconds: of the clock; of all processors together twice that.
+        seconds: of all processors together.
         file_bytes: that one file may have which it writes.
     """
 
     memory: int
     seconds: int
     file_bytes: int
+
+    @property
+    def clock_seconds(self) -> int:
+        return CLOCK * self.seconds
 
     def to_json(self) -> dict[str, int]:
         return asdict(self)
@@ -106,7 +112,7 @@ def _limit(limits: Limits) -> bool:
         return False
     memory = _private_bytes() + limits.memory
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (2 * limits.seconds, 2 * limits.seconds + 5))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; here it says which limit

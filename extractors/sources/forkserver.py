@@ -119,7 +119,7 @@ class ForkServer:
 
 def _run_alone(request: dict[str, Any]) -> dict[str, Any]:
     """Carry out one request in a new process, where there is no fork."""
-    seconds = request["limits"]["seconds"] + 60
+    seconds = Limits(**request["limits"]).clock_seconds + 60
     try:
         ran = subprocess.run(
             [*COMMAND, "--once"],
@@ -170,7 +170,7 @@ def _in_a_fork(request: dict[str, Any], out: int) -> dict[str, Any]:
     with suppress(OSError):
         os.setpgid(process, process)  # whoever is first
     os.close(write)
-    deadline = time.monotonic() + request["limits"]["seconds"]
+    deadline = time.monotonic() + Limits(**request["limits"]).clock_seconds
     content, is_late = _collected(read, deadline)
     os.close(read)
     with suppress(ProcessLookupError):  # it has answered or is to end, and all that it forked too

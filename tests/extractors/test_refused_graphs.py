@@ -254,7 +254,7 @@ def test_a_damaged_folder_is_refused_and_nothing_is_left(ws, fails, tmp_path, fi
 
 
 def test_a_graph_that_calls_a_function_which_is_gone_is_refused_before_it_is_loaded(ws, tmp_path):
-    """TensorFlow would quote every function there is, and search its own words for half a minute."""
+    """TensorFlow would quote every function there is, and search that text for half a minute."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     folder = tmp_path / "model"

@@ -30,7 +30,7 @@ from headstart.extractors.runtime import keras, keras_hub, tensorflow
 from headstart.extractors.sources.first_load import FirstLoad, server
 
 SECONDS = 150
-"""More than a first load may take (`first_load.SECONDS`): what hangs there is ended there."""
+"""More than a first load may take (`Limits.clock_seconds`): what hangs there is ended there."""
 MEMORY = 1536 << 20
 """More than the process had before."""
 LARGEST_FILE = 256 << 20
