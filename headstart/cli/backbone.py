@@ -260,7 +260,7 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
             ("input", f"{tensor['name']}: {shape_text(tensor['shape'])}, {tensor['dtype']}")
             for tensor in backbone.inputs
         ),
-        ("preprocessing", "\n".join(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
+        ("preprocessing", tuple(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
         ("parameters", backbone.parameters),
         ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.reason}"),
         ("trunk", cut.fingerprint),

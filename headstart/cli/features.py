@@ -78,7 +78,7 @@ def _show(call: Call, key: str) -> Result:
         ("backbone", found.backbone),
         ("cut", found.cut),
         ("trunk", found.trunk_fingerprint),
-        ("preprocessing", "\n".join(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
+        ("preprocessing", tuple(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
         ("precision", found.precision),
         ("feature", f"{shape_text(found.shape)}, {found.dtype}"),
         ("stored", f"{found.storage}, compression {found.compression}"),

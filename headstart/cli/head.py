@@ -161,9 +161,9 @@ def _list(call: Call) -> Result:
     columns = ("name, kind", "backbone@cut", "dataset", *scores, "trained")
     cells = [
         (
-            " = ".join([_label(row["name"], row["version"]), *row["aliases"]]) + f"\n{row['kind']}",
+            (" = ".join([_label(row["name"], row["version"]), *row["aliases"]]), row["kind"]),
             f"{row['backbone']}@{row['cut']}",
-            f"{row['dataset']}\n{row['metrics']['n_test']:,} tested",
+            (row["dataset"], f"{row['metrics']['n_test']:,} tested"),
             *(score_cell(row["metrics"], SCORES[column]) for column in scores),
             row["created_at"][:10],
         )

@@ -151,7 +151,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    """A table that fits the terminal.
+    """A table that fits the terminal; a cell that is a tuple has a line for each of its parts.
 
     A column whose name begins with `>` is set to the right and not broken; with `=` it is not
     broken; with `~` it is cut short where there is no room.
@@ -183,10 +183,12 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, tuple):
+        return "\n".join(map(_cell, value))
     return visible(str(value))
 
 
-def score_cell(metrics: Mapping[str, Any], name: str) -> str | None:
+def score_cell(metrics: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     """A score with its 95 % interval below it; None where there is no such score."""
     from headstart.heads.intervals import interval_of, score_text
 
@@ -195,7 +197,7 @@ def score_cell(metrics: Mapping[str, Any], name: str) -> str | None:
         return None
     interval = interval_of(metrics, name)
     ends = [score_text(name, end) for end in interval or ()]
-    return f"{score_text(name, value)}\n{range_text(*ends) if ends else 'no interval'}"
+    return score_text(name, value), range_text(*ends) if ends else "no interval"
 
 
 def range_text(low: str, high: str) -> str:
