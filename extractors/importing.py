@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from headstart.errors import DatasetError, FeatureError, first_line
-from headstart.extractors.datasets.numpy_files import Archive
+from headstart.extractors.datasets.numpy_files import DAMAGE, Archive
 from headstart.storage.files import open_regular
 from headstart.storage.manifest import Manifest
 
@@ -66,7 +65,7 @@ class FeatureFile:
                 self.shape, self.dtype = _header(archive)
         except DatasetError as error:
             raise FeatureError(error.message, hint=error.hint) from error
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (KeyError, *DAMAGE) as error:
             raise FeatureError(
                 f"cannot read {path} as features: {first_line(error)}",
                 hint="Give an .npz with `features` and, row for row, `digests` or `ids`.",
@@ -96,10 +95,18 @@ class FeatureFile:
                 member.seek(start_of)
                 for start in range(0, self.shape[0], rows):
                     count = min(rows, self.shape[0] - start)
-                    content = member.read(count * width)
+                    content = self._read(member, count * width)
                     if len(content) != count * width:
                         raise FeatureError(f"{self.path} ends before row {start + count:,}")
                     yield start, np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+
+    def _read(self, member: IO[bytes], size: int) -> bytes:
+        try:
+            return member.read(size)
+        except DAMAGE as error:
+            raise FeatureError(
+                f"{self.path} is damaged ({first_line(error)})", hint="Write it again."
+            ) from error
 
     def rows(self, numbers: Sequence[int]) -> np.ndarray:
         """Some rows, their numbers ascending."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from headstart.errors import DatasetError, StorageError, first_line
 from headstart.extractors.datasets.numpy_files import (
+    DAMAGE,
     ROW_BYTES,
     SUFFIX,
     Archive,
@@ -106,7 +106,7 @@ def load_arrays(source: Path, options: Options) -> dict[str, Any]:
                 arrays = _unpack(Archive(file, source), source)
     except (DatasetError, StorageError):
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise DatasetError(
             f"{source} is not a readable NumPy file ({first_line(error)})",
             hint="Save it again with np.savez(x=…, y=…).",

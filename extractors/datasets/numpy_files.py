@@ -7,19 +7,33 @@ memory, and a few bytes can claim terabytes.
 
 from __future__ import annotations
 
+import lzma
 import math
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, first_line
 from headstart.storage.memory import free_memory
 
 SUFFIX = ".npy"
+DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What is raised by reading a file that is damaged, encrypted, or packed in an unknown way."""
 SHARE = 0.5
 """Of the memory that is free: what arrays and the list of their rows may take."""
 ROW_BYTES = 600
@@ -68,7 +82,21 @@ def read_header(file: IO[bytes], size: int, where: str) -> Header:
     }
     if version not in readers:
         raise ValueError(f"its header has version {version}")
-    shape, is_fortran, dtype = readers[version](file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a file of old takes longer to read
+            shape, is_fortran, dtype = readers[version](file)
+    except (
+        SyntaxError,
+        TokenError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        OverflowError,
+    ) as error:
+        raise ValueError(f"its header is damaged: {first_line(error)}") from error
+    except (MemoryError, RecursionError) as error:  # of Python's parser, by brackets in brackets
+        raise ValueError("its header is damaged") from error
     header = Header(shape, dtype, is_fortran, file.tell())
     if dtype.hasobject:
         raise DatasetError(

@@ -27,6 +27,10 @@ def _open_preprocessor(
         content: a zip archive of the preset without its weights.
         inputs: names of the backbone's inputs; what else the preprocessor gives is left out.
         sequence_length: of texts; 0 for the preset's own.
+
+    Raises:
+        PreprocessingError: KerasHub cannot load it; what is returned raises it where it fails.
+        UnsafeModel: it could run code.
     """
     hub = keras_hub()
     settings = {"sequence_length": sequence_length} if sequence_length else {}
@@ -34,7 +38,7 @@ def _open_preprocessor(
         _unpack(content, folder)
         try:
             preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
-        except (ValueError, OSError, KeyError) as error:
+        except Exception as error:  # KerasHub raises whatever its layers raise
             raise PreprocessingError(
                 f"KerasHub cannot read the backbone's preprocessor ({first_line(error)})"
             ) from error
@@ -42,13 +46,23 @@ def _open_preprocessor(
     def preprocess(raw: Any) -> Any:
         is_image = isinstance(raw, np.ndarray) and raw.ndim == 3
         # As float, like `img_to_array`: KerasHub rounds what it resizes to the input's dtype.
-        given = preprocessor(raw[None].astype(np.float32) if is_image else [to_text(raw)])
-        if not isinstance(given, dict):
-            return np.asarray(given)[0]
-        arrays = {name: np.asarray(given[name])[0] for name in inputs}
-        return {k: v.astype(np.int32) if v.dtype.kind in "bi" else v for k, v in arrays.items()}
+        given = raw[None].astype(np.float32) if is_image else [to_text(raw)]
+        try:
+            return _arrays(preprocessor(given), inputs)
+        except Exception as error:
+            raise PreprocessingError(
+                f"the backbone's KerasHub preprocessor fails ({first_line(error)})"
+            ) from error
 
     return preprocess
+
+
+def _arrays(given: Any, inputs: list[str]) -> Any:
+    """What a preprocessor gives for one sample, as the backbone takes it."""
+    if not isinstance(given, dict):
+        return np.asarray(given)[0]
+    arrays = {name: np.asarray(given[name])[0] for name in inputs}
+    return {k: v.astype(np.int32) if v.dtype.kind in "bi" else v for k, v in arrays.items()}
 
 
 def _unpack(content: bytes, folder: Path) -> None:

@@ -244,3 +244,48 @@ def test_what_is_predicted_is_a_file(ready, fails, pictures, tmp_path, make):
     assert "no file" in fails("head", "predict", "h", make(tmp_path / "x.png"))
     make(pictures / "red" / "x.png")
     assert "not a file" in fails("head", "predict", "h", pictures)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "(" * 50,
+        "[" * 900,
+        "{'descr': [('a',)], 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': ('<f4', 'x', 1, 2), 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': ('<f4', -1), 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': [('a', '<f4', 1 << 40)], 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': [('a', '<f4', (1099511627776,))], 'fortran_order': False, 'shape': (2,), }",
+        "{[]: 1}",
+        "  {'descr': '<f4'}",
+        "{'descr': '<f4', 'shape': (2L, 2), 'fortran_order': False",
+    ],
+)
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_a_header_that_is_none_is_refused_in_one_line(ws, fails, tmp_path, said, suffix):
+    """What Python's and NumPy's parsers say of it is many kinds of errors."""
+    header = said.encode().ljust(953) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(16)
+    path = tmp_path / f"data{suffix}"
+    if suffix == ".npz":
+        zipped(path, {"x": content, "y": npy(np.arange(2))})
+    else:
+        path.write_bytes(content)
+    np.save(tmp_path / "labels.npy", np.arange(2))
+    labels = ["--labels", tmp_path / "labels.npy"] if suffix == ".npy" else []
+    message = fails("dataset", "add", "x", path, *labels)
+    assert f"{path} is not a readable NumPy file" in message
+
+
+def test_packed_numbers_that_are_damaged_are_refused_in_one_line(ws, fails, tmp_path):
+    path = zipped(
+        tmp_path / "data.npz",
+        {"x": npy(np.random.default_rng(0).random((40, 4))), "y": npy(np.arange(40))},
+        zipfile.ZIP_DEFLATED,
+    )
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("x.npy").compress_size
+    content[200 : 100 + size // 2] = bytes([255]) * (size // 2 - 100)
+    path.write_bytes(content)
+    assert "is not a readable NumPy file" in fails("dataset", "add", "x", path)

@@ -12,7 +12,7 @@ import pytest
 
 import headstart as hs
 from conftest import draw, keras
-from headstart.errors import BackboneError, ModelFileError, UnsafeModel
+from headstart.errors import BackboneError, ModelFileError, PreprocessingError, UnsafeModel
 from headstart.extractors.steps.hub import STEPS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "quick", "brown", "fox"]
@@ -214,6 +214,21 @@ def test_a_stored_preset_is_looked_at_before_it_is_used(tmp_path, members, probl
     content = stored(members(tmp_path))
     with pytest.raises(UnsafeModel, match=problem):
         STEPS["kerashub"].open(content, inputs=[], sequence_length=0)
+
+
+def test_a_stored_preprocessor_that_keras_cannot_build_is_one_clear_line(tmp_path):
+    made = keras_hub.models.BertTextClassifierPreprocessor(tokenizer(), sequence_length=9)
+    made.save_to_preset(str(tmp_path))
+    members = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    known = json.loads(members["preprocessor.json"])
+    known["config"]["dtype"]["config"] = 1.5
+    members["preprocessor.json"] = json.dumps(known).encode()
+    with pytest.raises(PreprocessingError, match="cannot read the backbone's preprocessor"):
+        STEPS["kerashub"].open(stored(members), inputs=[], sequence_length=0)
 
 
 def test_a_preset_with_a_link_out_of_its_folder_is_refused(ws, tmp_path):
