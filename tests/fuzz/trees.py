@@ -69,7 +69,7 @@ def mutated_text(content, random, canary):
 def dumped(tree):
     try:
         return json.dumps(tree).encode("utf-8", "surrogatepass")
-    except RecursionError:
+    except (RecursionError, ValueError):  # ValueError: a part was put into itself
         return b"[" * 100_000
 
 
