@@ -27,6 +27,7 @@ from headstart.extractors.sources.names import (
     HUB,
     HUB_FUNCTIONS,
     OWN,
+    REFUSED,
     check_names,
     check_texts,
 )
@@ -303,14 +304,23 @@ def _note_name(value: dict[str, Any], name: str, found: Inspection) -> None:
     elif name == "__keras_tensor__" or module == "builtins":
         if name not in ("__keras_tensor__", "slice", "tuple", "dict", "list"):
             found.names.append(("builtins", name))
+    elif isinstance(registered, str) and ">" in registered and _bare(name) in REFUSED:
+        found.names.append((None, _bare(name)))  # Keras' loader of HDF5 goes by this name
     elif isinstance(registered, str) and registered.startswith(HUB + ">"):
         found.names.append((HUB, registered))
+        if name not in (registered, _bare(registered)):  # some are registered twice
+            found.names.append((HUB, f"{HUB}>{_bare(name)}"))
         given = config.items() if isinstance(config, dict) else ()
         found.texts.extend((registered, key, text) for key, text in given if isinstance(text, str))
     elif isinstance(registered, str) and ">" in registered:
         found.names.append((OWN, registered))
     else:
         found.names.append((module if isinstance(module, str) else None, name))
+
+
+def _bare(name: str) -> str:
+    """A class's name without the package that it is registered under."""
+    return name.rpartition(">")[2]
 
 
 def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:

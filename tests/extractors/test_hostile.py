@@ -204,6 +204,21 @@ def test_a_function_of_kerashub_by_its_registered_name(saved, fails):
     assert "upload_preset is not one of the installed KerasHub's classes" in message
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", ["Lambda", "TFSMLayer", "Unknown", "mine>Lambda"])
+@pytest.mark.parametrize("package", ["keras_hub", "mine"])
+def test_a_class_that_is_registered_as_another(saved, suffix, name, package):
+    pytest.importorskip("keras_hub")
+
+    def put(config):
+        given = {"class_name": name, "registered_name": f"{package}>TransformerEncoder"}
+        layer_of(config, "dropout").update(given)
+
+    own = ["TransformerEncoder"] if package == "mine" and name != "Unknown" else []
+    with pytest.raises(UnsafeModel):
+        check_file(edited(saved(suffix), put), own)
+
+
 @keras.saving.register_keras_serializable("mine")
 class Mine(layers.Layer):
     """A user's own layer; registered here, as it might be in the process that loads it."""
