@@ -120,8 +120,8 @@ class Watchdog:
         if not any(age >= limit for age in ages.values()):
             return
         stuck = [step for step, age in ages.items() if age >= limit / 2]
-        for step in stuck:  # told of once: the last commit is waited for after this
-            self._steps.pop(id(step), None)
+        for step in stuck:  # its time begins anew: the last commit is waited for after this
+            step.told = self.clock
         raise Stalled(
             f"{'; '.join(map(str, stuck[:NAMED]))}: not done after "
             f"{limit:,.0f} s; the run was ended, and what was computed before is kept",
@@ -131,11 +131,12 @@ class Watchdog:
 
 
 class Step:
-    """What one thread is doing; only that thread changes it."""
+    """What one thread is doing; only that thread changes what it is."""
 
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
         self._now: tuple[str, Sequence[Sample], float] | None = None
+        self.told = 0.0  # when it was last found stuck, which the thread that waits notes
 
     def begin(self, doing: str, samples: Sequence[Sample] = ()) -> None:
         """A step begins, and the one before it has ended."""
@@ -144,8 +145,9 @@ class Step:
 
     @property
     def age(self) -> float:
-        """Seconds since it began; 0 before the first."""
-        return 0.0 if self._now is None else self._watchdog.clock - self._now[2]
+        """Seconds since it began, or was found stuck; 0 before the first."""
+        now = self._now
+        return 0.0 if now is None else self._watchdog.clock - max(now[2], self.told)
 
     def __str__(self) -> str:
         doing, samples, _ = self._now or ("", (), 0.0)
