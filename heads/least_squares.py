@@ -5,7 +5,9 @@ With X the centred rows, each times the root of its weight, all fits come from t
 X'X or of XX', whichever is smaller. Leaving rows out moves their residuals r to (I - H)^-1 r, with
 H their block of the hat matrix; for one row that is r / (1 - h), with h its leverage (Hastie,
 Tibshirani, Friedman: The elements of statistical learning, 7.10; scikit-learn's `RidgeCV` does the
-same for single rows).
+same for single rows). Of a fold with more rows than columns that block is never made: H is G S G',
+with G as wide as the columns, and (I - G S G')^-1 r = r + G (S^-1 - G'G)^-1 G'r (Woodbury), where
+S^-1 - G'G is what the other rows have of X'X and the penalty.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 ROWS_AT_ONCE = 2048
-"""Whose part of the hat matrix is computed at once."""
+"""Whose part of the hat matrix, or of its factor, is computed at once."""
+REGULAR = 1e-12
+"""Makes a system of equations regular even where a penalty is hardly one."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,12 @@ class LeastSquares:
         if not self.is_wide:
             residuals += self.goals
         moved = residuals.copy()
-        for rows in _alike(folds):
+        small = [rows for rows in folds if self.is_wide or len(rows) <= len(self.mean)]
+        large = [rows for rows in folds if not self.is_wide and len(rows) > len(self.mean)]
+        for rows in _alike(small):
             moved[rows] = np.linalg.solve(self._blocks(rows, shares), residuals[rows])
+        for rows in large:
+            self._move(moved, rows, penalty)
         return (self.goals - moved) / self.roots[:, None] + self.middle
 
     def _blocks(self, rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -93,7 +101,24 @@ class LeastSquares:
         one = np.eye(rows.shape[1])
         if not self.is_wide:
             blocks += one - level[:, :, None] * level[:, None, :]
-        return blocks + 1e-12 * one  # regular even where a penalty is hardly one
+        return blocks + REGULAR * one
+
+    def _move(self, residuals: np.ndarray, rows: np.ndarray, penalty: float) -> None:
+        """Residuals of one fold, (n, outputs), to those without it, in place; rows (size,)."""
+        rest = np.diag(np.append(self.values + penalty, 1.0) * (1 + REGULAR))
+        pull = np.zeros((len(rest), residuals.shape[1]))
+        parts = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
+        for part in parts:
+            own = self._columns(part)
+            rest -= own.T @ own
+            pull += own.T @ residuals[part]
+        change = np.linalg.solve(rest, pull)
+        for part in parts:
+            residuals[part] += self._columns(part) @ change
+
+    def _columns(self, rows: np.ndarray) -> np.ndarray:
+        """F and the direction of the bias, of some rows, (size, m + 1)."""
+        return np.hstack([self.factor[rows], self._level[rows, None]])
 
     @property
     def _agreement(self) -> np.ndarray:

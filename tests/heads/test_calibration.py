@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -152,6 +153,43 @@ def test_what_ridge_says_without_a_fold_is_what_a_fit_without_it_says(rows, widt
         kernel, bias = squares.solve(penalty)
         model = Ridge(penalty, solver="svd").fit(z, targets, weights)
         np.testing.assert_allclose(z @ kernel + bias, model.predict(z), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_ridge_says_without_a_fold_larger_than_the_width(weighted):
+    """Its part of the hat matrix, rows x rows, would be too large; the sums of the columns do."""
+    rng = np.random.default_rng(1)
+    z, targets = rng.normal(3, 2, size=(90, 6)), rng.normal(size=(90, 2))
+    weights = rng.uniform(0.5, 3, 90).astype(np.float32) if weighted else None
+    squares = LeastSquares.of(z, targets, weights)
+    folds = [np.arange(7), np.arange(7, 15), np.arange(15, 75), np.array([80])]
+    for penalty in (1e-3, 1.0, 100.0):
+        given = squares.left_out(penalty, folds)
+        for fold in folds:
+            rest = np.setdiff1d(np.arange(90), fold)
+            again = LeastSquares.of(
+                z[rest], targets[rest], weights if weights is None else weights[rest]
+            )
+            kernel, bias = again.solve(penalty)
+            np.testing.assert_allclose(given[fold], z[fold] @ kernel + bias, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("cause", ["groups", "equal rows"])
+def test_large_groups_take_no_memory_of_their_size_squared(cause):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20_000, 16)).astype(np.float32), np.arange(20_000) % 2
+    groups = np.arange(20_000) // 4_000 if cause == "groups" else None
+    if cause == "equal rows":
+        x[:4_000] = 0  # blank pictures, of which both classes have some
+    part = Part(x, y, groups=groups)
+    tracemalloc.start()
+    try:
+        fitted = hs.Ridge((1.0, 10.0)).fit(part, Part(x[:0], y[:0]), 2, 0)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert fitted.details["judged_on"]["train"] == 20_000
+    assert most < 60e6, f"{most / 1e6:.0f} MB"
 
 
 def test_what_prototypes_say_without_a_fold_is_what_the_other_means_say():
