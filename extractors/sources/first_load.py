@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -157,12 +158,22 @@ def size_of(source: Path) -> int:
 
 
 def made(answer: dict[str, Any]) -> Path:
-    """A file that a child made, found to be a plain one."""
+    """A copy of a file that a child made, found to be a plain one.
+
+    The copy lies where the child may not write: what it forked may outlive it, and change the file.
+    """
     path = Path(answer["folder"]) / Path(str(answer["file"])).name
     if path.is_symlink():
         raise UnsafeModel(f"what came of loading the model is a link, {path}")
     check_regular(path)
-    return path
+    copy = Path(tempfile.mkdtemp(dir=path.parent.parent)) / path.name
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags |= getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as source, copy.open("xb") as target:
+        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            raise UnsafeModel(f"what came of loading the model is no plain file, {path}")
+        shutil.copyfileobj(source, target)
+    return copy
 
 
 def _is_path(value: Any) -> bool:

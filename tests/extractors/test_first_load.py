@@ -190,6 +190,16 @@ def test_a_link_in_the_place_of_what_was_made_is_refused(tmp_path):
         made({"folder": tmp_path, "file": "../../../etc/passwd"})
 
 
+def test_what_was_made_is_used_from_where_the_child_cannot_write(tmp_path):
+    folder = tmp_path / "child"
+    folder.mkdir()
+    (folder / "model.keras").write_bytes(b"made")
+    file = made({"folder": folder, "file": "model.keras"})
+    (folder / "model.keras").write_bytes(b"changed by what the child forked")
+    assert file.read_bytes() == b"made"
+    assert not file.is_relative_to(folder)
+
+
 ADDING = """
 import os, sys, time, pathlib, tempfile
 from headstart.extractors.sources import first_load
