@@ -29,8 +29,8 @@ def share(config: Config) -> None:
     group = config.root.stat().st_gid
     try:
         for path in (config.root, *config.root.rglob("*")):
-            if not _is_secret(path, config):
-                os.chown(path, -1, group)
+            if not (path.is_symlink() or _is_secret(path, config)):  # a link may lead anywhere
+                os.chown(path, -1, group, follow_symlinks=False)
                 path.chmod(path.stat().st_mode | (FOLDER if path.is_dir() else FILE))
     except OSError as error:
         raise WorkspaceError(
