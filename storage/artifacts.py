@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +44,8 @@ class ArtifactStore:
         if not (target.exists() and target.stat().st_size == size):
             self._copy(source, target, digest)
         else:
-            target.touch()  # `features gc` leaves alone what is young
+            with suppress(PermissionError):  # another user's: that one's time is not to be had
+                os.utime(target)  # `features gc` leaves alone what is young
         return Artifact(digest, size)
 
     def put_bytes(self, content: bytes, suffix: str) -> Artifact:
