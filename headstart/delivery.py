@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headstart.errors import FeatureError
+from headstart.errors import DatabaseGone, FeatureError
 from headstart.extractors.bundle_head import BundledShard
 from headstart.extractors.bundles import NOTHING_KEPT, Bundle
 from headstart.extractors.cache import encoding_of
@@ -60,7 +60,7 @@ def deliver(
         keys = {arrival.feature_set.key for arrival in arrivals}
         with _taken_back(workspace) as placed, workspace.cache().hold(HELD_AS, *keys):
             _place(workspace, bundle, staged, arrivals, placed, progress)
-            return _register(workspace, backbone, arrivals)
+            return _register(workspace, backbone, arrivals, placed)
 
 
 def _look(
@@ -123,7 +123,7 @@ def _place(
 
 
 def _register(
-    workspace: Workspace, backbone: Backbone, arrivals: Sequence[_Arrival]
+    workspace: Workspace, backbone: Backbone, arrivals: Sequence[_Arrival], placed: _Placed
 ) -> tuple[Backbone, int]:
     """The rows of all that was placed, in one transaction; gives the backbone and new rows."""
     repository = workspace.feature_sets
@@ -131,6 +131,7 @@ def _register(
         backbone = workspace.backbones.register(backbone)
         shards = [_to_row(workspace, arrival) for arrival in arrivals]
         already = repository.commit_shards(shards)
+    placed.artifacts, placed.shards = [], []  # rows name them now: nothing is taken back
     for shard in already:  # another process was faster: its file is the truth
         below(workspace.config.features, shard.file).unlink()
     return backbone, sum(shard.rows for shard in shards if shard not in already)
@@ -158,6 +159,8 @@ def _taken_back(workspace: Workspace) -> Iterator[_Placed]:
     placed = _Placed()
     try:
         yield placed
+    except DatabaseGone:
+        raise  # nobody knows whether the rows were committed; `features gc` finds what was not
     except BaseException:
         for path in placed.shards:  # their names are ours alone, and no row has them
             _remove(path)
