@@ -120,12 +120,6 @@ class FeatureRepository:
                         already.append(shard)
         return already
 
-    def has_file(self, file: str) -> bool:
-        """Whether a shard's row names this file, relative to the features folder."""
-        with self._database.reading() as connection:
-            query = select(t.shards.c.shard_id).where(t.shards.c.file == file)
-            return connection.execute(query).first() is not None
-
     def find_all_shards(self) -> list[Shard]:
         """The shards of all feature sets, those put aside too."""
         with self._database.reading() as connection:
