@@ -19,7 +19,9 @@ from headstart.extractors.sources.custom_objects import CustomObjects
 from headstart.extractors.sources.first_load import FirstLoad, made
 from headstart.extractors.sources.freezing import check_frozen, freeze_model
 from headstart.extractors.sources.inspection import (
+    BLOW_UP,
     COMPILED,
+    ROOM,
     check_file,
     check_files,
     check_weights,
@@ -34,6 +36,7 @@ from headstart.storage.files import check_regular
 
 NO_CUSTOM_OBJECTS = CustomObjects()
 HDF5_SUFFIXES = (".h5", ".hdf5")
+PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
 def open_file(
@@ -341,6 +344,7 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
+            _check_list(archive, path)
             damaged = archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
         raise _damaged(path, first_line(error)) from error
@@ -349,6 +353,21 @@ def _check_zip(path: Path) -> None:
     missing = {"config.json", "model.weights.h5"} - names
     if missing:
         raise _damaged(path, f"it holds no {min(missing)}")
+
+
+def _check_list(archive: zipfile.ZipFile, path: Path) -> None:
+    """What a list of members can say before one of them is unpacked."""
+    members = archive.infolist()
+    if len({member.filename for member in members}) < len(members):
+        raise _damaged(path, "a member is listed twice")
+    if any(member.compress_type not in PACKED for member in members):
+        raise _damaged(path, "a member is packed as Keras never does")
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > ROOM + BLOW_UP * path.stat().st_size:
+        raise UnsafeModel(
+            f"{path} is refused: it unpacks to {unpacked:,} bytes",
+            hint="Unpack it and look at what is in it; nothing was registered.",
+        )
 
 
 def _check_hdf5(path: Path) -> None:

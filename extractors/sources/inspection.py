@@ -265,7 +265,12 @@ def walk(value: Any) -> Iterator[Any]:
         value = stack.pop()
         yield value
         if isinstance(value, dict):
-            stack.extend(item for key, item in value.items() if key != "shared_object_id")
+            # That number may be any, but Keras would build an object in its place.
+            stack.extend(
+                item
+                for key, item in value.items()
+                if key != "shared_object_id" or not isinstance(item, int)
+            )
         elif isinstance(value, list):
             stack.extend(value)
 
@@ -327,6 +332,7 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
     """External and virtual parts, pickles, and more numbers than the file can hold."""
     total = 0
     stack: list[h5py.Group] = [file]
+    seen = {h5py.h5o.get_info(file.id).addr}
     while stack:
         group = stack.pop()
         for name in group:
@@ -337,6 +343,11 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
                 continue
             item = group[name]
             if isinstance(item, h5py.Group):
+                address = h5py.h5o.get_info(item.id).addr
+                if address in seen:
+                    found.problems.append(f"{where} is a group that stands elsewhere, too")
+                    return
+                seen.add(address)
                 stack.append(item)
             elif isinstance(item, h5py.Dataset):
                 if item.external or item.is_virtual:

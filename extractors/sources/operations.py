@@ -17,7 +17,12 @@ from headstart.extractors.runtime import tensorflow
 
 OUTSIDE = re.compile(
     r"File|PyFunc|Dataset|Iterator|Proto|Rpc|Reader|Summary|Debug|Print|Dump|Restore|Save|"
-    r"Checkpoints|Remote|^_?Send|^_?Recv|Host|Xla|TPU|Sharded|Collective"
+    r"Checkpoints|Remote|^_?Send|^_?Recv|Host|Xla|TPU|Sharded|Collective|"
+    # Not stateful by their registration, and yet: a file mapped into memory, a file compared with
+    # a tensor, the end of the process, queues between threads, other devices.
+    r"ImmutableConst|VocabRemapping|^Abort$|Mlir|Queue|Barrier|Accumulator(?!V2)|BatchFunction|"
+    r"^Batch$|^Unbatch|Infeed|Outfeed|Prelinearize|Tpu|DTensor|Mesh|Relayout|SparseCore|Sdca|"
+    r"CustomAggregator|pressElement|WindowOp|GetDeadline|ConstructionFails|^Stack(Push|Pop|Close)"
 )
 STATEFUL = re.compile(
     r"^(VarHandleOp|Variable|VariableV2|VarIsInitializedOp|VariableShape|ReadVariableOp|"
