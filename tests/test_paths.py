@@ -62,6 +62,30 @@ ALLOWED = {
     "Path(tempfile.gettempdir() if parent is None else parent)": "where temporary folders are made",
     "manifests.with_name(f'{manifests.name}-parts')": "beside a folder of the workspace",
     "Path(manifest.source)": "as it was registered by the user",
+    # The first load of a model, apart: the parent asks its own process about folders that it made.
+    "extractors/sources/confinement.py: Path(os.devnull)": "a literal of the system's",
+    "extractors/sources/confinement.py: scratch / name": "names of a tuple of ours",
+    "extractors/sources/first_load.py: Path(answer['folder'])": "the parent itself has put it there",
+    "extractors/sources/first_load.py: Path(answer['folder']) / Path(str(answer['file'])).name": (
+        "only the last part of what the child says, in a folder that the parent made"
+    ),
+    "extractors/sources/first_load.py: Path(str(answer['file']))": "its last part alone is used",
+    "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=path.parent.parent))": (
+        "a temporary folder that we made"
+    ),
+    "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=path.parent.parent)) / path.name": (
+        "the same last part, in a new folder"
+    ),
+    "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=scratch))": (
+        "a temporary folder that we made"
+    ),
+    "extractors/sources/forkserver.py: Path(request['scratch'])": "a folder that the parent made",
+    "extractors/sources/tasks.py: Path(request['architecture'])": "an argument of the user's",
+    "extractors/sources/tasks.py: Path(request['scratch'])": "a folder that the parent made",
+    "extractors/sources/tasks.py: Path(request['source'])": "an argument of the user's",
+    "extractors/sources/saved_model.py: folder / name": "names of a tuple of ours",
+    "extractors/sources/saved_model.py: target / name": "names of a tuple of ours",
+    "storage/artifacts.py: self._root.parent / name": "names of ours alone, such as first_loads",
     # Only the last part of a name is taken, for printing or for its ending.
     "Path(name)": "only its ending or its stem is looked at",
     "Path(what)": "only its last part is printed",
