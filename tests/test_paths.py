@@ -65,7 +65,7 @@ ALLOWED = {
     # The first load of a model, apart: the parent asks its own process about folders that it made.
     "extractors/sources/confinement.py: Path(os.devnull)": "a literal of the system's",
     "extractors/sources/confinement.py: scratch / name": "names of a tuple of ours",
-    "extractors/sources/first_load.py: Path(answer['folder'])": "the parent itself has put it there",
+    "extractors/sources/first_load.py: Path(answer['folder'])": "put there by the parent itself",
     "extractors/sources/first_load.py: Path(answer['folder']) / Path(str(answer['file'])).name": (
         "only the last part of what the child says, in a folder that the parent made"
     ),
@@ -73,9 +73,7 @@ ALLOWED = {
     "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=path.parent.parent))": (
         "a temporary folder that we made"
     ),
-    "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=path.parent.parent)) / path.name": (
-        "the same last part, in a new folder"
-    ),
+    "Path(tempfile.mkdtemp(dir=path.parent.parent)) / path.name": "the same last part, elsewhere",
     "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=scratch))": (
         "a temporary folder that we made"
     ),
