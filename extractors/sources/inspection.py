@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
+from h5py import h5o
 
 from headstart.errors import ModelFileError, UnsafeModel
 from headstart.extractors.sources.members import open_member
@@ -332,7 +333,7 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
     """External and virtual parts, pickles, and more numbers than the file can hold."""
     total = 0
     stack: list[h5py.Group] = [file]
-    seen = {h5py.h5o.get_info(file.id).addr}
+    seen = {h5o.get_info(file.id).addr}
     while stack:
         group = stack.pop()
         for name in group:
@@ -343,7 +344,7 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
                 continue
             item = group[name]
             if isinstance(item, h5py.Group):
-                address = h5py.h5o.get_info(item.id).addr
+                address = h5o.get_info(item.id).addr
                 if address in seen:
                     found.problems.append(f"{where} is a group that stands elsewhere, too")
                     return
