@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
-from h5py import h5o
 
 from headstart.errors import ModelFileError, UnsafeModel
 from headstart.extractors.sources.members import open_member
@@ -333,7 +332,7 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
     """External and virtual parts, pickles, and more numbers than the file can hold."""
     total = 0
     stack: list[h5py.Group] = [file]
-    seen = {h5o.get_info(file.id).addr}
+    seen: set[h5py.Group] = {file["/"]}  # equal if they are one object of the file
     while stack:
         group = stack.pop()
         for name in group:
@@ -344,11 +343,10 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
                 continue
             item = group[name]
             if isinstance(item, h5py.Group):
-                address = h5o.get_info(item.id).addr
-                if address in seen:
+                if item in seen:
                     found.problems.append(f"{where} is a group that stands elsewhere, too")
                     return
-                seen.add(address)
+                seen.add(item)
                 stack.append(item)
             elif isinstance(item, h5py.Dataset):
                 if item.external or item.is_virtual:

@@ -311,6 +311,39 @@ def test_a_member_outside_the_archive(saved, tmp_path, fails, name):
     assert "has a member outside itself" in fails("backbone", "add", "x", file)
 
 
+def test_a_group_that_contains_itself(saved, tmp_path, fails):
+    def loop(file):
+        file["loop"] = file["/"]
+
+    for file in weights_changed(saved, tmp_path, loop):
+        assert "/loop is a group that stands elsewhere" in fails("backbone", "add", "x", file)
+
+
+def test_a_class_in_the_place_of_a_shared_objects_number(saved, fails):
+    def put(config):
+        layer_of(config, "dropout")["shared_object_id"] = {
+            "module": "os",
+            "class_name": "system",
+            "config": {},
+            "registered_name": "system",
+        }
+
+    assert "is refused" in fails("backbone", "add", "x", edited(saved(), put))
+
+
+def test_a_member_listed_twice_is_not_unpacked(saved, fails):
+    file = saved()
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("config.json", b"{}")
+    assert "a member is listed twice" in fails("backbone", "add", "x", file)
+
+
+def test_a_packing_that_keras_never_uses_is_not_unpacked(saved, fails):
+    file = saved()
+    zipped(file, {**members_of(file), "assets/zeros": bytes(1 << 20)}, zipfile.ZIP_BZIP2)
+    assert "packed as Keras never does" in fails("backbone", "add", "x", file)
+
+
 def test_a_member_that_is_no_part_of_a_model(saved, fails):
     file = saved()
     zipped(file, {**members_of(file), "model.weights.npz": b"x"})

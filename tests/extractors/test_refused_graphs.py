@@ -57,10 +57,49 @@ def print_to_file(target):
     return body
 
 
+def mapped_file(_target):
+    """A file of the user's, mapped into memory; TensorFlow calls it stateless."""
+
+    def body(x):
+        secret = tf.raw_ops.ImmutableConst(
+            dtype=tf.uint8, shape=[2], memory_region_name="/etc/hostname"
+        )
+        return x + tf.cast(secret, tf.float32)
+
+    return body
+
+
+def compared_file(_target):
+    def body(x):
+        found = tf.raw_ops.GenerateVocabRemapping(
+            new_vocab_file="/etc/passwd",
+            old_vocab_file="/etc/passwd",
+            new_vocab_offset=0,
+            num_new_vocab=1,
+        )
+        return x + tf.cast(found.num_present, tf.float32)
+
+    return body
+
+
+def ended_process(_target):
+    def stop():
+        tf.raw_ops.Abort(exit_without_error=True)
+        return tf.constant(0.0)
+
+    def body(x):
+        return x + tf.cond(tf.reduce_sum(x) > 1e30, stop, lambda: tf.constant(0.0))
+
+    return body
+
+
 @pytest.mark.parametrize(
     ("make", "operation"),
     [
         (write_file, "WriteFile"),
+        (mapped_file, "ImmutableConst"),
+        (compared_file, "GenerateVocabRemapping"),
+        (ended_process, "Abort"),
         (read_file, "ReadFile"),
         (python_function, "EagerPyFunc"),
         (print_to_file, "PrintV2"),
