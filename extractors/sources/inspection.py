@@ -332,7 +332,7 @@ def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
     """External and virtual parts, pickles, and more numbers than the file can hold."""
     total = 0
     stack: list[h5py.Group] = [file]
-    seen: set[h5py.Group] = {file["/"]}  # equal if they are one object of the file
+    seen: set[Any] = {file["/"]}  # equal if they are one object of the file
     while stack:
         group = stack.pop()
         for name in group:
