@@ -311,11 +311,12 @@ def _keep(
         return check_parity(given, expected, TOLERANCES[cut.precision])
 
     difference = compare(predict(whole, inputs))
+    if target is not None:  # first: a file that cannot be written or is not right keeps nothing
+        difference = max(difference, write_checked(whole, target, inputs, compare))
     kept = None
     if tuning.course.best_epoch:
         kept = workspace.heads.keep(made, tuning.top.to_bytes())
     if target is not None:
-        difference = max(difference, write_checked(whole, target, inputs, compare))
         told = replace(made, name=head.record.name) if kept is None else kept.record
         describe(told, workspace, target, backbone, difference)
     return kept, whole, difference

@@ -226,9 +226,6 @@ def _stat_of_arrays(source: Path, options: Options) -> tuple[int, ...]:
 
 
 def _check_ids(samples: Sequence[Sample], source: Path) -> None:
-    for sample in samples:
-        if not sample.id.isprintable():
-            _refuse_no_text(sample.id, source)
     counts = Counter(sample.id for sample in samples)
     twice = [id_ for id_, count in counts.items() if count > 1]
     if twice:
@@ -237,13 +234,3 @@ def _check_ids(samples: Sequence[Sample], source: Path) -> None:
             + (f" (and {len(twice) - 1} more ids)" if len(twice) > 1 else ""),
             hint="Ids must be unique; give a column of ids with --id-column.",
         )
-
-
-def _refuse_no_text(id_: str, source: Path) -> None:
-    try:
-        id_.encode()
-    except UnicodeEncodeError:
-        raise DatasetError(
-            f"{source}: the name {id_!r} is not UTF-8",
-            hint="Rename it, or remove it.",
-        ) from None

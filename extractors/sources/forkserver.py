@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -32,6 +33,9 @@ LARGEST_ANSWER = 16 << 20
 HAS_FORK = sys.platform == "linux"
 """Elsewhere a process that loaded TensorFlow is not safely forked: each load gets a new one."""
 COMMAND = [sys.executable, "-P", "-W", "ignore", "-m", __name__]
+
+SECRET = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|_KEY(_|$)|^PG", re.IGNORECASE)
+"""Names of variables that a process which loads a stranger's model has no need of."""
 
 
 class ForkServer:
@@ -77,7 +81,11 @@ class ForkServer:
             self._leave(self._server)
             self._server = None
         if self._server is None:
-            environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+            environment = {
+                **_without_secrets(),
+                "CUDA_VISIBLE_DEVICES": "-1",
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            }
             self._owner = os.getpid()
             self._server = subprocess.Popen(
                 COMMAND,
@@ -204,6 +212,11 @@ def _collected(read: int, deadline: float) -> tuple[bytes | None, bool]:
                 return None, False
         elif _is_gone():
             return None, False
+
+
+def _without_secrets() -> dict[str, str]:
+    """The environment without what others must not learn: messages of a model come back."""
+    return {name: value for name, value in os.environ.items() if not SECRET.search(name)}
 
 
 def _is_gone() -> bool:
