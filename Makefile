@@ -18,9 +18,9 @@ HAS := $(shell .venv/bin/python -c '$(VERSION)' 2>/dev/null)
 # .venv is that of the first `make`; another version asked for has its own beside it.
 VENV := $(if $(filter-out file default,$(origin PYTHON)),$(if $(filter-out $(HAS),$(ASKED)),.venv-$(ASKED),.venv),.venv)
 BIN := $(VENV)/bin
-QUICK := tests/cli tests/registry tests/storage tests/test_store.py tests/extractors/test_datasets.py \
-	tests/extractors/test_extraction.py tests/extractors/test_sources.py \
-	tests/extractors/test_saved_models.py tests/extractors/test_preprocessing.py \
+QUICK := tests/cli tests/registry tests/storage tests/extractors/cache tests/extractors/datasets \
+	tests/extractors/run tests/extractors/backbones/test_sources.py \
+	tests/extractors/backbones/test_saved_models.py tests/extractors/preprocessing \
 	tests/heads/test_heads.py tests/heads/test_tasks.py tests/reliability/test_disk_errors.py
 FOLDERS := headstart registry storage extractors heads alembic
 # Strict editable installs link files one by one, so a new file wants a new link.

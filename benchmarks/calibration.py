@@ -31,11 +31,11 @@ from sklearn.svm import LinearSVC
 
 import headstart as hs
 from headstart.heads.dense_stack import DenseStack, outputs_of
-from headstart.heads.folds import Fold
-from headstart.heads.kinds import HeadKind, Part
-from headstart.heads.losses import loss_of
-from headstart.heads.nearest import Neighbours
-from headstart.heads.standardising import one_thread_a_core
+from headstart.heads.evaluation.folds import Fold
+from headstart.heads.kind import HeadKind, Part
+from headstart.heads.kinds.losses import loss_of
+from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.kinds.standardisation import one_thread_a_core
 
 FOLDS, ASIDE, BINS = 3, 0.2, 15
 SMALL = (60, 600, 3, 300)

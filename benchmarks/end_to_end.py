@@ -19,11 +19,11 @@ from material import Model, add, photographs
 from timing import Section, median
 
 import headstart as hs
-from headstart.extractors.engines.choosing import Chosen
-from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.engines.selection import Chosen
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.local_executor import probe
+from headstart.extractors.run.watchdog import Watchdog
 from headstart.extractors.runtime import cores, tensorflow
-from headstart.extractors.watchdog import Watchdog
-from headstart.extractors.working import probe
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -186,7 +186,7 @@ def _decode_all(paths: list[str], pipeline: Preprocessing) -> float:
 def _in_tensorflow(image: Any, finish: Preprocessing) -> Any:
     """The pipeline's arithmetic on a tensor: keras.applications' modes, or a scale."""
     tf = tensorflow()
-    from headstart.extractors.affine import Affine
+    from headstart.extractors.preprocessing.affine import Affine
 
     affine = Affine.of(finish.steps, 3)
     image = image[..., ::-1] if affine.is_reversed else image

@@ -15,10 +15,10 @@ from timing import Section, timed
 
 import headstart as hs
 from headstart.errors import HeadstartError
-from headstart.extractors import batches
 from headstart.extractors.engines.parity import relative_error
-from headstart.extractors.watchdog import Watchdog
-from headstart.extractors.working import probe
+from headstart.extractors.preprocessing import batches
+from headstart.extractors.run.local_executor import probe
+from headstart.extractors.run.watchdog import Watchdog
 
 ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16")

@@ -11,10 +11,10 @@ from material import emoji
 from timing import Section, timed
 
 import headstart as hs
+from headstart.extractors.backbones.trunk import build_trunk
 from headstart.extractors.runtime import cores, keras, tensorflow
-from headstart.extractors.trunk import build_trunk
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.intervals import wilson_interval
+from headstart.heads.evaluation.intervals import wilson_interval
 
 START = "block14_add"
 """Above it lie the last block of lite0 and its head convolution: a quarter of the weights below the

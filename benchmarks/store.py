@@ -25,14 +25,14 @@ from timing import Row, timed
 
 import headstart as hs
 from headstart import demo
-from headstart.extractors.cache import FeatureCache, Rows
+from headstart.extractors.cache.feature_cache import FeatureCache, Rows
 from headstart.registry.entities import FeatureSet
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
 from headstart.storage.index_files import open_index
 from headstart.storage.keys import unpack_digests
 from headstart.storage.manifest import Sample
-from headstart.storage.reading import RowReader
+from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import ShardFile, write_shard
 from headstart.storage.views import FeatureView
 

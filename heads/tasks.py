@@ -11,13 +11,13 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
-from headstart.heads.kinds import Fitted, HeadKind, Part
+from headstart.heads.kind import Fitted, HeadKind, Part
+from headstart.heads.kinds.linear import Linear
+from headstart.heads.kinds.losses import LEAST, loss_of
+from headstart.heads.kinds.mlp import MLP
+from headstart.heads.kinds.one_layer import Ridge
+from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.labelled import check_labels, numbers_of
-from headstart.heads.linear import Linear
-from headstart.heads.losses import LEAST, loss_of
-from headstart.heads.mlp import MLP
-from headstart.heads.one_layer import Ridge
-from headstart.heads.ordinal import fit_ordinal
 from headstart.storage.manifest import Label, Sample
 
 SAID_FROM = 0.5

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
-    from headstart.candidates import Trying
-    from headstart.extractors.settings import Settings
+    from headstart.extractors.run.settings import Settings
     from headstart.head import Head
-    from headstart.heads.finetuning import FineTuning
-    from headstart.heads.linear import Linear
-    from headstart.heads.mlp import MLP
-    from headstart.heads.nearest import Neighbours
-    from headstart.heads.one_layer import SVM, Prototype, Ridge
+    from headstart.heads.kinds.linear import Linear
+    from headstart.heads.kinds.mlp import MLP
+    from headstart.heads.kinds.neighbours import Neighbours
+    from headstart.heads.kinds.one_layer import SVM, Prototype, Ridge
+    from headstart.heads.models.finetune import FineTuning
     from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression
+    from headstart.jobs.candidates import Trying
     from headstart.storage.views import FeatureView
     from headstart.workspace import Workspace, init, open
 
@@ -64,19 +64,19 @@ __all__ = [
 _HOMES = {
     "Classification": "headstart.heads.tasks",
     "FeatureView": "headstart.storage.views",
-    "FineTuning": "headstart.heads.finetuning",
+    "FineTuning": "headstart.heads.models.finetune",
     "Head": "headstart.head",
-    "Linear": "headstart.heads.linear",
-    "MLP": "headstart.heads.mlp",
+    "Linear": "headstart.heads.kinds.linear",
+    "MLP": "headstart.heads.kinds.mlp",
     "MultiLabel": "headstart.heads.tasks",
-    "Neighbours": "headstart.heads.nearest",
+    "Neighbours": "headstart.heads.kinds.neighbours",
     "Ordinal": "headstart.heads.tasks",
-    "Prototype": "headstart.heads.one_layer",
+    "Prototype": "headstart.heads.kinds.one_layer",
     "Regression": "headstart.heads.tasks",
-    "Ridge": "headstart.heads.one_layer",
-    "SVM": "headstart.heads.one_layer",
-    "Settings": "headstart.extractors.settings",
-    "Trying": "headstart.candidates",
+    "Ridge": "headstart.heads.kinds.one_layer",
+    "SVM": "headstart.heads.kinds.one_layer",
+    "Settings": "headstart.extractors.run.settings",
+    "Trying": "headstart.jobs.candidates",
     "Workspace": "headstart.workspace",
     "init": "headstart.workspace",
     "open": "headstart.workspace",

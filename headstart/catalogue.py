@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.errors import BackboneError, DatasetError, HeadError, NotFound
 from headstart.extractors import datasets as sources
-from headstart.extractors.cuts import Cut
-from headstart.extractors.preprocessing import Preprocessing
-from headstart.extractors.registering import read_backbone
+from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.backbones.registration import read_backbone
+from headstart.extractors.backbones.safety.first_load import unheard
+from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import versions
-from headstart.extractors.sources.first_load import unheard
 from headstart.head import SUFFIX, Head
-from headstart.heads.kinds import HeadKind
+from headstart.heads.kind import HeadKind
 from headstart.heads.tasks import Task
 from headstart.paths import below, inside
 from headstart.progress import Progress, silent
@@ -33,7 +33,7 @@ from headstart.storage.manifest import Manifest
 from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
-    from headstart.extractors.verification import Check
+    from headstart.extractors.run.verification import Check
     from headstart.workspace import Workspace
 
 
@@ -124,7 +124,7 @@ class Backbones:
             features: take along all features that were extracted with it.
             progress: called with (bytes written, bytes in all).
         """
-        from headstart.extractors.bundles import write_bundle
+        from headstart.extractors.backbones.bundle import write_bundle
 
         backbone, cache = self.get(reference), self._workspace.cache()
         repository = self._workspace.feature_sets
@@ -173,7 +173,7 @@ class Backbones:
             UnsafeModel: the model could run code, and `trust` is not given.
             FeatureError: it brings features of another backbone.
         """
-        from headstart.delivery import deliver
+        from headstart.jobs.import_bundle import deliver
 
         file = Path(path).expanduser()
         return deliver(self._workspace, file, name, trust=trust, progress=progress)
@@ -205,7 +205,7 @@ class Backbones:
         Returns:
             The checks, which are also stored as a run.
         """
-        from headstart.extractors.verification import random_inputs, verify_graph
+        from headstart.extractors.run.verification import random_inputs, verify_graph
 
         if samples < 2:
             raise BackboneError(f"samples is {samples}", hint="Give 2 or more.")
@@ -390,7 +390,7 @@ class Heads:
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
         """
-        from headstart.heads.training import train
+        from headstart.heads.train import train
 
         check_name(name, "head")
         origin = features.origin

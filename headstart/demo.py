@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError
-from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import cores, keras, tensorflow
 from headstart.head import Head
-from headstart.heads.kinds import HeadKind, Part
-from headstart.heads.linear import Linear
-from headstart.heads.mlp import MLP
+from headstart.heads.kind import HeadKind, Part
+from headstart.heads.kinds.linear import Linear
+from headstart.heads.kinds.mlp import MLP
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Manifest
 from headstart.workspace import Workspace, init

@@ -12,13 +12,13 @@ import numpy as np
 
 from headstart.errors import FeatureError, HeadError
 from headstart.extractors import datasets as sources
-from headstart.extractors.affine import Affine
-from headstart.extractors.batches import Batch, stack
-from headstart.extractors.cuts import Cut, resolve
-from headstart.extractors.engines.interface import PRECISIONS
-from headstart.extractors.extraction import keys_of
+from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.engines.engine import PRECISIONS
+from headstart.extractors.preprocessing.affine import Affine
+from headstart.extractors.preprocessing.batches import Batch, stack
+from headstart.extractors.run.extraction import keys_of
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.provenance import TUNED
+from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.tasks import Classification, Task, task_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
@@ -28,11 +28,11 @@ from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
 
 if TYPE_CHECKING:
-    from headstart.finetuning import FineTuned
-    from headstart.heads.finetuning import FineTuning
-    from headstart.heads.learning_curves import CurvePoint
-    from headstart.heads.tuned_top import TunedJudge, TunedTop
-    from headstart.predicting import Prediction, Predictions
+    from headstart.heads.evaluation.learning_curves import CurvePoint
+    from headstart.heads.models.finetune import FineTuning
+    from headstart.heads.models.tuned_top import TunedJudge, TunedTop
+    from headstart.jobs.finetune import FineTuned
+    from headstart.jobs.predict import Prediction, Predictions
     from headstart.workspace import Workspace
 
 SUFFIX = ".npz"
@@ -115,7 +115,7 @@ class Head:
     @property
     def tuned_top(self) -> TunedTop:
         """The weights of a fine-tuned head and of the layers below it."""
-        from headstart.heads.tuned_top import TunedTop
+        from headstart.heads.models.tuned_top import TunedTop
 
         return TunedTop.read(self._artifact())
 
@@ -127,7 +127,7 @@ class Head:
         """
         if not self.is_tuned:
             return self.stack
-        from headstart.heads.tuned_top import TunedJudge
+        from headstart.heads.models.tuned_top import TunedJudge
 
         backbone, _ = self.origin()
         top = self.tuned_top
@@ -165,9 +165,9 @@ class Head:
         self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
     ) -> tuple[Any, float]:
         """As `attach`; also gives the largest difference that the checks found."""
-        from headstart.description import describe
-        from headstart.heads.attaching import TOLERANCES, attach, check_parity, predict
-        from headstart.heads.exporting import format_of, with_labels, with_pixels, write_checked
+        from headstart.heads.models.attach import TOLERANCES, attach, check_parity, predict
+        from headstart.heads.models.export import format_of, with_labels, with_pixels, write_checked
+        from headstart.jobs.description import describe
 
         target = None if path is None else Path(path)
         chosen = format_of(target) if target is not None else "keras"
@@ -223,8 +223,8 @@ class Head:
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        from headstart.heads.every_kind import kind_of
-        from headstart.heads.learning_curves import learning_curve
+        from headstart.heads.evaluation.learning_curves import learning_curve
+        from headstart.heads.kinds.every_kind import kind_of
 
         self.need_classes()
         if self.is_tuned:
@@ -246,7 +246,7 @@ class Head:
             HeadError: the dataset or the backbone is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        from headstart.reproduction import reproduce
+        from headstart.jobs.reproduce import reproduce
 
         return reproduce(self)
 
@@ -264,7 +264,7 @@ class Head:
         Raises:
             HeadError: MLflow is not installed, or refuses.
         """
-        from headstart.tracking import log
+        from headstart.jobs.log import log
 
         return log(self, uri, experiment)
 
@@ -318,7 +318,7 @@ class Head:
             FeaturesMissing: its features have not been extracted.
             ParityError: the whole model does not give what was trained; nothing was saved.
         """
-        from headstart.finetuning import finetune
+        from headstart.jobs.finetune import finetune
 
         return finetune(self, self.workspace, start, path, settings, name)
 
@@ -351,7 +351,7 @@ class Head:
         root: str | Path | None = None,
     ) -> Predictions:
         """As `predict`, but computed while it is iterated: for more than fits into memory."""
-        from headstart.predicting import Predictions
+        from headstart.jobs.predict import Predictions
 
         return Predictions(self, paths, on_error, root)
 
@@ -388,7 +388,7 @@ class Head:
 
     def _need_texts(self, chosen: str) -> None:
         """See that a model of this format can give the head's classes by name."""
-        from headstart.heads.exporting import WITH_TEXTS
+        from headstart.heads.models.export import WITH_TEXTS
 
         self.need_classes()
         if chosen not in WITH_TEXTS:

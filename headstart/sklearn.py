@@ -14,8 +14,8 @@ from sklearn.utils.validation import (
 )
 
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.every_kind import KINDS
-from headstart.heads.kinds import Part
+from headstart.heads.kind import Part
+from headstart.heads.kinds.every_kind import KINDS
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):

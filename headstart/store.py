@@ -10,15 +10,15 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.extractors import datasets as sources
-from headstart.extractors.cache import Rows, encoding_of
-from headstart.extractors.collecting import Choice, Collector, Garbage
-from headstart.extractors.compacting import compact
-from headstart.extractors.explaining import Explanation, explain
-from headstart.extractors.extraction import keys_of
-from headstart.extractors.importing import FeatureFile, Imported, import_rows
-from headstart.extractors.reindexing import Reindexed, reindex
+from headstart.extractors.cache.compact import compact
+from headstart.extractors.cache.feature_cache import Rows, encoding_of
+from headstart.extractors.cache.feature_import import FeatureFile, Imported, import_rows
+from headstart.extractors.cache.gc import Choice, Collector, Garbage
+from headstart.extractors.cache.reindex import Reindexed, reindex
+from headstart.extractors.cache.strays import Strays
+from headstart.extractors.run.explain import Explanation, explain
+from headstart.extractors.run.extraction import keys_of
 from headstart.extractors.runtime import versions
-from headstart.extractors.strays import Strays
 from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.entities import FeatureSet

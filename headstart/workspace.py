@@ -13,19 +13,19 @@ from headstart.catalogue import Backbones, Datasets, Heads, Origin
 from headstart.config import Config, create_config, default_root, load_config
 from headstart.errors import FeatureError
 from headstart.extractors import datasets as sources
-from headstart.extractors.augmenting import in_view, samples_in_view
-from headstart.extractors.batches import Batch, stack
-from headstart.extractors.cache import FeatureCache
-from headstart.extractors.cuts import Cut, resolve
-from headstart.extractors.engines.choosing import PROBE_SAMPLES, Chooser, Chosen
+from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.backbones.loader import SUFFIXES
+from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.engines.parity import tolerance
-from headstart.extractors.extraction import keys_of
-from headstart.extractors.loading import SUFFIXES
-from headstart.extractors.preprocessing import Preprocessing
-from headstart.extractors.settings import Settings, check_precision
-from headstart.extractors.watchdog import Watchdog
-from headstart.extractors.working import probe
+from headstart.extractors.engines.selection import PROBE_SAMPLES, Chooser, Chosen
+from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
+from headstart.extractors.preprocessing.batches import Batch, stack
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.extraction import keys_of
+from headstart.extractors.run.local_executor import probe
+from headstart.extractors.run.settings import Settings, check_precision
+from headstart.extractors.run.watchdog import Watchdog
 from headstart.group_access import share
 from headstart.progress import Progress, silent
 from headstart.registry import schema
@@ -40,11 +40,11 @@ from headstart.storage.views import FeatureView
 from headstart.store import Store
 
 if TYPE_CHECKING:
-    from headstart.auditing import Audit
-    from headstart.candidates import Trying
-    from headstart.heads.kinds import HeadKind
-    from headstart.heads.ranking import Rank
-    from headstart.sweeping import Sweep, Watch
+    from headstart.heads.evaluation.ranking import Rank
+    from headstart.heads.kind import HeadKind
+    from headstart.jobs.audit import Audit
+    from headstart.jobs.candidates import Trying
+    from headstart.jobs.sweep import Sweep, Watch
 
 
 def init(
@@ -128,7 +128,7 @@ class Workspace:
         Returns:
             A view of the first cut's features; what was done is its `report`.
         """
-        from headstart.extracting import extract
+        from headstart.jobs.extract import extract
 
         return extract(self, backbone, dataset, settings or Settings(), progress, view)
 
@@ -215,7 +215,7 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it.
         """
-        from headstart.ranking import rank
+        from headstart.jobs.rank import rank
 
         return rank(self, dataset, backbones, precision=precision, trying=trying, progress=progress)
 
@@ -247,7 +247,7 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it.
         """
-        from headstart.sweeping import sweep, unwatched
+        from headstart.jobs.sweep import sweep, unwatched
 
         return sweep(
             self,
@@ -291,8 +291,8 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it, or Optuna (extra `search`) is not installed.
         """
-        from headstart.searching import search
-        from headstart.sweeping import unwatched
+        from headstart.jobs.search import search
+        from headstart.jobs.sweep import unwatched
 
         return search(
             self,
@@ -329,7 +329,7 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: some labels are missing, or a class has fewer samples than there are folds.
         """
-        from headstart.auditing import audit
+        from headstart.jobs.audit import audit
 
         return audit(self, backbone, dataset, precision=precision, trying=trying, progress=progress)
 
@@ -362,7 +362,7 @@ class Workspace:
             `tolerance` of the latter by engine, precision and storage, whether all rows are `ok`,
             and the number of `corrupt` shards quarantined.
         """
-        from headstart.extractors.verification import compare_rows
+        from headstart.extractors.run.verification import compare_rows
 
         if rows < 1:
             raise FeatureError(f"rows is {rows}", hint="Give 1 or more.")
@@ -397,7 +397,7 @@ class Workspace:
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing or a head names."""
-        from headstart.extractors.bundles import parts_of
+        from headstart.extractors.backbones.bundle import parts_of
 
         backbones = self.backbones.list()
         needed = {backbone.artifact_digest for backbone in backbones}
@@ -451,14 +451,14 @@ class Workspace:
 
     def build_trunk(self, backbone: Backbone, cuts: Sequence[Cut], graph: Any = None) -> Any:
         """The trunk as a frozen `keras.Model`, from the artifact after its hash was checked."""
-        from headstart.extractors.trunk import build_trunk
+        from headstart.extractors.backbones.trunk import build_trunk
 
         size = self.pipeline(backbone).output_size
         return build_trunk(graph or self.load_graph(backbone), cuts, size)
 
     def load_graph(self, backbone: Backbone) -> Any:
         """The graph of a backbone's stored model, after the file's hash was checked."""
-        from headstart.extractors.loading import load_graph
+        from headstart.extractors.backbones.loader import load_graph
 
         artifact = Artifact(backbone.artifact_digest, backbone.artifact_size)
         file = self.artifacts.get(artifact, SUFFIXES[backbone.format])

@@ -11,11 +11,11 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
-from headstart.storage.batching import read_ahead, shuffled_windows, windows
 from headstart.storage.export import export
 from headstart.storage.index import Index, Places
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
-from headstart.storage.reading import RowReader
+from headstart.storage.row_reader import RowReader
+from headstart.storage.windows import read_ahead, shuffled_windows, windows
 
 if TYPE_CHECKING:
     import tensorflow as tf

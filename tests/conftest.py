@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import create_engine, text
 
-from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import keras as load_keras
 from headstart.registry import listing
 

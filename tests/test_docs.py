@@ -103,7 +103,7 @@ def test_the_attributes_of_a_shard_are_those_of_the_document(ready):
             assert f"Dataset `{name}`" in text
 
 
-@pytest.mark.slow  # half a minute; tests/test_store.py has its steps one by one
+@pytest.mark.slow  # half a minute; tests/extractors/cache/test_store.py has its steps one by one
 def test_the_tale_of_the_lost_database(photos):
     """The blocks of docs/store.md, one after the other, as a user runs them."""
     outs = [
@@ -186,7 +186,7 @@ def test_what_is_pasted_into_the_document_is_what_the_commands_print(
 
 
 def test_the_preprocessing_file_of_the_document_is_valid(tmp_path):
-    from headstart.extractors.preprocessing import read_file
+    from headstart.extractors.preprocessing.pipeline import read_file
 
     (tmp_path / "p.toml").write_text(blocks("docs/preprocessing.md", "toml")[0])
     assert read_file(tmp_path / "p.toml").output_size == (224, 224, 3)

@@ -25,7 +25,8 @@ def in_a_process(code: str) -> str:
 
 def test_no_generic_top_level_module_is_ever_loaded():
     code = (
-        "import sys, headstart.cli, headstart.workspace, headstart.demo, headstart.heads.mlp\n"
+        "import sys, headstart.cli, headstart.workspace, headstart.demo\n"
+        "import headstart.heads.kinds.mlp\n"
         "print([name for name in ('registry', 'storage', 'extractors', 'heads')"
         " if name in sys.modules])"
     )
@@ -78,7 +79,7 @@ def test_a_warm_extraction_loads_no_tensorflow(ready):
 def test_the_command_line_knows_every_kind_of_head():
     from headstart.cli.head import NAMES
     from headstart.cli.sweep import KINDS as SWEPT
-    from headstart.heads.every_kind import KINDS
+    from headstart.heads.kinds.every_kind import KINDS
 
     assert set(NAMES) == set(KINDS)
     assert set(SWEPT) == set(KINDS)

@@ -10,6 +10,8 @@ from headstart.errors import UnsafeName
 from headstart.paths import below, by_digest, inside
 
 ROOT = Path(__file__).parent.parent
+SAFETY = "extractors/backbones/safety"
+PIPELINE = "extractors/preprocessing/pipeline.py"
 FOLDERS = ("registry", "storage", "extractors", "headstart", "heads", "alembic")
 DIGEST = "0123456789abcdef" * 4
 A_PATH = re.compile(
@@ -50,10 +52,10 @@ ALLOWED = {
     "Path(place, name)": "a file that was found while walking the source's folder",
     "self.source.parent / cell": "a table names its files relative to itself",
     "self.source.parent / _cell(row.content, self.values[0].columns[0], row.where)": "the same",
-    "extractors/preprocessing.py: folder / name": "a person's preprocessing file names others",
-    "extractors/preprocessing.py: folder / step.pop('merges')": "the same",
+    f"{PIPELINE}: folder / name": "a person's preprocessing file names others",
+    f"{PIPELINE}: folder / step.pop('merges')": "the same",
     "storage/index_files.py: folder / name": "one of two names of ours",
-    "extractors/sources/kerashub.py: folder / name": "names of a tuple of ours",
+    "extractors/backbones/sources/kerashub.py: folder / name": "names of a tuple of ours",
     "Path(entry.path)": "a file that was found while walking the source's folder",
     "Path(row.location)": "a sample of a source that the user named",
     "Path(os.path.realpath(root))": "--root",
@@ -63,26 +65,26 @@ ALLOWED = {
     "manifests.with_name(f'{manifests.name}-parts')": "beside a folder of the workspace",
     "Path(manifest.source)": "as it was registered by the user",
     # The first load of a model, apart: the parent asks its own process about folders that it made.
-    "extractors/sources/confinement.py: Path(os.devnull)": "a literal of the system's",
-    "extractors/sources/confinement.py: scratch / name": "names of a tuple of ours",
-    "extractors/sources/first_load.py: Path(answer['folder'])": "put there by the parent itself",
-    "extractors/sources/first_load.py: Path(answer['folder']) / Path(str(answer['file'])).name": (
+    f"{SAFETY}/confinement.py: Path(os.devnull)": "a literal of the system's",
+    f"{SAFETY}/confinement.py: scratch / name": "names of a tuple of ours",
+    f"{SAFETY}/first_load.py: Path(answer['folder'])": "put there by the parent itself",
+    f"{SAFETY}/first_load.py: Path(answer['folder']) / Path(str(answer['file'])).name": (
         "only the last part of what the child says, in a folder that the parent made"
     ),
-    "extractors/sources/first_load.py: Path(str(answer['file']))": "its last part alone is used",
-    "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=path.parent.parent))": (
+    f"{SAFETY}/first_load.py: Path(str(answer['file']))": "its last part alone is used",
+    f"{SAFETY}/first_load.py: Path(tempfile.mkdtemp(dir=path.parent.parent))": (
         "a temporary folder that we made"
     ),
     "Path(tempfile.mkdtemp(dir=path.parent.parent)) / path.name": "the same last part, elsewhere",
-    "extractors/sources/first_load.py: Path(tempfile.mkdtemp(dir=scratch))": (
+    f"{SAFETY}/first_load.py: Path(tempfile.mkdtemp(dir=scratch))": (
         "a temporary folder that we made"
     ),
-    "extractors/sources/forkserver.py: Path(request['scratch'])": "a folder that the parent made",
-    "extractors/sources/tasks.py: Path(request['architecture'])": "an argument of the user's",
-    "extractors/sources/tasks.py: Path(request['scratch'])": "a folder that the parent made",
-    "extractors/sources/tasks.py: Path(request['source'])": "an argument of the user's",
-    "extractors/sources/saved_model.py: folder / name": "names of a tuple of ours",
-    "extractors/sources/saved_model.py: target / name": "names of a tuple of ours",
+    f"{SAFETY}/forkserver.py: Path(request['scratch'])": "a folder that the parent made",
+    f"{SAFETY}/tasks.py: Path(request['architecture'])": "an argument of the user's",
+    f"{SAFETY}/tasks.py: Path(request['scratch'])": "a folder that the parent made",
+    f"{SAFETY}/tasks.py: Path(request['source'])": "an argument of the user's",
+    "extractors/backbones/sources/saved_model.py: folder / name": "names of a tuple of ours",
+    "extractors/backbones/sources/saved_model.py: target / name": "names of a tuple of ours",
     "storage/artifacts.py: self._root.parent / name": "names of ours alone, such as first_loads",
     # Only the last part of a name is taken, for printing or for its ending.
     "Path(name)": "only its ending or its stem is looked at",

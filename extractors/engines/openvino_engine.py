@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from headstart.extractors.affine import Affine
-from headstart.extractors.batches import Batch
-from headstart.extractors.engines.interface import in_order, refuse_unknown_rows
+from headstart.extractors.engines.engine import in_order, refuse_unknown_rows
+from headstart.extractors.preprocessing.affine import Affine
+from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import cores
 from headstart.storage.scratch import scratch_folder
 

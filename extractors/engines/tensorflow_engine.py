@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import BackboneError
-from headstart.extractors.batches import Batch
-from headstart.extractors.engines.interface import in_order, refuse_unknown_rows
-from headstart.extractors.graph import Graph
+from headstart.extractors.backbones.graph import Graph
+from headstart.extractors.engines.engine import in_order, refuse_unknown_rows
+from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import keras, tensorflow
 
 CALL_SIZE = 32

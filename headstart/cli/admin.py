@@ -88,7 +88,7 @@ def _current(call: Call) -> Result:
 
 def _doctor(call: Call) -> Result:
     """Look at the installation and the workspace, and say what is wrong."""
-    from headstart import doctor
+    from headstart.jobs import doctor
 
     checks = doctor.examine(call.root)
     rows = [("ok" if check.ok else "WRONG", check.what, check.found) for check in checks]

@@ -244,7 +244,7 @@ def _parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
 
 
 def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
-    from headstart.extractors.preprocessing import Preprocessing
+    from headstart.extractors.preprocessing.pipeline import Preprocessing
 
     steps = Preprocessing.from_json(backbone.preprocessing).describe()
     cut, trust = backbone.default_cut, backbone.trust

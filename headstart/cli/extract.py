@@ -92,7 +92,7 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
     CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
     feature; the default is the penultimate tensor. All cuts are computed in one pass.
     """
-    from headstart.extractors.settings import Settings
+    from headstart.extractors.run.settings import Settings
 
     workspace = call.open()
     settings = Settings(**given)
@@ -131,7 +131,7 @@ def extract_missing(
 ) -> Any:
     """The features of a dataset, for a command that needs them, those of augmented views with
     them; says so if any were computed."""
-    from headstart.extractors.settings import Settings
+    from headstart.extractors.run.settings import Settings
 
     settings = Settings(precision=precision)
     found = []

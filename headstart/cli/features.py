@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from headstart.cli import care, looking
+from headstart.cli import cache, plots
 from headstart.cli.output import (
     Call,
     Result,
@@ -33,8 +33,8 @@ def register(cli: click.Group) -> None:
     command(group, "verify")(backbone(dataset(rows(seed(full(precision_option(_verify)))))))
     path = click.argument("file", type=click.Path(path_type=Path))
     command(group, "export")(backbone(dataset(path(precision_option(_export)))))
-    looking.register_features(group)
-    care.register(group)
+    plots.register_features(group)
+    cache.register(group)
     cli.add_command(group)
 
 
@@ -63,7 +63,7 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, key: str) -> Result:
     """Show one feature set; KEY may be its first letters."""
-    from headstart.extractors.preprocessing import Preprocessing
+    from headstart.extractors.preprocessing.pipeline import Preprocessing
     from headstart.registry.features import FeatureRepository
 
     workspace = call.open()

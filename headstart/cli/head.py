@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli import looking, shipping, sweep
+from headstart.cli import models, plots, sweep
 from headstart.cli.output import (
     Call,
     Result,
@@ -70,8 +70,8 @@ def register(cli: click.Group) -> None:
     command(group, "alias")(alias)
     command(group, "show")(click.argument("name")(_show))
     command(group, "reproduce")(click.argument("name")(_reproduce))
-    shipping.register(group)
-    looking.register_heads(group)
+    models.register(group)
+    plots.register_heads(group)
     cli.add_command(group)
 
 
@@ -105,14 +105,14 @@ def _train(
 
 def warn_of_untested(head: Head) -> None:
     """Say on standard error of which classes nothing is known."""
-    from headstart.heads.provenance import untested_text
+    from headstart.heads.evaluation.provenance import untested_text
 
     if line := untested_text(head.metrics):
         note(f"warning: {line}.")
 
 
 def _kind(kind: str, options: dict[str, Any]) -> Any:
-    from headstart.heads.every_kind import KINDS
+    from headstart.heads.kinds.every_kind import KINDS
 
     made = KINDS[kind]
     allowed = {field.name for field in dataclasses.fields(made)}
@@ -218,8 +218,13 @@ def _reproduce(call: Call, name: str) -> Result:
 
 
 def _shown(head: Head) -> Result:
-    from headstart.heads.intervals import interval_text, score_text
-    from headstart.heads.provenance import calibration_text, lineage_text, untested_text, words_of
+    from headstart.heads.evaluation.intervals import interval_text, score_text
+    from headstart.heads.evaluation.provenance import (
+        calibration_text,
+        lineage_text,
+        untested_text,
+        words_of,
+    )
 
     record, metrics = head.record, head.metrics
     rows = [

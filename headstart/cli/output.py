@@ -190,7 +190,7 @@ def _cell(value: Any) -> str:
 
 def score_cell(metrics: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     """A score with its 95 % interval below it; None where there is no such score."""
-    from headstart.heads.intervals import interval_of, score_text
+    from headstart.heads.evaluation.intervals import interval_of, score_text
 
     value = metrics.get(name)
     if value is None:

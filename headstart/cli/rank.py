@@ -65,8 +65,8 @@ def _rank(
     Without BACKBONE all features that are cached are ranked; what is named is extracted first. The
     test split is not looked at.
     """
-    from headstart.candidates import Trying
     from headstart.cli.extract import extract_missing
+    from headstart.jobs.candidates import Trying
     from headstart.plots.figures import check_target
 
     if plot is not None:

@@ -90,9 +90,9 @@ def _sweep(
 
     Without BACKBONE all features that are cached are tried; what is named is extracted first.
     """
-    from headstart.candidates import Trying
     from headstart.cli.extract import extract_missing
-    from headstart.sweeping import metrics_of
+    from headstart.jobs.candidates import Trying
+    from headstart.jobs.sweep import metrics_of
 
     named = names_of(kinds)
     made = settings_of(named, grid)
@@ -200,9 +200,9 @@ def names_of(kinds: str) -> list[str]:
 
 def settings_of(names: Sequence[str], grid: dict[str, str | None]) -> list[Any]:
     """The heads of a grid: every combination of the values that are given."""
-    from headstart.heads.linear import Linear
-    from headstart.heads.mlp import MLP
-    from headstart.heads.one_layer import Prototype
+    from headstart.heads.kinds.linear import Linear
+    from headstart.heads.kinds.mlp import MLP
+    from headstart.heads.kinds.one_layer import Prototype
 
     given = {name: _values(name, value) for name, value in grid.items() if value is not None}
     found: list[Any] = []
@@ -226,8 +226,8 @@ def settings_of(names: Sequence[str], grid: dict[str, str | None]) -> list[Any]:
 
 def _made(name: str, value: Any) -> Any:
     """A head of one value of its only setting."""
-    from headstart.heads.nearest import Neighbours
-    from headstart.heads.one_layer import SVM, Ridge
+    from headstart.heads.kinds.neighbours import Neighbours
+    from headstart.heads.kinds.one_layer import SVM, Ridge
 
     if name == "neighbours":
         return Neighbours(value)

@@ -20,7 +20,7 @@ def draw_grid(seen: Sequence[np.ndarray | str], captions: Sequence[str], title: 
     """Samples in rows of six, pictures as pictures and the others as words.
 
     Args:
-        seen: as `extractors.glancing.glance` gives them.
+        seen: as `extractors.preprocessing.preview.glance` gives them.
         captions: of each, one or two lines.
         title: of the picture.
 

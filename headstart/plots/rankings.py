@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headstart.errors import HeadError
-from headstart.heads.ranking import Rank
+from headstart.heads.evaluation.ranking import Rank
 from headstart.plots.figures import figure, plain_axes
 
 

@@ -14,11 +14,21 @@ import numpy as np
 
 from headstart import __version__
 from headstart.errors import FeaturesMissing, HeadError, SampleChanged, SampleUnreadable
-from headstart.extractors.glancing import glance
-from headstart.heads.intervals import interval_text, score_text, share_text, wilson_interval
+from headstart.extractors.preprocessing.preview import glance
+from headstart.heads.evaluation.intervals import (
+    interval_text,
+    score_text,
+    share_text,
+    wilson_interval,
+)
+from headstart.heads.evaluation.provenance import (
+    calibration_text,
+    lineage_text,
+    untested_text,
+    words_of,
+)
+from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.labelled import some_rows
-from headstart.heads.provenance import calibration_text, lineage_text, untested_text, words_of
-from headstart.heads.scores import scores_of
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.figures import to_png, to_svg
 from headstart.plots.judgements import draw_head
@@ -29,8 +39,8 @@ from headstart.storage.manifest import Sample
 from headstart.visible import visible_lines
 
 if TYPE_CHECKING:
-    from headstart.auditing import Audit
     from headstart.head import Head, Judged
+    from headstart.jobs.audit import Audit
 
 TEMPLATE = "report.html.jinja"
 SUFFIXES = (".html", ".htm")
@@ -164,7 +174,7 @@ def _draw_map(head: Head, seed: int) -> str:
 
 
 def _audit(head: Head, seed: int) -> tuple[Audit | None, str]:
-    from headstart.candidates import Trying
+    from headstart.jobs.candidates import Trying
 
     record = head.record
     _, cut = head.origin()

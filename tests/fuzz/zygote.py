@@ -24,10 +24,10 @@ import numpy as np
 import headstart as hs
 from headstart.cli import main
 from headstart.errors import SampleUnreadable
+from headstart.extractors.backbones.safety.first_load import FirstLoad, server
 from headstart.extractors.datasets import SampleReader
-from headstart.extractors.preprocessing import Preprocessing
+from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import keras, keras_hub, tensorflow
-from headstart.extractors.sources.first_load import FirstLoad, server
 
 SECONDS = 150
 """More than a first load may take (`Limits.clock_seconds`): what hangs there is ended there."""

@@ -14,10 +14,10 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from conftest import keras, network
 from headstart.errors import HeadError, ParityError
-from headstart.extractors.preprocessing import Preprocessing
-from headstart.heads import attaching
-from headstart.heads.kinds import Part
-from headstart.heads.standardising import Standardisation, one_thread_a_core
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.heads.kind import Part
+from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+from headstart.heads.models import attach
 from headstart.storage.artifacts import ArtifactStore
 
 TOLERANCE = 1e-4
@@ -206,7 +206,7 @@ def test_beside_the_model_lies_what_its_outputs_mean(ready, tmp_path):
 
 def test_a_model_that_differs_from_the_cached_path_is_not_saved(ready, tmp_path, monkeypatch):
     head = ready.heads.train("h", ready.extract("net", "pics"))
-    real = attaching.attach
+    real = attach.attach
 
     def wrong(trunk, stack, name):
         model = real(trunk, stack, name)
@@ -214,7 +214,7 @@ def test_a_model_that_differs_from_the_cached_path_is_not_saved(ready, tmp_path,
         layer.set_weights([layer.get_weights()[0] + 1e-1, layer.get_weights()[1] + [0, 0, 1]])
         return model
 
-    monkeypatch.setattr(attaching, "attach", wrong)
+    monkeypatch.setattr(attach, "attach", wrong)
     with pytest.raises(ParityError, match="nothing was saved"):
         head.attach(tmp_path / "attached.keras")
     assert not list(tmp_path.glob("*attached*"))

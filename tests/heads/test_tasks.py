@@ -15,9 +15,9 @@ import headstart as hs
 from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.kinds import Part
-from headstart.heads.losses import LOSSES, loss_of
-from headstart.heads.ordinal import evaluate, fit_ordinal
+from headstart.heads.kind import Part
+from headstart.heads.kinds.losses import LOSSES, loss_of
+from headstart.heads.kinds.ordinal import evaluate, fit_ordinal
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression, task_of
 
 

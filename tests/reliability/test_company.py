@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import direct, draw, network, rows_in
-from headstart.extractors.extraction import keys_of
+from headstart.extractors.run.extraction import keys_of
 
 SAMPLES = 300
 

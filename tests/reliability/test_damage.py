@@ -8,7 +8,7 @@ from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index, Places
 from headstart.storage.index_files import open_index
 from headstart.storage.keys import digest_of_bytes
-from headstart.storage.reading import RowReader
+from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import check_shard, find_shard, write_shard
 
 KEY = "ab" * 32

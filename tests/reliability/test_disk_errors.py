@@ -36,7 +36,7 @@ def job(ready, model):
 
 
 def clear(ws):
-    from headstart.extractors.collecting import Choice
+    from headstart.extractors.cache.gc import Choice
 
     keys = tuple(one.key for one in ws.feature_sets.find_sets())
     ws.store.collect(ws.store.find_garbage(Choice(sets=keys)))
@@ -140,7 +140,7 @@ def collect_orphans(ws):
 def test_a_disk_that_will_be_full_is_foreseen_before_anything_is_computed(job, monkeypatch, fails):
     ws, _ = job
     free = 17_000_000
-    monkeypatch.setattr("headstart.extractors.space.free_bytes", lambda folder: free)
+    monkeypatch.setattr("headstart.extractors.run.space.free_bytes", lambda folder: free)
     extract(ws)  # 36 rows of 8 and 6 floats fit
     clear(ws)
     free = 16 << 20
@@ -164,7 +164,7 @@ def test_a_really_full_disk(tmp_path, model_file, pictures, model):
         ws.extract("net", "pics")
         (mount / "ballast").write_bytes(bytes(files.free_bytes(mount) - 60_000))
         with pytest.MonkeyPatch.context() as patch:  # or it would be foreseen
-            patch.setattr("headstart.extractors.space.free_bytes", lambda folder: 1 << 40)
+            patch.setattr("headstart.extractors.run.space.free_bytes", lambda folder: 1 << 40)
             with pytest.raises(HeadstartError, match=r"no space is left|full"):
                 ws.extract("net@conv", "pics", settings=SETTINGS)
         with pytest.raises(StorageError, match="are free where"):

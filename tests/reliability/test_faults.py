@@ -12,7 +12,7 @@ import pytest
 import headstart as hs
 from conftest import draw, rows_in
 from headstart.errors import FeaturesMissing, ShardDamaged
-from headstart.extractors import extraction
+from headstart.extractors.run import extraction
 from headstart.registry.features import FeatureRepository
 
 TOLERANCE = 1e-5

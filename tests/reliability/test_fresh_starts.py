@@ -15,9 +15,9 @@ import pytest
 
 import headstart as hs
 from conftest import clean_environment, draw, network
-from headstart.extractors.preprocessing import Preprocessing
-from headstart.extractors.watchdog import Watchdog
-from headstart.extractors.working import Worker
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.local_executor import Worker
+from headstart.extractors.run.watchdog import Watchdog
 from headstart.storage.manifest import Sample
 
 TIMEOUT = 30

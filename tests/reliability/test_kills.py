@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from conftest import direct, draw, network, rows_in
-from headstart.extractors.collecting import Choice
-from headstart.extractors.extraction import keys_of
+from headstart.extractors.cache.gc import Choice
+from headstart.extractors.run.extraction import keys_of
 
 SAMPLES = 600
 TOLERANCE = 1e-5

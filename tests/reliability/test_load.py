@@ -8,7 +8,7 @@ from test_kills import POINTS
 
 import headstart as hs
 from conftest import draw, rows_in
-from headstart.extractors.extraction import keys_of
+from headstart.extractors.run.extraction import keys_of
 
 SAMPLES = 10_000
 TIMES = (1, 2, 4)

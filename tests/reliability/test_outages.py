@@ -11,7 +11,7 @@ from sqlalchemy import text
 import headstart as hs
 from conftest import clean_environment, direct, draw, rows_in
 from headstart.errors import DatabaseGone, RegistryError
-from headstart.extractors.collecting import Choice
+from headstart.extractors.cache.gc import Choice
 from headstart.registry import outages
 from headstart.registry.leases import Lease
 

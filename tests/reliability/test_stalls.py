@@ -12,8 +12,8 @@ import headstart as hs
 from conftest import clean_environment, rows_in
 from headstart.errors import BackboneError, Stalled
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
-from headstart.extractors.preprocessing import Preprocessing
-from headstart.extractors.watchdog import Watchdog
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.watchdog import Watchdog
 from headstart.registry import tables as t
 
 SETTINGS = hs.Settings(stall_seconds=1.0, batch_size=4, engine="tensorflow")
@@ -123,7 +123,8 @@ def test_an_engine_that_hangs_while_it_is_chosen_ends_the_run(ready, engine_hang
 
 def test_a_commit_that_hangs_ends_the_run(ready, monkeypatch, hanging):
     monkeypatch.setattr(
-        "headstart.extractors.cache.FeatureCache.commit", lambda *_: hanging() and None
+        "headstart.extractors.cache.feature_cache.FeatureCache.commit",
+        lambda *_: hanging() and None,
     )
     with pytest.raises(Stalled, match="committing 36 rows: not done after 1 s"):
         ready.extract("net", "pics", settings=SETTINGS)
@@ -133,7 +134,7 @@ def test_a_commit_that_hangs_ends_the_run(ready, monkeypatch, hanging):
 CLI = """
 import sys, threading
 from headstart.cli import main
-from headstart.extractors.steps import images
+from headstart.extractors.preprocessing.steps import images
 
 real = images.open_image
 
@@ -191,7 +192,7 @@ def test_time_in_which_the_process_was_stopped_does_not_count(monkeypatch):
         jumped.append(1000.0 * (len(jumped) == 3))
         return real() + sum(jumped)
 
-    monkeypatch.setattr("headstart.extractors.watchdog.time.monotonic", clock)
+    monkeypatch.setattr("headstart.extractors.run.watchdog.time.monotonic", clock)
     assert Watchdog(1.0).guard(())("sleeping", lambda: time.sleep(0.5) or "done") == "done"
     assert sum(jumped) == 1000
 

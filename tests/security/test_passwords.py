@@ -190,7 +190,7 @@ as_root = pytest.mark.skipif(
 
 WRITE = """
 import numpy as np
-from headstart.extractors.cache import Rows
+from headstart.extractors.cache.feature_cache import Rows
 from headstart.registry.entities import FeatureSet
 from headstart.storage.keys import feature_key
 def write(ws, digest):

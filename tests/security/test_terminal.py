@@ -9,7 +9,7 @@ import pytest
 
 from conftest import draw
 from headstart.errors import NotFound
-from headstart.heads.cards import model_card
+from headstart.heads.models.cards import model_card
 from headstart.visible import visible, visible_json, visible_lines
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egpj\u2066\x7f[red]x[/red]:smile: |`<b>\r"

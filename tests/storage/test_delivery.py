@@ -3,8 +3,8 @@
 import pytest
 
 import headstart as hs
-from headstart.delivery import _taken_back
 from headstart.errors import DatabaseGone, FeatureError
+from headstart.jobs.import_bundle import _taken_back
 
 
 @pytest.mark.parametrize(("error", "stays"), [(DatabaseGone, True), (FeatureError, False)])

@@ -11,7 +11,7 @@ from headstart.errors import FeatureError, ShardDamaged
 from headstart.storage.encoding import COMPRESSIONS, STORAGES, Encoding
 from headstart.storage.index import Index, Places
 from headstart.storage.keys import digest_of_bytes
-from headstart.storage.reading import RowReader
+from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import find_shard, read_shard, write_shard
 
 KEY = "ab" * 32

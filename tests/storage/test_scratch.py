@@ -18,7 +18,7 @@ from headstart.storage.scratch import dead_folders, dead_partials, remove_dead, 
 ADDING = """
 import time
 from pathlib import Path
-from headstart.extractors import registering
+from headstart.extractors.backbones import registration
 from headstart.storage.files import written_aside
 
 def open_source(source, scratch, artifacts, **more):
@@ -29,7 +29,7 @@ def open_source(source, scratch, artifacts, **more):
         Path({root!r}, "at-work").touch()
         time.sleep(60)
 
-registering.open_source = open_source
+registration.open_source = open_source
 from headstart.cli import main
 main(["--workspace", {root!r}, "backbone", "add", "net", "x.keras"])
 """

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from headstart.errors import FeatureError, ShardDamaged
-from headstart.storage import batching, reading, shards
+from headstart.storage import row_reader, shards, windows
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.manifest import Sample
-from headstart.storage.reading import RowReader
+from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import write_shard
 from headstart.storage.views import FeatureView
 
@@ -162,10 +162,12 @@ def reads(monkeypatch):
 def test_a_pass_gives_every_row_once_and_reads_every_chunk_once(
     wide, reads, monkeypatch, window, shuffle
 ):
-    monkeypatch.setattr(batching, "WINDOW_BYTES", window)
-    monkeypatch.setattr(reading, "CACHE_BYTES", 1)  # nothing is kept, so that a second read shows
+    monkeypatch.setattr(windows, "WINDOW_BYTES", window)
+    monkeypatch.setattr(
+        row_reader, "CACHE_BYTES", 1
+    )  # nothing is kept, so that a second read shows
     if not shuffle:
-        monkeypatch.setattr(batching, "WINDOW_BYTES", 1 << 30)
+        monkeypatch.setattr(windows, "WINDOW_BYTES", 1 << 30)
     batches = list(wide.batches(37, shuffle=shuffle, seed=3))
     assert [len(rows) for rows, _ in batches] == [37] * (ROWS // 37) + [ROWS % 37]
     rows = np.concatenate([rows for rows, _ in batches])
@@ -176,7 +178,7 @@ def test_a_pass_gives_every_row_once_and_reads_every_chunk_once(
 
 
 def test_the_same_seed_gives_the_same_order_and_each_epoch_another(wide, monkeypatch):
-    monkeypatch.setattr(batching, "WINDOW_BYTES", 64 * WIDTH * 4 * 3)
+    monkeypatch.setattr(windows, "WINDOW_BYTES", 64 * WIDTH * 4 * 3)
 
     def order(**given):
         return np.concatenate([rows[:, 0] for rows, _ in wide.batches(50, shuffle=True, **given)])

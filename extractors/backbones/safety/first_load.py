@@ -1,0 +1,220 @@
+"""The first load of a model that is not trusted: apart, and within limits.
+
+What comes back is data: a frozen graph or a model file made by Keras, both looked at again here. A
+`.keras` or `.h5` file is kept as it is, so of those a verdict comes back, on exactly these bytes,
+which is kept by their sha256. See docs/design/first-load.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart import errors
+from headstart.errors import HeadstartError, ModelFileError, UnsafeModel
+from headstart.extractors.backbones.safety.confinement import Limits
+from headstart.extractors.backbones.safety.forkserver import ForkServer
+from headstart.storage.files import check_regular, sha256_of_file, written_aside
+
+ROOM = 768 << 20
+COPIES = 6
+"""How many times its stored size a model takes while it is loaded and made into a file."""
+SECONDS = 20
+"""Of the processor, for a model that stores nothing: the largest of Keras' own takes half of it."""
+BYTES_A_SECOND = 20 << 20
+"""What is stored, for one more: 51 s a GiB, several times what reading and writing it takes."""
+FILE_ROOM = 1 << 30
+FOLDER = "first_loads"
+VERSION = 1
+NOTICEABLE_SECONDS = 2.0
+MEMORY_SIGNALS = (6, 11, "memory")
+"""What TensorFlow dies of when it is given no more memory: an abort, or a bad address."""
+
+server = ForkServer()
+
+
+def unheard(_message: str) -> None:
+    """Where nobody wants to know what a first load cost."""
+
+
+@dataclass(frozen=True)
+class FirstLoad:
+    """How models that are not trusted are loaded first.
+
+    Attributes:
+        verdicts: the folder where it is kept which files were loaded well; None keeps nothing.
+        max_bytes: what a model may take in memory, if not some times what it stores.
+        say: told what it cost, when that is noticeable.
+    """
+
+    verdicts: Path | None = None
+    max_bytes: int | None = None
+    say: Callable[[str], None] = unheard
+
+    def limits(self, size: int) -> Limits:
+        """The limits for a model of so many bytes on disk."""
+        size = max(size, self.max_bytes or 0)
+        return Limits(
+            memory=ROOM + COPIES * size,
+            seconds=SECONDS + size // BYTES_A_SECOND,
+            file_bytes=FILE_ROOM + 2 * size,
+        )
+
+    def run(self, task: str, source: Path, scratch: Path, **more: Any) -> dict[str, Any]:
+        """Do a task in a confined child; its answer.
+
+        Args:
+            task: one of `headstart.extractors.backbones.safety.tasks`.
+            source: the file or folder.
+            scratch: a folder; a new one under it is the child's, and its path is in the answer.
+
+        Raises:
+            HeadstartError: what the task raised.
+            UnsafeModel: it took more than its limits; the message says which.
+        """
+        began = time.monotonic()
+        folder = Path(tempfile.mkdtemp(dir=scratch)).absolute()
+        size = size_of(source) + sum(
+            size_of(Path(path)) for path in more.values() if _is_path(path)
+        )
+        limits = self.limits(size)
+        request = {"task": task, "source": str(source.absolute()), "scratch": str(folder)}
+        answer = server.run({**request, "limits": limits.to_json(), **more})
+        _raise(answer, source, limits)
+        seconds = time.monotonic() - began
+        if seconds > NOTICEABLE_SECONDS:
+            self.say(f"{source} was loaded in a process of its own first ({seconds:.0f} s)")
+        return {**answer, "folder": folder}
+
+    def prepare(self, path: Path) -> str:
+        """Let what loads models apart start, while the file is looked into.
+
+        Returns:
+            The file's sha256 as it is now; of a folder nothing.
+        """
+        digest = sha256_of_file(path) if path.is_file() else ""
+        if path.is_dir() or (digest and not self._knows(digest)):
+            server.warm()
+        return digest
+
+    def passes(self, path: Path, scratch: Path, digest: str) -> Path | None:
+        """Have a model file loaded apart, if these bytes were not before.
+
+        Args:
+            path: the file.
+            scratch: a folder.
+            digest: its sha256, from before it was looked into.
+
+        Returns:
+            The file of its frozen graph, where its wiring cannot be read; None to load it as it is.
+
+        Raises:
+            HeadstartError: it cannot be loaded.
+        """
+        if self._knows(digest):
+            return None
+        answer = self.run("file", path, scratch)
+        if sha256_of_file(path) != digest:
+            raise ModelFileError(f"{path} changed while it was read", hint="Add it again.")
+        if answer["file"] is not None:
+            return made(answer)
+        self._keep(digest)
+        return None
+
+    def _knows(self, digest: str) -> bool:
+        """Whether a verdict is kept, in a folder and a file that nobody else can have written."""
+        if self.verdicts is None:
+            return False
+        try:
+            content = json.loads((self.verdicts / digest).read_bytes())
+        except (OSError, ValueError):
+            return False
+        ours = all(_only_ours_to_write(path) for path in (self.verdicts, self.verdicts / digest))
+        return ours and content == {"version": VERSION, "sha256": digest}
+
+    def _keep(self, digest: str) -> None:
+        if self.verdicts is None:
+            return
+        with suppress(OSError):  # read-only, or full: it is loaded apart again
+            self.verdicts.mkdir(mode=0o700, exist_ok=True)
+            with written_aside(self.verdicts / digest) as file:
+                file.write(json.dumps({"version": VERSION, "sha256": digest}).encode())
+            (self.verdicts / digest).chmod(0o600)
+
+
+def size_of(source: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = source.rglob("*") if source.is_dir() else [source]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def made(answer: dict[str, Any]) -> Path:
+    """A copy of a file that a child made, found to be a plain one.
+
+    The copy lies where the child may not write: what it forked may outlive it, and change the file.
+    """
+    path = Path(answer["folder"]) / Path(str(answer["file"])).name
+    if path.is_symlink():
+        raise UnsafeModel(f"what came of loading the model is a link, {path}")
+    check_regular(path)
+    copy = Path(tempfile.mkdtemp(dir=path.parent.parent)) / path.name
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags |= getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as source, copy.open("xb") as target:
+        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            raise UnsafeModel(f"what came of loading the model is no plain file, {path}")
+        shutil.copyfileobj(source, target)
+    return copy
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _only_ours_to_write(path: Path) -> bool:
+    if not hasattr(os, "getuid"):
+        return True
+    state = path.stat()
+    return state.st_uid == os.getuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _raise(answer: dict[str, Any], source: Path, limits: Limits) -> None:
+    """The error that an answer stands for, if it is one."""
+    if "error" in answer:
+        name, message, hint = answer["error"]
+        kind = getattr(errors, str(name), None)
+        if not (isinstance(kind, type) and issubclass(kind, HeadstartError)):
+            kind = ModelFileError
+        raise kind(message, hint=hint)
+    if "failed" in answer:
+        raise ModelFileError(
+            f"{source} cannot be loaded ({answer['failed']})",
+            hint="It is damaged or of a kind that cannot be read; nothing was registered.",
+        )
+    if "killed" in answer:
+        raise UnsafeModel(
+            f"{source} is refused: loading it took more than {_limit(answer['killed'], limits)}",
+            hint="It is damaged or made to harm; if it is meant to be so large, allow it with "
+            "--max-model-bytes N.",
+        )
+
+
+def _limit(killed: Any, limits: Limits) -> str:
+    if killed in MEMORY_SIGNALS:
+        return f"{limits.memory / (1 << 30):.1f} GiB of memory"
+    if killed == 25:  # SIGXFSZ
+        return f"{limits.file_bytes / (1 << 30):.1f} GiB of disk"
+    if killed == 24:  # SIGXCPU
+        return f"{limits.seconds} s of the processor's time"
+    if killed == "late":
+        return f"{limits.clock_seconds} s"
+    return f"it may (its process was ended, {killed})"

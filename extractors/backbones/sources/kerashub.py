@@ -1,0 +1,169 @@
+"""KerasHub models from a local folder: `kerashub:DIR?sequence_length=128`.
+
+The folder is a preset that `save_to_preset` wrote, or a model of Hugging Face transformers of a
+family that KerasHub converts (`config.json`, `model.safetensors` and a vocabulary).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from headstart.errors import BackboneError, ModelFileError, first_line
+from headstart.extractors.backbones.keras_graph import is_readable, read_graph
+from headstart.extractors.backbones.safety.first_load import FirstLoad, made
+from headstart.extractors.backbones.sources.files import load_model, open_made
+from headstart.extractors.backbones.sources.freeze import freeze_model
+from headstart.extractors.backbones.sources.opened import Opened
+from headstart.extractors.backbones.sources.presets import check_preset
+from headstart.extractors.backbones.tensorflow_graph import read_frozen
+from headstart.extractors.preprocessing.pipeline import Files, Preprocessing
+from headstart.extractors.runtime import keras, keras_hub
+
+TASK, BACKBONE = "task.json", "config.json"
+PREPROCESSORS = ("preprocessor.json", "tokenizer.json", "image_converter.json")
+WEIGHTS = {".bin", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pt", ".safetensors"}
+LONGEST = 512
+LARGEST_LENGTH = 65_536
+STAMP = (1980, 1, 1, 0, 0, 0)
+"""The time of every member of the stored archive, so that its bytes say only what it holds."""
+
+
+def open_kerashub(
+    text: str,
+    scratch: Path,
+    files: Files,
+    *,
+    trust: bool = False,
+    first: FirstLoad | None = None,
+) -> Opened:
+    """Load a task (a model with its head) or a backbone from a preset folder.
+
+    Args:
+        text: the folder, and maybe `?sequence_length=…`: how many tokens a text becomes.
+        scratch: a folder for the model's file.
+        files: where the preprocessor is stored.
+        trust: load it even if it brings code.
+        first: how to load it apart first, if it is not trusted.
+
+    Raises:
+        ModelFileError: the folder is no preset, or KerasHub cannot load it.
+        UnsafeModel: it could run code when it is loaded, and `trust` is not given.
+    """
+    path, _, query = text.partition("?")
+    folder, length = Path(path).expanduser(), _sequence_length(query)
+    if not (folder / BACKBONE).is_file():
+        raise ModelFileError(
+            f"{folder} is no KerasHub preset: it holds no {BACKBONE}",
+            hint="Give a folder written by save_to_preset, or a Hugging Face model's.",
+        )
+    if trust or first is None:
+        keras_hub()
+        model = load_preset(folder)
+        opened, known = _open(model, scratch), describe(model)
+    else:
+        check_preset(folder, max_bytes=first.max_bytes)
+        keras_hub()
+        known = first.run("kerashub", folder, scratch, hub=True)
+        opened = open_made(made(known))
+    pipeline = _preprocessing(folder, known, files, length)
+    is_headless = not (folder / TASK).is_file()
+    return replace(opened, preprocessing=pipeline, is_headless=is_headless)
+
+
+def load_preset(folder: Path) -> Any:
+    """The model of a preset folder.
+
+    Raises:
+        ModelFileError: KerasHub cannot load it.
+    """
+    hub = keras_hub()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if (folder / TASK).is_file():
+                return preset_class(folder / TASK).from_preset(str(folder))
+            return hub.models.Backbone.from_preset(str(folder))
+    except Exception as error:  # KerasHub raises whatever its layers raise
+        raise ModelFileError(
+            f"KerasHub cannot load {folder} ({first_line(error)})",
+            hint="Check that the folder is whole and fits the installed keras-hub.",
+        ) from error
+
+
+def describe(model: Any) -> dict[str, Any]:
+    """What its preprocessing goes by: names and ranks of inputs, and how many tokens at most."""
+    return {
+        "inputs": [[tensor.name, len(tensor.shape)] for tensor in model.inputs],
+        "longest": min(getattr(model, "max_sequence_length", 0) or 0, LONGEST),
+    }
+
+
+def _open(model: Any, scratch: Path) -> Opened:
+    if not is_readable(model):
+        file = freeze_model(model, scratch)
+        return Opened(read_frozen(file), file, "tensorflow")
+    file = scratch / "model.keras"
+    model.save(file)
+    # As it will be loaded: KerasHub names some of its layers anew.
+    return Opened(read_graph(load_model(file, known=True)), file, "keras")
+
+
+def preset_class(file: Path) -> Any:
+    """The KerasHub class that a preset's JSON file names."""
+    keras_hub()
+    name = json.loads(file.read_text(encoding="utf-8"))["registered_name"]
+    found = keras().saving.get_registered_object(name)
+    if found is None:
+        raise ModelFileError(f"{file} names {name!r}, which the installed KerasHub does not have")
+    return found
+
+
+def _sequence_length(query: str) -> int:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    length = options.pop("sequence_length", "0")
+    if options:
+        raise BackboneError(
+            f"kerashub: has no option {min(options)!r}",
+            hint="The option is sequence_length.",
+        )
+    if not length.isdecimal() or int(length) > LARGEST_LENGTH:
+        raise BackboneError(
+            f"sequence_length is {length!r}", hint=f"Give 1 to {LARGEST_LENGTH} tokens."
+        )
+    return int(length)
+
+
+def _preprocessing(
+    folder: Path, known: dict[str, Any], files: Files, length: int
+) -> Preprocessing | None:
+    """The preset's own preprocessor as a step; None where it has none."""
+    if not any((folder / name).is_file() for name in PREPROCESSORS):
+        return None
+    inputs = known["inputs"]
+    own = 0 if (folder / PREPROCESSORS[0]).is_file() else int(known["longest"])
+    step = {
+        "step": "kerashub",
+        "preset": files.keep(_archive(folder)),
+        "sequence_length": length or own,
+        "inputs": [str(name) for name, _ in inputs] if len(inputs) > 1 else [],
+    }
+    decode = [{"step": "decode_image"}] if inputs[0][1] == 4 else []
+    return Preprocessing.from_json({"steps": [*decode, step]}, files=files)
+
+
+def _archive(folder: Path) -> bytes:
+    """Everything in the preset but the weights."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix not in WEIGHTS:
+                name = path.relative_to(folder).as_posix()
+                archive.writestr(zipfile.ZipInfo(name, STAMP), path.read_bytes())
+    return content.getvalue()

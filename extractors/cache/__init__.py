@@ -1,0 +1,1 @@
+"""The feature cache, and its care: what ties files to rows of the database."""

@@ -1,0 +1,346 @@
+"""The feature cache: rows by digest, files and database kept in step.
+
+A file counts only through its row in the database. Files are written first and are durable
+before the row is inserted; whatever dies in between leaves a file that nobody reads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import (
+    FeaturesMissing,
+    LeaseLost,
+    RegistryError,
+    ShardDamaged,
+    StorageError,
+)
+from headstart.paths import below
+from headstart.registry.entities import FeatureSet, Shard
+from headstart.registry.features import FeatureRepository
+from headstart.registry.leases import Claimed
+from headstart.storage.encoding import Encoding
+from headstart.storage.index import Index, Places
+from headstart.storage.index_files import open_index, save_index
+from headstart.storage.locks import Hold
+from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.row_reader import RowReader
+from headstart.storage.savings import Savings, measure
+from headstart.storage.shards import (
+    CheckedShard,
+    ShardFile,
+    check_shard,
+    set_folder,
+    shard_id,
+    write_shard,
+)
+from headstart.storage.views import FeatureView
+
+KEY_ATTRIBUTES = (
+    "backbone",
+    "cut",
+    "cut_fingerprint",
+    "trunk_fingerprint",
+    "preprocessing",
+    "preprocessing_fingerprint",
+    "precision",
+    "view",
+)
+"""What a shard says of its feature set; enough to register it again."""
+SAMPLE_BYTES = 4 << 20
+"""Of the features that are stored in every way, to see what it takes."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Computed rows of one feature set: `features` of shape (len(digests), *feature shape)."""
+
+    feature_set: FeatureSet
+    digests: list[str]
+    features: np.ndarray
+
+
+def encoding_of(feature_set: FeatureSet) -> Encoding:
+    """How the numbers of a feature set lie in its shards."""
+    return Encoding(feature_set.dtype, feature_set.storage, feature_set.compression)
+
+
+class FeatureCache:
+    """Reads and commits rows of feature sets in one workspace; made anew for each operation.
+
+    Args:
+        repository: the feature sets and shards in SQL.
+        folder: where shards lie.
+        locks: where the files lie by which feature sets are held.
+    """
+
+    def __init__(self, repository: FeatureRepository, folder: Path, locks: Path) -> None:
+        self._repository = repository
+        self.folder = folder
+        self.locks = locks
+        self._indexes: dict[str, Index] = {}
+        self._lock = threading.RLock()  # rows are committed by another thread than asks for them
+        self.quarantined = 0
+
+    def hold(self, *keys: str) -> Hold:
+        """Keep the files of feature sets from being collected."""
+        return Hold(self.locks, *keys)
+
+    def open_index(self, key: str, *, fresh: bool = False) -> Index:
+        """An index over all committed rows of a feature set.
+
+        A shard whose file is missing or not what was committed is quarantined: its rows count
+        as missing, and are computed again by whoever needs them. The index is kept: what other
+        processes commit meanwhile is seen when it is asked for `fresh`.
+        """
+        with self._lock:
+            known = self._indexes.get(key)
+            if known is None or fresh:
+                self._indexes[key] = self._build_index(key, known)
+            return self._indexes[key]
+
+    def _build_index(self, key: str, known: Index | None) -> Index:
+        feature_set = self._repository.find_set(key)
+        if feature_set is None:
+            return Index()
+        shards = {
+            self.file_of(shard, key): shard
+            for shard in self._repository.find_shards(feature_set.id)
+        }
+        if known is not None and {shard.file for shard in known.living} == shards.keys():
+            return known
+        if known is not None:  # so that what this process wrote need not be read again
+            save_index(set_folder(self.folder, key), known)
+        self._refuse_empty_folder(len(shards))
+        index, damaged = open_index(set_folder(self.folder, key), list(shards))
+        for file in damaged:
+            self._put_aside(shards[file])
+        return index
+
+    def _refuse_empty_folder(self, shards: int) -> None:
+        """A folder without anything is a disk that is not mounted, rather than all lost."""
+        if shards and (not self.folder.is_dir() or not any(self.folder.iterdir())):
+            raise StorageError(
+                f"{self.folder} is empty, and the registry knows {shards:,} shards in it",
+                hint="Mount it or put it back. If it is lost: `headstart features gc --set KEY "
+                "--apply` forgets a feature set.",
+            )
+
+    def save(self) -> None:
+        """Keep the indexes, with what was committed, for the next opening."""
+        for key, index in self._indexes.items():
+            self._indexes[key] = save_index(set_folder(self.folder, key), index)
+
+    def _put_aside(self, shard: Shard) -> None:
+        self.quarantined += 1
+        with suppress(RegistryError):  # on read-only media there is nothing to write it into
+            self._repository.quarantine(shard)
+
+    def open_reader(self, feature_set: FeatureSet, index: Index) -> RowReader:
+        """Reads rows; a shard with a damaged chunk is quarantined."""
+
+        def on_damage(file: ShardFile) -> None:
+            for shard in self._repository.find_shards(feature_set.id):
+                if self.file_of(shard, feature_set.key) == file:
+                    self._put_aside(shard)
+
+        return RowReader(index, encoding_of(feature_set), feature_set.shape, on_damage)
+
+    def check_all(self, key: str, progress: Callable[[int, int], None]) -> int:
+        """Hash every shard of a feature set as a whole; gives the number of damaged ones."""
+        feature_set = self._repository.find_set(key)
+        shards = self._repository.find_shards(feature_set.id) if feature_set else []
+        damaged, done = 0, 0
+        for shard in shards:
+            try:
+                check_shard(self.file_of(shard, key))
+            except ShardDamaged:
+                self._put_aside(shard)
+                damaged += 1
+            done += shard.rows
+            progress(done, sum(shard.rows for shard in shards))
+        self._indexes.pop(key, None)
+        return damaged
+
+    def open_view(
+        self, key: str, manifest: Manifest, report: Any = None, skipped: Collection[str] = ()
+    ) -> FeatureView:
+        """The rows of a dataset, in its order.
+
+        Samples whose content is known to be unreadable, and those with an id in `skipped`, are
+        left out where they have no row.
+
+        Raises:
+            FeaturesMissing: rows are missing for samples that could be read.
+        """
+        hold = self.hold(key)
+        feature_set = self._repository.find_set(key)
+        if feature_set is None:
+            raise FeaturesMissing(
+                "nothing was extracted from this cut with this preprocessing",
+                hint="Run `headstart extract`.",
+            )
+        index = self.open_index(key)
+        present = index.find([sample.digest for sample in manifest.samples]).present
+        unreadable = self._repository.find_failures(feature_set.preprocessing_fingerprint)
+        samples, missing = [], []
+        for sample, has_row in zip(manifest.samples, present, strict=True):
+            if has_row:
+                samples.append(sample)
+            elif sample.digest not in unreadable and sample.id not in skipped:
+                missing.append(sample)
+        if missing:
+            raise FeaturesMissing(
+                f"{len(missing):,} of {len(manifest.samples):,} samples have no features, "
+                f"{missing[0].id!r} among them",
+                hint="Run `headstart extract`: it computes just these.",
+            )
+        self._mark_used(feature_set)
+        reader = self.open_reader(feature_set, index)
+        return FeatureView(key, index, samples, reader, report=report, hold=hold)
+
+    def open_present(
+        self, key: str, samples: Sequence[Sample]
+    ) -> tuple[np.ndarray, FeatureView | None]:
+        """Those of some samples that have rows.
+
+        Returns:
+            Their positions among `samples`, and a view of their rows; None where there are none.
+        """
+        hold = self.hold(key)
+        index = self.open_index(key)
+        found = index.find([sample.digest for sample in samples]).present
+        numbers = np.flatnonzero(found)
+        feature_set = self._repository.find_set(key)
+        if not len(numbers) or feature_set is None:
+            return numbers, None
+        chosen = [samples[number] for number in numbers.tolist()]
+        reader = self.open_reader(feature_set, index)
+        return numbers, FeatureView(key, index, chosen, reader, hold=hold)
+
+    def read_some(
+        self, key: str, samples: Sequence[Sample], rows: int, seed: int
+    ) -> tuple[FeatureView | None, np.ndarray, np.ndarray]:
+        """Some rows of those there are, chosen by seed; damaged shards are put aside on the way.
+
+        Returns:
+            A view of all there are, the numbers chosen, and their rows; None without any.
+        """
+        while True:
+            _, view = self.open_present(key, samples)
+            if view is None:
+                return None, np.empty(0, np.int64), np.empty(0)
+            chosen = np.random.default_rng(seed).permutation(len(view))[:rows]
+            try:
+                return view, chosen, view[chosen]
+            except ShardDamaged:  # it is quarantined now, so that there is one less each time
+                self._indexes.pop(key)
+
+    def measure(self, feature_set: FeatureSet) -> Savings | None:
+        """What storing a feature set otherwise would save, by its first rows; None without any."""
+        with self.hold(feature_set.key):
+            index = self.open_index(feature_set.key)
+            if not index.living:
+                return None
+            number = next(n for n, shard in enumerate(index.shards) if shard is index.living[0])
+            reader = self.open_reader(feature_set, index)
+            count = min(index.living[0].file.rows, max(1, SAMPLE_BYTES // max(1, reader.row_bytes)))
+            rows = np.empty((count, *feature_set.shape), feature_set.dtype)
+            reader.read(Places(np.full(count, number), np.arange(count)), rows)
+            return measure(rows)
+
+    def _mark_used(self, feature_set: FeatureSet) -> None:
+        with suppress(RegistryError):  # on read-only media; a note for `gc`, nothing more
+            self._repository.mark_used(feature_set)
+
+    def commit(
+        self,
+        parts: Sequence[Rows],
+        engine: str,
+        versions: Mapping[str, Any],
+        claimed: Claimed | None = None,
+        instead_of: Sequence[Shard] = (),
+    ) -> None:
+        """Write rows of one or more feature sets and commit them in one transaction.
+
+        Args:
+            parts: rows, one part a feature set.
+            engine: what computed them.
+            versions: of the libraries.
+            claimed: the samples that were claimed for them.
+            instead_of: shards that the new one replaces.
+
+        Raises:
+            LeaseLost: the samples are no longer this process's; the files are gone again.
+            StorageError: the disk did not take them.
+        """
+        keys = [part.feature_set.key for part in parts]
+        with self.hold(*keys):
+            written: list[tuple[Shard, CheckedShard]] = []
+            try:
+                for part in parts:
+                    written.append(self._write(part, engine, dict(versions)))
+                shards = [shard for shard, _ in written]
+                already = self._repository.commit_shards(
+                    shards, claimed=claimed, instead_of=instead_of
+                )
+            except (LeaseLost, StorageError):
+                for shard, _ in written:  # surely without a row in the database
+                    with suppress(OSError):  # or else `features gc` finds it
+                        below(self.folder, shard.file).unlink(missing_ok=True)
+                raise
+            for shard, checked in written:
+                if shard in already:
+                    # Another process committed the same rows first: its file is the truth.
+                    below(self.folder, shard.file).unlink()
+                    self._indexes.pop(checked.file.feature_key, None)
+                else:
+                    self._add_to_index(checked)
+
+    def _add_to_index(self, checked: CheckedShard) -> None:
+        key = checked.file.feature_key
+        with self._lock:
+            known = self._indexes.get(key)
+            if known is not None and all(shard.file != checked.file for shard in known.living):
+                self._indexes[key] = known.with_added(Index.of([checked]))
+
+    def digests_of(self, file: ShardFile) -> np.ndarray:
+        """The digests of a shard, shape (rows, 32), uint8; the file is checked as a whole."""
+        return check_shard(file).digests
+
+    def file_of(self, shard: Shard, key: str) -> ShardFile:
+        return ShardFile(below(self.folder, shard.file), key, shard.rows, shard.size, shard.sha256)
+
+    def _write(
+        self, part: Rows, engine: str, versions: dict[str, Any]
+    ) -> tuple[Shard, CheckedShard]:
+        feature_set = part.feature_set
+        assert feature_set.id is not None
+        attributes = {
+            **{name: getattr(feature_set, name) for name in KEY_ATTRIBUTES},
+            "engine": engine,
+            "versions": versions,
+        }
+        encoding = encoding_of(feature_set)
+        checked = write_shard(
+            self.folder, feature_set.key, part.digests, part.features, attributes, encoding
+        )
+        file = checked.file
+        shard = Shard(
+            shard_id=shard_id(feature_set.key, part.digests),
+            feature_set_id=feature_set.id,
+            file=file.path.relative_to(self.folder).as_posix(),
+            rows=file.rows,
+            size=file.size,
+            sha256=file.sha256,
+            engine=engine,
+            versions=versions,
+        )
+        return shard, checked

@@ -1,0 +1,69 @@
+"""What every engine is, and what all of them refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from headstart.extractors.preprocessing.batches import Batch
+
+ENGINES = ("tensorflow", "openvino")
+PRECISIONS = ("float32", "bfloat16")
+
+
+class Engine(Protocol):
+    """Runs a trunk.
+
+    Attributes:
+        name: recorded with every shard.
+        precision: one of `PRECISIONS`: in what the trunk computes; features are float32.
+        lanes: how many calls of `run` may be under way at once, each in a thread of its own.
+        call_size: samples that it likes to get a call, or a multiple of that.
+    """
+
+    name: str
+    precision: str
+    lanes: int
+    call_size: int
+
+    def run(self, batch: Batch) -> list[np.ndarray]:
+        """Features of a batch, (n, *input shape) or one such array an input by name.
+
+        Returns:
+            One array (n, *feature shape) a cut.
+
+        Raises:
+            ValueError: the batch does not fit the trunk.
+        """
+        ...
+
+
+def in_order(batch: Batch, names: Sequence[str]) -> list[np.ndarray]:
+    """The arrays of a batch as the trunk's inputs are ordered; it may want only some of them."""
+    return [batch[name] for name in names] if isinstance(batch, Mapping) else [batch]
+
+
+def refuse_unknown_rows(
+    names: Sequence[str], arrays: Sequence[np.ndarray], limits: Mapping[str, int]
+) -> None:
+    """Refuse numbers of rows that a table does not have.
+
+    A GPU gives zeros for them, and OpenVINO whatever lies there; here that is an error everywhere.
+
+    Args:
+        names: of the inputs.
+        arrays: what goes in.
+        limits: for inputs that are row numbers of a table, how many rows it has.
+
+    Raises:
+        ValueError: there are such.
+    """
+    for name, numbers in zip(names, arrays, strict=True):
+        rows = limits.get(name)
+        if rows is not None and numbers.size and not 0 <= numbers.min() <= numbers.max() < rows:
+            raise ValueError(
+                f"the input {name} holds numbers from {numbers.min()} to {numbers.max()}, its "
+                f"table has {rows:,} rows"
+            )

@@ -1,0 +1,1 @@
+"""Preprocessing: from a sample's raw content to what goes into a trunk."""

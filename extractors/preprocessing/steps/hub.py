@@ -1,0 +1,106 @@
+"""A step that is a KerasHub preprocessor, run by KerasHub itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import PreprocessingError, UnsafeModel, first_line
+from headstart.extractors.backbones.sources.presets import unpack_preset
+from headstart.extractors.preprocessing.steps.kinds import StepKind, is_count, is_digest
+from headstart.extractors.preprocessing.steps.texts import to_text
+from headstart.extractors.runtime import keras, keras_hub
+from headstart.storage.scratch import scratch_folder
+
+
+def _open_preprocessor(
+    content: bytes, *, inputs: list[str], sequence_length: int
+) -> Callable[[Any], Any]:
+    """Texts, or decoded images, to the backbone's inputs by a stored preset's preprocessor.
+
+    Args:
+        content: a zip archive of the preset without its weights.
+        inputs: names of the backbone's inputs; what else the preprocessor gives is left out.
+        sequence_length: of texts; 0 for the preset's own.
+
+    Raises:
+        PreprocessingError: KerasHub cannot load it; what is returned raises it where it fails.
+        UnsafeModel: it could run code.
+    """
+    hub = keras_hub()
+    settings = {"sequence_length": sequence_length} if sequence_length else {}
+    with scratch_folder() as folder:
+        _unpack(content, folder)
+        try:
+            preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
+        except Exception as error:  # KerasHub raises whatever its layers raise
+            raise PreprocessingError(
+                f"KerasHub cannot read the backbone's preprocessor ({first_line(error)})"
+            ) from error
+
+    def preprocess(raw: Any) -> Any:
+        is_image = isinstance(raw, np.ndarray) and raw.ndim == 3
+        # As float, like `img_to_array`: KerasHub rounds what it resizes to the input's dtype.
+        given = raw[None].astype(np.float32) if is_image else [to_text(raw)]
+        try:
+            return _arrays(preprocessor(given), inputs)
+        except Exception as error:
+            raise PreprocessingError(
+                f"the backbone's KerasHub preprocessor fails ({first_line(error)})"
+            ) from error
+
+    return preprocess
+
+
+def _arrays(given: Any, inputs: list[str]) -> Any:
+    """What a preprocessor gives for one sample, as the backbone takes it."""
+    if not isinstance(given, dict):
+        return np.asarray(given)[0]
+    arrays = {name: np.asarray(given[name])[0] for name in inputs}
+    return {k: v.astype(np.int32) if v.dtype.kind in "bi" else v for k, v in arrays.items()}
+
+
+def _unpack(content: bytes, folder: Path) -> None:
+    """Unpack a stored preset, looked at even if its model was trusted: it may have come since."""
+    try:
+        unpack_preset(io.BytesIO(content), folder)
+    except UnsafeModel as error:
+        raise UnsafeModel(
+            error.message, hint="Add the backbone with a preprocessing of your own (--preprocess)."
+        ) from error
+
+
+def _class_of(preset: Path, hub: Any) -> Any:
+    """The preprocessor's class: the one that is named, or the usual one for what there is."""
+    named = preset / "preprocessor.json"
+    if named.is_file():
+        name = json.loads(named.read_text(encoding="utf-8"))["registered_name"]
+        return keras().saving.get_registered_object(name)
+    if (preset / "tokenizer.json").is_file():
+        return hub.models.TextClassifierPreprocessor
+    return hub.models.ImageClassifierPreprocessor
+
+
+def _is_length(value: Any) -> bool:
+    return value == 0 or is_count(value)
+
+
+STEPS = {
+    "kerashub": StepKind(
+        version=1,
+        settings={
+            "preset": (None, "the sha256 of a stored preset", is_digest),
+            "sequence_length": (0, "a number of tokens, 0 for the preset's own", _is_length),
+            "inputs": ([], "a list of the backbone's inputs", lambda v: isinstance(v, list)),
+        },
+        file="preset",
+        open=_open_preprocessor,
+        words="the KerasHub preprocessor of the preset {preset:.12}, sequence length "
+        "{sequence_length} (0: its own)",
+    ),
+}

@@ -1,0 +1,67 @@
+"""How to extract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headstart.errors import BackboneError
+from headstart.extractors.engines.engine import ENGINES, PRECISIONS
+from headstart.storage.encoding import Encoding
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to extract; but for `precision` and `storage`, nothing here changes a feature.
+
+    Attributes:
+        batch_size: samples a call of the trunk; found out in the first seconds without it.
+        on_error: `fail` at the first sample that cannot be read, or `skip` and record it.
+        commit_seconds: at the latest after so long, what was computed is committed.
+        commit_bytes: and as soon as it is so large.
+        storage: `float16` or `bfloat16` to store float32 features in half the bytes, rounded;
+            None for what the feature set has, or as computed.
+        compression: `none`, `gzip` or `blosc2`; None for what the feature set has, or none.
+        lease_seconds: when this process is not heard of for so long, others take over.
+        precision: `float32`, or `bfloat16`: the trunk computes in half the bits, faster on
+            processors that have them. Features of one precision are never taken for the other's.
+        stall_seconds: when a sample is not decoded, or the engine not done with a batch, after so
+            long (and after ten times the longest such step before), the run ends.
+        engine: `tensorflow`, `openvino`, or `auto`: the fastest that gives the same features.
+    """
+
+    batch_size: int | None = None
+    on_error: str = "fail"
+    commit_seconds: float = 10.0
+    commit_bytes: int = 32 << 20
+    storage: str | None = None
+    compression: str | None = None
+    lease_seconds: float = 60.0
+    precision: str = "float32"
+    engine: str = "auto"
+    stall_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise BackboneError(f"batch_size is {self.batch_size}", hint="Give 1 or more.")
+        if not self.stall_seconds > 0:
+            raise BackboneError(
+                f"stall_seconds is {self.stall_seconds}", hint="Give a number above 0."
+            )
+        check_precision(self.precision)
+        if self.engine not in ("auto", *ENGINES):
+            raise BackboneError(
+                f"no engine {self.engine!r}", hint=f"Give auto, {' or '.join(ENGINES)}."
+            )
+        if self.on_error not in ("fail", "skip"):
+            raise BackboneError(f"on_error is {self.on_error!r}", hint="Give fail or skip.")
+        Encoding.choose("float32", self.storage, self.compression)
+
+
+def check_precision(precision: str) -> None:
+    """Refuse a precision that there is not.
+
+    Raises:
+        BackboneError: the name is none of the precisions.
+    """
+    if precision not in PRECISIONS:
+        raise BackboneError(f"no precision {precision!r}", hint=f"Give {' or '.join(PRECISIONS)}.")

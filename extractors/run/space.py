@@ -1,0 +1,46 @@
+"""How many bytes features will take, and whether the disk has them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from headstart.errors import StorageError
+from headstart.extractors.backbones.cuts import Cut
+from headstart.storage.files import free_bytes
+from headstart.storage.keys import DIGEST_BYTES
+
+MARGIN_BYTES = 16 << 20
+"""Left free for the database and the index."""
+
+
+def row_bytes(cut: Cut, storage: str | None = None) -> float:
+    """Bytes of one row with its digest; NaN where the cut has no fixed shape.
+
+    Args:
+        cut: where the features come from.
+        storage: how their numbers are stored; as computed without it.
+    """
+    if None in cut.shape:
+        return math.nan
+    name = storage or cut.point.dtype
+    width = 2 if name.endswith("16") else np.dtype(name).itemsize
+    return math.prod(size or 0 for size in cut.shape) * width + DIGEST_BYTES
+
+
+def refuse_full_disk(needed: float, samples: int, folder: Path) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    Raises:
+        StorageError: so many bytes are not free under `folder`.
+    """
+    free = free_bytes(folder)
+    if needed + MARGIN_BYTES > free:
+        raise StorageError(
+            f"the features of {samples:,} samples need about {needed / 1e9:,.2f} GB, and "
+            f"{free / 1e9:,.2f} GB are free where {folder} is",
+            hint="Free some (`headstart features gc`), store less (--storage float16), or "
+            "pool the cut (|gap).",
+        )

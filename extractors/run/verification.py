@@ -1,0 +1,154 @@
+"""Verifying a backbone: trunk then tail is the model, and rows do not depend on their batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.backbones.graph import Graph, Ref
+from headstart.extractors.backbones.trunk import build_tail, build_trunk, build_whole
+from headstart.extractors.engines.parity import relative_error, tolerance
+from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
+from headstart.extractors.preprocessing.batches import Batch, length, stack, take
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.registry.entities import CutPoint
+
+TOLERANCE = tolerance(["tensorflow"], "float32", "float32")
+BOTTLENECKS = 3
+TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison.
+
+    Attributes:
+        what: what was compared.
+        difference: largest absolute difference, over the largest value where that is above 1.
+        tolerance: what is allowed.
+    """
+
+    what: str
+    difference: float
+    tolerance: float = TOLERANCE
+
+    @property
+    def ok(self) -> bool:
+        return self.difference <= self.tolerance  # False for NaN
+
+
+@dataclass(frozen=True)
+class RowsCheck:
+    """Stored rows beside the same rows computed again by TensorFlow in float32.
+
+    Attributes:
+        rows: how many.
+        max_abs_diff: the largest difference of a number.
+        max_relative_error: the largest relative L2 error of a row; see `parity`.
+        tolerance: what is allowed of that, by engine, precision and storage.
+    """
+
+    rows: int
+    max_abs_diff: float
+    max_relative_error: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        return self.max_relative_error <= self.tolerance  # False for NaN
+
+
+def compare_rows(stored: np.ndarray, computed: np.ndarray, tolerance: float) -> RowsCheck:
+    """Compare rows (n, *feature shape) with the same computed again."""
+    return RowsCheck(
+        len(stored),
+        float(np.abs(computed - stored).max()),
+        relative_error([stored], [computed]),
+        tolerance,
+    )
+
+
+def verify_graph(graph: Graph, points: Sequence[CutPoint], inputs: Batch) -> list[Check]:
+    """Compare the default trunk, and tails from some bottlenecks, with the whole model.
+
+    Args:
+        graph: the backbone's graph.
+        points: its cut points.
+        inputs: preprocessed samples (n, *input shape), n of 2 or more; or of each input by name.
+    """
+    default = next(point for point in points if point.is_default)
+    count = length(inputs)
+    shape = None if isinstance(inputs, dict) else tuple(inputs.shape[1:])
+    trunk = TensorFlowEngine(build_trunk(graph, [Cut(default)], shape))
+    (together,) = trunk.run(inputs)
+    alone = np.concatenate(
+        [trunk.run(take(inputs, slice(row, row + 1)))[0] for row in range(count)]
+    )
+    (whole,) = TensorFlowEngine(build_whole(graph, shape)).run(inputs)
+    checks = [
+        Check(
+            "the trunk run twice gives the same rows", _difference(trunk.run(inputs)[0], together)
+        ),
+        Check(f"batches of 1 and of {count} give the same rows", _difference(alone, together)),
+    ]
+    for point in _some_bottlenecks(points, default):
+        (features,) = TensorFlowEngine(build_trunk(graph, [Cut(point)], shape)).run(inputs)
+        rest = TensorFlowEngine(build_tail(graph, point)).run(features)[0]
+        checks.append(
+            Check(
+                f"trunk to {point.name}, then the tail, equals the model", _difference(rest, whole)
+            )
+        )
+    return checks
+
+
+def random_inputs(graph: Graph, preprocessing: Preprocessing, count: int, seed: int) -> Batch:
+    """Seeded samples that are fit for a backbone, preprocessed.
+
+    Pictures of random pixels where it takes pictures; words where it takes text; token numbers
+    below the Embedding's size where it takes integers, ones for masks; else normal deviates. Open
+    sizes become 16.
+    """
+    rng = np.random.default_rng(seed)
+    size = preprocessing.output_size
+    if size is not None:
+        pictures = rng.integers(0, 256, (count, *size), dtype=np.uint8)
+        return stack([preprocessing.prepare(picture) for picture in pictures])
+    if any(step["step"] in TEXT_STEPS for step in preprocessing.steps):
+        return stack([preprocessing.prepare(_random_text(rng)) for _ in range(count)])
+    batch = {graph.node(ref).path: _random_array(graph, ref, count, rng) for ref in graph.inputs}
+    return batch if len(batch) > 1 else next(iter(batch.values()))
+
+
+def _random_array(graph: Graph, ref: Ref, count: int, rng: np.random.Generator) -> np.ndarray:
+    tensor = graph.tensor(ref)
+    shape = (count, *(dimension or 16 for dimension in tensor.shape[1:]))
+    if tensor.dtype == "string":
+        words = [_random_text(rng) for _ in range(int(np.prod(shape)))]
+        return np.array(words, dtype=object).reshape(shape)
+    if tensor.dtype == "bool" or "mask" in graph.node(ref).path:
+        return np.ones(shape, tensor.dtype)
+    if np.issubdtype(np.dtype(tensor.dtype), np.integer):
+        return rng.integers(0, graph.vocabulary, shape).astype(tensor.dtype)
+    return rng.standard_normal(shape).astype(tensor.dtype)
+
+
+def _random_text(rng: np.random.Generator) -> bytes:
+    letters = np.array(list("etaoin shrdlu"))
+    return "".join(rng.choice(letters, rng.integers(20, 80))).encode()
+
+
+def _some_bottlenecks(points: Sequence[CutPoint], default: CutPoint) -> list[CutPoint]:
+    """The default if it is one, and a few spread over the others."""
+    inner = [p for p in points if p.is_bottleneck and p.input is not None and p is not default][:-1]
+    spread = np.unique(np.linspace(0, len(inner) - 1, BOTTLENECKS).astype(int)) if inner else []
+    chosen = [inner[place] for place in spread]
+    return ([default] if default.is_bottleneck else []) + chosen
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    largest = max(1.0, float(np.abs(other).max()))
+    return float(np.abs(one.astype(np.float64) - other).max()) / largest

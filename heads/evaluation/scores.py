@@ -1,0 +1,112 @@
+"""A head's scores on samples that it was not trained on, each with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from headstart.heads.evaluation.bootstrap import (
+    Interval,
+    f1_interval,
+    mean_interval,
+    precision_interval,
+    r2_interval,
+)
+from headstart.heads.evaluation.intervals import wilson_interval
+from headstart.heads.kinds.losses import losses_of
+from headstart.heads.tasks import SAID_FROM, MultiLabel, Regression, Task
+from headstart.storage.manifest import Label
+
+
+def scores_of(
+    task: Task, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+) -> dict[str, Any]:
+    """The scores that the task's `evaluate` gives, and what they are worth.
+
+    Args:
+        task: what the labels mean.
+        outputs: probabilities (n, classes), or numbers (n, outputs).
+        targets: as the task reads them.
+        classes: the label of each output.
+
+    Returns:
+        The scores; `intervals`, of each score its 95 % interval, [low, high], Wilson's of shares
+        and by the bootstrap of all others, none from a single sample; and `untested`, the classes
+        of which no sample was looked at.
+    """
+    found = task.evaluate(outputs, targets, classes)
+    intervals: dict[str, list[float]] = {}
+    for name, value in found.items():
+        if name in INTERVALS and (interval := INTERVALS[name](outputs, targets)) is not None:
+            low, high = interval
+            intervals[name] = [min(low, value), max(high, value)]
+    return {**found, "intervals": intervals, "untested": untested(task, targets, classes)}
+
+
+def untested(task: Task, targets: np.ndarray, classes: Sequence[Label]) -> list[Label]:
+    """The classes of which no sample is there, so that nothing is known of them."""
+    if isinstance(task, Regression):
+        return []
+    several = isinstance(task, MultiLabel)
+    counts = (targets > 0).sum(axis=0) if several else np.bincount(targets, minlength=len(classes))
+    return [label for label, count in zip(classes, counts.tolist(), strict=True) if not count]
+
+
+def _share(right: np.ndarray) -> Interval | None:
+    return wilson_interval(int(right.sum()), len(right)) if len(right) else None
+
+
+def _accuracy(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
+    return _share(outputs.argmax(axis=1) == targets)
+
+
+def _exact(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
+    return _share(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1))
+
+
+def _f1(outputs: np.ndarray, targets: np.ndarray, *, is_macro: bool) -> Interval | None:
+    from scipy.sparse import csr_array
+
+    if targets.ndim == 2:
+        said, truth = csr_array(1.0 * (outputs >= SAID_FROM)), csr_array(1.0 * (targets > 0))
+        return f1_interval(truth, said, is_macro=is_macro)
+    rows, ones = np.arange(len(targets)), np.ones(len(targets))
+    said = csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
+    truth = csr_array((ones, (rows, targets)), shape=outputs.shape)
+    return f1_interval(truth, said, is_macro=is_macro)
+
+
+def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
+    activation = "sigmoid" if targets.ndim == 2 else "softmax"
+    return mean_interval(losses_of(activation, outputs, targets))
+
+
+def _error(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
+    return mean_interval(np.abs(outputs[:, 0].astype(np.float64) - targets[:, 0]))
+
+
+def _squared(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
+    found = mean_interval(losses_of("linear", outputs, targets))
+    return None if found is None else (math.sqrt(found[0]), math.sqrt(found[1]))
+
+
+INTERVALS: dict[str, Callable[[np.ndarray, np.ndarray], Interval | None]] = {
+    "accuracy": _accuracy,
+    "exact": _exact,
+    "steps_off": lambda outputs, targets: mean_interval(
+        np.abs(outputs.argmax(axis=1) - targets).astype(np.float64)
+    ),
+    "macro_f1": lambda outputs, targets: _f1(outputs, targets, is_macro=True),
+    "micro_f1": lambda outputs, targets: _f1(outputs, targets, is_macro=False),
+    "log_loss": _log_loss,
+    "mean_average_precision": precision_interval,
+    "mean_absolute_error": _error,
+    "root_mean_squared_error": _squared,
+    "r2": lambda outputs, targets: r2_interval(
+        outputs[:, 0].astype(np.float64), targets[:, 0].astype(np.float64)
+    ),
+}
+"""By the name of the score, of outputs and targets."""

@@ -1,0 +1,1 @@
+"""The kinds of heads, one a file, and the arithmetic that they are fitted by."""

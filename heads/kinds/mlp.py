@@ -1,0 +1,316 @@
+"""A multilayer perceptron, trained by Adam with early stopping; plain matrix products in NumPy.
+
+A head's layers are so small that what a framework does around a step costs more than the step:
+Keras' `fit` takes five to ten times as long, and importing TensorFlow longer than the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
+from headstart.heads.evaluation.judge import Verdict
+from headstart.heads.evaluation.out_of_fold import inner_folds
+from headstart.heads.evaluation.temperature import calibrate
+from headstart.heads.kind import Fitted, Part
+from headstart.heads.kinds.adam import Adam
+from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
+from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+
+WINDOW_BYTES = 1 << 30
+"""Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
+SHARPEST = 0.5
+"""Temperature: logits are at most doubled."""
+FOLDS = 5
+"""One of them is asked where there is no validation split."""
+SHARED_FROM = 128
+"""Samples: a batch of so many is worth sharing between two cores. It is halved on every machine, so
+that the numbers do not depend on it."""
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
+
+    Class probabilities are calibrated by a temperature: on the validation split, or on a fifth of
+    the training rows, which a second network is trained without.
+
+    Attributes:
+        hidden: width of each hidden layer.
+        dropout: share of units dropped behind each hidden layer while training.
+        learning_rate: of Adam.
+        batch_size: samples a step.
+        epochs: at most so many passes.
+        patience: stop when the validation loss has not fallen for so many epochs; the best
+            epoch's weights are kept. Without a validation split all epochs are run.
+        label_smoothing: share of a sample's label that all classes get alike, as in Keras.
+    """
+
+    kind: ClassVar[str] = "mlp"
+    hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.3
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    epochs: int = 60
+    patience: int = 6
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(width, int) and width > 0 for width in self.hidden):
+            raise HeadError(f"hidden is {self.hidden}", hint="Give widths of 1 or more.")
+        if not 0 <= self.dropout < 1:
+            raise HeadError(f"dropout is {self.dropout}", hint="Give 0 to below 1.")
+        if not 0 <= self.label_smoothing < 1:
+            raise HeadError(f"label_smoothing is {self.label_smoothing}", hint="Give 0 to below 1.")
+        if min(self.batch_size, self.epochs, self.patience) < 1 or self.learning_rate <= 0:
+            raise HeadError("batch_size, epochs, patience and learning_rate must be above 0")
+
+    def describe(self) -> dict[str, Any]:
+        return {**asdict(self), "hidden": list(self.hidden)}
+
+    def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        return self.fit_outputs(train, validation, classes, seed, "softmax")
+
+    def fit_outputs(
+        self, train: Part, validation: Part, outputs: int, seed: int, activation: str
+    ) -> Fitted:
+        """As `fit`, for any last activation that `LOSSES` knows."""
+        with one_thread_a_core() as pool:
+            stack, details = self._train(train, validation, outputs, seed, activation, pool)
+            if activation != "softmax":
+                return Fitted(stack.layers, details)
+            if len(validation):
+                verdict = _heard(stack, validation)
+            else:
+                fitted, asked = _sides(train, seed)
+                if not len(asked):
+                    return Fitted(stack.layers, details)
+                other, _ = self._train(fitted, validation, outputs, seed, activation, pool)
+                verdict = _heard(other, asked)
+        # A small split of which all is right would have it as sure as can be.
+        details["temperature"] = max(calibrate(verdict).temperature, SHARPEST)
+        *inner, last = stack.layers
+        share = np.float32(1 / details["temperature"])
+        return Fitted((*inner, Layer(last.kernel * share, last.bias * share, "softmax")), details)
+
+    def _train(
+        self,
+        train: Part,
+        validation: Part,
+        outputs: int,
+        seed: int,
+        activation: str,
+        pool: ThreadPoolExecutor,
+    ) -> tuple[DenseStack, dict[str, Any]]:
+        """The layers as they are trained, and how that went."""
+        scale = Standardisation.of([train], pool)
+        if train.weights is not None:  # or the learning rate would be another one
+            train = replace(train, weights=train.weights / train.weights.mean())
+        rng = np.random.default_rng(seed)
+        network = _Network(self, scale, outputs, rng, pool, activation)
+        windows = _Windows(train)
+        history: dict[str, list[float]] = {"loss": []}
+        best, best_loss, since = network.copy(), np.inf, 0
+        for _ in range(self.epochs):
+            losses = [
+                network.step(window.features[:], window.targets, rows, window.weights) * len(rows)
+                for window, rows in windows.batches(self.batch_size, rng)
+            ]
+            history["loss"].append(sum(losses) / len(train))
+            if not len(validation):
+                best = network.copy()
+                continue
+            given = outputs_of(network.stack(), validation)
+            loss = loss_of(activation, given, validation.targets, validation.weights)
+            history.setdefault("val_loss", []).append(loss)
+            if activation == "softmax":
+                right = given.argmax(axis=1) == validation.targets
+                history.setdefault("val_accuracy", []).append(float(right.mean()))
+            if loss < best_loss:
+                best, best_loss, since = network.copy(), loss, 0
+            else:
+                since += 1
+            if since == self.patience:
+                break
+        network.restore(best)
+        rounded = {name: [round(v, 5) for v in values] for name, values in history.items()}
+        details = {"epochs": len(history["loss"]), "history": rounded}
+        return network.stack(), details
+
+
+def _sides(train: Part, seed: int) -> tuple[Part, Part]:
+    """One fold of the training rows to ask, the others to fit on; one alone, as training takes
+    long. None is asked of features that are too many for memory."""
+    in_memory = isinstance(train.features, np.ndarray)
+    folds = inner_folds(train, seed, FOLDS) if in_memory else np.full(len(train), -1)
+    return train.rows(np.flatnonzero(folds != 0)), train.rows(np.flatnonzero(folds == 0))
+
+
+def _heard(stack: DenseStack, asked: Part) -> Verdict:
+    logits = np.log(np.maximum(outputs_of(stack, asked), LEAST))
+    return Verdict(logits, asked.targets, asked.weights, 0.0)
+
+
+class _Network:
+    """The weights, and one step of training them.
+
+    They start as Keras' Dense layers do: Glorot's uniform kernels, no biases.
+    """
+
+    def __init__(
+        self,
+        kind: MLP,
+        scale: Standardisation,
+        outputs: int,
+        rng: np.random.Generator,
+        pool: ThreadPoolExecutor,
+        activation: str = "softmax",
+    ) -> None:
+        self._dropout = np.float32(kind.dropout)
+        self._activation = activation
+        self._smoothing = kind.label_smoothing
+        self._scale = scale
+        self._sizes = [len(scale.mean), *kind.hidden, outputs]
+        self._weights = np.zeros(sum((n + 1) * m for n, m in pairwise(self._sizes)), np.float32)
+        for kernel, _ in self._layers(self._weights):
+            limit = np.sqrt(6 / sum(kernel.shape))
+            kernel[...] = rng.uniform(-limit, limit, kernel.shape)
+        middle = len(self._weights) // 2
+        self._adams = [
+            (share, Adam(self._weights[share], kind.learning_rate))
+            for share in (slice(0, middle), slice(middle, None))
+        ]
+        self._halves = [_Half(self, one) for one in rng.spawn(2)]
+        self._pool = pool
+
+    def step(
+        self,
+        x: np.ndarray,
+        targets: np.ndarray,
+        rows: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> float:
+        """Train on some rows of features; gives their mean loss before the step."""
+        size, (first, second) = len(rows), self._halves
+        if size < SHARED_FROM:
+            loss = first.run(x, targets, rows, size, weights)
+            for share, adam in self._adams:
+                adam.step(first.gradient[share])
+            return loss
+        early, late = rows[: size // 2], rows[size // 2 :]
+        other = self._pool.submit(second.run, x, targets, late, size, weights)
+        loss = first.run(x, targets, early, size, weights) + other.result()
+        moved = self._pool.submit(self._move, 1)
+        self._move(0)
+        moved.result()
+        return loss
+
+    def _move(self, number: int) -> None:
+        """Half of the weights, by the gradients of both halves of a batch."""
+        share, adam = self._adams[number]
+        first, second = (half.gradient[share] for half in self._halves)
+        first += second
+        adam.step(first)
+
+    def _layers(self, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Kernel and bias of each layer, as views of one vector."""
+        found, start = [], 0
+        for inputs, outputs in pairwise(self._sizes):
+            middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
+            found.append((weights[start:middle].reshape(inputs, outputs), weights[middle:end]))
+            start = end
+        return found
+
+    def copy(self) -> np.ndarray:
+        return self._weights.copy()
+
+    def restore(self, weights: np.ndarray) -> None:
+        self._weights[...] = weights
+
+    def stack(self) -> DenseStack:
+        """The layers for features that are not standardised; its classes are numbers."""
+        (kernel, bias), *others = self._layers(self._weights.copy())
+        pairs = [self._scale.fold(kernel, bias), *others]
+        activations = ["relu"] * (len(pairs) - 1) + [self._activation]
+        layers = [Layer(*pair, name) for pair, name in zip(pairs, activations, strict=True)]
+        return DenseStack(tuple(layers), tuple(range(self._sizes[-1])))
+
+
+class _Half:
+    """The gradient of half a batch, or of all of a small one, with its own source of chance."""
+
+    def __init__(self, network: _Network, rng: np.random.Generator) -> None:
+        self._layers = network._layers(network._weights)
+        self.gradient = np.zeros_like(network._weights)
+        self._slopes = network._layers(self.gradient)
+        self._dropout = network._dropout
+        self._loss = LOSSES[network._activation]
+        self._smoothing = network._smoothing
+        self._mean = network._scale.mean.astype(np.float32)
+        self._inverse = (1 / network._scale.std).astype(np.float32)
+        self._rng = rng
+
+    def run(
+        self,
+        x: np.ndarray,
+        targets: np.ndarray,
+        rows: np.ndarray,
+        size: int,
+        weights: np.ndarray | None = None,
+    ) -> float:
+        """Fill `gradient` from some rows of the features.
+
+        Gives the loss; both are their share of the mean over a batch of `size` samples.
+        """
+        chosen, targets = x[rows], targets[rows]
+        own = None if weights is None else weights[rows]
+        chosen -= self._mean  # here, where they are in the core's cache
+        chosen *= self._inverse
+        inputs, gates = [chosen], []
+        for kernel, bias in self._layers[:-1]:
+            z = inputs[-1] @ kernel
+            z += bias
+            gate = (z > 0).astype(np.float32)
+            if self._dropout:
+                gate *= self._rng.random(z.shape, np.float32) >= self._dropout
+                gate /= 1 - self._dropout
+            z *= gate
+            inputs.append(z)
+            gates.append(gate)
+        kernel, bias = self._layers[-1]
+        change = inputs[-1] @ kernel
+        change += bias
+        loss = self._loss(change, targets, own, size, self._smoothing)
+        for number in reversed(range(len(self._layers))):
+            kernel_slope, bias_slope = self._slopes[number]
+            np.matmul(inputs[number].T, change, out=kernel_slope)
+            change.sum(axis=0, out=bias_slope)
+            if number:
+                change = change @ self._layers[number][0].T
+                change *= gates[number - 1]
+        return loss
+
+
+class _Windows:
+    """Rows in a new order for every epoch."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        rows = max(1, WINDOW_BYTES // (4 * part.features.shape[1]))
+        self._spans = [(start, min(start + rows, len(part))) for start in range(0, len(part), rows)]
+        self._only = part.rows(slice(*self._spans[0])) if len(self._spans) == 1 else None
+
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[Part, np.ndarray]]:
+        """A window in memory, and which rows of it."""
+        for number in rng.permutation(len(self._spans)):
+            window = self._only or self._part.rows(slice(*self._spans[number]))
+            order = rng.permutation(len(window))
+            for start in range(0, len(order), size):
+                yield window, order[start : start + size]

@@ -1,0 +1,141 @@
+"""The nearest training samples by the cosine of their angle, as two dense layers.
+
+A sample's length does not change which training features of length one have the largest product
+with it, so one matrix product finds them, and one more counts their classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import ROWS_AT_ONCE, Layer
+from headstart.heads.evaluation.judge import Judge
+from headstart.heads.evaluation.out_of_fold import inner_folds
+from headstart.heads.evaluation.temperature import Calibration, calibrate, penalty_of
+from headstart.heads.kind import Fitted, Part
+from headstart.heads.kinds.grid import choose
+from headstart.heads.rows import Rows
+
+COUNTS = (1, 2, 5, 10, 20, 50)
+"""How many neighbours, where that is not given; no more than half of the training samples."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The classes of the nearest training samples; it carries all their features along, so it is as
+    large as those.
+
+    Attributes:
+        neighbours: how many; where several are equally near, all of those. Without it the one of
+            `COUNTS` that suits samples best that are left out.
+        calibrated: probabilities from the votes by a temperature, as other kinds have them from
+            their scores; else they are the plain shares of the votes, 0 and 1 among them.
+    """
+
+    kind: ClassVar[str] = "neighbours"
+    neighbours: int | None = None
+    calibrated: bool = True
+
+    def __post_init__(self) -> None:
+        if self.neighbours is not None and self.neighbours < 1:
+            raise HeadError(f"neighbours is {self.neighbours}", hint="Give 1 or more.")
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        kernel = np.ascontiguousarray(_of_length_one(train.features[:]).T)
+        votes = np.zeros((len(train), classes), np.float32)
+        votes[np.arange(len(train)), train.targets] = 1 if train.weights is None else train.weights
+        if self.neighbours is not None and not self.calibrated:
+            return Fitted(_layers(kernel, votes, self.neighbours, "shares"), {})
+        judge = Judge(train, validation, inner_folds(train, seed))
+        near = _Near(kernel, votes, judge, self._counts(len(train)))
+        chosen = choose(near.counts, near.tried, is_open=False)
+        count, calibration = int(chosen.value), chosen.found
+        details = {"chosen": count, "judged_on": judge.describe()}
+        if not self.calibrated:
+            return Fitted(_layers(kernel, votes, count, "shares"), details)
+        details |= {"temperature": calibration.temperature, "log_loss": calibration.log_loss}
+        scores = votes / np.float32(min(count, len(train)) * calibration.temperature)
+        return Fitted(_layers(kernel, scores, count, "softmax"), details)
+
+    def _counts(self, rows: int) -> list[int]:
+        if self.neighbours is not None:
+            return [min(self.neighbours, rows)]
+        return [count for count in COUNTS if count == 1 or 2 * count <= rows]
+
+
+class _Near:
+    """Votes of the nearest samples, for several counts of them at once."""
+
+    def __init__(
+        self, kernel: np.ndarray, votes: np.ndarray, judge: Judge, counts: Sequence[int]
+    ) -> None:
+        self.counts = counts
+        self._kernel, self._votes, self._judge = kernel, votes, judge
+        self._known: dict[str, dict[int, np.ndarray]] = {}
+
+    def tried(self, count: float) -> tuple[float, Calibration]:
+        """The objective of a count, and its calibration."""
+        number, folds = int(count), self._judge.folds
+        train = self._judge.train.features
+        verdict = self._judge.hear(
+            lambda features: self._of("head", features, None)[number],
+            lambda: self._of("left out", train, folds)[number],
+        )
+        found = calibrate(verdict, self._penalty(number))
+        return found.objective, found
+
+    def _penalty(self, count: int) -> float:
+        """The votes are the weights of features that say whether a sample is among the nearest."""
+        share = min(count / len(self._votes), 1.0)
+        scores = self._votes * np.sqrt(share * (1 - share)) / count
+        return penalty_of(scores, self._judge.mass)
+
+    def _of(self, name: str, features: Rows, folds: np.ndarray | None) -> dict[int, np.ndarray]:
+        """Share of the votes by count, (n, classes), without those of a row's own fold."""
+        if name not in self._known:
+            blocks = [
+                self._block(features[start : start + ROWS_AT_ONCE], start, folds)
+                for start in range(0, len(features), ROWS_AT_ONCE)
+            ]
+            self._known[name] = {
+                count: np.concatenate([block[count] for block in blocks]) for count in self.counts
+            }
+        return self._known[name]
+
+    def _block(
+        self, features: np.ndarray, start: int, folds: np.ndarray | None
+    ) -> dict[int, np.ndarray]:
+        near = features @ self._kernel
+        if folds is not None:
+            own = folds[start : start + len(near), None]
+            near[(own == folds) & (own >= 0)] = -np.inf
+        most = max(self.counts)
+        nearest = np.sort(np.partition(near, -most, axis=1)[:, -most:], axis=1)
+        found = {}
+        for count in self.counts:
+            least = nearest[:, -count, None]
+            voting = (near >= least) & np.isfinite(near)
+            found[count] = (voting.astype(np.float32) @ self._votes) / count
+        return found
+
+
+def _of_length_one(features: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(lengths, np.float32(1e-12))
+
+
+def _layers(
+    kernel: np.ndarray, votes: np.ndarray, count: int, activation: str
+) -> tuple[Layer, Layer]:
+    return (
+        Layer(kernel, np.zeros(len(votes), np.float32), f"top_{min(count, len(votes))}"),
+        Layer(votes, np.zeros(votes.shape[1], np.float32), activation),
+    )

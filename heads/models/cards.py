@@ -1,0 +1,102 @@
+"""Model cards: what a shipped model is, for people and for Hugging Face's hub."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from headstart.heads.evaluation.intervals import interval_of
+from headstart.heads.evaluation.provenance import calibration_text, lineage_text, untested_text
+from headstart.heads.tasks import Regression, task_of
+from headstart.registry.entities import Backbone, Head
+from headstart.visible import visible, visible_json
+
+HUB_NAMES = {"macro_f1": "f1", "r2": "r_squared", "mean_absolute_error": "mae"}
+"""What the hub calls our metrics, where that differs."""
+
+
+def model_card(
+    head: Head, backbone: Backbone, difference: float | None = None, file: str | None = None
+) -> str:
+    """Markdown with the YAML head that the hub reads.
+
+    https://huggingface.co/docs/hub/model-cards describes the fields.
+    """
+    scores = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
+    is_regression = isinstance(task_of(head.settings), Regression)
+    front: dict[str, Any] = {
+        "library_name": "keras",
+        "license": (backbone.licence or "other").lower(),
+        "base_model": backbone.source,
+        "datasets": [head.dataset],
+        "metrics": [HUB_NAMES.get(name, name) for name in scores],
+        "tags": ["transfer-learning", "headstart", head.kind],
+        "model-index": [
+            {
+                "name": head.name,
+                "results": [
+                    {
+                        "task": {"type": "regression" if is_regression else "classification"},
+                        "dataset": {"name": head.dataset, "type": head.dataset},
+                        "metrics": [
+                            {"type": HUB_NAMES.get(name, name), "value": round(value, 4)}
+                            for name, value in scores.items()
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+    # JSON is YAML, and needs no library to be written right.
+    lines = [
+        f"{key}: {visible_json(json.dumps(value, ensure_ascii=False))}"
+        for key, value in front.items()
+    ]
+    rows = [
+        ("backbone", f"{head.backbone} ({_code(backbone.source)}), cut at {_code(head.cut)}"),
+        ("backbone's sha256", f"`{backbone.artifact_digest}`"),
+        ("dataset", f"{head.dataset}, digest `{head.dataset_digest}`"),
+        ("feature key", f"`{head.feature_key}`"),
+        ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
+        *[("from", line) for line in [lineage_text(head.settings)] if line],
+        ("classes", ", ".join(str(label) for label in head.classes) or "none: a number"),
+        *((name.replace("_", " "), _scored(head.metrics, name)) for name in scores),
+        ("held out", f"{head.metrics['n_test']:,} samples, on which the scores are"),
+        *[("not tested", line) for line in [untested_text(head.metrics)] if line],
+        (
+            "trained on",
+            f"{head.metrics['n_train']:,} samples, {head.metrics['n_validation']:,} to choose",
+        ),
+        ("probabilities", calibration_text(head)),
+        ("versions", ", ".join(f"{name} {number}" for name, number in head.versions.items())),
+    ]
+    if difference is not None:
+        line = f"probabilities within {difference:.1g} of the cached features' path"
+        rows.append(("check", line))
+    table = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)
+    return (
+        "---\n" + "\n".join(lines) + "\n---\n\n"
+        f"# {head.name}\n\n`{file or head.name}`: {_what(head)}, made with Headstart.\n\n"
+        "| what | |\n| --- | --- |\n" + table + "\n"
+    )
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', chr(39))}`"
+
+
+def _cell(text: str) -> str:
+    """A text in a Markdown table: one line, its bars and its HTML as they are."""
+    return visible(text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _what(head: Head) -> str:
+    if "parent" in head.settings:
+        return "a backbone whose upper layers were trained together with a light head on it"
+    return "a frozen backbone and a light head on it"
+
+
+def _scored(metrics: dict[str, Any], name: str) -> str:
+    interval = interval_of(metrics, name)
+    within = "no interval" if interval is None else "95 %: {:.4f} to {:.4f}".format(*interval)
+    return f"{metrics[name]:.4f} ({within})"

@@ -1,0 +1,220 @@
+"""Fine-tuning from the cache: the layers above a cut are trained from that cut's features, so that
+what lies below it is never run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from headstart.errors import BackboneError, HeadError
+from headstart.extractors.backbones.cuts import Cut, find_ref
+from headstart.extractors.backbones.graph import Graph
+from headstart.extractors.backbones.keras_graph import KerasGraph
+from headstart.extractors.backbones.pooling import pool
+from headstart.extractors.runtime import keras
+from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.kind import Part
+from headstart.heads.kinds.every_kind import kind_of
+from headstart.heads.kinds.linear import Linear
+from headstart.registry.entities import CutPoint
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How layers are trained further.
+
+    Batch norms keep their statistics: these are of the data that the backbone was trained on, and
+    a few small batches would spoil them. Dropout of the backbone is off, as in its features.
+
+    Attributes:
+        learning_rate: of Adam; low, as the layers know something already.
+        epochs: at most so many passes.
+        batch_size: samples a step.
+        patience: stop when the validation loss has not fallen for so many epochs; the best
+            epoch's weights are kept, or those of before the first one. Without a validation split a
+            part of the train split is held out for it.
+        batch_norm: train the scales and offsets of batch norms as well.
+        views: train on so many augmented views as well.
+    """
+
+    learning_rate: float = 1e-4
+    epochs: int = 10
+    batch_size: int = 32
+    patience: int = 3
+    batch_norm: bool = False
+    views: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.batch_size, self.epochs, self.patience) < 1 or not self.learning_rate > 0:
+            raise HeadError("batch_size, epochs, patience and learning_rate must be above 0")
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def build_top(graph: Graph, start: CutPoint, cut: Cut, stack: DenseStack) -> Any:
+    """The model from one cut, through the layers up to another, and the head on it.
+
+    Its layers are those of the graph, so training it trains the graph's model.
+
+    Args:
+        graph: the backbone's graph.
+        start: a bottleneck below the cut.
+        cut: where the head's features come from.
+        stack: the head, whose weights are the first ones.
+
+    Raises:
+        BackboneError: the start is no bottleneck, does not lie below the cut, or the graph's
+            layers cannot be trained.
+    """
+    if not isinstance(graph, KerasGraph):
+        raise BackboneError(
+            "the layers of a frozen graph cannot be trained",
+            hint="Add the backbone from a .keras or .h5 file.",
+        )
+    ref, target = find_ref(graph, start), find_ref(graph, cut.point)
+    if not start.is_bottleneck:
+        raise BackboneError(
+            f"{start.name!r} is no bottleneck: what lies above needs more than this tensor",
+            hint="See `headstart backbone cuts` for the bottlenecks.",
+        )
+    if ref == target or ref.node not in graph.below(target):
+        raise BackboneError(
+            f"{start.name!r} does not lie below {cut.name!r}, where the head is",
+            hint="Take a cut further down; `headstart backbone cuts` lists them in order.",
+        )
+    if cut.mask:
+        raise BackboneError(
+            f"the pooling of {cut.name!r} needs the mask {cut.mask!r}, which is no part of the "
+            "cached features",
+            hint="Fine-tune a head on a cut without pooling.",
+        )
+    tensor = graph.tensor(ref)
+    features = keras().Input(shape=tensor.shape[1:], dtype=tensor.dtype, name="features_in")
+    (top,) = graph.connect({ref: features}, [target])
+    return keras().Model(features, stack.to_keras(pool(top, cut.pooling, None)), name="top")
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a training went.
+
+    Attributes:
+        history: Keras' history: a number an epoch for each of its names.
+        start_loss: on the validation samples, before the first epoch.
+        best_epoch: whose weights the model has now, from 1; 0 where none was better than the start.
+    """
+
+    history: dict[str, list[float]]
+    start_loss: float
+    best_epoch: int
+
+
+def fine_tune(model: Any, train: Part, validation: Part, settings: FineTuning, seed: int) -> Course:
+    """Train a model further, in place; it keeps the weights of the best epoch, or its own.
+
+    Args:
+        model: from features to class probabilities.
+        train: features (n, …) and class numbers (n,).
+        validation: likewise, of samples that neither the model nor the training has seen: they say
+            which epoch is the best, and whether any is better than the start.
+        settings: how.
+        seed: of the order of the samples.
+    """
+    k = keras()
+    for layer in model.layers:
+        is_norm = isinstance(layer, k.layers.BatchNormalization)
+        layer.trainable = settings.batch_norm or not is_norm
+    model.compile(k.optimizers.Adam(settings.learning_rate), "sparse_categorical_crossentropy")
+    x, y, weights = judging = validation.features, validation.targets, validation.weights
+    start_loss = float(model.evaluate(x, y, sample_weight=weights, verbose=0))
+    best = _best_so_far(start_loss, settings.patience)
+    k.utils.set_random_seed(seed)
+    history = model.fit(
+        train.features,
+        train.targets,
+        sample_weight=train.weights,
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        validation_data=judging,
+        callbacks=[best],
+        verbose=0,
+    )
+    told = {name: [float(value) for value in values] for name, values in history.history.items()}
+    return Course(told, start_loss, best.epoch)
+
+
+def _best_so_far(start_loss: float, patience: int) -> Any:
+    """A callback like Keras' EarlyStopping, for which the weights of before the training are those
+    of epoch 0: they may win. A loss that is no number is never better."""
+
+    class BestSoFar(keras().callbacks.Callback):
+        epoch, loss, since = 0, start_loss, 0
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.weights = self.model.get_weights()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if logs["val_loss"] < self.loss:
+                self.epoch, self.loss, self.since = epoch + 1, logs["val_loss"], 0
+                self.weights = self.model.get_weights()
+                return
+            self.since += 1
+            self.model.stop_training = self.since >= patience
+
+        def on_train_end(self, logs: Any = None) -> None:
+            self.model.set_weights(self.weights)
+
+    return BestSoFar()
+
+
+def start_of(
+    kind: str,
+    settings: dict[str, Any],
+    before: DenseStack,
+    train: Callable[[], Part],
+    held: Callable[[], Part] | None,
+    seed: int,
+) -> DenseStack:
+    """The head to start from: one that has not seen what is to judge the epochs.
+
+    A linear head was fitted on train and validation split together, once its strength was chosen;
+    here it is fitted on the train split alone, or the validation samples would call it better than
+    it is, and no epoch good. Heads of other kinds were fitted on the train split alone and start as
+    they are, unless a part of that is what judges.
+
+    Args:
+        kind: of the head.
+        settings: of the head's record.
+        before: the head as it is.
+        train: gives the features at the head's own cut, (n, width), of what is trained on.
+        held: gives those of what was held out of the train split to judge; None where it has not
+            seen what judges.
+        seed: of everything that chance decides.
+    """
+    chosen = kind_of(kind, settings)
+    if isinstance(chosen, Linear):
+        part = train()
+        chosen = replace(chosen, strengths=(settings["strength"],))
+        fitted = chosen.fit(part, part.rows(slice(0)), len(before.classes), seed)
+    elif held is not None:
+        fitted = chosen.fit(train(), held(), len(before.classes), seed)
+    else:
+        return before
+    return DenseStack(fitted.layers, before.classes)
+
+
+def put_on(model: Any, stack: DenseStack) -> None:
+    """Give the head on a model that `build_top` made other weights."""
+    for name, layer in zip(stack.layer_names, stack.layers, strict=True):
+        model.get_layer(name).set_weights([layer.kernel, layer.bias])
+
+
+def head_of(model: Any, before: DenseStack) -> DenseStack:
+    """The head on top of a model that `build_top` made, with the weights it has now."""
+    layers = []
+    for name, old in zip(before.layer_names, before.layers, strict=True):
+        kernel, bias = model.get_layer(name).get_weights()
+        layers.append(Layer(kernel, bias, old.activation))
+    return DenseStack(tuple(layers), before.classes)

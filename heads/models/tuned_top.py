@@ -1,0 +1,177 @@
+"""A fine-tuned head: the layers above a cut with the weights that training gave them, and the head
+on them. Only weights are stored; the layers are those of the backbone, which are looked at when it
+is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.backbones.graph import Graph
+from headstart.extractors.runtime import keras
+from headstart.heads.dense_stack import DenseStack, archive, head_of_archive
+from headstart.heads.models.finetune import build_top, head_of
+from headstart.registry.entities import CutPoint
+from headstart.storage.manifest import Label
+
+FORMAT = "headstart.tuned-top/1"
+ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class TunedTop:
+    """The weights of all layers above a cut.
+
+    Attributes:
+        start: the cut whose features go in.
+        cut: where the head's own features come from, pooling included.
+        layers: names of the layers between them that have weights, each with its weights.
+        stack: the head.
+    """
+
+    start: str
+    cut: str
+    layers: tuple[tuple[str, tuple[np.ndarray, ...]], ...]
+    stack: DenseStack
+
+    @staticmethod
+    def of(model: Any, start: str, cut: str, before: DenseStack) -> TunedTop:
+        """What a model that `build_top` made has now."""
+        layers = tuple(
+            (layer.name, tuple(np.array(weight) for weight in layer.get_weights()))
+            for layer in _own_layers(model, before)
+        )
+        return TunedTop(start, cut, layers, head_of(model, before))
+
+    def build(self, graph: Graph, points: Sequence[CutPoint]) -> Any:
+        """The model from the start's features to class probabilities.
+
+        The layers are the graph's own: those above the start have the tuned weights then.
+
+        Args:
+            graph: the backbone's.
+            points: the backbone's cut points.
+
+        Raises:
+            HeadError: the backbone's layers are not those that were tuned.
+        """
+        model = build_top(graph, resolve(points, self.start).point, self.cut_of(points), self.stack)
+        own = _own_layers(model, self.stack)
+        if [_shapes(layer.name, layer.get_weights()) for layer in own] != [
+            _shapes(*layer) for layer in self.layers
+        ]:
+            raise HeadError(
+                f"the layers between {self.start!r} and {self.cut!r} are not those that were tuned",
+                hint="Fine-tune the head again.",
+            )
+        for layer, (_, weights) in zip(own, self.layers, strict=True):
+            layer.set_weights(list(weights))
+        return model
+
+    def cut_of(self, points: Sequence[CutPoint]) -> Cut:
+        """The head's own cut."""
+        return resolve(points, self.cut)
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """All weights, the head's last."""
+        for _, weights in self.layers:
+            yield from weights
+        for layer in self.stack.layers:
+            yield from (layer.kernel, layer.bias)
+
+    def to_bytes(self) -> bytes:
+        """An `.npz` archive without pickles."""
+        head, arrays = self.stack.parts()
+        counts = [[name, len(weights)] for name, weights in self.layers]
+        flat = [weight for _, weights in self.layers for weight in weights]
+        tuned = {f"weight_{number}": weight for number, weight in enumerate(flat)}
+        said = {**head, "from": self.start, "cut": self.cut, "layers": counts}
+        return archive(FORMAT, said, {**arrays, **tuned})
+
+    @staticmethod
+    def read(path: Path) -> TunedTop:
+        """The inverse of `to_bytes`."""
+        with np.load(path, allow_pickle=False) as arrays:
+            head = head_of_archive(path, arrays, FORMAT)
+            total = sum(count for _, count in head["layers"])
+            flat = iter([arrays[f"weight_{number}"] for number in range(total)])
+            layers = tuple(
+                (name, tuple(next(flat) for _ in range(count))) for name, count in head["layers"]
+            )
+            stack = DenseStack.of_parts(head, arrays)
+        return TunedTop(head["from"], head["cut"], layers, stack)
+
+
+class TunedJudge:
+    """What a fine-tuned head says of the features of its start; as `DenseStack` does.
+
+    Args:
+        model: from `TunedTop.build`.
+        top: what it was built from.
+    """
+
+    def __init__(self, model: Any, top: TunedTop) -> None:
+        stack = top.stack
+        self._start = top.start
+        self._model = model
+        self._below = below_head(model, stack)
+        self._shape = tuple(model.input.shape[1:])
+        self.classes: tuple[Label, ...] = stack.classes
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, classes) of features (n, …).
+
+        Raises:
+            HeadError: the features are of another shape.
+        """
+        return self._run(self._model, features)
+
+    def predict(self, features: np.ndarray) -> list[Label]:
+        """The most probable class of each row."""
+        return [self.classes[best] for best in self.predict_proba(features).argmax(axis=1)]
+
+    def embed(self, features: np.ndarray) -> np.ndarray:
+        """What the tuned layers make of features: those of the head's own cut, (n, …)."""
+        return self._run(self._below, features)
+
+    def _run(self, model: Any, features: np.ndarray) -> np.ndarray:
+        given, wanted = features.shape[1:], self._shape
+        if len(given) != len(wanted) or any(
+            size not in (None, own) for size, own in zip(wanted, given, strict=True)
+        ):
+            raise HeadError(
+                f"the head takes features of shape {wanted}, received {given}",
+                hint=f"Give those of its cut {self._start!r}.",
+            )
+        return in_batches(model, features)
+
+
+def in_batches(model: Any, features: np.ndarray) -> np.ndarray:
+    """What a model gives, some rows at a time; of no rows an array without rows."""
+    if not len(features):
+        return np.empty((0, *model.output.shape[1:]), np.float32)
+    starts = range(0, len(features), ROWS_AT_ONCE)
+    return np.concatenate(
+        [model.predict_on_batch(features[start : start + ROWS_AT_ONCE]) for start in starts]
+    )
+
+
+def below_head(model: Any, stack: DenseStack) -> Any:
+    """The part of a model that `build_top` made up to where its head begins."""
+    return keras().Model(model.input, model.get_layer(stack.layer_names[0]).input, name="below")
+
+
+def _own_layers(model: Any, stack: DenseStack) -> list[Any]:
+    """The layers with weights that are not the head's."""
+    head = set(stack.layer_names)
+    return [layer for layer in model.layers if layer.name not in head and layer.get_weights()]
+
+
+def _shapes(name: str, weights: Sequence[np.ndarray]) -> tuple[str, list[tuple[int, ...]]]:
+    return name, [weight.shape for weight in weights]

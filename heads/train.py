@@ -1,0 +1,110 @@
+"""Training: from a view to a fitted head with metrics on the held-out split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
+from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.kind import HeadKind, Part
+from headstart.heads.rows import rows_of
+from headstart.heads.tasks import Classification, Task
+from headstart.storage.manifest import SPLITS, Label
+from headstart.storage.views import FeatureView
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained head.
+
+    Attributes:
+        stack: its layers.
+        kind: the name of its kind.
+        metrics: on the test split.
+        settings: of kind and task, and how the fit went (JSON values).
+    """
+
+    stack: DenseStack
+    kind: str
+    metrics: dict[str, Any]
+    settings: dict[str, Any]
+
+
+def train(
+    view: FeatureView,
+    kind: HeadKind | None,
+    seed: int,
+    task: Task | None = None,
+    more: Sequence[FeatureView] = (),
+) -> Trained:
+    """Fit a head on the view's train and validation splits and measure it on the test split.
+
+    Args:
+        view: features with labels.
+        kind: of the head; the task's default without it.
+        seed: of everything that chance decides.
+        task: what the labels mean; a classification without it.
+        more: features of other views of the train split, to train on as well.
+
+    Raises:
+        HeadError: the labels or splits do not allow it; the message says which.
+    """
+    task = task or Classification()
+    chosen: HeadKind = kind or task.default_kind()
+    parts, classes = parts_of(view, task, more)
+    outputs = len(classes) or parts["train"].targets.shape[1]
+    fitted = task.fit(chosen, parts["train"], parts["validation"], outputs, seed)
+    stack = stack_of(fitted.layers, classes)
+    test = parts["test"]
+    metrics = scores_of(task, outputs_of(stack, test), test.targets, classes)
+    metrics |= {f"n_{split}": len(view.split(split)) for split in SPLITS}
+    settings = {**chosen.describe(), **fitted.details, **task.describe(), "views": len(more)}
+    return Trained(stack, chosen.kind, metrics, settings)
+
+
+def parts_of(
+    view: FeatureView, task: Task, more: Sequence[FeatureView] = ()
+) -> tuple[dict[str, Part], list[Label]]:
+    """The splits with features and targets, and the label of each output.
+
+    Rows of other views stand behind those of the train split.
+
+    Raises:
+        HeadError: the labels or splits do not allow training; the message says which.
+    """
+    classes = task.find_classes(view.samples)
+    parts = {
+        split: _part([view.split(split), *(more if split == "train" else ())], task, classes)
+        for split in SPLITS
+    }
+    for split in ("train", "test"):
+        if not len(parts[split]):
+            raise HeadError(
+                f"the {split} split is empty",
+                hint="Add samples, or say which is which in a `split` column or array.",
+            )
+    task.check(parts["train"], classes)
+    return parts, classes
+
+
+def _part(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
+    targets = task.read([label for view in views for label in view.labels], classes)
+    return Part(rows_of(*views), targets, task.weigh(targets, len(classes)), _groups(views))
+
+
+def _groups(views: Sequence[FeatureView]) -> np.ndarray:
+    """A number for each row; views of one sample and samples of one group share it."""
+    numbers: dict[tuple[bool, str], int] = {}
+    return np.array(
+        [
+            numbers.setdefault((one.group is None, one.group or one.id), len(numbers))
+            for view in views
+            for one in view.samples
+        ],
+        np.int64,
+    )

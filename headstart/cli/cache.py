@@ -1,0 +1,190 @@
+"""`features explain|gc|compact|reindex|import`: care of the feature cache."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    precision_option,
+    progress_bar,
+    size_text,
+    table,
+    text,
+    with_options,
+)
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def register(group: click.Group) -> None:
+    backbone = click.argument("backbone", metavar="BACKBONE[@CUT[,CUT...]]")
+    dataset = click.argument("dataset")
+    command(group, "explain")(backbone(dataset(precision_option(_explain))))
+    command(group, "gc")(_with_choices(_collect))
+    command(group, "compact")(click.argument("key", required=False)(_compact))
+    command(group, "reindex")(_reindex)
+    one = click.argument("backbone", metavar="BACKBONE[@CUT]")
+    file = click.argument("file", type=click.Path(path_type=Path))
+    check = click.option(
+        "--check",
+        type=int,
+        default=16,
+        show_default=True,
+        help="Compute so many rows with the real model first; 0 believes the file.",
+    )
+    command(group, "import")(one(dataset(file(check(_import)))))
+
+
+class Size(click.ParamType):
+    """`500MB`, `20GiB`, `1000`: bytes; units are powers of 1024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+        if found is None:
+            self.fail(f"{value!r} is not a size, such as 20GB", param, ctx)
+        return int(float(found[1]) * UNITS[found[2].upper()])
+
+
+def _with_choices(function: Any) -> Any:
+    options = (
+        click.option("--unreachable", is_flag=True, help="Sets that no registered backbone gives."),
+        click.option(
+            "--unknown",
+            is_flag=True,
+            help="Sets that the database does not know; `reindex` would bring them back.",
+        ),
+        click.option("--set", "sets", multiple=True, metavar="KEY", help="This feature set."),
+        click.option(
+            "--quota",
+            type=Size(),
+            help="Sets used longest ago, until the rest is smaller, such as 20GB.",
+        ),
+        click.option(
+            "--apply/--dry-run", default=False, help="Delete it; without this it is only shown."
+        ),
+    )
+    return with_options(function, *options)
+
+
+def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:
+    """Say what `extract` would compute, why, and about how long it would take."""
+    found = call.open().store.explain(backbone, dataset, precision)
+    rows = [
+        (cut.cut, reason.samples, reason.why, reason.example)
+        for cut in found.cuts
+        for reason in cut.reasons
+    ]
+
+    def show(out: Any) -> None:
+        if rows:
+            out.print(table(None, ("cut", ">samples", "why", "such as"), rows))
+        for cut in found.cuts:
+            if cut.damaged_shards:
+                out.print(f"{cut.cut}: {cut.damaged_shards} damaged shards were put aside.")
+            if cut.unreadable:
+                out.print(f"{cut.cut}: {cut.unreadable:,} contents could not be read before.")
+        out.print(text(_forecast(found)), soft_wrap=True)
+
+    return Result(asdict(found), show)
+
+
+def _forecast(found: Any) -> str:
+    if not found.to_compute:
+        return f"Nothing to compute: all {found.unique:,} contents have their features."
+    stored = "" if found.bytes is None else f", {size_text(found.bytes)} to store"
+    if found.seconds is None:
+        time = "; no run has been measured yet"
+    else:
+        time = f", about {found.seconds:,.0f} s at {found.rate:,.1f} a second"
+    return f"{found.to_compute:,} of {found.unique:,} contents to compute{stored}{time}."
+
+
+def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Result:
+    """Delete what nobody needs: files without a row, damaged shards, old manifests, and what
+    commands that were killed left in temporary folders.
+
+    Feature sets go only if they are asked for. What a job or an open view uses is left alone.
+    """
+    from headstart.extractors.cache.gc import Choice
+
+    store = call.open().store
+    found = store.find_garbage(Choice(sets=sets, **given))
+    done = store.collect(found) if apply else []
+    rows = [
+        (one.kind, size_text(one.size), "in use" if one.held else "", _short(one.what))
+        for one in found
+    ]
+    free = sum(one.size for one in (done if apply else found) if not one.held)
+
+    def show(out: Any) -> None:
+        if rows:
+            out.print(table(None, ("why", ">size", "", "what"), rows))
+        if not found:
+            out.print("Nothing to collect.")
+        elif apply:
+            out.print(f"{len(done):,} of {len(found):,} deleted, {size_text(free)} freed.")
+        else:
+            out.print(f"{size_text(free)} would be freed; nothing was deleted. Add --apply.")
+
+    names = ("kind", "what", "size", "held")
+    data = [{name: getattr(one, name) for name in names} for one in found]
+    deleted = [one.what for one in done]
+    return Result({"applied": apply, "bytes": free, "found": data, "deleted": deleted}, show)
+
+
+def _short(what: str) -> str:
+    return Path(what).name if "/" in what and Path(what).is_absolute() else what
+
+
+def _compact(call: Call, key: str | None) -> Result:
+    """Merge small shards: of the feature set KEY, or of all."""
+    with progress_bar("compacting", "rows") as progress:
+        before, after = call.open().store.compact(key, progress)
+    line = f"{before:,} shards before, {after:,} now."
+    return Result({"before": before, "after": after}, lambda out: out.print(line))
+
+
+def _reindex(call: Call) -> Result:
+    """Register the shards that are on disk and that the database does not know."""
+    with progress_bar("reindexing", "files") as progress:
+        found = call.open().store.reindex(progress)
+    for damaged in found.damaged:
+        note(f"warning: {damaged['reason']}")
+    line = (
+        f"{found.files:,} files: {found.added:,} registered and {found.restored:,} restored, "
+        f"{found.rows:,} rows in {len(found.feature_keys)} feature sets; "
+        f"{len(found.damaged):,} damaged."
+    )
+    return Result(asdict(found), lambda out: out.print(text(line), soft_wrap=True))
+
+
+def _import(call: Call, backbone: str, dataset: str, file: Path, check: int) -> Result:
+    """Store the features in FILE, an .npz made elsewhere, as those of BACKBONE at CUT.
+
+    FILE has `features` and, row for row, `digests` or `ids` of the dataset's samples.
+    """
+    with progress_bar("importing", "rows") as progress:
+        found = call.open().store.import_features(
+            backbone, dataset, file, check=check, progress=progress
+        )
+    difference = (
+        "" if found.max_abs_diff is None else f", largest difference {found.max_abs_diff:.2g}"
+    )
+    line = (
+        f"{found.rows:,} rows: {found.added:,} stored, {found.reused:,} were there, "
+        f"{found.foreign:,} of no sample; {found.checked} compared with the model{difference}."
+    )
+    return Result(asdict(found), lambda out: out.print(text(line), soft_wrap=True))

@@ -1,0 +1,231 @@
+"""`head attach`, `finetune`, `predict`: what leaves the workspace."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    progress_bar,
+    score_cell,
+    table,
+    text,
+    views_option,
+    with_options,
+)
+
+COLUMNS = ("", ">samples", ">accuracy", ">macro F1", ">log loss")
+SCORES = ("accuracy", "macro_f1", "log_loss")
+
+
+def register(group: click.Group) -> None:
+    name = click.argument("name")
+    output = click.option(
+        "--output",
+        "-o",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="NAME.keras, NAME.onnx, NAME.tflite, or a folder for a SavedModel.",
+    )
+    pixels = click.option(
+        "--pixels", is_flag=True, help="Scale pixels inside the model: uint8 goes in."
+    )
+    labels = click.option(
+        "--labels", is_flag=True, help="Also give the class's name: .keras and SavedModel."
+    )
+    command(group, "attach")(with_options(_attach, name, output, pixels, labels))
+    finetune = with_options(
+        _finetune,
+        name,
+        click.option("--from", "start", required=True, metavar="CUT", help="Train from here up."),
+        click.option("--as", "new", metavar="NEWNAME", help="Of the new head; NAME without it."),
+        click.option(
+            "--output",
+            "-o",
+            type=click.Path(path_type=Path),
+            help="Write the whole model too, as `head attach` does.",
+        ),
+        click.option("--learning-rate", type=float, help="Of Adam; 0.0001 without it."),
+        click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
+        click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
+        click.option("--batch-norm", is_flag=True, help="Train batch norms' scales as well."),
+        views_option,
+    )
+    command(group, "finetune")(finetune)
+    log = with_options(
+        _log,
+        name,
+        click.option("--to", "uri", help="The server's address; $MLFLOW_TRACKING_URI without it."),
+        click.option("--experiment", default="headstart", show_default=True, help="Its name."),
+    )
+    command(group, "log")(log)
+    predict = with_options(
+        _predict,
+        name,
+        click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path)),
+        click.option(
+            "--output",
+            "-o",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
+        ),
+        click.option(
+            "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True
+        ),
+        click.option(
+            "--root",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Read no file outside of DIR that a table, or a link, names.",
+        ),
+    )
+    command(group, "predict")(predict)
+
+
+def _attach(call: Call, name: str, output: Path, pixels: bool, labels: bool) -> Result:
+    """Save trunk and head as one model, loaded again and checked on real samples."""
+    head = call.open().heads.get(name)
+    model, difference = head.attach_checked(output, pixels=pixels, labels=labels)
+    data = {
+        "file": str(output),
+        "classes": list(head.record.classes),
+        "max_abs_diff": difference,
+        "parameters": model.count_params(),
+    }
+    line = f"Saved {output}; it gives the cached path's probabilities within {difference:.1g}."
+    return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+
+
+def _finetune(
+    call: Call,
+    name: str,
+    start: str,
+    new: str | None,
+    output: Path | None,
+    views: int,
+    **options: Any,
+) -> Result:
+    """Train the layers above a cut together with the head, from that cut's cached features.
+
+    What lies below the cut is never run again. What is better than where it began, on samples that
+    nothing was fitted on, becomes the next version of NAME; the weights of before the first epoch
+    may win. With --output the whole model is saved, checked like `attach`.
+    """
+    from headstart.cli.extract import extract_missing
+    from headstart.heads.models.finetune import FineTuning
+
+    workspace = call.open()
+    head = workspace.heads.get(name)
+    _, cut = head.origin()
+    reference = f"{head.record.backbone}@{start}"
+    extract_missing(workspace, reference, head.record.dataset, cut.precision, views)
+    given = {key: value for key, value in options.items() if value is not None}
+    tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
+    data = {"file": None if output is None else str(output), "from": start, **tuned.to_json()}
+    lines = [
+        *tuned.verdict,
+        f"Epochs were judged on {tuned.judged_on}.",
+        f"The start is {tuned.start_is}.",
+    ]
+    if output is not None:
+        lines.append(f"Saved {output}; it gives what was trained within {tuned.difference:.1g}.")
+
+    def show(out: Any) -> None:
+        out.print(table(None, COLUMNS, _rows(head, tuned)))
+        out.print(text(BELOW))
+        for line in lines:
+            out.print(text(line), soft_wrap=True)
+
+    return Result(data, show)
+
+
+BELOW = "Below each score its 95 % interval."
+
+
+def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
+    """Scores of start and result, on the samples that judged the epochs and on the test split;
+    and those of the head that it came from, which may have seen the validation split."""
+    result = "fine-tuned" if tuned.is_better else "kept: the start"
+    pairs = [
+        ("start, validation", tuned.start["validation"]),
+        (f"{result}, validation", tuned.validation),
+        ("the head alone, test", head.metrics),
+        ("start, test", tuned.start["test"]),
+        (f"{result}, test", tuned.metrics),
+    ]
+    return [
+        (
+            what,
+            scores.get("n", tuned.metrics["n_test"]),
+            *(score_cell(scores, name) for name in SCORES),
+        )
+        for what, scores in pairs
+    ]
+
+
+def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
+    """Put a head's settings, scores and lineage into MLflow."""
+    run = call.open().heads.get(name).log(uri, experiment)
+    return Result({"run": run}, lambda out: out.print(text(f"Logged as run {run}.")))
+
+
+def _predict(
+    call: Call,
+    name: str,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    on_error: str,
+    root: Path | None,
+) -> Result:
+    """Print class and probability of files, of the images in folders, of the rows of arrays.
+
+    With --output they are written while they are computed, however many there are. How good the
+    head is on held-out samples is said on standard error.
+    """
+    from headstart.heads.evaluation.intervals import share_text
+    from headstart.heads.evaluation.provenance import trust_text
+    from headstart.jobs.prediction_files import check_target, write
+
+    if output is not None:
+        check_target(output)
+    head = call.open().heads.get(name)
+    predictions = head.predict_each(paths, on_error, root)
+    with progress_bar("predicting", "samples") as progress:
+        if output is not None:
+            written = write(predictions, output, progress)
+            note(f"{trust_text(head.record)}.")
+            data: Any = {"file": str(output), "rows": written, "skipped": predictions.skipped}
+            line = f"{written:,} predictions in {output}{_skipped(len(predictions.skipped))}."
+            return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+        found = []
+        for prediction in predictions:
+            found.append(prediction)
+            progress(predictions.done, predictions.total)
+    note(f"{trust_text(head.record)}.")
+    rows = [
+        (p.name, said(p.label), None if math.isnan(p.probability) else share_text(p.probability))
+        for p in found
+    ]
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("file", "class", ">probability"), rows))
+        if predictions.skipped:
+            out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
+
+    return Result([prediction.to_json() for prediction in found], show)
+
+
+def said(label: Any) -> str:
+    return f"{label:.6g}" if isinstance(label, float) else str(label)
+
+
+def _skipped(count: int) -> str:
+    return f"; {count:,} could not be read and were left out" if count else ""

@@ -1,0 +1,217 @@
+"""Commands to look: features as a map, a head's mistakes, a report, suspicious data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    folds_option,
+    limit_option,
+    precision_option,
+    progress_bar,
+    table,
+    text,
+    with_options,
+)
+
+SHOWN = 15
+"""Suspects and pairs that are printed of each; all of them with --json."""
+PICTURES = ("confusion", "curve", "mistakes")
+
+_picture = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.png|FILE.svg")
+_seed = click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
+
+
+def register_features(group: click.Group) -> None:
+    backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
+    dataset = click.argument("dataset")
+    plot = with_options(
+        _plot_features,
+        backbone,
+        dataset,
+        _picture,
+        click.option(
+            "--method",
+            type=click.Choice(["tsne", "pca", "umap"]),
+            default="tsne",
+            show_default=True,
+        ),
+        click.option("--head", help="Cross what this head gets wrong."),
+        click.option(
+            "--limit",
+            type=int,
+            default=5000,
+            show_default=True,
+            help="Draw so many samples at most, chosen by seed.",
+        ),
+        _seed,
+        precision_option,
+    )
+    command(group, "plot")(plot)
+    audit = with_options(
+        _audit, backbone, dataset, precision_option, folds_option, limit_option, _seed
+    )
+    command(group, "audit")(audit)
+
+
+def register_heads(group: click.Group) -> None:
+    name = click.argument("name")
+    show = click.option(
+        "--show",
+        type=click.Choice(PICTURES),
+        default="confusion",
+        show_default=True,
+        help="Confusion and calibration; accuracy over samples to train on; the surest mistakes.",
+    )
+    command(group, "plot")(with_options(_plot_head, name, _picture, show))
+    file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.html")
+    command(group, "report")(with_options(_report, name, file, _seed))
+
+
+def _plot_features(
+    call: Call,
+    backbone: str,
+    dataset: str,
+    file: Path,
+    method: str,
+    head: str | None,
+    limit: int,
+    seed: int,
+    precision: str,
+) -> Result:
+    """Draw the samples as a map: near each other where their features are alike."""
+    import numpy as np
+
+    from headstart.heads.labelled import some_rows
+    from headstart.plots.figures import check_target, save
+    from headstart.plots.maps import draw_map
+
+    check_target(file)
+    workspace = call.open()
+    view = workspace.features(backbone, dataset, precision)
+    rows = some_rows(np.arange(len(view)), limit, seed)
+    features, labels = view[rows], [view.labels[row] for row in rows]
+    wrong = None
+    if head is not None:
+        judge = workspace.heads.get(head)
+        judge.need_classes()
+        guesses = judge.judge.predict(features)
+        wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
+    title = f"{dataset} as {backbone} sees it" + ("" if head is None else f"; x: {head} is wrong")
+    save(draw_map(features, labels, title, method=method, seed=seed, wrong=wrong), file)
+    data = {"file": str(file), "samples": len(rows)}
+    return Result(data, lambda out: out.print(text(f"Drew {len(rows):,} samples into {file}.")))
+
+
+def _audit(
+    call: Call, backbone: str, dataset: str, precision: str, folds: int, limit: int, seed: int
+) -> Result:
+    """Look for wrong labels and near duplicates in DATASET, by its cached features.
+
+    Labels are judged by heads that were not trained on the sample (confident learning). Near
+    duplicates on both sides of the test split make scores better than they are.
+    """
+    from headstart.cli.extract import extract_missing
+    from headstart.jobs.candidates import Trying
+
+    workspace = call.open()
+    extract_missing(workspace, backbone, dataset, precision)
+    with progress_bar("judging", "heads") as progress:
+        found = workspace.audit(
+            backbone,
+            dataset,
+            precision=precision,
+            trying=Trying(folds=folds, limit=limit, seed=seed),
+            progress=progress,
+        )
+    suspects = found.suspects or []
+    wrong = [
+        (one.sample.id, one.sample.split, one.sample.label, one.guess, f"{one.margin:.3f}")
+        for one in suspects[:SHOWN]
+    ]
+    pairs = found.twins
+    near = [
+        (
+            pair.first.id,
+            pair.second.id,
+            f"{pair.first.split}, {pair.second.split}",
+            "same content" if pair.is_same_content else f"{pair.distance:.3f}",
+        )
+        for pair in pairs[:SHOWN]
+    ]
+
+    def show(out: Any) -> None:
+        if found.suspects is None:
+            out.print("No labels to judge.")
+        else:
+            columns = ("sample", "split", "label", "looks like", ">margin")
+            _print(out, f"{len(suspects):,} labels are probably wrong", columns, wrong)
+        columns = ("sample", "near duplicate", "splits", ">distance")
+        leaks = f"; {len(found.leaks):,} across the border of the test split, first"
+        _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)
+
+    return Result(found.to_json(), show)
+
+
+def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    out.print(text(f"{line}{':' if rows else '.'}"))
+    if rows:
+        out.print(table(None, columns, rows))
+
+
+def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
+    """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
+    from headstart.heads.evaluation.provenance import scored_text
+    from headstart.heads.tasks import Regression
+    from headstart.plots.curves import draw_learning_curve
+    from headstart.plots.figures import check_target, save
+    from headstart.plots.grids import draw_grid
+    from headstart.plots.judgements import draw_head, draw_numbers
+
+    check_target(file)
+    head = call.open().heads.get(name)
+    record = head.record
+    what = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
+    data: dict[str, Any] = {"file": str(file)}
+    if show == "curve":
+        with progress_bar("fitting", "heads") as progress:
+            points = head.learning_curve(progress)
+        made = draw_learning_curve(points, what)
+        data["points"] = [vars(point) for point in points]
+    elif show == "mistakes":
+        from headstart.plots.reports import mistakes
+
+        seen, captions, total = mistakes(head)
+        made = draw_grid(seen, captions, f"{what}; the surest of {total:,} mistakes")
+        data["mistakes"] = total
+    elif isinstance(head.task, Regression):
+        judged = head.held_out()
+        outputs = judged.probabilities[:, 0]
+        title = f"{what}\n{scored_text(record)}"
+        made = draw_numbers(outputs, judged.targets[:, 0], title)
+    else:
+        head.need_classes()
+        judged = head.held_out()
+        title = f"{what}\n{scored_text(record)}"
+        made = draw_head(judged.probabilities, judged.targets, record.classes, title)
+    save(made, file)
+    return Result(data, lambda out: out.print(text(f"Drew {file}.")))
+
+
+def _report(call: Call, name: str, file: Path, seed: int) -> Result:
+    """Write all that can be seen of a head into one HTML file that needs no network."""
+    from headstart.plots.reports import write_report
+
+    head = call.open().heads.get(name)
+    with progress_bar("reporting", "parts") as progress:
+        write_report(head, file, seed=seed, progress=progress)
+    data = {"file": str(file), "size": file.stat().st_size}
+    line = f"Wrote {file}; open it in a browser."
+    return Result(data, lambda out: out.print(text(line), soft_wrap=True))

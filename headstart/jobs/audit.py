@@ -1,0 +1,160 @@
+"""`ws.audit`: likely wrong labels and near duplicates of a dataset, found by its features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.evaluation.cross_validation import cross
+from headstart.heads.evaluation.label_errors import find_near_duplicates, find_wrong_labels
+from headstart.heads.kinds.linear import Linear
+from headstart.heads.labelled import labelled_rows, some_rows
+from headstart.jobs.candidates import Trying, folds_of
+from headstart.progress import Progress, silent
+from headstart.storage.manifest import SPLITS, Label, Sample
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+STRENGTHS = (1e-3, 1e-2, 1e-1)
+"""Of the linear heads that judge labels; the one with the least log loss judges."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A sample whose label is probably wrong.
+
+    Attributes:
+        sample: which.
+        guess: the class that it probably is.
+        margin: probability of its label less that of the guess, from heads not trained on it.
+    """
+
+    sample: Sample
+    guess: Label
+    margin: float
+
+    def to_json(self) -> dict[str, Any]:
+        sample = self.sample
+        named = {"id": sample.id, "split": sample.split, "label": sample.label}
+        return {**named, "guess": self.guess, "margin": self.margin}
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two samples that are nearly the same; `distance` is 1 - cosine of their features."""
+
+    first: Sample
+    second: Sample
+    distance: float
+
+    @property
+    def is_same_content(self) -> bool:
+        return self.first.digest == self.second.digest
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether one of them is tested on, and the other is not."""
+        return (self.first.split == "test") != (self.second.split == "test")
+
+    def to_json(self) -> dict[str, Any]:
+        pair = (self.first, self.second)
+        return {
+            "ids": [sample.id for sample in pair],
+            "splits": [sample.split for sample in pair],
+            "labels": [sample.label for sample in pair],
+            "distance": self.distance,
+            "same_content": self.is_same_content,
+            "leak": self.is_leak,
+        }
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found, the surest first.
+
+    Attributes:
+        samples: how many were looked at.
+        suspects: labels that are probably wrong; None if the dataset has no labels.
+        twins: near duplicates, those across the border of the test split first.
+    """
+
+    samples: int
+    suspects: list[Suspect] | None
+    twins: list[Twins]
+
+    @property
+    def leaks(self) -> list[Twins]:
+        """Near duplicates across the border of the test split."""
+        return [pair for pair in self.twins if pair.is_leak]
+
+    def to_json(self) -> dict[str, Any]:
+        suspects = self.suspects
+        return {
+            "samples": self.samples,
+            "wrong_labels": None if suspects is None else [one.to_json() for one in suspects],
+            "near_duplicates": [pair.to_json() for pair in self.twins],
+        }
+
+
+def audit(
+    workspace: Workspace,
+    backbone: str,
+    dataset: str,
+    *,
+    precision: str = "float32",
+    trying: Trying | None = None,
+    progress: Progress = silent,
+) -> Audit:
+    """See `Workspace.audit`."""
+    trying = trying or Trying()
+    view = workspace.features(backbone, dataset, precision)
+    if not len(view):
+        raise HeadError(f"dataset {dataset!r} has no samples")
+    rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
+    features = view[rows].reshape(len(rows), -1).astype(np.float32, copy=False)
+    samples = [view.samples[row] for row in rows]
+    twins = _copies(samples) + [
+        Twins(samples[pair.first], samples[pair.second], pair.distance)
+        for pair in find_near_duplicates(features)
+        if samples[pair.first].digest != samples[pair.second].digest
+    ]
+    twins.sort(key=lambda pair: not pair.is_leak)
+    if all(sample.label is None for sample in samples):
+        return Audit(len(rows), None, twins)
+    return Audit(len(rows), _suspects(features, samples, trying, progress), twins)
+
+
+def _copies(samples: list[Sample]) -> list[Twins]:
+    """Samples of the same content, each with the first of them."""
+    first: dict[str, Sample] = {}
+    return [
+        Twins(earlier, sample, 0.0)
+        for sample in samples
+        if (earlier := first.setdefault(sample.digest, sample)) is not sample
+    ]
+
+
+def _suspects(
+    features: np.ndarray, samples: list[Sample], trying: Trying, progress: Progress
+) -> list[Suspect]:
+    labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
+    folds = folds_of(labelled, trying)
+    total, fitted = len(STRENGTHS) * len(folds), 0
+
+    def advance(count: int) -> None:
+        nonlocal fitted
+        fitted += count
+        progress(fitted, total)
+
+    tried = cross(
+        [Linear(STRENGTHS)], features, labelled.targets, folds, seed=trying.seed, progress=advance
+    )
+    best = min(tried, key=lambda one: one.log_loss)
+    return [
+        Suspect(samples[found.row], labelled.classes[found.guess], found.margin)
+        for found in find_wrong_labels(best.probabilities, labelled.targets)
+    ]

@@ -1,0 +1,126 @@
+"""Cached features that heads are tried on, cut by cut, on the same rows and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
+from headstart.extractors.backbones.cuts import Cut
+from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
+from headstart.heads.labelled import Labelled, labelled_rows
+from headstart.registry.entities import Backbone
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+LARGEST = 20_000
+"""Samples that are looked at; of more, so many chosen by seed."""
+
+
+@dataclass(frozen=True)
+class Trying:
+    """How heads are tried.
+
+    Attributes:
+        folds: how many parts, each tried by heads trained on the others.
+        repeats: how many times all of it, mixed anew.
+        limit: look at so many samples at most.
+        seed: of the folds, of the choice among more samples, and of the heads.
+        shots: train on so many samples of each class only; all of them without it.
+    """
+
+    folds: int = 5
+    repeats: int = 1
+    limit: int = LARGEST
+    seed: int = 0
+    shots: int | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One kind of features.
+
+    Attributes:
+        backbone: what they come from.
+        cut: where.
+        size: bytes a sample, as it is served.
+        features: (rows, width), float32.
+        labelled: which samples the rows are.
+        folds: which rows to train on, and which to try.
+    """
+
+    backbone: Backbone
+    cut: Cut
+    size: int
+    features: np.ndarray
+    labelled: Labelled
+    folds: list[Fold]
+
+
+def folds_of(labelled: Labelled, trying: Trying) -> list[Fold]:
+    """The folds of some samples, few samples of each class to train on if that is asked for."""
+    folds = split_into_folds(
+        labelled.targets,
+        trying.folds,
+        classes=labelled.classes,
+        groups=labelled.groups,
+        repeats=trying.repeats,
+        seed=trying.seed,
+    )
+    if trying.shots is None:
+        return folds
+    return [
+        with_few(fold, labelled.targets, trying.shots, labelled.classes, number)
+        for number, fold in enumerate(folds, start=trying.seed)
+    ]
+
+
+def load(
+    workspace: Workspace,
+    dataset: str,
+    chosen: Sequence[tuple[Backbone, Cut]],
+    precision: str,
+    trying: Trying,
+) -> Iterator[Candidate]:
+    """The features of each cut, one after the other, so that one is in memory at a time."""
+    labelled: Labelled | None = None
+    folds: list[Fold] = []
+    for backbone, cut in chosen:
+        view = workspace.features(f"{backbone.reference}@{cut.name}", dataset, precision)
+        if labelled is None:
+            labelled = labelled_rows(view.samples, trying.limit, trying.seed)
+            folds = folds_of(labelled, trying)
+        features = view[labelled.rows]
+        flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
+        yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)
+
+
+def choose(
+    workspace: Workspace, dataset: str, references: Sequence[str], precision: str
+) -> list[tuple[Backbone, Cut]]:
+    """What is asked for, or all that is cached for the dataset."""
+    found: list[tuple[Backbone, Cut]] = []
+    for reference in references:
+        backbone, cuts = workspace.resolve(reference, precision)
+        found += [(backbone, cut) for cut in cuts]
+    if references:
+        return found
+    workspace.datasets.get(dataset)
+    for one in workspace.feature_sets.find_sets():
+        if one.precision != precision:
+            continue
+        with suppress(NotFound, LayerNotFound, FeaturesMissing):  # gone, or of another dataset
+            backbone, (cut,) = workspace.resolve(f"{one.backbone}@{one.cut}", precision)
+            workspace.features(f"{backbone.reference}@{cut.name}", dataset, precision)
+            found.append((backbone, cut))
+    if not found:
+        raise HeadError(
+            f"no features of dataset {dataset!r} are cached in {precision}",
+            hint="Name backbones, BACKBONE[@CUT,CUT]..., which are extracted first.",
+        )
+    return found

@@ -1,0 +1,60 @@
+"""What a shipped model is, written beside it: for programs as JSON, for people as a model card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headstart.heads.evaluation.provenance import lineage_text
+from headstart.heads.models.cards import model_card
+from headstart.heads.tasks import task_of
+from headstart.registry.entities import Backbone
+from headstart.registry.entities import Head as HeadRecord
+from headstart.storage.files import written_aside
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+
+def describe(
+    record: HeadRecord,
+    workspace: Workspace,
+    target: Path,
+    backbone: Backbone,
+    difference: float,
+    *,
+    pixels: bool = False,
+) -> None:
+    """Write `NAME.json` and `NAME.md`.
+
+    Args:
+        record: the head that the model ends in.
+        workspace: where the backbone's preprocessing is.
+        target: the model's file or folder.
+        backbone: of the model.
+        difference: the largest that its checks found.
+        pixels: whether the arithmetic of the preprocessing is inside the model.
+    """
+    inside = workspace.pipeline(backbone).arithmetic if pixels else ()
+    facts = {
+        "task": task_of(record.settings).describe(),
+        "classes": list(record.classes),
+        "preprocessing": backbone.preprocessing,
+        "inside_the_model": list(inside),
+        "backbone": record.backbone,
+        "cut": record.cut,
+        "head": f"{record.name}:{record.version}",
+        "came_from": lineage_text(record.settings) or None,
+        "feature_key": record.feature_key,
+        "metrics": record.metrics,
+        "licence": backbone.licence,
+        "versions": record.versions,
+    }
+    text = {
+        ".json": json.dumps(facts, indent=2, ensure_ascii=False) + "\n",
+        ".md": model_card(record, backbone, difference, target.name),
+    }
+    for suffix, content in text.items():
+        with written_aside(target.with_suffix(suffix)) as file:
+            file.write(content.encode())

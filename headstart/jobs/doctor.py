@@ -1,0 +1,121 @@
+"""Looking at an installation and a workspace: what is there, what is wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.config import Config, load_config
+from headstart.errors import HeadstartError
+from headstart.extractors.backbones.safety.confinement import PROTECTIONS, offered
+from headstart.extractors.preprocessing.steps import files_of
+from headstart.paths import below
+from headstart.registry.entities import Backbone
+
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "sqlalchemy",
+    "alembic",
+    "h5py",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+)
+EXTRAS = {
+    "openvino": "cpu",
+    "keras-hub": "hub",
+    "tokenizers": "text",
+    "soundfile": "audio",
+    "psycopg": "postgres",
+    "hdf5plugin": "compress",
+    "pyarrow": "parquet",
+    "datasets": "huggingface",
+}
+"""Packages that some backbones or workspaces want, and the extra that brings each."""
+ENOUGH_SPACE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    what: str
+    found: str
+    ok: bool
+
+
+def examine(root: Path) -> list[Check]:
+    """All checks, the installation's first; nothing is changed."""
+    checks = [Check("Python", platform.python_version(), True)]
+    checks += [_package(name) for name in PACKAGES]
+    checks += [_optional(name, extra) for name, extra in EXTRAS.items()]
+    checks += _protections()
+    try:
+        config = load_config(root)
+    except HeadstartError as error:
+        return [*checks, Check("workspace", str(error), False)]
+    free = shutil.disk_usage(config.root).free
+    checks.append(Check("workspace", str(config.root), True))
+    checks.append(Check("free space", f"{free / (1 << 30):.1f} GiB", free > ENOUGH_SPACE))
+    return checks + _registry(config)
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, importlib.metadata.version(name), True)
+    except importlib.metadata.PackageNotFoundError:
+        return Check(name, "not installed", False)
+
+
+def _optional(name: str, extra: str) -> Check:
+    check = _package(name)
+    return check if check.ok else Check(name, f"not installed (extra {extra})", True)
+
+
+def _protections() -> list[Check]:
+    """What this system gives to hold a model that is not trusted; less is no fault of it."""
+    given = offered()
+    return [
+        Check(f"untrusted models: {name}", "yes" if name in given else "not on this system", True)
+        for name in PROTECTIONS
+    ]
+
+
+def _registry(config: Config) -> list[Check]:
+    from headstart.registry import schema
+    from headstart.registry.backbones import BackboneRepository
+    from headstart.registry.database import Database
+    from headstart.registry.features import FeatureRepository
+
+    try:
+        schema.check(lambda: schema.current(config))
+        database = Database(config)
+        backbones = BackboneRepository(database).find_all()
+        features = FeatureRepository(database)
+        shards = [s for each in features.find_sets() for s in features.find_shards(each.id)]
+    except HeadstartError as error:
+        return [Check("database", str(error), False)]
+    stored = {file.stem for file in config.artifacts.rglob("*") if file.is_file()}
+    lost = [b.label for b in backbones if not {b.artifact_digest, *_parts(b)} <= stored]
+    gone = [s.file for s in shards if not below(config.features, s.file).exists()]
+    return [
+        Check("database", f"schema {schema.HEAD}", True),
+        Check("model files", _lost(len(backbones), lost), not lost),
+        Check("shards", _lost(len(shards), gone), not gone),
+    ]
+
+
+def _parts(backbone: Backbone) -> list[str]:
+    """sha256 of the files that the backbone's preprocessing needs, such as its tokenizer."""
+    from headstart.extractors.preprocessing.pipeline import Preprocessing
+
+    pipeline = Preprocessing.from_json(backbone.preprocessing)
+    return [digest for steps in pipeline.chains.values() for digest in files_of(steps)]
+
+
+def _lost(count: int, lost: list[str]) -> str:
+    return f"{count} registered" + (f", missing: {', '.join(lost[:3])}" if lost else "")

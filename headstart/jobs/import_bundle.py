@@ -1,0 +1,184 @@
+"""Delivery: a bundle is brought into a workspace, all of it or nothing.
+
+Everything is looked at before anything is put into the workspace, then the files are put there,
+then all rows are one transaction. What fails on the way takes back what it has put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headstart.errors import DatabaseGone, FeatureError
+from headstart.extractors.backbones.bundle import NOTHING_KEPT, Bundle
+from headstart.extractors.backbones.bundle_head import BundledShard
+from headstart.extractors.cache.feature_cache import encoding_of
+from headstart.extractors.cache.reindex import to_set
+from headstart.paths import below, inside
+from headstart.progress import Progress
+from headstart.registry.entities import Backbone, FeatureSet, Shard
+from headstart.registry.names import check_name
+from headstart.storage.artifacts import HELD_AS, ArtifactStore
+from headstart.storage.locks import Alone
+from headstart.storage.scratch import scratch_folder
+from headstart.storage.shards import CheckedShard, new_name, set_folder
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A shard that was looked at: where it is in the bundle, its set, what it is, its new place."""
+
+    bundled: BundledShard
+    feature_set: FeatureSet
+    checked: CheckedShard
+    target: Path
+
+
+@dataclass
+class _Placed:
+    """Files that were put into the workspace and were not there before."""
+
+    artifacts: list[Path] = field(default_factory=list)
+    shards: list[Path] = field(default_factory=list)
+
+
+def deliver(
+    workspace: Workspace, path: Path, name: str | None, *, trust: bool, progress: Progress
+) -> tuple[Backbone, int]:
+    """Register what a bundle holds; see `Backbones.import_`."""
+    with Bundle(path) as bundle, scratch_folder() as scratch:
+        staged = ArtifactStore(inside(scratch, "artifacts"))
+        name = check_name(name or bundle.head.backbone["name"], "backbone")
+        backbone = bundle.read_backbone(name, staged, scratch, trust=trust)
+        arrivals = _look(workspace, bundle, backbone, progress)
+        keys = {arrival.feature_set.key for arrival in arrivals}
+        with _taken_back(workspace) as placed, workspace.cache().hold(HELD_AS, *keys):
+            _place(workspace, bundle, staged, arrivals, placed, progress)
+            return _register(workspace, backbone, arrivals, placed)
+
+
+def _look(
+    workspace: Workspace, bundle: Bundle, backbone: Backbone, progress: Progress
+) -> list[_Arrival]:
+    """Every shard of the bundle, whole and of this backbone; those that are there are left out."""
+    total, done, arrivals = 2 * sum(shard.size for shard in bundle.head.shards), 0, []
+    there: dict[str, set[str]] = {}
+    wanted: dict[str, FeatureSet] = {}
+    for bundled in bundle.head.shards:
+        checked = bundle.check_shard(bundled, backbone)
+        key = bundled.feature_key
+        if key not in there:
+            there[key] = _known_shards(workspace, key)
+            wanted[key] = workspace.feature_sets.find_set(key) or to_set(checked)
+        _refuse_other_rows(to_set(checked), wanted[key])
+        if checked.attributes["shard_id"] not in there[key]:
+            there[key].add(checked.attributes["shard_id"])
+            folder = set_folder(workspace.config.features, key)
+            target = inside(folder, new_name(bundled.sha256))
+            arrivals.append(_Arrival(bundled, to_set(checked), checked, target))
+        progress(done := done + bundled.size, total)
+    return arrivals
+
+
+def _known_shards(workspace: Workspace, key: str) -> set[str]:
+    feature_set = workspace.feature_sets.find_set(key)
+    shards = workspace.feature_sets.find_shards(feature_set.id) if feature_set else []
+    return {shard.shard_id for shard in shards}
+
+
+def _refuse_other_rows(one: FeatureSet, other: FeatureSet) -> None:
+    if (encoding_of(one), one.shape) != (encoding_of(other), other.shape):
+        raise FeatureError(
+            f"the bundle brings rows of shape {one.shape} as {one.storage}, {one.compression}, "
+            f"where {other.key[:12]} has {other.shape} as {other.storage}, {other.compression}",
+            hint=NOTHING_KEPT,
+        )
+
+
+def _place(
+    workspace: Workspace,
+    bundle: Bundle,
+    staged: ArtifactStore,
+    arrivals: Sequence[_Arrival],
+    placed: _Placed,
+    progress: Progress,
+) -> None:
+    """Put the files where they belong; what is new is noted before it is written."""
+    for file in staged.files():
+        if not workspace.artifacts.path_of(file.stem, file.suffix).exists():
+            placed.artifacts.append(workspace.artifacts.path_of(file.stem, file.suffix))
+        workspace.artifacts.put(file, file.suffix)
+    size = sum(shard.size for shard in bundle.head.shards)
+    done = 2 * size - sum(arrival.bundled.size for arrival in arrivals)
+    for arrival in arrivals:
+        placed.shards.append(arrival.target)
+        bundle.unpack_shard(arrival.bundled, arrival.target)
+        progress(done := done + arrival.bundled.size, 2 * size)
+
+
+def _register(
+    workspace: Workspace, backbone: Backbone, arrivals: Sequence[_Arrival], placed: _Placed
+) -> tuple[Backbone, int]:
+    """The rows of all that was placed, in one transaction; gives the backbone and new rows."""
+    repository = workspace.feature_sets
+    with workspace.database.together():
+        backbone = workspace.backbones.register(backbone)
+        shards = [_to_row(workspace, arrival) for arrival in arrivals]
+        already = repository.commit_shards(shards)
+    placed.artifacts, placed.shards = [], []  # rows name them now: nothing is taken back
+    for shard in already:  # another process was faster: its file is the truth
+        below(workspace.config.features, shard.file).unlink()
+    return backbone, sum(shard.rows for shard in shards if shard not in already)
+
+
+def _to_row(workspace: Workspace, arrival: _Arrival) -> Shard:
+    feature_set = workspace.feature_sets.ensure_set(arrival.feature_set)
+    _refuse_other_rows(arrival.feature_set, feature_set)
+    assert feature_set.id is not None
+    return Shard(
+        shard_id=arrival.checked.attributes["shard_id"],
+        feature_set_id=feature_set.id,
+        file=arrival.target.relative_to(workspace.config.features).as_posix(),
+        rows=arrival.checked.file.rows,
+        size=arrival.bundled.size,
+        sha256=arrival.bundled.sha256,
+        engine=arrival.checked.attributes["engine"],
+        versions=arrival.checked.attributes["versions"],
+    )
+
+
+@contextmanager
+def _taken_back(workspace: Workspace) -> Iterator[_Placed]:
+    """What was placed goes again if the block fails, unless somebody else came to need it."""
+    placed = _Placed()
+    try:
+        yield placed
+    except DatabaseGone:
+        raise  # nobody knows whether the rows were committed; `features gc` finds what was not
+    except BaseException:
+        for path in placed.shards:  # their names are ours alone, and no row has them
+            _remove(path)
+            _remove_empty(workspace, path.parent)
+        with Alone(workspace.config.locks, HELD_AS) as lock:
+            needed = workspace.needed_artifacts() if lock.is_held else set()
+            for path in placed.artifacts:
+                if lock.is_held and path.stem not in needed:
+                    _remove(path)
+        raise
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # the disk that refused it may refuse this too: `features gc` finds it
+        path.unlink(missing_ok=True)
+
+
+def _remove_empty(workspace: Workspace, folder: Path) -> None:
+    with Alone(workspace.config.locks, folder.name) as lock:
+        if lock.is_held and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

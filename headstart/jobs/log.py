@@ -1,0 +1,78 @@
+"""`head.log`: a head's settings, scores and lineage in an MLflow tracking server."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from headstart.errors import HeadError, first_line
+from headstart.heads.models.cards import model_card
+
+if TYPE_CHECKING:
+    from headstart.head import Head
+
+
+def log(head: Head, uri: str | None, experiment: str) -> str:
+    """See `Head.log`."""
+    try:
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+    except ImportError:
+        raise HeadError("mlflow is not installed", hint="pip install 'headstart[mlflow]'") from None
+    backbone, _ = head.origin()
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of its own tables
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what MLflow itself calls
+            return _write(MlflowClient(uri), head, model_card(head.record, backbone), experiment)
+    except (MlflowException, OSError) as error:
+        raise HeadError(
+            f"cannot log into {uri or 'MLflow'}: {first_line(error)}",
+            hint="Check the tracking server's address.",
+        ) from error
+
+
+def _write(client: Any, head: Head, card: str, experiment: str) -> str:
+    """Make a run of it; gives its id."""
+    found = client.get_experiment_by_name(experiment)
+    number = client.create_experiment(experiment) if found is None else found.experiment_id
+    record = head.record
+    run = client.create_run(number, run_name=f"{record.name}:{record.version}").info.run_id
+    for name, value in _parameters(head).items():
+        client.log_param(run, name, value)
+    for name, value in head.metrics.items():
+        if isinstance(value, int | float):
+            client.log_metric(run, name, value)
+    for name, ends in head.metrics.get("intervals", {}).items():
+        for side, end in zip(("low", "high"), ends, strict=True):
+            client.log_metric(run, f"{name}_{side}", end)
+    for name, value in _tags(head).items():
+        client.set_tag(run, f"headstart.{name}", value)
+    client.log_text(run, card, f"{record.name}.md")
+    client.set_terminated(run)
+    return run
+
+
+def _parameters(head: Head) -> dict[str, Any]:
+    """Settings that fit into a cell; histories and paths stay in the workspace."""
+    short = {
+        name: value
+        for name, value in head.record.settings.items()
+        if isinstance(value, str | int | float) or (isinstance(value, list) and len(value) <= 20)
+    }
+    plain = {name: value for name, value in short.items() if "{" not in str(value)}
+    return {"kind": head.record.kind, "seed": head.record.seed, **plain}
+
+
+def _tags(head: Head) -> dict[str, str]:
+    record = head.record
+    return {
+        "backbone": record.backbone,
+        "cut": record.cut,
+        "feature_key": record.feature_key,
+        "dataset": record.dataset,
+        "dataset_digest": record.dataset_digest,
+        **({"parent": record.settings["parent"]} if head.is_tuned else {}),
+        **{f"version.{name}": str(version) for name, version in record.versions.items()},
+    }

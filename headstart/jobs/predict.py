@@ -1,0 +1,218 @@
+"""`head.predict`: new samples, from the cache or through the backbone, a batch at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from headstart.errors import HeadError, SampleUnreadable
+from headstart.extractors import datasets as sources
+from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
+from headstart.extractors.runtime import cores
+from headstart.storage.files import open_regular
+from headstart.storage.keys import digest_of
+from headstart.storage.manifest import Label, Sample
+
+if TYPE_CHECKING:
+    from headstart.head import Head
+
+T = TypeVar("T")
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a head says of one sample: a file, or `FILE[ROW]` of an array.
+
+    Attributes:
+        name: of the sample.
+        label: the most probable class; several with the head's separator between them; a number.
+        probability: that this is right; NaN for a number.
+        probabilities: of all classes, in the head's order, (classes,), float32; or the number.
+    """
+
+    name: str
+    label: Label | float
+    probability: float
+    probabilities: np.ndarray
+
+    def to_json(self) -> dict[str, Any]:
+        sure = None if math.isnan(self.probability) else self.probability
+        return {"name": self.name, "label": self.label, "probability": sure}
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A sample to predict: its name, and how its raw content is had."""
+
+    name: str
+    read: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some samples: rows of those in the cache, and the others while they are decoded, by place."""
+
+    items: Sequence[_Item]
+    cached: dict[int, np.ndarray]
+    decoding: dict[int, Future[Prepared]]
+
+
+class Predictions:
+    """The predictions of many samples, in order, computed while they are iterated.
+
+    Samples are decoded on all cores while the backbone computes those before.
+
+    Attributes:
+        classes: the label of each probability.
+        total: how many samples there are.
+        done: how many of them are behind us.
+        skipped: names of those that could not be read, as far as we got.
+
+    Args:
+        head: who predicts.
+        paths: see `Head.predict`.
+        on_error: `fail` at a sample that cannot be read, or `skip` it.
+        root: a folder outside of which no file is read that a table, or a link, names.
+
+    Raises:
+        HeadError: a path leads nowhere, or the backbone is another one now.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        paths: Iterable[str | Path],
+        on_error: str = "fail",
+        root: str | Path | None = None,
+    ) -> None:
+        self._items = list(_items(paths, {} if root is None else {"root": root}))
+        self._workspace = head.workspace
+        self._backbone, self._cut = head.origin()
+        self._key = head.record.feature_key
+        self._judge = head.judge
+        self._task = head.task
+        self.classes = self._judge.classes
+        self._on_error = on_error
+        self._pixels = self._workspace.pipeline(self._backbone).pixels
+        self._cache = self._workspace.cache()
+        self._engine: Any = None
+        self._has_decoded = False
+        self.total = len(self._items)
+        self.done = 0
+        self.skipped: list[str] = []
+
+    def __iter__(self) -> Iterator[Prediction]:
+        """The predictions from the first on.
+
+        Raises:
+            SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
+        """
+        self.done, self.skipped = 0, []
+        with ThreadPoolExecutor(cores()) as pool:
+            ahead = self._begin(pool, 0)
+            try:
+                for start in range(0, self.total, BATCH):
+                    batch, ahead = ahead, self._begin(pool, start + BATCH)
+                    yield from self._finish(batch)
+                    self.done = min(start + BATCH, self.total)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, pool: ThreadPoolExecutor, start: int) -> _Batch:
+        """Read samples, look for them in the cache, and begin to decode the others.
+
+        The very first is decoded alone, for the reason given in `Tasks`.
+        """
+        items = self._items[start : start + BATCH]
+        raws = [self._read(item, item.read) for item in items]
+        known = [place for place, raw in enumerate(raws) if raw is not None]
+        samples = [Sample(items[n].name, digest_of(raws[n]), None, "test", "") for n in known]
+        found, view = self._cache.open_present(self._key, samples)
+        rows = () if view is None else view.to_numpy()
+        cached = {known[place]: row for place, row in zip(found.tolist(), rows, strict=True)}
+        decoding: dict[int, Future[Prepared]] = {}
+        for place in known:
+            if place not in cached:
+                decoding[place] = pool.submit(self._pixels.prepare, raws[place])
+                if not self._has_decoded:
+                    wait(decoding.values())
+                    self._has_decoded = True
+        return _Batch(items, cached, decoding)
+
+    def _finish(self, batch: _Batch) -> Iterator[Prediction]:
+        decoded = {
+            place: self._read(batch.items[place], future.result)
+            for place, future in batch.decoding.items()
+        }
+        prepared = {place: value for place, value in decoded.items() if value is not None}
+        rows = dict(batch.cached)
+        if prepared:
+            (computed,) = self._run(stack(list(prepared.values())))
+            rows.update(zip(prepared, computed, strict=True))
+        if not rows:
+            return
+        places = sorted(rows)
+        judged = self._judge.predict_proba(np.stack([rows[place] for place in places]))
+        for place, row in zip(places, judged, strict=True):
+            said, probability = self._task.decide(row, self._judge.classes)
+            yield Prediction(batch.items[place].name, said, probability, row)
+
+    def _run(self, batch: Batch) -> list[np.ndarray]:
+        if self._engine is None:
+            chooser = self._workspace.chooser(self._backbone)
+            self._engine = chooser.choose(
+                "auto", self._cut.precision, [self._cut], lambda: batch, self.total
+            ).engine
+        return self._engine.run(batch)
+
+    def _read(self, item: _Item, get: Callable[[], T]) -> T | None:
+        """What `get` gives; None for a sample that is skipped."""
+        try:
+            return get()
+        except SampleUnreadable as error:
+            if self._on_error == "skip":
+                self.skipped.append(item.name)
+                return None
+            raise SampleUnreadable(
+                f"{item.name}: {error.message}",
+                hint=error.hint or "Leave it out, or go on without it: --on-error skip.",
+            ) from error
+
+
+def _items(paths: Iterable[str | Path], options: dict[str, Any]) -> Iterator[_Item]:
+    """Files as given; folders as the files below them, sorted; arrays and tables row by row."""
+    for path in map(Path, paths):
+        if path.is_dir():
+            known = sources.IMAGE_SUFFIXES | sources.AUDIO_SUFFIXES | sources.TEXT_SUFFIXES
+            files = list(sources.files_below(path, known, sources.root_of(options)))
+            if not files:
+                raise HeadError(f"the folder {path} holds no images, sounds or texts")
+            yield from (_Item(str(file), partial(_read_file, file)) for file in files)
+        elif not path.is_file():
+            raise HeadError(f"no file or folder {path}", hint="Check the path.")
+        elif path.suffix.lower() in sources.ARRAY_SUFFIXES:
+            values = sources.load_arrays(path, {})["values"]
+            for row, value in enumerate(values):
+                yield _Item(f"{path}[{row}]", partial(sources.to_raw, value))
+        elif path.suffix.lower() in sources.TABLE_SUFFIXES:
+            table = sources.Table(path, options, is_labelled=False)
+            for row in table:
+                yield _Item(f"{path}[{row.number}]", partial(table.raw, row.number))
+        else:
+            yield _Item(str(path), partial(_read_file, path))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except OSError as error:
+        raise SampleUnreadable(f"cannot read it: {error.strerror or error}") from error

@@ -1,0 +1,79 @@
+"""`ws.rank`: which backbone at which cut suits a dataset, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from headstart.errors import LayerNotFound, NotFound
+from headstart.extractors.backbones.cuts import Cut
+from headstart.heads.evaluation.ranking import Rank, in_order, rank_features
+from headstart.jobs.candidates import Trying, choose, load
+from headstart.progress import Progress, silent
+from headstart.registry.entities import Backbone
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+LEAST_COMPUTED = 16
+"""Samples of an extraction, for its time to count."""
+
+
+def rank(
+    workspace: Workspace,
+    dataset: str,
+    references: Sequence[str] = (),
+    *,
+    precision: str = "float32",
+    trying: Trying | None = None,
+    progress: Progress = silent,
+) -> list[Rank]:
+    """See `Workspace.rank`."""
+    chosen = choose(workspace, dataset, references, precision)
+    runs = _timed(workspace)
+    ranks: list[Rank] = []
+    progress(0, len(chosen))
+    for one in load(workspace, dataset, chosen, precision, trying or Trying()):
+        ranks.append(
+            rank_features(
+                one.features,
+                one.labelled.targets,
+                one.folds,
+                backbone=one.backbone.label,
+                cut=one.cut.name,
+                size=one.size,
+                seconds=_seconds_per_sample(runs, one.backbone, one.cut),
+            )
+        )
+        progress(len(ranks), len(chosen))
+    return in_order(ranks)
+
+
+def _timed(workspace: Workspace) -> list[tuple[int | None, Sequence[Cut], int, float]]:
+    """Backbone, cuts, samples and seconds of the extractions that count; each is looked up once."""
+    found = []
+    for run in workspace.runs.find_latest("extract", None, 1000):
+        computed = run.counts.get("computed", 0)
+        if computed >= LEAST_COMPUTED:
+            with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
+                backbone, cuts = workspace.resolve(run.subject)
+                found.append((backbone.id, cuts, computed, run.seconds))
+    return found
+
+
+def _seconds_per_sample(
+    runs: Sequence[tuple[int | None, Sequence[Cut], int, float]], backbone: Backbone, cut: Cut
+) -> float | None:
+    """Of the largest extraction that gave this cut, by this cut's share of the computing."""
+    own = [
+        (computed, seconds / computed * _share(cut) / max(map(_share, cuts)))
+        for number, cuts, computed, seconds in runs
+        if number == backbone.id and cut.name in [one.name for one in cuts]
+    ]
+    return max(own, key=lambda one: one[0])[1] if own else None
+
+
+def _share(cut: Cut) -> float:
+    """Of the model's computing that lies below a cut; all of it where that is not known."""
+    return cut.point.compute_below or 1.0

@@ -1,0 +1,116 @@
+"""The cached features that a fine-tuning trains on, is judged on and is tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.extractors.backbones.cuts import Cut
+from headstart.heads.evaluation.folds import held_out
+from headstart.heads.kind import Part
+from headstart.heads.labelled import groups_of, numbers_of
+from headstart.heads.tasks import task_of
+from headstart.registry.entities import Backbone
+from headstart.storage.views import FeatureView
+
+if TYPE_CHECKING:
+    from headstart.head import Head
+    from headstart.heads.models.finetune import FineTuning
+    from headstart.workspace import Workspace
+
+ON_VALIDATION = "of the validation split, which no weights were trained on"
+ON_HELD_OUT = (
+    "held out of the train split by seed, which no weights were trained on: there is no validation "
+    "split"
+)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The samples of each purpose.
+
+    Attributes:
+        train: to train on, views behind the samples as they are.
+        judging: to judge the epochs; seen by no fit.
+        test: looked at in the end.
+        samples: how many there are to train on, without views.
+        is_held_out: whether the judging ones are of the train split.
+    """
+
+    train: Part
+    judging: Part
+    test: Part
+    samples: int
+    is_held_out: bool
+
+    @property
+    def counts(self) -> dict[str, int]:
+        tested, judged = len(self.test), len(self.judging)
+        return {"n_train": self.samples, "n_validation": judged, "n_test": tested}
+
+    @property
+    def judged_on(self) -> str:
+        """Which samples judge the epochs, in words."""
+        return f"{len(self.judging):,} samples {ON_HELD_OUT if self.is_held_out else ON_VALIDATION}"
+
+
+def split(
+    head: Head, workspace: Workspace, backbone: Backbone, cut: Cut, settings: FineTuning
+) -> Splits:
+    """The cached features of a cut; without a validation split some are held out of the train
+    split.
+
+    Raises:
+        HeadError: a split is empty, or nothing can be held out.
+        FeaturesMissing: they have not been extracted.
+    """
+    record = head.record
+    asked = f"{backbone.reference}@{cut.name}", record.dataset, cut.precision
+    view = workspace.features(*asked)
+    more = workspace.features_in_views(*asked, settings.views)
+    train, validation, test = (view.split(name) for name in ("train", "validation", "test"))
+    for name, part in (("train", train), ("test", test)):
+        if not len(part):
+            raise HeadError(f"the {name} split is empty", hint="Add samples.")
+    part = partial(_part, head)
+    if len(validation):
+        return Splits(
+            part(train, *more), part(validation), part(test), len(train), is_held_out=False
+        )
+    fold = held_out(
+        numbers_of(train.labels, record.classes),
+        classes=record.classes,
+        groups=groups_of(train.samples),
+        seed=record.seed,
+    )
+    out = {train.samples[row].id for row in fold.test}
+    rest = [one for view in (train, *more) for one in [(view, _rows_but(view, out))]]
+    return Splits(
+        _part_of_rows(head, rest),
+        _part_of_rows(head, [(train, fold.test)]),
+        part(test),
+        len(fold.train),
+        is_held_out=True,
+    )
+
+
+def _rows_but(view: FeatureView, out: set[str]) -> np.ndarray:
+    return np.array([n for n, one in enumerate(view.samples) if one.id not in out], np.int64)
+
+
+def _part(head: Head, *views: FeatureView) -> Part:
+    return _part_of_rows(head, [(view, np.arange(len(view))) for view in views])
+
+
+def _part_of_rows(head: Head, chosen: list[tuple[FeatureView, np.ndarray]]) -> Part:
+    """Some rows of some views, one behind the other, as they lie in the cache: (n, …)."""
+    features = np.concatenate([view[rows] for view, rows in chosen])
+    labels = [view.samples[row].label for view, rows in chosen for row in rows]
+    classes = head.record.classes
+    targets = numbers_of(labels, classes)
+    weights = task_of(head.record.settings).weigh(targets, len(classes))
+    return Part(features.astype(np.float32, copy=False), targets, weights)

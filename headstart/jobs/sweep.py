@@ -1,0 +1,210 @@
+"""`ws.sweep`: many heads on the same folds of cached features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from headstart.errors import HeadError
+from headstart.extractors.runtime import versions
+from headstart.heads.evaluation.bootstrap import mean_interval
+from headstart.heads.evaluation.cross_validation import Crossed, cross
+from headstart.heads.evaluation.intervals import is_worse
+from headstart.heads.kind import HeadKind
+from headstart.heads.kinds.linear import Linear
+from headstart.heads.kinds.losses import losses_of
+from headstart.jobs.candidates import Trying, choose, load
+from headstart.progress import Progress, silent
+from headstart.registry.entities import SweepRecord, TrialRecord
+
+if TYPE_CHECKING:
+    from headstart.workspace import Workspace
+
+
+BEHIND = "behind"
+"""In the settings of a trial that is kept: what is behind its scores, for which there is no column.
+"""
+
+Watch = Callable[[str, Crossed], None]
+"""Called with `BACKBONE@CUT` and what came of a setting there."""
+
+
+def metrics_of(crossed: Crossed) -> dict[str, Any]:
+    """Accuracy and log loss with their intervals and the number of samples, as a head's."""
+    losses = losses_of("softmax", crossed.probabilities, crossed.targets)
+    known = {"accuracy": crossed.interval, "log_loss": mean_interval(losses)}
+    return {
+        "accuracy": crossed.accuracy,
+        "log_loss": crossed.log_loss,
+        "intervals": {name: list(ends) for name, ends in known.items() if ends is not None},
+        "n_test": len(crossed.targets),
+    }
+
+
+def unwatched(_name: str, _crossed: Crossed) -> None:
+    """Of callers who wait for the end."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting on one kind of features.
+
+    Attributes:
+        features: `BACKBONE@CUT`.
+        crossed: what its heads said of the rows that they were not trained on.
+        is_worse: whether it is surely worse than the sweep's best, on the same samples.
+    """
+
+    features: str
+    crossed: Crossed
+    is_worse: bool
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Accuracy and log loss with their intervals and the number of samples, as a head's."""
+        return metrics_of(self.crossed)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "features": self.features,
+            **self.crossed.settings,
+            "accuracy": self.crossed.accuracy,
+            "interval": list(self.crossed.interval),
+            "log_loss": self.crossed.log_loss,
+            "log_loss_interval": self.metrics["intervals"].get("log_loss"),
+            "samples": len(self.crossed.targets),
+            "is_worse_than_best": self.is_worse,
+        }
+
+    def to_record(self) -> TrialRecord:
+        settings = dict(self.crossed.settings)
+        interval = self.metrics["intervals"].get("log_loss")
+        settings[BEHIND] = {"samples": len(self.crossed.targets), "log_loss_interval": interval}
+        return TrialRecord(
+            self.features,
+            settings.pop("kind"),
+            settings,
+            self.crossed.accuracy,
+            *self.crossed.interval,
+            self.crossed.log_loss,
+            self.is_worse,
+        )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All trials from the best down: by accuracy, then by log loss.
+
+    Attributes:
+        dataset: its name.
+        trials: one for each setting and kind of features.
+        heads: how many were fitted in all.
+        seconds: that it took.
+        trying: on which folds.
+        id: its number in the database.
+    """
+
+    dataset: str
+    trials: list[Trial]
+    heads: int
+    seconds: float
+    trying: Trying
+    id: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """On how many each setting was tried."""
+        return len(self.trials[0].crossed.targets)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "dataset": self.dataset,
+            "heads": self.heads,
+            "seconds": self.seconds,
+            **asdict(self.trying),
+            "trials": [trial.to_json() for trial in self.trials],
+        }
+
+
+def sweep(
+    workspace: Workspace,
+    dataset: str,
+    references: Sequence[str],
+    kinds: Sequence[HeadKind],
+    *,
+    precision: str = "float32",
+    trying: Trying | None = None,
+    progress: Progress = silent,
+    watch: Watch = unwatched,
+    jobs: int | None = None,
+) -> Sweep:
+    """See `Workspace.sweep`."""
+    if not kinds:
+        raise HeadError("the sweep has no kinds of heads", hint="Give one or more.")
+    trying = trying or Trying()
+    started = time.monotonic()
+    chosen = choose(workspace, dataset, references, precision)
+    settings = len({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
+    settings += sum(not isinstance(kind, Linear) for kind in kinds)
+    total = settings * trying.folds * trying.repeats * len(chosen)
+    fitted = 0
+
+    def advance(count: int) -> None:
+        nonlocal fitted
+        fitted += count
+        progress(fitted, total)
+
+    found: list[tuple[str, Crossed]] = []
+    for one in load(workspace, dataset, chosen, precision, trying):
+        name = f"{one.backbone.label}@{one.cut.name}"
+        crossed = cross(
+            kinds,
+            one.features,
+            one.labelled.targets,
+            one.folds,
+            groups=one.labelled.groups,
+            seed=trying.seed,
+            progress=advance,
+            watch=partial(watch, name),
+            jobs=jobs,
+        )
+        found += [(name, result) for result in crossed]
+    return keep(workspace, dataset, found, fitted, started, trying)
+
+
+def keep(
+    workspace: Workspace,
+    dataset: str,
+    found: list[tuple[str, Crossed]],
+    fitted: int,
+    started: float,
+    trying: Trying,
+) -> Sweep:
+    """Put what was tried in order, and into the database.
+
+    Args:
+        workspace: whose database.
+        dataset: its name.
+        found: `BACKBONE@CUT` and what heads said, for each setting.
+        fitted: heads in all.
+        started: by `time.monotonic`.
+        trying: on which folds.
+    """
+    found.sort(key=lambda pair: (-pair[1].accuracy, pair[1].log_loss))
+    best = found[0][1].right
+    trials = [Trial(name, result, is_worse(result.right, best)) for name, result in found]
+    done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying)
+    record = SweepRecord(
+        dataset,
+        workspace.datasets.get(dataset).digest,
+        asdict(trying),
+        fitted,
+        done.seconds,
+        versions(),
+    )
+    kept = workspace.sweeps.add(record, [trial.to_record() for trial in trials])
+    return replace(done, id=kept.id)

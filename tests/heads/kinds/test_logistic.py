@@ -1,0 +1,183 @@
+"""The linear head against scikit-learn, in objective and in numbers."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+import headstart as hs
+from headstart.heads.kind import Part
+from headstart.heads.kinds import logistic, standardisation
+from headstart.heads.kinds.linear import log_loss
+from headstart.heads.kinds.logistic import Curvature, Logistic
+from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+from headstart.heads.rows import StoredRows, rows_of
+
+CLOSE = 1e-4
+"""Of the objective: what is promised."""
+
+
+def features(rows=600, width=30, classes=4, seed=0):
+    rng = np.random.default_rng(seed)
+    targets = np.concatenate([np.arange(classes), rng.integers(0, classes, rows - classes)])
+    x = rng.normal(size=(rows, width)) + rng.normal(size=(classes, width))[targets]
+    x = np.maximum(x * rng.uniform(0.01, 30, width), 0).astype(np.float32)
+    x[:, 0] = 3.25  # constant
+    return x, targets
+
+
+def objective(x, y, kernel, bias, strength):
+    """scikit-learn's, for weights on raw features; float64."""
+    scaler = StandardScaler().fit(x.astype(np.float64))
+    weights = kernel.astype(np.float64) * scaler.scale_[:, None]
+    logits = x.astype(np.float64) @ kernel + bias
+    logits -= logits.max(axis=1, keepdims=True)
+    loss = (np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(y)), y]).mean()
+    classes = kernel.shape[1]
+    return loss + (2 if classes == 2 else 1) * 0.5 * (weights**2).sum() / (strength * len(y))
+
+
+def by_sklearn(x, y, strength):
+    """Kernel and bias for raw features at scikit-learn's optimum."""
+    scaler = StandardScaler().fit(x.astype(np.float64))
+    model = LogisticRegression(C=strength, max_iter=10_000, tol=1e-9)
+    model.fit(scaler.transform(x.astype(np.float64)), y)
+    weights, bias = model.coef_.T, model.intercept_
+    if weights.shape[1] == 1:
+        weights, bias = np.hstack([-weights / 2, weights / 2]), np.array([-bias[0], bias[0]]) / 2
+    kernel = weights / scaler.scale_[:, None]
+    return kernel, bias - scaler.mean_ @ kernel
+
+
+def fitted(x, y, strength, classes):
+    (layer,) = (
+        hs.Linear(strengths=(strength,)).fit(Part(x, y), Part(x[:0], y[:0]), classes, 0).layers
+    )
+    return layer
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("strength", [1e-4, 1e-2, 1.0, 30.0])
+def test_the_objective_is_that_of_scikit_learn(classes, strength):
+    x, y = features(classes=classes)
+    layer = fitted(x, y, strength, classes)
+    ours = objective(x, y, layer.kernel, layer.bias, strength)
+    best = objective(x, y, *by_sklearn(x, y, strength), strength)
+    assert abs(ours - best) <= CLOSE * best
+
+
+def test_on_real_digits_the_probabilities_are_those_of_scikit_learn():
+    data = load_digits()
+    x, y = data.data.astype(np.float32), data.target
+    layer = fitted(x, y, 0.01, 10)
+    kernel, bias = by_sklearn(x, y, 0.01)
+    ours, theirs = x @ layer.kernel + layer.bias, x @ kernel + bias
+    ours, theirs = (z - z.mean(axis=1, keepdims=True) for z in (ours, theirs))
+    assert np.abs(ours - theirs).max() < 0.01
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() > 0.999
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    rows=st.integers(8, 200),
+    width=st.integers(1, 60),
+    classes=st.integers(2, 6),
+    strength=st.floats(1e-4, 10),
+)
+def test_the_slope_at_the_solution_is_nearly_flat(seed, rows, width, classes, strength):
+    x, y = features(max(rows, classes + 1), width, classes, seed)
+    layer = fitted(x, y, strength, classes)
+    best = objective(x, y, layer.kernel, layer.bias, strength)
+    rng = np.random.default_rng(seed)
+    for _ in range(5):  # nothing near is better by more than is promised
+        off = rng.normal(size=layer.kernel.shape) * np.abs(layer.kernel).max() * 0.01
+        other = objective(x, y, layer.kernel + off, layer.bias, strength)
+        assert other >= best * (1 - CLOSE)
+
+
+def test_the_gradient_is_that_of_the_objective():
+    x, y = features(60, 5, 3)
+    with one_thread_a_core() as pool:
+        problem = Logistic([Part(x, y)], 3, Standardisation.of([Part(x, y)], pool), pool)
+        rng = np.random.default_rng(0)
+        at = rng.normal(size=(6, 3)) * 0.3
+        _, slope, _ = problem._evaluate(at, 0.1)
+        for place in np.ndindex(at.shape):
+            step = np.zeros_like(at)
+            step[place] = 1e-2
+            above, below = (problem._evaluate(at + sign * step, 0.1)[0] for sign in (1, -1))
+            assert (above - below) / 2e-2 == pytest.approx(slope[place], abs=2e-4)
+
+
+def test_the_whole_path_is_right_although_each_fit_starts_from_a_guess():
+    x, y = features(900, 40, 5)
+    strengths = tuple(np.logspace(-4, 1, 12))
+    train, tail = Part(x[:700], y[:700]), Part(x[700:], y[700:])
+    details = hs.Linear(strengths=strengths).fit(train, tail, 5, 0).details
+    for step in details["path"]:
+        kernel, bias = by_sklearn(x[:700], y[:700], step["strength"])
+        expected = log_loss([tail], kernel, bias)
+        assert step["log_loss"] == pytest.approx(expected, rel=1e-2)
+    best = min(details["path"], key=lambda step: step["log_loss"])
+    assert details["strength"] == best["strength"]
+
+
+def test_it_does_not_depend_on_the_number_of_cores(monkeypatch):
+    x, y = features(3000, 20, 3)
+    one = fitted(x, y, 0.1, 3)
+    monkeypatch.setattr(standardisation, "cores", lambda: 7)
+    other = fitted(x, y, 0.1, 3)
+    np.testing.assert_array_equal(one.kernel, other.kernel)
+
+
+def test_without_a_gram_matrix_it_takes_longer_and_gets_there(monkeypatch):
+    monkeypatch.setattr(logistic, "LARGEST_GRAM", 10)
+    x, y = features()
+    assert Curvature.of([Part(x, y)], None, 0).gram is None
+    layer = fitted(x, y, 0.1, 4)
+    best = objective(x, y, *by_sklearn(x, y, 0.1), 0.1)
+    assert objective(x, y, layer.kernel, layer.bias, 0.1) <= best * (1 + CLOSE)
+
+
+def test_mean_and_deviation_are_numpys_also_far_from_zero():
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(5000, 300)) + 1e4).astype(np.float32)
+    x[:, 7] = 123.456
+    part = Part(x, np.zeros(5000, np.int64))
+    with one_thread_a_core() as pool:
+        scale = Standardisation.of([part], pool)
+    np.testing.assert_allclose(scale.mean, x.mean(axis=0, dtype=np.float64), rtol=1e-7)
+    expected = x.std(axis=0, dtype=np.float64)
+    expected[7] = 1
+    np.testing.assert_allclose(scale.std, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [hs.Linear(strengths=(0.01, 0.1)), hs.MLP(epochs=3)])
+def test_features_that_stay_on_disk_give_the_same_head(ready, monkeypatch, kind):
+    view = ready.extract("net", "pics")
+    in_memory = ready.heads.train("a", view, kind).stack
+    assert isinstance(rows_of(view, room=100), StoredRows)
+    assert isinstance(rows_of(view), np.ndarray)
+    monkeypatch.setattr("headstart.heads.rows.SHARE", 0.0)
+    on_disk = ready.heads.train("b", view, kind).stack
+    for one, other in zip(in_memory.layers, on_disk.layers, strict=True):
+        np.testing.assert_array_equal(one.kernel, other.kernel)
+
+
+def test_training_a_head_on_cached_features_imports_no_tensorflow(ready):
+    ready.extract("net", "pics")
+    code = (
+        "import sys, headstart as hs\n"
+        f"ws = hs.open({str(ready.config.root)!r})\n"
+        "for kind in (hs.Linear(), hs.MLP(epochs=2)):\n"
+        "    ws.heads.train('h', ws.extract('net', 'pics'), kind)\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
