@@ -19,10 +19,11 @@ from material import Model, add, photographs
 from timing import Section, median
 
 import headstart as hs
+from headstart.backbone_model import build_trunk, chooser_of, pipeline_of
 from headstart.extractors.engines.selection import Chosen
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.local_executor import probe
 from headstart.extractors.run.watchdog import Watchdog
+from headstart.extractors.run.worker import probe
 from headstart.extractors.runtime import cores, tensorflow
 
 PRECISIONS = ("float32", "bfloat16")
@@ -76,19 +77,19 @@ class _Comparison:
         self._workspace.datasets.add("photos", self._photos)
 
     def rows(self, repeats: int) -> Iterator[tuple[str, ...]]:
-        backbone, cuts = self._workspace.resolve(self._name)
-        pipeline = self._workspace.pipeline(backbone)
+        backbone, cuts = self._workspace.context.resolve(self._name)
+        pipeline = pipeline_of(self._workspace.context, backbone)
         samples = self._workspace.datasets.manifest("photos").samples
         paths = [str(sample.location) for sample in samples]
         pixels = probe(
             pipeline, lambda s: Path(str(s.location)).read_bytes(), samples, Watchdog(math.inf)
         )
-        chooser = self._workspace.chooser(backbone)
+        chooser = chooser_of(self._workspace.context, backbone)
         chosen = {
             precision: chooser.choose("auto", precision, cuts, lambda: pixels, 1 << 20)
             for precision in PRECISIONS
         }
-        trunk = self._workspace.build_trunk(backbone, cuts)
+        trunk = build_trunk(self._workspace.context, backbone, cuts)
         for is_tuned in (False, True):  # traces
             trunk.predict(self._plain_batches(paths[:32], pipeline, is_tuned), verbose=0)
         kinds = ("plain", "tuned", "decode", *PRECISIONS)

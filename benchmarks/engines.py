@@ -14,11 +14,12 @@ from material import Model, add, bert, photographs, tokens
 from timing import Section, timed
 
 import headstart as hs
+from headstart.backbone_model import chooser_of, open_engine, pipeline_of
 from headstart.errors import HeadstartError
 from headstart.extractors.engines.parity import relative_error
 from headstart.extractors.preprocessing import batches
-from headstart.extractors.run.local_executor import probe
 from headstart.extractors.run.watchdog import Watchdog
+from headstart.extractors.run.worker import probe
 
 ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16")
@@ -35,7 +36,7 @@ def section(folder: Path, repeats: int, models: Sequence[Model]) -> Section:
     rows = []
     for model in models:
         name = add(workspace, model)
-        pipeline = workspace.pipeline(workspace.backbones.get(name))
+        pipeline = pipeline_of(workspace.context, workspace.backbones.get(name))
         pixels = probe(
             pipeline, lambda s: Path(str(s.location)).read_bytes(), samples, Watchdog(math.inf)
         )
@@ -53,13 +54,13 @@ def section(folder: Path, repeats: int, models: Sequence[Model]) -> Section:
 
 
 def _measure(workspace: hs.Workspace, name: str, batch: Any, repeats: int) -> list[str]:
-    backbone, cuts = workspace.resolve(name)
-    pipeline = workspace.pipeline(backbone)
-    expected = workspace.open_engine(backbone, cuts).run(pipeline.finish(batch))
+    backbone, cuts = workspace.context.resolve(name)
+    pipeline = pipeline_of(workspace.context, backbone)
+    expected = open_engine(workspace.context, backbone, cuts).run(pipeline.finish(batch))
     engines: dict[tuple[str, str], Any] = {}
     for engine in ENGINES:
         for precision in PRECISIONS:
-            chooser = workspace.chooser(backbone)
+            chooser = chooser_of(workspace.context, backbone)
             try:
                 chosen = chooser.choose(engine, precision, cuts, lambda: batch, 1 << 20)
             except HeadstartError:

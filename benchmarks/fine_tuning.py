@@ -11,6 +11,7 @@ from material import emoji
 from timing import Section, timed
 
 import headstart as hs
+from headstart.backbone_model import load_graph, pipeline_of
 from headstart.extractors.backbones.trunk import build_trunk
 from headstart.extractors.runtime import cores, keras, tensorflow
 from headstart.heads.dense_stack import DenseStack
@@ -58,14 +59,14 @@ def _on_pictures(
     """Accuracy, and seconds of `fit`."""
     k, tf = keras(), tensorflow()
     backbone, cut = head.origin()
-    trunk = build_trunk(workspace.load_graph(backbone), [cut])
+    trunk = build_trunk(load_graph(workspace.context, backbone), [cut])
     first = [layer.name for layer in trunk.layers].index(START) + 1
     trunk.trainable = True
     for number, layer in enumerate(trunk.layers):
         is_norm = isinstance(layer, k.layers.BatchNormalization)
         layer.trainable = number >= first and not is_norm
     model = k.Model(trunk.input, begun.to_keras(trunk.outputs[0]))
-    pipeline = workspace.pipeline(backbone)
+    pipeline = pipeline_of(workspace.context, backbone)
     manifest = workspace.datasets.manifest("emoji")
 
     def data(split: str) -> Any:

@@ -76,8 +76,8 @@ def ten_heads(workspace: hs.Workspace, *, is_quick: bool) -> list[Row]:
         for state in ("all included", "compiled before"):
             seconds = timed(partial(subprocess.run, command, check=True, capture_output=True))
             rows.append(Row(f"{what}; {state}", plain, [seconds], times=100))
-            every = [found.key for found in workspace.feature_sets.find_sets()]
-            workspace.store.collect(workspace.store.find_garbage(Choice(sets=tuple(every))))
+            every = [found.key for found in workspace.context.feature_sets.find_sets()]
+            workspace.cache.collect(workspace.cache.find_garbage(Choice(sets=tuple(every))))
     return rows
 
 

@@ -61,8 +61,8 @@ def committing(folder: Path) -> Iterator[Row]:
     parts = [rng.standard_normal((6400, WIDTH), dtype=np.float32) for _ in range(16)]
 
     def ours() -> None:
-        feature_set = workspace.feature_sets.ensure_set(_feature_set(os.urandom(32).hex()))
-        cache: FeatureCache = workspace.cache()
+        feature_set = workspace.context.feature_sets.ensure_set(_feature_set(os.urandom(32).hex()))
+        cache: FeatureCache = workspace.context.cache()
         for part in parts:
             digests = unpack_digests(rng.integers(0, 256, (len(part), 32), np.uint8))
             cache.commit([Rows(feature_set, digests, part)], "bench", {})

@@ -14,6 +14,7 @@ from PIL import Image
 from timing import Section, spread, timed
 
 import headstart as hs
+from headstart.backbone_model import open_engine, pipeline_of
 from headstart.extractors.runtime import keras
 
 GROWN = """
@@ -125,8 +126,11 @@ def overhead(folder: Path) -> str:
     workspace = hs.init(folder / "overhead")
     workspace.backbones.add("tiny", folder / "tiny.keras")
     workspace.datasets.add("rows", folder / "rows.npz")
-    backbone, cuts = workspace.resolve("tiny")
-    pipeline, engine = workspace.pipeline(backbone), workspace.open_engine(backbone, cuts)
+    backbone, cuts = workspace.context.resolve("tiny")
+    pipeline, engine = (
+        pipeline_of(workspace.context, backbone),
+        open_engine(workspace.context, backbone, cuts),
+    )
     prepared = timed(lambda: [pipeline.prepare(row) for row in values[:10_000]]) * 10
     engine.run(values[:2048])
     ran = timed(lambda: [engine.run(values[s : s + 2048]) for s in range(0, len(values), 2048)])

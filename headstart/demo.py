@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from headstart.backbone_model import build_trunk
+from headstart.catalog.head import Head
 from headstart.errors import DatasetError
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import cores, keras, tensorflow
-from headstart.head import Head
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
@@ -153,8 +154,8 @@ def measure_plain_epoch(workspace: Workspace, manifest: Manifest) -> float:
     """
     tf, k = tensorflow(), keras()
     backbone = workspace.backbones.get("lite0")
-    cut = workspace.resolve(f"lite0@{CUTS[0]}")[1][0]
-    trunk = workspace.build_trunk(backbone, [cut])
+    cut = workspace.context.resolve(f"lite0@{CUTS[0]}")[1][0]
+    trunk = build_trunk(workspace.context, backbone, [cut])
     classes = manifest.classes
     model = k.Sequential([trunk, k.layers.Dense(len(classes), activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")

@@ -21,6 +21,7 @@
     │   ├── LayerNotFound (LookupError)
     │   └── PreprocessingError (ValueError)
     ├── DatasetError (ValueError)
+    │   └── SourceGone
     ├── SampleError (ValueError)
     │   ├── SampleUnreadable
     │   └── SampleChanged
@@ -28,7 +29,8 @@
     │   ├── FeaturesMissing (LookupError)
     │   ├── NonFiniteFeatures (ValueError)
     │   ├── ShardDamaged (ValueError)
-    │   └── Stalled (TimeoutError)
+    │   ├── Stalled (TimeoutError)
+    │   └── Cancelled
     ├── StorageError (OSError)
     ├── ArtifactDamaged (ValueError)
     ├── UnsafeName (ValueError)
@@ -135,6 +137,10 @@ class DatasetError(HeadstartError, ValueError):
     """A dataset's source cannot be read as a dataset."""
 
 
+class SourceGone(DatasetError):
+    """A dataset's source is not there now; its cached features still are."""
+
+
 class SampleError(HeadstartError, ValueError):
     """One sample of a dataset is at fault; the message names it."""
 
@@ -165,6 +171,10 @@ class ShardDamaged(FeatureError, ValueError):
 
 class Stalled(FeatureError, TimeoutError):
     """A step of an extraction takes for ever; the message names the samples it is about."""
+
+
+class Cancelled(FeatureError):
+    """A run was ended by somebody; what was computed by then is committed."""
 
 
 class StorageError(HeadstartError, OSError):

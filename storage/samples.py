@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.7, 0.1, 0.2)
@@ -32,6 +33,13 @@ class Sample:
     location: str | int
     stat: tuple[int, ...] = ()
     group: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where its content is, for messages."""
+        if isinstance(self.location, int):
+            return f"row {self.location}"
+        return str(Path(self.location))
 
 
 def split_of(digest: str) -> str:

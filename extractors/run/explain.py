@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.cache.feature_cache import FeatureCache
-from headstart.extractors.run.extraction import keys_of
+from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.space import row_bytes
 from headstart.registry.entities import Backbone, FeatureSet, Run
 from headstart.registry.features import QUARANTINED, FeatureRepository

@@ -67,10 +67,10 @@ def _show(call: Call, key: str) -> Result:
     from headstart.registry.features import FeatureRepository
 
     workspace = call.open()
-    repository = FeatureRepository(workspace.database)
+    repository = FeatureRepository(workspace.context.database)
     found = repository.get_set(key)
     shards = repository.find_shards(found.id)
-    savings = workspace.cache().measure(found)
+    savings = workspace.context.cache().measure(found)
     steps = Preprocessing.from_json(found.preprocessing).describe()
     engines = sorted({shard.engine for shard in shards})
     rows = [

@@ -22,7 +22,7 @@ from headstart.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from headstart.head import Head
+    from headstart.catalog.head import Head
 
 LARGEST_CONFUSION = 12
 TASKS = ("classification", "multi-label", "ordinal", "regression")

@@ -192,7 +192,7 @@ def _predict(
     """
     from headstart.heads.evaluation.intervals import share_text
     from headstart.heads.evaluation.provenance import trust_text
-    from headstart.jobs.prediction_files import check_target, write
+    from headstart.jobs.heads.prediction_files import check_target, write
 
     if output is not None:
         check_target(output)

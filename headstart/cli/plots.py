@@ -119,7 +119,7 @@ def _audit(
     duplicates on both sides of the test split make scores better than they are.
     """
     from headstart.cli.extract import extract_missing
-    from headstart.jobs.candidates import Trying
+    from headstart.jobs.heads.cross_validation import CrossValidation
 
     workspace = call.open()
     extract_missing(workspace, backbone, dataset, precision)
@@ -128,7 +128,7 @@ def _audit(
             backbone,
             dataset,
             precision=precision,
-            trying=Trying(folds=folds, limit=limit, seed=seed),
+            trying=CrossValidation(folds=folds, limit=limit, seed=seed),
             progress=progress,
         )
     suspects = found.suspects or []

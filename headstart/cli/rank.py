@@ -66,7 +66,7 @@ def _rank(
     test split is not looked at.
     """
     from headstart.cli.extract import extract_missing
-    from headstart.jobs.candidates import Trying
+    from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.plots.figures import check_target
 
     if plot is not None:
@@ -79,7 +79,7 @@ def _rank(
             dataset,
             backbones,
             precision=precision,
-            trying=Trying(folds=folds, limit=limit, seed=seed, shots=shots),
+            trying=CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots),
             progress=progress,
         )
     if plot is not None:

@@ -91,8 +91,8 @@ def _sweep(
     Without BACKBONE all features that are cached are tried; what is named is extracted first.
     """
     from headstart.cli.extract import extract_missing
-    from headstart.jobs.candidates import Trying
-    from headstart.jobs.sweep import metrics_of
+    from headstart.jobs.heads.cross_validation import CrossValidation
+    from headstart.jobs.heads.sweep import metrics_of
 
     named = names_of(kinds)
     made = settings_of(named, grid)
@@ -101,7 +101,7 @@ def _sweep(
     workspace = call.open()
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
-    trying = Trying(folds=folds, repeats=repeats, limit=limit, seed=seed, shots=shots)
+    trying = CrossValidation(folds=folds, repeats=repeats, limit=limit, seed=seed, shots=shots)
     found: list[tuple[float, tuple[Any, ...]]] = []
 
     def watch(name: str, crossed: Any) -> None:

@@ -1,1 +1,1 @@
-"""The verbs, one a file: plain arguments in, frozen results out."""
+"""The verbs, one a file: a context and plain arguments in, results out; faces only show them."""

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from headstart import __version__
+from headstart.catalog.head import Head
 from headstart.errors import FeaturesMissing, HeadError, SampleChanged, SampleUnreadable
 from headstart.extractors.preprocessing.preview import glance
 from headstart.heads.evaluation.intervals import (
@@ -29,6 +30,8 @@ from headstart.heads.evaluation.provenance import (
 )
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.labelled import some_rows
+from headstart.jobs.datasets.audit import Audit, audit
+from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.figures import to_png, to_svg
 from headstart.plots.judgements import draw_head
@@ -36,11 +39,8 @@ from headstart.plots.maps import draw_map
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Sample
+from headstart.trained_head import Judged
 from headstart.visible import visible_lines
-
-if TYPE_CHECKING:
-    from headstart.head import Head, Judged
-    from headstart.jobs.audit import Audit
 
 TEMPLATE = "report.html.jinja"
 SUFFIXES = (".html", ".htm")
@@ -174,16 +174,15 @@ def _draw_map(head: Head, seed: int) -> str:
 
 
 def _audit(head: Head, seed: int) -> tuple[Audit | None, str]:
-    from headstart.jobs.candidates import Trying
-
     record = head.record
     _, cut = head.origin()
     try:
-        found = head.workspace.audit(
+        found = audit(
+            head.context,
             f"{record.backbone}@{record.settings.get('head_cut', record.cut)}",
             record.dataset,
             precision=cut.precision,
-            trying=Trying(seed=seed),
+            trying=CrossValidation(seed=seed),
         )
     except (HeadError, FeaturesMissing) as error:  # a class of few samples, or those of the cut of
         # a fine-tuned head were deleted: all else can be told

@@ -6,7 +6,7 @@ import pytest
 import headstart as hs
 from headstart.errors import DatasetError, FeaturesMissing, HeadError
 
-TRYING = hs.Trying(folds=3)
+TRYING = hs.CrossValidation(folds=3)
 
 
 def rows(path, labels, splits=None):

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from conftest import keras, network
+from headstart.backbone_model import prepare
 from headstart.errors import HeadError, ParityError
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.heads.kind import Part
@@ -179,8 +180,11 @@ def test_an_attached_model_equals_the_cached_path(ready, tmp_path, model, kind, 
     attached, difference = head.attach_checked(tmp_path / "attached.keras")
     assert difference <= TOLERANCE
     loaded = keras.saving.load_model(tmp_path / "attached.keras")  # an ordinary model
-    inputs = ready.prepare(
-        ready.backbones.get("net"), view.samples, lambda s: Path(s.location).read_bytes()
+    inputs = prepare(
+        ready.context,
+        ready.backbones.get("net"),
+        view.samples,
+        lambda s: Path(s.location).read_bytes(),
     )
     expected = head.stack.predict_proba(view.to_numpy())
     for one in (attached, loaded):
@@ -267,7 +271,9 @@ def test_rows_of_arrays_are_predicted_by_number(ws, digits, tmp_path, run):
 
 def test_files_in_the_cache_are_predicted_without_the_backbone(ready, pictures, monkeypatch):
     head = ready.heads.train("h", ready.extract("net", "pics"))
-    monkeypatch.setattr(ready, "open_engine", lambda *_: pytest.fail("the model was run"))
+    monkeypatch.setattr(
+        "headstart.backbone_model.open_engine", lambda *_: pytest.fail("the model was run")
+    )
     assert len(head.predict([pictures])) == 36
 
 
@@ -348,7 +354,7 @@ def test_a_damaged_head_is_an_error(ready):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(hs.HeadstartError, match="is damaged"):
         _ = head.stack
-    assert isinstance(ready.artifacts, ArtifactStore)
+    assert isinstance(ready.context.artifacts, ArtifactStore)
 
 
 def test_a_head_stays_with_the_version_that_it_was_trained_on(ready, tmp_path):

@@ -29,7 +29,7 @@ def test_it_gives_what_the_head_gives(ready):
     model = HeadClassifier("linear", {"strengths": (1.0,)})
     found = model.fit(train.to_numpy(), np.array(train.labels)).predict_proba(test.to_numpy())
     (one,) = ready.sweep(
-        "pics", ["net"], [hs.Linear((1.0,))], trying=hs.Trying(folds=3), jobs=1
+        "pics", ["net"], [hs.Linear((1.0,))], trying=hs.CrossValidation(folds=3), jobs=1
     ).trials
     assert found.shape == (len(test), 3) and one.crossed.settings["strength"] == 1.0
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)

@@ -10,7 +10,7 @@ from headstart.errors import FeaturesMissing, HeadError, NotFound
 from headstart.plots.figures import save
 from headstart.plots.rankings import draw_ranking
 
-TRYING = hs.Trying(folds=3)
+TRYING = hs.CrossValidation(folds=3)
 
 
 @pytest.fixture

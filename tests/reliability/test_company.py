@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import direct, draw, network, rows_in
-from headstart.extractors.run.extraction import keys_of
+from headstart.extractors.run.keys import keys_of
 
 SAMPLES = 300
 
@@ -20,7 +20,7 @@ def test_everything_at_once_loses_nothing_and_serves_nothing_wrong(ws, zygotes, 
     ws.datasets.add("many", tmp_path / "many")
     samples = ws.datasets.manifest("many").samples
     expected = direct(ws, type("View", (), {"samples": samples}), model)
-    entity, cuts = ws.resolve("net")
+    entity, cuts = ws.context.resolve("net")
     (key,) = keys_of(entity, cuts).values()
     arguments = ["--workspace", ws.config.root, "extract", "net", "many",
                  "--batch-size", "4", "--commit-seconds", "0"]  # fmt: skip
@@ -28,17 +28,17 @@ def test_everything_at_once_loses_nothing_and_serves_nothing_wrong(ws, zygotes, 
         zygote.start(arguments)
     held, rounds, compacted, last = [], 0, 0, 0
     while rows_in(ws) < SAMPLES:
-        rows, view = ws.cache().open_present(key, samples)
+        rows, view = ws.context.cache().open_present(key, samples)
         if view is not None:
             np.testing.assert_allclose(view.to_numpy(), expected[rows], atol=1e-5)
             assert len(rows) >= last  # nothing committed goes away
             last = len(rows)
             if rounds % 5 == 0:
                 held.append((rows, view))
-            before, after = ws.store.compact(key)
+            before, after = ws.cache.compact(key)
             compacted += before - after
             del view
-        ws.store.collect(ws.store.find_garbage())
+        ws.cache.collect(ws.cache.find_garbage())
         rounds += 1
     assert [zygote.wait() for zygote in zygotes[:2]] == [0, 0]
     assert rounds >= 3
@@ -52,6 +52,6 @@ def test_everything_at_once_loses_nothing_and_serves_nothing_wrong(ws, zygotes, 
     assert rows_in(ws) == SAMPLES
     assert ws.verify("net", "many", full=True)["corrupt"] == 0
     del done, view
-    ws.store.collect(ws.store.find_garbage())
+    ws.cache.collect(ws.cache.find_garbage())
     files = list(ws.config.features.rglob("*.h5"))
-    assert len(files) == len(ws.feature_sets.find_all_shards())
+    assert len(files) == len(ws.context.feature_sets.find_all_shards())

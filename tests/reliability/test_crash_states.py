@@ -112,7 +112,7 @@ def recorded(ready, tmp_path, model):
             target.close()
             log.append(("database", None, copy))
 
-    event.listen(ready.database.engine, "commit", committed)
+    event.listen(ready.context.database.engine, "commit", committed)
     with watched(announce):
         view = ready.extract("net@features,relu|gap", "pics", settings=SETTINGS)
     snapshot()
@@ -153,13 +153,13 @@ def check(ready, place: Path, content, database, expected):
         (place / path).write_bytes(data)
     shutil.copy(database, place / "headstart.db")
     ws = hs.open(place)
-    cache, samples = ws.cache(), ws.datasets.manifest("pics").samples
-    for number, feature_set in enumerate(ws.feature_sets.find_sets()):
-        shards = ws.feature_sets.find_shards(feature_set.id)
+    cache, samples = ws.context.cache(), ws.datasets.manifest("pics").samples
+    for number, feature_set in enumerate(ws.context.feature_sets.find_sets()):
+        shards = ws.context.feature_sets.find_shards(feature_set.id)
         rows, view = cache.open_present(feature_set.key, samples)
         assert cache.quarantined == 0, "a row of the database has no whole file"
         assert len(rows) == sum(shard.rows for shard in shards)
         if view is not None and number == 0:
             assert feature_set.cut == "features"
             np.testing.assert_allclose(view.to_numpy(), expected[rows], atol=1e-5)
-    ws.database.close()
+    ws.context.database.close()

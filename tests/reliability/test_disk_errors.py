@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 import headstart as hs
 from conftest import direct, rows_in
+from headstart.backbone_model import load_graph, open_engine
 from headstart.errors import HeadstartError, RegistryError, StorageError
 from headstart.storage import files
 from headstart.storage.locks import Alone
@@ -21,13 +22,13 @@ STRIDE = 9
 
 
 @pytest.fixture
-def job(ready, model):
+def job(ready, model, monkeypatch):
     """A workspace whose extraction loads no model each time, and what plain Keras gives."""
-    entity, cuts = ready.resolve("net@features,relu|gap")
-    engine = ready.open_engine(entity, cuts)
-    graph = ready.load_graph(entity)
-    ready.open_engine = lambda *_: engine
-    ready.load_graph = lambda _: graph
+    entity, cuts = ready.context.resolve("net@features,relu|gap")
+    engine = open_engine(ready.context, entity, cuts)
+    graph = load_graph(ready.context, entity)
+    monkeypatch.setattr("headstart.backbone_model.open_engine", lambda *_: engine)
+    monkeypatch.setattr("headstart.backbone_model.load_graph", lambda *_: graph)
     view = ready.extract("net@features,relu|gap", "pics", settings=SETTINGS)
     expected = direct(ready, view, model)
     del view
@@ -38,8 +39,8 @@ def job(ready, model):
 def clear(ws):
     from headstart.extractors.cache.gc import Choice
 
-    keys = tuple(one.key for one in ws.feature_sets.find_sets())
-    ws.store.collect(ws.store.find_garbage(Choice(sets=keys)))
+    keys = tuple(one.key for one in ws.context.feature_sets.find_sets())
+    ws.cache.collect(ws.cache.find_garbage(Choice(sets=keys)))
     assert rows_in(ws) == 0
 
 
@@ -115,7 +116,7 @@ def test_a_statement_that_fails_at_any_place_loses_nothing(job, message, every):
         if left[0] == 0:
             raise sqlite3.OperationalError(message)
 
-    event.listen(ws.database.engine, "before_cursor_execute", before)
+    event.listen(ws.context.database.engine, "before_cursor_execute", before)
     extract(ws)
     total = -left[0]
     clear(ws)
@@ -134,7 +135,7 @@ def test_a_statement_that_fails_at_any_place_loses_nothing(job, message, every):
 
 
 def collect_orphans(ws):
-    ws.store.collect(ws.store.find_garbage())
+    ws.cache.collect(ws.cache.find_garbage())
 
 
 def test_a_disk_that_will_be_full_is_foreseen_before_anything_is_computed(job, monkeypatch, fails):
@@ -174,6 +175,6 @@ def test_a_really_full_disk(tmp_path, model_file, pictures, model):
         (mount / "ballast").unlink()
         done = ws.extract("net@conv", "pics").report
         assert done.computed + done.reused == 36
-        ws.database.close()
+        ws.context.database.close()
     finally:
         os.system(f"umount -l {mount}")

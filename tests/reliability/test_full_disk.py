@@ -34,7 +34,7 @@ def full(tmp_path, model_file, pictures):
         ws.backbones.add("net", model_file, preprocess="unit")
         ws.datasets.add("pics", pictures)
         ws.heads.train("colours", ws.extract("net", "pics"))
-        ws.database.close()
+        ws.context.database.close()
         fill(mount)
         yield ws
     finally:
@@ -61,7 +61,7 @@ READING = [
 
 
 def test_everything_that_only_reads_works_without_a_byte_free(full, run, pictures, tmp_path):
-    (key,) = (one.key for one in full.feature_sets.find_sets())
+    (key,) = (one.key for one in full.context.feature_sets.find_sets())
     out = tmp_path / "elsewhere"
     out.mkdir()
     places = {"KEY": key, "PICTURES": pictures, "OUT": out}
@@ -80,7 +80,7 @@ def test_everything_that_only_reads_works_without_a_byte_free(full, run, picture
 
 
 def test_what_writes_says_in_one_line_that_the_disk_is_full(full, fails):
-    (key,) = (one.key for one in full.feature_sets.find_sets())
+    (key,) = (one.key for one in full.context.feature_sets.find_sets())
     for line in (
         f"features gc --set {key} --apply",  # first: an error would keep a view alive
         "head train other net pics",
@@ -104,10 +104,10 @@ def test_garbage_can_be_collected_from_a_full_disk(full, run):
 
 def test_two_who_read_a_full_disk_take_turns(full):
     """Each is alone while it reads, so the other waits instead of failing."""
-    with full.database.reading() as connection:
+    with full.context.database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM shards").scalar() == 1
         other = sqlite3.connect(full.config.sqlite_file, timeout=0.1)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("SELECT count(*) FROM shards")
         other.close()
-    assert len(full.feature_sets.find_all_shards()) == 1
+    assert len(full.context.feature_sets.find_all_shards()) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import direct, draw, network, rows_in
 from headstart.extractors.cache.gc import Choice
-from headstart.extractors.run.extraction import keys_of
+from headstart.extractors.run.keys import keys_of
 
 SAMPLES = 600
 TOLERANCE = 1e-5
@@ -58,9 +58,9 @@ class Job:
 
     def check(self):
         """What is committed is served, and right; what is not is not."""
-        _, cuts = self.ws.resolve("net@features,relu|gap")
+        _, cuts = self.ws.context.resolve("net@features,relu|gap")
         entity = self.ws.backbones.get("net")
-        cache = self.ws.cache()
+        cache = self.ws.context.cache()
         for number, key in enumerate(keys_of(entity, cuts).values()):
             rows, view = cache.open_present(key, self.manifest.samples)
             assert cache.quarantined == 0
@@ -76,12 +76,12 @@ class Job:
         assert report.quarantined == 0
         assert self.committed() == SAMPLES
         self.check()
-        self.ws.store.collect(self.ws.store.find_garbage())
+        self.ws.cache.collect(self.ws.cache.find_garbage())
         files = {
             path.relative_to(self.ws.config.features)
             for path in self.ws.config.features.rglob("*.h5")
         }
-        assert len(files) == len(self.ws.feature_sets.find_all_shards())
+        assert len(files) == len(self.ws.context.feature_sets.find_all_shards())
         assert not list(self.ws.config.features.rglob("*.partial"))
         assert self.ws.verify("net", "many", full=True)["corrupt"] == 0
 
@@ -111,8 +111,8 @@ def test_a_run_killed_at_random_moments_loses_nothing_committed(job, zygote, kil
 
 
 def start_over(ws):
-    keys = tuple(one.key for one in ws.feature_sets.find_sets())
-    ws.store.collect(ws.store.find_garbage(Choice(sets=keys)))
+    keys = tuple(one.key for one in ws.context.feature_sets.find_sets())
+    ws.cache.collect(ws.cache.find_garbage(Choice(sets=keys)))
     assert rows_in(ws) == 0
 
 

@@ -8,7 +8,7 @@ from test_kills import POINTS
 
 import headstart as hs
 from conftest import draw, rows_in
-from headstart.extractors.run.extraction import keys_of
+from headstart.extractors.run.keys import keys_of
 
 SAMPLES = 10_000
 TIMES = (1, 2, 4)
@@ -27,7 +27,7 @@ def test_efficientnet_lite0_killed_at_every_point_of_a_commit_under_load(ws, zyg
     expected = calm.extract("lite0", "many").to_numpy()
     verified = calm.verify("lite0", "many", rows=64)
     assert verified["max_abs_diff"] < 1e-4 * np.abs(expected).max()
-    (key,) = keys_of(*ws.resolve("lite0")).values()
+    (key,) = keys_of(*ws.context.resolve("lite0")).values()
     samples = ws.datasets.manifest("many").samples
     arguments = [
         "--workspace",
@@ -47,7 +47,7 @@ def test_efficientnet_lite0_killed_at_every_point_of_a_commit_under_load(ws, zyg
             assert status in (0, signal.SIGKILL)  # 0: fewer commits were left to do
             kills += status == signal.SIGKILL
             assert rows_in(ws) >= before
-            rows, view = ws.cache().open_present(key, samples)
+            rows, view = ws.context.cache().open_present(key, samples)
             assert len(rows) == rows_in(ws)
             if view is not None:
                 close = np.abs(view.to_numpy() - expected[rows]).max()
@@ -60,6 +60,6 @@ def test_efficientnet_lite0_killed_at_every_point_of_a_commit_under_load(ws, zyg
     assert view.report.quarantined == 0
     assert np.abs(view.to_numpy() - expected).max() < 1e-4 * np.abs(expected).max()
     del view
-    ws.store.collect(ws.store.find_garbage())
-    shards = ws.feature_sets.find_all_shards()
+    ws.cache.collect(ws.cache.find_garbage())
+    shards = ws.context.feature_sets.find_all_shards()
     assert len(list(ws.config.features.rglob("*.h5"))) == len(shards)

@@ -43,9 +43,9 @@ def test_an_old_workspace_asks_for_an_upgrade_and_then_serves_what_it_had(old, r
     assert (report.computed, report.reused) == (0, 12)
     assert ws.heads.get("colours").record.dataset == "pics"
     assert run("features", "show", view.key[:8]).code == 0
-    assert ws.store.find_garbage() == []
+    assert ws.cache.find_garbage() == []
     view = None
-    assert ws.store.compact() == (6, 2)
+    assert ws.cache.compact() == (6, 2)
     np.testing.assert_array_equal(ws.features("net", "pics").to_numpy(), expected["features"])
 
 
@@ -56,13 +56,13 @@ def test_shards_of_an_old_workspace_without_its_database_come_back(old, run):
     assert run("features", "reindex", "--json").json["added"] == 6
     ws = hs.open(old)
     assert rows_in(ws) == 24
-    (features,) = (one for one in ws.feature_sets.find_sets() if one.cut == "features")
+    (features,) = (one for one in ws.context.feature_sets.find_sets() if one.cut == "features")
     assert (features.dtype, features.storage, features.shape) == ("float32", "float32", (8,))
-    index = ws.cache().open_index(features.key)
+    index = ws.context.cache().open_index(features.key)
     rows = np.empty((12, 8), np.float32)
     shard = np.repeat(np.arange(3), [one.file.rows for one in index.shards])
     row = np.concatenate([np.arange(one.file.rows) for one in index.shards])
-    ws.cache().open_reader(features, index).read(Places(shard, row), rows)
+    ws.context.cache().open_reader(features, index).read(Places(shard, row), rows)
     assert sorted(rows.tolist()) == sorted(expected["features"].tolist())
 
 

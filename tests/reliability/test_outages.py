@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 import headstart as hs
 from conftest import clean_environment, direct, draw, rows_in
+from headstart.backbone_model import load_graph, open_engine
 from headstart.errors import DatabaseGone, RegistryError
 from headstart.extractors.cache.gc import Choice
 from headstart.registry import outages
@@ -43,19 +44,19 @@ def zoo(wire, tmp_path, model_file, pictures):
     ws = hs.init(tmp_path / "zoo", wire.address)
     ws.backbones.add("net", model_file, preprocess="unit")
     ws.datasets.add("pics", pictures)
-    wire.label(ws.database.engine)
+    wire.label(ws.context.database.engine)
     yield ws
-    ws.database.close()
+    ws.context.database.close()
 
 
 @pytest.fixture
-def job(zoo, model):
+def job(zoo, model, monkeypatch):
     """The workspace, without loading a model each time; and what plain Keras gives."""
-    entity, cuts = zoo.resolve(CUTS)
-    engine = zoo.open_engine(entity, cuts)
-    graph = zoo.load_graph(entity)
-    zoo.open_engine = lambda *_: engine
-    zoo.load_graph = lambda _: graph
+    entity, cuts = zoo.context.resolve(CUTS)
+    engine = open_engine(zoo.context, entity, cuts)
+    graph = load_graph(zoo.context, entity)
+    monkeypatch.setattr("headstart.backbone_model.open_engine", lambda *_: engine)
+    monkeypatch.setattr("headstart.backbone_model.load_graph", lambda *_: graph)
     view = zoo.extract(CUTS, "pics", settings=SETTINGS)
     expected = direct(zoo, view, model)
     del view
@@ -64,8 +65,8 @@ def job(zoo, model):
 
 
 def clear(ws):
-    keys = tuple(one.key for one in ws.feature_sets.find_sets())
-    ws.store.collect(ws.store.find_garbage(Choice(sets=keys)))
+    keys = tuple(one.key for one in ws.context.feature_sets.find_sets())
+    ws.cache.collect(ws.cache.find_garbage(Choice(sets=keys)))
     assert rows_in(ws) == 0
 
 
@@ -75,10 +76,10 @@ def check(ws, view, expected):
     assert (report.computed, report.quarantined) == (36, 0)
     np.testing.assert_allclose(view.to_numpy(), expected, atol=1e-5)
     assert rows_in(ws) == 2 * 36
-    shards = ws.feature_sets.find_all_shards()
+    shards = ws.context.feature_sets.find_all_shards()
     assert len({shard.file for shard in shards}) == len(shards)
     assert len(list(ws.config.features.rglob("*.h5"))) == len(shards)
-    with ws.database.reading() as connection:
+    with ws.context.database.reading() as connection:
         for table in ("claims", "leases"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
         return connection.execute(text("SELECT count(*) FROM runs")).scalar()
@@ -87,8 +88,8 @@ def check(ws, view, expected):
 def watch(what, ws, wire, patch):
     """Let the wire count the requests of the second commit, or claim, of an extraction."""
     if what == "commit":
-        real = type(ws.feature_sets).commit_shards
-        patch.setattr(type(ws.feature_sets), "commit_shards", wire.watched(real, 2))
+        real = type(ws.context.feature_sets).commit_shards
+        patch.setattr(type(ws.context.feature_sets), "commit_shards", wire.watched(real, 2))
     elif what == "claim":
         patch.setattr(Lease, "claim", wire.watched(Lease.claim, 2))
     else:
@@ -144,7 +145,7 @@ def chosen(places, total):
 
 
 def runs(ws):
-    with ws.database.reading() as connection:
+    with ws.context.database.reading() as connection:
         return connection.execute(text("SELECT count(*) FROM runs")).scalar()
 
 
@@ -167,7 +168,7 @@ def test_a_server_that_stays_away_ends_a_run_with_one_line_and_nothing_is_lost(
     view = extract("commit", ws, wire, monkeypatch)
     assert (view.report.computed, view.report.reused) == (36 - kept, kept)
     np.testing.assert_allclose(view.to_numpy(), expected, atol=1e-5)
-    ws.store.collect(ws.store.find_garbage())
+    ws.cache.collect(ws.cache.find_garbage())
     assert rows_in(ws) == 2 * 36
 
 
@@ -207,7 +208,7 @@ def test_two_real_extractions_outlive_a_server_that_dies_again_and_again(
     lines = [line for line in told.read_text().splitlines() if "does not answer" in line]
     assert set(lines) <= {"the database does not answer; trying again for 60 s"}
     assert rows_in(zoo) == samples  # each sample once
-    with zoo.database.reading() as connection:
+    with zoo.context.database.reading() as connection:
         counts = connection.execute(text("SELECT counts FROM runs")).scalars().all()
     assert sum(count["computed"] for count in counts) == samples
     view = zoo.extract("net", "many")

@@ -24,7 +24,7 @@ os.execv(sys.executable, [sys.executable, "-c", "from headstart.cli import main;
 def frozen(ready):
     """The workspace after an extraction, with nothing in it writable."""
     ready.extract("net@features,relu|gap", "pics")
-    ready.database.close()
+    ready.context.database.close()
     folders = [ready.config.root, *(p for p in ready.config.root.rglob("*") if p.is_dir())]
     files = [p for p in ready.config.root.rglob("*") if p.is_file()]
     for path in files:

@@ -72,7 +72,7 @@ def parts(bundle):
 @pytest.fixture
 def refused(run, tmp_path, files_of):
     """Import a changed bundle into an empty workspace; gives the one line that refuses it."""
-    hs.init(tmp_path / "zoo").database.close()
+    hs.init(tmp_path / "zoo").context.database.close()
 
     def call(parts):
         file = parts.write(tmp_path / "hostile.zip") if isinstance(parts, Parts) else parts
@@ -398,12 +398,12 @@ def test_what_was_there_before_a_failed_import_stays(parts, bundle, run, tmp_pat
     assert {n for n in files_of(root) if ".db" not in n} == {n for n in before if ".db" not in n}
     assert [one.name for one in ws.backbones.list()] == ["net"]
     # What other processes of this machine left behind is none of ours.
-    assert [one for one in ws.store.find_garbage() if one.kind != "temporary"] == []
+    assert [one for one in ws.cache.find_garbage() if one.kind != "temporary"] == []
 
 
 def test_a_database_that_refuses_leaves_no_file(bundle, tmp_path, files_of):
     ws = hs.init(tmp_path / "zoo")
-    with ws.database.writing() as connection:
+    with ws.context.database.writing() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER no_rows BEFORE INSERT ON shards BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
@@ -412,7 +412,7 @@ def test_a_database_that_refuses_leaves_no_file(bundle, tmp_path, files_of):
     left = {name for name in files_of(ws.config.root) if not name.startswith("locks/")}
     assert {n for n in left if "headstart.db" not in n} == {"headstart.toml"}
     assert ws.backbones.list() == []
-    assert ws.feature_sets.find_sets() == []
+    assert ws.context.feature_sets.find_sets() == []
 
 
 def test_an_import_that_ends_in_a_full_folder_leaves_no_row(bundle, tmp_path):

@@ -173,7 +173,7 @@ def test_a_url_without_a_password_takes_it_from_the_users_own_file(tmp_path, ser
     with psycopg.connect(server.replace("+psycopg", "")) as connection:
         assert connection.info.password == SECRET
     ws = hs.init(tmp_path / "zoo", server)
-    with ws.database.reading() as connection:
+    with ws.context.database.reading() as connection:
         assert connection.connection.dbapi_connection.info.password == SECRET
     assert SECRET not in (ws.config.root / "headstart.toml").read_text()
     assert repr(ws.config).count("postgresql") == 0
@@ -198,12 +198,12 @@ def write(ws, digest):
     one = FeatureSet(key=key, backbone='net', cut='c', cut_fingerprint='ab' * 32,
         trunk_fingerprint='ab' * 32, preprocessing={}, preprocessing_fingerprint='cd' * 32,
         precision='float32', view=0, shape=(4,), dtype='float32')
-    one = ws.feature_sets.ensure_set(one)
-    cache = ws.cache()
+    one = ws.context.feature_sets.ensure_set(one)
+    cache = ws.context.cache()
     with cache.hold(key):
         cache.commit([Rows(one, [digest * 32], np.ones((1, 4), np.float32))], 'test', {})
         cache.save()
-    return len(list(ws.cache().open_index(key).living))
+    return len(list(ws.context.cache().open_index(key).living))
 """
 
 
@@ -227,7 +227,7 @@ with tempfile.TemporaryDirectory() as folder:
         own.backbones.tag("x", {{}})
     except HeadstartError:
         pass
-    own.database.close()
+    own.context.database.close()
 os.setgroups([{TEAM}]); os.setgid({user}); os.setuid({user}); os.umask({umask})
 root = {str(root)!r}
 try:
@@ -270,7 +270,7 @@ def shared():
 @as_root
 def test_two_users_share_a_workspace_that_was_made_for_it(shared):
     root = shared / "zoo"
-    hs.init(root, shared=True).database.close()
+    hs.init(root, shared=True).context.database.close()
     given_to(ALICE, root)
     assert root.stat().st_gid == TEAM
     for number, (user, digest) in enumerate(((ALICE, "aa"), (BOB, "bb"), (ALICE, "cc")), start=1):
@@ -282,7 +282,7 @@ def test_two_users_share_a_workspace_that_was_made_for_it(shared):
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 def test_who_may_not_read_or_write_is_told_what_to_do_in_one_line(shared, mode):
     root = shared / "zoo"
-    hs.init(root).database.close()
+    hs.init(root).context.database.close()
     given_to(ALICE, root, mode)
     line = as_user(BOB, root, "write(hs.open(root), 'aa')")
     assert "headstart init --shared" in line

@@ -4,7 +4,7 @@ import pytest
 
 import headstart as hs
 from headstart.errors import DatabaseGone, FeatureError
-from headstart.jobs.import_bundle import _taken_back
+from headstart.jobs.backbones.import_bundle import _taken_back
 
 
 @pytest.mark.parametrize(("error", "stays"), [(DatabaseGone, True), (FeatureError, False)])
@@ -13,7 +13,7 @@ def test_shards_stay_where_nobody_knows_whether_they_were_committed(tmp_path, er
     shard = ws.config.features / "key" / "shard.h5"
     shard.parent.mkdir(parents=True)
     shard.write_bytes(b"rows")
-    with pytest.raises(error), _taken_back(ws) as placed:
+    with pytest.raises(error), _taken_back(ws.context) as placed:
         placed.shards.append(shard)
         raise error("the database no longer answers")
     assert shard.exists() == stays

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import keras
+from headstart.backbone_model import open_engine
 from headstart.extractors.preprocessing.defaults import image_pipeline
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.registry.zoo import ENTRIES, get_entry
@@ -91,8 +92,8 @@ def hand_cut(ws, backbone):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
     pipeline = Preprocessing.from_json(backbone.preprocessing)
     inputs = np.stack([pipeline.prepare(picture) for picture in pixels])
-    _, (cut,) = ws.resolve("net")
-    (ours,) = ws.open_engine(backbone, [cut]).run(inputs)
+    _, (cut,) = ws.context.resolve("net")
+    (ours,) = open_engine(ws.context, backbone, [cut]).run(inputs)
     theirs = by_hand.predict(inputs, verbose=0)
     scale = max(1.0, float(np.abs(theirs).max()))
     np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-5)

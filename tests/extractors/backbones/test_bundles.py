@@ -36,7 +36,7 @@ def test_a_backbone_with_features_serves_them_in_another_workspace(
     assert other.verify("net", "same", full=True)["max_abs_diff"] <= 1e-5
     again = run("backbone", "import", file, "--workspace", other.config.root, "--json").json
     assert again == {"name": "net", "version": 1, "rows": 0}
-    assert other.store.find_garbage() == []
+    assert other.cache.find_garbage() == []
 
 
 def test_a_bundle_without_features_and_under_another_name(ready, other, pictures, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import keras, network
+from headstart.backbone_model import open_engine
 from headstart.errors import ModelFileError, UnsafeModel
 
 CODE = """
@@ -56,8 +57,8 @@ def own(tmp_path):
 
 
 def features(ws, name, rows):
-    backbone, cuts = ws.resolve(name)
-    return ws.open_engine(backbone, cuts).run(rows)[0]
+    backbone, cuts = ws.context.resolve(name)
+    return open_engine(ws.context, backbone, cuts).run(rows)[0]
 
 
 def test_a_layer_of_ones_own_is_refused_with_the_way_on(ws, fails, own):

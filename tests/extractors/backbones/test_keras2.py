@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
+from headstart.backbone_model import open_engine
+
 ASSETS = Path(__file__).parents[2] / "assets" / "keras2"
 TOLERANCE = 1e-5
 CUTS = {
@@ -64,8 +66,8 @@ def test_a_file_as_keras_2_0_wrote_it_is_taken(ws, tmp_path):
         )
     backbone = ws.backbones.add("old", file, preprocess="array")
     known = np.load(ASSETS / "functional.npz")
-    _, cuts = ws.resolve("old")
-    features = ws.open_engine(backbone, cuts).run(known["x"])[0]
+    _, cuts = ws.context.resolve("old")
+    features = open_engine(ws.context, backbone, cuts).run(known["x"])[0]
     np.testing.assert_allclose(features, known["f"], atol=TOLERANCE)  # no value is above 6
 
 

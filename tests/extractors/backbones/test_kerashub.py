@@ -12,6 +12,7 @@ import pytest
 
 import headstart as hs
 from conftest import draw, keras
+from headstart.backbone_model import open_engine
 from headstart.errors import BackboneError, ModelFileError, PreprocessingError, UnsafeModel
 from headstart.extractors.preprocessing.steps.hub import STEPS
 
@@ -59,8 +60,8 @@ def test_a_text_classifier_is_added_with_its_preprocessor(ws, tmp_path, texts):
         "padding_mask",
         "segment_ids",
     }
-    _, cuts = ws.resolve("bert")
-    engine = ws.open_engine(backbone, cuts)
+    _, cuts = ws.context.resolve("bert")
+    engine = open_engine(ws.context, backbone, cuts)
     wrong = {t["name"]: np.full((1, 9), 99, np.int32) for t in backbone.inputs}
     with pytest.raises(ValueError, match="holds numbers from 99 to 99, its table has"):
         engine.run(wrong)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import headstart as hs
 from conftest import clean_environment, keras, network
+from headstart.backbone_model import open_engine
 from headstart.errors import ModelFileError
 from headstart.extractors.backbones.keras_graph import read_graph
 
@@ -19,8 +20,8 @@ TOLERANCE = 1e-5
 
 
 def features(ws, name, x):
-    backbone, cuts = ws.resolve(name)
-    (rows,) = ws.open_engine(backbone, cuts).run(x)
+    backbone, cuts = ws.context.resolve(name)
+    (rows,) = open_engine(ws.context, backbone, cuts).run(x)
     return rows
 
 
@@ -365,7 +366,7 @@ def test_a_tensor_without_a_row_for_each_sample_is_never_stored(ws, fails, tmp_p
     ws.datasets.add("d", tmp_path / "d.npz")
     message = fails("extract", "net", "d")
     assert "a batch of 6 gives features of shape (30, 3)" in message
-    assert ws.feature_sets.find_sets() == []
+    assert ws.context.feature_sets.find_sets() == []
 
 
 def test_a_layer_called_like_an_input_keeps_the_names_apart(ws, tmp_path):

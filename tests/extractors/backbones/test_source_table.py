@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import keras, network
+from headstart.backbone_model import open_engine
 from headstart.errors import HeadstartError
 
 ROOT = Path(__file__).parents[3]
@@ -234,8 +235,8 @@ def test_every_row_of_the_table_is_tested_here():
 def test_a_source_gives_the_features_of_the_model_cut_by_hand(ws, tmp_path, row):
     source, options, inputs, expected = WORKING[row](tmp_path)
     backbone = ws.backbones.add("net", source, **options)
-    _, cuts = ws.resolve("net")
-    (features,) = ws.open_engine(backbone, cuts).run(inputs)
+    _, cuts = ws.context.resolve("net")
+    (features,) = open_engine(ws.context, backbone, cuts).run(inputs)
     assert features.shape == expected.shape
     assert np.abs(features - np.asarray(expected)).max() <= TOLERANCE
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from conftest import keras, network
+from headstart.backbone_model import build_trunk, open_engine
 from headstart.errors import ModelFileError, WeightsUnavailable
 from headstart.extractors.backbones.cuts import list_cuts
 from headstart.extractors.backbones.keras_graph import read_graph
@@ -38,7 +39,7 @@ def test_a_saved_model_is_registered_with_its_file(ws, tmp_path, name):
     assert backbone.artifact_size == saved.stat().st_size
     assert backbone.parameters == model.count_params()
     saved.unlink()  # the workspace has its own copy
-    ws.build_trunk(backbone, [ws.resolve("net")[1][0]])
+    build_trunk(ws.context, backbone, [ws.context.resolve("net")[1][0]])
 
 
 @legacy
@@ -134,9 +135,10 @@ def test_a_lambda_in_memory_is_kept_as_what_it_computes(ws):
     y = layers.Lambda(lambda v: v + 1, output_shape=(3,), name="more")(x)
     backbone = ws.backbones.add("x", keras.Model(x, layers.Dense(2)(y)))
     assert (backbone.format, backbone.default_cut.name) == ("tensorflow", "more")
-    _, cuts = ws.resolve("x")
+    _, cuts = ws.context.resolve("x")
     np.testing.assert_array_equal(
-        ws.open_engine(backbone, cuts).run(np.zeros((2, 3), np.float32))[0], np.ones((2, 3))
+        open_engine(ws.context, backbone, cuts).run(np.zeros((2, 3), np.float32))[0],
+        np.ones((2, 3)),
     )
 
 

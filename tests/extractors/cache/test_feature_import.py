@@ -26,7 +26,7 @@ def test_an_export_of_one_workspace_is_an_import_of_another(
     view = other.extract("net", "pics")
     assert (view.report.computed, view.report.engine) == (0, "cache")
     np.testing.assert_array_equal(view.to_numpy(), expected.to_numpy())
-    again = other.store.import_features("net", "pics", tmp_path / "f.npz")
+    again = other.cache.import_features("net", "pics", tmp_path / "f.npz")
     assert (again.added, again.reused) == (0, 36)
 
 

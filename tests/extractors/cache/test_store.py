@@ -199,7 +199,7 @@ def test_sets_that_no_backbone_gives_go_when_asked_for(ready):
 def test_the_set_used_longest_ago_goes_first_under_a_quota(ready, run):
     for cut in ("features", "relu|gap", "relu|gmp"):
         ready.extract(f"net@{cut}", "pics")
-    with ready.database.writing() as connection:  # read three, two and one day ago
+    with ready.context.database.writing() as connection:  # read three, two and one day ago
         for days, cut in ((3, "relu|gap"), (2, "features"), (1, "relu|gmp")):
             chosen = update(feature_sets).where(feature_sets.c.cut == cut)
             connection.execute(chosen.values(used_at=hs_now() - timedelta(days=days)))
@@ -273,15 +273,15 @@ def test_compacting_half_width_and_compressed_sets_keeps_their_bits(ready):
 
 def test_reindex_brings_back_what_the_database_lost(ready, model, run, tmp_path, pictures):
     expected = ready.extract("net@features,relu|gap", "pics", settings=EAGER).to_numpy()
-    keys = sorted(one.key for one in ready.feature_sets.find_sets())
-    ready.database.close()
+    keys = sorted(one.key for one in ready.context.feature_sets.find_sets())
+    ready.context.database.close()
     for path in ready.config.root.glob("headstart.db*"):
         path.unlink()
     assert run("db", "upgrade").code == 0
     assert "18 registered" in run("features", "reindex").out
     assert run("features", "reindex", "--json").json["added"] == 0
     ws = hs.open(ready.config.root)
-    assert sorted(one.key for one in ws.feature_sets.find_sets()) == keys
+    assert sorted(one.key for one in ws.context.feature_sets.find_sets()) == keys
     ws.backbones.add("net", tmp_path / "network.keras", preprocess="unit")
     ws.datasets.add("pics", pictures)
     view = ws.extract("net@features,relu|gap", "pics")
@@ -292,7 +292,7 @@ def test_reindex_brings_back_what_the_database_lost(ready, model, run, tmp_path,
 def test_reindex_leaves_out_what_is_damaged_or_is_not_what_it_says(ready, run):
     ready.extract("net", "pics", settings=EAGER)
     files = shard_files(ready)
-    with ready.database.writing() as connection:
+    with ready.context.database.writing() as connection:
         connection.execute(text("DELETE FROM feature_sets"))
     content = bytearray(files[0].read_bytes())
     content[5000] ^= 1
@@ -369,8 +369,8 @@ def test_numbers_too_large_for_float16_stop_the_run_and_are_named(ws, tmp_path, 
     ws.datasets.add("x", tmp_path / "x.npy", labels=tmp_path / "y.npy")
     line = fails("extract", "big@big", "x", "--storage", "float16")
     assert "holds 80000, more than float16 can" in line
-    (kept,) = ws.feature_sets.find_sets()
-    ws.store.collect(ws.store.find_garbage(Choice(sets=(kept.key,))))
+    (kept,) = ws.context.feature_sets.find_sets()
+    ws.cache.collect(ws.cache.find_garbage(Choice(sets=(kept.key,))))
     assert ws.extract("big@big", "x", settings=hs.Settings(storage="bfloat16")).report.computed == 2
 
 

@@ -11,7 +11,7 @@ from headstart.storage.locks import Hold
 
 def stray(ws, content, suffix=".part", age=2 * STRAY_SECONDS):
     """A file of the store that no row names, put there so many seconds ago."""
-    path = ws.artifacts.path_of(hashlib.sha256(content).hexdigest(), suffix)
+    path = ws.context.artifacts.path_of(hashlib.sha256(content).hexdigest(), suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     os.utime(path, (time.time() - age,) * 2)
@@ -19,7 +19,7 @@ def stray(ws, content, suffix=".part", age=2 * STRAY_SECONDS):
 
 
 def made_old(ws):
-    for path in ws.artifacts.files():
+    for path in ws.context.artifacts.files():
         os.utime(path, (1, 1))
 
 
@@ -27,15 +27,15 @@ def test_what_nothing_names_is_collected_and_what_is_named_stays(ready, run):
     ready.extract("net", "pics")
     ready.heads.train("h", ready.features("net", "pics"))
     made_old(ready)
-    needed = set(ready.artifacts.files())
+    needed = set(ready.context.artifacts.files())
     assert len(needed) == 2  # a model and a head
     strays = {stray(ready, b"1"), stray(ready, b"2", ".keras")}
     found = run("features", "gc", "--json").json["found"]
     assert {one["what"] for one in found} == {str(path) for path in strays}
     assert {one["kind"] for one in found} == {"artifact"}
-    assert set(ready.artifacts.files()) == needed | strays
+    assert set(ready.context.artifacts.files()) == needed | strays
     assert run("features", "gc", "--apply", "--json").json["deleted"]
-    assert set(ready.artifacts.files()) == needed
+    assert set(ready.context.artifacts.files()) == needed
     assert ready.store.find_garbage() == []
 
 
@@ -50,7 +50,7 @@ def test_the_parts_of_a_preprocessing_are_named_by_it(ready, run, tmp_path):
     file = tmp_path / "text.keras"
     assert run("backbone", "add", "text", file, "--preprocess", words).code == 0
     made_old(ready)
-    assert len(ready.artifacts.files()) == 3
+    assert len(ready.context.artifacts.files()) == 3
     assert ready.store.find_garbage() == []
     ready.backbones.remove("text")
     assert len(ready.store.find_garbage()) == 2
@@ -79,12 +79,12 @@ def test_what_came_to_be_named_meanwhile_stays(ready, model_file):
     (found,) = ready.store.find_garbage()
     ready.backbones.register(backbone)
     assert ready.store.collect([found]) == []
-    assert ready.artifacts.path_of(backbone.artifact_digest, ".keras").exists()
+    assert ready.context.artifacts.path_of(backbone.artifact_digest, ".keras").exists()
 
 
 def test_adding_again_what_is_there_keeps_it_from_being_collected(ready, model_file):
     ready.backbones.remove("net")
     made_old(ready)
     assert len(ready.store.find_garbage()) == 1
-    ready.artifacts.put(model_file, ".keras")
+    ready.context.artifacts.put(model_file, ".keras")
     assert ready.store.find_garbage() == []

@@ -200,12 +200,12 @@ def test_gc_keeps_the_parts_of_registered_datasets_and_collects_the_others(ws, l
     monkeypatch.setattr(gc, "MANIFEST_SECONDS", -1.0)
     (large / "c1" / "new.png").write_bytes(b"new")
     ws.datasets.refresh("large")
-    deleted = ws.store.collect(ws.store.find_garbage())
+    deleted = ws.cache.collect(ws.cache.find_garbage())
     assert {one.kind for one in deleted} == {"manifest"}
     assert 2 <= len(deleted) <= 3  # the old index, and what parts were replaced
     assert len(ws.datasets.manifest("large").samples) == 6_001
     ws.datasets.remove("large")
-    ws.store.collect(ws.store.find_garbage())
+    ws.cache.collect(ws.cache.find_garbage())
     assert not list((ws.config.root / "manifests-parts").iterdir())
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import headstart as hs
 from conftest import keras
+from headstart.backbone_model import open_engine, pipeline_of
 from headstart.errors import BackboneError
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.engines import openvino_engine as openvino
@@ -41,16 +42,16 @@ def openvino_wins(monkeypatch, any_size):
 
 def clear(ws):
     """Forget the features, not what is compiled."""
-    for key in [found.key for found in ws.feature_sets.find_sets()]:
-        ws.store.collect(ws.store.find_garbage(Choice(sets=(key,))))
+    for key in [found.key for found in ws.context.feature_sets.find_sets()]:
+        ws.cache.collect(ws.cache.find_garbage(Choice(sets=(key,))))
 
 
 def plain_features(ws):
-    backbone, cuts = ws.resolve("net")
+    backbone, cuts = ws.context.resolve("net")
     view = ws.features("net", "pics")
-    pipeline = ws.pipeline(backbone)
+    pipeline = pipeline_of(ws.context, backbone)
     prepared = [pipeline.prepare(Path(str(s.location)).read_bytes()) for s in view.samples]
-    return ws.open_engine(backbone, cuts).run(np.stack(prepared))[0]
+    return open_engine(ws.context, backbone, cuts).run(np.stack(prepared))[0]
 
 
 def test_openvino_stores_what_tensorflow_would(ready):
@@ -59,8 +60,8 @@ def test_openvino_stores_what_tensorflow_would(ready):
     assert "relative error" in view.report.engine_reason
     assert view.report.check["relative_error"] <= 1e-4
     np.testing.assert_allclose(view.to_numpy(), plain_features(ready), atol=TOLERANCE)
-    (found,) = ready.feature_sets.find_sets()
-    (shard,) = ready.feature_sets.find_shards(found.id)
+    (found,) = ready.context.feature_sets.find_sets()
+    (shard,) = ready.context.feature_sets.find_shards(found.id)
     assert shard.engine == "openvino"
     assert shard.versions["openvino"] == openvino.version()
 
@@ -219,5 +220,5 @@ def test_the_size_of_calls_can_be_given(ready):
 
 
 def test_tensorflow_engines_are_what_the_chooser_builds(ready):
-    backbone, cuts = ready.resolve("net")
-    assert isinstance(ready.open_engine(backbone, cuts), TensorFlowEngine)
+    backbone, cuts = ready.context.resolve("net")
+    assert isinstance(open_engine(ready.context, backbone, cuts), TensorFlowEngine)

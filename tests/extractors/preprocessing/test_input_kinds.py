@@ -12,6 +12,7 @@ import tokenizers
 
 import headstart as hs
 from conftest import keras
+from headstart.backbone_model import pipeline_of
 from headstart.errors import PreprocessingError, SampleUnreadable
 from headstart.extractors.preprocessing.defaults import for_input
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -220,7 +221,7 @@ def test_a_head_predicts_texts_as_its_attached_model_does(ws, run, texts, vocabu
     for number, row in enumerate(new):
         (tmp_path / f"{number}.txt").write_text(row, encoding="utf-8")
     said = head.predict(tmp_path / f"{number}.txt" for number in range(4))
-    pipeline = ws.pipeline(ws.backbones.get("bert"))
+    pipeline = pipeline_of(ws.context, ws.backbones.get("bert"))
     prepared = [pipeline.prepare(row.encode()) for row in new]
     batch = {name: np.stack([p[name] for p in prepared]) for name in prepared[0]}
     probabilities = attached.predict(batch, verbose=0)

@@ -8,6 +8,7 @@ import pytest
 
 import headstart as hs
 from conftest import direct, draw, keras, network, rows_in
+from headstart import backbone_model
 from headstart.errors import (
     FeaturesMissing,
     NonFiniteFeatures,
@@ -31,7 +32,7 @@ def test_features_equal_those_of_the_hand_cut_model_in_the_datasets_order(ready,
 
 def test_a_second_call_runs_no_model_at_all(ready, monkeypatch):
     first = ready.extract("net", "pics")
-    monkeypatch.setattr(ready, "open_engine", lambda *_: pytest.fail("the model was run"))
+    monkeypatch.setattr(backbone_model, "open_engine", lambda *_: pytest.fail("the model was run"))
     second = ready.extract("net", "pics")
     assert (second.report.computed, second.report.reused) == (0, 36)
     assert second.report.engine == "cache"
@@ -40,10 +41,13 @@ def test_a_second_call_runs_no_model_at_all(ready, monkeypatch):
 
 def test_all_cuts_come_from_one_forward_pass(ready, model, monkeypatch):
     passes = []
-    real = ready.open_engine
-    monkeypatch.setattr(
-        ready, "open_engine", lambda b, cuts, *g: passes.append(len(cuts)) or real(b, cuts, *g)
-    )
+    real = backbone_model.open_engine
+
+    def counted(context, backbone, cuts, *more):
+        passes.append(len(cuts))
+        return real(context, backbone, cuts, *more)
+
+    monkeypatch.setattr(backbone_model, "open_engine", counted)
     view = ready.extract("net@features,relu|gap,conv", "pics")
     assert passes == [3]
     assert view.report.cuts == ["features", "relu|gap", "conv"]
@@ -71,8 +75,10 @@ def test_the_model_is_loaded_once_even_where_samples_miss_different_cuts(
     ready.extract("net", "pics")
     draw(pictures / "red" / "new.png", 4711)
     loads = []
-    real = ready.load_graph
-    monkeypatch.setattr(ready, "load_graph", lambda backbone: loads.append(1) or real(backbone))
+    real = backbone_model.load_graph
+    monkeypatch.setattr(
+        backbone_model, "load_graph", lambda *given: loads.append(1) or real(*given)
+    )
     report = ready.extract("net@features,pool", "pics").report
     assert (report.computed, len(loads)) == (37, 1)
     assert [row["rows"] for row in listing.features(ready.config)] == [37, 37]
@@ -109,7 +115,7 @@ def test_a_file_that_changed_is_seen_at_once(ready, pictures, model):
 
 
 def test_a_file_that_changes_while_it_is_extracted_is_an_error(ready, pictures, monkeypatch):
-    monkeypatch.setattr(ready.datasets, "refresh", lambda name: None)
+    monkeypatch.setattr("headstart.jobs.features.extract.refresh", lambda *_: None)
     draw(pictures / "green" / "03.png", 777)
     with pytest.raises(SampleChanged, match=r"'green/03\.png' has changed since"):
         ready.extract("net", "pics")
@@ -208,7 +214,7 @@ def test_skipping_is_recorded_and_shifts_nothing(ready, broken, run, model):
 def test_a_second_skipping_run_runs_no_model(ready, broken, monkeypatch):
     skip = hs.Settings(on_error="skip")
     ready.extract("net", "pics", settings=skip)
-    monkeypatch.setattr(ready, "open_engine", lambda *_: pytest.fail("the model was run"))
+    monkeypatch.setattr(backbone_model, "open_engine", lambda *_: pytest.fail("the model was run"))
     report = ready.extract("net", "pics", settings=skip).report
     assert (report.computed, report.reused, report.skipped) == (0, 34, 2)
     with pytest.raises(SampleUnreadable, match="green/03"):

@@ -9,8 +9,8 @@ import pytest
 import headstart as hs
 from conftest import draw, keras
 from headstart.extractors.engines.buckets import Buckets
-from headstart.extractors.run.blocks import Writer
-from headstart.extractors.run.local_executor import _TaskSize
+from headstart.extractors.run.worker import _TaskSize
+from headstart.extractors.run.writer import Writer
 
 layers = keras.layers
 
@@ -19,8 +19,8 @@ layers = keras.layers
 def test_rows_lie_in_the_datasets_order_whatever_the_size_of_tasks(ready, batch_size):
     settings = hs.Settings(batch_size=batch_size)
     view = ready.extract("net", "pics", settings=settings)
-    (found,) = ready.feature_sets.find_sets()
-    (shard,) = ready.feature_sets.find_shards(found.id)
+    (found,) = ready.context.feature_sets.find_sets()
+    (shard,) = ready.context.feature_sets.find_shards(found.id)
     cache = ready.cache()
     digests = cache.digests_of(cache.file_of(shard, found.key))
     assert [bytes(d).hex() for d in digests] == [sample.digest for sample in view.samples]

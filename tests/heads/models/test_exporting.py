@@ -10,6 +10,7 @@ import pytest
 
 import headstart as hs
 from conftest import clean_environment
+from headstart.backbone_model import pipeline_of
 from headstart.errors import HeadError, ParityError
 from headstart.heads.models import export
 
@@ -50,7 +51,7 @@ def trained(tmp_path_factory):
     ws.datasets.add("pics", folder / "pics")
     view = ws.extract("net", "pics")
     head = ws.heads.train("h", view, hs.MLP(epochs=3))
-    pipeline = ws.pipeline(ws.backbones.get("net"))
+    pipeline = pipeline_of(ws.context, ws.backbones.get("net"))
     raw = np.stack(
         [pipeline.pixels.prepare(Path(str(s.location)).read_bytes()) for s in view.samples]
     )

@@ -7,6 +7,7 @@ import pytest
 
 import headstart as hs
 from conftest import keras
+from headstart.backbone_model import pipeline_of
 from headstart.errors import BackboneError, FeaturesMissing, HeadError
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
@@ -28,7 +29,7 @@ def trained(ready):
 
 def pictures_of(ws, split):
     """What plain Keras takes: preprocessed pictures and class numbers, in the dataset's order."""
-    pipeline = ws.pipeline(ws.backbones.get("net"))
+    pipeline = pipeline_of(ws.context, ws.backbones.get("net"))
     manifest = ws.datasets.manifest("pics")
     samples = [sample for sample in manifest.samples if sample.split == split]
     x = [pipeline.prepare(Path(str(sample.location)).read_bytes()) for sample in samples]

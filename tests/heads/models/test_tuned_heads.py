@@ -8,6 +8,7 @@ import pytest
 
 import headstart as hs
 from conftest import keras
+from headstart.backbone_model import load_graph, pipeline_of
 from headstart.errors import HeadError
 from headstart.heads.kind import Part
 from headstart.heads.kinds.losses import loss_of
@@ -176,7 +177,7 @@ def test_it_predicts_from_the_cache_and_through_the_backbone(tuned, pictures, ru
 
     new = draw(tmp_path / "new.png", 4711)
     (one,) = head.predict([new])
-    pipeline = tuned.pipeline(tuned.backbones.get("net"))
+    pipeline = pipeline_of(tuned.context, tuned.backbones.get("net"))
     raw = pipeline.prepare(new.read_bytes())[None]
     expected = head.attach().predict_on_batch(raw)[0]
     np.testing.assert_allclose(one.probabilities, expected, atol=1e-4)
@@ -224,7 +225,7 @@ def test_its_artifact_is_weights_alone_and_is_checked(tuned):
         np.testing.assert_array_equal(one, other)
     assert (again.start, again.cut, again.stack.classes) == ("relu", "features", top.stack.classes)
     odd = TunedTop(top.start, top.cut, (("features", top.layers[0][1][:1]),), top.stack)
-    graph = tuned.load_graph(tuned.backbones.get("net"))
+    graph = load_graph(tuned.context, tuned.backbones.get("net"))
     with pytest.raises(HeadError, match="are not those that were tuned"):
         odd.build(graph, tuned.backbones.get("net").cuts)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import clean_environment, keras, network
+from headstart.backbone_model import open_engine
 from headstart.errors import UnsafeModel
 from headstart.extractors.backbones.safety import first_load
 from headstart.extractors.backbones.safety.confinement import PROTECTIONS, offered
@@ -264,6 +265,6 @@ def test_what_comes_of_a_saved_model_is_the_same_as_without(ws, tmp_path):
     model.export(tmp_path / "exported", verbose=False)
     backbone = ws.backbones.add("net", tmp_path / "exported", preprocess="unit")
     x = np.random.default_rng(0).random((2, 12, 12, 3), np.float32)
-    _, cuts = ws.resolve(f"net@{backbone.cuts[-1].name}")
-    (rows,) = ws.open_engine(backbone, cuts).run(x)
+    _, cuts = ws.context.resolve(f"net@{backbone.cuts[-1].name}")
+    (rows,) = open_engine(ws.context, backbone, cuts).run(x)
     np.testing.assert_allclose(rows, model.predict(x, verbose=0), atol=1e-5)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from headstart.context import Context
 from headstart.errors import DatabaseGone, FeatureError
 from headstart.extractors.backbones.bundle import NOTHING_KEPT, Bundle
 from headstart.extractors.backbones.bundle_head import BundledShard
@@ -25,9 +25,6 @@ from headstart.storage.artifacts import HELD_AS, ArtifactStore
 from headstart.storage.locks import Alone
 from headstart.storage.scratch import scratch_folder
 from headstart.storage.shards import CheckedShard, new_name, set_folder
-
-if TYPE_CHECKING:
-    from headstart.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -48,23 +45,23 @@ class _Placed:
     shards: list[Path] = field(default_factory=list)
 
 
-def deliver(
-    workspace: Workspace, path: Path, name: str | None, *, trust: bool, progress: Progress
+def import_bundle(
+    context: Context, path: Path, name: str | None, *, trust: bool, progress: Progress
 ) -> tuple[Backbone, int]:
     """Register what a bundle holds; see `Backbones.import_`."""
     with Bundle(path) as bundle, scratch_folder() as scratch:
         staged = ArtifactStore(inside(scratch, "artifacts"))
         name = check_name(name or bundle.head.backbone["name"], "backbone")
         backbone = bundle.read_backbone(name, staged, scratch, trust=trust)
-        arrivals = _look(workspace, bundle, backbone, progress)
+        arrivals = _look(context, bundle, backbone, progress)
         keys = {arrival.feature_set.key for arrival in arrivals}
-        with _taken_back(workspace) as placed, workspace.cache().hold(HELD_AS, *keys):
-            _place(workspace, bundle, staged, arrivals, placed, progress)
-            return _register(workspace, backbone, arrivals, placed)
+        with _taken_back(context) as placed, context.cache().hold(HELD_AS, *keys):
+            _place(context, bundle, staged, arrivals, placed, progress)
+            return _register(context, backbone, arrivals, placed)
 
 
 def _look(
-    workspace: Workspace, bundle: Bundle, backbone: Backbone, progress: Progress
+    context: Context, bundle: Bundle, backbone: Backbone, progress: Progress
 ) -> list[_Arrival]:
     """Every shard of the bundle, whole and of this backbone; those that are there are left out."""
     total, done, arrivals = 2 * sum(shard.size for shard in bundle.head.shards), 0, []
@@ -74,21 +71,21 @@ def _look(
         checked = bundle.check_shard(bundled, backbone)
         key = bundled.feature_key
         if key not in there:
-            there[key] = _known_shards(workspace, key)
-            wanted[key] = workspace.feature_sets.find_set(key) or to_set(checked)
+            there[key] = _known_shards(context, key)
+            wanted[key] = context.feature_sets.find_set(key) or to_set(checked)
         _refuse_other_rows(to_set(checked), wanted[key])
         if checked.attributes["shard_id"] not in there[key]:
             there[key].add(checked.attributes["shard_id"])
-            folder = set_folder(workspace.config.features, key)
+            folder = set_folder(context.config.features, key)
             target = inside(folder, new_name(bundled.sha256))
             arrivals.append(_Arrival(bundled, to_set(checked), checked, target))
         progress(done := done + bundled.size, total)
     return arrivals
 
 
-def _known_shards(workspace: Workspace, key: str) -> set[str]:
-    feature_set = workspace.feature_sets.find_set(key)
-    shards = workspace.feature_sets.find_shards(feature_set.id) if feature_set else []
+def _known_shards(context: Context, key: str) -> set[str]:
+    feature_set = context.feature_sets.find_set(key)
+    shards = context.feature_sets.find_shards(feature_set.id) if feature_set else []
     return {shard.shard_id for shard in shards}
 
 
@@ -102,7 +99,7 @@ def _refuse_other_rows(one: FeatureSet, other: FeatureSet) -> None:
 
 
 def _place(
-    workspace: Workspace,
+    context: Context,
     bundle: Bundle,
     staged: ArtifactStore,
     arrivals: Sequence[_Arrival],
@@ -111,9 +108,9 @@ def _place(
 ) -> None:
     """Put the files where they belong; what is new is noted before it is written."""
     for file in staged.files():
-        if not workspace.artifacts.path_of(file.stem, file.suffix).exists():
-            placed.artifacts.append(workspace.artifacts.path_of(file.stem, file.suffix))
-        workspace.artifacts.put(file, file.suffix)
+        if not context.artifacts.path_of(file.stem, file.suffix).exists():
+            placed.artifacts.append(context.artifacts.path_of(file.stem, file.suffix))
+        context.artifacts.put(file, file.suffix)
     size = sum(shard.size for shard in bundle.head.shards)
     done = 2 * size - sum(arrival.bundled.size for arrival in arrivals)
     for arrival in arrivals:
@@ -123,28 +120,28 @@ def _place(
 
 
 def _register(
-    workspace: Workspace, backbone: Backbone, arrivals: Sequence[_Arrival], placed: _Placed
+    context: Context, backbone: Backbone, arrivals: Sequence[_Arrival], placed: _Placed
 ) -> tuple[Backbone, int]:
     """The rows of all that was placed, in one transaction; gives the backbone and new rows."""
-    repository = workspace.feature_sets
-    with workspace.database.together():
-        backbone = workspace.backbones.register(backbone)
-        shards = [_to_row(workspace, arrival) for arrival in arrivals]
+    repository = context.feature_sets
+    with context.database.together():
+        backbone = context.backbones.add(backbone)
+        shards = [_to_row(context, arrival) for arrival in arrivals]
         already = repository.commit_shards(shards)
     placed.artifacts, placed.shards = [], []  # rows name them now: nothing is taken back
     for shard in already:  # another process was faster: its file is the truth
-        below(workspace.config.features, shard.file).unlink()
+        below(context.config.features, shard.file).unlink()
     return backbone, sum(shard.rows for shard in shards if shard not in already)
 
 
-def _to_row(workspace: Workspace, arrival: _Arrival) -> Shard:
-    feature_set = workspace.feature_sets.ensure_set(arrival.feature_set)
+def _to_row(context: Context, arrival: _Arrival) -> Shard:
+    feature_set = context.feature_sets.ensure_set(arrival.feature_set)
     _refuse_other_rows(arrival.feature_set, feature_set)
     assert feature_set.id is not None
     return Shard(
         shard_id=arrival.checked.attributes["shard_id"],
         feature_set_id=feature_set.id,
-        file=arrival.target.relative_to(workspace.config.features).as_posix(),
+        file=arrival.target.relative_to(context.config.features).as_posix(),
         rows=arrival.checked.file.rows,
         size=arrival.bundled.size,
         sha256=arrival.bundled.sha256,
@@ -154,7 +151,7 @@ def _to_row(workspace: Workspace, arrival: _Arrival) -> Shard:
 
 
 @contextmanager
-def _taken_back(workspace: Workspace) -> Iterator[_Placed]:
+def _taken_back(context: Context) -> Iterator[_Placed]:
     """What was placed goes again if the block fails, unless somebody else came to need it."""
     placed = _Placed()
     try:
@@ -164,9 +161,9 @@ def _taken_back(workspace: Workspace) -> Iterator[_Placed]:
     except BaseException:
         for path in placed.shards:  # their names are ours alone, and no row has them
             _remove(path)
-            _remove_empty(workspace, path.parent)
-        with Alone(workspace.config.locks, HELD_AS) as lock:
-            needed = workspace.needed_artifacts() if lock.is_held else set()
+            _remove_empty(context, path.parent)
+        with Alone(context.config.locks, HELD_AS) as lock:
+            needed = context.needed_artifacts() if lock.is_held else set()
             for path in placed.artifacts:
                 if lock.is_held and path.stem not in needed:
                     _remove(path)
@@ -178,7 +175,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _remove_empty(workspace: Workspace, folder: Path) -> None:
-    with Alone(workspace.config.locks, folder.name) as lock:
+def _remove_empty(context: Context, folder: Path) -> None:
+    with Alone(context.config.locks, folder.name) as lock:
         if lock.is_held and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

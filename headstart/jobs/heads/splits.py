@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.cached import features_in_views, features_of
 from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import held_out
 from headstart.heads.kind import Part
 from headstart.heads.labelled import groups_of, numbers_of
+from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone
 from headstart.storage.views import FeatureView
-
-if TYPE_CHECKING:
-    from headstart.head import Head
-    from headstart.heads.models.finetune import FineTuning
-    from headstart.workspace import Workspace
+from headstart.trained_head import TrainedHead
 
 ON_VALIDATION = "of the validation split, which no weights were trained on"
 ON_HELD_OUT = (
@@ -58,9 +55,7 @@ class Splits:
         return f"{len(self.judging):,} samples {ON_HELD_OUT if self.is_held_out else ON_VALIDATION}"
 
 
-def split(
-    head: Head, workspace: Workspace, backbone: Backbone, cut: Cut, settings: FineTuning
-) -> Splits:
+def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning) -> Splits:
     """The cached features of a cut; without a validation split some are held out of the train
     split.
 
@@ -70,8 +65,8 @@ def split(
     """
     record = head.record
     asked = f"{backbone.reference}@{cut.name}", record.dataset, cut.precision
-    view = workspace.features(*asked)
-    more = workspace.features_in_views(*asked, settings.views)
+    view = features_of(head.context, *asked)
+    more = features_in_views(head.context, *asked, settings.views)
     train, validation, test = (view.split(name) for name in ("train", "validation", "test"))
     for name, part in (("train", train), ("test", test)):
         if not len(part):
@@ -102,11 +97,11 @@ def _rows_but(view: FeatureView, out: set[str]) -> np.ndarray:
     return np.array([n for n, one in enumerate(view.samples) if one.id not in out], np.int64)
 
 
-def _part(head: Head, *views: FeatureView) -> Part:
+def _part(head: TrainedHead, *views: FeatureView) -> Part:
     return _part_of_rows(head, [(view, np.arange(len(view))) for view in views])
 
 
-def _part_of_rows(head: Head, chosen: list[tuple[FeatureView, np.ndarray]]) -> Part:
+def _part_of_rows(head: TrainedHead, chosen: list[tuple[FeatureView, np.ndarray]]) -> Part:
     """Some rows of some views, one behind the other, as they lie in the cache: (n, …)."""
     features = np.concatenate([view[rows] for view, rows in chosen])
     labels = [view.samples[row].label for view, rows in chosen for row in rows]

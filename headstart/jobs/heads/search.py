@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.kind import HeadKind
@@ -13,12 +14,9 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.kinds.one_layer import SVM, Prototype, Ridge
-from headstart.jobs.candidates import Trying, choose, load
-from headstart.jobs.sweep import Sweep, Watch, keep, unwatched
+from headstart.jobs.heads.cross_validation import CrossValidation, choose, load
+from headstart.jobs.heads.sweep import Sweep, Watch, keep, unwatched
 from headstart.progress import Progress, silent
-
-if TYPE_CHECKING:
-    from headstart.workspace import Workspace
 
 TRIALS = 50
 BATCHES = (32, 64, 128, 256)
@@ -53,21 +51,21 @@ SPACES: dict[str, Callable[[Any], HeadKind]] = {
 
 
 def search(
-    workspace: Workspace,
+    context: Context,
     dataset: str,
     references: Sequence[str],
     kinds: Sequence[str],
     *,
     trials: int = TRIALS,
     precision: str = "float32",
-    trying: Trying | None = None,
+    trying: CrossValidation | None = None,
     progress: Progress = silent,
     watch: Watch = unwatched,
     jobs: int | None = None,
 ) -> Sweep:
     """See `Workspace.search`."""
     optuna = _optuna()
-    trying = trying or Trying()
+    trying = trying or CrossValidation()
     if trials < 1 or not kinds:
         raise HeadError(
             f"the search has {trials} trials and {len(kinds)} kinds", hint="Give 1 or more."
@@ -76,10 +74,10 @@ def search(
         if kind not in SPACES:
             raise HeadError(f"no kind {kind!r}", hint=f"The kinds are {', '.join(SPACES)}.")
     started = time.monotonic()
-    chosen = choose(workspace, dataset, references, precision)
+    chosen = choose(context, dataset, references, precision)
     by_name = {
         f"{one.backbone.label}@{one.cut.name}": one
-        for one in load(workspace, dataset, chosen, precision, trying)
+        for one in load(context, dataset, chosen, precision, trying)
     }
     found: list[tuple[str, Crossed]] = []
 
@@ -106,7 +104,7 @@ def search(
     progress(0, trials)
     study.optimize(objective, n_trials=trials)
     fitted = trials * trying.folds * trying.repeats
-    return keep(workspace, dataset, found, fitted, started, trying)
+    return keep(context, dataset, found, fitted, started, trying)
 
 
 def _optuna() -> Any:

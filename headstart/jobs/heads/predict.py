@@ -8,10 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.errors import HeadError, SampleUnreadable
 from headstart.extractors import datasets as sources
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
@@ -19,9 +20,7 @@ from headstart.extractors.runtime import cores
 from headstart.storage.files import open_regular
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
-
-if TYPE_CHECKING:
-    from headstart.head import Head
+from headstart.trained_head import TrainedHead
 
 T = TypeVar("T")
 BATCH = 64
@@ -88,21 +87,21 @@ class Predictions:
 
     def __init__(
         self,
-        head: Head,
+        head: TrainedHead,
         paths: Iterable[str | Path],
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> None:
         self._items = list(_items(paths, {} if root is None else {"root": root}))
-        self._workspace = head.workspace
+        self._context = head.context
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
         self._judge = head.judge
         self._task = head.task
         self.classes = self._judge.classes
         self._on_error = on_error
-        self._pixels = self._workspace.pipeline(self._backbone).pixels
-        self._cache = self._workspace.cache()
+        self._pixels = pipeline_of(self._context, self._backbone).pixels
+        self._cache = self._context.cache()
         self._engine: Any = None
         self._has_decoded = False
         self.total = len(self._items)
@@ -167,7 +166,7 @@ class Predictions:
 
     def _run(self, batch: Batch) -> list[np.ndarray]:
         if self._engine is None:
-            chooser = self._workspace.chooser(self._backbone)
+            chooser = chooser_of(self._context, self._backbone)
             self._engine = chooser.choose(
                 "auto", self._cut.precision, [self._cut], lambda: batch, self.total
             ).engine

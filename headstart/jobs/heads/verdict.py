@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from headstart.heads.evaluation.intervals import is_worse
 from headstart.heads.kinds.linear import Linear
+from headstart.jobs.heads.tuning import Tuning
+from headstart.registry.entities import Head as HeadRecord
+from headstart.trained_head import TrainedHead
 
-if TYPE_CHECKING:
-    from headstart.head import Head
-    from headstart.jobs.finetune import Tuning
 
-
-def verdict(head: Head, tuning: Tuning, kept: Head | None) -> tuple[str, ...]:
+def verdict(head: TrainedHead, tuning: Tuning, kept: HeadRecord | None) -> tuple[str, ...]:
     """How the result compares with the start, in sentences."""
     course, record = tuning.course, head.record
     losses = [one for one in course.history["val_loss"] if one == one]
@@ -24,16 +21,15 @@ def verdict(head: Head, tuning: Tuning, kept: Head | None) -> tuple[str, ...]:
             f"the best of {len(course.history['loss'])} epochs had {least}.",
             f"Nothing was registered; head {name} stays as it is.",
         )
-    made = kept.record
     return (
         f"Epoch {course.best_epoch} of {len(course.history['loss'])} was the best: validation log "
         f"loss {least}, at the start {course.start_loss:.3f}.",
         _on_test(tuning),
-        f"Registered as {made.name}:{made.version}, fine-tuned from {name}.",
+        f"Registered as {kept.name}:{kept.version}, fine-tuned from {name}.",
     )
 
 
-def start_text(head: Head, tuning: Tuning) -> str:
+def start_text(head: TrainedHead, tuning: Tuning) -> str:
     """What the training began with, and why it may be another head."""
     record = head.record
     name = f"{record.name}:{record.version}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from headstart.backbone_model import pipeline_of
+from headstart.context import Context
 from headstart.heads.evaluation.provenance import lineage_text
 from headstart.heads.models.cards import model_card
 from headstart.heads.tasks import task_of
@@ -13,13 +14,10 @@ from headstart.registry.entities import Backbone
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.files import written_aside
 
-if TYPE_CHECKING:
-    from headstart.workspace import Workspace
-
 
 def describe(
+    context: Context,
     record: HeadRecord,
-    workspace: Workspace,
     target: Path,
     backbone: Backbone,
     difference: float,
@@ -29,14 +27,14 @@ def describe(
     """Write `NAME.json` and `NAME.md`.
 
     Args:
+        context: where the backbone's preprocessing is.
         record: the head that the model ends in.
-        workspace: where the backbone's preprocessing is.
         target: the model's file or folder.
         backbone: of the model.
         difference: the largest that its checks found.
         pixels: whether the arithmetic of the preprocessing is inside the model.
     """
-    inside = workspace.pipeline(backbone).arithmetic if pixels else ()
+    inside = pipeline_of(context, backbone).arithmetic if pixels else ()
     facts = {
         "task": task_of(record.settings).describe(),
         "classes": list(record.classes),

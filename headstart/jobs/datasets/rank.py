@@ -4,37 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from headstart.context import Context
 from headstart.errors import LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.ranking import Rank, in_order, rank_features
-from headstart.jobs.candidates import Trying, choose, load
+from headstart.jobs.heads.cross_validation import CrossValidation, choose, load
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
-
-if TYPE_CHECKING:
-    from headstart.workspace import Workspace
 
 LEAST_COMPUTED = 16
 """Samples of an extraction, for its time to count."""
 
 
 def rank(
-    workspace: Workspace,
+    context: Context,
     dataset: str,
     references: Sequence[str] = (),
     *,
     precision: str = "float32",
-    trying: Trying | None = None,
+    trying: CrossValidation | None = None,
     progress: Progress = silent,
 ) -> list[Rank]:
     """See `Workspace.rank`."""
-    chosen = choose(workspace, dataset, references, precision)
-    runs = _timed(workspace)
+    chosen = choose(context, dataset, references, precision)
+    runs = _timed(context)
     ranks: list[Rank] = []
     progress(0, len(chosen))
-    for one in load(workspace, dataset, chosen, precision, trying or Trying()):
+    for one in load(context, dataset, chosen, precision, trying or CrossValidation()):
         ranks.append(
             rank_features(
                 one.features,
@@ -50,14 +47,14 @@ def rank(
     return in_order(ranks)
 
 
-def _timed(workspace: Workspace) -> list[tuple[int | None, Sequence[Cut], int, float]]:
+def _timed(context: Context) -> list[tuple[int | None, Sequence[Cut], int, float]]:
     """Backbone, cuts, samples and seconds of the extractions that count; each is looked up once."""
     found = []
-    for run in workspace.runs.find_latest("extract", None, 1000):
+    for run in context.runs.find_latest("extract", None, 1000):
         computed = run.counts.get("computed", 0)
         if computed >= LEAST_COMPUTED:
             with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
-                backbone, cuts = workspace.resolve(run.subject)
+                backbone, cuts = context.resolve(run.subject)
                 found.append((backbone.id, cuts, computed, run.seconds))
     return found
 

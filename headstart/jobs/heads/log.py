@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headstart.errors import HeadError, first_line
 from headstart.heads.models.cards import model_card
-
-if TYPE_CHECKING:
-    from headstart.head import Head
+from headstart.trained_head import TrainedHead
 
 
-def log(head: Head, uri: str | None, experiment: str) -> str:
+def log(head: TrainedHead, uri: str | None, experiment: str) -> str:
     """See `Head.log`."""
     try:
         from mlflow.exceptions import MlflowException
@@ -33,7 +31,7 @@ def log(head: Head, uri: str | None, experiment: str) -> str:
         ) from error
 
 
-def _write(client: Any, head: Head, card: str, experiment: str) -> str:
+def _write(client: Any, head: TrainedHead, card: str, experiment: str) -> str:
     """Make a run of it; gives its id."""
     found = client.get_experiment_by_name(experiment)
     number = client.create_experiment(experiment) if found is None else found.experiment_id
@@ -54,7 +52,7 @@ def _write(client: Any, head: Head, card: str, experiment: str) -> str:
     return run
 
 
-def _parameters(head: Head) -> dict[str, Any]:
+def _parameters(head: TrainedHead) -> dict[str, Any]:
     """Settings that fit into a cell; histories and paths stay in the workspace."""
     short = {
         name: value
@@ -65,7 +63,7 @@ def _parameters(head: Head) -> dict[str, Any]:
     return {"kind": head.record.kind, "seed": head.record.seed, **plain}
 
 
-def _tags(head: Head) -> dict[str, str]:
+def _tags(head: TrainedHead) -> dict[str, str]:
     record = head.record
     return {
         "backbone": record.backbone,

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from headstart.cached import features_in_views
 from headstart.heads.dense_stack import DenseStack
-
-if TYPE_CHECKING:
-    from headstart.head import Head
+from headstart.heads.kinds.every_kind import kind_of
+from headstart.heads.models.finetune import FineTuning
+from headstart.heads.train import train
+from headstart.jobs.heads.tuning import tune
+from headstart.trained_head import TrainedHead
 
 SAME_METRIC = 1e-6
 
 
-def reproduce(head: Head) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Reproduced:
+    """How a head that was trained again compares with the one that is stored.
+
+    Attributes:
+        metrics: of now.
+        max_abs_diff: between the weights.
+        agrees: whether the metrics are the same within 1e-6.
+    """
+
+    metrics: dict[str, Any]
+    max_abs_diff: float
+    agrees: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def reproduce(head: TrainedHead) -> Reproduced:
     """See `Head.reproduce`."""
     head.origin()
     metrics, again = _tune_again(head) if head.is_tuned else _train_again(head)
@@ -23,11 +45,8 @@ def reproduce(head: Head) -> dict[str, Any]:
     names = [name for name, value in head.metrics.items() if isinstance(value, float)]
     apart = [abs(metrics[name] - head.metrics[name]) for name in names]
     pairs = zip(again, before, strict=True)
-    return {
-        "metrics": metrics,
-        "max_abs_diff": max(float(np.abs(one - other).max()) for one, other in pairs),
-        "agrees": max(apart) <= SAME_METRIC,
-    }
+    difference = max(float(np.abs(one - other).max()) for one, other in pairs)
+    return Reproduced(metrics, difference, max(apart) <= SAME_METRIC)
 
 
 def arrays_of(stack: DenseStack) -> Iterable[np.ndarray]:
@@ -35,13 +54,11 @@ def arrays_of(stack: DenseStack) -> Iterable[np.ndarray]:
     return [weights for layer in stack.layers for weights in (layer.kernel, layer.bias)]
 
 
-def _train_again(head: Head) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
-    from headstart.heads.kinds.every_kind import kind_of
-    from headstart.heads.train import train
-
+def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
     record = head.record
     _, cut = head.origin()
-    more = head.workspace.features_in_views(
+    more = features_in_views(
+        head.context,
         f"{record.backbone}@{record.cut}",
         record.dataset,
         cut.precision,
@@ -52,13 +69,10 @@ def _train_again(head: Head) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
     return trained.metrics, arrays_of(trained.stack)
 
 
-def _tune_again(head: Head) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
+def _tune_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
     """What the head came from, fine-tuned again."""
-    from headstart.heads.models.finetune import FineTuning
-    from headstart.jobs.finetune import tune
-
     settings = head.record.settings
-    parent = head.workspace.heads.get(settings["parent"])
+    parent = TrainedHead(head.context, head.context.heads.get(settings["parent"]))
     fields = {name: settings[name] for name in FineTuning().describe()}
-    tuning = tune(parent, head.workspace, settings["from"], FineTuning(**fields))
+    tuning = tune(parent, settings["from"], FineTuning(**fields))
     return tuning.result["test"] | tuning.splits.counts, tuning.top.arrays()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from headstart.errors import HeadError
-from headstart.jobs.predict import Prediction, Predictions
+from headstart.jobs.heads.predict import Prediction, Predictions
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Label

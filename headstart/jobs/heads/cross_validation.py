@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.cached import features_of
+from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.labelled import Labelled, labelled_rows
 from headstart.registry.entities import Backbone
 
-if TYPE_CHECKING:
-    from headstart.workspace import Workspace
-
 LARGEST = 20_000
 """Samples that are looked at; of more, so many chosen by seed."""
 
 
 @dataclass(frozen=True)
-class Trying:
+class CrossValidation:
     """How heads are tried.
 
     Attributes:
@@ -62,7 +60,7 @@ class Candidate:
     folds: list[Fold]
 
 
-def folds_of(labelled: Labelled, trying: Trying) -> list[Fold]:
+def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:
     """The folds of some samples, few samples of each class to train on if that is asked for."""
     folds = split_into_folds(
         labelled.targets,
@@ -81,17 +79,17 @@ def folds_of(labelled: Labelled, trying: Trying) -> list[Fold]:
 
 
 def load(
-    workspace: Workspace,
+    context: Context,
     dataset: str,
     chosen: Sequence[tuple[Backbone, Cut]],
     precision: str,
-    trying: Trying,
+    trying: CrossValidation,
 ) -> Iterator[Candidate]:
     """The features of each cut, one after the other, so that one is in memory at a time."""
     labelled: Labelled | None = None
     folds: list[Fold] = []
     for backbone, cut in chosen:
-        view = workspace.features(f"{backbone.reference}@{cut.name}", dataset, precision)
+        view = features_of(context, f"{backbone.reference}@{cut.name}", dataset, precision)
         if labelled is None:
             labelled = labelled_rows(view.samples, trying.limit, trying.seed)
             folds = folds_of(labelled, trying)
@@ -101,22 +99,22 @@ def load(
 
 
 def choose(
-    workspace: Workspace, dataset: str, references: Sequence[str], precision: str
+    context: Context, dataset: str, references: Sequence[str], precision: str
 ) -> list[tuple[Backbone, Cut]]:
     """What is asked for, or all that is cached for the dataset."""
     found: list[tuple[Backbone, Cut]] = []
     for reference in references:
-        backbone, cuts = workspace.resolve(reference, precision)
+        backbone, cuts = context.resolve(reference, precision)
         found += [(backbone, cut) for cut in cuts]
     if references:
         return found
-    workspace.datasets.get(dataset)
-    for one in workspace.feature_sets.find_sets():
+    context.datasets.get(dataset)
+    for one in context.feature_sets.find_sets():
         if one.precision != precision:
             continue
         with suppress(NotFound, LayerNotFound, FeaturesMissing):  # gone, or of another dataset
-            backbone, (cut,) = workspace.resolve(f"{one.backbone}@{one.cut}", precision)
-            workspace.features(f"{backbone.reference}@{cut.name}", dataset, precision)
+            backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", precision)
+            features_of(context, f"{backbone.reference}@{cut.name}", dataset, precision)
             found.append((backbone, cut))
     if not found:
         raise HeadError(

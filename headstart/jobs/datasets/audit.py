@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from headstart.cached import features_of
+from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.label_errors import find_near_duplicates, find_wrong_labels
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import labelled_rows, some_rows
-from headstart.jobs.candidates import Trying, folds_of
+from headstart.jobs.heads.cross_validation import CrossValidation, folds_of
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import SPLITS, Label, Sample
-
-if TYPE_CHECKING:
-    from headstart.workspace import Workspace
 
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 """Of the linear heads that judge labels; the one with the least log loss judges."""
@@ -101,17 +100,17 @@ class Audit:
 
 
 def audit(
-    workspace: Workspace,
+    context: Context,
     backbone: str,
     dataset: str,
     *,
     precision: str = "float32",
-    trying: Trying | None = None,
+    trying: CrossValidation | None = None,
     progress: Progress = silent,
 ) -> Audit:
     """See `Workspace.audit`."""
-    trying = trying or Trying()
-    view = workspace.features(backbone, dataset, precision)
+    trying = trying or CrossValidation()
+    view = features_of(context, backbone, dataset, precision)
     if not len(view):
         raise HeadError(f"dataset {dataset!r} has no samples")
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
@@ -139,7 +138,7 @@ def _copies(samples: list[Sample]) -> list[Twins]:
 
 
 def _suspects(
-    features: np.ndarray, samples: list[Sample], trying: Trying, progress: Progress
+    features: np.ndarray, samples: list[Sample], trying: CrossValidation, progress: Progress
 ) -> list[Suspect]:
     labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
     folds = folds_of(labelled, trying)

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.bootstrap import mean_interval
@@ -16,13 +17,9 @@ from headstart.heads.evaluation.intervals import is_worse
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import losses_of
-from headstart.jobs.candidates import Trying, choose, load
+from headstart.jobs.heads.cross_validation import CrossValidation, choose, load
 from headstart.progress import Progress, silent
 from headstart.registry.entities import SweepRecord, TrialRecord
-
-if TYPE_CHECKING:
-    from headstart.workspace import Workspace
-
 
 BEHIND = "behind"
 """In the settings of a trial that is kept: what is behind its scores, for which there is no column.
@@ -111,7 +108,7 @@ class Sweep:
     trials: list[Trial]
     heads: int
     seconds: float
-    trying: Trying
+    trying: CrossValidation
     id: int | None = None
 
     @property
@@ -131,13 +128,13 @@ class Sweep:
 
 
 def sweep(
-    workspace: Workspace,
+    context: Context,
     dataset: str,
     references: Sequence[str],
     kinds: Sequence[HeadKind],
     *,
     precision: str = "float32",
-    trying: Trying | None = None,
+    trying: CrossValidation | None = None,
     progress: Progress = silent,
     watch: Watch = unwatched,
     jobs: int | None = None,
@@ -145,9 +142,9 @@ def sweep(
     """See `Workspace.sweep`."""
     if not kinds:
         raise HeadError("the sweep has no kinds of heads", hint="Give one or more.")
-    trying = trying or Trying()
+    trying = trying or CrossValidation()
     started = time.monotonic()
-    chosen = choose(workspace, dataset, references, precision)
+    chosen = choose(context, dataset, references, precision)
     settings = len({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
     settings += sum(not isinstance(kind, Linear) for kind in kinds)
     total = settings * trying.folds * trying.repeats * len(chosen)
@@ -159,7 +156,7 @@ def sweep(
         progress(fitted, total)
 
     found: list[tuple[str, Crossed]] = []
-    for one in load(workspace, dataset, chosen, precision, trying):
+    for one in load(context, dataset, chosen, precision, trying):
         name = f"{one.backbone.label}@{one.cut.name}"
         crossed = cross(
             kinds,
@@ -173,21 +170,21 @@ def sweep(
             jobs=jobs,
         )
         found += [(name, result) for result in crossed]
-    return keep(workspace, dataset, found, fitted, started, trying)
+    return keep(context, dataset, found, fitted, started, trying)
 
 
 def keep(
-    workspace: Workspace,
+    context: Context,
     dataset: str,
     found: list[tuple[str, Crossed]],
     fitted: int,
     started: float,
-    trying: Trying,
+    trying: CrossValidation,
 ) -> Sweep:
     """Put what was tried in order, and into the database.
 
     Args:
-        workspace: whose database.
+        context: whose database.
         dataset: its name.
         found: `BACKBONE@CUT` and what heads said, for each setting.
         fitted: heads in all.
@@ -200,11 +197,11 @@ def keep(
     done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying)
     record = SweepRecord(
         dataset,
-        workspace.datasets.get(dataset).digest,
+        context.datasets.get(dataset).digest,
         asdict(trying),
         fitted,
         done.seconds,
         versions(),
     )
-    kept = workspace.sweeps.add(record, [trial.to_record() for trial in trials])
+    kept = context.sweeps.add(record, [trial.to_record() for trial in trials])
     return replace(done, id=kept.id)

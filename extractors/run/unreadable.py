@@ -1,0 +1,86 @@
+"""The samples of a run that cannot be read: known from before, met now, skipped or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from headstart.errors import HeadstartError, SampleUnreadable
+from headstart.registry.entities import Backbone, Failure
+from headstart.registry.features import FeatureRepository
+from headstart.storage.manifest import Sample
+
+
+class Unreadable:
+    """Reasons by sample digest.
+
+    Args:
+        backbone: of the run; what its preprocessing could not read once is not tried again.
+        dataset: its name, for messages.
+        on_error: `fail` at the first, or `skip` them.
+        first: the first sample of each content.
+        repository: where failures are registered.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        dataset: str,
+        on_error: str,
+        first: Mapping[str, Sample],
+        repository: FeatureRepository,
+    ) -> None:
+        self._preprocessing = backbone.preprocessing_fingerprint
+        self._dataset = dataset
+        self._on_error = on_error
+        self._first = first
+        self._repository = repository
+        self._reasons: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._reasons
+
+    def recall(self, digests: Iterable[str]) -> None:
+        """Take up those that could not be read before.
+
+        Raises:
+            SampleUnreadable: there is one, and `on_error` is `fail`.
+        """
+        known = self._repository.find_failures(self._preprocessing)
+        found = {digest: known[digest] for digest in digests if digest in known}
+        if found and self._on_error == "fail":
+            digest, reason = next(iter(found.items()))
+            raise self._refusal(self._first[digest], reason)
+        self._reasons.update(found)
+
+    def add(self, sample: Sample, error: SampleUnreadable) -> None:
+        """Take up one that could not be read now.
+
+        Raises:
+            SampleUnreadable: `on_error` is `fail`.
+        """
+        if self._on_error == "fail":
+            raise self._refusal(sample, error.message, error.hint) from error
+        self._reasons[sample.digest] = error.message
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
+            return  # the disk's fault, not the content's: it is tried again next time
+        self._repository.record_failures(
+            [Failure(sample.digest, self._preprocessing, error.message)]
+        )
+
+    def listed(self, samples: Iterable[Sample]) -> list[dict[str, str]]:
+        """Id and reason of each of these samples that could not be read."""
+        return [
+            {"id": sample.id, "reason": self._reasons[sample.digest]}
+            for sample in samples
+            if sample.digest in self._reasons
+        ]
+
+    def _refusal(self, sample: Sample, reason: str, hint: str | None = None) -> HeadstartError:
+        return SampleUnreadable(
+            f"sample {sample.id!r} of dataset {self._dataset!r} cannot be read: {reason} "
+            f"({sample.place})",
+            hint=hint or "Mend or remove it, or go on without it: --on-error skip.",
+        )

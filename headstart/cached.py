@@ -1,0 +1,57 @@
+"""Features as they lie in the cache, as a view of a dataset that knows where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headstart.context import Context
+from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
+from headstart.extractors.run.keys import keys_of
+from headstart.registry.entities import Backbone, Dataset
+from headstart.storage.views import FeatureView
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a view's features come from."""
+
+    backbone: Backbone
+    cut: Cut
+    dataset: Dataset
+
+
+def features_of(
+    context: Context, backbone: str, dataset: str, precision: str = "float32", view: int = 0
+) -> FeatureView:
+    """The features of a dataset, from the cache only.
+
+    Args:
+        context: whose cache.
+        backbone: `NAME[@CUT]`.
+        dataset: its name.
+        precision: in what they were computed.
+        view: 0 for the samples as they are; k for the k-th augmentation.
+
+    Raises:
+        FeaturesMissing: some have not been extracted.
+    """
+    entity, cuts = context.resolve(backbone, precision)
+    record = context.datasets.get(dataset)
+    (key,) = keys_of(in_view(entity, view), cuts[:1]).values()
+    manifest = samples_in_view(context.manifest(record), view)
+    return with_origin(context.cache().open_view(key, manifest), entity, cuts[0], record)
+
+
+def features_in_views(
+    context: Context, backbone: str, dataset: str, precision: str, views: int
+) -> list[FeatureView]:
+    """The features of the train split in views 1 to `views`, from the cache only."""
+    numbers = range(1, views + 1)
+    return [features_of(context, backbone, dataset, precision, view) for view in numbers]
+
+
+def with_origin(view: FeatureView, backbone: Backbone, cut: Cut, dataset: Dataset) -> FeatureView:
+    """The view, knowing where it comes from."""
+    view.origin = Origin(backbone, cut, dataset)
+    return view

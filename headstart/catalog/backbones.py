@@ -1,0 +1,173 @@
+"""`ws.backbones`: the backbones of a workspace."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from headstart.context import Context
+from headstart.extractors.backbones.safety.first_load import unheard
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.verification import Check
+from headstart.jobs.backbones import add, export_bundle, import_bundle, verify
+from headstart.progress import Progress, silent
+from headstart.registry.entities import Backbone, CutPoint, Run
+from headstart.registry.names import check_name
+
+
+class Backbones:
+    """`ws.backbones`: register, list, cut."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def add(
+        self,
+        name: str,
+        source: str | Path | Any,
+        *,
+        cut: str | None = None,
+        preprocess: str | Preprocessing | None = None,
+        licence: str | None = None,
+        tags: dict[str, str] | None = None,
+        trust: bool = False,
+        custom_objects: str | Path | None = None,
+        architecture: str | Path | None = None,
+        max_model_bytes: int | None = None,
+        say: Callable[[str], None] = unheard,
+    ) -> Backbone:
+        """Register a backbone; the same name with another model is its next version.
+
+        Args:
+            name: letters, digits, `.`, `_`, `-`.
+            source: a `.keras` or `.h5` file, a SavedModel folder, `applications:NAME?weights=…`,
+                `zoo:NAME`, `kerashub:DIR`, or a Keras model.
+            cut: the default cut, if not the penultimate one.
+            preprocess: `raw`, `unit`, `tf`, `torch`, `caffe`, `array`, a JSON or TOML file, or
+                a `Preprocessing`.
+            licence: SPDX name.
+            tags: free keys and values.
+            trust: load the file even if it brings code; recorded with user, time and sha256.
+            custom_objects: a Python file with the model's own layers and functions; it is run.
+            architecture: for a file of weights alone, a saved model or JSON with its architecture.
+            max_model_bytes: what a model that is not trusted may take in memory, if not some
+                times what its file stores.
+            say: told what its first load, in a process of its own, cost, if that is noticeable.
+        """
+        return add.add(
+            self._context,
+            name,
+            source,
+            cut=cut,
+            preprocess=preprocess,
+            licence=licence,
+            tags=tags,
+            trust=trust,
+            custom_objects=custom_objects,
+            architecture=architecture,
+            max_bytes=max_model_bytes,
+            say=say,
+        )
+
+    def export(
+        self,
+        reference: str,
+        path: str | Path,
+        *,
+        features: bool = False,
+        progress: Progress = silent,
+    ) -> Path:
+        """Write a backbone with its preprocessing and cuts into one `.zip` for another workspace.
+
+        Args:
+            reference: the backbone.
+            path: the file.
+            features: take along all features that were extracted with it.
+            progress: called with (bytes written, bytes in all).
+        """
+        return export_bundle.export_bundle(
+            self._context, reference, path, features=features, progress=progress
+        )
+
+    def import_(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        *,
+        trust: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[Backbone, int]:
+        """Register a backbone from a file that `export` wrote, with the features in it.
+
+        The model is looked into and cut anew; it is refused where it is not what the bundle says.
+        Features have the sha256 that the bundle states and are of the model's cuts; whether their
+        numbers are right, `features verify` tells. All of it is registered, or nothing.
+
+        Args:
+            path: the `.zip`.
+            name: to register it under, if not the one it had.
+            trust: load the model even if it brings code.
+            progress: called with (bytes read, bytes in all).
+
+        Returns:
+            The backbone, and the number of rows that came along and were new.
+
+        Raises:
+            BackboneError: the file is no bundle, or is not what it says.
+            UnsafeModel: the model could run code, and `trust` is not given.
+            FeatureError: it brings features of another backbone.
+        """
+        file = Path(path).expanduser()
+        return import_bundle.import_bundle(
+            self._context, file, name, trust=trust, progress=progress
+        )
+
+    def register(self, backbone: Backbone) -> Backbone:
+        """Register a backbone whose files are in the artifact store; see `add`."""
+        return self._context.backbones.add(backbone)
+
+    def get(self, reference: str) -> Backbone:
+        """The backbone of that name (its latest version), `NAME:VERSION`, or alias."""
+        return self._context.backbones.get(reference)
+
+    def list(self) -> list[Backbone]:
+        return self._context.backbones.find_all()
+
+    def cuts(self, reference: str) -> tuple[CutPoint, ...]:
+        return self.get(reference).cuts
+
+    def verify(
+        self, reference: str, *, dataset: str | None = None, samples: int = 32, seed: int = 0
+    ) -> builtins.list[Check]:
+        """Compare trunk and tail with the whole model, on real samples or on random ones.
+
+        Args:
+            reference: the backbone.
+            dataset: whose first samples are taken; seeded random ones without it.
+            samples: how many, 2 or more.
+            seed: of the random ones.
+
+        Returns:
+            The checks, which are also stored as a run.
+        """
+        return verify.verify_backbone(
+            self._context, reference, dataset=dataset, samples=samples, seed=seed
+        )
+
+    def find_verification(self, reference: str) -> Run | None:
+        """The last `verify` of this version; None if there was none."""
+        subject = self.get(reference).reference
+        return next(iter(self._context.runs.find_latest("verify", subject, 1)), None)
+
+    def alias(self, alias: str, reference: str) -> Backbone:
+        """Let `alias` mean this backbone."""
+        return self._context.backbones.set_alias(check_name(alias, "alias"), reference)
+
+    def tag(self, reference: str, tags: dict[str, str]) -> Backbone:
+        return self._context.backbones.set_tags(reference, tags)
+
+    def remove(self, reference: str, *, force: bool = False) -> Backbone:
+        """Forget a backbone; refused while features or heads depend on it, unless forced."""
+        return self._context.backbones.remove(reference, force=force)

@@ -1,0 +1,75 @@
+"""`ws.cache`: care of the feature cache: explain, collect, compact, reindex, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headstart.context import Context
+from headstart.extractors.cache.feature_import import Imported
+from headstart.extractors.cache.gc import Choice, Garbage
+from headstart.extractors.cache.reindex import Reindexed, reindex
+from headstart.extractors.run.explain import Explanation
+from headstart.jobs.features import compact, explain, gc, import_features
+from headstart.progress import Progress, silent
+
+
+class Cache:
+    """Care of the feature cache; see `Workspace.cache`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def explain(self, backbone: str, dataset: str, precision: str = "float32") -> Explanation:
+        """What `extract` would compute now, why each miss is one, and about what it would cost.
+
+        Args:
+            backbone: `NAME[@CUT[,CUT…]]`.
+            dataset: as it was when it was last looked at.
+            precision: in what the backbone is to compute.
+        """
+        return explain.explain(self._context, backbone, dataset, precision)
+
+    def find_garbage(self, choice: Choice | None = None) -> list[Garbage]:
+        """What may be deleted: files that nobody needs, and what `choice` says besides."""
+        return gc.find_garbage(self._context, choice)
+
+    def collect(self, found: list[Garbage]) -> list[Garbage]:
+        """Delete what `find_garbage` found, as far as nobody uses it; gives what was deleted."""
+        return gc.collect(self._context, found)
+
+    def compact(self, key: str | None = None, progress: Progress = silent) -> tuple[int, int]:
+        """Merge small shards, of one feature set or of all; gives their number before and after."""
+        return compact.compact(self._context, key, progress)
+
+    def reindex(self, progress: Progress = silent) -> Reindexed:
+        """Register the shards that the database has lost."""
+        return reindex(self._context.feature_sets, self._context.cache(), progress)
+
+    def import_features(
+        self,
+        backbone: str,
+        dataset: str,
+        path: str | Path,
+        *,
+        check: int = 16,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Imported:
+        """Store features that were made elsewhere as those of a backbone's cut.
+
+        Args:
+            backbone: `NAME[@CUT]`: what the features are declared to be.
+            dataset: whose samples they belong to, matched by digest or id, never by position.
+            path: an `.npz` with `features` and `digests` or `ids`; if it has a `key`, as
+                `features export` writes, that must be this cut's feature key.
+            check: so many rows, chosen by `seed`, are computed by the real model first; the file
+                is refused if one differs by more than 1e-4 (relative L2 error). 0 believes it.
+            seed: of that choice.
+            progress: called with (rows read, rows in all).
+
+        Raises:
+            FeatureError: the file is not what it is declared to be; nothing was stored.
+        """
+        return import_features.import_features(
+            self._context, backbone, dataset, path, check=check, seed=seed, progress=progress
+        )

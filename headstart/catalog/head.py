@@ -1,0 +1,155 @@
+"""A trained head with its verbs: attach, predict, fine-tune, reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from headstart.heads.evaluation.learning_curves import CurvePoint
+from headstart.heads.models.finetune import FineTuning
+from headstart.jobs.heads import attach, finetune, learning_curve, log, reproduce
+from headstart.jobs.heads.finetune import FineTuned
+from headstart.jobs.heads.predict import Prediction, Predictions
+from headstart.progress import Progress, silent
+from headstart.trained_head import TrainedHead
+
+
+class Head(TrainedHead):
+    """A trained head: its record, its weights, and what can be done with it.
+
+    Had from `ws.heads.train` and `ws.heads.get`.
+
+    Attributes:
+        context: where its features, its backbone and its weights are.
+        record: what the registry knows of it: name, version, kind, settings, metrics, lineage.
+    """
+
+    def attach(
+        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
+    ) -> Any:
+        """One `keras.Model`: trunk (frozen) and head, from preprocessed input to probabilities.
+
+        It is checked on real samples of the dataset that it was trained on: the probabilities
+        must be those of the cached features within 1e-4 (0.25 for features in bfloat16: the model
+        computes in float32). What is written is loaded again and checked likewise.
+
+        Args:
+            path: where to save it: `NAME.keras`, `NAME.onnx`, `NAME.tflite`, or a folder for a
+                SavedModel. `NAME.json` beside it says what the classes are and how inputs are
+                preprocessed, `NAME.md` is its model card.
+            pixels: do the arithmetic of the preprocessing inside, so that uint8 pixels go in.
+            labels: give the class's name as a second output, `label` beside `probabilities`; in
+                `.keras` and SavedModels.
+
+        Raises:
+            ParityError: the attached model gives other probabilities; nothing was saved.
+            HeadError: the name stands for no format, or its packages are not installed.
+        """
+        return self.attach_checked(path, pixels=pixels, labels=labels)[0]
+
+    def attach_checked(
+        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
+    ) -> tuple[Any, float]:
+        """As `attach`; also gives the largest difference that the checks found."""
+        made = attach.attach(self, path, pixels=pixels, labels=labels)
+        return made.model, made.difference
+
+    def learning_curve(self, progress: Progress = silent) -> list[CurvePoint]:
+        """How good such a head is with fewer samples to train on; see `CurvePoint`.
+
+        Raises:
+            HeadError: the dataset is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        return learning_curve.learning_curve(self, progress)
+
+    def reproduce(self) -> dict[str, Any]:
+        """Train the head again, from the cached features and with its settings and seed.
+
+        Returns:
+            `metrics` of now, `max_abs_diff` between the weights, and `agrees`: whether the metrics
+            are the same within 1e-6.
+
+        Raises:
+            HeadError: the dataset or the backbone is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        return reproduce.reproduce(self).to_json()
+
+    def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
+        """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
+
+        Args:
+            uri: of the tracking server, or a database such as `sqlite:///flow.db`;
+                `$MLFLOW_TRACKING_URI` without it.
+            experiment: its name; made if it is not there.
+
+        Returns:
+            The id of the run.
+
+        Raises:
+            HeadError: MLflow is not installed, or refuses.
+        """
+        return log.log(self, uri, experiment)
+
+    def finetune(
+        self,
+        start: str,
+        path: str | Path | None = None,
+        settings: FineTuning | None = None,
+        name: str | None = None,
+    ) -> FineTuned:
+        """Train the layers between two cuts together with the head, from cached features.
+
+        What is better than where it began, on samples that nothing was fitted on, is registered: a
+        head whose features are those of the start.
+
+        Args:
+            start: the cut whose features are cached and go in; all below it stays as it is.
+            path: where to save the whole model; see `attach`.
+            settings: how; the seed is the head's.
+            name: of the new head; the head's own name without it, as its next version.
+
+        Raises:
+            BackboneError: the cut is no bottleneck below the head's own, or the backbone is a
+                frozen graph.
+            HeadError: it is no head of classes that steps can improve, or no sample is there to
+                judge the epochs.
+            FeaturesMissing: its features have not been extracted.
+            ParityError: the whole model does not give what was trained; nothing was saved.
+        """
+        done = finetune.finetune(self, start, path, settings, name)
+        return replace(done, head=done.head and Head(self.context, done.head.record))
+
+    def predict(
+        self,
+        paths: Iterable[str | Path],
+        on_error: str = "fail",
+        root: str | Path | None = None,
+    ) -> list[Prediction]:
+        """Class and probability of each sample, in order.
+
+        What is in the cache is not run through the backbone again.
+
+        Args:
+            paths: files; folders, whose pictures, sounds and texts are taken; `.npy`, `.npz` and
+                tables (`.csv`, `.tsv`, `.jsonl`), row by row.
+            on_error: `fail` at a sample that cannot be read, or `skip` it.
+            root: a folder outside of which no file is read that a table, or a link, names.
+
+        Raises:
+            SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
+            DatasetError: a file lies outside of the root.
+        """
+        return list(self.predict_each(paths, on_error, root))
+
+    def predict_each(
+        self,
+        paths: Iterable[str | Path],
+        on_error: str = "fail",
+        root: str | Path | None = None,
+    ) -> Predictions:
+        """As `predict`, but computed while it is iterated: for more than fits into memory."""
+        return Predictions(self, paths, on_error, root)

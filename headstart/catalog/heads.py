@@ -1,0 +1,62 @@
+"""`ws.heads`: the heads of a workspace."""
+
+from __future__ import annotations
+
+from headstart.catalog.head import Head
+from headstart.context import Context
+from headstart.heads.kind import HeadKind
+from headstart.heads.tasks import Task
+from headstart.jobs.heads import train
+from headstart.registry.names import check_name
+from headstart.storage.views import FeatureView
+
+
+class Heads:
+    """`ws.heads`: train, list, get."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def train(
+        self,
+        name: str,
+        features: FeatureView,
+        kind: HeadKind | None = None,
+        *,
+        seed: int = 0,
+        task: Task | None = None,
+        views: int = 0,
+    ) -> Head:
+        """Train a head on features and their labels; the same name again is its next version.
+
+        Args:
+            name: letters, digits, `.`, `_`, `-`.
+            features: a view from `ws.extract` or `ws.features`.
+            kind: `hs.Linear(…)` (the default), `hs.MLP(…)`, `hs.Ridge(…)` (the default for
+                numbers)…
+            seed: of everything that chance decides.
+            task: `hs.Classification(…)` (the default), `hs.MultiLabel(…)`, `hs.Ordinal(…)`,
+                `hs.Regression()`.
+            views: train on so many augmented views as well; they have to be extracted.
+
+        Raises:
+            HeadError: the labels or splits do not allow it; the message says which.
+        """
+        made = train.train(self._context, name, features, kind, seed=seed, task=task, views=views)
+        return Head(self._context, made.record)
+
+    def get(self, reference: str) -> Head:
+        """The head of that name (its latest version), `NAME:VERSION`, or alias."""
+        return Head(self._context, self._context.heads.get(reference))
+
+    def alias(self, alias: str, reference: str) -> Head:
+        """Let `alias`, such as `production`, mean this head, whatever it meant before.
+
+        Raises:
+            AlreadyExists: a head has that name.
+        """
+        check_name(alias, "alias")
+        return Head(self._context, self._context.heads.set_alias(alias, reference))
+
+    def list(self) -> list[Head]:
+        return [Head(self._context, record) for record in self._context.heads.find_all()]

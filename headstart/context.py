@@ -1,0 +1,96 @@
+"""What is open of a workspace: its settings, the repositories of its database, its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from headstart.config import Config, load_config
+from headstart.extractors.backbones.bundle import parts_of
+from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.cache.feature_cache import FeatureCache
+from headstart.extractors.datasets import SampleReader
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.settings import check_precision
+from headstart.paths import inside
+from headstart.registry.backbones import BackboneRepository
+from headstart.registry.database import Database
+from headstart.registry.datasets import DatasetRepository
+from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.features import FeatureRepository
+from headstart.registry.heads import HeadRepository
+from headstart.registry.runs import RunRepository
+from headstart.registry.sweeps import SweepRepository
+from headstart.storage.artifacts import ArtifactStore
+from headstart.storage.manifest import Manifest, Sample
+
+
+class Context:
+    """What every verb gets. It looks things up, and does nothing.
+
+    Nothing is connected before it is asked for. It may be used by several threads; another process
+    opens its own: pickled, it is its folder's path.
+
+    Attributes:
+        config: where the workspace lies, and its database.
+        database: sessions.
+        backbones, datasets, heads, feature_sets, runs, sweeps: the repositories of its tables.
+        artifacts: model files and heads, by sha256.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.database = Database(config)
+        self.backbones = BackboneRepository(self.database)
+        self.datasets = DatasetRepository(self.database)
+        self.heads = HeadRepository(self.database)
+        self.feature_sets = FeatureRepository(self.database)
+        self.runs = RunRepository(self.database)
+        self.sweeps = SweepRepository(self.database)
+        self.artifacts = ArtifactStore(config.artifacts)
+
+    def __reduce__(self) -> tuple[Callable[[Path], Context], tuple[Path]]:
+        return _opened, (self.config.root,)
+
+    def cache(self) -> FeatureCache:
+        """The rows of all feature sets."""
+        return FeatureCache(self.feature_sets, self.config.features, self.config.locks)
+
+    def resolve(self, reference: str, precision: str = "float32") -> tuple[Backbone, list[Cut]]:
+        """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out.
+
+        Raises:
+            NotFound: there is no such backbone.
+            LayerNotFound: it has no such cut.
+        """
+        check_precision(precision)
+        name, _, wanted = reference.partition("@")
+        backbone = self.backbones.get(name)
+        cuts = [resolve(backbone.cuts, cut.strip() or None) for cut in wanted.split(",")]
+        in_precision = [replace(cut, precision=precision) for cut in cuts]
+        return backbone, list({cut.name: cut for cut in in_precision}.values())
+
+    def manifest(self, dataset: Dataset | str) -> Manifest:
+        """The samples of a dataset as they were last looked at."""
+        if isinstance(dataset, str):
+            dataset = self.datasets.get(dataset)
+        return Manifest.read(inside(self.config.manifests, dataset.manifest))
+
+    def reader(self, dataset: Dataset, manifest: Manifest) -> Callable[[Sample], Any]:
+        """Gives the raw content of a dataset's samples: bytes, an array, or those by name."""
+        return SampleReader(manifest, dataset.options).read
+
+    def needed_artifacts(self) -> set[str]:
+        """sha256 of the stored files that a backbone, its preprocessing or a head names."""
+        backbones = self.backbones.find_all()
+        needed = {backbone.artifact_digest for backbone in backbones}
+        needed |= {head.artifact_digest for head in self.heads.find_all()}
+        return needed.union(
+            *(parts_of(Preprocessing.from_json(one.preprocessing)) for one in backbones)
+        )
+
+
+def _opened(root: Path) -> Context:
+    return Context(load_config(root))

@@ -1,0 +1,1 @@
+"""What is done with backbones: register, verify, carry elsewhere and back."""

@@ -1,0 +1,28 @@
+"""`ws.backbones.add`: a source is opened, cut, fingerprinted, kept and registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from headstart.context import Context
+from headstart.extractors.backbones.registration import read_backbone
+from headstart.registry.entities import Backbone
+from headstart.registry.names import check_name
+from headstart.storage.artifacts import HELD_AS
+
+
+def add(context: Context, name: str, source: str | Path | Any, **options: Any) -> Backbone:
+    """Register a backbone; the same name with another model is its next version.
+
+    Args:
+        context: where to.
+        name: letters, digits, `.`, `_`, `-`.
+        source: see `Backbones.add`.
+        **options: as `read_backbone` takes them.
+    """
+    check_name(name, "backbone")
+    plain = str(source) if isinstance(source, Path) else source
+    # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
+    with context.cache().hold(HELD_AS):
+        return context.backbones.add(read_backbone(name, plain, context.artifacts, **options))

@@ -1,0 +1,48 @@
+"""`ws.backbones.verify`: trunk and tail against the whole model."""
+
+from __future__ import annotations
+
+import time
+
+from headstart.backbone_model import load_graph, pipeline_of, prepare
+from headstart.context import Context
+from headstart.errors import BackboneError
+from headstart.extractors.run.verification import Check, random_inputs, verify_graph
+from headstart.extractors.runtime import versions
+from headstart.registry.entities import Run
+
+
+def verify_backbone(
+    context: Context,
+    reference: str,
+    *,
+    dataset: str | None = None,
+    samples: int = 32,
+    seed: int = 0,
+) -> list[Check]:
+    """See `Backbones.verify`; what was found is also stored as a run."""
+    if samples < 2:
+        raise BackboneError(f"samples is {samples}", hint="Give 2 or more.")
+    backbone = context.backbones.get(reference)
+    graph = load_graph(context, backbone)
+    started = time.monotonic()
+    if dataset is None:
+        inputs = random_inputs(graph, pipeline_of(context, backbone), samples, seed)
+    else:
+        record = context.datasets.get(dataset)
+        manifest = context.manifest(record)
+        read = context.reader(record, manifest)
+        inputs = prepare(context, backbone, manifest.samples[:samples], read)
+    checks = verify_graph(graph, backbone.cuts, inputs)
+    context.runs.add(
+        Run(
+            "verify",
+            backbone.reference,
+            dataset or "random",
+            "done" if all(check.ok for check in checks) else "failed",
+            {check.what: check.difference for check in checks},
+            round(time.monotonic() - started, 3),
+            versions(),
+        )
+    )
+    return checks

@@ -1,0 +1,1 @@
+"""What is done with datasets: register and refresh, rank features for them, audit them."""

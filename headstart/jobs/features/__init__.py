@@ -1,0 +1,1 @@
+"""What is done with features: extract, explain, verify, and care for the cache."""

@@ -1,0 +1,106 @@
+"""Extractions in this process, on all its cores."""
+
+from __future__ import annotations
+
+import threading
+
+from headstart.backbone_model import chooser_of, pipeline_of
+from headstart.context import Context
+from headstart.errors import Cancelled, DatasetError
+from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
+from headstart.extractors.run.extraction import Extraction, Opened
+from headstart.extractors.run.keys import keys_of
+from headstart.extractors.run.plan import ExtractionPlan
+from headstart.extractors.run.report import Report
+from headstart.extractors.runtime import versions
+from headstart.paths import inside
+from headstart.progress import Progress, silent
+from headstart.registry.entities import Run
+from headstart.storage.locks import LifeSigns
+from headstart.storage.manifest import Manifest
+
+
+class LocalExecutor:
+    """See `Executor`."""
+
+    name = "local"
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._cancelled = threading.Event()
+
+    def run(self, plan: ExtractionPlan, progress: Progress = silent) -> Report:
+        """See `Executor.run`."""
+        self._cancelled.clear()
+
+        def advance(done: int, total: int) -> None:
+            progress(done, total)
+            if self._cancelled.is_set() and done < total:
+                raise Cancelled(
+                    f"the extraction was cancelled with {done:,} of {total:,} samples done",
+                    hint="What was computed is committed; the same again goes on from there.",
+                )
+
+        extraction = Extraction(plan, open_plan(self._context, plan), advance)
+        return _recorded(self._context, extraction, plan)
+
+    def cancel(self) -> None:
+        """See `Executor.cancel`; the task under way is finished, in some tenths of a second."""
+        self._cancelled.set()
+
+
+def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
+    """What a plan names, opened here.
+
+    Raises:
+        NotFound: the backbone or the dataset is not registered here.
+        BackboneError: the backbone computes other features here.
+        DatasetError: the dataset has other samples here.
+    """
+    signs = LifeSigns(context.config.locks)
+    plain, cuts = context.resolve(plan.subject, plan.settings.precision)
+    backbone = in_view(plain, plan.augmentation)
+    plan.check_keys(keys_of(backbone, cuts))
+    dataset = context.datasets.get(plan.dataset)
+    manifest = Manifest.read(inside(context.config.manifests, plan.manifest))
+    if manifest.digest != plan.dataset_digest:
+        raise DatasetError(
+            f"the plan wants samples {plan.dataset_digest[:12]} of dataset {plan.dataset!r}; its "
+            f"manifest here has {manifest.digest[:12]}",
+            hint="Plan again.",
+        )
+    chosen = samples_in_view(manifest, plan.augmentation)
+    return Opened(
+        backbone=backbone,
+        cuts=cuts,
+        manifest=chosen,
+        preprocessing=pipeline_of(context, backbone),
+        chooser=chooser_of(context, backbone),
+        read=context.reader(dataset, chosen),
+        database=context.database,
+        signs=signs,
+        repository=context.feature_sets,
+        cache=context.cache(),
+    )
+
+
+def _recorded(context: Context, extraction: Extraction, plan: ExtractionPlan) -> Report:
+    """Run an extraction; however it ends, a run is recorded."""
+    status = "interrupted"
+    try:
+        report = extraction.run()
+        status = "done"
+        return report
+    except Exception as error:
+        status = f"failed: {type(error).__name__}"[:20]
+        raise
+    finally:
+        done = extraction.report
+        names = ("samples", "unique", "computed", "reused", "skipped", "skipped_samples")
+        counts = {name: getattr(done, name) for name in names}
+        counts["engine"] = {"name": done.engine, **done.check}
+        if done.computed or status != "done" or done.skipped:
+            run = Run(
+                "extract", plan.subject, done.dataset, status, counts, done.seconds, versions()
+            )
+            context.runs.add(run)

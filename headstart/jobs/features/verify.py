@@ -1,0 +1,79 @@
+"""`ws.verify`: some cached rows computed again through the real model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headstart.backbone_model import open_engine, prepare
+from headstart.context import Context
+from headstart.errors import FeatureError
+from headstart.extractors.engines.parity import tolerance
+from headstart.extractors.run.keys import keys_of
+from headstart.extractors.run.verification import compare_rows
+from headstart.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How cached rows compare with computed ones.
+
+    Attributes:
+        rows: how many were compared.
+        max_abs_diff: between cached and computed; None where there was nothing to compare.
+        max_relative_error: of a row, relative L2 error; likewise.
+        tolerance: of that, by engine, precision and storage; likewise.
+        ok: whether all rows are within it.
+        corrupt: shards that were found damaged, and quarantined.
+        feature_key: of the set.
+    """
+
+    rows: int
+    max_abs_diff: float | None
+    max_relative_error: float | None
+    tolerance: float | None
+    ok: bool
+    corrupt: int
+    feature_key: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def verify(
+    context: Context,
+    backbone: str,
+    dataset: str,
+    rows: int = 16,
+    seed: int = 0,
+    *,
+    full: bool = False,
+    precision: str = "float32",
+    progress: Progress = silent,
+) -> Verified:
+    """See `Workspace.verify`."""
+    if rows < 1:
+        raise FeatureError(f"rows is {rows}", hint="Give 1 or more.")
+    entity, cuts = context.resolve(backbone, precision)
+    record = context.datasets.get(dataset)
+    manifest = context.manifest(record)
+    cache = context.cache()
+    (key,) = keys_of(entity, cuts[:1]).values()
+    if full:
+        cache.check_all(key, progress)
+    view, chosen, stored = cache.read_some(key, manifest.samples, rows, seed)
+    if view is None:
+        return Verified(0, None, None, None, True, cache.quarantined, key)
+    read = context.reader(record, manifest)
+    inputs = prepare(context, entity, [view.samples[row] for row in chosen], read)
+    (computed,) = open_engine(context, entity, cuts[:1]).run(inputs)
+    check = compare_rows(stored, computed, _tolerance(context, key, precision))
+    return Verified(**asdict(check), ok=check.ok, corrupt=cache.quarantined, feature_key=key)
+
+
+def _tolerance(context: Context, key: str, precision: str) -> float:
+    """Of the rows of a feature set, whoever computed them."""
+    found = context.feature_sets.find_set(key)
+    assert found is not None  # its rows were read
+    engines = {shard.engine for shard in context.feature_sets.find_shards(found.id)}
+    return tolerance(engines, precision, found.storage)

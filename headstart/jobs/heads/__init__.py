@@ -1,0 +1,1 @@
+"""What is done with heads: train, choose, fine-tune, predict, attach."""

@@ -1,0 +1,97 @@
+"""`head.attach`: trunk and head as one Keras model, checked, and saved in any format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.backbone_model import pipeline_of
+from headstart.errors import HeadError
+from headstart.extractors.preprocessing.affine import Affine
+from headstart.heads.models import attach as models
+from headstart.heads.models.export import (
+    WITH_TEXTS,
+    format_of,
+    with_labels,
+    with_pixels,
+    write_checked,
+)
+from headstart.jobs.heads.description import describe
+from headstart.registry.entities import Backbone
+from headstart.trained_head import TrainedHead
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A whole model.
+
+    Attributes:
+        model: a `keras.Model`, from what goes in to what the head says.
+        difference: of what it says from the cached features' path, the largest that was found.
+    """
+
+    model: Any
+    difference: float
+
+
+def attach(
+    head: TrainedHead,
+    path: str | Path | None = None,
+    *,
+    pixels: bool = False,
+    labels: bool = False,
+) -> Attached:
+    """See `Head.attach`."""
+    target = None if path is None else Path(path)
+    chosen = format_of(target) if target is not None else "keras"
+    if labels:
+        _need_texts(head, chosen)
+    backbone, cut = head.origin()
+    pipeline, stack = pipeline_of(head.context, backbone), head.stack
+    name = f"{backbone.name}_{head.record.name}".replace(".", "_")
+    model = models.attach(head.trunk(backbone, cut), stack, name)
+    view = head.present()
+    raw, rows = head.cached_samples(backbone, view)
+    inputs, expected = pipeline.finish(raw), head.judge.predict_proba(view[rows])
+
+    def compare(given: np.ndarray) -> float:
+        return models.check_parity(given, expected, models.TOLERANCES[cut.precision])
+
+    difference = compare(models.predict(model, inputs))
+    if pixels:
+        affine = _affine(head, backbone)
+        assert isinstance(raw, np.ndarray)  # as there is one input
+        model, inputs = with_pixels(model, affine, raw.shape[1:]), raw
+        difference = max(difference, compare(models.predict(model, inputs)))
+    if labels:
+        model = with_labels(model, stack.classes)
+    if target is not None:
+        written = write_checked(model, target, inputs, compare, stack.classes)
+        difference = max(difference, written)
+        describe(head.context, head.record, target, backbone, difference, pixels=pixels)
+    return Attached(model, difference)
+
+
+def _need_texts(head: TrainedHead, chosen: str) -> None:
+    """See that a model of this format can give the head's classes by name."""
+    head.need_classes()
+    if chosen not in WITH_TEXTS:
+        raise HeadError(
+            f"a model as {chosen} cannot give names",
+            hint="Save as .keras or SavedModel, or without labels: they are in the .json "
+            "beside it, and in the metadata of .onnx.",
+        )
+
+
+def _affine(head: TrainedHead, backbone: Backbone) -> Affine:
+    """The arithmetic on pixels that ends the backbone's preprocessing."""
+    shapes = [tensor["shape"] for tensor in backbone.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 3:
+        raise HeadError(
+            f"backbone {backbone.label!r} does not take one image",
+            hint="Attach without pixels.",
+        )
+    return Affine.of(pipeline_of(head.context, backbone).arithmetic, shapes[0][-1] or 3)

@@ -1,0 +1,195 @@
+"""`head.finetune`: a trained head and the layers below it, trained from cached features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.backbone_model import pipeline_of
+from headstart.cached import features_of
+from headstart.extractors.backbones.trunk import build_trunk
+from headstart.extractors.runtime import versions
+from headstart.heads.dense_stack import DenseStack
+from headstart.heads.evaluation.provenance import TUNED
+from headstart.heads.models.attach import TOLERANCES, attach, check_parity, predict
+from headstart.heads.models.export import format_of, write_checked
+from headstart.heads.models.finetune import FineTuning
+from headstart.heads.tasks import task_of
+from headstart.jobs.heads.description import describe
+from headstart.jobs.heads.train import keep
+from headstart.jobs.heads.tuning import Tuning, tune
+from headstart.jobs.heads.verdict import start_text, verdict
+from headstart.registry.entities import Head as HeadRecord
+from headstart.registry.entities import Run
+from headstart.registry.names import check_name
+from headstart.trained_head import TrainedHead
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What came of it.
+
+    Attributes:
+        model: the whole model, from preprocessed inputs to class probabilities; of the best epoch,
+            or the start where no epoch was better.
+        metrics: on the test split, as `Head.metrics`.
+        history: of the training, a number an epoch.
+        seconds: that the training took, features read.
+        difference: of the whole model's probabilities from those of the trained part, the largest.
+        validation: scores on the samples that judged the epochs, as `metrics`.
+        start: `validation` and `test`: the scores of what it began with.
+        start_is: what that is, as the head may have seen what judges.
+        begun: its dense layers.
+        best_epoch: from 1; 0 where none was better than the start.
+        judged_on: which samples judged the epochs.
+        verdict: how it compares with the start, a sentence each.
+        head: the new version; None where no epoch was better than the start.
+    """
+
+    model: Any
+    metrics: dict[str, Any]
+    history: dict[str, list[float]]
+    seconds: float
+    difference: float
+    validation: dict[str, Any]
+    start: dict[str, dict[str, Any]]
+    start_is: str
+    begun: DenseStack
+    best_epoch: int
+    judged_on: str
+    verdict: tuple[str, ...]
+    head: TrainedHead | None
+
+    @property
+    def is_better(self) -> bool:
+        """Whether an epoch was better than the start, on the samples that judged."""
+        return self.best_epoch > 0
+
+    def to_json(self) -> dict[str, Any]:
+        record = None if self.head is None else self.head.record
+        return {
+            "head": None if record is None else f"{record.name}:{record.version}",
+            "is_better": self.is_better,
+            "best_epoch": self.best_epoch,
+            "judged_on": self.judged_on,
+            "verdict": list(self.verdict),
+            "metrics": self.metrics,
+            "validation": self.validation,
+            "start": self.start,
+            "start_is": self.start_is,
+            "history": self.history,
+            "seconds": self.seconds,
+            "max_abs_diff": self.difference,
+        }
+
+
+def finetune(
+    head: TrainedHead,
+    start: str,
+    path: str | Path | None,
+    settings: FineTuning | None,
+    name: str | None,
+) -> FineTuned:
+    """See `Head.finetune`."""
+    target = None if path is None else Path(path)
+    if target is not None:
+        format_of(target)
+    name = check_name(name or head.record.name, "head")
+    chosen = settings or FineTuning()
+    tuning = tune(head, start, chosen)
+    made = _record(head, tuning, chosen, name)
+    kept, whole, difference = _keep(head, tuning, made, target)
+    counts = {"from": tuning.top.start, **chosen.describe()}
+    counts |= {"best_epoch": tuning.course.best_epoch, "accuracy": made.metrics["accuracy"]}
+    subject = f"{head.record.name}:{head.record.version}"
+    head.context.runs.add(
+        Run("finetune", subject, made.dataset, "done", counts, tuning.seconds, versions())
+    )
+    return FineTuned(
+        model=whole,
+        metrics=made.metrics,
+        history=tuning.course.history,
+        seconds=tuning.seconds,
+        difference=difference,
+        validation=tuning.result["validation"],
+        start=tuning.start,
+        start_is=start_text(head, tuning),
+        begun=tuning.begun,
+        best_epoch=tuning.course.best_epoch,
+        judged_on=tuning.splits.judged_on,
+        verdict=verdict(head, tuning, kept),
+        head=None if kept is None else TrainedHead(head.context, kept),
+    )
+
+
+def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) -> HeadRecord:
+    """What is stored of it, its artifact not yet."""
+    record = head.record
+    below = f"{record.backbone}@{tuning.top.start}"
+    key = features_of(head.context, below, record.dataset, head.origin()[1].precision).key
+    scores = {f"start_{split}": _short(found) for split, found in tuning.start.items()}
+    lineage = {
+        "from": tuning.top.start,
+        "head_cut": tuning.top.cut,
+        "parent": f"{record.name}:{record.version}",
+        "parent_kind": record.settings.get("parent_kind", record.kind),
+        "judged_on": tuning.splits.judged_on,
+        "best_epoch": tuning.course.best_epoch,
+        "history": tuning.course.history,
+        "validation": _short(tuning.result["validation"]),
+        **scores,
+    }
+    metrics = {key: value for key, value in tuning.result["test"].items() if key != "n"}
+    return replace(
+        record,
+        name=name,
+        kind=TUNED,
+        cut=tuning.top.start,
+        feature_key=key,
+        settings={**task_of(record.settings).describe(), **settings.describe(), **lineage},
+        metrics=metrics | tuning.splits.counts,
+        versions=versions(),
+        aliases=(),
+    )
+
+
+def _short(scores: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in scores.items() if name != "confusion"}
+
+
+def _keep(
+    head: TrainedHead,
+    tuning: Tuning,
+    made: HeadRecord,
+    target: Path | None,
+) -> tuple[HeadRecord | None, Any, float]:
+    """Check the whole model on real samples, register what is better than the start, and write
+    the file if one is asked for; gives the new head, the model, and the largest difference."""
+    backbone, cut = head.origin()
+    own = replace(tuning.top.cut_of(backbone.cuts), precision=cut.precision)
+    pipeline = pipeline_of(head.context, backbone)
+    trunk = build_trunk(tuning.graph, [own], pipeline.output_size)
+    name = f"{backbone.name}_{made.name}_tuned".replace(".", "_")
+    whole = attach(trunk, tuning.top.stack, name)
+    view = features_of(
+        head.context, f"{backbone.reference}@{made.cut}", made.dataset, cut.precision
+    )
+    raw, rows = head.cached_samples(backbone, view)
+    inputs, expected = pipeline.finish(raw), predict(tuning.model, view[rows])
+
+    def compare(given: np.ndarray) -> float:
+        return check_parity(given, expected, TOLERANCES[cut.precision])
+
+    difference = compare(predict(whole, inputs))
+    if target is not None:  # first: a file that cannot be written or is not right keeps nothing
+        difference = max(difference, write_checked(whole, target, inputs, compare))
+    kept = None
+    if tuning.course.best_epoch:
+        kept = keep(head.context, made, tuning.top.to_bytes())
+    if target is not None:
+        told = replace(made, name=head.record.name) if kept is None else kept
+        describe(head.context, told, target, backbone, difference)
+    return kept, whole, difference

@@ -1,0 +1,23 @@
+"""`head.learning_curve`: how good such a head is with fewer samples to train on."""
+
+from __future__ import annotations
+
+from headstart.errors import HeadError
+from headstart.heads.evaluation.learning_curves import CurvePoint
+from headstart.heads.evaluation.learning_curves import learning_curve as draw
+from headstart.heads.kinds.every_kind import kind_of
+from headstart.progress import Progress, silent
+from headstart.trained_head import TrainedHead
+
+
+def learning_curve(head: TrainedHead, progress: Progress = silent) -> list[CurvePoint]:
+    """See `Head.learning_curve`."""
+    record = head.record
+    head.need_classes()
+    if head.is_tuned:
+        raise HeadError(
+            f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
+            hint=f"Draw that of the head it came from, {record.settings['parent']}.",
+        )
+    kind = kind_of(record.kind, record.settings)
+    return draw(head.features(), kind, record.seed, head.task, progress)

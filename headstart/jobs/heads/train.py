@@ -1,0 +1,95 @@
+"""`ws.heads.train`: a head is fitted to a view's features and labels, and registered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from headstart.cached import Origin, features_in_views
+from headstart.context import Context
+from headstart.errors import HeadError
+from headstart.extractors.runtime import versions
+from headstart.heads.kind import HeadKind
+from headstart.heads.tasks import Task
+from headstart.registry.entities import Head as HeadRecord
+from headstart.registry.entities import Run
+from headstart.registry.names import check_name
+from headstart.storage.views import FeatureView
+from headstart.trained_head import SUFFIX, TrainedHead
+
+
+def train(
+    context: Context,
+    name: str,
+    features: FeatureView,
+    kind: HeadKind | None = None,
+    *,
+    seed: int = 0,
+    task: Task | None = None,
+    views: int = 0,
+) -> TrainedHead:
+    """See `Heads.train`."""
+    from headstart.heads.train import train as fit
+
+    check_name(name, "head")
+    origin = features.origin
+    if not isinstance(origin, Origin):
+        raise HeadError(
+            "the view does not know its backbone and dataset",
+            hint="Train on what ws.extract or ws.features gives, not on a part of it.",
+        )
+    started = time.monotonic()
+    more = features_in_views(
+        context,
+        f"{origin.backbone.reference}@{origin.cut.name}",
+        origin.dataset.name,
+        origin.cut.precision,
+        views,
+    )
+    trained = fit(features, kind, seed, task, more)
+    record = keep(
+        context,
+        HeadRecord(
+            name=name,
+            kind=trained.kind,
+            backbone=origin.backbone.reference,
+            backbone_id=origin.backbone.id,
+            cut=origin.cut.name,
+            feature_key=features.key,
+            dataset=origin.dataset.name,
+            dataset_digest=origin.dataset.digest,
+            settings=trained.settings,
+            metrics=trained.metrics,
+            classes=list(trained.stack.classes),
+            seed=seed,
+            versions=versions(),
+            artifact_digest="",
+            artifact_size=0,
+        ),
+        trained.stack.to_bytes(),
+    )
+    context.runs.add(
+        Run(
+            "train",
+            f"{record.name}:{record.version}",
+            record.dataset,
+            "done",
+            {name: trained.metrics[name] for name in ("n_train", "n_validation", "n_test")},
+            round(time.monotonic() - started, 3),
+            record.versions,
+        )
+    )
+    return TrainedHead(context, record)
+
+
+def keep(context: Context, record: HeadRecord, content: bytes) -> HeadRecord:
+    """Register a head as the next version of its name, with what its artifact holds.
+
+    Args:
+        context: where.
+        record: whose artifact, version, time and number are set here.
+        content: of the artifact.
+    """
+    artifact = context.artifacts.put_bytes(content, SUFFIX)
+    named = replace(record, artifact_digest=artifact.digest, artifact_size=artifact.size)
+    return context.heads.add(named)

@@ -1,0 +1,138 @@
+"""The training of `head.finetune`: nothing is stored here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from headstart.backbone_model import load_graph
+from headstart.errors import HeadError
+from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.heads.dense_stack import DenseStack, flat
+from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.kind import Part
+from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.models.finetune import (
+    Course,
+    FineTuning,
+    build_top,
+    fine_tune,
+    put_on,
+    start_of,
+)
+from headstart.heads.models.tuned_top import TunedTop, below_head, in_batches
+from headstart.heads.tasks import Classification, task_of
+from headstart.jobs.heads.splits import Splits, split
+from headstart.registry.entities import Backbone
+from headstart.trained_head import TrainedHead
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A training that is done.
+
+    Attributes:
+        graph: the backbone's, whose upper layers have the new weights now.
+        model: from the start's features to class probabilities.
+        top: its weights.
+        begun: the dense layers that it began with.
+        splits: what it was trained and judged on.
+        course: how it went.
+        start: scores of what it began with, by `validation` and `test`.
+        result: likewise, of what came of it.
+        right: on the test split, where the start and where the result is right.
+        seconds: that the training took.
+    """
+
+    graph: Any
+    model: Any
+    top: TunedTop
+    begun: DenseStack
+    splits: Splits
+    course: Course
+    start: dict[str, dict[str, Any]]
+    result: dict[str, dict[str, Any]]
+    right: tuple[np.ndarray, np.ndarray]
+    seconds: float
+
+
+def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
+    """Train the layers above a cut; nothing is stored.
+
+    Raises:
+        HeadError: see `Head.finetune`.
+    """
+    backbone, origin = head.origin()
+    below = resolve(backbone.cuts, start)
+    if below.pooling is not None:
+        raise HeadError(f"{start!r} is pooled", hint="Name the cut alone.")
+    _check_kind(head)
+    head.dataset()  # in other splits, the head may have seen what is to judge
+    task, classes = task_of(head.record.settings), head.record.classes
+    graph, stack, cut = _begin(head, backbone, origin)
+    model = build_top(graph, below.point, cut, stack)
+    splits = split(head, backbone, replace(below, precision=cut.precision), settings)
+    begun = _start(head, model, stack, splits)
+    parts = {"validation": splits.judging, "test": splits.test}
+
+    def measure() -> tuple[dict[str, dict[str, Any]], np.ndarray]:
+        found, right = {}, np.empty(0, bool)
+        for name, part in parts.items():
+            outputs = in_batches(model, np.asarray(part.features))
+            found[name] = scores_of(task, outputs, part.targets, classes) | {"n": len(part)}
+            right = outputs.argmax(axis=1) == part.targets
+        return found, right
+
+    before, was_right = measure()
+    started = time.monotonic()
+    course = fine_tune(model, splits.train, splits.judging, settings, head.record.seed)
+    seconds = round(time.monotonic() - started, 3)
+    after, is_right = measure()
+    top = TunedTop.of(model, below.name, cut.name, stack)
+    return Tuning(
+        graph, model, top, begun, splits, course, before, after, (was_right, is_right), seconds
+    )
+
+
+def _check_kind(head: TrainedHead) -> None:
+    record = head.record
+    task = task_of(record.settings)
+    if type(task) is not Classification:
+        raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")
+    if record.kind == Neighbours.kind:
+        raise HeadError(
+            f"head {record.name!r} is of kind {record.kind}, which steps cannot improve",
+            hint="Fine-tune a linear head or an mlp.",
+        )
+
+
+def _begin(head: TrainedHead, backbone: Backbone, origin: Cut) -> tuple[Any, Any, Cut]:
+    """The backbone's graph with the weights that the head has been tuned to so far, the head's
+    dense layers, and its own cut."""
+    graph = load_graph(head.context, backbone)
+    if not head.is_tuned:
+        return graph, head.stack, origin
+    top = head.tuned_top
+    top.build(graph, backbone.cuts)
+    return graph, top.stack, replace(top.cut_of(backbone.cuts), precision=origin.precision)
+
+
+def _start(head: TrainedHead, model: Any, stack: DenseStack, splits: Splits) -> DenseStack:
+    """Put the head that the training begins with on the model; gives it."""
+    if head.is_tuned:  # on the train split alone, with the same samples held out
+        return stack
+
+    def below(part: Part) -> Part:
+        found = in_batches(below_head(model, stack), np.asarray(part.features))
+        return replace(part, features=flat(found))
+
+    record = head.record
+    held = partial(below, splits.judging) if splits.is_held_out else None
+    train = partial(below, splits.train)
+    begun = start_of(record.kind, record.settings, stack, train, held, record.seed)
+    put_on(model, begun)
+    return begun

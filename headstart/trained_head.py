@@ -1,0 +1,219 @@
+"""A trained head as it is stored: its record, its weights, where its features come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.backbone_model import build_trunk, load_graph, pipeline_of
+from headstart.context import Context
+from headstart.errors import FeatureError, HeadError
+from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.engines.engine import PRECISIONS
+from headstart.extractors.preprocessing.batches import Batch, stack
+from headstart.extractors.run.keys import keys_of
+from headstart.heads.dense_stack import DenseStack
+from headstart.heads.evaluation.provenance import TUNED
+from headstart.heads.models.tuned_top import TunedJudge, TunedTop
+from headstart.heads.tasks import Classification, Task, task_of
+from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.entities import Head as HeadRecord
+from headstart.storage.artifacts import Artifact
+from headstart.storage.manifest import Sample
+from headstart.storage.views import FeatureView
+
+SUFFIX = ".npz"
+PARITY_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The samples that a head was judged on, and what it says of them.
+
+    Attributes:
+        samples: in order.
+        probabilities: (n, classes), float32.
+        targets: class numbers, (n,).
+    """
+
+    samples: Sequence[Sample]
+    probabilities: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Where the most probable class is not the right one: row numbers, the surest first."""
+        guesses = self.probabilities.argmax(axis=1)
+        rows = np.flatnonzero(guesses != self.targets)
+        sure = self.probabilities[rows].max(axis=1)
+        return rows[np.argsort(-sure, kind="stable")]
+
+
+class TrainedHead:
+    """What the verbs need of a head; it looks things up, and changes nothing.
+
+    Attributes:
+        context: where its features, its backbone and its weights are.
+        record: what the registry knows of it: name, version, kind, settings, metrics, lineage.
+    """
+
+    def __init__(self, context: Context, record: HeadRecord) -> None:
+        self.context = context
+        self.record = record
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """On the test split, as the task's `evaluate` gives them, such as `accuracy`, `macro_f1`,
+        `log_loss`, `confusion`; and `n_train`, `n_validation`, `n_test`."""
+        return self.record.metrics
+
+    @property
+    def task(self) -> Task:
+        """What its labels mean."""
+        return task_of(self.record.settings)
+
+    def need_classes(self) -> None:
+        """See that it says one class a sample.
+
+        Raises:
+            HeadError: it says several, or numbers.
+        """
+        if not isinstance(self.task, Classification):
+            raise HeadError(
+                f"head {self.record.name!r} is for {self.task.name}, and has no confusion matrix",
+                hint="`headstart head show` has its scores.",
+            )
+
+    @property
+    def stack(self) -> DenseStack:
+        """The head's dense layers, read after their hash was checked.
+
+        Those of a fine-tuned head take what the tuned layers give; see `judge`.
+        """
+        return self.tuned_top.stack if self.is_tuned else DenseStack.read(self._artifact())
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it was fine-tuned: layers of the backbone have weights of its own."""
+        return self.record.kind == TUNED
+
+    @property
+    def tuned_top(self) -> TunedTop:
+        """The weights of a fine-tuned head and of the layers below it."""
+        return TunedTop.read(self._artifact())
+
+    @cached_property
+    def judge(self) -> DenseStack | TunedJudge:
+        """What gives class probabilities of the features that the record's key names.
+
+        Of a fine-tuned head it is a Keras model: the backbone is loaded for it.
+        """
+        if not self.is_tuned:
+            return self.stack
+        backbone, _ = self.origin()
+        top = self.tuned_top
+        graph = load_graph(self.context, backbone)
+        return TunedJudge(top.build(graph, backbone.cuts), top)
+
+    def _artifact(self) -> Path:
+        artifact = Artifact(self.record.artifact_digest, self.record.artifact_size)
+        return self.context.artifacts.get(artifact, SUFFIX)
+
+    def reader(self) -> Callable[[Sample], Any]:
+        """Gives the raw content of a sample of its dataset: bytes, an array, or those by name."""
+        dataset = self.context.datasets.get(self.record.dataset)
+        return self.context.reader(dataset, self.context.manifest(dataset))
+
+    def held_out(self) -> Judged:
+        """What it says of the test split that it was judged on, from the cache.
+
+        Raises:
+            HeadError: the dataset is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        view = self.features().split("test")
+        targets = self.task.read(view.labels, self.record.classes)
+        return Judged(view.samples, self.judge.predict_proba(view.to_numpy()), targets)
+
+    def features(self) -> FeatureView:
+        """The cached features of the dataset that it was trained on.
+
+        Raises:
+            HeadError: the dataset is not what it was then.
+            FeaturesMissing: its features are not cached any more.
+        """
+        manifest = self.context.manifest(self.dataset())
+        return self.context.cache().open_view(self.record.feature_key, manifest)
+
+    def dataset(self) -> Dataset:
+        """The dataset that it was trained on.
+
+        Raises:
+            HeadError: it is not what it was then.
+        """
+        dataset = self.context.datasets.get(self.record.dataset)
+        if dataset.digest != self.record.dataset_digest:
+            raise HeadError(
+                f"dataset {dataset.name!r} has changed since head {self.record.name!r} was trained",
+                hint="Train the head again.",
+            )
+        return dataset
+
+    def origin(self) -> tuple[Backbone, Cut]:
+        """The backbone and cut, found to be those that the head was trained on.
+
+        Raises:
+            HeadError: the backbone was removed, or is another one now.
+        """
+        if self.record.backbone_id is None:
+            raise HeadError(
+                f"the backbone {self.record.backbone!r} of head {self.record.name!r} was removed",
+                hint="Add it again and train the head again; features are still cached.",
+            )
+        backbone = self.context.backbones.get(self.record.backbone)
+        point = resolve(backbone.cuts, self.record.cut)
+        for precision in PRECISIONS:
+            cut = replace(point, precision=precision)
+            if keys_of(backbone, [cut])[cut.name] == self.record.feature_key:
+                return backbone, cut
+        raise HeadError(
+            f"backbone {backbone.label!r} is not the one that head {self.record.name!r} was "
+            "trained on",
+            hint="Train the head again.",
+        )
+
+    def trunk(self, backbone: Backbone, cut: Cut) -> Any:
+        """The frozen model up to where the dense layers begin, with tuned weights if there are."""
+        if not self.is_tuned:
+            return build_trunk(self.context, backbone, [cut])
+        top, graph = self.tuned_top, load_graph(self.context, backbone)
+        top.build(graph, backbone.cuts)
+        return build_trunk(self.context, backbone, [top.cut_of(backbone.cuts)], graph)
+
+    def present(self) -> FeatureView:
+        """What is cached of the dataset that the head was trained on.
+
+        Raises:
+            FeatureError: nothing is.
+        """
+        dataset = self.context.datasets.get(self.record.dataset)
+        samples = self.context.manifest(dataset).samples
+        _, view = self.context.cache().open_present(self.record.feature_key, samples)
+        if view is None:
+            raise FeatureError(
+                f"no features of dataset {dataset.name!r} are left to check the head on",
+                hint="Run `headstart extract`.",
+            )
+        return view
+
+    def cached_samples(self, backbone: Backbone, view: FeatureView) -> tuple[Batch, np.ndarray]:
+        """Some real samples of a view, decoded, and which rows of it they are."""
+        spread = np.unique(np.linspace(0, len(view) - 1, PARITY_SAMPLES).astype(int))
+        read = self.reader()
+        decode = pipeline_of(self.context, backbone).pixels.prepare
+        return stack([decode(read(view.samples[row])) for row in spread]), spread
