@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
-from headstart.storage.export import export
+from headstart.storage.exports.export import export
 from headstart.storage.index import Index, Places
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.row_reader import RowReader

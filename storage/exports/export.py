@@ -8,41 +8,17 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
+from headstart.storage.exports.exportable import ROWS, Exportable, parts
+from headstart.storage.exports.tables import write_hugging_face, write_parquet
 from headstart.storage.files import written_aside
-from headstart.storage.manifest import Label, Sample
-
-ROWS = 1024
-"""Rows in memory at a time."""
-
-
-class Exportable(Protocol):
-    """What is needed of a `FeatureView`."""
-
-    key: str
-    samples: tuple[Sample, ...]
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def ids(self) -> list[str]: ...
-
-    @property
-    def labels(self) -> list[Label | None]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice) -> np.ndarray: ...
+from headstart.storage.manifest import Sample
 
 
 def export(view: Exportable, target: Path, progress: Progress | None = None) -> Path:
@@ -79,14 +55,6 @@ def export(view: Exportable, target: Path, progress: Progress | None = None) -> 
     if write is _write_npy:
         _write_table(view, target.with_suffix(".csv"))
     return target
-
-
-def parts(view: Exportable, progress: Progress) -> Iterator[np.ndarray]:
-    """The rows, some at a time."""
-    for start in range(0, len(view), ROWS):
-        rows = view[start : start + ROWS]
-        yield rows
-        progress(start + len(rows), len(view))
 
 
 @dataclass(frozen=True)
@@ -176,17 +144,5 @@ def _write_table(view: Exportable, target: Path) -> None:
         file.write(text.getvalue().encode())
 
 
-def _parquet(view: Exportable, target: Path, progress: Progress) -> Path:
-    from headstart.storage.export_tables import write_parquet
-
-    return write_parquet(view, target, progress)
-
-
-def _hugging_face(view: Exportable, target: Path, progress: Progress) -> Path:
-    from headstart.storage.export_tables import write_hugging_face
-
-    return write_hugging_face(view, target, progress)
-
-
-TABLES = {".parquet": _parquet, ".hf": _hugging_face}
+TABLES = {".parquet": write_parquet, ".hf": write_hugging_face}
 WRITERS = {".npz": _write_npz, ".npy": _write_npy, ".h5": _write_hdf5}

@@ -13,7 +13,7 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
-from headstart.storage.export import Exportable, parts
+from headstart.storage.exports.exportable import Exportable, parts
 from headstart.storage.files import PARTIAL, storage_error, sync_folder, written_aside
 from headstart.storage.manifest import SPLITS
 from headstart.storage.scratch import dead_folders, remove_dead, scratch_folder

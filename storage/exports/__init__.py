@@ -1,0 +1,1 @@
+"""A view as one file or folder that others read without Headstart."""

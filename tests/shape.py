@@ -1,0 +1,127 @@
+"""The shape of the code, measured: `python tests/shape.py` prints it, tests/test_shape.py bounds it."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("headstart", "registry", "storage", "extractors", "heads")
+PARAMETERS = 8
+"""A public function has so many at most, besides keyword-only ones."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: where it is, lines of its body (without the docstring), positional ones."""
+
+    where: str
+    lines: int
+    parameters: int
+    is_public: bool
+
+
+def files() -> list[Path]:
+    """Every module of the package."""
+    return sorted(file for name in FOLDERS for file in (ROOT / name).rglob("*.py"))
+
+
+def module_of(file: Path) -> str:
+    """Its name, as it is imported."""
+    dotted = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return dotted if dotted.split(".")[0] == "headstart" else f"headstart.{dotted}"
+
+
+def imports() -> dict[str, set[str]]:
+    """What each module imports of ours, inside functions and under TYPE_CHECKING, too."""
+    modules = {module_of(file): file for file in files()}
+    return {
+        name: _imported(ast.parse(file.read_text(encoding="utf-8")), modules) - {name}
+        for name, file in modules.items()
+    }
+
+
+def _imported(tree: ast.AST, modules: dict[str, Path]) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in modules else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & set(modules)
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of names that lead back to themselves, sorted; empty where there are none.
+
+    What leads to nothing any more is taken away until nothing changes, from both ends: what is left
+    are the circles and what lies between them.
+    """
+    left = {name: set(targets) for name, targets in graph.items()}
+    while True:
+        reached = set().union(*left.values()) if left else set()
+        gone = {name for name, targets in left.items() if not targets or name not in reached}
+        if not gone:
+            break
+        left = {name: ts - gone for name, ts in left.items() if name not in gone}
+    return [sorted(left)] if left else []
+
+
+def functions() -> Iterator[Function]:
+    """Every function and method."""
+    for file in files():
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield _described(file, node)
+
+
+def _described(file: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    lines = body[-1].end_lineno - body[0].lineno + 1 if body and body[-1].end_lineno else 0
+    names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
+    count = len([name for name in names if name not in ("self", "cls")])
+    is_public = node.name == "__init__" or not node.name.startswith("_")
+    return Function(f"{file.relative_to(ROOT)}:{node.name}", lines, count, is_public)
+
+
+def lengths() -> dict[str, int]:
+    """Lines of each file."""
+    return {
+        str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines())
+        for file in files()
+    }
+
+
+def modules_a_folder() -> dict[str, int]:
+    """How many modules lie flat in each folder, `__init__.py` not counted."""
+    found: dict[str, int] = {}
+    for file in files():
+        folder = str(file.parent.relative_to(ROOT))
+        found[folder] = found.get(folder, 0) + (file.name != "__init__.py")
+    return found
+
+
+def show() -> None:
+    """Print it all."""
+    sizes = [count for name, count in lengths().items() if not name.endswith("__init__.py")]
+    bodies = [function.lines for function in functions()]
+    folders = modules_a_folder()
+    longest = max(lengths().items(), key=lambda pair: pair[1])
+    percentile = statistics.quantiles(bodies, n=10)[-1]
+    largest = max(folders.items(), key=lambda pair: pair[1])
+    wide = max((f for f in functions() if f.is_public), key=lambda f: f.parameters)
+    print(f"files: {len(sizes)}, median {statistics.median(sizes):g} lines, longest {longest}")
+    print(f"functions: {len(bodies)}, body median {statistics.median(bodies):g}, p90 {percentile:g}")
+    print(f"modules in one folder: {largest}")
+    print(f"positional parameters of a public function: {wide.parameters} ({wide.where})")
+    print(f"circles of imports: {circles(imports()) or 'none'}")
+
+
+if __name__ == "__main__":
+    show()
