@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -29,12 +30,19 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
-def ws(tmp_path: Path, monkeypatch):
-    """An empty workspace, and a place of its own for temporary folders."""
+def temporary(tmp_path: Path, monkeypatch) -> Path:
+    """A place of its own for temporary folders."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def ws(tmp_path: Path, temporary):
+    """An empty workspace."""
     import headstart as hs
 
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     return hs.init(tmp_path / "zoo")
 
 
@@ -62,11 +70,22 @@ def model():
     return network()
 
 
+@pytest.fixture(scope="session")
+def with_net(tmp_path_factory) -> tuple[Path, Path]:
+    """A model file, and a workspace with it as the backbone `net`; both only to be copied."""
+    import headstart as hs
+
+    place = tmp_path_factory.mktemp("with_net")
+    network().save(place / "network.keras")
+    ws = hs.init(place / "zoo")
+    ws.backbones.add("net", place / "network.keras", preprocess="unit")
+    ws.database.close()
+    return place / "network.keras", place / "zoo"
+
+
 @pytest.fixture
-def model_file(tmp_path: Path, model) -> Path:
-    file = tmp_path / "network.keras"
-    model.save(file)
-    return file
+def model_file(tmp_path: Path, with_net) -> Path:
+    return shutil.copy(with_net[0], tmp_path / "network.keras")
 
 
 def draw(path: Path, seed: int, size: tuple[int, int] = (20, 16), tint: int = 0) -> Path:
@@ -91,9 +110,12 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ready(ws, model_file: Path, pictures: Path):
+def ready(tmp_path: Path, temporary, with_net, model_file: Path, pictures: Path):
     """A workspace with a backbone `net` and a dataset `pics`."""
-    ws.backbones.add("net", model_file, preprocess="unit")
+    import headstart as hs
+
+    shutil.copytree(with_net[1], tmp_path / "zoo")
+    ws = hs.open(tmp_path / "zoo")
     ws.datasets.add("pics", pictures)
     return ws
 

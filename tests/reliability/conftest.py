@@ -13,8 +13,8 @@ import pytest
 from conftest import clean_environment
 
 
-class Zygote:
-    """Forks extractions; see zygote.py."""
+class Forks:
+    """The process that forks; see zygote.py."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -26,21 +26,39 @@ class Zygote:
             text=True,
         )
         self.process.stdout.readline()  # TensorFlow is loaded
-        self.child = None
 
-    def start(self, arguments, die=None, user=None) -> int:
-        """Begin a command; gives its process id."""
-        request = {"arguments": [str(a) for a in arguments], "die": die, "user": user}
+    def ask(self, **request) -> int:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        self.child = int(self.process.stdout.readline())
+        return int(self.process.stdout.readline())
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+class Zygote:
+    """One extraction, or other command, after another."""
+
+    def __init__(self, forks):
+        self.forks, self.child = forks, None
+
+    def start(self, arguments, die=None, user=None, powerless=False, said=None) -> int:
+        """Begin a command; gives its process id. See `child` in zygote.py."""
+        self.child = self.forks.ask(
+            arguments=[str(a) for a in arguments],
+            die=die,
+            user=user,
+            powerless=powerless,
+            said=None if said is None else str(said),
+        )
         return self.child
 
     def wait(self) -> int:
         """Its status as `os.waitpid` gives it."""
-        status = int(self.process.stdout.readline())
-        self.child = None
-        return status
+        child, self.child = self.child, None
+        return self.forks.ask(wait=child)
 
     def clear(self):
         """Kill what a failed test has left, frozen or not: the next one begins with nothing."""
@@ -49,36 +67,23 @@ class Zygote:
                 os.kill(self.child, signal.SIGKILL)
             self.wait()
 
-    def end(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
-
 
 @pytest.fixture(scope="session")
-def first_zygote():
-    running = Zygote()
+def forks():
+    running = Forks()
     yield running
     running.end()
 
 
-@pytest.fixture(scope="session")
-def more_zygotes():
-    running = [Zygote() for _ in range(3)]
-    yield running
-    for each in running:
-        each.end()
-
-
 @pytest.fixture
-def zygote(first_zygote):
-    yield first_zygote
-    first_zygote.clear()
-
-
-@pytest.fixture
-def zygotes(zygote, more_zygotes):
+def zygotes(forks):
     """Four of them, for four extractions at once."""
-    yield [zygote, *more_zygotes]
-    for each in more_zygotes:
+    four = [Zygote(forks) for _ in range(4)]
+    yield four
+    for each in four:
         each.clear()
+
+
+@pytest.fixture
+def zygote(zygotes):
+    return zygotes[0]

@@ -16,7 +16,7 @@ ROWS = 24
 FEATURES = np.random.default_rng(0).standard_normal((ROWS, 6)).astype(np.float32)
 DIGESTS = [digest_of_bytes(bytes([n])) for n in range(ROWS)]
 PLACES = Places(np.zeros(ROWS, np.int64), np.arange(ROWS))
-EVERY = [pytest.param(1, marks=pytest.mark.slow), 11]
+EVERY = [pytest.param(1, marks=pytest.mark.slow), 37]
 
 
 @pytest.fixture(params=[("float32", "none"), ("bfloat16", "gzip")], ids="/".join)

@@ -82,7 +82,7 @@ def compiled(request, tmp_path_factory):
     return root / "empty", workers
 
 
-@pytest.mark.parametrize("starts", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("starts", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_fresh_extraction_hangs_on_a_compiled_model(compiled, starts, tmp_path):
     empty, workers = compiled
     for number in range(starts):
@@ -94,7 +94,7 @@ def test_no_fresh_extraction_hangs_on_a_compiled_model(compiled, starts, tmp_pat
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-@pytest.mark.parametrize("starts", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("starts", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_no_fresh_engine_hangs_when_threads_come_first_together(starts, threads, tmp_path):
     import openvino
     from openvino import opset13 as ops

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from conftest import direct, draw, network, rows_in
+from conftest import direct, draw, rows_in
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.run.keys import keys_of
 
-SAMPLES = 600
+SAMPLES, FEW = 600, 96
 TOLERANCE = 1e-5
 POINTS = (
     "before the write",
@@ -28,15 +28,12 @@ QUICK = ("after the write", "after the rename", "before the SQL commit", "after 
 
 
 @pytest.fixture
-def job(ws, tmp_path):
-    """A workspace with 600 small pictures, two cuts to extract, and what plain Keras gives."""
-    for number in range(SAMPLES):
+def job(ready, model, tmp_path, samples):
+    """A workspace with small pictures, two cuts to extract, and what plain Keras gives."""
+    for number in range(samples):
         draw(tmp_path / "many" / f"c{number % 3}" / f"{number}.png", number, (12, 12))
-    model = network()
-    model.save(tmp_path / "network.keras")
-    ws.backbones.add("net", tmp_path / "network.keras", preprocess="unit")
-    ws.datasets.add("many", tmp_path / "many")
-    return ws, Job(ws, model)
+    ready.datasets.add("many", tmp_path / "many")
+    return ready, Job(ready, model)
 
 
 class Job:
@@ -49,7 +46,7 @@ class Job:
             "--batch-size", "8", "--commit-seconds", "0",
         ]  # fmt: skip
         manifest = ws.datasets.manifest("many")
-        self.manifest = manifest
+        self.manifest, self.samples = manifest, len(manifest.samples)
         view = type("View", (), {"samples": manifest.samples})
         self.expected = direct(ws, view, model)
 
@@ -72,9 +69,9 @@ class Job:
         """A run to the end computes what is missing, no row twice, and leaves no wrong one."""
         kept = self.committed()
         report = self.ws.extract("net@features,relu|gap", "many").report
-        assert (report.computed, report.reused) == (SAMPLES - kept, kept)
+        assert (report.computed, report.reused) == (self.samples - kept, kept)
         assert report.quarantined == 0
-        assert self.committed() == SAMPLES
+        assert self.committed() == self.samples
         self.check()
         self.ws.cache.collect(self.ws.cache.find_garbage())
         files = {
@@ -87,8 +84,8 @@ class Job:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [200])
-def test_a_run_killed_at_random_moments_loses_nothing_committed(job, zygote, kills):
+@pytest.mark.parametrize(("samples", "kills"), [(SAMPLES, 200)])
+def test_a_run_killed_at_random_moments_loses_nothing_committed(job, zygote, samples, kills):
     ws, look = job
     rng = np.random.default_rng(kills)
     hit = 0
@@ -104,7 +101,7 @@ def test_a_run_killed_at_random_moments_loses_nothing_committed(job, zygote, kil
         assert look.committed() >= before
         if number % 10 == 0:
             look.check()
-        if look.committed() == SAMPLES:  # begin anew: the kills are to hit work
+        if look.committed() == samples:  # begin anew: the kills are to hit work
             start_over(ws)
     assert hit >= kills * 0.8
     look.complete()
@@ -117,12 +114,15 @@ def start_over(ws):
 
 
 @pytest.mark.parametrize(
-    "point",
-    [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in POINTS],
+    ("point", "samples", "numbers"),
+    [
+        *((point, FEW, (1, 3)) for point in QUICK),
+        *(pytest.param(p, SAMPLES, (1, 2, 5), marks=pytest.mark.slow) for p in POINTS),
+    ],
 )
-def test_a_kill_at_every_point_of_a_commit_leaves_old_or_new(job, zygote, point):
+def test_a_kill_at_every_point_of_a_commit_leaves_old_or_new(job, zygote, point, numbers):
     _, look = job
-    for number in (1, 2, 5):
+    for number in numbers:
         before = look.committed()
         zygote.start(look.arguments, (point, number))
         assert zygote.wait() == signal.SIGKILL

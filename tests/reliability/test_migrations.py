@@ -119,7 +119,7 @@ def test_a_migration_killed_at_each_statement_leaves_old_or_new(tmp_path, old):
     np.testing.assert_array_equal(ws.features("net", "pics").to_numpy(), expected)
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [23, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("old", [p.name for p in sorted(ASSETS.iterdir())])
 def test_the_command_that_upgrades_killed_at_any_statement_leaves_old_or_new(
     tmp_path, zygote, old, every

@@ -1,24 +1,8 @@
 """A workspace that cannot be written to: reading works, and writing says so."""
 
 import os
-import subprocess
-import sys
 
 import pytest
-
-from conftest import clean_environment
-
-DROP = """
-import ctypes, sys
-# Root may write everywhere; not so a child without this capability (capabilities(7), prctl(2)).
-libc = ctypes.CDLL(None)
-for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-    libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-import os
-os.execv(sys.executable, [sys.executable, "-c", "from headstart.cli import main; main()",
-                          *sys.argv[1:]])
-"""
-
 
 @pytest.fixture
 def frozen(ready):
@@ -37,17 +21,14 @@ def frozen(ready):
 
 
 @pytest.fixture
-def reader(frozen):
-    """Runs a command that may not write there."""
+def reader(frozen, zygote, tmp_path):
+    """Runs a command that may not write there, which root may."""
 
     def call(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-c", DROP, *map(str, arguments), "--workspace", frozen.config.root],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout, done.stderr
+        command = [*arguments, "--workspace", frozen.config.root]
+        zygote.start(command, powerless=True, said=tmp_path / "said")
+        code = os.waitstatus_to_exitcode(zygote.wait())
+        return code, *((tmp_path / f"said.{name}").read_text() for name in ("out", "err"))
 
     return call
 

@@ -2,11 +2,14 @@
 
 A request is a line of JSON: `arguments` of the command line; `die`, the place and the number of
 the time at which the child kills itself there, or null; `user`, the number of a user and of a
-group that it becomes, or null. The answer is two lines: the child's
-process id, and its exit status when it has ended.
+group that it becomes, or null; `powerless`, whether it may write only where its user may, as root
+otherwise does not; `said`, the beginning of the names of the files for its standard output and
+errors, or null. The answer is the child's process id. Another request has `wait`, a process id; the
+answer is its exit status when it has ended.
 """
 
 import contextlib
+import ctypes
 import encodings
 import importlib
 import json
@@ -108,9 +111,23 @@ POINTS = {
 }
 
 
+def give_up_capabilities():
+    """All of root's; see capset(2)."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def redirect(said):
+    for number, name in ((1, "out"), (2, "err")):
+        if said is None and number == 2:
+            continue
+        path = os.devnull if said is None else f"{said}.{name}"
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+
+
 def child(request):
-    output = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(output, 1)
+    redirect(request["said"])
     if request["user"]:
         user, group = request["user"]
         load_the_standard_library()
@@ -118,6 +135,8 @@ def child(request):
         os.setgroups([group])
         os.setgid(group)
         os.setuid(user)
+    if request["powerless"]:
+        give_up_capabilities()
     if request["die"]:
         point, number = request["die"]
         POINTS[point](counted(number))
@@ -126,6 +145,8 @@ def child(request):
     try:
         main(request["arguments"])
     except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(int(end.code or 0))
     os._exit(70)
 
@@ -138,12 +159,14 @@ def answer(number):
 def serve():
     answer(os.getpid())
     for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            answer(os.waitpid(request["wait"], 0)[1])
+            continue
         process = os.fork()
         if process == 0:
-            child(json.loads(line))
+            child(request)
         answer(process)
-        _, status = os.waitpid(process, 0)
-        answer(status)
 
 
 if __name__ == "__main__":
