@@ -213,7 +213,8 @@ class MultiLabel:
                 )
             return kind.fit_outputs(train, validation, classes, seed, "sigmoid")
         each = Classification(self.balanced)
-        kernels, biases, details = [], [], []
+        kernels, biases = [], []
+        details: list[dict[str, Any]] = []
         for number in range(classes):
             parts = [_of_one(part, number, each) for part in (train, validation)]
             fitted = kind.fit(parts[0], parts[1], 2, seed)
@@ -226,9 +227,9 @@ class MultiLabel:
             # softmax of two scores is the sigmoid of their difference
             kernels.append(layer.kernel[:, 1] - layer.kernel[:, 0])
             biases.append(layer.bias[1] - layer.bias[0])
-            details.append(fitted.details.get("strength", fitted.details.get("chosen")))
+            details.append(fitted.details)
         layer = Layer(np.stack(kernels, axis=1), np.array(biases, np.float32), "sigmoid")
-        return Fitted((layer,), {"chosen": details})
+        return Fitted((layer,), _of_each(details))
 
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
@@ -348,6 +349,20 @@ def _of_one(part: Part, number: int, each: Classification) -> Part:
     """One label of several, as a part of two classes."""
     targets = part.targets[:, number].astype(np.int64)
     return Part(part.features, targets, each.weigh(targets, 2), part.groups)
+
+
+def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How the fits of several labels went: a list of what each has, and the fewest rows that
+    judged any of them."""
+    judged = [one["judged_on"] for one in details]
+    found: dict[str, Any] = {
+        "chosen": [one.get("strength", one.get("chosen")) for one in details],
+        "judged_on": {name: min(one[name] for one in judged) for name in judged[0]},
+    }
+    if all("temperature" in one for one in details):
+        found["temperature"] = [one["temperature"] for one in details]
+    reasons = [one["not_chosen"] for one in details if "not_chosen" in one]
+    return found | ({"not_chosen": reasons[0]} if reasons else {})
 
 
 def _number(label: Label) -> float | None:

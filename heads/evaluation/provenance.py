@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from headstart.heads.evaluation.intervals import interval_text, score_text
+from headstart.heads.kinds.linear import Linear
+from headstart.heads.kinds.mlp import MLP
 from headstart.registry.entities import Head
 
 TUNED = "finetuned"
@@ -15,6 +17,8 @@ NAMED = 5
 """Classes that are named; of more, how many there are."""
 MAIN_SCORES = ("accuracy", "exact", "r2", "mean_absolute_error")
 """The first that a head has is the one that is told in a line."""
+UNSURE = "0.9 need not be right nine times in ten"
+"""What a probability is that was not calibrated."""
 WORDS = {"macro_f1": "macro F1", "micro_f1": "micro F1", "r2": "R2", "exact": "all labels right"}
 
 
@@ -33,7 +37,7 @@ def lineage_text(settings: Mapping[str, Any]) -> str:
     )
     if not settings["best_epoch"]:
         return f"{line}; no epoch was better than the start, which this is"
-    return f"{line}, epoch {settings['best_epoch']}; judged on {settings['judged_on']}"
+    return f"{line}, epoch {settings['best_epoch']}; judged on {chosen_text(settings)}"
 
 
 def untested_text(metrics: Mapping[str, Any]) -> str:
@@ -55,15 +59,55 @@ def _it(classes: list[Any]) -> str:
 
 
 def calibration_text(record: Head) -> str:
-    """On what a head's probabilities were calibrated."""
-    settings, metrics = record.settings, record.metrics
+    """On what a head's probabilities were calibrated, or what it means that they were not."""
+    settings = record.settings
     if not record.classes:
         return "none: it says numbers"
-    if "temperature" not in settings:
-        return "not calibrated"
-    if metrics["n_validation"]:
-        return f"calibrated on {metrics['n_validation']:,} validation samples"
-    return f"calibrated on the {metrics['n_train']:,} training samples, having no validation split"
+    temperature, judged = settings.get("temperature"), settings.get("judged_on")
+    if _is_calibrated_kind(record) and judged == {"train": 0, "validation": 0}:
+        return f"not calibrated: no sample could be left out of its training to ask; {UNSURE}"
+    if temperature is None:
+        return f"not calibrated: as the fit gave them; {UNSURE}"
+    if judged is None:
+        return "calibrated; on which samples was not recorded then"
+    each = ", label by label," if isinstance(temperature, list) else ""
+    return f"calibrated{each} on {_judges(judged)}"
+
+
+def _is_calibrated_kind(record: Head) -> bool:
+    """Whether such heads have a temperature wherever a sample can be asked."""
+    task = record.settings.get("task", "classification")
+    is_asked = record.kind == MLP.kind and task == "classification"
+    return is_asked or "temperature" in record.settings
+
+
+def chosen_text(settings: Mapping[str, Any]) -> str:
+    """Which rows chose the settings of a head and calibrated it."""
+    judged = settings.get("judged_on")
+    if judged is None:
+        return "not recorded then"
+    return _judges(judged) if isinstance(judged, Mapping) else judged
+
+
+def _judges(judged: Mapping[str, int]) -> str:
+    parts = [f"{judged['validation']:,} validation samples"] if judged["validation"] else []
+    if judged["train"]:
+        parts.append(f"{judged['train']:,} training rows, each left out of the fit that was asked")
+    return " and ".join(parts) or "no sample"
+
+
+def fitted_text(record: Head) -> str:
+    """The samples whose labels a head's weights were fitted to."""
+    metrics, views = record.metrics, record.settings.get("views", 0)
+    more = f" (with {views} augmented views of each)" if views else ""
+    both = f" and {metrics['n_validation']:,} validation" if _is_refitted(record) else ""
+    return f"{metrics['n_train']:,} train{more}{both} samples"
+
+
+def _is_refitted(record: Head) -> bool:
+    """Whether it was fitted again with the validation split, once its setting was chosen."""
+    is_ordinal = record.settings.get("task") == "ordinal"
+    return record.kind == Linear.kind and not is_ordinal and bool(record.metrics["n_validation"])
 
 
 def scored_text(record: Head) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +19,21 @@ class Choice:
         value: that was chosen.
         found: what came of it.
         path: each value that was tried with its loss, in rising order.
+        why: why it was not chosen but taken, where no row could judge; see `nearest`.
     """
 
     value: float
     found: Any
     path: list[tuple[float, float]]
+    why: str = ""
 
     @property
     def loss(self) -> float:
         return dict(self.path)[self.value]
+
+    def remarks(self) -> dict[str, str]:
+        """What is to be known, as a JSON value: that nothing could be chosen, or `at_end`."""
+        return {"not_chosen": self.why} if self.why else self.at_end()
 
     def at_end(self) -> dict[str, str]:
         """What is to be known, as a JSON value, where the choice lies at an end; else nothing."""
@@ -37,6 +44,21 @@ class Choice:
         which, more = ("smallest", "smaller") if is_low else ("largest", "larger")
         words = f"{self.value:.3g} is the {which} value that was tried; a {more} one may be better"
         return {"at_end": words}
+
+
+def nearest(given: Sequence[float], plain: float, lacking: str) -> Choice:
+    """The value to take where nothing can judge: the nearest to a plain one, by their ratio.
+
+    Args:
+        given: values above 0; one alone is taken, and nothing is said.
+        plain: what is taken of all values there are.
+        lacking: why none can be judged, in words.
+    """
+    value = min(given, key=lambda one: abs(math.log(one / plain)))
+    if len(given) == 1:
+        return Choice(value, None, [])
+    words = f"{lacking}; {value:.3g} is the one given that is nearest to {plain:g}"
+    return Choice(value, None, [], words)
 
 
 def choose(

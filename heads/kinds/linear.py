@@ -13,7 +13,7 @@ from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
 from headstart.heads.evaluation.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.kinds.grid import Choice, choose
+from headstart.heads.kinds.grid import Choice, choose, nearest
 from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core, spans_of
 
@@ -21,7 +21,8 @@ FOLDS = 5
 """Of training rows, where there is no validation split."""
 STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 0, 9))
 PLAIN = 1.0
-"""The strength where nothing can be said of any; scikit-learn's default."""
+"""The strength where nothing can be said of any, or the nearest of those that are given;
+scikit-learn's default."""
 TOLERANCE = 3e-7
 """Of the objective, above its minimum, as estimated; the true gap was up to fifteen times that,
 where the penalty is weak. scikit-learn's own stop moves probabilities by a percent."""
@@ -68,8 +69,10 @@ class Linear:
             path = _solve_path(problem, curvature, strengths, memory)
             solved = dict(zip(strengths, path, strict=True))
             chosen = choose(strengths, lambda c: _tried(solved[c], validation, scale))
+            judged = {"train": 0, "validation": len(validation)}
         else:
-            chosen = _chosen_inside(train, strengths, classes, seed, pool)
+            chosen, asked = _chosen_inside(train, strengths, classes, seed, pool)
+            judged = {"train": asked, "validation": 0}
         best = chosen.found or problem.start()
         if len(validation):
             everything = [train, validation]
@@ -85,7 +88,8 @@ class Linear:
             "objective": found.objective,
             "gap": found.gap,
             "path": [{"strength": c, "log_loss": loss} for c, loss in chosen.path],
-            **chosen.at_end(),
+            **chosen.remarks(),
+            "judged_on": judged,
         }
         return Fitted((Layer(kernel, bias, "softmax"),), details)
 
@@ -96,25 +100,29 @@ def _tried(found: Solution, validation: Part, scale: Standardisation) -> tuple[f
 
 def _chosen_inside(
     train: Part, strengths: Sequence[float], classes: int, seed: int, pool: ThreadPoolExecutor
-) -> Choice:
-    """The strength with the least log loss on training rows that were left out, fold after fold.
+) -> tuple[Choice, int]:
+    """The strength with the least log loss on training rows that were left out, fold after fold,
+    and how many those are.
 
-    Where no row can be left out, or the features are too many for memory, it is `PLAIN`.
+    Where no row can be left out, or the features are too many for memory, it is `PLAIN` or the one
+    nearest to it.
     """
     if len(strengths) == 1:
-        return Choice(strengths[0], None, [])
+        return Choice(strengths[0], None, []), 0
     in_memory = isinstance(train.features, np.ndarray)
     folds = inner_folds(train, seed, FOLDS) if in_memory else np.full(len(train), -1)
     losses = dict.fromkeys(strengths, 0.0)
-    for fitted, asked in sides(folds):
-        part = train.rows(asked)
+    for fitted, left_out in sides(folds):
+        part = train.rows(left_out)
         path = fit_path(train.rows(fitted), strengths, classes, seed, pool)
         for strength, (kernel, bias) in zip(strengths, path, strict=True):
             losses[strength] += part.mass * log_loss([part], kernel, bias)
-    if (folds < 0).all():
-        return Choice(PLAIN, None, [])
-    mass = train.rows(np.flatnonzero(folds >= 0)).mass
-    return choose(strengths, lambda c: (losses[c] / mass, None))
+    asked = np.flatnonzero(folds >= 0)
+    if not len(asked):
+        lacking = "no row could be left out" if in_memory else "the features do not fit into memory"
+        return nearest(strengths, PLAIN, lacking), 0
+    mass = train.rows(asked).mass
+    return choose(strengths, lambda c: (losses[c] / mass, None)), len(asked)
 
 
 def _solve(

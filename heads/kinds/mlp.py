@@ -84,6 +84,7 @@ class MLP:
         """As `fit`, for any last activation that `LOSSES` knows."""
         with one_thread_a_core() as pool:
             stack, details = self._train(train, validation, outputs, seed, activation, pool)
+            details["judged_on"] = {"train": 0, "validation": len(validation)}
             if activation != "softmax":
                 return Fitted(stack.layers, details)
             if len(validation):
@@ -94,6 +95,7 @@ class MLP:
                     return Fitted(stack.layers, details)
                 other, _ = self._train(fitted, validation, outputs, seed, activation, pool)
                 verdict = _heard(other, asked)
+                details["judged_on"]["train"] = len(asked)
         # A small split of which all is right would have it as sure as can be.
         details["temperature"] = max(calibrate(verdict).temperature, SHARPEST)
         *inner, last = stack.layers

@@ -53,7 +53,8 @@ class Neighbours:
         votes = np.zeros((len(train), classes), np.float32)
         votes[np.arange(len(train)), train.targets] = 1 if train.weights is None else train.weights
         if self.neighbours is not None and not self.calibrated:
-            return Fitted(_layers(kernel, votes, self.neighbours, "shares"), {})
+            nobody = {"judged_on": {"train": 0, "validation": 0}}
+            return Fitted(_layers(kernel, votes, self.neighbours, "shares"), nobody)
         judge = Judge(train, validation, inner_folds(train, seed))
         near = _Near(kernel, votes, judge, self._counts(len(train)))
         chosen = choose(near.counts, near.tried, is_open=False)

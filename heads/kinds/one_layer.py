@@ -75,7 +75,7 @@ class _OneLayer:
         calibration, layer = chosen.found
         details = {
             "chosen": chosen.value,
-            **chosen.at_end(),
+            **chosen.remarks(),
             "temperature": calibration.temperature,
             "log_loss": calibration.log_loss,
             "judged_on": judge.describe(),
@@ -151,7 +151,7 @@ class Ridge(_OneLayer):
             )
         details = {
             "chosen": chosen.value,
-            **chosen.at_end(),
+            **chosen.remarks(),
             "squared_error": chosen.loss,
             "judged_on": judge.describe(),
         }

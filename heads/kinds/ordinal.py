@@ -13,7 +13,8 @@ import numpy as np
 
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.kinds.grid import Choice
+from headstart.heads.kinds.grid import Choice, nearest
+from headstart.heads.kinds.linear import PLAIN
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
 
@@ -25,7 +26,7 @@ def fit_ordinal(train: Part, validation: Part, classes: int, strengths: Sequence
 
     Args:
         train: class numbers in their order, 0 to `classes` - 1.
-        validation: likewise; without it the only strength is taken, or 1.
+        validation: likewise; without it the only strength is taken, or the one nearest to `PLAIN`.
         classes: how many, 2 or more.
         strengths: candidates for C, the inverse of the L2 penalty on standardised features.
 
@@ -37,8 +38,9 @@ def fit_ordinal(train: Part, validation: Part, classes: int, strengths: Sequence
         scale = Standardisation.of([train], pool)
     z = scale.apply(train.features[:]).astype(np.float64)
     candidates = sorted(set(strengths))
-    if not len(validation):
-        candidates = candidates if len(candidates) == 1 else [1.0]
+    taken = None if len(validation) else nearest(candidates, PLAIN, "there is no validation split")
+    if taken is not None:
+        candidates = [taken.value]
     judge = validation if len(validation) else train
     x = _start(train.targets, classes, z.shape[1])
     found = []
@@ -50,8 +52,15 @@ def fit_ordinal(train: Part, validation: Part, classes: int, strengths: Sequence
         found.append((loss, strength, layers))
     loss, strength, layers = min(found, key=lambda one: one[0])
     path = [{"strength": c, "log_loss": value} for value, c, _ in found]
-    chosen = Choice(strength, layers, [(c, value) for value, c, _ in found])
-    details = {"strength": strength, "log_loss": loss, "path": path, **chosen.at_end()}
+    chosen = taken or Choice(strength, layers, [(c, value) for value, c, _ in found])
+    judged = len(validation) if len(candidates) > 1 else 0
+    details = {
+        "strength": strength,
+        "log_loss": loss,
+        "path": path,
+        **chosen.remarks(),
+        "judged_on": {"train": 0, "validation": judged},
+    }
     return Fitted(layers, details)
 
 

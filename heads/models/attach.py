@@ -24,10 +24,14 @@ def attach(trunk: Any, stack: DenseStack, name: str) -> Any:
 
 
 def predict(model: Any, inputs: Batch) -> np.ndarray:
-    """Probabilities (n, classes) of preprocessed samples, or of those of each input by name."""
+    """Probabilities (n, classes) of preprocessed samples, or of those of each input by name.
+
+    They are computed operation by operation: `predict_on_batch` traces a function for each new
+    model, which takes longer than the few calls that such a model gets, and TensorFlow warns of it.
+    """
     if isinstance(inputs, dict):
         inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
-    return np.asarray(model.predict_on_batch(inputs))
+    return np.asarray(model(inputs, training=False))
 
 
 def check_parity(given: np.ndarray, expected: np.ndarray, tolerance: float) -> float:

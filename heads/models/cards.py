@@ -6,7 +6,13 @@ import json
 from typing import Any
 
 from headstart.heads.evaluation.intervals import interval_of
-from headstart.heads.evaluation.provenance import calibration_text, lineage_text, untested_text
+from headstart.heads.evaluation.provenance import (
+    calibration_text,
+    chosen_text,
+    fitted_text,
+    lineage_text,
+    untested_text,
+)
 from headstart.heads.tasks import Regression, task_of
 from headstart.registry.entities import Backbone, Head
 from headstart.visible import visible, visible_json
@@ -63,10 +69,8 @@ def model_card(
         *((name.replace("_", " "), _scored(head.metrics, name)) for name in scores),
         ("held out", f"{head.metrics['n_test']:,} samples, on which the scores are"),
         *[("not tested", line) for line in [untested_text(head.metrics)] if line],
-        (
-            "trained on",
-            f"{head.metrics['n_train']:,} samples, {head.metrics['n_validation']:,} to choose",
-        ),
+        ("fitted on", fitted_text(head)),
+        ("chosen on", chosen_text(head.settings)),
         ("probabilities", calibration_text(head)),
         ("versions", ", ".join(f"{name} {number}" for name, number in head.versions.items())),
     ]

@@ -104,11 +104,23 @@ class Course:
         history: Keras' history: a number an epoch for each of its names.
         start_loss: on the validation samples, before the first epoch.
         best_epoch: whose weights the model has now, from 1; 0 where none was better than the start.
+        most: epochs that were allowed.
     """
 
     history: dict[str, list[float]]
     start_loss: float
     best_epoch: int
+    most: int
+
+    @property
+    def epochs(self) -> int:
+        """How many were run."""
+        return len(self.history["loss"])
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the training ended early, as no epoch was better any more."""
+        return self.epochs < self.most
 
 
 def fine_tune(model: Any, train: Part, validation: Part, settings: FineTuning, seed: int) -> Course:
@@ -142,7 +154,7 @@ def fine_tune(model: Any, train: Part, validation: Part, settings: FineTuning, s
         verbose=0,
     )
     told = {name: [float(value) for value in values] for name, values in history.history.items()}
-    return Course(told, start_loss, best.epoch)
+    return Course(told, start_loss, best.epoch, settings.epochs)
 
 
 def _best_so_far(start_loss: float, patience: int) -> Any:

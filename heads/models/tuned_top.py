@@ -16,6 +16,7 @@ from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.runtime import keras
 from headstart.heads.dense_stack import DenseStack, archive, head_of_archive
+from headstart.heads.models.attach import predict
 from headstart.heads.models.finetune import build_top, head_of
 from headstart.registry.entities import CutPoint
 from headstart.storage.manifest import Label
@@ -157,9 +158,7 @@ def in_batches(model: Any, features: np.ndarray) -> np.ndarray:
     if not len(features):
         return np.empty((0, *model.output.shape[1:]), np.float32)
     starts = range(0, len(features), ROWS_AT_ONCE)
-    return np.concatenate(
-        [model.predict_on_batch(features[start : start + ROWS_AT_ONCE]) for start in starts]
-    )
+    return np.concatenate([predict(model, features[at : at + ROWS_AT_ONCE]) for at in starts])
 
 
 def below_head(model: Any, stack: DenseStack) -> Any:

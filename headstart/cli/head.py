@@ -221,6 +221,8 @@ def _shown(head: Head) -> Result:
     from headstart.heads.evaluation.intervals import interval_text, score_text
     from headstart.heads.evaluation.provenance import (
         calibration_text,
+        chosen_text,
+        fitted_text,
         lineage_text,
         untested_text,
         words_of,
@@ -242,7 +244,9 @@ def _shown(head: Head) -> Result:
         ("held out", f"{metrics['n_test']:,} samples, on which the scores are"),
         *[("not tested", line) for line in [untested_text(metrics)] if line],
         ("probabilities", calibration_text(record)),
-        ("trained on", _trained_on(metrics, record.settings.get("views", 0))),
+        ("fitted on", fitted_text(record)),
+        ("chosen on", chosen_text(record.settings)),
+        *[("not chosen", line) for line in [record.settings.get("not_chosen")] if line],
         ("seed", record.seed),
         ("end of its grid", record.settings.get("at_end")),
     ]
@@ -255,11 +259,6 @@ def _shown(head: Head) -> Result:
             out.print(_confusion(head))
 
     return Result(data, show)
-
-
-def _trained_on(metrics: dict[str, Any], views: int) -> str:
-    with_views = f" with {views} augmented views of each" if views else ""
-    return f"{metrics['n_train']:,}{with_views}, validated on {metrics['n_validation']:,}"
 
 
 def _confusion(head: Head) -> Any:

@@ -154,9 +154,10 @@ def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
     """Scores of start and result, on the samples that judged the epochs and on the test split;
     and those of the head that it came from, which may have seen the validation split."""
     result = "fine-tuned" if tuned.is_better else "kept: the start"
+    judging = "held out" if tuned.is_held_out else "validation"
     pairs = [
-        ("start, validation", tuned.start["validation"]),
-        (f"{result}, validation", tuned.validation),
+        (f"start, {judging}", tuned.start["validation"]),
+        (f"{result}, {judging}", tuned.validation),
         ("the head alone, test", head.metrics),
         ("start, test", tuned.start["test"]),
         (f"{result}, test", tuned.metrics),

@@ -24,6 +24,8 @@ from headstart.heads.evaluation.intervals import (
 )
 from headstart.heads.evaluation.provenance import (
     calibration_text,
+    chosen_text,
+    fitted_text,
     lineage_text,
     untested_text,
     words_of,
@@ -252,6 +254,8 @@ def _facts(head: Head) -> list[tuple[str, Any]]:
         ("feature key", record.feature_key),
         ("head", f"{record.name}, version {record.version}, {record.kind}, seed {record.seed}"),
         *[("it came from", line) for line in [lineage_text(record.settings)] if line],
+        ("fitted on", fitted_text(record)),
+        ("chosen on", chosen_text(record.settings)),
         ("probabilities", calibration_text(record)),
         ("trained", str(record.created_at)[:16] if record.created_at else "-"),
         ("versions", ", ".join(f"{name} {number}" for name, number in record.versions.items())),
@@ -278,7 +282,7 @@ def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[s
     return [
         *rows,
         ("always the largest class", _shared(largest, total), "accuracy without a head"),
-        ("held-out samples", f"{total:,}", f"trained on {head.metrics['n_train']:,}"),
+        ("held-out samples", f"{total:,}", f"fitted on {fitted_text(head.record)}"),
     ]
 
 

@@ -45,6 +45,8 @@ class FineTuned:
         begun: its dense layers.
         best_epoch: from 1; 0 where none was better than the start.
         judged_on: which samples judged the epochs.
+        is_held_out: whether those are of the train split.
+        is_stopped: whether the training ended before its last epoch, as none was better any more.
         verdict: how it compares with the start, a sentence each.
         head: the new version; None where no epoch was better than the start.
     """
@@ -60,6 +62,8 @@ class FineTuned:
     begun: DenseStack
     best_epoch: int
     judged_on: str
+    is_held_out: bool
+    is_stopped: bool
     verdict: tuple[str, ...]
     head: TrainedHead | None
 
@@ -75,6 +79,7 @@ class FineTuned:
             "is_better": self.is_better,
             "best_epoch": self.best_epoch,
             "judged_on": self.judged_on,
+            "stopped_early": self.is_stopped,
             "verdict": list(self.verdict),
             "metrics": self.metrics,
             "validation": self.validation,
@@ -120,6 +125,8 @@ def finetune(
         begun=tuning.begun,
         best_epoch=tuning.course.best_epoch,
         judged_on=tuning.splits.judged_on,
+        is_held_out=tuning.splits.is_held_out,
+        is_stopped=tuning.course.is_stopped,
         verdict=verdict(head, tuning, kept),
         head=None if kept is None else TrainedHead(head.context, kept),
     )
@@ -136,7 +143,7 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
         "head_cut": tuning.top.cut,
         "parent": f"{record.name}:{record.version}",
         "parent_kind": record.settings.get("parent_kind", record.kind),
-        "judged_on": tuning.splits.judged_on,
+        "judged_on": tuning.splits.judged,
         "best_epoch": tuning.course.best_epoch,
         "history": tuning.course.history,
         "validation": _short(tuning.result["validation"]),

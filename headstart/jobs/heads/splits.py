@@ -19,10 +19,11 @@ from headstart.registry.entities import Backbone
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
 
-ON_VALIDATION = "of the validation split, which no weights were trained on"
-ON_HELD_OUT = (
-    "held out of the train split by seed, which no weights were trained on: there is no validation "
-    "split"
+ON_VALIDATION = "of the validation split"
+ON_HELD_OUT = "held out of the train split by seed, as there is no validation split"
+FAVOURED = (
+    "no weights were trained on them, but which epoch to keep was chosen on them, and that favours "
+    "the result there"
 )
 
 
@@ -52,7 +53,14 @@ class Splits:
     @property
     def judged_on(self) -> str:
         """Which samples judge the epochs, in words."""
-        return f"{len(self.judging):,} samples {ON_HELD_OUT if self.is_held_out else ON_VALIDATION}"
+        which = ON_HELD_OUT if self.is_held_out else ON_VALIDATION
+        return f"{len(self.judging):,} samples {which}: {FAVOURED}"
+
+    @property
+    def judged(self) -> dict[str, int]:
+        """How many rows of which split judge the epochs, as of other kinds of heads."""
+        which = "train" if self.is_held_out else "validation"
+        return {"train": 0, "validation": 0, which: len(self.judging)}
 
 
 def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning) -> Splits:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from headstart.heads.evaluation.intervals import is_worse
+from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.kinds.linear import Linear
+from headstart.heads.kinds.mlp import MLP
+from headstart.heads.kinds.one_layer import Ridge
+from headstart.heads.models.finetune import Course
 from headstart.jobs.heads.tuning import Tuning
 from headstart.registry.entities import Head as HeadRecord
 from headstart.trained_head import TrainedHead
@@ -12,18 +16,22 @@ from headstart.trained_head import TrainedHead
 def verdict(head: TrainedHead, tuning: Tuning, kept: HeadRecord | None) -> tuple[str, ...]:
     """How the result compares with the start, in sentences."""
     course, record = tuning.course, head.record
+    which = "held-out" if tuning.splits.is_held_out else "validation"
+    early = [_early(course)] if course.is_stopped else []
     losses = [one for one in course.history["val_loss"] if one == one]
     least = f"{min(losses):.3f}" if losses else "no number"
     name = f"{record.name}:{record.version}"
     if kept is None:
         return (
-            f"No epoch was better than the start: validation log loss {course.start_loss:.3f}, "
-            f"the best of {len(course.history['loss'])} epochs had {least}.",
+            f"No epoch was better than the start: {which} log loss {course.start_loss:.3f}, "
+            f"the best of {course.epochs} epochs had {least}.",
+            *early,
             f"Nothing was registered; head {name} stays as it is.",
         )
     return (
-        f"Epoch {course.best_epoch} of {len(course.history['loss'])} was the best: validation log "
-        f"loss {least}, at the start {course.start_loss:.3f}.",
+        f"Epoch {course.best_epoch} of {course.epochs} was the best: {which} log loss {least}, "
+        f"at the start {course.start_loss:.3f}.",
+        *early,
         _on_test(tuning),
         f"Registered as {kept.name}:{kept.version}, fine-tuned from {name}.",
     )
@@ -32,12 +40,36 @@ def verdict(head: TrainedHead, tuning: Tuning, kept: HeadRecord | None) -> tuple
 def start_text(head: TrainedHead, tuning: Tuning) -> str:
     """What the training began with, and why it may be another head."""
     record = head.record
-    name = f"{record.name}:{record.version}"
+    name, favour = f"{record.name}:{record.version}", _favour(record)
     if head.is_tuned or (record.kind != Linear.kind and not tuning.splits.is_held_out):
-        return f"the head {name} itself, whose weights were not trained on what judges"
+        return f"the head {name} itself, whose weights were not trained on what judges{favour}"
     return (
         f"a {record.kind} head with the settings of {name}, fitted on the train split without what "
-        f"judges: {name} has seen that"
+        f"judges: {name} has seen that{favour}"
+    )
+
+
+def _favour(record: HeadRecord) -> str:
+    """What of the start was chosen on the samples that judge, and what that does."""
+    settings = record.settings
+    has_choice = record.kind == Ridge.kind and settings.get("penalties") is None
+    has_choice |= any(len(settings.get(name) or ()) > 1 for name in ("strengths", "penalties"))
+    chosen = ["setting"] if has_choice else []
+    chosen += ["epoch"] if record.kind in (MLP.kind, TUNED) else []
+    chosen += ["temperature"] if record.kind not in (Linear.kind, TUNED) else []
+    if not chosen:
+        return ""
+    were = "were" if len(chosen) > 1 else "was"
+    return f"; its {' and '.join(chosen)} {were} chosen on what judges, and that favours the start"
+
+
+def _early(course: Course) -> str:
+    """That the training ended before its last epoch, and why."""
+    behind = course.epochs - course.best_epoch
+    better = f"epoch {course.best_epoch}" if course.best_epoch else "the start"
+    return (
+        f"Training stopped early, after epoch {course.epochs} of at most {course.most}: the last "
+        f"{behind} were no better than {better}."
     )
 
 

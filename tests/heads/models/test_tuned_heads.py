@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -238,3 +239,72 @@ def test_what_keras_saw_is_what_was_kept(tuned):
     assert history["val_loss"].index(least) + 1 == best
     assert head.record.settings["validation"]["log_loss"] == pytest.approx(least, abs=1e-4)
     assert keras.__version__  # the epochs are Keras' own
+
+
+# What is said of it
+
+
+def test_what_was_chosen_on_the_samples_that_judge_is_said_and_whom_that_favours(ready, run):
+    made = trained(ready, hs.Ridge()).finetune("relu", None, STEPS)
+    assert "no weights were trained on them, but which epoch to keep was chosen on them" in (
+        made.judged_on
+    )
+    assert "favours the result" in made.judged_on
+    told = "its setting and temperature were chosen on what judges, and that favours the start"
+    assert told in made.start_is
+    said = {
+        hs.Linear((0.003,)): None,
+        hs.Linear(): "its setting was chosen on what judges",
+        hs.MLP(epochs=3): "its epoch and temperature were chosen on what judges",
+        hs.Prototype(): "its temperature was chosen on what judges",
+    }
+    for number, (kind, words) in enumerate(said.items()):
+        start = trained(ready, kind, f"h{number}").finetune("relu", None, STEPS).start_is
+        assert words in start if words else "chosen" not in start
+    assert ready.heads.get("h0").is_tuned
+    again = run("head", "finetune", "h0", "--from", "conv", "--epochs", "1").out
+    assert "its epoch was chosen on what judges" in again and "favours the result" in again
+
+
+def test_samples_held_out_of_the_train_split_are_not_called_validation(ws, model_file, tmp_path):
+    from headstart.cli.models import _rows
+
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    x = rng.random((80, 12, 12, 3)).astype(np.float32) + 0.5 * y[:, None, None, None]
+    split = np.array(["train"] * 60 + ["test"] * 20)
+    np.savez(tmp_path / "d.npz", x=x.astype(np.float32), y=np.array(["a", "b"])[y], split=split)
+    ws.backbones.add("net", model_file, preprocess="array")
+    ws.datasets.add("pics", tmp_path / "d.npz")
+    head = trained(ws)
+    made = head.finetune("relu", None, STEPS)
+    assert made.is_held_out and made.is_better
+    assert next(iter(_rows(head, made)))[0] == "start, held out"
+    assert made.head.record.settings["judged_on"] == {"train": 12, "validation": 0}
+    assert "validation" not in " ".join(made.verdict)
+
+
+def test_a_training_that_stopped_early_says_so_and_at_which_epoch(ready, run):
+    trained(ready)
+    ruin = ("head", "finetune", "h", "--from", "relu", "--learning-rate", "100")
+    shown = run(*ruin, "--epochs", "9").out
+    assert "Training stopped early, after epoch 3 of at most 9: the last 3 were no better" in shown
+    assert "than the start." in shown
+    assert run(*ruin, "--epochs", "9", "--json").json["stopped_early"] is True
+    assert "stopped early" not in run(*ruin, "--epochs", "2").out
+
+
+def test_no_function_is_traced_again_and_again(ready, run):
+    """TensorFlow warns of it by its own logger, which no capture of standard error sees."""
+    told = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(handler)
+    try:
+        trained(ready)
+        for _ in range(2):
+            assert run("head", "finetune", "h:1", "--from", "relu", "--epochs", "1").code == 0
+    finally:
+        logger.removeHandler(handler)
+    assert not [line for line in told if "retracing" in line]
