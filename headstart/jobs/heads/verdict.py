@@ -40,7 +40,7 @@ def verdict(head: TrainedHead, tuning: Tuning, kept: HeadRecord | None) -> tuple
 def start_text(head: TrainedHead, tuning: Tuning) -> str:
     """What the training began with, and why it may be another head."""
     record = head.record
-    name, favour = f"{record.name}:{record.version}", _favour(record)
+    name, favour = f"{record.name}:{record.version}", favour_text(record)
     if head.is_tuned or (record.kind != Linear.kind and not tuning.splits.is_held_out):
         return f"the head {name} itself, whose weights were not trained on what judges{favour}"
     return (
@@ -49,7 +49,7 @@ def start_text(head: TrainedHead, tuning: Tuning) -> str:
     )
 
 
-def _favour(record: HeadRecord) -> str:
+def favour_text(record: HeadRecord) -> str:
     """What of the start was chosen on the samples that judge, and what that does."""
     settings = record.settings
     has_choice = record.kind == Ridge.kind and settings.get("penalties") is None

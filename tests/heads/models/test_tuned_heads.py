@@ -15,6 +15,7 @@ from headstart.heads.kind import Part
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.models.finetune import start_of
 from headstart.heads.models.tuned_top import TunedTop
+from headstart.jobs.heads.verdict import favour_text
 
 STEPS = hs.FineTuning(learning_rate=1e-2, epochs=3, batch_size=8)
 RUIN = hs.FineTuning(learning_rate=100.0, epochs=3, batch_size=8)
@@ -244,26 +245,23 @@ def test_what_keras_saw_is_what_was_kept(tuned):
 # What is said of it
 
 
-def test_what_was_chosen_on_the_samples_that_judge_is_said_and_whom_that_favours(ready, run):
-    made = trained(ready, hs.Ridge()).finetune("relu", None, STEPS)
+def test_what_was_chosen_on_the_samples_that_judge_is_said_and_whom_that_favours(ready):
+    made = trained(ready, hs.Ridge((1e3, 1e4))).finetune("relu", None, STEPS)
     assert "no weights were trained on them, but which epoch to keep was chosen on them" in (
         made.judged_on
     )
     assert "favours the result" in made.judged_on
     told = "its setting and temperature were chosen on what judges, and that favours the start"
     assert told in made.start_is
-    said = {
-        hs.Linear((0.003,)): None,
-        hs.Linear(): "its setting was chosen on what judges",
-        hs.MLP(epochs=3): "its epoch and temperature were chosen on what judges",
-        hs.Prototype(): "its temperature was chosen on what judges",
-    }
-    for number, (kind, words) in enumerate(said.items()):
-        start = trained(ready, kind, f"h{number}").finetune("relu", None, STEPS).start_is
-        assert words in start if words else "chosen" not in start
-    assert ready.heads.get("h0").is_tuned
-    again = run("head", "finetune", "h0", "--from", "conv", "--epochs", "1").out
-    assert "its epoch was chosen on what judges" in again and "favours the result" in again
+    for kind, words in (
+        (hs.Linear((0.003,)), ""),
+        (hs.Linear(), "its setting was chosen on what judges"),
+        (hs.MLP(epochs=3), "its epoch and temperature were chosen on what judges"),
+        (hs.Prototype(), "its temperature was chosen on what judges"),
+    ):
+        told = favour_text(trained(ready, kind, kind.kind).record)
+        assert words in told and bool(words) == bool(told)
+    assert "its epoch was chosen on what judges" in favour_text(made.head.record)
 
 
 def test_samples_held_out_of_the_train_split_are_not_called_validation(ws, model_file, tmp_path):
