@@ -94,6 +94,6 @@ def _doctor(call: Call) -> Result:
     rows = [("ok" if check.ok else "WRONG", check.what, check.found) for check in checks]
     return Result(
         [vars(check) for check in checks],
-        lambda out: out.print(table(None, ("", "what", "found"), rows)),
+        lambda out: out.print(table(None, ("=", "what", "found"), rows)),
         failed="" if all(check.ok for check in checks) else "something is wrong, see above",
     )

@@ -129,14 +129,14 @@ def _list(call: Call) -> Result:
     from headstart.registry import listing
 
     rows = listing.backbones(call.config)
-    columns = ("name", "input", "default cut", "feature", ">params", ">size", "licence")
+    columns = ("name", "=input", "default cut", "=feature", ">params", ">?size", "=?licence")
 
     def cells(row: dict[str, Any]) -> tuple[Any, ...]:
         label = row["name"] if row["version"] == 1 else f"{row['name']}:{row['version']}"
         names = " = ".join([label, *row["aliases"]])
         return (
             names,
-            ", ".join(shape_text(tensor["shape"]) for tensor in row["inputs"]),
+            tuple(shape_text(tensor["shape"]) for tensor in row["inputs"]),
             row["cut"],
             shape_text(row["cut_shape"]),
             row["parameters"],
@@ -160,7 +160,7 @@ def _show(call: Call, name: str) -> Result:
 def _cuts(call: Call, name: str) -> Result:
     """List a backbone's cut points, from the input upwards."""
     backbone = call.open().backbones.get(name)
-    columns = ("=cut", "~operation", "=shape", ">params", ">compute", "")
+    columns = ("~cut", "=?operation", "=shape", ">params", ">?compute", "=")
     rows = [
         (
             cut.name,
@@ -196,7 +196,7 @@ def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int)
     data = [{**vars(check), "ok": check.ok} for check in checks]
     return Result(
         data,
-        lambda out: out.print(table(None, ("", "check", ">difference"), rows)),
+        lambda out: out.print(table(None, ("=", "check", ">difference"), rows)),
         failed="" if all(check.ok for check in checks) else f"backbone {name!r} is not verified",
     )
 

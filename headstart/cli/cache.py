@@ -131,7 +131,7 @@ def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Re
 
     def show(out: Any) -> None:
         if rows:
-            out.print(table(None, ("why", ">size", "", "what"), rows))
+            out.print(table(None, ("why", ">size", "=", "what"), rows))
         if not found:
             out.print("Nothing to collect.")
         elif apply:

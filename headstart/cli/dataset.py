@@ -103,7 +103,7 @@ def _list(call: Call) -> Result:
     from headstart.registry import listing
 
     rows = listing.datasets(call.config)
-    columns = ("name", "kind", ">samples", ">unique", ">classes", "source")
+    columns = ("name", "=kind", ">samples", ">?unique", ">classes", "source")
     cells = [
         (r["name"], r["kind"], r["samples"], r["unique_samples"], len(r["classes"]), r["source"])
         for r in rows

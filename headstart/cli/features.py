@@ -43,7 +43,16 @@ def _list(call: Call) -> Result:
     from headstart.registry import listing
 
     rows = listing.features(call.config)
-    columns = ("key", "backbone", "cut", "shape", "precision", ">rows", ">size", ">shards")
+    columns = (
+        "=key",
+        "backbone",
+        "cut",
+        "=shape",
+        "=precision",
+        ">rows",
+        ">?size",
+        ">?shards",
+    )
     cells = [
         (
             row["feature_key"][:12],

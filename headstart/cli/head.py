@@ -158,7 +158,7 @@ def _list(call: Call) -> Result:
         for column, name in SCORES.items()
         if column in ALWAYS or any(name in row["metrics"] for row in rows)
     ]
-    columns = ("name, kind", "backbone@cut", "dataset", *scores, "trained")
+    columns = ("name, kind", "backbone@cut", "dataset", *scores, "=?trained")
     cells = [
         (
             (" = ".join([_label(row["name"], row["version"]), *row["aliases"]]), row["kind"]),
@@ -179,8 +179,8 @@ def _list(call: Call) -> Result:
     return Result(rows, show)
 
 
-SCORES = {">accuracy": "accuracy", ">macro F1": "macro_f1", ">R2": "r2"}
-ALWAYS = (">accuracy", ">macro F1")
+SCORES = {">accuracy": "accuracy", ">?macro F1": "macro_f1", ">R2": "r2"}
+ALWAYS = (">accuracy", ">?macro F1")
 LIST_LEGEND = "Below each score its 95 % interval, of so many held-out samples as were tested."
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.tables import Column, FittedTable
 from headstart.visible import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
@@ -150,32 +151,15 @@ def console(*, stderr: bool = False) -> Console:
     return Plain(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
-def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> FittedTable:
     """A table that fits the terminal; a cell that is a tuple has a line for each of its parts.
 
-    A column whose name begins with `>` is set to the right and not broken; with `=` it is not
-    broken; with `~` it is cut short where there is no room.
+    A column whose name begins with `>` is set to the right and never folded; with `=` it is never
+    folded; with `~` only as the last resort; with `?` it is left out where there is no room.
     """
-    from rich import box
-    from rich.table import Table
-
-    made = Table(
-        title=None if title is None else visible(title),
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        padding=0,
-        show_edge=False,
-    )
-    for column in columns:
-        made.add_column(
-            visible(column.lstrip(">=~")),
-            justify="right" if column.startswith(">") else "left",
-            no_wrap=column.startswith((">", "=", "~")),
-            overflow="ellipsis" if column.startswith("~") else "fold",
-        )
-    for row in rows:
-        made.add_row(*(_cell(value) for value in row))
-    return made
+    made = tuple(tuple(tuple(_cell(value).split("\n")) for value in row) for row in rows)
+    named = tuple(Column.of(column) for column in columns)
+    return FittedTable(None if title is None else visible(title), named, made)
 
 
 def _cell(value: Any) -> str:

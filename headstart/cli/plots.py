@@ -151,9 +151,9 @@ def _audit(
         if found.suspects is None:
             out.print("No labels to judge.")
         else:
-            columns = ("sample", "split", "label", "looks like", ">margin")
+            columns = ("sample", "=split", "label", "looks like", ">margin")
             _print(out, f"{len(suspects):,} labels are probably wrong", columns, wrong)
-        columns = ("sample", "near duplicate", "splits", ">distance")
+        columns = ("sample", "near duplicate", "=splits", ">distance")
         leaks = f"; {len(found.leaks):,} across the border of the test split, first"
         _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)
 

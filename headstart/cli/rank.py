@@ -88,14 +88,14 @@ def _rank(
 
         note(f"Drew {save(draw_ranking(ranks, dataset), plot)}.")
     columns = (
-        "",
+        "=",
         "features",
         ">linear",
-        ">kNN",
-        ">LogME",
-        ">H",
-        ">ms",
-        ">size",
+        ">?kNN",
+        ">?LogME",
+        ">?H",
+        ">?ms",
+        ">?size",
     )
     rows = [
         (

@@ -26,7 +26,7 @@ from headstart.cli.output import (
 SHOWN = 20
 WATCHED = 5
 """The best so far, on a terminal."""
-COLUMNS = ("", "features", "head", ">accuracy", ">log loss")
+COLUMNS = ("=", "features", "head", ">accuracy", ">log loss")
 BELOW = "Below each score its 95 % interval"
 KINDS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 
@@ -173,7 +173,16 @@ def _sweeps(call: Call, id_: int | None) -> Result:
         data: Any = [
             {**vars(sweep), "trials": count, "best": vars(best)} for sweep, count, best in found
         ]
-        columns = (">id", "dataset", ">settings", ">heads", ">samples", ">best", "head", "made")
+        columns = (
+            ">id",
+            "dataset",
+            ">?settings",
+            ">?heads",
+            ">samples",
+            ">best",
+            "head",
+            "=made",
+        )
         empty = "No sweeps yet. Try heads with `headstart head sweep DATASET`."
         return Result(data, lambda out: out.print(table(None, columns, rows) if rows else empty))
     sweep, trials = workspace.sweeps.get(id_)
