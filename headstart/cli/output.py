@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.pace import Pace
 from headstart.cli.tables import Column, FittedTable
 from headstart.visible import visible, visible_json, visible_lines
 
@@ -217,20 +218,8 @@ def progress_bar(
     if not sys.stderr.isatty():
         yield _lines(what, unit)
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{task.speed:,.1f} {unit}/s")
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
 
     class Watched(Progress):
         def get_renderables(self) -> Iterator[Any]:
@@ -240,33 +229,42 @@ def progress_bar(
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=None, table_column=Column(max_width=40)),  # it gives way to the numbers
         MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[estimate]}", markup=False),
     )
+    pace = Pace()
     with Watched(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task(visible(what), total=None, visible=False)
+        task = progress.add_task(visible(what), total=None, visible=False, estimate="")
 
         def update(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, visible=True)
+            pace.see(done)
+            told = estimate_text(pace, unit, total)
+            progress.update(task, completed=done, total=total, visible=True, estimate=told)
 
         yield update
 
 
+def estimate_text(pace: Pace, unit: str, total: int) -> str:
+    """Rate and time left; empty while nothing can be said of them."""
+    rate, left = pace.rate, pace.left(total)
+    if rate is None or left is None:
+        return ""
+    return f"{rate:,.1f} {unit}/s, {left:,.0f} s left"
+
+
 def _lines(what: str, unit: str, every: float = 10.0) -> Callable[[int, int], None]:
     """A function of (done, total) that prints a line every so many seconds."""
-    started = time.monotonic()
-    printed = started
+    printed, pace = time.monotonic(), Pace()
 
     def update(done: int, total: int) -> None:
         nonlocal printed
+        pace.see(done)
         now = time.monotonic()
         if now - printed >= every and done:
             printed = now
-            rate = done / (now - started)
-            left = (total - done) / rate
-            note(f"{what}: {done:,} of {total:,}, {rate:,.1f} {unit}/s, {left:,.0f} s left")
+            told = estimate_text(pace, unit, total)
+            note(f"{what}: {done:,} of {total:,}{told and f', {told}'}")
 
     return update
 
