@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from headstart.config import Config, load_config
 from headstart.extractors.backbones.bundle import parts_of
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
-from headstart.extractors.datasets import SampleReader
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
 from headstart.paths import inside
@@ -24,7 +22,7 @@ from headstart.registry.heads import HeadRepository
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import ArtifactStore
-from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.manifest import Manifest
 
 
 class Context:
@@ -77,10 +75,6 @@ class Context:
         if isinstance(dataset, str):
             dataset = self.datasets.get(dataset)
         return Manifest.read(inside(self.config.manifests, dataset.manifest))
-
-    def reader(self, dataset: Dataset, manifest: Manifest) -> Callable[[Sample], Any]:
-        """Gives the raw content of a dataset's samples: bytes, an array, or those by name."""
-        return SampleReader(manifest, dataset.options).read
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing or a head names."""

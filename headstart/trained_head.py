@@ -14,6 +14,7 @@ from headstart.backbone_model import build_trunk, load_graph, pipeline_of
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.datasets import reader_of
 from headstart.extractors.engines.engine import PRECISIONS
 from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.run.keys import keys_of
@@ -127,7 +128,7 @@ class TrainedHead:
     def reader(self) -> Callable[[Sample], Any]:
         """Gives the raw content of a sample of its dataset: bytes, an array, or those by name."""
         dataset = self.context.datasets.get(self.record.dataset)
-        return self.context.reader(dataset, self.context.manifest(dataset))
+        return reader_of(dataset)
 
     def held_out(self) -> Judged:
         """What it says of the test split that it was judged on, from the cache.

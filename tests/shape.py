@@ -1,4 +1,4 @@
-"""The shape of the code, measured: `python tests/shape.py` prints it, tests/test_shape.py bounds it."""
+"""The shape of the code: `python tests/shape.py` prints it, tests/test_shape.py bounds it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def show() -> None:
     largest = max(folders.items(), key=lambda pair: pair[1])
     wide = max((f for f in functions() if f.is_public), key=lambda f: f.parameters)
     print(f"files: {len(sizes)}, median {statistics.median(sizes):g} lines, longest {longest}")
-    print(f"functions: {len(bodies)}, body median {statistics.median(bodies):g}, p90 {percentile:g}")
+    median = statistics.median(bodies)
+    print(f"functions: {len(bodies)}, body median {median:g}, p90 {percentile:g}")
     print(f"modules in one folder: {largest}")
     print(f"positional parameters of a public function: {wide.parameters} ({wide.where})")
     print(f"circles of imports: {circles(imports()) or 'none'}")

@@ -1,4 +1,4 @@
-"""Datasets: reading a source into a manifest, and the samples' raw content."""
+"""Datasets: the kinds of sources, reading one into a manifest, and the samples' raw content."""
 
 from headstart.extractors.datasets.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
 from headstart.extractors.datasets.folders import (
@@ -7,22 +7,45 @@ from headstart.extractors.datasets.folders import (
     TEXT_SUFFIXES,
     files_below,
 )
-from headstart.extractors.datasets.named_files import root_of
-from headstart.extractors.datasets.scanning import KINDS, SampleReader, kind_of, scan
+from headstart.extractors.datasets.named_files import read_named, root_of
+from headstart.extractors.datasets.options import checked, declared
+from headstart.extractors.datasets.reader import SampleReader, reader_of
+from headstart.extractors.datasets.scan import rescan, scan
+from headstart.extractors.datasets.source import DatasetSource, Entry, Option
+from headstart.extractors.datasets.sources import (
+    SOURCES,
+    find_kind,
+    is_gone,
+    kind_of,
+    located,
+    open_source,
+)
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 
 __all__ = [
     "ARRAY_SUFFIXES",
     "AUDIO_SUFFIXES",
     "IMAGE_SUFFIXES",
-    "KINDS",
+    "SOURCES",
     "TABLE_SUFFIXES",
     "TEXT_SUFFIXES",
+    "DatasetSource",
+    "Entry",
+    "Option",
     "SampleReader",
     "Table",
+    "checked",
+    "declared",
     "files_below",
+    "find_kind",
+    "is_gone",
     "kind_of",
     "load_arrays",
+    "located",
+    "open_source",
+    "read_named",
+    "reader_of",
+    "rescan",
     "root_of",
     "scan",
     "to_raw",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import DatasetError, StorageError, first_line
+from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
+from headstart.extractors.datasets.named_files import HINT, stat_of_file
 from headstart.extractors.datasets.numpy_files import (
     DAMAGE,
     ROW_BYTES,
@@ -18,13 +20,14 @@ from headstart.extractors.datasets.numpy_files import (
     map_array,
     refuse_large,
 )
-from headstart.extractors.datasets.rows import Grouping, checked_split, placed, to_label
+from headstart.extractors.datasets.options import GROUP_PATTERN
+from headstart.extractors.datasets.rows import checked_split, to_label
+from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.storage.files import open_regular
 from headstart.storage.keys import digest_of
-from headstart.storage.manifest import Sample
 
-Options = Mapping[str, Any]
 ARRAY_SUFFIXES = {".npy", ".npz"}
+LABELS = Option("labels", "File with the labels: .npy, or one a line.", takes="file")
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,64 @@ def to_raw(value: Any) -> Any:
     return value if isinstance(value, dict) else np.asarray(value)
 
 
-def scan_arrays(source: Path, options: Options, stat: tuple[int, ...]) -> list[Sample]:
-    arrays = load_arrays(source, options)
+class ArraySource:
+    """Arrays in a file; see `DatasetSource`. A sample's location is its row's number."""
+
+    kind: ClassVar[str] = "arrays"
+    what: ClassVar[str] = ".npz, .npy"
+    options: ClassVar[tuple[Option, ...]] = (LABELS, GROUP_PATTERN)
+
+    def __init__(self, source: str, options: Options) -> None:
+        self.source = source
+        self._path = Path(source)
+        self._options = options
+
+    @staticmethod
+    def recognise(source: str) -> float:
+        return LIKELY if Path(source).suffix.lower() in ARRAY_SUFFIXES else NO
+
+    def stamp(self) -> tuple[int, ...]:
+        labels = self._options.get("labels")
+        of_labels = () if labels is None else stat_of_file(Path(labels))
+        return stat_of_file(self._path) + of_labels
+
+    def scan(self) -> Iterator[Entry]:
+        stamp, arrays = self.stamp(), self._arrays
+        values, labels = _checked(self.source, arrays)
+        for row, value in enumerate(values):
+            where = f"{self.source}, row {row}"
+            split = checked_split(str(arrays["splits"][row]), where) if "splits" in arrays else None
+            yield Entry(
+                id=str(arrays["ids"][row]) if "ids" in arrays else str(row),
+                location=row,
+                stat=stamp,
+                label=to_label(labels[row], where),
+                split=split,
+                digest=digest_of(to_raw(value)),
+            )
+
+    def digest(self, location: Location) -> str:
+        return digest_of(self.read(location))
+
+    def locations(self) -> Iterator[Location]:
+        return iter(range(len(self._arrays["values"])))
+
+    def read(self, location: Location) -> Any:
+        values = self._arrays["values"]
+        if int(location) >= len(values):
+            raise SampleChanged(f"row {location} is gone from the arrays", hint=HINT)
+        return to_raw(values[int(location)])
+
+    def unused(self) -> Sequence[str]:
+        return [f"array {name!r}" for name in self._arrays["unused"]]
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        return load_arrays(self._path, self._options)
+
+
+def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
+    """The values and the labels, found to be of one length and some rows."""
     values, labels = arrays["values"], arrays.get("labels")
     if labels is None:
         raise DatasetError(
@@ -74,21 +133,11 @@ def scan_arrays(source: Path, options: Options, stat: tuple[int, ...]) -> list[S
             )
     if not len(values):
         raise DatasetError(f"{source} holds no rows")
-    samples = []
-    grouping = Grouping(options)
-    for row, value in enumerate(values):
-        where = f"{source}, row {row}"
-        digest = digest_of(to_raw(value))
-        split = checked_split(str(arrays["splits"][row]), where) if "splits" in arrays else None
-        id_ = str(arrays["ids"][row]) if "ids" in arrays else str(row)
-        label = to_label(labels[row], where)
-        group = grouping.group_of(id_)
-        samples.append(placed(id_, digest, label, row, stat, split=split, group=group))
-    return samples
+    return values, labels
 
 
 def load_arrays(source: Path, options: Options) -> dict[str, Any]:
-    """`values`, and `labels`, `ids`, `splits` where there are any.
+    """`values`, and `labels`, `ids`, `splits` where there are any; `unused` names the others.
 
     Without an array of a usual name, all arrays that are none of these are the values of samples
     with several inputs, by name.
@@ -99,7 +148,7 @@ def load_arrays(source: Path, options: Options) -> dict[str, Any]:
     try:
         with open_regular(source) as file:
             if source.suffix.lower() == SUFFIX:
-                arrays = {"values": map_array(file, source)}
+                arrays = {"values": map_array(file, source), "unused": []}
                 rows = arrays["values"].shape[:1]
                 refuse_large(sum(rows) * ROW_BYTES, f"the samples of {source}")
             else:
@@ -135,6 +184,8 @@ def _unpack(archive: Archive, source: Path) -> dict[str, Any]:
         )
     archive.check({*chosen.values(), *values}, rows_of=values[0])
     arrays: dict[str, Any] = {role: archive.read(name) for role, name in chosen.items()}
+    arrays["unused"] = [name for name in others if name not in values]
+    arrays["labels_from"] = chosen.get("labels")
     if "values" not in arrays:
         by_name = {name: archive.read(name) for name in values}
         arrays["values"] = by_name[values[0]] if len(values) == 1 else Fields(by_name)
@@ -143,6 +194,8 @@ def _unpack(archive: Archive, source: Path) -> dict[str, Any]:
 
 def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict[str, Any]:
     if options.get("labels") is not None:
+        if "labels" in arrays:
+            arrays["unused"].append(arrays["labels_from"])
         arrays["labels"] = _read_labels(Path(options["labels"]))
     values = arrays["values"]
     if isinstance(values, Fields):

@@ -3,26 +3,74 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.named_files import check_within
-from headstart.extractors.datasets.rows import FileRow, Grouping, stat_of
+from headstart.extractors.datasets.named_files import (
+    check_within,
+    digest_of_file,
+    read_named,
+    root_of,
+)
+from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
+from headstart.extractors.datasets.rows import stat_of
+from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 AUDIO_SUFFIXES = {".flac", ".mp3", ".ogg", ".wav"}
 TEXT_SUFFIXES = {".txt"}
 
 
-def folder_rows(root: Path, grouping: Grouping, within: Path | None = None) -> Iterator[FileRow]:
+class FolderSource:
+    """A folder; see `DatasetSource`. A sample's location is the path of its file."""
+
+    kind: ClassVar[str] = "folder"
+    what: ClassVar[str] = "a folder of class folders"
+    options: ClassVar[tuple[Option, ...]] = (GROUP_PATTERN, ROOT)
+
+    def __init__(self, source: str, options: Options) -> None:
+        self.source = source
+        self._root = Path(source)
+        self._within = root_of(options)
+
+    @staticmethod
+    def recognise(source: str) -> float:
+        return LIKELY if Path(source).is_dir() else NO
+
+    def stamp(self) -> tuple[int, ...]:
+        return ()
+
+    def scan(self) -> Iterator[Entry]:
+        return folder_entries(self._root, self._within)
+
+    def digest(self, location: Location) -> str:
+        return digest_of_file(Path(str(location)))
+
+    def locations(self) -> Iterator[Location]:
+        """Of all files that can be samples, at any depth."""
+        known, is_empty = IMAGE_SUFFIXES | AUDIO_SUFFIXES | TEXT_SUFFIXES, True
+        for entry in entries_below(self._root, known, self._within):
+            is_empty = False
+            yield entry.path
+        if is_empty:
+            raise DatasetError(f"the folder {self.source} holds no images, sounds or texts")
+
+    def read(self, location: Location) -> Any:
+        return read_named(Path(str(location)), self._within)
+
+    def unused(self) -> Sequence[str]:
+        return ()
+
+
+def folder_entries(root: Path, within: Path | None = None) -> Iterator[Entry]:
     """Files of class folders, sorted by path; the class is the first folder's name.
 
     A folder with pictures is one of pictures, whatever else lies in it; then sounds; then texts.
 
     Args:
         root: the folder.
-        grouping: finds the groups.
         within: a root outside of which nothing is read, as `named_files.root_of` gives it.
 
     Raises:
@@ -48,7 +96,7 @@ def folder_rows(root: Path, grouping: Grouping, within: Path | None = None) -> I
         for entry in entries_below(folder, suffixes, within):
             is_empty = False
             id_ = entry.path[above:].replace(os.sep, "/")
-            yield FileRow(id_, entry.path, _stat(entry), label, group=grouping.group_of(id_))
+            yield Entry(id_, entry.path, _stat(entry), label)
         if is_empty:
             what = "images" if suffixes == IMAGE_SUFFIXES else "files of the others' kind"
             raise DatasetError(

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, StorageError
-from headstart.storage.files import open_regular
+from headstart.extractors.datasets.rows import stat_of
+from headstart.storage.files import open_regular, sha256_of_file
 
 HINT = "Run `headstart dataset refresh`, then extract again."
 
@@ -63,3 +64,29 @@ def read_named(path: Path, root: Path | None = None, where: str = "", hint: str 
     except (OSError, ValueError) as error:  # ValueError: its name holds a NUL
         reason = getattr(error, "strerror", None) or error
         raise SampleUnreadable(f"{at}cannot read {path}: {reason}") from error
+
+
+def digest_of_file(path: Path) -> str:
+    """The digest of a file's content, which is not held in memory.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        return sha256_of_file(path)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def stat_of_file(path: Path) -> tuple[int, ...]:
+    """By what the change of a file is seen; see `stat_of`.
+
+    Raises:
+        DatasetError: it is not there.
+    """
+    try:
+        return stat_of(path.stat())
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error

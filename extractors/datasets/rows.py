@@ -1,4 +1,4 @@
-"""What all kinds of datasets share: a sample that is a file, labels, splits."""
+"""What all kinds of datasets share: labels, splits, groups."""
 
 from __future__ import annotations
 
@@ -6,33 +6,12 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from headstart.errors import DatasetError
 from headstart.storage.manifest import SPLITS, Label, Sample, split_of
-
-
-class FileRow(NamedTuple):
-    """A sample that is a file, as the source lists it, before its content is read.
-
-    Attributes:
-        id: of the sample.
-        location: the file's path; text, as there may be a million.
-        stat: as `stat_of` gives it.
-        label: of the sample.
-        split: as the source says it.
-        group: as the source says it.
-    """
-
-    id: str
-    location: str
-    stat: tuple[int, ...]
-    label: Label | None
-    split: str | None = None
-    group: str | None = None
 
 
 def stat_of(status: os.stat_result) -> tuple[int, ...]:
@@ -89,7 +68,7 @@ class Grouping:
         return match[1] if self._pattern.groups else match[0]
 
 
-def check_groups(samples: Sequence[Sample], source: Path) -> None:
+def check_groups(samples: Sequence[Sample], source: str) -> None:
     """See that no group stands in two splits.
 
     Raises:

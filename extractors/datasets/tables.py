@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import TextIOWrapper
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import (
-    DatasetError,
-    SampleChanged,
-    StorageError,
-    first_line,
+from headstart.errors import DatasetError, SampleChanged
+from headstart.extractors.datasets import options as known
+from headstart.extractors.datasets.named_files import (
+    check_within,
+    digest_of_file,
+    read_named,
+    root_of,
+    stat_of_file,
 )
-from headstart.extractors.datasets.named_files import check_within, read_named, root_of
-from headstart.extractors.datasets.rows import Grouping, checked_split, is_utf8, stat_of
+from headstart.extractors.datasets.rows import checked_split, stat_of
+from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.table_files import Row, read_table
 from headstart.registry.names import nearest
-from headstart.storage.files import open_regular
+from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label
 
-Options = Mapping[str, Any]
-Row = Mapping[str, Any]
 TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl"}
 TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")
 SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
-
-
 VALUE_KINDS = ("path", "text", "number")
-LARGEST_CELL = 1 << 28
-csv.field_size_limit(LARGEST_CELL)
+VALUES = Option(
+    "values",
+    "What a sample is: path, text or number:COLUMN+COLUMN; a NAME for each of several inputs. "
+    "May be repeated.",
+    takes="texts",
+    metavar="[NAME=]KIND:COLUMN",
+)
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,12 @@ class Table:
 
     def __init__(self, source: Path, options: Options, *, is_labelled: bool = True) -> None:
         self.source = source
-        columns, self._rows = _read(source)
+        self.columns, self._rows = columns, _ = read_table(source)
         find_label = _column if is_labelled else _optional_column
         self._label = find_label(source, columns, options.get("label_column"), LABEL_COLUMNS)
         self._id = _optional_column(source, columns, options.get("id_column"), ID_COLUMNS)
         self._split = _optional_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._group = _optional_column(source, columns, options.get("group_column"), ())
-        self._grouping = Grouping(options)
         self._root = root_of(options)
         self.values = self._choose_values(columns, options)
 
@@ -96,6 +98,9 @@ class Table:
     def is_of_files(self) -> bool:
         """Whether every sample is just a file."""
         return len(self.values) == 1 and self.values[0].kind == "path"
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def __iter__(self) -> Iterator[TableRow]:
         for number, (where, row) in enumerate(self._rows):
@@ -112,11 +117,9 @@ class Table:
                 where=where,
                 id=id_,
                 label=_cell(row, self._label, where) if self._label else None,
-                split=checked_split(_text(row.get(self._split or "")), where),
+                split=checked_split(_text(row.get(self._split)), where) if self._split else None,
                 content=row,
-                group=_cell(row, self._group, where)
-                if self._group
-                else self._grouping.group_of(id_),
+                group=_cell(row, self._group, where) if self._group else None,
             )
 
     def file(self, row: TableRow) -> tuple[str, tuple[int, ...]]:
@@ -154,6 +157,22 @@ class Table:
         contents = {value.name: self._content(value, row, where) for value in self.values}
         return contents.get(None, contents)
 
+    def unused(self) -> list[str]:
+        """Columns that nothing is taken from, and cells that stand below no column."""
+        used = {column for value in self.values for column in value.columns}
+        used |= {column for column in self._roles if column is not None}
+        found = [
+            f"column {column!r}" if column else "a column without a name"
+            for column in self.columns
+            if column not in used
+        ]
+        longer = next((where for where, row in self._rows if None in row), None)
+        return [*found, *([f"cells behind the last column ({longer})"] if longer else [])]
+
+    @property
+    def _roles(self) -> tuple[str | None, ...]:
+        return (self._label, self._id, self._split, self._group)
+
     def _content(self, value: Value, row: Row, where: str) -> Any:
         if value.kind == "number":
             return np.array([_number(row, column, where) for column in value.columns], np.float32)
@@ -180,7 +199,7 @@ class Table:
         text = _optional_column(self.source, columns, None, TEXT_COLUMNS)
         if text is not None:
             return [Value("text", (text,))]
-        others = [c for c in columns if c not in (self._label, self._id, self._split, self._group)]
+        others = [c for c in columns if c not in self._roles]
         some = [row for _, row in self._rows[:100]]
         numbers = [c for c in others if some and all(_is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
@@ -191,6 +210,84 @@ class Table:
             hint="Name it with --path-column or --text-column, or say what a sample is with "
             "--value number:COLUMN+COLUMN.",
         )
+
+
+class TableSource:
+    """A table; see `DatasetSource`. A sample's location is the path of its file if it is just that,
+    else the row's number."""
+
+    kind: ClassVar[str] = "csv"
+    what: ClassVar[str] = ".csv, .tsv, .jsonl"
+    options: ClassVar[tuple[Option, ...]] = (
+        known.PATH_COLUMN,
+        known.TEXT_COLUMN,
+        VALUES,
+        known.LABEL_COLUMN,
+        known.SPLIT_COLUMN,
+        known.GROUP_COLUMN,
+        known.GROUP_PATTERN,
+        known.ROOT,
+        known.ID_COLUMN,
+    )
+
+    def __init__(self, source: str, options: Options) -> None:
+        self.source = source
+        self._path = Path(source)
+        self._options = options
+        self._root = root_of(options)
+
+    @staticmethod
+    def recognise(source: str) -> float:
+        return LIKELY if Path(source).suffix.lower() in TABLE_SUFFIXES else NO
+
+    def stamp(self) -> tuple[int, ...]:
+        return ()  # the table may be the same, and a file that it names another
+
+    def scan(self) -> Iterator[Entry]:
+        table = self._labelled
+        if table.is_of_files:
+            for row in table:
+                path, found = table.file(row)
+                yield Entry(row.id, path, found, row.label, row.split, row.group)
+            return
+        found = stat_of_file(self._path)
+        for row in table:
+            digest = digest_of(table.raw(row.number))
+            yield Entry(row.id, row.number, found, row.label, row.split, row.group, digest)
+
+    def digest(self, location: Location) -> str:
+        if isinstance(location, str):
+            return digest_of_file(Path(location))
+        return digest_of(self.read(location))
+
+    def locations(self) -> Iterator[Location]:
+        """The rows' numbers, also where every sample is just a file."""
+        return iter(range(len(self._table)))
+
+    def read(self, location: Location) -> Any:
+        if isinstance(location, str):
+            return read_named(Path(location), self._root)
+        return self._table.raw(location)
+
+    def unused(self) -> Sequence[str]:
+        given = self._options
+        behind = {
+            "values": ("text_column", "path_column"),
+            "text_column": ("path_column",),
+            "group_column": ("group_pattern",),
+        }
+        names = {other for name in behind if given.get(name) for other in behind[name]}
+        idle = [f"option {name}" for name in sorted(names) if given.get(name)]
+        return [*self._labelled.unused(), *idle]
+
+    @cached_property
+    def _labelled(self) -> Table:
+        return Table(self._path, self._options)
+
+    @cached_property
+    def _table(self) -> Table:
+        """The same table, also where labels are missing."""
+        return Table(self._path, self._options, is_labelled=False)
 
 
 def parse_value(text: str) -> Value:
@@ -221,48 +318,6 @@ def _check_names(values: Sequence[Value]) -> None:
             "several values want a name each",
             hint="Name them as the backbone's inputs, such as --value image=path:file.",
         )
-
-
-def _read(source: Path) -> tuple[list[str], Sequence[tuple[str, Row]]]:
-    """The columns, and the rows with where they are."""
-    try:
-        with TextIOWrapper(open_regular(source), encoding="utf-8-sig", newline="") as file:
-            if source.suffix.lower() == ".jsonl":
-                rows = list(_read_jsonl(source, file))
-                return list(dict.fromkeys(name for _, row in rows for name in row)), rows
-            delimiter = "\t" if source.suffix.lower() == ".tsv" else ","
-            reader = csv.DictReader(file, delimiter=delimiter)
-            rows = [(f"{source}, line {reader.line_num}", row) for row in reader]
-            return list(reader.fieldnames or ()), rows
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f"{source} is not a readable CSV file ({first_line(error)})",
-            hint="Save it as UTF-8 with commas.",
-        ) from error
-    except StorageError:
-        raise
-    except OSError as error:
-        raise DatasetError(f"cannot read {source}: {error.strerror or error}") from error
-
-
-def _read_jsonl(source: Path, lines: Any) -> Iterator[tuple[str, Row]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except RecursionError:
-            raise DatasetError(f"{source}, line {number}: nested too deeply to be read") from None
-        except ValueError as error:  # besides what is no JSON, numbers of thousands of digits
-            reason = getattr(error, "msg", None) or first_line(error)
-            raise DatasetError(f"{source}, line {number}: not JSON ({reason})") from error
-        if not isinstance(row, dict):
-            raise DatasetError(f"{source}, line {number}: not a JSON object")
-        if "\\u" in line and not is_utf8(json.dumps(row, ensure_ascii=False)):
-            raise DatasetError(
-                f"{source}, line {number}: half a letter (a lone surrogate)", hint="Mend the row."
-            )
-        yield f"{source}, line {number}", row
 
 
 def _column(source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]) -> str:

@@ -32,12 +32,20 @@ class Datasets:
         Args:
             name: letters, digits, `.`, `_`, `-`.
             source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`.
-            kind: `folder`, `csv` (any table) or `arrays`; by what the source is without it.
-            progress: called with (files looked at, files in all).
+            kind: `folder`, `csv` (any table), `arrays`, or one of a plug-in; by what the source is
+                without it.
+            progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
                 `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder
                 outside of which nothing is read, wherever paths, `..` and links lead.
+
+        Raises:
+            DatasetError: it is no dataset, or is of a kind that does not know an option.
+            RegistryError: the name cannot be one.
+
+        Warns:
+            HeadstartWarning: the source holds columns or arrays that are not used.
         """
         return add.add(self._context, name, source, kind=kind, progress=progress, **options)
 

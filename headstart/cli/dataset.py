@@ -21,13 +21,15 @@ from headstart.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from headstart.extractors.datasets import Option
     from headstart.registry.entities import Dataset
     from headstart.storage.manifest import Manifest
 
 
 def register(cli: click.Group) -> None:
     group = click.Group("dataset", help="Registered datasets.")
-    command(group, "add")(_with_add_options(_add))
+    arguments = (click.argument("name"), click.argument("source"))
+    command(group, "add", more=_options)(with_options(_add, *arguments))
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
@@ -35,48 +37,37 @@ def register(cli: click.Group) -> None:
     cli.add_command(group)
 
 
-def _with_add_options(function: Any) -> Any:
-    options = (
-        click.argument("name"),
-        click.argument("source", type=click.Path(path_type=Path)),
-        click.option("--kind", help="folder, csv or arrays, if the name does not tell."),
-        click.option(
-            "--labels", type=click.Path(path_type=Path), help="For arrays: .npy, or one a line."
-        ),
-        click.option("--path-column", help="Column with the files' paths."),
-        click.option("--text-column", help="Column with the texts."),
-        click.option(
-            "--value",
-            "values",
-            multiple=True,
-            metavar="[NAME=]KIND:COLUMN",
-            help="What a sample is: path, text or number:COLUMN+COLUMN; a NAME for each of "
-            "several inputs. May be repeated.",
-        ),
-        click.option("--label-column", help="Column with the labels."),
-        click.option("--split-column", help="Column with train, validation or test."),
-        click.option(
-            "--group-column",
-            help="Column with what samples belong to, such as a patient; a group stands in one "
-            "split.",
-        ),
-        click.option(
-            "--group-pattern",
-            metavar="REGEX",
-            help="The same, found in the ids (paths): its first brackets, or all of it.",
-        ),
-        click.option(
-            "--root",
-            type=click.Path(path_type=Path),
-            metavar="DIR",
-            help="Read nothing outside of DIR: for tables and folders that came from others.",
-        ),
-        click.option("--id-column", help="Column with unique ids, if not the path."),
+def _options() -> list[click.Parameter]:
+    """Of `dataset add`: the kinds, and what each declares."""
+    from headstart.extractors.datasets import SOURCES, declared
+
+    known = SOURCES.all()
+    kinds = f"{', '.join(known)}, if the name does not tell."
+    holders = {
+        name: [one.kind for one in known.values() if any(o.name == name for o in one.options)]
+        for name in declared(known.values())
+    }
+    made = [
+        _option(option, holders[name], len(known))
+        for name, option in declared(known.values()).items()
+    ]
+    return [click.Option(["--kind"], help=kinds), *made]
+
+
+def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
+    """An option of a source, with the kinds that know it unless all do."""
+    is_path = option.takes in ("file", "folder")
+    of = f"{', '.join(holders)}: " if len(holders) < kinds else ""
+    return click.Option(
+        [option.flag, option.name],
+        help=f"{of}{option.help[:1].lower() if of else option.help[:1]}{option.help[1:]}",
+        type=click.Path(path_type=Path) if is_path else None,
+        multiple=option.takes == "texts",
+        metavar=option.metavar,
     )
-    return with_options(function, *options)
 
 
-def _add(call: Call, name: str, source: Path, **options: Any) -> Result:
+def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
     workspace = call.open()
     with progress_bar("reading", "files") as progress:

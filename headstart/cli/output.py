@@ -7,6 +7,7 @@ import functools
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 
 from headstart.cli.pace import Pace
 from headstart.cli.tables import Column, FittedTable
+from headstart.notices import HeadstartWarning
 from headstart.visible import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
@@ -64,8 +66,20 @@ class Call:
         return open(self.root)
 
 
-def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], click.Command]:
-    """A command of a group that returns a `Result`; gets the `Call` as its first argument."""
+Parameters = Callable[[], Sequence[click.Parameter]]
+
+
+def command(
+    group: click.Group, name: str, more: Parameters | None = None
+) -> Callable[[Callable[..., Result]], click.Command]:
+    """A command of a group that returns a `Result`; gets the `Call` as its first argument.
+
+    Args:
+        group: of the command.
+        name: of the command in its group.
+        more: options that are only known once plug-ins were looked for, which only those wait for
+            who run this command or ask for its help.
+    """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
         @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -87,7 +101,8 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
             del debug
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
-            with contextlib.redirect_stdout(sys.stderr):  # libraries print to stdout as they like
+            # Libraries print to stdout as they like.
+            with contextlib.redirect_stdout(sys.stderr), _noted_warnings():
                 result = function(call, **given)
             if as_json:
                 document = json.dumps(result.data, indent=2, ensure_ascii=False, default=str)
@@ -97,9 +112,50 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Result]], 
             if result.failed:
                 raise click.ClickException(result.failed)
 
-        return group.command(name)(run)
+        return group.command(name, cls=_command_with(more))(run)
 
     return decorate
+
+
+def _command_with(more: Parameters | None) -> type[click.Command]:
+    """A class of commands whose further options are made when they are asked for."""
+    if more is None:
+        return click.Command
+
+    class Late(click.Command):
+        @functools.cached_property
+        def late(self) -> list[click.Parameter]:
+            with _noted_warnings():
+                return list(more())
+
+        def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+            first, last = self.params[:-LAST], self.params[-LAST:]
+            own = [*first, *self.late, *last]
+            help_option = self.get_help_option(ctx)
+            return own if help_option is None else [*own, help_option]
+
+    return Late
+
+
+LAST = 3
+"""Options of every command, which stand behind its own."""
+
+
+@contextlib.contextmanager
+def _noted_warnings() -> Iterator[None]:
+    """Print our own warnings as a line each, whatever filters there are."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, HeadstartWarning):
+            note(f"warning: {message}")
+        else:
+            shown(message, category, *where)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", HeadstartWarning)
+        warnings.showwarning = show
+        yield
 
 
 def with_options(function: Callable[..., Result], *options: Any) -> Callable[..., Result]:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+
 @pytest.fixture
 def frozen(ready):
     """The workspace after an extraction, with nothing in it writable."""

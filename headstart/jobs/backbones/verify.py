@@ -7,6 +7,7 @@ import time
 from headstart.backbone_model import load_graph, pipeline_of, prepare
 from headstart.context import Context
 from headstart.errors import BackboneError
+from headstart.extractors.datasets import reader_of
 from headstart.extractors.run.verification import Check, random_inputs, verify_graph
 from headstart.extractors.runtime import versions
 from headstart.registry.entities import Run
@@ -31,7 +32,7 @@ def verify_backbone(
     else:
         record = context.datasets.get(dataset)
         manifest = context.manifest(record)
-        read = context.reader(record, manifest)
+        read = reader_of(record)
         inputs = prepare(context, backbone, manifest.samples[:samples], read)
     checks = verify_graph(graph, backbone.cuts, inputs)
     context.runs.add(

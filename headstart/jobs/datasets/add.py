@@ -9,6 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
+from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -26,17 +27,14 @@ def add(
 ) -> Dataset:
     """See `Datasets.add`."""
     check_name(name, "dataset")
-    path = Path(source).expanduser().absolute()
-    chosen = sources.kind_of(path, kind)
-    given = {key: value for key, value in options.items() if value not in (None, (), [])}
-    if "values" in given:
-        given["values"] = list(given["values"])
-    if "labels" in given:
-        given["labels"] = str(Path(given["labels"]).expanduser().absolute())
+    chosen = sources.kind_of(source, kind)
+    known = sources.SOURCES.all()
+    given = sources.checked(known[chosen], options, known.values())
     previous = _find_previous(context, name)
-    if "root" in given:
-        given["root"] = _checked_root(given["root"], chosen)
-    manifest = sources.scan(path, chosen, given, previous, progress)
+    opened = sources.open_source(chosen, sources.located(source), given)
+    manifest = sources.scan(opened, given, previous, progress)
+    if unused := opened.unused():
+        warn(f"{opened.source}: not used: {', '.join(unused)}")
     return context.datasets.add(described(context, name, manifest, given, previous))
 
 
@@ -65,12 +63,3 @@ def _find_previous(context: Context, name: str) -> Manifest | None:
     with suppress(NotFound, DatasetError):
         return context.manifest(name)
     return None
-
-
-def _checked_root(root: str | Path, kind: str) -> str:
-    path = Path(root).expanduser().absolute()
-    if kind == "arrays":
-        raise DatasetError("arrays name no files", hint="Leave the root out.")
-    if not path.is_dir():
-        raise DatasetError(f"the root {path} is not a folder", hint="Check the path.")
-    return str(path.resolve())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors import datasets as sources
@@ -19,14 +17,14 @@ def refresh(context: Context, name: str, progress: Progress = silent) -> Dataset
         SourceGone: the source is not there; the dataset is kept as it was.
     """
     dataset = context.datasets.get(name)
-    path = Path(dataset.source)
-    if not path.exists():
+    if sources.is_gone(dataset.source):
         raise SourceGone(
-            f"the source of dataset {name!r}, {path}, is not there",
+            f"the source of dataset {name!r}, {dataset.source}, is not there",
             hint="Put it back; features in the cache can still be used.",
         )
     previous = context.manifest(dataset)
-    manifest = sources.scan(path, dataset.kind, dataset.options, previous, progress)
+    opened = sources.open_source(dataset.kind, dataset.source, dataset.options)
+    manifest = sources.rescan(opened, dataset.options, previous, progress)
     if manifest == previous:
         return dataset
     return context.datasets.update(described(context, name, manifest, dataset.options, previous))

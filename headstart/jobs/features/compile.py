@@ -6,6 +6,7 @@ import sys
 
 from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.context import Context
+from headstart.extractors.datasets import reader_of
 from headstart.extractors.engines.selection import PROBE_SAMPLES, Chosen
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.run.watchdog import Watchdog
@@ -23,7 +24,7 @@ def compile_backbone(
     entity, cuts = context.resolve(backbone, precision)
     record = context.datasets.get(dataset)
     manifest = context.manifest(record)
-    read = context.reader(record, manifest)
+    read = reader_of(record)
     pipeline = pipeline_of(context, entity)
     watchdog = Watchdog(Settings().stall_seconds)
     return chooser_of(context, entity).choose(

@@ -11,6 +11,7 @@ from headstart.context import Context
 from headstart.errors import FeatureError
 from headstart.extractors.cache.feature_cache import Rows, encoding_of
 from headstart.extractors.cache.feature_import import FeatureFile, Imported, import_rows
+from headstart.extractors.datasets import reader_of
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.runtime import versions
 from headstart.progress import Progress, silent
@@ -92,7 +93,7 @@ def _compare(
     manifest = context.manifest(record)
     first = {sample.digest: sample for sample in reversed(manifest.samples)}
     samples = [first[digest] for row in rows if (digest := file.digests[row]) is not None]
-    read = context.reader(record, manifest)
+    read = reader_of(record)
     inputs = prepare(context, entity, samples, read)
     (computed,) = open_engine(context, entity, cuts[:1]).run(inputs)
     given = file.rows(rows).astype(computed.dtype)

@@ -7,6 +7,7 @@ import threading
 from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.context import Context
 from headstart.errors import Cancelled, DatasetError
+from headstart.extractors.datasets import reader_of
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.extraction import Extraction, Opened
 from headstart.extractors.run.keys import keys_of
@@ -76,7 +77,7 @@ def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
         manifest=chosen,
         preprocessing=pipeline_of(context, backbone),
         chooser=chooser_of(context, backbone),
-        read=context.reader(dataset, chosen),
+        read=reader_of(dataset),
         database=context.database,
         signs=signs,
         repository=context.feature_sets,

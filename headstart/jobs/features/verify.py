@@ -8,6 +8,7 @@ from typing import Any
 from headstart.backbone_model import open_engine, prepare
 from headstart.context import Context
 from headstart.errors import FeatureError
+from headstart.extractors.datasets import reader_of
 from headstart.extractors.engines.parity import tolerance
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.verification import compare_rows
@@ -64,7 +65,7 @@ def verify(
     view, chosen, stored = cache.read_some(key, manifest.samples, rows, seed)
     if view is None:
         return Verified(0, None, None, None, True, cache.quarantined, key)
-    read = context.reader(record, manifest)
+    read = reader_of(record)
     inputs = prepare(context, entity, [view.samples[row] for row in chosen], read)
     (computed,) = open_engine(context, entity, cuts[:1]).run(inputs)
     check = compare_rows(stored, computed, _tolerance(context, key, precision))

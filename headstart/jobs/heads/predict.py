@@ -13,17 +13,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.backbone_model import chooser_of, pipeline_of
-from headstart.errors import HeadError, SampleUnreadable
+from headstart.errors import HeadError, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
-from headstart.storage.files import open_regular
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import TrainedHead
 
 T = TypeVar("T")
 BATCH = 64
+HINT = "Leave it out, or go on without it: --on-error skip."
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Predictions:
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> None:
-        self._items = list(_items(paths, {} if root is None else {"root": root}))
+        self._items = list(_items(paths, root))
         self._context = head.context
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
@@ -176,42 +176,26 @@ class Predictions:
         """What `get` gives; None for a sample that is skipped."""
         try:
             return get()
-        except SampleUnreadable as error:
+        except SampleError as error:
             if self._on_error == "skip":
                 self.skipped.append(item.name)
                 return None
             raise SampleUnreadable(
                 f"{item.name}: {error.message}",
-                hint=error.hint or "Leave it out, or go on without it: --on-error skip.",
+                hint=error.hint or HINT,
             ) from error
 
 
-def _items(paths: Iterable[str | Path], options: dict[str, Any]) -> Iterator[_Item]:
-    """Files as given; folders as the files below them, sorted; arrays and tables row by row."""
+def _items(paths: Iterable[str | Path], root: str | Path | None) -> Iterator[_Item]:
+    """Files as given; sources of datasets, such as folders and tables, sample by sample."""
     for path in map(Path, paths):
-        if path.is_dir():
-            known = sources.IMAGE_SUFFIXES | sources.AUDIO_SUFFIXES | sources.TEXT_SUFFIXES
-            files = list(sources.files_below(path, known, sources.root_of(options)))
-            if not files:
-                raise HeadError(f"the folder {path} holds no images, sounds or texts")
-            yield from (_Item(str(file), partial(_read_file, file)) for file in files)
-        elif not path.is_file():
+        if not (path.is_dir() or path.is_file()):
             raise HeadError(f"no file or folder {path}", hint="Check the path.")
-        elif path.suffix.lower() in sources.ARRAY_SUFFIXES:
-            values = sources.load_arrays(path, {})["values"]
-            for row, value in enumerate(values):
-                yield _Item(f"{path}[{row}]", partial(sources.to_raw, value))
-        elif path.suffix.lower() in sources.TABLE_SUFFIXES:
-            table = sources.Table(path, options, is_labelled=False)
-            for row in table:
-                yield _Item(f"{path}[{row.number}]", partial(table.raw, row.number))
-        else:
-            yield _Item(str(path), partial(_read_file, path))
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with open_regular(path) as file:
-            return file.read()
-    except OSError as error:
-        raise SampleUnreadable(f"cannot read it: {error.strerror or error}") from error
+        kind = sources.find_kind(str(path))
+        if kind is None:
+            yield _Item(str(path), partial(sources.read_named, path, hint=HINT))
+            continue
+        source = sources.open_source(kind, str(path), {} if root is None else {"root": root})
+        for row, location in enumerate(source.locations()):
+            name = location if isinstance(location, str) else f"{path}[{row}]"
+            yield _Item(name, partial(source.read, location))

@@ -9,7 +9,8 @@ import pytest
 
 from conftest import draw
 from headstart.extractors.cache import gc
-from headstart.extractors.datasets import scanning
+from headstart.extractors.datasets import named_files
+from headstart.extractors.datasets.arrays import ArraySource
 from headstart.storage.keys import digest_of_bytes
 
 
@@ -70,8 +71,8 @@ def test_a_folder_without_class_folders_is_an_error(ws, tmp_path, fails):
 def test_a_digest_is_computed_again_only_for_files_that_changed(ws, pictures, monkeypatch):
     ws.datasets.add("d", pictures)
     read = []
-    real = scanning.sha256_of_file
-    monkeypatch.setattr(scanning, "sha256_of_file", lambda path: read.append(path) or real(path))
+    real = named_files.sha256_of_file
+    monkeypatch.setattr(named_files, "sha256_of_file", lambda path: read.append(path) or real(path))
     before = ws.datasets.get("d")
     assert ws.datasets.refresh("d") == before
     assert read == []
@@ -327,7 +328,7 @@ def test_an_npy_takes_its_labels_from_another_file(ws, tmp_path, labels):
 def test_arrays_that_have_not_changed_are_not_read_again(ws, tmp_path, monkeypatch):
     file = arrays(tmp_path, x=np.eye(3), y=[0, 1, 0])
     ws.datasets.add("d", file)
-    monkeypatch.setattr(scanning, "scan_arrays", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(ArraySource, "scan", lambda *_: pytest.fail("read again"))
     ws.datasets.refresh("d")
 
 

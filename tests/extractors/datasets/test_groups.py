@@ -52,6 +52,7 @@ def emoji_table(tmp_path_factory) -> Path:
     return table
 
 
+@pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
 def test_variants_of_an_emoji_stay_on_one_side_and_a_random_split_parts_them(ws, emoji_table):
     ws.datasets.add("grouped", emoji_table, group_column="emoji", id_column="path")
     ws.datasets.add("random", emoji_table, id_column="path")
@@ -120,6 +121,7 @@ def test_a_pattern_finds_groups_in_the_ids_of_folders_and_arrays(ws, pictures, t
     assert all(len(splits) == 1 for splits in splits_of(manifest).values())
 
 
+@pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
 def test_groups_survive_a_refresh_and_change_the_datasets_digest(ws, tmp_path):
     rows = [{"text": f"t{n}", "label": n % 2, "who": f"w{n // 3}"} for n in range(30)]
     table = table_of(tmp_path / "t.jsonl", rows)

@@ -1,0 +1,115 @@
+"""What `dataset add` can be told: options that several kinds of sources share, and the check that
+a source knows what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import DatasetError
+from headstart.extractors.datasets.source import DatasetSource, Option
+from headstart.registry.names import nearest
+
+GROUP_PATTERN = Option(
+    "group_pattern",
+    "What samples belong to, found in the ids (paths): its first brackets, or all of it.",
+    metavar="REGEX",
+)
+ROOT = Option(
+    "root",
+    "Read nothing outside of DIR: for tables and folders that came from others.",
+    takes="folder",
+    metavar="DIR",
+    elsewhere="name no files",
+)
+LABEL_COLUMN = Option("label_column", "Column with the labels.")
+SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
+GROUP_COLUMN = Option(
+    "group_column",
+    "Column with what samples belong to, such as a patient; a group stands in one split.",
+)
+ID_COLUMN = Option("id_column", "Column with unique ids, if not the path.")
+PATH_COLUMN = Option("path_column", "Column with the files' paths.")
+TEXT_COLUMN = Option("text_column", "Column with the texts.")
+
+
+def declared(sources: Iterable[type[DatasetSource]]) -> dict[str, Option]:
+    """The options of all kinds by name, the first declaration of each."""
+    found: dict[str, Option] = {}
+    for source in sources:
+        for option in source.options:
+            found.setdefault(option.name, option)
+    return found
+
+
+def checked(
+    source: type[DatasetSource], given: Mapping[str, Any], sources: Iterable[type[DatasetSource]]
+) -> dict[str, Any]:
+    """The options that were given, as a source takes them and as they are stored.
+
+    Args:
+        source: of the dataset.
+        given: by name; None and what is empty counts as not given.
+        sources: all kinds, to say which of them know an option.
+
+    Raises:
+        DatasetError: the source does not know one of them, or a folder is none.
+    """
+    own = {option.name: option for option in source.options}
+    found = {}
+    for name, value in given.items():
+        if value is None or value == () or value == []:
+            continue
+        if name not in own:
+            raise _unknown(source, name, list(sources))
+        found[name] = TAKERS[own[name].takes](own[name], value)
+    return found
+
+
+def _unknown(
+    source: type[DatasetSource], name: str, sources: list[type[DatasetSource]]
+) -> DatasetError:
+    """The error for an option that a kind does not know, with the kinds that do."""
+    kind, known = source.kind, declared(sources)
+    own = ", ".join(option.flag for option in source.options) or "none"
+    if name not in known:
+        return DatasetError(
+            f"no kind of dataset knows the option {name!r}",
+            hint=" ".join(filter(None, [nearest(name, known), f"{kind} knows {own}."])),
+        )
+    option = known[name]
+    holders = " and ".join(
+        one.kind for one in sources if name in {option.name for option in one.options}
+    )
+    why = f"{kind} {option.elsewhere}: " if option.elsewhere else ""
+    return DatasetError(
+        f"{why}a dataset of kind {kind} does not know the option {option.flag} ({name}), which is "
+        f"for {holders}",
+        hint=f"Leave it out; {kind} knows {own}.",
+    )
+
+
+def _texts(option: Option, value: Any) -> list[str]:
+    del option
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _file(option: Option, given: Any) -> str:
+    del option
+    return str(Path(given).expanduser().absolute())
+
+
+def _folder(option: Option, given: Any) -> str:
+    path = Path(given).expanduser().absolute()
+    if not path.is_dir():
+        raise DatasetError(f"the {option.name} {path} is not a folder", hint="Check the path.")
+    return str(path.resolve())
+
+
+TAKERS: dict[str, Callable[[Option, Any], Any]] = {
+    "text": lambda _, value: value,
+    "texts": _texts,
+    "file": _file,
+    "folder": _folder,
+}

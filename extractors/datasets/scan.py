@@ -1,0 +1,126 @@
+"""From a source's samples to a manifest: digests, splits, and what must hold of every dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from headstart.errors import DatasetError
+from headstart.extractors.datasets.rows import Grouping, check_groups, is_utf8, placed
+from headstart.extractors.datasets.source import DatasetSource, Entry, Options
+from headstart.progress import Progress, silent
+from headstart.storage.manifest import Manifest, Sample
+
+DIGESTING_THREADS = 4
+
+
+def scan(
+    source: DatasetSource,
+    options: Options,
+    previous: Manifest | None = None,
+    progress: Progress = silent,
+) -> Manifest:
+    """Read a source into a manifest.
+
+    Args:
+        source: opened.
+        options: `group_pattern` finds the group of a sample where the source says none.
+        previous: what was known; digests of samples whose location and `stat` are the same are
+            taken from it, not computed.
+        progress: called with (samples digested, samples in all).
+
+    Raises:
+        DatasetError: the source is not a valid dataset; the message names file and row.
+    """
+    place = source.source
+    if not is_utf8(place):
+        raise DatasetError(f"the path {place} is not UTF-8", hint="Rename it, or its folder.")
+    entries = list(source.scan())
+    if options.get("group_pattern") is not None:
+        entries = _grouped(entries, Grouping(options))
+    samples = _digested(source, entries, previous, progress)
+    if not samples:
+        raise DatasetError(f"{place} lists no samples")
+    _check_texts(samples, place)
+    _check_ids(samples, place)
+    check_groups(samples, place)
+    return Manifest(source.kind, place, tuple(samples))
+
+
+def rescan(
+    source: DatasetSource, options: Options, previous: Manifest, progress: Progress = silent
+) -> Manifest:
+    """As `scan` with the options of before: a source that is the same as a whole is not read."""
+    stamp = source.stamp()
+    if stamp and previous.samples[0].stat == stamp:
+        return previous
+    return scan(source, options, previous, progress)
+
+
+def _grouped(entries: list[Entry], grouping: Grouping) -> list[Entry]:
+    """Entries with the group that is in their ids, where the source says none."""
+    return [
+        entry if entry.group is not None else entry._replace(group=grouping.group_of(entry.id))
+        for entry in entries
+    ]
+
+
+def _digested(
+    source: DatasetSource, entries: list[Entry], previous: Manifest | None, progress: Progress
+) -> list[Sample]:
+    """Samples in the entries' order; only what changed is digested, on several threads."""
+    known = {sample.location: sample for sample in (previous.samples if previous else ())}
+    samples = [_known(entry, known.get(entry.location)) for entry in entries]
+    changed = [number for number, sample in enumerate(samples) if sample is None]
+    done = len(entries) - len(changed)
+    with ThreadPoolExecutor(DIGESTING_THREADS) as pool:
+        found = pool.map(source.digest, (entries[number].location for number in changed))
+        for number, digest in zip(changed, found, strict=True):
+            samples[number] = _placed(entries[number], digest)
+            progress(done := done + 1, len(entries))
+    return [sample for sample in samples if sample is not None]
+
+
+def _known(entry: Entry, before: Sample | None) -> Sample | None:
+    """The sample of an entry whose content is known; the same object, if it is all the same."""
+    if entry.digest is not None:
+        return _placed(entry, entry.digest)
+    if before is None or not entry.stat or before.stat != entry.stat:
+        return None
+    sample = _placed(entry, before.digest)
+    return before if sample == before else sample
+
+
+def _placed(entry: Entry, digest: str) -> Sample:
+    return placed(
+        entry.id,
+        digest,
+        entry.label,
+        entry.location,
+        entry.stat,
+        split=entry.split,
+        group=entry.group,
+    )
+
+
+def _check_texts(samples: Sequence[Sample], source: str) -> None:
+    """See that all names can be written as UTF-8: bytes of a file name may be no text at all."""
+    for sample in samples:
+        for text in (sample.id, sample.label, sample.group, sample.location):
+            if isinstance(text, str) and not is_utf8(text):
+                raise DatasetError(
+                    f"{source}: the name {text} is not UTF-8",
+                    hint="Rename the file, or mend the row; `convmv` renames whole folders.",
+                )
+
+
+def _check_ids(samples: Sequence[Sample], source: str) -> None:
+    counts = Counter(sample.id for sample in samples)
+    twice = [id_ for id_, count in counts.items() if count > 1]
+    if twice:
+        raise DatasetError(
+            f"{source}: the id {twice[0]!r} occurs {counts[twice[0]]} times"
+            + (f" (and {len(twice) - 1} more ids)" if len(twice) > 1 else ""),
+            hint="Ids must be unique; give a column of ids with --id-column.",
+        )

@@ -1,0 +1,86 @@
+"""The kinds of sources that there are, and which of them a source is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from headstart.errors import DatasetError
+from headstart.extractors.datasets.source import NO, DatasetSource, Options
+from headstart.plugins import Plugins
+
+HERE = "headstart.extractors.datasets"
+SOURCES: Plugins[type[DatasetSource]] = Plugins(
+    "headstart.sources",
+    "dataset kind",
+    DatasetSource,
+    name="kind",
+    error=DatasetError,
+    ours={
+        "folder": f"{HERE}.folders:FolderSource",
+        "csv": f"{HERE}.tables:TableSource",
+        "arrays": f"{HERE}.arrays:ArraySource",
+    },
+)
+"""`csv` stands for every table: CSV, TSV and JSON Lines."""
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:")
+"""How the text of a source begins that is no path, such as `hf:` and `s3:`."""
+
+
+def located(source: str | Path) -> str:
+    """A source as it is stored: an absolute path, or an address as it was given."""
+    path = Path(source).expanduser()
+    is_address = isinstance(source, str) and ADDRESS.match(source) and not path.exists()
+    return str(source) if is_address else str(path.absolute())
+
+
+def is_gone(source: str) -> bool:
+    """Whether a source that was located is a path at which there is nothing now."""
+    return not ADDRESS.match(source) and not Path(source).exists()
+
+
+def find_kind(source: str) -> str | None:
+    """The kind whose class is surest that a source is its own; None if none is.
+
+    Raises:
+        DatasetError: two are equally sure.
+    """
+    sure = {name: made.recognise(source) for name, made in SOURCES.all().items()}
+    most = max(sure.values(), default=NO)
+    best = [name for name, value in sure.items() if value == most]
+    if most <= NO:
+        return None
+    if len(best) > 1:
+        raise DatasetError(
+            f"{source} may be of kind {' or '.join(best)}", hint="Say which with --kind."
+        )
+    return best[0]
+
+
+def kind_of(source: str | Path, kind: str | None = None) -> str:
+    """The dataset's kind: as given, or by what the source is.
+
+    Raises:
+        DatasetError: the source does not exist, or is none of the known kinds.
+    """
+    if kind is not None:
+        SOURCES.get(kind)
+    place = located(source)
+    if is_gone(place):
+        raise DatasetError(f"no file or folder {place}", hint="Check the path.")
+    found = kind or find_kind(place)
+    if found is None:
+        known = ", ".join(made.what for made in SOURCES.all().values())
+        raise DatasetError(
+            f"{place} is none of: {known}", hint="Say which with --kind, or convert it."
+        )
+    return found
+
+
+def open_source(kind: str, source: str, options: Options) -> DatasetSource:
+    """A source of a kind; nothing is read yet.
+
+    Raises:
+        DatasetError: there is no such kind here.
+    """
+    return SOURCES.get(kind)(source, options)
