@@ -79,7 +79,8 @@ class Workspace:
 
     Attributes:
         context: what is open; the verbs of `headstart.jobs` take it.
-        config: where the workspace lies, and its database.
+        config: where the workspace lies.
+        database: its sessions; closed with `ws.database.close()`.
         backbones, datasets, heads, sweeps, runs: what there is.
         cache: care of the feature cache.
     """
@@ -87,6 +88,7 @@ class Workspace:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.context = Context(config)
+        self.database = self.context.database
         self.backbones = Backbones(self.context)
         self.datasets = Datasets(self.context)
         self.heads = Heads(self.context)

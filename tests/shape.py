@@ -16,11 +16,20 @@ PARAMETERS = 8
 
 @dataclass(frozen=True)
 class Function:
-    """One function: where it is, lines of its body (without the docstring), positional ones."""
+    """One function.
+
+    Attributes:
+        where: file and name.
+        lines: of its body, without the docstring.
+        parameters: by position.
+        keywords: by name alone.
+        is_public: whether others may call it.
+    """
 
     where: str
     lines: int
     parameters: int
+    keywords: int
     is_public: bool
 
 
@@ -57,19 +66,28 @@ def _imported(tree: ast.AST, modules: dict[str, Path]) -> set[str]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Groups of names that lead back to themselves, sorted; empty where there are none.
+    """Groups of names that lead back to themselves, each sorted; empty where there are none.
 
-    What leads to nothing any more is taken away until nothing changes, from both ends: what is left
-    are the circles and what lies between them.
+    Two names are in one circle where each can be reached from the other.
     """
-    left = {name: set(targets) for name, targets in graph.items()}
-    while True:
-        reached = set().union(*left.values()) if left else set()
-        gone = {name for name, targets in left.items() if not targets or name not in reached}
-        if not gone:
-            break
-        left = {name: ts - gone for name, ts in left.items() if name not in gone}
-    return [sorted(left)] if left else []
+    reach = {name: _reached(graph, name) for name in graph}
+    found = {
+        tuple(sorted(other for other in reach[name] if name in reach[other]))
+        for name in graph
+        if name in reach[name]
+    }
+    return [list(circle) for circle in sorted(found)]
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    ahead = list(graph[start])
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            ahead += graph[name]
+    return seen
 
 
 def functions() -> Iterator[Function]:
@@ -87,7 +105,9 @@ def _described(file: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Func
     names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
     count = len([name for name in names if name not in ("self", "cls")])
     is_public = node.name == "__init__" or not node.name.startswith("_")
-    return Function(f"{file.relative_to(ROOT)}:{node.name}", lines, count, is_public)
+    return Function(
+        f"{file.relative_to(ROOT)}:{node.name}", lines, count, len(node.args.kwonlyargs), is_public
+    )
 
 
 def lengths() -> dict[str, int]:

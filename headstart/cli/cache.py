@@ -81,7 +81,7 @@ def _with_choices(function: Any) -> Any:
 
 def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:
     """Say what `extract` would compute, why, and about how long it would take."""
-    found = call.open().store.explain(backbone, dataset, precision)
+    found = call.open().cache.explain(backbone, dataset, precision)
     rows = [
         (cut.cut, reason.samples, reason.why, reason.example)
         for cut in found.cuts
@@ -152,7 +152,7 @@ def _short(what: str) -> str:
 def _compact(call: Call, key: str | None) -> Result:
     """Merge small shards: of the feature set KEY, or of all."""
     with progress_bar("compacting", "rows") as progress:
-        before, after = call.open().store.compact(key, progress)
+        before, after = call.open().cache.compact(key, progress)
     line = f"{before:,} shards before, {after:,} now."
     return Result({"before": before, "after": after}, lambda out: out.print(line))
 
@@ -160,7 +160,7 @@ def _compact(call: Call, key: str | None) -> Result:
 def _reindex(call: Call) -> Result:
     """Register the shards that are on disk and that the database does not know."""
     with progress_bar("reindexing", "files") as progress:
-        found = call.open().store.reindex(progress)
+        found = call.open().cache.reindex(progress)
     for damaged in found.damaged:
         note(f"warning: {damaged['reason']}")
     line = (
@@ -177,7 +177,7 @@ def _import(call: Call, backbone: str, dataset: str, file: Path, check: int) -> 
     FILE has `features` and, row for row, `digests` or `ids` of the dataset's samples.
     """
     with progress_bar("importing", "rows") as progress:
-        found = call.open().store.import_features(
+        found = call.open().cache.import_features(
             backbone, dataset, file, check=check, progress=progress
         )
     difference = (

@@ -22,7 +22,7 @@ def zoo(tmp_path, url, model_file, pictures):
     workspace.backbones.add("net", model_file, preprocess="unit", tags={"team": "a"})
     workspace.datasets.add("pics", pictures)
     yield workspace
-    workspace.context.database.close()
+    workspace.database.close()
 
 
 def test_the_main_job(zoo, tmp_path, run):
@@ -90,7 +90,7 @@ def test_moments_come_back_in_utc(zoo):
 
 
 def test_a_failing_transaction_leaves_nothing(zoo):
-    with pytest.raises(ZeroDivisionError), zoo.context.database.writing() as connection:
+    with pytest.raises(ZeroDivisionError), zoo.database.writing() as connection:
         connection.execute(text("DELETE FROM backbones"))
         raise ZeroDivisionError
     assert zoo.backbones.get("net").version == 1
@@ -106,7 +106,7 @@ def test_damaged_rows_are_computed_again(zoo):
 
 def test_the_migrations_make_exactly_the_tables_and_can_be_taken_back(zoo):
     config = zoo.config
-    with zoo.context.database.reading() as connection:
+    with zoo.database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     command.downgrade(schema.alembic_config(config), "base")
@@ -118,7 +118,7 @@ def test_the_migrations_make_exactly_the_tables_and_can_be_taken_back(zoo):
 
 
 def test_a_newer_database_is_refused(zoo):
-    with zoo.context.database.writing() as connection:
+    with zoo.database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaTooNew, match="newer than this code"):
         hs.open(zoo.config.root)

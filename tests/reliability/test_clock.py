@@ -32,7 +32,7 @@ def url(server, tmp_path):
 @pytest.fixture
 def zoo(tmp_path, url):
     workspace = hs.init(tmp_path / "either", url)
-    with workspace.context.database.writing() as connection:
+    with workspace.database.writing() as connection:
         connection.execute(text("CREATE TABLE jump AS SELECT interval '0 days' AS days"))
         connection.execute(
             text(
@@ -41,13 +41,13 @@ def zoo(tmp_path, url):
             )
         )
     yield workspace
-    workspace.context.database.close()
+    workspace.database.close()
 
 
 def jump(zoo, days):
-    with zoo.context.database.writing() as connection:
+    with zoo.database.writing() as connection:
         connection.execute(text(f"UPDATE jump SET days = interval '{days} days'"))
-    with zoo.context.database.reading() as connection:
+    with zoo.database.reading() as connection:
         assert abs(leases.clock(connection) - time.time() - days * 24 * 3600) < 60
 
 
@@ -72,7 +72,7 @@ def test_two_extractions_compute_each_sample_once_while_the_clock_jumps(
         jump(zoo, days)
     assert [zygote.wait() for zygote in zygotes[:2]] == [0, 0]
     assert rows_in(zoo) == samples
-    with zoo.context.database.reading() as connection:
+    with zoo.database.reading() as connection:
         counts = connection.execute(text("SELECT counts FROM runs")).scalars().all()
     assert sum(count["computed"] for count in counts) == samples
     view = zoo.extract("net", "many")

@@ -112,7 +112,7 @@ def recorded(ready, tmp_path, model):
             target.close()
             log.append(("database", None, copy))
 
-    event.listen(ready.context.database.engine, "commit", committed)
+    event.listen(ready.database.engine, "commit", committed)
     with watched(announce):
         view = ready.extract("net@features,relu|gap", "pics", settings=SETTINGS)
     snapshot()
@@ -162,4 +162,4 @@ def check(ready, place: Path, content, database, expected):
         if view is not None and number == 0:
             assert feature_set.cut == "features"
             np.testing.assert_allclose(view.to_numpy(), expected[rows], atol=1e-5)
-    ws.context.database.close()
+    ws.database.close()

@@ -116,7 +116,7 @@ def test_a_statement_that_fails_at_any_place_loses_nothing(job, message, every):
         if left[0] == 0:
             raise sqlite3.OperationalError(message)
 
-    event.listen(ws.context.database.engine, "before_cursor_execute", before)
+    event.listen(ws.database.engine, "before_cursor_execute", before)
     extract(ws)
     total = -left[0]
     clear(ws)
@@ -175,6 +175,6 @@ def test_a_really_full_disk(tmp_path, model_file, pictures, model):
         (mount / "ballast").unlink()
         done = ws.extract("net@conv", "pics").report
         assert done.computed + done.reused == 36
-        ws.context.database.close()
+        ws.database.close()
     finally:
         os.system(f"umount -l {mount}")

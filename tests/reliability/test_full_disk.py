@@ -34,7 +34,7 @@ def full(tmp_path, model_file, pictures):
         ws.backbones.add("net", model_file, preprocess="unit")
         ws.datasets.add("pics", pictures)
         ws.heads.train("colours", ws.extract("net", "pics"))
-        ws.context.database.close()
+        ws.database.close()
         fill(mount)
         yield ws
     finally:
@@ -104,7 +104,7 @@ def test_garbage_can_be_collected_from_a_full_disk(full, run):
 
 def test_two_who_read_a_full_disk_take_turns(full):
     """Each is alone while it reads, so the other waits instead of failing."""
-    with full.context.database.reading() as connection:
+    with full.database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM shards").scalar() == 1
         other = sqlite3.connect(full.config.sqlite_file, timeout=0.1)
         with pytest.raises(sqlite3.OperationalError, match="locked"):

@@ -28,7 +28,7 @@ DAY = 24 * 3600.0
 def zoo(tmp_path, url):
     workspace = hs.init(tmp_path / "either", url)
     yield workspace
-    workspace.context.database.close()
+    workspace.database.close()
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def lease(zoo, tmp_path):
 
     def make(seconds=60.0, machine=None):
         signs = LifeSigns(tmp_path / "locks" / (machine or os.urandom(4).hex()))
-        return Lease(zoo.context.database, seconds, signs)
+        return Lease(zoo.database, seconds, signs)
 
     return make
 
@@ -77,7 +77,7 @@ def test_giving_back_what_was_taken_over_is_refused_and_nothing_changes(lease, z
 
 
 def claims(zoo):
-    with zoo.context.database.reading() as connection:
+    with zoo.database.reading() as connection:
         return connection.execute(text("SELECT count(*) FROM claims")).scalar()
 
 
@@ -121,14 +121,14 @@ def test_a_holder_on_this_machine_that_died_is_noticed_at_once(lease, zoo):
 
 
 def test_the_clock_is_the_databases(zoo):
-    with zoo.context.database.reading() as connection:
+    with zoo.database.reading() as connection:
         assert abs(leases.clock(connection) - time.time()) < 5
 
 
 def test_a_commit_gives_back_in_its_own_transaction(lease, zoo):
     with lease() as one:
         claimed = one.claim(KEYS, digests(0, 1), 2)
-        with pytest.raises(ZeroDivisionError), zoo.context.database.writing() as connection:
+        with pytest.raises(ZeroDivisionError), zoo.database.writing() as connection:
             give_back(connection, claimed)
             raise ZeroDivisionError
         assert claims(zoo) == 4
@@ -155,7 +155,7 @@ def test_an_extractor_whose_lease_was_taken_over_goes_on_with_what_is_left(
         if not moved:
             moved.append(True)
             monkeypatch.setattr(leases, "clock", shifted(DAY))
-            with Lease(other.context.database, 60.0, LifeSigns(ready.config.locks)) as thief:
+            with Lease(other.database, 60.0, LifeSigns(ready.config.locks)) as thief:
                 real(thief, keys, iter(claimed.digests[:3]), 3)
         return claimed
 
@@ -168,7 +168,7 @@ def test_an_extractor_whose_lease_was_taken_over_goes_on_with_what_is_left(
     assert len(shards) == len(
         ready.context.feature_sets.find_all_shards()
     )  # the refused files are gone
-    other.context.database.close()
+    other.database.close()
 
 
 def test_an_extractor_frozen_past_its_lease_and_woken_again(ready, zygote, model, tmp_path):
@@ -184,7 +184,7 @@ def test_an_extractor_frozen_past_its_lease_and_woken_again(ready, zygote, model
     freeze(process, ready)
     before = rows_in(ready)
     assert before < 300
-    with ready.context.database.reading() as connection:
+    with ready.database.reading() as connection:
         expiry = connection.execute(text("SELECT expires_at FROM leases")).scalar_one()
     report = ready.extract("net", "many").report
     assert report.computed == 300 - before
@@ -273,7 +273,7 @@ def decoded(value):
 
 def test_claims_are_taken_a_block_at_a_time_and_none_is_left(ready):
     ready.extract("net", "pics")
-    with ready.context.database.reading() as connection:
+    with ready.database.reading() as connection:
         for table in ("claims", "leases"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
     assert list(chain(ready.config.locks.glob("*.lock")))

@@ -27,7 +27,7 @@ def prepared(root, rows):
     x = np.random.default_rng(0).standard_normal((rows, 8)).astype(np.float32)
     np.savez(root / "rows.npz", x=x, y=np.arange(rows) % 2)
     ws.datasets.add("rows", root / "rows.npz")
-    ws.context.database.close()
+    ws.database.close()
     return ws.config.root
 
 

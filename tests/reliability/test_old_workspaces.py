@@ -86,5 +86,5 @@ def test_a_shard_of_a_newer_format_is_left_alone(ready):
     newer = path.rename(path.with_name("newer.h5"))
     with pytest.raises(ShardDamaged, match=r"this code reads headstart\.shard 1\. Upgrade"):
         find_shard(newer)
-    assert len(ready.store.reindex().damaged) == 1
+    assert len(ready.cache.reindex().damaged) == 1
     assert newer.exists()

@@ -44,9 +44,9 @@ def zoo(wire, tmp_path, model_file, pictures):
     ws = hs.init(tmp_path / "zoo", wire.address)
     ws.backbones.add("net", model_file, preprocess="unit")
     ws.datasets.add("pics", pictures)
-    wire.label(ws.context.database.engine)
+    wire.label(ws.database.engine)
     yield ws
-    ws.context.database.close()
+    ws.database.close()
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def check(ws, view, expected):
     shards = ws.context.feature_sets.find_all_shards()
     assert len({shard.file for shard in shards}) == len(shards)
     assert len(list(ws.config.features.rglob("*.h5"))) == len(shards)
-    with ws.context.database.reading() as connection:
+    with ws.database.reading() as connection:
         for table in ("claims", "leases"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
         return connection.execute(text("SELECT count(*) FROM runs")).scalar()
@@ -145,7 +145,7 @@ def chosen(places, total):
 
 
 def runs(ws):
-    with ws.context.database.reading() as connection:
+    with ws.database.reading() as connection:
         return connection.execute(text("SELECT count(*) FROM runs")).scalar()
 
 
@@ -208,7 +208,7 @@ def test_two_real_extractions_outlive_a_server_that_dies_again_and_again(
     lines = [line for line in told.read_text().splitlines() if "does not answer" in line]
     assert set(lines) <= {"the database does not answer; trying again for 60 s"}
     assert rows_in(zoo) == samples  # each sample once
-    with zoo.context.database.reading() as connection:
+    with zoo.database.reading() as connection:
         counts = connection.execute(text("SELECT counts FROM runs")).scalars().all()
     assert sum(count["computed"] for count in counts) == samples
     view = zoo.extract("net", "many")

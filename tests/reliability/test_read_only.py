@@ -9,7 +9,7 @@ import pytest
 def frozen(ready):
     """The workspace after an extraction, with nothing in it writable."""
     ready.extract("net@features,relu|gap", "pics")
-    ready.context.database.close()
+    ready.database.close()
     folders = [ready.config.root, *(p for p in ready.config.root.rglob("*") if p.is_dir())]
     files = [p for p in ready.config.root.rglob("*") if p.is_file()]
     for path in files:

@@ -65,7 +65,7 @@ def engine_hangs(monkeypatch, hanging):
 
 
 def leases(ws):
-    with ws.context.database.reading() as connection:
+    with ws.database.reading() as connection:
         return connection.execute(select(func.count()).select_from(t.leases)).scalar_one()
 
 

@@ -72,7 +72,7 @@ def parts(bundle):
 @pytest.fixture
 def refused(run, tmp_path, files_of):
     """Import a changed bundle into an empty workspace; gives the one line that refuses it."""
-    hs.init(tmp_path / "zoo").context.database.close()
+    hs.init(tmp_path / "zoo").database.close()
 
     def call(parts):
         file = parts.write(tmp_path / "hostile.zip") if isinstance(parts, Parts) else parts
@@ -403,7 +403,7 @@ def test_what_was_there_before_a_failed_import_stays(parts, bundle, run, tmp_pat
 
 def test_a_database_that_refuses_leaves_no_file(bundle, tmp_path, files_of):
     ws = hs.init(tmp_path / "zoo")
-    with ws.context.database.writing() as connection:
+    with ws.database.writing() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER no_rows BEFORE INSERT ON shards BEGIN SELECT RAISE(ABORT, 'no'); END"
         )

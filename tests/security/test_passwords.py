@@ -173,7 +173,7 @@ def test_a_url_without_a_password_takes_it_from_the_users_own_file(tmp_path, ser
     with psycopg.connect(server.replace("+psycopg", "")) as connection:
         assert connection.info.password == SECRET
     ws = hs.init(tmp_path / "zoo", server)
-    with ws.context.database.reading() as connection:
+    with ws.database.reading() as connection:
         assert connection.connection.dbapi_connection.info.password == SECRET
     assert SECRET not in (ws.config.root / "headstart.toml").read_text()
     assert repr(ws.config).count("postgresql") == 0
@@ -222,12 +222,12 @@ with tempfile.TemporaryDirectory() as folder:
     own = hs.init(folder)
     write(own, "ee")
     write(own, "dd")
-    own.store.find_garbage()
+    own.cache.find_garbage()
     try:
         own.backbones.tag("x", {{}})
     except HeadstartError:
         pass
-    own.context.database.close()
+    own.database.close()
 os.setgroups([{TEAM}]); os.setgid({user}); os.setuid({user}); os.umask({umask})
 root = {str(root)!r}
 try:
@@ -270,19 +270,19 @@ def shared():
 @as_root
 def test_two_users_share_a_workspace_that_was_made_for_it(shared):
     root = shared / "zoo"
-    hs.init(root, shared=True).context.database.close()
+    hs.init(root, shared=True).database.close()
     given_to(ALICE, root)
     assert root.stat().st_gid == TEAM
     for number, (user, digest) in enumerate(((ALICE, "aa"), (BOB, "bb"), (ALICE, "cc")), start=1):
         assert as_user(user, root, f"write(hs.open(root), {digest!r})") == number
-    assert as_user(BOB, root, "len(hs.open(root).store.find_garbage())") == 0
+    assert as_user(BOB, root, "len(hs.open(root).cache.find_garbage())") == 0
 
 
 @as_root
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 def test_who_may_not_read_or_write_is_told_what_to_do_in_one_line(shared, mode):
     root = shared / "zoo"
-    hs.init(root).context.database.close()
+    hs.init(root).database.close()
     given_to(ALICE, root, mode)
     line = as_user(BOB, root, "write(hs.open(root), 'aa')")
     assert "headstart init --shared" in line

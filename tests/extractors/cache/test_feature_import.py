@@ -35,14 +35,14 @@ def test_rows_are_matched_by_id_and_those_of_no_sample_left_out(ready, model, tm
     features, ids = reference.to_numpy(), reference.ids
     key = reference.key
     del reference
-    ready.store.collect(ready.store.find_garbage(Choice(sets=(key,))))
+    ready.cache.collect(ready.cache.find_garbage(Choice(sets=(key,))))
     order = np.random.default_rng(0).permutation(36)[:20]
     np.savez(
         tmp_path / "f.npz",
         features=np.concatenate([features[order], features[:1]]).astype(float),
         ids=np.array([*(ids[row] for row in order), "nobody"]),
     )
-    done = ready.store.import_features("net", "pics", tmp_path / "f.npz")
+    done = ready.cache.import_features("net", "pics", tmp_path / "f.npz")
     assert (done.added, done.foreign) == (20, 1)
     view = ready.extract("net", "pics")
     assert (view.report.computed, view.report.reused) == (16, 20)
@@ -71,6 +71,6 @@ def test_what_is_not_what_it_is_declared_to_be_is_refused(ready, tmp_path, fails
     file.write_bytes(b"no zip")
     assert "cannot read" in fails("features", "import", "net", "pics", file)
     with pytest.raises(NotFound):
-        ready.store.import_features("nobody", "pics", file)
+        ready.cache.import_features("nobody", "pics", file)
     with pytest.raises(FeatureError):
-        ready.store.import_features("net", "pics", tmp_path / "missing.npz")
+        ready.cache.import_features("net", "pics", tmp_path / "missing.npz")

@@ -38,15 +38,15 @@ def reasons(explanation, cut=0):
 
 
 def test_explain_says_what_is_new_and_forecasts_by_measured_rates(ready, pictures, run):
-    before = ready.store.explain("net", "pics")
+    before = ready.cache.explain("net", "pics")
     assert (before.to_compute, before.seconds, before.bytes) == (36, None, 36 * (8 * 4 + 32))
     assert "no run has been measured" in run("features", "explain", "net", "pics").out
     report = ready.extract("net", "pics").report
-    after = ready.store.explain("net", "pics")
+    after = ready.cache.explain("net", "pics")
     assert (after.to_compute, after.cuts[0].present) == (0, 36)
     draw(pictures / "red" / "new.png", 999)
     ready.datasets.refresh("pics")
-    found = ready.store.explain("net@features,relu|gap", "pics")
+    found = ready.cache.explain("net@features,relu|gap", "pics")
     assert reasons(found) == {"new sample: its content was never seen at this cut": 1}
     assert found.cuts[0].reasons[0].example == "red/new.png"
     assert reasons(found, 1) == {"new sample: its content was never seen at this cut": 37}
@@ -67,7 +67,7 @@ def test_explain_names_the_field_of_the_preprocessing_that_differs(ready, model_
     pipeline = {"steps": changed}
     (tmp_path / "p.json").write_text(__import__("json").dumps(pipeline))
     ready.backbones.add("net", model_file, preprocess=str(tmp_path / "p.json"))
-    (why,) = reasons(ready.store.explain("net", "pics"))
+    (why,) = reasons(ready.cache.explain("net", "pics"))
     assert why.startswith("other preprocessing: steps[resize].method")
     assert "→ nearest" in why
 
@@ -75,11 +75,11 @@ def test_explain_names_the_field_of_the_preprocessing_that_differs(ready, model_
 def test_explain_tells_other_weights_and_other_poolings(ready, tmp_path):
     ready.extract("net@relu|gap", "pics")
     network(seed=1).save(tmp_path / "other.keras")
-    assert reasons(ready.store.explain("net@relu|gmp", "pics")) == {
+    assert reasons(ready.cache.explain("net@relu|gmp", "pics")) == {
         "other pooling: it was computed for relu|gap": 36
     }
     ready.backbones.add("net", tmp_path / "other.keras", preprocess="unit")
-    assert reasons(ready.store.explain("net@relu|gap", "pics")) == {
+    assert reasons(ready.cache.explain("net@relu|gap", "pics")) == {
         "other weights: it was computed by net": 36
     }
 
@@ -90,10 +90,10 @@ def test_explain_counts_damaged_shards_and_unreadable_samples(ready, pictures):
     # One without the unreadable sample: names are hashes, so which is first is chance.
     damaged = next(file for file in shard_files(ready) if rows_of(file) == 4)
     damaged.write_bytes(b"x")
-    found = ready.store.explain("net", "pics")
+    found = ready.cache.explain("net", "pics")
     assert found.to_compute == 4
     # The first call put it aside while it looked.
-    cut = ready.store.explain("net", "pics").cuts[0]
+    cut = ready.cache.explain("net", "pics").cuts[0]
     assert (cut.damaged_shards, cut.unreadable, cut.missing) == (1, 1, 4)
 
 
@@ -132,9 +132,9 @@ def test_gc_shows_first_and_deletes_only_when_told(ready, run, monkeypatch):
 def test_damaged_shards_are_collected_after_their_rows_were_computed_again(ready):
     ready.extract("net", "pics", settings=EAGER)
     shard_files(ready)[0].write_bytes(b"x")
-    ready.store.explain("net", "pics")
-    assert kinds(ready.store.find_garbage()) == ["damaged"]
-    ready.store.collect(ready.store.find_garbage())
+    ready.cache.explain("net", "pics")
+    assert kinds(ready.cache.find_garbage()) == ["damaged"]
+    ready.cache.collect(ready.cache.find_garbage())
     assert len(shard_files(ready)) == 8
     assert ready.extract("net", "pics").report.computed == 4
 
@@ -142,17 +142,17 @@ def test_damaged_shards_are_collected_after_their_rows_were_computed_again(ready
 def test_what_a_view_holds_is_not_collected_and_the_view_reads_on(ready):
     view = ready.extract("net", "pics")
     expected = view.to_numpy()
-    (found,) = ready.store.find_garbage(Choice(sets=(view.key[:10],)))
+    (found,) = ready.cache.find_garbage(Choice(sets=(view.key[:10],)))
     assert found.held
-    assert ready.store.collect([found]) == []
+    assert ready.cache.collect([found]) == []
     part = view.split("train")
     del view
-    assert ready.store.find_garbage(Choice(sets=(part.key,)))[0].held  # the part holds it too
+    assert ready.cache.find_garbage(Choice(sets=(part.key,)))[0].held  # the part holds it too
     assert len(part.to_numpy()) == len(part) < len(expected)
     del part
-    (found,) = ready.store.find_garbage(Choice(sets=(found.key,)))
+    (found,) = ready.cache.find_garbage(Choice(sets=(found.key,)))
     assert not found.held
-    assert ready.store.collect([found]) == [found]
+    assert ready.cache.collect([found]) == [found]
     assert shard_files(ready) == []
     with pytest.raises(FeaturesMissing):
         ready.features("net", "pics")
@@ -170,11 +170,11 @@ def test_what_another_process_holds_is_not_collected(ready):
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"open\n"
-    assert ready.store.find_garbage(Choice(sets=(key,)))[0].held
+    assert ready.cache.find_garbage(Choice(sets=(key,)))[0].held
     process.kill()
     process.wait()
     process.stdout.close()
-    assert not ready.store.find_garbage(Choice(sets=(key,)))[0].held
+    assert not ready.cache.find_garbage(Choice(sets=(key,)))[0].held
 
 
 def test_a_view_that_nobody_can_reach_any_more_holds_nothing(ready):
@@ -182,33 +182,33 @@ def test_a_view_that_nobody_can_reach_any_more_holds_nothing(ready):
     ring = [ready.extract("net", "pics")]
     ring.append(ring)
     choice = Choice(sets=(ring[0].key,))
-    assert [one.held for one in ready.store.find_garbage(choice)] == [True]
+    assert [one.held for one in ready.cache.find_garbage(choice)] == [True]
     del ring
-    assert [one.held for one in ready.store.find_garbage(choice)] == [False]
-    assert len(ready.store.collect(ready.store.find_garbage(choice))) == 1
+    assert [one.held for one in ready.cache.find_garbage(choice)] == [False]
+    assert len(ready.cache.collect(ready.cache.find_garbage(choice))) == 1
 
 
 def test_sets_that_no_backbone_gives_go_when_asked_for(ready):
     ready.extract("net", "pics")
-    assert ready.store.find_garbage(Choice(unreachable=True)) == []
+    assert ready.cache.find_garbage(Choice(unreachable=True)) == []
     ready.backbones.remove("net", force=True)
-    assert ready.store.find_garbage() == []
-    assert kinds(ready.store.find_garbage(Choice(unreachable=True))) == ["unreachable"]
+    assert ready.cache.find_garbage() == []
+    assert kinds(ready.cache.find_garbage(Choice(unreachable=True))) == ["unreachable"]
 
 
 def test_the_set_used_longest_ago_goes_first_under_a_quota(ready, run):
     for cut in ("features", "relu|gap", "relu|gmp"):
         ready.extract(f"net@{cut}", "pics")
-    with ready.context.database.writing() as connection:  # read three, two and one day ago
+    with ready.database.writing() as connection:  # read three, two and one day ago
         for days, cut in ((3, "relu|gap"), (2, "features"), (1, "relu|gmp")):
             chosen = update(feature_sets).where(feature_sets.c.cut == cut)
             connection.execute(chosen.values(used_at=hs_now() - timedelta(days=days)))
     total = sum(path.stat().st_size for path in ready.config.features.rglob("*") if path.is_file())
-    found = ready.store.find_garbage(Choice(quota=total - 1))
+    found = ready.cache.find_garbage(Choice(quota=total - 1))
     assert [one.what.partition("@")[2] for one in found] == ["relu|gap"]
     assert run("features", "gc", "--quota", "0", "--json").json["bytes"] == total
     ready.features("net@relu|gap", "pics")  # is used again, so that another is the oldest
-    found = ready.store.find_garbage(Choice(quota=total - 1))
+    found = ready.cache.find_garbage(Choice(quota=total - 1))
     assert [one.what.partition("@")[2] for one in found] == ["features"]
     assert "is not a size" in run("features", "gc", "--quota", "many").err
 
@@ -223,10 +223,10 @@ def test_old_manifests_that_no_dataset_needs_are_collected(ready, pictures, monk
     draw(pictures / "red" / "new.png", 999)
     ready.datasets.refresh("pics")
     assert len(list(ready.config.manifests.iterdir())) == 2
-    assert ready.store.find_garbage() == []  # too young
+    assert ready.cache.find_garbage() == []  # too young
     later = time.time() + 2 * 24 * 3600
     monkeypatch.setattr("headstart.extractors.cache.gc.time.time", lambda: later)
-    ready.store.collect(ready.store.find_garbage())
+    ready.cache.collect(ready.cache.find_garbage())
     assert len(list(ready.config.manifests.iterdir())) == 1
     assert ready.extract("net", "pics").report.computed == 37
 
@@ -244,8 +244,8 @@ def test_compact_merges_small_shards_and_changes_no_number(ready, run):
     np.testing.assert_array_equal(ready.features("net", "pics").to_numpy(), expected)
     key = view.key
     del view
-    assert kinds(ready.store.find_garbage()) == ["orphan"] * 9
-    ready.store.collect(ready.store.find_garbage())
+    assert kinds(ready.cache.find_garbage()) == ["orphan"] * 9
+    ready.cache.collect(ready.cache.find_garbage())
     assert len(shard_files(ready)) == 1
     assert ready.extract("net", "pics").report.computed == 0
     assert ready.verify("net", "pics", full=True)["max_abs_diff"] <= 1e-5
@@ -256,7 +256,7 @@ def test_compact_merges_small_shards_and_changes_no_number(ready, run):
 def test_compact_computes_what_is_damaged_no_sooner_than_asked(ready):
     ready.extract("net", "pics", settings=EAGER)
     shard_files(ready)[3].write_bytes(b"x")
-    assert ready.store.compact() == (8, 1)
+    assert ready.cache.compact() == (8, 1)
     report = ready.extract("net", "pics").report
     assert (report.computed, report.reused) == (4, 32)
 
@@ -264,7 +264,7 @@ def test_compact_computes_what_is_damaged_no_sooner_than_asked(ready):
 def test_compacting_half_width_and_compressed_sets_keeps_their_bits(ready):
     settings = hs.Settings(4, commit_seconds=0, storage="bfloat16", compression="gzip")
     expected = ready.extract("net", "pics", settings=settings).to_numpy()
-    assert ready.store.compact()[1] == 1
+    assert ready.cache.compact()[1] == 1
     np.testing.assert_array_equal(ready.features("net", "pics").to_numpy(), expected)
 
 
@@ -274,7 +274,7 @@ def test_compacting_half_width_and_compressed_sets_keeps_their_bits(ready):
 def test_reindex_brings_back_what_the_database_lost(ready, model, run, tmp_path, pictures):
     expected = ready.extract("net@features,relu|gap", "pics", settings=EAGER).to_numpy()
     keys = sorted(one.key for one in ready.context.feature_sets.find_sets())
-    ready.context.database.close()
+    ready.database.close()
     for path in ready.config.root.glob("headstart.db*"):
         path.unlink()
     assert run("db", "upgrade").code == 0
@@ -292,7 +292,7 @@ def test_reindex_brings_back_what_the_database_lost(ready, model, run, tmp_path,
 def test_reindex_leaves_out_what_is_damaged_or_is_not_what_it_says(ready, run):
     ready.extract("net", "pics", settings=EAGER)
     files = shard_files(ready)
-    with ready.context.database.writing() as connection:
+    with ready.database.writing() as connection:
         connection.execute(text("DELETE FROM feature_sets"))
     content = bytearray(files[0].read_bytes())
     content[5000] ^= 1
@@ -312,9 +312,9 @@ def test_shards_put_aside_while_their_disk_was_away_come_back(ready):
     ready.extract("net", "pics", settings=EAGER)
     victim = shard_files(ready)[0]
     away = victim.rename(victim.with_suffix(".away"))
-    assert ready.store.explain("net", "pics").to_compute == 4
+    assert ready.cache.explain("net", "pics").to_compute == 4
     away.rename(victim)
-    assert ready.store.reindex().restored == 1
+    assert ready.cache.reindex().restored == 1
     assert ready.extract("net", "pics").report.computed == 0
 
 
@@ -399,6 +399,6 @@ def test_where_a_file_system_has_no_locks_reading_works_and_gc_deletes_nothing(r
 
     monkeypatch.setattr(locks.fcntl, "flock", no_locks)
     np.testing.assert_array_equal(ready.features("net", "pics").to_numpy(), view.to_numpy())
-    found = ready.store.find_garbage(Choice(sets=(view.key,)))
-    assert ready.store.collect(found) == []
+    found = ready.cache.find_garbage(Choice(sets=(view.key,)))
+    assert ready.cache.collect(found) == []
     assert found[0].held

@@ -36,7 +36,7 @@ def test_what_nothing_names_is_collected_and_what_is_named_stays(ready, run):
     assert set(ready.context.artifacts.files()) == needed | strays
     assert run("features", "gc", "--apply", "--json").json["deleted"]
     assert set(ready.context.artifacts.files()) == needed
-    assert ready.store.find_garbage() == []
+    assert ready.cache.find_garbage() == []
 
 
 def test_the_parts_of_a_preprocessing_are_named_by_it(ready, run, tmp_path):
@@ -51,24 +51,24 @@ def test_the_parts_of_a_preprocessing_are_named_by_it(ready, run, tmp_path):
     assert run("backbone", "add", "text", file, "--preprocess", words).code == 0
     made_old(ready)
     assert len(ready.context.artifacts.files()) == 3
-    assert ready.store.find_garbage() == []
+    assert ready.cache.find_garbage() == []
     ready.backbones.remove("text")
-    assert len(ready.store.find_garbage()) == 2
+    assert len(ready.cache.find_garbage()) == 2
 
 
 def test_what_is_young_or_held_is_left_alone(ready):
     stray(ready, b"young", age=STRAY_SECONDS / 2)
-    assert ready.store.find_garbage() == []
+    assert ready.cache.find_garbage() == []
     old = stray(ready, b"old")
     with Hold(ready.config.locks, HELD_AS):  # as `backbone add` and `backbone import` do
-        (found,) = ready.store.find_garbage()
+        (found,) = ready.cache.find_garbage()
         assert found.held
-        assert ready.store.collect([found]) == []
+        assert ready.cache.collect([found]) == []
         assert old.exists()
-    (found,) = ready.store.find_garbage()
+    (found,) = ready.cache.find_garbage()
     with Hold(ready.config.locks, HELD_AS):
-        assert ready.store.collect([found]) == []
-    assert ready.store.collect([found]) == [found]
+        assert ready.cache.collect([found]) == []
+    assert ready.cache.collect([found]) == [found]
     assert not old.exists()
 
 
@@ -76,15 +76,15 @@ def test_what_came_to_be_named_meanwhile_stays(ready, model_file):
     backbone = ready.backbones.get("net")
     ready.backbones.remove("net")
     made_old(ready)
-    (found,) = ready.store.find_garbage()
+    (found,) = ready.cache.find_garbage()
     ready.backbones.register(backbone)
-    assert ready.store.collect([found]) == []
+    assert ready.cache.collect([found]) == []
     assert ready.context.artifacts.path_of(backbone.artifact_digest, ".keras").exists()
 
 
 def test_adding_again_what_is_there_keeps_it_from_being_collected(ready, model_file):
     ready.backbones.remove("net")
     made_old(ready)
-    assert len(ready.store.find_garbage()) == 1
+    assert len(ready.cache.find_garbage()) == 1
     ready.context.artifacts.put(model_file, ".keras")
-    assert ready.store.find_garbage() == []
+    assert ready.cache.find_garbage() == []

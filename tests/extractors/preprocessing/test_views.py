@@ -137,9 +137,9 @@ def test_fine_tuning_takes_views(ready, run, tmp_path):
 
 def test_views_are_kept_by_gc_as_long_as_their_backbone_is_there(ready):
     ready.extract("net", "pics", view=1)
-    assert not ready.store.find_garbage(Choice(unreachable=True))
+    assert not ready.cache.find_garbage(Choice(unreachable=True))
     ready.backbones.remove("net")
-    assert len(ready.store.find_garbage(Choice(unreachable=True))) == 1
+    assert len(ready.cache.find_garbage(Choice(unreachable=True))) == 1
 
 
 def test_what_has_no_views_says_so(ws, model_file, tmp_path, fails):

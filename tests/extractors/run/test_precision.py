@@ -29,8 +29,8 @@ def test_features_of_the_other_precision_do_not_count(ready):
     ready.extract("net", "pics", settings=HALF)
     with pytest.raises(FeaturesMissing):
         ready.features("net", "pics")
-    assert ready.store.explain("net", "pics").to_compute == 36
-    assert ready.store.explain("net", "pics", "bfloat16").to_compute == 0
+    assert ready.cache.explain("net", "pics").to_compute == 36
+    assert ready.cache.explain("net", "pics", "bfloat16").to_compute == 0
 
 
 def test_a_precision_that_there_is_not(ready, fails):
