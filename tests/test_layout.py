@@ -1,8 +1,11 @@
 """The folders are the architecture, and nothing of it leaks."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import headstart as hs
 import headstart.errors as errors
@@ -125,3 +128,17 @@ def test_the_drawn_tree_of_errors_is_the_real_one():
 def test_an_error_is_one_line_with_what_to_do_next():
     error = errors.NotFound("no\n  such thing.", hint="Look\nagain.")
     assert str(error) == "no such thing. Look again."
+
+
+def test_names_of_before_still_work_and_say_what_they_are_called_now(ready):
+    with pytest.warns(DeprecationWarning, match=r"hs\.Trying is called hs\.CrossValidation now"):
+        assert hs.Trying is hs.CrossValidation
+    with pytest.warns(DeprecationWarning, match=r"ws\.store is called ws\.cache now"):
+        assert ready.store is ready.cache
+
+
+def test_a_workspace_and_a_head_can_be_pickled(ready):
+    head = ready.heads.train("colours", ready.extract("net", "pics"))
+    again = pickle.loads(pickle.dumps(ready))
+    assert [one.name for one in again.backbones.list()] == ["net"]
+    assert pickle.loads(pickle.dumps(head)).stack.classes == head.stack.classes
