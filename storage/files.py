@@ -166,6 +166,19 @@ def check_regular(path: Path) -> None:
     open_regular(path).close()
 
 
+def place_of(file: BufferedReader, path: Path) -> Path:
+    """Where an open file lies, with no link on the way.
+
+    Of what was opened, where the system tells it, as `path` may lead elsewhere by now.
+
+    Args:
+        file: as `open_regular` gives it.
+        path: under which it was opened.
+    """
+    told = Path(f"/proc/self/fd/{file.fileno()}")  # proc_pid_fd(5), on Linux
+    return Path(os.path.realpath(told if told.exists() else path))
+
+
 def _refuse_special(path: Path, mode: int) -> None:
     if stat.S_ISREG(mode):
         return

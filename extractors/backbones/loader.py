@@ -17,10 +17,10 @@ from headstart.extractors.backbones.sources.files import (
     load_model,
     open_file,
     open_model,
-    open_weights,
 )
 from headstart.extractors.backbones.sources.kerashub import open_kerashub
 from headstart.extractors.backbones.sources.opened import Opened
+from headstart.extractors.backbones.sources.weights import open_weights
 from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.preprocessing.pipeline import Files
 from headstart.registry.zoo import get_entry

@@ -16,14 +16,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from headstart import errors
 from headstart.errors import HeadstartError, ModelFileError, UnsafeModel
 from headstart.extractors.backbones.safety.confinement import Limits
+from headstart.extractors.backbones.safety.copies import Copy
 from headstart.extractors.backbones.safety.forkserver import ForkServer
-from headstart.storage.files import check_regular, sha256_of_file, written_aside
+from headstart.storage.files import check_regular, written_aside
 
 ROOM = 768 << 20
 COPIES = 6
@@ -34,7 +36,7 @@ BYTES_A_SECOND = 20 << 20
 """What is stored, for one more: 51 s a GiB, several times what reading and writing it takes."""
 FILE_ROOM = 1 << 30
 FOLDER = "first_loads"
-VERSION = 1
+VERSION = 2
 NOTICEABLE_SECONDS = 2.0
 MEMORY_SIGNALS = (6, 11, "memory")
 """What TensorFlow dies of when it is given no more memory: an abort, or a bad address."""
@@ -69,13 +71,17 @@ class FirstLoad:
             file_bytes=FILE_ROOM + 2 * size,
         )
 
-    def run(self, task: str, source: Path, scratch: Path, **more: Any) -> dict[str, Any]:
+    def run(
+        self, task: str, source: Path, scratch: Path, named: Path | None = None, **more: Any
+    ) -> dict[str, Any]:
         """Do a task in a confined child; its answer.
 
         Args:
             task: one of `headstart.extractors.backbones.safety.tasks`.
             source: the file or folder.
             scratch: a folder; a new one under it is the child's, and its path is in the answer.
+            named: what the user calls the source, if it is a copy.
+            more: what else the task needs; other files by their paths.
 
         Raises:
             HeadstartError: what the task raised.
@@ -92,27 +98,22 @@ class FirstLoad:
         _raise(answer, source, limits)
         seconds = time.monotonic() - began
         if seconds > NOTICEABLE_SECONDS:
-            self.say(f"{source} was loaded in a process of its own first ({seconds:.0f} s)")
+            what = named or source
+            self.say(f"{what} was loaded in a process of its own first ({seconds:.0f} s)")
         return {**answer, "folder": folder}
 
-    def prepare(self, path: Path) -> str:
-        """Let what loads models apart start, while the file is looked into.
+    @staticmethod
+    def warm() -> None:
+        """Let what loads models apart start, while the source is looked into."""
+        server.warm()
 
-        Returns:
-            The file's sha256 as it is now; of a folder nothing.
-        """
-        digest = sha256_of_file(path) if path.is_file() else ""
-        if path.is_dir() or (digest and not self._knows(digest)):
-            server.warm()
-        return digest
-
-    def passes(self, path: Path, scratch: Path, digest: str) -> Path | None:
+    def passes(self, copy: Copy, kind: str, scratch: Path) -> Path | None:
         """Have a model file loaded apart, if these bytes were not before.
 
         Args:
-            path: the file.
+            copy: the file, where nobody else can change it; it was looked into.
+            kind: `keras` or `h5`, as what it is loaded.
             scratch: a folder.
-            digest: its sha256, from before it was looked into.
 
         Returns:
             The file of its frozen graph, where its wiring cannot be read; None to load it as it is.
@@ -120,17 +121,15 @@ class FirstLoad:
         Raises:
             HeadstartError: it cannot be loaded.
         """
-        if self._knows(digest):
+        if self.knows(copy.sha256, kind):
             return None
-        answer = self.run("file", path, scratch)
-        if sha256_of_file(path) != digest:
-            raise ModelFileError(f"{path} changed while it was read", hint="Add it again.")
+        answer = self.run("file", copy.path, scratch, copy.source)
         if answer["file"] is not None:
             return made(answer)
-        self._keep(digest)
+        self._keep(copy.sha256, kind)
         return None
 
-    def _knows(self, digest: str) -> bool:
+    def knows(self, digest: str, kind: str) -> bool:
         """Whether a verdict is kept, in a folder and a file that nobody else can have written."""
         if self.verdicts is None:
             return False
@@ -139,16 +138,21 @@ class FirstLoad:
         except (OSError, ValueError):
             return False
         ours = all(_only_ours_to_write(path) for path in (self.verdicts, self.verdicts / digest))
-        return ours and content == {"version": VERSION, "sha256": digest}
+        return ours and content == _verdict(digest, kind)
 
-    def _keep(self, digest: str) -> None:
+    def _keep(self, digest: str, kind: str) -> None:
         if self.verdicts is None:
             return
         with suppress(OSError):  # read-only, or full: it is loaded apart again
             self.verdicts.mkdir(mode=0o700, exist_ok=True)
             with written_aside(self.verdicts / digest) as file:
-                file.write(json.dumps({"version": VERSION, "sha256": digest}).encode())
+                file.write(json.dumps(_verdict(digest, kind)).encode())
             (self.verdicts / digest).chmod(0o600)
+
+
+def _verdict(digest: str, kind: str) -> dict[str, Any]:
+    """What a kept file says: these bytes went well, read as this, by this Keras."""
+    return {"version": VERSION, "sha256": digest, "format": kind, "keras": version("keras")}
 
 
 def size_of(source: Path) -> int:

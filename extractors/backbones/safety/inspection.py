@@ -37,6 +37,7 @@ from headstart.storage.files import check_regular
 MEMORY_BYTES = 4 << 30
 SECONDS = 60
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+WEIGHTS = {".h5", ".hdf5", ".keras"}
 ASSETS = "assets/"
 LARGEST_CONFIG = 256 << 20
 ROOM = 128 << 20
@@ -135,7 +136,14 @@ def check_weights(path: Path) -> None:
 
     Raises:
         UnsafeModel: it does; the message says how.
+        ModelFileError: Keras would take it for something else, such as an index of other files.
     """
+    if path.suffix not in WEIGHTS:
+        raise ModelFileError(
+            f"{path} is not a file of weights that can be read: its name ends in "
+            f"{path.suffix or 'nothing'}",
+            hint="Write it with model.save_weights('NAME.weights.h5').",
+        )
     found = inspect_file(path, weights=True)
     if found.problems:
         raise UnsafeModel(

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from headstart.extractors.backbones.keras_graph import is_readable, is_unbuilt_sequential
-from headstart.extractors.backbones.sources.files import load_architecture, load_model, load_weights
+from headstart.extractors.backbones.sources.files import load_model
 from headstart.extractors.backbones.sources.freeze import freeze_model
 from headstart.extractors.backbones.sources.kerashub import describe, load_preset
 from headstart.extractors.backbones.sources.saved_model import freeze_saved_model
+from headstart.extractors.backbones.sources.weights import load_architecture, load_weights
 from headstart.extractors.runtime import keras, keras_hub, tensorflow
 
 MODEL = "model.keras"

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
 from headstart.extractors.backbones.keras_graph import read_graph
+from headstart.extractors.backbones.safety.copies import copy_file
 from headstart.extractors.backbones.safety.inspection import check_weights
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.preprocessing.defaults import image_pipeline
@@ -62,24 +63,28 @@ def open_application(text: str, scratch: Path) -> Opened:
         ModelFileError: the local weights file is missing or does not fit.
     """
     choice = parse(text)
-    model = _build(choice)
+    model = _with_weights(choice, scratch)
     file = scratch / f"{choice.entry.name}.keras"
     model.save(file)
     pipeline = image_pipeline(choice.entry.mode, choice.size, choice.size)
     return Opened(read_graph(model), file, "keras", pipeline, choice.entry.licence)
 
 
-def _build(choice: Choice) -> Any:
-    weights: str | None = choice.weights
-    if choice.weights == "none":
-        weights = None
-    elif choice.weights != "imagenet":
-        weights = str(Path(choice.weights).expanduser())
-        if not Path(weights).is_file():
-            raise ModelFileError(
-                f"no weights file {weights}", hint="Give weights=imagenet, none or a local file."
-            )
-        check_weights(Path(weights))
+def _with_weights(choice: Choice, scratch: Path) -> Any:
+    if choice.weights in ("none", "imagenet"):
+        return _build(choice, None if choice.weights == "none" else choice.weights)
+    weights = Path(choice.weights).expanduser()
+    if not weights.is_file():
+        raise ModelFileError(
+            f"no weights file {weights}", hint="Give weights=imagenet, none or a local file."
+        )
+    copy = copy_file(weights, scratch)
+    with copy.named():
+        check_weights(copy.path)
+        return _build(choice, str(copy.path))
+
+
+def _build(choice: Choice, weights: str | None) -> Any:
     settings: dict[str, Any] = {"weights": weights, "include_top": choice.top}
     if choice.size != choice.entry.size or not choice.top:
         settings["input_shape"] = (choice.size, choice.size, 3)

@@ -18,14 +18,12 @@ from headstart.extractors.backbones.keras_graph import (
     is_unbuilt_sequential,
     read_graph,
 )
+from headstart.extractors.backbones.safety.copies import Copy, copy_file
 from headstart.extractors.backbones.safety.first_load import FirstLoad, made
 from headstart.extractors.backbones.safety.inspection import (
     BLOW_UP,
-    COMPILED,
     ROOM,
     check_file,
-    check_files,
-    check_weights,
     walk,
 )
 from headstart.extractors.backbones.safety.names import APPLICATIONS
@@ -39,6 +37,7 @@ from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
 from headstart.storage.files import check_regular
 
 NO_CUSTOM_OBJECTS = CustomObjects()
+PLAIN_GRAPH = ".pb"
 HDF5_SUFFIXES = (".h5", ".hdf5")
 PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
@@ -67,24 +66,37 @@ def open_file(
         WeightsOnly: it holds weights without an architecture.
         UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
-    if path.exists() and not path.is_dir():
-        check_regular(path)
-    if path.suffix == ".pb" and path.is_file():
-        check_frozen(path)
-        return _open_frozen(path)
     apart = None if trust or custom.objects else first
-    digest = "" if apart is None else apart.prepare(path)
     if is_saved_model(path):
         if apart is None:
             return _open_frozen(freeze_saved_model(path, scratch, trust=trust))
+        apart.warm()
         return open_made(made(apart.run("saved_model", path, scratch)))
-    if apart is not None:
-        check_model(path, max_bytes=apart.max_bytes)
-        frozen = apart.passes(path, scratch, digest)
-        if frozen is not None:
-            return open_made(frozen)
-    known = apart is not None
-    model = load_model(path, trust=trust, known=known, own=custom.objects)
+    check_there(path)
+    kind = PLAIN_GRAPH if path.suffix == PLAIN_GRAPH else format_of(path)
+    copy = copy_file(path, scratch)
+    with copy.named():
+        if kind == PLAIN_GRAPH:
+            check_frozen(copy.path)
+            return _open_frozen(copy.path)
+        if apart is not None:
+            frozen = _first_opened(copy, kind, scratch, apart)
+            if frozen is not None:
+                return open_made(frozen)
+        model = load_model(copy.path, trust=trust, known=apart is not None, own=custom.objects)
+        return _open_loaded(model, copy.path, scratch, custom)
+
+
+def _first_opened(copy: Copy, kind: str, scratch: Path, first: FirstLoad) -> Path | None:
+    """Look into a copy and have it loaded apart; see `FirstLoad.passes`."""
+    if not first.knows(copy.sha256, kind):
+        first.warm()
+    check_model(copy.path, max_bytes=first.max_bytes)
+    return first.passes(copy, kind, scratch)
+
+
+def _open_loaded(model: Any, path: Path, scratch: Path, custom: CustomObjects) -> Opened:
+    """The file itself if its wiring can be read, else the frozen graph of what it computes."""
     if _uses(model, custom):
         return _open_frozen(freeze_model(model, scratch))
     if is_readable(model) or is_unbuilt_sequential(model):
@@ -92,37 +104,10 @@ def open_file(
     return _open_frozen(freeze_model(model, scratch))
 
 
-def open_weights(
-    path: Path,
-    architecture: Path,
-    scratch: Path,
-    *,
-    trust: bool = False,
-    first: FirstLoad | None = None,
-) -> Opened:
-    """Open weights alone, with the architecture from another file.
-
-    Args:
-        path: `NAME.weights.h5`, or the older `.h5` without a `model_config`.
-        architecture: a saved model whose own weights are left, or `.json` of `model.to_json()`.
-        scratch: a folder for the model's file.
-        trust: load files even if they bring code.
-        first: how to load them apart, if they are not trusted.
-
-    Raises:
-        ModelFileError: one of the files cannot be read, or the weights do not fit.
-        UnsafeModel: one of them could run code, and `trust` is not given.
-    """
-    if not trust:
-        _check_architecture(path, architecture, None if first is None else first.max_bytes)
-    if first is not None and not trust:
-        given = str(architecture.absolute())
-        return open_made(made(first.run("weights", path, scratch, architecture=given)))
-    model = load_architecture(architecture, trust=trust, known=True)
-    load_weights(model, path, architecture)
-    file = scratch / "model.keras"
-    model.save(file)
-    return open_file(file, scratch, trust=trust)
+def open_own(file: Path, scratch: Path, *, trust: bool = False) -> Opened:
+    """Open a model file that was just made in this process, under `scratch`, after a look."""
+    model = load_model(file, trust=trust)
+    return _open_loaded(model, file, scratch, NO_CUSTOM_OBJECTS)
 
 
 def open_made(file: Path) -> Opened:
@@ -132,66 +117,6 @@ def open_made(file: Path) -> Opened:
         return _open_frozen(file)
     check_model(file)
     return Opened(read_graph(load_model(file, known=True)), file, "keras")
-
-
-def _check_architecture(path: Path, architecture: Path, max_bytes: int | None) -> None:
-    """Look into weights and their architecture before either is loaded."""
-    if architecture.suffix == ".json":
-        if not architecture.is_file():
-            raise ModelFileError(f"no architecture file {architecture}", hint="Check the path.")
-        stored = path.stat().st_size if path.is_file() else 0
-        check_files([architecture], stored_bytes=stored, max_bytes=max_bytes)
-    else:
-        check_model(architecture, max_bytes=max_bytes)
-    if not path.is_file():
-        raise ModelFileError(f"no weights file {path}", hint="Check the path.")
-    check_weights(path)
-
-
-def load_weights(model: Any, path: Path, architecture: Path) -> None:
-    """Give a model its weights from a file.
-
-    Raises:
-        ModelFileError: they do not fit, or there are none.
-    """
-    if not path.is_file():
-        raise ModelFileError(f"no weights file {path}", hint="Check the path.")
-    try:
-        model.load_weights(path)
-    except Exception as error:  # Keras raises whatever h5py and its layers raise
-        raise ModelFileError(
-            f"the weights of {path} do not fit the architecture of {architecture} "
-            f"({first_line(error)})",
-            hint="Give the architecture that they were trained with.",
-        ) from error
-
-
-def load_architecture(path: Path, *, trust: bool = False, known: bool = False) -> Any:
-    """A model whose weights do not matter, from a saved one or from JSON.
-
-    Args:
-        path: the file.
-        trust: let Keras run code that it brings.
-        known: it was looked into before.
-    """
-    if path.suffix != ".json":
-        return load_model(path, trust=trust, known=known)
-    if not path.is_file():
-        raise ModelFileError(f"no architecture file {path}", hint="Check the path.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"), object_hook=_uncompiled)
-        return keras().models.model_from_json(
-            json.dumps(config), custom_objects=_application_layers()
-        )
-    except Exception as error:  # Keras raises whatever its layers raise
-        raise ModelFileError(
-            f"Keras cannot build the architecture of {path} ({first_line(error)})",
-            hint="Write it with model.to_json() from Keras 3, or give a saved model.",
-        ) from error
-
-
-def _uncompiled(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: item for key, item in value.items() if key != COMPILED}
 
 
 def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
@@ -216,7 +141,7 @@ def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they say is found when the file is opened
             model.save(file)
-        return open_file(file, scratch, trust=trust)
+        return open_own(file, scratch, trust=trust)
     except UnsafeModel:
         return _open_frozen(freeze_model(model, scratch))
     except ModelFileError:
@@ -267,7 +192,12 @@ def check_model(path: Path, *, max_bytes: int | None = None) -> None:
     check_file(path, max_bytes=max_bytes)
 
 
-def _check_container(path: Path) -> None:
+def check_there(path: Path) -> None:
+    """See that there is a file, and not a folder or what never ends.
+
+    Raises:
+        ModelFileError, StorageError: there is none.
+    """
     if not path.exists():
         raise ModelFileError(f"no model file {path}", hint="Check the path.")
     if path.is_dir():
@@ -276,6 +206,10 @@ def _check_container(path: Path) -> None:
             hint="Give a SavedModel folder, or save the model as one file, NAME.keras.",
         )
     check_regular(path)
+
+
+def _check_container(path: Path) -> None:
+    check_there(path)
     if format_of(path) == "keras":
         _check_zip(path)
     else:
@@ -302,7 +236,7 @@ def load_model(
     _check_container(path)
     if not (trust or known):
         check_file(path, own)
-    objects = {**_application_layers(), **own}
+    objects = {**application_layers(), **own}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to whoever saved it
@@ -335,7 +269,7 @@ def _is_keras2(path: Path) -> bool:
         return is_keras2(file)
 
 
-def _application_layers() -> dict[str, Any]:
+def application_layers() -> dict[str, Any]:
     """Layers that HDF5 files of keras.applications' models name without saying where they are."""
     keras()
     return {

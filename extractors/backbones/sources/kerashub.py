@@ -10,6 +10,7 @@ import io
 import json
 import warnings
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, first_line
 from headstart.extractors.backbones.keras_graph import is_readable, read_graph
+from headstart.extractors.backbones.safety.copies import Copy, copy_folder
 from headstart.extractors.backbones.safety.first_load import FirstLoad, made
 from headstart.extractors.backbones.sources.files import load_model, open_made
 from headstart.extractors.backbones.sources.freeze import freeze_model
@@ -65,16 +67,32 @@ def open_kerashub(
         )
     if trust or first is None:
         keras_hub()
-        model = load_preset(folder)
-        opened, known = _open(model, scratch), describe(model)
-    else:
-        check_preset(folder, max_bytes=first.max_bytes)
-        keras_hub()
-        known = first.run("kerashub", folder, scratch, hub=True)
-        opened = open_made(made(known))
+        return _described(folder, length, files, lambda: _loaded(folder, scratch))
+    copy = copy_folder(folder, scratch, "the preset")
+    with copy.named():
+        return _described(copy.path, length, files, lambda: _made_apart(copy, scratch, first))
+
+
+def _described(
+    folder: Path, length: int, files: Files, model: Callable[[], tuple[Opened, dict[str, Any]]]
+) -> Opened:
+    """What `model` opens, with the preset's own preprocessing."""
+    opened, known = model()
     pipeline = _preprocessing(folder, known, files, length)
     is_headless = not (folder / TASK).is_file()
     return replace(opened, preprocessing=pipeline, is_headless=is_headless)
+
+
+def _loaded(folder: Path, scratch: Path) -> tuple[Opened, dict[str, Any]]:
+    model = load_preset(folder)
+    return _open(model, scratch), describe(model)
+
+
+def _made_apart(copy: Copy, scratch: Path, first: FirstLoad) -> tuple[Opened, dict[str, Any]]:
+    check_preset(copy.path, max_bytes=first.max_bytes)
+    keras_hub()
+    known = first.run("kerashub", copy.path, scratch, copy.source, hub=True)
+    return open_made(made(known)), known
 
 
 def load_preset(folder: Path) -> Any:

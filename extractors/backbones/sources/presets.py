@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from headstart.errors import UnsafeModel
-from headstart.extractors.backbones.safety.inspection import check_files
+from headstart.extractors.backbones.safety.inspection import check_files, walk
+from headstart.paths import NAME as PLAIN
 
 ASSETS = "assets"
 """The folder of vocabularies: words and numbers, which name nothing."""
-HUB_CACHE = "blobs"
-"""Where Hugging Face keeps the files that a downloaded folder links to, two folders up."""
+MAP = "weight_map"
+"""Where an index of weights in several files, of KerasHub or of safetensors, names the files."""
 LARGEST_UNPACKED = 1 << 30
 MOST_MEMBERS = 10_000
 
@@ -24,8 +26,6 @@ def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
         UnsafeModel: it could; the message says how.
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    for path in files:
-        _refuse_link_outside(path, folder)
     stored = sum(path.stat().st_size for path in files)
     looked_at = [
         path
@@ -33,6 +33,9 @@ def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
         if path.suffix in (".json", ".h5") and ASSETS not in path.relative_to(folder).parts
     ]
     check_files(looked_at, stored_bytes=stored, max_bytes=max_bytes)
+    for path in looked_at:
+        if path.suffix == ".json":
+            _check_weight_map(path)
 
 
 def unpack_preset(content: BinaryIO, folder: Path) -> None:
@@ -54,11 +57,14 @@ def unpack_preset(content: BinaryIO, folder: Path) -> None:
     check_preset(folder)
 
 
-def _refuse_link_outside(path: Path, folder: Path) -> None:
-    real, root = path.resolve(), folder.resolve()
-    in_cache = len(root.parents) > 1 and real.parent == root.parents[1] / HUB_CACHE
-    if not (real.is_relative_to(root) or in_cache):
-        raise UnsafeModel(
-            f"{path} is refused: it is a link to {real}, outside of the preset",
-            hint="Copy the file into the folder if it belongs there.",
-        )
+def _check_weight_map(path: Path) -> None:
+    """Refuse an index of weights that names a file which is not beside it."""
+    content = json.loads(path.read_bytes())
+    named = content.get(MAP) if isinstance(content, dict) else None
+    given = list(named.values()) if isinstance(named, dict) else [named]
+    for name in walk(given):
+        if isinstance(name, str) and not PLAIN.fullmatch(name):
+            raise UnsafeModel(
+                f"{path} is refused: it takes weights from {name!r}, which is no file beside it",
+                hint="Copy the file into the folder if it belongs there, and name it so.",
+            )

@@ -7,18 +7,18 @@ TensorFlow 1 would.
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import HeadstartError, ModelFileError, first_line
+from headstart.extractors.backbones.safety.copies import copy_below
 from headstart.extractors.backbones.safety.operations import absent_function
 from headstart.extractors.backbones.sources.freeze import freeze_function
 from headstart.extractors.backbones.sources.saver import with_restore_alone, without_saver
 from headstart.extractors.backbones.tensorflow_graph import SIGNATURE
 from headstart.extractors.runtime import quiet, tensorflow
-from headstart.storage.files import check_regular, open_regular
+from headstart.storage.files import open_regular
 
 FILE, TEXT_FILE = "saved_model.pb", "saved_model.pbtxt"
 SERVE = "serve"
@@ -121,19 +121,9 @@ def _copied(meta: Any, folder: Path, target: Path) -> Path:
     saved = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
     (target / FILE).write_bytes(saved.SerializeToString(deterministic=True))
     for name in ("variables", "assets"):
-        for file in (folder / name).rglob("*"):
-            if not file.is_dir():
-                check_regular(file)
         if (folder / name).is_dir():
-            _link(folder / name, target / name)
+            copy_below(folder / name, target / name, folder, "the SavedModel")
     return target
-
-
-def _link(folder: Path, link: Path) -> None:
-    try:
-        link.symlink_to(folder.resolve(), target_is_directory=True)
-    except OSError:  # Windows, for whoever may not make links
-        shutil.copytree(folder, link)
 
 
 def _choose(loaded: Any, folder: Path) -> Any:
