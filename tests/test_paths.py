@@ -59,6 +59,10 @@ ALLOWED = {
     "Path(location)": "the same",
     "Path(os.path.realpath(root))": "--root",
     "Path(os.path.realpath(path))": "only compared with --root",
+    "storage/files.py: Path(f'/proc/self/fd/{file.fileno()}')": "the system's name of an open file",
+    "storage/files.py: Path(os.path.realpath(told if told.exists() else path))": (
+        "only compared with --root or with a model's folder"
+    ),
     "Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))": "a temporary folder that we made",
     "Path(tempfile.gettempdir() if parent is None else parent)": "where temporary folders are made",
     "manifests.with_name(f'{manifests.name}-parts')": "beside a folder of the workspace",
@@ -66,6 +70,12 @@ ALLOWED = {
     # The first load of a model, apart: the parent asks its own process about folders that it made.
     f"{SAFETY}/confinement.py: Path(os.devnull)": "a literal of the system's",
     f"{SAFETY}/confinement.py: scratch / name": "names of a tuple of ours",
+    f"{SAFETY}/copies.py: Path(tempfile.mkdtemp(prefix='given-', dir=scratch))": (
+        "a temporary folder that we made"
+    ),
+    f"{SAFETY}/copies.py: target / path.relative_to(folder)": (
+        "a file that was found while walking the folder, in a temporary one that we made"
+    ),
     f"{SAFETY}/first_load.py: Path(answer['folder'])": "put there by the parent itself",
     f"{SAFETY}/first_load.py: Path(answer['folder']) / Path(str(answer['file'])).name": (
         "only the last part of what the child says, in a folder that the parent made"

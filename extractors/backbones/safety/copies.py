@@ -77,7 +77,7 @@ def copy_folder(folder: Path, scratch: Path, what: str) -> Copy:
         UnsafeModel: a link leads out of it, to what is no file that a downloaded folder shares.
         StorageError: something in it is no regular file, or there is no room for it.
     """
-    target = _new_folder(scratch) / folder.name
+    target = _new_folder(scratch) / "copy"  # its own name may be `..`
     copy_below(folder, target, folder, what)
     return Copy(target, folder)
 
