@@ -286,7 +286,7 @@ class Workspace:
         trying: CrossValidation | None = None,
         progress: Progress = silent,
     ) -> Audit:
-        """Likely wrong labels and near duplicates of a dataset, found by its cached features.
+        """Labels worth a look and near duplicates of a dataset, found by its cached features.
 
         Args:
             backbone: `NAME[@CUT]`.

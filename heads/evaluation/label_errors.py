@@ -1,4 +1,4 @@
-"""Data looked at through features: likely wrong labels, and samples that are nearly the same."""
+"""Data looked at through features: labels worth a look, and samples that are nearly the same."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PAIRS_OF_ONE = 5
 
 @dataclass(frozen=True)
 class WrongLabel:
-    """A sample whose label is probably wrong.
+    """A sample whose label is worth a look.
 
     Attributes:
         row: which sample.
         given: class number of its label.
-        guess: class number that it probably is.
+        guess: class number of what it looks like.
         margin: probability of the label less that of the guess; the lower, the surer.
     """
 
@@ -44,7 +44,7 @@ def find_wrong_labels(probabilities: np.ndarray, targets: np.ndarray) -> list[Wr
 
     A sample counts for a class if its probability reaches the mean probability of that class among
     the samples labelled so. Where the most probable of those classes is not the label, the label is
-    probably wrong. (Northcutt, Jiang, Chuang: Confident learning, JAIR 2021,
+    worth a look. (Northcutt, Jiang, Chuang: Confident learning, JAIR 2021,
     https://arxiv.org/abs/1911.00068, equations 1 and 2; the order is by normalised margin.)
 
     Args:

@@ -3,10 +3,10 @@ its probabilities were calibrated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headstart.heads.evaluation.intervals import interval_text, score_text
+from headstart.heads.evaluation.intervals import interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
 from headstart.registry.entities import Head
@@ -17,6 +17,8 @@ NAMED = 5
 """Classes that are named; of more, how many there are."""
 MAIN_SCORES = ("accuracy", "exact", "r2", "mean_absolute_error")
 """The first that a head has is the one that is told in a line."""
+SURE = 0.99
+"""Probability from which a head is sure."""
 UNSURE = "0.9 need not be right nine times in ten"
 """What a probability is that was not calibrated."""
 WORDS = {"macro_f1": "macro F1", "micro_f1": "micro F1", "r2": "R2", "exact": "all labels right"}
@@ -119,6 +121,25 @@ def scored_text(record: Head) -> str:
         value, interval = score_text(name, metrics[name]), interval_text(metrics, name)
         told = f"{words_of(name)} {value} (95 %: {interval})"
     return f"{told} on {metrics['n_test']:,} held-out samples"
+
+
+def overconfident_text(record: Head, probabilities: Sequence[float]) -> str:
+    """That a head is surer of all of some samples than it was right on held-out ones; else empty.
+
+    Args:
+        record: of the head.
+        probabilities: that it gives to what it says of each sample.
+    """
+    interval = interval_of(record.metrics, "accuracy")
+    if interval is None or not probabilities:
+        return ""
+    if not min(probabilities) > max(interval[1], SURE):
+        return ""
+    right = score_text("accuracy", record.metrics["accuracy"])
+    return (
+        f"it is sure of all {len(probabilities):,} samples ({SURE} or more), and was right on "
+        f"{right} of the held-out ones: these may be unlike any it has seen"
+    )
 
 
 def trust_text(record: Head) -> str:

@@ -192,25 +192,29 @@ def _predict(
     head is on held-out samples is said on standard error.
     """
     from headstart.heads.evaluation.intervals import share_text
-    from headstart.heads.evaluation.provenance import trust_text
+    from headstart.heads.evaluation.provenance import overconfident_text, trust_text
     from headstart.jobs.heads.prediction_files import check_target, write
 
     if output is not None:
         check_target(output)
     head = call.open().heads.get(name)
+    trust = trust_text(head.record)
     predictions = head.predict_each(paths, on_error, root)
     with progress_bar("predicting", "samples") as progress:
         if output is not None:
             written = write(predictions, output, progress)
-            note(f"{trust_text(head.record)}.")
+            note(f"{trust}.")
             data: Any = {"file": str(output), "rows": written, "skipped": predictions.skipped}
+            data["trust"] = trust
             line = f"{written:,} predictions in {output}{_skipped(len(predictions.skipped))}."
             return Result(data, lambda out: out.print(text(line), soft_wrap=True))
         found = []
         for prediction in predictions:
             found.append(prediction)
             progress(predictions.done, predictions.total)
-    note(f"{trust_text(head.record)}.")
+    note(f"{trust}.")
+    if line := overconfident_text(head.record, [one.probability for one in found]):
+        note(f"warning: {line}.")
     rows = [
         (p.name, said(p.label), None if math.isnan(p.probability) else share_text(p.probability))
         for p in found
@@ -221,7 +225,7 @@ def _predict(
         if predictions.skipped:
             out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
 
-    return Result([prediction.to_json() for prediction in found], show)
+    return Result([{**one.to_json(), "trust": trust} for one in found], show)
 
 
 def said(label: Any) -> str:

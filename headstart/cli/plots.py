@@ -23,6 +23,11 @@ from headstart.cli.output import (
 
 SHOWN = 15
 """Suspects and pairs that are printed of each; all of them with --json."""
+MARGIN = (
+    "margin: how probable its label is, less how probable the class is that it looks like, to "
+    "heads that were not trained on the sample. The lower, the sooner look; rare but right samples "
+    "are among them."
+)
 PICTURES = ("confusion", "curve", "mistakes")
 
 _picture = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.png|FILE.svg")
@@ -113,7 +118,7 @@ def _plot_features(
 def _audit(
     call: Call, backbone: str, dataset: str, precision: str, folds: int, limit: int, seed: int
 ) -> Result:
-    """Look for wrong labels and near duplicates in DATASET, by its cached features.
+    """Look for labels that are worth a look and near duplicates in DATASET, by its cached features.
 
     Labels are judged by heads that were not trained on the sample (confident learning). Near
     duplicates on both sides of the test split make scores better than they are.
@@ -152,7 +157,10 @@ def _audit(
             out.print("No labels to judge.")
         else:
             columns = ("sample", "=split", "label", "looks like", ">margin")
-            _print(out, f"{len(suspects):,} labels are probably wrong", columns, wrong)
+            line = f"{len(suspects):,} of {found.samples:,} labels are worth a look"
+            _print(out, line, columns, wrong)
+            if wrong:
+                out.print(MARGIN)
         columns = ("sample", "near duplicate", "=splits", ">distance")
         leaks = f"; {len(found.leaks):,} across the border of the test split, first"
         _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)

@@ -66,7 +66,7 @@ def write_report(
     head: Head, path: str | Path, *, seed: int = 0, progress: Progress = silent
 ) -> Path:
     """Write what is known of a head: lineage, scores with intervals, confusion, calibration,
-    learning curve, the most confident mistakes, a map of the features, likely wrong labels and
+    learning curve, the most confident mistakes, a map of the features, labels worth a look and
     near duplicates.
 
     Args:

@@ -1,4 +1,4 @@
-"""`ws.audit`: likely wrong labels and near duplicates of a dataset, found by its features."""
+"""`ws.audit`: labels worth a look and near duplicates of a dataset, found by its features."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ STRENGTHS = (1e-3, 1e-2, 1e-1)
 
 @dataclass(frozen=True)
 class Suspect:
-    """A sample whose label is probably wrong.
+    """A sample whose label is worth a look.
 
     Attributes:
         sample: which.
-        guess: the class that it probably is.
+        guess: the class that it looks like.
         margin: probability of its label less that of the guess, from heads not trained on it.
     """
 
@@ -77,7 +77,7 @@ class Audit:
 
     Attributes:
         samples: how many were looked at.
-        suspects: labels that are probably wrong; None if the dataset has no labels.
+        suspects: labels that are worth a look; None if the dataset has no labels.
         twins: near duplicates, those across the border of the test split first.
     """
 

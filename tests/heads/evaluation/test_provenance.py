@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart.heads.evaluation.provenance import calibration_text, chosen_text, fitted_text
+from headstart.heads.evaluation.provenance import (
+    calibration_text,
+    chosen_text,
+    fitted_text,
+    overconfident_text,
+)
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import PLAIN
 from headstart.heads.kinds.neighbours import Neighbours
@@ -149,3 +154,20 @@ def test_what_is_never_calibrated_does_not_lack_samples(ready, kind, task):
     settings |= {"task": task, "judged_on": {"train": 0, "validation": 0}}
     told = calibration_text(replace(record, settings=settings))
     assert told.startswith("not calibrated: as the fit gave them")
+
+
+def test_a_head_that_is_surer_of_all_than_it_was_right_is_warned_of(ready, run, pictures):
+    record = record_of(ready, hs.Ridge())
+    some = {"accuracy": 0.85, "intervals": {"accuracy": [0.6, 0.95]}, "n_test": 20}
+    bad = replace(record, name="bad", metrics=record.metrics | some)
+    told = overconfident_text(bad, [0.999, 0.9999])
+    assert told.startswith("it is sure of all 2 samples (0.99 or more), and was right on 0.850")
+    assert overconfident_text(bad, [0.999, 0.98]) == overconfident_text(bad, []) == ""
+    always = some | {"accuracy": 1.0, "intervals": {"accuracy": [0.8, 1.0]}}
+    assert overconfident_text(replace(record, metrics=record.metrics | always), [0.999]) == ""
+    assert overconfident_text(bad, [float("nan")]) == ""
+    ready.heads.keep(bad, ready.heads.get("h").stack.to_bytes())
+    ran = run("head", "predict", "bad", pictures / "red", "--json")
+    line = "bad:1: accuracy 0.850 (95 %: 0.600 to 0.950) on 20 held-out samples; probabilities: cal"
+    assert all(one["trust"].startswith(line) for one in ran.json)
+    assert ran.json[0]["trust"] in ran.err
