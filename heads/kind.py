@@ -1,14 +1,38 @@
-"""What every kind of head is: settings that can be fitted to features and class numbers."""
+"""The seam of heads: what every kind is.
+
+To add a kind: a file like `kinds/ridge.py`, and a line in `kinds/every_kind.py`, or an entry point
+in the group `headstart.heads`.
+
+**Who calls what.** `head train` makes an instance of the settings it was told and calls `fit`, or
+for another task the method of `FitsOrder`, `FitsNumbers` or `FitsLabels`; a kind has the method of
+every task that it names, `multi-label` apart, for which `fit` will do if it gives one layer. What
+`describe` gives is stored with the head; `reproduce` and learning curves make the same instance of
+it again. `head sweep` tries what `grid` gives, `--search` what `suggest` gives.
+
+**What may be assumed.** Features are finite float32, (n, width), sliced as an array is and perhaps
+larger than memory; classes are 0 to `classes` - 1, and each has a training row. `validation` may
+have no rows; where weights are None all rows count alike.
+
+**What must hold.** An instance is frozen, hashable and picklable: a sweep fits in several
+processes. `fit` keeps nothing in the instance, is called from any thread, and gives the same layers
+for the same arguments and seed. The layers take raw features to class probabilities and are dense
+(`dense_stack.Layer`): so a head can be attached to its backbone, exported and stored as it is.
+
+**Errors.** `HeadError` for settings and rows that do not suit, raised where an instance is made or
+by `fit`; the message says what to give.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from headstart.heads.dense_stack import Layer
 from headstart.heads.rows import Rows
+from headstart.heads.setting import Setting
 
 
 @dataclass(frozen=True)
@@ -52,14 +76,61 @@ class Fitted:
 
 
 class HeadKind(Protocol):
-    """Settings of a head; `kind` is its name in the registry."""
+    """Settings of a head: a class for each kind, an instance for each head that is to be fitted.
+
+    Attributes:
+        kind: its name, stored with heads for ever.
+        tasks: names of the tasks it can do, such as `classification`.
+        options: its settings that can be given on the command line; each is a field of the class.
+    """
 
     kind: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...]]
+    options: ClassVar[tuple[Setting, ...]]
+
+    @classmethod
+    def grid(cls, given: Mapping[str, Sequence[Any]]) -> Sequence[HeadKind]:
+        """The heads that a sweep tries: of the values that settings were given, which may be those
+        of other kinds too; what is worth trying where there are none. See `combinations`."""
+        ...
+
+    @classmethod
+    def suggest(cls, trial: Any) -> HeadKind:
+        """A head of the values that an Optuna trial suggests: the search space. Names of its
+        parameters are the kind's own, as one study may search several kinds."""
+        ...
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         """Fit on `train`, choose on `validation` (which may be empty)."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """The settings, as JSON values."""
+        """The settings, as JSON values, by the names of the fields."""
+        ...
+
+
+@runtime_checkable
+class FitsOrder(Protocol):
+    """A kind that can do the task `ordinal`."""
+
+    def fit_order(self, train: Part, validation: Part, classes: int) -> Fitted:
+        """Fit to class numbers that stand in an order; the outputs are class probabilities."""
+        ...
+
+
+@runtime_checkable
+class FitsNumbers(Protocol):
+    """A kind that can do the task `regression`."""
+
+    def fit_numbers(self, train: Part, validation: Part, seed: int) -> Fitted:
+        """Fit to numbers, (n, outputs); the outputs are such numbers."""
+        ...
+
+
+@runtime_checkable
+class FitsLabels(Protocol):
+    """A kind that does the task `multi-label` at once, not label by label with `fit`."""
+
+    def fit_labels(self, train: Part, validation: Part, labels: int, seed: int) -> Fitted:
+        """Fit to 0 and 1, (n, labels); the outputs are the probabilities of the labels."""
         ...

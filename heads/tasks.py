@@ -11,12 +11,11 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
-from headstart.heads.kind import Fitted, HeadKind, Part
+from headstart.heads.kind import FitsLabels, FitsNumbers, FitsOrder, Fitted, HeadKind, Part
+from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import LEAST, loss_of
-from headstart.heads.kinds.mlp import MLP
-from headstart.heads.kinds.one_layer import Ridge
-from headstart.heads.kinds.ordinal import fit_ordinal
+from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.labelled import check_labels, numbers_of
 from headstart.storage.manifest import Label, Sample
 
@@ -143,9 +142,11 @@ class Ordinal(Classification):
         return [known[label] for label in wanted]
 
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
-        if not isinstance(kind, Linear):
-            raise HeadError(f"a head of kind {kind.kind} knows no order", hint="Take kind linear.")
-        return fit_ordinal(train, validation, classes, kind.strengths)
+        if not isinstance(kind, FitsOrder):
+            raise HeadError(
+                f"a head of kind {kind.kind} knows no order", hint=f"Take kind {_able(self.name)}."
+            )
+        return kind.fit_order(train, validation, classes)
 
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
@@ -206,12 +207,13 @@ class MultiLabel:
                 )
 
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
-        if isinstance(kind, MLP):
+        if isinstance(kind, FitsLabels):
             if self.balanced:
                 raise HeadError(
-                    "an mlp of several labels cannot be balanced", hint="Take kind linear."
+                    f"an {kind.kind} of several labels cannot be balanced",
+                    hint="Take kind linear.",
                 )
-            return kind.fit_outputs(train, validation, classes, seed, "sigmoid")
+            return kind.fit_labels(train, validation, classes, seed)
         each = Classification(self.balanced)
         kernels, biases = [], []
         details: list[dict[str, Any]] = []
@@ -294,21 +296,12 @@ class Regression:
             )
 
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
-        if isinstance(kind, Ridge):
-            return kind.fit_numbers(train, validation)
-        if isinstance(kind, MLP):
-            mean, std = train.targets.mean(axis=0), train.targets.std(axis=0)
-            parts = [
-                Part(part.features, (part.targets - mean) / std, part.weights, part.groups)
-                for part in (train, validation)
-            ]
-            fitted = kind.fit_outputs(parts[0], parts[1], len(mean), seed, "linear")
-            *inner, last = fitted.layers
-            unscaled = Layer(last.kernel * std, last.bias * std + mean, "linear")
-            return Fitted((*inner, unscaled), fitted.details)
-        raise HeadError(
-            f"a head of kind {kind.kind} gives no numbers", hint="Take kind ridge or mlp."
-        )
+        if not isinstance(kind, FitsNumbers):
+            raise HeadError(
+                f"a head of kind {kind.kind} gives no numbers",
+                hint=f"Take kind {_able(self.name)}.",
+            )
+        return kind.fit_numbers(train, validation, seed)
 
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
@@ -343,6 +336,11 @@ def task_of(settings: dict[str, Any]) -> Task:
     return TASKS[name](
         **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
     )
+
+
+def _able(task: str) -> str:
+    """The kinds of heads that can do a task."""
+    return " or ".join(name for name, kind in KINDS.items() if task in kind.tasks)
 
 
 def _of_one(part: Part, number: int, each: Classification) -> Part:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from headstart.heads.kinds.linear import Linear
     from headstart.heads.kinds.mlp import MLP
     from headstart.heads.kinds.neighbours import Neighbours
-    from headstart.heads.kinds.one_layer import SVM, Prototype, Ridge
+    from headstart.heads.kinds.prototype import Prototype
+    from headstart.heads.kinds.ridge import Ridge
+    from headstart.heads.kinds.svm import SVM
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression
     from headstart.jobs.heads.cross_validation import CrossValidation
@@ -72,10 +74,10 @@ _HOMES = {
     "MultiLabel": "headstart.heads.tasks",
     "Neighbours": "headstart.heads.kinds.neighbours",
     "Ordinal": "headstart.heads.tasks",
-    "Prototype": "headstart.heads.kinds.one_layer",
+    "Prototype": "headstart.heads.kinds.prototype",
     "Regression": "headstart.heads.tasks",
-    "Ridge": "headstart.heads.kinds.one_layer",
-    "SVM": "headstart.heads.kinds.one_layer",
+    "Ridge": "headstart.heads.kinds.ridge",
+    "SVM": "headstart.heads.kinds.svm",
     "Settings": "headstart.extractors.run.settings",
     "CrossValidation": "headstart.jobs.heads.cross_validation",
     "Workspace": "headstart.workspace",

@@ -13,14 +13,15 @@ packages claim is an error, as nobody could say which of them made what is store
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from headstart.errors import HeadstartError, first_line
 from headstart.notices import warn
+from headstart.paths import NAME
 
 T = TypeVar("T")
 OURS = "headstart"
@@ -45,8 +46,8 @@ class Plugin:
         return self.package == OURS
 
 
-class Plugins(Generic[T]):
-    """The implementations of one seam.
+class Plugins(Mapping[str, T]):
+    """The implementations of one seam by name; each is imported when it is asked for.
 
     Args:
         group: of the entry points.
@@ -75,24 +76,21 @@ class Plugins(Generic[T]):
         self._problems: dict[str, str] = {}
         self._lock = threading.RLock()
 
-    def names(self) -> list[str]:
-        """Of all that can be used, ours first.
+    def __iter__(self) -> Iterator[str]:
+        """The names of all that can be used, ours first; of others, once, a warning says why not.
 
         Raises:
             HeadstartError: two packages claim one name.
         """
-        return list(self.all())
+        return (name for name, entry in self._entries.items() if self._load(name, entry))
 
-    def all(self) -> dict[str, T]:
-        """All that can be used, by name; of others, once, a warning says why not.
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
-        Raises:
-            HeadstartError: two packages claim one name.
-        """
-        found = {name: self._load(name, entry) for name, entry in self._entries.items()}
-        return {name: made for name, made in found.items() if made is not None}
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
 
-    def get(self, name: str) -> T:
+    def __getitem__(self, name: str) -> T:
         """The implementation of that name.
 
         Raises:
@@ -149,8 +147,8 @@ class Plugins(Generic[T]):
         try:
             made = entry.load()
             problem = self._problem_of(name, made)
-        except Exception as error:  # other people's code may fail in any way
-            if entry in self._ours.values():
+        except (Exception, SystemExit) as error:  # other people's code may fail in any way
+            if entry.dist is None:
                 raise
             problem = first_line(error)
         if not problem:
@@ -164,6 +162,8 @@ class Plugins(Generic[T]):
         lacking = sorted(member for member in self._members if not hasattr(made, member))
         if lacking:
             return f"it has no {', '.join(lacking)}"
+        if not NAME.fullmatch(name):
+            return "its name is not of letters, digits, '.', '_' and '-'"
         own = getattr(made, self._name)
         return "" if own == name else f"it calls itself {own!r}"
 

@@ -22,7 +22,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
     """A head of any kind as a classifier of feature vectors.
 
     Args:
-        kind: `linear`, `mlp`, `neighbours`, `prototype`, `ridge` or `svm`.
+        kind: `linear`, `mlp`, `neighbours`, `prototype`, `ridge`, `svm`, or one of a plug-in.
         settings: of the kind, such as `{"strengths": (0.01,)}` or `{"hidden": (64,)}`; its defaults
             without them. There is no validation split, so rows are left out in turn to choose
             among several candidates and to calibrate, and an `mlp` runs all its epochs.
@@ -56,7 +56,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, targets = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"The head needs samples of 2 classes, got 1 class: {self.classes_}")
-        kind = KINDS[self.kind](**(self.settings or {}))
+        made: Any = KINDS[self.kind]
+        kind = made(**(self.settings or {}))
         nothing = Part(x[:0], targets[:0])
         fitted = kind.fit(Part(x, targets, weights), nothing, len(self.classes_), self.seed)
         self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))

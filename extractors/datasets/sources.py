@@ -45,7 +45,7 @@ def find_kind(source: str) -> str | None:
     Raises:
         DatasetError: two are equally sure.
     """
-    sure = {name: made.recognise(source) for name, made in SOURCES.all().items()}
+    sure = {name: made.recognise(source) for name, made in SOURCES.items()}
     most = max(sure.values(), default=NO)
     best = [name for name, value in sure.items() if value == most]
     if most <= NO:
@@ -64,13 +64,13 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
         DatasetError: the source does not exist, or is none of the known kinds.
     """
     if kind is not None:
-        SOURCES.get(kind)
+        SOURCES[kind]  # or the error that says which there are
     place = located(source)
     if is_gone(place):
         raise DatasetError(f"no file or folder {place}", hint="Check the path.")
     found = kind or find_kind(place)
     if found is None:
-        known = ", ".join(made.what for made in SOURCES.all().values())
+        known = ", ".join(made.what for made in SOURCES.values())
         raise DatasetError(
             f"{place} is none of: {known}", hint="Say which with --kind, or convert it."
         )
@@ -83,4 +83,4 @@ def open_source(kind: str, source: str, options: Options) -> DatasetSource:
     Raises:
         DatasetError: there is no such kind here.
     """
-    return SOURCES.get(kind)(source, options)
+    return SOURCES[kind](source, options)

@@ -9,7 +9,6 @@ import numpy as np
 
 from headstart.extractors.preprocessing.batches import Batch
 
-ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16")
 
 

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.errors import BackboneError, Stalled, first_line
+from headstart.errors import BackboneError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.lint import Arriving, find_arriving
-from headstart.extractors.engines import openvino_engine as openvino
 from headstart.extractors.engines.compiled import Compiled, CompiledStore
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.parity import TOLERANCES, relative_error
+from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk
+from headstart.extractors.engines.providers import PROVIDERS, REFERENCE, others
+from headstart.extractors.engines.trial import Request, too_far, try_engine
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.daemons import Daemons
 from headstart.extractors.run.watchdog import Guard, unguarded
 from headstart.extractors.runtime import cores
 from headstart.registry.entities import Backbone
@@ -34,19 +32,8 @@ if TYPE_CHECKING:
 PROBE_SAMPLES = 8
 WORTH = 1.0
 """Seconds that TensorFlow would take: below that no other engine is looked for."""
-CALL_SIZE = 4
-LONG_CALLS, SHORT_CALLS = (2,), (32, 256)
-"""Samples a call of OpenVINO: convolutions like small calls, which stay in the caches, small models
-like large ones. Images a second on two AVX-512 cores at 1, 2, 4, 8 samples a call, by
-EfficientNet-Lite0: 210, 221, 191, 184 in float32 and 327, 354, 369, 339 in bfloat16. So the first
-is tried, and then those that the time of its calls speaks for."""
-LONG_CALL = 0.25
-"""Seconds: a model so large is the same speed at any size, and every trial takes its time."""
-LONG_PROBE = 0.5
-"""Seconds after which an engine is not timed again."""
-SHORT_CALL = 0.005
-"""Seconds: a call so short is mostly overhead, so a larger one is tried."""
-GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))
+PER_SECOND = "{}_per_second"
+"""In the facts of a check: samples a second of an engine."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +59,7 @@ class Chosen:
     def versions(self) -> dict[str, str]:
         """Of the engine's library, where it is none that every shard names anyway."""
         name = self.engine.name
-        return {} if name == "tensorflow" else {name: importlib.metadata.version(name)}
+        return {} if name == REFERENCE else {name: PROVIDERS[name].version()}
 
 
 class Finishing:
@@ -141,28 +128,24 @@ class Chooser:
                 or gives other features.
             Stalled: one of them is not done with the first samples in time.
         """
-        run = _Request(precision, cuts, probe, samples, call_size, guard)
-        if wanted == "tensorflow":
-            return self._tensorflow(run, "as asked for")
-        if not openvino.is_installed():
-            if wanted == "openvino":
-                raise BackboneError(
-                    "the engine openvino is not installed", hint="pip install 'headstart[cpu]'"
-                )
-            return self._tensorflow(run, "openvino is not installed")
-        if wanted == "auto" and _may_have_gpu():
-            return self._tensorflow(run, "there is a GPU")
-        key = self._key(run)
-        known = self._store.find(key)
-        if known is None:
-            problem = self._look_at_reference(wanted, run)
-            if problem is not None:
-                return self._tensorflow(run, problem)
-            known = self._find_out(run)
-            self._store.keep(key, known)
-        return self._decide(wanted, run, known)
+        run = Request(precision, cuts, probe, samples, call_size, guard)
+        if wanted == REFERENCE:
+            return self._reference_chosen(run, "as asked for")
+        candidates = _here(wanted)
+        if isinstance(candidates, str):
+            return self._reference_chosen(run, candidates)
+        looked_at: list[_Known] = []
+        for provider in candidates:
+            known = self._find_known(provider, run)
+            if known is None:
+                problem = None if looked_at else self._look_at_reference(wanted, run)
+                if problem is not None:
+                    return self._reference_chosen(run, problem)
+                known = self._find_out(provider, run)
+            looked_at.append(known)
+        return self._decide(wanted, run, looked_at)
 
-    def _look_at_reference(self, wanted: str, run: _Request) -> str | None:
+    def _look_at_reference(self, wanted: str, run: Request) -> str | None:
         """Why no other engine than TensorFlow is looked for, or None."""
         if run.batch is None:
             return "there is no sample to check another with"
@@ -175,69 +158,71 @@ class Chooser:
             return "fast enough for so few samples"
         return None
 
-    def _decide(self, wanted: str, run: _Request, known: Compiled) -> Chosen:
-        check, problem = known.facts["check"], known.facts["problem"]
-        if problem and wanted == "openvino":
+    def _decide(self, wanted: str, run: Request, known: Sequence[_Known]) -> Chosen:
+        """The fastest of those that are right; of equally fast ones the first."""
+        usable = [one for one in known if not one.problem]
+        if not usable and wanted != "auto":
+            (only,) = known
             raise BackboneError(
-                f"the engine openvino cannot run {self._backbone.label!r}: {problem}",
-                hint="Use --engine auto or tensorflow.",
+                f"the engine {only.name} cannot run {self._backbone.label!r}: {only.problem}",
+                hint=f"Use --engine auto or {REFERENCE}.",
             )
-        if problem:
-            found = self._tensorflow(run, f"openvino {problem}")
-            return replace(found, warnings=(f"TensorFlow runs this: openvino {problem}",))
-        ratio = check["openvino_per_second"] / check["tensorflow_per_second"]
-        if ratio < 1 and wanted == "auto":
-            return self._tensorflow(run, f"{1 / ratio:.1f}x openvino")
-        engine = openvino.OpenVINOEngine(
-            openvino.load_compiled(known.model, run.precision),
-            _signature(known.facts["signature"]),
-            run.precision,
-            known.facts["call_size"],
-        )
-        why = f"{ratio:.1f}x tensorflow, relative error {check['relative_error']:.1g}"
-        given = known.facts["arriving"]
+        problems = [f"{one.name} {one.problem}" for one in known if one.problem]
+        if not usable:
+            found = self._reference_chosen(run, "; ".join(problems))
+            return replace(found, warnings=_instead("TensorFlow", problems))
+        best = max(usable, key=lambda one: one.ratio)
+        if best.ratio < 1 and wanted == "auto":
+            found = self._reference_chosen(run, f"{1 / best.ratio:.1f}x {best.name}")
+            return replace(found, warnings=_instead("TensorFlow", problems))
+        engine = best.open(run.precision)
+        why = f"{best.ratio:.1f}x {REFERENCE}, relative error {best.check['relative_error']:.1g}"
+        given = best.facts["arriving"]
         arriving = None if given is None else Arriving(**given)
-        return Chosen(engine, why, check, arriving, _not_so_precise(run.precision))
+        warnings = (*_instead(best.name, problems), *best.provider.caveats(run.precision))
+        return Chosen(engine, why, best.check, arriving, warnings)
 
-    def _find_out(self, run: _Request) -> Compiled:
-        """Convert the trunk, compare it with TensorFlow's features, and time both."""
-        assert run.batch is not None
+    def _find_known(self, provider: type[EngineProvider], run: Request) -> _Known | None:
+        """What was found out of an engine before; None if that has to be done again."""
+        known = self._store.find(self._key(provider, run))
+        return None if known is None else _Known(provider, known.facts, known.model)
+
+    def _find_out(self, provider: type[EngineProvider], run: Request) -> _Known:
+        """Convert the trunk, compare it with TensorFlow's features, and time both; keep that."""
         reference, finished = self._reference(run.cuts), self._pipeline.finish(run.batch)
+        trunk = self._trunk(reference, run.cuts)
+        tried = try_engine(provider, trunk, reference, finished, run)
         facts: dict[str, Any] = {
-            "problem": None,
+            "problem": tried.problem,
             "arriving": self._find_arriving(finished),
-            "check": {"samples": batches.length(run.batch)},
+            "check": dict(tried.facts),
         }
-        try:
-            best = self._compile(reference, run)
-            found = run.run(best.engine, run.batch)
-        except Stalled:
-            raise
-        except Exception as error:  # a converter may fail in any way; TensorFlow is always there
-            facts["problem"] = f"cannot convert it ({first_line(error)[:200]})"
-            return Compiled(facts)
-        error = relative_error(found, run.run(reference, finished))
-        facts["check"] |= {"relative_error": error, "openvino_per_second": best.per_second}
-        if not error <= TOLERANCES[run.precision]:
-            facts["problem"] = _too_far(error, run.precision)
-            return Compiled(facts)
-        facts["check"]["tensorflow_per_second"] = self._speed_of_tensorflow(run)
-        facts["signature"] = asdict(best.signature)
-        facts["call_size"] = best.engine.call_size
-        return Compiled(facts, best.exported())
+        made = tried.converted
+        if made is not None:
+            speed = self._speed_of_reference(run)
+            facts["check"][PER_SECOND.format(REFERENCE)] = speed
+            facts = {**made.facts, **facts}
+        content = b"" if made is None else made.content
+        if content is not None:
+            self._store.keep(self._key(provider, run), Compiled(facts, content))
+        return _Known(provider, facts, content, made)
 
-    def _compile(self, reference: TensorFlowEngine, run: _Request) -> _Candidate:
-        assert run.batch is not None
-        model, signature = openvino.convert(reference.function, reference.names, reference.limits)
+    def _trunk(self, reference: TensorFlowEngine, cuts: Sequence[Cut]) -> Trunk:
+        arithmetic = None
         if self._pipeline.arithmetic:
-            (image,) = signature.inputs
-            channels = image.shape[-1] or 3
-            openvino.with_arithmetic(model, Affine.of(self._pipeline.arithmetic, channels))
-        return _fastest(model, signature, run)
+            channels = self._backbone.inputs[0]["shape"][-1] or 3
+            arithmetic = Affine.of(self._pipeline.arithmetic, channels)
+        return Trunk(
+            reference.function,
+            reference.names,
+            reference.limits,
+            arithmetic,
+            lambda precision: self._built(cuts, precision),
+        )
 
-    def _tensorflow(self, run: _Request, why: str) -> Chosen:
+    def _reference_chosen(self, run: Request, why: str) -> Chosen:
         """TensorFlow, after its bfloat16 was compared with its float32."""
-        engine = self._build_for(run)
+        engine = self._built(run.cuts, run.precision)
         if run.precision == "float32" and not self._is_image:
             return Chosen(Finishing(engine, self._pipeline), why)
         finished = None if run.batch is None else self._pipeline.finish(run.batch)
@@ -248,17 +233,15 @@ class Chooser:
             facts = {"samples": batches.length(finished), "relative_error": error}
             if not error <= TOLERANCES[run.precision]:
                 raise BackboneError(
-                    f"{self._backbone.label!r} in {run.precision} {_too_far(error, run.precision)}",
+                    f"{self._backbone.label!r} in {run.precision} {too_far(error, run.precision)}",
                     hint="Use --precision float32.",
                 )
         found = None if finished is None else self._find_arriving(finished)
         arriving = None if found is None else Arriving(**found)
         return Chosen(Finishing(engine, self._pipeline), why, facts, arriving)
 
-    def _build_for(self, run: _Request) -> TensorFlowEngine:
-        if run.precision == "float32":
-            return self._reference(run.cuts)
-        return self._build(run.cuts, run.precision)
+    def _built(self, cuts: Sequence[Cut], precision: str) -> TensorFlowEngine:
+        return self._reference(cuts) if precision == "float32" else self._build(cuts, precision)
 
     def _reference(self, cuts: Sequence[Cut]) -> TensorFlowEngine:
         names = tuple(cut.name for cut in cuts)
@@ -266,14 +249,12 @@ class Chooser:
             self._references[names] = self._build(cuts, "float32")
         return self._references[names]
 
-    def _speed_of_reference(self, run: _Request) -> float:
-        return run.speed(self._reference(run.cuts), self._pipeline.finish(run.batch))
-
-    def _speed_of_tensorflow(self, run: _Request) -> float:
+    def _speed_of_reference(self, run: Request) -> float:
+        finished = self._pipeline.finish(run.batch)
         try:
-            return run.speed(self._build_for(run), self._pipeline.finish(run.batch))
+            return run.speed(self._built(run.cuts, run.precision), finished)
         except BackboneError:  # a frozen graph, which TensorFlow runs in float32 only
-            return self._speed_of_reference(run)
+            return run.speed(self._reference(run.cuts), finished)
 
     @property
     def _is_image(self) -> bool:
@@ -285,7 +266,7 @@ class Chooser:
         arriving = find_arriving(self._graph(), finished.shape[1:])
         return None if arriving is None else asdict(arriving)
 
-    def _key(self, run: _Request) -> dict[str, Any]:
+    def _key(self, provider: type[EngineProvider], run: Request) -> dict[str, Any]:
         return {
             "cuts": [cut.fingerprint for cut in run.cuts],
             "inputs": [tensor["name"] for tensor in self._backbone.inputs],
@@ -293,116 +274,69 @@ class Chooser:
             "arithmetic": list(self._pipeline.arithmetic),
             "precision": run.precision,
             "tolerance": TOLERANCES[run.precision],
-            "openvino": openvino.version(),
-            "tensorflow": importlib.metadata.version("tensorflow"),
-            "processor": openvino.processor(),
+            provider.name: provider.version(),
+            REFERENCE: importlib.metadata.version("tensorflow"),
+            "processor": provider.processor(),
             "cores": cores(),
             "call_size": run.call_size,
         }
 
 
 @dataclass(frozen=True)
-class _Request:
-    """What an engine is wanted for; see `Chooser.choose`."""
+class _Known:
+    """What is known of an engine for a trunk; `made` where it was found out just now."""
 
-    precision: str
-    cuts: Sequence[Cut]
-    probe: Callable[[], Batch | None]
-    samples: int
-    call_size: int | None
-    guard: Guard
-
-    @cached_property
-    def batch(self) -> Any:
-        return self.probe()
-
-    def run(self, engine: Engine, batch: Batch) -> list[np.ndarray]:
-        return self.guard(f"the engine {engine.name} on", lambda: engine.run(batch))
-
-    def speed(self, engine: Engine, batch: Batch, least: int = 1) -> float:
-        return self.guard(f"the engine {engine.name} on", lambda: _speed(engine, batch, least))
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    engine: openvino.OpenVINOEngine
-    compiled: Any
-    signature: openvino.Signature
-    per_second: float
+    provider: type[EngineProvider]
+    facts: dict[str, Any]
+    content: bytes | None
+    made: Converted | None = None
 
     @property
-    def seconds(self) -> float:
-        """Of one call."""
-        return self.engine.call_size * self.engine.lanes / self.per_second
+    def name(self) -> str:
+        return self.provider.name
 
-    def exported(self) -> bytes:
-        content = self.compiled.export_model()
-        return content if isinstance(content, bytes) else content.getvalue()
+    @property
+    def problem(self) -> str | None:
+        return self.facts["problem"]
 
+    @property
+    def check(self) -> dict[str, Any]:
+        return self.facts["check"]
 
-def _fastest(model: Any, signature: openvino.Signature, run: _Request) -> _Candidate:
-    """The model compiled for the size of calls that suits it."""
+    @property
+    def ratio(self) -> float:
+        """Of its speed to that of the reference."""
+        own, other = (self.check[PER_SECOND.format(name)] for name in (self.name, REFERENCE))
+        return own / other
 
-    def tried(call_size: int) -> _Candidate:
-        compiled = run.guard(
-            "compiling for openvino",
-            lambda: openvino.compile_model(model.clone(), signature, run.precision, call_size),
-        )
-        engine = openvino.OpenVINOEngine(compiled, signature, run.precision, call_size)
-        return _Candidate(engine, compiled, signature, run.speed(engine, run.batch, call_size))
-
-    best = tried(run.call_size or CALL_SIZE)
-    if run.call_size:
-        return best
-    if best.seconds > LONG_CALL:
-        return best
-    for call_size in SHORT_CALLS if best.seconds < SHORT_CALL else LONG_CALLS:
-        best = max(best, tried(call_size), key=lambda candidate: candidate.per_second)
-    return best
+    def open(self, precision: str) -> Engine:
+        """The engine: made again of what is kept, so that a run is the same the next time."""
+        if self.content is None:
+            assert self.made is not None  # what is not kept was made in this process
+            return self.made.engine
+        return self.provider.load(self.content, self.facts, precision)
 
 
-def _speed(engine: Engine, batch: Batch, least: int = 1) -> float:
-    """Samples a second with all lanes busy, after a call to warm up; the better of two if brief.
+def _here(wanted: str) -> list[type[EngineProvider]] | str:
+    """The engines that may run a trunk besides the reference, or why there are none.
 
-    Calls are of `least` samples, or of all there are.
+    Raises:
+        BackboneError: the engine that was asked for is not here.
     """
-    count = max(batches.length(batch), least)
-    rows = np.arange(count) % batches.length(batch)
-    batch = batches.take(batch, rows)
-    engine.run(batch)
-    seconds: list[float] = []
-    with Daemons(engine.lanes) as pool:
-        while len(seconds) < 2 and sum(seconds) < LONG_PROBE:
-            started = time.perf_counter()
-            list(pool.map(engine.run, [batch] * engine.lanes))
-            seconds.append(time.perf_counter() - started)
-    return round(count * engine.lanes / max(min(seconds), 1e-9), 2)
+    if wanted != "auto":
+        provider = PROVIDERS[wanted]
+        if problem := provider.problem():
+            raise BackboneError(f"the engine {wanted} {problem}", hint=provider.install)
+        return [provider]
+    problems = {provider: provider.problem() for provider in others()}
+    candidates = [provider for provider, problem in problems.items() if not problem]
+    if not candidates:
+        return "; ".join(f"{provider.name} {problem}" for provider, problem in problems.items())
+    if not PROVIDERS[REFERENCE].on_gpu():
+        return candidates
+    return [provider for provider in candidates if provider.on_gpu()] or "there is a GPU"
 
 
-def _too_far(error: float, precision: str) -> str:
-    return f"gives other features (relative error {error:.2g}, allowed {TOLERANCES[precision]:g})"
-
-
-def _may_have_gpu() -> bool:
-    """Whether TensorFlow computes on a GPU; asked only where there is a device of that kind."""
-    if not any(device.exists() for device in GPU_DEVICES):
-        return False
-    from headstart.extractors.engines.tensorflow_engine import has_gpu
-
-    return has_gpu()
-
-
-def _not_so_precise(precision: str) -> tuple[str, ...]:
-    """A warning where this processor computes otherwise than it was asked for."""
-    if precision != "bfloat16" or openvino.has_bfloat16():
-        return ()
-    return ("this processor has no bfloat16: openvino computes in float32, no faster than there",)
-
-
-def _signature(value: dict[str, Any]) -> openvino.Signature:
-    def tensors(found: list[dict[str, Any]]) -> tuple[openvino.Tensor, ...]:
-        return tuple(openvino.Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in found)
-
-    return openvino.Signature(
-        tuple(value["names"]), tensors(value["inputs"]), tensors(value["outputs"]), value["limits"]
-    )
+def _instead(name: str, problems: Sequence[str]) -> tuple[str, ...]:
+    """A warning that others could not run it."""
+    return (f"{name} runs this: {'; '.join(problems)}",) if problems else ()

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
+import platform
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from headstart.errors import BackboneError
 from headstart.extractors.backbones.graph import Graph
-from headstart.extractors.engines.engine import in_order, refuse_unknown_rows
+from headstart.extractors.engines.engine import Engine, in_order, refuse_unknown_rows
+from headstart.extractors.engines.provider import Converted, Trial, Trunk
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import keras, tensorflow
 
 CALL_SIZE = 32
+GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))
 
 
 class TensorFlowEngine:
@@ -105,6 +110,47 @@ def in_bfloat16(graph: Graph) -> Graph:
 def has_gpu() -> bool:
     """Whether TensorFlow computes on a GPU here."""
     return bool(tensorflow().config.list_physical_devices("GPU"))
+
+
+class TensorFlowProvider:
+    """Brings the reference; see `EngineProvider`. Every process makes it of the model itself."""
+
+    name: ClassVar[str] = TensorFlowEngine.name
+    preference: ClassVar[int] = 0
+    install: ClassVar[str] = "pip install tensorflow"
+
+    @staticmethod
+    def problem() -> str:
+        return ""  # Headstart depends on it
+
+    @staticmethod
+    def version() -> str:
+        return importlib.metadata.version("tensorflow")
+
+    @staticmethod
+    def processor() -> str:
+        return platform.machine()
+
+    @staticmethod
+    def on_gpu() -> bool:
+        """TensorFlow is asked only where there is a device of that kind: that imports it."""
+        return any(device.exists() for device in GPU_DEVICES) and has_gpu()
+
+    @staticmethod
+    def caveats(precision: str) -> Sequence[str]:
+        del precision
+        return ()
+
+    @staticmethod
+    def convert(trunk: Trunk, trial: Trial) -> Converted:
+        engine = trunk.build(trial.precision)
+        return Converted(engine, trial.time(engine))
+
+    @staticmethod
+    def load(content: bytes, facts: Mapping[str, Any], precision: str) -> Engine:
+        raise BackboneError(
+            "a trunk of TensorFlow is not kept apart from its model", hint="Convert it again."
+        )
 
 
 def _storable(features: np.ndarray) -> np.ndarray:

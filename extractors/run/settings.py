@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headstart.errors import BackboneError
-from headstart.extractors.engines.engine import ENGINES, PRECISIONS
+from headstart.extractors.engines.engine import PRECISIONS
+from headstart.extractors.engines.providers import PROVIDERS
 from headstart.storage.encoding import Encoding
 
 
@@ -26,7 +27,8 @@ class Settings:
             processors that have them. Features of one precision are never taken for the other's.
         stall_seconds: when a sample is not decoded, or the engine not done with a batch, after so
             long (and after ten times the longest such step before), the run ends.
-        engine: `tensorflow`, `openvino`, or `auto`: the fastest that gives the same features.
+        engine: `tensorflow`, `openvino`, one of a plug-in, or `auto`: the fastest that gives the
+            same features.
     """
 
     batch_size: int | None = None
@@ -48,9 +50,9 @@ class Settings:
                 f"stall_seconds is {self.stall_seconds}", hint="Give a number above 0."
             )
         check_precision(self.precision)
-        if self.engine not in ("auto", *ENGINES):
+        if self.engine != "auto" and self.engine not in PROVIDERS:
             raise BackboneError(
-                f"no engine {self.engine!r}", hint=f"Give auto, {' or '.join(ENGINES)}."
+                f"no engine {self.engine!r}", hint=f"Give auto, {' or '.join(PROVIDERS)}."
             )
         if self.on_error not in ("fail", "skip"):
             raise BackboneError(f"on_error is {self.on_error!r}", hint="Give fail or skip.")

@@ -1,4 +1,4 @@
-"""The kinds of heads by name."""
+"""The kinds of heads by name: ours, and those of other people's packages."""
 
 from __future__ import annotations
 
@@ -6,19 +6,46 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from headstart.heads.kinds.linear import Linear
-from headstart.heads.kinds.mlp import MLP
-from headstart.heads.kinds.neighbours import Neighbours
-from headstart.heads.kinds.one_layer import SVM, Prototype, Ridge
+from headstart.errors import HeadError
+from headstart.heads.kind import HeadKind
+from headstart.heads.setting import Setting
+from headstart.plugins import Plugins
 
-KINDS: dict[str, Any] = {
-    kind.kind: kind for kind in (Linear, MLP, Neighbours, Prototype, Ridge, SVM)
-}
+HERE = "headstart.heads.kinds"
+KINDS: Plugins[type[HeadKind]] = Plugins(
+    "headstart.heads",
+    "head kind",
+    HeadKind,
+    name="kind",
+    error=HeadError,
+    ours={
+        "linear": f"{HERE}.linear:Linear",
+        "mlp": f"{HERE}.mlp:MLP",
+        "neighbours": f"{HERE}.neighbours:Neighbours",
+        "prototype": f"{HERE}.prototype:Prototype",
+        "ridge": f"{HERE}.ridge:Ridge",
+        "svm": f"{HERE}.svm:SVM",
+    },
+)
+
+
+def declared() -> dict[str, tuple[Setting, list[str]]]:
+    """The settings of all kinds by name: the first declaration, and the kinds that have one."""
+    found: dict[str, tuple[Setting, list[str]]] = {}
+    for name, kind in KINDS.items():
+        for setting in kind.options:
+            found.setdefault(setting.name, (setting, []))[1].append(name)
+    return found
+
+
+def setting_of(kind: str, name: str) -> Setting | None:
+    """A kind's own declaration of a setting; None if it has none."""
+    return next((one for one in KINDS[kind].options if one.name == name), None)
 
 
 def kind_of(name: str, settings: Mapping[str, Any]) -> Any:
     """A kind with the settings that `describe` gave; what else there is, is left out."""
-    made = KINDS[name]
+    made: Any = KINDS[name]
     given = {
         field.name: tuple(value) if isinstance(value := settings[field.name], list) else value
         for field in dataclasses.fields(made)

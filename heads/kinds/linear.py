@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -15,7 +15,9 @@ from headstart.heads.evaluation.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import Choice, choose, nearest
 from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
+from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core, spans_of
+from headstart.heads.setting import Setting
 
 FOLDS = 5
 """Of training rows, where there is no validation split."""
@@ -43,6 +45,12 @@ class Linear:
     """
 
     kind: ClassVar[str] = "linear"
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label", "ordinal")
+    options: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            "strengths", "C, the inverse of the penalty, such as 0.01,0.1,1.", float, "candidates"
+        ),
+    )
     strengths: tuple[float, ...] = STRENGTHS
     iterations: int = 2000
 
@@ -50,8 +58,21 @@ class Linear:
         if not self.strengths or min(self.strengths) <= 0:
             raise HeadError(f"strengths are {self.strengths}", hint="Give numbers above 0.")
 
+    @classmethod
+    def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[Linear]:
+        """One head of all strengths: a sweep fits them one from the other."""
+        strengths = tuple(one for (one,) in given.get("strengths", ()))
+        return [cls(strengths) if strengths else cls()]
+
+    @classmethod
+    def suggest(cls, trial: Any) -> Linear:
+        return cls((trial.suggest_float("linear_strength", 1e-5, 10, log=True),))
+
     def describe(self) -> dict[str, Any]:
         return {**asdict(self), "strengths": list(self.strengths)}
+
+    def fit_order(self, train: Part, validation: Part, classes: int) -> Fitted:
+        return fit_ordinal(train, validation, classes, self.strengths)
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         with one_thread_a_core() as pool:

@@ -6,7 +6,7 @@ Keras' `fit` takes five to ten times as long, and importing TensorFlow longer th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -23,6 +23,7 @@ from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
 from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+from headstart.heads.setting import Setting, combinations
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
@@ -54,6 +55,15 @@ class MLP:
     """
 
     kind: ClassVar[str] = "mlp"
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label", "regression")
+    options: ClassVar[tuple[Setting, ...]] = (
+        Setting("hidden", "widths of the hidden layers, such as 64.", int, "list"),
+        Setting("dropout", "share of units dropped in training, such as 0.3."),
+        Setting("learning_rate", "of Adam, such as 0.001."),
+        Setting("batch_size", "samples a step, such as 64.", int),
+        Setting("epochs", "at most so many passes, such as 30.", int),
+        Setting("label_smoothing", "share that all classes get alike, such as 0.1."),
+    )
     hidden: tuple[int, ...] = (128,)
     dropout: float = 0.3
     learning_rate: float = 1e-3
@@ -72,11 +82,39 @@ class MLP:
         if min(self.batch_size, self.epochs, self.patience) < 1 or self.learning_rate <= 0:
             raise HeadError("batch_size, epochs, patience and learning_rate must be above 0")
 
+    @classmethod
+    def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[MLP]:
+        return combinations(cls, given)
+
+    @classmethod
+    def suggest(cls, trial: Any) -> MLP:
+        layers = range(1, 1 + trial.suggest_int("layers", 1, 2))
+        return cls(
+            hidden=tuple(trial.suggest_int(f"width_{n}", 16, 512, log=True) for n in layers),
+            dropout=trial.suggest_float("dropout", 0.0, 0.7),
+            learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+            batch_size=trial.suggest_categorical("batch_size", (32, 64, 128, 256)),
+            epochs=trial.suggest_int("epochs", 3, 60, log=True),
+            label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.2),
+        )
+
     def describe(self) -> dict[str, Any]:
         return {**asdict(self), "hidden": list(self.hidden)}
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         return self.fit_outputs(train, validation, classes, seed, "softmax")
+
+    def fit_labels(self, train: Part, validation: Part, labels: int, seed: int) -> Fitted:
+        return self.fit_outputs(train, validation, labels, seed, "sigmoid")
+
+    def fit_numbers(self, train: Part, validation: Part, seed: int) -> Fitted:
+        """As `fit_outputs`, of numbers with mean 0 and variance 1, and back."""
+        mean, std = train.targets.mean(axis=0), train.targets.std(axis=0)
+        parts = [replace(part, targets=(part.targets - mean) / std) for part in (train, validation)]
+        fitted = self.fit_outputs(parts[0], parts[1], len(mean), seed, "linear")
+        *inner, last = fitted.layers
+        unscaled = Layer(last.kernel * std, last.bias * std + mean, "linear")
+        return Fitted((*inner, unscaled), fitted.details)
 
     def fit_outputs(
         self, train: Part, validation: Part, outputs: int, seed: int, activation: str

@@ -6,7 +6,7 @@ with it, so one matrix product finds them, and one more counts their classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from headstart.heads.evaluation.temperature import Calibration, calibrate, penal
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.rows import Rows
+from headstart.heads.setting import Setting, combinations
 
 COUNTS = (1, 2, 5, 10, 20, 50)
 """How many neighbours, where that is not given; no more than half of the training samples."""
@@ -38,12 +39,24 @@ class Neighbours:
     """
 
     kind: ClassVar[str] = "neighbours"
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    options: ClassVar[tuple[Setting, ...]] = (
+        Setting("neighbours", "how many, such as 10; chosen without it.", int),
+    )
     neighbours: int | None = None
     calibrated: bool = True
 
     def __post_init__(self) -> None:
         if self.neighbours is not None and self.neighbours < 1:
             raise HeadError(f"neighbours is {self.neighbours}", hint="Give 1 or more.")
+
+    @classmethod
+    def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[Neighbours]:
+        return combinations(cls, given)
+
+    @classmethod
+    def suggest(cls, trial: Any) -> Neighbours:
+        return cls(trial.suggest_int("neighbours", 1, 50, log=True))
 
     def describe(self) -> dict[str, Any]:
         return asdict(self)

@@ -41,17 +41,15 @@ def _options() -> list[click.Parameter]:
     """Of `dataset add`: the kinds, and what each declares."""
     from headstart.extractors.datasets import SOURCES, declared
 
-    known = SOURCES.all()
-    kinds = f"{', '.join(known)}, if the name does not tell."
+    known = list(SOURCES.values())
+    kinds = ", ".join(one.kind for one in known)
+    options = declared(known)
     holders = {
-        name: [one.kind for one in known.values() if any(o.name == name for o in one.options)]
-        for name in declared(known.values())
+        name: [one.kind for one in known if name in {option.name for option in one.options}]
+        for name in options
     }
-    made = [
-        _option(option, holders[name], len(known))
-        for name, option in declared(known.values()).items()
-    ]
-    return [click.Option(["--kind"], help=kinds), *made]
+    made = [_option(option, holders[name], len(known)) for name, option in options.items()]
+    return [click.Option(["--kind"], help=f"{kinds}, if the name does not tell."), *made]
 
 
 def _option(option: Option, holders: list[str], kinds: int) -> click.Option:

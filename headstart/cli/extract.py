@@ -23,7 +23,22 @@ if TYPE_CHECKING:
 
 
 def register(cli: click.Group) -> None:
-    command(cli, "extract")(_with_options(_extract))
+    command(cli, "extract", more=_engines)(_with_options(_extract))
+
+
+def _engines() -> list[click.Parameter]:
+    """The option that chooses among the engines, those of plug-ins too."""
+    from headstart.extractors.engines.providers import PROVIDERS
+
+    return [
+        click.Option(
+            ["--engine"],
+            type=click.Choice(["auto", *PROVIDERS]),
+            default="auto",
+            show_default=True,
+            help="What computes; auto takes the fastest that gives TensorFlow's features.",
+        )
+    ]
 
 
 def _with_options(function: Any) -> Any:
@@ -43,13 +58,6 @@ def _with_options(function: Any) -> Any:
             help="Samples a call; found out in the first seconds if not given.",
         ),
         precision_option,
-        click.option(
-            "--engine",
-            type=click.Choice(["auto", "tensorflow", "openvino"]),
-            default="auto",
-            show_default=True,
-            help="What computes; auto takes the fastest that gives TensorFlow's features.",
-        ),
         click.option(
             "--commit-seconds",
             type=float,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,16 +25,10 @@ if TYPE_CHECKING:
 
 LARGEST_CONFUSION = 12
 TASKS = ("classification", "multi-label", "ordinal", "regression")
-NAMES = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
-LISTS = {"strengths": float, "penalties": float, "hidden": int}
-"""Settings that are numbers with commas."""
 TRAIN_OPTIONS = (
     click.argument("name"),
     click.argument("backbone", metavar="BACKBONE[@CUT]"),
     click.argument("dataset"),
-    click.option(
-        "--kind", type=click.Choice(NAMES), help="linear without it; ridge for a regression."
-    ),
     click.option(
         "--task",
         type=click.Choice(TASKS),
@@ -49,21 +42,12 @@ TRAIN_OPTIONS = (
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
     views_option,
-    click.option("--strengths", help="linear, svm: candidates for C, such as 0.01,0.1,1."),
-    click.option("--penalties", help="ridge: candidates for alpha; from the data without it."),
-    click.option("--neighbours", type=int, help="neighbours: how many; chosen without it."),
-    click.option("--hidden", help="mlp: widths of the hidden layers, such as 128 or 256,64."),
-    click.option("--dropout", type=float, help="mlp: share of units dropped in training."),
-    click.option("--epochs", type=int, help="mlp: at most so many passes."),
-    click.option("--batch-size", type=int, help="mlp: samples a step."),
-    click.option("--learning-rate", type=float, help="mlp: of Adam."),
-    click.option("--label-smoothing", type=float, help="mlp: share that all classes get alike."),
 )
 
 
 def register(cli: click.Group) -> None:
     group = click.Group("head", help="Light models trained on cached features.")
-    command(group, "train")(with_options(_train, *TRAIN_OPTIONS))
+    command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
@@ -111,17 +95,36 @@ def warn_of_untested(head: Head) -> None:
         note(f"warning: {line}.")
 
 
-def _kind(kind: str, options: dict[str, Any]) -> Any:
-    from headstart.heads.kinds.every_kind import KINDS
+def _settings() -> list[click.Parameter]:
+    """Of `head train`: the kinds, and what each declares."""
+    from headstart.heads.kinds.every_kind import KINDS, declared
 
-    made = KINDS[kind]
-    allowed = {field.name for field in dataclasses.fields(made)}
-    for option in options.keys() - allowed:
-        raise click.UsageError(f"--{option.replace('_', '-')} is not for a head of kind {kind}.")
-    for name, type_ in LISTS.items():
-        if name in options:
-            options[name] = _numbers(options[name], type_, f"--{name}")
-    return made(**options)
+    kinds = click.Option(
+        ["--kind"],
+        type=click.Choice(list(KINDS)),
+        help="linear without it; ridge for a regression.",
+    )
+    settings = [
+        click.Option([one.flag, one.name], help=f"{', '.join(of)}: {one.help}")
+        for one, of in declared().values()
+    ]
+    return [kinds, *settings]
+
+
+def _kind(kind: str, options: dict[str, str]) -> Any:
+    from headstart.heads.kinds.every_kind import KINDS, setting_of
+
+    made: Any = KINDS[kind]
+    given = {}
+    for name, value in options.items():
+        setting = setting_of(kind, name)
+        if setting is None:
+            raise click.UsageError(f"--{name.replace('_', '-')} is not for a head of kind {kind}.")
+        try:
+            given[name] = setting.read(value)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    return made(**given)
 
 
 def task_of(name: str, separator: str | None, order: str | None, balanced: bool) -> Any:
@@ -139,13 +142,6 @@ def task_of(name: str, separator: str | None, order: str | None, balanced: bool)
         if value is not None and option not in known:
             raise click.UsageError(f"--{option} is not for {name}.")
     return MADE[name](**{key: value for key, value in given.items() if value is not None})
-
-
-def _numbers(value: str, type_: type, option: str) -> tuple[Any, ...]:
-    try:
-        return tuple(type_(part) for part in value.split(",") if part.strip())
-    except ValueError:
-        raise click.UsageError(f"{option} takes numbers with commas, received {value!r}.") from None
 
 
 def _list(call: Call) -> Result:

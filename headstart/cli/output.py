@@ -129,16 +129,15 @@ def _command_with(more: Parameters | None) -> type[click.Command]:
                 return list(more())
 
         def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-            first, last = self.params[:-LAST], self.params[-LAST:]
-            own = [*first, *self.late, *last]
+            own = [*self.params[:COMMON], *self.late, *self.params[COMMON:]]
             help_option = self.get_help_option(ctx)
             return own if help_option is None else [*own, help_option]
 
     return Late
 
 
-LAST = 3
-"""Options of every command, which stand behind its own."""
+COMMON = 3
+"""Options of every command, which click has in front."""
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +27,6 @@ WATCHED = 5
 """The best so far, on a terminal."""
 COLUMNS = ("=", "features", "head", ">accuracy", ">log loss")
 BELOW = "Below each score its 95 % interval"
-KINDS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
 
 
 def register(group: click.Group) -> None:
@@ -36,20 +34,6 @@ def register(group: click.Group) -> None:
         _sweep,
         click.argument("dataset"),
         click.argument("backbones", nargs=-1, metavar="[BACKBONE[@CUT,CUT]]..."),
-        click.option(
-            "--kinds",
-            default="linear",
-            show_default=True,
-            help=f"Which, with commas: {', '.join(KINDS)}.",
-        ),
-        click.option("--strengths", help="linear, svm: C, such as 0.01,0.1,1; 9 without it."),
-        click.option("--penalties", help="ridge: alpha; chosen from the data without it."),
-        click.option("--neighbours", help="neighbours: how many, such as 5,10,20."),
-        click.option("--hidden", help="mlp: widths to try, such as 64,128,256x64."),
-        click.option("--dropout", help="mlp: shares to try, such as 0,0.3,0.5."),
-        click.option("--learning-rate", help="mlp: of Adam, to try, such as 0.001,0.0003."),
-        click.option("--batch-size", help="mlp: samples a step, to try, such as 32,128."),
-        click.option("--epochs", help="mlp: passes, to try, such as 10,30."),
         click.option(
             "--search",
             type=int,
@@ -65,7 +49,7 @@ def register(group: click.Group) -> None:
         shots_option,
         click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
     )
-    command(group, "sweep")(made)
+    command(group, "sweep", more=_settings)(made)
     command(group, "sweeps")(
         with_options(_sweeps, click.argument("id_", type=int, required=False, metavar="[ID]"))
     )
@@ -198,8 +182,33 @@ def _sweeps(call: Call, id_: int | None) -> Result:
     return Result(data, show)
 
 
+def _settings() -> list[click.Parameter]:
+    """Of `head sweep`: the kinds, and what each declares."""
+    from headstart.heads.kinds.every_kind import KINDS, declared
+
+    kinds = click.Option(
+        ["--kinds"],
+        default="linear",
+        show_default=True,
+        help=f"Which, with commas: {', '.join(KINDS)}.",
+    )
+    settings = [
+        click.Option(
+            [one.flag, one.name],
+            help=f"{', '.join(of)}, to try: {one.help}{LISTED if one.takes == 'list' else ''}",
+        )
+        for one, of in declared().values()
+    ]
+    return [kinds, *settings]
+
+
+LISTED = " An x between those of one head: 64,256x64."
+
+
 def names_of(kinds: str) -> list[str]:
     """Kinds with commas between them, doubles left out."""
+    from headstart.heads.kinds.every_kind import KINDS
+
     names = [name.strip() for name in kinds.split(",") if name.strip()]
     for name in names:
         if name not in KINDS:
@@ -207,63 +216,28 @@ def names_of(kinds: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def settings_of(names: Sequence[str], grid: dict[str, str | None]) -> list[Any]:
-    """The heads of a grid: every combination of the values that are given."""
-    from headstart.heads.kinds.linear import Linear
-    from headstart.heads.kinds.mlp import MLP
-    from headstart.heads.kinds.one_layer import Prototype
+def settings_of(names: Sequence[str], texts: dict[str, str | None]) -> list[Any]:
+    """The heads of a grid: every combination of the values that are given.
 
-    given = {name: _values(name, value) for name, value in grid.items() if value is not None}
+    Raises:
+        click.UsageError: a value cannot be read, or no kind has such a setting.
+    """
+    from headstart.heads.kinds.every_kind import KINDS, setting_of
+
+    given = {name: text for name, text in texts.items() if text is not None}
     found: list[Any] = []
-    for name in names:
-        if name in SINGLE:
-            option, default = SINGLE[name]
-            values = given.get(option, default)
-            found += [_made(name, value) for value in values]
-        elif name == "linear":
-            found.append(Linear(given["strengths"]) if "strengths" in given else Linear())
-        elif name == "prototype":
-            found.append(Prototype())
-        else:
-            axes = {key: given[key] for key in MLP_GRID if key in given}
-            found += [
-                MLP(**dict(zip(axes, chosen, strict=True)))
-                for chosen in itertools.product(*axes.values())
-            ]
+    for kind in names:
+        known = {name: setting_of(kind, name) for name in given}
+        try:
+            values = {name: one.read_each(given[name]) for name, one in known.items() if one}
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        found += KINDS[kind].grid(values)
+    for name in given:
+        if all(setting_of(kind, name) is None for kind in names):
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is not for heads of kind {' or '.join(names)}.")
     return found
-
-
-def _made(name: str, value: Any) -> Any:
-    """A head of one value of its only setting."""
-    from headstart.heads.kinds.neighbours import Neighbours
-    from headstart.heads.kinds.one_layer import SVM, Ridge
-
-    if name == "neighbours":
-        return Neighbours(value)
-    if name == "svm":
-        return SVM((value,))
-    return Ridge() if value is None else Ridge((value,))  # finds its own
-
-
-SINGLE: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "svm": ("strengths", (1e-4, 1e-3)),
-    "ridge": ("penalties", (None,)),
-    "neighbours": ("neighbours", (None,)),
-}
-"""Kinds with one setting: its option, and what is tried without it."""
-MLP_GRID = ("hidden", "dropout", "learning_rate", "batch_size", "epochs")
-TYPES = {"neighbours": int, "batch_size": int, "epochs": int}
-
-
-def _values(name: str, given: str) -> tuple[Any, ...]:
-    parts = [part.strip() for part in given.split(",") if part.strip()]
-    try:
-        if name == "hidden":
-            return tuple(tuple(int(width) for width in part.split("x")) for part in parts)
-        return tuple(TYPES.get(name, float)(part) for part in parts)
-    except ValueError:
-        option = f"--{name.replace('_', '-')}"
-        raise click.UsageError(f"{option} takes numbers with commas, received {given!r}.") from None
 
 
 def _words(settings: dict[str, Any]) -> str:

@@ -7,12 +7,17 @@ import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from headstart.config import Config, load_config
 from headstart.errors import HeadstartError
 from headstart.extractors.backbones.safety.confinement import PROTECTIONS, offered
+from headstart.extractors.datasets import SOURCES
+from headstart.extractors.engines.providers import PROVIDERS
 from headstart.extractors.preprocessing.steps import files_of
+from headstart.heads.kinds.every_kind import KINDS
 from headstart.paths import below
+from headstart.plugins import Plugins
 from headstart.registry.entities import Backbone
 
 PACKAGES = (
@@ -54,6 +59,7 @@ def examine(root: Path) -> list[Check]:
     checks += [_package(name) for name in PACKAGES]
     checks += [_optional(name, extra) for name, extra in EXTRAS.items()]
     checks += _protections()
+    checks += [check for plugins in (SOURCES, PROVIDERS, KINDS) for check in _plugins(plugins)]
     try:
         config = load_config(root)
     except HeadstartError as error:
@@ -83,6 +89,26 @@ def _protections() -> list[Check]:
         Check(f"untrusted models: {name}", "yes" if name in given else "not on this system", True)
         for name in PROTECTIONS
     ]
+
+
+def _plugins(plugins: Plugins[Any]) -> list[Check]:
+    """The implementations of a seam: ours in a line, and each of another package in one."""
+    what = plugins.what
+    try:
+        found = plugins.found()
+    except HeadstartError as error:
+        return [Check(f"{what}s", str(error), False)]
+    ours = ", ".join(plugin.name for plugin in found if plugin.is_ours)
+    others = [
+        Check(
+            f"{what} {plugin.name}",
+            f"from {plugin.package}{': ' if plugin.problem else ''}{plugin.problem}",
+            not plugin.problem,
+        )
+        for plugin in found
+        if not plugin.is_ours
+    ]
+    return [Check(f"{what}s", ours, True), *others]
 
 
 def _registry(config: Config) -> list[Check]:

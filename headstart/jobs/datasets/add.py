@@ -28,7 +28,7 @@ def add(
     """See `Datasets.add`."""
     check_name(name, "dataset")
     chosen = sources.kind_of(source, kind)
-    known = sources.SOURCES.all()
+    known = sources.SOURCES
     given = sources.checked(known[chosen], options, known.values())
     previous = _find_previous(context, name)
     opened = sources.open_source(chosen, sources.located(source), given)

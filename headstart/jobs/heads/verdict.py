@@ -6,7 +6,7 @@ from headstart.heads.evaluation.intervals import is_worse
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
-from headstart.heads.kinds.one_layer import Ridge
+from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.models.finetune import Course
 from headstart.jobs.heads.tuning import Tuning
 from headstart.registry.entities import Head as HeadRecord

@@ -86,19 +86,19 @@ def opened(made):
 def test_it_is_recognised_by_its_own_kind_alone(made):
     kind, path, _ = made
     assert find_kind(path) == kind_of(path) == kind
-    others = [one for name, one in SOURCES.all().items() if name != kind]
-    assert all(one.recognise(path) < SOURCES.get(kind).recognise(path) for one in others)
+    others = [one for name, one in dict(SOURCES).items() if name != kind]
+    assert all(one.recognise(path) < SOURCES[kind].recognise(path) for one in others)
 
 
-@pytest.mark.parametrize("kind", SOURCES.names())
+@pytest.mark.parametrize("kind", list(SOURCES))
 @pytest.mark.parametrize(
     "text", ["", "/", "no/such", "hf:some/set", "s3://bucket/x", "a\nb", "é.x"]
 )
 def test_no_text_whatever_makes_recognise_fail(kind, text):
-    assert 0 <= SOURCES.get(kind).recognise(text) <= 1
+    assert 0 <= SOURCES[kind].recognise(text) <= 1
 
 
-@pytest.mark.parametrize("kind", SOURCES.names())
+@pytest.mark.parametrize("kind", list(SOURCES))
 def test_opening_reads_nothing(kind, tmp_path):
     made = open_source(kind, str(tmp_path / "gone"), {})
     assert made.source == str(tmp_path / "gone")
@@ -106,9 +106,9 @@ def test_opening_reads_nothing(kind, tmp_path):
         made.read(0 if kind == "arrays" else str(tmp_path / "gone" / "x.png"))
 
 
-@pytest.mark.parametrize("kind", SOURCES.names())
+@pytest.mark.parametrize("kind", list(SOURCES))
 def test_it_declares_what_it_is(kind):
-    made = SOURCES.get(kind)
+    made = SOURCES[kind]
     assert made.kind == kind and made.what
     names = [option.name for option in made.options]
     assert len(names) == len(set(names))
@@ -172,9 +172,9 @@ def test_the_manifest_has_every_sample_in_one_split(opened, made):
     assert scan(open_source(*made), made[2], manifest) == manifest
 
 
-@pytest.mark.parametrize("kind", SOURCES.names())
+@pytest.mark.parametrize("kind", list(SOURCES))
 def test_an_option_of_another_kind_is_refused_and_said_whose_it_is(kind):
-    known = SOURCES.all()
+    known = dict(SOURCES)
     for other in known.values():
         for option in other.options:
             if option.name in {own.name for own in known[kind].options}:

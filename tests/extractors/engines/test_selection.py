@@ -15,7 +15,7 @@ from headstart.backbone_model import open_engine, pipeline_of
 from headstart.errors import BackboneError
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.engines import openvino_engine as openvino
-from headstart.extractors.engines import selection
+from headstart.extractors.engines import selection, trial
 from headstart.extractors.engines.compiled import HASH_BYTES, Compiled
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 
@@ -32,12 +32,12 @@ def any_size(monkeypatch):
 
 @pytest.fixture
 def openvino_wins(monkeypatch, any_size):
-    real = selection._speed
+    real = trial.speed
 
     def speed(engine, *more):
         return real(engine, *more) * (1000 if engine.name == "openvino" else 1)
 
-    monkeypatch.setattr(selection, "_speed", speed)
+    monkeypatch.setattr(trial, "speed", speed)
 
 
 def clear(ws):
@@ -86,7 +86,7 @@ def test_few_samples_are_not_worth_a_conversion(ready):
 
 
 def test_auto_takes_tensorflow_where_that_is_faster(ready, monkeypatch, any_size):
-    monkeypatch.setattr(selection, "_speed", lambda e, *_: 9.0 if e.name == "tensorflow" else 3.0)
+    monkeypatch.setattr(trial, "speed", lambda e, *_: 9.0 if e.name == "tensorflow" else 3.0)
     report = ready.extract("net", "pics").report
     assert (report.engine, report.engine_reason) == ("tensorflow", "3.0x openvino")
 
@@ -187,7 +187,7 @@ def test_compiled_ahead_no_extraction_loads_tensorflow(ready, run, openvino_wins
     assert said["check"]["relative_error"] <= (1e-4 if precision == "float32" else 0.2)
     code = (
         "import sys, headstart as hs\n"
-        "from headstart.extractors.engines import choosing\n"
+        "from headstart.extractors.engines import selection\n"
         f"settings = hs.Settings(precision={precision!r})\n"
         f"report = hs.open({root!r}).extract('net', 'pics', settings=settings).report\n"
         "assert report.computed and report.engine == 'openvino', report\n"
