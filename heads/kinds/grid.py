@@ -10,6 +10,10 @@ from typing import Any
 EXTENSIONS = 4
 """Values beyond each end of a grid."""
 
+PLAIN = 1.0
+"""The strength where nothing can be said of any, or the nearest of those that are given;
+scikit-learn's default."""
+
 
 @dataclass(frozen=True)
 class Choice:

@@ -13,7 +13,7 @@ from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
 from headstart.heads.evaluation.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.kinds.grid import Choice, choose, nearest
+from headstart.heads.kinds.grid import PLAIN, Choice, choose, nearest
 from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core, spans_of
@@ -22,9 +22,6 @@ from headstart.heads.setting import Setting
 FOLDS = 5
 """Of training rows, where there is no validation split."""
 STRENGTHS = tuple(float(f"{c:.1e}") for c in np.logspace(-4, 0, 9))
-PLAIN = 1.0
-"""The strength where nothing can be said of any, or the nearest of those that are given;
-scikit-learn's default."""
 TOLERANCE = 3e-7
 """Of the objective, above its minimum, as estimated; the true gap was up to fifteen times that,
 where the penalty is weak. scikit-learn's own stop moves probabilities by a percent."""

@@ -13,8 +13,7 @@ import numpy as np
 
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.kinds.grid import Choice, nearest
-from headstart.heads.kinds.linear import PLAIN
+from headstart.heads.kinds.grid import PLAIN, Choice, nearest
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
 

@@ -43,7 +43,7 @@ def test_it_declares_what_it_is(kind):
 def test_its_settings_are_json_and_make_the_same_head_again(kind):
     for head in [kind(), *kind.grid({})]:
         assert kind_of(kind.kind, json.loads(json.dumps(head.describe()))) == head
-        assert pickle.loads(pickle.dumps(head)) == head  # noqa: S301  our own
+        assert pickle.loads(pickle.dumps(head)) == head
         assert hash(head) == hash(kind_of(kind.kind, head.describe()))
 
 
