@@ -100,8 +100,11 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (20, 16), tint: int = 0)
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
+    return draw_classes(tmp_path / "pictures")
+
+
+def draw_classes(folder: Path) -> Path:
     """A folder of three class folders with twelve PNG and JPEG files each."""
-    folder = tmp_path / "pictures"
     for tint, name in enumerate(("red", "green", "blue")):
         for number in range(12):
             suffix = ".png" if number % 2 else ".jpg"

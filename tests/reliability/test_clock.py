@@ -52,7 +52,7 @@ def jump(zoo, days):
 
 
 @pytest.mark.parametrize(
-    ("samples", "rounds"), [(200, 1), pytest.param(2000, 6, marks=pytest.mark.slow)]
+    ("samples", "rounds"), [(80, 1), pytest.param(2000, 6, marks=pytest.mark.slow)]
 )
 def test_two_extractions_compute_each_sample_once_while_the_clock_jumps(
     zoo, zygotes, model, tmp_path, samples, rounds

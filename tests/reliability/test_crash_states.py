@@ -19,7 +19,6 @@ from sqlalchemy import event
 import headstart as hs
 from conftest import direct
 
-SETTINGS = hs.Settings(batch_size=12, commit_seconds=0)
 
 
 class Disk:
@@ -88,9 +87,10 @@ class Disk:
     )
 
 
-@pytest.fixture
-def recorded(ready, tmp_path, model):
-    """The operations of an extraction with three commits of two cuts."""
+@pytest.fixture(params=[18, pytest.param(12, marks=pytest.mark.slow)])
+def recorded(request, ready, tmp_path, model):
+    """The operations of an extraction with two or three commits of two cuts."""
+    settings = hs.Settings(batch_size=request.param, commit_seconds=0)
     log = []
 
     def committed(connection):
@@ -114,7 +114,7 @@ def recorded(ready, tmp_path, model):
 
     event.listen(ready.database.engine, "commit", committed)
     with watched(announce):
-        view = ready.extract("net@features,relu|gap", "pics", settings=SETTINGS)
+        view = ready.extract("net@features,relu|gap", "pics", settings=settings)
     snapshot()
     return ready, log, direct(ready, view, model)
 

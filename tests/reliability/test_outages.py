@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,11 +98,11 @@ def watch(what, ws, wire, patch):
         patch.setattr(type(ws.runs), "add", wire.watched(real, 1))
 
 
-def extract(what, ws, wire, monkeypatch):
+def extract(what, ws, wire, monkeypatch, settings=SETTINGS):
     wire.seen.clear()
     with monkeypatch.context() as patch:
         watch(what, ws, wire, patch)
-        return ws.extract(CUTS, "pics", settings=SETTINGS)
+        return ws.extract(CUTS, "pics", settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +157,10 @@ def test_a_server_that_stays_away_ends_a_run_with_one_line_and_nothing_is_lost(
     monkeypatch.setattr(outages, "PATIENCE", 1.5)
     wire.down = FOR_EVER
     wire.cut = (2, "before")
+    # This process lives on, so its lease, which it could not give back, is waited for.
+    short = replace(SETTINGS, lease_seconds=3)
     with pytest.raises(DatabaseGone) as gone:
-        extract("commit", ws, wire, monkeypatch)
+        extract("commit", ws, wire, monkeypatch, short)
     line = str(gone.value)
     assert "does not answer" in line
     assert "the same command goes on from there" in line

@@ -3,12 +3,13 @@
 import csv
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
 
 import headstart as hs
-from conftest import keras
+from conftest import draw, draw_classes, keras
 from headstart.backbone_model import load_graph, pipeline_of
 from headstart.errors import HeadError
 from headstart.heads.kind import Part
@@ -26,11 +27,23 @@ def trained(ws, kind=None, name="h"):
     return ws.heads.train(name, ws.features("net@features", "pics"), kind or hs.Linear((0.003,)))
 
 
-@pytest.fixture
-def tuned(ready):
-    made = trained(ready).finetune("relu", None, STEPS)
+@pytest.fixture(scope="module")
+def with_tuned(tmp_path_factory, with_net):
+    """A workspace with a tuned head; only to be copied."""
+    place = tmp_path_factory.mktemp("with_tuned")
+    shutil.copytree(with_net[1], place / "zoo")
+    ws = hs.open(place / "zoo")
+    ws.datasets.add("pics", draw_classes(place / "pictures"))
+    made = trained(ws).finetune("relu", None, STEPS)
     assert made.is_better
-    return ready
+    ws.database.close()
+    return place / "zoo"
+
+
+@pytest.fixture
+def tuned(with_tuned, tmp_path, temporary):
+    shutil.copytree(with_tuned, tmp_path / "zoo")
+    return hs.open(tmp_path / "zoo")
 
 
 # Never worse than the start
@@ -175,8 +188,6 @@ def test_it_attaches_in_every_format(tuned, tmp_path, name):
 def test_it_predicts_from_the_cache_and_through_the_backbone(tuned, pictures, run, tmp_path):
     head = tuned.heads.get("h")
     cached = head.predict([pictures])
-    from conftest import draw
-
     new = draw(tmp_path / "new.png", 4711)
     (one,) = head.predict([new])
     pipeline = pipeline_of(tuned.context, tuned.backbones.get("net"))
