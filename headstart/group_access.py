@@ -22,8 +22,13 @@ def share(config: Config) -> None:
     its owner's if it holds a password.
 
     Raises:
-        WorkspaceError: something in it is not the user's own.
+        WorkspaceError: something in it is not the user's own, or the system has no such groups.
     """
+    if not hasattr(os, "chown"):
+        raise WorkspaceError(
+            "this system has no groups of users that own files",
+            hint="Share the folder by the system's own means.",
+        )
     config.locks.mkdir(exist_ok=True)
     config.compiled.mkdir(exist_ok=True)
     group = config.root.stat().st_gid

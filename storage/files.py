@@ -157,6 +157,22 @@ def open_regular(path: Path) -> BufferedReader:
         raise
 
 
+def open_own(path: Path) -> int | None:
+    """A descriptor, to read and write, of a file that may have become anything: no link is
+    followed and nobody waited for, where the system has that (not Windows); None if it is gone, or
+    another's."""
+    names = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+    try:
+        return os.open(path, os.O_RDWR | sum(getattr(os, name, 0) for name in names))
+    except OSError:
+        return None
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether a file is this user's; yes where the system numbers no users (Windows)."""
+    return not hasattr(os, "getuid") or status.st_uid == os.getuid()
+
+
 def check_regular(path: Path) -> None:
     """Refuse what is no regular file, for libraries that open a file by its name themselves.
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headstart.storage.files import PARTIAL
+from headstart.storage.files import PARTIAL, is_own, open_own
 from headstart.storage.locks import lock
 
 PREFIX = "headstart-"
@@ -80,9 +80,8 @@ def dead_partials(folder: Path, pattern: str) -> list[Path]:
 
 
 def _is_abandoned(path: Path) -> bool:
-    try:
-        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:  # gone meanwhile, or another's
+    file = open_own(path)
+    if file is None:
         return False
     try:
         return lock(file) and time.time() - os.fstat(file).st_mtime > PARTIAL_SECONDS
@@ -102,9 +101,8 @@ def _lock_mark(folder: Path) -> int | None:
     """The mark of a dead folder of this user's, locked; None for all others."""
     if not _is_own(folder):
         return None
-    try:
-        mark = os.open(folder / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    mark = open_own(folder / MARK)
+    if mark is None:
         return None
     if lock(mark) and os.fstat(mark).st_size and os.fstat(mark).st_nlink:
         return mark
@@ -117,4 +115,4 @@ def _is_own(folder: Path) -> bool:
         status = folder.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return stat.S_ISDIR(status.st_mode) and is_own(status)

@@ -34,8 +34,13 @@ HAS_FORK = sys.platform == "linux"
 """Elsewhere a process that loaded TensorFlow is not safely forked: each load gets a new one."""
 COMMAND = [sys.executable, "-P", "-W", "ignore", "-m", __name__]
 
-SECRET = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|DATABASE_URL|_KEY(_|$)|^PG", re.IGNORECASE)
+SECRET = re.compile(
+    r"PASSW|_PWD$|SECRET|TOKEN|CREDENTIAL|AUTH|CONNECTION_STRING|DATABASE_URL|_KEY(_|$)|^PG",
+    re.IGNORECASE,
+)
 """Names of variables that a process which loads a stranger's model has no need of."""
+WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+"""Values of such variables: addresses with a password."""
 
 
 class ForkServer:
@@ -136,6 +141,7 @@ def _run_alone(request: dict[str, Any]) -> dict[str, Any]:
             text=True,
             timeout=seconds,
             check=False,
+            env=_without_secrets(),
         )
     except subprocess.TimeoutExpired:
         return {"killed": "late"}
@@ -216,7 +222,11 @@ def _collected(read: int, deadline: float) -> tuple[bytes | None, bool]:
 
 def _without_secrets() -> dict[str, str]:
     """The environment without what others must not learn: messages of a model come back."""
-    return {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not SECRET.search(name) and not WITH_PASSWORD.search(value)
+    }
 
 
 def _is_gone() -> bool:

@@ -11,9 +11,10 @@ import pytest
 import headstart as hs
 from conftest import draw, draw_classes, keras
 from headstart.backbone_model import load_graph, pipeline_of
-from headstart.errors import HeadError
+from headstart.errors import HeadError, ParityError
 from headstart.heads.kind import Part
 from headstart.heads.kinds.losses import loss_of
+from headstart.heads.models import export
 from headstart.heads.models.finetune import start_of
 from headstart.heads.models.tuned_top import TunedTop
 from headstart.jobs.heads.verdict import favour_text
@@ -317,3 +318,21 @@ def test_no_function_is_traced_again_and_again(ready, run):
     finally:
         logger.removeHandler(handler)
     assert not [line for line in told if "retracing" in line]
+
+
+def test_a_file_that_is_not_right_leaves_no_head_behind(ready, tmp_path, monkeypatch):
+    """The file is written and read again before the head is registered."""
+    head, heads = trained(ready), []
+
+    def wrong(path, inputs):
+        heads.append(len(ready.heads.list()))
+        return np.full((len(inputs), 3), 1 / 3, np.float32)
+
+    monkeypatch.setitem(export.RUNNERS, "keras", wrong)
+    with pytest.raises(ParityError):
+        head.finetune("relu", tmp_path / "f.keras", STEPS)
+    assert heads == [1] and [one.record.version for one in ready.heads.list()] == [1]
+    assert not list(tmp_path.glob("*f.*"))
+    monkeypatch.undo()
+    made = head.finetune("relu", tmp_path / "f.keras", STEPS)
+    assert made.head.record.version == 2 and (tmp_path / "f.keras").is_file()
