@@ -146,7 +146,7 @@ class Plugins(Mapping[str, T]):
         made: Any = None
         try:
             made = entry.load()
-            problem = self._problem_of(name, made)
+            problem = self._problem_of(name, made) if entry.dist else ""
         except (Exception, SystemExit) as error:  # other people's code may fail in any way
             if entry.dist is None:
                 raise

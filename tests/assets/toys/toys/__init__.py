@@ -1,0 +1,1 @@
+"""Toys that show how a package of its own adds to Headstart."""
