@@ -20,7 +20,6 @@ import headstart as hs
 from conftest import direct
 
 
-
 class Disk:
     """What a disk has been told, and what it must have kept."""
 

@@ -21,7 +21,7 @@ def test_rows_lie_in_the_datasets_order_whatever_the_size_of_tasks(ready, batch_
     view = ready.extract("net", "pics", settings=settings)
     (found,) = ready.context.feature_sets.find_sets()
     (shard,) = ready.context.feature_sets.find_shards(found.id)
-    cache = ready.cache()
+    cache = ready.context.cache()
     digests = cache.digests_of(cache.file_of(shard, found.key))
     assert [bytes(d).hex() for d in digests] == [sample.digest for sample in view.samples]
 

@@ -39,7 +39,9 @@ def log_me_by_search(x, targets):
     return np.mean(found)
 
 
-@pytest.mark.parametrize(("rows", "width"), [(60, 8), (30, 50), pytest.param(40, 40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("rows", "width"), [(60, 8), (30, 50), pytest.param(40, 40, marks=pytest.mark.slow)]
+)
 def test_log_me_is_the_maximum_of_the_evidence(rows, width):
     x, targets = data(rows, width)
     assert log_me(x, targets) == pytest.approx(log_me_by_search(x, targets), abs=EXACT)
