@@ -6,9 +6,7 @@ are the tensors at layer scopes: the one tensor that leaves `block1/` is the cut
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +14,10 @@ from typing import Any
 
 from headstart.errors import ModelFileError
 from headstart.extractors.backbones.graph import Graph, Node, Ref
+from headstart.extractors.backbones.operation_identity import attributes_of, digest_of
+from headstart.extractors.backbones.scopes import scopes_of, shortener
 from headstart.extractors.runtime import tensorflow
-from headstart.storage.keys import digest_of_array, digest_of_bytes, fingerprint
+from headstart.storage.keys import fingerprint
 
 SIGNATURE = "serving_default"
 PASSING = {
@@ -33,8 +33,6 @@ MATRIX_PRODUCTS = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "E
 CONVOLUTIONS = {"Conv2D": 2, "Conv3D": 3}
 SUMS = {"Add", "AddV2", "BiasAdd"}
 RESHAPES = {"Reshape", "Squeeze", "ExpandDims"}
-CALLS = re.compile(r"^((Stateful)?PartitionedCall(_\d+)?/)+")
-NUMBERED = re.compile(r"_\d+$")
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ class TensorFlowGraph(Graph):
     def _exits(self) -> dict[str, set[Ref]]:
         """For every scope the tensors that are used outside of it."""
         exits: dict[str, set[Ref]] = {}
-        scopes = [_scopes(node.path) if node.inputs else [] for node in self.nodes]
+        scopes = [scopes_of(node.path) if node.inputs else [] for node in self.nodes]
         for number, node in enumerate(self.nodes):
             for parent in node.inputs:
                 for scope in scopes[parent.node]:
@@ -203,11 +201,11 @@ class TensorFlowGraph(Graph):
                 }
             elif op.type == "Const":
                 value = tensorflow().make_ndarray(op.get_attr("value"))
-                what = {"constant": _digest_of(value)}
+                what = {"constant": digest_of(value)}
             else:
                 what = {
                     "operation": op.type,
-                    "attributes": _attributes(op.node_def, functions),
+                    "attributes": attributes_of(op.node_def, functions),
                     "inputs": [f"{hashes[t.op]}:{t.value_index}" for t in _sources(op)],
                 }
             hashes[op] = fingerprint("headstart.tensorflow/1", what)
@@ -216,7 +214,7 @@ class TensorFlowGraph(Graph):
     def _read_nodes(self, feeds: dict[Any, str]) -> list[OperationNode]:
         nodes: list[OperationNode] = []
         weights: dict[Any, list[Constant]] = {}
-        shorten = _shortener(
+        shorten = shortener(
             [op.name for op in self._order if op not in feeds and op.type != "Const"]
         )
         for op in self._order:
@@ -347,88 +345,3 @@ def _constants(op: Any, known: dict[Any, list[Constant]]) -> list[Constant]:
             return [Constant(tuple(tensor.shape.as_list()))]
         return []
     return [constant for tensor in _sources(op) for constant in known[tensor.op]]
-
-
-def _scopes(path: str) -> list[str]:
-    """`a/b/op` lies in `a` and `a/b`; an operation outside of every scope is one by itself."""
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(1, len(parts))] or [path]
-
-
-def _shortener(names: Sequence[str]) -> Callable[[str], str]:
-    """How to shorten operations' names to what the layers were called.
-
-    Left out are the calls that a function was inlined from, the scopes that everything lies in
-    (the model's name), and the number that Keras 3 adds to every layer's name when it traces a
-    model again: where all layers of a scope have it.
-    """
-    split = [CALLS.sub("", name).split("/") for name in names]
-    common = 0
-    while split and all(len(p) > common + 1 and p[common] == split[0][common] for p in split):
-        common += 1
-    children: dict[tuple[str, ...], set[str]] = {}
-    for parts in split:
-        for depth in range(common, len(parts) - 1):
-            children.setdefault(tuple(parts[common:depth]), set()).add(parts[depth])
-    is_traced_again = _have_one_ending(children.get((), set()))
-
-    def shorten(name: str) -> str:
-        parts = CALLS.sub("", name).split("/")[common:] or [name]
-        if not is_traced_again:
-            return "/".join(parts)
-        scopes = [
-            _without_ending(part, children.get(tuple(parts[:depth]), {part}))
-            for depth, part in enumerate(parts[:-1])
-        ]
-        return "/".join([*scopes, parts[-1]])
-
-    return shorten
-
-
-def _have_one_ending(scopes: set[str]) -> bool:
-    """Whether all end in a number, and most of them in the same one."""
-    endings = Counter(match.group() for scope in scopes if (match := NUMBERED.search(scope)))
-    return endings.total() == len(scopes) > 0 and max(endings.values()) * 2 > len(scopes)
-
-
-def _without_ending(scope: str, siblings: Collection[str]) -> str:
-    """The name without its number, where all siblings have one and no two become the same."""
-    short = Counter(NUMBERED.sub("", sibling) for sibling in siblings)
-    name = NUMBERED.sub("", scope)
-    all_numbered = all(NUMBERED.search(sibling) for sibling in siblings)
-    return name if all_numbered and short[name] == 1 else scope
-
-
-def _digest_of(value: Any) -> str:
-    if value.dtype.kind in "OSU":
-        return digest_of_bytes(repr(value.tolist()).encode())
-    return digest_of_array(value)
-
-
-def _attributes(node: Any, functions: dict[str, Any]) -> dict[str, str]:
-    """An operation's attributes, without those that say nothing about its numbers."""
-    return {
-        key: _attribute(value, functions)
-        for key, value in sorted(node.attr.items())
-        if not key.startswith("_")
-    }
-
-
-def _attribute(value: Any, functions: dict[str, Any]) -> str:
-    names = [value.func.name] if value.HasField("func") else [f.name for f in value.list.func]
-    if not names:
-        return value.SerializeToString(deterministic=True).hex()
-    return fingerprint("functions", [_function(functions[name], functions) for name in names])
-
-
-def _function(function: Any, functions: dict[str, Any]) -> Any:
-    """What a function of the graph does; its own name, which is new in every trace, left out."""
-    return {
-        "arguments": [[arg.name, arg.type] for arg in function.signature.input_arg],
-        "results": [[arg.name, arg.type] for arg in function.signature.output_arg],
-        "returns": dict(sorted(function.ret.items())),
-        "nodes": [
-            [node.name, node.op, list(node.input), _attributes(node, functions)]
-            for node in function.node_def
-        ],
-    }

@@ -229,10 +229,10 @@ def test_a_transformer_block_is_cut_with_its_batch_dimension(ws, tmp_path):
 
 
 def test_names_are_those_of_the_layers_where_keras_numbers_them_again():
-    from headstart.extractors.backbones.tensorflow_graph import _shortener
+    from headstart.extractors.backbones.scopes import shortener
 
     def short(*names):
-        shorten = _shortener(names)
+        shorten = shortener(names)
         return [shorten(name) for name in names]
 
     call = "StatefulPartitionedCall/functional_1/"
