@@ -27,6 +27,11 @@ class Labelled:
     classes: list[Label]
     groups: list[str] | None
 
+    @property
+    def group_numbers(self) -> np.ndarray | None:
+        """A number for each group, (n,) int64."""
+        return None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
+
 
 def labelled_rows(
     samples: Sequence[Sample],

@@ -24,7 +24,7 @@ from headstart.jobs.datasets.audit import Audit
 from headstart.jobs.features import compile, extract, verify
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.heads import search, sweep
-from headstart.jobs.heads.cross_validation import CrossValidation
+from headstart.jobs.heads.cross_validation import CrossValidation, Features
 from headstart.jobs.heads.sweep import Sweep, Watch, unwatched
 from headstart.progress import Progress, silent
 from headstart.registry import schema
@@ -190,9 +190,8 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it.
         """
-        return rank.rank(
-            self.context, dataset, backbones, precision=precision, trying=trying, progress=progress
-        )
+        features = Features(dataset, backbones, precision)
+        return rank.rank(self.context, features, trying=trying, progress=progress)
 
     def sweep(
         self,
@@ -224,10 +223,8 @@ class Workspace:
         """
         return sweep.sweep(
             self.context,
-            dataset,
-            backbones,
+            Features(dataset, backbones, precision),
             kinds,
-            precision=precision,
             trying=trying,
             progress=progress,
             watch=watch or unwatched,
@@ -266,11 +263,9 @@ class Workspace:
         """
         return search.search(
             self.context,
-            dataset,
-            backbones,
+            Features(dataset, backbones, precision),
             kinds,
             trials=trials,
-            precision=precision,
             trying=trying,
             progress=progress,
             watch=watch or unwatched,

@@ -53,11 +53,9 @@ class Crossed:
 
 def cross(
     kinds: Sequence[HeadKind],
-    features: np.ndarray,
-    targets: np.ndarray,
+    rows: Part,
     folds: Sequence[Fold],
     *,
-    groups: Sequence[str] | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
     watch: Callable[[Crossed], None] = lambda _: None,
@@ -70,10 +68,9 @@ def cross(
 
     Args:
         kinds: what to try.
-        features: (rows, width), float32.
-        targets: class numbers, (rows,).
+        rows: features (rows, width), float32, with class numbers; heads that leave training rows
+            out leave rows of one group out together.
         folds: which rows to train on, and which to try.
-        groups: of each row; heads that leave training rows out leave a group out together.
         seed: of everything that chance decides.
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
@@ -82,9 +79,8 @@ def cross(
     Returns:
         In the order of the kinds, their strengths from the smallest.
     """
+    targets = rows.targets
     classes = int(targets.max()) + 1
-    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
-    rows = Part(features, targets, groups=numbers)
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
     units: list[tuple[Any, Fold]] = [(strengths, fold) for fold in folds if strengths]

@@ -12,6 +12,7 @@ from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.intervals import is_worse
 from headstart.heads.evaluation.transferability import h_score, log_me
+from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
 
@@ -95,7 +96,10 @@ def rank_features(
         seconds: of extraction a sample.
     """
     *lines, neighbours = cross(
-        [Linear(STRENGTHS), Neighbours(10, calibrated=False)], features, targets, folds, jobs=1
+        [Linear(STRENGTHS), Neighbours(10, calibrated=False)],
+        Part(features, targets),
+        folds,
+        jobs=1,
     )
     return Rank(
         backbone=backbone,

@@ -12,6 +12,7 @@ from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.label_errors import find_near_duplicates, find_wrong_labels
+from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import labelled_rows, some_rows
 from headstart.jobs.heads.cross_validation import CrossValidation, folds_of
@@ -150,7 +151,11 @@ def _suspects(
         progress(fitted, total)
 
     tried = cross(
-        [Linear(STRENGTHS)], features, labelled.targets, folds, seed=trying.seed, progress=advance
+        [Linear(STRENGTHS)],
+        Part(features, labelled.targets),
+        folds,
+        seed=trying.seed,
+        progress=advance,
     )
     best = min(tried, key=lambda one: one.log_loss)
     return [

@@ -9,7 +9,7 @@ from headstart.context import Context
 from headstart.errors import LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.ranking import Rank, in_order, rank_features
-from headstart.jobs.heads.cross_validation import CrossValidation, choose, load
+from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 
@@ -19,19 +19,17 @@ LEAST_COMPUTED = 16
 
 def rank(
     context: Context,
-    dataset: str,
-    references: Sequence[str] = (),
+    features: Features,
     *,
-    precision: str = "float32",
     trying: CrossValidation | None = None,
     progress: Progress = silent,
 ) -> list[Rank]:
     """See `Workspace.rank`."""
-    chosen = choose(context, dataset, references, precision)
+    chosen = choose(context, features)
     runs = _timed(context)
     ranks: list[Rank] = []
     progress(0, len(chosen))
-    for one in load(context, dataset, chosen, precision, trying or CrossValidation()):
+    for one in load(context, features, chosen, trying or CrossValidation()):
         ranks.append(
             rank_features(
                 one.features,

@@ -13,6 +13,7 @@ from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
+from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
 from headstart.registry.entities import Backbone
 
@@ -40,6 +41,21 @@ class CrossValidation:
 
 
 @dataclass(frozen=True)
+class Features:
+    """Which cached features heads are tried on.
+
+    Attributes:
+        dataset: name of a dataset.
+        backbones: `NAME[@CUT[,CUT…]]` each; all whose features are cached without them.
+        precision: in what they were computed.
+    """
+
+    dataset: str
+    backbones: Sequence[str] = ()
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One kind of features.
 
@@ -58,6 +74,16 @@ class Candidate:
     features: np.ndarray
     labelled: Labelled
     folds: list[Fold]
+
+    @property
+    def name(self) -> str:
+        """`BACKBONE@CUT`."""
+        return f"{self.backbone.label}@{self.cut.name}"
+
+    @property
+    def rows(self) -> Part:
+        """The features with class numbers and groups."""
+        return Part(self.features, self.labelled.targets, groups=self.labelled.group_numbers)
 
 
 def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:
@@ -80,16 +106,16 @@ def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:
 
 def load(
     context: Context,
-    dataset: str,
+    wanted: Features,
     chosen: Sequence[tuple[Backbone, Cut]],
-    precision: str,
     trying: CrossValidation,
 ) -> Iterator[Candidate]:
     """The features of each cut, one after the other, so that one is in memory at a time."""
     labelled: Labelled | None = None
     folds: list[Fold] = []
     for backbone, cut in chosen:
-        view = features_of(context, f"{backbone.reference}@{cut.name}", dataset, precision)
+        name = f"{backbone.reference}@{cut.name}"
+        view = features_of(context, name, wanted.dataset, wanted.precision)
         if labelled is None:
             labelled = labelled_rows(view.samples, trying.limit, trying.seed)
             folds = folds_of(labelled, trying)
@@ -98,27 +124,27 @@ def load(
         yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)
 
 
-def choose(
-    context: Context, dataset: str, references: Sequence[str], precision: str
-) -> list[tuple[Backbone, Cut]]:
+def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
     """What is asked for, or all that is cached for the dataset."""
     found: list[tuple[Backbone, Cut]] = []
-    for reference in references:
-        backbone, cuts = context.resolve(reference, precision)
+    for reference in wanted.backbones:
+        backbone, cuts = context.resolve(reference, wanted.precision)
         found += [(backbone, cut) for cut in cuts]
-    if references:
+    if wanted.backbones:
         return found
-    context.datasets.get(dataset)
+    context.datasets.get(wanted.dataset)
     for one in context.feature_sets.find_sets():
-        if one.precision != precision:
+        if one.precision != wanted.precision:
             continue
         with suppress(NotFound, LayerNotFound, FeaturesMissing):  # gone, or of another dataset
-            backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", precision)
-            features_of(context, f"{backbone.reference}@{cut.name}", dataset, precision)
+            backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", wanted.precision)
+            features_of(
+                context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision
+            )
             found.append((backbone, cut))
     if not found:
         raise HeadError(
-            f"no features of dataset {dataset!r} are cached in {precision}",
+            f"no features of dataset {wanted.dataset!r} are cached in {wanted.precision}",
             hint="Name backbones, BACKBONE[@CUT,CUT]..., which are extracted first.",
         )
     return found

@@ -10,7 +10,7 @@ from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.kinds.every_kind import KINDS
-from headstart.jobs.heads.cross_validation import CrossValidation, choose, load
+from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
 from headstart.jobs.heads.sweep import Sweep, Watch, keep, unwatched
 from headstart.progress import Progress, silent
 
@@ -19,12 +19,10 @@ TRIALS = 50
 
 def search(
     context: Context,
-    dataset: str,
-    references: Sequence[str],
+    features: Features,
     kinds: Sequence[str],
     *,
     trials: int = TRIALS,
-    precision: str = "float32",
     trying: CrossValidation | None = None,
     progress: Progress = silent,
     watch: Watch = unwatched,
@@ -41,27 +39,15 @@ def search(
         if kind not in KINDS:
             raise HeadError(f"no kind {kind!r}", hint=f"The kinds are {', '.join(KINDS)}.")
     started = time.monotonic()
-    chosen = choose(context, dataset, references, precision)
-    by_name = {
-        f"{one.backbone.label}@{one.cut.name}": one
-        for one in load(context, dataset, chosen, precision, trying)
-    }
+    chosen = choose(context, features)
+    by_name = {one.name: one for one in load(context, features, chosen, trying)}
     found: list[tuple[str, Crossed]] = []
 
     def objective(trial: Any) -> float:
         name = trial.suggest_categorical("features", list(by_name))
         kind = KINDS[trial.suggest_categorical("kind", list(kinds))].suggest(trial)
         one = by_name[name]
-        targets = one.labelled.targets
-        (crossed,) = cross(
-            [kind],
-            one.features,
-            targets,
-            one.folds,
-            groups=one.labelled.groups,
-            seed=trying.seed,
-            jobs=jobs,
-        )
+        (crossed,) = cross([kind], one.rows, one.folds, seed=trying.seed, jobs=jobs)
         found.append((name, crossed))
         watch(name, crossed)
         progress(len(found), trials)
@@ -71,7 +57,7 @@ def search(
     progress(0, trials)
     study.optimize(objective, n_trials=trials)
     fitted = trials * trying.folds * trying.repeats
-    return keep(context, dataset, found, fitted, started, trying)
+    return keep(context, features.dataset, found, fitted, started, trying)
 
 
 def _optuna() -> Any:

@@ -17,7 +17,7 @@ from headstart.heads.evaluation.intervals import is_worse
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import losses_of
-from headstart.jobs.heads.cross_validation import CrossValidation, choose, load
+from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
 from headstart.progress import Progress, silent
 from headstart.registry.entities import SweepRecord, TrialRecord
 
@@ -129,11 +129,9 @@ class Sweep:
 
 def sweep(
     context: Context,
-    dataset: str,
-    references: Sequence[str],
+    features: Features,
     kinds: Sequence[HeadKind],
     *,
-    precision: str = "float32",
     trying: CrossValidation | None = None,
     progress: Progress = silent,
     watch: Watch = unwatched,
@@ -144,7 +142,7 @@ def sweep(
         raise HeadError("the sweep has no kinds of heads", hint="Give one or more.")
     trying = trying or CrossValidation()
     started = time.monotonic()
-    chosen = choose(context, dataset, references, precision)
+    chosen = choose(context, features)
     settings = len({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
     settings += sum(not isinstance(kind, Linear) for kind in kinds)
     total = settings * trying.folds * trying.repeats * len(chosen)
@@ -156,21 +154,18 @@ def sweep(
         progress(fitted, total)
 
     found: list[tuple[str, Crossed]] = []
-    for one in load(context, dataset, chosen, precision, trying):
-        name = f"{one.backbone.label}@{one.cut.name}"
+    for one in load(context, features, chosen, trying):
         crossed = cross(
             kinds,
-            one.features,
-            one.labelled.targets,
+            one.rows,
             one.folds,
-            groups=one.labelled.groups,
             seed=trying.seed,
             progress=advance,
-            watch=partial(watch, name),
+            watch=partial(watch, one.name),
             jobs=jobs,
         )
-        found += [(name, result) for result in crossed]
-    return keep(context, dataset, found, fitted, started, trying)
+        found += [(one.name, result) for result in crossed]
+    return keep(context, features.dataset, found, fitted, started, trying)
 
 
 def keep(

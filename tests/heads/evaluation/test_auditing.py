@@ -8,6 +8,7 @@ from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import in_turn, split_into_folds, with_few
 from headstart.heads.evaluation.label_errors import find_near_duplicates, find_wrong_labels
+from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 
 
@@ -41,7 +42,7 @@ def test_labels_that_were_flipped_are_found(digits):
     labels = truth.copy()
     labels[flipped] = (truth[flipped] + rng.integers(1, 10, 54)) % 10
     folds = split_into_folds(labels, 5, classes=list(range(10)))
-    (judged,) = cross([Linear((0.1,))], x, labels, folds, jobs=1)
+    (judged,) = cross([Linear((0.1,))], Part(x, labels), folds, jobs=1)
     found = find_wrong_labels(judged.probabilities, labels)
     assert {one.row: one.guess for one in found} == by_the_paper(judged.probabilities, labels)
     rows = [one.row for one in found]

@@ -29,7 +29,7 @@ def data(rows=240, width=12, seed=0):
 
 def crossed(kinds, x, y, folds=4, **more):
     parts = split_into_folds(y, folds, classes=CLASSES)
-    return cross(kinds, x, y, parts, jobs=1, **more)
+    return cross(kinds, Part(x, y), parts, jobs=1, **more)
 
 
 def by_sklearn(model, x, y, method="predict_proba"):
@@ -82,7 +82,7 @@ def test_processes_give_the_same_numbers():
     x, y = data()
     parts = split_into_folds(y, 4, classes=CLASSES)
     kinds = [hs.Linear((0.01, 0.1)), hs.MLP(epochs=2), hs.Prototype()]
-    alone, shared = (cross(kinds, x, y, parts, jobs=jobs) for jobs in (1, 2))
+    alone, shared = (cross(kinds, Part(x, y), parts, jobs=jobs) for jobs in (1, 2))
     for one, other in zip(alone, shared, strict=True):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
@@ -180,7 +180,7 @@ def test_settings_are_told_when_their_last_fold_is_done_and_computed_once():
     folds = split_into_folds(y, 3, classes=CLASSES)
     seen, fitted = [], []
     kinds = [hs.Linear((0.1, 1.0)), hs.Prototype(), hs.Prototype()]
-    found = cross(kinds, x, y, folds, watch=seen.append, progress=fitted.append, jobs=1)
+    found = cross(kinds, Part(x, y), folds, watch=seen.append, progress=fitted.append, jobs=1)
     assert sum(fitted) == 3 * 3  # the one that is named twice is fitted once
     assert len(found) == 4 and found[2] is found[3]
     assert [one.settings for one in seen] == [one.settings for one in found[:3]]
