@@ -182,6 +182,9 @@ def bundle(random, folder, canary):
 
 def arrays(random, folder, canary):
     target = folder / "data.npz"
+    if random.random() < 0.4:
+        target.write_bytes(other_arrays(random))
+        return target
     seed = SEEDS / random.choice(["arrays.npz", "words.npz"])
     if random.random() < 0.2:
         target.write_bytes(flipped(seed.read_bytes(), random))
@@ -193,6 +196,27 @@ def arrays(random, folder, canary):
     write_zip(target, members, random)
     return target
 
+
+def other_arrays(random):
+    """Whole files: other types, shapes, orders and numbers of rows; most of them can be read."""
+    rows = random.choice([1, 2, 6])
+    shape = (rows, *random.choice([(), (4,), (4,), (2, 3), (0,), (5, 1, 2)]))
+    x = np.arange(np.prod(shape)).reshape(shape).astype(random.choice(TYPES))
+    if x.dtype.kind == "f" and random.random() < 0.3:
+        x.flat[-1:] = random.choice([np.nan, np.inf, -0.0])
+    labels = np.arange(random.choice([rows] * 5 + [rows + 1, 0]))
+    held = io.BytesIO()
+    save = random.choice([np.savez, np.savez_compressed])
+    save(
+        held,
+        x=np.asarray(x, order=random.choice("CF")),
+        y=labels.astype(random.choice(["<i8", "|u1", "<U2", "|S2", "<f4", "|b1"])),
+        **random.choice([{}, {}, {"more": x[:1]}, {"split": np.array(["train"] * rows)}]),
+    )
+    return held.getvalue()
+
+
+TYPES = ["<f4", ">f4", "<f2", "<f8", "|i1", "|u1", "<i8", ">u2", "|b1", "<c8", "<U3", "|S3"]
 
 HEADERS = [
     "{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776, 4), }",

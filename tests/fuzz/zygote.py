@@ -6,8 +6,11 @@ file itself from seed and number, does with it what a user would through the com
 how that ended by its exit status.
 """
 
+import encodings
+import importlib
 import json
 import os
+import pkgutil
 import random
 import resource
 import select
@@ -18,12 +21,15 @@ import time
 import traceback
 from pathlib import Path
 
+import inspector
 import mutations
 import numpy as np
+from PIL import Image
 
 import headstart as hs
 from headstart.cli import main
 from headstart.errors import SampleUnreadable
+from headstart.extractors.backbones.safety import inspection
 from headstart.extractors.backbones.safety.first_load import FirstLoad, server
 from headstart.extractors.datasets import SampleReader
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -184,6 +190,10 @@ def warm():
     keras()
     tensorflow()
     keras_hub()
+    Image.init()
+    for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
+        if module.name not in {"encodings.mbcs", "encodings.oem", "encodings.cp65001"}:  # Windows'
+            importlib.import_module(module.name)
     with tempfile.TemporaryDirectory() as scratch:
         limits = FirstLoad().limits(0).to_json()
         server.run({"task": "none", "source": "", "scratch": scratch, "limits": limits})
@@ -215,6 +225,7 @@ def attempt(request):
 
 
 def serve():
+    inspection.subprocess = inspector.Inspector()
     answers = os.fdopen(os.dup(1), "w")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
