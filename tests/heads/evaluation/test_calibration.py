@@ -78,6 +78,24 @@ def test_no_kind_is_twice_as_wrong_as_linear_where_train_rows_can_be_told_apart(
             assert held_out(kind, train, validation, test, classes) <= limit, (rows, apart, kind)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("aside", [0, 2])
+@pytest.mark.parametrize(("width", "classes"), SMALL)
+def test_an_mlp_is_as_sure_as_it_may_be_where_train_rows_can_be_told_apart(width, classes, aside):
+    """Of 8 or 24 rows a network learns less than a linear head does, which also has the validation
+    rows. So where it is more than twice as wrong, it is not twice as wrong as its scores must be:
+    what the best temperature would give on the very rows that it is tried on."""
+    for rows, apart in itertools.product((4 * classes, 12 * classes), (0.7, 1.5, 4.0)):
+        x, y = clouds(width, classes, rows + (aside + 60) * classes, apart)
+        train, validation, test = split(x, y, rows, aside * classes)
+        linear = held_out(hs.Linear(), train, validation, test, classes)
+        given = said(hs.MLP().fit(train, validation, classes, 0), test, classes)
+        logits = np.log(np.maximum(given, 1e-30))
+        best = calibrate(Verdict(logits, test.targets, None, 0.0)).log_loss
+        own = loss_of("softmax", given, test.targets)
+        assert own <= 2 * max(linear, best), (rows, apart)
+
+
 def test_ten_unrelated_samples_are_not_sure_things():
     """The training rows can all be told apart; what is asked has nothing to do with them."""
     rng = np.random.default_rng(0)
