@@ -135,14 +135,15 @@ def _finetune(
         f"Epochs were judged on {tuned.judged_on}.",
         f"The start is {tuned.start_is}.",
     ]
-    if output is not None:
-        lines.append(f"Saved {output}; it gives what was trained within {tuned.difference:.1g}.")
+    saved = f"Saved {output}; it gives what was trained within {tuned.difference:.1g}."
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, _rows(head, tuned)))
         out.print(text(BELOW))
         for line in lines:
-            out.print(text(line), soft_wrap=True)
+            out.print(text(line))
+        if output is not None:
+            out.print(text(saved), soft_wrap=True)
 
     return Result(data, show)
 
