@@ -109,6 +109,11 @@ class Plugins(Mapping[str, T]):
             )
         return made
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """The implementation of that name; the default where there is none that can be used."""
+        is_there = name in self
+        return self[name] if is_there else default
+
     def found(self) -> list[Plugin]:
         """All of them, those that cannot be used included.
 
