@@ -142,7 +142,7 @@ class Workspace:
             backbone: `NAME[@CUT[,CUT…]]`.
             dataset: its first samples are computed by each engine, and compared.
             precision: `float32` or `bfloat16`.
-            engine: `auto`, `tensorflow`, `openvino`.
+            engine: `auto`, `tensorflow`, `openvino`, or one of a plug-in.
 
         Raises:
             BackboneError: the engine that was asked for is not installed, or cannot run this.
@@ -249,7 +249,7 @@ class Workspace:
         Args:
             dataset: name of a dataset.
             backbones: see `sweep`; the cut is one of the settings.
-            kinds: names, from `searching.SPACES`.
+            kinds: names; `headstart doctor` lists them.
             trials: how many settings.
             precision: in what the features were computed.
             trying: on which folds.

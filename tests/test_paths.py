@@ -49,7 +49,7 @@ ALLOWED = {
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
     "self.source.parent / cell": "a table names its files relative to itself",
-    "self.source.parent / _cell(row.content, self.values[0].columns[0], row.where)": "the same",
+    "self.source.parent / cell_in(row.content, self.values[0].columns[0], row.where)": "the same",
     f"{PIPELINE}: folder / name": "a person's preprocessing file names others",
     f"{PIPELINE}: folder / step.pop('merges')": "the same",
     "storage/index_files.py: folder / name": "one of two names of ours",

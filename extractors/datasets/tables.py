@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,40 +23,26 @@ from headstart.extractors.datasets.named_files import (
 )
 from headstart.extractors.datasets.rows import checked_split, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.table_columns import (
+    ID_COLUMNS,
+    LABEL_COLUMNS,
+    PATH_COLUMNS,
+    SPLIT_COLUMNS,
+    TEXT_COLUMNS,
+    cell_in,
+    find_column,
+    get_column,
+    get_label_column,
+    is_number,
+    number_in,
+    text_of,
+)
 from headstart.extractors.datasets.table_files import Row, read_table
-from headstart.registry.names import nearest
+from headstart.extractors.datasets.table_values import VALUES, Value, check_names, parse_value
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label
 
 TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl"}
-TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")
-SPLIT_COLUMNS = ("split",)
-ID_COLUMNS = ("id",)
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
-LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
-VALUE_KINDS = ("path", "text", "number")
-VALUES = Option(
-    "values",
-    "What a sample is: path, text or number:COLUMN+COLUMN; a NAME for each of several inputs. "
-    "May be repeated.",
-    takes="texts",
-    metavar="[NAME=]KIND:COLUMN",
-)
-
-
-@dataclass(frozen=True)
-class Value:
-    """What a sample takes from a row: `[NAME=]KIND:COLUMN[+COLUMN…]`.
-
-    Attributes:
-        kind: `path` of a file, `text`, or `number` (float32, one a column).
-        columns: where it is; several only for numbers.
-        name: of the backbone's input, where a sample has several values.
-    """
-
-    kind: str
-    columns: tuple[str, ...]
-    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,11 +73,11 @@ class Table:
     def __init__(self, source: Path, options: Options, *, is_labelled: bool = True) -> None:
         self.source = source
         self.columns, self._rows = columns, _ = read_table(source)
-        find_label = _column if is_labelled else _optional_column
+        find_label = get_label_column if is_labelled else find_column
         self._label = find_label(source, columns, options.get("label_column"), LABEL_COLUMNS)
-        self._id = _optional_column(source, columns, options.get("id_column"), ID_COLUMNS)
-        self._split = _optional_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
-        self._group = _optional_column(source, columns, options.get("group_column"), ())
+        self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
+        self._split = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
+        self._group = find_column(source, columns, options.get("group_column"), ())
         self._root = root_of(options)
         self.values = self._choose_values(columns, options)
 
@@ -105,10 +92,10 @@ class Table:
     def __iter__(self) -> Iterator[TableRow]:
         for number, (where, row) in enumerate(self._rows):
             if self._id:
-                id_ = _cell(row, self._id, where)
+                id_ = cell_in(row, self._id, where)
             else:
                 id_ = (
-                    _cell(row, self.values[0].columns[0], where)
+                    cell_in(row, self.values[0].columns[0], where)
                     if self.is_of_files
                     else str(number)
                 )
@@ -116,10 +103,10 @@ class Table:
                 number=number,
                 where=where,
                 id=id_,
-                label=_cell(row, self._label, where) if self._label else None,
-                split=checked_split(_text(row.get(self._split)), where) if self._split else None,
+                label=cell_in(row, self._label, where) if self._label else None,
+                split=checked_split(text_of(row.get(self._split)), where) if self._split else None,
                 content=row,
-                group=_cell(row, self._group, where) if self._group else None,
+                group=cell_in(row, self._group, where) if self._group else None,
             )
 
     def file(self, row: TableRow) -> tuple[str, tuple[int, ...]]:
@@ -128,7 +115,7 @@ class Table:
         Raises:
             DatasetError: it is not there, or lies outside of the root.
         """
-        path = self.source.parent / _cell(row.content, self.values[0].columns[0], row.where)
+        path = self.source.parent / cell_in(row.content, self.values[0].columns[0], row.where)
         try:
             status = path.stat()
         except (OSError, ValueError):  # ValueError: its name holds a NUL
@@ -166,6 +153,8 @@ class Table:
             for column in self.columns
             if column not in used
         ]
+        doubled = [name for name, count in Counter(self.columns).items() if count > 1]
+        found += [f"all but the last column {name!r}" for name in doubled]
         longer = next((where for where, row in self._rows if None in row), None)
         return [*found, *([f"cells behind the last column ({longer})"] if longer else [])]
 
@@ -175,8 +164,8 @@ class Table:
 
     def _content(self, value: Value, row: Row, where: str) -> Any:
         if value.kind == "number":
-            return np.array([_number(row, column, where) for column in value.columns], np.float32)
-        cell = _cell(row, value.columns[0], where)
+            return np.array([number_in(row, column, where) for column in value.columns], np.float32)
+        cell = cell_in(row, value.columns[0], where)
         if value.kind == "text":
             return cell.encode()
         path = self.source.parent / cell
@@ -188,20 +177,20 @@ class Table:
             values = [parse_value(text) for text in options["values"]]
             for value in values:
                 for column in value.columns:
-                    _optional_column(self.source, columns, column, ())
-            _check_names(values)
+                    find_column(self.source, columns, column, ())
+            check_names(values)
             return values
         if options.get("text_column"):
-            return [Value("text", (_known(self.source, columns, options["text_column"]),))]
-        path = _optional_column(self.source, columns, options.get("path_column"), PATH_COLUMNS)
+            return [Value("text", (get_column(self.source, columns, options["text_column"]),))]
+        path = find_column(self.source, columns, options.get("path_column"), PATH_COLUMNS)
         if path is not None:
             return [Value("path", (path,))]
-        text = _optional_column(self.source, columns, None, TEXT_COLUMNS)
+        text = find_column(self.source, columns, None, TEXT_COLUMNS)
         if text is not None:
             return [Value("text", (text,))]
         others = [c for c in columns if c not in self._roles]
         some = [row for _, row in self._rows[:100]]
-        numbers = [c for c in others if some and all(_is_number(row.get(c)) for row in some)]
+        numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
             return [Value("number", tuple(numbers))]
         raise DatasetError(
@@ -288,89 +277,3 @@ class TableSource:
     def _table(self) -> Table:
         """The same table, also where labels are missing."""
         return Table(self._path, self._options, is_labelled=False)
-
-
-def parse_value(text: str) -> Value:
-    """Read `[NAME=]KIND:COLUMN[+COLUMN…]`.
-
-    Raises:
-        DatasetError: it is not of that form.
-    """
-    name, equals, rest = text.partition("=")
-    if not equals:
-        name, rest = "", text
-    kind, colon, columns = rest.partition(":")
-    names = tuple(columns.split("+"))
-    if kind not in VALUE_KINDS or not colon or not all(names):
-        raise DatasetError(
-            f"a value is [NAME=]KIND:COLUMN, received {text!r}",
-            hint=f"The kinds are {', '.join(VALUE_KINDS)}; such as text:body or number:age+height.",
-        )
-    if kind != "number" and len(names) > 1:
-        raise DatasetError(f"{text!r} names several columns", hint="Only numbers may have several.")
-    return Value(kind, names, name or None)
-
-
-def _check_names(values: Sequence[Value]) -> None:
-    names = [value.name for value in values]
-    if len(values) > 1 and (None in names or len(set(names)) < len(names)):
-        raise DatasetError(
-            "several values want a name each",
-            hint="Name them as the backbone's inputs, such as --value image=path:file.",
-        )
-
-
-def _column(source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]) -> str:
-    found = _optional_column(source, columns, given, usual)
-    if found is None:
-        raise DatasetError(
-            f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
-            hint="Name it with --label-column.",
-        )
-    return found
-
-
-def _optional_column(
-    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]
-) -> str | None:
-    if given is not None and given not in columns:
-        raise DatasetError(
-            f"{source} has no column {given!r}; its columns are {', '.join(columns)}",
-            hint=nearest(given, columns),
-        )
-    if given is not None:
-        return given
-    by_lower_case = {column.strip().lower(): column for column in reversed(columns)}
-    return next((by_lower_case[name] for name in usual if name in by_lower_case), None)
-
-
-def _known(source: Path, columns: Sequence[str], given: str) -> str:
-    return _optional_column(source, columns, given, ()) or given
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
-def _number(row: Row, column: str, where: str) -> float:
-    if not _is_number(row.get(column)):
-        raise DatasetError(
-            f"{where}: {column} is {row.get(column)!r}, not a number",
-            hint="Mend or remove the row.",
-        )
-    return float(row[column])
-
-
-def _cell(row: Row, column: str, where: str) -> str:
-    value = (_text(row.get(column)) or "").strip()
-    if not value:
-        raise DatasetError(f"{where}: no {column}", hint="Fill it in or remove the row.")
-    return value

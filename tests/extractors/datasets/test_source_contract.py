@@ -228,6 +228,12 @@ def test_columns_and_cells_that_nothing_is_taken_from_are_named(ws, tmp_path):
         ws.datasets.add("t", tmp_path / "t.csv")
 
 
+def test_a_column_whose_name_occurs_twice_is_named(ws, tmp_path):
+    (tmp_path / "t.csv").write_text("text,label,label\nhello,a,x\nthere,b,y\n")
+    with pytest.warns(HeadstartWarning, match="not used: all but the last column 'label'$"):
+        assert ws.datasets.add("t", tmp_path / "t.csv").classes == ["x", "y"]
+
+
 def test_an_option_that_another_one_makes_idle_is_named(ws, tmp_path):
     (tmp_path / "t.csv").write_text("text,label,by\n1 hello,a,me\n2 there,b,you\n")
     how = {"values": ["text:text"], "text_column": "text", "group_column": "by"}

@@ -1,0 +1,98 @@
+"""Which column of a table holds what, and what stands in its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import DatasetError
+from headstart.extractors.datasets.table_files import Row
+from headstart.registry.names import nearest
+
+TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")
+SPLIT_COLUMNS = ("split",)
+ID_COLUMNS = ("id",)
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
+LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
+
+
+def get_label_column(
+    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]
+) -> str:
+    """The column of the labels, as `find_column` finds it.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    found = find_column(source, columns, given, usual)
+    if found is None:
+        raise DatasetError(
+            f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
+            hint="Name it with --label-column.",
+        )
+    return found
+
+
+def find_column(
+    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]
+) -> str | None:
+    """The column that is given, or the first of the usual names that is there, in any case.
+
+    Raises:
+        DatasetError: the one that is given is not there.
+    """
+    if given is not None and given not in columns:
+        raise DatasetError(
+            f"{source} has no column {given!r}; its columns are {', '.join(columns)}",
+            hint=nearest(given, columns),
+        )
+    if given is not None:
+        return given
+    by_lower_case = {column.strip().lower(): column for column in reversed(columns)}
+    return next((by_lower_case[name] for name in usual if name in by_lower_case), None)
+
+
+def get_column(source: Path, columns: Sequence[str], given: str) -> str:
+    """The column that is given; see `find_column`."""
+    return find_column(source, columns, given, ()) or given
+
+
+def text_of(value: Any) -> str | None:
+    """A cell as text; None where there is none."""
+    return None if value is None else str(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a cell holds a number."""
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def number_in(row: Row, column: str, where: str) -> float:
+    """The number in a row's cell.
+
+    Raises:
+        DatasetError: it holds none.
+    """
+    if not is_number(row.get(column)):
+        raise DatasetError(
+            f"{where}: {column} is {row.get(column)!r}, not a number",
+            hint="Mend or remove the row.",
+        )
+    return float(row[column])
+
+
+def cell_in(row: Row, column: str, where: str) -> str:
+    """The text in a row's cell.
+
+    Raises:
+        DatasetError: it is empty.
+    """
+    value = (text_of(row.get(column)) or "").strip()
+    if not value:
+        raise DatasetError(f"{where}: no {column}", hint="Fill it in or remove the row.")
+    return value
