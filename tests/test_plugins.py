@@ -1,7 +1,9 @@
 """Plug-ins: what another package brings is found, used end to end, listed; and can do no harm."""
 
+import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -14,7 +16,7 @@ from conftest import clean_environment
 from headstart.errors import DatasetError
 from headstart.notices import HeadstartWarning
 from headstart.plugins import Plugins
-from toy_packages import install_toys, write_package
+from toy_packages import TOYS, install_toys, write_package
 
 DRIVER = """
 import json, sys
@@ -91,6 +93,7 @@ def test_toys_of_another_package_are_listed_and_used_end_to_end(ready, archive, 
     assert redone["agrees"]
 
 
+@pytest.mark.slow
 def test_a_toy_engine_is_loaded_again_by_another_process_and_offered_in_the_help(
     ready, archive, tmp_path
 ):
@@ -131,6 +134,22 @@ def test_without_the_package_what_was_made_with_it_says_what_is_missing(ready, a
     )
     assert codes == [0, 1]
     assert "error: no dataset kind 'zip'" in err and "unexpected" not in err
+
+
+@pytest.mark.slow
+def test_pip_installs_the_toys_with_the_same_entry_points(tmp_path):
+    by_hand, by_pip = install_toys(tmp_path / "by_hand"), tmp_path / "by_pip"
+    shutil.copytree(TOYS, tmp_path / "source")
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", by_pip]
+    pip = [sys.executable, "-m", "pip", "install", *options, tmp_path / "source"]
+    subprocess.run(pip, check=True)
+    found = [
+        {(entry.group, entry.name, entry.value) for entry in distribution.entry_points}
+        for folder in (by_hand, by_pip)
+        for distribution in importlib.metadata.distributions(path=[str(folder)])
+    ]
+    assert len(found) == 2 and found[0] == found[1] and len(found[0]) == 3
+    assert (by_pip / "toys" / "zipped.py").exists()
 
 
 # The mechanism itself.

@@ -11,6 +11,7 @@ from headstart.errors import DatasetError
 from headstart.extractors.datasets.named_files import (
     check_within,
     digest_of_file,
+    is_folder,
     read_named,
     root_of,
 )
@@ -37,7 +38,7 @@ class FolderSource:
 
     @staticmethod
     def recognise(source: str) -> float:
-        return LIKELY if Path(source).is_dir() else NO
+        return LIKELY if is_folder(Path(source)) else NO
 
     def stamp(self) -> tuple[int, ...]:
         return ()

@@ -90,3 +90,19 @@ def stat_of_file(path: Path) -> tuple[int, ...]:
         return stat_of(path.stat())
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; no text whatever makes this fail."""
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, or above it a folder that may not be looked into
+        return False
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder; no text whatever makes this fail."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

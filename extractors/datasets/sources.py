@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
 from headstart.plugins import Plugins
 
@@ -30,13 +31,13 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:")
 def located(source: str | Path) -> str:
     """A source as it is stored: an absolute path, or an address as it was given."""
     path = Path(source).expanduser()
-    is_address = isinstance(source, str) and ADDRESS.match(source) and not path.exists()
+    is_address = isinstance(source, str) and ADDRESS.match(source) and not is_there(path)
     return str(source) if is_address else str(path.absolute())
 
 
 def is_gone(source: str) -> bool:
     """Whether a source that was located is a path at which there is nothing now."""
-    return not ADDRESS.match(source) and not Path(source).exists()
+    return not ADDRESS.match(source) and not is_there(Path(source))
 
 
 def find_kind(source: str) -> str | None:

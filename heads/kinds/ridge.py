@@ -74,7 +74,7 @@ class Ridge(OneLayer):
         squares = LeastSquares.of(z, wanted, train.weights)
         return _RidgeProblem(squares, inner_folds(train, seed))
 
-    def fit_numbers(self, train: Part, validation: Part, seed: int) -> Fitted:
+    def fit_numbers(self, train: Part, validation: Part, seed: int = 0) -> Fitted:
         """Least squares towards numbers, (n, outputs): scikit-learn's `Ridge`.
 
         The penalty with the least squared error on rows that were not fitted wins.

@@ -92,10 +92,14 @@ def test_it_is_recognised_by_its_own_kind_alone(made):
 
 @pytest.mark.parametrize("kind", list(SOURCES))
 @pytest.mark.parametrize(
-    "text", ["", "/", "no/such", "hf:some/set", "s3://bucket/x", "a\nb", "é.x"]
+    "text", ["", "/", "no/such", "hf:some/set", "s3://bucket/x", "a\nb", "a\0b", "é.x", "x" * 5000]
 )
 def test_no_text_whatever_makes_recognise_fail(kind, text):
     assert 0 <= SOURCES[kind].recognise(text) <= 1
+
+
+def test_a_path_that_is_too_long_is_an_error_in_one_line(ws, fails):
+    assert "no file or folder" in fails("dataset", "add", "d", "x" * 5000)
 
 
 @pytest.mark.parametrize("kind", list(SOURCES))

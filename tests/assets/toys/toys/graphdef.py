@@ -45,6 +45,9 @@ class GraphDefEngine:
         refuse_unknown_rows(names, arrays, self._facts["limits"])
         if self._facts["scale"] is not None:
             arrays = [self._arithmetic(arrays[0])]
+        for name, array, shape in zip(names, arrays, self._facts["shapes"], strict=True):
+            if any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
+                raise ValueError(f"the input {name} takes {shape}, received {array.shape}")
         return [np.asarray(found) for found in self._function(*map(self._constant, arrays))]
 
     def _arithmetic(self, pixels: np.ndarray) -> np.ndarray:
@@ -92,6 +95,7 @@ class GraphDefProvider:
             "names": list(trunk.names),
             "limits": dict(trunk.limits),
             "ins": [tensor.name for tensor in frozen.inputs],
+            "shapes": [tensor.shape.as_list() for tensor in frozen.inputs],
             "outs": [tensor.name for tensor in frozen.outputs],
             "scale": None if affine is None else affine.scale.tolist(),
             "offset": None if affine is None else affine.offset.tolist(),
