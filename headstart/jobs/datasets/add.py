@@ -15,6 +15,9 @@ from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.manifest import Manifest
 
+NAMED = 8
+"""Things that a source holds and does not use, in one warning."""
+
 
 def add(
     context: Context,
@@ -34,7 +37,8 @@ def add(
     opened = sources.open_source(chosen, sources.located(source), given)
     manifest = sources.scan(opened, given, previous, progress)
     if unused := opened.unused():
-        warn(f"{opened.source}: not used: {', '.join(unused)}")
+        more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
+        warn(f"{opened.source}: not used: {', '.join(unused[:NAMED])}{more}")
     return context.datasets.add(described(context, name, manifest, given, previous))
 
 
