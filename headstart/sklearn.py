@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
 
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
-from headstart.heads.kinds.every_kind import KINDS
+from headstart.heads.kinds.every_kind import head_of
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):
@@ -44,7 +44,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         """Fit to features (n, width) and labels (n,); rows count as `sample_weight` says, (n,).
 
         Raises:
-            ValueError: NaN or infinity among the features, or fewer than two classes.
+            ValueError: NaN or infinity among the features, fewer than two classes, or (HeadError) a
+                kind or setting that there is not.
         """
         given: Any = validate_data(self, X, y, dtype=np.float32)
         x, y = given
@@ -56,8 +57,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, targets = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"The head needs samples of 2 classes, got 1 class: {self.classes_}")
-        made: Any = KINDS[self.kind]
-        kind = made(**(self.settings or {}))
+        kind = head_of(self.kind, self.settings or {})
         nothing = Part(x[:0], targets[:0])
         fitted = kind.fit(Part(x, targets, weights), nothing, len(self.classes_), self.seed)
         self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))

@@ -67,6 +67,7 @@ class ArraySource:
     kind: ClassVar[str] = "arrays"
     what: ClassVar[str] = ".npz, .npy"
     options: ClassVar[tuple[Option, ...]] = (LABELS, GROUP_PATTERN)
+    splits_may_move: ClassVar[bool] = True
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source

@@ -30,6 +30,7 @@ class FolderSource:
     kind: ClassVar[str] = "folder"
     what: ClassVar[str] = "a folder of class folders"
     options: ClassVar[tuple[Option, ...]] = (GROUP_PATTERN, ROOT)
+    splits_may_move: ClassVar[bool] = False
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source

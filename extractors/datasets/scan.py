@@ -71,7 +71,9 @@ def _digested(
 ) -> list[Sample]:
     """Samples in the entries' order; only what changed is digested, on several threads."""
     known = {sample.location: sample for sample in (previous.samples if previous else ())}
-    samples = [_known(entry, known.get(entry.location)) for entry in entries]
+    is_same_kind = previous is not None and previous.kind == source.kind
+    is_still = is_same_kind and not source.splits_may_move
+    samples = [_known(entry, known.get(entry.location), is_still) for entry in entries]
     changed = [number for number, sample in enumerate(samples) if sample is None]
     done = len(entries) - len(changed)
     with ThreadPoolExecutor(DIGESTING_THREADS) as pool:
@@ -82,12 +84,15 @@ def _digested(
     return [sample for sample in samples if sample is not None]
 
 
-def _known(entry: Entry, before: Sample | None) -> Sample | None:
+def _known(entry: Entry, before: Sample | None, is_still: bool) -> Sample | None:
     """The sample of an entry whose content is known; the same object, if it is all the same."""
     if entry.digest is not None:
         return _placed(entry, entry.digest)
     if before is None or not entry.stat or before.stat != entry.stat:
         return None
+    is_same = (entry.id, entry.label, entry.group) == (before.id, before.label, before.group)
+    if is_same and (is_still if entry.split is None else entry.split == before.split):
+        return before
     sample = _placed(entry, before.digest)
     return before if sample == before else sample
 

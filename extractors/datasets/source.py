@@ -93,12 +93,16 @@ class DatasetSource(Protocol):
         kind: its name, stored with datasets for ever.
         what: it takes, for messages: "a folder of class folders".
         options: that it knows; all others are refused.
+        splits_may_move: whether it may say another split of a location than before, or none any
+            more; if not, as where the split is a folder, a sample that is as before is not dealt
+            out again, which saves a hash a sample.
         source: the absolute path, or an address such as `hf:ID`, as it was given.
     """
 
     kind: ClassVar[str]
     what: ClassVar[str]
     options: ClassVar[tuple[Option, ...]]
+    splits_may_move: ClassVar[bool]
 
     source: str
 

@@ -218,6 +218,7 @@ class TableSource:
         known.ROOT,
         known.ID_COLUMN,
     )
+    splits_may_move: ClassVar[bool] = True
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source

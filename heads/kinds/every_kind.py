@@ -10,6 +10,7 @@ from headstart.errors import HeadError
 from headstart.heads.kind import HeadKind
 from headstart.heads.setting import Setting
 from headstart.plugins import Plugins
+from headstart.registry.names import nearest
 
 HERE = "headstart.heads.kinds"
 KINDS: Plugins[type[HeadKind]] = Plugins(
@@ -41,6 +42,22 @@ def declared() -> dict[str, tuple[Setting, list[str]]]:
 def setting_of(kind: str, name: str) -> Setting | None:
     """A kind's own declaration of a setting; None if it has none."""
     return next((one for one in KINDS[kind].options if one.name == name), None)
+
+
+def head_of(name: str, settings: Mapping[str, Any]) -> Any:
+    """A kind with settings as a person gives them.
+
+    Raises:
+        HeadError: there is no such kind, or it has no such setting.
+    """
+    made: Any = KINDS[name]
+    known = [field.name for field in dataclasses.fields(made)]
+    for setting in settings.keys() - set(known):
+        raise HeadError(
+            f"a head of kind {name} has no setting {setting!r}",
+            hint=nearest(setting, known) or f"It has {', '.join(known) or 'none'}.",
+        )
+    return made(**settings)
 
 
 def kind_of(name: str, settings: Mapping[str, Any]) -> Any:

@@ -70,9 +70,16 @@ def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     workspace = call.open()
     with progress_bar("reading", "files") as progress:
         dataset = workspace.datasets.add(name, source, progress=progress, **options)
-    if dataset.kind == "csv" and options["root"] is None:
+    if options["root"] is None and _names_files(dataset.kind):
         _note_outside(workspace.datasets.manifest(dataset))
     return _shown(call, dataset)
+
+
+def _names_files(kind: str) -> bool:
+    """Whether datasets of a kind are of files that may lie anywhere."""
+    from headstart.extractors.datasets import SOURCES
+
+    return any(option.name == "root" for option in SOURCES[kind].options)
 
 
 def _note_outside(manifest: Manifest) -> None:

@@ -6,6 +6,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 import headstart as hs
+from headstart.errors import HeadError
 from headstart.sklearn import HeadClassifier
 
 WAIVERS = {
@@ -59,3 +60,11 @@ def test_it_works_in_searches():
     assert search.best_score_ > 0.9
     mlp = HeadClassifier("mlp", {"epochs": 150, "hidden": (16,)})
     assert cross_val_score(mlp, x, y, cv=3).mean() > 0.8
+
+
+def test_a_setting_that_the_kind_does_not_have_is_refused_with_the_nearest_one():
+    x, y = np.eye(4, dtype=np.float32), [0, 1, 0, 1]
+    with pytest.raises(HeadError, match=r"kind linear has no setting 'strenghts'\. Did you mean"):
+        HeadClassifier("linear", {"strenghts": (0.1,)}).fit(x, y)
+    with pytest.raises(HeadError, match="no head kind 'forest'"):
+        HeadClassifier("forest").fit(x, y)

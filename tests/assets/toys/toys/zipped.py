@@ -22,6 +22,7 @@ class ZipSource:
     options: ClassVar[tuple[Option, ...]] = (
         Option("below", "Folder in the archive that holds the class folders.", metavar="FOLDER"),
     )
+    splits_may_move: ClassVar[bool] = False
 
     def __init__(self, source: str, options: Any) -> None:
         self.source = source
