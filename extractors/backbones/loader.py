@@ -18,6 +18,7 @@ from headstart.extractors.backbones.sources.files import (
     open_file,
     open_model,
 )
+from headstart.extractors.backbones.sources.freeze import check_frozen
 from headstart.extractors.backbones.sources.kerashub import open_kerashub
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.backbones.sources.weights import open_weights
@@ -81,5 +82,6 @@ def open_source(
 def load_graph(file: Path, *, trust: bool = False) -> Graph:
     """The graph of a stored model file, its hash checked; `trust` if it was registered so."""
     if file.suffix == SUFFIXES["tensorflow"]:
+        check_frozen(file, trust=trust)
         return read_frozen(file)
     return read_graph(load_model(file, trust=trust, known=True))

@@ -1,8 +1,8 @@
 """Which TensorFlow operations a graph may hold: a graph can run Python, and read and write files.
 
-An operation is allowed if TensorFlow knows it, it keeps no state outside of the graph (but for
-variables and random numbers), and its name does not say that it deals with files, Python or
-other processes. Everything else is refused.
+Of what is not trusted, those that are listed as doing nothing but compute, and no other. Of what is
+trusted, all but those that reach outside, as far as their names and TensorFlow's registry tell: a
+graph that is kept may be exported, and whoever gets it has not said that he trusts it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from headstart.errors import UnsafeModel
+from headstart.extractors.backbones.safety.allowed_operations import ALLOWED
 from headstart.extractors.runtime import tensorflow
 
 OUTSIDE = re.compile(
@@ -24,16 +26,9 @@ OUTSIDE = re.compile(
     r"^Batch$|^Unbatch|Infeed|Outfeed|Prelinearize|Tpu|DTensor|Mesh|Relayout|SparseCore|Sdca|"
     r"CustomAggregator|pressElement|WindowOp|GetDeadline|ConstructionFails|^Stack(Push|Pop|Close)"
 )
-STATEFUL = re.compile(
-    r"^(VarHandleOp|Variable|VariableV2|VarIsInitializedOp|VariableShape|ReadVariableOp|"
-    r"Assign\w*VariableOp|DisableCopyOnRead|Resource(Apply|SparseApply|Gather|Scatter|Strided)\w*|"
-    r"(Stateful)?PartitionedCall|While|If|Case|_?Arg|_?Retval|GuaranteeConst|DeepCopy|Empty|"
-    r"Assert|CheckNumerics(V2)?|CudnnRNN\w*|TensorArray\w*|Random\w+|Truncated\w+|ParameterizedTruncated\w+|"
-    r"Multinomial|StatelessRandomGetAlg|StatefulStandardNormal\w*|StatefulUniform\w*|"
-    r"StatefulTruncatedNormal|RngReadAndSkip|RngSkip|"
-    r"(Mutable)?(Hash|DenseHash)Table\w*|LookupTable\w+|InitializeTableV2)$"
-)
-"""Tables are let through here, as a plainer message follows when they cannot be frozen."""
+TRUST = "If you know where it comes from and trust it, add it with --trust."
+HANDLES = {20, 21}
+"""`DT_RESOURCE` and `DT_VARIANT`, of types.proto: a handle that a file makes up."""
 LARGEST_CONSTANT = 2 << 30
 ROOM = 256 << 20
 """Bytes that all constants of a graph together may have, whatever is stored of them."""
@@ -41,11 +36,21 @@ BLOW_UP = 50
 """How many times their stored size: one number may stand for a whole constant."""
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with an operation, and the way on."""
+
+    text: str
+    hint: str | None = None
+
+
 def refuse_operations(
     nodes: Iterable[Any],
     functions: Iterable[Any],
     what: str,
-    hint: str = "If you know where it comes from and trust it, add it with --trust.",
+    *,
+    hint: str = TRUST,
+    trust: bool = False,
 ) -> None:
     """Refuse a graph with an operation that could do more than compute.
 
@@ -53,18 +58,19 @@ def refuse_operations(
         nodes: the graph's `NodeDef`s.
         functions: `FunctionDef`s that it may call.
         what: what is refused, for the message.
-        hint: the way on.
+        hint: the way on, for operations that are known to do more.
+        trust: let through those that are not listed, if they are not known to do more.
 
     Raises:
         UnsafeModel: there is one; the message names it.
     """
     claimed = stored = 0
     for node in [*nodes, *(node for function in functions for node in function.node_def)]:
-        problem = _problem(node)
+        problem = _problem(node, trust)
         if problem is not None:
             raise UnsafeModel(
-                f"{what} is refused: the operation {node.name!r} {problem}",
-                hint=hint,
+                f"{what} is refused: the operation {node.name!r} {problem.text}",
+                hint=problem.hint or hint,
             )
         if node.op == "Const":
             claimed += _claimed(node)
@@ -113,19 +119,24 @@ def called_by(node: Any) -> set[str]:
     return named - {""}
 
 
-def _problem(node: Any) -> str | None:
+def _problem(node: Any, trust: bool) -> Problem | None:
     tensorflow()
     from tensorflow.python.framework import op_def_registry  # no public face
 
     definition = op_def_registry.get(node.op)
     if definition is None:
-        return f"({node.op}) is not one of TensorFlow's"
-    if OUTSIDE.search(node.op):
-        return f"({node.op}) reaches outside of the graph"
-    if definition.is_stateful and not STATEFUL.match(node.op):
-        return f"({node.op}) keeps a state outside of the graph"
+        return Problem(f"({node.op}) is not one of TensorFlow's")
+    if node.op not in ALLOWED:
+        if OUTSIDE.search(node.op):
+            return Problem(f"({node.op}) reaches outside of the graph")
+        if definition.is_stateful:
+            return Problem(f"({node.op}) keeps a state outside of the graph")
+        if not trust:
+            return Problem(f"({node.op}) is not listed as doing nothing but compute", TRUST)
+    if node.op == "Const" and node.attr["dtype"].type in HANDLES:
+        return Problem("is a constant that stands for something in memory, not for numbers")
     if node.op == "Const" and _claimed(node) > LARGEST_CONSTANT:
-        return "is a constant of absurd size"
+        return Problem("is a constant of absurd size")
     return None
 
 

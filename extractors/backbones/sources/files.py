@@ -77,14 +77,14 @@ def open_file(
     copy = copy_file(path, scratch)
     with copy.named():
         if kind == PLAIN_GRAPH:
-            check_frozen(copy.path)
+            check_frozen(copy.path, trust=trust)
             return _open_frozen(copy.path)
         if apart is not None:
             frozen = _first_opened(copy, kind, scratch, apart)
             if frozen is not None:
                 return open_made(frozen)
         model = load_model(copy.path, trust=trust, known=apart is not None, own=custom.objects)
-        return _open_loaded(model, copy.path, scratch, custom)
+        return _open_loaded(model, copy.path, scratch, custom, trust=trust)
 
 
 def _first_opened(copy: Copy, kind: str, scratch: Path, first: FirstLoad) -> Path | None:
@@ -95,19 +95,21 @@ def _first_opened(copy: Copy, kind: str, scratch: Path, first: FirstLoad) -> Pat
     return first.passes(copy, kind, scratch)
 
 
-def _open_loaded(model: Any, path: Path, scratch: Path, custom: CustomObjects) -> Opened:
+def _open_loaded(
+    model: Any, path: Path, scratch: Path, custom: CustomObjects, *, trust: bool
+) -> Opened:
     """The file itself if its wiring can be read, else the frozen graph of what it computes."""
     if _uses(model, custom):
-        return _open_frozen(freeze_model(model, scratch))
+        return _open_frozen(freeze_model(model, scratch, trust=trust))
     if is_readable(model) or is_unbuilt_sequential(model):
         return Opened(read_graph(model), path, format_of(path))
-    return _open_frozen(freeze_model(model, scratch))
+    return _open_frozen(freeze_model(model, scratch, trust=trust))
 
 
 def open_own(file: Path, scratch: Path, *, trust: bool = False) -> Opened:
     """Open a model file that was just made in this process, under `scratch`, after a look."""
     model = load_model(file, trust=trust)
-    return _open_loaded(model, file, scratch, NO_CUSTOM_OBJECTS)
+    return _open_loaded(model, file, scratch, NO_CUSTOM_OBJECTS, trust=trust)
 
 
 def open_made(file: Path) -> Opened:
@@ -135,7 +137,7 @@ def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
             hint="Give a keras.Model, or the path of a saved one.",
         )
     if not is_readable(model):
-        return _open_frozen(freeze_model(model, scratch))
+        return _open_frozen(freeze_model(model, scratch, trust=trust))
     file = scratch / "model.keras"
     try:
         with warnings.catch_warnings():
@@ -143,11 +145,11 @@ def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
             model.save(file)
         return open_own(file, scratch, trust=trust)
     except UnsafeModel:
-        return _open_frozen(freeze_model(model, scratch))
+        return _open_frozen(freeze_model(model, scratch, trust=trust))
     except ModelFileError:
         raise
     except Exception:  # a layer's get_config may raise anything
-        return _open_frozen(freeze_model(model, scratch))
+        return _open_frozen(freeze_model(model, scratch, trust=trust))
 
 
 def _uses(model: Any, custom: CustomObjects) -> bool:

@@ -14,12 +14,13 @@ from headstart.extractors.runtime import keras, quiet, tensorflow
 KEPT = "A graph that is kept may only compute, even if it is trusted: save it without that part."
 
 
-def freeze_model(model: Any, scratch: Path) -> Path:
+def freeze_model(model: Any, scratch: Path, *, trust: bool = False) -> Path:
     """Trace a Keras model whose wiring cannot be read, in inference mode, and freeze it.
 
     Args:
         model: a built model: a subclass, or one with layers of the user's own.
         scratch: a folder for the file.
+        trust: let through operations that are not known to do more than compute.
 
     Raises:
         ModelFileError: its inputs are not known, or it cannot be traced.
@@ -38,16 +39,19 @@ def freeze_model(model: Any, scratch: Path) -> Path:
             f"the model {model.name!r} cannot be traced ({first_line(error)})",
             hint="Its call must be made of TensorFlow or Keras operations.",
         ) from error
-    return freeze_function(function, list(specs), scratch)
+    return freeze_function(function, list(specs), scratch, trust=trust)
 
 
-def freeze_function(function: Any, names: Sequence[str], scratch: Path) -> Path:
+def freeze_function(
+    function: Any, names: Sequence[str], scratch: Path, *, trust: bool = False
+) -> Path:
     """Replace a concrete function's variables by constants and write the graph.
 
     Args:
         function: a TensorFlow `ConcreteFunction`.
         names: what its inputs are called, in order.
         scratch: a folder for the file.
+        trust: let through operations that are not known to do more than compute.
     """
     from tensorflow.python.framework.convert_to_constants import (  # no public face
         convert_variables_to_constants_v2,
@@ -67,17 +71,23 @@ def freeze_function(function: Any, names: Sequence[str], scratch: Path) -> Path:
         {name: tensor.name for name, tensor in zip(names, frozen.inputs, strict=True)},
         {name: tensor.name for name, tensor in zip(outputs, frozen.outputs, strict=True)},
         scratch,
+        trust=trust,
     )
 
 
 def write_frozen(
-    graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, str], scratch: Path
+    graph_def: Any,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    scratch: Path,
+    *,
+    trust: bool = False,
 ) -> Path:
     """A frozen graph and the names of its inputs and outputs as one `MetaGraphDef` file."""
     tf = tensorflow()
     ends = [name.split(":")[0] for name in [*outputs.values(), *inputs.values()]]
     part = _needed(graph_def, ends)
-    refuse_operations(part.node, part.library.function, "the model's graph", hint=KEPT)
+    refuse_operations(part.node, part.library.function, "the model's graph", hint=KEPT, trust=trust)
     meta = tf.compat.v1.MetaGraphDef(graph_def=part)
     for key, name in inputs.items():
         meta.signature_def[SIGNATURE].inputs[key].name = name
@@ -94,7 +104,7 @@ def write_frozen(
     return file
 
 
-def check_frozen(file: Path) -> None:
+def check_frozen(file: Path, *, trust: bool = False) -> None:
     """Refuse a stored frozen graph from elsewhere that could do more than compute.
 
     Raises:
@@ -113,7 +123,7 @@ def check_frozen(file: Path) -> None:
             hint="Save the model as a SavedModel, and add that folder.",
         )
     part = meta.graph_def
-    refuse_operations(part.node, part.library.function, str(file), hint=KEPT)
+    refuse_operations(part.node, part.library.function, str(file), hint=KEPT, trust=trust)
 
 
 def _needed(graph_def: Any, ends: Sequence[str]) -> Any:

@@ -67,7 +67,7 @@ def open_kerashub(
         )
     if trust or first is None:
         keras_hub()
-        return _described(folder, length, files, lambda: _loaded(folder, scratch))
+        return _described(folder, length, files, lambda: _loaded(folder, scratch, trust))
     copy = copy_folder(folder, scratch, "the preset")
     with copy.named():
         return _described(copy.path, length, files, lambda: _made_apart(copy, scratch, first))
@@ -83,9 +83,9 @@ def _described(
     return replace(opened, preprocessing=pipeline, is_headless=is_headless)
 
 
-def _loaded(folder: Path, scratch: Path) -> tuple[Opened, dict[str, Any]]:
+def _loaded(folder: Path, scratch: Path, trust: bool) -> tuple[Opened, dict[str, Any]]:
     model = load_preset(folder)
-    return _open(model, scratch), describe(model)
+    return _open(model, scratch, trust), describe(model)
 
 
 def _made_apart(copy: Copy, scratch: Path, first: FirstLoad) -> tuple[Opened, dict[str, Any]]:
@@ -123,9 +123,9 @@ def describe(model: Any) -> dict[str, Any]:
     }
 
 
-def _open(model: Any, scratch: Path) -> Opened:
+def _open(model: Any, scratch: Path, trust: bool) -> Opened:
     if not is_readable(model):
-        file = freeze_model(model, scratch)
+        file = freeze_model(model, scratch, trust=trust)
         return Opened(read_frozen(file), file, "tensorflow")
     file = scratch / "model.keras"
     model.save(file)

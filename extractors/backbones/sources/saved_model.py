@@ -53,7 +53,7 @@ def freeze_saved_model(folder: Path, scratch: Path, *, trust: bool = False) -> P
     function = _choose(loaded, folder)
     inputs = _inputs(function)
     _check_batch(inputs, folder)
-    return freeze_function(function, list(inputs), scratch)
+    return freeze_function(function, list(inputs), scratch, trust=trust)
 
 
 def _load(meta: Any, folder: Path, scratch: Path, *, trust: bool) -> Any:
@@ -214,4 +214,4 @@ def _freeze_signature(folder: Path, meta: Any, scratch: Path, *, trust: bool) ->
         [find(name) for name in inputs.values()],
         {key: find(name) for key, name in outputs.items()},
     )
-    return freeze_function(function, list(inputs), scratch)
+    return freeze_function(function, list(inputs), scratch, trust=trust)
