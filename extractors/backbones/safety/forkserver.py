@@ -29,18 +29,20 @@ from headstart.errors import BackboneError, HeadstartError, first_line
 from headstart.extractors.backbones.safety.confinement import Limits, confine, end_with_parent
 
 IDLE_SECONDS = 300
+STARTING_SECONDS = 60
+"""What loading TensorFlow may take, where each load gets a new process."""
 LARGEST_ANSWER = 16 << 20
 HAS_FORK = sys.platform == "linux"
 """Elsewhere a process that loaded TensorFlow is not safely forked: each load gets a new one."""
 COMMAND = [sys.executable, "-P", "-W", "ignore", "-m", __name__]
 
 SECRET = re.compile(
-    r"PASSW|_PWD$|SECRET|TOKEN|CREDENTIAL|AUTH|CONNECTION_STRING|DATABASE_URL|_KEY(_|$)|^PG",
+    r"PASS|_PWD$|SECRET|TOKEN|CREDENTIAL|AUTH|CONNECTION_STRING|DATABASE_URL|_PAT$|_KEY(_|$)|^PG",
     re.IGNORECASE,
 )
 """Names of variables that a process which loads a stranger's model has no need of."""
-WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
-"""Values of such variables: addresses with a password."""
+WITH_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@")
+"""A URL that brings a password, in a variable of any name."""
 
 
 class ForkServer:
@@ -86,11 +88,6 @@ class ForkServer:
             self._leave(self._server)
             self._server = None
         if self._server is None:
-            environment = {
-                **_without_secrets(),
-                "CUDA_VISIBLE_DEVICES": "-1",
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            }
             self._owner = os.getpid()
             self._server = subprocess.Popen(
                 COMMAND,
@@ -98,7 +95,7 @@ class ForkServer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
-                env=environment,
+                env=_environment(),
                 start_new_session=True,  # whoever interrupts ends it in his own time
             )
         return self._server
@@ -132,21 +129,42 @@ class ForkServer:
 
 def _run_alone(request: dict[str, Any]) -> dict[str, Any]:
     """Carry out one request in a new process, where there is no fork."""
-    seconds = Limits(**request["limits"]).clock_seconds + 60
+    seconds = Limits(**request["limits"]).clock_seconds + STARTING_SECONDS
     try:
         ran = subprocess.run(
             [*COMMAND, "--once"],
             input=json.dumps(request) + "\n",
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
+            env=_environment(),
             timeout=seconds,
             check=False,
-            env=_without_secrets(),
         )
     except subprocess.TimeoutExpired:
         return {"killed": "late"}
-    lines = ran.stdout.splitlines()
-    return json.loads(lines[-1]) if lines else {"killed": ran.returncode}
+    try:
+        answer = json.loads(ran.stdout)
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict):
+        return answer
+    if ran.returncode < 0:  # a signal, as subprocess gives it
+        return {"killed": -ran.returncode}
+    return {"failed": f"the process that loaded it ended with the code {ran.returncode}"}
+
+
+def _environment() -> dict[str, str]:
+    """Of the process that loads models: no graphics card, and nothing that others must not learn.
+
+    Messages of a model come back.
+    """
+    safe = {
+        name: value
+        for name, value in os.environ.items()
+        if not (SECRET.search(name) or WITH_PASSWORD.search(value))
+    }
+    return {**safe, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 # What follows runs in the server and its children.
@@ -220,15 +238,6 @@ def _collected(read: int, deadline: float) -> tuple[bytes | None, bool]:
             return None, False
 
 
-def _without_secrets() -> dict[str, str]:
-    """The environment without what others must not learn: messages of a model come back."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not SECRET.search(name) and not WITH_PASSWORD.search(value)
-    }
-
-
 def _is_gone() -> bool:
     """Whether nobody waits for the answer any more: asked only while no request may come."""
     return not os.read(0, 1)
@@ -262,6 +271,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": [type(error).__name__, error.message, error.hint]}
     except MemoryError:
         return {"killed": "memory"}
+    except Exception as error:  # libraries raise whatever they like
+        return {"failed": first_line(error)}
 
 
 def _is_for_memory(error: BaseException | None) -> bool:
@@ -273,9 +284,14 @@ def _is_for_memory(error: BaseException | None) -> bool:
     return False
 
 
+def once() -> None:
+    """Answer one request, unconfined, and end."""
+    out = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is no answer
+    request = json.loads(sys.stdin.readline())
+    with os.fdopen(out, "w", encoding="ascii") as answer:
+        answer.write(json.dumps(_answer(request)))
+
+
 if __name__ == "__main__":
-    if "--once" in sys.argv[1:]:
-        asked = json.loads(sys.stdin.readline())
-        sys.stdout.write(json.dumps(_answer(asked)) + "\n")
-    else:
-        serve()
+    once() if "--once" in sys.argv[1:] else serve()

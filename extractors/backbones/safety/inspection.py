@@ -14,6 +14,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -374,9 +375,10 @@ def _limit() -> None:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    limits = {"RLIMIT_AS": MEMORY_BYTES, "RLIMIT_CPU": SECONDS, "RLIMIT_FSIZE": 0}
+    for name, limit in limits.items():
+        with suppress(ValueError, OSError):  # macOS refuses some; the others hold
+            resource.setrlimit(getattr(resource, name), (limit, limit))
 
 
 if __name__ == "__main__":
