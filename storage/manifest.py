@@ -17,14 +17,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, first_line
 from headstart.paths import inside
 from headstart.storage.files import written_aside
 from headstart.storage.keys import canonical_json
 from headstart.storage.manifest_parts import Part, cut, parts_folder, read_part, write_part
 from headstart.storage.samples import SPLITS, Label, Sample, split_of
 
-__all__ = ["SPLITS", "Label", "Manifest", "Sample", "find_parts", "sorted_labels", "split_of"]
+__all__ = ["SPLITS", "Label", "Manifest", "Sample", "get_parts", "sorted_labels", "split_of"]
 
 FORMAT = "headstart.manifest"
 WHOLE, IN_PARTS = 1, 2
@@ -117,14 +117,31 @@ class Manifest:
         return Manifest(head["kind"], head["source"], samples, parts)
 
 
-def find_parts(path: Path) -> set[str]:
-    """The names of the files in which a manifest's parts lie; none where it cannot be read."""
+def get_parts(path: Path) -> set[str]:
+    """The names of the files in which a manifest's parts lie; none where it is whole.
+
+    Raises:
+        DatasetError: the manifest is missing, damaged or of newer code, so that nobody can tell.
+    """
     try:
         with path.open("rb") as file:
-            head = _head(path, file)
-        return {Part(sha256, count).file for sha256, count in head.get("parts", ())}
-    except (OSError, KeyError, TypeError, ValueError):
-        return set()
+            content = hashlib.sha256()
+            lines = _hashed(file, content)
+            head = _head(path, lines)
+            parts = {Part(sha256, count).file for sha256, count in head.get("parts", ())}
+            for _ in lines:
+                pass
+    except FileNotFoundError:
+        raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
+    except DatasetError:
+        raise
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"the manifest {path} cannot be read ({first_line(error)})", hint=HINT
+        ) from error
+    if content.hexdigest() != path.stem:
+        raise DatasetError(f"the manifest {path} is damaged", hint=HINT)
+    return parts
 
 
 def _head(path: Path, lines: Iterator[bytes]) -> dict[str, Any]:

@@ -10,24 +10,28 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from headstart.errors import HeadstartError
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.strays import Strays
 from headstart.extractors.preprocessing.augmentation import without_view
-from headstart.paths import below
+from headstart.paths import below, inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.files import PARTIAL
 from headstart.storage.locks import Alone
+from headstart.storage.manifest import get_parts
+from headstart.storage.manifest_parts import parts_folder
 from headstart.storage.scratch import dead_folders, dead_partials, remove_dead
 from headstart.storage.shards import SUFFIX, set_folder
 
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
+UNREADABLE = "unreadable"
 WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*")
 """Where in a workspace files are written aside, besides feature sets and manifests."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,7 +60,7 @@ class Garbage:
 
     Attributes:
         kind: `orphan`, `damaged`, `manifest`, `artifact`, `temporary`, `unknown`,
-            `unreachable`, `chosen` or `quota`.
+            `unreachable`, `chosen` or `quota`; `unreadable` is said only, and nothing of it goes.
         what: the file, or the feature set's key, cut and backbone.
         size: bytes.
         held: somebody uses it now; it is left alone.
@@ -84,7 +88,8 @@ class Collector:
         repository: the feature sets and shards in SQL.
         cache: where the files and the locks are.
         backbones: all that are registered.
-        manifests: the folders of manifests and of their parts, and which of them datasets need.
+        manifests: the folder of manifests; their parts lie beside it.
+        needed: names of the manifests that datasets need.
         strays: finds files of the artifact store that nothing names.
         root: of the workspace, where files are written aside.
     """
@@ -94,7 +99,8 @@ class Collector:
         repository: FeatureRepository,
         cache: FeatureCache,
         backbones: Sequence[Backbone],
-        manifests: Mapping[Path, set[str]],
+        manifests: Path,
+        needed: Collection[str],
         strays: Strays,
         root: Path,
     ) -> None:
@@ -106,6 +112,7 @@ class Collector:
             for cut in backbone.cuts
         }
         self._manifests = manifests
+        self._needed = set(needed)
         self._strays = strays
         self._root = root
 
@@ -173,11 +180,25 @@ class Collector:
                 yield Garbage("damaged", str(path), 0, is_held, (), (shard,), key=key)
 
     def _find_manifests(self) -> Iterator[Garbage]:
-        for folder, needed in self._manifests.items():
-            for path in sorted(folder.glob("*")):
-                age = time.time() - path.stat().st_mtime
-                if path.name not in needed and age > MANIFEST_SECONDS:
-                    yield Garbage("manifest", str(path), _size([path]), files=(path,))
+        yield from self._old(self._manifests, self._needed)
+        parts: set[str] = set()
+        unreadable: list[str] = []
+        for name in sorted(self._needed):
+            try:
+                parts |= get_parts(inside(self._manifests, name))
+            except HeadstartError as error:
+                unreadable.append(error.message)
+        if not unreadable:
+            yield from self._old(parts_folder(self._manifests), parts)
+        for message in unreadable:  # nobody can tell which parts it needs
+            what = f"{message}: no part of any manifest is deleted"
+            yield Garbage(UNREADABLE, what, 0, held=True)
+
+    def _old(self, folder: Path, needed: Collection[str]) -> Iterator[Garbage]:
+        for path in sorted(folder.glob("*")):
+            age = time.time() - path.stat().st_mtime
+            if path.name not in needed and age > MANIFEST_SECONDS:
+                yield Garbage("manifest", str(path), _size([path]), files=(path,))
 
     def _find_artifacts(self) -> Iterator[Garbage]:
         files, is_held = self._strays.find()

@@ -137,7 +137,7 @@ def entries_below(
             continue
         if entry.is_symlink():
             check_within(Path(entry.path), within)
-        if entry.is_dir():
+        if _is_folder(entry):
             identity = _identity(entry.path)
             if identity in above:
                 raise DatasetError(
@@ -157,6 +157,16 @@ def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
     except OSError as error:
         raise DatasetError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     return iter(sorted(entries, key=lambda entry: entry.name))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:  # a link to itself, or into a folder that may not be entered
+        raise DatasetError(
+            f"cannot look at {entry.path}: {error.strerror or error}",
+            hint="Mend or remove it.",
+        ) from error
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:

@@ -118,24 +118,28 @@ def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Re
 
     Feature sets go only if they are asked for. What a job or an open view uses is left alone.
     """
-    from headstart.extractors.cache.gc import Choice
+    from headstart.extractors.cache.gc import UNREADABLE, Choice
 
     store = call.open().store
     found = store.find_garbage(Choice(sets=sets, **given))
+    for one in found:
+        if one.kind == UNREADABLE:
+            note(f"warning: {one.what}")
     done = store.collect(found) if apply else []
     rows = [
         (one.kind, size_text(one.size), "in use" if one.held else "", _short(one.what))
         for one in found
+        if one.kind != UNREADABLE
     ]
     free = sum(one.size for one in (done if apply else found) if not one.held)
 
     def show(out: Any) -> None:
         if rows:
             out.print(table(None, ("why", ">size", "=", "what"), rows))
-        if not found:
+        if not rows:
             out.print("Nothing to collect.")
         elif apply:
-            out.print(f"{len(done):,} of {len(found):,} deleted, {size_text(free)} freed.")
+            out.print(f"{len(done):,} of {len(rows):,} deleted, {size_text(free)} freed.")
         else:
             out.print(f"{size_text(free)} would be freed; nothing was deleted. Add --apply.")
 

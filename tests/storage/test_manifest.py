@@ -9,7 +9,7 @@ import pytest
 from headstart.errors import DatasetError
 from headstart.storage import manifest as manifests
 from headstart.storage.keys import digest_of_bytes
-from headstart.storage.manifest import Manifest, Sample, find_parts, split_of
+from headstart.storage.manifest import Manifest, Sample, get_parts, split_of
 from headstart.storage.manifest_parts import LONGEST, MEAN, cut, parts_folder
 
 
@@ -122,7 +122,7 @@ def test_a_large_manifest_of_an_older_version_is_read_and_goes_on_in_parts(folde
         older.setattr(manifests, "LARGEST_WHOLE", 10**6)
         name = manifest.write(folder)
     old = Manifest.read(folder / name)
-    assert (old, old.parts, find_parts(folder / name)) == (manifest, (), set())
+    assert (old, old.parts, get_parts(folder / name)) == (manifest, (), set())
     new = Manifest.read(folder / old.write(folder, old))
     assert new == old
     assert len(new.parts) > 1
@@ -168,7 +168,27 @@ def test_parts_are_the_same_when_the_folder_was_moved(folder):
     other = Manifest("folder", "/q", moved)
     again = Manifest.read(folder / other.write(folder))
     assert again == other
-    assert find_parts(folder / name) == {part.file for part in again.parts}
+    assert get_parts(folder / name) == {part.file for part in again.parts}
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "newer", "no object", "a folder"])
+def test_parts_of_a_manifest_that_cannot_be_read_are_not_said_to_be_none(folder, damage):
+    path = folder / Manifest("folder", "/p", many(6_000)).write(folder)
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "a folder":
+        path.mkdir()
+    elif damage != "missing":
+        path.write_bytes(
+            {
+                "cut": content[:100],
+                "changed": content.replace(b'"parts":[', b'"trap":['),
+                "newer": content.replace(b'"version":2', b'"version":9'),
+                "no object": b"[]\n",
+            }[damage]
+        )
+    with pytest.raises(DatasetError):
+        get_parts(path)
 
 
 def test_damage_to_a_part_is_found(folder):

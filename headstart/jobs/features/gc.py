@@ -7,9 +7,6 @@ from dataclasses import replace
 from headstart.context import Context
 from headstart.extractors.cache.gc import Choice, Collector, Garbage
 from headstart.extractors.cache.strays import Strays
-from headstart.paths import inside
-from headstart.storage.manifest import find_parts
-from headstart.storage.manifest_parts import parts_folder
 
 
 def find_garbage(context: Context, choice: Choice | None = None) -> list[Garbage]:
@@ -26,14 +23,13 @@ def collect(context: Context, found: list[Garbage]) -> list[Garbage]:
 
 def collector_of(context: Context) -> Collector:
     """Knows what the rows of the database need now."""
-    manifests = context.config.manifests
     needed = {dataset.manifest for dataset in context.datasets.find_all()}
-    parts = {part for name in needed for part in find_parts(inside(manifests, name))}
     return Collector(
         context.feature_sets,
         context.cache(),
         context.backbones.find_all(),
-        {manifests: needed, parts_folder(manifests): parts},
+        context.config.manifests,
+        needed,
         Strays(context.artifacts, context.config.locks, context.needed_artifacts),
         context.config.root,
     )

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -17,6 +18,7 @@ from headstart.extractors.cache.gc import Choice
 from headstart.registry.features import FeatureRepository
 from headstart.registry.tables import feature_sets
 from headstart.storage.locks import Hold
+from headstart.storage.manifest_parts import parts_folder
 
 EAGER = hs.Settings(batch_size=4, commit_seconds=0)
 
@@ -229,6 +231,33 @@ def test_old_manifests_that_no_dataset_needs_are_collected(ready, pictures, monk
     ready.cache.collect(ready.cache.find_garbage())
     assert len(list(ready.config.manifests.iterdir())) == 1
     assert ready.extract("net", "pics").report.computed == 37
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"garbage")])
+def test_while_a_manifest_cannot_be_read_no_part_of_any_is_collected(
+    ready, pictures, run, monkeypatch, damage
+):
+    monkeypatch.setattr("headstart.storage.manifest.LARGEST_WHOLE", 4)
+    for name in ("one", "two"):
+        draw(pictures / "red" / f"{name}.png", len(name))
+        ready.datasets.add(name, pictures)
+    parts = parts_folder(ready.config.manifests)
+    (parts / f"{'0' * 64}.json").write_text("garbage of old")
+    kept = sorted(parts.iterdir())
+    later = time.time() + 2 * 24 * 3600
+    monkeypatch.setattr("headstart.extractors.cache.gc.time.time", lambda: later)
+    manifest = ready.config.manifests / ready.datasets.get("one").manifest
+    whole = manifest.read_bytes()
+    damage(manifest)
+    ran = run("features", "gc", "--apply")
+    assert ran.code == 0
+    assert f"{manifest} " in ran.err
+    assert "no part of any manifest is deleted" in ran.err
+    assert sorted(parts.iterdir()) == kept
+    manifest.write_bytes(whole)
+    assert run("features", "gc", "--apply").err == ""
+    assert len(list(parts.iterdir())) == len(kept) - 1
+    assert len(ready.datasets.manifest("one").samples) == 37
 
 
 # Compact

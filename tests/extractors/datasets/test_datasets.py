@@ -141,6 +141,22 @@ def test_files_come_in_the_order_of_their_paths_parts(ws, tmp_path):
     assert [sample.id for sample in manifest_of(ws).samples] == [str(path) for path in expected]
 
 
+@pytest.mark.parametrize("place", ["red/x.png", "red/deep", "loop", "table.csv", "named"])
+def test_a_link_to_itself_is_one_clear_line(ws, pictures, fails, tmp_path, place):
+    link = pictures / place
+    if place == "named":
+        link = tmp_path / "self.png"
+        (pictures / "table.csv").write_text(f"image,label\n{link},a\n")
+    link.symlink_to(link)
+    source = pictures / "table.csv" if place in ("table.csv", "named") else pictures
+    if place == "loop":  # no class folder; the others are read
+        ws.datasets.add("d", source)
+        return
+    message = fails("dataset", "add", "d", source)
+    assert str(link) in message
+    assert "bug" not in message
+
+
 def test_a_folder_that_leads_back_into_itself_is_an_error(ws, pictures, fails):
     (pictures / "red" / "again").symlink_to(pictures)
     message = fails("dataset", "add", "d", pictures)
