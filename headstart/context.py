@@ -22,24 +22,33 @@ from headstart.registry.heads import HeadRepository
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import ArtifactStore
+from headstart.storage.local_store import LocalStore
 from headstart.storage.manifest import Manifest
+from headstart.storage.shard_store import ShardStore
 
 
 class Context:
     """What every verb gets. It looks things up, and does nothing.
 
     Nothing is connected before it is asked for. It may be used by several threads; another process
-    opens its own: pickled, it is its folder's path.
+    opens its own: pickled, it is its folder's path, and the store that it was given.
+
+    Args:
+        config: of the workspace.
+        shard_store: where shards are; the workspace's own folder without it.
 
     Attributes:
         config: where the workspace lies, and its database.
         database: sessions.
         backbones, datasets, heads, feature_sets, runs, sweeps: the repositories of its tables.
         artifacts: model files and heads, by sha256.
+        shard_store: the bytes of features.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, shard_store: ShardStore | None = None) -> None:
         self.config = config
+        self._given = shard_store
+        self.shard_store = shard_store or own_store(config)
         self.database = Database(config)
         self.backbones = BackboneRepository(self.database)
         self.datasets = DatasetRepository(self.database)
@@ -49,12 +58,12 @@ class Context:
         self.sweeps = SweepRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts)
 
-    def __reduce__(self) -> tuple[Callable[[Path], Context], tuple[Path]]:
-        return _opened, (self.config.root,)
+    def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
+        return _opened, (self.config.root, self._given)
 
     def cache(self) -> FeatureCache:
         """The rows of all feature sets."""
-        return FeatureCache(self.feature_sets, self.config.features, self.config.locks)
+        return FeatureCache(self.feature_sets, self.shard_store)
 
     def resolve(self, reference: str, precision: str = "float32") -> tuple[Backbone, list[Cut]]:
         """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out.
@@ -86,5 +95,10 @@ class Context:
         )
 
 
-def _opened(root: Path) -> Context:
-    return Context(load_config(root))
+def own_store(config: Config) -> ShardStore:
+    """The store of a workspace's shards: its own folder."""
+    return LocalStore(config.features, config.locks)
+
+
+def _opened(root: Path, shard_store: ShardStore | None) -> Context:
+    return Context(load_config(root), shard_store)

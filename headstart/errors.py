@@ -32,6 +32,7 @@
     │   ├── Stalled (TimeoutError)
     │   └── Cancelled
     ├── StorageError (OSError)
+    │   └── ShardExists (FileExistsError)
     ├── ArtifactDamaged (ValueError)
     ├── UnsafeName (ValueError)
     └── HeadError (ValueError)
@@ -179,6 +180,10 @@ class Cancelled(FeatureError):
 
 class StorageError(HeadstartError, OSError):
     """The disk cannot take, or give, what it should; what was committed is kept."""
+
+
+class ShardExists(StorageError, FileExistsError):
+    """A shard is written once, and its name is taken; the one that is there was not touched."""
 
 
 class ArtifactDamaged(HeadstartError, ValueError):

@@ -6,6 +6,7 @@ Nothing else joins them to a folder; tests/test_paths.py walks the code for it.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -23,13 +24,25 @@ def inside(folder: Path, *names: str) -> Path:
     Raises:
         UnsafeName: a name holds a separator, begins with a dot, is empty or too long.
     """
-    for name in names:
-        if not NAME.fullmatch(name):
-            raise UnsafeName(
-                f"{name[:80]!r} cannot be the name of a file in {folder}",
-                hint="Names are of letters, digits, '.', '_' and '-'; nothing was written.",
-            )
-    return folder.joinpath(*names)
+    return folder.joinpath(*(checked_name(name, f" in {folder}") for name in names))
+
+
+def checked_name(name: str, where: str = "") -> str:
+    """The name, if it can be that of a file or folder of ours.
+
+    Args:
+        name: one step of a path.
+        where: for the message.
+
+    Raises:
+        UnsafeName: it cannot.
+    """
+    if not NAME.fullmatch(name):
+        raise UnsafeName(
+            f"{name[:80]!r} cannot be the name of a file{where}",
+            hint="Names are of letters, digits, '.', '_' and '-'; nothing was written.",
+        )
+    return name
 
 
 def by_digest(folder: Path, digest: str, suffix: str = "") -> Path:
@@ -63,6 +76,17 @@ def checked_suffix(suffix: str) -> str:
     if suffix not in SUFFIXES:
         raise UnsafeName(f"{suffix[:80]!r} is not the suffix of a file of ours")
     return suffix
+
+
+def one_below(folder: Path, name: str) -> Path:
+    """A file in a folder, whatever it is called: for names that a listing of the folder gave.
+
+    Raises:
+        UnsafeName: the name leads elsewhere.
+    """
+    if name in ("", ".", "..") or set(name) & {"/", "\0", os.sep}:
+        raise UnsafeName(f"{name[:80]!r} is not the name of a file in {folder}")
+    return folder / name
 
 
 def below(folder: Path, file: str) -> Path:

@@ -28,6 +28,7 @@ from headstart.jobs.heads.cross_validation import CrossValidation, Features
 from headstart.jobs.heads.sweep import Sweep, Watch, unwatched
 from headstart.progress import Progress, silent
 from headstart.registry import schema
+from headstart.storage.shard_store import ShardStore
 from headstart.storage.views import FeatureView
 
 
@@ -69,9 +70,13 @@ def open(root: str | Path | None = None) -> Workspace:
         SchemaOutdated: its database needs `headstart db upgrade`.
         SchemaTooNew: its database was made by newer code.
     """
-    config = load_config(Path(root) if root is not None else default_root())
+    return _opened(Path(root) if root is not None else default_root(), None)
+
+
+def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:
+    config = load_config(root)
     schema.check(lambda: schema.current(config))
-    return Workspace(config)
+    return Workspace(config, shard_store)
 
 
 class Workspace:
@@ -85,9 +90,14 @@ class Workspace:
         cache: care of the feature cache.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, shard_store: ShardStore | None = None) -> None:
+        """
+        Args:
+            shard_store: where shards are; the workspace's own folder without it.
+        """
         self.config = config
-        self.context = Context(config)
+        self._shard_store = shard_store
+        self.context = Context(config, shard_store)
         self.database = self.context.database
         self.backbones = Backbones(self.context)
         self.datasets = Datasets(self.context)
@@ -96,8 +106,8 @@ class Workspace:
         self.sweeps = self.context.sweeps
         self.runs = self.context.runs
 
-    def __reduce__(self) -> tuple[Callable[[Path], Workspace], tuple[Path]]:
-        return open, (self.config.root,)
+    def __reduce__(self) -> tuple[Callable[..., Workspace], tuple[Path, ShardStore | None]]:
+        return _opened, (self.config.root, self._shard_store)
 
     @property
     def store(self) -> Cache:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -15,12 +16,14 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from headstart.errors import StorageError
+from headstart.errors import ShardExists, StorageError
 from headstart.storage.locks import lock
 
 BLOCK = 1 << 20
 PARTIAL = ".partial"
 FULL = {errno.ENOSPC, errno.EDQUOT}
+_NAMING = threading.Lock()
+"""Held while a new file gets its name: nobody gets it between the look and the rename."""
 
 
 @contextmanager
@@ -34,14 +37,14 @@ def written_aside(target: Path) -> Iterator[BinaryIO]:
     Raises:
         StorageError: the disk is full, or refuses; nothing is left of the new file.
     """
-    with _written(target.parent, target.name, lambda: target) as file:
+    with _written(target.parent, target.name, lambda: target, _rename) as file:
         yield file
 
 
 def write_under_its_hash(
     folder: Path, content: memoryview, name: Callable[[str], str]
 ) -> tuple[Path, str]:
-    """Write a file whose name holds its sha256, which is computed while it is written.
+    """Write a new file whose name holds its sha256, which is computed while it is written.
 
     Args:
         folder: where it is to lie.
@@ -52,17 +55,27 @@ def write_under_its_hash(
         The file, as `written_aside` leaves it, and its sha256.
 
     Raises:
+        ShardExists: there is a file of that name; it was not touched.
         StorageError: the disk is full, or refuses; nothing is left of the new file.
     """
     with ThreadPoolExecutor(1) as pool:
         hashing = pool.submit(lambda: hashlib.sha256(content).hexdigest())
-        with _written(folder, "new.h5", lambda: folder / name(hashing.result())) as file:
+
+        def target() -> Path:
+            return folder / name(hashing.result())
+
+        with _written(folder, "new.h5", target, _rename_new) as file:
             file.write(content)
-    return folder / name(hashing.result()), hashing.result()
+        return target(), hashing.result()
 
 
 @contextmanager
-def _written(folder: Path, stem: str, target: Callable[[], Path]) -> Iterator[BinaryIO]:
+def _written(
+    folder: Path,
+    stem: str,
+    target: Callable[[], Path],
+    rename: Callable[[Path, Path], None],
+) -> Iterator[BinaryIO]:
     """The steps of `written_aside`; the name is asked for when the bytes are on the disk."""
     partial = folder / f".{stem}.{secrets.token_hex(8)}{PARTIAL}"
     try:
@@ -72,7 +85,7 @@ def _written(folder: Path, stem: str, target: Callable[[], Path]) -> Iterator[Bi
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(target())
+        rename(partial, target())
         sync_folder(folder)
     except OSError as error:
         _remove(partial)
@@ -82,6 +95,19 @@ def _written(folder: Path, stem: str, target: Callable[[], Path]) -> Iterator[Bi
     except BaseException:
         _remove(partial)
         raise
+
+
+def _rename(partial: Path, target: Path) -> None:
+    partial.replace(target)
+
+
+def _rename_new(partial: Path, target: Path) -> None:
+    with _NAMING:
+        if target.exists():
+            raise ShardExists(
+                f"{target} is there already", hint="Shards are written once; it was not touched."
+            )
+        partial.replace(target)
 
 
 def _make_folder(folder: Path) -> None:

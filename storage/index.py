@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from headstart.storage.keys import DIGEST_BYTES, pack_digests
-from headstart.storage.shards import CheckedShard, Layout, ShardFile
+from headstart.storage.shard_format import Layout
+from headstart.storage.shard_store import Stat
+from headstart.storage.shards import CheckedShard, ShardFile
 
 ABSENT = -1
 
@@ -27,13 +29,13 @@ class IndexedShard:
     Attributes:
         file: as the database has it.
         layout: where its features lie.
-        stat: size, mtime and ctime in ns and inode of the file when it was found right; while
-            they are the same, nobody has written to it.
+        stat: `ShardStore.stat_of` it when it was found right; while that is the same, nobody has
+            written to it.
     """
 
     file: ShardFile
     layout: Layout
-    stat: tuple[int, ...]
+    stat: Stat
 
 
 @dataclass(frozen=True)

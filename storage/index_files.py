@@ -1,12 +1,12 @@
-"""The index of a feature set, kept in files beside its shards.
+"""The index of a feature set, kept in files of this machine: `ShardStore.index_folder`.
 
 Nothing but a cache: what is in the files is compared with the database at every opening, what is
 missing is read from the shards, and a file that is damaged, or of other code, is made anew. Most
 rows are in `base`; shards that came later are in `recent`, until they are an eighth of all.
 
-A shard is read and hashed as a whole when it enters the index, and again when its file's size,
-times or inode are others than then. What is served is checked chunk by chunk besides
-(`storage.reading`).
+A shard is read and hashed as a whole when it enters the index, and again when the store's mark of
+it (`ShardStore.stat_of`) is another than then. What is served is checked chunk by chunk besides
+(`storage.row_reader`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ import numpy as np
 import xxhash
 
 from headstart.errors import ShardDamaged
-from headstart.paths import inside
+from headstart.paths import checked_name
 from headstart.storage.files import BLOCK, written_aside
 from headstart.storage.index import Index, IndexedShard, Segment
 from headstart.storage.keys import canonical_json
-from headstart.storage.shards import CheckedShard, Layout, ShardFile, check_shard, stat_of
+from headstart.storage.shard_format import Layout
+from headstart.storage.shard_names import in_set, last_of
+from headstart.storage.shard_store import ShardStore
+from headstart.storage.shards import CheckedShard, ShardFile, check_shard
 
 MAGIC = b"HSINDEX1"
 ALIGNMENT = 64
@@ -36,24 +39,31 @@ RECENT_SHARE = 8
 THREADS = 2
 
 
-def open_index(folder: Path, files: Sequence[ShardFile]) -> tuple[Index, list[ShardFile]]:
+def open_index(
+    store: ShardStore, feature_key: str, files: Sequence[ShardFile]
+) -> tuple[Index, list[ShardFile]]:
     """An index over just these shards.
 
     Args:
-        folder: where the feature set's shards lie.
+        store: where they are.
+        feature_key: the feature set that they belong to.
         files: the shards that the database knows, oldest first.
 
     Returns:
         The index, and the shards that are missing or not what was committed.
+
+    Raises:
+        StorageError: the store cannot be reached now.
     """
-    unseen = {file.path.name: file for file in files}
+    folder = store.index_folder(feature_key)
+    unseen = {file.name: file for file in files}
     segments: list[Segment] = []
     damaged: list[ShardFile] = []
     for name in (BASE, RECENT):
         segment = load_segment(folder / name)
         if segment is not None:
-            segments.append(_compared(segment, unseen, damaged))
-    fresh = _check_all(unseen.values(), damaged)
+            segments.append(_compared(store, segment, unseen, damaged))
+    fresh = _check_all(store, unseen.values(), damaged)
     index = Index(segments).with_added(Index.of(fresh))
     if any(segment.file is None for segment in index.segments):
         index = save_index(folder, index)
@@ -81,7 +91,9 @@ def save_index(folder: Path, index: Index) -> Index:
         return index
 
 
-def _compared(segment: Segment, unseen: dict[str, ShardFile], damaged: list[ShardFile]) -> Segment:
+def _compared(
+    store: ShardStore, segment: Segment, unseen: dict[str, ShardFile], damaged: list[ShardFile]
+) -> Segment:
     """The segment with only those shards alive that the database knows and that are whole.
 
     What is found is taken out of `unseen`; damage goes to `damaged`.
@@ -89,14 +101,13 @@ def _compared(segment: Segment, unseen: dict[str, ShardFile], damaged: list[Shar
     shards, alive = list(segment.shards), np.zeros(len(segment.shards), bool)
     is_same = True
     for place, shard in enumerate(shards):
-        if unseen.get(shard.file.path.name) != shard.file:
+        if unseen.get(shard.file.name) != shard.file:
             is_same = False
             continue
-        file = unseen.pop(shard.file.path.name)
-        stat = stat_of(file.path)
-        if stat != shard.stat:
+        file = unseen.pop(shard.file.name)
+        if store.stat_of(file.name) != shard.stat:
             is_same = False
-            checked = _check(file, damaged)
+            checked = _check(store, file, damaged)
             if checked is None:
                 continue
             shards[place] = IndexedShard(file, checked.layout, checked.stat)
@@ -104,15 +115,17 @@ def _compared(segment: Segment, unseen: dict[str, ShardFile], damaged: list[Shar
     return segment if is_same else replace(segment, shards=tuple(shards), alive=alive, file=None)
 
 
-def _check_all(files: Iterable[ShardFile], damaged: list[ShardFile]) -> list[CheckedShard]:
+def _check_all(
+    store: ShardStore, files: Iterable[ShardFile], damaged: list[ShardFile]
+) -> list[CheckedShard]:
     with ThreadPoolExecutor(THREADS) as pool:  # hashing needs no interpreter lock
-        found = pool.map(lambda file: _check(file, damaged), files)
+        found = pool.map(lambda file: _check(store, file, damaged), files)
         return [checked for checked in found if checked is not None]
 
 
-def _check(file: ShardFile, damaged: list[ShardFile]) -> CheckedShard | None:
+def _check(store: ShardStore, file: ShardFile, damaged: list[ShardFile]) -> CheckedShard | None:
     try:
-        return check_shard(file)
+        return check_shard(store, file)
     except ShardDamaged:
         damaged.append(file)
         return None
@@ -154,7 +167,8 @@ def _map_segment(path: Path, file: BinaryIO, head: dict, start: int) -> Segment:
         layout = Layout(
             chunk_rows, *(np.array(arrays[n][part]) for n in ("offsets", "sizes", "checksums"))
         )
-        shard = ShardFile(inside(path.parent, name), head["feature_key"], rows, size, sha256)
+        key = head["feature_key"]
+        shard = ShardFile(in_set(key, checked_name(name)), key, rows, size, sha256)
         shards.append(IndexedShard(shard, layout, tuple(stat)))
     rows = (arrays[name] for name in ("first", "rest", "number"))
     return Segment(tuple(shards), np.ones(len(shards), bool), *rows, file=path)
@@ -179,7 +193,7 @@ def _write_segment(path: Path, segment: Segment) -> Segment:
         "arrays": [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()],
         "shards": [
             [
-                shard.file.path.name,
+                last_of(shard.file.name),
                 shard.file.rows,
                 shard.file.size,
                 shard.file.sha256,

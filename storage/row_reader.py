@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from io import FileIO
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import xxhash
 
-from headstart.errors import ShardDamaged
+from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import ChunkDecoder, Encoding
 from headstart.storage.index import Index, IndexedShard, Places
-from headstart.storage.shards import AGAIN, ShardFile
+from headstart.storage.shard_format import AGAIN
+from headstart.storage.shard_store import ShardReader, ShardStore
+from headstart.storage.shards import ShardFile
 
 CACHE_BYTES = 64 << 20
 """Of the chunks read last in part, so many bytes are kept."""
@@ -30,6 +29,7 @@ class RowReader:
     """Rows of the shards of an index, by place; may be used by several threads.
 
     Args:
+        store: where the shards are.
         index: the shards.
         encoding: how their numbers lie.
         shape: of one row.
@@ -38,11 +38,13 @@ class RowReader:
 
     def __init__(
         self,
+        store: ShardStore,
         index: Index,
         encoding: Encoding,
         shape: tuple[int, ...],
         on_damage: Callable[[ShardFile], None] | None = None,
     ) -> None:
+        self._store = store
         self.encoding = encoding
         self.shape = shape
         self.dtype = np.dtype(encoding.dtype)
@@ -66,6 +68,7 @@ class RowReader:
 
         Raises:
             ShardDamaged: a chunk is not what was committed; what is in `out` must not be used.
+            StorageError: the store cannot be reached now; likewise.
         """
         targets = np.arange(len(places.row))
         chunk, row = self.chunk_of(places), places.row
@@ -75,10 +78,10 @@ class RowReader:
         groups = self._groups(chunk, row, targets)
 
         def work(part: list[_Group]) -> None:
-            with _Files() as files:
+            with self._store.reader() as reader:
                 for group in part:
                     here = slice(group.start, group.stop)
-                    self._read_group(files, group, targets[here], row[here], out)
+                    self._read_group(reader, group, targets[here], row[here], out)
 
         if out.nbytes < LARGE:
             work(groups)
@@ -103,42 +106,51 @@ class RowReader:
         return [_Group(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
 
     def _read_group(
-        self, files: _Files, group: _Group, targets: np.ndarray, row: np.ndarray, out: np.ndarray
+        self,
+        reader: ShardReader,
+        group: _Group,
+        targets: np.ndarray,
+        row: np.ndarray,
+        out: np.ndarray,
     ) -> None:
         """Rows of one chunk: `row` of its shard into `targets` of `out`."""
         shard = self._shards[group.shard]
         if group.is_whole and self.encoding.is_plain and out.flags.c_contiguous:
-            self._read_into(files, shard, group.place, out[targets[0] : targets[0] + group.held])
+            self._read_into(reader, shard, group.place, out[targets[0] : targets[0] + group.held])
             return
         content = self._cache.get(group.chunk)
         if content is None:
-            content = self._decode(files, shard, group.place)[: group.held]
+            content = self._decode(reader, shard, group.place)[: group.held]
         if group.is_whole:
             out[targets[0] : targets[0] + group.held] = content
         else:
             self._keep(group.chunk, content)
             out[targets] = content[row - group.first]
 
-    def _read_into(self, files: _Files, shard: IndexedShard, at: int, target: np.ndarray) -> None:
+    def _read_into(
+        self, reader: ShardReader, shard: IndexedShard, at: int, target: np.ndarray
+    ) -> None:
         """A chunk whose bytes are the rows themselves (and HDF5's checksum behind them)."""
         content = target.reshape(-1).view(np.uint8).data
         tail = bytearray(int(shard.layout.sizes[at]) - len(content))
-        self._fill(files, shard, at, content, memoryview(tail))
+        self._fill(reader, shard, at, content, memoryview(tail))
 
-    def _decode(self, files: _Files, shard: IndexedShard, at: int) -> np.ndarray:
+    def _decode(self, reader: ShardReader, shard: IndexedShard, at: int) -> np.ndarray:
         """A chunk's rows as they are served; rows behind the shard's end are zeros."""
         raw = bytearray(int(shard.layout.sizes[at]))
-        self._fill(files, shard, at, memoryview(raw))
+        self._fill(reader, shard, at, memoryview(raw))
         chunk_rows = shard.layout.chunk_rows
         if self.encoding.is_plain:
             count = chunk_rows * int(np.prod(self.shape, dtype=np.int64))
             return np.frombuffer(raw, self.dtype, count).reshape(chunk_rows, *self.shape)
         return self.encoding.decode(self._decoder(chunk_rows).decode(bytes(raw)))
 
-    def _fill(self, files: _Files, shard: IndexedShard, at: int, *parts: memoryview) -> None:
+    def _fill(self, reader: ShardReader, shard: IndexedShard, at: int, *parts: memoryview) -> None:
         """Read a chunk's bytes into memory, and check them there."""
         try:
-            got = files.read_into(shard.file, int(shard.layout.offsets[at]), parts)
+            got = reader.read_into(shard.file.name, int(shard.layout.offsets[at]), parts)
+        except StorageError:  # says nothing of the shard
+            raise
         except OSError as error:
             raise self._damaged(shard, error.strerror or str(error)) from error
         checksum = xxhash.xxh3_64(parts[0])
@@ -168,7 +180,8 @@ class RowReader:
     def _damaged(self, shard: IndexedShard, what: str) -> ShardDamaged:
         if self._on_damage is not None:
             self._on_damage(shard.file)
-        return ShardDamaged(f"the shard {shard.file.path} is damaged: {what}", hint=AGAIN)
+        place = self._store.place_of(shard.file.name)
+        return ShardDamaged(f"the shard {place} is damaged: {what}", hint=AGAIN)
 
 
 class _Group(NamedTuple):
@@ -191,31 +204,6 @@ class _Group(NamedTuple):
     held: int
     is_whole: bool
     chunk: int
-
-
-class _Files:
-    """The files of one read; one is open at a time, as chunks are read in their order."""
-
-    def __init__(self) -> None:
-        self._path: Path | None = None
-        self._file: FileIO | None = None
-
-    def __enter__(self) -> _Files:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def read_into(self, file: ShardFile, offset: int, parts: Sequence[memoryview]) -> int:
-        """Fill the parts from the file's bytes at `offset` on; gives how many there were."""
-        if self._file is None or self._path != file.path:
-            self.__exit__()
-            self._file, self._path = FileIO(file.path), file.path
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), parts, offset)
-        self._file.seek(offset)
-        return sum(self._file.readinto(part) or 0 for part in parts)
 
 
 def _parts(groups: list[_Group], count: int) -> Iterator[list[_Group]]:

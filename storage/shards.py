@@ -1,57 +1,50 @@
-"""Shards: write-once HDF5 files with some rows of one feature set. The format: docs/format.md."""
+"""Shards: write-once HDF5 files with some rows of one feature set, written and read as a whole.
+
+What their bytes are: `storage.shard_format`; where they are kept: `storage.shard_store`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import secrets
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
-import xxhash
 
-from headstart.errors import ShardDamaged
-from headstart.paths import by_digest, checked_digest
+from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import Encoding
-from headstart.storage.files import write_under_its_hash
-from headstart.storage.keys import (
-    DIGEST_BYTES,
-    canonical_json,
-    fingerprint,
-    pack_digests,
-    unpack_digests,
+from headstart.storage.keys import DIGEST_BYTES, pack_digests, unpack_digests
+from headstart.storage.shard_format import (
+    AGAIN,
+    FORMAT,
+    VERSION,
+    Layout,
+    Parsed,
+    built,
+    parse,
+    shard_id,
 )
-from headstart.storage.memory_file import MemoryFile
+from headstart.storage.shard_names import SUFFIX, last_of, new_token
+from headstart.storage.shard_store import ShardStore, Stat
 
-AGAIN = "Run `headstart extract` again: it computes just these rows anew."
-FORMAT = "headstart.shard"
-VERSION = 1
-CHUNK_BYTES = 512 * 1024
 LARGEST_FOREIGN = 1 << 30
 """Bytes that the rows of a shard from outside may take in memory; ours are of some 64 MiB."""
-SUFFIX = ".h5"
-_THREAD = threading.local()
 
 
 @dataclass(frozen=True)
 class ShardFile:
-    """A shard's file as its row in SQL says it must be.
+    """A shard as its row in SQL says it must be.
 
     Attributes:
-        path: where it lies.
+        name: in the store.
         feature_key: the feature set that it belongs to.
         rows: number of rows.
         size: bytes.
-        sha256: of the whole file, in hex.
+        sha256: of all its bytes, in hex.
     """
 
-    path: Path
+    name: str
     feature_key: str
     rows: int
     size: int
@@ -59,39 +52,24 @@ class ShardFile:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where the chunks of a shard's features lie in its file, and what they hold.
-
-    Attributes:
-        chunk_rows: rows a chunk; the last one may hold fewer.
-        offsets: of each chunk in the file, in bytes; int64.
-        sizes: of each chunk in the file, in bytes; int64.
-        checksums: xxh3, 64 bits, of each chunk's bytes in the file; uint64.
-    """
-
-    chunk_rows: int
-    offsets: np.ndarray
-    sizes: np.ndarray
-    checksums: np.ndarray
-
-
-@dataclass(frozen=True)
 class CheckedShard:
-    """A shard whose whole file was found right, or was just written.
+    """A shard whose bytes were all found right, or was just written.
 
     Attributes:
-        file: its file.
+        file: its name, and what it must be.
         digests: shape (rows, 32), uint8.
         layout: where its features lie.
         attributes: key and provenance.
-        stat: of its file, taken before it was read; see `stat_of`.
+        stat: of it in its store, taken before it was read; see `ShardStore.stat_of`.
+        place: where it is, for messages.
     """
 
     file: ShardFile
     digests: np.ndarray
     layout: Layout
     attributes: dict[str, Any]
-    stat: tuple[int, ...]
+    stat: Stat
+    place: str
 
 
 @dataclass(frozen=True)
@@ -102,37 +80,22 @@ class ShardContent:
     features: np.ndarray
 
 
-def shard_id(feature_key: str, digests: list[str]) -> str:
-    """The name of these rows of this feature set: the same wherever they are computed."""
-    return fingerprint("headstart.shard/1", {"feature_key": feature_key, "digests": digests})
-
-
-def set_folder(folder: Path, feature_key: str) -> Path:
-    """Where the shards of a feature set lie."""
-    return by_digest(folder, feature_key)
-
-
-def new_name(sha256: str, token: str | None = None) -> str:
-    """A name for a shard's file that no other has; `token` is what makes it so."""
-    return f"{checked_digest(sha256)}-{token or secrets.token_hex(4)}{SUFFIX}"
-
-
 def write_shard(
-    folder: Path,
+    store: ShardStore,
     feature_key: str,
     digests: list[str],
     features: np.ndarray,
     attributes: Mapping[str, Any],
     encoding: Encoding | None = None,
 ) -> CheckedShard:
-    """Write rows as one new shard under `folder`/`feature_key`; durable when this returns.
+    """Write rows as one new shard of a feature set; durable when this returns.
 
-    The file's name holds its sha256, so that it can be checked when the database is lost, and is
-    unique, so that two processes writing the same rows never touch each other's file; which of
-    them counts is decided by the database.
+    Its name holds its sha256, so that it can be checked when the database is lost, and is unique,
+    so that two processes writing the same rows never touch each other's shard; which of them
+    counts is decided by the database.
 
     Args:
-        folder: the features folder of the workspace.
+        store: where to.
         feature_key: the feature set.
         digests: sample digests in hex, one a row.
         features: array of shape (rows, *feature shape).
@@ -140,7 +103,7 @@ def write_shard(
         encoding: how the numbers are to lie in the file; as they are without it.
 
     Raises:
-        StorageError: the file cannot be written.
+        StorageError: it cannot be written.
     """
     encoding = encoding or Encoding.choose(features.dtype.name, None, None)
     head = {
@@ -154,259 +117,123 @@ def write_shard(
         "compression": encoding.compression,
     }
     packed = pack_digests(digests)
-    layout = _build(_memory(), head, packed, features, encoding)
-    token = secrets.token_hex(4)
-    with _memory().content as image:
-        path, sha256 = write_under_its_hash(
-            set_folder(folder, feature_key), image, lambda sha256: new_name(sha256, token)
-        )
-        file = ShardFile(path, feature_key, len(digests), len(image), sha256)
-    return CheckedShard(file, packed, layout, head, stat_of(path))
+    with built(head, packed, features, encoding) as (image, layout):
+        name, sha256 = store.create(feature_key, image, new_token())
+        file = ShardFile(name, feature_key, len(digests), len(image), sha256)
+    return CheckedShard(file, packed, layout, head, store.stat_of(name), store.place_of(name))
 
 
-def check_shard(shard: ShardFile) -> CheckedShard:
-    """Read a whole file and compare it with what was committed.
+def check_shard(store: ShardStore, shard: ShardFile) -> CheckedShard:
+    """Read a whole shard and compare it with what was committed.
 
     The bytes that are hashed are the bytes that are parsed: nothing can change in between.
 
     Raises:
-        ShardDamaged: the file is missing, or is not what was committed.
+        ShardDamaged: it is missing, or is not what was committed.
+        StorageError: the store cannot be reached now.
     """
-    stat = stat_of(shard.path)
-    return _checked(shard, _parse(shard.path, _committed_bytes(shard)), stat)
+    return _read(store, shard, with_features=False)[0]
 
 
-def read_shard(shard: ShardFile) -> ShardContent:
-    """Read a whole shard, after the same checks.
+def read_shard(store: ShardStore, shard: ShardFile) -> ShardContent:
+    """Read a whole shard with its rows, after the same checks.
 
     Raises:
-        ShardDamaged: the file is missing, or is not what was committed.
+        ShardDamaged, StorageError: as `check_shard`.
     """
-    stat = stat_of(shard.path)
-    parsed = _parse(shard.path, _committed_bytes(shard), with_features=True)
-    checked = _checked(shard, parsed, stat)
+    checked, parsed = _read(store, shard, with_features=True)
     return ShardContent(unpack_digests(checked.digests), parsed.encoding.decode(parsed.stored))
 
 
-def find_shard(path: Path) -> CheckedShard:
-    """Read a file of which the database knows nothing; its name says what its sha256 must be.
+def find_shard(store: ShardStore, name: str) -> CheckedShard:
+    """Read a shard of which the database knows nothing; its name says what its sha256 must be.
 
     Returns:
         The shard; its attributes say `dtype`, `storage`, `compression` and `shape` too.
 
     Raises:
         ShardDamaged: it is not a whole shard, or not the one that its attributes say.
+        StorageError: the store cannot be reached now.
     """
-    stat = stat_of(path)
+    stat, place = store.stat_of(name), store.place_of(name)
     try:
-        content = path.read_bytes()
+        content = store.read(name)
+    except StorageError:
+        raise
     except OSError as error:
-        raise ShardDamaged(f"the shard {path} cannot be read: {error}") from error
+        raise ShardDamaged(f"the shard {place} cannot be read: {error}") from error
     sha256 = hashlib.sha256(content).hexdigest()
-    named, dash, _ = path.stem.partition("-")
+    named, dash, _ = last_of(name).removesuffix(SUFFIX).partition("-")
     if dash and len(named) == len(sha256) and named != sha256:
-        raise ShardDamaged(f"the shard {path} is damaged: its sha256 is not the one in its name")
-    return _found(path, content, sha256, stat)
+        raise ShardDamaged(f"the shard {place} is damaged: its sha256 is not the one in its name")
+    return _found(name, place, content, sha256, stat)
 
 
-def read_foreign_shard(path: Path, content: bytes) -> CheckedShard:
-    """Read a shard that came from outside and lies nowhere yet; `path` is for messages.
+def read_foreign_shard(place: str, content: bytes) -> CheckedShard:
+    """Read a shard that came from outside and is in no store yet; `place` is for messages.
 
     Raises:
         ShardDamaged: it is not a whole shard, or not the one that its attributes say.
     """
-    return _found(path, content, hashlib.sha256(content).hexdigest(), (), LARGEST_FOREIGN)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return _found("", place, content, sha256, (), LARGEST_FOREIGN)
 
 
-def _found(
-    path: Path, content: bytes, sha256: str, stat: tuple[int, ...], most: int | None = None
-) -> CheckedShard:
-    parsed = _parse(path, content, with_features=True, most=most)
-    key = parsed.attributes.get("feature_key")
-    named = parsed.attributes.get("shard_id")
-    if not isinstance(key, str) or shard_id(key, unpack_digests(parsed.digests)) != named:
-        raise ShardDamaged(f"the shard {path} is damaged: its digests do not fit its shard id")
-    found = ShardFile(path, key, len(parsed.digests), len(content), sha256)
-    more = {**vars(parsed.encoding), "shape": list(parsed.stored.shape[1:])}
-    parsed.attributes.update(more)
-    return _checked(found, parsed, stat)
+def committed_bytes(store: ShardStore, shard: ShardFile) -> bytes:
+    """All bytes of a shard, which are those that were committed.
 
-
-def stat_of(path: Path) -> tuple[int, ...]:
-    """Size, mtime, ctime and inode: one changes when somebody writes. Empty if it is missing."""
+    Raises:
+        ShardDamaged, StorageError: as `check_shard`.
+    """
+    place = store.place_of(shard.name)
     try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """What a file holds; `stored` is empty unless asked for."""
-
-    attributes: dict[str, Any]
-    digests: np.ndarray
-    rows: int
-    layout: Layout
-    encoding: Encoding
-    stored: np.ndarray
-
-
-def _committed_bytes(shard: ShardFile) -> bytes:
-    try:
-        content = shard.path.read_bytes()
+        content = store.read(shard.name)
+    except StorageError:
+        raise
     except FileNotFoundError:
-        raise ShardDamaged(f"the shard {shard.path} is missing", hint=AGAIN) from None
+        raise ShardDamaged(f"the shard {place} is missing", hint=AGAIN) from None
     except OSError as error:
-        raise ShardDamaged(f"the shard {shard.path} cannot be read: {error}", hint=AGAIN) from error
+        raise ShardDamaged(f"the shard {place} cannot be read: {error}", hint=AGAIN) from error
     if len(content) != shard.size:
         raise ShardDamaged(
-            f"the shard {shard.path} has {len(content)} bytes, not {shard.size}", hint=AGAIN
+            f"the shard {place} has {len(content)} bytes, not {shard.size}", hint=AGAIN
         )
     if hashlib.sha256(content).hexdigest() != shard.sha256:
         raise ShardDamaged(
-            f"the shard {shard.path} is not what was committed: its hash is another", hint=AGAIN
+            f"the shard {place} is not what was committed: its hash is another", hint=AGAIN
         )
     return content
 
 
-def _parse(
-    path: Path, content: bytes, *, with_features: bool = False, most: int | None = None
-) -> _Parsed:
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            attributes = {name: json.loads(str(value)) for name, value in file.attrs.items()}
-            _refuse_other_formats(path, attributes)
-            features = _dataset(file, "features", most)
-            encoding = _encoding_of(attributes, features.dtype.name)
-            if with_features:
-                Encoding.choose(encoding.dtype, encoding.storage, encoding.compression)
-                if features.dtype != encoding.stored_dtype:
-                    raise ValueError(f"its features are {features.dtype}, not {encoding.storage}")
-            return _Parsed(
-                attributes=attributes,
-                digests=_digests(file, most),
-                rows=len(features),
-                layout=_layout(features, content),
-                encoding=encoding,
-                stored=features[()] if with_features else np.empty(0),
-            )
-    except ShardDamaged:
-        raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise ShardDamaged(f"the shard {path} cannot be read: {error}", hint=AGAIN) from error
+def _read(
+    store: ShardStore, shard: ShardFile, *, with_features: bool
+) -> tuple[CheckedShard, Parsed]:
+    stat, place = store.stat_of(shard.name), store.place_of(shard.name)
+    parsed = parse(place, committed_bytes(store, shard), with_features=with_features)
+    return _checked(shard, place, parsed, stat), parsed
 
 
-def _refuse_other_formats(path: Path, attributes: Mapping[str, Any]) -> None:
-    found = (attributes.get("format"), attributes.get("format_version"))
-    if found != (FORMAT, VERSION):
-        raise ShardDamaged(
-            f"{path} has the format {found[0]} {found[1]}; this code reads {FORMAT} {VERSION}",
-            hint="Upgrade headstart if it was written by a newer one.",
-        )
+def _found(
+    name: str, place: str, content: bytes, sha256: str, stat: Stat, most: int | None = None
+) -> CheckedShard:
+    parsed = parse(place, content, with_features=True, most=most)
+    key = parsed.attributes.get("feature_key")
+    named = parsed.attributes.get("shard_id")
+    if not isinstance(key, str) or shard_id(key, unpack_digests(parsed.digests)) != named:
+        raise ShardDamaged(f"the shard {place} is damaged: its digests do not fit its shard id")
+    found = ShardFile(name, key, len(parsed.digests), len(content), sha256)
+    more = {**vars(parsed.encoding), "shape": list(parsed.stored.shape[1:])}
+    parsed.attributes.update(more)
+    return _checked(found, place, parsed, stat)
 
 
-def _checked(shard: ShardFile, parsed: _Parsed, stat: tuple[int, ...]) -> CheckedShard:
+def _checked(shard: ShardFile, place: str, parsed: Parsed, stat: Stat) -> CheckedShard:
     key = parsed.attributes["feature_key"]
     if key != shard.feature_key:
         raise ShardDamaged(
-            f"the shard {shard.path} belongs to another feature set, {key[:12]}", hint=AGAIN
+            f"the shard {place} belongs to another feature set, {key[:12]}", hint=AGAIN
         )
     digests = parsed.digests
     if digests.shape != (shard.rows, DIGEST_BYTES) or parsed.rows != shard.rows:
-        raise ShardDamaged(f"the shard {shard.path} has not {shard.rows} rows", hint=AGAIN)
-    return CheckedShard(shard, digests, parsed.layout, parsed.attributes, stat)
-
-
-def _encoding_of(attributes: Mapping[str, Any], stored: str) -> Encoding:
-    """How a shard's numbers lie; `stored` is the dtype in a file that does not say."""
-    dtype = attributes.get("dtype", stored)
-    storage, compression = attributes.get("storage", dtype), attributes.get("compression", "none")
-    return Encoding(dtype, storage, compression)
-
-
-def _dataset(file: h5py.File, name: str, most: int | None) -> h5py.Dataset:
-    """A dataset of the file itself: links, and data that lies in other files, are refused.
-
-    Raises:
-        ValueError: it is none, or takes more than `most` bytes in memory.
-    """
-    dataset = file[name]
-    is_own = isinstance(file.get(name, getlink=True), h5py.HardLink)
-    if not is_own or not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"its {name} are no dataset of its own")
-    if dataset.is_virtual or dataset.external:
-        raise ValueError(f"its {name} lie in another file")
-    if most is not None and dataset.nbytes > most:
-        raise ValueError(f"its {name} take {dataset.nbytes:,} bytes; at most {most:,} are read")
-    return dataset
-
-
-def _digests(file: h5py.File, most: int | None) -> np.ndarray:
-    digests = _dataset(file, "digests", most)
-    if digests.dtype != np.uint8 or digests.shape[1:] != (DIGEST_BYTES,):
-        raise ValueError(f"its digests are {digests.dtype} of shape {digests.shape}")
-    return digests[()]
-
-
-def _layout(features: h5py.Dataset, content: bytes | memoryview) -> Layout:
-    """Where the chunks lie; chunks are of whole rows, so there is one after the other."""
-    chunks = features.chunks
-    if chunks is None or chunks[1:] != features.shape[1:]:
-        raise ValueError("its features are not chunked by whole rows")
-    found = sorted(
-        (features.id.get_chunk_info(number) for number in range(features.id.get_num_chunks())),
-        key=lambda info: info.chunk_offset[0],
-    )
-    if len(found) != -(-len(features) // chunks[0]) or any(info.filter_mask for info in found):
-        raise ValueError("chunks of its features are missing or were written without their filter")
-    return Layout(
-        chunks[0],
-        np.array([info.byte_offset for info in found], np.int64),
-        np.array([info.size for info in found], np.int64),
-        np.array(
-            [
-                xxhash.xxh3_64_intdigest(content[info.byte_offset : info.byte_offset + info.size])
-                for info in found
-            ],
-            np.uint64,
-        ),
-    )
-
-
-def _memory() -> MemoryFile:
-    """This thread's file in memory."""
-    if not hasattr(_THREAD, "memory"):
-        _THREAD.memory = MemoryFile()
-    return _THREAD.memory
-
-
-def _build(
-    memory: MemoryFile,
-    head: Mapping[str, Any],
-    digests: np.ndarray,
-    features: np.ndarray,
-    encoding: Encoding,
-) -> Layout:
-    """Write a shard into memory; gives where its features lie in it."""
-    memory.seek(0)
-    memory.truncate()
-    with h5py.File(memory, "w") as file:
-        for name, value in sorted(head.items()):
-            file.attrs[name] = canonical_json(value).decode()
-        _add_rows(file, "digests", digests, {"fletcher32": True})
-        stored = _add_rows(file, "features", encoding.encode(features), encoding.filters)
-        file.flush()
-        with memory.content as image:
-            return _layout(stored, image)
-
-
-def _add_rows(
-    file: h5py.File, name: str, rows: np.ndarray, filters: Mapping[str, Any]
-) -> h5py.Dataset:
-    row_bytes = max(1, rows.nbytes // max(1, len(rows)))
-    chunk_rows = min(len(rows), max(1, CHUNK_BYTES // row_bytes))
-    return file.create_dataset(
-        name, data=rows, chunks=(chunk_rows, *rows.shape[1:]), track_times=False, **filters
-    )
+        raise ShardDamaged(f"the shard {place} has not {shard.rows} rows", hint=AGAIN)
+    return CheckedShard(shard, digests, parsed.layout, parsed.attributes, stat, place)

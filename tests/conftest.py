@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import keras as load_keras
 from headstart.registry import listing
+from headstart.storage.local_store import LocalStore
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.
 keras = load_keras()
@@ -121,6 +122,12 @@ def ready(tmp_path: Path, temporary, with_net, model_file: Path, pictures: Path)
     ws = hs.open(tmp_path / "zoo")
     ws.datasets.add("pics", pictures)
     return ws
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """Shards under `tmp_path` itself."""
+    return LocalStore(tmp_path, tmp_path / "locks")
 
 
 @pytest.fixture(scope="session")

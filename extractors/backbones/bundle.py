@@ -36,7 +36,8 @@ from headstart.fields import WrongField
 from headstart.paths import below, inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.storage.artifacts import Artifact, ArtifactStore
-from headstart.storage.files import BLOCK, sha256_of_file, written_aside
+from headstart.storage.files import BLOCK, written_aside
+from headstart.storage.shard_store import ShardStore
 from headstart.storage.shards import CheckedShard, read_foreign_shard
 
 NOTHING_KEPT = "Nothing was registered. Get the bundle again."
@@ -46,7 +47,8 @@ def write_bundle(
     target: Path,
     backbone: Backbone,
     artifacts: ArtifactStore,
-    shards: Sequence[tuple[FeatureSet, Shard, Path]],
+    store: ShardStore,
+    shards: Sequence[tuple[FeatureSet, Shard]],
     progress: Callable[[int, int], None],
 ) -> None:
     """Write a bundle.
@@ -55,7 +57,8 @@ def write_bundle(
         target: the `.zip`; there as a whole or not at all.
         backbone: what is bundled.
         artifacts: where its files are.
-        shards: the shards to take along, with their feature set and file.
+        store: where shards are.
+        shards: the shards to take along, each with its feature set.
         progress: called with (bytes written, bytes in all).
 
     Raises:
@@ -73,18 +76,26 @@ def write_bundle(
             archive.writestr(f"parts/{digest}", artifacts.read(digest))
         archive.write(artifact, head.model)
         progress(done := backbone.artifact_size, total)
-        for one, (_, shard, path) in zip(head.shards, shards, strict=True):
-            if sha256_of_file(path) != shard.sha256:
-                raise BackboneError(
-                    f"the shard {path} is not what was committed",
-                    hint="Run `headstart features verify --full`, then `headstart extract`.",
-                )
-            archive.write(path, one.name)
+        for one, (_, shard) in zip(head.shards, shards, strict=True):
+            archive.writestr(one.name, _committed(store, shard))
             progress(done := done + one.size, total)
 
 
+def _committed(store: ShardStore, shard: Shard) -> bytes:
+    try:
+        content = store.read(shard.file)
+    except FileNotFoundError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != shard.sha256:
+        raise BackboneError(
+            f"the shard {store.place_of(shard.file)} is not what was committed",
+            hint="Run `headstart features verify --full`, then `headstart extract`.",
+        )
+    return content
+
+
 def _head_of(
-    backbone: Backbone, model: str, shards: Sequence[tuple[FeatureSet, Shard, Path]]
+    backbone: Backbone, model: str, shards: Sequence[tuple[FeatureSet, Shard]]
 ) -> BundleHead:
     record = {
         "name": backbone.name,
@@ -104,7 +115,7 @@ def _head_of(
             shard.sha256,
             shard.size,
         )
-        for feature_set, shard, _ in shards
+        for feature_set, shard in shards
     ]
     parts = parts_of(Preprocessing.from_json(backbone.preprocessing))
     return BundleHead(record, tuple(parts), tuple(bundled))
@@ -196,21 +207,25 @@ class Bundle:
             ShardDamaged: it is no whole shard, or not of the feature key that is stated.
             FeatureError: it holds features of another backbone.
         """
+        content = self.read_shard(shard)
+        found = read_foreign_shard(str(below(self.path, shard.name)), content)
+        account = check_account(found)
+        if found.file.feature_key != shard.feature_key:
+            raise ShardDamaged(f"the shard {found.place} is not of the key that is listed")
+        _refuse_foreign(account, found.attributes["shape"], backbone)
+        return found
+
+    def read_shard(self, shard: BundledShard) -> bytes:
+        """A shard's bytes, which have the sha256 that is stated.
+
+        Raises:
+            BackboneError: they have not, or cannot be read.
+        """
         with self._translated():
             content = self._archive.read(shard.name)
             if hashlib.sha256(content).hexdigest() != shard.sha256:
                 raise ValueError(f"{shard.name} has another sha256")
-        found = read_foreign_shard(below(self.path, shard.name), content)
-        account = check_account(found)
-        if found.file.feature_key != shard.feature_key:
-            raise ShardDamaged(f"the shard {found.file.path} is not of the key that is listed")
-        _refuse_foreign(account, found.attributes["shape"], backbone)
-        return found
-
-    def unpack_shard(self, shard: BundledShard, target: Path) -> None:
-        """Write a shard's file; there as a whole, with the sha256 that is stated, or not at all."""
-        with self._translated():
-            self._unpack(shard.name, target, shard.sha256)
+        return content
 
     def _unpack(self, name: str, target: Path, sha256: str) -> None:
         found = hashlib.sha256()

@@ -1,7 +1,7 @@
-"""The feature cache: rows by digest, files and database kept in step.
+"""The feature cache: rows by digest, shards and database kept in step.
 
-A file counts only through its row in the database. Files are written first and are durable
-before the row is inserted; whatever dies in between leaves a file that nobody reads.
+A shard counts only through its row in the database. Shards are written first and are durable
+before the row is inserted; whatever dies in between leaves a shard that nobody reads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,25 +21,18 @@ from headstart.errors import (
     ShardDamaged,
     StorageError,
 )
-from headstart.paths import below
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index, Places
 from headstart.storage.index_files import open_index, save_index
-from headstart.storage.locks import Hold
 from headstart.storage.manifest import Manifest, Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.savings import Savings, measure
-from headstart.storage.shards import (
-    CheckedShard,
-    ShardFile,
-    check_shard,
-    set_folder,
-    shard_id,
-    write_shard,
-)
+from headstart.storage.shard_format import shard_id
+from headstart.storage.shard_store import Hold, ShardStore
+from headstart.storage.shards import CheckedShard, ShardFile, check_shard, write_shard
 from headstart.storage.views import FeatureView
 
 KEY_ATTRIBUTES = (
@@ -77,27 +69,25 @@ class FeatureCache:
 
     Args:
         repository: the feature sets and shards in SQL.
-        folder: where shards lie.
-        locks: where the files lie by which feature sets are held.
+        store: where shards are.
     """
 
-    def __init__(self, repository: FeatureRepository, folder: Path, locks: Path) -> None:
+    def __init__(self, repository: FeatureRepository, store: ShardStore) -> None:
         self._repository = repository
-        self.folder = folder
-        self.locks = locks
+        self.store = store
         self._indexes: dict[str, Index] = {}
         self._lock = threading.RLock()  # rows are committed by another thread than asks for them
         self.quarantined = 0
 
     def hold(self, *keys: str) -> Hold:
-        """Keep the files of feature sets from being collected."""
-        return Hold(self.locks, *keys)
+        """Keep the shards of feature sets from being collected."""
+        return self.store.hold(*keys)
 
     def open_index(self, key: str, *, fresh: bool = False) -> Index:
         """An index over all committed rows of a feature set.
 
-        A shard whose file is missing or not what was committed is quarantined: its rows count
-        as missing, and are computed again by whoever needs them. The index is kept: what other
+        A shard that is missing or not what was committed is quarantined: its rows count as
+        missing, and are computed again by whoever needs them. The index is kept: what other
         processes commit meanwhile is seen when it is asked for `fresh`.
         """
         with self._lock:
@@ -117,18 +107,18 @@ class FeatureCache:
         if known is not None and {shard.file for shard in known.living} == shards.keys():
             return known
         if known is not None:  # so that what this process wrote need not be read again
-            save_index(set_folder(self.folder, key), known)
-        self._refuse_empty_folder(len(shards))
-        index, damaged = open_index(set_folder(self.folder, key), list(shards))
+            save_index(self.store.index_folder(key), known)
+        self._refuse_empty_store(len(shards))
+        index, damaged = open_index(self.store, key, list(shards))
         for file in damaged:
             self._put_aside(shards[file])
         return index
 
-    def _refuse_empty_folder(self, shards: int) -> None:
-        """A folder without anything is a disk that is not mounted, rather than all lost."""
-        if shards and (not self.folder.is_dir() or not any(self.folder.iterdir())):
+    def _refuse_empty_store(self, shards: int) -> None:
+        """A store without anything is a disk that is not mounted, rather than all lost."""
+        if shards and self.store.is_empty():
             raise StorageError(
-                f"{self.folder} is empty, and the registry knows {shards:,} shards in it",
+                f"{self.store.place_of()} is empty, and the registry knows {shards:,} shards in it",
                 hint="Mount it or put it back. If it is lost: `headstart features gc --set KEY "
                 "--apply` forgets a feature set.",
             )
@@ -136,7 +126,7 @@ class FeatureCache:
     def save(self) -> None:
         """Keep the indexes, with what was committed, for the next opening."""
         for key, index in self._indexes.items():
-            self._indexes[key] = save_index(set_folder(self.folder, key), index)
+            self._indexes[key] = save_index(self.store.index_folder(key), index)
 
     def _put_aside(self, shard: Shard) -> None:
         self.quarantined += 1
@@ -151,7 +141,7 @@ class FeatureCache:
                 if self.file_of(shard, feature_set.key) == file:
                     self._put_aside(shard)
 
-        return RowReader(index, encoding_of(feature_set), feature_set.shape, on_damage)
+        return RowReader(self.store, index, encoding_of(feature_set), feature_set.shape, on_damage)
 
     def check_all(self, key: str, progress: Callable[[int, int], None]) -> int:
         """Hash every shard of a feature set as a whole; gives the number of damaged ones."""
@@ -160,7 +150,7 @@ class FeatureCache:
         damaged, done = 0, 0
         for shard in shards:
             try:
-                check_shard(self.file_of(shard, key))
+                check_shard(self.store, self.file_of(shard, key))
             except ShardDamaged:
                 self._put_aside(shard)
                 damaged += 1
@@ -293,13 +283,13 @@ class FeatureCache:
                 )
             except (LeaseLost, StorageError):
                 for shard, _ in written:  # surely without a row in the database
-                    with suppress(OSError):  # or else `features gc` finds it
-                        below(self.folder, shard.file).unlink(missing_ok=True)
+                    with suppress(StorageError):  # or else `features gc` finds it
+                        self.store.delete(shard.file)
                 raise
             for shard, checked in written:
                 if shard in already:
-                    # Another process committed the same rows first: its file is the truth.
-                    below(self.folder, shard.file).unlink()
+                    # Another process committed the same rows first: its shard is the truth.
+                    self.store.delete(shard.file)
                     self._indexes.pop(checked.file.feature_key, None)
                 else:
                     self._add_to_index(checked)
@@ -312,11 +302,12 @@ class FeatureCache:
                 self._indexes[key] = known.with_added(Index.of([checked]))
 
     def digests_of(self, file: ShardFile) -> np.ndarray:
-        """The digests of a shard, shape (rows, 32), uint8; the file is checked as a whole."""
-        return check_shard(file).digests
+        """The digests of a shard, shape (rows, 32), uint8; the shard is checked as a whole."""
+        return check_shard(self.store, file).digests
 
     def file_of(self, shard: Shard, key: str) -> ShardFile:
-        return ShardFile(below(self.folder, shard.file), key, shard.rows, shard.size, shard.sha256)
+        """What the row of a shard says that it is."""
+        return ShardFile(shard.file, key, shard.rows, shard.size, shard.sha256)
 
     def _write(
         self, part: Rows, engine: str, versions: dict[str, Any]
@@ -330,13 +321,13 @@ class FeatureCache:
         }
         encoding = encoding_of(feature_set)
         checked = write_shard(
-            self.folder, feature_set.key, part.digests, part.features, attributes, encoding
+            self.store, feature_set.key, part.digests, part.features, attributes, encoding
         )
         file = checked.file
         shard = Shard(
             shard_id=shard_id(feature_set.key, part.digests),
             feature_set_id=feature_set.id,
-            file=file.path.relative_to(self.folder).as_posix(),
+            file=file.name,
             rows=file.rows,
             size=file.size,
             sha256=file.sha256,

@@ -1,6 +1,6 @@
 """Garbage collection: what may be deleted, why, and deleting it.
 
-A feature set's files are looked at and deleted only while nobody holds the set (`storage.locks`):
+A feature set's shards are looked at and deleted only while nobody holds the set (`ShardStore`):
 an extraction or a view that is open keeps all of it. In the database a thing is forgotten first
 and its file deleted then; a crash in between leaves a file without a row, which is found the next
 time.
@@ -19,15 +19,14 @@ from headstart.errors import HeadstartError
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.strays import Strays
 from headstart.extractors.preprocessing.augmentation import without_view
-from headstart.paths import below, inside
+from headstart.paths import inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.files import PARTIAL
-from headstart.storage.locks import Alone
 from headstart.storage.manifest import get_parts
 from headstart.storage.manifest_parts import parts_folder
 from headstart.storage.scratch import dead_folders, dead_partials, remove_dead
-from headstart.storage.shards import SUFFIX, set_folder
+from headstart.storage.shard_store import Entry
 
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
@@ -65,9 +64,11 @@ class Garbage:
         size: bytes.
         held: somebody uses it now; it is left alone.
         files: to be deleted.
+        names: in the store of shards, to be deleted.
         folder: a temporary one, to be deleted.
         shards: to be forgotten.
         feature_set: to be forgotten.
+        key: of the feature set that it is of, or in.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Garbage:
     size: int
     held: bool = False
     files: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
     shards: tuple[Shard, ...] = ()
     feature_set: FeatureSet | None = None
     key: str | None = None
@@ -86,7 +88,7 @@ class Collector:
 
     Args:
         repository: the feature sets and shards in SQL.
-        cache: where the files and the locks are.
+        cache: where shards are.
         backbones: all that are registered.
         manifests: the folder of manifests; their parts lie beside it.
         needed: names of the manifests that datasets need.
@@ -105,7 +107,7 @@ class Collector:
         root: Path,
     ) -> None:
         self._repository = repository
-        self._cache = cache
+        self._store = cache.store
         self._trunks = {
             (cut.fingerprint, backbone.preprocessing_fingerprint)
             for backbone in backbones
@@ -136,48 +138,46 @@ class Collector:
         return [garbage for garbage in found if not garbage.held and self._delete(garbage)]
 
     def collect_orphans(self, key: str) -> None:
-        """Delete the files of one set that have no row, if nobody holds it."""
+        """Delete what has no row in one set, if nobody holds it."""
         feature_set = self._repository.find_set(key)
         if feature_set is not None:
-            self.collect(list(self._files(key, feature_set, is_held=False)))
+            self.collect(list(self._within(key, feature_set, is_held=False)))
 
     def _keys(self, sets: dict[str, FeatureSet]) -> list[str]:
-        folders = {path.name for path in self._cache.folder.glob("??/*") if path.is_dir()}
-        return sorted(folders | sets.keys())
+        return sorted({*self._store.sets(), *sets})
 
     def _look(self, key: str, sets: dict[str, FeatureSet], choice: Choice) -> Iterator[Garbage]:
         feature_set = sets.get(key)
-        with Alone(self._cache.locks, key) as lock:
+        with self._store.alone(key) as lock:
             is_held = not lock.is_held
         if feature_set is None:
             if choice.unknown:
-                files = self._all_files(key)
-                size = _size(files)
-                yield Garbage("unknown", key, size, is_held, files, key=key)
+                entries = self._store.entries(key)
+                yield Garbage(
+                    "unknown", key, _bytes(entries), is_held, names=_names(entries), key=key
+                )
         elif key in choice.sets:
             yield self._whole("chosen", feature_set, is_held)
         elif choice.unreachable and not self._is_reachable(feature_set):
             yield self._whole("unreachable", feature_set, is_held)
         else:
-            yield from self._files(key, feature_set, is_held)
+            yield from self._within(key, feature_set, is_held)
 
-    def _files(self, key: str, feature_set: FeatureSet, is_held: bool) -> Iterator[Garbage]:
-        """Damaged shards, and files without a row."""
-        shards = {
-            below(self._cache.folder, shard.file): shard
-            for shard in self._repository.find_shards(feature_set.id, status=None)
-        }
-        for path in self._all_files(key):
-            shard = shards.pop(path, None)
+    def _within(self, key: str, feature_set: FeatureSet, is_held: bool) -> Iterator[Garbage]:
+        """Damaged shards, and what has no row."""
+        found = self._repository.find_shards(feature_set.id, status=None)
+        shards = {shard.file: shard for shard in found}
+        for entry in self._store.entries(key):
+            shard, place = shards.pop(entry.name, None), self._store.place_of(entry.name)
+            one = Garbage("orphan", place, entry.size, is_held, names=(entry.name,), key=key)
             if shard is not None and shard.status == QUARANTINED:
-                yield Garbage(
-                    "damaged", str(path), _size([path]), is_held, (path,), (shard,), key=key
-                )
-            elif shard is None and path.name.endswith((SUFFIX, PARTIAL)):
-                yield Garbage("orphan", str(path), _size([path]), is_held, (path,), key=key)
-        for path, shard in shards.items():
-            if shard.status == QUARANTINED:  # its file is gone already
-                yield Garbage("damaged", str(path), 0, is_held, (), (shard,), key=key)
+                yield replace(one, kind="damaged", shards=(shard,))
+            elif shard is None and entry.kind != "other":
+                yield one
+        for name, shard in shards.items():
+            if shard.status == QUARANTINED:  # it is gone already
+                place = self._store.place_of(name)
+                yield Garbage("damaged", place, 0, is_held, shards=(shard,), key=key)
 
     def _find_manifests(self) -> Iterator[Garbage]:
         yield from self._old(self._manifests, self._needed)
@@ -224,21 +224,22 @@ class Collector:
     ) -> Iterator[Garbage]:
         left = [feature_set for key, feature_set in sets.items() if key not in gone]
         left.sort(key=lambda one: one.used_at or one.created_at or BEGINNING)
-        sizes = {one.key: _size(self._all_files(one.key)) for one in left}
+        sizes = {one.key: _bytes(self._store.entries(one.key)) for one in left}
         total = sum(sizes.values())
         for feature_set in left:
             if total <= quota:
                 return
-            with Alone(self._cache.locks, feature_set.key) as lock:
+            with self._store.alone(feature_set.key) as lock:
                 garbage = self._whole("quota", feature_set, not lock.is_held)
             yield garbage
             total -= 0 if garbage.held else sizes[feature_set.key]
 
     def _whole(self, kind: str, feature_set: FeatureSet, is_held: bool) -> Garbage:
-        files = self._all_files(feature_set.key)
-        what = f"{feature_set.key[:12]} {feature_set.backbone}@{feature_set.cut}"
+        key, entries = feature_set.key, self._store.entries(feature_set.key)
+        what = f"{key[:12]} {feature_set.backbone}@{feature_set.cut}"
+        names = _names(entries)
         return Garbage(
-            kind, what, _size(files), is_held, files, (), feature_set, key=feature_set.key
+            kind, what, _bytes(entries), is_held, names=names, feature_set=feature_set, key=key
         )
 
     def _is_reachable(self, feature_set: FeatureSet) -> bool:
@@ -246,9 +247,6 @@ class Collector:
         if feature_set.view:
             plain = without_view(feature_set.preprocessing)
         return (feature_set.cut_fingerprint, plain) in self._trunks
-
-    def _all_files(self, key: str) -> tuple[Path, ...]:
-        return tuple(sorted(set_folder(self._cache.folder, key).glob("*")))
 
     def _delete(self, garbage: Garbage) -> bool:
         if garbage.kind == "artifact":
@@ -258,33 +256,33 @@ class Collector:
         if garbage.key is None:
             _unlink(garbage.files)
             return True
-        with Alone(self._cache.locks, garbage.key) as lock:
+        with self._store.alone(garbage.key) as lock:
             if not lock.is_held:
                 return False
             still = self._still(garbage)
             if still.feature_set is not None:
                 self._repository.remove_set(still.feature_set)
             self._repository.remove_shards(still.shards)
-            _unlink(still.files)
-            folder = set_folder(self._cache.folder, garbage.key)
-            if folder.exists() and not any(folder.iterdir()):
-                folder.rmdir()
-            return bool(still.files or still.shards or still.feature_set)
+            for name in still.names:
+                self._store.delete(name)
+            self._store.tidy(garbage.key)
+            return bool(still.names or still.shards or still.feature_set)
 
     def _still(self, garbage: Garbage) -> Garbage:
         """What was found, as it is now that nobody else can change it."""
         assert garbage.key is not None
         feature_set = self._repository.find_set(garbage.key)
         if garbage.feature_set is not None:
-            return replace(garbage, files=self._all_files(garbage.key), feature_set=feature_set)
+            names = _names(self._store.entries(garbage.key))
+            return replace(garbage, names=names, feature_set=feature_set)
         if garbage.kind == "unknown":
-            return garbage if feature_set is None else replace(garbage, files=())
+            return garbage if feature_set is None else replace(garbage, names=())
         shards = self._repository.find_shards(feature_set.id, None) if feature_set else []
-        committed = {below(self._cache.folder, s.file) for s in shards if s.status != QUARANTINED}
+        committed = {s.file for s in shards if s.status != QUARANTINED}
         damaged = {s.shard_id for s in shards if s.status == QUARANTINED}
         return replace(
             garbage,
-            files=tuple(path for path in garbage.files if path not in committed),
+            names=tuple(name for name in garbage.names if name not in committed),
             shards=tuple(s for s in garbage.shards if s.shard_id in damaged),
         )
 
@@ -292,6 +290,14 @@ class Collector:
 def _unlink(files: Sequence[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
+
+
+def _names(entries: Sequence[Entry]) -> tuple[str, ...]:
+    return tuple(entry.name for entry in entries)
+
+
+def _bytes(entries: Sequence[Entry]) -> int:
+    return sum(entry.size for entry in entries)
 
 
 def _size(files: Sequence[Path]) -> int:

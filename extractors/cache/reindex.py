@@ -10,11 +10,11 @@ from headstart import fields
 from headstart.errors import ShardDamaged
 from headstart.extractors.cache.feature_cache import KEY_ATTRIBUTES, FeatureCache, encoding_of
 from headstart.fields import WrongField
-from headstart.paths import below
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.keys import feature_key
-from headstart.storage.shards import SUFFIX, CheckedShard, find_shard, set_folder
+from headstart.storage.shard_names import is_in_set
+from headstart.storage.shards import CheckedShard, find_shard
 
 WORD = fields.text(20)
 ACCOUNT = fields.record(
@@ -67,17 +67,18 @@ def reindex(
     Each file is checked against the sha256 in its name, its checksums and its own account of
     itself. What the database knows already is left as it is.
     """
-    known = {below(cache.folder, shard.file): shard for shard in repository.find_all_shards()}
-    files = sorted(cache.folder.glob(f"??/*/*{SUFFIX}"))
-    report = Reindexed(files=len(files))
-    for done, path in enumerate(files, start=1):
-        shard = known.get(path)
+    known = {shard.file: shard for shard in repository.find_all_shards()}
+    names = [entry.name for entry in cache.store.entries() if entry.kind == "shard"]
+    report = Reindexed(files=len(names))
+    for done, name in enumerate(names, start=1):
+        shard = known.get(name)
         if shard is None or shard.status == QUARANTINED:
             try:
-                register_shard(find_shard(path), shard, repository, cache, report)
+                register_shard(find_shard(cache.store, name), shard, repository, cache, report)
             except ShardDamaged as error:
-                report.damaged.append({"file": str(path), "reason": error.message})
-        progress(done, len(files))
+                place = cache.store.place_of(name)
+                report.damaged.append({"file": place, "reason": error.message})
+        progress(done, len(names))
     return report
 
 
@@ -93,25 +94,25 @@ def register_shard(
     Raises:
         ShardDamaged: it is not where, or what, it says.
     """
-    path, key = found.file.path, found.file.feature_key
+    place, key = found.place, found.file.feature_key
     check_account(found)
-    if path.parent != set_folder(cache.folder, key):
-        raise ShardDamaged(f"the shard {path} is not where its attributes say")
+    if not is_in_set(found.file.name, key):
+        raise ShardDamaged(f"the shard {place} is not where its attributes say")
     if known is not None and (known.sha256, known.rows) != (found.file.sha256, found.file.rows):
-        raise ShardDamaged(f"the shard {path} is not what was committed")
+        raise ShardDamaged(f"the shard {place} is not what was committed")
     with cache.hold(key):
         wanted = to_set(found)
         feature_set = repository.ensure_set(wanted)
         assert feature_set.id is not None
         if (encoding_of(feature_set), feature_set.shape) != (encoding_of(wanted), wanted.shape):
             raise ShardDamaged(
-                f"the shard {path} holds rows of shape {wanted.shape} as {wanted.storage}, its "
+                f"the shard {place} holds rows of shape {wanted.shape} as {wanted.storage}, its "
                 f"feature set rows of shape {feature_set.shape} as {feature_set.storage}"
             )
         shard = Shard(
             shard_id=found.attributes["shard_id"],
             feature_set_id=feature_set.id,
-            file=path.relative_to(cache.folder).as_posix(),
+            file=found.file.name,
             rows=found.file.rows,
             size=found.file.size,
             sha256=found.file.sha256,
@@ -133,7 +134,7 @@ def check_account(found: CheckedShard) -> dict[str, Any]:
     Raises:
         ShardDamaged: an attribute is missing, or not what it must be.
     """
-    where = f"the shard {found.file.path}"
+    where = f"the shard {found.place}"
     try:
         account = ACCOUNT(found.attributes, "")
     except WrongField as error:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 
 from headstart.errors import StorageError
 from headstart.extractors.backbones.cuts import Cut
-from headstart.storage.files import free_bytes
 from headstart.storage.keys import DIGEST_BYTES
+from headstart.storage.shard_store import ShardStore
 
 MARGIN_BYTES = 16 << 20
 """Left free for the database and the index."""
@@ -30,17 +29,17 @@ def row_bytes(cut: Cut, storage: str | None = None) -> float:
     return math.prod(size or 0 for size in cut.shape) * width + DIGEST_BYTES
 
 
-def refuse_full_disk(needed: float, samples: int, folder: Path) -> None:
+def refuse_full_disk(needed: float, samples: int, store: ShardStore) -> None:
     """Refuse to begin what the disk cannot hold.
 
     Raises:
-        StorageError: so many bytes are not free under `folder`.
+        StorageError: so many bytes are not free in the store.
     """
-    free = free_bytes(folder)
-    if needed + MARGIN_BYTES > free:
+    free = store.free_bytes()
+    if free is not None and needed + MARGIN_BYTES > free:
         raise StorageError(
             f"the features of {samples:,} samples need about {needed / 1e9:,.2f} GB, and "
-            f"{free / 1e9:,.2f} GB are free where {folder} is",
+            f"{free / 1e9:,.2f} GB are free where {store.place_of()} is",
             hint="Free some (`headstart features gc`), store less (--storage float16), or "
             "pool the cut (|gap).",
         )

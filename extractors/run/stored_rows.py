@@ -65,7 +65,7 @@ class StoredRows:
             known = self._encodings.get(cut)
             size = row_bytes(chosen, known.storage if known else self._settings.storage)
             needed += 0 if math.isnan(size) else rows * size
-        refuse_full_disk(needed, len(missing), cache.folder)
+        refuse_full_disk(needed, len(missing), cache.store)
 
     def which_fit(self, cuts: Iterable[str], outputs: Sequence[np.ndarray]) -> np.ndarray:
         """Which rows are finite and in the range of the numbers stored at all cuts: bool, (n,)."""

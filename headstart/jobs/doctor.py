@@ -16,7 +16,6 @@ from headstart.extractors.datasets import SOURCES
 from headstart.extractors.engines.providers import PROVIDERS
 from headstart.extractors.preprocessing.steps import files_of
 from headstart.heads.kinds.every_kind import KINDS
-from headstart.paths import below
 from headstart.plugins import Plugins
 from headstart.registry.entities import Backbone
 
@@ -112,6 +111,7 @@ def _plugins(plugins: Plugins[Any]) -> list[Check]:
 
 
 def _registry(config: Config) -> list[Check]:
+    from headstart.context import own_store
     from headstart.registry import schema
     from headstart.registry.backbones import BackboneRepository
     from headstart.registry.database import Database
@@ -127,7 +127,8 @@ def _registry(config: Config) -> list[Check]:
         return [Check("database", str(error), False)]
     stored = {file.stem for file in config.artifacts.rglob("*") if file.is_file()}
     lost = [b.label for b in backbones if not {b.artifact_digest, *_parts(b)} <= stored]
-    gone = [s.file for s in shards if not below(config.features, s.file).exists()]
+    store = own_store(config)
+    gone = [s.file for s in shards if not store.stat_of(s.file)]
     return [
         Check("database", f"schema {schema.HEAD}", True),
         Check("model files", _lost(len(backbones), lost), not lost),

@@ -20,59 +20,59 @@ EVERY = [pytest.param(1, marks=pytest.mark.slow), 37]
 
 
 @pytest.fixture(params=[("float32", "none"), ("bfloat16", "gzip")], ids="/".join)
-def written(tmp_path, request):
+def written(request, store):
     encoding = Encoding.choose("float32", *request.param)
     attributes = {"cut": "x", "preprocessing": {"steps": []}, "view": 0, "engine": "tensorflow"}
-    return encoding, write_shard(tmp_path, KEY, DIGESTS, FEATURES, attributes, encoding)
+    return encoding, write_shard(store, KEY, DIGESTS, FEATURES, attributes, encoding)
 
 
-def read(encoding, index):
+def read(store, encoding, index):
     out = np.empty(FEATURES.shape, np.float32)
-    RowReader(index, encoding, (6,)).read(PLACES, out)
+    RowReader(store, index, encoding, (6,)).read(PLACES, out)
     return out
 
 
-def must_be_found(shard, folder):
+def must_be_found(store, shard):
     """A whole look at the file finds it, and so does an index that sees that it was touched."""
-    for look in (lambda: check_shard(shard), lambda: find_shard(shard.path)):
+    for look in (lambda: check_shard(store, shard), lambda: find_shard(store, shard.name)):
         with pytest.raises(ShardDamaged):
             look()
-    index, damaged = open_index(folder, [shard])
+    index, damaged = open_index(store, KEY, [shard])
     assert (len(index), damaged) == (0, [shard])
 
 
 @pytest.mark.parametrize("every", EVERY)
-def test_a_flipped_byte_anywhere_gives_an_error_or_the_right_numbers(written, every):
+def test_a_flipped_byte_anywhere_gives_an_error_or_the_right_numbers(written, every, store):
     """Also where the file's times say nothing of it: the index is the one from before."""
     encoding, checked = written
-    path, index = checked.file.path, Index.of([checked])
-    good, expected = path.read_bytes(), read(encoding, index)
+    path, index = store.path_of(checked.file.name), Index.of([checked])
+    good, expected = path.read_bytes(), read(store, encoding, index)
     refused = 0
     for offset in range(0, len(good), every):
         content = bytearray(good)
         content[offset] ^= 1 << (offset % 8)
         path.write_bytes(content)
         try:
-            np.testing.assert_array_equal(read(encoding, index), expected)
+            np.testing.assert_array_equal(read(store, encoding, index), expected)
         except ShardDamaged:
             refused += 1
-        must_be_found(checked.file, path.parent)
+        must_be_found(store, checked.file)
     assert refused >= int(checked.layout.sizes.sum()) // every - 1
     path.write_bytes(good)
-    assert open_index(path.parent, [checked.file])[1] == []
+    assert open_index(store, KEY, [checked.file])[1] == []
 
 
 @pytest.mark.parametrize("every", EVERY)
-def test_every_truncation_gives_an_error_or_the_right_numbers(written, every):
+def test_every_truncation_gives_an_error_or_the_right_numbers(written, every, store):
     encoding, checked = written
-    path, index = checked.file.path, Index.of([checked])
-    good, expected = path.read_bytes(), read(encoding, index)
+    path, index = store.path_of(checked.file.name), Index.of([checked])
+    good, expected = path.read_bytes(), read(store, encoding, index)
     for length in range(0, len(good), every):
         path.write_bytes(good[:length])
         try:
-            np.testing.assert_array_equal(read(encoding, index), expected)
+            np.testing.assert_array_equal(read(store, encoding, index), expected)
         except ShardDamaged:
             pass
         else:
             assert length >= int((checked.layout.offsets + checked.layout.sizes).max())
-        must_be_found(checked.file, path.parent)
+        must_be_found(store, checked.file)

@@ -141,7 +141,7 @@ def collect_orphans(ws):
 def test_a_disk_that_will_be_full_is_foreseen_before_anything_is_computed(job, monkeypatch, fails):
     ws, _ = job
     free = 17_000_000
-    monkeypatch.setattr("headstart.extractors.run.space.free_bytes", lambda folder: free)
+    monkeypatch.setattr("headstart.storage.local_store.free_bytes", lambda folder: free)
     extract(ws)  # 36 rows of 8 and 6 floats fit
     clear(ws)
     free = 16 << 20
@@ -165,7 +165,7 @@ def test_a_really_full_disk(tmp_path, model_file, pictures, model):
         ws.extract("net", "pics")
         (mount / "ballast").write_bytes(bytes(files.free_bytes(mount) - 60_000))
         with pytest.MonkeyPatch.context() as patch:  # or it would be foreseen
-            patch.setattr("headstart.extractors.run.space.free_bytes", lambda folder: 1 << 40)
+            patch.setattr("headstart.storage.local_store.free_bytes", lambda folder: 1 << 40)
             with pytest.raises(HeadstartError, match=r"no space is left|full"):
                 ws.extract("net@conv", "pics", settings=SETTINGS)
         with pytest.raises(StorageError, match="are free where"):

@@ -85,6 +85,6 @@ def test_a_shard_of_a_newer_format_is_left_alone(ready):
         shard.attrs["format_version"] = "2"
     newer = path.rename(path.with_name("newer.h5"))
     with pytest.raises(ShardDamaged, match=r"this code reads headstart\.shard 1\. Upgrade"):
-        find_shard(newer)
+        find_shard(ready.context.shard_store, newer.relative_to(ready.config.features).as_posix())
     assert len(ready.cache.reindex().damaged) == 1
     assert newer.exists()

@@ -29,29 +29,29 @@ def rounded(features, storage):
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("storage", STORAGES)
-def test_rows_come_back_as_float32_rounded_to_what_is_stored(tmp_path, storage, compression):
+def test_rows_come_back_as_float32_rounded_to_what_is_stored(storage, compression, store):
     encoding = Encoding.choose("float32", storage, compression)
-    written = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding)
+    written = write_shard(store, KEY, DIGESTS, FEATURES, {}, encoding)
     expected = rounded(FEATURES, storage)
-    np.testing.assert_array_equal(read_shard(written.file).features, expected)
-    reader = RowReader(Index.of([written]), encoding, FEATURES.shape[1:])
+    np.testing.assert_array_equal(read_shard(store, written.file).features, expected)
+    reader = RowReader(store, Index.of([written]), encoding, FEATURES.shape[1:])
     for rows in (np.arange(700), np.arange(700)[::-1], RNG.integers(0, 700, 90)):
         out = np.empty((len(rows), *FEATURES.shape[1:]), np.float32)
         reader.read(Places(np.zeros(len(rows), np.int64), rows), out)
         np.testing.assert_array_equal(out, expected[rows])
-    found = find_shard(written.file.path)
+    found = find_shard(store, written.file.name)
     assert found.attributes["storage"] == storage
     assert found.attributes["shape"] == [5, 50]
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_a_flipped_byte_in_a_chunk_is_found_before_it_is_decoded(tmp_path, compression):
+def test_a_flipped_byte_in_a_chunk_is_found_before_it_is_decoded(compression, store):
     encoding = Encoding.choose("float32", "float16", compression)
-    written = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding)
-    content = bytearray(written.file.path.read_bytes())
+    written = write_shard(store, KEY, DIGESTS, FEATURES, {}, encoding)
+    content = bytearray(store.path_of(written.file.name).read_bytes())
     content[int(written.layout.offsets[-1]) + 40] ^= 4
-    written.file.path.write_bytes(content)
-    reader = RowReader(Index.of([written]), encoding, FEATURES.shape[1:])
+    store.path_of(written.file.name).write_bytes(content)
+    reader = RowReader(store, Index.of([written]), encoding, FEATURES.shape[1:])
     out = np.empty(FEATURES.shape, np.float32)
     with pytest.raises(ShardDamaged, match="not what was committed"):
         reader.read(Places(np.zeros(700, np.int64), np.arange(700)), out)
@@ -59,10 +59,10 @@ def test_a_flipped_byte_in_a_chunk_is_found_before_it_is_decoded(tmp_path, compr
 
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_a_shard_is_read_with_h5py_and_the_document_alone(tmp_path, storage, compression):
+def test_a_shard_is_read_with_h5py_and_the_document_alone(storage, compression, store):
     """What docs/format.md tells a reader to do, and nothing else."""
     encoding = Encoding.choose("float32", storage, compression)
-    path = write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding).file.path
+    path = store.path_of(write_shard(store, KEY, DIGESTS, FEATURES, {}, encoding).file.name)
     with h5py.File(path) as shard:
         stored = shard["features"][()]
         if json.loads(shard.attrs["storage"]) == "bfloat16":
@@ -75,10 +75,10 @@ def test_a_shard_is_read_with_h5py_and_the_document_alone(tmp_path, storage, com
     np.testing.assert_array_equal(features[row_of[DIGESTS[3]]], rounded(FEATURES[3], storage))
 
 
-def test_compression_and_half_the_width_make_files_smaller(tmp_path):
+def test_compression_and_half_the_width_make_files_smaller(store):
     def size(*given):
         encoding = Encoding.choose("float32", *given)
-        return write_shard(tmp_path, KEY, DIGESTS, FEATURES, {}, encoding).file.size
+        return write_shard(store, KEY, DIGESTS, FEATURES, {}, encoding).file.size
 
     assert size("float16", None) < 0.6 * size(None, None)
     assert size(None, "gzip") < 0.7 * size(None, None)

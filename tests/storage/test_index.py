@@ -1,7 +1,6 @@
 """The index finds every row, and only what is there; a dict is the reference."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from hypothesis import given
@@ -9,7 +8,8 @@ from hypothesis import strategies as st
 
 from headstart.storage.index import ABSENT, Index, IndexedShard, Segment
 from headstart.storage.keys import pack_digests
-from headstart.storage.shards import Layout, ShardFile
+from headstart.storage.shard_format import Layout
+from headstart.storage.shards import ShardFile
 
 # Few different first bytes, so that rows share their first word and are told apart by the rest.
 digests = st.builds(
@@ -21,7 +21,7 @@ digests = st.builds(
 
 def indexed(name: str, rows: int) -> IndexedShard:
     empty = np.empty(0, np.int64)
-    return IndexedShard(ShardFile(Path(name), "k", rows, 0, ""), Layout(1, empty, empty, empty), ())
+    return IndexedShard(ShardFile(name, "k", rows, 0, ""), Layout(1, empty, empty, empty), ())
 
 
 def segment(shards: list[np.ndarray], name: str = "s") -> Segment:
@@ -72,7 +72,7 @@ def test_segments_added_and_merged_find_what_one_would(shards, data):
     for index in (Index(alive), grown, Index([Segment.merge(alive)])):
         places = index.find(wanted)
         found = {
-            digest: (index.shards[shard].file.path.name, row)
+            digest: (index.shards[shard].file.name, row)
             for digest, shard, row in zip(
                 wanted, places.shard.tolist(), places.row.tolist(), strict=True
             )

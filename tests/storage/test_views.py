@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from headstart.errors import FeatureError, ShardDamaged
-from headstart.storage import row_reader, shards, windows
+from headstart.storage import row_reader, shard_format, windows
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
 from headstart.storage.keys import digest_of_bytes
+from headstart.storage.local_store import LocalStore
 from headstart.storage.manifest import Sample
 from headstart.storage.row_reader import RowReader
+from headstart.storage.shard_names import last_of
 from headstart.storage.shards import write_shard
 from headstart.storage.views import FeatureView
 
@@ -22,20 +24,20 @@ def features_of(number: int) -> np.ndarray:
 
 
 @pytest.fixture
-def index(tmp_path):
+def index(store):
     """Contents 0 to 39 in seven shards, in an order of their own."""
     order = np.random.default_rng(0).permutation(40)
     written = []
     for part in np.array_split(order, 7):
         digests = [digest_of_bytes(bytes([n])) for n in part]
         written.append(
-            write_shard(tmp_path, KEY, digests, np.stack([features_of(n) for n in part]), {})
+            write_shard(store, KEY, digests, np.stack([features_of(n) for n in part]), {})
         )
     return Index.of(written)
 
 
-def reader_of(index: Index) -> RowReader:
-    return RowReader(index, PLAIN, (3,))
+def reader_of(store: LocalStore, index: Index) -> RowReader:
+    return RowReader(store, index, PLAIN, (3,))
 
 
 def sample(number: int, name: str, split: str = "train") -> Sample:
@@ -48,13 +50,13 @@ def numbers():
 
 
 @pytest.fixture
-def view(index, numbers):
+def view(index, numbers, store):
     splits = ["train", "test", "train", "train", "validation", "test", "train"]
     samples = [
         sample(number, f"s{place}", split)
         for place, (number, split) in enumerate(zip(numbers, splits, strict=True))
     ]
-    return FeatureView(KEY, index, samples, reader_of(index))
+    return FeatureView(KEY, index, samples, reader_of(store, index))
 
 
 def test_rows_are_in_the_order_of_the_samples_duplicates_included(view, numbers):
@@ -107,16 +109,16 @@ def test_a_tf_pipeline_gives_the_same_rows(view, numbers):
     assert [y for _, y in rows] == [number % 2 for number in numbers]
 
 
-def test_a_sample_without_a_row_is_an_error(index):
+def test_a_sample_without_a_row_is_an_error(index, store):
     with pytest.raises(FeatureError, match="'gone' has no row"):
-        FeatureView(KEY, index, [sample(99, "gone")], reader_of(index))
+        FeatureView(KEY, index, [sample(99, "gone")], reader_of(store, index))
 
 
-def test_damage_after_the_index_was_built_is_an_error_not_a_number(index, view):
+def test_damage_after_the_index_was_built_is_an_error_not_a_number(index, view, store):
     for shard in index.shards:
-        content = bytearray(shard.file.path.read_bytes())
+        content = bytearray(store.path_of(shard.file.name).read_bytes())
         content[int(shard.layout.offsets[0])] ^= 1
-        shard.file.path.write_bytes(content)
+        store.path_of(shard.file.name).write_bytes(content)
     with pytest.raises(ShardDamaged, match="not what was committed"):
         view.to_numpy()
 
@@ -128,19 +130,19 @@ ROWS, WIDTH = 3000, 100
 
 
 @pytest.fixture
-def wide(tmp_path):
+def wide(store):
     """3,000 rows in 4 shards with chunks of 64 rows; row i holds i; the samples in that order."""
     digests = [digest_of_bytes(str(n).encode()) for n in range(ROWS)]
     features = np.repeat(np.arange(ROWS, dtype=np.float32)[:, None], WIDTH, axis=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "CHUNK_BYTES", 64 * WIDTH * 4)
+        patch.setattr(shard_format, "CHUNK_BYTES", 64 * WIDTH * 4)
         written = [
-            write_shard(tmp_path, KEY, digests[part], features[part], {})
+            write_shard(store, KEY, digests[part], features[part], {})
             for part in (slice(0, 700), slice(700, 1500), slice(1500, 2999), slice(2999, ROWS))
         ]
     index = Index.of(written)
     samples = [Sample(str(n), digest, n % 2, "train", n) for n, digest in enumerate(digests)]
-    return FeatureView(KEY, index, samples, RowReader(index, PLAIN, (WIDTH,)))
+    return FeatureView(KEY, index, samples, RowReader(store, index, PLAIN, (WIDTH,)))
 
 
 @pytest.fixture
@@ -150,7 +152,7 @@ def reads(monkeypatch):
     real = RowReader._fill
 
     def fill(self, files, shard, at, *parts):
-        seen.append((shard.file.path.name, at))
+        seen.append((last_of(shard.file.name), at))
         real(self, files, shard, at, *parts)
 
     monkeypatch.setattr(RowReader, "_fill", fill)

@@ -10,6 +10,7 @@ from headstart.extractors.backbones.registration import read_backbone
 from headstart.registry.entities import Backbone
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
+from headstart.storage.locks import Hold
 
 
 def add(context: Context, name: str, source: str | Path | Any, **options: Any) -> Backbone:
@@ -24,5 +25,5 @@ def add(context: Context, name: str, source: str | Path | Any, **options: Any) -
     check_name(name, "backbone")
     plain = str(source) if isinstance(source, Path) else source
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
-    with context.cache().hold(HELD_AS):
+    with Hold(context.config.locks, HELD_AS):
         return context.backbones.add(read_backbone(name, plain, context.artifacts, **options))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from headstart.context import Context
 from headstart.extractors.backbones.bundle import write_bundle
-from headstart.paths import below
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, FeatureSet
 
@@ -25,11 +24,9 @@ def export_bundle(
     target = Path(path).expanduser()
     with cache.hold(*(one.key for one in sets)):
         shards = [
-            (one, shard, below(cache.folder, shard.file))
-            for one in sets
-            for shard in context.feature_sets.find_shards(one.id)
+            (one, shard) for one in sets for shard in context.feature_sets.find_shards(one.id)
         ]
-        write_bundle(target, backbone, context.artifacts, shards, progress)
+        write_bundle(target, backbone, context.artifacts, cache.store, shards, progress)
     return target
 
 

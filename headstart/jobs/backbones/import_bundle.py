@@ -12,37 +12,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headstart.context import Context
-from headstart.errors import DatabaseGone, FeatureError
+from headstart.errors import DatabaseGone, FeatureError, StorageError
 from headstart.extractors.backbones.bundle import NOTHING_KEPT, Bundle
 from headstart.extractors.backbones.bundle_head import BundledShard
 from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.cache.reindex import to_set
-from headstart.paths import below, inside
+from headstart.paths import inside
 from headstart.progress import Progress
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
-from headstart.storage.locks import Alone
+from headstart.storage.locks import Alone, Hold
 from headstart.storage.scratch import scratch_folder
-from headstart.storage.shards import CheckedShard, new_name, set_folder
+from headstart.storage.shard_names import new_name, new_token
+from headstart.storage.shards import CheckedShard
 
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A shard that was looked at: where it is in the bundle, its set, what it is, its new place."""
+    """A shard that was looked at: where it is in the bundle, its set, what it is, its new name."""
 
     bundled: BundledShard
     feature_set: FeatureSet
     checked: CheckedShard
-    target: Path
+    token: str
+
+    @property
+    def name(self) -> str:
+        return new_name(self.feature_set.key, self.bundled.sha256, self.token)
 
 
 @dataclass
 class _Placed:
-    """Files that were put into the workspace and were not there before."""
+    """What was put into the workspace and was not there before: files, and shards by set."""
 
     artifacts: list[Path] = field(default_factory=list)
-    shards: list[Path] = field(default_factory=list)
+    shards: list[tuple[str, str]] = field(default_factory=list)
 
 
 def import_bundle(
@@ -55,7 +60,11 @@ def import_bundle(
         backbone = bundle.read_backbone(name, staged, scratch, trust=trust)
         arrivals = _look(context, bundle, backbone, progress)
         keys = {arrival.feature_set.key for arrival in arrivals}
-        with _taken_back(context) as placed, context.cache().hold(HELD_AS, *keys):
+        with (
+            _taken_back(context) as placed,
+            Hold(context.config.locks, HELD_AS),
+            context.shard_store.hold(*keys),
+        ):
             _place(context, bundle, staged, arrivals, placed, progress)
             return _register(context, backbone, arrivals, placed)
 
@@ -76,9 +85,7 @@ def _look(
         _refuse_other_rows(to_set(checked), wanted[key])
         if checked.attributes["shard_id"] not in there[key]:
             there[key].add(checked.attributes["shard_id"])
-            folder = set_folder(context.config.features, key)
-            target = inside(folder, new_name(bundled.sha256))
-            arrivals.append(_Arrival(bundled, to_set(checked), checked, target))
+            arrivals.append(_Arrival(bundled, to_set(checked), checked, new_token()))
         progress(done := done + bundled.size, total)
     return arrivals
 
@@ -114,8 +121,9 @@ def _place(
     size = sum(shard.size for shard in bundle.head.shards)
     done = 2 * size - sum(arrival.bundled.size for arrival in arrivals)
     for arrival in arrivals:
-        placed.shards.append(arrival.target)
-        bundle.unpack_shard(arrival.bundled, arrival.target)
+        key, content = arrival.feature_set.key, memoryview(bundle.read_shard(arrival.bundled))
+        placed.shards.append((key, arrival.name))
+        context.shard_store.create(key, content, arrival.token)
         progress(done := done + arrival.bundled.size, 2 * size)
 
 
@@ -129,8 +137,8 @@ def _register(
         shards = [_to_row(context, arrival) for arrival in arrivals]
         already = repository.commit_shards(shards)
     placed.artifacts, placed.shards = [], []  # rows name them now: nothing is taken back
-    for shard in already:  # another process was faster: its file is the truth
-        below(context.config.features, shard.file).unlink()
+    for shard in already:  # another process was faster: its shard is the truth
+        context.shard_store.delete(shard.file)
     return backbone, sum(shard.rows for shard in shards if shard not in already)
 
 
@@ -141,7 +149,7 @@ def _to_row(context: Context, arrival: _Arrival) -> Shard:
     return Shard(
         shard_id=arrival.checked.attributes["shard_id"],
         feature_set_id=feature_set.id,
-        file=arrival.target.relative_to(context.config.features).as_posix(),
+        file=arrival.name,
         rows=arrival.checked.file.rows,
         size=arrival.bundled.size,
         sha256=arrival.bundled.sha256,
@@ -159,9 +167,12 @@ def _taken_back(context: Context) -> Iterator[_Placed]:
     except DatabaseGone:
         raise  # nobody knows whether the rows were committed; `features gc` finds what was not
     except BaseException:
-        for path in placed.shards:  # their names are ours alone, and no row has them
-            _remove(path)
-            _remove_empty(context, path.parent)
+        for key, name in placed.shards:  # their names are ours alone, and no row has them
+            with suppress(StorageError):  # as below
+                context.shard_store.delete(name)
+            with context.shard_store.alone(key) as lock:
+                if lock.is_held:
+                    context.shard_store.tidy(key)
         with Alone(context.config.locks, HELD_AS) as lock:
             needed = context.needed_artifacts() if lock.is_held else set()
             for path in placed.artifacts:
@@ -173,9 +184,3 @@ def _taken_back(context: Context) -> Iterator[_Placed]:
 def _remove(path: Path) -> None:
     with suppress(OSError):  # the disk that refused it may refuse this too: `features gc` finds it
         path.unlink(missing_ok=True)
-
-
-def _remove_empty(context: Context, folder: Path) -> None:
-    with Alone(context.config.locks, folder.name) as lock:
-        if lock.is_held and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()

@@ -1,0 +1,219 @@
+"""The seam where shards are kept: files of this machine today (`storage.local_store`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+Stat = tuple[int, ...]
+
+
+class Created(NamedTuple):
+    """A shard that was put: its name and the sha256 of its bytes, in hex."""
+
+    name: str
+    sha256: str
+
+
+class Entry(NamedTuple):
+    """What lies in a feature set.
+
+    Attributes:
+        name: as the other methods take it.
+        size: bytes.
+        kind: `shard`; `unfinished`, of a writer that is at work or has died; or `other`, which no
+            row names and which goes with its set (the index files of a local store, say).
+    """
+
+    name: str
+    size: int
+    kind: Literal["shard", "unfinished", "other"]
+
+
+class Hold(Protocol):
+    """Feature sets that are kept from being collected, until `release` or the object's end."""
+
+    def release(self) -> object:
+        """End the hold; a second time nothing happens."""
+        ...
+
+    def __enter__(self) -> Hold: ...
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+class Alone(Protocol):
+    """The only hold on a feature set, for the length of a block.
+
+    Attributes:
+        is_held: whether it could be had; False where others hold the set, or nobody can know.
+    """
+
+    is_held: bool
+
+    def __enter__(self) -> Alone: ...
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+class ShardReader(Protocol):
+    """Ranges of shards for the length of one read, which one thread makes from chunk to chunk.
+
+    At most one shard is open at a time: whoever asks goes through a shard before the next one.
+    """
+
+    def __enter__(self) -> ShardReader: ...
+
+    def __exit__(self, *_error: object) -> None: ...
+
+    def read_into(self, name: str, offset: int, parts: Sequence[memoryview]) -> int:
+        """Fill the parts, one after the other, with a shard's bytes from `offset` on.
+
+        Returns:
+            How many there were: fewer than asked for where the shard ends before.
+
+        Raises:
+            FileNotFoundError, OSError, StorageError: as `ShardStore.read`.
+        """
+        ...
+
+
+class ShardStore(Protocol):
+    """Keeps shards: bytes that are written once, under names that SQL rows hold.
+
+    Names are those of `storage.shard_names`. A name that comes from a row or a file and is none
+    of a store's own is refused with `UnsafeName`, before anything is read or written by it. Only
+    a store knows what lies behind a name (a path, a key in a bucket); everything else speaks to it
+    by names, and shows people what `place_of` says.
+
+    What the store keeps is not what counts: a shard counts through its row in SQL, which is
+    inserted when `create` has returned. So the store need not be transactional. A crash may leave
+    a shard without a row, or something unfinished: both are listed, nobody reads them, and
+    `features gc` deletes them.
+
+    **A shard never changes.** It is there as a whole or not at all, whoever looks and whenever its
+    writer dies. A second `create` of a name is refused, of several at once all but one; a name
+    that was deleted is never used again, as its token is new each time.
+
+    **Who calls, and from where.** Any method may be called from any thread, and by several
+    processes at once: an extraction commits from one thread while others look for rows; readers
+    use a `ShardReader` for each thread of a read. `create` is called by extractions, imports and
+    compaction while they hold the set; `delete` and `tidy` by `features gc` while it has the set
+    alone, and by a writer that takes back its own shard, which no row names. So a shard is deleted
+    under a reader only where holds don't reach (a process that was stopped for longer than they
+    last, a person with `rm`): such a read gives the shard's own bytes, or `FileNotFoundError`,
+    never others.
+
+    **Errors.** `FileNotFoundError`: no such shard, surely. Another `OSError`: this one shard
+    cannot be read; it counts as damaged, is put aside, and its rows are computed again.
+    `StorageError`: the store cannot do it now (full, read-only, away, no permission); nothing is
+    concluded about any shard, and the same call may succeed later. A store that cannot tell
+    "no such shard" from "I am away" raises `StorageError`.
+
+    Everything but `create` may be repeated at will: `delete` of what is missing is no error.
+    """
+
+    def create(self, feature_key: str, content: memoryview, token: str) -> Created:
+        """Put a whole shard under the name that its set, its sha256 and the token make.
+
+        It is durable when this returns: it survives a power cut. The content is hashed while it is
+        written, and is not looked at after this returned.
+
+        Raises:
+            ShardExists: the name is taken; the shard that has it was not touched. A store that
+                tries again by itself (a PUT that timed out) must know its own earlier try.
+            StorageError: it could not be written; there is no shard of that name, though something
+                unfinished may be listed.
+        """
+        ...
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a shard, as they are; whether they are right is for the caller to check.
+
+        Raises:
+            FileNotFoundError, OSError, StorageError: see above.
+        """
+        ...
+
+    def reader(self) -> ShardReader:
+        """Opens nothing until it is asked for bytes."""
+        ...
+
+    def stat_of(self, name: str) -> Stat:
+        """Numbers that are others when somebody has written to the shard, size first.
+
+        Empty if it is missing. It is asked for each shard whenever an index is opened, so it must
+        be cheap, and must not read the shard. The numbers are kept in index files and compared
+        with those of later processes on this machine.
+        """
+        ...
+
+    def sets(self) -> list[str]:
+        """The feature keys under which something lies, sorted."""
+        ...
+
+    def entries(self, feature_key: str | None = None) -> list[Entry]:
+        """What lies in a feature set; in all of the store without a key. Sorted by name.
+
+        A shard whose `create` returned before this was called, and that nobody deletes, is in it.
+        Without a key, shards that lie where they don't belong are listed as well.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete what `entries` showed or `create` made; nothing happens if it is gone.
+
+        Raises:
+            StorageError: it is still there.
+        """
+        ...
+
+    def tidy(self, feature_key: str) -> None:
+        """If nothing lies in the set any more, what the store keeps for it besides goes too.
+
+        An empty folder, an index cache. The caller has the set alone.
+        """
+        ...
+
+    def hold(self, *feature_keys: str) -> Hold:
+        """Keep sets from being collected; any number of threads and processes may at once.
+
+        It waits while somebody has one of them alone (which takes as long as deleting does), and
+        never for other holds. A hold ends with its process at the latest, however that ends. Where
+        a store cannot hold (read-only media, file systems without locks), `alone` must fail
+        instead.
+        """
+        ...
+
+    def alone(self, feature_key: str) -> Alone:
+        """Have a set to oneself, if nobody holds it now; never waits."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Bytes that can still be written; None where there is no telling."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether nothing lies in it at all, or it is not there: a disk that is not mounted.
+
+        Asked before shards that rows name are concluded to be missing.
+        """
+        ...
+
+    def place_of(self, name: str = "") -> str:
+        """Where a shard is, or the whole store, for people to read; it need not exist."""
+        ...
+
+    def index_folder(self, feature_key: str) -> Path:
+        """A folder of this machine for the set's index files; made by who writes there first.
+
+        The index is no part of what is stored: it is made of shards and rows, each process may
+        write it anew at any moment, it is mapped into memory, and the marks in it (`stat_of`) are
+        those of this machine. So it never goes over the network, two machines never share it
+        unless they share the folder, and losing it costs only time. A store of local files gives
+        the set's own folder, where index files have always been, so that they are found again and
+        go with the set; another store gives a folder of the machine's cache, and removes it in
+        `tidy`.
+        """
+        ...
