@@ -103,6 +103,7 @@ ALLOWED = {
     "folder / f'.{stem}.{secrets.token_hex(8)}{PARTIAL}'": "beside a name that was checked",
     "folder / name(hashing.result())": "`new_name` of a sha256",
     "folder / stem": "for a message",
+    "storage/local_store.py: self._folder / name": "for a message",
     "target.with_name(f'.{target.name}.{secrets.token_hex(8)}{PARTIAL}')": "beside the target",
     "target.with_name(f'.{target.stem}.partial{target.suffix}')": "beside the target",
     "target.with_name(f'.{target.name}.old')": "beside the target",
