@@ -31,6 +31,7 @@ from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
 from headstart.storage.index_files import open_index
 from headstart.storage.keys import unpack_digests
+from headstart.storage.local_store import LocalStore
 from headstart.storage.manifest import Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import ShardFile, write_shard
@@ -43,6 +44,7 @@ READ_ROWS = 400_000
 INDEX_ROWS, INDEX_SHARDS, LOOKUPS = 10_000_000, 100, 1_000_000
 FILES = 10_000
 MANY_FILES = 100_000
+KEY = "ab" * 32
 PLAIN = Encoding("float32", "float32")
 
 
@@ -168,20 +170,19 @@ def index_figures() -> str:
 
 def _measure_index(folder: Path) -> str:
     rng = np.random.default_rng(0)
-    files: list[ShardFile] = []
+    store, files = _store(folder), list[ShardFile]()
     wanted: list[str] = []
     per_shard = INDEX_ROWS // INDEX_SHARDS
     for _ in range(INDEX_SHARDS):
         digests = unpack_digests(rng.integers(0, 256, (per_shard, 32), np.uint8))
         wanted += digests[:: INDEX_ROWS // LOOKUPS]
         features = np.zeros((per_shard, 1), np.float32)
-        files.append(write_shard(folder, "ab" * 32, digests, features, {}).file)
+        files.append(write_shard(store, KEY, digests, features, {}).file)
         del digests, features
-    where = files[0].path.parent
-    built = timed(lambda: open_index(where, files))
+    built = timed(lambda: open_index(store, KEY, files))
     command = [sys.executable, __file__, str(folder), "open"]
     (folder / "files").write_text(
-        "\n".join(f"{file.path} {file.rows} {file.size} {file.sha256}" for file in files)
+        "\n".join(f"{file.name} {file.rows} {file.size} {file.sha256}" for file in files)
     )
     (folder / "wanted").write_text("\n".join(wanted))
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -190,28 +191,33 @@ def _measure_index(folder: Path) -> str:
 
 def _open_and_ask(folder: Path) -> str:
     files = [
-        ShardFile(Path(path), "ab" * 32, int(count), int(size), sha256)
-        for path, count, size, sha256 in map(str.split, (folder / "files").read_text().splitlines())
+        ShardFile(name, KEY, int(count), int(size), sha256)
+        for name, count, size, sha256 in map(str.split, (folder / "files").read_text().splitlines())
     ]
+    store = _store(folder)
     wanted = np.random.default_rng(1).permutation((folder / "wanted").read_text().split()).tolist()
     opened, found = [], []
     index = Index()
     before = _resident()
     for _ in range(REPEATS):
-        opened.append(timed(lambda: open_index(files[0].path.parent, files)))
-    index, damaged = open_index(files[0].path.parent, files)
+        opened.append(timed(lambda: open_index(store, KEY, files)))
+    index, damaged = open_index(store, KEY, files)
     assert not damaged
     for _ in range(REPEATS):
         started = time.perf_counter()
         assert index.find(wanted).present.all()
         found.append(time.perf_counter() - started)
-    size = sum(path.stat().st_size for path in files[0].path.parent.glob("*.index"))
+    size = sum(path.stat().st_size for path in store.index_folder(KEY).glob("*.index"))
     grown = _resident() - before
     return (
         f"opened in {np.median(opened):.2f} s, {len(wanted):,} digests looked up in "
         f"{np.median(found):.2f} s, {size / INDEX_ROWS:.1f} bytes a row; the process grew by "
         f"{grown / INDEX_ROWS:.1f} bytes a row"
     )
+
+
+def _store(folder: Path) -> LocalStore:
+    return LocalStore(folder, folder / "locks")
 
 
 def _resident() -> int:
@@ -221,18 +227,18 @@ def _resident() -> int:
 
 def _view(folder: Path) -> FeatureView:
     rng = np.random.default_rng(0)
-    shards, samples = [], []
+    store, shards, samples = _store(folder), [], []
     part = rng.standard_normal((6400, WIDTH), dtype=np.float32)
     for start in range(0, READ_ROWS, len(part)):
         count = min(len(part), READ_ROWS - start)
         digests = unpack_digests(rng.integers(0, 256, (count, 32), np.uint8))
-        shards.append(write_shard(folder, "ab" * 32, digests, part[:count], {}))
+        shards.append(write_shard(store, KEY, digests, part[:count], {}))
         samples += [
             Sample(str(start + n), digest, n % 2, "train", start + n)
             for n, digest in enumerate(digests)
         ]
     index = Index.of(shards)
-    return FeatureView("ab" * 32, index, samples, RowReader(index, PLAIN, (WIDTH,)))
+    return FeatureView(KEY, index, samples, RowReader(store, index, PLAIN, (WIDTH,)))
 
 
 def _go_through(view: FeatureView, *, shuffle: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
@@ -94,19 +95,15 @@ class LocalStore:
         folder, _, last = name.rpartition("/")
         # Temporary files begin with a dot, and a person may have put anything beside shards.
         path = one_below(below(self._folder, folder), last)
-        try:
+        with _deleted(path):
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"cannot delete {path}: {error.strerror or error}",
-                hint="What was committed is kept; mend it and run it again.",
-            ) from error
 
     def tidy(self, feature_key: str) -> None:
         """Remove the set's folder if it is empty; index files lie in it like the shards."""
         folder = self._set_folder(feature_key)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        with _deleted(folder):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def hold(self, *feature_keys: str) -> Hold:
         """See `ShardStore.hold`."""
@@ -142,6 +139,18 @@ class LocalStore:
 
     def _set_folder(self, feature_key: str) -> Path:
         return below(self._folder, set_of(feature_key))
+
+
+@contextmanager
+def _deleted(path: Path) -> Iterator[None]:
+    """What the system refuses while something is deleted, as an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot delete {path}: {error.strerror or error}",
+            hint="What was committed is kept; mend it and run it again.",
+        ) from error
 
 
 class LocalReader:

@@ -123,8 +123,9 @@ class ShardStore(Protocol):
         Raises:
             ShardExists: the name is taken; the shard that has it was not touched. A store that
                 tries again by itself (a PUT that timed out) must know its own earlier try.
-            StorageError: it could not be written; there is no shard of that name, though something
-                unfinished may be listed.
+            StorageError: it could not be written, or nobody knows whether it is durable. What is
+                left of it is listed, and `delete` takes it away; whoever tries again draws
+                another token.
         """
         ...
 
@@ -173,6 +174,9 @@ class ShardStore(Protocol):
         """If nothing lies in the set any more, what the store keeps for it besides goes too.
 
         An empty folder, an index cache. The caller has the set alone.
+
+        Raises:
+            StorageError: something of it is still there.
         """
         ...
 

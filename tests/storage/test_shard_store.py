@@ -164,7 +164,7 @@ def test_what_could_not_be_written_is_not_there_and_may_be_tried_again(kind, sto
         store.create(KEY, memoryview(CONTENT), "0123abcd")
     assert shards_of(store) == [kept]
     assert store.read(kept) == b"kept"
-    name = store.create(KEY, memoryview(CONTENT), "0123abcd").name
+    name = put(store)
     assert store.read(name) == CONTENT
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headstart.context import Context
-from headstart.errors import DatabaseGone, FeatureError, StorageError
+from headstart.errors import DatabaseGone, FeatureError, ShardExists, StorageError
 from headstart.extractors.backbones.bundle import NOTHING_KEPT, Bundle
 from headstart.extractors.backbones.bundle_head import BundledShard
 from headstart.extractors.cache.feature_cache import encoding_of
@@ -123,7 +123,11 @@ def _place(
     for arrival in arrivals:
         key, content = arrival.feature_set.key, memoryview(bundle.read_shard(arrival.bundled))
         placed.shards.append((key, arrival.name))
-        context.shard_store.create(key, content, arrival.token)
+        try:
+            context.shard_store.create(key, content, arrival.token)
+        except ShardExists:  # it is another's
+            placed.shards.pop()
+            raise
         progress(done := done + arrival.bundled.size, 2 * size)
 
 
@@ -170,7 +174,7 @@ def _taken_back(context: Context) -> Iterator[_Placed]:
         for key, name in placed.shards:  # their names are ours alone, and no row has them
             with suppress(StorageError):  # as below
                 context.shard_store.delete(name)
-            with context.shard_store.alone(key) as lock:
+            with suppress(StorageError), context.shard_store.alone(key) as lock:
                 if lock.is_held:
                     context.shard_store.tidy(key)
         with Alone(context.config.locks, HELD_AS) as lock:
