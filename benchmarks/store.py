@@ -34,7 +34,7 @@ from headstart.storage.keys import unpack_digests
 from headstart.storage.local_store import LocalStore
 from headstart.storage.manifest import Sample
 from headstart.storage.row_reader import RowReader
-from headstart.storage.shards import ShardFile, write_shard
+from headstart.storage.shards.shard import ShardFile, write_shard
 from headstart.storage.views import FeatureView
 
 WIDTH = 1280

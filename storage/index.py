@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from headstart.storage.keys import DIGEST_BYTES, pack_digests
-from headstart.storage.shard_format import Layout
 from headstart.storage.shard_store import Stat
-from headstart.storage.shards import CheckedShard, ShardFile
+from headstart.storage.shards.format import Layout
+from headstart.storage.shards.shard import CheckedShard, ShardFile
 
 ABSENT = -1
 

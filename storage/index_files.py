@@ -26,10 +26,10 @@ from headstart.paths import checked_name
 from headstart.storage.files import BLOCK, written_aside
 from headstart.storage.index import Index, IndexedShard, Segment
 from headstart.storage.keys import canonical_json
-from headstart.storage.shard_format import Layout
-from headstart.storage.shard_names import in_set, last_of
 from headstart.storage.shard_store import ShardStore
-from headstart.storage.shards import CheckedShard, ShardFile, check_shard
+from headstart.storage.shards.format import Layout
+from headstart.storage.shards.names import in_set, last_of
+from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard
 
 MAGIC = b"HSINDEX1"
 ALIGNMENT = 64

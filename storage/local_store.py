@@ -12,8 +12,8 @@ from headstart.errors import StorageError
 from headstart.paths import DIGEST, below, one_below
 from headstart.storage.files import PARTIAL, free_bytes, write_under_its_hash
 from headstart.storage.locks import Alone, Hold
-from headstart.storage.shard_names import SUFFIX, last_of, new_name, set_of
 from headstart.storage.shard_store import Created, Entry, Stat
+from headstart.storage.shards.names import SUFFIX, last_of, new_name, set_of
 
 
 class LocalStore:

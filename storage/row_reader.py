@@ -14,9 +14,9 @@ import xxhash
 from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import ChunkDecoder, Encoding
 from headstart.storage.index import Index, IndexedShard, Places
-from headstart.storage.shard_format import AGAIN
 from headstart.storage.shard_store import ShardReader, ShardStore
-from headstart.storage.shards import ShardFile
+from headstart.storage.shards.format import AGAIN
+from headstart.storage.shards.shard import ShardFile
 
 CACHE_BYTES = 64 << 20
 """Of the chunks read last in part, so many bytes are kept."""

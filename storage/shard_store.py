@@ -82,7 +82,7 @@ class ShardReader(Protocol):
 class ShardStore(Protocol):
     """Keeps shards: bytes that are written once, under names that SQL rows hold.
 
-    Names are those of `storage.shard_names`. A name that comes from a row or a file and is none
+    Names are those of `storage.shards.names`. A name that comes from a row or a file and is none
     of a store's own is refused with `UnsafeName`, before anything is read or written by it. Only
     a store knows what lies behind a name (a path, a key in a bucket); everything else speaks to it
     by names, and shows people what `place_of` says.

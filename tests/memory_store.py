@@ -9,8 +9,8 @@ from pathlib import Path
 
 from headstart.errors import ShardExists, StorageError
 from headstart.paths import checked_digest, checked_name
-from headstart.storage.shard_names import new_name, set_of
 from headstart.storage.shard_store import Created, Entry
+from headstart.storage.shards.names import new_name, set_of
 
 
 class MemoryStore:

@@ -38,7 +38,7 @@ from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.storage.artifacts import Artifact, ArtifactStore
 from headstart.storage.files import BLOCK, written_aside
 from headstart.storage.shard_store import ShardStore
-from headstart.storage.shards import CheckedShard, read_foreign_shard
+from headstart.storage.shards.shard import CheckedShard, read_foreign_shard
 
 NOTHING_KEPT = "Nothing was registered. Get the bundle again."
 

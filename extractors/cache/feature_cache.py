@@ -30,9 +30,9 @@ from headstart.storage.index_files import open_index, save_index
 from headstart.storage.manifest import Manifest, Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.savings import Savings, measure
-from headstart.storage.shard_format import shard_id
 from headstart.storage.shard_store import Hold, ShardStore
-from headstart.storage.shards import CheckedShard, ShardFile, check_shard, write_shard
+from headstart.storage.shards.format import shard_id
+from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard, write_shard
 from headstart.storage.views import FeatureView
 
 KEY_ATTRIBUTES = (

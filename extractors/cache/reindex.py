@@ -13,8 +13,8 @@ from headstart.fields import WrongField
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.keys import feature_key
-from headstart.storage.shard_names import is_in_set
-from headstart.storage.shards import CheckedShard, find_shard
+from headstart.storage.shards.names import is_in_set
+from headstart.storage.shards.shard import CheckedShard, find_shard
 
 WORD = fields.text(20)
 ACCOUNT = fields.record(

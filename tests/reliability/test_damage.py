@@ -9,7 +9,7 @@ from headstart.storage.index import Index, Places
 from headstart.storage.index_files import open_index
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.row_reader import RowReader
-from headstart.storage.shards import check_shard, find_shard, write_shard
+from headstart.storage.shards.shard import check_shard, find_shard, write_shard
 
 KEY = "ab" * 32
 ROWS = 24

@@ -13,7 +13,7 @@ from conftest import rows_in
 from headstart.errors import SchemaOutdated, SchemaTooNew, ShardDamaged
 from headstart.registry import schema
 from headstart.storage.index import Places
-from headstart.storage.shards import find_shard
+from headstart.storage.shards.shard import find_shard
 
 ASSETS = Path(__file__).parent.parent / "assets" / "workspaces"
 OLD = sorted(path.name for path in ASSETS.iterdir())

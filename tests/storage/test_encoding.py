@@ -12,7 +12,7 @@ from headstart.storage.encoding import COMPRESSIONS, STORAGES, Encoding
 from headstart.storage.index import Index, Places
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.row_reader import RowReader
-from headstart.storage.shards import find_shard, read_shard, write_shard
+from headstart.storage.shards.shard import find_shard, read_shard, write_shard
 
 KEY = "ab" * 32
 RNG = np.random.default_rng(0)

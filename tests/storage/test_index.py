@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from headstart.storage.index import ABSENT, Index, IndexedShard, Segment
 from headstart.storage.keys import pack_digests
-from headstart.storage.shard_format import Layout
-from headstart.storage.shards import ShardFile
+from headstart.storage.shards.format import Layout
+from headstart.storage.shards.shard import ShardFile
 
 # Few different first bytes, so that rows share their first word and are told apart by the rest.
 digests = st.builds(

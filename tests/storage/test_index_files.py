@@ -9,7 +9,7 @@ from headstart.storage import index_files
 from headstart.storage.index import ABSENT, as_words
 from headstart.storage.index_files import BASE, RECENT, load_segment, open_index
 from headstart.storage.keys import digest_of_bytes, pack_digests
-from headstart.storage.shards import check_shard, write_shard
+from headstart.storage.shards.shard import check_shard, write_shard
 
 KEY = "ab" * 32
 

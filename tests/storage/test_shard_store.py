@@ -15,8 +15,8 @@ from memory_store import MemoryStore
 from headstart.errors import ShardExists, StorageError, UnsafeName
 from headstart.storage import files
 from headstart.storage.local_store import LocalStore
-from headstart.storage.shard_names import in_set, new_token
 from headstart.storage.shard_store import ShardStore
+from headstart.storage.shards.names import in_set, new_token
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 CONTENT = bytes(range(256)) * 40

@@ -12,8 +12,8 @@ from headstart.errors import ShardDamaged
 from headstart.storage import files
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of_bytes
-from headstart.storage.shard_format import shard_id
-from headstart.storage.shards import check_shard, read_shard, write_shard
+from headstart.storage.shards.format import shard_id
+from headstart.storage.shards.shard import check_shard, read_shard, write_shard
 
 KEY = "ab" * 32
 DIGESTS = [digest_of_bytes(bytes([n])) for n in range(5)]

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from headstart.errors import FeatureError, ShardDamaged
-from headstart.storage import row_reader, shard_format, windows
+from headstart.storage import row_reader, windows
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.local_store import LocalStore
 from headstart.storage.manifest import Sample
 from headstart.storage.row_reader import RowReader
-from headstart.storage.shard_names import last_of
-from headstart.storage.shards import write_shard
+from headstart.storage.shards import format as shard_format
+from headstart.storage.shards.names import last_of
+from headstart.storage.shards.shard import write_shard
 from headstart.storage.views import FeatureView
 
 KEY = "ab" * 32

@@ -24,8 +24,8 @@ from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
 from headstart.storage.locks import Alone, Hold
 from headstart.storage.scratch import scratch_folder
-from headstart.storage.shard_names import new_name, new_token
-from headstart.storage.shards import CheckedShard
+from headstart.storage.shards.names import new_name, new_token
+from headstart.storage.shards.shard import CheckedShard
 
 
 @dataclass(frozen=True)

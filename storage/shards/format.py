@@ -1,6 +1,6 @@
 """The bytes of a shard: an HDF5 file made of rows, and read again. The format: docs/format.md.
 
-Nothing here knows where shards are kept; `storage.shards` does, through a store.
+Nothing here knows where shards are kept; `storage.shards.shard` does, through a store.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import xxhash
 from headstart.errors import ShardDamaged
 from headstart.storage.encoding import Encoding
 from headstart.storage.keys import DIGEST_BYTES, canonical_json, fingerprint
-from headstart.storage.memory_file import MemoryFile
+from headstart.storage.shards.memory_file import MemoryFile
 
 AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"

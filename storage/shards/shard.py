@@ -1,6 +1,6 @@
 """Shards: write-once HDF5 files with some rows of one feature set, written and read as a whole.
 
-What their bytes are: `storage.shard_format`; where they are kept: `storage.shard_store`.
+What their bytes are: `storage.shards.format`; where they are kept: `storage.shard_store`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import Encoding
 from headstart.storage.keys import DIGEST_BYTES, pack_digests, unpack_digests
-from headstart.storage.shard_format import (
+from headstart.storage.shard_store import ShardStore, Stat
+from headstart.storage.shards.format import (
     AGAIN,
     FORMAT,
     VERSION,
@@ -25,8 +26,7 @@ from headstart.storage.shard_format import (
     parse,
     shard_id,
 )
-from headstart.storage.shard_names import SUFFIX, last_of, new_token
-from headstart.storage.shard_store import ShardStore, Stat
+from headstart.storage.shards.names import SUFFIX, last_of, new_token
 
 LARGEST_FOREIGN = 1 << 30
 """Bytes that the rows of a shard from outside may take in memory; ours are of some 64 MiB."""

@@ -1,0 +1,1 @@
+"""Shards: their bytes, their names, writing and reading one as a whole."""
