@@ -60,7 +60,7 @@ def looked(arguments, timeout):
         look(arguments, writing)
     os.close(writing)
     handle, parts = os.pidfd_open(child), []
-    with open(reading, "rb") as pipe:
+    with os.fdopen(reading, "rb") as pipe:
         while select.select([pipe], [], [], timeout)[0] and (part := os.read(reading, 1 << 20)):
             parts.append(part)
     is_late = not select.select([handle], [], [], timeout)[0]
@@ -72,12 +72,12 @@ def looked(arguments, timeout):
 
 
 def look(arguments, writing):
-    sys.stderr = open(os.devnull, "w")
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  the process ends with it
     try:
         inspection._limit()
         given = [argument for argument in arguments if argument != "--weights"]
         seen = [vars(inspection._inspect(Path(p), "--weights" in arguments)) for p in given]
-        with open(writing, "w") as out:
+        with os.fdopen(writing, "w") as out:
             out.write(json.dumps(seen))
     finally:
         os._exit(0)
