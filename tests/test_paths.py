@@ -11,6 +11,7 @@ from headstart.paths import below, by_digest, inside
 
 ROOT = Path(__file__).parent.parent
 SAFETY = "extractors/backbones/safety"
+FIRST_LOAD = "extractors/backbones/first_load"
 PIPELINE = "extractors/preprocessing/pipeline.py"
 FOLDERS = ("registry", "storage", "extractors", "headstart", "heads", "alembic")
 DIGEST = "0123456789abcdef" * 4
@@ -88,10 +89,10 @@ ALLOWED = {
     f"{SAFETY}/first_load.py: Path(tempfile.mkdtemp(dir=scratch))": (
         "a temporary folder that we made"
     ),
-    f"{SAFETY}/forkserver.py: Path(request['scratch'])": "a folder that the parent made",
-    f"{SAFETY}/tasks.py: Path(request['architecture'])": "an argument of the user's",
-    f"{SAFETY}/tasks.py: Path(request['scratch'])": "a folder that the parent made",
-    f"{SAFETY}/tasks.py: Path(request['source'])": "an argument of the user's",
+    f"{FIRST_LOAD}_server.py: Path(request['scratch'])": "a folder that the parent made",
+    f"{FIRST_LOAD}_tasks.py: Path(request['architecture'])": "an argument of the user's",
+    f"{FIRST_LOAD}_tasks.py: Path(request['scratch'])": "a folder that the parent made",
+    f"{FIRST_LOAD}_tasks.py: Path(request['source'])": "an argument of the user's",
     "extractors/backbones/sources/saved_model.py: folder / name": "names of a tuple of ours",
     "extractors/backbones/sources/saved_model.py: target / name": "names of a tuple of ours",
     "storage/artifacts.py: self._root.parent / name": "names of ours alone, such as first_loads",

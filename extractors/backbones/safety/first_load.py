@@ -77,7 +77,7 @@ class FirstLoad:
         """Do a task in a confined child; its answer.
 
         Args:
-            task: one of `headstart.extractors.backbones.safety.tasks`.
+            task: one of `headstart.extractors.backbones.first_load_tasks`.
             source: the file or folder.
             scratch: a folder; a new one under it is the child's, and its path is in the answer.
             named: what the user calls the source, if it is a copy.

@@ -5,8 +5,9 @@ the first need on; it ends when that process does (its end of the pipe closes, h
 when it has been idle for some minutes. Requests and answers are lines of JSON.
 
 A request is `{"task": …, "scratch": …, "limits": …, …}`; what its task does is in
-`tasks`, beside this file. The answer is what the task gives, or `error` (type, message, hint of an
-error of ours), `failed` (another error in a line), or `killed` (the signal, or `late`).
+`first_load_tasks`, in the folder above. The answer is what the task gives, or `error` (type,
+message, hint of an error of ours), `failed` (another error in a line), or `killed` (the signal, or
+`late`).
 """
 
 from __future__ import annotations
@@ -15,26 +16,21 @@ import atexit
 import json
 import os
 import re
-import select
-import signal
 import subprocess
 import sys
 import threading
-import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from headstart.errors import BackboneError, HeadstartError, first_line
-from headstart.extractors.backbones.safety.confinement import Limits, confine, end_with_parent
+from headstart.errors import BackboneError
+from headstart.extractors.backbones.safety.confinement import Limits
 
-IDLE_SECONDS = 300
 STARTING_SECONDS = 60
 """What loading TensorFlow may take, where each load gets a new process."""
-LARGEST_ANSWER = 16 << 20
 HAS_FORK = sys.platform == "linux"
 """Elsewhere a process that loaded TensorFlow is not safely forked: each load gets a new one."""
-COMMAND = [sys.executable, "-P", "-W", "ignore", "-m", __name__]
+CHILD = "headstart.extractors.backbones.first_load_server"
+"""By its name: it is run, not imported, and knows how models are loaded."""
+COMMAND = [sys.executable, "-P", "-W", "ignore", "-m", CHILD]
 
 SECRET = re.compile(
     r"PASS|_PWD$|SECRET|TOKEN|CREDENTIAL|AUTH|CONNECTION_STRING|DATABASE_URL|_PAT$|_KEY(_|$)|^PG",
@@ -165,133 +161,3 @@ def _environment() -> dict[str, str]:
         if not (SECRET.search(name) or WITH_PASSWORD.search(value))
     }
     return {**safe, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-
-# What follows runs in the server and its children.
-
-
-def serve() -> None:
-    """Answer requests until whoever asks is gone."""
-    from headstart.extractors.backbones.safety import tasks
-
-    out = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
-    tasks.prepare()
-    buffer = b""
-    while True:
-        ready, _, _ = select.select([0], [], [], IDLE_SECONDS)
-        content = os.read(0, 1 << 16) if ready else b""
-        if not content:
-            return
-        *lines, buffer = (buffer + content).split(b"\n")
-        for line in lines:
-            request = json.loads(line)
-            tasks.prepare(request)
-            os.write(out, json.dumps(_in_a_fork(request, out)).encode() + b"\n")
-
-
-def _in_a_fork(request: dict[str, Any], out: int) -> dict[str, Any]:
-    read, write = os.pipe()
-    process = os.fork()
-    if process == 0:
-        os.setpgid(0, 0)
-        end_with_parent()
-        os.close(read)
-        os.close(out)
-        _carry_out(request, write)
-    with suppress(OSError):
-        os.setpgid(process, process)  # whoever is first
-    os.close(write)
-    deadline = time.monotonic() + Limits(**request["limits"]).clock_seconds
-    content, is_late = _collected(read, deadline)
-    os.close(read)
-    with suppress(ProcessLookupError):  # it has answered or is to end, and all that it forked too
-        os.killpg(process, signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
-    if is_late:
-        return {"killed": "late"}
-    if os.WIFSIGNALED(status) and not content:
-        return {"killed": os.WTERMSIG(status)}
-    try:
-        answer = json.loads(content or b"")
-    except ValueError:
-        return {"killed": 0}
-    return answer if isinstance(answer, dict) else {"killed": 0}
-
-
-def _collected(read: int, deadline: float) -> tuple[bytes | None, bool]:
-    """What the child writes until it ends; None if it is to be ended, and whether it is late."""
-    content = b""
-    while True:
-        left = deadline - time.monotonic()
-        ready, _, _ = select.select([read, 0], [], [], max(0.0, left))
-        if not ready:
-            return None, True
-        if read in ready:
-            part = os.read(read, 1 << 16)
-            if not part:
-                return content, False
-            content += part
-            if len(content) > LARGEST_ANSWER:
-                return None, False
-        elif _is_gone():
-            return None, False
-
-
-def _is_gone() -> bool:
-    """Whether nobody waits for the answer any more: asked only while no request may come."""
-    return not os.read(0, 1)
-
-
-def _carry_out(request: dict[str, Any], write: int) -> None:
-    """In the child: confine it, do the task, answer, and end."""
-    answer: dict[str, Any]
-    try:
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(null, standard)
-        given = confine(Path(request["scratch"]), Limits(**request["limits"]))
-        answer = {**_answer(request), "protections": given}
-    except BaseException as error:  # whatever it is, the child ends here
-        answer = {"failed": first_line(error)}
-    with os.fdopen(write, "wb") as out, suppress(BaseException):
-        out.write(json.dumps(answer).encode())
-        out.flush()
-    os._exit(0)
-
-
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    from headstart.extractors.backbones.safety import tasks
-
-    try:
-        return tasks.TASKS[request["task"]](request)
-    except HeadstartError as error:
-        if _is_for_memory(error):
-            return {"killed": "memory"}
-        return {"error": [type(error).__name__, error.message, error.hint]}
-    except MemoryError:
-        return {"killed": "memory"}
-    except Exception as error:  # libraries raise whatever they like
-        return {"failed": first_line(error)}
-
-
-def _is_for_memory(error: BaseException | None) -> bool:
-    """Whether an error came of memory that was not given, as Python or TensorFlow says it."""
-    while error is not None:
-        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def once() -> None:
-    """Answer one request, unconfined, and end."""
-    out = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
-    request = json.loads(sys.stdin.readline())
-    with os.fdopen(out, "w", encoding="ascii") as answer:
-        answer.write(json.dumps(_answer(request)))
-
-
-if __name__ == "__main__":
-    once() if "--once" in sys.argv[1:] else serve()

@@ -57,7 +57,7 @@ def test_an_error_that_nobody_expected_is_one_line_and_no_accusation(load):
 
 
 def test_what_libraries_print_is_no_answer(monkeypatch, load):
-    code = "import headstart.extractors.backbones.safety.forkserver as f; f._answer = {}"
+    code = "import headstart.extractors.backbones.first_load_server as f; f._answer = {}"
     code = f"{code[:-2]}lambda r: print('chatter') or {{'file': None}}; f.once()"
     instead(monkeypatch, code)
     assert load()["file"] is None

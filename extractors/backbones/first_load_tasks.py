@@ -1,6 +1,6 @@
 """What is done in a confined child: a model that nobody trusts is loaded, and made into files.
 
-Each task takes a request (see `forkserver`, beside this file) whose source was looked into already,
+Each task takes a request (see `safety.forkserver`) whose source was looked into already,
 and gives plain data. Files that it makes lie in the request's scratch folder; whoever
 asked looks at them again, as at any file from outside.
 """
