@@ -102,19 +102,19 @@ class Manifest:
             with path.open("rb") as file:
                 lines = _hashed(file, found)
                 head = _head(path, lines)
-                samples = tuple(_to_sample(json.loads(line.decode())) for line in lines)
+                samples = [_to_sample(json.loads(line.decode())) for line in lines]
             if found.hexdigest() != path.stem:
                 raise DatasetError(f"the manifest {path} is damaged", hint=HINT)
             parts = tuple(Part(sha256, count) for sha256, count in head.get("parts", ()))
             for part in parts:
-                samples += tuple(read_part(parts_folder(path.parent), head["source"], part))
+                samples += read_part(parts_folder(path.parent), head["source"], part)
         except FileNotFoundError:
             raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, DatasetError):
                 raise
             raise DatasetError(f"the manifest {path} is damaged", hint=HINT) from error
-        return Manifest(head["kind"], head["source"], samples, parts)
+        return Manifest(head["kind"], head["source"], tuple(samples), parts)
 
 
 def get_parts(path: Path) -> set[str]:

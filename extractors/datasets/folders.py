@@ -127,6 +127,7 @@ def entries_below(
     Raises:
         DatasetError: a folder cannot be read, lies in itself, or is outside of the root.
     """
+    ends = tuple(suffixes)
     above = [_identity(folder)]
     stack = [_entries(folder)]
     while stack:
@@ -145,7 +146,7 @@ def entries_below(
                 )
             above.append(identity)
             stack.append(_entries(entry.path))
-        elif _suffix(entry.name) in suffixes:
+        elif entry.name.lower().endswith(ends):  # hidden ones, all suffix, are not here
             yield entry
 
 
@@ -179,12 +180,6 @@ def _stat(entry: os.DirEntry[str]) -> tuple[int, ...]:
         return stat_of(entry.stat())
     except OSError as error:
         raise DatasetError(f"cannot read {entry.path}: {error.strerror or error}") from error
-
-
-def _suffix(name: str) -> str:
-    """As `Path.suffix`, in small letters."""
-    stem, dot, suffix = name.rpartition(".")
-    return f"{dot}{suffix}".lower() if stem and suffix else ""
 
 
 def _suffixes_in(root: Path) -> set[str]:

@@ -13,6 +13,8 @@ from headstart.progress import Progress, silent
 from headstart.storage.manifest import Manifest, Sample
 
 DIGESTING_THREADS = 4
+BLOCK = 4096
+"""Names that are checked together."""
 
 
 def scan(
@@ -111,13 +113,20 @@ def _placed(entry: Entry, digest: str) -> Sample:
 
 def _check_texts(samples: Sequence[Sample], source: str) -> None:
     """See that all names can be written as UTF-8: bytes of a file name may be no text at all."""
-    for sample in samples:
-        for text in (sample.id, sample.label, sample.group, sample.location):
-            if isinstance(text, str) and not is_utf8(text):
-                raise DatasetError(
-                    f"{source}: the name {text} is not UTF-8",
-                    hint="Rename the file, or mend the row; `convmv` renames whole folders.",
-                )
+    for start in range(0, len(samples), BLOCK):
+        texts = [
+            text
+            for sample in samples[start : start + BLOCK]
+            for text in (sample.id, sample.label, sample.group, sample.location)
+            if isinstance(text, str)
+        ]
+        if is_utf8("".join(texts)):  # one by one takes five times as long
+            continue
+        text = next(text for text in texts if not is_utf8(text))
+        raise DatasetError(
+            f"{source}: the name {text} is not UTF-8",
+            hint="Rename the file, or mend the row; `convmv` renames whole folders.",
+        )
 
 
 def _check_ids(samples: Sequence[Sample], source: str) -> None:

@@ -4,6 +4,7 @@
 forked off before TensorFlow is loaded, so that the limit on memory means what it does there.
 """
 
+import io
 import json
 import os
 import select
@@ -60,9 +61,9 @@ def looked(arguments, timeout):
         look(arguments, writing)
     os.close(writing)
     handle, parts = os.pidfd_open(child), []
-    with os.fdopen(reading, "rb") as pipe:
-        while select.select([pipe], [], [], timeout)[0] and (part := os.read(reading, 1 << 20)):
-            parts.append(part)
+    while select.select([reading], [], [], timeout)[0] and (part := os.read(reading, 1 << 20)):
+        parts.append(part)
+    os.close(reading)
     is_late = not select.select([handle], [], [], timeout)[0]
     if is_late:
         os.kill(child, signal.SIGKILL)
@@ -72,7 +73,7 @@ def looked(arguments, timeout):
 
 
 def look(arguments, writing):
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  the process ends with it
+    sys.stderr = io.StringIO()
     try:
         inspection._limit()
         given = [argument for argument in arguments if argument != "--weights"]

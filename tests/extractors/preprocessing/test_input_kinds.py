@@ -420,7 +420,14 @@ def test_doctor_misses_a_tokenizer_that_was_lost(ws, run, vocabulary):
     assert "missing: net" in ran.out
 
 
-@pytest.mark.parametrize("name", ["whole.keras", "whole", "whole.onnx", "whole.tflite"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "whole.keras",
+        "whole.onnx",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("whole", "whole.tflite")),
+    ],
+)
 def test_a_model_of_several_inputs_is_shipped_in_every_format(
     ws, texts, vocabulary, tmp_path, name
 ):

@@ -173,7 +173,14 @@ def test_it_takes_another_name_and_an_alias(tuned, run):
     assert tuned.heads.get("production").record.name == "deeper"
 
 
-@pytest.mark.parametrize("name", ["h.keras", "saved", "h.onnx", "h.tflite"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "saved",
+        "h.tflite",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("h.keras", "h.onnx")),
+    ],
+)
 def test_it_attaches_in_every_format(tuned, tmp_path, name):
     head = tuned.heads.get("h")
     model, difference = head.attach_checked(tmp_path / name)
