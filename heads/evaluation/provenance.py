@@ -95,7 +95,7 @@ def _judges(judged: Mapping[str, int]) -> str:
     parts = [f"{judged['validation']:,} validation samples"] if judged["validation"] else []
     if judged["train"]:
         parts.append(f"{judged['train']:,} training rows, each left out of the fit that was asked")
-    return " and ".join(parts) or "no sample"
+    return " and ".join(parts) or "no sample: its settings are as given"
 
 
 def fitted_text(record: Head) -> str:

@@ -61,8 +61,8 @@ def nearest(given: Sequence[float], plain: float, lacking: str) -> Choice:
     value = min(given, key=lambda one: abs(math.log(one / plain)))
     if len(given) == 1:
         return Choice(value, None, [])
-    words = f"{lacking}; {value:.3g} is the one given that is nearest to {plain:g}"
-    return Choice(value, None, [], words)
+    which = "" if value == plain else f", the one given that is nearest to {plain:g}"
+    return Choice(value, None, [], f"{lacking}; {value:.3g} was taken{which}")
 
 
 def choose(

@@ -118,9 +118,10 @@ def test_where_no_row_can_be_left_out_the_nearest_of_the_given_strengths_is_take
     part = rows(3)
     details = hs.Linear(GIVEN).fit(part, nothing(part), 3, 0).details
     assert details["strength"] == 0.2
-    assert "0.2 is the one given that is nearest to 1" in details["not_chosen"]
+    assert "0.2 was taken, the one given that is nearest to 1" in details["not_chosen"]
     among = hs.Linear((0.5, PLAIN)).fit(part, nothing(part), 3, 0).details
-    assert among["strength"] == PLAIN and "not_chosen" in among
+    assert among["strength"] == PLAIN
+    assert among["not_chosen"] == "no row could be left out; 1 was taken"
     assert "not_chosen" not in hs.Linear((0.2,)).fit(part, nothing(part), 3, 0).details
 
 
@@ -136,7 +137,7 @@ def test_an_ordinal_head_without_a_validation_split_takes_one_of_the_given_stren
 
 def test_a_strength_that_was_not_chosen_is_said_on_the_screen(ready, run):
     record = record_of(ready, hs.Linear())
-    told = "no row could be left out; 0.2 is the one given that is nearest to 1"
+    told = "no row could be left out; 0.2 was taken, the one given that is nearest to 1"
     settings = record.settings | {"not_chosen": told}
     ready.heads.keep(
         replace(record, name="n", settings=settings), ready.heads.get("h").stack.to_bytes()
