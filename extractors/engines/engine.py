@@ -28,10 +28,10 @@ class Engine(Protocol):
     call_size: int
 
     def run(self, batch: Batch) -> list[np.ndarray]:
-        """Features of a batch, (n, *input shape) or one such array an input by name.
+        """Features of a batch: an array with n samples in front, or one an input by name.
 
         Returns:
-            One array (n, *feature shape) a cut.
+            One array a cut, with n rows of the shape of its features.
 
         Raises:
             ValueError: the batch does not fit the trunk.
