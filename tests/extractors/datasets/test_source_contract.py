@@ -263,11 +263,11 @@ def test_a_group_pattern_counts_although_the_arrays_are_the_same_as_before(ws, t
     assert [s.group for s in ws.datasets.manifest("a").samples] == ["p", "p", "q", "q"]
 
 
-def test_a_split_of_a_table_is_not_left_to_the_folder_of_the_same_name(ws, tmp_path):
+def test_a_split_that_a_table_said_is_not_left_to_a_folder_of_the_same_files(tmp_path):
     root = folder(tmp_path)
     rows = "".join(f"{'ab'[n % 2]}/{n:02}.png,{'ab'[n % 2]},test\n" for n in range(12))
     (root / "t.csv").write_text(f"path,label,split\n{rows}")
-    ws.datasets.add("d", root / "t.csv")
-    ws.datasets.add("d", root)
-    ws.datasets.add("e", root)
-    assert ws.datasets.get("d").digest == ws.datasets.get("e").digest
+    before = scan(open_source("csv", str(root / "t.csv"), {}), {})
+    assert {sample.split for sample in before.samples} == {"test"}
+    again = scan(open_source("folder", str(root), {}), {}, before)
+    assert again == scan(open_source("folder", str(root), {}), {})
