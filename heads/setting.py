@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 K = TypeVar("K")
+COMMAS = "numbers with commas"
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,11 @@ class Setting:
         Raises:
             ValueError: it is none; the message says so.
         """
-        parts = _parts(text)
+        parts, whole = _parts(text), "whole " if self.number is int else ""
+        wanted = f"one {whole}number" if self.takes == "one" else COMMAS
         if self.takes == "one" and len(parts) != 1:
-            raise self._wrong(text, "one number")
-        numbers = self._numbers(parts, text)
+            raise self._wrong(text, wanted)
+        numbers = self._numbers(parts, text, wanted)
         return numbers[0] if self.takes == "one" else numbers
 
     def read_each(self, text: str) -> tuple[Any, ...]:
@@ -56,17 +58,14 @@ class Setting:
         numbers = self._numbers(parts, text)
         return numbers if self.takes == "one" else tuple((number,) for number in numbers)
 
-    def _numbers(self, parts: Sequence[str], text: str) -> tuple[Any, ...]:
+    def _numbers(self, parts: Sequence[str], text: str, wanted: str = COMMAS) -> tuple[Any, ...]:
         try:
             return tuple(self.number(part) for part in parts)
         except ValueError:
-            raise self._wrong(text, "numbers with commas") from None
+            raise self._wrong(text, wanted) from None
 
     def _wrong(self, text: str, wanted: str) -> ValueError:
-        whole = "whole " if self.number is int and wanted == "one number" else ""
-        return ValueError(
-            f"{self.flag} takes {wanted.replace('one ', f'one {whole}')}, received {text!r}."
-        )
+        return ValueError(f"{self.flag} takes {wanted}, received {text!r}.")
 
 
 def combinations(kind: type[K], given: Mapping[str, Sequence[Any]]) -> list[K]:

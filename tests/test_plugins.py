@@ -10,9 +10,11 @@ import warnings
 import zipfile
 from typing import ClassVar, Protocol
 
+import click
 import pytest
 
 from conftest import clean_environment
+from headstart.cli.output import Result, command, with_options
 from headstart.errors import DatasetError
 from headstart.notices import HeadstartWarning
 from headstart.plugins import Plugins
@@ -269,3 +271,18 @@ def test_doctor_says_what_is_wrong_with_a_plug_in_and_everything_else_works(read
     assert "two packages bring a dataset kind 'csv': headstart" in checks["dataset kinds"]["found"]
     assert "Traceback" not in err and "unexpected" not in err
     assert "error: two packages bring a dataset kind 'csv'" in err
+
+
+def test_an_option_that_a_command_has_itself_is_left_out_and_said(capsys):
+    def work(call, **given):
+        return Result(given, lambda out: None)
+
+    def more():
+        return [click.Option(["--seed"], help="S."), click.Option(["--new"], help="N.")]
+
+    group = click.Group("g")
+    command(group, "do", more=more)(with_options(work, click.option("--seed", type=int)))
+    group.main(["do", "--seed", "3", "--new", "x", "--json"], standalone_mode=False)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"seed": 3, "new": "x"}
+    assert "warning: the option --seed of a plug-in is left out" in shown.err

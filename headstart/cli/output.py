@@ -17,7 +17,7 @@ import click
 
 from headstart.cli.pace import Pace
 from headstart.cli.tables import Column, FittedTable
-from headstart.notices import HeadstartWarning
+from headstart.notices import HeadstartWarning, warn
 from headstart.visible import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _command_with(more: Parameters | None) -> type[click.Command]:
         @functools.cached_property
         def late(self) -> list[click.Parameter]:
             with _noted_warnings():
-                return list(more())
+                return list(_unlike(self.params, more()))
 
         def get_params(self, ctx: click.Context) -> list[click.Parameter]:
             own = [*self.params[:COMMON], *self.late, *self.params[COMMON:]]
@@ -134,6 +134,18 @@ def _command_with(more: Parameters | None) -> type[click.Command]:
             return own if help_option is None else [*own, help_option]
 
     return Late
+
+
+def _unlike(
+    own: Sequence[click.Parameter], more: Sequence[click.Parameter]
+) -> Iterator[click.Parameter]:
+    """Further options, but for those whose name the command has already: a plug-in cannot know."""
+    taken = {name for one in own for name in (one.name, *one.opts)}
+    for one in more:
+        if taken.isdisjoint((one.name, *one.opts)):
+            yield one
+        else:
+            warn(f"the option {one.opts[0]} of a plug-in is left out: this command has its own")
 
 
 COMMON = 3

@@ -133,6 +133,8 @@ def test_widths_with_an_x_are_one_value():
     assert Setting("hidden", "W.", int, "list").read_each("8,8x4") == ((8,), (8, 4))
     with pytest.raises(ValueError, match="--epochs takes one whole number, received '1,2'"):
         Setting("epochs", "E.", int).read("1,2")
+    with pytest.raises(ValueError, match="--epochs takes one whole number"):
+        Setting("epochs", "E.", int).read("1.5")
 
 
 def test_a_setting_that_no_chosen_kind_has_is_refused(ready, run):
