@@ -8,6 +8,7 @@ from pathlib import Path
 from headstart.config import CONFIG_FILE, Config
 from headstart.database_urls import has_password
 from headstart.errors import WorkspaceError
+from headstart.extractors.backbones.safety.first_load import FOLDER as FIRST_LOADS
 
 FOLDER = 0o2070
 """The group may read, write and enter; what is made inside has the same group (setgid)."""
@@ -19,7 +20,7 @@ def share(config: Config) -> None:
 
     New folders take over group and mode of the one they are in (`storage.files`); new files are
     never changed, so that the writer's umask need only let the group read. `headstart.toml` stays
-    its owner's if it holds a password.
+    its owner's if it holds a password, and so do verdicts on models (`first_loads`).
 
     Raises:
         WorkspaceError: something in it is not the user's own, or the system has no such groups.
@@ -34,7 +35,7 @@ def share(config: Config) -> None:
     group = config.root.stat().st_gid
     try:
         for path in (config.root, *config.root.rglob("*")):
-            if not (path.is_symlink() or _is_secret(path, config)):  # a link may lead anywhere
+            if not (path.is_symlink() or _is_own(path, config)):  # a link may lead anywhere
                 os.chown(path, -1, group, follow_symlinks=False)
                 path.chmod(path.stat().st_mode | (FOLDER if path.is_dir() else FILE))
     except OSError as error:
@@ -45,5 +46,8 @@ def share(config: Config) -> None:
         ) from error
 
 
-def _is_secret(path: Path, config: Config) -> bool:
+def _is_own(path: Path, config: Config) -> bool:
+    """Whether it stays its owner's: a password, and what each user believes nobody else about."""
+    if FIRST_LOADS in [above.name for above in path.relative_to(config.root).parents]:
+        return True
     return path == config.root / CONFIG_FILE and has_password(path.read_text(encoding="utf-8"))

@@ -79,7 +79,7 @@ def _written(
     """The steps of `written_aside`; the name is asked for when the bytes are on the disk."""
     partial = folder / f".{stem}.{secrets.token_hex(8)}{PARTIAL}"
     try:
-        _make_folder(folder)
+        make_folder(folder)
         with partial.open("x+b") as file:
             lock(file.fileno())  # by this `features gc` sees that its process lives
             yield file
@@ -110,7 +110,7 @@ def _rename_new(partial: Path, target: Path) -> None:
         partial.replace(target)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make a folder and those above it, durably: a new folder is an entry in the one above."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,8 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.loader import SUFFIXES
 from headstart.extractors.backbones.pooling import POOLINGS
 from headstart.extractors.backbones.registration import read_backbone
+from headstart.extractors.backbones.safety.copies import Copy
+from headstart.extractors.backbones.safety.first_load import FirstLoad
 from headstart.extractors.cache.reindex import check_account
 from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -158,7 +160,13 @@ class Bundle:
         self._archive.close()
 
     def read_backbone(
-        self, name: str | None, artifacts: ArtifactStore, scratch: Path, *, trust: bool
+        self,
+        name: str | None,
+        artifacts: ArtifactStore,
+        scratch: Path,
+        *,
+        trust: bool,
+        first: FirstLoad | None = None,
     ) -> Backbone:
         """The backbone, read and cut anew from the model in the bundle.
 
@@ -167,12 +175,13 @@ class Bundle:
             artifacts: where its files are put.
             scratch: a folder to unpack into.
             trust: load the model even if it brings code.
+            first: how it is loaded first, if it is not trusted.
 
         Raises:
             UnsafeModel: the model could run code, and `trust` is not given.
             BackboneError: it is not what the bundle says.
         """
-        record = self.head.backbone
+        record, first = self.head.backbone, first or FirstLoad()
         model = inside(scratch, self.head.model)
         with self._translated():
             for digest in self.head.parts:
@@ -180,16 +189,21 @@ class Bundle:
                     raise ValueError(f"parts/{digest} has another sha256")
             self._unpack(self.head.model, model, record["artifact_digest"])
         pipeline = Preprocessing.from_json(record["preprocessing"], str(self.path), artifacts)
-        backbone = read_backbone(
-            name or record["name"],
-            str(model),
-            artifacts,
-            cut=record["default_cut"],
-            preprocess=pipeline,
-            licence=record["licence"],
-            tags=record["tags"],
-            trust=trust,
-        )
+        copy = Copy(model, inside(self.path, self.head.model))
+        with copy.named():
+            backbone = read_backbone(
+                name or record["name"],
+                str(model),
+                artifacts,
+                cut=record["default_cut"],
+                preprocess=pipeline,
+                licence=record["licence"],
+                tags=record["tags"],
+                trust=trust,
+                max_bytes=first.max_bytes,
+                say=lambda message: first.say(copy.renamed(message)),
+                verdicts=first.verdicts,
+            )
         cuts = {cut.name: cut.fingerprint for cut in backbone.cuts}
         if cuts != record["cuts"]:
             raise BackboneError(

@@ -98,6 +98,8 @@ class Backbones:
         *,
         trust: bool = False,
         progress: Progress = silent,
+        max_model_bytes: int | None = None,
+        say: Callable[[str], None] = unheard,
     ) -> tuple[Backbone, int]:
         """Register a backbone from a file that `export` wrote, with the features in it.
 
@@ -110,6 +112,9 @@ class Backbones:
             name: to register it under, if not the one it had.
             trust: load the model even if it brings code.
             progress: called with (bytes read, bytes in all).
+            max_model_bytes: what a model that is not trusted may take in memory, if not some
+                times what its file stores.
+            say: told what its first load, in a process of its own, cost, if that is noticeable.
 
         Returns:
             The backbone, and the number of rows that came along and were new.
@@ -121,7 +126,13 @@ class Backbones:
         """
         file = Path(path).expanduser()
         return import_bundle.import_bundle(
-            self._context, file, name, trust=trust, progress=progress
+            self._context,
+            file,
+            name,
+            trust=trust,
+            progress=progress,
+            max_bytes=max_model_bytes,
+            say=say,
         )
 
     def register(self, backbone: Backbone) -> Backbone:

@@ -15,7 +15,13 @@ def register(group: click.Group) -> None:
     command(group, "export")(click.argument("name")(file(features(_export))))
     name = click.option("--name", help="Register it under this name.")
     trust = click.option("--trust", is_flag=True, help="Load the model even if it brings code.")
-    command(group, "import")(file(name(trust(_import))))
+    max_bytes = click.option(
+        "--max-model-bytes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="What an untrusted model may take in memory, if not some times what it stores.",
+    )
+    command(group, "import")(file(name(trust(max_bytes(_import)))))
 
 
 def _export(call: Call, name: str, file: Path, features: bool) -> Result:
@@ -27,10 +33,19 @@ def _export(call: Call, name: str, file: Path, features: bool) -> Result:
     return Result({"file": str(file), "size": size}, lambda out: out.print(text(line)))
 
 
-def _import(call: Call, file: Path, name: str | None, trust: bool) -> Result:
+def _import(
+    call: Call, file: Path, name: str | None, trust: bool, max_model_bytes: int | None
+) -> Result:
     """Register the backbone in FILE, and the features in it."""
     with progress_bar("importing", "bytes") as progress:
-        backbone, rows = call.open().backbones.import_(file, name, trust=trust, progress=progress)
+        backbone, rows = call.open().backbones.import_(
+            file,
+            name,
+            trust=trust,
+            progress=progress,
+            max_model_bytes=max_model_bytes,
+            say=note,
+        )
     for warning in backbone.warnings:
         note(f"warning: {warning}")
     data = {"name": backbone.name, "version": backbone.version, "rows": rows}

@@ -25,7 +25,8 @@ from headstart.errors import HeadstartError, ModelFileError, UnsafeModel
 from headstart.extractors.backbones.safety.confinement import Limits
 from headstart.extractors.backbones.safety.copies import Copy
 from headstart.extractors.backbones.safety.forkserver import ForkServer
-from headstart.storage.files import check_regular, written_aside
+from headstart.paths import inside
+from headstart.storage.files import check_regular, make_folder, open_regular, written_aside
 
 ROOM = 768 << 20
 COPIES = 6
@@ -37,6 +38,7 @@ BYTES_A_SECOND = 20 << 20
 FILE_ROOM = 1 << 30
 FOLDER = "first_loads"
 VERSION = 2
+LARGEST_VERDICT = 4096
 NOTICEABLE_SECONDS = 2.0
 MEMORY_SIGNALS = (6, 11, "memory")
 """What TensorFlow dies of when it is given no more memory: an abort, or a bad address."""
@@ -53,7 +55,7 @@ class FirstLoad:
     """How models that are not trusted are loaded first.
 
     Attributes:
-        verdicts: the folder where it is kept which files were loaded well; None keeps nothing.
+        verdicts: the folder where each user keeps which files were loaded well; None keeps nothing.
         max_bytes: what a model may take in memory, if not some times what it stores.
         say: told what it cost, when that is noticeable.
     """
@@ -133,21 +135,30 @@ class FirstLoad:
         """Whether a verdict is kept, in a folder and a file that nobody else can have written."""
         if self.verdicts is None:
             return False
+        own = own_folder(self.verdicts)
         try:
-            content = json.loads((self.verdicts / digest).read_bytes())
-        except (OSError, ValueError):
+            with open_regular(inside(own, digest)) as file:
+                content = json.loads(file.read(LARGEST_VERDICT))
+            ours = all(_only_ours_to_write(path) for path in (own, inside(own, digest)))
+        except (OSError, ValueError, RecursionError):
             return False
-        ours = all(_only_ours_to_write(path) for path in (self.verdicts, self.verdicts / digest))
         return ours and content == _verdict(digest, kind)
 
     def _keep(self, digest: str, kind: str) -> None:
         if self.verdicts is None:
             return
+        own = own_folder(self.verdicts)
         with suppress(OSError):  # read-only, or full: it is loaded apart again
-            self.verdicts.mkdir(mode=0o700, exist_ok=True)
-            with written_aside(self.verdicts / digest) as file:
+            make_folder(self.verdicts)
+            own.mkdir(mode=0o700, exist_ok=True)
+            with written_aside(inside(own, digest)) as file:
                 file.write(json.dumps(_verdict(digest, kind)).encode())
-            (self.verdicts / digest).chmod(0o600)
+            inside(own, digest).chmod(0o600)
+
+
+def own_folder(verdicts: Path) -> Path:
+    """Where this user keeps verdicts: one believes nobody else's, so each pays once."""
+    return inside(verdicts, f"user-{os.getuid()}" if hasattr(os, "getuid") else "user")
 
 
 def _verdict(digest: str, kind: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ then all rows are one transaction. What fails on the way takes back what it has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from headstart.context import Context
 from headstart.errors import DatabaseGone, FeatureError, ShardExists, StorageError
 from headstart.extractors.backbones.bundle import NOTHING_KEPT, Bundle
 from headstart.extractors.backbones.bundle_head import BundledShard
+from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.cache.reindex import to_set
 from headstart.paths import inside
@@ -51,13 +52,21 @@ class _Placed:
 
 
 def import_bundle(
-    context: Context, path: Path, name: str | None, *, trust: bool, progress: Progress
+    context: Context,
+    path: Path,
+    name: str | None,
+    *,
+    trust: bool,
+    progress: Progress,
+    max_bytes: int | None = None,
+    say: Callable[[str], None] = unheard,
 ) -> tuple[Backbone, int]:
     """Register what a bundle holds; see `Backbones.import_`."""
+    first = FirstLoad(context.artifacts.beside(FOLDER), max_bytes, say)
     with Bundle(path) as bundle, scratch_folder() as scratch:
         staged = ArtifactStore(inside(scratch, "artifacts"))
         name = check_name(name or bundle.head.backbone["name"], "backbone")
-        backbone = bundle.read_backbone(name, staged, scratch, trust=trust)
+        backbone = bundle.read_backbone(name, staged, scratch, trust=trust, first=first)
         arrivals = _look(context, bundle, backbone, progress)
         keys = {arrival.feature_set.key for arrival in arrivals}
         with (

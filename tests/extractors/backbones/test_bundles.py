@@ -10,6 +10,7 @@ import pytest
 import headstart as hs
 from conftest import keras, network
 from headstart.errors import BackboneError, FeatureError, UnsafeModel
+from headstart.extractors.backbones.safety import first_load
 
 
 @pytest.fixture
@@ -170,3 +171,30 @@ def test_a_bundle_is_there_as_a_whole_or_not_at_all(ready, tmp_path):
         ready.backbones.export("net", tmp_path / "out" / "net.zip", features=True)
     assert list((tmp_path / "out").iterdir()) == []
     shutil.rmtree(tmp_path / "out")
+
+
+def test_what_a_first_load_found_is_kept_by_an_import_too(bundle, other, monkeypatch):
+    ran = []
+    real = first_load.server.run
+    monkeypatch.setattr(first_load.server, "run", lambda r: ran.append(r["task"]) or real(r))
+    monkeypatch.setattr(first_load, "NOTICEABLE_SECONDS", 0.0)
+    said = []
+    other.backbones.import_(bundle, "one", say=said.append)
+    other.backbones.import_(bundle, "two", say=said.append)
+    assert ran == ["file"]
+    assert len(said) == 1
+    assert said[0].startswith(f"{bundle / 'model.keras'} was loaded in a process of its own first")
+
+
+def test_a_model_that_may_take_more_is_imported_with_leave(
+    ready, other, tmp_path, run, monkeypatch
+):
+    """Its layers claim more numbers than are stored, and are refused without a word of the user."""
+    file = ready.backbones.export("net", tmp_path / "net.zip")
+    monkeypatch.setenv("HEADSTART_HOME", str(other.config.root))
+    monkeypatch.setattr("headstart.extractors.backbones.safety.inspection.NUMBERS", -1_000)
+    ran = run("backbone", "import", file)
+    assert ran.code == 1
+    assert f"{file / 'model.keras'} is refused: its layers would hold" in ran.err
+    assert "--max-model-bytes" in ran.err
+    assert run("backbone", "import", file, "--max-model-bytes", 1 << 20).code == 0

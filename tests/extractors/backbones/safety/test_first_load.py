@@ -17,7 +17,8 @@ from headstart.backbone_model import open_engine
 from headstart.errors import UnsafeModel
 from headstart.extractors.backbones.safety import first_load
 from headstart.extractors.backbones.safety.confinement import PROTECTIONS, offered
-from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, made
+from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, made, own_folder
+from headstart.group_access import share
 
 layers = keras.layers
 pytestmark = [
@@ -114,6 +115,49 @@ def test_doctor_says_which_protections_there_are(ws, run):
     assert [checks[f"untrusted models: {name}"] for name in PROTECTIONS] == ["yes"] * 3
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"null", b"[" * 100_000, b'{"sha256": 1}', b"\xff\xfe", bytes(1 << 20)]
+)
+def test_a_verdict_that_says_nothing_is_none(ws, model_file, content):
+    ws.backbones.add("net", model_file, preprocess="unit")
+    own = own_folder(ws.config.root / FOLDER)
+    (verdict,) = own.iterdir()
+    verdict.write_bytes(content)
+    assert not FirstLoad(ws.config.root / FOLDER).knows(verdict.name, "keras")
+
+
+def test_a_verdict_that_is_a_fifo_or_a_link_elsewhere_is_not_waited_for(ws, model_file):
+    ws.backbones.add("net", model_file, preprocess="unit")
+    own = own_folder(ws.config.root / FOLDER)
+    (verdict,) = own.iterdir()
+    first = FirstLoad(ws.config.root / FOLDER)
+    assert first.knows(verdict.name, "keras")
+    verdict.rename(own / "elsewhere")
+    os.mkfifo(verdict)
+    assert not first.knows(verdict.name, "keras")
+    verdict.unlink()
+    verdict.symlink_to(own / "elsewhere")
+    (own / "elsewhere").chmod(0o666)
+    assert not first.knows(verdict.name, "keras")
+
+
+def test_each_user_of_a_shared_workspace_has_verdicts_that_count(ws, model_file, monkeypatch):
+    ran = []
+    real = first_load.server.run
+    monkeypatch.setattr(first_load.server, "run", lambda r: ran.append(r["task"]) or real(r))
+    share(ws.config)
+    ws.backbones.add("net", model_file, preprocess="unit")
+    share(ws.config)
+    ws.backbones.add("again", model_file, preprocess="unit")
+    assert ran == ["file"]
+    folder = ws.config.root / FOLDER
+    assert folder.stat().st_mode & 0o2070 == 0o2070  # others put folders of their own there
+    assert own_folder(folder).stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(os, "getuid", lambda: 4_711)
+    ws.backbones.add("third", model_file, preprocess="unit")
+    assert ran == ["file", "file"]  # nobody believes another
+
+
 def test_a_verdict_is_of_these_bytes_as_this_format_by_this_keras(ws, model_file, monkeypatch):
     ran = []
     real = first_load.server.run
@@ -143,7 +187,7 @@ def test_the_same_file_is_loaded_apart_once(ws, model_file, monkeypatch):
     ws.backbones.add("net", model_file, preprocess="unit")
     ws.backbones.add("other", model_file, preprocess="unit")
     assert ran == ["file"]
-    (verdict,) = (ws.config.root / FOLDER).iterdir()
+    (verdict,) = own_folder(ws.config.root / FOLDER).iterdir()
     assert verdict.name == ws.backbones.get("net").artifact_digest
     verdict.chmod(0o666)  # anybody may have written it
     ws.backbones.add("third", model_file, preprocess="unit")
