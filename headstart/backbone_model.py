@@ -9,6 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.loader import SUFFIXES
+from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad
 from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.engines.selection import Chooser
 from headstart.extractors.preprocessing.batches import Batch, stack
@@ -29,7 +30,8 @@ def load_graph(context: Context, backbone: Backbone) -> Any:
 
     artifact = Artifact(backbone.artifact_digest, backbone.artifact_size)
     file = context.artifacts.get(artifact, SUFFIXES[backbone.format])
-    return loader.load_graph(file, trust=backbone.is_file_trusted)
+    first = FirstLoad(context.artifacts.beside(FOLDER))
+    return loader.load_graph(file, trust=backbone.is_file_trusted, first=first)
 
 
 def build_trunk(

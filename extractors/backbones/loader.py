@@ -14,6 +14,8 @@ from headstart.extractors.backbones.sources.custom_objects import CustomObjects
 from headstart.extractors.backbones.sources.efficientnet_lite import open_efficientnet_lite
 from headstart.extractors.backbones.sources.files import (
     NO_CUSTOM_OBJECTS,
+    check_model,
+    format_of,
     load_model,
     open_file,
     open_model,
@@ -26,6 +28,8 @@ from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.preprocessing.pipeline import Files
 from headstart.registry.zoo import get_entry
 
+LARGEST_STORED = 1 << 40
+"""Bytes: how large a stored model may be was decided when it was added, maybe with leave."""
 SUFFIXES = {"keras": ".keras", "h5": ".h5", "tensorflow": ".pb"}
 
 
@@ -79,9 +83,25 @@ def open_source(
     return open_file(path, scratch, trust=trust, custom=custom, first=first)
 
 
-def load_graph(file: Path, *, trust: bool = False) -> Graph:
-    """The graph of a stored model file, its hash checked; `trust` if it was registered so."""
+def load_graph(file: Path, *, trust: bool = False, first: FirstLoad | None = None) -> Graph:
+    """The graph of a stored model file, its hash checked.
+
+    A file that is not trusted is looked into, as an older version may have stored it, or somebody
+    by hand; of the same bytes once, where `first` keeps verdicts.
+
+    Args:
+        file: the artifact, called by its sha256.
+        trust: it was registered as trusted.
+        first: what is known about files.
+
+    Raises:
+        UnsafeModel: it could run code, or do more than compute.
+    """
     if file.suffix == SUFFIXES["tensorflow"]:
         check_frozen(file, trust=trust)
         return read_frozen(file)
+    known = first or FirstLoad()
+    if not (trust or known.was_looked_into(file.stem, format_of(file))):
+        check_model(file, max_bytes=LARGEST_STORED)
+        known.note_look(file.stem, format_of(file))
     return read_graph(load_model(file, trust=trust, known=True))

@@ -48,7 +48,7 @@ class FolderSource:
         return folder_entries(self._root, self._within)
 
     def digest(self, location: Location) -> str:
-        return digest_of_file(Path(str(location)))
+        return digest_of_file(Path(str(location)), self._within)
 
     def locations(self) -> Iterator[Location]:
         """Of all files that can be samples, at any depth."""

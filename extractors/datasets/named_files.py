@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, StorageError
 from headstart.extractors.datasets.rows import stat_of
-from headstart.storage.files import open_regular, sha256_of_file
+from headstart.storage.files import open_regular, place_of
 
 HINT = "Run `headstart dataset refresh`, then extract again."
 
@@ -31,11 +33,36 @@ def check_within(path: Path, root: Path | None, where: str = "") -> None:
     Raises:
         DatasetError: it lies outside.
     """
-    if root is not None and not Path(os.path.realpath(path)).is_relative_to(root):
+    if root is not None:
+        _check_place(Path(os.path.realpath(path)), path, root, where)
+
+
+def _check_place(place: Path, path: Path, root: Path, where: str) -> None:
+    if not place.is_relative_to(root):
         raise DatasetError(
             f"{where}{': ' if where else ''}{path} lies outside of the root {root}",
             hint="Nothing outside is read; mend it, or give another --root.",
         )
+
+
+def open_within(path: Path, root: Path | None = None, where: str = "") -> BufferedReader:
+    """Open a regular file that lies in the root: it is asked of what was opened, not of its name.
+
+    A link on the way may be turned between a look at the name and the opening.
+
+    Raises:
+        DatasetError: it lies outside.
+        StorageError, OSError: as `headstart.storage.files.open_regular`.
+    """
+    check_within(path, root, where)
+    file = open_regular(path)
+    try:
+        if root is not None:
+            _check_place(place_of(file, path), path, root, where)
+        return file
+    except BaseException:
+        file.close()
+        raise
 
 
 def read_named(path: Path, root: Path | None = None, where: str = "", hint: str = HINT) -> bytes:
@@ -52,11 +79,12 @@ def read_named(path: Path, root: Path | None = None, where: str = "", hint: str 
         SampleChanged: it is gone, or is no regular file.
         SampleUnreadable: the disk does not give it.
     """
-    check_within(path, root, where)
     at = f"{where}: " if where else ""
     try:
-        with open_regular(path) as file:
+        with open_within(path, root, where) as file:
             return file.read()
+    except DatasetError:
+        raise
     except FileNotFoundError:
         raise SampleChanged(f"{at}the file {path} is gone", hint=hint) from None
     except StorageError as error:
@@ -66,15 +94,16 @@ def read_named(path: Path, root: Path | None = None, where: str = "", hint: str 
         raise SampleUnreadable(f"{at}cannot read {path}: {reason}") from error
 
 
-def digest_of_file(path: Path) -> str:
+def digest_of_file(path: Path, root: Path | None = None) -> str:
     """The digest of a file's content, which is not held in memory.
 
     Raises:
-        DatasetError: it cannot be read.
+        DatasetError: it cannot be read, or lies outside of the root.
     """
     try:
-        return sha256_of_file(path)
-    except StorageError:
+        with open_within(path, root) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (DatasetError, StorageError):
         raise
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from headstart.heads.evaluation.intervals import interval_of
@@ -17,6 +18,9 @@ from headstart.heads.tasks import Regression, task_of
 from headstart.registry.entities import Backbone, Head
 from headstart.visible import visible, visible_json
 
+BAR = r"\|"
+MARKUP = re.compile(r"[\\`*|!\[\]]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+"""What begins markup, or what GitHub takes for a link by itself: https://github.github.com/gfm."""
 HUB_NAMES = {"macro_f1": "f1", "r2": "r_squared", "mean_absolute_error": "mae"}
 """What the hub calls our metrics, where that differs."""
 
@@ -61,23 +65,26 @@ def model_card(
     rows = [
         ("backbone", f"{head.backbone} ({_code(backbone.source)}), cut at {_code(head.cut)}"),
         ("backbone's sha256", f"`{backbone.artifact_digest}`"),
-        ("dataset", f"{head.dataset}, digest `{head.dataset_digest}`"),
+        ("dataset", f"{_text(head.dataset)}, digest `{head.dataset_digest}`"),
         ("feature key", f"`{head.feature_key}`"),
         ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
-        *[("from", line) for line in [lineage_text(head.settings)] if line],
-        ("classes", ", ".join(str(label) for label in head.classes) or "none: a number"),
-        *((name.replace("_", " "), _scored(head.metrics, name)) for name in scores),
+        *[("from", _text(line)) for line in [lineage_text(head.settings)] if line],
+        ("classes", _text(", ".join(str(label) for label in head.classes)) or "none: a number"),
+        *((_text(name.replace("_", " ")), _scored(head.metrics, name)) for name in scores),
         ("held out", f"{head.metrics['n_test']:,} samples, on which the scores are"),
-        *[("not tested", line) for line in [untested_text(head.metrics)] if line],
-        ("fitted on", fitted_text(head)),
-        ("chosen on", chosen_text(head.settings)),
-        ("probabilities", calibration_text(head)),
-        ("versions", ", ".join(f"{name} {number}" for name, number in head.versions.items())),
+        *[("not tested", _text(line)) for line in [untested_text(head.metrics)] if line],
+        ("fitted on", _text(fitted_text(head))),
+        ("chosen on", _text(chosen_text(head.settings))),
+        ("probabilities", _text(calibration_text(head))),
+        (
+            "versions",
+            _text(", ".join(f"{name} {number}" for name, number in head.versions.items())),
+        ),
     ]
     if difference is not None:
         line = f"probabilities within {difference:.1g} of the cached features' path"
         rows.append(("check", line))
-    table = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows)
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return (
         "---\n" + "\n".join(lines) + "\n---\n\n"
         f"# {head.name}\n\n`{file or head.name}`: {_what(head)}, made with Headstart.\n\n"
@@ -86,12 +93,16 @@ def model_card(
 
 
 def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39))}`"
+    return f"`{visible(text).replace('`', chr(39)).replace('|', BAR).replace('<', '&lt;')}`"
 
 
-def _cell(text: str) -> str:
-    """A text in a Markdown table: one line, its bars and its HTML as they are."""
-    return visible(text).replace("|", "\\|").replace("<", "&lt;")
+def _text(text: str) -> str:
+    """A value in a Markdown table: one line, and nothing of it is markup.
+
+    Names, labels and sources come from files: a link, a picture that tells who looks at the card,
+    or HTML in them would be the card's own.
+    """
+    return MARKUP.sub(r"\\\g<0>", visible(text)).replace("<", "&lt;")
 
 
 def _what(head: Head) -> str:

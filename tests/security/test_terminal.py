@@ -1,6 +1,7 @@
 """Texts from outside do nothing to a terminal, a page or a picture: they are shown as they are."""
 
 import json
+import re
 import zipfile
 from dataclasses import replace
 
@@ -106,6 +107,27 @@ def test_labels_are_shown_in_tables_pages_pictures_and_cards(judged, run, tmp_pa
     (row,) = [line for line in card.splitlines() if line.startswith("| backbone |")]
     assert row.count("`") == 4
     assert "<b>" not in row
+
+
+def test_nothing_that_a_file_names_is_markup_in_a_card(judged):
+    head = judged.heads.get("judge").record
+    backbone = judged.backbones.get("net")
+    labels = (
+        "[x](https://evil/)",
+        "![y](//evil/p.png)",
+        "<img src=x>",
+        "a|b",
+        "`c",
+        "www.evil.org",
+    )
+    named = replace(head, classes=labels, dataset="[d](javascript:alert(1))", cut="a`|[b](c)")
+    card = model_card(named, replace(backbone, source="`</code>[s](http://evil)|"))
+    rows = [line for line in card.splitlines() if line.startswith("| ")]
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows), rows
+    plain = re.sub(r"`[^`]*`", "", "\n".join(rows))  # what is code is no markup
+    assert "`" not in plain.replace(r"\`", "")
+    assert not re.search(r"(?<!\\)[\[\]!]|<|https?://|www\.", plain)
+    assert r"\[x\](https\://evil/)" in plain
 
 
 def test_every_control_character_is_shown_and_every_other_stays():

@@ -39,6 +39,8 @@ FILE_ROOM = 1 << 30
 FOLDER = "first_loads"
 VERSION = 2
 LARGEST_VERDICT = 4096
+LOOKED = ".looked"
+"""Behind the name of what was looked into and not loaded apart: a model of our own making."""
 NOTICEABLE_SECONDS = 2.0
 MEMORY_SIGNALS = (6, 11, "memory")
 """What TensorFlow dies of when it is given no more memory: an abort, or a bad address."""
@@ -128,32 +130,45 @@ class FirstLoad:
         answer = self.run("file", copy.path, scratch, copy.source)
         if answer["file"] is not None:
             return made(answer)
-        self._keep(copy.sha256, kind)
+        self._write(copy.sha256, _verdict(copy.sha256, kind))
         return None
 
     def knows(self, digest: str, kind: str) -> bool:
-        """Whether a verdict is kept, in a folder and a file that nobody else can have written."""
+        """Whether these bytes were loaded apart, as this user knows it."""
+        return self._read(digest) == _verdict(digest, kind)
+
+    def was_looked_into(self, digest: str, kind: str) -> bool:
+        """Whether these bytes were at least looked into, as this user knows it."""
+        looked = self._read(digest + LOOKED) == _verdict(digest, kind)
+        return looked or self.knows(digest, kind)
+
+    def note_look(self, digest: str, kind: str) -> None:
+        """Keep that these bytes were looked into and nothing was found."""
+        self._write(digest + LOOKED, _verdict(digest, kind))
+
+    def _read(self, name: str) -> Any:
+        """What a verdict says, if nobody else can have written its folder and its file."""
         if self.verdicts is None:
-            return False
+            return None
         own = own_folder(self.verdicts)
         try:
-            with open_regular(inside(own, digest)) as file:
+            with open_regular(inside(own, name)) as file:
                 content = json.loads(file.read(LARGEST_VERDICT))
-            ours = all(_only_ours_to_write(path) for path in (own, inside(own, digest)))
+            ours = all(_only_ours_to_write(path) for path in (own, inside(own, name)))
         except (OSError, ValueError, RecursionError):
-            return False
-        return ours and content == _verdict(digest, kind)
+            return None
+        return content if ours else None
 
-    def _keep(self, digest: str, kind: str) -> None:
+    def _write(self, name: str, content: dict[str, Any]) -> None:
         if self.verdicts is None:
             return
         own = own_folder(self.verdicts)
-        with suppress(OSError):  # read-only, or full: it is loaded apart again
+        with suppress(OSError):  # read-only, or full: it is done again
             make_folder(self.verdicts)
             own.mkdir(mode=0o700, exist_ok=True)
-            with written_aside(inside(own, digest)) as file:
-                file.write(json.dumps(_verdict(digest, kind)).encode())
-            inside(own, digest).chmod(0o600)
+            with written_aside(inside(own, name)) as file:
+                file.write(json.dumps(content).encode())
+            inside(own, name).chmod(0o600)
 
 
 def own_folder(verdicts: Path) -> Path:

@@ -243,7 +243,7 @@ def load_model(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to whoever saved it
             if path.suffix in HDF5_SUFFIXES and _is_keras2(path):
-                return load_keras2(path, objects)
+                return load_keras2(path, objects, trust=trust)
             if path.suffix == ".keras" and _is_of_hub(path):
                 keras_hub()  # registers its classes
             with names_from_the_start():

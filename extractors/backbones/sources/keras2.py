@@ -57,20 +57,26 @@ def is_keras2(file: h5py.File) -> bool:
     return not text.startswith("3")
 
 
-def load_keras2(path: Path, custom_objects: dict[str, Any]) -> Any:
+def load_keras2(path: Path, custom_objects: dict[str, Any], *, trust: bool = False) -> Any:
     """The model of a Keras 2 file, with its weights, not compiled.
+
+    Args:
+        path: the file.
+        custom_objects: classes and functions by name.
+        trust: let Keras run code that the file brings.
 
     Raises:
         ModelFileError: it has a layer or a setting that Keras 3 has no match for.
     """
     keras()
     from keras.src.legacy.saving import legacy_h5_format, saving_options, saving_utils
+    from keras.src.saving.serialization_lib import SafeModeScope
 
     with h5py.File(path, "r", locking=False) as file:
         text = file.attrs["model_config"]
         config = json.loads(text.decode() if isinstance(text, bytes) else str(text))
         # As `legacy_h5_format.load_model_from_hdf5` does it, which would read the file's own.
-        with saving_options.keras_option_scope(use_legacy_config=True):
+        with saving_options.keras_option_scope(use_legacy_config=True), SafeModeScope(not trust):
             model = saving_utils.model_from_config(
                 to_keras3(config, path), custom_objects=custom_objects
             )

@@ -1,6 +1,8 @@
 """Files that Keras 2 wrote give in Keras 3 the numbers that they gave in Keras 2."""
 
+import codecs
 import json
+import marshal
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import numpy as np
 import pytest
 
 from headstart.backbone_model import open_engine
+from headstart.errors import ModelFileError
+from headstart.extractors.backbones.sources.files import load_model
 
 ASSETS = Path(__file__).parents[2] / "assets" / "keras2"
 TOLERANCE = 1e-5
@@ -90,3 +94,40 @@ def test_a_setting_that_would_change_a_number_is_refused(ws, fails, tmp_path):
         model.attrs["model_config"] = json.dumps(config)
     message = fails("backbone", "add", "old", file)
     assert "(GRU) has time_major=True, which Keras 3 does not know" in message
+
+
+def with_lambda(path, canary):
+    """A file of Keras 2 by its version, with a Lambda layer whose code makes the canary."""
+    shutil.copy(ASSETS / "leaky.h5", path)
+    code = f"lambda x: (__import__('pathlib').Path({str(canary)!r}).touch(), x)[1]"
+    marshalled = codecs.encode(marshal.dumps(eval(code).__code__), "base64").decode()
+    with h5py.File(path, "a") as file:
+        config = json.loads(file.attrs["model_config"])
+        layer = next(one for one in config["config"]["layers"] if one["class_name"] == "ReLU")
+        layer["class_name"] = "Lambda"
+        layer["config"] = {
+            "name": layer["config"]["name"],
+            "function": {
+                "class_name": "__lambda__",
+                "config": {"code": marshalled, "defaults": None, "closure": None},
+            },
+            "arguments": {},
+        }
+        file.attrs["model_config"] = json.dumps(config)
+    return path
+
+
+def test_a_lambda_of_keras_2_that_gets_past_the_look_is_not_built(tmp_path):
+    canary = tmp_path / "canary"
+    with pytest.raises(ModelFileError, match=r"safe|Lambda|lambda"):
+        load_model(with_lambda(tmp_path / "m.h5", canary), known=True)
+    assert not canary.exists()
+
+
+def test_a_lambda_of_keras_2_is_loaded_if_it_is_trusted(ws, fails, tmp_path):
+    canary = tmp_path / "canary"
+    file = with_lambda(tmp_path / "m.h5", canary)
+    assert "a Lambda layer runs code" in fails("backbone", "add", "x", file)
+    assert not canary.exists()
+    ws.backbones.add("x", file, preprocess="array", trust=True)
+    assert canary.exists()

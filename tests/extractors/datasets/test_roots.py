@@ -1,12 +1,14 @@
 """A root: nothing outside of it is read, wherever paths, `..` and links lead."""
 
 import os
+import shutil
+import sys
 
 import pytest
 
 from conftest import draw
 from headstart.errors import DatasetError
-from headstart.extractors.datasets import SampleReader
+from headstart.extractors.datasets import SampleReader, named_files
 
 
 @pytest.fixture
@@ -101,3 +103,34 @@ def test_a_root_that_is_no_folder_or_has_no_use_is_an_error(ws, others, fails, t
     (tmp_path / "x.npy").write_bytes(b"")
     message = fails("dataset", "add", "d", tmp_path / "x.npy", "--root", tmp_path)
     assert "arrays name no files" in message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells where a file lies")
+@pytest.mark.parametrize("step", ["added", "read"])
+def test_a_link_that_is_turned_between_the_look_and_the_opening_gives_nothing(
+    ws, others, monkeypatch, step
+):
+    file, outside = others / "img" / "1.png", others.parent / "own.png"
+    source = table(others, "img/1.png")
+    real = named_files.open_regular
+
+    def turning(path):
+        if path == file:
+            file.unlink()
+            file.symlink_to(outside)
+        opened = real(path)
+        if path == file:
+            file.unlink()
+            shutil.copy(others / "img" / "2.png", file)
+        return opened
+
+    if step == "added":
+        monkeypatch.setattr(named_files, "open_regular", turning)
+        with pytest.raises(DatasetError, match="lies outside of the root"):
+            ws.datasets.add("d", source, root=others)
+        return
+    dataset = ws.datasets.add("d", source, root=others)
+    manifest = ws.datasets.manifest("d")
+    monkeypatch.setattr(named_files, "open_regular", turning)
+    with pytest.raises(DatasetError, match="lies outside of the root"):
+        SampleReader(manifest, dataset.options).read(manifest.samples[1])
