@@ -48,7 +48,7 @@ class Context:
     def __init__(self, config: Config, shard_store: ShardStore | None = None) -> None:
         self.config = config
         self._given = shard_store
-        self.shard_store = shard_store or own_store(config)
+        self.shard_store = own_store(config) if shard_store is None else shard_store
         self.database = Database(config)
         self.backbones = BackboneRepository(self.database)
         self.datasets = DatasetRepository(self.database)
