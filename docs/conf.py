@@ -20,6 +20,8 @@ html_title = f"Headstart {release}"
 # The pages are read on GitHub as well: links between them are relative paths to files.
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
+# A field is told once: in the section `Attributes` of its class.
+napoleon_use_ivar = True
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_class_signature = "separated"
 autodoc_typehints = "description"
