@@ -78,7 +78,7 @@ class Table:
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
         self._split = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._group = find_column(source, columns, options.get("group_column"), ())
-        self.root = root_of(options)
+        self._root = root_of(options)
         self.values = self._choose_values(columns, options)
 
     @property
@@ -125,7 +125,7 @@ class Table:
                 f"{row.where}: no file {path}",
                 hint="Paths are relative to the table; mend or remove the row.",
             )
-        check_within(path, self.root, row.where)
+        check_within(path, self._root, row.where)
         return str(path), stat_of(status)
 
     def raw(self, number: int) -> Any:
@@ -170,7 +170,7 @@ class Table:
             return cell.encode()
         path = self.source.parent / cell
         hint = "Paths are relative to the table; mend or remove the row."
-        return read_named(path, self.root, where, hint)
+        return read_named(path, self._root, where, hint)
 
     def _choose_values(self, columns: list[str], options: Options) -> list[Value]:
         if options.get("values"):
@@ -224,7 +224,7 @@ class TableSource:
         self.source = source
         self._path = Path(source)
         self._options = options
-        self.root = root_of(options)
+        self._root = root_of(options)
 
     @staticmethod
     def recognise(source: str) -> float:
@@ -247,7 +247,7 @@ class TableSource:
 
     def digest(self, location: Location) -> str:
         if isinstance(location, str):
-            return digest_of_file(Path(location), self.root)
+            return digest_of_file(Path(location), self._root)
         return digest_of(self.read(location))
 
     def locations(self) -> Iterator[Location]:
@@ -256,7 +256,7 @@ class TableSource:
 
     def read(self, location: Location) -> Any:
         if isinstance(location, str):
-            return read_named(Path(location), self.root)
+            return read_named(Path(location), self._root)
         return self._table.raw(location)
 
     def unused(self) -> Sequence[str]:
