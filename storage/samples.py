@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.7, 0.1, 0.2)
@@ -39,7 +38,7 @@ class Sample:
         """Where its content is, for messages."""
         if isinstance(self.location, int):
             return f"row {self.location}"
-        return str(Path(self.location))
+        return self.location
 
 
 def split_of(digest: str) -> str:

@@ -120,7 +120,7 @@ def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Re
     """
     from headstart.extractors.cache.gc import UNREADABLE, Choice
 
-    store = call.open().store
+    store = call.open().cache
     found = store.find_garbage(Choice(sets=sets, **given))
     for one in found:
         if one.kind == UNREADABLE:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import FeatureError
-from headstart.storage import export as exporting
+from headstart.storage.exports import export as exporting
 
 
 @pytest.fixture
