@@ -19,7 +19,7 @@ def opened(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
     connection = connect()
     try:
         connection.execute("PRAGMA schema_version")  # the first look opens the log
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         connection.close()
         if error.sqlite_errorcode not in NO_ROOM:
             raise

@@ -86,16 +86,10 @@ def read_header(file: IO[bytes], size: int, where: str) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a file of old takes longer to read
             shape, is_fortran, dtype = readers[version](file)
-    except (
-        SyntaxError,
-        TokenError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        OverflowError,
-    ) as error:
+    except (TypeError, LookupError, AttributeError, OverflowError) as error:
         raise ValueError(f"its header is damaged: {first_line(error)}") from error
-    except (MemoryError, RecursionError) as error:  # of Python's parser, by brackets in brackets
+    except (SyntaxError, TokenError, MemoryError, RecursionError) as error:
+        # Of Python's parser, which has another word for it in each version.
         raise ValueError("its header is damaged") from error
     header = Header(shape, dtype, is_fortran, file.tell())
     if dtype.hasobject:

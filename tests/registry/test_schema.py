@@ -16,6 +16,7 @@ from headstart.config import create_config
 from headstart.errors import SchemaOutdated, SchemaTooNew
 from headstart.registry import schema
 from headstart.registry.database import Database
+from headstart.registry.full_disk import opened
 from headstart.registry.tables import metadata
 
 
@@ -110,3 +111,18 @@ def test_sqlite_is_opened_with_the_settings_that_the_design_asks_for(config):
                 other.execute("BEGIN IMMEDIATE")
             finally:
                 other.close()
+
+
+def test_a_file_that_is_no_database_is_not_kept_open(tmp_path):
+    """Python 3.13 warns of a connection that nobody closes."""
+    (tmp_path / "x.db").write_bytes(b"this is no database" * 100)
+    made = []
+
+    def connect():
+        made.append(sqlite3.connect(tmp_path / "x.db"))
+        return made[-1]
+
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        opened(connect)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        made[0].execute("SELECT 1")
