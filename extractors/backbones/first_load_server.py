@@ -121,7 +121,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"killed": "memory"}
     except Exception as error:  # libraries raise whatever they like
-        return {"failed": first_line(error)}
+        return {"killed": "memory"} if _is_for_memory(error) else {"failed": first_line(error)}
 
 
 def _is_for_memory(error: BaseException | None) -> bool:

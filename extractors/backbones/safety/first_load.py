@@ -116,7 +116,7 @@ class FirstLoad:
 
         Args:
             copy: the file, where nobody else can change it; it was looked into.
-            kind: `keras` or `h5`, as what it is loaded.
+            kind: `keras`, `h5` or `tensorflow`, as what it is loaded.
             scratch: a folder.
 
         Returns:

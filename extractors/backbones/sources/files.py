@@ -78,6 +78,8 @@ def open_file(
     with copy.named():
         if kind == PLAIN_GRAPH:
             check_frozen(copy.path, trust=trust)
+            if apart is not None:  # to read one takes what its constants take to compute
+                apart.passes(copy, "tensorflow", scratch)
             return _open_frozen(copy.path)
         if apart is not None:
             frozen = _first_opened(copy, kind, scratch, apart)

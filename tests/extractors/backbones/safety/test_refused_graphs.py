@@ -330,3 +330,26 @@ def test_a_table_of_words_is_refused_with_the_way_on(ws, tmp_path):
     model.export(tmp_path / "model", verbose=False)
     with pytest.raises(ModelFileError, match="table"):
         ws.backbones.add("net", tmp_path / "model")
+
+
+def test_a_graph_that_takes_gigabytes_to_be_read_is_ended_apart(ws, fails, tmp_path):
+    """TensorFlow computes constants while it finds out shapes: here 24 GB, of a file of 1 kB."""
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, (None, 2), name="x")
+        many = tf.raw_ops.Fill(dims=[1], value=tf.constant(1, tf.int64))
+        count = tf.cast(tf.raw_ops.Sum(input=many, axis=[0]), tf.int32)
+        shape = tf.stack([tf.constant(1), tf.math.floordiv(count, count)])
+        tf.raw_ops.Tile(input=x, multiples=shape, name="y")
+    definition = graph.as_graph_def()
+    (dims,) = [n for n in definition.node if n.op == "Fill"]
+    (size,) = [n for n in definition.node if n.name == dims.input[0]]
+    size.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([3_000_000_000], tf.int64))
+    size.attr["dtype"].type = dims.attr["index_type"].type = tf.int64.as_datatype_enum
+    meta = tf.compat.v1.MetaGraphDef(graph_def=definition)
+    meta.signature_def["serving_default"].inputs["x"].name = "x:0"
+    meta.signature_def["serving_default"].outputs["y"].name = "y:0"
+    (tmp_path / "graph.pb").write_bytes(meta.SerializeToString())
+    message = fails("backbone", "add", "x", tmp_path / "graph.pb")
+    assert "graph.pb" in message
+    assert "memory" in message or "cannot be loaded" in message
+    assert ws.backbones.list() == []
