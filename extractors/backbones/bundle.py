@@ -200,9 +200,7 @@ class Bundle:
                 licence=record["licence"],
                 tags=record["tags"],
                 trust=trust,
-                max_bytes=first.max_bytes,
-                say=lambda message: first.say(copy.renamed(message)),
-                verdicts=first.verdicts,
+                first=replace(first, say=lambda message: first.say(copy.renamed(message))),
             )
         cuts = {cut.name: cut.fingerprint for cut in backbone.cuts}
         if cuts != record["cuts"]:

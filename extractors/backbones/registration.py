@@ -38,7 +38,7 @@ def read_backbone(
     architecture: str | Path | None = None,
     max_bytes: int | None = None,
     say: Callable[[str], None] = unheard,
-    verdicts: Path | None = None,
+    first: FirstLoad | None = None,
 ) -> Backbone:
     """Open a source and describe it as a backbone; its file is copied into `artifacts`.
 
@@ -56,7 +56,7 @@ def read_backbone(
         architecture: for a file of weights alone, a saved model or JSON with its architecture.
         max_bytes: what a model that is not trusted may take, if not some times what it stores.
         say: told what its first load cost, where that is noticeable.
-        verdicts: where it is kept which files were loaded well; beside `artifacts` without it.
+        first: how it is loaded first, in place of what `max_bytes` and `say` say of it.
 
     Raises:
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
@@ -70,7 +70,7 @@ def read_backbone(
             trust=trust,
             custom=custom,
             architecture=None if architecture is None else Path(architecture),
-            first=FirstLoad(verdicts or artifacts.beside(FOLDER), max_bytes, say),
+            first=first or FirstLoad(artifacts.beside(FOLDER), max_bytes, say),
         )
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]

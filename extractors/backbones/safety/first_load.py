@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,13 @@ class FirstLoad:
         verdicts: the folder where each user keeps which files were loaded well; None keeps nothing.
         max_bytes: what a model may take in memory, if not some times what it stores.
         say: told what it cost, when that is noticeable.
+        later: collects verdicts that are written when `keep` is called; None writes them at once.
     """
 
     verdicts: Path | None = None
     max_bytes: int | None = None
     say: Callable[[str], None] = unheard
+    later: dict[str, dict[str, Any]] | None = None
 
     def limits(self, size: int) -> Limits:
         """The limits for a model of so many bytes on disk."""
@@ -159,8 +161,16 @@ class FirstLoad:
             return None
         return content if ours else None
 
+    def keep(self) -> None:
+        """Write what was collected: nothing of it is lost, and nothing is left of what failed."""
+        for name, content in (self.later or {}).items():
+            replace(self, later=None)._write(name, content)
+
     def _write(self, name: str, content: dict[str, Any]) -> None:
         if self.verdicts is None:
+            return
+        if self.later is not None:
+            self.later[name] = content
             return
         own = own_folder(self.verdicts)
         with suppress(OSError):  # read-only, or full: it is done again

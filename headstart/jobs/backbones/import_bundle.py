@@ -62,7 +62,7 @@ def import_bundle(
     say: Callable[[str], None] = unheard,
 ) -> tuple[Backbone, int]:
     """Register what a bundle holds; see `Backbones.import_`."""
-    first = FirstLoad(context.artifacts.beside(FOLDER), max_bytes, say)
+    first = FirstLoad(context.artifacts.beside(FOLDER), max_bytes, say, later={})
     with Bundle(path) as bundle, scratch_folder() as scratch:
         staged = ArtifactStore(inside(scratch, "artifacts"))
         name = check_name(name or bundle.head.backbone["name"], "backbone")
@@ -75,7 +75,9 @@ def import_bundle(
             context.shard_store.hold(*keys),
         ):
             _place(context, bundle, staged, arrivals, placed, progress)
-            return _register(context, backbone, arrivals, placed)
+            registered = _register(context, backbone, arrivals, placed)
+    first.keep()
+    return registered
 
 
 def _look(
