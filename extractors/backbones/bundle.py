@@ -27,7 +27,7 @@ from headstart.extractors.backbones.bundle_head import HEAD, LARGEST_HEAD, Bundl
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.loader import SUFFIXES
 from headstart.extractors.backbones.pooling import POOLINGS
-from headstart.extractors.backbones.registration import read_backbone
+from headstart.extractors.backbones.registration import Wanted, read_backbone
 from headstart.extractors.backbones.safety.copies import Copy
 from headstart.extractors.backbones.safety.first_load import FirstLoad
 from headstart.extractors.cache.reindex import check_account
@@ -195,12 +195,14 @@ class Bundle:
                 name or record["name"],
                 str(model),
                 artifacts,
-                cut=record["default_cut"],
-                preprocess=pipeline,
-                licence=record["licence"],
-                tags=record["tags"],
-                trust=trust,
-                first=replace(first, say=lambda message: first.say(copy.renamed(message))),
+                Wanted(
+                    cut=record["default_cut"],
+                    preprocess=pipeline,
+                    licence=record["licence"],
+                    tags=record["tags"],
+                    trust=trust,
+                    first=replace(first, say=lambda message: first.say(copy.renamed(message))),
+                ),
             )
         cuts = {cut.name: cut.fingerprint for cut in backbone.cuts}
         if cuts != record["cuts"]:

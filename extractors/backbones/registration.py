@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from headstart.extractors.backbones.cuts import Cut, list_cuts, resolve
 from headstart.extractors.backbones.graph import Graph, Ref
 from headstart.extractors.backbones.lint import lint_graph, lint_pipeline
 from headstart.extractors.backbones.loader import SUFFIXES, open_source
-from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, unheard
+from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad
 from headstart.extractors.backbones.sources.custom_objects import CustomObjects, read_custom_objects
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.preprocessing.defaults import check_fits, from_given
@@ -24,28 +24,11 @@ from headstart.storage.artifacts import ArtifactStore
 from headstart.storage.scratch import scratch_folder
 
 
-def read_backbone(
-    name: str,
-    source: str | Any,
-    artifacts: ArtifactStore,
-    *,
-    cut: str | None = None,
-    preprocess: str | Preprocessing | None = None,
-    licence: str | None = None,
-    tags: dict[str, str] | None = None,
-    trust: bool = False,
-    custom_objects: str | Path | None = None,
-    architecture: str | Path | None = None,
-    max_bytes: int | None = None,
-    say: Callable[[str], None] = unheard,
-    first: FirstLoad | None = None,
-) -> Backbone:
-    """Open a source and describe it as a backbone; its file is copied into `artifacts`.
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for of a source.
 
-    Args:
-        name: the backbone's name.
-        source: a path, `applications:NAME`, `zoo:NAME`, or a Keras model.
-        artifacts: where the model file is kept.
+    Attributes:
         cut: the default cut, if not the penultimate one.
         preprocess: a mode, a JSON or TOML file, or a pipeline; what the source knows without it.
         licence: SPDX name; what the source states without it.
@@ -54,33 +37,55 @@ def read_backbone(
         custom_objects: a Python file with the model's own layers and functions; it is run, and
             recorded likewise.
         architecture: for a file of weights alone, a saved model or JSON with its architecture.
-        max_bytes: what a model that is not trusted may take, if not some times what it stores.
-        say: told what its first load cost, where that is noticeable.
-        first: how it is loaded first, in place of what `max_bytes` and `say` say of it.
+        first: how what is not trusted is loaded first; verdicts beside the artifacts without it.
+    """
+
+    cut: str | None = None
+    preprocess: str | Preprocessing | None = None
+    licence: str | None = None
+    tags: dict[str, str] | None = None
+    trust: bool = False
+    custom_objects: str | Path | None = None
+    architecture: str | Path | None = None
+    first: FirstLoad | None = None
+
+
+def read_backbone(
+    name: str, source: str | Any, artifacts: ArtifactStore, wanted: Wanted
+) -> Backbone:
+    """Open a source and describe it as a backbone; its file is copied into `artifacts`.
+
+    Args:
+        name: the backbone's name.
+        source: a path, `applications:NAME`, `zoo:NAME`, or a Keras model.
+        artifacts: where the model file is kept.
+        wanted: what is asked for of it.
 
     Raises:
         BackboneError: the source cannot be opened or cut, or the preprocessing does not fit.
     """
-    custom = read_custom_objects(None if custom_objects is None else Path(custom_objects))
+    custom = read_custom_objects(
+        None if wanted.custom_objects is None else Path(wanted.custom_objects)
+    )
     with scratch_folder() as scratch:
         opened = open_source(
             source,
             scratch,
             artifacts,
-            trust=trust,
+            trust=wanted.trust,
             custom=custom,
-            architecture=None if architecture is None else Path(architecture),
-            first=first or FirstLoad(artifacts.beside(FOLDER), max_bytes, say),
+            architecture=None if wanted.architecture is None else Path(wanted.architecture),
+            first=wanted.first or FirstLoad(artifacts.beside(FOLDER)),
         )
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]
-        pipeline, warnings = _preprocessing(opened, inputs, preprocess, artifacts)
+        pipeline, warnings = _preprocessing(opened, inputs, wanted.preprocess, artifacts)
         cuts = list_cuts(graph, is_headless=opened.is_headless)
-        chosen = resolve(cuts, cut)
+        chosen = resolve(cuts, wanted.cut)
         if chosen.pooling is not None:
             raise PreprocessingError(
-                f"the default cut {cut!r} has a pooling",
-                hint=f"Add it with --cut '{chosen.point.name}' and extract from '{cut}'.",
+                f"the default cut {wanted.cut!r} has a pooling",
+                hint=f"Add it with --cut '{chosen.point.name}' and extract from '{wanted.cut}'.",
             )
         artifact = artifacts.put(opened.file, SUFFIXES[opened.format])
     warnings += lint_graph(graph)
@@ -98,11 +103,13 @@ def read_backbone(
         parameters=graph.parameters,
         preprocessing=pipeline.to_json(),
         preprocessing_fingerprint=pipeline.fingerprint,
-        licence=licence or opened.licence,
+        licence=wanted.licence or opened.licence,
         cuts=tuple(_with_default(cuts, chosen)),
-        tags=tags or {},
+        tags=wanted.tags or {},
         warnings=tuple(warnings),
-        trust=_trusted(artifact.digest, trust, custom) if trust or custom.file else None,
+        trust=_trusted(artifact.digest, wanted.trust, custom)
+        if wanted.trust or custom.file
+        else None,
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.extractors.backbones.safety.first_load import unheard
+from headstart.extractors.backbones.registration import Wanted
+from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.verification import Check
 from headstart.jobs.backbones import add, export_bundle, import_bundle, verify
@@ -56,10 +57,8 @@ class Backbones:
                 times what its file stores.
             say: told what its first load, in a process of its own, cost, if that is noticeable.
         """
-        return add.add(
-            self._context,
-            name,
-            source,
+        verdicts = self._context.artifacts.beside(FOLDER)
+        wanted = Wanted(
             cut=cut,
             preprocess=preprocess,
             licence=licence,
@@ -67,9 +66,9 @@ class Backbones:
             trust=trust,
             custom_objects=custom_objects,
             architecture=architecture,
-            max_bytes=max_model_bytes,
-            say=say,
+            first=FirstLoad(verdicts, max_model_bytes, say),
         )
+        return add.add(self._context, name, source, wanted)
 
     def export(
         self,

@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.extractors.backbones.registration import read_backbone
+from headstart.extractors.backbones.registration import Wanted, read_backbone
 from headstart.registry.entities import Backbone
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
 from headstart.storage.locks import Hold
 
 
-def add(context: Context, name: str, source: str | Path | Any, **options: Any) -> Backbone:
+def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -> Backbone:
     """Register a backbone; the same name with another model is its next version.
 
     Args:
         context: where to.
         name: letters, digits, `.`, `_`, `-`.
         source: see `Backbones.add`.
-        **options: as `read_backbone` takes them.
+        wanted: what is asked for of it.
     """
     check_name(name, "backbone")
     plain = str(source) if isinstance(source, Path) else source
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
     with Hold(context.config.locks, HELD_AS):
-        return context.backbones.add(read_backbone(name, plain, context.artifacts, **options))
+        return context.backbones.add(read_backbone(name, plain, context.artifacts, wanted))
