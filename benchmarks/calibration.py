@@ -35,7 +35,7 @@ from headstart.heads.evaluation.folds import Fold
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.neighbours import Neighbours
-from headstart.heads.kinds.standardisation import one_thread_a_core
+from headstart.heads.standardisation import one_thread_a_core
 
 FOLDS, ASIDE, BINS = 3, 0.2, 15
 SMALL = (60, 600, 3, 300)

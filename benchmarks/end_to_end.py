@@ -22,9 +22,9 @@ import headstart as hs
 from headstart.backbone_model import build_trunk, chooser_of, pipeline_of
 from headstart.extractors.engines.selection import Chosen
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.watchdog import Watchdog
 from headstart.extractors.run.worker import probe
 from headstart.extractors.runtime import cores, tensorflow
+from headstart.extractors.watchdog import Watchdog
 
 PRECISIONS = ("float32", "bfloat16")
 

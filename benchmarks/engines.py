@@ -18,8 +18,8 @@ from headstart.backbone_model import chooser_of, open_engine, pipeline_of
 from headstart.errors import HeadstartError
 from headstart.extractors.engines.parity import relative_error
 from headstart.extractors.preprocessing import batches
-from headstart.extractors.run.watchdog import Watchdog
 from headstart.extractors.run.worker import probe
+from headstart.extractors.watchdog import Watchdog
 
 ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16")

@@ -20,7 +20,7 @@ from headstart.extractors.cache.gc import Choice
 from headstart.extractors.runtime import keras
 from headstart.heads.dense_stack import DenseStack, outputs_of
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 SHAPE = (20_000, 1280, 10)
 STRENGTH = 0.01

@@ -9,11 +9,11 @@ from typing import Any
 from headstart.context import Context
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.loader import SUFFIXES
-from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad
 from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.engines.selection import Chooser
 from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.safety.first_load import FOLDER, FirstLoad
 from headstart.registry.entities import Backbone
 from headstart.storage.artifacts import Artifact
 from headstart.storage.manifest import Sample

@@ -8,7 +8,7 @@ from pathlib import Path
 from headstart.config import CONFIG_FILE, Config
 from headstart.database_urls import has_password
 from headstart.errors import WorkspaceError
-from headstart.extractors.backbones.safety.first_load import FOLDER as FIRST_LOADS
+from headstart.extractors.safety.first_load import FOLDER as FIRST_LOADS
 
 FOLDER = 0o2070
 """The group may read, write and enter; what is made inside has the same group (setgid)."""

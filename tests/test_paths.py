@@ -10,7 +10,7 @@ from headstart.errors import UnsafeName
 from headstart.paths import below, by_digest, inside
 
 ROOT = Path(__file__).parent.parent
-SAFETY = "extractors/backbones/safety"
+SAFETY = "extractors/safety"
 FIRST_LOAD = "extractors/backbones/first_load"
 PIPELINE = "extractors/preprocessing/pipeline.py"
 FOLDERS = ("registry", "storage", "extractors", "headstart", "heads", "alembic")

@@ -31,7 +31,7 @@ POSIX_NAMES = {
 ASKING = {f"{module}.{name}" for module in ("os", "signal") for name in POSIX_NAMES}
 NEEDED = {"fork", "kill", "statvfs", "waitpid", "WIFSIGNALED", "WTERMSIG"}
 """Of those, what Python's own library needs on this system."""
-SAFETY = "extractors/backbones/safety"
+SAFETY = "extractors/safety"
 ASKED = {
     "storage/files.py": "`is_own`: yes where users have no numbers",
     "storage/locks.py": "nothing is held where there is no flock",

@@ -28,12 +28,12 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.loader import SUFFIXES
 from headstart.extractors.backbones.pooling import POOLINGS
 from headstart.extractors.backbones.registration import Wanted, read_backbone
-from headstart.extractors.backbones.safety.copies import Copy
-from headstart.extractors.backbones.safety.first_load import FirstLoad
 from headstart.extractors.cache.reindex import check_account
 from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps import files_of
+from headstart.extractors.safety.copies import Copy
+from headstart.extractors.safety.first_load import FirstLoad
 from headstart.fields import WrongField
 from headstart.paths import below, inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard

@@ -17,7 +17,7 @@ from typing import Any
 
 from headstart.errors import HeadstartError, first_line
 from headstart.extractors.backbones.first_load_tasks import TASKS, prepare
-from headstart.extractors.backbones.safety.confinement import Limits, confine, end_with_parent
+from headstart.extractors.safety.confinement import Limits, confine, end_with_parent
 
 IDLE_SECONDS = 300
 LARGEST_ANSWER = 16 << 20

@@ -8,7 +8,6 @@ from typing import Any
 from headstart.errors import BackboneError
 from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.backbones.keras_graph import read_graph
-from headstart.extractors.backbones.safety.first_load import FirstLoad
 from headstart.extractors.backbones.sources.applications import open_application
 from headstart.extractors.backbones.sources.custom_objects import CustomObjects
 from headstart.extractors.backbones.sources.efficientnet_lite import open_efficientnet_lite
@@ -26,6 +25,7 @@ from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.backbones.sources.weights import open_weights
 from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.preprocessing.pipeline import Files
+from headstart.extractors.safety.first_load import FirstLoad
 from headstart.registry.zoo import get_entry
 
 LARGEST_STORED = 1 << 40

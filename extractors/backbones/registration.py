@@ -14,11 +14,11 @@ from headstart.extractors.backbones.cuts import Cut, list_cuts, resolve
 from headstart.extractors.backbones.graph import Graph, Ref
 from headstart.extractors.backbones.lint import lint_graph, lint_pipeline
 from headstart.extractors.backbones.loader import SUFFIXES, open_source
-from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad
 from headstart.extractors.backbones.sources.custom_objects import CustomObjects, read_custom_objects
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.preprocessing.defaults import check_fits, from_given
 from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.safety.first_load import FOLDER, FirstLoad
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.storage.artifacts import ArtifactStore
 from headstart.storage.scratch import scratch_folder

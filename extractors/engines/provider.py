@@ -30,7 +30,7 @@ from typing import Any, ClassVar, Protocol
 
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.preprocessing.affine import Affine
-from headstart.extractors.run.watchdog import Guard
+from headstart.extractors.watchdog import Guard
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.watchdog import Guard, unguarded
 from headstart.extractors.runtime import cores
+from headstart.extractors.watchdog import Guard, unguarded
 from headstart.registry.entities import Backbone
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import numpy as np
 
 from headstart.errors import Stalled, first_line
 from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.daemons import Daemons
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.parity import TOLERANCES, relative_error
 from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
-from headstart.extractors.run.daemons import Daemons
-from headstart.extractors.run.watchdog import Guard
+from headstart.extractors.watchdog import Guard
 
 LONG_PROBE = 0.5
 """Seconds after which an engine is not timed again."""

@@ -21,10 +21,10 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.stored_rows import StoredRows
 from headstart.extractors.run.unreadable import Unreadable
-from headstart.extractors.run.watchdog import Watchdog
 from headstart.extractors.run.worker import Task, Worker, probe
 from headstart.extractors.run.writer import Writer, claimed_samples
 from headstart.extractors.runtime import versions
+from headstart.extractors.watchdog import Watchdog
 from headstart.progress import Progress
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone

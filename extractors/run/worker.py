@@ -19,16 +19,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.errors import SampleUnreadable, Stalled
+from headstart.extractors.daemons import Daemons
 from headstart.extractors.engines.buckets import Buckets
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.daemons import Daemons
 from headstart.extractors.run.settings import Settings
-from headstart.extractors.run.watchdog import Step, Watchdog
 from headstart.extractors.runtime import cores
+from headstart.extractors.watchdog import Step, Watchdog
 from headstart.storage.manifest import Sample
 
 READING_THREADS = 2

@@ -9,8 +9,8 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from headstart.extractors.run.daemons import Daemons
-from headstart.extractors.run.watchdog import Watchdog
+from headstart.extractors.daemons import Daemons
+from headstart.extractors.watchdog import Watchdog
 from headstart.registry.leases import Claimed, Lease
 from headstart.storage.manifest import Sample
 

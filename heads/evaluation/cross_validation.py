@@ -15,7 +15,7 @@ from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.linear import Linear, fit_path
 from headstart.heads.kinds.losses import loss_of
-from headstart.heads.kinds.standardisation import one_thread_a_core
+from headstart.heads.standardisation import one_thread_a_core
 
 
 @dataclass(frozen=True)

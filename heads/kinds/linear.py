@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import Layer
-from headstart.heads.evaluation.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import PLAIN, Choice, choose, nearest
 from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.kinds.ordinal import fit_ordinal
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core, spans_of
 from headstart.heads.setting import Setting
+from headstart.heads.standardisation import Standardisation, one_thread_a_core, spans_of
 
 FOLDS = 5
 """Of training rows, where there is no validation split."""

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from headstart.heads.kind import Part
-from headstart.heads.kinds.standardisation import Standardisation, spans_of
+from headstart.heads.standardisation import Standardisation, spans_of
 
 SEGMENTS = 16
 SMALL_ROWS = 32

@@ -15,15 +15,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.calibration.judge import Verdict
+from headstart.heads.calibration.out_of_fold import inner_folds
+from headstart.heads.calibration.temperature import calibrate
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
-from headstart.heads.evaluation.judge import Verdict
-from headstart.heads.evaluation.out_of_fold import inner_folds
-from headstart.heads.evaluation.temperature import calibrate
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
 from headstart.heads.setting import Setting, combinations
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""

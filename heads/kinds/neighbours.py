@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.calibration.judge import Judge
+from headstart.heads.calibration.out_of_fold import inner_folds
+from headstart.heads.calibration.temperature import Calibration, calibrate, penalty_of
 from headstart.heads.dense_stack import ROWS_AT_ONCE, Layer
-from headstart.heads.evaluation.judge import Judge
-from headstart.heads.evaluation.out_of_fold import inner_folds
-from headstart.heads.evaluation.temperature import Calibration, calibrate, penalty_of
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.rows import Rows

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.calibration.judge import Judge
+from headstart.heads.calibration.temperature import Calibration, calibrate, penalty_of
 from headstart.heads.dense_stack import Layer
-from headstart.heads.evaluation.judge import Judge
-from headstart.heads.evaluation.temperature import Calibration, calibrate, penalty_of
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import choose
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 
 class Problem(Protocol):

@@ -15,7 +15,7 @@ from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import PLAIN, Choice, nearest
 from headstart.heads.kinds.losses import loss_of
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 ITERATIONS = 500
 

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from headstart.heads.calibration.judge import Judge
+from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.dense_stack import Layer
-from headstart.heads.evaluation.judge import Judge
-from headstart.heads.evaluation.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.kinds.least_squares import LeastSquares
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.one_layer import OneLayer, check_above_zero
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
 from headstart.heads.setting import Setting, combinations
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 PENALTIES = tuple(10.0**power for power in range(-6, 4))
 """Where none are given: times the mean eigenvalue of the standardised features."""

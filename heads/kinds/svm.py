@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.heads.evaluation.out_of_fold import inner_folds, sides
+from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Part
 from headstart.heads.kinds.one_layer import OneLayer, check_above_zero
 from headstart.heads.setting import Setting, combinations

@@ -9,9 +9,9 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.extractors.backbones.registration import Wanted
-from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.verification import Check
+from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones import add, export_bundle, import_bundle, verify
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, CutPoint, Run

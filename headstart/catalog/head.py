@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart.heads.evaluation.learning_curves import CurvePoint
 from headstart.heads.models.finetune import FineTuning
+from headstart.heads.models.learning_curves import CurvePoint
 from headstart.jobs.heads import attach, finetune, learning_curve, log, reproduce
 from headstart.jobs.heads.finetune import FineTuned
 from headstart.jobs.heads.predict import Prediction, Predictions

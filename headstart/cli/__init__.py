@@ -87,7 +87,7 @@ def _leave(message: str, debug: bool = False) -> NoReturn:
 
 
 def _has_hanging_threads() -> bool:
-    from headstart.extractors.run.daemons import are_left
+    from headstart.extractors.daemons import are_left
 
     return are_left()
 

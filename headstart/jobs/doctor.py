@@ -11,10 +11,10 @@ from typing import Any
 
 from headstart.config import Config, load_config
 from headstart.errors import HeadstartError
-from headstart.extractors.backbones.safety.confinement import PROTECTIONS, offered
 from headstart.extractors.datasets import SOURCES
 from headstart.extractors.engines.providers import PROVIDERS
 from headstart.extractors.preprocessing.steps import files_of
+from headstart.extractors.safety.confinement import PROTECTIONS, offered
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.plugins import Plugins
 from headstart.registry.entities import Backbone

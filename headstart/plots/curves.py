@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from headstart.heads.evaluation.learning_curves import CurvePoint
+from headstart.heads.models.learning_curves import CurvePoint
 from headstart.plots.figures import figure, plain_axes
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from headstart.extractors.backbones.safety import inspection
+from headstart.extractors.safety import inspection
 
 
 class Inspector:

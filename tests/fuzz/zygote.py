@@ -29,11 +29,11 @@ from PIL import Image
 import headstart as hs
 from headstart.cli import main
 from headstart.errors import SampleUnreadable
-from headstart.extractors.backbones.safety import inspection
-from headstart.extractors.backbones.safety.first_load import FirstLoad, server
 from headstart.extractors.datasets import SampleReader
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import keras, keras_hub, tensorflow
+from headstart.extractors.safety import inspection
+from headstart.extractors.safety.first_load import FirstLoad, server
 
 SECONDS = 150
 """More than a first load may take (`Limits.clock_seconds`): what hangs there is ended there."""

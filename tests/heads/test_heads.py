@@ -17,8 +17,8 @@ from headstart.backbone_model import prepare
 from headstart.errors import HeadError, ParityError
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.heads.kind import Part
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
 from headstart.heads.models import attach
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 from headstart.storage.artifacts import ArtifactStore
 
 TOLERANCE = 1e-4

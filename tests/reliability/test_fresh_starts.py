@@ -16,8 +16,8 @@ import pytest
 import headstart as hs
 from conftest import clean_environment, draw, network
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.watchdog import Watchdog
 from headstart.extractors.run.worker import Worker
+from headstart.extractors.watchdog import Watchdog
 from headstart.storage.manifest import Sample
 
 TIMEOUT = 30

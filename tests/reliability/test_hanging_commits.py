@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from headstart.errors import Stalled
-from headstart.extractors.run.watchdog import Watchdog
 from headstart.extractors.run.writer import Writer
+from headstart.extractors.watchdog import Watchdog
 
 
 @pytest.mark.parametrize("hanging", [1, 2])

@@ -13,7 +13,7 @@ from conftest import clean_environment, rows_in
 from headstart.errors import BackboneError, Stalled
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.watchdog import Watchdog
+from headstart.extractors.watchdog import Watchdog
 from headstart.registry import tables as t
 
 SETTINGS = hs.Settings(stall_seconds=1.0, batch_size=4, engine="tensorflow")
@@ -192,7 +192,7 @@ def test_time_in_which_the_process_was_stopped_does_not_count(monkeypatch):
         jumped.append(1000.0 * (len(jumped) == 3))
         return real() + sum(jumped)
 
-    monkeypatch.setattr("headstart.extractors.run.watchdog.time.monotonic", clock)
+    monkeypatch.setattr("headstart.extractors.watchdog.time.monotonic", clock)
     assert Watchdog(1.0).guard(())("sleeping", lambda: time.sleep(0.5) or "done") == "done"
     assert sum(jumped) == 1000
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
 from headstart.extractors.backbones.keras_graph import read_graph
-from headstart.extractors.backbones.safety.copies import copy_file
-from headstart.extractors.backbones.safety.inspection import check_weights
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.preprocessing.defaults import image_pipeline
 from headstart.extractors.runtime import keras, names_from_the_start
+from headstart.extractors.safety.copies import copy_file
+from headstart.extractors.safety.inspection import check_weights
 from headstart.registry.names import nearest
 from headstart.registry.zoo import ZooEntry, get_entry
 

@@ -18,15 +18,6 @@ from headstart.extractors.backbones.keras_graph import (
     is_unbuilt_sequential,
     read_graph,
 )
-from headstart.extractors.backbones.safety.copies import Copy, copy_file
-from headstart.extractors.backbones.safety.first_load import FirstLoad, made
-from headstart.extractors.backbones.safety.inspection import (
-    BLOW_UP,
-    ROOM,
-    check_file,
-    walk,
-)
-from headstart.extractors.backbones.safety.names import APPLICATIONS
 from headstart.extractors.backbones.sources.custom_objects import CustomObjects
 from headstart.extractors.backbones.sources.freeze import check_frozen, freeze_model
 from headstart.extractors.backbones.sources.keras2 import is_keras2, load_keras2
@@ -34,6 +25,15 @@ from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.backbones.sources.saved_model import freeze_saved_model, is_saved_model
 from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
+from headstart.extractors.safety.copies import Copy, copy_file
+from headstart.extractors.safety.first_load import FirstLoad, made
+from headstart.extractors.safety.inspection import (
+    BLOW_UP,
+    ROOM,
+    check_file,
+    walk,
+)
+from headstart.extractors.safety.names import APPLICATIONS
 from headstart.storage.files import check_regular
 
 NO_CUSTOM_OBJECTS = CustomObjects()

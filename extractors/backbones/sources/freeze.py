@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import ModelFileError, first_line
-from headstart.extractors.backbones.safety.operations import called_functions, refuse_operations
 from headstart.extractors.backbones.tensorflow_graph import SIGNATURE
 from headstart.extractors.runtime import keras, quiet, tensorflow
+from headstart.extractors.safety.operations import called_functions, refuse_operations
 
 KEPT = "A graph that is kept may only compute, even if it is trusted: save it without that part."
 

@@ -15,8 +15,8 @@ from typing import Any
 import h5py
 
 from headstart.errors import ModelFileError
-from headstart.extractors.backbones.safety.names import BARE_FUNCTIONS
 from headstart.extractors.runtime import keras
+from headstart.extractors.safety.names import BARE_FUNCTIONS
 
 WITHOUT_MEANING = {
     "implementation",

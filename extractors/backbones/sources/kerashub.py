@@ -18,15 +18,15 @@ from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, first_line
 from headstart.extractors.backbones.keras_graph import is_readable, read_graph
-from headstart.extractors.backbones.safety.copies import Copy, copy_folder
-from headstart.extractors.backbones.safety.first_load import FirstLoad, made
 from headstart.extractors.backbones.sources.files import load_model, open_made
 from headstart.extractors.backbones.sources.freeze import freeze_model
 from headstart.extractors.backbones.sources.opened import Opened
-from headstart.extractors.backbones.sources.presets import check_preset
 from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.preprocessing.pipeline import Files, Preprocessing
 from headstart.extractors.runtime import keras, keras_hub
+from headstart.extractors.safety.copies import Copy, copy_folder
+from headstart.extractors.safety.first_load import FirstLoad, made
+from headstart.extractors.safety.presets import check_preset
 
 TASK, BACKBONE = "task.json", "config.json"
 PREPROCESSORS = ("preprocessor.json", "tokenizer.json", "image_converter.json")

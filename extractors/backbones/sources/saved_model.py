@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import HeadstartError, ModelFileError, first_line
-from headstart.extractors.backbones.safety.copies import copy_below
-from headstart.extractors.backbones.safety.operations import absent_function
 from headstart.extractors.backbones.sources.freeze import freeze_function
 from headstart.extractors.backbones.sources.saver import with_restore_alone, without_saver
 from headstart.extractors.backbones.tensorflow_graph import SIGNATURE
 from headstart.extractors.runtime import quiet, tensorflow
+from headstart.extractors.safety.copies import copy_below
+from headstart.extractors.safety.operations import absent_function
 from headstart.storage.files import open_regular
 
 FILE, TEXT_FILE = "saved_model.pb", "saved_model.pbtxt"

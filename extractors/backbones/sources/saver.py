@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from headstart.extractors.backbones.safety.operations import (
+from headstart.extractors.safety.operations import (
     called_by,
     called_functions,
     refuse_operations,

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import ModelFileError, first_line
-from headstart.extractors.backbones.safety.copies import copy_file
-from headstart.extractors.backbones.safety.first_load import FirstLoad, made
-from headstart.extractors.backbones.safety.inspection import COMPILED, check_files, check_weights
 from headstart.extractors.backbones.sources.files import (
     application_layers,
     check_model,
@@ -20,6 +17,9 @@ from headstart.extractors.backbones.sources.files import (
 )
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.runtime import keras
+from headstart.extractors.safety.copies import copy_file
+from headstart.extractors.safety.first_load import FirstLoad, made
+from headstart.extractors.safety.inspection import COMPILED, check_files, check_weights
 
 
 def open_weights(

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import PreprocessingError, UnsafeModel, first_line
-from headstart.extractors.backbones.sources.presets import unpack_preset
 from headstart.extractors.preprocessing.steps.kinds import StepKind, is_count, is_digest
 from headstart.extractors.preprocessing.steps.texts import to_text
 from headstart.extractors.runtime import keras, keras_hub
+from headstart.extractors.safety.presets import unpack_preset
 from headstart.storage.scratch import scratch_folder
 
 

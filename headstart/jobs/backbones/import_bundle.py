@@ -15,9 +15,9 @@ from headstart.context import Context
 from headstart.errors import DatabaseGone, FeatureError, ShardExists, StorageError
 from headstart.extractors.backbones.bundle import NOTHING_KEPT, Bundle
 from headstart.extractors.backbones.bundle_head import BundledShard
-from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.cache.reindex import to_set
+from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.paths import inside
 from headstart.progress import Progress
 from headstart.registry.entities import Backbone, FeatureSet, Shard

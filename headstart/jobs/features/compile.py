@@ -9,8 +9,8 @@ from headstart.context import Context
 from headstart.extractors.datasets import reader_of
 from headstart.extractors.engines.selection import PROBE_SAMPLES, Chosen
 from headstart.extractors.run.settings import Settings
-from headstart.extractors.run.watchdog import Watchdog
 from headstart.extractors.run.worker import probe
+from headstart.extractors.watchdog import Watchdog
 
 
 def compile_backbone(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from headstart.errors import HeadError
-from headstart.heads.evaluation.learning_curves import CurvePoint
-from headstart.heads.evaluation.learning_curves import learning_curve as draw
 from headstart.heads.kinds.every_kind import kind_of
+from headstart.heads.models.learning_curves import CurvePoint
+from headstart.heads.models.learning_curves import learning_curve as draw
 from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
 

@@ -12,7 +12,7 @@ from headstart.cached import features_in_views
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.finetune import FineTuning
-from headstart.heads.train import train
+from headstart.heads.models.train import train
 from headstart.jobs.heads.tuning import tune
 from headstart.trained_head import TrainedHead
 

@@ -29,7 +29,7 @@ def train(
     views: int = 0,
 ) -> TrainedHead:
     """See `Heads.train`."""
-    from headstart.heads.train import train as fit
+    from headstart.heads.models.train import train as fit
 
     check_name(name, "head")
     origin = features.origin

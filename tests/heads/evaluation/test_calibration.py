@@ -19,20 +19,20 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 import headstart as hs
+from headstart.heads.calibration.judge import Verdict
+from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
+from headstart.heads.calibration.temperature import calibrate, penalty_of
 from headstart.heads.dense_stack import DenseStack, softmax
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
-from headstart.heads.evaluation.judge import Verdict
-from headstart.heads.evaluation.out_of_fold import groups_of, inner_folds, members
-from headstart.heads.evaluation.temperature import calibrate, penalty_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.grid import EXTENSIONS, choose
 from headstart.heads.kinds.least_squares import LeastSquares
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.neighbours import COUNTS, Neighbours
+from headstart.heads.models.train import parts_of
 from headstart.heads.tasks import Classification
-from headstart.heads.train import parts_of
 
 SMALL = [(2, 2), (2, 5), (20, 2), (20, 5), (300, 2), (300, 5)]
 """Width and classes."""

@@ -12,12 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
+from headstart.heads import standardisation
 from headstart.heads.kind import Part
-from headstart.heads.kinds import logistic, standardisation
+from headstart.heads.kinds import logistic
 from headstart.heads.kinds.linear import log_loss
 from headstart.heads.kinds.logistic import Curvature, Logistic
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
 from headstart.heads.rows import StoredRows, rows_of
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 CLOSE = 1e-4
 """Of the objective: what is promised."""

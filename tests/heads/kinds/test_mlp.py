@@ -11,7 +11,7 @@ from headstart.heads.kinds import mlp
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.mlp import _Network
-from headstart.heads.kinds.standardisation import Standardisation, one_thread_a_core
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 TOLERANCE = 1e-4
 
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_weights_on_any_number_of_cores(monkeypatch
     kind = hs.MLP(epochs=3, batch_size=200)
     part, nothing = Part(x, y), Part(x[:0], y[:0])
     one = kind.fit(part, nothing, 3, 7).layers
-    monkeypatch.setattr("headstart.heads.kinds.standardisation.cores", lambda: 1)
+    monkeypatch.setattr("headstart.heads.standardisation.cores", lambda: 1)
     other = kind.fit(part, nothing, 3, 7).layers
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a.kernel, b.kernel)

@@ -12,8 +12,8 @@ from conftest import keras
 from headstart.errors import ModelFileError, UnsafeModel
 
 layers = keras.layers
-ASSETS = Path(__file__).parents[3] / "assets" / "saved_models"
-SEEDS = Path(__file__).parents[3] / "assets" / "hostile" / "seeds"
+ASSETS = Path(__file__).parents[2] / "assets" / "saved_models"
+SEEDS = Path(__file__).parents[2] / "assets" / "hostile" / "seeds"
 
 
 def hostile(folder, body, assets=None):

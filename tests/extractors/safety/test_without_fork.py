@@ -7,8 +7,8 @@ import pytest
 
 from conftest import keras, network
 from headstart.errors import ModelFileError, UnsafeModel
-from headstart.extractors.backbones.safety import forkserver
-from headstart.extractors.backbones.safety.first_load import FirstLoad
+from headstart.extractors.safety import forkserver
+from headstart.extractors.safety.first_load import FirstLoad
 
 SECRETS = {
     "HEADSTART_DATABASE_URL": "postgresql://u:pw@h/d",

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from headstart.errors import UnsafeModel
-from headstart.extractors.backbones.safety.inspection import check_files, walk
+from headstart.extractors.safety.inspection import check_files, walk
 from headstart.paths import NAME as PLAIN
 
 ASSETS = "assets"

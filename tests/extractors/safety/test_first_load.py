@@ -15,9 +15,9 @@ import pytest
 from conftest import clean_environment, keras, network
 from headstart.backbone_model import open_engine
 from headstart.errors import UnsafeModel
-from headstart.extractors.backbones.safety import first_load
-from headstart.extractors.backbones.safety.confinement import PROTECTIONS, offered
-from headstart.extractors.backbones.safety.first_load import FOLDER, FirstLoad, made, own_folder
+from headstart.extractors.safety import first_load
+from headstart.extractors.safety.confinement import PROTECTIONS, offered
+from headstart.extractors.safety.first_load import FOLDER, FirstLoad, made, own_folder
 from headstart.group_access import share
 
 layers = keras.layers
@@ -28,7 +28,7 @@ pytestmark = [
 
 CONFINED = """
 import os, pathlib, signal, socket, subprocess, sys, tempfile
-from headstart.extractors.backbones.safety.confinement import Limits, confine
+from headstart.extractors.safety.confinement import Limits, confine
 outside, scratch = map(pathlib.Path, sys.argv[1:3])
 parent = os.getppid()
 given = confine(scratch, Limits(memory=256 << 20, seconds=2, file_bytes=1 << 20))
@@ -247,7 +247,7 @@ def test_what_was_made_is_used_from_where_the_child_cannot_write(tmp_path):
 
 ADDING = """
 import os, sys, time, pathlib, tempfile
-from headstart.extractors.backbones.safety import first_load
+from headstart.extractors.safety import first_load
 scratch = pathlib.Path(tempfile.mkdtemp())
 first_load.FirstLoad().run("file", pathlib.Path(sys.argv[1]), scratch)
 print(first_load.server._server.pid, flush=True)
@@ -296,7 +296,7 @@ def test_an_interrupted_load_leaves_no_answer_for_the_next(first, model_file, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("headstart.extractors.backbones.safety.forkserver.json.loads", interrupt)
+        patched.setattr("headstart.extractors.safety.forkserver.json.loads", interrupt)
         with pytest.raises(KeyboardInterrupt):
             load.run("file", model_file, scratch)
     assert interrupted is not None

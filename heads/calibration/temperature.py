@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.heads.evaluation.judge import Verdict
+from headstart.heads.calibration.judge import Verdict
 
 COOLEST, HOTTEST = -12.0, 5.0
 """Bounds of the temperature's logarithm, from that of the scores' spread."""

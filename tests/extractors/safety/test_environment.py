@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from headstart.extractors.backbones.safety import forkserver
-from headstart.extractors.backbones.safety.confinement import Limits
-from headstart.extractors.backbones.safety.forkserver import ForkServer
+from headstart.extractors.safety import forkserver
+from headstart.extractors.safety.confinement import Limits
+from headstart.extractors.safety.forkserver import ForkServer
 
 ANSWERING = """
 import json, os, sys

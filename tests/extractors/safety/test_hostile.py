@@ -11,8 +11,8 @@ import pytest
 
 from conftest import keras, network
 from headstart.errors import ModelFileError, UnsafeModel
-from headstart.extractors.backbones.safety.inspection import check_file, inspect_file
 from headstart.extractors.backbones.sources.files import load_model
+from headstart.extractors.safety.inspection import check_file, inspect_file
 
 layers = keras.layers
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -454,7 +454,7 @@ def test_a_configuration_nested_without_end(saved, fails):
 
 
 def test_a_file_that_kills_whoever_looks_is_an_error_not_a_crash(saved, monkeypatch):
-    from headstart.extractors.backbones.safety import inspection
+    from headstart.extractors.safety import inspection
 
     monkeypatch.setattr(inspection.sys, "executable", "/bin/false")
     with pytest.raises(ModelFileError, match="cannot be looked into"):

@@ -22,9 +22,9 @@ from typing import Any
 
 from headstart import errors
 from headstart.errors import HeadstartError, ModelFileError, UnsafeModel
-from headstart.extractors.backbones.safety.confinement import Limits
-from headstart.extractors.backbones.safety.copies import Copy
-from headstart.extractors.backbones.safety.forkserver import ForkServer
+from headstart.extractors.safety.confinement import Limits
+from headstart.extractors.safety.copies import Copy
+from headstart.extractors.safety.forkserver import ForkServer
 from headstart.paths import inside
 from headstart.storage.files import check_regular, make_folder, open_regular, written_aside
 

@@ -11,11 +11,11 @@ from tensorflow.python.client import pywrap_tf_session
 
 from conftest import keras
 from headstart.errors import UnsafeModel
-from headstart.extractors.backbones.safety.allowed_operations import ALLOWED, STATEFUL, STATELESS
-from headstart.extractors.backbones.safety.operations import OUTSIDE, refuse_operations
+from headstart.extractors.safety.allowed_operations import ALLOWED, STATEFUL, STATELESS
+from headstart.extractors.safety.operations import OUTSIDE, refuse_operations
 
 layers = keras.layers
-SAVED_MODELS = Path(__file__).parents[3] / "assets" / "saved_models"
+SAVED_MODELS = Path(__file__).parents[2] / "assets" / "saved_models"
 TOUCHING = re.compile(
     r"File|Path|Save|Restore|Checkpoint|Dataset|Iterator|Summary|PyFunc|Print|Send|Recv|Remote|Rpc|"
     r"Queue|Barrier|Reader|Socket|Process|Proto|Debug|Dump|Download|Url|Exec|Abort|Collective|Nccl|"

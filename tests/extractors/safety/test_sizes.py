@@ -7,8 +7,8 @@ import pytest
 
 from conftest import keras, network
 from headstart.errors import UnsafeModel
-from headstart.extractors.backbones.safety.inspection import check_file
-from headstart.extractors.backbones.safety.sizes import least_numbers
+from headstart.extractors.safety.inspection import check_file
+from headstart.extractors.safety.sizes import least_numbers
 
 L = keras.layers
 

@@ -11,9 +11,9 @@ import pytest
 
 from conftest import keras, network
 from headstart.errors import ModelFileError, UnsafeModel
-from headstart.extractors.backbones.safety import copies, first_load
-from headstart.extractors.backbones.safety.copies import copy_file, copy_folder
 from headstart.extractors.backbones.sources import files, kerashub, weights
+from headstart.extractors.safety import copies, first_load
+from headstart.extractors.safety.copies import copy_file, copy_folder
 from headstart.storage.files import sha256_of_file
 
 layers = keras.layers

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 
 from headstart.heads.kind import Part
-from headstart.heads.kinds.standardisation import spans_of
+from headstart.heads.standardisation import spans_of
 
 
 def groups_of(part: Part) -> np.ndarray:

@@ -10,8 +10,8 @@ from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.folds import in_turn
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kind import HeadKind, Part
+from headstart.heads.models.train import parts_of
 from headstart.heads.tasks import Task
-from headstart.heads.train import parts_of
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView

@@ -9,7 +9,7 @@ import pytest
 from conftest import keras, network
 from headstart.errors import ArtifactDamaged, UnsafeModel
 from headstart.extractors.backbones import loader
-from headstart.extractors.backbones.safety.first_load import FOLDER, own_folder
+from headstart.extractors.safety.first_load import FOLDER, own_folder
 
 layers = keras.layers
 

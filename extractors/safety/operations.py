@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.errors import UnsafeModel
-from headstart.extractors.backbones.safety.allowed_operations import ALLOWED
 from headstart.extractors.runtime import tensorflow
+from headstart.extractors.safety.allowed_operations import ALLOWED
 
 OUTSIDE = re.compile(
     r"File|PyFunc|Dataset|Iterator|Proto|Rpc|Reader|Summary|Debug|Print|Dump|Restore|Save|"

@@ -22,8 +22,8 @@ from typing import Any
 import h5py
 
 from headstart.errors import ModelFileError, UnsafeModel
-from headstart.extractors.backbones.safety.members import open_member
-from headstart.extractors.backbones.safety.names import (
+from headstart.extractors.safety.members import open_member
+from headstart.extractors.safety.names import (
     FUNCTION,
     HUB,
     HUB_FUNCTIONS,
@@ -32,7 +32,7 @@ from headstart.extractors.backbones.safety.names import (
     check_names,
     check_texts,
 )
-from headstart.extractors.backbones.safety.sizes import BYTES, least_numbers
+from headstart.extractors.safety.sizes import BYTES, least_numbers
 from headstart.storage.files import check_regular
 
 MEMORY_BYTES = 4 << 30

@@ -22,7 +22,7 @@ import threading
 from typing import Any
 
 from headstart.errors import BackboneError
-from headstart.extractors.backbones.safety.confinement import Limits
+from headstart.extractors.safety.confinement import Limits
 
 STARTING_SECONDS = 60
 """What loading TensorFlow may take, where each load gets a new process."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from headstart.errors import Stalled
-from headstart.extractors.run.daemons import Daemons
+from headstart.extractors.daemons import Daemons
 from headstart.storage.manifest import Sample
 
 T = TypeVar("T")
