@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from sqlalchemy import create_engine, text
 
@@ -22,6 +23,10 @@ from headstart.storage.local_store import LocalStore
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.
 keras = load_keras()
+
+# How long an example takes says something of the machine, and nothing of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items):
