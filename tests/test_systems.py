@@ -41,6 +41,7 @@ ASKED = {
     f"{SAFETY}/confinement.py": "asked in a fork alone, which is made on Linux alone",
     f"{SAFETY}/first_load.py": "nobody else's where users have no numbers",
     f"{SAFETY}/forkserver.py": "`HAS_FORK`: a new process for each load elsewhere",
+    "extractors/backbones/first_load_server.py": "run on Linux alone, but for `once`",
     f"{SAFETY}/inspection.py": "without limits of the system where there are none",
 }
 
