@@ -35,13 +35,12 @@ SAFETY = "extractors/safety"
 ASKED = {
     "storage/files.py": "`is_own`: yes where users have no numbers",
     "storage/locks.py": "nothing is held where there is no flock",
-    "storage/row_reader.py": "reads part by part where there is no preadv",
+    "storage/local_store.py": "reads part by part where there is no preadv",
     "headstart/group_access.py": "refused in one line where files have no groups",
     "extractors/runtime.py": "counts the machine's cores where a process has no share of them",
     f"{SAFETY}/confinement.py": "asked in a fork alone, which is made on Linux alone",
     f"{SAFETY}/first_load.py": "nobody else's where users have no numbers",
-    f"{SAFETY}/forkserver.py": "`HAS_FORK`: a new process for each load elsewhere",
-    "extractors/backbones/first_load_server.py": "run on Linux alone, but for `once`",
+    "extractors/backbones/first_load_server.py": "run where `HAS_FORK` is true; elsewhere `once` alone, without",
     f"{SAFETY}/inspection.py": "without limits of the system where there are none",
 }
 
