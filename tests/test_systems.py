@@ -40,7 +40,7 @@ ASKED = {
     "extractors/runtime.py": "counts the machine's cores where a process has no share of them",
     f"{SAFETY}/confinement.py": "asked in a fork alone, which is made on Linux alone",
     f"{SAFETY}/first_load.py": "nobody else's where users have no numbers",
-    "extractors/backbones/first_load_server.py": "run where `HAS_FORK` is true; elsewhere `once` alone, without",
+    "extractors/backbones/first_load_server.py": "run where `HAS_FORK`; elsewhere `once` alone",
     f"{SAFETY}/inspection.py": "without limits of the system where there are none",
 }
 
