@@ -49,6 +49,8 @@ NOTICED = {
 GONE = ("57P01", "57P02", "57P03", "08")
 """SQLSTATEs of a server that shuts down, crashed or is just starting, and of lost connections
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+FUTURE = "22023"
+"""What `pg_xact_status` says of a number that the server, as it recovered, has yet to give."""
 
 T = TypeVar("T")
 
@@ -219,9 +221,14 @@ class Database:
 
     def _was_committed(self, number: str) -> bool:
         """Whether a transaction whose commit was not answered was committed."""
-        with self.reading() as connection:
-            query = text("SELECT pg_xact_status(CAST(:number AS xid8))")
-            status = connection.execute(query, {"number": number}).scalar_one()
+        try:
+            with self.reading() as connection:
+                query = text("SELECT pg_xact_status(CAST(:number AS xid8))")
+                status = connection.execute(query, {"number": number}).scalar_one()
+        except RegistryError as error:
+            if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != FUTURE:
+                raise
+            return False  # nothing of it had reached the disk when the server died
         if status == "in progress":  # the connection is lost, and the server has yet to see it
             raise DatabaseGone("the registry's database is still busy with a commit")
         return status == "committed"

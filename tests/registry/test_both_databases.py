@@ -9,6 +9,7 @@ from sqlalchemy import inspect, text
 
 import headstart as hs
 from conftest import network
+from headstart.config import create_config
 from headstart.errors import AlreadyExists, SchemaTooNew, StillInUse
 from headstart.registry import listing, schema
 from headstart.registry.database import Database
@@ -122,3 +123,10 @@ def test_a_newer_database_is_refused(zoo):
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaTooNew, match="newer than this code"):
         hs.open(zoo.config.root)
+
+
+def test_a_transaction_of_which_a_dead_server_kept_nothing_was_not_committed(tmp_path, server):
+    """The server counts anew from what reached its disk: the number is yet to be given."""
+    database = Database(create_config(tmp_path / "either", server))
+    assert not database._was_committed(str(1 << 40))
+    database.close()
