@@ -16,7 +16,7 @@ from timing import Section, timed
 import headstart as hs
 from headstart.backbone_model import chooser_of, open_engine, pipeline_of
 from headstart.errors import HeadstartError
-from headstart.extractors.engines.parity import relative_error
+from headstart.extractors.difference import relative_error
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.run.worker import probe
 from headstart.extractors.watchdog import Watchdog

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.parity import relative_error
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing

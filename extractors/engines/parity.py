@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import numpy as np
+from collections.abc import Iterable
 
 TOLERANCES = {"float32": 1e-4, "bfloat16": 0.2}
 """Largest relative error, by precision. bfloat16 keeps 8 bits of a number, and the errors of some
@@ -34,28 +32,3 @@ def tolerance(engines: Iterable[str], precision: str, storage: str) -> float:
     if precision == "float32":
         allowed = max((AGAIN.get(engine, allowed) for engine in engines), default=allowed)
     return allowed + STORED.get(storage, 0.0)
-
-
-def relative_error(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    """The largest relative L2 error of a row, over all cuts; infinite where shapes differ.
-
-    Rows that are not finite in the reference say nothing. A row is compared on the scale of the
-    average row, where it is smaller than that: an image of nothing gives features near zero.
-
-    Args:
-        found: one array (n, *feature shape) a cut.
-        expected: the reference's.
-    """
-    return max(map(_error, found, expected), default=0.0)
-
-
-def _error(found: np.ndarray, expected: np.ndarray) -> float:
-    if found.shape != expected.shape:
-        return float("inf")
-    wide = expected.astype(np.float64).reshape(len(expected), -1)
-    counts = np.isfinite(wide).all(axis=1)
-    wide, given = wide[counts], found.reshape(wide.shape)[counts].astype(np.float64)
-    if not len(wide) or not np.isfinite(given).all():
-        return float("inf")
-    off, sizes = np.linalg.norm(given - wide, axis=1), np.linalg.norm(wide, axis=1)
-    return float((off / np.maximum(sizes, max(float(sizes.mean()), 1e-30))).max())

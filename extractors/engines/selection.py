@@ -12,9 +12,10 @@ import numpy as np
 from headstart.errors import BackboneError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.lint import Arriving, find_arriving
+from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.compiled import Compiled, CompiledStore
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.parity import TOLERANCES, relative_error
+from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE, others
 from headstart.extractors.engines.trial import Request, too_far, try_engine

@@ -13,8 +13,9 @@ import numpy as np
 from headstart.errors import Stalled, first_line
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.daemons import Daemons
+from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.parity import TOLERANCES, relative_error
+from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch

@@ -10,7 +10,8 @@ import numpy as np
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.graph import Graph, Ref
 from headstart.extractors.backbones.trunk import build_tail, build_trunk, build_whole
-from headstart.extractors.engines.parity import relative_error, tolerance
+from headstart.extractors.difference import largest, relative_error, share_of_largest
+from headstart.extractors.engines.parity import tolerance
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.preprocessing.batches import Batch, length, stack, take
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -65,7 +66,7 @@ def compare_rows(stored: np.ndarray, computed: np.ndarray, tolerance: float) -> 
     """Compare rows (n, *feature shape) with the same computed again."""
     return RowsCheck(
         len(stored),
-        float(np.abs(computed - stored).max()),
+        largest(computed, stored),
         relative_error([stored], [computed]),
         tolerance,
     )
@@ -90,16 +91,18 @@ def verify_graph(graph: Graph, points: Sequence[CutPoint], inputs: Batch) -> lis
     (whole,) = TensorFlowEngine(build_whole(graph, shape)).run(inputs)
     checks = [
         Check(
-            "the trunk run twice gives the same rows", _difference(trunk.run(inputs)[0], together)
+            "the trunk run twice gives the same rows",
+            share_of_largest(trunk.run(inputs)[0], together),
         ),
-        Check(f"batches of 1 and of {count} give the same rows", _difference(alone, together)),
+        Check(f"batches of 1 and of {count} give the same rows", share_of_largest(alone, together)),
     ]
     for point in _some_bottlenecks(points, default):
         (features,) = TensorFlowEngine(build_trunk(graph, [Cut(point)], shape)).run(inputs)
         rest = TensorFlowEngine(build_tail(graph, point)).run(features)[0]
         checks.append(
             Check(
-                f"trunk to {point.name}, then the tail, equals the model", _difference(rest, whole)
+                f"trunk to {point.name}, then the tail, equals the model",
+                share_of_largest(rest, whole),
             )
         )
     return checks
@@ -147,8 +150,3 @@ def _some_bottlenecks(points: Sequence[CutPoint], default: CutPoint) -> list[Cut
     spread = np.unique(np.linspace(0, len(inner) - 1, BOTTLENECKS).astype(int)) if inner else []
     chosen = [inner[place] for place in spread]
     return ([default] if default.is_bottleneck else []) + chosen
-
-
-def _difference(one: np.ndarray, other: np.ndarray) -> float:
-    largest = max(1.0, float(np.abs(other).max()))
-    return float(np.abs(one.astype(np.float64) - other).max()) / largest

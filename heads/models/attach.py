@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import ParityError
+from headstart.extractors.difference import share_of_largest
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import keras
 from headstart.heads.dense_stack import DenseStack
@@ -47,7 +48,7 @@ def check_parity(given: np.ndarray, expected: np.ndarray, tolerance: float) -> f
     Raises:
         ParityError: it is larger.
     """
-    difference = float(np.abs(given - expected).max()) / max(1.0, float(np.abs(expected).max()))
+    difference = share_of_largest(given, expected)
     if not difference <= tolerance:  # also catches NaN
         raise ParityError(
             f"the attached model differs by {difference:.2g} from the cached features' path",

@@ -12,6 +12,7 @@ from headstart.errors import FeatureError
 from headstart.extractors.cache.feature_cache import Rows, encoding_of
 from headstart.extractors.cache.feature_import import FeatureFile, Imported, import_rows
 from headstart.extractors.datasets import reader_of
+from headstart.extractors.difference import largest, relative_error
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.runtime import versions
 from headstart.progress import Progress, silent
@@ -98,14 +99,14 @@ def _compare(
     (computed,) = open_engine(context, entity, cuts[:1]).run(inputs)
     given = file.rows(rows).astype(computed.dtype)
     for sample, one, other in zip(samples, given, computed, strict=True):
-        error = float(np.linalg.norm(one - other) / max(float(np.linalg.norm(other)), 1e-12))
+        error = relative_error([one[None]], [other[None]])
         if not error <= TOLERANCE:
             raise FeatureError(
                 f"{file.path} is not what {entity.label}@{cuts[0].name} gives: the row of "
                 f"sample {sample.id!r} differs by {error:.2g} (relative L2 error)",
                 hint="Nothing was stored. --check 0 believes the file.",
             )
-    return float(np.abs(given - computed).max())
+    return largest(given, computed)
 
 
 def _refuse_other_rows(

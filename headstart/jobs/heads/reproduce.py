@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.cached import features_in_views
+from headstart.extractors.difference import largest
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.finetune import FineTuning
@@ -45,7 +46,7 @@ def reproduce(head: TrainedHead) -> Reproduced:
     names = [name for name, value in head.metrics.items() if isinstance(value, float)]
     apart = [abs(metrics[name] - head.metrics[name]) for name in names]
     pairs = zip(again, before, strict=True)
-    difference = max(float(np.abs(one - other).max()) for one, other in pairs)
+    difference = max(largest(one, other) for one, other in pairs)
     return Reproduced(metrics, difference, max(apart) <= SAME_METRIC)
 
 

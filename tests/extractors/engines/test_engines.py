@@ -9,8 +9,9 @@ from conftest import keras, network
 from headstart.extractors.backbones.cuts import list_cuts, resolve
 from headstart.extractors.backbones.keras_graph import read_graph
 from headstart.extractors.backbones.trunk import build_trunk
+from headstart.extractors.difference import relative_error
 from headstart.extractors.engines import openvino_engine as openvino
-from headstart.extractors.engines.parity import TOLERANCES, relative_error
+from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine, in_bfloat16
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.pipeline import Preprocessing

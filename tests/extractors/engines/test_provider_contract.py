@@ -10,8 +10,9 @@ import pytest
 
 from conftest import network
 from headstart.errors import BackboneError
+from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.engine import PRECISIONS
-from headstart.extractors.engines.parity import TOLERANCES, relative_error
+from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Trunk
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE, others
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
