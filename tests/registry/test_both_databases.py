@@ -128,5 +128,5 @@ def test_a_newer_database_is_refused(zoo):
 def test_a_transaction_of_which_a_dead_server_kept_nothing_was_not_committed(tmp_path, server):
     """The server counts anew from what reached its disk: the number is yet to be given."""
     database = Database(create_config(tmp_path / "either", server))
-    assert not database._was_committed(str(1 << 40))
+    assert not database._was_committed("2000000000")
     database.close()
