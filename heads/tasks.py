@@ -210,8 +210,8 @@ class MultiLabel:
         if isinstance(kind, FitsLabels):
             if self.balanced:
                 raise HeadError(
-                    f"an {kind.kind} of several labels cannot be balanced",
-                    hint="Take kind linear.",
+                    f"a head of kind {kind.kind} cannot be balanced for several labels",
+                    hint="Take kind linear, or another that fits label by label.",
                 )
             return kind.fit_labels(train, validation, classes, seed)
         each = Classification(self.balanced)
@@ -352,11 +352,12 @@ def _of_one(part: Part, number: int, each: Classification) -> Part:
 def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """How the fits of several labels went: a list of what each has, and the fewest rows that
     judged any of them."""
-    judged = [one["judged_on"] for one in details]
     found: dict[str, Any] = {
         "chosen": [one.get("strength", one.get("chosen")) for one in details],
-        "judged_on": {name: min(one[name] for one in judged) for name in judged[0]},
     }
+    if all("judged_on" in one for one in details):
+        judged = [one["judged_on"] for one in details]
+        found["judged_on"] = {name: min(one[name] for one in judged) for name in judged[0]}
     if all("temperature" in one for one in details):
         found["temperature"] = [one["temperature"] for one in details]
     reasons = [one["not_chosen"] for one in details if "not_chosen" in one]

@@ -88,7 +88,8 @@ class Plugins(Mapping[str, T]):
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return name in list(self)
+        entry = self._entries.get(str(name))
+        return entry is not None and self._load(str(name), entry) is not None
 
     def __getitem__(self, name: str) -> T:
         """The implementation of that name.

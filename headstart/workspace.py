@@ -111,7 +111,7 @@ class Workspace:
 
     @property
     def store(self) -> Cache:
-        """The name of `cache` before 0.2."""
+        """What `cache` was called before."""
         warnings.warn("ws.store is called ws.cache now", DeprecationWarning, stacklevel=2)
         return self.cache
 
@@ -135,6 +135,7 @@ class Workspace:
             progress: called with (samples done, samples to do).
             view: 0 for the samples as they are; k for the k-th augmentation (another crop, side
                 and light, by seed and content) of the pictures of the train split.
+            executor: what runs it; this process without one.
 
         Returns:
             A view of the first cut's features; what was done is its `report`.

@@ -79,7 +79,7 @@ class LocalStore:
         found = []
         for path in sorted(paths):
             try:
-                size = path.stat().st_size
+                size = path.lstat().st_size
             except FileNotFoundError:  # renamed or deleted by its owner since
                 continue
             name = path.relative_to(self._folder).as_posix()

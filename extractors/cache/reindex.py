@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headstart import fields
-from headstart.errors import ShardDamaged
+from headstart.errors import ShardDamaged, UnsafeName
 from headstart.extractors.cache.feature_cache import KEY_ATTRIBUTES, FeatureCache, encoding_of
 from headstart.fields import WrongField
 from headstart.registry.entities import FeatureSet, Shard
@@ -75,7 +75,7 @@ def reindex(
         if shard is None or shard.status == QUARANTINED:
             try:
                 register_shard(find_shard(cache.store, name), shard, repository, cache, report)
-            except ShardDamaged as error:
+            except (ShardDamaged, UnsafeName) as error:
                 place = cache.store.place_of(name)
                 report.damaged.append({"file": place, "reason": error.message})
         progress(done, len(names))

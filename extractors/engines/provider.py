@@ -84,7 +84,8 @@ class Converted:
         per_second: samples, as `Trial.time` gave it.
         content: from which `load` makes the engine again; None if it cannot be kept, so that every
             process converts anew.
-        facts: what `load` has to know besides, JSON values.
+        facts: what `load` has to know besides, JSON values; `problem`, `check` and `arriving` are
+            taken.
     """
 
     engine: Engine

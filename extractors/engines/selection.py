@@ -135,16 +135,14 @@ class Chooser:
         candidates = _here(wanted)
         if isinstance(candidates, str):
             return self._reference_chosen(run, candidates)
-        looked_at: list[_Known] = []
-        for provider in candidates:
-            known = self._find_known(provider, run)
-            if known is None:
-                problem = None if looked_at else self._look_at_reference(wanted, run)
-                if problem is not None:
-                    return self._reference_chosen(run, problem)
-                known = self._find_out(provider, run)
-            looked_at.append(known)
-        return self._decide(wanted, run, looked_at)
+        found = {one: self._find_known(one, run) for one in candidates}
+        unknown = [one for one, known in found.items() if known is None]
+        problem = self._look_at_reference(wanted, run) if unknown else None
+        if problem is not None and len(unknown) == len(found):
+            return self._reference_chosen(run, problem)
+        if problem is None:
+            found |= {one: self._find_out(one, run) for one in unknown}
+        return self._decide(wanted, run, [known for known in found.values() if known is not None])
 
     def _look_at_reference(self, wanted: str, run: Request) -> str | None:
         """Why no other engine than TensorFlow is looked for, or None."""

@@ -95,6 +95,11 @@ def copy_below(folder: Path, target: Path, root: Path, what: str) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             _refuse_outside(path, path.resolve(), root, what)
+            if path.is_symlink():
+                raise UnsafeModel(
+                    f"{what} {folder} has a link to a folder, {path.name}",
+                    hint="Put the folder itself in its place.",
+                )
             continue
         copy = target / path.relative_to(folder)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from conftest import keras
 from headstart.errors import HeadError
-from headstart.heads.dense_stack import DenseStack
-from headstart.heads.kind import Part
+from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.losses import LOSSES, loss_of
 from headstart.heads.kinds.ordinal import evaluate, fit_ordinal
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression, task_of
@@ -387,3 +387,20 @@ def test_a_sample_may_have_no_label_of_several(flat):
     head = ws.heads.train("h", add(x, words), task=hs.MultiLabel())
     assert head.metrics["exact"] > 0.5
     assert (head.held_out().targets.sum(axis=1) == 0).any()
+
+
+def test_a_kind_that_says_nothing_of_its_fit_can_do_several_labels():
+    """What other people's kinds may leave out; see the contract in heads/kind.py."""
+
+    class Silent:
+        kind = "silent"
+        tasks = ("classification", "multi-label")
+
+        def fit(self, train, validation, classes, seed):
+            kernel = np.zeros((train.features.shape[1], classes), np.float32)
+            return Fitted((Layer(kernel, np.zeros(classes, np.float32), "softmax"),), {})
+
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    part = Part(x, (x[:, :2] > 0).astype(np.float32))
+    fitted = hs.MultiLabel().fit(Silent(), part, part.rows(slice(0)), 2, 0)
+    assert "judged_on" not in fitted.details

@@ -25,7 +25,7 @@ class Executor(Protocol):
     another dataset) is refused before anything is computed.
 
     Attributes:
-        name: as `--executor` takes it.
+        name: for messages.
     """
 
     name: str

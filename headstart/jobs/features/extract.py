@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from headstart.cached import with_origin
 from headstart.context import Context
@@ -12,7 +13,11 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.datasets.refresh import refresh
 from headstart.jobs.features.executor import Executor
-from headstart.jobs.features.local_executor import LocalExecutor
+from headstart.jobs.features.local_executor import (
+    LocalExecutor,
+    planned_cuts,
+    planned_manifest,
+)
 from headstart.progress import Progress, silent
 from headstart.storage.views import FeatureView
 
@@ -45,10 +50,12 @@ def extract(
 ) -> FeatureView:
     """See `Workspace.extract`; runs in this process without an executor."""
     plan = plan_extraction(context, backbone, dataset, settings, augmentation)
-    report = (executor or LocalExecutor(context)).run(plan, progress)
-    plain, cuts = context.resolve(plan.subject, plan.settings.precision)
     record = context.datasets.get(dataset)
-    manifest = samples_in_view(context.manifest(record), augmentation)
+    report = (executor or LocalExecutor(context)).run(plan, progress)
+    plain, cuts = planned_cuts(context, plan)
+    # The samples of the plan, whatever others have made of the dataset meanwhile.
+    manifest = samples_in_view(planned_manifest(context, plan), augmentation)
+    record = replace(record, digest=plan.dataset_digest, manifest=plan.manifest)
     skipped = {sample["id"] for sample in report.skipped_samples}
     features = context.cache().open_view(report.feature_key, manifest, report, skipped)
     return with_origin(features, plain, cuts[0], record)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.context import Context
 from headstart.errors import Cancelled, DatasetError
+from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.datasets import reader_of
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.extraction import Extraction, Opened
@@ -16,7 +18,7 @@ from headstart.extractors.run.report import Report
 from headstart.extractors.runtime import versions
 from headstart.paths import inside
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Run
+from headstart.registry.entities import Backbone, Run
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest
 
@@ -59,18 +61,11 @@ def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
         DatasetError: the dataset has other samples here.
     """
     signs = LifeSigns(context.config.locks)
-    plain, cuts = context.resolve(plan.subject, plan.settings.precision)
+    plain, cuts = planned_cuts(context, plan)
     backbone = in_view(plain, plan.augmentation)
     plan.check_keys(keys_of(backbone, cuts))
     dataset = context.datasets.get(plan.dataset)
-    manifest = Manifest.read(inside(context.config.manifests, plan.manifest))
-    if manifest.digest != plan.dataset_digest:
-        raise DatasetError(
-            f"the plan wants samples {plan.dataset_digest[:12]} of dataset {plan.dataset!r}; its "
-            f"manifest here has {manifest.digest[:12]}",
-            hint="Plan again.",
-        )
-    chosen = samples_in_view(manifest, plan.augmentation)
+    chosen = samples_in_view(planned_manifest(context, plan), plan.augmentation)
     return Opened(
         backbone=backbone,
         cuts=cuts,
@@ -83,6 +78,34 @@ def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
         repository=context.feature_sets,
         cache=context.cache(),
     )
+
+
+def planned_cuts(context: Context, plan: ExtractionPlan) -> tuple[Backbone, list[Cut]]:
+    """The plan's backbone and cuts, by their names: a layer's name may hold a comma.
+
+    Raises:
+        NotFound: the backbone is not registered here.
+        LayerNotFound: it has no such cut.
+    """
+    backbone = context.backbones.get(plan.backbone)
+    cuts = [resolve(backbone.cuts, name) for name in plan.cuts]
+    return backbone, [replace(cut, precision=plan.settings.precision) for cut in cuts]
+
+
+def planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
+    """The plan's samples.
+
+    Raises:
+        DatasetError: the manifest of that name has other samples.
+    """
+    manifest = Manifest.read(inside(context.config.manifests, plan.manifest))
+    if manifest.digest != plan.dataset_digest:
+        raise DatasetError(
+            f"the plan wants samples {plan.dataset_digest[:12]} of dataset {plan.dataset!r}; its "
+            f"manifest here has {manifest.digest[:12]}",
+            hint="Plan again.",
+        )
+    return manifest
 
 
 def _recorded(context: Context, extraction: Extraction, plan: ExtractionPlan) -> Report:

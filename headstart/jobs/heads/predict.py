@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.backbone_model import chooser_of, pipeline_of
-from headstart.errors import HeadError, SampleError, SampleUnreadable
+from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
@@ -182,7 +182,7 @@ class Predictions:
                 return None
             raise SampleUnreadable(
                 f"{item.name}: {error.message}",
-                hint=error.hint or HINT,
+                hint=HINT if isinstance(error, SampleChanged) else error.hint or HINT,
             ) from error
 
 
@@ -195,7 +195,24 @@ def _items(paths: Iterable[str | Path], root: str | Path | None) -> Iterator[_It
         if kind is None:
             yield _Item(str(path), partial(sources.read_named, path, hint=HINT))
             continue
-        source = sources.open_source(kind, str(path), {} if root is None else {"root": root})
+        source = sources.open_source(kind, str(path), _rooted(kind, path, root))
         for row, location in enumerate(source.locations()):
             name = location if isinstance(location, str) else f"{path}[{row}]"
             yield _Item(name, partial(source.read, location))
+
+
+def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:
+    """The options of a source that may read below the root alone.
+
+    Raises:
+        HeadError: it names files, and knows no root.
+    """
+    if root is None:
+        return {}
+    made = sources.SOURCES[kind]
+    if kind != "arrays" and all(option.name != "root" for option in made.options):
+        raise HeadError(
+            f"{path} is {made.what}, which knows no root",
+            hint="Leave --root out, if you trust what it names.",
+        )
+    return {"root": root}

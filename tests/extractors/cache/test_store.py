@@ -1,5 +1,6 @@
 """Care of the cache, as a user does it: explain, collect, compact, reindex, import."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -431,3 +432,13 @@ def test_where_a_file_system_has_no_locks_reading_works_and_gc_deletes_nothing(r
     found = ready.cache.find_garbage(Choice(sets=(view.key,)))
     assert ready.cache.collect(found) == []
     assert found[0].held
+
+
+def test_an_odd_name_beside_shards_is_told_and_stops_no_reindexing(ready):
+    view = ready.extract("net", "pics")
+    (shard,) = ready.config.features.glob("??/*/*.h5")
+    shutil.copy(shard, shard.with_name("copy of shard.h5"))
+    shard.with_name("loop.h5").symlink_to("loop.h5")
+    found = ready.cache.reindex()
+    assert {Path(one["file"]).name for one in found.damaged} == {"copy of shard.h5", "loop.h5"}
+    assert len(ready.features("net", "pics")) == len(view)

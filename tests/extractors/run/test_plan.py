@@ -15,7 +15,7 @@ from conftest import clean_environment, direct, draw
 from headstart.errors import BackboneError, Cancelled, DatasetError, FeatureError, NotFound
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.jobs.features.executor import Executor
-from headstart.jobs.features.extract import plan_extraction
+from headstart.jobs.features.extract import extract, plan_extraction
 from headstart.jobs.features.local_executor import LocalExecutor
 
 TOLERANCE = 1e-5
@@ -77,6 +77,19 @@ def test_a_plan_is_of_the_samples_as_they_were(ready, plan, pictures):
     report = LocalExecutor(ready.context).run(plan)
     assert (report.samples, report.computed) == (36, 36)
     assert ready.extract("net@features,relu|gap", "pics").report.computed == 1
+
+
+def test_the_view_is_of_the_plan_whatever_became_of_the_dataset_meanwhile(ready, pictures):
+    class Slow(LocalExecutor):
+        def run(self, plan, progress=lambda *_: None):
+            report = super().run(plan, progress)
+            draw(pictures / "red" / "later.png", 4711)
+            ready.datasets.refresh("pics")
+            return report
+
+    view = extract(ready.context, "net", "pics", executor=Slow(ready.context))
+    assert len(view) == 36
+    assert view.origin.dataset.digest != ready.datasets.get("pics").digest
 
 
 @pytest.mark.parametrize(
