@@ -90,6 +90,10 @@ _RENAMED = {"Trying": "CrossValidation"}
 """Names of before; they still work, with a warning."""
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     if name in _RENAMED:
         new = _RENAMED[name]

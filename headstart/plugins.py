@@ -100,7 +100,10 @@ class Plugins(Mapping[str, T]):
         entry = self._entries.get(name)
         if entry is None:
             known = ", ".join(self._entries)
-            raise self._error(f"no {self.what} {name!r}", hint=f"There are {known}.")
+            raise self._error(
+                f"no {self.what} {name!r}",
+                hint=f"There are {known}. If a package brought it, install that again.",
+            )
         made = self._load(name, entry)
         if made is None:
             raise self._error(
@@ -114,6 +117,19 @@ class Plugins(Mapping[str, T]):
         """The implementation of that name; the default where there is none that can be used."""
         is_there = name in self
         return self[name] if is_there else default
+
+    def package(self, name: str) -> str:
+        """What brings the implementation of that name; `OURS` for one of ours."""
+        return package_of(self._entries[name])
+
+    def leave_out(self, name: str, problem: str) -> None:
+        """Do without one that turned out not to work; a warning says so, once."""
+        with self._lock:
+            if self._loaded.pop(name, None) is None:
+                return
+            self._problems[name] = problem
+        package = self.package(name)
+        warn(f"the {self.what} {name!r} of {package} is left out: {problem}")
 
     def found(self) -> list[Plugin]:
         """All of them, those that cannot be used included.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, first_line
+from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
-from headstart.plugins import Plugins
+from headstart.plugins import OURS, Plugins
 
 HERE = "headstart.extractors.datasets"
 SOURCES: Plugins[type[DatasetSource]] = Plugins(
@@ -46,7 +48,7 @@ def find_kind(source: str) -> str | None:
     Raises:
         DatasetError: two are equally sure.
     """
-    sure = {name: made.recognise(source) for name, made in SOURCES.items()}
+    sure = {name: _sureness(name, source) for name in list(SOURCES)}
     most = max(sure.values(), default=NO)
     best = [name for name, value in sure.items() if value == most]
     if most <= NO:
@@ -56,6 +58,18 @@ def find_kind(source: str) -> str | None:
             f"{source} may be of kind {' or '.join(best)}", hint="Say which with --kind."
         )
     return best[0]
+
+
+def _sureness(name: str, source: str) -> float:
+    """How sure a kind is; one of another package that fails at it is left out from then on."""
+    recognise = SOURCES[name].recognise
+    if SOURCES.package(name) == OURS:
+        return recognise(source)
+    try:
+        return float(recognise(source))
+    except Exception as error:  # other people's code may fail in any way
+        SOURCES.leave_out(name, f"its recognise failed ({first_line(error)})")
+        return NO
 
 
 def kind_of(source: str | Path, kind: str | None = None) -> str:
@@ -84,4 +98,18 @@ def open_source(kind: str, source: str, options: Options) -> DatasetSource:
     Raises:
         DatasetError: there is no such kind here.
     """
-    return SOURCES[kind](source, options)
+    made, package = SOURCES[kind], SOURCES.package(kind)
+    return made(source, options) if package == OURS else _foreign(made, package, source, options)
+
+
+def _foreign(
+    made: type[DatasetSource], package: str, source: str, options: Options
+) -> DatasetSource:
+    try:
+        opened = made(source, options)
+    except Exception as error:  # the contract says that it never fails
+        raise DatasetError(
+            f"{source}: the dataset kind {made.kind!r} of {package} failed ({first_line(error)})",
+            hint="Tell its authors; --debug shows where.",
+        ) from error
+    return cast(DatasetSource, ForeignSource(opened, package))

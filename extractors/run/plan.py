@@ -34,6 +34,7 @@ class ExtractionPlan:
         manifest: file name of the manifest.
         settings: how to run: engine, precision, batch size, when to commit, what to do about bad
             samples.
+        asked: the backbone as somebody asked for it, `NAME[@CUT,…]`: what its run is called.
         augmentation: 0 for the samples as they are; k for the k-th augmentation of the train split.
         version: of this format.
     """
@@ -45,6 +46,7 @@ class ExtractionPlan:
     dataset_digest: str
     manifest: str
     settings: Settings
+    asked: str
     augmentation: int = 0
     version: int = VERSION
 
@@ -55,6 +57,7 @@ class ExtractionPlan:
         cuts: Sequence[Cut],
         dataset: Dataset,
         settings: Settings,
+        asked: str,
         augmentation: int = 0,
     ) -> ExtractionPlan:
         """The plan of an extraction; the backbone is one in the augmentation's view."""
@@ -66,13 +69,9 @@ class ExtractionPlan:
             dataset_digest=dataset.digest,
             manifest=dataset.manifest,
             settings=settings,
+            asked=asked,
             augmentation=augmentation,
         )
-
-    @property
-    def subject(self) -> str:
-        """`NAME:VERSION@CUT,CUT…`."""
-        return f"{self.backbone}@{','.join(self.cuts)}"
 
     def check_keys(self, keys: dict[str, str]) -> None:
         """See that this backbone, here, computes what was planned.

@@ -53,6 +53,24 @@ class FineTuning:
         return asdict(self)
 
 
+def check_below(start: CutPoint, cut: Cut, is_below: bool) -> None:
+    """See that the layers between two cuts need nothing but the lower one.
+
+    Raises:
+        BackboneError: the start is no bottleneck, or does not lie below the cut.
+    """
+    if not start.is_bottleneck:
+        raise BackboneError(
+            f"{start.name!r} is no bottleneck: what lies above needs more than this tensor",
+            hint="See `headstart backbone cuts` for the bottlenecks.",
+        )
+    if not is_below:
+        raise BackboneError(
+            f"{start.name!r} does not lie below {cut.name!r}, where the head is",
+            hint="Take a cut further down; `headstart backbone cuts` lists them in order.",
+        )
+
+
 def build_top(graph: Graph, start: CutPoint, cut: Cut, stack: DenseStack) -> Any:
     """The model from one cut, through the layers up to another, and the head on it.
 
@@ -74,16 +92,7 @@ def build_top(graph: Graph, start: CutPoint, cut: Cut, stack: DenseStack) -> Any
             hint="Add the backbone from a .keras or .h5 file.",
         )
     ref, target = find_ref(graph, start), find_ref(graph, cut.point)
-    if not start.is_bottleneck:
-        raise BackboneError(
-            f"{start.name!r} is no bottleneck: what lies above needs more than this tensor",
-            hint="See `headstart backbone cuts` for the bottlenecks.",
-        )
-    if ref == target or ref.node not in graph.below(target):
-        raise BackboneError(
-            f"{start.name!r} does not lie below {cut.name!r}, where the head is",
-            hint="Take a cut further down; `headstart backbone cuts` lists them in order.",
-        )
+    check_below(start, cut, ref != target and ref.node in graph.below(target))
     if cut.mask:
         raise BackboneError(
             f"the pooling of {cut.name!r} needs the mask {cut.mask!r}, which is no part of the "

@@ -121,10 +121,12 @@ def _finetune(
     """
     from headstart.cli.extract import extract_missing
     from headstart.heads.models.finetune import FineTuning
+    from headstart.jobs.heads.tuning import check_start
 
     workspace = call.open()
     head = workspace.heads.get(name)
     _, cut = head.origin()
+    check_start(head, start)  # before anything is extracted for it
     reference = f"{head.record.backbone}@{start}"
     extract_missing(workspace, reference, head.record.dataset, cut.precision, views)
     given = {key: value for key, value in options.items() if value is not None}

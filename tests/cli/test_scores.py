@@ -9,6 +9,7 @@ import pytest
 
 import headstart as hs
 from conftest import keras
+from headstart.jobs.heads.train import keep
 
 INTERVAL = r"[<>]?\d\.\d{3}( to |-)[<>]?\d\.\d{3}"
 
@@ -51,7 +52,7 @@ def test_what_list_prints_also_of_heads_of_before(trained, run):
     (record,) = [one.record for one in trained.heads.list()]
     old = {key: value for key, value in record.metrics.items() if key != "intervals"}
     content = trained.heads.get("h").stack.to_bytes()
-    trained.heads.keep(replace(record, name="old", metrics=old), content)
+    keep(trained.context, replace(record, name="old", metrics=old), content)
     shown = run("head", "list").out
     assert len(re.findall(INTERVAL, shown)) == 3 and "no interval" in shown
     assert shown.count("6 tested") == 2

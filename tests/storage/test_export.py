@@ -8,11 +8,13 @@ import pytest
 
 from headstart.errors import FeatureError
 from headstart.storage.exports import export as exporting
+from headstart.storage.exports import exportable
 
 
 @pytest.fixture
 def view(ready, monkeypatch):
-    monkeypatch.setattr(exporting, "ROWS", 5)  # so that there are several parts
+    monkeypatch.setattr(exporting, "ROWS", 5)
+    monkeypatch.setattr(exportable, "ROWS", 5)  # so that there are several parts
     return ready.extract("net@relu", "pics")
 
 

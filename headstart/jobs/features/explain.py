@@ -14,6 +14,5 @@ def explain(
     entity, cuts = context.resolve(backbone, precision)
     manifest = context.manifest(dataset)
     runs = context.runs.find_latest("extract", limit=200)
-    names = {backbone.partition("@")[0], entity.reference}
-    own = [run for run in runs if run.subject.partition("@")[0] in names]
+    own = [run for run in runs if run.subject.partition("@")[0] == backbone.partition("@")[0]]
     return explain_rows(entity, cuts, manifest, context.feature_sets, context.cache(), own)

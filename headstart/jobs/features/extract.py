@@ -36,7 +36,7 @@ def plan_extraction(
         refresh(context, dataset)
     record = context.datasets.get(dataset)
     entity = in_view(plain, augmentation)
-    return ExtractionPlan.of(entity, cuts, record, chosen, augmentation)
+    return ExtractionPlan.of(entity, cuts, record, chosen, backbone, augmentation)
 
 
 def extract(

@@ -124,7 +124,5 @@ def _recorded(context: Context, extraction: Extraction, plan: ExtractionPlan) ->
         counts = {name: getattr(done, name) for name in names}
         counts["engine"] = {"name": done.engine, **done.check}
         if done.computed or status != "done" or done.skipped:
-            run = Run(
-                "extract", plan.subject, done.dataset, status, counts, done.seconds, versions()
-            )
+            run = Run("extract", plan.asked, done.dataset, status, counts, done.seconds, versions())
             context.runs.add(run)

@@ -20,6 +20,7 @@ from headstart.heads.models.finetune import (
     Course,
     FineTuning,
     build_top,
+    check_below,
     fine_tune,
     put_on,
     start_of,
@@ -67,10 +68,7 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
         HeadError: see `Head.finetune`.
     """
     backbone, origin = head.origin()
-    below = resolve(backbone.cuts, start)
-    if below.pooling is not None:
-        raise HeadError(f"{start!r} is pooled", hint="Name the cut alone.")
-    _check_kind(head)
+    below = check_start(head, start)
     head.dataset()  # in other splits, the head may have seen what is to judge
     task, classes = task_of(head.record.settings), head.record.classes
     graph, stack, cut = _begin(head, backbone, origin)
@@ -96,6 +94,26 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
     return Tuning(
         graph, model, top, begun, splits, course, before, after, (was_right, is_right), seconds
     )
+
+
+def check_start(head: TrainedHead, start: str) -> Cut:
+    """The cut to train from, as far as it can be told without a model whether it can be that.
+
+    Raises:
+        HeadError: it is pooled, or the head is no head of classes that steps can improve.
+        BackboneError: it is no bottleneck, or does not lie below the head's own cut.
+        LayerNotFound: there is no such cut.
+    """
+    backbone, _ = head.origin()
+    below = resolve(backbone.cuts, start)
+    if below.pooling is not None:
+        raise HeadError(f"{start!r} is pooled", hint="Name the cut alone.")
+    _check_kind(head)
+    settings = head.record.settings
+    own = resolve(backbone.cuts, settings.get("head_cut", head.record.cut))
+    places = {point.name: place for place, point in enumerate(backbone.cuts)}
+    check_below(below.point, own, places[below.point.name] < places[own.point.name])
+    return below
 
 
 def _check_kind(head: TrainedHead) -> None:

@@ -10,6 +10,7 @@ from tensorflow.core.framework import node_def_pb2, op_def_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from conftest import keras
+from headstart.backbone_model import load_graph
 from headstart.errors import UnsafeModel
 from headstart.extractors.safety.allowed_operations import ALLOWED, STATEFUL, STATELESS
 from headstart.extractors.safety.operations import OUTSIDE, refuse_operations
@@ -98,7 +99,7 @@ def test_an_operation_that_is_not_listed_needs_trust_and_stays_loadable(ws, fail
     assert "add it with --trust" in message
     assert ws.backbones.list() == []
     backbone = ws.backbones.add("x", folder, preprocess="array", trust=True)
-    assert ws.load_graph(backbone).outputs
+    assert load_graph(ws.context, backbone).outputs
     file = tmp_path / "graph.pb"
     (stored,) = ws.config.artifacts.rglob("*.pb")
     shutil.copy(stored, file)
@@ -112,7 +113,7 @@ def test_a_stored_graph_that_nobody_trusted_is_looked_at_again_when_it_is_loaded
 
     trusted = ws.backbones.add("x", with_unlisted(tmp_path / "m"), preprocess="array", trust=True)
     with pytest.raises(UnsafeModel, match="SobolSample"):
-        ws.load_graph(replace(trusted, trust=None))
+        load_graph(ws.context, replace(trusted, trust=None))
 
 
 def rnn(kind):

@@ -18,6 +18,7 @@ from headstart.heads.kinds.linear import PLAIN
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.tasks import MultiLabel, Ordinal
+from headstart.jobs.heads.train import keep
 
 KINDS = (hs.Linear(), hs.MLP(epochs=3), Neighbours(), hs.Prototype(), hs.Ridge(), hs.SVM())
 
@@ -139,8 +140,10 @@ def test_a_strength_that_was_not_chosen_is_said_on_the_screen(ready, run):
     record = record_of(ready, hs.Linear())
     told = "no row could be left out; 0.2 was taken, the one given that is nearest to 1"
     settings = record.settings | {"not_chosen": told}
-    ready.heads.keep(
-        replace(record, name="n", settings=settings), ready.heads.get("h").stack.to_bytes()
+    keep(
+        ready.context,
+        replace(record, name="n", settings=settings),
+        ready.heads.get("h").stack.to_bytes(),
     )
     assert told in " ".join(run("head", "show", "n").out.split())
 
@@ -167,7 +170,7 @@ def test_a_head_that_is_surer_of_all_than_it_was_right_is_warned_of(ready, run, 
     always = some | {"accuracy": 1.0, "intervals": {"accuracy": [0.8, 1.0]}}
     assert overconfident_text(replace(record, metrics=record.metrics | always), [0.999]) == ""
     assert overconfident_text(bad, [float("nan")]) == ""
-    ready.heads.keep(bad, ready.heads.get("h").stack.to_bytes())
+    keep(ready.context, bad, ready.heads.get("h").stack.to_bytes())
     ran = run("head", "predict", "bad", pictures / "red", "--json")
     line = "bad:1: accuracy 0.850 (95 %: 0.600 to 0.950) on 20 held-out samples; probabilities: cal"
     assert all(one["trust"].startswith(line) for one in ran.json)
