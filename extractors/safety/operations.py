@@ -27,7 +27,6 @@ OUTSIDE = re.compile(
     r"CustomAggregator|pressElement|WindowOp|GetDeadline|ConstructionFails|^Stack(Push|Pop|Close)"
 )
 TRUST = "If you know where it comes from and trust it, add it with --trust."
-NEVER = "Save the model without it: a graph that is kept may only compute, trusted or not."
 HANDLES = {20, 21}
 """`DT_RESOURCE` and `DT_VARIANT`, of types.proto: a handle that a file makes up."""
 LARGEST_CONSTANT = 2 << 30
@@ -129,9 +128,9 @@ def _problem(node: Any, trust: bool) -> Problem | None:
         return Problem(f"({node.op}) is not one of TensorFlow's")
     if node.op not in ALLOWED:
         if OUTSIDE.search(node.op):
-            return Problem(f"({node.op}) reaches outside of the graph", NEVER)
+            return Problem(f"({node.op}) reaches outside of the graph")
         if definition.is_stateful:
-            return Problem(f"({node.op}) keeps a state outside of the graph", NEVER)
+            return Problem(f"({node.op}) keeps a state outside of the graph")
         if not trust:
             return Problem(f"({node.op}) is not listed as doing nothing but compute", TRUST)
     if node.op == "Const" and node.attr["dtype"].type in HANDLES:

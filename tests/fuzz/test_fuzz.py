@@ -119,11 +119,11 @@ def summary(answers):
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.timeout(1800)
 PARTS = 6
 """Of the 300, so that the processes that run the tests share them."""
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("count", "processes", "part", "of"),
     [
