@@ -191,7 +191,7 @@ def test_verify_is_stored_and_fails_with_one_line(ready, run, monkeypatch):
     assert "verified done, " in " ".join(run("backbone", "show", "net").out.split())
     from headstart.extractors.run import verification
 
-    monkeypatch.setattr(verification, "_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(verification, "share_of_largest", lambda *_: float("nan"))
     ran = run("backbone", "verify", "net", "--json")
     assert ran.code == 1
     assert not any(check["ok"] for check in ran.json)
