@@ -288,6 +288,8 @@ def _check_zip(path: Path) -> None:
             names = set(archive.namelist())
             _check_list(archive, path)
             damaged = archive.testzip()
+    except ModelFileError:
+        raise
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
         raise _damaged(path, first_line(error)) from error
     if damaged is not None:
