@@ -8,12 +8,10 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.backbones.loader import SUFFIXES
 from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.engines.selection import Chooser
 from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.safety.first_load import FOLDER, FirstLoad
 from headstart.registry.entities import Backbone
 from headstart.storage.artifacts import Artifact
 from headstart.storage.manifest import Sample
@@ -27,9 +25,10 @@ def pipeline_of(context: Context, backbone: Backbone) -> Preprocessing:
 def load_graph(context: Context, backbone: Backbone) -> Any:
     """The graph of a backbone's stored model, after the file's hash was checked."""
     from headstart.extractors.backbones import loader
+    from headstart.extractors.safety.first_load import FOLDER, FirstLoad
 
     artifact = Artifact(backbone.artifact_digest, backbone.artifact_size)
-    file = context.artifacts.get(artifact, SUFFIXES[backbone.format])
+    file = context.artifacts.get(artifact, loader.SUFFIXES[backbone.format])
     first = FirstLoad(context.artifacts.beside(FOLDER))
     return loader.load_graph(file, trust=backbone.is_file_trusted, first=first)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from headstart.config import Config, load_config
-from headstart.extractors.backbones.bundle import parts_of
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -91,7 +90,7 @@ class Context:
         needed = {backbone.artifact_digest for backbone in backbones}
         needed |= {head.artifact_digest for head in self.heads.find_all()}
         return needed.union(
-            *(parts_of(Preprocessing.from_json(one.preprocessing)) for one in backbones)
+            *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )
 
 

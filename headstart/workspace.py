@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart.cached import features_of
 from headstart.catalog.backbones import Backbones
@@ -14,22 +14,21 @@ from headstart.catalog.datasets import Datasets
 from headstart.catalog.heads import Heads
 from headstart.config import Config, create_config, default_root, load_config
 from headstart.context import Context
-from headstart.extractors.engines.selection import Chosen
-from headstart.extractors.run.settings import Settings
 from headstart.group_access import share
-from headstart.heads.evaluation.ranking import Rank
-from headstart.heads.kind import HeadKind
-from headstart.jobs.datasets import audit, rank
-from headstart.jobs.datasets.audit import Audit
-from headstart.jobs.features import compile, extract, verify
-from headstart.jobs.features.executor import Executor
-from headstart.jobs.heads import search, sweep
-from headstart.jobs.heads.cross_validation import CrossValidation, Features
-from headstart.jobs.heads.sweep import Sweep, Watch, unwatched
 from headstart.progress import Progress, silent
 from headstart.registry import schema
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.views import FeatureView
+
+if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what it does
+    from headstart.extractors.engines.selection import Chosen
+    from headstart.extractors.run.settings import Settings
+    from headstart.heads.evaluation.ranking import Rank
+    from headstart.heads.kind import HeadKind
+    from headstart.jobs.datasets.audit import Audit
+    from headstart.jobs.features.executor import Executor
+    from headstart.jobs.heads.cross_validation import CrossValidation
+    from headstart.jobs.heads.sweep import Sweep, Watch
 
 
 def init(
@@ -140,7 +139,9 @@ class Workspace:
         Returns:
             A view of the first cut's features; what was done is its `report`.
         """
-        return extract.extract(self.context, backbone, dataset, settings, progress, view, executor)
+        from headstart.jobs.features.extract import extract
+
+        return extract(self.context, backbone, dataset, settings, progress, view, executor)
 
     def compile(
         self, backbone: str, dataset: str, precision: str = "float32", engine: str = "auto"
@@ -158,7 +159,9 @@ class Workspace:
         Raises:
             BackboneError: the engine that was asked for is not installed, or cannot run this.
         """
-        return compile.compile_backbone(self.context, backbone, dataset, precision, engine)
+        from headstart.jobs.features.compile import compile_backbone
+
+        return compile_backbone(self.context, backbone, dataset, precision, engine)
 
     def features(
         self, backbone: str, dataset: str, precision: str = "float32", view: int = 0
@@ -201,8 +204,11 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it.
         """
+        from headstart.jobs.datasets.rank import rank
+        from headstart.jobs.heads.cross_validation import Features
+
         features = Features(dataset, backbones, precision)
-        return rank.rank(self.context, features, trying=trying, progress=progress)
+        return rank(self.context, features, trying=trying, progress=progress)
 
     def sweep(
         self,
@@ -232,7 +238,10 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it.
         """
-        return sweep.sweep(
+        from headstart.jobs.heads.cross_validation import Features
+        from headstart.jobs.heads.sweep import sweep, unwatched
+
+        return sweep(
             self.context,
             Features(dataset, backbones, precision),
             kinds,
@@ -272,7 +281,11 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: the labels do not allow it, or Optuna (extra `search`) is not installed.
         """
-        return search.search(
+        from headstart.jobs.heads.cross_validation import Features
+        from headstart.jobs.heads.search import search
+        from headstart.jobs.heads.sweep import unwatched
+
+        return search(
             self.context,
             Features(dataset, backbones, precision),
             kinds,
@@ -305,7 +318,9 @@ class Workspace:
             FeaturesMissing: some have not been extracted.
             HeadError: some labels are missing, or a class has fewer samples than there are folds.
         """
-        return audit.audit(
+        from headstart.jobs.datasets.audit import audit
+
+        return audit(
             self.context, backbone, dataset, precision=precision, trying=trying, progress=progress
         )
 
@@ -338,7 +353,9 @@ class Workspace:
             `tolerance` of the latter by engine, precision and storage, whether all rows are `ok`,
             and the number of `corrupt` shards quarantined.
         """
-        found = verify.verify(
+        from headstart.jobs.features.verify import verify
+
+        found = verify(
             self.context,
             backbone,
             dataset,

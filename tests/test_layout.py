@@ -143,3 +143,19 @@ def test_a_workspace_and_a_head_can_be_pickled(ready):
     again = pickle.loads(pickle.dumps(ready))
     assert [one.name for one in again.backbones.list()] == ["net"]
     assert pickle.loads(pickle.dumps(head)).stack.classes == head.stack.classes
+
+
+def test_an_extraction_with_nothing_to_do_loads_nothing_that_it_does_not_need(ready):
+    """Each of these modules costs some milliseconds, in the command that is run most often."""
+    root = str(ready.config.root)
+    ready.extract("net", "pics")
+    code = (
+        "import sys, headstart as hs\n"
+        f"assert hs.open({root!r}).extract('net', 'pics').report.computed == 0\n"
+        "rooms = ('heads', 'catalog.head', 'jobs.heads', 'jobs.backbones',"
+        " 'extractors.backbones.sources', 'extractors.safety.inspection')\n"
+        "unneeded = ('tensorflow', 'keras', 'sklearn', 'psutil', 'numpy.random',"
+        " *(f'headstart.{room}' for room in rooms))\n"
+        "print([name for name in unneeded if name in sys.modules])"
+    )
+    assert in_a_process(code).strip() == "[]"

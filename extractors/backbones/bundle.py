@@ -31,7 +31,6 @@ from headstart.extractors.backbones.registration import Wanted, read_backbone
 from headstart.extractors.cache.reindex import check_account
 from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.preprocessing.steps import files_of
 from headstart.extractors.safety.copies import Copy
 from headstart.extractors.safety.first_load import FirstLoad
 from headstart.fields import WrongField
@@ -119,7 +118,7 @@ def _head_of(
         )
         for feature_set, shard in shards
     ]
-    parts = parts_of(Preprocessing.from_json(backbone.preprocessing))
+    parts = Preprocessing.from_json(backbone.preprocessing).stored_files
     return BundleHead(record, tuple(parts), tuple(bundled))
 
 
@@ -147,7 +146,7 @@ class Bundle:
         head = BundleHead.read(content, str(self.path))
         head.check_members(self._archive.infolist(), self.path.stat().st_size)
         pipeline = Preprocessing.from_json(head.backbone["preprocessing"], str(self.path))
-        needed = parts_of(pipeline)
+        needed = pipeline.stored_files
         for digest in set(needed) ^ set(head.parts):
             state = "is needed and not listed" if digest in needed else "is not needed"
             raise WrongField(f"the part {digest} {state} by the preprocessing")
@@ -264,11 +263,6 @@ class Bundle:
                 f"cannot read {self.path} as a bundle: {shown}",
                 hint="Give a file that `headstart backbone export` wrote.",
             ) from error
-
-
-def parts_of(pipeline: Preprocessing) -> list[str]:
-    """sha256 of the stored files that a pipeline needs."""
-    return sorted({digest for steps in pipeline.chains.values() for digest in files_of(steps)})
 
 
 def _refuse_foreign(found: dict[str, Any], shape: list[int], backbone: Backbone) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
 from headstart.extractors.preprocessing.batches import Batch, Prepared, arrays
-from headstart.extractors.preprocessing.steps import STEPS
+from headstart.extractors.preprocessing.steps import STEPS, files_of
 from headstart.extractors.preprocessing.steps.images import DECODERS, decode_and_resize
 from headstart.extractors.preprocessing.steps.texts import tokenizer_json
 from headstart.registry.names import nearest
@@ -98,6 +98,11 @@ class Preprocessing:
             }
             return Preprocessing(inputs=inputs, files=files)
         return Preprocessing(_checked_steps(value["steps"], where), files=files)
+
+    @property
+    def stored_files(self) -> list[str]:
+        """sha256 of the stored files that its steps need."""
+        return sorted({digest for steps in self.chains.values() for digest in files_of(steps)})
 
     @property
     def output_size(self) -> tuple[int, ...] | None:

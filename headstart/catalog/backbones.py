@@ -5,17 +5,16 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart.context import Context
-from headstart.extractors.backbones.registration import Wanted
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.run.verification import Check
-from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
-from headstart.jobs.backbones import add, export_bundle, import_bundle, verify
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, CutPoint, Run
 from headstart.registry.names import check_name
+
+if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.extractors.run.verification import Check
 
 
 class Backbones:
@@ -37,7 +36,7 @@ class Backbones:
         custom_objects: str | Path | None = None,
         architecture: str | Path | None = None,
         max_model_bytes: int | None = None,
-        say: Callable[[str], None] = unheard,
+        say: Callable[[str], None] | None = None,
     ) -> Backbone:
         """Register a backbone; the same name with another model is its next version.
 
@@ -57,6 +56,10 @@ class Backbones:
                 times what its file stores.
             say: told what its first load, in a process of its own, cost, if that is noticeable.
         """
+        from headstart.extractors.backbones.registration import Wanted
+        from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
+        from headstart.jobs.backbones.add import add
+
         verdicts = self._context.artifacts.beside(FOLDER)
         wanted = Wanted(
             cut=cut,
@@ -66,9 +69,9 @@ class Backbones:
             trust=trust,
             custom_objects=custom_objects,
             architecture=architecture,
-            first=FirstLoad(verdicts, max_model_bytes, say),
+            first=FirstLoad(verdicts, max_model_bytes, say or unheard),
         )
-        return add.add(self._context, name, source, wanted)
+        return add(self._context, name, source, wanted)
 
     def export(
         self,
@@ -86,9 +89,9 @@ class Backbones:
             features: take along all features that were extracted with it.
             progress: called with (bytes written, bytes in all).
         """
-        return export_bundle.export_bundle(
-            self._context, reference, path, features=features, progress=progress
-        )
+        from headstart.jobs.backbones.export_bundle import export_bundle
+
+        return export_bundle(self._context, reference, path, features=features, progress=progress)
 
     def import_(
         self,
@@ -98,7 +101,7 @@ class Backbones:
         trust: bool = False,
         progress: Progress = silent,
         max_model_bytes: int | None = None,
-        say: Callable[[str], None] = unheard,
+        say: Callable[[str], None] | None = None,
     ) -> tuple[Backbone, int]:
         """Register a backbone from a file that `export` wrote, with the features in it.
 
@@ -123,15 +126,18 @@ class Backbones:
             UnsafeModel: the model could run code, and `trust` is not given.
             FeatureError: it brings features of another backbone.
         """
+        from headstart.extractors.safety.first_load import unheard
+        from headstart.jobs.backbones.import_bundle import import_bundle
+
         file = Path(path).expanduser()
-        return import_bundle.import_bundle(
+        return import_bundle(
             self._context,
             file,
             name,
             trust=trust,
             progress=progress,
             max_bytes=max_model_bytes,
-            say=say,
+            say=say or unheard,
         )
 
     def register(self, backbone: Backbone) -> Backbone:
@@ -162,7 +168,9 @@ class Backbones:
         Returns:
             The checks, which are also stored as a run.
         """
-        return verify.verify_backbone(
+        from headstart.jobs.backbones.verify import verify_backbone
+
+        return verify_backbone(
             self._context, reference, dataset=dataset, samples=samples, seed=seed
         )
 

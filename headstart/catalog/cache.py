@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headstart.context import Context
-from headstart.extractors.cache.feature_import import Imported
-from headstart.extractors.cache.gc import Choice, Garbage
-from headstart.extractors.cache.reindex import Reindexed, reindex
-from headstart.extractors.run.explain import Explanation
-from headstart.jobs.features import compact, explain, gc, import_features
 from headstart.progress import Progress, silent
+
+if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.extractors.cache.feature_import import Imported
+    from headstart.extractors.cache.gc import Choice, Garbage
+    from headstart.extractors.cache.reindex import Reindexed
+    from headstart.extractors.run.explain import Explanation
 
 
 class Cache:
@@ -27,22 +29,32 @@ class Cache:
             dataset: as it was when it was last looked at.
             precision: in what the backbone is to compute.
         """
-        return explain.explain(self._context, backbone, dataset, precision)
+        from headstart.jobs.features.explain import explain
+
+        return explain(self._context, backbone, dataset, precision)
 
     def find_garbage(self, choice: Choice | None = None) -> list[Garbage]:
         """What may be deleted: files that nobody needs, and what `choice` says besides."""
-        return gc.find_garbage(self._context, choice)
+        from headstart.jobs.features.gc import find_garbage
+
+        return find_garbage(self._context, choice)
 
     def collect(self, found: list[Garbage]) -> list[Garbage]:
         """Delete what `find_garbage` found, as far as nobody uses it; gives what was deleted."""
-        return gc.collect(self._context, found)
+        from headstart.jobs.features.gc import collect
+
+        return collect(self._context, found)
 
     def compact(self, key: str | None = None, progress: Progress = silent) -> tuple[int, int]:
         """Merge small shards, of one feature set or of all; gives their number before and after."""
-        return compact.compact(self._context, key, progress)
+        from headstart.jobs.features.compact import compact
+
+        return compact(self._context, key, progress)
 
     def reindex(self, progress: Progress = silent) -> Reindexed:
         """Register the shards that the database has lost."""
+        from headstart.extractors.cache.reindex import reindex
+
         return reindex(self._context.feature_sets, self._context.cache(), progress)
 
     def import_features(
@@ -70,6 +82,8 @@ class Cache:
         Raises:
             FeatureError: the file is not what it is declared to be; nothing was stored.
         """
-        return import_features.import_features(
+        from headstart.jobs.features.import_features import import_features
+
+        return import_features(
             self._context, backbone, dataset, path, check=check, seed=seed, progress=progress
         )

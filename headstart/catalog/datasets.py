@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.jobs.datasets import add, refresh
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
@@ -47,7 +46,9 @@ class Datasets:
         Warns:
             HeadstartWarning: the source holds columns or arrays that are not used.
         """
-        return add.add(self._context, name, source, kind=kind, progress=progress, **options)
+        from headstart.jobs.datasets.add import add
+
+        return add(self._context, name, source, kind=kind, progress=progress, **options)
 
     def refresh(self, name: str, progress: Progress = silent) -> Dataset:
         """Look at the source again; only files that changed are read.
@@ -55,7 +56,9 @@ class Datasets:
         Raises:
             SourceGone: the source is not there; the dataset is kept as it was.
         """
-        return refresh.refresh(self._context, name, progress)
+        from headstart.jobs.datasets.refresh import refresh
+
+        return refresh(self._context, name, progress)
 
     def get(self, name: str) -> Dataset:
         return self._context.datasets.get(name)

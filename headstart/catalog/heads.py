@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from headstart.catalog.head import Head
+from typing import TYPE_CHECKING
+
 from headstart.context import Context
-from headstart.heads.kind import HeadKind
-from headstart.heads.tasks import Task
-from headstart.jobs.heads import train
+from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import check_name
 from headstart.storage.views import FeatureView
+
+if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
+    from headstart.catalog.head import Head
+    from headstart.heads.kind import HeadKind
+    from headstart.heads.tasks import Task
 
 
 class Heads:
@@ -42,12 +46,14 @@ class Heads:
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
         """
-        made = train.train(self._context, name, features, kind, seed=seed, task=task, views=views)
-        return Head(self._context, made.record)
+        from headstart.jobs.heads.train import train
+
+        made = train(self._context, name, features, kind, seed=seed, task=task, views=views)
+        return self._head(made.record)
 
     def get(self, reference: str) -> Head:
         """The head of that name (its latest version), `NAME:VERSION`, or alias."""
-        return Head(self._context, self._context.heads.get(reference))
+        return self._head(self._context.heads.get(reference))
 
     def alias(self, alias: str, reference: str) -> Head:
         """Let `alias`, such as `production`, mean this head, whatever it meant before.
@@ -56,7 +62,12 @@ class Heads:
             AlreadyExists: a head has that name.
         """
         check_name(alias, "alias")
-        return Head(self._context, self._context.heads.set_alias(alias, reference))
+        return self._head(self._context.heads.set_alias(alias, reference))
 
     def list(self) -> list[Head]:
-        return [Head(self._context, record) for record in self._context.heads.find_all()]
+        return [self._head(record) for record in self._context.heads.find_all()]
+
+    def _head(self, record: HeadRecord) -> Head:
+        from headstart.catalog.head import Head
+
+        return Head(self._context, record)

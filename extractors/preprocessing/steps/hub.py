@@ -14,7 +14,6 @@ from headstart.errors import PreprocessingError, UnsafeModel, first_line
 from headstart.extractors.preprocessing.steps.kinds import StepKind, is_count, is_digest
 from headstart.extractors.preprocessing.steps.texts import to_text
 from headstart.extractors.runtime import keras, keras_hub
-from headstart.extractors.safety.presets import unpack_preset
 from headstart.storage.scratch import scratch_folder
 
 
@@ -67,6 +66,8 @@ def _arrays(given: Any, inputs: list[str]) -> Any:
 
 def _unpack(content: bytes, folder: Path) -> None:
     """Unpack a stored preset, looked at even if its model was trusted: it may have come since."""
+    from headstart.extractors.safety.presets import unpack_preset
+
     try:
         unpack_preset(io.BytesIO(content), folder)
     except UnsafeModel as error:

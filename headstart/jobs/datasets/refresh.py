@@ -8,6 +8,7 @@ from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.add import described
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
+from headstart.storage.manifest import Manifest
 
 
 def refresh(context: Context, name: str, progress: Progress = silent) -> Dataset:
@@ -15,6 +16,17 @@ def refresh(context: Context, name: str, progress: Progress = silent) -> Dataset
 
     Raises:
         SourceGone: the source is not there; the dataset is kept as it was.
+    """
+    return look_again(context, name, progress)[0]
+
+
+def look_again(
+    context: Context, name: str, progress: Progress = silent
+) -> tuple[Dataset, Manifest]:
+    """As `refresh`, with the samples, which are read once.
+
+    Raises:
+        SourceGone: see `refresh`.
     """
     dataset = context.datasets.get(name)
     if sources.is_gone(dataset.source):
@@ -26,5 +38,6 @@ def refresh(context: Context, name: str, progress: Progress = silent) -> Dataset
     opened = sources.open_source(dataset.kind, dataset.source, dataset.options)
     manifest = sources.rescan(opened, dataset.options, previous, progress)
     if manifest == previous:
-        return dataset
-    return context.datasets.update(described(context, name, manifest, dataset.options, previous))
+        return dataset, previous
+    now = described(context, name, manifest, dataset.options, previous)
+    return context.datasets.update(now), manifest

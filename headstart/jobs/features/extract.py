@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from headstart.cached import with_origin
 from headstart.context import Context
 from headstart.errors import SourceGone
+from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
-from headstart.jobs.datasets.refresh import refresh
+from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.features.executor import Executor
-from headstart.jobs.features.local_executor import (
-    LocalExecutor,
-    planned_cuts,
-    planned_manifest,
-)
+from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.progress import Progress, silent
+from headstart.registry.entities import Backbone, Dataset
+from headstart.storage.manifest import Manifest
 from headstart.storage.views import FeatureView
 
 
@@ -30,13 +29,7 @@ def plan_extraction(
     augmentation: int = 0,
 ) -> ExtractionPlan:
     """An extraction as plain data, with the dataset looked at anew where its source is there."""
-    chosen = settings or Settings()
-    plain, cuts = context.resolve(backbone, chosen.precision)
-    with suppress(SourceGone):
-        refresh(context, dataset)
-    record = context.datasets.get(dataset)
-    entity = in_view(plain, augmentation)
-    return ExtractionPlan.of(entity, cuts, record, chosen, backbone, augmentation)
+    return _planned(context, backbone, dataset, settings, augmentation).plan
 
 
 def extract(
@@ -49,13 +42,41 @@ def extract(
     executor: Executor | None = None,
 ) -> FeatureView:
     """See `Workspace.extract`; runs in this process without an executor."""
-    plan = plan_extraction(context, backbone, dataset, settings, augmentation)
-    record = context.datasets.get(dataset)
-    report = (executor or LocalExecutor(context)).run(plan, progress)
-    plain, cuts = planned_cuts(context, plan)
-    # The samples of the plan, whatever others have made of the dataset meanwhile.
-    manifest = samples_in_view(planned_manifest(context, plan), augmentation)
-    record = replace(record, digest=plan.dataset_digest, manifest=plan.manifest)
+    planned = _planned(context, backbone, dataset, settings, augmentation)
+    plan, cuts, record = planned.plan, planned.cuts, planned.dataset
+    # The samples of the plan, whatever others make of the dataset meanwhile.
+    manifest = samples_in_view(planned.manifest, augmentation)
+    opened = opened_here(context, in_view(planned.backbone, augmentation), cuts, record, manifest)
+    if executor is None:
+        report = LocalExecutor(context).run_opened(plan, opened, progress)
+    else:
+        report = executor.run(plan, progress)
     skipped = {sample["id"] for sample in report.skipped_samples}
-    features = context.cache().open_view(report.feature_key, manifest, report, skipped)
-    return with_origin(features, plain, cuts[0], record)
+    features = opened.cache.open_view(report.feature_key, manifest, report, skipped)
+    return with_origin(features, planned.backbone, cuts[0], record)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A plan, and what it names as it was looked up for it."""
+
+    plan: ExtractionPlan
+    backbone: Backbone
+    cuts: Sequence[Cut]
+    dataset: Dataset
+    manifest: Manifest
+
+
+def _planned(
+    context: Context, backbone: str, dataset: str, settings: Settings | None, augmentation: int
+) -> _Planned:
+    chosen = settings or Settings()
+    plain, cuts = context.resolve(backbone, chosen.precision)
+    try:
+        record, manifest = look_again(context, dataset)
+    except SourceGone:  # what is in the cache can be had without it
+        record = context.datasets.get(dataset)
+        manifest = context.manifest(record)
+    entity = in_view(plain, augmentation)
+    plan = ExtractionPlan.of(entity, cuts, record, chosen, backbone, augmentation)
+    return _Planned(plan, plain, cuts, record, manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 from headstart.backbone_model import chooser_of, pipeline_of
@@ -18,7 +19,7 @@ from headstart.extractors.run.report import Report
 from headstart.extractors.runtime import versions
 from headstart.paths import inside
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Backbone, Run
+from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest
 
@@ -34,6 +35,10 @@ class LocalExecutor:
 
     def run(self, plan: ExtractionPlan, progress: Progress = silent) -> Report:
         """See `Executor.run`."""
+        return self.run_opened(plan, open_plan(self._context, plan), progress)
+
+    def run_opened(self, plan: ExtractionPlan, opened: Opened, progress: Progress) -> Report:
+        """As `run`, for whoever has opened what the plan names."""
         self._cancelled.clear()
 
         def advance(done: int, total: int) -> None:
@@ -44,7 +49,7 @@ class LocalExecutor:
                     hint="What was computed is committed; the same again goes on from there.",
                 )
 
-        extraction = Extraction(plan, open_plan(self._context, plan), advance)
+        extraction = Extraction(plan, opened, advance)
         return _recorded(self._context, extraction, plan)
 
     def cancel(self) -> None:
@@ -60,27 +65,33 @@ def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
         BackboneError: the backbone computes other features here.
         DatasetError: the dataset has other samples here.
     """
-    signs = LifeSigns(context.config.locks)
-    plain, cuts = planned_cuts(context, plan)
+    plain, cuts = _planned_cuts(context, plan)
     backbone = in_view(plain, plan.augmentation)
     plan.check_keys(keys_of(backbone, cuts))
     dataset = context.datasets.get(plan.dataset)
-    chosen = samples_in_view(planned_manifest(context, plan), plan.augmentation)
+    chosen = samples_in_view(_planned_manifest(context, plan), plan.augmentation)
+    return opened_here(context, backbone, cuts, dataset, chosen)
+
+
+def opened_here(
+    context: Context, backbone: Backbone, cuts: Sequence[Cut], dataset: Dataset, manifest: Manifest
+) -> Opened:
+    """What an extraction needs, for a backbone and samples in its augmentation."""
     return Opened(
         backbone=backbone,
         cuts=cuts,
-        manifest=chosen,
+        manifest=manifest,
         preprocessing=pipeline_of(context, backbone),
         chooser=chooser_of(context, backbone),
         read=reader_of(dataset),
         database=context.database,
-        signs=signs,
+        signs=LifeSigns(context.config.locks),
         repository=context.feature_sets,
         cache=context.cache(),
     )
 
 
-def planned_cuts(context: Context, plan: ExtractionPlan) -> tuple[Backbone, list[Cut]]:
+def _planned_cuts(context: Context, plan: ExtractionPlan) -> tuple[Backbone, list[Cut]]:
     """The plan's backbone and cuts, by their names: a layer's name may hold a comma.
 
     Raises:
@@ -92,7 +103,7 @@ def planned_cuts(context: Context, plan: ExtractionPlan) -> tuple[Backbone, list
     return backbone, [replace(cut, precision=plan.settings.precision) for cut in cuts]
 
 
-def planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
+def _planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
     """The plan's samples.
 
     Raises:

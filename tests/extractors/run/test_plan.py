@@ -17,6 +17,7 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.extract import extract, plan_extraction
 from headstart.jobs.features.local_executor import LocalExecutor
+from headstart.storage.manifest import Manifest
 
 TOLERANCE = 1e-5
 ELSEWHERE = """
@@ -69,6 +70,14 @@ def test_a_plan_made_here_and_run_in_other_processes_gives_the_rows_once(
     assert ready.extract("net@features,relu|gap", "pics").report.computed == 0
     view = ready.features("net", "pics")
     np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
+
+
+def test_an_extraction_reads_the_samples_once(ready, monkeypatch):
+    ready.extract("net", "pics")
+    read, paths = Manifest.read, []
+    monkeypatch.setattr(Manifest, "read", lambda path: paths.append(path) or read(path))
+    assert len(ready.extract("net", "pics").to_numpy()) == 36
+    assert len(paths) == 1
 
 
 def test_a_plan_is_of_the_samples_as_they_were(ready, plan, pictures):
