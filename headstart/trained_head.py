@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,13 +20,15 @@ from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.run.keys import keys_of
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.provenance import TUNED
-from headstart.heads.models.tuned_top import TunedJudge, TunedTop
 from headstart.heads.tasks import Classification, Task, task_of
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
+
+if TYPE_CHECKING:  # what was tuned needs Keras
+    from headstart.heads.models.tuned_top import TunedJudge, TunedTop
 
 SUFFIX = ".npz"
 PARITY_SAMPLES = 16
@@ -106,6 +108,8 @@ class TrainedHead:
     @property
     def tuned_top(self) -> TunedTop:
         """The weights of a fine-tuned head and of the layers below it."""
+        from headstart.heads.models.tuned_top import TunedTop
+
         return TunedTop.read(self._artifact())
 
     @cached_property
@@ -119,6 +123,8 @@ class TrainedHead:
         backbone, _ = self.origin()
         top = self.tuned_top
         graph = load_graph(self.context, backbone)
+        from headstart.heads.models.tuned_top import TunedJudge
+
         return TunedJudge(top.build(graph, backbone.cuts), top)
 
     def _artifact(self) -> Path:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headstart.heads.models.finetune import FineTuning
-from headstart.heads.models.learning_curves import CurvePoint
-from headstart.jobs.heads import attach, finetune, learning_curve, log, reproduce
-from headstart.jobs.heads.finetune import FineTuned
-from headstart.jobs.heads.predict import Prediction, Predictions
 from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
+
+if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.heads.models.finetune import FineTuning
+    from headstart.heads.models.learning_curves import CurvePoint
+    from headstart.jobs.heads.finetune import FineTuned
+    from headstart.jobs.heads.predict import Prediction, Predictions
 
 
 class Head(TrainedHead):
@@ -53,7 +54,9 @@ class Head(TrainedHead):
         self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
     ) -> tuple[Any, float]:
         """As `attach`; also gives the largest difference that the checks found."""
-        made = attach.attach(self, path, pixels=pixels, labels=labels)
+        from headstart.jobs.heads.attach import attach
+
+        made = attach(self, path, pixels=pixels, labels=labels)
         return made.model, made.difference
 
     def learning_curve(self, progress: Progress = silent) -> list[CurvePoint]:
@@ -63,7 +66,9 @@ class Head(TrainedHead):
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        return learning_curve.learning_curve(self, progress)
+        from headstart.jobs.heads.learning_curve import learning_curve
+
+        return learning_curve(self, progress)
 
     def reproduce(self) -> dict[str, Any]:
         """Train the head again, from the cached features and with its settings and seed.
@@ -76,7 +81,9 @@ class Head(TrainedHead):
             HeadError: the dataset or the backbone is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        return reproduce.reproduce(self).to_json()
+        from headstart.jobs.heads.reproduce import reproduce
+
+        return reproduce(self).to_json()
 
     def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
@@ -92,7 +99,9 @@ class Head(TrainedHead):
         Raises:
             HeadError: MLflow is not installed, or refuses.
         """
-        return log.log(self, uri, experiment)
+        from headstart.jobs.heads.log import log
+
+        return log(self, uri, experiment)
 
     def finetune(
         self,
@@ -120,7 +129,9 @@ class Head(TrainedHead):
             FeaturesMissing: its features have not been extracted.
             ParityError: the whole model does not give what was trained; nothing was saved.
         """
-        done = finetune.finetune(self, start, path, settings, name)
+        from headstart.jobs.heads.finetune import finetune
+
+        done = finetune(self, start, path, settings, name)
         return replace(done, head=done.head and Head(self.context, done.head.record))
 
     def predict(
@@ -152,4 +163,6 @@ class Head(TrainedHead):
         root: str | Path | None = None,
     ) -> Predictions:
         """As `predict`, but computed while it is iterated: for more than fits into memory."""
+        from headstart.jobs.heads.predict import Predictions
+
         return Predictions(self, paths, on_error, root)
