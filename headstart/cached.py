@@ -8,6 +8,7 @@ from headstart.context import Context
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.keys import keys_of
+from headstart.notices import warn
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.views import FeatureView
 
@@ -40,7 +41,9 @@ def features_of(
     record = context.datasets.get(dataset)
     (key,) = keys_of(in_view(entity, view), cuts[:1]).values()
     manifest = samples_in_view(context.manifest(record), view)
-    return with_origin(context.cache().open_view(key, manifest), entity, cuts[0], record)
+    features = context.cache().open_view(key, manifest)
+    say_left_out(features, dataset)
+    return with_origin(features, entity, cuts[0], record)
 
 
 def features_in_views(
@@ -49,6 +52,18 @@ def features_in_views(
     """The features of the train split in views 1 to `views`, from the cache only."""
     numbers = range(1, views + 1)
     return [features_of(context, backbone, dataset, precision, view) for view in numbers]
+
+
+def say_left_out(view: FeatureView, dataset: str) -> None:
+    """Warn of samples that a view should have and has not."""
+    if not view.left_out:
+        return
+    warn(
+        f"{dataset}: {len(view.left_out):,} of {len(view.left_out) + len(view):,} samples are left "
+        f"out, such as {view.left_out[0].id!r}: they could not be read. `headstart dataset show "
+        f"{dataset}` lists them, `headstart dataset forget-failures {dataset}` lets them be tried "
+        "again."
+    )
 
 
 def with_origin(view: FeatureView, backbone: Backbone, cut: Cut, dataset: Dataset) -> FeatureView:

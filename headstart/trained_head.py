@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.backbone_model import build_trunk, load_graph, pipeline_of
+from headstart.cached import say_left_out
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
@@ -155,7 +156,9 @@ class TrainedHead:
             FeaturesMissing: its features are not cached any more.
         """
         manifest = self.context.manifest(self.dataset())
-        return self.context.cache().open_view(self.record.feature_key, manifest)
+        features = self.context.cache().open_view(self.record.feature_key, manifest)
+        say_left_out(features, self.record.dataset)
+        return features
 
     def dataset(self) -> Dataset:
         """The dataset that it was trained on.

@@ -5,7 +5,7 @@ The row of a shard is the only truth: a file without a row does not exist for re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -164,6 +164,29 @@ class FeatureRepository:
         )
         with self._database.reading() as connection:
             return {row.digest: row.reason for row in connection.execute(query)}
+
+    def find_failures_of(self, digests: Collection[str]) -> list[Failure]:
+        """What is on record of these samples, whatever preprocessing could not read them."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(
+                    t.failures.c.digest,
+                    t.failures.c.preprocessing_fingerprint,
+                    t.failures.c.reason,
+                )
+            )
+            return [Failure(**row._mapping) for row in rows if row.digest in digests]
+
+    def forget_failures(self, failures: Iterable[Failure]) -> None:
+        """Let these be tried again."""
+        with self._database.writing() as connection:
+            for failure in failures:
+                connection.execute(
+                    delete(t.failures).where(
+                        t.failures.c.digest == failure.digest,
+                        t.failures.c.preprocessing_fingerprint == failure.preprocessing_fingerprint,
+                    )
+                )
 
     def record_failures(self, failures: Sequence[Failure]) -> None:
         with self._database.writing() as connection:

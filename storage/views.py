@@ -32,6 +32,7 @@ class FeatureView:
         key: the feature key.
         samples: the samples, in the dataset's order; those without features are left out.
         dtype: of the rows as they are served; how they are stored is `reader.encoding`.
+        left_out: the samples of the dataset that could not be read.
         report: what the extraction did that led to this view, or None.
     """
 
@@ -42,6 +43,7 @@ class FeatureView:
         samples: Sequence[Sample],
         reader: RowReader,
         *,
+        left_out: Sequence[Sample] = (),
         report: Any = None,
         origin: Any = None,
         hold: object = None,
@@ -56,6 +58,7 @@ class FeatureView:
             raise FeatureError(f"sample {missing.id!r} has no row in feature set {key[:12]}")
         self.key = key
         self.samples = tuple(samples)
+        self.left_out = tuple(left_out)
         self.report = report
         self.origin = origin
         self._reader = reader
@@ -96,6 +99,7 @@ class FeatureView:
         part = object.__new__(FeatureView)
         part.__dict__.update(self.__dict__)
         part.samples = tuple(self.samples[row] for row in chosen)
+        part.left_out = tuple(sample for sample in self.left_out if sample.split == name)
         part.report = None
         part._places = self._at(np.array(chosen, np.int64))
         return part

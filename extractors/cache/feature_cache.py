@@ -180,11 +180,13 @@ class FeatureCache:
         index = self.open_index(key)
         present = index.find([sample.digest for sample in manifest.samples]).present
         unreadable = self._repository.find_failures(feature_set.preprocessing_fingerprint)
-        samples, missing = [], []
+        samples, missing, left_out = [], [], []
         for sample, has_row in zip(manifest.samples, present, strict=True):
             if has_row:
                 samples.append(sample)
-            elif sample.digest not in unreadable and sample.id not in skipped:
+            elif sample.digest in unreadable or sample.id in skipped:
+                left_out.append(sample)
+            else:
                 missing.append(sample)
         if missing:
             raise FeaturesMissing(
@@ -194,7 +196,7 @@ class FeatureCache:
             )
         self._mark_used(feature_set)
         reader = self.open_reader(feature_set, index)
-        return FeatureView(key, index, samples, reader, report=report, hold=hold)
+        return FeatureView(key, index, samples, reader, left_out=left_out, report=report, hold=hold)
 
     def open_present(
         self, key: str, samples: Sequence[Sample]

@@ -16,7 +16,8 @@ class Settings:
 
     Attributes:
         batch_size: samples a call of the trunk; found out in the first seconds without it.
-        on_error: `fail` at the first sample that cannot be read, or `skip` and record it.
+        on_error: `fail` at the first sample that cannot be read, or `skip` and record it. What is
+            on record is left out either way, until `ws.datasets.forget_failures`.
         commit_seconds: at the latest after so long, what was computed is committed.
         commit_bytes: and as soon as it is so large.
         storage: `float16` or `bfloat16` to store float32 features in half the bytes, rounded;

@@ -16,7 +16,7 @@ class Unreadable:
     Args:
         backbone: of the run; what its preprocessing could not read once is not tried again.
         dataset: its name, for messages.
-        on_error: `fail` at the first, or `skip` them.
+        on_error: `fail` at the first that is met now, or `skip` them.
         first: the first sample of each content.
         repository: where failures are registered.
     """
@@ -43,17 +43,10 @@ class Unreadable:
         return digest in self._reasons
 
     def recall(self, digests: Iterable[str]) -> None:
-        """Take up those that could not be read before.
-
-        Raises:
-            SampleUnreadable: there is one, and `on_error` is `fail`.
-        """
+        """Leave out those that could not be read before: somebody said then that they be skipped,
+        or they would not be on record."""
         known = self._repository.find_failures(self._preprocessing)
-        found = {digest: known[digest] for digest in digests if digest in known}
-        if found and self._on_error == "fail":
-            digest, reason = next(iter(found.items()))
-            raise self._refusal(self._first[digest], reason)
-        self._reasons.update(found)
+        self._reasons.update({digest: known[digest] for digest in digests if digest in known})
 
     def add(self, sample: Sample, error: SampleUnreadable) -> None:
         """Take up one that could not be read now.

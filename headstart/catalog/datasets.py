@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart.context import Context
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
+
+if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.jobs.datasets.failures import Unread
 
 
 class Datasets:
@@ -65,6 +69,18 @@ class Datasets:
 
     def list(self) -> list[Dataset]:
         return self._context.datasets.find_all()
+
+    def failures(self, name: str) -> builtins.list[Unread]:
+        """The samples that could not be read; extractions and heads leave them out."""
+        from headstart.jobs.datasets.failures import find_failures
+
+        return find_failures(self._context, name)
+
+    def forget_failures(self, name: str) -> builtins.list[Unread]:
+        """Let the next extraction try them again; gives what was on record."""
+        from headstart.jobs.datasets.failures import forget_failures
+
+        return forget_failures(self._context, name)
 
     def remove(self, name: str) -> Dataset:
         """Forget a dataset; features stay, other datasets may share them."""

@@ -103,7 +103,9 @@ def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:
 
 def _forecast(found: Any) -> str:
     if not found.to_compute:
-        return f"Nothing to compute: all {found.unique:,} contents have their features."
+        unread = max((cut.unreadable for cut in found.cuts), default=0)
+        readable = "contents" if not unread else "contents that could be read"
+        return f"Nothing to compute: all {found.unique - unread:,} {readable} have their features."
     stored = "" if found.bytes is None else f", {size_text(found.bytes)} to store"
     if found.seconds is None:
         time = "; no run has been measured yet"

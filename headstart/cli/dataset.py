@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from headstart.storage.manifest import Manifest
 
 
+LISTED = 20
+"""Samples that could not be read, on screen."""
+
+
 def register(cli: click.Group) -> None:
     group = click.Group("dataset", help="Registered datasets.")
     arguments = (click.argument("name"), click.argument("source"))
@@ -33,6 +37,7 @@ def register(cli: click.Group) -> None:
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
+    command(group, "forget-failures")(click.argument("name")(_forget_failures))
     command(group, "remove")(click.argument("name")(_remove))
     cli.add_command(group)
 
@@ -109,8 +114,21 @@ def _list(call: Call) -> Result:
 
 
 def _show(call: Call, name: str) -> Result:
-    """Show a dataset: its source, classes and splits."""
-    return _shown(call, call.open().datasets.get(name))
+    """Show a dataset: its source, classes and splits, and what of it could not be read."""
+    datasets = call.open().datasets
+    failures = datasets.failures(name)
+    shown = _shown(call, datasets.get(name))
+
+    def show(out: Any) -> None:
+        shown.show(out)
+        if failures:
+            out.print(text(f"{len(failures):,} could not be read and are left out:"))
+            rows = [(one.id, one.reason) for one in failures[:LISTED]]
+            out.print(table(None, ("sample", "reason"), rows))
+        if len(failures) > LISTED:
+            out.print(text(f"and {len(failures) - LISTED:,} more; --json lists all"))
+
+    return Result({**shown.data, "failures": [one.to_json() for one in failures]}, show)
 
 
 def _refresh(call: Call, name: str) -> Result:
@@ -118,6 +136,13 @@ def _refresh(call: Call, name: str) -> Result:
     workspace = call.open()
     with progress_bar("reading", "files") as progress:
         return _shown(call, workspace.datasets.refresh(name, progress))
+
+
+def _forget_failures(call: Call, name: str) -> Result:
+    """Let samples that could not be read be tried again by the next extraction."""
+    found = call.open().datasets.forget_failures(name)
+    line = f"{len(found):,} samples of {name} will be tried again."
+    return Result([one.to_json() for one in found], lambda out: out.print(text(line)))
 
 
 def _remove(call: Call, name: str) -> Result:

@@ -154,12 +154,15 @@ COMMON = 3
 
 @contextlib.contextmanager
 def _noted_warnings() -> Iterator[None]:
-    """Print our own warnings as a line each, whatever filters there are."""
+    """Print our own warnings as a line each, once, whatever filters there are."""
     shown = warnings.showwarning
+    said: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, HeadstartWarning):
-            note(f"warning: {message}")
+            if str(message) not in said:
+                note(f"warning: {message}")
+            said.add(str(message))
         else:
             shown(message, category, *where)
 

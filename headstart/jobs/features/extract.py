@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headstart.cached import with_origin
+from headstart.cached import say_left_out, with_origin
 from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors.backbones.cuts import Cut
@@ -53,6 +53,8 @@ def extract(
         report = executor.run(plan, progress)
     skipped = {sample["id"] for sample in report.skipped_samples}
     features = opened.cache.open_view(report.feature_key, manifest, report, skipped)
+    if plan.settings.on_error == "fail":  # who asked for skipping has them in the report
+        say_left_out(features, dataset)
     return with_origin(features, planned.backbone, cuts[0], record)
 
 

@@ -16,6 +16,7 @@ from headstart.errors import (
     SampleUnreadable,
 )
 from headstart.extractors.datasets import named_files
+from headstart.notices import HeadstartWarning
 from headstart.registry import listing
 
 TOLERANCE = 1e-5
@@ -115,7 +116,8 @@ def test_a_file_that_changed_is_seen_at_once(ready, pictures, model):
 
 
 def test_a_file_that_changes_while_it_is_extracted_is_an_error(ready, pictures, monkeypatch):
-    monkeypatch.setattr("headstart.jobs.features.extract.refresh", lambda *_: None)
+    as_it_was = (ready.datasets.get("pics"), ready.datasets.manifest("pics"))
+    monkeypatch.setattr("headstart.jobs.features.extract.look_again", lambda *_: as_it_was)
     draw(pictures / "green" / "03.png", 777)
     with pytest.raises(SampleChanged, match=r"'green/03\.png' has changed since"):
         ready.extract("net", "pics")
@@ -202,7 +204,8 @@ def test_skipping_is_recorded_and_shifts_nothing(ready, broken, run, model):
     assert counts == {"samples": 36, "unique": 36, "computed": 34, "skipped": 2}
     assert [s["id"] for s in ran.json["skipped_samples"]] == ["green/03.png", "red/04.jpg"]
     assert "skipped green/03.png: not a readable image" in ran.err
-    view = ready.features("net", "pics")
+    with pytest.warns(HeadstartWarning, match="2 of 36 samples are left out"):
+        view = ready.features("net", "pics")
     assert len(view) == 34
     assert "green/03.png" not in view.ids
     assert [str(label) for label in view.labels] == [id_.split("/")[0] for id_ in view.ids]
@@ -217,6 +220,37 @@ def test_a_second_skipping_run_runs_no_model(ready, broken, monkeypatch):
     monkeypatch.setattr(backbone_model, "open_engine", lambda *_: pytest.fail("the model was run"))
     report = ready.extract("net", "pics", settings=skip).report
     assert (report.computed, report.reused, report.skipped) == (0, 34, 2)
+
+
+def test_what_was_skipped_once_is_left_out_everywhere_and_said(ready, broken, run):
+    ready.extract("net", "pics", settings=hs.Settings(on_error="skip"))
+    said = "pics: 2 of 36 samples are left out, such as 'green/03.png'"
+    for verb in (ready.extract, ready.features):
+        with pytest.warns(HeadstartWarning, match=said):
+            assert verb("net", "pics").ids == ready.features("net", "pics").ids
+    for command in (
+        ("head", "train", "h", "net", "pics"),
+        ("rank", "pics"),
+        ("head", "sweep", "pics", "--kinds", "linear"),
+        ("head", "report", "h", broken.parent / "report.html"),
+    ):
+        ran = run(*command)
+        assert ran.code == 0, (command, ran)
+        assert ran.err.count(said) == 1, (command, ran.err)
+
+
+def test_what_could_not_be_read_is_listed_and_tried_again(ready, broken, run):
+    ready.extract("net", "pics", settings=hs.Settings(on_error="skip"))
+    shown = run("dataset", "show", "pics")
+    assert "2 could not be read and are left out:" in shown.out
+    assert [one["id"] for one in run("dataset", "show", "pics", "--json").json["failures"]] == [
+        "green/03.png",
+        "red/04.jpg",
+    ]
+    assert "all 34 contents that could be read" in run("features", "explain", "net", "pics").out
+    forgotten = run("dataset", "forget-failures", "pics")
+    assert "2 samples of pics will be tried again" in forgotten.out
+    assert ready.datasets.failures("pics") == []
     with pytest.raises(SampleUnreadable, match="green/03"):
         ready.extract("net", "pics")
 
@@ -267,7 +301,8 @@ def test_a_sample_with_nan_is_named_even_where_a_relu_would_hide_it(ws, exponent
     assert "sample '13' of dataset 'd' cannot be read: it holds NaN or infinity" in message
     report = ws.extract("net", "d", settings=hs.Settings(on_error="skip")).report
     assert report.skipped_samples == [{"id": "13", "reason": "it holds NaN or infinity"}]
-    assert len(ws.features("net", "d")) == 19
+    with pytest.warns(HeadstartWarning, match="1 of 20 samples are left out, such as '13'"):
+        assert len(ws.features("net", "d")) == 19
 
 
 # Asking for the wrong thing

@@ -1,0 +1,49 @@
+"""`ws.datasets.failures`: the samples of a dataset that a backbone's preprocessing cannot read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headstart.context import Context
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A sample that could not be read when somebody said that such ones be skipped.
+
+    Attributes:
+        id: of the sample.
+        place: its file, or where in its file it is.
+        reason: what was wrong with it.
+    """
+
+    id: str
+    place: str
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find_failures(context: Context, dataset: str) -> list[Unread]:
+    """What is on record, in the dataset's order; a reason each."""
+    samples = context.manifest(dataset).samples
+    found = context.feature_sets.find_failures_of({sample.digest for sample in samples})
+    reasons: dict[str, list[str]] = {}
+    for failure in found:
+        reasons.setdefault(failure.digest, []).append(failure.reason)
+    return [
+        Unread(sample.id, sample.place, reason)
+        for sample in samples
+        for reason in dict.fromkeys(reasons.get(sample.digest, ()))
+    ]
+
+
+def forget_failures(context: Context, dataset: str) -> list[Unread]:
+    """Let them be tried again by the next extraction; gives what was on record."""
+    found = find_failures(context, dataset)
+    samples = context.manifest(dataset).samples
+    digests = {sample.digest for sample in samples}
+    context.feature_sets.forget_failures(context.feature_sets.find_failures_of(digests))
+    return found
