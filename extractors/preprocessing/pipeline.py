@@ -20,6 +20,7 @@ import numpy as np
 
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
 from headstart.extractors.preprocessing.batches import Batch, Prepared, arrays
+from headstart.extractors.preprocessing.shortened import Shortened
 from headstart.extractors.preprocessing.steps import STEPS, files_of
 from headstart.extractors.preprocessing.steps.images import DECODERS, decode_and_resize
 from headstart.extractors.preprocessing.steps.texts import tokenizer_json
@@ -53,11 +54,13 @@ class Preprocessing:
         inputs: instead of `steps`, the steps of each of the backbone's inputs; a sample then has
             a value for each, by name.
         files: where the steps' files are; needed only to run a step that has one.
+        shortened: what was left out of the samples that were prepared.
     """
 
     steps: Steps = ()
     inputs: Mapping[str, Steps] = field(default_factory=dict)
     files: Files | None = field(default=None, compare=False, repr=False)
+    shortened: Shortened = field(default_factory=Shortened, compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -201,6 +204,8 @@ class Preprocessing:
     def _runner(self, step: dict[str, Any]) -> Callable[[Any], Any]:
         kind = STEPS[step["step"]]
         settings = {k: v for k, v in step.items() if k not in ("step", "version", kind.file)}
+        if kind.tells:
+            settings["tell"] = self.shortened.teller(step["step"])
         if kind.open is None:
             assert kind.run is not None
             return partial(kind.run, **settings)

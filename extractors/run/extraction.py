@@ -124,6 +124,7 @@ class Extraction:
                 self._run()
         finally:
             self._cache.save()
+            self.report.warnings += self._opened.preprocessing.shortened.lines()
             self.report.skipped = len(self._unreadable)
             self.report.skipped_samples = self._unreadable.listed(self._opened.manifest.samples)
             self.report.quarantined = self._cache.quarantined
@@ -205,6 +206,8 @@ class Extraction:
         if first is None:
             return
         chosen = self._engine_for(cuts, samples)
+        if not self.report.computed:
+            self._opened.preprocessing.shortened.clear()  # of the samples that the choice was by
         worker = Worker(
             self._opened.preprocessing,
             chosen.engine,

@@ -112,8 +112,7 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
             )
         report = features.report
         assert report is not None  # it was just made
-        for cut in report.warnings:
-            note(f"warning: {cut}")
+        _note_warnings(report)
         for skipped in report.skipped_samples:
             note(f"skipped {skipped['id']}: {skipped['reason']}")
         if report.quarantined:
@@ -128,6 +127,11 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
             out.print(text(describe(report) + _words(view)), soft_wrap=True)
 
     return Result(data, show)
+
+
+def _note_warnings(report: Any) -> None:
+    for warning in report.warnings:
+        note(f"warning: {warning}")
 
 
 def _words(view: int) -> str:
@@ -149,6 +153,7 @@ def extract_missing(
                 backbone, dataset, settings=settings, progress=progress, view=view
             )
         if features.report is not None and features.report.computed:
+            _note_warnings(features.report)
             note(describe(features.report) + _words(view))
         found.append(features)
     return found[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
-from headstart.extractors.preprocessing.steps.kinds import StepKind, is_text_of
+from headstart.extractors.preprocessing.steps.kinds import StepKind, is_text_of, untold
 
 LARGEST_RATE = 384_000
 LONGEST = 1 << 26
@@ -69,9 +70,12 @@ def _refuse_long(frames: int, own_rate: int, rate: int) -> None:
             )
 
 
-def _window(waveform: np.ndarray, *, length: int, place: str) -> np.ndarray:
+def _window(
+    waveform: np.ndarray, *, length: int, place: str, tell: Callable[[float], None] = untold
+) -> np.ndarray:
     """Exactly `length` values: from the start or the centre; silence follows a short sound."""
     spare = max(0, len(waveform) - length)
+    tell(spare / max(1, len(waveform)))
     start = spare // 2 if place == "centre" else 0
     kept = waveform[start : start + length]
     return np.pad(kept, (0, length - len(kept)))
@@ -95,6 +99,7 @@ STEPS = {
             "place": ("start", "start or centre", is_text_of("start", "centre")),
         },
         run=_window,
+        tells=True,
         words="take {length} values from the {place}, silence where it is shorter",
     ),
 }

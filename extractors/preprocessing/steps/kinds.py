@@ -24,6 +24,8 @@ class StepKind:
         file: the setting that names a file of the workspace by its sha256, or None. Such a step's
             `open` takes the file's content and the settings, and gives the function to run.
         open: see `file`.
+        tells: whether the step takes a function `tell` besides, which it calls with the share of
+            each value that it leaves out.
     """
 
     version: int
@@ -32,6 +34,7 @@ class StepKind:
     run: Callable[..., Any] | None = None
     file: str | None = None
     open: Callable[..., Callable[[Any], Any]] | None = None
+    tells: bool = False
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -39,6 +42,10 @@ class StepKind:
 
     def describe(self, step: dict[str, Any]) -> str:
         return self.words.format(**step)
+
+
+def untold(_: float) -> None:
+    """For whoever does not ask what is left out."""
 
 
 def is_count(value: Any) -> bool:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import PreprocessingError, SampleUnreadable
-from headstart.extractors.preprocessing.steps.kinds import StepKind, is_count, is_digest, is_text_of
+from headstart.extractors.preprocessing.steps.kinds import (
+    StepKind,
+    is_count,
+    is_digest,
+    is_text_of,
+    untold,
+)
 from headstart.extractors.runtime import keras
 
 PARTS = ("ids", "mask", "types")
@@ -44,7 +50,11 @@ def _text(raw: Any, *, axes: int) -> np.ndarray:
 
 
 def _open_tokenizer(
-    content: bytes, *, length: int, outputs: dict[str, str]
+    content: bytes,
+    *,
+    length: int,
+    outputs: dict[str, str],
+    tell: Callable[[float], None] = untold,
 ) -> Callable[[Any], Any]:
     """Texts to token numbers by a tokenizer of the `tokenizers` library, padded to `length`."""
     try:
@@ -60,6 +70,8 @@ def _open_tokenizer(
 
     def tokenize(raw: Any) -> Any:
         encoded = tokenizer.encode(to_text(raw))
+        left_out = sum(_words_in(part) for part in encoded.overflowing)
+        tell(left_out / (left_out + _words_in(encoded)) if left_out else 0.0)
         parts = {
             "ids": encoded.ids,
             "mask": encoded.attention_mask,
@@ -69,6 +81,11 @@ def _open_tokenizer(
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
     return tokenize
+
+
+def _words_in(encoded: Any) -> int:
+    """Tokens of the text itself: neither padding nor those that stand around every text."""
+    return encoded.special_tokens_mask.count(0)
 
 
 def _padding(tokenizer: Any) -> dict[str, Any]:
@@ -124,18 +141,24 @@ def tokenizer_json(content: bytes, name: str, *, lower: bool = True, merges: byt
 
 
 def _open_vectorizer(
-    content: bytes, *, length: int, standardize: str, split: str
+    content: bytes,
+    *,
+    length: int,
+    standardize: str,
+    split: str,
+    tell: Callable[[float], None] = untold,
 ) -> Callable[[Any], np.ndarray]:
     """Texts to word numbers by Keras' TextVectorization with a stored vocabulary."""
     layer = keras().layers.TextVectorization(
         standardize=None if standardize == "none" else standardize,
         split=None if split == "none" else split,
-        output_sequence_length=length,
         vocabulary=content.decode().splitlines(),
     )
 
     def vectorize(raw: Any) -> np.ndarray:
-        return np.asarray(layer([to_text(raw)])[0]).astype(np.int32)
+        words = np.asarray(layer([to_text(raw)])[0]).astype(np.int32)
+        tell(max(0, len(words) - length) / max(1, len(words)))
+        return np.pad(words[:length], (0, max(0, length - len(words))))
 
     return vectorize
 
@@ -164,6 +187,7 @@ STEPS = {
         },
         file="tokenizer",
         open=_open_tokenizer,
+        tells=True,
         words="tokenize to {length} tokens (tokenizer {tokenizer:.12}) as {outputs}",
     ),
     "vectorize": StepKind(
@@ -180,6 +204,7 @@ STEPS = {
         },
         file="vocabulary",
         open=_open_vectorizer,
+        tells=True,
         words="number {length} words by Keras' TextVectorization (vocabulary {vocabulary:.12}; "
         "{standardize}, split by {split})",
     ),

@@ -17,6 +17,7 @@ from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnread
 from headstart.extractors import datasets as sources
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
+from headstart.notices import warn
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import TrainedHead
@@ -113,8 +114,12 @@ class Predictions:
 
         Raises:
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
+
+        Warns:
+            HeadstartWarning: sounds or texts are longer than the backbone takes.
         """
         self.done, self.skipped = 0, []
+        self._pixels.shortened.clear()
         with ThreadPoolExecutor(cores()) as pool:
             ahead = self._begin(pool, 0)
             try:
@@ -124,6 +129,8 @@ class Predictions:
                     self.done = min(start + BATCH, self.total)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+        for line in self._pixels.shortened.lines():
+            warn(line)
 
     def _begin(self, pool: ThreadPoolExecutor, start: int) -> _Batch:
         """Read samples, look for them in the cache, and begin to decode the others.
