@@ -29,6 +29,7 @@ class Inspector:
             serve(there)
         there.close()
         self._stream = here.makefile("rw")
+        here.close()  # of the two ends that are one, the stream's is left
 
     def run(self, command, *, timeout, **_more):
         """As `subprocess.run` of the module; gives what it wrote."""
@@ -41,6 +42,9 @@ class Inspector:
         if answer is None:
             raise subprocess.TimeoutExpired(command, timeout)
         return subprocess.CompletedProcess(command, 0, answer)
+
+    def close(self):
+        self._stream.close()
 
 
 def serve(there):

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,14 +29,16 @@ SHARES = {
     "picture": 40,
 }
 """Of 300 cases."""
+MEGABYTES = 1536
 KEPT = {"zoo", "input", "work", "temporary", "log", "errors", "detail"}
 
 
-class Zygotes(threading.local):
-    """A process that forks cases for each thread; see zygote.py."""
+class Zygote:
+    """A process that forks cases; see zygote.py. It is started when it is first asked."""
 
     def __init__(self):
         self.process = None
+        self.megabytes = 0
 
     def ask(self, request):
         if self.process is None:
@@ -61,8 +62,21 @@ class Zygotes(threading.local):
         process, self.process = self.process, None
         if process is not None:
             process.stdin.close()
+            self.megabytes = max(self.megabytes, int(process.stdout.readline()))
             process.wait()
             process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def zygotes():
+    """Of all parts that one process of the tests has: each takes seconds to start."""
+    made = [Zygote(), Zygote()]
+    yield made
+    for zygote in made:
+        zygote.end()
+    peak = max(zygote.megabytes for zygote in made)
+    sys.__stdout__.write(f"\nfuzz: {peak} MB at the most, in any process\n")
+    assert peak < MEGABYTES
 
 
 def cases(count):
@@ -73,12 +87,12 @@ def cases(count):
     ]
 
 
-def one(zygotes, template, root, kind, number):
+def one(zygote, template, root, kind, number):
     folder = root / f"{kind}-{number}"
     folder.mkdir()
     shutil.copytree(template, folder / "zoo")
     request = {"kind": kind, "seed": SEED, "number": number, "folder": str(folder)}
-    answer = {**request, **zygotes.ask(request)}
+    answer = {**request, **zygote.ask(request)}
     touched = sorted(path.name for path in folder.iterdir() if path.name not in KEPT)
     left = [p.name for name in ("work", "temporary") for p in folder.glob(f"{name}/*")]
     if touched or (left and not answer["outcome"].startswith(("hung", "killed"))):
@@ -88,11 +102,8 @@ def one(zygotes, template, root, kind, number):
     return answer
 
 
-def share(zygotes, template, root, wanted):
-    try:
-        return [one(zygotes, template, root, kind, number) for kind, number in wanted]
-    finally:
-        zygotes.end()
+def share(zygote, template, root, wanted):
+    return [one(zygote, template, root, kind, number) for kind, number in wanted]
 
 
 def described(failures):
@@ -108,10 +119,12 @@ def outcomes(answers):
     return collections.Counter(answer["outcome"] for answer in answers)
 
 
-def summary(answers):
+def summary(answers, part):
     peak = max(answer["megabytes"] for answer in answers)
+    seconds = sum(answer["seconds"] for answer in answers)
     lines = [
-        f"\nfuzz, seed {SEED}: {len(answers)} cases, {dict(outcomes(answers))}, peak {peak} MB"
+        f"\nfuzz, seed {SEED}, {part}: {len(answers)} cases in {seconds:.0f} s, "
+        f"{dict(outcomes(answers))}, peak {peak} MB"
     ]
     for kind in SHARES:
         found = outcomes(answer for answer in answers if answer["kind"] == kind)
@@ -121,6 +134,8 @@ def summary(answers):
 
 PARTS = 6
 """Of the 300, so that the processes that run the tests share them."""
+MORE = 20
+"""Parts of the 10,000: each takes minutes, and can be run alone (`-k 10000-2-0-20`)."""
 
 
 @pytest.mark.timeout(1800)
@@ -128,21 +143,25 @@ PARTS = 6
     ("count", "processes", "part", "of"),
     [
         *((300, 1, part, PARTS) for part in range(PARTS)),
-        pytest.param(10_000, 2, 0, 1, marks=pytest.mark.slow),
+        *(pytest.param(10_000, 2, part, MORE, marks=pytest.mark.slow) for part in range(MORE)),
     ],
 )
 def test_hostile_files_are_accepted_and_right_or_refused_in_one_line(
-    count, processes, part, of, tmp_path, capsys
+    count, processes, part, of, zygotes, tmp_path, capsys
 ):
-    hs.init(tmp_path / "template")
-    wanted, zygotes = cases(count)[part::of], Zygotes()
+    hs.init(tmp_path / "template").database.close()
+    wanted = cases(count)[part::of]
     with ThreadPoolExecutor(processes) as pool:
-        parts = [wanted[start::processes] for start in range(processes)]
-        run = pool.map(lambda part: share(zygotes, tmp_path / "template", tmp_path, part), parts)
-        answers = [answer for part in run for answer in part]
+        shares = [wanted[start::processes] for start in range(processes)]
+        run = pool.map(
+            lambda zygote, cases: share(zygote, tmp_path / "template", tmp_path, cases),
+            zygotes[:processes],
+            shares,
+        )
+        answers = [answer for found in run for answer in found]
     counts = outcomes(answers)
     with capsys.disabled():
-        sys.stdout.write(summary(answers))
+        sys.stdout.write(summary(answers, f"part {part + 1} of {of}"))
     failures = [a for a in answers if a["outcome"] not in ("accepted", "refused")]
     assert not failures, described(failures)
     assert len(answers) == len(wanted)

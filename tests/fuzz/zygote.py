@@ -3,7 +3,8 @@
 A request is a line of JSON: `kind`, `seed`, `number`, and `folder`, with a new workspace `zoo`.
 The answer is one too: `outcome`, `megabytes` at the most, `seconds`. The child makes the
 file itself from seed and number, does with it what a user would through the command line, and says
-how that ended by its exit status.
+how that ended by its exit status. After the last request comes the most that any process took, with
+those that look into files and that load models apart, in megabytes.
 """
 
 import encodings
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import inspector
@@ -185,7 +187,8 @@ def own_server():
 def warm():
     """Have all libraries loaded, here and there.
 
-    Nothing is computed in this process: TensorFlow's threads are not there after a fork.
+    Nothing is computed in this process: TensorFlow's threads are not there after a fork. What is
+    not imported here, each child imports again, and that is most of what a refusal takes.
     """
     keras()
     tensorflow()
@@ -195,8 +198,11 @@ def warm():
         if module.name not in {"encodings.mbcs", "encodings.oem", "encodings.cp65001"}:  # Windows'
             importlib.import_module(module.name)
     with tempfile.TemporaryDirectory() as scratch:
+        hs.init(Path(scratch) / "zoo").database.close()
         limits = FirstLoad().limits(0).to_json()
-        server.run({"task": "none", "source": "", "scratch": scratch, "limits": limits})
+        server.run(
+            {"task": "none", "source": "", "scratch": scratch, "limits": limits, "hub": True}
+        )
 
 
 def attempt(request):
@@ -224,8 +230,18 @@ def attempt(request):
     }
 
 
+def peak(looking):
+    """The most that any process took, in megabytes; ends those that are left."""
+    server.close()
+    looking.close()
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+
+
 def serve():
-    inspection.subprocess = inspector.Inspector()
+    looking = inspection.subprocess = inspector.Inspector()
     answers = os.fdopen(os.dup(1), "w")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
@@ -233,6 +249,7 @@ def serve():
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(attempt(json.loads(line))), file=answers, flush=True)
+    print(peak(looking), file=answers, flush=True)
 
 
 if __name__ == "__main__":
