@@ -9,9 +9,10 @@ cut fingerprints that the bundle states; shards must be of those cuts.
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,7 +38,7 @@ from headstart.fields import WrongField
 from headstart.paths import below, inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.storage.artifacts import Artifact, ArtifactStore
-from headstart.storage.files import BLOCK, written_aside
+from headstart.storage.files import BLOCK, open_regular, written_aside
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.shards.shard import CheckedShard, read_foreign_shard
 
@@ -131,20 +132,18 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._translated():
-            self._archive = zipfile.ZipFile(path)
-            try:
-                self.head = self._read_head()
-            except BaseException:
-                self._archive.close()
-                raise
+        with self._translated(), ExitStack() as opened:
+            self._file = opened.enter_context(open_regular(path))
+            self._archive = zipfile.ZipFile(self._file)
+            self.head = self._read_head()
+            self._opened = opened.pop_all()
 
     def _read_head(self) -> BundleHead:
         if self._archive.getinfo(HEAD).file_size > LARGEST_HEAD:
             raise WrongField(f"{HEAD} is larger than {LARGEST_HEAD:,} bytes")
         content = self._archive.read(HEAD)
         head = BundleHead.read(content, str(self.path))
-        head.check_members(self._archive.infolist(), self.path.stat().st_size)
+        head.check_members(self._archive.infolist(), os.fstat(self._file.fileno()).st_size)
         pipeline = Preprocessing.from_json(head.backbone["preprocessing"], str(self.path))
         needed = pipeline.stored_files
         for digest in set(needed) ^ set(head.parts):
@@ -156,7 +155,7 @@ class Bundle:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._archive.close()
+        self._opened.close()
 
     def read_backbone(
         self,

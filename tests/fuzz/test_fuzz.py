@@ -5,10 +5,8 @@ and time, and a canary that must not appear. Cases are the same for the same `FU
 """
 
 import collections
-import json
 import os
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +14,6 @@ from pathlib import Path
 import pytest
 
 import headstart as hs
-from conftest import clean_environment
 
 SEED = os.environ.get("FUZZ_SEED", "0")
 SHARES = {
@@ -29,54 +26,6 @@ SHARES = {
     "picture": 40,
 }
 """Of 300 cases."""
-MEGABYTES = 1536
-KEPT = {"zoo", "input", "work", "temporary", "log", "errors", "detail"}
-
-
-class Zygote:
-    """A process that forks cases; see zygote.py. It is started when it is first asked."""
-
-    def __init__(self):
-        self.process = None
-        self.megabytes = 0
-
-    def ask(self, request):
-        if self.process is None:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", Path(__file__).with_name("zygote.py")],
-                env=clean_environment(CUDA_VISIBLE_DEVICES="-1"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            assert self.process.stdout.readline() == "ready\n"
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        if answer["outcome"] == "hung":  # what it shares with its children may be in disorder
-            self.end()
-        return answer
-
-    def end(self):
-        process, self.process = self.process, None
-        if process is not None:
-            process.stdin.close()
-            self.megabytes = max(self.megabytes, int(process.stdout.readline()))
-            process.wait()
-            process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def zygotes():
-    """Of all parts that one process of the tests has: each takes seconds to start."""
-    made = [Zygote(), Zygote()]
-    yield made
-    for zygote in made:
-        zygote.end()
-    peak = max(zygote.megabytes for zygote in made)
-    sys.__stdout__.write(f"\nfuzz: {peak} MB at the most, in any process\n")
-    assert peak < MEGABYTES
 
 
 def cases(count):
@@ -93,10 +42,9 @@ def one(zygote, template, root, kind, number):
     shutil.copytree(template, folder / "zoo")
     request = {"kind": kind, "seed": SEED, "number": number, "folder": str(folder)}
     answer = {**request, **zygote.ask(request)}
-    touched = sorted(path.name for path in folder.iterdir() if path.name not in KEPT)
-    left = [p.name for name in ("work", "temporary") for p in folder.glob(f"{name}/*")]
-    if touched or (left and not answer["outcome"].startswith(("hung", "killed"))):
-        answer["outcome"] = f"touched {', '.join(touched + left)}"
+    touched = zygote.touched(folder, answer)
+    if touched:
+        answer["outcome"] = f"touched {', '.join(touched)}"
     if answer["outcome"] in ("accepted", "refused"):
         shutil.rmtree(folder)
     return answer

@@ -1,6 +1,8 @@
 """A process that has all libraries loaded and forks a child for each hostile file.
 
-A request is a line of JSON: `kind`, `seed`, `number`, and `folder`, with a new workspace `zoo`.
+A request is a line of JSON: `kind`, `seed`, `number`, and `folder`, with a new workspace `zoo`; or
+`commands` instead of the first three, each the arguments of a command line, of which the last alone
+may be refused: what they print is in `folder/detail`, as JSON.
 The answer is one too: `outcome`, `megabytes` at the most, `seconds`. The child makes the
 file itself from seed and number, does with it what a user would through the command line, and says
 how that ended by its exit status. After the last request comes the most that any process took, with
@@ -141,35 +143,41 @@ def decoded(ws):
 
 
 def confined(folder):
-    """Limits, and places of its own for whatever is written by the way."""
+    """Places of its own for whatever is written by the way."""
     for name in ("work", "temporary"):
         (folder / name).mkdir()
     os.chdir(folder / "work")
     os.environ["HOME"] = os.environ["TMPDIR"] = str(folder / "temporary")
     tempfile.tempdir = None
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limited():
+    """Limits of memory and files for this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     size = pages * resource.getpagesize() + MEMORY
     for limit, value in ((resource.RLIMIT_AS, size), (resource.RLIMIT_FSIZE, LARGEST_FILE)):
         # The soft one: processes that are started have limits of their own.
         resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def child(request):
     os.setpgid(0, 0)
-    folder, kind = Path(request["folder"]), request["kind"]
+    folder = Path(request["folder"])
     detail = folder / "detail"
     try:
-        (folder / "input").mkdir()
-        drawn = random.Random(f"{request['seed']} {kind} {request['number']}")
-        path = mutations.mutate(kind, drawn, folder / "input", folder / "canary")
+        path = None if "commands" in request else mutated(folder, request)
     except BaseException:
         detail.write_text(traceback.format_exc())
         os._exit(BROKEN)
     try:
         confined(folder)
         own_server()
-        code = carry_out(kind, path, folder)
+        if path is None:
+            code = commanded_in_turn(folder, request["commands"])
+        else:
+            limited()
+            code = carry_out(request["kind"], path, folder)
     except Wrong as error:
         detail.write_text(str(error))
         code = WRONG
@@ -177,6 +185,24 @@ def child(request):
         detail.write_text(traceback.format_exc())
         code = CRASHED
     os._exit(code)
+
+
+def mutated(folder, request):
+    (folder / "input").mkdir()
+    kind = request["kind"]
+    drawn = random.Random(f"{request['seed']} {kind} {request['number']}")
+    return mutations.mutate(kind, drawn, folder / "input", folder / "canary")
+
+
+def commanded_in_turn(folder, commands):
+    said = []
+    for number, arguments in enumerate(commands, start=1):
+        code, out = commanded(folder, *arguments)
+        said.append({"out": out, "err": (folder / "errors").read_text()})
+        (folder / "detail").write_text(json.dumps(said))
+        if code and number < len(commands):
+            raise Wrong(f"{arguments} was refused: {said[-1]['err']}")
+    return REFUSED if code else ACCEPTED
 
 
 def own_server():
@@ -212,7 +238,7 @@ def attempt(request):
     if process == 0:
         child(request)
     handle = os.pidfd_open(process)
-    is_late = not select.select([handle], [], [], SECONDS)[0]
+    is_late = not select.select([handle], [], [], request.get("seconds", SECONDS))[0]
     if is_late:
         os.killpg(process, signal.SIGKILL)
     _, status, used = os.wait4(process, 0)
