@@ -6,6 +6,7 @@ them used as a layer in another; the last is inlined here, so that a cut can lie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -282,7 +283,9 @@ def _canonical(config: Any) -> Any:
     if isinstance(config, list | tuple):
         return [_canonical(value) for value in config]
     if isinstance(config, np.generic):
-        return config.item()
+        return _canonical(config.item())
+    if isinstance(config, float) and not math.isfinite(config):
+        return {"float": str(config)}  # JSON has no such numbers
     if isinstance(config, np.ndarray):
         return {"array": digest_of_array(config)}
     if config is None or isinstance(config, str | int | float | bool):

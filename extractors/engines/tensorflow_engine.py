@@ -49,6 +49,7 @@ class TensorFlowEngine:
         self.names = [tensor.name for tensor in trunk.inputs]
         # Traced here: Keras remembers sizes at the first call, which is not safe in a thread.
         self.function = trace(trunk)
+        self._types = [tensor.dtype for tensor in trunk.inputs]
         self._lock = threading.Lock()
 
     def run(self, batch: Batch) -> list[np.ndarray]:
@@ -56,7 +57,7 @@ class TensorFlowEngine:
         refuse_unknown_rows(self.names, arrays, self.limits)
         try:
             with self._lock:
-                outputs = self.function(*map(tensorflow().constant, arrays))
+                outputs = self.function(*map(_tensor, arrays, self._types))
         except tensorflow().errors.OpError as error:
             raise ValueError(error.message) from error
         if not isinstance(outputs, list | tuple):
@@ -151,6 +152,14 @@ class TensorFlowProvider:
         raise BackboneError(
             "a trunk of TensorFlow is not kept apart from its model", hint="Convert it again."
         )
+
+
+def _tensor(array: np.ndarray, dtype: str) -> Any:
+    """Features of half precision, handed on as float32, in the type that the next layer takes."""
+    tf = tensorflow()
+    tensor = tf.constant(array)
+    halves = {"float16", "bfloat16"}
+    return tf.cast(tensor, dtype) if dtype in halves and tensor.dtype == tf.float32 else tensor
 
 
 def _storable(features: np.ndarray) -> np.ndarray:

@@ -147,3 +147,13 @@ def test_a_model_whose_wiring_cannot_be_read_is_refused():
 
     with pytest.raises(ModelFileError, match="not a Functional or Sequential model"):
         read_graph(Custom())
+
+
+def test_numbers_that_json_lacks_are_part_of_it_like_any():
+    x = keras.Input((3, 2))
+    nan, low, zero = (
+        fingerprint(keras.Model(x, layers.Masking(value)(x)))
+        for value in (float("nan"), float("-inf"), 0.0)
+    )
+    assert len({nan, low, zero}) == 3
+    assert nan == fingerprint(keras.Model(x, layers.Masking(np.float32("nan"))(x)))

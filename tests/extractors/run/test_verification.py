@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import headstart as hs
+from conftest import keras
 from headstart.extractors.engines.parity import TOLERANCES, tolerance
 from headstart.extractors.run.verification import Check, compare_rows
 
@@ -71,3 +72,14 @@ def test_a_set_by_several_engines_is_allowed_what_the_loosest_is():
 def test_a_backbone_is_verified_with_what_tensorflow_may_differ_by():
     assert Check("batches of 1 and of 32 give the same rows", SEEN).ok
     assert not Check("batches of 1 and of 32 give the same rows", 1e-4).ok
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_a_layer_of_another_precision_within_the_model_is_verified(ws, dtype):
+    """Its features are handed on as float32, what is above it takes them as they are."""
+    x = keras.Input((4,))
+    low = keras.layers.Dense(3, dtype=dtype, name="low")(x)
+    ws.backbones.add("x", keras.Model(x, keras.layers.Dense(2)(low)), preprocess="array")
+    checks = ws.backbones.verify("x", samples=2)
+    assert any("trunk to low, then the tail" in check.what for check in checks)
+    assert [check for check in checks if not check.ok] == []
