@@ -22,6 +22,7 @@ from headstart.paths import inside
 from headstart.storage.files import written_aside
 from headstart.storage.keys import canonical_json
 from headstart.storage.manifest_parts import Part, cut, parts_folder, read_part, write_part
+from headstart.storage.memory import uncollected
 from headstart.storage.samples import SPLITS, Label, Sample, split_of
 
 __all__ = ["SPLITS", "Label", "Manifest", "Sample", "get_parts", "sorted_labels", "split_of"]
@@ -98,23 +99,28 @@ class Manifest:
             DatasetError: the file, or a part of it, is missing or is not what was written.
         """
         try:
-            found = hashlib.sha256()
-            with path.open("rb") as file:
-                lines = _hashed(file, found)
-                head = _head(path, lines)
-                samples = [_to_sample(json.loads(line.decode())) for line in lines]
-            if found.hexdigest() != path.stem:
-                raise DatasetError(f"the manifest {path} is damaged", hint=HINT)
-            parts = tuple(Part(sha256, count) for sha256, count in head.get("parts", ()))
-            for part in parts:
-                samples += read_part(parts_folder(path.parent), head["source"], part)
+            with uncollected():
+                return _read(path)
         except FileNotFoundError:
             raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, DatasetError):
                 raise
             raise DatasetError(f"the manifest {path} is damaged", hint=HINT) from error
-        return Manifest(head["kind"], head["source"], tuple(samples), parts)
+
+
+def _read(path: Path) -> Manifest:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        lines = _hashed(file, found)
+        head = _head(path, lines)
+        samples = [_to_sample(json.loads(line.decode())) for line in lines]
+    if found.hexdigest() != path.stem:
+        raise DatasetError(f"the manifest {path} is damaged", hint=HINT)
+    parts = tuple(Part(sha256, count) for sha256, count in head.get("parts", ()))
+    for part in parts:
+        samples += read_part(parts_folder(path.parent), head["source"], part)
+    return Manifest(head["kind"], head["source"], tuple(samples), parts)
 
 
 def get_parts(path: Path) -> set[str]:

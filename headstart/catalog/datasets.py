@@ -52,7 +52,8 @@ class Datasets:
         """
         from headstart.jobs.datasets.add import add
 
-        return add(self._context, name, source, kind=kind, progress=progress, **options)
+        added = add(self._context, name, source, kind=kind, progress=progress, **options)
+        return added.dataset
 
     def refresh(self, name: str, progress: Progress = silent) -> Dataset:
         """Look at the source again; only files that changed are read.
@@ -62,7 +63,7 @@ class Datasets:
         """
         from headstart.jobs.datasets.refresh import refresh
 
-        return refresh(self._context, name, progress)
+        return refresh(self._context, name, progress).dataset
 
     def get(self, name: str) -> Dataset:
         return self._context.datasets.get(name)

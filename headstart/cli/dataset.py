@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from headstart.cli.output import (
 
 if TYPE_CHECKING:
     from headstart.extractors.datasets import Option
-    from headstart.registry.entities import Dataset
+    from headstart.jobs.datasets.registered import Registered
     from headstart.storage.manifest import Manifest
 
 
@@ -72,12 +71,14 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
 
 def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
+    from headstart.jobs.datasets.add import add
+
     workspace = call.open()
     with progress_bar("reading", "files") as progress:
-        dataset = workspace.datasets.add(name, source, progress=progress, **options)
-    if options["root"] is None and _names_files(dataset.kind):
-        _note_outside(workspace.datasets.manifest(dataset))
-    return _shown(call, dataset)
+        added = add(workspace.context, name, source, progress=progress, **options)
+    if options["root"] is None and _names_files(added.dataset.kind):
+        _note_outside(added.manifest)
+    return _shown(added)
 
 
 def _names_files(kind: str) -> bool:
@@ -115,9 +116,12 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a dataset: its source, classes and splits, and what of it could not be read."""
+    from headstart.jobs.datasets.registered import Registered
+
     datasets = call.open().datasets
+    dataset = datasets.get(name)
     failures = datasets.failures(name)
-    shown = _shown(call, datasets.get(name))
+    shown = _shown(Registered(dataset, datasets.manifest(dataset)))
 
     def show(out: Any) -> None:
         shown.show(out)
@@ -133,9 +137,11 @@ def _show(call: Call, name: str) -> Result:
 
 def _refresh(call: Call, name: str) -> Result:
     """Look at the source again; only files that changed are read."""
+    from headstart.jobs.datasets.refresh import refresh
+
     workspace = call.open()
     with progress_bar("reading", "files") as progress:
-        return _shown(call, workspace.datasets.refresh(name, progress))
+        return _shown(refresh(workspace.context, name, progress))
 
 
 def _forget_failures(call: Call, name: str) -> Result:
@@ -151,30 +157,17 @@ def _remove(call: Call, name: str) -> Result:
     return Result({"removed": name}, lambda out: out.print(text(f"Removed dataset {name}.")))
 
 
-def _shown(call: Call, dataset: Dataset) -> Result:
-    manifest = call.open().datasets.manifest(dataset)
-    counts = Counter((str(sample.label), sample.split) for sample in manifest.samples)
-    splits = ("train", "validation", "test")
-    rows = [
-        (name, *(counts[name, split] for split in splits), sum(counts[name, s] for s in splits))
-        for name in dataset.classes
-    ]
-    totals = [sum(counts[name, split] for name in dataset.classes) for split in splits]
-    data = {
-        "name": dataset.name,
-        "kind": dataset.kind,
-        "source": dataset.source,
-        "digest": dataset.digest,
-        "samples": dataset.samples,
-        "unique": dataset.unique,
-        "classes": dataset.classes,
-        "splits": dict(zip(splits, totals, strict=True)),
-    }
+def _shown(registered: Registered) -> Result:
+    from headstart.storage.samples import SPLITS
+
+    dataset = registered.dataset
 
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
         out.print(text(line + dataset.source), soft_wrap=True)
-        columns = ("class", *(f">{split}" for split in splits), ">all")
-        out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
+        columns = ("class", *(f">{split}" for split in SPLITS), ">all")
+        counted = [*registered.counts.items(), ("all", registered.totals)]
+        rows = [(name, *counts, sum(counts)) for name, counts in counted]
+        out.print(table(None, columns, rows))
 
-    return Result(data, show)
+    return Result(registered.to_json(), show)

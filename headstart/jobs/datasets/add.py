@@ -9,6 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
+from headstart.jobs.datasets.registered import Registered
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -27,7 +28,7 @@ def add(
     kind: str | None = None,
     progress: Progress = silent,
     **options: Any,
-) -> Dataset:
+) -> Registered:
     """See `Datasets.add`."""
     check_name(name, "dataset")
     chosen = sources.kind_of(source, kind)
@@ -39,7 +40,8 @@ def add(
     if unused := opened.unused():
         more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
         warn(f"{opened.source}: not used: {', '.join(unused[:NAMED])}{more}")
-    return context.datasets.add(described(context, name, manifest, given, previous))
+    dataset = context.datasets.add(described(context, name, manifest, given, previous))
+    return Registered(dataset, manifest)
 
 
 def described(

@@ -6,27 +6,15 @@ from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.add import described
+from headstart.jobs.datasets.registered import Registered
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Dataset
-from headstart.storage.manifest import Manifest
 
 
-def refresh(context: Context, name: str, progress: Progress = silent) -> Dataset:
+def refresh(context: Context, name: str, progress: Progress = silent) -> Registered:
     """Look at the source again; only files that changed are read.
 
     Raises:
         SourceGone: the source is not there; the dataset is kept as it was.
-    """
-    return look_again(context, name, progress)[0]
-
-
-def look_again(
-    context: Context, name: str, progress: Progress = silent
-) -> tuple[Dataset, Manifest]:
-    """As `refresh`, with the samples, which are read once.
-
-    Raises:
-        SourceGone: see `refresh`.
     """
     dataset = context.datasets.get(name)
     if sources.is_gone(dataset.source):
@@ -38,6 +26,6 @@ def look_again(
     opened = sources.open_source(dataset.kind, dataset.source, dataset.options)
     manifest = sources.rescan(opened, dataset.options, previous, progress)
     if manifest == previous:
-        return dataset, previous
-    now = described(context, name, manifest, dataset.options, previous)
-    return context.datasets.update(now), manifest
+        return Registered(dataset, previous)
+    found = described(context, name, manifest, dataset.options, previous)
+    return Registered(context.datasets.update(found), manifest)

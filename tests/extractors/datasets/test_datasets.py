@@ -1,6 +1,7 @@
 """Datasets: what a source says, or exactly where it is wrong."""
 
 import cProfile
+import gc as collector
 import os
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from conftest import draw
 from headstart.extractors.cache import gc
-from headstart.extractors.datasets import named_files
+from headstart.extractors.datasets import named_files, open_source, rescan
 from headstart.extractors.datasets.arrays import ArraySource
+from headstart.storage import manifest
 from headstart.storage.keys import digest_of_bytes
 
 
@@ -203,6 +205,53 @@ def test_one_new_file_among_many_costs_little_to_find_and_to_write(ws, large, fi
     written = [path for path in files_of(root) - before if "headstart.db" not in path]
     assert 2 <= len(written) <= 3
     assert sum((root / path).stat().st_size for path in written) < 700_000  # it was 1.3 MB
+
+
+@pytest.fixture
+def parts_read(monkeypatch):
+    """The parts of manifests that are read, in order."""
+    real, seen = manifest.read_part, []
+
+    def read(folder, source, part):
+        seen.append(part.file)
+        return real(folder, source, part)
+
+    monkeypatch.setattr(manifest, "read_part", read)
+    return seen
+
+
+def test_a_command_reads_a_manifest_at_most_once(ws, large, tmp_path, run, parts_read):
+    parts = len(list((ws.config.root / "manifests-parts").iterdir()))
+    assert parts > 1
+    (large / "c1" / "new.png").write_bytes(b"new")
+    ran = run("dataset", "refresh", "large", "--json")
+    assert ran.json["samples"] == sum(ran.json["splits"].values()) == 6_001
+    assert len(parts_read) == len(set(parts_read)) == parts
+    parts_read.clear()
+    assert run("dataset", "add", "other", large, "--json").json == {**ran.json, "name": "other"}
+    assert parts_read == []  # what was just written is at hand
+    table = tmp_path / "table.csv"
+    table.write_text("text,label\n" + "".join(f"t{n},c{n % 3}\n" for n in range(6_000)))
+    run("dataset", "add", "table", table, "--text-column", "text")
+    assert parts_read == []
+    run("dataset", "show", "large")
+    assert len(parts_read) == len(set(parts_read)) > 1
+
+
+def test_what_is_as_before_is_not_gone_through_by_the_garbage_collector(ws, large):
+    """Everything that is made is kept or gone at once, so that there is nothing to be found."""
+    name, rounds = ws.datasets.get("large").manifest, []
+    source = open_source("folder", str(large), {})
+    collector.collect()
+    collector.callbacks.append(lambda phase, info: rounds.append(phase))
+    try:
+        before = manifest.Manifest.read(ws.config.manifests / name)
+        read = len(rounds)
+        assert rescan(source, {}, before) == before
+    finally:
+        collector.callbacks.pop()
+    assert read <= 2  # begin and end of one that was put off; it was 34
+    assert len(rounds) - read <= 20  # it was 48
 
 
 def test_a_part_that_is_lost_is_written_again_by_adding_the_dataset_again(ws, large, fails):
