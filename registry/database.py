@@ -173,7 +173,7 @@ class Database:
         try:
             with self._transaction(writing=True) as connection:
                 yield connection
-                number = _number(connection)
+                number = self._number(connection)
         except DatabaseGone:
             if number is None or not self.outlast(lambda: self._was_committed(number)):
                 raise
@@ -219,6 +219,22 @@ class Database:
         self._has_answered = True
         return connection
 
+    def _number(self, connection: Connection) -> str | None:
+        """By which PostgreSQL tells, in a later session, how this transaction ended.
+
+        A server that crashed counts on from what had reached its disk, and would give a number of
+        which nothing had to another's transaction. What is logged behind it is therefore brought
+        to the disk first, by a commit of its own: `pg_logical_emit_message` writes to the log and
+        nowhere else (https://www.postgresql.org/docs/current/functions-admin.html).
+        """
+        if connection.dialect.name != "postgresql" or self._joined() is not None:
+            return None
+        number = connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one()
+        with self._connect() as other, other.begin():
+            other.exec_driver_sql("SET LOCAL synchronous_commit = on")
+            other.exec_driver_sql("SELECT pg_logical_emit_message(true, 'headstart', '')")
+        return number
+
     def _was_committed(self, number: str) -> bool:
         """Whether a transaction whose commit was not answered was committed."""
         try:
@@ -232,13 +248,6 @@ class Database:
         if status == "in progress":  # the connection is lost, and the server has yet to see it
             raise DatabaseGone("the registry's database is still busy with a commit")
         return status == "committed"
-
-
-def _number(connection: Connection) -> str | None:
-    """By which PostgreSQL tells, in a later session, how this transaction ended."""
-    if connection.dialect.name != "postgresql":
-        return None
-    return connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one()
 
 
 def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> bool:

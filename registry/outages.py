@@ -8,6 +8,7 @@ afterwards, what was not has left no trace; so a transaction can be begun anew a
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -27,10 +28,16 @@ log = logging.getLogger("headstart")
 
 
 class Outage:
-    """Since when one database has not answered, as all threads of a process see it."""
+    """Since when one database has not answered, as all threads of a process see it.
+
+    Attempts of several threads, and one within another, end in any order. Only one that was begun
+    during an outage and succeeds shows that it is over, and one that was begun before it was over
+    and fails later tells nothing new.
+    """
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._ended = -math.inf
         self._lock = threading.Lock()
 
     def outlast(self, attempt: Callable[[], T]) -> T:
@@ -44,29 +51,32 @@ class Outage:
         """
         first, pause = None, FIRST_PAUSE
         while True:
+            begun = time.monotonic()
             try:
                 result = attempt()
             except DatabaseGone as error:
-                first = self._begin() if first is None else first
+                since = self._begin(begun)
+                first = since if first is None else first
                 if time.monotonic() - first >= PATIENCE:
                     raise _given_up(error) from error
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
-                self._end()
+                self._end(begun)
                 return result
 
-    def _begin(self) -> float:
+    def _begin(self, begun: float) -> float:
         """When it began: for whoever comes while others wait already, or have given up, earlier."""
         with self._lock:
-            if self._since is None:
+            if self._since is None and begun >= self._ended:
                 self._since = time.monotonic()
                 log.warning("the database does not answer; trying again for %.0f s", PATIENCE)
-            return self._since
+            return time.monotonic() if self._since is None else self._since
 
-    def _end(self) -> None:
+    def _end(self, begun: float) -> None:
         with self._lock:
-            self._since = None
+            if self._since is not None and begun >= self._since:
+                self._since, self._ended = None, time.monotonic()
 
 
 def _given_up(error: DatabaseGone) -> DatabaseGone:

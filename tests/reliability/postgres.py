@@ -86,7 +86,8 @@ class Wire:
 
     Attributes:
         address: the database's, by way of this wire.
-        seen: the requests that came from connections in a `watched` call, in order.
+        seen: the requests that came from connections in a `watched` call, in order, but for those
+            that end one, on which nothing depends.
         cut: (number of a request, `before` or `after`): then, once, the server is killed before it
             gets that request, or when it has carried it out and nobody has heard.
     """
@@ -161,7 +162,7 @@ class Wire:
                         other.sendall(part)
                         continue
                     is_watched = is_watched or b"application_name\0watched" in part
-                    self._request(is_watched, part, server)
+                    self._request(is_watched and not part.startswith(b"X"), part, server)
 
     def _request(self, is_watched, request, server):
         if is_watched:
