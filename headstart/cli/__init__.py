@@ -31,12 +31,13 @@ from headstart.visible import visible, visible_lines
     type=click.Path(path_type=Path),
     help="The workspace's folder, if not $HEADSTART_HOME.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="headstart")
 @click.pass_context
-def cli(context: click.Context, workspace: Path | None, debug: bool) -> None:
+def cli(context: click.Context, workspace: Path | None, as_json: bool, debug: bool) -> None:
     del debug  # looked for by `main`, which sees the errors
-    context.obj = Call(workspace)
+    context.obj = Call(workspace, as_json)
 
 
 for module in (admin, zoo, backbone, dataset, extract, features, head, rank, demo):
@@ -54,6 +55,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(1 if error.exit_code else 0)
     except (click.Abort, KeyboardInterrupt):
         _leave("interrupted. What was committed is kept; the same command goes on from there.")
+    except click.exceptions.NoArgsIsHelpError as error:  # `headstart head` asks what there is
+        click.echo(error.format_message())
+        sys.exit(0)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f" See `{context.command_path} --help`." if context is not None else ""

@@ -47,6 +47,7 @@ class Call:
     """What every command can be told, before or behind its name."""
 
     workspace: Path | None = None
+    as_json: bool = False
 
     @property
     def root(self) -> Path:
@@ -104,7 +105,7 @@ def command(
             # Libraries print to stdout as they like.
             with contextlib.redirect_stdout(sys.stderr), _noted_warnings():
                 result = function(call, **given)
-            if as_json:
+            if as_json or call.as_json:
                 document = json.dumps(result.data, indent=2, ensure_ascii=False, default=str)
                 click.echo(visible_json(document))
             else:

@@ -255,3 +255,15 @@ def test_the_zoo_can_be_searched(run):
     assert len(run("zoo", "list", "--json").json) == 45
     assert len(run("zoo", "list", "ResNet*V2", "--json").json) == 3
     assert "Nothing of that name" in run("zoo", "list", "zzz").out
+
+
+def test_a_group_alone_prints_its_help(run):
+    for group in ("head", "backbone", "dataset", "features"):
+        ran = run(group)
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.startswith(f"Usage: headstart {group} [OPTIONS] COMMAND")
+        assert len(ran.out.splitlines()) > 10
+
+
+def test_json_may_stand_in_front_of_the_command(ready, run):
+    assert run("--json", "backbone", "list").json == run("backbone", "list", "--json").json

@@ -22,6 +22,7 @@ from headstart.extractors.backbones.sources.custom_objects import CustomObjects
 from headstart.extractors.backbones.sources.freeze import check_frozen, freeze_model
 from headstart.extractors.backbones.sources.keras2 import is_keras2, load_keras2
 from headstart.extractors.backbones.sources.opened import Opened
+from headstart.extractors.backbones.sources.other_formats import told_of
 from headstart.extractors.backbones.sources.saved_model import freeze_saved_model, is_saved_model
 from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
@@ -179,6 +180,9 @@ def format_of(path: Path) -> str:
         return "keras"
     if path.suffix in HDF5_SUFFIXES:
         return "h5"
+    if (told := told_of(path)) is not None:
+        what, hint = told
+        raise ModelFileError(f"{path} is {what}", hint=f"{hint}.")
     raise ModelFileError(
         f"{path} is not a model file that can be read: its name ends in {path.suffix or 'nothing'}",
         hint="Save the model as NAME.keras, or name it .h5 if it is one.",
@@ -205,6 +209,8 @@ def check_there(path: Path) -> None:
     if not path.exists():
         raise ModelFileError(f"no model file {path}", hint="Check the path.")
     if path.is_dir():
+        if (told := told_of(path)) is not None:
+            raise ModelFileError(f"{path} is {told[0]}", hint=f"{told[1]}.")
         raise ModelFileError(
             f"the folder {path} holds no saved_model.pb",
             hint="Give a SavedModel folder, or save the model as one file, NAME.keras.",
