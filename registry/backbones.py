@@ -143,8 +143,8 @@ def _is_same(one: Backbone, other: Backbone) -> bool:
 
     Zip archives hold times, so two saves of one model have two digests.
     """
-    return [(cut.name, cut.fingerprint, cut.is_default) for cut in one.cuts] == [
-        (cut.name, cut.fingerprint, cut.is_default) for cut in other.cuts
+    return [(cut.name, cut.fingerprint, cut.is_default, cut.pooling) for cut in one.cuts] == [
+        (cut.name, cut.fingerprint, cut.is_default, cut.pooling) for cut in other.cuts
     ] and one.preprocessing_fingerprint == other.preprocessing_fingerprint
 
 
@@ -185,6 +185,7 @@ def _insert(connection: Connection, backbone: Backbone) -> int:
                 "warning": cut.warning,
                 "default_of": list(cut.default_of) or None,
                 "mask": cut.mask,
+                "pooling": cut.pooling,
             }
             for position, cut in enumerate(backbone.cuts)
         ],
@@ -277,4 +278,5 @@ def _to_cut(row: Row[Any]) -> CutPoint:
         warning=row.warning,
         default_of=tuple(row.default_of or ()),
         mask=row.mask,
+        pooling=row.pooling,
     )

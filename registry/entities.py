@@ -29,6 +29,8 @@ class CutPoint:
         warning: what is doubtful about features from here, or None.
         default_of: in a model with several outputs, those whose default cut this is.
         mask: for a sequence, the backbone's input that says which steps count, if it has one.
+        pooling: of a default cut, what stands behind it where no cut is named: what the network
+            itself does next, or its makers say.
     """
 
     name: str
@@ -45,6 +47,7 @@ class CutPoint:
     warning: str | None = None
     default_of: tuple[str, ...] = ()
     mask: str | None = None
+    pooling: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ class Backbone:
     @property
     def default_cut(self) -> CutPoint:
         return next(cut for cut in self.cuts if cut.is_default)
+
+    @property
+    def default_name(self) -> str:
+        """The default cut as one asks for it by name: `LAYER`, or `LAYER|POOLING`."""
+        cut = self.default_cut
+        return cut.name if cut.pooling is None else f"{cut.name}|{cut.pooling}"
 
     @property
     def reference(self) -> str:

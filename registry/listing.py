@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from math import prod
 from typing import Any
 
 from headstart.config import Config
@@ -22,7 +23,7 @@ Fetch = Callable[[str], list[dict[str, Any]]]
 
 BACKBONES = """
 SELECT b.name, b.version, b.format, b.source, b.inputs, b.parameters, b.licence, b.artifact_size,
-       b.preprocessing, b.created_at, c.name AS cut, c.shape AS cut_shape
+       b.preprocessing, b.created_at, c.name AS cut, c.shape AS cut_shape, c.pooling
 FROM backbones b LEFT JOIN cut_points c ON c.backbone_id = b.id AND c.is_default
 ORDER BY b.name, b.version
 """
@@ -77,7 +78,19 @@ def _with_aliases(
     known: dict[tuple[str, int], list[str]] = {}
     for row in aliases:
         known.setdefault((row["name"], row["version"]), []).append(row["alias"])
-    return [{**row, "aliases": known.get((row["name"], row["version"]), [])} for row in rows]
+    return [
+        {**_pooled(row), "aliases": known.get((row["name"], row["version"]), [])} for row in rows
+    ]
+
+
+def _pooled(row: dict[str, Any]) -> dict[str, Any]:
+    """A backbone's row with the name and the shape of its default cut as it is extracted."""
+    pooling = row.pop("pooling", None)
+    if pooling is None:
+        return row
+    sizes = row["cut_shape"]
+    shape = [None if None in sizes else prod(sizes)] if pooling == "flatten" else sizes[-1:]
+    return {**row, "cut": f"{row['cut']}|{pooling}", "cut_shape": shape}
 
 
 def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -116,6 +116,7 @@ cut_points = Table(
     Column("warning", Text),
     Column("default_of", JSON(none_as_null=True)),
     Column("mask", Text),
+    Column("pooling", Text),
     UniqueConstraint("backbone_id", "position"),
     Index(None, "fingerprint"),
 )

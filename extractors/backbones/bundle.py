@@ -107,7 +107,7 @@ def _head_of(
         "licence": backbone.licence,
         "tags": backbone.tags,
         "preprocessing": backbone.preprocessing,
-        "default_cut": backbone.default_cut.name,
+        "default_cut": backbone.default_name,
         "cuts": {cut.name: cut.fingerprint for cut in backbone.cuts},
     }
     bundled = [

@@ -18,6 +18,15 @@ from headstart.storage.keys import fingerprint
 PROBABILITIES = {"softmax", "sigmoid"}
 
 
+POOLED_BY = {
+    "GlobalAveragePooling2D": "gap",
+    "GlobalAveragePooling3D": "gap",
+    "GlobalMaxPooling2D": "gmp",
+    "GlobalMaxPooling3D": "gmp",
+}
+"""A layer that pools maps to the pooling of ours that gives the same numbers."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """A cut that was asked for: a cut point, and the pooling behind it.
@@ -86,6 +95,7 @@ def list_cuts(graph: Graph, *, is_headless: bool = False) -> tuple[CutPoint, ...
                 point,
                 is_default=0 in own,
                 reason=defaults[own[0]][1] if own else None,
+                pooling=_pooled_next(graph, graph.outputs[own[0]], ref) if own else None,
                 default_of=tuple(graph.output_names[n] for n in own if len(defaults) > 1),
                 is_bottleneck=ref in bottlenecks,
                 compute_below=shares[ref.node] if shares else None,
@@ -197,13 +207,21 @@ def choose_default(
     return _below_identities(graph, nearest_cut, cuts), reason
 
 
+def _pooled_next(graph: Graph, output: Ref, chosen: Ref) -> str | None:
+    """How the network itself pools a map behind its default cut, on the way to the output."""
+    if len(graph.tensor(chosen).shape) < 4:
+        return None
+    above = [graph.nodes[number].kind for number in graph.below(output) if number > chosen.node]
+    return next((POOLED_BY[kind] for kind in above if kind in POOLED_BY), None)
+
+
 def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
     """The cut that a name means: `LAYER`, `LAYER:input`, `LAYER:output`, `LAYER#1`, `…|gap`.
 
     Args:
         points: the backbone's cut points.
         wanted: the name; None or `default` for the default cut, `default:OUTPUT` for that of
-            another output.
+            another output, each with its pooling, if it has one and no other is named.
 
     Raises:
         LayerNotFound: there is no such layer, side, call or pooling.
@@ -215,9 +233,13 @@ def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:
         point = _default_of(points, name.removeprefix("default:"))
     else:
         point = _find(points, name)
-    if bar:
-        check_pooling(pooling, point.shape, str(wanted))
-    return Cut(point, pooling or None)
+        return Cut(point, _checked(pooling, point, str(wanted)) if bar else None)
+    return Cut(point, _checked(pooling, point, str(wanted)) if bar else point.pooling)
+
+
+def _checked(pooling: str, point: CutPoint, wanted: str) -> str:
+    check_pooling(pooling, point.shape, wanted)
+    return pooling
 
 
 def _default_of(points: Sequence[CutPoint], output: str) -> CutPoint:

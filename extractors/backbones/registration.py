@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import PreprocessingError
 from headstart.extractors.backbones.cuts import Cut, list_cuts, resolve
 from headstart.extractors.backbones.graph import Graph, Ref
 from headstart.extractors.backbones.lint import lint_graph, lint_pipeline
@@ -81,12 +80,7 @@ def read_backbone(
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]
         pipeline, warnings = _preprocessing(opened, inputs, wanted.preprocess, artifacts)
         cuts = list_cuts(graph, is_headless=opened.is_headless)
-        chosen = resolve(cuts, wanted.cut)
-        if chosen.pooling is not None:
-            raise PreprocessingError(
-                f"the default cut {wanted.cut!r} has a pooling",
-                hint=f"Add it with --cut '{chosen.point.name}' and extract from '{wanted.cut}'.",
-            )
+        chosen, reason = _chosen(cuts, wanted.cut, opened.pooling)
         artifact = artifacts.put(opened.file, SUFFIXES[opened.format])
     warnings += lint_graph(graph)
     if chosen.point.warning:
@@ -104,7 +98,7 @@ def read_backbone(
         preprocessing=pipeline.to_json(),
         preprocessing_fingerprint=pipeline.fingerprint,
         licence=wanted.licence or opened.licence,
-        cuts=tuple(_with_default(cuts, chosen)),
+        cuts=tuple(_with_default(cuts, chosen, reason)),
         tags=wanted.tags or {},
         warnings=tuple(warnings),
         trust=_trusted(artifact.digest, wanted.trust, custom)
@@ -138,14 +132,32 @@ def _trusted(digest: str, trust: bool, custom: CustomObjects) -> dict[str, Any]:
     }
 
 
-def _with_default(cuts: Sequence[CutPoint], chosen: Cut) -> list[CutPoint]:
-    """The cuts, with the one that was asked for as the default."""
-    if chosen.point.is_default:
+def _chosen(
+    cuts: Sequence[CutPoint], wanted: str | None, pooling: str | None
+) -> tuple[Cut, str | None]:
+    """The default cut, and why that one where it is not the graph's own.
+
+    Args:
+        cuts: of the graph.
+        wanted: the cut that was asked for.
+        pooling: how the makers pool the model's sequence, if they say so.
+    """
+    if wanted is not None:
+        return resolve(cuts, wanted), "asked for with --cut"
+    sequences = [cut for cut in cuts if (cut.default_of or cut.is_default) and len(cut.shape) == 2]
+    if pooling is None or not sequences:
+        return resolve(cuts, None), None
+    return Cut(sequences[0], pooling), "the sequence, pooled as the model's modules.json says"
+
+
+def _with_default(cuts: Sequence[CutPoint], chosen: Cut, reason: str | None) -> list[CutPoint]:
+    """The cuts, with the one that was chosen as the default."""
+    if (chosen.point.is_default and chosen.pooling == chosen.point.pooling) or reason is None:
         return list(cuts)
     return [
-        replace(cut, is_default=True, reason="asked for with --cut")
+        replace(cut, is_default=True, reason=reason, pooling=chosen.pooling)
         if cut.name == chosen.point.name
-        else replace(cut, is_default=False, reason=None)
+        else replace(cut, is_default=False, reason=None, pooling=None)
         for cut in cuts
     ]
 

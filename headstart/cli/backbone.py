@@ -176,7 +176,7 @@ def _cuts(call: Call, name: str) -> Result:
 
     def show(out: Any) -> None:
         out.print(table(None, columns, rows))
-        out.print(text(f"The default, {default.name}: {default.reason}."))
+        out.print(text(f"The default, {backbone.default_name}: {default.reason}."))
         for cut in backbone.cuts:
             others = [name for name in cut.default_of if name not in default.default_of]
             if others:
@@ -262,7 +262,7 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
         ),
         ("preprocessing", tuple(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
         ("parameters", backbone.parameters),
-        ("default cut", f"{cut.name}: {shape_text(cut.shape)}, {cut.reason}"),
+        ("default cut", f"{backbone.default_name}: {shape_text(cut.shape)}, {cut.reason}"),
         ("trunk", cut.fingerprint),
         *([("verified", _verified(verification))] if verification else []),
         *([("trusted", _trusted(trust))] if trust else []),
@@ -285,7 +285,7 @@ def _verified(run: Run) -> str:
 
 
 def _json(backbone: Backbone) -> dict[str, Any]:
-    data = {**vars(backbone), "default_cut": backbone.default_cut.name}
+    data = {**vars(backbone), "default_cut": backbone.default_name}
     data["cuts"] = len(backbone.cuts)
     del data["id"]
     return data
@@ -294,7 +294,11 @@ def _json(backbone: Backbone) -> dict[str, Any]:
 def _mark(cut: CutPoint) -> str:
     words = [
         "|" if cut.is_bottleneck else "",
-        "default" if cut.is_default else "default*" if cut.default_of else "",
+        f"default{'|' + cut.pooling if cut.pooling else ''}"
+        if cut.is_default
+        else "default*"
+        if cut.default_of
+        else "",
         "classes" if cut.warning else "",
     ]
     return " ".join(word for word in words if word)
@@ -313,6 +317,7 @@ def _cut_json(cut: CutPoint) -> dict[str, Any]:
         "default": cut.is_default,
         "default_of": cut.default_of,
         "mask": cut.mask,
+        "pooling": cut.pooling,
         "reason": cut.reason,
         "fingerprint": cut.fingerprint,
         "warning": cut.warning,

@@ -21,6 +21,7 @@ from headstart.extractors.backbones.keras_graph import is_readable, read_graph
 from headstart.extractors.backbones.sources.files import load_model, open_made
 from headstart.extractors.backbones.sources.freeze import freeze_model
 from headstart.extractors.backbones.sources.opened import Opened
+from headstart.extractors.backbones.sources.sentence_modules import pooling_of
 from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.preprocessing.pipeline import Files, Preprocessing
 from headstart.extractors.runtime import keras, keras_hub
@@ -77,10 +78,11 @@ def _described(
     folder: Path, length: int, files: Files, model: Callable[[], tuple[Opened, dict[str, Any]]]
 ) -> Opened:
     """What `model` opens, with the preset's own preprocessing."""
+    pooling = pooling_of(folder)  # refused before a model is loaded for nothing
     opened, known = model()
     pipeline = _preprocessing(folder, known, files, length)
     is_headless = not (folder / TASK).is_file()
-    return replace(opened, preprocessing=pipeline, is_headless=is_headless)
+    return replace(opened, preprocessing=pipeline, is_headless=is_headless, pooling=pooling)
 
 
 def _loaded(folder: Path, scratch: Path, trust: bool) -> tuple[Opened, dict[str, Any]]:

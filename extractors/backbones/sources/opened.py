@@ -20,6 +20,7 @@ class Opened:
         preprocessing: what the source knows about it; None where it knows nothing.
         licence: SPDX name, where the source states one.
         is_headless: whether the source says that the model ends in features.
+        pooling: how the makers of a text model make one vector of its sequence, if they say so.
     """
 
     graph: Graph
@@ -28,3 +29,4 @@ class Opened:
     preprocessing: Preprocessing | None = None
     licence: str | None = None
     is_headless: bool = False
+    pooling: str | None = None

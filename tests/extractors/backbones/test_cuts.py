@@ -34,6 +34,37 @@ def test_the_default_is_below_the_last_dense_layer():
     assert default(with_head(layers.Dense(5, activation="softmax"))) == "pool"
 
 
+@pytest.mark.parametrize(
+    ("layer", "pooling"), [("GlobalAveragePooling2D", "gap"), ("GlobalMaxPooling2D", "gmp")]
+)
+def test_a_map_is_pooled_as_the_network_itself_does_behind_it(ws, layer, pooling):
+    """The classes of a mini-Xception, say, come from a convolution that is pooled afterwards."""
+    keras.utils.set_random_seed(0)
+    given = keras.Input((12, 12, 3))
+    x = layers.Conv2D(6, 3, activation="relu", name="last")(given)
+    x = getattr(layers, layer)()(layers.Conv2D(4, 3, padding="same", name="classes")(x))
+    model = keras.Model(given, layers.Softmax()(x))
+    backbone = ws.backbones.add("net", model, preprocess="unit")
+    assert backbone.default_name == f"last|{pooling}"
+    _, (cut,) = ws.context.resolve("net")
+    assert (cut.name, cut.shape) == (f"last|{pooling}", (6,))
+    _, (plain,) = ws.context.resolve("net@last")
+    assert plain.shape == (10, 10, 6)
+
+
+def test_a_cut_with_a_pooling_can_be_the_default(ws, run, model_file, tmp_path):
+    backbone = ws.backbones.add("net", model_file, preprocess="unit", cut="relu|gap")
+    assert backbone.default_name == "relu|gap"
+    assert [c.name for c in ws.backbones.get("net").cuts if c.is_default] == ["relu"]
+    shown = run("backbone", "cuts", "net")
+    assert (
+        "default|gap" in shown.out and "The default, relu|gap: asked for with --cut." in shown.out
+    )
+    ws.backbones.export("net", tmp_path / "net.zip")
+    copy, _ = ws.backbones.import_(tmp_path / "net.zip", "copy")
+    assert copy.default_name == "relu|gap"
+
+
 def test_a_softmax_layer_behind_it_does_not_fool_the_default():
     assert default(with_head(layers.Dense(5), layers.Softmax())) == "pool"
     assert default(with_head(layers.Dense(5), layers.Activation("softmax"))) == "pool"

@@ -15,6 +15,7 @@ from conftest import draw, keras
 from headstart.backbone_model import open_engine
 from headstart.errors import BackboneError, ModelFileError, PreprocessingError, UnsafeModel
 from headstart.extractors.preprocessing.steps.hub import STEPS
+from headstart.notices import HeadstartWarning
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "quick", "brown", "fox"]
 WORDS += ["jumped", "over"]
@@ -92,6 +93,63 @@ def test_a_backbone_alone_gives_its_outputs(ws, tmp_path, texts):
     )(texts)
     expected = np.asarray(model(given)["pooled_output"])
     np.testing.assert_allclose(ws.extract("bert", "texts").to_numpy(), expected, atol=TOLERANCE)
+
+
+def sentence_preset(folder, mode="pooling_mode_mean_tokens", path="1_Pooling", more=()):
+    """A preset as Sentence Transformers has it, with what says how it pools."""
+    bert().save_to_preset(str(folder))
+    tokenizer().save_to_preset(str(folder))
+    kinds = [("Transformer", ""), ("Pooling", path), ("Normalize", "2_Normalize"), *more]
+    modules = [
+        {"idx": n, "name": str(n), "path": place, "type": f"sentence_transformers.models.{kind}"}
+        for n, (kind, place) in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    modes = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False, mode: True}
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"word_embedding_dimension": 8, **modes})
+    )
+    return folder
+
+
+def test_a_sentence_model_is_pooled_as_its_folder_says(ws, tmp_path, texts, run):
+    folder = sentence_preset(tmp_path / "preset")
+    backbone = ws.backbones.add("bert", f"kerashub:{folder}")
+    assert backbone.default_name.endswith("|mean")
+    assert "modules.json" in (backbone.default_cut.reason or "")
+    given = keras_hub.models.TextClassifierPreprocessor.from_preset(
+        str(folder), sequence_length=16
+    )(texts)
+    sequence = np.asarray(bert()(given)["sequence_output"])
+    mask = np.asarray(given["padding_mask"])[..., None].astype("float32")
+    expected = (sequence * mask).sum(1) / mask.sum(1)
+    view = ws.extract("bert", "texts")
+    np.testing.assert_allclose(view.to_numpy(), expected, atol=TOLERANCE)
+    np.testing.assert_array_equal(
+        ws.features(f"bert@{backbone.default_name}", "texts").to_numpy(), view.to_numpy()
+    )
+    (row,) = run("backbone", "list", "--json").json
+    assert (row["cut"], row["cut_shape"]) == (backbone.default_name, [8])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mode": "pooling_mode_weightedmean_tokens"}, "states the poolings pooling_mode_weighted"),
+        ({"mode": "pooling_mode_max_tokens", "path": "../preset/1_Pooling"}, "cannot be the name"),
+        ({"path": "nowhere"}, "cannot be read"),
+    ],
+)
+def test_a_pooling_that_cannot_be_followed_is_refused(ws, tmp_path, fails, given, message):
+    folder = sentence_preset(tmp_path / "preset", **given)
+    assert message in fails("backbone", "add", "bert", f"kerashub:{folder}")
+
+
+def test_a_module_that_is_not_applied_is_named(ws, tmp_path):
+    folder = sentence_preset(tmp_path / "preset", more=[("Dense", "3_Dense")])
+    with pytest.warns(HeadstartWarning, match=r"modules\.json: not used: Dense"):
+        ws.backbones.add("bert", f"kerashub:{folder}")
 
 
 def test_an_image_classifier_is_added_with_its_preprocessor(ws, tmp_path):

@@ -107,8 +107,8 @@ def test_weights_alone_are_refused_with_the_way_on(fails, ws, tmp_path, name):
 
 
 def test_a_file_of_another_kind_is_refused(fails, ws, tmp_path):
-    (tmp_path / "net.onnx").write_bytes(b"x")
-    assert "its name ends in .onnx" in fails("backbone", "add", "x", tmp_path / "net.onnx")
+    (tmp_path / "net.xyz").write_bytes(b"x")
+    assert "its name ends in .xyz" in fails("backbone", "add", "x", tmp_path / "net.xyz")
     assert "holds no saved_model.pb" in fails("backbone", "add", "x", tmp_path)
     assert "no backbone source of kind 'hub'" in fails("backbone", "add", "x", "hub:thing")
 
