@@ -6,8 +6,9 @@ import time
 
 from headstart.backbone_model import load_graph, pipeline_of, prepare
 from headstart.context import Context
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, first_line
 from headstart.extractors.datasets import reader_of
+from headstart.extractors.preprocessing.batches import dtypes, shapes
 from headstart.extractors.run.verification import Check, random_inputs, verify_graph
 from headstart.extractors.runtime import versions
 from headstart.registry.entities import Run
@@ -34,7 +35,15 @@ def verify_backbone(
         manifest = context.manifest(record)
         read = reader_of(record)
         inputs = prepare(context, backbone, manifest.samples[:samples], read)
-    checks = verify_graph(graph, backbone.cuts, inputs)
+    try:
+        checks = verify_graph(graph, backbone.cuts, inputs)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # as Keras likes it
+        raise BackboneError(
+            f"backbone {backbone.label!r} cannot run on a batch of shape {shapes(inputs)} and "
+            f"dtype {dtypes(inputs)} ({first_line(error)})",
+            hint="Check that the preprocessing fits the backbone's input; samples of your own are "
+            "taken with --dataset.",
+        ) from error
     context.runs.add(
         Run(
             "verify",

@@ -199,6 +199,16 @@ def test_verify_is_stored_and_fails_with_one_line(ready, run, monkeypatch):
     assert ready.runs.find_latest()[0].status == "failed"
 
 
+def test_samples_that_the_model_cannot_compute_are_one_line(ws, fails, tmp_path):
+    x = keras.Input((None,), name="x")
+    ws.backbones.add(
+        "net", keras.Model(x, layers.Dense(2)(layers.Reshape((4,))(x))), preprocess="array"
+    )
+    line = fails("backbone", "verify", "net")
+    assert "backbone 'net' cannot run on a batch of shape (32, 16) and dtype float32 (" in line
+    assert "--dataset" in line
+
+
 # Poolings of sequences
 
 
