@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -13,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from inspector import Inspector
 from PIL import Image
 from sqlalchemy import create_engine, text
 
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import keras as load_keras
+from headstart.extractors.safety import inspection
 from headstart.registry import listing
 from headstart.storage.local_store import LocalStore
 
@@ -44,12 +48,35 @@ def temporary(tmp_path: Path, monkeypatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_inspector():
+    """A process that looks into all model files of this one, instead of one each."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    looking = inspection.subprocess = Inspector()
+    yield
+    inspection.subprocess = subprocess
+    looking.close()
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory) -> Path:
+    """An empty workspace; only to be copied."""
+    import headstart as hs
+
+    place = tmp_path_factory.mktemp("empty") / "zoo"
+    hs.init(place).database.close()
+    return place
+
+
 @pytest.fixture
-def ws(tmp_path: Path, temporary):
+def ws(tmp_path: Path, temporary, empty):
     """An empty workspace."""
     import headstart as hs
 
-    return hs.init(tmp_path / "zoo")
+    shutil.copytree(empty, tmp_path / "zoo")
+    return hs.open(tmp_path / "zoo")
 
 
 def network(seed: int = 0, classes: int = 3, size: int = 12, channels: int = 3):

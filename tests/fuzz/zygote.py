@@ -22,12 +22,13 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
-import inspector
+sys.path.append(str(Path(__file__).parents[1]))
+
 import mutations
 import numpy as np
+from inspector import Inspector
 from PIL import Image
 
 import headstart as hs
@@ -260,14 +261,11 @@ def peak(looking):
     """The most that any process took, in megabytes; ends those that are left."""
     server.close()
     looking.close()
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
 
 
 def serve():
-    looking = inspection.subprocess = inspector.Inspector()
+    looking = inspection.subprocess = Inspector(forks=True)
     answers = os.fdopen(os.dup(1), "w")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
