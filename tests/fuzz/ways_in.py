@@ -251,6 +251,7 @@ WAYS = [
     WayIn("eps.png", EXTRACT, "not a readable image", eps),
     WayIn("144_megapixels.png", EXTRACT, "more than 100 megapixels", many_megapixels),
     WayIn("two_tebibytes.npz", DATASET, "its header says 2,199,023,255,552 bytes"),
+    WayIn("cut_attributes.h5", BACKBONE, "is damaged or not a model file"),
     WayIn("absolute key", IMPORT, "feature_key", absolute_key),
     WayIn("a licence that is a dict", IMPORT, "licence", licence_that_is_a_dict),
     WayIn("a deep bundle", IMPORT, "as a bundle", deep_bundle),

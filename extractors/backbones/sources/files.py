@@ -324,7 +324,7 @@ def _check_hdf5(path: Path) -> None:
     try:
         with h5py.File(path, "r", locking=False) as file:
             has_architecture = "model_config" in file.attrs
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py has no kind of its own
         raise _damaged(path, first_line(error)) from error
     if not has_architecture:
         raise _weights_only(path)

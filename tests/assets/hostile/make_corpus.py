@@ -142,8 +142,9 @@ def two_tebibytes():
 
 
 def main():
-    shutil.rmtree(CORPUS, ignore_errors=True)
-    CORPUS.mkdir()
+    CORPUS.mkdir(exist_ok=True)
+    for name in ("initialize", "special_tokens"):
+        shutil.rmtree(CORPUS / name, ignore_errors=True)
     initialize()
     keras_file("large_kernel.keras", large_kernel)
     keras_file("nested_compile_config.keras", nested_compile_config)
