@@ -15,6 +15,7 @@ import h5py
 import pytest
 
 import headstart as hs
+from headstart.extractors.safety.first_load import FOLDER
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -70,9 +71,13 @@ def parts(bundle):
 
 
 @pytest.fixture
-def refused(run, tmp_path, files_of):
-    """Import a changed bundle into an empty workspace; gives the one line that refuses it."""
-    hs.init(tmp_path / "zoo").database.close()
+def refused(run, tmp_path, files_of, bundle, empty):
+    """Import a changed bundle into a workspace without a backbone; gives the line that refuses it.
+
+    The model that is in the bundle was loaded well before, so that it is not loaded apart again.
+    """
+    shutil.copytree(empty, tmp_path / "zoo")
+    shutil.copytree(bundle.parent / "zoo" / FOLDER, tmp_path / "zoo" / FOLDER)
 
     def call(parts):
         file = parts.write(tmp_path / "hostile.zip") if isinstance(parts, Parts) else parts
