@@ -2,18 +2,32 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from conftest import clean_environment
+import headstart as hs
+from conftest import clean_environment, draw_classes
+
+
+@pytest.fixture(scope="module")
+def with_head(tmp_path_factory, with_net):
+    """A workspace with a head; only to be copied."""
+    place = tmp_path_factory.mktemp("with_head")
+    shutil.copytree(with_net[1], place / "zoo")
+    ws = hs.open(place / "zoo")
+    ws.datasets.add("pics", draw_classes(place / "pictures"))
+    ws.heads.train("colours", ws.extract("net", "pics"))
+    ws.database.close()
+    return place / "zoo"
 
 
 @pytest.fixture
-def trained(ready):
-    ready.heads.train("colours", ready.extract("net", "pics"))
-    return ready
+def trained(with_head, tmp_path, temporary):
+    shutil.copytree(with_head, tmp_path / "zoo")
+    return hs.open(tmp_path / "zoo")
 
 
 EVERY_COMMAND = [

@@ -4,6 +4,7 @@ import io
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -102,27 +103,37 @@ def test_texts_are_folded_between_words_and_behind_signs(line, width, lines):
     assert fold(line, width) == lines
 
 
-@pytest.fixture
-def long_names(ws, tmp_path):
-    """A workspace whose names are as long as those of real models and folders."""
+@pytest.fixture(scope="module")
+def with_long_names(empty, tmp_path_factory):
+    """A workspace whose names are as long as those of real models and folders; to be copied."""
+    place = tmp_path_factory.mktemp("long_names")
+    shutil.copytree(empty, place / "zoo")
+    ws = hs.open(place / "zoo")
     keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((12, 12, 3), name="image_of_a_garden")
     x = layers.Conv2D(40, 3, padding="same", name="expanded_conv_depthwise_separable")(image)
     x = layers.BatchNormalization(name="expanded_conv_depthwise_separable_BN")(x)
     x = layers.GlobalAveragePooling2D(name="global_average_pooling2d")(x)
-    keras.Model(image, layers.Dense(1000, name="predictions")(x)).save(tmp_path / "net.keras")
-    folder = tmp_path / "photographs-of-a-garden"
+    keras.Model(image, layers.Dense(1000, name="predictions")(x)).save(place / "net.keras")
+    folder = place / "photographs-of-a-garden"
     for number in range(45):
         draw(
             folder / ("roses", "tulips", "weeds")[number % 3] / f"{number}.png", number, tint=number
         )
-    ws.backbones.add(LONG, tmp_path / "net.keras", preprocess="unit", licence="LicenseRef-garden")
+    ws.backbones.add(LONG, place / "net.keras", preprocess="unit", licence="LicenseRef-garden")
     ws.datasets.add("garden-photographs", folder)
     ws.extract(f"{LONG}@default,expanded_conv_depthwise_separable", "garden-photographs")
     features = ws.features(LONG, "garden-photographs")
     ws.heads.train("garden-photographs-linear", features, hs.Linear((0.01,)))
-    return ws
+    ws.database.close()
+    return place / "zoo"
+
+
+@pytest.fixture
+def long_names(with_long_names, tmp_path, temporary):
+    shutil.copytree(with_long_names, tmp_path / "zoo")
+    return hs.open(tmp_path / "zoo")
 
 
 COMMANDS = (

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -59,12 +60,19 @@ def members_of(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """The same model in both formats; only to be copied."""
+    place = tmp_path_factory.mktemp("good")
+    for suffix in (".keras", ".h5"):
+        network().save(place / f"model{suffix}")
+    return place
+
+
 @pytest.fixture
-def saved(tmp_path):
-    def save(suffix: str = ".keras", model=None) -> Path:
-        file = tmp_path / f"model{suffix}"
-        (model or network()).save(file)
-        return file
+def saved(tmp_path, good):
+    def save(suffix: str = ".keras") -> Path:
+        return Path(shutil.copy(good / f"model{suffix}", tmp_path))
 
     return save
 
