@@ -17,15 +17,20 @@ import os
 import pkgutil
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 import sqlalchemy
 
+import headstart as hs
 from headstart.extractors.runtime import keras, tensorflow
 from headstart.registry.features import FeatureRepository
 from headstart.storage import files
 
 keras()
 tensorflow()
+with tempfile.TemporaryDirectory() as folder:  # what a workspace needs is imported late
+    hs.init(Path(folder) / "zoo").database.close()
 
 
 def die():
