@@ -58,10 +58,19 @@ class Part:
         return float(len(self.targets) if self.weights is None else self.weights.sum())
 
     def rows(self, chosen: slice | np.ndarray) -> Part:
-        """Some of the rows."""
+        """Some of the rows, in memory."""
+        return self._of(chosen, self.features[chosen])
+
+    def only(self, chosen: np.ndarray) -> Part:
+        """As `rows`, but features on the disk stay there."""
+        features = self.features
+        in_memory = isinstance(features, np.ndarray)
+        return self._of(chosen, features[chosen] if in_memory else features.only(chosen))
+
+    def _of(self, chosen: slice | np.ndarray, features: Rows) -> Part:
         weights = None if self.weights is None else self.weights[chosen]
         groups = None if self.groups is None else self.groups[chosen]
-        return Part(self.features[chosen], self.targets[chosen], weights, groups)
+        return Part(features, self.targets[chosen], weights, groups)
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from headstart.heads.dense_stack import flat
@@ -24,15 +26,25 @@ class StoredRows:
         self._starts = np.cumsum([0, *(len(view) for view in views)])
         width = int(np.prod(views[0].shape[1:], dtype=np.int64))
         self.shape = (int(self._starts[-1]), width)
+        self._chosen: np.ndarray | None = None
+
+    def only(self, chosen: np.ndarray) -> StoredRows:
+        """Some of the rows, (n,), as rows of their own that are read when they are sliced."""
+        found = copy(self)
+        found._chosen = chosen if self._chosen is None else self._chosen[chosen]
+        found.shape = (len(chosen), self.shape[1])
+        return found
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Some rows, (n, width), float32."""
+        if self._chosen is not None:
+            rows = self._chosen[rows]
         if len(self._views) == 1:
             return flat(self._views[0][rows]).astype(np.float32, copy=False)
-        numbers = np.arange(len(self))[rows]
+        numbers = np.arange(self._starts[-1])[rows]
         found = np.empty((len(numbers), self.shape[1]), np.float32)
         for view, start, stop in zip(self._views, self._starts[:-1], self._starts[1:], strict=True):
             own = np.flatnonzero((numbers >= start) & (numbers < stop))

@@ -34,22 +34,26 @@ class Calibration:
     log_loss: float
 
 
-def calibrate(verdict: Verdict, penalty: float = 0.0) -> Calibration:
+def calibrate(verdict: Verdict, penalty: float = 0.0, trust: float = 0.0) -> Calibration:
     """The temperature with the least log loss and penalty.
 
     Args:
         verdict: scores of rows that the head was not fitted on, (n, classes), with class numbers.
         penalty: of the scores' weights, as by `penalty_of`; of no weights without it.
+        trust: for scores that were trained to be logits: how much their own temperature, 1, is
+            held on to. The temperature's logarithm has a normal prior of variance 1 / trust, which
+            weighs as the rows that are asked do: against a few, and not against many.
     """
     from scipy.optimize import minimize_scalar
 
     wide = verdict.outputs.astype(np.float64)
     centred = wide - wide.mean(axis=1, keepdims=True)
     loss = _loss(centred, verdict, verdict.doubt)
+    held = trust / 2 / len(centred)
 
     def objective(position: float) -> float:
         sharp = np.exp(-position)
-        return loss(sharp) + penalty * sharp**2
+        return loss(sharp) + penalty * sharp**2 + held * position**2
 
     unit = float(np.log(max(np.abs(centred).max(), 1e-12)))
     bounds = (unit + COOLEST, unit + HOTTEST)

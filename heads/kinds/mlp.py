@@ -15,22 +15,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.calibration.judge import Verdict
-from headstart.heads.calibration.out_of_fold import inner_folds
+from headstart.heads.calibration.judge import ENOUGH, Judge
+from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.calibration.temperature import calibrate
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
+from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
-SHARPEST = 0.5
-"""Temperature: logits are at most doubled."""
 FOLDS = 5
-"""One of them is asked where there is no validation split."""
+"""Of training rows; as many are asked as it takes for `ENOUGH` rows, as a network takes long."""
 SHARED_FROM = 128
 """Samples: a batch of so many is worth sharing between two cores. It is halved on every machine, so
 that the numbers do not depend on it."""
@@ -40,8 +39,8 @@ that the numbers do not depend on it."""
 class MLP:
     """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
 
-    Class probabilities are calibrated by a temperature: on the validation split, or on a fifth of
-    the training rows, which a second network is trained without.
+    Class probabilities are calibrated by a temperature: on the validation split, and where that is
+    small also on training rows, each asked of a network that was trained without it.
 
     Attributes:
         hidden: width of each hidden layer.
@@ -122,20 +121,25 @@ class MLP:
         """As `fit`, for any last activation that `LOSSES` knows."""
         with one_thread_a_core() as pool:
             stack, details = self._train(train, validation, outputs, seed, activation, pool)
-            details["judged_on"] = {"train": 0, "validation": len(validation)}
             if activation != "softmax":
+                details["judged_on"] = {"train": 0, "validation": len(validation)}
                 return Fitted(stack.layers, details)
-            if len(validation):
-                verdict = _heard(stack, validation)
-            else:
-                fitted, asked = _sides(train, seed)
-                if not len(asked):
-                    return Fitted(stack.layers, details)
-                other, _ = self._train(fitted, validation, outputs, seed, activation, pool)
-                verdict = _heard(other, asked)
-                details["judged_on"]["train"] = len(asked)
-        # A small split of which all is right would have it as sure as can be.
-        details["temperature"] = max(calibrate(verdict).temperature, SHARPEST)
+            judge = Judge(train, validation, _folds(train, validation, seed))
+            details["judged_on"] = judge.describe()
+            if not any(details["judged_on"].values()):
+                return Fitted(stack.layers, details)
+
+            def left_out() -> np.ndarray:
+                scores = np.zeros((len(train), outputs), np.float32)
+                for fitted, asked in sides(judge.folds):
+                    part = train.only(fitted)
+                    other, _ = self._train(part, validation, outputs, seed, activation, pool)
+                    scores[asked] = _scores(other, train.only(asked).features)
+                return scores
+
+            verdict = judge.hear(lambda features: _scores(stack, features), left_out)
+        # Where all rows that are asked are right, the log loss would have it as sure as can be.
+        details["temperature"] = calibrate(verdict, trust=1.0).temperature
         *inner, last = stack.layers
         share = np.float32(1 / details["temperature"])
         return Fitted((*inner, Layer(last.kernel * share, last.bias * share, "softmax")), details)
@@ -185,17 +189,21 @@ class MLP:
         return network.stack(), details
 
 
-def _sides(train: Part, seed: int) -> tuple[Part, Part]:
-    """One fold of the training rows to ask, the others to fit on; one alone, as training takes
-    long. None is asked of features that are too many for memory."""
-    in_memory = isinstance(train.features, np.ndarray)
-    folds = inner_folds(train, seed, FOLDS) if in_memory else np.full(len(train), -1)
-    return train.rows(np.flatnonzero(folds != 0)), train.rows(np.flatnonzero(folds == 0))
+def _folds(train: Part, validation: Part, seed: int) -> np.ndarray:
+    """With which fold each training row is left out, (n,); -1 for those that are not asked, as all
+    beside a large validation split."""
+    if len(validation) >= ENOUGH:
+        return np.full(len(train), -1)
+    folds = inner_folds(train, seed, FOLDS)
+    asked = len(validation) + np.cumsum(np.bincount(folds[folds >= 0], minlength=FOLDS))
+    last = np.searchsorted(asked, ENOUGH)
+    return np.where(folds <= last, folds, -1)
 
 
-def _heard(stack: DenseStack, asked: Part) -> Verdict:
-    logits = np.log(np.maximum(outputs_of(stack, asked), LEAST))
-    return Verdict(logits, asked.targets, asked.weights, 0.0)
+def _scores(stack: DenseStack, features: Rows) -> np.ndarray:
+    return np.log(
+        np.maximum(outputs_of(stack, Part(features, np.zeros(len(features), int))), LEAST)
+    )
 
 
 class _Network:

@@ -78,22 +78,17 @@ def test_no_kind_is_twice_as_wrong_as_linear_where_train_rows_can_be_told_apart(
             assert held_out(kind, train, validation, test, classes) <= limit, (rows, apart, kind)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("aside", [0, 2])
 @pytest.mark.parametrize(("width", "classes"), SMALL)
-def test_an_mlp_is_as_sure_as_it_may_be_where_train_rows_can_be_told_apart(width, classes, aside):
-    """Of 8 or 24 rows a network learns less than a linear head does, which also has the validation
-    rows. So where it is more than twice as wrong, it is not twice as wrong as its scores must be:
-    what the best temperature would give on the very rows that it is tried on."""
+def test_no_mlp_is_twice_as_wrong_as_linear_is_of_the_same_rows(width, classes, aside):
+    """A linear head is at last fitted on the validation rows as well, of which a network only takes
+    its epoch and its temperature: so `linear` is without them here."""
     for rows, apart in itertools.product((4 * classes, 12 * classes), (0.7, 1.5, 4.0)):
         x, y = clouds(width, classes, rows + (aside + 60) * classes, apart)
         train, validation, test = split(x, y, rows, aside * classes)
-        linear = held_out(hs.Linear(), train, validation, test, classes)
-        given = said(hs.MLP().fit(train, validation, classes, 0), test, classes)
-        logits = np.log(np.maximum(given, 1e-30))
-        best = calibrate(Verdict(logits, test.targets, None, 0.0)).log_loss
-        own = loss_of("softmax", given, test.targets)
-        assert own <= 2 * max(linear, best), (rows, apart)
+        linear = held_out(hs.Linear(), train, Part(x[:0], y[:0]), test, classes)
+        own = held_out(hs.MLP(), train, validation, test, classes)
+        assert own <= 2 * linear, (rows, apart)
 
 
 def test_ten_unrelated_samples_are_not_sure_things():
@@ -101,12 +96,12 @@ def test_ten_unrelated_samples_are_not_sure_things():
     rng = np.random.default_rng(0)
     train, nothing, _ = split(*clouds(600, 3, 90, 0.7), 90, 0)
     strangers = Part(rng.normal(size=(10, 600)).astype(np.float32) / 600**0.25, np.zeros(10, int))
-    for kind in (hs.Linear(), hs.Ridge(), hs.SVM(), hs.Prototype(), Neighbours()):
+    for kind in (hs.Linear(), hs.Ridge(), hs.SVM(), hs.Prototype(), Neighbours(), hs.MLP()):
         given = said(kind.fit(train, nothing, 3, 0), strangers, 3)
         assert given.max(axis=1).mean() < 0.9, kind
 
 
-@pytest.mark.parametrize("kind", [hs.Ridge(), hs.SVM(), hs.Prototype(), Neighbours()])
+@pytest.mark.parametrize("kind", [hs.Ridge(), hs.SVM(), hs.Prototype(), Neighbours(), hs.MLP()])
 def test_a_small_validation_split_that_is_all_right_makes_nobody_sure(kind):
     x, y = clouds(100, 3, 400, 0.6)
     train, rest = split(x, y, 45)
@@ -151,6 +146,16 @@ def test_probabilities_are_as_good_as_those_of_scikit_learns_calibration(name):
 
 
 # Rows that are left out
+
+
+@pytest.mark.parametrize(
+    ("rows", "aside", "asked"),
+    [(60, 0, 60), (60, 20, 60), (400, 0, 240), (1200, 0, 240), (60, 200, 0)],
+)
+def test_an_mlp_asks_as_many_folds_as_it_takes(rows, aside, asked):
+    train, validation, _ = split(*clouds(5, 2, rows + aside, 1.0), rows, aside)
+    details = hs.MLP(hidden=(4,), epochs=2).fit(train, validation, 2, 0).details
+    assert details["judged_on"] == {"train": asked, "validation": aside}
 
 
 @pytest.mark.parametrize(("rows", "width"), [(40, 6), (12, 30)])
@@ -277,7 +282,7 @@ def test_hardly_any_samples_give_a_head_that_is_not_sure(kind, counts):
         assert (own < 0.51).all()
 
 
-@pytest.mark.parametrize("kind", [hs.Ridge(), hs.SVM(), hs.Prototype(), Neighbours()])
+@pytest.mark.parametrize("kind", [hs.Ridge(), hs.SVM(), hs.Prototype(), Neighbours(), hs.MLP()])
 def test_the_same_seed_gives_the_same_temperature(kind):
     x, y = clouds(20, 3, 60, 0.7)
     train, nothing = Part(x, y), Part(x[:0], y[:0])
