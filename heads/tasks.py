@@ -18,13 +18,14 @@ from headstart.heads.kinds.losses import LEAST, loss_of
 from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.labelled import check_labels, numbers_of
 from headstart.storage.manifest import Label, Sample
+from headstart.values.options import Options
 
 SAID_FROM = 0.5
 """Probability from which a label of several is said."""
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Options, error=HeadError):
     """One class a sample.
 
     Attributes:
@@ -157,7 +158,7 @@ class Ordinal(Classification):
 
 
 @dataclass(frozen=True)
-class MultiLabel:
+class MultiLabel(Options, error=HeadError):
     """Any number of labels a sample, none among them.
 
     Attributes:
@@ -171,6 +172,7 @@ class MultiLabel:
     balanced: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.separator:
             raise HeadError("the separator is empty", hint="Give one, such as '|'.")
 
@@ -263,7 +265,7 @@ class MultiLabel:
 
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(Options, error=HeadError):
     """A number a sample."""
 
     name: ClassVar[str] = "regression"

@@ -21,9 +21,16 @@ class Origin:
     cut: Cut
     dataset: Dataset
 
+    def __str__(self) -> str:
+        return f"{self.backbone.label}@{self.cut.name} of {self.dataset.name}"
+
 
 def features_of(
-    context: Context, backbone: str, dataset: str, precision: str = "float32", view: int = 0
+    context: Context,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
+    precision: str = "float32",
+    augmentation: int = 0,
 ) -> FeatureView:
     """The features of a dataset, from the cache only.
 
@@ -32,17 +39,17 @@ def features_of(
         backbone: `NAME[@CUT]`.
         dataset: its name.
         precision: in what they were computed.
-        view: 0 for the samples as they are; k for the k-th augmentation.
+        augmentation: 0 for the samples as they are; k for the k-th augmentation.
 
     Raises:
         FeaturesMissing: some have not been extracted.
     """
     entity, cuts = context.resolve(backbone, precision)
     record = context.datasets.get(dataset)
-    (key,) = keys_of(in_view(entity, view), cuts[:1]).values()
-    manifest = samples_in_view(context.manifest(record), view)
+    (key,) = keys_of(in_view(entity, augmentation), cuts[:1]).values()
+    manifest = samples_in_view(context.manifest(record), augmentation)
     features = context.cache().open_view(key, manifest)
-    say_left_out(features, dataset)
+    say_left_out(features, record.name)
     return with_origin(features, entity, cuts[0], record)
 
 

@@ -18,6 +18,7 @@ from headstart.registry.datasets import DatasetRepository
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.features import FeatureRepository
 from headstart.registry.heads import HeadRepository
+from headstart.registry.references import reference_of
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import ArtifactStore
@@ -64,7 +65,9 @@ class Context:
         """The rows of all feature sets."""
         return FeatureCache(self.feature_sets, self.shard_store)
 
-    def resolve(self, reference: str, precision: str = "float32") -> tuple[Backbone, list[Cut]]:
+    def resolve(
+        self, reference: str | Backbone, precision: str = "float32"
+    ) -> tuple[Backbone, list[Cut]]:
         """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out.
 
         Raises:
@@ -72,7 +75,7 @@ class Context:
             LayerNotFound: it has no such cut.
         """
         check_precision(precision)
-        name, _, wanted = reference.partition("@")
+        name, _, wanted = reference_of(reference, "backbone").partition("@")
         backbone = self.backbones.get(name)
         cuts = [resolve(backbone.cuts, cut.strip() or None) for cut in wanted.split(",")]
         in_precision = [replace(cut, precision=precision) for cut in cuts]
@@ -80,7 +83,7 @@ class Context:
 
     def manifest(self, dataset: Dataset | str) -> Manifest:
         """The samples of a dataset as they were last looked at."""
-        if isinstance(dataset, str):
+        if not isinstance(dataset, Dataset):
             dataset = self.datasets.get(dataset)
         return Manifest.read(inside(self.config.manifests, dataset.manifest))
 

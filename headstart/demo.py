@@ -30,6 +30,7 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Manifest
+from headstart.values.showable import Showable
 from headstart.workspace import Workspace, init
 
 CUTS = ("avg_pool", "block14_add|gap", "block9_add|gap")
@@ -41,7 +42,7 @@ CREDIT = "Pictures: Twemoji, (c) Twitter, Inc and other contributors, CC-BY 4.0.
 
 
 @dataclass
-class DemoResult:
+class DemoResult(Showable):
     """What the demo measured; times in seconds."""
 
     samples: int = 0
@@ -55,7 +56,7 @@ class DemoResult:
     max_abs_diff: float = 0.0
     predictions: list[dict[str, Any]] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         return {**vars(self), "credit": CREDIT}
 
 

@@ -1,8 +1,14 @@
-"""What a user should know although nothing failed: warnings of Python, of one class."""
+"""What a user should know although nothing failed: warnings of Python."""
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class HeadstartWarning(UserWarning):
@@ -12,3 +18,30 @@ class HeadstartWarning(UserWarning):
 def warn(message: str) -> None:
     """Tell whoever called; the command line prints it as one line on standard error."""
     warnings.warn(message, HeadstartWarning, stacklevel=3)
+
+
+def renamed(**new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function take arguments by their old names: `@renamed(old="new")`.
+
+    Raises:
+        TypeError: when it is called with both names, as Python does for what is given twice.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*arguments: P.args, **given: P.kwargs) -> R:
+            named: dict[str, Any] = given
+            for old in new.keys() & named.keys():
+                if new[old] in named:
+                    raise TypeError(f"{function.__name__}() got {old!r} and {new[old]!r}: one name")
+                warnings.warn(
+                    f"{function.__name__}({old}=…) is called {new[old]} now",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                named[new[old]] = named.pop(old)
+            return function(*arguments, **named)  # type: ignore[arg-type]
+
+        return call
+
+    return decorate

@@ -27,6 +27,7 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
+from headstart.values.showable import Showable
 
 if TYPE_CHECKING:  # what was tuned needs Keras
     from headstart.heads.models.tuned_top import TunedJudge, TunedTop
@@ -36,7 +37,7 @@ PARITY_SAMPLES = 16
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judged(Showable):
     """The samples that a head was judged on, and what it says of them.
 
     Attributes:
@@ -58,7 +59,7 @@ class Judged:
         return rows[np.argsort(-sure, kind="stable")]
 
 
-class TrainedHead:
+class TrainedHead(Showable):
     """What the verbs need of a head; it looks things up, and changes nothing.
 
     Attributes:
@@ -69,6 +70,12 @@ class TrainedHead:
     def __init__(self, context: Context, record: HeadRecord) -> None:
         self.context = context
         self.record = record
+
+    def _facts(self) -> HeadRecord:
+        return self.record
+
+    def __repr__(self) -> str:
+        return repr(self.record)
 
     @property
     def metrics(self) -> dict[str, Any]:

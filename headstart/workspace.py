@@ -15,18 +15,23 @@ from headstart.catalog.heads import Heads
 from headstart.config import Config, create_config, default_root, load_config
 from headstart.context import Context
 from headstart.group_access import share
+from headstart.notices import renamed
 from headstart.progress import Progress, silent
-from headstart.registry import schema
+from headstart.registry import listing, schema
+from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.references import References
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.views import FeatureView
+from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what it does
-    from headstart.extractors.engines.selection import Chosen
     from headstart.extractors.run.settings import Settings
     from headstart.heads.evaluation.ranking import Rank
-    from headstart.heads.kind import HeadKind
+    from headstart.heads.kinds.every_kind import Kinds
     from headstart.jobs.datasets.audit import Audit
+    from headstart.jobs.features.compile import Compiled
     from headstart.jobs.features.executor import Executor
+    from headstart.jobs.features.verify import Verified
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.jobs.heads.sweep import Sweep, Watch
 
@@ -78,7 +83,7 @@ def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:
     return Workspace(config, shard_store)
 
 
-class Workspace:
+class Workspace(Showable):
     """The verbs of the command line, for Python; see `headstart.open` and `headstart.init`.
 
     Attributes:
@@ -108,20 +113,33 @@ class Workspace:
     def __reduce__(self) -> tuple[Callable[..., Workspace], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._shard_store)
 
+    def _facts(self) -> dict[str, Any]:
+        names = {what: list(getattr(self, what)) for what in ("backbones", "datasets", "heads")}
+        return {"workspace": self.config.root, **names}
+
+    def _line(self) -> str:
+        known = listing.glance(self.config) or {}
+        counts = (
+            f", {len(names):,} {what if len(names) != 1 else what.removesuffix('s')}"
+            for what, names in known.items()
+        )
+        return f"{str(self.config.root)!r}{''.join(counts)}"
+
     @property
     def store(self) -> Cache:
         """What `cache` was called before."""
         warnings.warn("ws.store is called ws.cache now", DeprecationWarning, stacklevel=2)
         return self.cache
 
+    @renamed(view="augmentation")
     def extract(
         self,
-        backbone: str,
-        dataset: str,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
         *,
         settings: Settings | None = None,
         progress: Progress = silent,
-        view: int = 0,
+        augmentation: int = 0,
         executor: Executor | None = None,
     ) -> FeatureView:
         """Compute what is missing and give the features of the first cut.
@@ -132,8 +150,8 @@ class Workspace:
             dataset: name of a dataset; it is refreshed first, so that changed files count.
             settings: batch size, what to do about bad samples, when to commit.
             progress: called with (samples done, samples to do).
-            view: 0 for the samples as they are; k for the k-th augmentation (another crop, side
-                and light, by seed and content) of the pictures of the train split.
+            augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
+                side and light, by seed and content) of the pictures of the train split.
             executor: what runs it; this process without one.
 
         Returns:
@@ -141,11 +159,15 @@ class Workspace:
         """
         from headstart.jobs.features.extract import extract
 
-        return extract(self.context, backbone, dataset, settings, progress, view, executor)
+        return extract(self.context, backbone, dataset, settings, progress, augmentation, executor)
 
     def compile(
-        self, backbone: str, dataset: str, precision: str = "float32", engine: str = "auto"
-    ) -> Chosen:
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        precision: str = "float32",
+        engine: str = "auto",
+    ) -> Compiled:
         """Find out which engine is to compute a backbone's features, and keep the compiled model.
 
         The first extraction does this too; done before, no extraction loads TensorFlow.
@@ -163,8 +185,13 @@ class Workspace:
 
         return compile_backbone(self.context, backbone, dataset, precision, engine)
 
+    @renamed(view="augmentation")
     def features(
-        self, backbone: str, dataset: str, precision: str = "float32", view: int = 0
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        precision: str = "float32",
+        augmentation: int = 0,
     ) -> FeatureView:
         """The features of a dataset, from the cache only.
 
@@ -172,22 +199,22 @@ class Workspace:
             backbone: `NAME[@CUT]`.
             dataset: name of a dataset.
             precision: in what they were computed.
-            view: see `extract`.
+            augmentation: see `extract`.
 
         Raises:
             FeaturesMissing: some have not been extracted.
         """
-        return features_of(self.context, backbone, dataset, precision, view)
+        return features_of(self.context, backbone, dataset, precision, augmentation)
 
     def rank(
         self,
-        dataset: str,
-        backbones: Sequence[str] = (),
+        dataset: str | Dataset,
+        backbones: References = (),
         *,
         precision: str = "float32",
         trying: CrossValidation | None = None,
         progress: Progress = silent,
-    ) -> list[Rank]:
+    ) -> Results[Rank]:
         """Which cached features suit a dataset, from the most accurate down.
 
         Linear heads and nearest neighbours are tried on folds of the train and validation splits;
@@ -195,7 +222,8 @@ class Workspace:
 
         Args:
             dataset: name of a dataset.
-            backbones: `NAME[@CUT[,CUT…]]` each; all whose features are cached without them.
+            backbones: `NAME[@CUT[,CUT…]]`, one or several; all whose features are cached without
+                them.
             precision: in what they were computed.
             trying: on which folds.
             progress: called with (cuts done, cuts in all).
@@ -207,14 +235,14 @@ class Workspace:
         from headstart.jobs.datasets.rank import rank
         from headstart.jobs.heads.cross_validation import Features
 
-        features = Features(dataset, backbones, precision)
+        features = Features.of(dataset, backbones, precision)
         return rank(self.context, features, trying=trying, progress=progress)
 
     def sweep(
         self,
-        dataset: str,
-        backbones: Sequence[str] = (),
-        kinds: Sequence[HeadKind] = (),
+        dataset: str | Dataset,
+        backbones: References = (),
+        kinds: Kinds = (),
         *,
         precision: str = "float32",
         trying: CrossValidation | None = None,
@@ -226,8 +254,10 @@ class Workspace:
 
         Args:
             dataset: name of a dataset.
-            backbones: `NAME[@CUT[,CUT…]]` each; all whose features are cached without them.
-            kinds: `hs.Linear(strengths)`, each strength for itself; `hs.MLP(…)`, `hs.Ridge(…)`…
+            backbones: `NAME[@CUT[,CUT…]]`, one or several; all whose features are cached without
+                them.
+            kinds: `hs.Linear(strengths)`, each strength for itself; `hs.MLP(…)`, `hs.Ridge(…)`…;
+                one or several, or their names.
             precision: in what the features were computed.
             trying: on which folds.
             progress: called with (heads fitted, heads in all).
@@ -243,7 +273,7 @@ class Workspace:
 
         return sweep(
             self.context,
-            Features(dataset, backbones, precision),
+            Features.of(dataset, backbones, precision),
             kinds,
             trying=trying,
             progress=progress,
@@ -253,9 +283,9 @@ class Workspace:
 
     def search(
         self,
-        dataset: str,
-        backbones: Sequence[str] = (),
-        kinds: Sequence[str] = ("linear", "mlp"),
+        dataset: str | Dataset,
+        backbones: References = (),
+        kinds: str | Sequence[str] = ("linear", "mlp"),
         *,
         trials: int = 50,
         precision: str = "float32",
@@ -269,7 +299,7 @@ class Workspace:
         Args:
             dataset: name of a dataset.
             backbones: see `sweep`; the cut is one of the settings.
-            kinds: names; `headstart doctor` lists them.
+            kinds: a name or several; `headstart doctor` lists them.
             trials: how many settings.
             precision: in what the features were computed.
             trying: on which folds.
@@ -287,7 +317,7 @@ class Workspace:
 
         return search(
             self.context,
-            Features(dataset, backbones, precision),
+            Features.of(dataset, backbones, precision),
             kinds,
             trials=trials,
             trying=trying,
@@ -298,8 +328,8 @@ class Workspace:
 
     def audit(
         self,
-        backbone: str,
-        dataset: str,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
         *,
         precision: str = "float32",
         trying: CrossValidation | None = None,
@@ -326,15 +356,15 @@ class Workspace:
 
     def verify(
         self,
-        backbone: str,
-        dataset: str,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
         rows: int = 16,
         seed: int = 0,
         *,
         full: bool = False,
         precision: str = "float32",
         progress: Progress = silent,
-    ) -> dict[str, Any]:
+    ) -> Verified:
         """Compute some rows again through the real model, by TensorFlow in float32.
 
         Shards whose files were touched since they were committed are hashed, with `full` all.
@@ -355,7 +385,7 @@ class Workspace:
         """
         from headstart.jobs.features.verify import verify
 
-        found = verify(
+        return verify(
             self.context,
             backbone,
             dataset,
@@ -365,4 +395,3 @@ class Workspace:
             precision=precision,
             progress=progress,
         )
-        return found.to_json()

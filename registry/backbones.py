@@ -13,6 +13,7 @@ from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
+from headstart.registry.references import reference_of
 
 
 @outlasting
@@ -43,7 +44,7 @@ class BackboneRepository:
             backbone_id = _insert(connection, replace(backbone, version=version))
             return self._get(connection, f"{backbone.name}:{version}", backbone_id)
 
-    def get(self, reference: str) -> Backbone:
+    def get(self, reference: str | Backbone) -> Backbone:
         """The backbone of that name, version or alias.
 
         Raises:
@@ -99,16 +100,19 @@ class BackboneRepository:
             connection.execute(delete(t.backbones).where(t.backbones.c.id == backbone.id))
             return backbone
 
-    def _get(self, connection: Connection, reference: str, id_: int | None = None) -> Backbone:
-        found = self._find(connection, reference, id_)
+    def _get(
+        self, connection: Connection, reference: str | Backbone, id_: int | None = None
+    ) -> Backbone:
+        name = reference_of(reference, "backbone")
+        found = self._find(connection, name, id_)
         if found is None:
             known = [
                 *connection.execute(select(t.backbones.c.name).distinct()).scalars(),
                 *connection.execute(select(t.backbone_aliases.c.alias)).scalars(),
             ]
             raise NotFound(
-                f"no backbone {reference!r} is registered",
-                hint=nearest(reference, known)
+                f"no backbone {name!r} is registered",
+                hint=nearest(name, known)
                 or "See `headstart backbone list`, or add one with `headstart backbone add`.",
             )
         return found

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -30,7 +31,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import NullPool
 
-from headstart.config import Config
+from headstart.config import Config, load_config
 from headstart.database_urls import without_passwords
 from headstart.errors import DatabaseGone, RegistryError, first_line
 from headstart.registry.full_disk import opened
@@ -152,6 +153,11 @@ class Database:
         self._has_answered = False
         self._outage = Outage()
         self._own = threading.local()  # this thread's connection, inside `together`
+
+    def __reduce__(self) -> tuple[Callable[..., Database], tuple[Path]]:
+        """The workspace's folder: another process makes connections of its own, and a password
+        that the settings hold does not leave them."""
+        return _opened, (self.config.root,)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -311,3 +317,7 @@ def _gone(error: DBAPIError) -> DatabaseGone:
         f"the registry's database does not answer any more: {first_line(error.orig or error)}",
         hint="What was committed is kept; try again.",
     )
+
+
+def _opened(root: Path) -> Database:
+    return Database(load_config(root))

@@ -12,6 +12,7 @@ from headstart.registry.database import Database
 from headstart.registry.entities import Dataset
 from headstart.registry.names import nearest
 from headstart.registry.outages import outlasting
+from headstart.registry.references import reference_of
 
 
 @outlasting
@@ -45,7 +46,7 @@ class DatasetRepository:
             _update(connection, dataset)
             return _get(connection, dataset.name)
 
-    def get(self, name: str) -> Dataset:
+    def get(self, name: str | Dataset) -> Dataset:
         """The dataset of that name.
 
         Raises:
@@ -63,7 +64,7 @@ class DatasetRepository:
         """Forget a dataset; features are kept, as other datasets may share them."""
         with self._database.writing() as connection:
             dataset = _get(connection, name)
-            connection.execute(delete(t.datasets).where(t.datasets.c.name == name))
+            connection.execute(delete(t.datasets).where(t.datasets.c.name == dataset.name))
             return dataset
 
 
@@ -72,13 +73,14 @@ def _find(connection: Connection, name: str) -> Dataset | None:
     return None if row is None else _to_entity(row)
 
 
-def _get(connection: Connection, name: str) -> Dataset:
-    found = _find(connection, name)
+def _get(connection: Connection, name: str | Dataset) -> Dataset:
+    wanted = reference_of(name, "dataset")
+    found = _find(connection, wanted)
     if found is None:
         known = connection.execute(select(t.datasets.c.name)).scalars().all()
         raise NotFound(
-            f"no dataset {name!r} is registered",
-            hint=nearest(name, known)
+            f"no dataset {wanted!r} is registered",
+            hint=nearest(wanted, known)
             or "See `headstart dataset list`, or add one with `headstart dataset add`.",
         )
     return found

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+from headstart.values.showable import Showable
 
 Json = dict[str, Any]
+SCORES = ("accuracy", "macro_f1", "r2")
+"""One of them stands in a head's line: the first that its task has."""
 
 
 @dataclass(frozen=True)
-class CutPoint:
+class CutPoint(Showable):
     """One tensor of a backbone's graph at which it can be truncated.
 
     Attributes:
@@ -49,9 +54,32 @@ class CutPoint:
     mask: str | None = None
     pooling: str | None = None
 
+    def _facts(self) -> Json:
+        return {
+            "name": self.name,
+            "operation": self.operation,
+            "input": self.input,
+            "shape": self.shape,
+            "dtype": self.dtype,
+            "params_below": self.parameters_below,
+            "compute_below": self.compute_below,
+            "bottleneck": self.is_bottleneck,
+            "default": self.is_default,
+            "default_of": self.default_of,
+            "mask": self.mask,
+            "pooling": self.pooling,
+            "reason": self.reason,
+            "fingerprint": self.fingerprint,
+            "warning": self.warning,
+        }
+
+    def _line(self) -> str:
+        default = ", default" if self.is_default else ""
+        return f"{self.name!r}, {self.operation}, {_shape(self.shape)}{default}"
+
 
 @dataclass(frozen=True)
-class Backbone:
+class Backbone(Showable):
     """A registered pretrained model; `source` is what the user gave, `format` what is stored.
 
     `trust` says who allowed its file to run code, when, and for which sha256; None where nobody
@@ -101,11 +129,26 @@ class Backbone:
     @property
     def label(self) -> str:
         """The name, with the version where it is not the first."""
-        return self.name if self.version == 1 else f"{self.name}:{self.version}"
+        return _label(self.name, self.version)
+
+    def _facts(self) -> Json:
+        """All but the cuts, which are many, and the number of its row."""
+        default = self.default_name if self.cuts else None
+        facts = {**vars(self), "cuts": len(self.cuts), "default_cut": default}
+        del facts["id"]
+        return facts
+
+    def _line(self) -> str:
+        taken = ", ".join(_shape(tensor["shape"]) for tensor in self.inputs)
+        default = self.default_name if self.cuts else "none"
+        return (
+            f"{self.label!r}, {taken} to {default}, {len(self.cuts):,} cuts, "
+            f"{self.parameters:,} parameters, {self.licence or 'no licence stated'}"
+        )
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(Showable):
     """A registered dataset; `digest` names its content, `manifest` the file that lists it."""
 
     name: str
@@ -120,9 +163,20 @@ class Dataset:
     created_at: datetime | None = None
     id: int | None = None
 
+    def _facts(self) -> Json:
+        """All but what it is in the workspace's files and tables."""
+        facts = {**vars(self)}
+        del facts["id"], facts["manifest"]
+        return facts
+
+    def _line(self) -> str:
+        same = "" if self.unique == self.samples else f", {self.unique:,} different"
+        classes = f"{len(self.classes):,} classes" if self.classes else "no labels"
+        return f"{self.name!r}, {self.samples:,} samples{same}, {classes}, {self.kind}"
+
 
 @dataclass(frozen=True)
-class FeatureSet:
+class FeatureSet(Showable):
     """All rows computed under one feature key.
 
     `dtype` is what is served; `storage` and `compression` say how the numbers lie in the shards.
@@ -146,9 +200,14 @@ class FeatureSet:
     created_at: datetime | None = None
     id: int | None = None
 
+    def _line(self) -> str:
+        of = f"{self.backbone}@{self.cut}"
+        more = f", augmentation {self.view}" if self.view else ""
+        return f"{self.key[:12]!r}, {of}, {_shape(self.shape)} in {self.precision}{more}"
+
 
 @dataclass(frozen=True)
-class Shard:
+class Shard(Showable):
     """One committed shard of a feature set; `file` is relative to the features folder."""
 
     shard_id: str
@@ -162,9 +221,12 @@ class Shard:
     status: str = "committed"
     created_at: datetime | None = None
 
+    def _line(self) -> str:
+        return f"{self.file!r}, {self.rows:,} rows, {self.engine}, {self.status}"
+
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(Showable):
     """A sample that preprocessing could not read; a fact about its content."""
 
     digest: str
@@ -173,7 +235,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(Showable):
     """A trained head with everything that it came from; `backbone` is `NAME:VERSION`."""
 
     name: str
@@ -196,9 +258,26 @@ class Head:
     id: int | None = None
     aliases: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """The name, with the version where it is not the first."""
+        return _label(self.name, self.version)
+
+    def _facts(self) -> Json:
+        """All but the numbers of rows."""
+        facts = {**vars(self)}
+        del facts["id"], facts["backbone_id"]
+        return facts
+
+    def _line(self) -> str:
+        backbone = self.backbone.removesuffix(":1")
+        score = next((name for name in SCORES if name in self.metrics), None)
+        told = f", {score.replace('_', ' ')} {_score(self.metrics, score)}" if score else ""
+        return f"{self.label!r}, {self.kind} on {backbone}@{self.cut}{told}"
+
 
 @dataclass(frozen=True)
-class SweepRecord:
+class SweepRecord(Showable):
     """A sweep: on which data and folds, how many heads it fitted, how long it took."""
 
     dataset: str
@@ -210,9 +289,12 @@ class SweepRecord:
     created_at: datetime | None = None
     id: int | None = None
 
+    def _line(self) -> str:
+        return f"{self.id}, {self.heads:,} heads on {self.dataset!r} in {self.seconds:.1f} s"
+
 
 @dataclass(frozen=True)
-class TrialRecord:
+class TrialRecord(Showable):
     """One setting of a sweep on one kind of features: its score with its interval."""
 
     features: str
@@ -224,9 +306,44 @@ class TrialRecord:
     log_loss: float
     is_worse: bool
 
+    def _line(self) -> str:
+        ends = f"[{self.accuracy_low:.2f}, {self.accuracy_high:.2f}]"
+        return f"{self.kind} on {self.features}, accuracy {self.accuracy:.2f} {ends}"
+
+
+class _Kept(NamedTuple):
+    sweep: SweepRecord
+    trials: int
+    best: TrialRecord
+
+
+class KeptSweep(Showable, _Kept):
+    """A sweep in a list of them, with the number of its trials and the best one."""
+
+    def _facts(self) -> Json:
+        return {**self.sweep.to_json(), "trials": self.trials, "best": self.best}
+
+    def _line(self) -> str:
+        return f"{self.sweep.id}, {self.trials:,} settings on {self.sweep.dataset!r}, {self.best!r}"
+
+
+class _Tried(NamedTuple):
+    sweep: SweepRecord
+    trials: list[TrialRecord]
+
+
+class TriedSweep(Showable, _Tried):
+    """A sweep with all its trials, from the best down."""
+
+    def _facts(self) -> Json:
+        return {**self.sweep.to_json(), "trials": self.trials}
+
+    def _line(self) -> str:
+        return f"{self.sweep.id}, {len(self.trials):,} settings on {self.sweep.dataset!r}"
+
 
 @dataclass(frozen=True)
-class Run:
+class Run(Showable):
     """One extraction or training, with its counts, times and versions."""
 
     kind: str
@@ -238,3 +355,21 @@ class Run:
     versions: Json
     created_at: datetime | None = None
     id: int | None = None
+
+    def _line(self) -> str:
+        return f"{self.kind} of {self.subject} with {self.dataset}, {self.status}"
+
+
+def _label(name: str, version: int) -> str:
+    return name if version == 1 else f"{name}:{version}"
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    return "x".join("?" if size is None else str(size) for size in shape) or "scalar"
+
+
+def _score(metrics: Json, name: str) -> str:
+    """A score, and the interval in which it surely lies where there is one."""
+    ends = metrics.get("intervals", {}).get(name)
+    told = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else ""
+    return f"{metrics[name]:.2f}{told}"

@@ -13,6 +13,7 @@ from headstart.registry.database import Database
 from headstart.registry.entities import Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
+from headstart.registry.references import reference_of
 
 
 @outlasting
@@ -78,6 +79,7 @@ def _find_alias(connection: Connection, alias: str) -> int | None:
 
 
 def _get(connection: Connection, reference: str) -> Head:
+    reference = reference_of(reference, "head")
     name, version = split_version(reference)
     query = select(t.heads).where(t.heads.c.name == name).order_by(t.heads.c.version.desc())
     if version is not None:

@@ -18,8 +18,10 @@ from headstart.config import Config
 from headstart.errors import RegistryError, WorkspaceError
 from headstart.registry import schema
 from headstart.registry.full_disk import opened
+from headstart.values.showable import Results
 
 Fetch = Callable[[str], list[dict[str, Any]]]
+Rows = Results[dict[str, Any]]
 
 BACKBONES = """
 SELECT b.name, b.version, b.format, b.source, b.inputs, b.parameters, b.licence, b.artifact_size,
@@ -56,20 +58,39 @@ ORDER BY a.alias
 JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics"}
 
 
-def backbones(config: Config) -> list[dict[str, Any]]:
-    return _read(config, lambda fetch: _with_aliases(fetch(BACKBONES), fetch(ALIASES)))
+def backbones(config: Config) -> Rows:
+    return Results(_read(config, lambda fetch: _with_aliases(fetch(BACKBONES), fetch(ALIASES))))
 
 
-def datasets(config: Config) -> list[dict[str, Any]]:
-    return _read(config, lambda fetch: fetch(DATASETS))
+def datasets(config: Config) -> Rows:
+    return Results(_read(config, lambda fetch: fetch(DATASETS)))
 
 
-def features(config: Config) -> list[dict[str, Any]]:
-    return _read(config, lambda fetch: fetch(FEATURES))
+def features(config: Config) -> Rows:
+    return Results(_read(config, lambda fetch: fetch(FEATURES)))
 
 
-def heads(config: Config) -> list[dict[str, Any]]:
-    return _read(config, lambda fetch: _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES)))
+def heads(config: Config) -> Rows:
+    return Results(_read(config, lambda fetch: _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))))
+
+
+def glance(config: Config) -> dict[str, list[str]] | None:
+    """The names of backbones, datasets and heads, for one line about a workspace.
+
+    None where asking could take long or go wrong: the database is a server, is not there, or is
+    just locked by somebody. It is for `repr`, which a debugger may call at any time.
+    """
+    if config.sqlite_file is None or not config.sqlite_file.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(str(config.sqlite_uri), timeout=0, uri=True)) as connection:
+            names = "SELECT DISTINCT name FROM {} ORDER BY name"
+            return {
+                table: [name for (name,) in connection.execute(names.format(table))]
+                for table in ("backbones", "datasets", "heads")
+            }
+    except (sqlite3.Error, WorkspaceError):
+        return None
 
 
 def _with_aliases(

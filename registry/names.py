@@ -15,7 +15,7 @@ def check_name(name: str, what: str) -> str:
     Raises:
         RegistryError: it holds a character that has a meaning in references or paths.
     """
-    if not NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise RegistryError(
             f"{name!r} cannot name a {what}",
             hint="Use letters, digits, '.', '_' and '-', beginning with a letter or digit.",

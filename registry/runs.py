@@ -10,12 +10,19 @@ from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Run
 from headstart.registry.outages import outlasting
+from headstart.values.showable import Results, Showable
 
 
 @outlasting
-class RunRepository:
+class RunRepository(Showable):
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def _facts(self) -> Results[Run]:
+        return self.find_latest()
+
+    def _line(self) -> str:
+        return ""
 
     def add(self, run: Run) -> None:
         values = asdict(run)
@@ -25,7 +32,7 @@ class RunRepository:
 
     def find_latest(
         self, kind: str | None = None, subject: str | None = None, limit: int = 20
-    ) -> list[Run]:
+    ) -> Results[Run]:
         """The last runs, the newest first; of one kind and one subject if they are given."""
         query = select(t.runs).order_by(t.runs.c.id.desc()).limit(limit)
         if kind is not None:
@@ -33,4 +40,4 @@ class RunRepository:
         if subject is not None:
             query = query.where(t.runs.c.subject == subject)
         with self._database.reading() as connection:
-            return [Run(**row._mapping) for row in connection.execute(query)]
+            return Results(Run(**row._mapping) for row in connection.execute(query))

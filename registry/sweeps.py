@@ -10,14 +10,21 @@ from sqlalchemy import func, insert, select
 from headstart.errors import NotFound
 from headstart.registry import tables as t
 from headstart.registry.database import Database
-from headstart.registry.entities import SweepRecord, TrialRecord
+from headstart.registry.entities import KeptSweep, SweepRecord, TrialRecord, TriedSweep
 from headstart.registry.outages import outlasting
+from headstart.values.showable import Results, Showable
 
 
 @outlasting
-class SweepRepository:
+class SweepRepository(Showable):
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def _facts(self) -> Results[KeptSweep]:
+        return self.find_all()
+
+    def _line(self) -> str:
+        return ""
 
     def add(self, sweep: SweepRecord, trials: Sequence[TrialRecord]) -> SweepRecord:
         """Keep a sweep and its trials, from the best down; gives it with its number."""
@@ -33,7 +40,7 @@ class SweepRepository:
             connection.execute(insert(t.trials), rows)
         return replace(sweep, id=id_)
 
-    def find_all(self) -> list[tuple[SweepRecord, int, TrialRecord]]:
+    def find_all(self) -> Results[KeptSweep]:
         """The sweeps, the newest first: each with the number of its trials, and its best."""
         counts = select(t.trials.c.sweep_id, func.count().label("trials")).group_by(
             t.trials.c.sweep_id
@@ -45,9 +52,12 @@ class SweepRepository:
                 for row in connection.execute(select(t.trials).where(t.trials.c.place == 1))
             }
             found = connection.execute(select(t.sweeps).order_by(t.sweeps.c.id.desc()))
-            return [(SweepRecord(**row._mapping), number[row.id], best[row.id]) for row in found]
+            return Results(
+                KeptSweep(SweepRecord(**row._mapping), number[row.id], best[row.id])
+                for row in found
+            )
 
-    def get(self, id_: int) -> tuple[SweepRecord, list[TrialRecord]]:
+    def get(self, id_: int) -> TriedSweep:
         """A sweep and its trials, from the best down.
 
         Raises:
@@ -58,9 +68,8 @@ class SweepRepository:
             if row is None:
                 raise NotFound(f"no sweep {id_}", hint="See `headstart head sweeps`.")
             query = select(t.trials).where(t.trials.c.sweep_id == id_).order_by(t.trials.c.place)
-            return SweepRecord(**row._mapping), [
-                _to_trial(one) for one in connection.execute(query)
-            ]
+            trials = Results(_to_trial(one) for one in connection.execute(query))
+            return TriedSweep(SweepRecord(**row._mapping), trials)
 
 
 def _to_trial(row: object) -> TrialRecord:

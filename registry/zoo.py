@@ -7,10 +7,11 @@ from fnmatch import fnmatch
 
 from headstart.errors import NotFound
 from headstart.registry.names import nearest
+from headstart.values.showable import Results, Showable
 
 
 @dataclass(frozen=True)
-class ZooEntry:
+class ZooEntry(Showable):
     """A known backbone.
 
     Attributes:
@@ -28,6 +29,9 @@ class ZooEntry:
     mode: str
     weights: str
     licence: str | None = None
+
+    def _line(self) -> str:
+        return f"{self.source!r}, {self.size}x{self.size}, {self.licence or 'no licence stated'}"
 
 
 APPLICATIONS_MODES = {
@@ -96,13 +100,13 @@ ENTRIES = (
 )
 
 
-def find_entries(pattern: str | None = None) -> list[ZooEntry]:
+def find_entries(pattern: str | None = None) -> Results[ZooEntry]:
     """Entries whose name holds the pattern, or matches it as a glob; all without one."""
     if pattern is None:
-        return list(ENTRIES)
+        return Results(ENTRIES)
     wanted = pattern.lower()
     glob = wanted if any(mark in wanted for mark in "*?[") else f"*{wanted}*"
-    return [entry for entry in ENTRIES if fnmatch(entry.name.lower(), glob)]
+    return Results(entry for entry in ENTRIES if fnmatch(entry.name.lower(), glob))
 
 
 def get_entry(name: str) -> ZooEntry:

@@ -24,6 +24,7 @@ from headstart.storage.keys import canonical_json
 from headstart.storage.manifest_parts import Part, cut, parts_folder, read_part, write_part
 from headstart.storage.memory import uncollected
 from headstart.storage.samples import SPLITS, Label, Sample, split_of
+from headstart.values.showable import Showable
 
 __all__ = ["SPLITS", "Label", "Manifest", "Sample", "get_parts", "sorted_labels", "split_of"]
 
@@ -36,7 +37,7 @@ HINT = "Add the dataset again; cached features are not touched."
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Showable):
     """A dataset's samples in order.
 
     Attributes:
@@ -66,6 +67,20 @@ class Manifest:
     @cached_property
     def unique(self) -> int:
         return len({sample.digest for sample in self.samples})
+
+    def _facts(self) -> dict[str, Any]:
+        """How much it is; the samples, perhaps millions, are asked for by themselves."""
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "digest": self.digest,
+            "samples": len(self.samples),
+            "unique": self.unique,
+            "classes": self.classes,
+        }
+
+    def _line(self) -> str:
+        return f"{self.kind} {self.source!r}, {len(self.samples):,} samples"
 
     def write(self, folder: Path, previous: Manifest | None = None) -> str:
         """Write the manifest into a folder under the name of its content; returns that name.

@@ -9,13 +9,14 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.storage.encoding import COMPRESSIONS, STORAGES, Encoding
+from headstart.values.showable import Showable
 
 ENOUGH_ZEROS = 0.3
 """From this share of zeros on (features behind a ReLU), compression is worth a word."""
 
 
 @dataclass(frozen=True)
-class Savings:
+class Savings(Showable):
     """Measured on some rows.
 
     Attributes:

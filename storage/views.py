@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,15 @@ from headstart.storage.index import Index, Places
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.row_reader import RowReader
 from headstart.storage.windows import read_ahead, shuffled_windows, windows
+from headstart.values.showable import Showable
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+Reopen = Callable[[str, Sequence[Sample]], "FeatureView"]
 
-class FeatureView:
+
+class FeatureView(Showable):
     """Features of a dataset's samples: row `i` belongs to `samples[i]`, by digest.
 
     A snapshot: what is committed or collected later does not change it. Every chunk is checked
@@ -47,10 +51,12 @@ class FeatureView:
         report: Any = None,
         origin: Any = None,
         hold: object = None,
+        reopen: Reopen | None = None,
     ) -> None:
         """
         Args:
             hold: what keeps the files from being collected while it lives.
+            reopen: gives the view of a key and samples again, in another process too.
         """
         places = index.find([sample.digest for sample in samples])
         if not places.present.all():
@@ -64,9 +70,38 @@ class FeatureView:
         self._reader = reader
         self._places = places
         self._hold = hold
+        self._reopen = reopen
+
+    def __reduce__(self) -> tuple[Callable[..., FeatureView], tuple[Any, ...]]:
+        """What it is a view of, and how to open that: no row is pickled.
+
+        Raises:
+            FeatureError: it is of files that belong to no workspace.
+        """
+        if self._reopen is None:
+            raise FeatureError("this view belongs to no workspace, and cannot be opened again")
+        return _again, (self._reopen, self.key, self.samples, self.report, self.origin)
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def _facts(self) -> dict[str, Any]:
+        """What the rows are, and of what; the rows and samples are asked for by themselves."""
+        counts = Counter(sample.split for sample in self.samples)
+        return {
+            "feature_key": self.key,
+            "shape": self.shape,
+            "dtype": str(self.dtype),
+            "of": None if self.origin is None else str(self.origin),
+            "classes": sorted_labels(self.labels),
+            "splits": {split: counts[split] for split in SPLITS},
+        }
+
+    def _line(self) -> str:
+        rows, *shape = self.shape
+        of = "" if self.origin is None else f", {self.origin}"
+        each = "x".join(map(str, shape)) or "1"
+        return f"{rows:,} rows of {each} {self.dtype}{of}, {self.key[:12]}"
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -207,3 +242,11 @@ class FeatureView:
 
     def _at(self, rows: np.ndarray) -> Places:
         return Places(self._places.shard[rows], self._places.row[rows])
+
+
+def _again(
+    reopen: Reopen, key: str, samples: Sequence[Sample], report: Any, origin: Any
+) -> FeatureView:
+    view = reopen(key, samples)
+    view.report, view.origin = report, origin
+    return view

@@ -79,6 +79,10 @@ class FeatureCache:
         self._lock = threading.RLock()  # rows are committed by another thread than asks for them
         self.quarantined = 0
 
+    def __reduce__(self) -> tuple[type[FeatureCache], tuple[FeatureRepository, ShardStore]]:
+        """Another process finds out by itself what is there."""
+        return FeatureCache, (self._repository, self.store)
+
     def hold(self, *keys: str) -> Hold:
         """Keep the shards of feature sets from being collected."""
         return self.store.hold(*keys)
@@ -196,7 +200,33 @@ class FeatureCache:
             )
         self._mark_used(feature_set)
         reader = self.open_reader(feature_set, index)
-        return FeatureView(key, index, samples, reader, left_out=left_out, report=report, hold=hold)
+        return FeatureView(
+            key,
+            index,
+            samples,
+            reader,
+            left_out=left_out,
+            report=report,
+            hold=hold,
+            reopen=self.view_of,
+        )
+
+    def view_of(self, key: str, samples: Sequence[Sample]) -> FeatureView:
+        """The rows of just these samples.
+
+        Raises:
+            FeaturesMissing: the feature set is gone, or one of them has no row.
+        """
+        hold = self.hold(key)
+        feature_set, index = self._repository.find_set(key), self.open_index(key)
+        lacking = np.count_nonzero(~index.find([one.digest for one in samples]).present)
+        if feature_set is None or lacking:
+            raise FeaturesMissing(
+                f"{lacking:,} of {len(samples):,} samples have no features in {key[:12]} any more",
+                hint="Run `headstart extract`: it computes just these.",
+            )
+        reader = self.open_reader(feature_set, index)
+        return FeatureView(key, index, samples, reader, hold=hold, reopen=self.view_of)
 
     def open_present(
         self, key: str, samples: Sequence[Sample]
@@ -215,7 +245,7 @@ class FeatureCache:
             return numbers, None
         chosen = [samples[number] for number in numbers.tolist()]
         reader = self.open_reader(feature_set, index)
-        return numbers, FeatureView(key, index, chosen, reader, hold=hold)
+        return numbers, FeatureView(key, index, chosen, reader, hold=hold, reopen=self.view_of)
 
     def read_some(
         self, key: str, samples: Sequence[Sample], rows: int, seed: int

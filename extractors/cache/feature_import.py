@@ -13,6 +13,7 @@ from headstart.errors import DatasetError, FeatureError, first_line
 from headstart.extractors.datasets.numpy_files import DAMAGE, Archive
 from headstart.storage.files import open_regular
 from headstart.storage.manifest import Manifest
+from headstart.values.showable import Showable
 
 ROWS = 4096
 PART_BYTES = 1 << 26
@@ -20,7 +21,7 @@ PART_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
-class Imported:
+class Imported(Showable):
     """What an import did.
 
     Attributes:

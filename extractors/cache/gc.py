@@ -14,8 +14,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from headstart.errors import HeadstartError
+from headstart.errors import FeatureError, HeadstartError
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.strays import Strays
 from headstart.extractors.preprocessing.augmentation import without_view
@@ -27,6 +28,8 @@ from headstart.storage.manifest import get_parts
 from headstart.storage.manifest_parts import parts_folder
 from headstart.storage.scratch import dead_folders, dead_partials, remove_dead
 from headstart.storage.shard_store import Entry
+from headstart.values.options import Options
+from headstart.values.showable import Showable
 
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
@@ -37,7 +40,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Options, error=FeatureError):
     """What is to be collected besides files that nobody needs.
 
     Attributes:
@@ -54,7 +57,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Garbage:
+class Garbage(Showable):
     """One thing to be collected.
 
     Attributes:
@@ -80,6 +83,14 @@ class Garbage:
     shards: tuple[Shard, ...] = ()
     feature_set: FeatureSet | None = None
     key: str | None = None
+
+    def _facts(self) -> dict[str, Any]:
+        """What a person wants to know of it; the rest says how it is deleted."""
+        return {"kind": self.kind, "what": self.what, "size": self.size, "held": self.held}
+
+    def _line(self) -> str:
+        return f"{self.kind}, {self.what!r}, {self.size:,} bytes{', in use' if self.held else ''}"
+
     folder: Path | None = None
 
 

@@ -15,6 +15,7 @@ from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.keys import feature_key
 from headstart.storage.shards.names import is_in_set
 from headstart.storage.shards.shard import CheckedShard, find_shard
+from headstart.values.showable import Showable
 
 WORD = fields.text(20)
 ACCOUNT = fields.record(
@@ -39,7 +40,7 @@ ACCOUNT = fields.record(
 
 
 @dataclass
-class Reindexed:
+class Reindexed(Showable):
     """What was found.
 
     Attributes:

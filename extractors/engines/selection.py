@@ -26,6 +26,7 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import cores
 from headstart.extractors.watchdog import Guard, unguarded
 from headstart.registry.entities import Backbone
+from headstart.values.showable import Showable
 
 if TYPE_CHECKING:
     from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
@@ -38,7 +39,7 @@ PER_SECOND = "{}_per_second"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Chosen(Showable):
     """An engine that was checked.
 
     Attributes:
@@ -55,6 +56,12 @@ class Chosen:
     facts: dict[str, Any] = field(default_factory=dict)
     arriving: Arriving | None = None
     warnings: tuple[str, ...] = ()
+
+    def _facts(self) -> dict[str, Any]:
+        return {"engine": self.engine.name, "engine_reason": self.why, "check": self.facts}
+
+    def _line(self) -> str:
+        return f"{self.engine.name}: {self.why}"
 
     @property
     def versions(self) -> dict[str, str]:

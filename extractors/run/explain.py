@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from headstart.extractors.run.space import row_bytes
 from headstart.registry.entities import Backbone, FeatureSet, Run
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.manifest import Manifest, Sample
+from headstart.values.showable import Showable
 
 NEW = "new sample: its content was never seen at this cut"
 
 
-@dataclass
-class Reason:
+@dataclass(frozen=True)
+class Reason(Showable):
     """Why some samples have no row: the reason, how many they are, and the id of one."""
 
     why: str
@@ -29,8 +30,8 @@ class Reason:
     example: str
 
 
-@dataclass
-class CutReport:
+@dataclass(frozen=True)
+class CutReport(Showable):
     """What is missing at one cut.
 
     Attributes:
@@ -52,8 +53,8 @@ class CutReport:
     reasons: list[Reason] = field(default_factory=list)
 
 
-@dataclass
-class Explanation:
+@dataclass(frozen=True)
+class Explanation(Showable):
     """What a run would do.
 
     Attributes:
@@ -114,8 +115,8 @@ def explain(
             missing=len(missing),
             unreadable=len(unreadable - has_row),
             damaged_shards=_count_damaged(repository, key),
+            reasons=_reasons(backbone, cut, key, missing, first, repository, cache),
         )
-        report.reasons = _reasons(backbone, cut, key, missing, first, repository, cache)
         reports.append(report)
     rate = _rate(runs)
     return Explanation(
@@ -163,8 +164,8 @@ def _count(
     reasons: dict[str, Reason], why: str, digests: list[str], first: dict[str, Sample]
 ) -> None:
     if digests:
-        reason = reasons.setdefault(why, Reason(why, 0, first[digests[0]].id))
-        reason.samples += len(digests)
+        reason = reasons.get(why, Reason(why, 0, first[digests[0]].id))
+        reasons[why] = replace(reason, samples=reason.samples + len(digests))
 
 
 def _is_akin(backbone: Backbone, cut: Cut, other: FeatureSet) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from headstart.values.showable import Showable
+
 
 @dataclass
-class Report:
+class Report(Showable):
     """What an extraction did.
 
     Attributes:
@@ -51,5 +53,28 @@ class Report:
         """The first cut's feature key."""
         return self.feature_keys[self.cuts[0]]
 
-    def to_json(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         return {**self.__dict__, "feature_key": self.feature_key}
+
+    def _line(self) -> str:
+        return (
+            f"{self.backbone} on {self.dataset}, {self.computed:,} computed, "
+            f"{self.reused:,} reused, {self.skipped:,} skipped, {self.seconds:.1f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Reports(Showable):
+    """What the extractions of a dataset did, of its samples as they are and of augmentations.
+
+    Attributes:
+        plain: of the samples as they are.
+        augmented: of the augmentations, from the first on.
+    """
+
+    plain: Report
+    augmented: tuple[Report, ...] = ()
+
+    def _facts(self) -> dict[str, Any]:
+        more = {"views": self.augmented} if self.augmented else {}
+        return {**self.plain.to_json(), **more}

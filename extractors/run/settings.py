@@ -8,10 +8,11 @@ from headstart.errors import BackboneError
 from headstart.extractors.engines.engine import PRECISIONS
 from headstart.extractors.engines.providers import PROVIDERS
 from headstart.storage.encoding import Encoding
+from headstart.values.options import Options
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Options, error=BackboneError):
     """How to extract; but for `precision` and `storage`, nothing here changes a feature.
 
     Attributes:
@@ -44,6 +45,7 @@ class Settings:
     stall_seconds: float = 300.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.batch_size is not None and self.batch_size < 1:
             raise BackboneError(f"batch_size is {self.batch_size}", hint="Give 1 or more.")
         if not self.stall_seconds > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.preprocessing.batches import Batch, length, stack, take
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.registry.entities import CutPoint
+from headstart.values.showable import Showable
 
 TOLERANCE = tolerance(["tensorflow"], "float32", "float32")
 BOTTLENECKS = 3
@@ -23,7 +25,7 @@ TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Showable):
     """One comparison.
 
     Attributes:
@@ -40,9 +42,15 @@ class Check:
     def ok(self) -> bool:
         return self.difference <= self.tolerance  # False for NaN
 
+    def _facts(self) -> dict[str, Any]:
+        return {**super()._facts(), "ok": self.ok}
+
+    def _line(self) -> str:
+        return f"{'ok' if self.ok else 'WRONG'}, {self.what}, {self.difference:.1e}"
+
 
 @dataclass(frozen=True)
-class RowsCheck:
+class RowsCheck(Showable):
     """Stored rows beside the same rows computed again by TensorFlow in float32.
 
     Attributes:

@@ -16,10 +16,11 @@ from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.linear import Linear, fit_path
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.standardisation import one_thread_a_core
+from headstart.values.showable import Showable
 
 
 @dataclass(frozen=True)
-class Crossed:
+class Crossed(Showable):
     """What heads of one setting said of the rows that they were not trained on.
 
     Attributes:
@@ -49,6 +50,15 @@ class Crossed:
     @property
     def log_loss(self) -> float:
         return loss_of("softmax", self.probabilities, self.targets)
+
+    def _facts(self) -> dict[str, Any]:
+        """The settings and what they are worth; of probabilities there are many."""
+        scores = {"accuracy": self.accuracy, "interval": self.interval, "log_loss": self.log_loss}
+        return {**self.settings, **scores, "samples": len(self.targets)}
+
+    def _line(self) -> str:
+        low, high = self.interval
+        return f"{self.settings['kind']}, accuracy {self.accuracy:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def cross(

@@ -15,13 +15,14 @@ from headstart.heads.evaluation.transferability import h_score, log_me
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
+from headstart.values.showable import Results, Showable
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 """Of the linear heads; the one with the least log loss on the rows left out counts."""
 
 
 @dataclass(frozen=True)
-class Rank:
+class Rank(Showable):
     """How one kind of features does.
 
     Attributes:
@@ -54,7 +55,11 @@ class Rank:
     def name(self) -> str:
         return f"{self.backbone}@{self.cut}"
 
-    def to_json(self) -> dict[str, Any]:
+    def _line(self) -> str:
+        low, high = self.linear.interval
+        return f"{self.name}, accuracy {self.linear.accuracy:.2f} [{low:.2f}, {high:.2f}]"
+
+    def _facts(self) -> dict[str, Any]:
         return {
             "backbone": self.backbone,
             "cut": self.cut,
@@ -114,7 +119,7 @@ def rank_features(
     )
 
 
-def in_order(ranks: Sequence[Rank]) -> list[Rank]:
+def in_order(ranks: Sequence[Rank]) -> Results[Rank]:
     """From the most accurate down, with what can only be said of all together."""
     best = max(ranks, key=lambda rank: rank.linear.accuracy)
     marked = [
@@ -125,7 +130,7 @@ def in_order(ranks: Sequence[Rank]) -> list[Rank]:
         )
         for rank in ranks
     ]
-    return sorted(marked, key=lambda rank: -rank.linear.accuracy)
+    return Results(sorted(marked, key=lambda rank: -rank.linear.accuracy))
 
 
 def _beats(one: Rank, other: Rank) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.errors import HeadError
@@ -11,6 +11,7 @@ from headstart.heads.kind import HeadKind
 from headstart.heads.setting import Setting
 from headstart.plugins import Plugins
 from headstart.registry.names import nearest
+from headstart.values.showable import brief
 
 HERE = "headstart.heads.kinds"
 KINDS: Plugins[type[HeadKind]] = Plugins(
@@ -42,6 +43,35 @@ def declared() -> dict[str, tuple[Setting, list[str]]]:
 def setting_of(kind: str, name: str) -> Setting | None:
     """A kind's own declaration of a setting; None if it has none."""
     return next((one for one in KINDS[kind].options if one.name == name), None)
+
+
+Kinds = HeadKind | str | Sequence[HeadKind | str]
+"""Heads, one or several, each with its settings or, as they come, by its name."""
+
+
+def one_kind(given: Any) -> HeadKind:
+    """A head to be fitted, from what a person gave: itself, its class, or its name.
+
+    Raises:
+        HeadError: it is none of these.
+    """
+    made: Any = KINDS[given] if isinstance(given, str) else given
+    if not hasattr(made, "fit"):
+        raise HeadError(
+            f"{brief(given)}, of type {type(given).__name__}, is no kind of head",
+            hint=f"Give hs.Linear() or the like, or a name: {', '.join(KINDS)}.",
+        )
+    return made() if isinstance(made, type) else made
+
+
+def every_kind(given: Any) -> list[HeadKind]:
+    """Heads to be fitted, from one or several.
+
+    Raises:
+        HeadError: one of them is none.
+    """
+    is_many = isinstance(given, Sequence) and not isinstance(given, str)
+    return [one_kind(one) for one in (given if is_many else (given,))]
 
 
 def head_of(name: str, settings: Mapping[str, Any]) -> Any:

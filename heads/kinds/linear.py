@@ -18,6 +18,7 @@ from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.setting import Setting
 from headstart.heads.standardisation import Standardisation, one_thread_a_core, spans_of
+from headstart.values.options import Options
 
 FOLDS = 5
 """Of training rows, where there is no validation split."""
@@ -30,7 +31,7 @@ SEARCH_TOLERANCE = 2e-6
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Options, error=HeadError):
     """A linear head.
 
     Attributes:
@@ -52,6 +53,7 @@ class Linear:
     iterations: int = 2000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.strengths or min(self.strengths) <= 0:
             raise HeadError(f"strengths are {self.strengths}", hint="Give numbers above 0.")
 

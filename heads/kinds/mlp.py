@@ -25,6 +25,7 @@ from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
+from headstart.values.options import Options
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
@@ -36,7 +37,7 @@ that the numbers do not depend on it."""
 
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Options, error=HeadError):
     """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
 
     Class probabilities are calibrated by a temperature: on the validation split, and where that is
@@ -72,7 +73,8 @@ class MLP:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not all(isinstance(width, int) and width > 0 for width in self.hidden):
+        super().__post_init__()
+        if not all(width > 0 for width in self.hidden):
             raise HeadError(f"hidden is {self.hidden}", hint="Give widths of 1 or more.")
         if not 0 <= self.dropout < 1:
             raise HeadError(f"dropout is {self.dropout}", hint="Give 0 to below 1.")

@@ -21,13 +21,14 @@ from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
+from headstart.values.options import Options
 
 COUNTS = (1, 2, 5, 10, 20, 50)
 """How many neighbours, where that is not given; no more than half of the training samples."""
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbours(Options, error=HeadError):
     """The classes of the nearest training samples; it carries all their features along, so it is as
     large as those.
 
@@ -47,6 +48,7 @@ class Neighbours:
     calibrated: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.neighbours is not None and self.neighbours < 1:
             raise HeadError(f"neighbours is {self.neighbours}", hint="Give 1 or more.")
 

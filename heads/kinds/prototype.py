@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, members
 from headstart.heads.kind import Part
 from headstart.heads.kinds.one_layer import OneLayer
 from headstart.heads.setting import Setting, combinations
+from headstart.values.options import Options
 
 
 @dataclass(frozen=True)
-class Prototype(OneLayer):
+class Prototype(OneLayer, Options, error=HeadError):
     """The nearest class mean of standardised features (Snell et al., Prototypical networks,
     https://arxiv.org/abs/1703.05175): good with few samples a class."""
 

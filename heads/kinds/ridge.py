@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from headstart.errors import HeadError
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.dense_stack import Layer
@@ -18,13 +19,14 @@ from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.one_layer import OneLayer, check_above_zero
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
+from headstart.values.options import Options
 
 PENALTIES = tuple(10.0**power for power in range(-6, 4))
 """Where none are given: times the mean eigenvalue of the standardised features."""
 
 
 @dataclass(frozen=True)
-class Ridge(OneLayer):
+class Ridge(OneLayer, Options, error=HeadError):
     """Least squares towards -1 and 1 with a penalty: scikit-learn's `RidgeClassifier`.
 
     Attributes:
@@ -45,6 +47,7 @@ class Ridge(OneLayer):
     penalties: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.penalties is not None:
             check_above_zero("penalties", self.penalties)
 

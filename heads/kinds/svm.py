@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Part
 from headstart.heads.kinds.one_layer import OneLayer, check_above_zero
 from headstart.heads.setting import Setting, combinations
+from headstart.values.options import Options
 
 STRENGTHS = (1e-3, 1e-4, 1e-2)
 """Where none are given."""
@@ -22,7 +24,7 @@ FOLDS, FEWER_FOLDS, MANY_ROWS = 5, 3, 1000
 
 
 @dataclass(frozen=True)
-class SVM(OneLayer):
+class SVM(OneLayer, Options, error=HeadError):
     """A linear support vector machine, one class against the rest: scikit-learn's `LinearSVC`.
 
     Attributes:
@@ -40,6 +42,7 @@ class SVM(OneLayer):
     strengths: tuple[float, ...] = STRENGTHS
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_above_zero("strengths", self.strengths)
 
     @classmethod

@@ -18,10 +18,11 @@ from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.linear import Linear
 from headstart.registry.entities import CutPoint
+from headstart.values.options import Options
 
 
 @dataclass(frozen=True)
-class FineTuning:
+class FineTuning(Options, error=HeadError):
     """How layers are trained further.
 
     Batch norms keep their statistics: these are of the data that the backbone was trained on, and
@@ -46,6 +47,7 @@ class FineTuning:
     views: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.batch_size, self.epochs, self.patience) < 1 or not self.learning_rate > 0:
             raise HeadError("batch_size, epochs, patience and learning_rate must be above 0")
 

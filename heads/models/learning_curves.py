@@ -15,12 +15,13 @@ from headstart.heads.tasks import Task
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView
+from headstart.values.showable import Showable
 
 POINTS = 7
 
 
 @dataclass(frozen=True)
-class CurvePoint:
+class CurvePoint(Showable):
     """A head trained on some of the samples.
 
     Attributes:

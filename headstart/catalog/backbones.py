@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.context import Context
+from headstart.catalog.collection import Collection
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, CutPoint, Run
 from headstart.registry.names import check_name
+from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.verification import Check
+    from headstart.jobs.backbones.import_bundle import ImportedBundle
 
 
-class Backbones:
+class Backbones(Collection[Backbone]):
     """`ws.backbones`: register, list, cut."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _table = "backbones"
 
     def add(
         self,
@@ -102,7 +102,7 @@ class Backbones:
         progress: Progress = silent,
         max_model_bytes: int | None = None,
         say: Callable[[str], None] | None = None,
-    ) -> tuple[Backbone, int]:
+    ) -> ImportedBundle:
         """Register a backbone from a file that `export` wrote, with the features in it.
 
         The model is looked into and cut anew; it is refused where it is not what the bundle says.
@@ -144,19 +144,19 @@ class Backbones:
         """Register a backbone whose files are in the artifact store; see `add`."""
         return self._context.backbones.add(backbone)
 
-    def get(self, reference: str) -> Backbone:
+    def get(self, reference: str | Backbone) -> Backbone:
         """The backbone of that name (its latest version), `NAME:VERSION`, or alias."""
         return self._context.backbones.get(reference)
 
-    def list(self) -> list[Backbone]:
-        return self._context.backbones.find_all()
+    def list(self) -> Results[Backbone]:
+        return Results(self._context.backbones.find_all())
 
-    def cuts(self, reference: str) -> tuple[CutPoint, ...]:
-        return self.get(reference).cuts
+    def cuts(self, reference: str) -> Results[CutPoint]:
+        return Results(self.get(reference).cuts)
 
     def verify(
         self, reference: str, *, dataset: str | None = None, samples: int = 32, seed: int = 0
-    ) -> builtins.list[Check]:
+    ) -> Results[Check]:
         """Compare trunk and tail with the whole model, on real samples or on random ones.
 
         Args:

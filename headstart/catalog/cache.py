@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headstart.context import Context
 from headstart.progress import Progress, silent
+from headstart.registry import listing
+from headstart.registry.entities import Backbone, Dataset
+from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.cache.feature_import import Imported
     from headstart.extractors.cache.gc import Choice, Garbage
     from headstart.extractors.cache.reindex import Reindexed
     from headstart.extractors.run.explain import Explanation
+    from headstart.jobs.features.compact import Compacted
+    from headstart.jobs.features.details import FeatureSetDetails
+    from headstart.jobs.features.gc import Collected
 
 
-class Cache:
+class Cache(Showable):
     """Care of the feature cache; see `Workspace.cache`."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def explain(self, backbone: str, dataset: str, precision: str = "float32") -> Explanation:
+    def _facts(self) -> Any:
+        """As `headstart features list --json` has it."""
+        return listing.features(self._context.config)
+
+    def _line(self) -> str:
+        return f"of {str(self._context.config.root)!r}"
+
+    def explain(
+        self, backbone: str | Backbone, dataset: str | Dataset, precision: str = "float32"
+    ) -> Explanation:
         """What `extract` would compute now, why each miss is one, and about what it would cost.
 
         Args:
@@ -33,19 +49,35 @@ class Cache:
 
         return explain(self._context, backbone, dataset, precision)
 
-    def find_garbage(self, choice: Choice | None = None) -> list[Garbage]:
+    def details(self, key: str) -> FeatureSetDetails:
+        """A feature set with its shards, and what other ways to store it would save.
+
+        Args:
+            key: its feature key, or the first letters of it.
+        """
+        from headstart.jobs.features.details import details
+
+        return details(self._context, key)
+
+    def gc(self, choice: Choice | None = None, *, apply: bool = False) -> Collected:
+        """What may be deleted, as `find_garbage`; with `apply` it is deleted, as by `collect`."""
+        from headstart.jobs.features.gc import gc
+
+        return gc(self._context, choice, apply=apply)
+
+    def find_garbage(self, choice: Choice | None = None) -> Results[Garbage]:
         """What may be deleted: files that nobody needs, and what `choice` says besides."""
         from headstart.jobs.features.gc import find_garbage
 
         return find_garbage(self._context, choice)
 
-    def collect(self, found: list[Garbage]) -> list[Garbage]:
+    def collect(self, found: Sequence[Garbage]) -> Results[Garbage]:
         """Delete what `find_garbage` found, as far as nobody uses it; gives what was deleted."""
         from headstart.jobs.features.gc import collect
 
         return collect(self._context, found)
 
-    def compact(self, key: str | None = None, progress: Progress = silent) -> tuple[int, int]:
+    def compact(self, key: str | None = None, progress: Progress = silent) -> Compacted:
         """Merge small shards, of one feature set or of all; gives their number before and after."""
         from headstart.jobs.features.compact import compact
 
@@ -59,8 +91,8 @@ class Cache:
 
     def import_features(
         self,
-        backbone: str,
-        dataset: str,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
         path: str | Path,
         *,
         check: int = 16,

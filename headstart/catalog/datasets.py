@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import builtins
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.context import Context
+from headstart.catalog.collection import Collection
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
+from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.jobs.datasets.details import DatasetDetails
     from headstart.jobs.datasets.failures import Unread
 
 
-class Datasets:
+class Datasets(Collection[Dataset]):
     """`ws.datasets`: register, refresh, list."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _table = "datasets"
 
     def add(
         self,
@@ -65,19 +65,26 @@ class Datasets:
 
         return refresh(self._context, name, progress).dataset
 
-    def get(self, name: str) -> Dataset:
-        return self._context.datasets.get(name)
+    def get(self, reference: str | Dataset) -> Dataset:
+        """The dataset of that name."""
+        return self._context.datasets.get(reference)
 
-    def list(self) -> list[Dataset]:
-        return self._context.datasets.find_all()
+    def details(self, name: str | Dataset) -> DatasetDetails:
+        """A dataset with its samples counted, by class and split."""
+        from headstart.jobs.datasets.details import details
 
-    def failures(self, name: str) -> builtins.list[Unread]:
+        return details(self._context, self.get(name))
+
+    def list(self) -> Results[Dataset]:
+        return Results(self._context.datasets.find_all())
+
+    def failures(self, name: str) -> Results[Unread]:
         """The samples that could not be read; extractions and heads leave them out."""
         from headstart.jobs.datasets.failures import find_failures
 
         return find_failures(self._context, name)
 
-    def forget_failures(self, name: str) -> builtins.list[Unread]:
+    def forget_failures(self, name: str) -> Results[Unread]:
         """Let the next extraction try them again; gives what was on record."""
         from headstart.jobs.datasets.failures import forget_failures
 

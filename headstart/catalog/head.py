@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
+from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
+    from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.finetune import FineTuned
-    from headstart.jobs.heads.predict import Prediction, Predictions
+    from headstart.jobs.heads.predict import Predicted, Predictions
+    from headstart.jobs.heads.reproduce import Reproduced
 
 
 class Head(TrainedHead):
@@ -48,18 +51,17 @@ class Head(TrainedHead):
             ParityError: the attached model gives other probabilities; nothing was saved.
             HeadError: the name stands for no format, or its packages are not installed.
         """
-        return self.attach_checked(path, pixels=pixels, labels=labels)[0]
+        return self.attach_checked(path, pixels=pixels, labels=labels).model
 
     def attach_checked(
         self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
-    ) -> tuple[Any, float]:
+    ) -> Attached:
         """As `attach`; also gives the largest difference that the checks found."""
         from headstart.jobs.heads.attach import attach
 
-        made = attach(self, path, pixels=pixels, labels=labels)
-        return made.model, made.difference
+        return attach(self, path, pixels=pixels, labels=labels)
 
-    def learning_curve(self, progress: Progress = silent) -> list[CurvePoint]:
+    def learning_curve(self, progress: Progress = silent) -> Results[CurvePoint]:
         """How good such a head is with fewer samples to train on; see `CurvePoint`.
 
         Raises:
@@ -70,7 +72,7 @@ class Head(TrainedHead):
 
         return learning_curve(self, progress)
 
-    def reproduce(self) -> dict[str, Any]:
+    def reproduce(self) -> Reproduced:
         """Train the head again, from the cached features and with its settings and seed.
 
         Returns:
@@ -83,7 +85,7 @@ class Head(TrainedHead):
         """
         from headstart.jobs.heads.reproduce import reproduce
 
-        return reproduce(self).to_json()
+        return reproduce(self)
 
     def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
@@ -101,7 +103,7 @@ class Head(TrainedHead):
         """
         from headstart.jobs.heads.log import log
 
-        return log(self, uri, experiment)
+        return log(self, uri, experiment).run
 
     def finetune(
         self,
@@ -139,7 +141,7 @@ class Head(TrainedHead):
         paths: Iterable[str | Path],
         on_error: str = "fail",
         root: str | Path | None = None,
-    ) -> list[Prediction]:
+    ) -> Predicted:
         """Class and probability of each sample, in order.
 
         What is in the cache is not run through the backbone again.
@@ -154,7 +156,7 @@ class Head(TrainedHead):
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
             DatasetError: a file lies outside of the root.
         """
-        return list(self.predict_each(paths, on_error, root))
+        return self.predict_each(paths, on_error, root).gather()
 
     def predict_each(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headstart.context import Context
+from headstart.catalog.collection import Collection
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import check_name
 from headstart.storage.views import FeatureView
+from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.catalog.head import Head
@@ -15,17 +16,16 @@ if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.heads.tasks import Task
 
 
-class Heads:
+class Heads(Collection["Head"]):
     """`ws.heads`: train, list, get."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _table = "heads"
 
     def train(
         self,
         name: str,
         features: FeatureView,
-        kind: HeadKind | None = None,
+        kind: HeadKind | str | None = None,
         *,
         seed: int = 0,
         task: Task | None = None,
@@ -37,7 +37,7 @@ class Heads:
             name: letters, digits, `.`, `_`, `-`.
             features: a view from `ws.extract` or `ws.features`.
             kind: `hs.Linear(…)` (the default), `hs.MLP(…)`, `hs.Ridge(…)` (the default for
-                numbers)…
+                numbers)…, or its name: `"mlp"`.
             seed: of everything that chance decides.
             task: `hs.Classification(…)` (the default), `hs.MultiLabel(…)`, `hs.Ordinal(…)`,
                 `hs.Regression()`.
@@ -64,8 +64,8 @@ class Heads:
         check_name(alias, "alias")
         return self._head(self._context.heads.set_alias(alias, reference))
 
-    def list(self) -> list[Head]:
-        return [self._head(record) for record in self._context.heads.find_all()]
+    def list(self) -> Results[Head]:
+        return Results(self._head(record) for record in self._context.heads.find_all())
 
     def _head(self, record: HeadRecord) -> Head:
         from headstart.catalog.head import Head

@@ -45,45 +45,34 @@ def _init(
 
     if database_url is not None and database_url_file is not None:
         raise click.UsageError("Give --database-url or --database-url-file, not both.")
-    config = init(
+    made = init(
         call.root,
         database_url,
         database_url_file=database_url_file,
         from_environment=not (database_url or database_url_file) and bool(os.environ.get(VARIABLE)),
         shared=shared,
-    ).config
-    return Result(
-        {"workspace": str(config.root)},
-        lambda out: out.print(text(f"The workspace {config.root} is ready."), soft_wrap=True),
     )
+    line = f"The workspace {made.config.root} is ready."
+    return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
 
 def _upgrade(call: Call) -> Result:
     """Bring the database to this code's schema."""
-    from headstart.registry import schema
+    from headstart.jobs import database
 
-    before = schema.current(call.config)
-    after = schema.upgrade(call.config)
-    return Result(
-        {"before": before, "after": after},
-        lambda out: out.print(
-            f"The database is at schema {after}"
-            + ("." if before == after else f"; it was at {before or 'none'}.")
-        ),
-    )
+    done = database.upgrade(call.config)
+    was = "" if done.before == done.after else f"; it was at {done.before or 'none'}"
+    line = f"The database is at schema {done.after}{was}."
+    return Result(done, lambda out: out.print(line))
 
 
 def _current(call: Call) -> Result:
     """Say at which schema the database is, and which one this code needs."""
-    from headstart.registry import schema
+    from headstart.jobs import database
 
-    current = schema.current(call.config)
-    return Result(
-        {"current": current, "needed": schema.HEAD},
-        lambda out: out.print(
-            f"The database is at schema {current or 'none'}; this code needs {schema.HEAD}."
-        ),
-    )
+    found = database.current(call.config)
+    line = f"The database is at schema {found.current or 'none'}; this code needs {found.needed}."
+    return Result(found, lambda out: out.print(line))
 
 
 def _doctor(call: Call) -> Result:
@@ -93,7 +82,7 @@ def _doctor(call: Call) -> Result:
     checks = doctor.examine(call.root)
     rows = [("ok" if check.ok else "WRONG", check.what, check.found) for check in checks]
     return Result(
-        [vars(check) for check in checks],
+        checks,
         lambda out: out.print(table(None, ("=", "what", "found"), rows)),
         failed="" if all(check.ok for check in checks) else "something is wrong, see above",
     )

@@ -20,6 +20,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.values.showable import Results
 
 if TYPE_CHECKING:
     from headstart.registry.entities import Backbone, CutPoint, Run
@@ -160,6 +161,7 @@ def _show(call: Call, name: str) -> Result:
 def _cuts(call: Call, name: str) -> Result:
     """List a backbone's cut points, from the input upwards."""
     backbone = call.open().backbones.get(name)
+    cuts = Results(backbone.cuts)
     columns = ("~cut", "=?operation", "=shape", ">params", ">?compute", "=")
     rows = [
         (
@@ -170,21 +172,21 @@ def _cuts(call: Call, name: str) -> Result:
             "-" if cut.compute_below is None else f"{cut.compute_below:.0%}",
             _mark(cut),
         )
-        for cut in backbone.cuts
+        for cut in cuts
     ]
     default = backbone.default_cut
 
     def show(out: Any) -> None:
         out.print(table(None, columns, rows))
         out.print(text(f"The default, {backbone.default_name}: {default.reason}."))
-        for cut in backbone.cuts:
+        for cut in cuts:
             others = [name for name in cut.default_of if name not in default.default_of]
             if others:
                 names = ", ".join(f"default:{name}" for name in others)
                 out.print(text(f"*{names}, {cut.name}: {cut.reason}."))
         out.print("|: a bottleneck, all paths from the input to the output pass through it.")
 
-    return Result([_cut_json(cut) for cut in backbone.cuts], show)
+    return Result(cuts, show)
 
 
 def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int) -> Result:
@@ -193,9 +195,8 @@ def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int)
     rows = [
         ("ok" if check.ok else "WRONG", check.what, f"{check.difference:.1e}") for check in checks
     ]
-    data = [{**vars(check), "ok": check.ok} for check in checks]
     return Result(
-        data,
+        checks,
         lambda out: out.print(table(None, ("=", "check", ">difference"), rows)),
         failed="" if all(check.ok for check in checks) else f"backbone {name!r} is not verified",
     )
@@ -207,11 +208,8 @@ def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
     chosen = call.open().compile(name, dataset, precision)
     for warning in chosen.warnings:
         note(f"warning: {warning}")
-    found = {"engine": chosen.engine.name, "engine_reason": chosen.why, "check": chosen.facts}
     line = f"{name} in {precision}: {chosen.engine.name} ({chosen.why})"
-    return Result(
-        {"backbone": name, "precision": precision, **found}, lambda out: out.print(text(line))
-    )
+    return Result(chosen, lambda out: out.print(text(line)))
 
 
 def _alias(call: Call, name: str, alias: str) -> Result:
@@ -226,11 +224,10 @@ def _tag(call: Call, name: str, tags: tuple[str, ...]) -> Result:
 
 def _remove(call: Call, name: str, force: bool) -> Result:
     """Forget a backbone; refused while features or heads depend on it."""
-    backbone = call.open().backbones.remove(name, force=force)
-    return Result(
-        {"removed": backbone.label},
-        lambda out: out.print(text(f"Removed backbone {backbone.label}.")),
-    )
+    from headstart.jobs.outcomes import Removed
+
+    gone = Removed(call.open().backbones.remove(name, force=force).label)
+    return Result(gone, lambda out: out.print(text(f"Removed backbone {gone.removed}.")))
 
 
 def _parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
@@ -268,7 +265,7 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
         *([("trusted", _trusted(trust))] if trust else []),
         *(("warning", warning) for warning in backbone.warnings),
     ]
-    return Result(_json(backbone), lambda out: out.print(table(None, ("what", ""), rows)))
+    return Result(backbone, lambda out: out.print(table(None, ("what", ""), rows)))
 
 
 def _trusted(trust: dict[str, Any]) -> str:
@@ -284,13 +281,6 @@ def _verified(run: Run) -> str:
     return f"{run.status}, {when}, on {on}, largest difference {largest:.1e}"
 
 
-def _json(backbone: Backbone) -> dict[str, Any]:
-    data = {**vars(backbone), "default_cut": backbone.default_name}
-    data["cuts"] = len(backbone.cuts)
-    del data["id"]
-    return data
-
-
 def _mark(cut: CutPoint) -> str:
     words = [
         "|" if cut.is_bottleneck else "",
@@ -302,23 +292,3 @@ def _mark(cut: CutPoint) -> str:
         "classes" if cut.warning else "",
     ]
     return " ".join(word for word in words if word)
-
-
-def _cut_json(cut: CutPoint) -> dict[str, Any]:
-    return {
-        "name": cut.name,
-        "operation": cut.operation,
-        "input": cut.input,
-        "shape": cut.shape,
-        "dtype": cut.dtype,
-        "params_below": cut.parameters_below,
-        "compute_below": cut.compute_below,
-        "bottleneck": cut.is_bottleneck,
-        "default": cut.is_default,
-        "default_of": cut.default_of,
-        "mask": cut.mask,
-        "pooling": cut.pooling,
-        "reason": cut.reason,
-        "fingerprint": cut.fingerprint,
-        "warning": cut.warning,
-    }

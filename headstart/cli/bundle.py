@@ -26,11 +26,13 @@ def register(group: click.Group) -> None:
 
 def _export(call: Call, name: str, file: Path, features: bool) -> Result:
     """Write the backbone NAME with its preprocessing and cuts into FILE, a .zip."""
+    from headstart.jobs.outcomes import Written
+
     with progress_bar("exporting", "bytes") as progress:
         call.open().backbones.export(name, file, features=features, progress=progress)
-    size = file.expanduser().stat().st_size
-    line = f"{name} in {file}, {size_text(size)}"
-    return Result({"file": str(file), "size": size}, lambda out: out.print(text(line)))
+    written = Written.of(file)
+    line = f"{name} in {file}, {size_text(written.size)}"
+    return Result(written, lambda out: out.print(text(line)))
 
 
 def _import(
@@ -38,7 +40,7 @@ def _import(
 ) -> Result:
     """Register the backbone in FILE, and the features in it."""
     with progress_bar("importing", "bytes") as progress:
-        backbone, rows = call.open().backbones.import_(
+        found = call.open().backbones.import_(
             file,
             name,
             trust=trust,
@@ -46,8 +48,8 @@ def _import(
             max_model_bytes=max_model_bytes,
             say=note,
         )
+    backbone, rows = found
     for warning in backbone.warnings:
         note(f"warning: {warning}")
-    data = {"name": backbone.name, "version": backbone.version, "rows": rows}
     line = f"{backbone.label} with {len(backbone.cuts)} cut points; {rows:,} rows of features"
-    return Result(data, lambda out: out.print(text(line)))
+    return Result(found, lambda out: out.print(text(line)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,7 @@ def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:
                 out.print(f"{cut.cut}: {cut.unreadable:,} contents could not be read before.")
         out.print(text(_forecast(found)), soft_wrap=True)
 
-    return Result(asdict(found), show)
+    return Result(found, show)
 
 
 def _forecast(found: Any) -> str:
@@ -122,18 +121,16 @@ def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Re
     """
     from headstart.extractors.cache.gc import UNREADABLE, Choice
 
-    store = call.open().cache
-    found = store.find_garbage(Choice(sets=sets, **given))
-    for one in found:
+    done = call.open().cache.gc(Choice(sets=sets, **given), apply=apply)
+    for one in done.found:
         if one.kind == UNREADABLE:
             note(f"warning: {one.what}")
-    done = store.collect(found) if apply else []
     rows = [
         (one.kind, size_text(one.size), "in use" if one.held else "", _short(one.what))
-        for one in found
+        for one in done.found
         if one.kind != UNREADABLE
     ]
-    free = sum(one.size for one in (done if apply else found) if not one.held)
+    free = size_text(done.bytes)
 
     def show(out: Any) -> None:
         if rows:
@@ -141,14 +138,11 @@ def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Re
         if not rows:
             out.print("Nothing to collect.")
         elif apply:
-            out.print(f"{len(done):,} of {len(rows):,} deleted, {size_text(free)} freed.")
+            out.print(f"{len(done.deleted):,} of {len(rows):,} deleted, {free} freed.")
         else:
-            out.print(f"{size_text(free)} would be freed; nothing was deleted. Add --apply.")
+            out.print(f"{free} would be freed; nothing was deleted. Add --apply.")
 
-    names = ("kind", "what", "size", "held")
-    data = [{name: getattr(one, name) for name in names} for one in found]
-    deleted = [one.what for one in done]
-    return Result({"applied": apply, "bytes": free, "found": data, "deleted": deleted}, show)
+    return Result(done, show)
 
 
 def _short(what: str) -> str:
@@ -158,9 +152,9 @@ def _short(what: str) -> str:
 def _compact(call: Call, key: str | None) -> Result:
     """Merge small shards: of the feature set KEY, or of all."""
     with progress_bar("compacting", "rows") as progress:
-        before, after = call.open().cache.compact(key, progress)
-    line = f"{before:,} shards before, {after:,} now."
-    return Result({"before": before, "after": after}, lambda out: out.print(line))
+        done = call.open().cache.compact(key, progress)
+    line = f"{done.before:,} shards before, {done.after:,} now."
+    return Result(done, lambda out: out.print(line))
 
 
 def _reindex(call: Call) -> Result:
@@ -174,7 +168,7 @@ def _reindex(call: Call) -> Result:
         f"{found.rows:,} rows in {len(found.feature_keys)} feature sets; "
         f"{len(found.damaged):,} damaged."
     )
-    return Result(asdict(found), lambda out: out.print(text(line), soft_wrap=True))
+    return Result(found, lambda out: out.print(text(line), soft_wrap=True))
 
 
 def _import(call: Call, backbone: str, dataset: str, file: Path, check: int) -> Result:
@@ -193,4 +187,4 @@ def _import(call: Call, backbone: str, dataset: str, file: Path, check: int) -> 
         f"{found.rows:,} rows: {found.added:,} stored, {found.reused:,} were there, "
         f"{found.foreign:,} of no sample; {found.checked} compared with the model{difference}."
     )
-    return Result(asdict(found), lambda out: out.print(text(line), soft_wrap=True))
+    return Result(found, lambda out: out.print(text(line), soft_wrap=True))

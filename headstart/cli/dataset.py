@@ -21,7 +21,7 @@ from headstart.cli.output import (
 
 if TYPE_CHECKING:
     from headstart.extractors.datasets import Option
-    from headstart.jobs.datasets.registered import Registered
+    from headstart.jobs.datasets.details import DatasetDetails
     from headstart.storage.manifest import Manifest
 
 
@@ -116,23 +116,7 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a dataset: its source, classes and splits, and what of it could not be read."""
-    from headstart.jobs.datasets.registered import Registered
-
-    datasets = call.open().datasets
-    dataset = datasets.get(name)
-    failures = datasets.failures(name)
-    shown = _shown(Registered(dataset, datasets.manifest(dataset)))
-
-    def show(out: Any) -> None:
-        shown.show(out)
-        if failures:
-            out.print(text(f"{len(failures):,} could not be read and are left out:"))
-            rows = [(one.id, one.reason) for one in failures[:LISTED]]
-            out.print(table(None, ("sample", "reason"), rows))
-        if len(failures) > LISTED:
-            out.print(text(f"and {len(failures) - LISTED:,} more; --json lists all"))
-
-    return Result({**shown.data, "failures": [one.to_json() for one in failures]}, show)
+    return _shown(call.open().datasets.details(name))
 
 
 def _refresh(call: Call, name: str) -> Result:
@@ -148,26 +132,32 @@ def _forget_failures(call: Call, name: str) -> Result:
     """Let samples that could not be read be tried again by the next extraction."""
     found = call.open().datasets.forget_failures(name)
     line = f"{len(found):,} samples of {name} will be tried again."
-    return Result([one.to_json() for one in found], lambda out: out.print(text(line)))
+    return Result(found, lambda out: out.print(text(line)))
 
 
 def _remove(call: Call, name: str) -> Result:
     """Forget a dataset; its features stay in the cache."""
-    call.open().datasets.remove(name)
-    return Result({"removed": name}, lambda out: out.print(text(f"Removed dataset {name}.")))
+    from headstart.jobs.outcomes import Removed
+
+    gone = Removed(call.open().datasets.remove(name).name)
+    return Result(gone, lambda out: out.print(text(f"Removed dataset {gone.removed}.")))
 
 
-def _shown(registered: Registered) -> Result:
-    from headstart.storage.samples import SPLITS
-
-    dataset = registered.dataset
+def _shown(details: DatasetDetails) -> Result:
+    dataset, failures = details.dataset, details.failures
+    rows = [(name, *counts, sum(counts)) for name, counts in details.counts.items()]
+    totals = details.splits.values()
 
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
         out.print(text(line + dataset.source), soft_wrap=True)
-        columns = ("class", *(f">{split}" for split in SPLITS), ">all")
-        counted = [*registered.counts.items(), ("all", registered.totals)]
-        rows = [(name, *counts, sum(counts)) for name, counts in counted]
-        out.print(table(None, columns, rows))
+        columns = ("class", *(f">{split}" for split in details.splits), ">all")
+        out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
+        if failures:
+            out.print(text(f"{len(failures):,} could not be read and are left out:"))
+            listed = [(one.id, one.reason) for one in failures[:LISTED]]
+            out.print(table(None, ("sample", "reason"), listed))
+        if len(failures) > LISTED:
+            out.print(text(f"and {len(failures) - LISTED:,} more; --json lists all"))
 
-    return Result(registered.to_json(), show)
+    return Result(details, show)

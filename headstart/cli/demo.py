@@ -26,7 +26,7 @@ def _demo(call: Call) -> Result:
 
     with progress_bar("extracting", "pictures") as progress:
         result = demo.run(call.workspace or Path("headstart-demo"), note, progress)
-    return Result(result.to_json(), lambda out: _show(result, out))
+    return Result(result, lambda out: _show(result, out))
 
 
 def _show(result: DemoResult, out: Any) -> None:

@@ -100,6 +100,7 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
     CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
     feature; the default is the penultimate tensor. All cuts are computed in one pass.
     """
+    from headstart.extractors.run.report import Reports
     from headstart.extractors.run.settings import Settings
 
     workspace = call.open()
@@ -108,7 +109,7 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:
             features = workspace.extract(
-                backbone, dataset, settings=settings, progress=progress, view=view
+                backbone, dataset, settings=settings, progress=progress, augmentation=view
             )
         report = features.report
         assert report is not None  # it was just made
@@ -118,9 +119,7 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
         if report.quarantined:
             note(f"warning: {report.quarantined} damaged shards put aside, their rows computed")
         reports.append(report)
-    data = reports[0].to_json()
-    if views:
-        data["views"] = [report.to_json() for report in reports[1:]]
+    data = Reports(reports[0], tuple(reports[1:]))
 
     def show(out: Any) -> None:
         for view, report in enumerate(reports):
@@ -150,7 +149,7 @@ def extract_missing(
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:
             features = workspace.extract(
-                backbone, dataset, settings=settings, progress=progress, view=view
+                backbone, dataset, settings=settings, progress=progress, augmentation=view
             )
         if features.report is not None and features.report.computed:
             _note_warnings(features.report)

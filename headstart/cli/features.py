@@ -73,15 +73,10 @@ def _list(call: Call) -> Result:
 def _show(call: Call, key: str) -> Result:
     """Show one feature set; KEY may be its first letters."""
     from headstart.extractors.preprocessing.pipeline import Preprocessing
-    from headstart.registry.features import FeatureRepository
 
-    workspace = call.open()
-    repository = FeatureRepository(workspace.context.database)
-    found = repository.get_set(key)
-    shards = repository.find_shards(found.id)
-    savings = workspace.context.cache().measure(found)
+    details = call.open().cache.details(key)
+    found, savings = details.feature_set, details.savings
     steps = Preprocessing.from_json(found.preprocessing).describe()
-    engines = sorted({shard.engine for shard in shards})
     rows = [
         ("key", found.key),
         ("backbone", found.backbone),
@@ -91,31 +86,27 @@ def _show(call: Call, key: str) -> Result:
         ("precision", found.precision),
         ("feature", f"{shape_text(found.shape)}, {found.dtype}"),
         ("stored", f"{found.storage}, compression {found.compression}"),
-        ("rows", sum(shard.rows for shard in shards)),
-        ("shards", f"{len(shards)}, {size_text(sum(shard.size for shard in shards))}"),
-        ("engines", ", ".join(engines) or None),
+        ("rows", details.rows),
+        ("shards", f"{len(details.shards)}, {size_text(details.size)}"),
+        ("engines", ", ".join(details.engines) or None),
         ("last used", str(found.used_at)[:16] if found.used_at else None),
     ]
     if savings is not None and savings.advice and found.compression == "none":
         rows.append(("advice", savings.advice))
-    data: dict[str, Any] = {
-        **vars(found),
-        "rows": sum(shard.rows for shard in shards),
-        "shards": [vars(shard) for shard in shards],
-        "savings": vars(savings) if savings else None,
-    }
-    return Result(data, lambda out: out.print(table(None, ("what", ""), rows)))
+    return Result(details, lambda out: out.print(table(None, ("what", ""), rows)))
 
 
 def _export(call: Call, backbone: str, dataset: str, file: Path, precision: str) -> Result:
     """Write a dataset's features into FILE: .npz, .npy (labels in a .csv beside it) or .h5."""
+    from headstart.jobs.outcomes import Written
+
     view = call.open().features(backbone, dataset, precision)
     with progress_bar("exporting", "rows") as progress:
         view.export(file, progress)
-    size = file.stat().st_size
-    data = {"file": str(file), "rows": len(view), "size": size, "feature_key": view.key}
-    line = f"{len(view):,} rows of {shape_text(view.shape[1:])} in {file}, {size_text(size)}"
-    return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+    written = Written.of(file, rows=len(view), feature_key=view.key)
+    told = f"{len(view):,} rows of {shape_text(view.shape[1:])}"
+    line = f"{told} in {file}, {size_text(written.size)}"
+    return Result(written, lambda out: out.print(text(line), soft_wrap=True))
 
 
 def _verify(
@@ -126,28 +117,27 @@ def _verify(
     Shards whose files were touched are hashed; all of them with --full.
     """
     with progress_bar("hashing", "rows") as progress:
-        data = call.open().verify(
+        found = call.open().verify(
             backbone, dataset, rows, seed, full=full, precision=precision, progress=progress
         )
 
     def show(out: Any) -> None:
         differ = (
             ""
-            if not data["rows"]
-            else f", largest difference {data['max_abs_diff']:.2g}\nrelative error "
-            f"{data['max_relative_error']:.2g} ({data['tolerance']:.2g} allowed)"
+            if not found.rows
+            else f", largest difference {found.max_abs_diff:.2g}\nrelative error "
+            f"{found.max_relative_error:.2g} ({found.tolerance:.2g} allowed)"
         )
         out.print(
-            f"{data['rows']} rows computed again{differ}; {data['corrupt']} damaged shards put "
-            "aside.",
+            f"{found.rows} rows computed again{differ}; {found.corrupt} damaged shards put aside.",
             soft_wrap=True,
         )
 
     failed = (
         ""
-        if data["ok"]
+        if found.ok
         else f"cached rows are not what the model gives: relative error "
-        f"{data['max_relative_error']:.2g}, allowed {data['tolerance']:.2g}. Remove them with "
-        f"`headstart features gc --set {data['feature_key'][:12]} --apply` and extract again."
+        f"{found.max_relative_error:.2g}, allowed {found.tolerance:.2g}. Remove them with "
+        f"`headstart features gc --set {found.feature_key[:12]} --apply` and extract again."
     )
-    return Result(data, show, failed)
+    return Result(found, show, failed)

@@ -199,12 +199,12 @@ def _reproduce(call: Call, name: str) -> Result:
     head = call.open().heads.get(name)
     found = head.reproduce()
     rows = [
-        (what.replace("_", " "), f"{head.metrics[what]:.4f}", f"{found['metrics'][what]:.4f}")
+        (what.replace("_", " "), f"{head.metrics[what]:.4f}", f"{found.metrics[what]:.4f}")
         for what, value in head.metrics.items()
         if isinstance(value, float)
     ]
-    agrees = "The metrics agree" if found["agrees"] else "The metrics do not agree"
-    line = f"{agrees}; the weights differ by at most {found['max_abs_diff']:.1g}."
+    agrees = "The metrics agree" if found.agrees else "The metrics do not agree"
+    line = f"{agrees}; the weights differ by at most {found.max_abs_diff:.1g}."
 
     def show(out: Any) -> None:
         out.print(table(None, ("", ">then", ">now"), rows))
@@ -246,15 +246,13 @@ def _shown(head: Head) -> Result:
         ("seed", record.seed),
         ("end of its grid", record.settings.get("at_end")),
     ]
-    data = {**vars(record)}
-    del data["id"], data["backbone_id"]
 
     def show(out: Any) -> None:
         out.print(table(None, ("what", ""), rows))
         if "confusion" in metrics and len(record.classes) <= LARGEST_CONFUSION:
             out.print(_confusion(head))
 
-    return Result(data, show)
+    return Result(head, show)
 
 
 def _confusion(head: Head) -> Any:

@@ -93,15 +93,9 @@ def register(group: click.Group) -> None:
 def _attach(call: Call, name: str, output: Path, pixels: bool, labels: bool) -> Result:
     """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
-    model, difference = head.attach_checked(output, pixels=pixels, labels=labels)
-    data = {
-        "file": str(output),
-        "classes": list(head.record.classes),
-        "max_abs_diff": difference,
-        "parameters": model.count_params(),
-    }
-    line = f"Saved {output}; it gives the cached path's probabilities within {difference:.1g}."
-    return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+    made = head.attach_checked(output, pixels=pixels, labels=labels)
+    line = f"Saved {output}; it gives the cached path's probabilities within {made.difference:.1g}."
+    return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
 
 def _finetune(
@@ -131,7 +125,6 @@ def _finetune(
     extract_missing(workspace, reference, head.record.dataset, cut.precision, views)
     given = {key: value for key, value in options.items() if value is not None}
     tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
-    data = {"file": None if output is None else str(output), "from": start, **tuned.to_json()}
     lines = [
         *tuned.verdict,
         f"Epochs were judged on {tuned.judged_on}.",
@@ -147,7 +140,7 @@ def _finetune(
         if output is not None:
             out.print(text(saved), soft_wrap=True)
 
-    return Result(data, show)
+    return Result(tuned, show)
 
 
 BELOW = "Below each score its 95 % interval."
@@ -177,8 +170,10 @@ def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
 
 def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
     """Put a head's settings, scores and lineage into MLflow."""
-    run = call.open().heads.get(name).log(uri, experiment)
-    return Result({"run": run}, lambda out: out.print(text(f"Logged as run {run}.")))
+    from headstart.jobs.heads.log import log
+
+    done = log(call.open().heads.get(name), uri, experiment)
+    return Result(done, lambda out: out.print(text(f"Logged as run {done.run}.")))
 
 
 def _predict(
@@ -197,6 +192,7 @@ def _predict(
     from headstart.heads.evaluation.intervals import share_text
     from headstart.heads.evaluation.provenance import overconfident_text, trust_text
     from headstart.jobs.heads.prediction_files import check_target, write
+    from headstart.jobs.outcomes import Written
 
     if output is not None:
         check_target(output)
@@ -207,14 +203,11 @@ def _predict(
         if output is not None:
             written = write(predictions, output, progress)
             note(f"{trust}.")
-            data: Any = {"file": str(output), "rows": written, "skipped": predictions.skipped}
-            data["trust"] = trust
+            facts = {"rows": written, "skipped": predictions.skipped, "trust": trust}
+            data = Written.of(output, **facts)
             line = f"{written:,} predictions in {output}{_skipped(len(predictions.skipped))}."
             return Result(data, lambda out: out.print(text(line), soft_wrap=True))
-        found = []
-        for prediction in predictions:
-            found.append(prediction)
-            progress(predictions.done, predictions.total)
+        found = predictions.gather(progress)
     note(f"{trust}.")
     if line := overconfident_text(head.record, [one.probability for one in found]):
         note(f"warning: {line}.")
@@ -228,7 +221,7 @@ def _predict(
         if predictions.skipped:
             out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
 
-    return Result([{**one.to_json(), "trust": trust} for one in found], show)
+    return Result(found, show)
 
 
 def said(label: Any) -> str:

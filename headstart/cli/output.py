@@ -18,6 +18,7 @@ import click
 from headstart.cli.pace import Pace
 from headstart.cli.tables import Column, FittedTable
 from headstart.notices import HeadstartWarning, warn
+from headstart.values.showable import Showable
 from headstart.visible import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ Print = Callable[["Console"], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What a command found: `data` for `--json`, `show` for people.
+    """What a command found: `data`, whose `to_json` is printed by `--json`, and `show` for people.
 
     `failed` is the one line of a command that found something wrong: it is printed behind the
     result, and the exit code is 1.
     """
 
-    data: Any
+    data: Showable
     show: Print
     failed: str = ""
 
@@ -106,8 +107,7 @@ def command(
             with contextlib.redirect_stdout(sys.stderr), _noted_warnings():
                 result = function(call, **given)
             if as_json or call.as_json:
-                document = json.dumps(result.data, indent=2, ensure_ascii=False, default=str)
-                click.echo(visible_json(document))
+                click.echo(document_of(result.data))
             else:
                 result.show(console())
             if result.failed:
@@ -116,6 +116,12 @@ def command(
         return group.command(name, cls=_command_with(more))(run)
 
     return decorate
+
+
+def document_of(found: Showable) -> str:
+    """The JSON document of a result."""
+    made = json.dumps(found.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    return visible_json(made)
 
 
 def _command_with(more: Parameters | None) -> type[click.Command]:

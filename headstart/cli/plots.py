@@ -95,6 +95,7 @@ def _plot_features(
     import numpy as np
 
     from headstart.heads.labelled import some_rows
+    from headstart.jobs.outcomes import Written
     from headstart.plots.figures import check_target, save
     from headstart.plots.maps import draw_map
 
@@ -111,8 +112,8 @@ def _plot_features(
         wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
     title = f"{dataset} as {backbone} sees it" + ("" if head is None else f"; x: {head} is wrong")
     save(draw_map(features, labels, title, method=method, seed=seed, wrong=wrong), file)
-    data = {"file": str(file), "samples": len(rows)}
-    return Result(data, lambda out: out.print(text(f"Drew {len(rows):,} samples into {file}.")))
+    drawn = Written.of(file, samples=len(rows))
+    return Result(drawn, lambda out: out.print(text(f"Drew {len(rows):,} samples into {file}.")))
 
 
 def _audit(
@@ -165,7 +166,7 @@ def _audit(
         leaks = f"; {len(found.leaks):,} across the border of the test split, first"
         _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)
 
-    return Result(found.to_json(), show)
+    return Result(found, show)
 
 
 def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -178,6 +179,7 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
     from headstart.heads.evaluation.provenance import scored_text
     from headstart.heads.tasks import Regression
+    from headstart.jobs.outcomes import Written
     from headstart.plots.curves import draw_learning_curve
     from headstart.plots.figures import check_target, save
     from headstart.plots.grids import draw_grid
@@ -187,18 +189,18 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     head = call.open().heads.get(name)
     record = head.record
     what = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
-    data: dict[str, Any] = {"file": str(file)}
+    facts: dict[str, Any] = {}
     if show == "curve":
         with progress_bar("fitting", "heads") as progress:
             points = head.learning_curve(progress)
         made = draw_learning_curve(points, what)
-        data["points"] = [vars(point) for point in points]
+        facts["points"] = points
     elif show == "mistakes":
         from headstart.plots.reports import mistakes
 
         seen, captions, total = mistakes(head)
         made = draw_grid(seen, captions, f"{what}; the surest of {total:,} mistakes")
-        data["mistakes"] = total
+        facts["mistakes"] = total
     elif isinstance(head.task, Regression):
         judged = head.held_out()
         outputs = judged.probabilities[:, 0]
@@ -210,16 +212,16 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
         title = f"{what}\n{scored_text(record)}"
         made = draw_head(judged.probabilities, judged.targets, record.classes, title)
     save(made, file)
-    return Result(data, lambda out: out.print(text(f"Drew {file}.")))
+    return Result(Written.of(file, **facts), lambda out: out.print(text(f"Drew {file}.")))
 
 
 def _report(call: Call, name: str, file: Path, seed: int) -> Result:
     """Write all that can be seen of a head into one HTML file that needs no network."""
+    from headstart.jobs.outcomes import Written
     from headstart.plots.reports import write_report
 
     head = call.open().heads.get(name)
     with progress_bar("reporting", "parts") as progress:
         write_report(head, file, seed=seed, progress=progress)
-    data = {"file": str(file), "size": file.stat().st_size}
     line = f"Wrote {file}; open it in a browser."
-    return Result(data, lambda out: out.print(text(line), soft_wrap=True))
+    return Result(Written.of(file), lambda out: out.print(text(line), soft_wrap=True))

@@ -120,4 +120,4 @@ def _rank(
         out.print(table(None, columns, rows))  # type: ignore[attr-defined]
         out.print(text(legend))  # type: ignore[attr-defined]
 
-    return Result([rank.to_json() for rank in ranks], show)
+    return Result(ranks, show)

@@ -123,7 +123,7 @@ def _sweep(
         out.print(table(None, COLUMNS, rows))
         out.print(text(legend))
 
-    return Result(sweep.to_json(), show)
+    return Result(sweep, show)
 
 
 def _cells(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tuple[Any, ...]:
@@ -154,9 +154,6 @@ def _sweeps(call: Call, id_: int | None) -> Result:
             made = str(sweep.created_at)[:10]
             head = f"{words} on {features}"
             rows.append((sweep.id, sweep.dataset, count, sweep.heads, tested, accuracy, head, made))
-        data: Any = [
-            {**vars(sweep), "trials": count, "best": vars(best)} for sweep, count, best in found
-        ]
         columns = (
             ">id",
             "dataset",
@@ -168,9 +165,9 @@ def _sweeps(call: Call, id_: int | None) -> Result:
             "=made",
         )
         empty = "No sweeps yet. Try heads with `headstart head sweep DATASET`."
-        return Result(data, lambda out: out.print(table(None, columns, rows) if rows else empty))
-    sweep, trials = workspace.sweeps.get(id_)
-    data = {**vars(sweep), "trials": [vars(trial) for trial in trials]}
+        return Result(found, lambda out: out.print(table(None, columns, rows) if rows else empty))
+    kept = workspace.sweeps.get(id_)
+    trials = kept.trials
     rows = [("" if trial.is_worse else "*", *_kept_cells(trial)) for trial in trials]
     behind = trials[0].settings.get("behind")
     of = f", of {behind['samples']:,} samples" if behind else ""
@@ -179,7 +176,7 @@ def _sweeps(call: Call, id_: int | None) -> Result:
         out.print(table(None, COLUMNS, rows))
         out.print(text(f"{BELOW}{of}."))
 
-    return Result(data, show)
+    return Result(kept, show)
 
 
 def _settings() -> list[click.Parameter]:

@@ -23,7 +23,7 @@ def _list(call: Call, pattern: str | None) -> Result:
     columns = ("source", ">pixels", "preprocessing", "licence")
     rows = [(e.source, e.size, e.mode, e.licence) for e in entries]
     return Result(
-        [vars(entry) for entry in entries],
+        entries,
         lambda out: out.print(table(None, columns, rows) if rows else "Nothing of that name."),
     )
 
@@ -42,4 +42,4 @@ def _show(call: Call, name: str) -> Result:
         ("licence", entry.licence or "not stated with the weights"),
         ("add it", f"headstart backbone add {short} {entry.source}"),
     ]
-    return Result(vars(entry), lambda out: out.print(table(text(entry.name), ("what", ""), rows)))
+    return Result(entry, lambda out: out.print(table(text(entry.name), ("what", ""), rows)))

@@ -18,6 +18,7 @@ from headstart.extractors.safety.confinement import PROTECTIONS, offered
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.plugins import Plugins
 from headstart.registry.entities import Backbone
+from headstart.values.showable import Results, Showable
 
 PACKAGES = (
     "tensorflow",
@@ -44,15 +45,18 @@ ENOUGH_SPACE = 1 << 30
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Showable):
     """One thing that was looked at."""
 
     what: str
     found: str
     ok: bool
 
+    def _line(self) -> str:
+        return f"{'ok' if self.ok else 'WRONG'}, {self.what}: {self.found}"
 
-def examine(root: Path) -> list[Check]:
+
+def examine(root: Path) -> Results[Check]:
     """All checks, the installation's first; nothing is changed."""
     checks = [Check("Python", platform.python_version(), True)]
     checks += [_package(name) for name in PACKAGES]
@@ -62,11 +66,11 @@ def examine(root: Path) -> list[Check]:
     try:
         config = load_config(root)
     except HeadstartError as error:
-        return [*checks, Check("workspace", str(error), False)]
+        return Results([*checks, Check("workspace", str(error), False)])
     free = shutil.disk_usage(config.root).free
     checks.append(Check("workspace", str(config.root), True))
     checks.append(Check("free space", f"{free / (1 << 30):.1f} GiB", free > ENOUGH_SPACE))
-    return checks + _registry(config)
+    return Results([*checks, *_registry(config)])
 
 
 def _package(name: str) -> Check:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from headstart.context import Context
 from headstart.errors import DatabaseGone, FeatureError, ShardExists, StorageError
@@ -27,6 +28,25 @@ from headstart.storage.locks import Alone, Hold
 from headstart.storage.scratch import scratch_folder
 from headstart.storage.shards.names import new_name, new_token
 from headstart.storage.shards.shard import CheckedShard
+from headstart.values.showable import Showable
+
+
+class Registered(NamedTuple):
+    """A backbone, and how many rows came along and were new."""
+
+    backbone: Backbone
+    rows: int
+
+
+class ImportedBundle(Showable, Registered):
+    """What came of a bundle; a pair, as it always was."""
+
+    def _facts(self) -> dict[str, Any]:
+        named = {"name": self.backbone.name, "version": self.backbone.version}
+        return {**named, "rows": self.rows}
+
+    def _line(self) -> str:
+        return f"{self.backbone.label!r}, {self.rows:,} rows of features"
 
 
 @dataclass(frozen=True)
@@ -60,7 +80,7 @@ def import_bundle(
     progress: Progress,
     max_bytes: int | None = None,
     say: Callable[[str], None] = unheard,
-) -> tuple[Backbone, int]:
+) -> ImportedBundle:
     """Register what a bundle holds; see `Backbones.import_`."""
     first = FirstLoad(context.artifacts.beside(FOLDER), max_bytes, say, later={})
     with Bundle(path) as bundle, scratch_folder() as scratch:
@@ -77,7 +97,7 @@ def import_bundle(
             _place(context, bundle, staged, arrivals, placed, progress)
             registered = _register(context, backbone, arrivals, placed)
     first.keep()
-    return registered
+    return ImportedBundle(*registered)
 
 
 def _look(

@@ -12,6 +12,7 @@ from headstart.extractors.preprocessing.batches import dtypes, shapes
 from headstart.extractors.run.verification import Check, random_inputs, verify_graph
 from headstart.extractors.runtime import versions
 from headstart.registry.entities import Run
+from headstart.values.showable import Results
 
 
 def verify_backbone(
@@ -21,7 +22,7 @@ def verify_backbone(
     dataset: str | None = None,
     samples: int = 32,
     seed: int = 0,
-) -> list[Check]:
+) -> Results[Check]:
     """See `Backbones.verify`; what was found is also stored as a run."""
     if samples < 2:
         raise BackboneError(f"samples is {samples}", hint="Give 2 or more.")
@@ -36,7 +37,7 @@ def verify_backbone(
         read = reader_of(record)
         inputs = prepare(context, backbone, manifest.samples[:samples], read)
     try:
-        checks = verify_graph(graph, backbone.cuts, inputs)
+        checks = Results(verify_graph(graph, backbone.cuts, inputs))
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # as Keras likes it
         raise BackboneError(
             f"backbone {backbone.label!r} cannot run on a batch of shape {shapes(inputs)} and "

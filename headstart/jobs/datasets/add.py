@@ -9,7 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.registered import Registered
+from headstart.jobs.datasets.details import DatasetDetails
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -28,7 +28,7 @@ def add(
     kind: str | None = None,
     progress: Progress = silent,
     **options: Any,
-) -> Registered:
+) -> DatasetDetails:
     """See `Datasets.add`."""
     check_name(name, "dataset")
     chosen = sources.kind_of(source, kind)
@@ -41,7 +41,7 @@ def add(
         more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
         warn(f"{opened.source}: not used: {', '.join(unused[:NAMED])}{more}")
     dataset = context.datasets.add(described(context, name, manifest, given, previous))
-    return Registered(dataset, manifest)
+    return DatasetDetails(dataset, manifest)
 
 
 def described(

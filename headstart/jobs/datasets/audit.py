@@ -17,14 +17,17 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import labelled_rows, some_rows
 from headstart.jobs.heads.cross_validation import CrossValidation, folds_of
 from headstart.progress import Progress, silent
+from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.references import reference_of
 from headstart.storage.manifest import SPLITS, Label, Sample
+from headstart.values.showable import Showable
 
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 """Of the linear heads that judge labels; the one with the least log loss judges."""
 
 
 @dataclass(frozen=True)
-class Suspect:
+class Suspect(Showable):
     """A sample whose label is worth a look.
 
     Attributes:
@@ -37,14 +40,18 @@ class Suspect:
     guess: Label
     margin: float
 
-    def to_json(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         sample = self.sample
         named = {"id": sample.id, "split": sample.split, "label": sample.label}
         return {**named, "guess": self.guess, "margin": self.margin}
 
+    def _line(self) -> str:
+        sample = self.sample
+        return f"{sample.id!r} is {sample.label!r}, looks like {self.guess!r}, {self.margin:.2f}"
+
 
 @dataclass(frozen=True)
-class Twins:
+class Twins(Showable):
     """Two samples that are nearly the same; `distance` is 1 - cosine of their features."""
 
     first: Sample
@@ -60,7 +67,7 @@ class Twins:
         """Whether one of them is tested on, and the other is not."""
         return (self.first.split == "test") != (self.second.split == "test")
 
-    def to_json(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         pair = (self.first, self.second)
         return {
             "ids": [sample.id for sample in pair],
@@ -71,9 +78,12 @@ class Twins:
             "leak": self.is_leak,
         }
 
+    def _line(self) -> str:
+        return f"{self.first.id!r}, {self.second.id!r}, {self.distance:.3f} apart"
+
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Showable):
     """What was found, the surest first.
 
     Attributes:
@@ -91,19 +101,22 @@ class Audit:
         """Near duplicates across the border of the test split."""
         return [pair for pair in self.twins if pair.is_leak]
 
-    def to_json(self) -> dict[str, Any]:
-        suspects = self.suspects
+    def _facts(self) -> dict[str, Any]:
         return {
             "samples": self.samples,
-            "wrong_labels": None if suspects is None else [one.to_json() for one in suspects],
-            "near_duplicates": [pair.to_json() for pair in self.twins],
+            "wrong_labels": self.suspects,
+            "near_duplicates": self.twins,
         }
+
+    def _line(self) -> str:
+        suspects = "no" if self.suspects is None else f"{len(self.suspects):,} of {self.samples:,}"
+        return f"{suspects} labels worth a look, {len(self.twins):,} near duplicates"
 
 
 def audit(
     context: Context,
-    backbone: str,
-    dataset: str,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
     *,
     precision: str = "float32",
     trying: CrossValidation | None = None,
@@ -113,7 +126,7 @@ def audit(
     trying = trying or CrossValidation()
     view = features_of(context, backbone, dataset, precision)
     if not len(view):
-        raise HeadError(f"dataset {dataset!r} has no samples")
+        raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
     features = view[rows].reshape(len(rows), -1).astype(np.float32, copy=False)
     samples = [view.samples[row] for row in rows]

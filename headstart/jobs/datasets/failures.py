@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from headstart.context import Context
+from headstart.values.showable import Results, Showable
 
 
 @dataclass(frozen=True)
-class Unread:
+class Unread(Showable):
     """A sample that could not be read when somebody said that such ones be skipped.
 
     Attributes:
@@ -22,25 +22,22 @@ class Unread:
     place: str
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-def find_failures(context: Context, dataset: str) -> list[Unread]:
+def find_failures(context: Context, dataset: str) -> Results[Unread]:
     """What is on record, in the dataset's order; a reason each."""
     samples = context.manifest(dataset).samples
     found = context.feature_sets.find_failures_of({sample.digest for sample in samples})
     reasons: dict[str, list[str]] = {}
     for failure in found:
         reasons.setdefault(failure.digest, []).append(failure.reason)
-    return [
+    return Results(
         Unread(sample.id, sample.place, reason)
         for sample in samples
         for reason in dict.fromkeys(reasons.get(sample.digest, ()))
-    ]
+    )
 
 
-def forget_failures(context: Context, dataset: str) -> list[Unread]:
+def forget_failures(context: Context, dataset: str) -> Results[Unread]:
     """Let them be tried again by the next extraction; gives what was on record."""
     found = find_failures(context, dataset)
     samples = context.manifest(dataset).samples

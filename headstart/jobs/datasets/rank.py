@@ -12,6 +12,7 @@ from headstart.heads.evaluation.ranking import Rank, in_order, rank_features
 from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
+from headstart.values.showable import Results
 
 LEAST_COMPUTED = 16
 """Samples of an extraction, for its time to count."""
@@ -23,7 +24,7 @@ def rank(
     *,
     trying: CrossValidation | None = None,
     progress: Progress = silent,
-) -> list[Rank]:
+) -> Results[Rank]:
     """See `Workspace.rank`."""
     chosen = choose(context, features)
     runs = _timed(context)

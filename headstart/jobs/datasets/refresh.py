@@ -6,11 +6,12 @@ from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.add import described
-from headstart.jobs.datasets.registered import Registered
+from headstart.jobs.datasets.details import DatasetDetails
 from headstart.progress import Progress, silent
+from headstart.registry.entities import Dataset
 
 
-def refresh(context: Context, name: str, progress: Progress = silent) -> Registered:
+def refresh(context: Context, name: str | Dataset, progress: Progress = silent) -> DatasetDetails:
     """Look at the source again; only files that changed are read.
 
     Raises:
@@ -19,13 +20,13 @@ def refresh(context: Context, name: str, progress: Progress = silent) -> Registe
     dataset = context.datasets.get(name)
     if sources.is_gone(dataset.source):
         raise SourceGone(
-            f"the source of dataset {name!r}, {dataset.source}, is not there",
+            f"the source of dataset {dataset.name!r}, {dataset.source}, is not there",
             hint="Put it back; features in the cache can still be used.",
         )
     previous = context.manifest(dataset)
     opened = sources.open_source(dataset.kind, dataset.source, dataset.options)
     manifest = sources.rescan(opened, dataset.options, previous, progress)
     if manifest == previous:
-        return Registered(dataset, previous)
-    found = described(context, name, manifest, dataset.options, previous)
-    return Registered(context.datasets.update(found), manifest)
+        return DatasetDetails(dataset, previous)
+    found = described(context, dataset.name, manifest, dataset.options, previous)
+    return DatasetDetails(context.datasets.update(found), manifest)

@@ -3,23 +3,66 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.context import Context
 from headstart.extractors.datasets import reader_of
+from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.selection import PROBE_SAMPLES, Chosen
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.run.worker import probe
 from headstart.extractors.watchdog import Watchdog
+from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.references import reference_of
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class Compiled(Showable):
+    """An engine that was found out for a backbone, and whose compiled model is kept.
+
+    Attributes:
+        backbone: as it was asked for, `NAME[@CUT[,CUT…]]`.
+        precision: in what it computes.
+        chosen: the engine, and what is known of it.
+    """
+
+    backbone: str
+    precision: str
+    chosen: Chosen
+
+    @property
+    def engine(self) -> Engine:
+        """What computes."""
+        return self.chosen.engine
+
+    @property
+    def why(self) -> str:
+        """Why this engine, in words."""
+        return self.chosen.why
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know."""
+        return self.chosen.warnings
+
+    def _facts(self) -> dict[str, Any]:
+        named = {"backbone": self.backbone, "precision": self.precision}
+        return {**named, **self.chosen.to_json()}
+
+    def _line(self) -> str:
+        return f"{self.backbone} in {self.precision}: {self.engine.name}, {self.why}"
 
 
 def compile_backbone(
     context: Context,
-    backbone: str,
-    dataset: str,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
     precision: str = "float32",
     engine: str = "auto",
-) -> Chosen:
+) -> Compiled:
     """See `Workspace.compile`."""
     entity, cuts = context.resolve(backbone, precision)
     record = context.datasets.get(dataset)
@@ -27,7 +70,7 @@ def compile_backbone(
     read = reader_of(record)
     pipeline = pipeline_of(context, entity)
     watchdog = Watchdog(Settings().stall_seconds)
-    return chooser_of(context, entity).choose(
+    chosen = chooser_of(context, entity).choose(
         engine,
         precision,
         cuts,
@@ -35,3 +78,4 @@ def compile_backbone(
         sys.maxsize,
         guard=watchdog.guard(manifest.samples[:PROBE_SAMPLES]),
     )
+    return Compiled(reference_of(backbone, "backbone"), precision, chosen)

@@ -12,20 +12,21 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
+from headstart.jobs.datasets.details import DatasetDetails
 from headstart.jobs.datasets.refresh import refresh
-from headstart.jobs.datasets.registered import Registered
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.references import reference_of
 from headstart.storage.manifest import Manifest
 from headstart.storage.views import FeatureView
 
 
 def plan_extraction(
     context: Context,
-    backbone: str,
-    dataset: str,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
     settings: Settings | None = None,
     augmentation: int = 0,
 ) -> ExtractionPlan:
@@ -35,8 +36,8 @@ def plan_extraction(
 
 def extract(
     context: Context,
-    backbone: str,
-    dataset: str,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
     settings: Settings | None = None,
     progress: Progress = silent,
     augmentation: int = 0,
@@ -55,7 +56,7 @@ def extract(
     skipped = {sample["id"] for sample in report.skipped_samples}
     features = opened.cache.open_view(report.feature_key, manifest, report, skipped)
     if plan.settings.on_error == "fail":  # who asked for skipping has them in the report
-        say_left_out(features, dataset)
+        say_left_out(features, record.name)
     return with_origin(features, planned.backbone, cuts[0], record)
 
 
@@ -71,15 +72,20 @@ class _Planned:
 
 
 def _planned(
-    context: Context, backbone: str, dataset: str, settings: Settings | None, augmentation: int
+    context: Context,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
+    settings: Settings | None,
+    augmentation: int,
 ) -> _Planned:
     chosen = settings or Settings()
+    backbone, dataset = reference_of(backbone, "backbone"), reference_of(dataset, "dataset")
     plain, cuts = context.resolve(backbone, chosen.precision)
     try:
         known = refresh(context, dataset)
     except SourceGone:  # what is in the cache can be had without it
         record = context.datasets.get(dataset)
-        known = Registered(record, context.manifest(record))
+        known = DatasetDetails(record, context.manifest(record))
     entity = in_view(plain, augmentation)
     plan = ExtractionPlan.of(entity, cuts, known.dataset, chosen, backbone, augmentation)
     return _Planned(plan, plain, cuts, known.dataset, known.manifest)

@@ -16,7 +16,7 @@ from headstart.extractors.difference import largest, relative_error
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.runtime import versions
 from headstart.progress import Progress, silent
-from headstart.registry.entities import FeatureSet
+from headstart.registry.entities import Backbone, Dataset, FeatureSet
 
 TOLERANCE = 1e-4
 """Of an imported row against the real model: relative L2 error, as engines are held to."""
@@ -24,8 +24,8 @@ TOLERANCE = 1e-4
 
 def import_features(
     context: Context,
-    backbone: str,
-    dataset: str,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
     path: str | Path,
     *,
     check: int = 16,
@@ -86,7 +86,11 @@ def import_features(
 
 
 def _compare(
-    context: Context, backbone: str, dataset: str, file: FeatureFile, rows: list[int]
+    context: Context,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
+    file: FeatureFile,
+    rows: list[int],
 ) -> float:
     """The largest difference between some rows of a file and the real model."""
     entity, cuts = context.resolve(backbone)

@@ -13,10 +13,12 @@ from headstart.extractors.engines.parity import tolerance
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.verification import compare_rows
 from headstart.progress import Progress, silent
+from headstart.registry.entities import Backbone, Dataset
+from headstart.values.showable import Showable
 
 
 @dataclass(frozen=True)
-class Verified:
+class Verified(Showable):
     """How cached rows compare with computed ones.
 
     Attributes:
@@ -37,14 +39,15 @@ class Verified:
     corrupt: int
     feature_key: str
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name, as in the dictionary that `Workspace.verify` gave before."""
+        return self.to_json()[name]
 
 
 def verify(
     context: Context,
-    backbone: str,
-    dataset: str,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
     rows: int = 16,
     seed: int = 0,
     *,

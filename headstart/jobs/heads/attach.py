@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,45 @@ from headstart.heads.models.export import (
 )
 from headstart.jobs.heads.description import describe
 from headstart.registry.entities import Backbone
+from headstart.storage.manifest import Label
 from headstart.trained_head import TrainedHead
+from headstart.values.showable import Showable
 
 
 @dataclass(frozen=True)
-class Attached:
+class Attached(Showable):
     """A whole model.
 
     Attributes:
         model: a `keras.Model`, from what goes in to what the head says.
         difference: of what it says from the cached features' path, the largest that was found.
+        classes: the label of each probability.
+        file: where it was saved; None where it was not.
     """
 
     model: Any
     difference: float
+    classes: tuple[Label, ...]
+    file: Path | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        """Model and difference, the pair that `Head.attach_checked` gave before."""
+        return iter((self.model, self.difference))
+
+    def __getitem__(self, place: int) -> Any:
+        return (self.model, self.difference)[place]
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "classes": self.classes,
+            "max_abs_diff": self.difference,
+            "parameters": self.model.count_params(),
+        }
+
+    def _line(self) -> str:
+        saved = "" if self.file is None else f", saved in {str(self.file)!r}"
+        return f"{len(self.classes):,} classes, within {self.difference:.1g}{saved}"
 
 
 def attach(
@@ -72,7 +98,7 @@ def attach(
         written = write_checked(model, target, inputs, compare, stack.classes)
         difference = max(difference, written)
         describe(head.context, head.record, target, backbone, difference, pixels=pixels)
-    return Attached(model, difference)
+    return Attached(model, difference, tuple(head.record.classes), target)
 
 
 def _need_texts(head: TrainedHead, chosen: str) -> None:

@@ -15,14 +15,16 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
-from headstart.registry.entities import Backbone
+from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.references import References, reference_of, references_of
+from headstart.values.options import Options
 
 LARGEST = 20_000
 """Samples that are looked at; of more, so many chosen by seed."""
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidation(Options, error=HeadError):
     """How heads are tried.
 
     Attributes:
@@ -51,8 +53,14 @@ class Features:
     """
 
     dataset: str
-    backbones: Sequence[str] = ()
+    backbones: tuple[str, ...] = ()
     precision: str = "float32"
+
+    @staticmethod
+    def of(dataset: str | Dataset, backbones: References, precision: str) -> Features:
+        """From what a person gave: names, or the things themselves, one or several."""
+        named = references_of(backbones, "backbone")
+        return Features(reference_of(dataset, "dataset"), named, precision)
 
 
 @dataclass(frozen=True)

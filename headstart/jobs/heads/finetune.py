@@ -26,10 +26,11 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
 from headstart.trained_head import TrainedHead
+from headstart.values.showable import Showable
 
 
 @dataclass(frozen=True)
-class FineTuned:
+class FineTuned(Showable):
     """What came of it.
 
     Attributes:
@@ -49,6 +50,8 @@ class FineTuned:
         is_stopped: whether the training ended before its last epoch, as none was better any more.
         verdict: how it compares with the start, a sentence each.
         head: the new version; None where no epoch was better than the start.
+        start_cut: the cut from which it was trained.
+        file: where the whole model was saved; None where it was not.
     """
 
     model: Any
@@ -66,21 +69,29 @@ class FineTuned:
     is_stopped: bool
     verdict: tuple[str, ...]
     head: TrainedHead | None
+    start_cut: str
+    file: Path | None = None
 
     @property
     def is_better(self) -> bool:
         """Whether an epoch was better than the start, on the samples that judged."""
         return self.best_epoch > 0
 
-    def to_json(self) -> dict[str, Any]:
+    def _line(self) -> str:
+        what = "no epoch was better than the start" if self.head is None else repr(self.head)
+        return f"from {self.start_cut}, {what}"
+
+    def _facts(self) -> dict[str, Any]:
         record = None if self.head is None else self.head.record
         return {
+            "file": self.file,
+            "from": self.start_cut,
             "head": None if record is None else f"{record.name}:{record.version}",
             "is_better": self.is_better,
             "best_epoch": self.best_epoch,
             "judged_on": self.judged_on,
             "stopped_early": self.is_stopped,
-            "verdict": list(self.verdict),
+            "verdict": self.verdict,
             "metrics": self.metrics,
             "validation": self.validation,
             "start": self.start,
@@ -129,6 +140,8 @@ def finetune(
         is_stopped=tuning.course.is_stopped,
         verdict=verdict(head, tuning, kept),
         head=None if kept is None else TrainedHead(head.context, kept),
+        start_cut=start,
+        file=target,
     )
 
 

@@ -8,9 +8,10 @@ from headstart.heads.models.learning_curves import CurvePoint
 from headstart.heads.models.learning_curves import learning_curve as draw
 from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
+from headstart.values.showable import Results
 
 
-def learning_curve(head: TrainedHead, progress: Progress = silent) -> list[CurvePoint]:
+def learning_curve(head: TrainedHead, progress: Progress = silent) -> Results[CurvePoint]:
     """See `Head.learning_curve`."""
     record = head.record
     head.need_classes()
@@ -20,4 +21,4 @@ def learning_curve(head: TrainedHead, progress: Progress = silent) -> list[Curve
             hint=f"Draw that of the head it came from, {record.settings['parent']}.",
         )
     kind = kind_of(record.kind, record.settings)
-    return draw(head.features(), kind, record.seed, head.task, progress)
+    return Results(draw(head.features(), kind, record.seed, head.task, progress))

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import logging
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 from headstart.errors import HeadError, first_line
 from headstart.heads.models.cards import model_card
 from headstart.trained_head import TrainedHead
+from headstart.values.showable import Showable
 
 
-def log(head: TrainedHead, uri: str | None, experiment: str) -> str:
-    """See `Head.log`."""
+@dataclass(frozen=True)
+class Logged(Showable):
+    """A run in MLflow.
+
+    Attributes:
+        run: its id.
+    """
+
+    run: str
+
+
+def log(head: TrainedHead, uri: str | None, experiment: str) -> Logged:
+    """Put a head into a tracking server; see `Head.log`, which gives the run's id."""
     try:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
@@ -23,7 +36,8 @@ def log(head: TrainedHead, uri: str | None, experiment: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what MLflow itself calls
-            return _write(MlflowClient(uri), head, model_card(head.record, backbone), experiment)
+            card = model_card(head.record, backbone)
+            return Logged(_write(MlflowClient(uri), head, card, experiment))
     except (MlflowException, OSError) as error:
         raise HeadError(
             f"cannot log into {uri or 'MLflow'}: {first_line(error)}",

@@ -17,10 +17,13 @@ from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnread
 from headstart.extractors import datasets as sources
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
+from headstart.heads.evaluation.provenance import trust_text
 from headstart.notices import warn
+from headstart.progress import Progress, silent
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import TrainedHead
+from headstart.values.showable import Results, Showable
 
 T = TypeVar("T")
 BATCH = 64
@@ -28,7 +31,7 @@ HINT = "Leave it out, or go on without it: --on-error skip."
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Showable):
     """What a head says of one sample: a file, or `FILE[ROW]` of an array.
 
     Attributes:
@@ -43,9 +46,28 @@ class Prediction:
     probability: float
     probabilities: np.ndarray
 
-    def to_json(self) -> dict[str, Any]:
-        sure = None if math.isnan(self.probability) else self.probability
-        return {"name": self.name, "label": self.label, "probability": sure}
+    def _facts(self) -> dict[str, Any]:
+        return {"name": self.name, "label": self.label, "probability": self.probability}
+
+    def _line(self) -> str:
+        sure = "" if math.isnan(self.probability) else f", {self.probability:.2f}"
+        return f"{self.name!r} is {self.label!r}{sure}"
+
+
+class Predicted(Results[Prediction]):
+    """The predictions of some samples, in order.
+
+    Attributes:
+        trust: how far the head that made them can be trusted, in words.
+        skipped: names of samples that could not be read, and were left out.
+    """
+
+    def __init__(self, found: Iterable[Prediction], trust: str, skipped: Sequence[str]) -> None:
+        super().__init__(found)
+        self.trust, self.skipped = trust, tuple(skipped)
+
+    def _facts(self) -> Any:
+        return [{**one.to_json(), "trust": self.trust} for one in self]
 
 
 @dataclass(frozen=True)
@@ -65,7 +87,7 @@ class _Batch:
     decoding: dict[int, Future[Prepared]]
 
 
-class Predictions:
+class Predictions(Showable):
     """The predictions of many samples, in order, computed while they are iterated.
 
     Samples are decoded on all cores while the backbone computes those before.
@@ -94,7 +116,7 @@ class Predictions:
         root: str | Path | None = None,
     ) -> None:
         self._items = list(_items(paths, root))
-        self._context = head.context
+        self._context, self._record = head.context, head.record
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
         self._judge = head.judge
@@ -108,6 +130,26 @@ class Predictions:
         self.total = len(self._items)
         self.done = 0
         self.skipped: list[str] = []
+
+    def gather(self, progress: Progress = silent) -> Predicted:
+        """All of them, in memory; `progress` is called with (done, in all).
+
+        Raises:
+            SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
+        """
+        found = []
+        for one in self:
+            found.append(one)
+            progress(self.done, self.total)
+        return Predicted(found, trust_text(self._record), self.skipped)
+
+    def _facts(self) -> dict[str, Any]:
+        """How far it is; the predictions themselves are had by iteration."""
+        names = ("classes", "total", "done", "skipped")
+        return {name: getattr(self, name) for name in names}
+
+    def _line(self) -> str:
+        return f"{self.done:,} of {self.total:,} samples, {len(self.skipped):,} skipped"
 
     def __iter__(self) -> Iterator[Prediction]:
         """The predictions from the first on.

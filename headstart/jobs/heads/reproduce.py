@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from headstart.heads.models.finetune import FineTuning
 from headstart.heads.models.train import train
 from headstart.jobs.heads.tuning import tune
 from headstart.trained_head import TrainedHead
+from headstart.values.showable import Showable
 
 SAME_METRIC = 1e-6
 
 
 @dataclass(frozen=True)
-class Reproduced:
+class Reproduced(Showable):
     """How a head that was trained again compares with the one that is stored.
 
     Attributes:
@@ -34,8 +35,13 @@ class Reproduced:
     max_abs_diff: float
     agrees: bool
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name, as in the dictionary that `Head.reproduce` gave before."""
+        return self.to_json()[name]
+
+    def _line(self) -> str:
+        agrees = "agrees" if self.agrees else "does not agree"
+        return f"{agrees}, the weights differ by at most {self.max_abs_diff:.1g}"
 
 
 def reproduce(head: TrainedHead) -> Reproduced:

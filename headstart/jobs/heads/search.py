@@ -20,7 +20,7 @@ TRIALS = 50
 def search(
     context: Context,
     features: Features,
-    kinds: Sequence[str],
+    kinds: str | Sequence[str],
     *,
     trials: int = TRIALS,
     trying: CrossValidation | None = None,
@@ -31,6 +31,7 @@ def search(
     """See `Workspace.search`."""
     optuna = _optuna()
     trying = trying or CrossValidation()
+    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if trials < 1 or not kinds:
         raise HeadError(
             f"the search has {trials} trials and {len(kinds)} kinds", hint="Give 1 or more."

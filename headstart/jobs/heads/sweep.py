@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -14,12 +14,13 @@ from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.bootstrap import mean_interval
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.evaluation.intervals import is_worse
-from headstart.heads.kind import HeadKind
+from headstart.heads.kinds.every_kind import Kinds, every_kind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import losses_of
 from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
 from headstart.progress import Progress, silent
 from headstart.registry.entities import SweepRecord, TrialRecord
+from headstart.values.showable import Showable
 
 BEHIND = "behind"
 """In the settings of a trial that is kept: what is behind its scores, for which there is no column.
@@ -46,7 +47,7 @@ def unwatched(_name: str, _crossed: Crossed) -> None:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Showable):
     """One setting on one kind of features.
 
     Attributes:
@@ -64,7 +65,7 @@ class Trial:
         """Accuracy and log loss with their intervals and the number of samples, as a head's."""
         return metrics_of(self.crossed)
 
-    def to_json(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         return {
             "features": self.features,
             **self.crossed.settings,
@@ -75,6 +76,12 @@ class Trial:
             "samples": len(self.crossed.targets),
             "is_worse_than_best": self.is_worse,
         }
+
+    def _line(self) -> str:
+        low, high = self.crossed.interval
+        kind = self.crossed.settings["kind"]
+        accuracy = f"{self.crossed.accuracy:.2f} [{low:.2f}, {high:.2f}]"
+        return f"{kind} on {self.features}, accuracy {accuracy}"
 
     def to_record(self) -> TrialRecord:
         settings = dict(self.crossed.settings)
@@ -92,7 +99,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Showable):
     """All trials from the best down: by accuracy, then by log loss.
 
     Attributes:
@@ -116,21 +123,25 @@ class Sweep:
         """On how many each setting was tried."""
         return len(self.trials[0].crossed.targets)
 
-    def to_json(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "dataset": self.dataset,
             "heads": self.heads,
             "seconds": self.seconds,
             **asdict(self.trying),
-            "trials": [trial.to_json() for trial in self.trials],
+            "trials": self.trials,
         }
+
+    def _line(self) -> str:
+        best = f", best {self.trials[0]!r}" if self.trials else ""
+        return f"{self.id}, {len(self.trials):,} settings on {self.dataset!r}{best}"
 
 
 def sweep(
     context: Context,
     features: Features,
-    kinds: Sequence[HeadKind],
+    kinds: Kinds,
     *,
     trying: CrossValidation | None = None,
     progress: Progress = silent,
@@ -138,13 +149,14 @@ def sweep(
     jobs: int | None = None,
 ) -> Sweep:
     """See `Workspace.sweep`."""
-    if not kinds:
+    tried = every_kind(kinds)
+    if not tried:
         raise HeadError("the sweep has no kinds of heads", hint="Give one or more.")
     trying = trying or CrossValidation()
     started = time.monotonic()
     chosen = choose(context, features)
-    settings = len({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
-    settings += sum(not isinstance(kind, Linear) for kind in kinds)
+    settings = len({s for kind in tried if isinstance(kind, Linear) for s in kind.strengths})
+    settings += sum(not isinstance(kind, Linear) for kind in tried)
     total = settings * trying.folds * trying.repeats * len(chosen)
     fitted = 0
 
@@ -156,7 +168,7 @@ def sweep(
     found: list[tuple[str, Crossed]] = []
     for one in load(context, features, chosen, trying):
         crossed = cross(
-            kinds,
+            tried,
             one.rows,
             one.folds,
             seed=trying.seed,

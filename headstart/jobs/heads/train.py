@@ -10,19 +10,21 @@ from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
+from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import Task
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
 from headstart.storage.views import FeatureView
 from headstart.trained_head import SUFFIX, TrainedHead
+from headstart.values.showable import brief
 
 
 def train(
     context: Context,
     name: str,
     features: FeatureView,
-    kind: HeadKind | None = None,
+    kind: HeadKind | str | None = None,
     *,
     seed: int = 0,
     task: Task | None = None,
@@ -32,10 +34,10 @@ def train(
     from headstart.heads.models.train import train as fit
 
     check_name(name, "head")
-    origin = features.origin
+    origin = getattr(features, "origin", None)
     if not isinstance(origin, Origin):
         raise HeadError(
-            "the view does not know its backbone and dataset",
+            f"{brief(features)} does not know its backbone and dataset",
             hint="Train on what ws.extract or ws.features gives, not on a part of it.",
         )
     started = time.monotonic()
@@ -46,7 +48,8 @@ def train(
         origin.cut.precision,
         views,
     )
-    trained = fit(features, kind, seed, task, more)
+    chosen = None if kind is None else one_kind(kind)
+    trained = fit(features, chosen, seed, task, more)
     record = keep(
         context,
         HeadRecord(

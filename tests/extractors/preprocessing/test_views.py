@@ -58,19 +58,24 @@ def test_views_are_features_of_their_own(ready, model):
     ready.extract("net", "pics")
     before = rows_in(ready)
     with pytest.raises(FeaturesMissing):
-        ready.features("net", "pics", view=1)
-    one, two = ready.extract("net", "pics", view=1), ready.extract("net", "pics", view=2)
+        ready.features("net", "pics", augmentation=1)
+    one, two = (
+        ready.extract("net", "pics", augmentation=1),
+        ready.extract("net", "pics", augmentation=2),
+    )
     train = ready.features("net", "pics").split("train")
     assert [s.id for s in one.samples] == [s.id for s in train.samples]
     assert rows_in(ready) == before + 2 * len(train)
     assert len({one.key, two.key, train.key}) == 3
     assert not np.allclose(one.to_numpy(), two.to_numpy())
-    assert ready.extract("net", "pics", view=1).report.computed == 0
-    np.testing.assert_array_equal(ready.features("net", "pics", view=1).to_numpy(), one.to_numpy())
+    assert ready.extract("net", "pics", augmentation=1).report.computed == 0
+    np.testing.assert_array_equal(
+        ready.features("net", "pics", augmentation=1).to_numpy(), one.to_numpy()
+    )
 
 
 def test_a_view_is_what_plain_keras_gives_for_the_changed_picture(ready, model):
-    view = ready.extract("net", "pics", view=3)
+    view = ready.extract("net", "pics", augmentation=3)
     entity = in_view(ready.backbones.get("net"), 3)
     steps = entity.preprocessing["steps"]
     assert [step["step"] for step in steps[:2]] == ["decode_image", "augment"]
@@ -109,7 +114,7 @@ def test_heads_are_trained_on_views_and_judged_without(ready, run):
 
 def test_a_head_on_views_is_a_head_on_their_rows(ready):
     view = ready.extract("net", "pics")
-    one = ready.extract("net", "pics", view=1)
+    one = ready.extract("net", "pics", augmentation=1)
     head = ready.heads.train("h", view, hs.Prototype(), views=1)
     from headstart.heads.kind import Part
     from headstart.heads.labelled import numbers_of
@@ -136,7 +141,7 @@ def test_fine_tuning_takes_views(ready, run, tmp_path):
 
 
 def test_views_are_kept_by_gc_as_long_as_their_backbone_is_there(ready):
-    ready.extract("net", "pics", view=1)
+    ready.extract("net", "pics", augmentation=1)
     assert not ready.cache.find_garbage(Choice(unreachable=True))
     ready.backbones.remove("net")
     assert len(ready.cache.find_garbage(Choice(unreachable=True))) == 1
@@ -148,7 +153,7 @@ def test_what_has_no_views_says_so(ws, model_file, tmp_path, fails):
     np.savez(tmp_path / "d.npz", x=np.zeros((6, 12, 12, 3), np.float32), y=np.arange(6) % 2)
     ws.datasets.add("d", tmp_path / "d.npz")
     with pytest.raises(PreprocessingError, match="takes no pictures from files"):
-        ws.extract("arrays", "d", view=1)
+        ws.extract("arrays", "d", augmentation=1)
     assert "has no other views" in fails("extract", "arrays", "d", "--views", "1")
     with pytest.raises(PreprocessingError, match="view is -1"):
-        ws.extract("arrays", "d", view=-1)
+        ws.extract("arrays", "d", augmentation=-1)

@@ -292,7 +292,7 @@ def test_the_same_seed_gives_the_same_temperature(kind):
 
 def test_views_of_a_picture_are_left_out_with_it(ready):
     view = ready.extract("net", "pics")
-    seen = ready.extract("net", "pics", view=1).split("train")
+    seen = ready.extract("net", "pics", augmentation=1).split("train")
     parts, _ = parts_of(view, Classification(), [seen])
     groups = parts["train"].groups
     assert len(parts["train"]) == 2 * len(np.unique(groups))

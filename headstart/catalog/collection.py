@@ -1,0 +1,81 @@
+"""What the collections of a workspace have alike: they are looked into by name."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+from headstart.context import Context
+from headstart.errors import NotFound
+from headstart.registry import listing
+from headstart.values.showable import Showable
+
+T = TypeVar("T")
+SHOWN = 5
+"""Names in a line."""
+
+
+class Collection(Showable, Generic[T]):
+    """Things by name, as in a dictionary: `ws.heads["first"]`, `"first" in ws.heads`, `len`.
+
+    To go through it gives the names; of a name with versions, the latest is meant. `list()` of a
+    collection has all versions.
+    """
+
+    _table: str
+    """Of `listing`, with the names."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @abstractmethod
+    def get(self, reference: str) -> T:
+        """The one of that name."""
+
+    def __getitem__(self, reference: str) -> T:
+        """As `get`.
+
+        Raises:
+            NotFound: nothing of that name is registered.
+        """
+        return self.get(reference)
+
+    def __contains__(self, reference: object) -> bool:
+        """Whether `get` would find it."""
+        try:
+            self.get(reference)  # type: ignore[arg-type]  # what is no name is refused there
+        except NotFound:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(row["name"] for row in self._rows()))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        """True: a collection is there, whether or not something is in it."""
+        return True
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """What may stand in brackets: names and aliases."""
+        rows = self._rows()
+        aliases = (alias for row in rows for alias in row.get("aliases", ()))
+        return list(dict.fromkeys([*(row["name"] for row in rows), *aliases]))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return getattr(listing, self._table)(self._context.config)
+
+    def _facts(self) -> list[dict[str, Any]]:
+        """As `headstart … list --json` has it."""
+        return self._rows()
+
+    def _line(self) -> str:
+        known = listing.glance(self._context.config)
+        if known is None:
+            return f"of {str(self._context.config.root)!r}"
+        names = known[self._table]
+        more = ", …" if len(names) > SHOWN else ""
+        return f"{len(names):,}: {', '.join(names[:SHOWN])}{more}" if names else "none"

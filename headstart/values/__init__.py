@@ -1,0 +1,1 @@
+"""The bases of settings, which are checked, and of results, which are shown."""

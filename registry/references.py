@@ -1,0 +1,47 @@
+"""What was given where a name is wanted: its name, or the thing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from headstart.errors import RegistryError
+from headstart.registry.entities import Backbone, Dataset, Head
+from headstart.values.showable import brief
+
+References = str | Backbone | Sequence[str | Backbone]
+"""Backbones, one or several, each by its name (and cuts) or as it is."""
+
+
+def reference_of(given: Any, what: str) -> str:
+    """The text by which it is found; a thing that has versions is this very version.
+
+    Args:
+        given: a name, or a backbone, dataset or head as the collections give it.
+        what: is wanted, for the message.
+
+    Raises:
+        RegistryError: it is something else.
+    """
+    if isinstance(given, str):
+        return given
+    known = getattr(given, "record", given)  # of a head with its verbs
+    if isinstance(known, Backbone) and what == "backbone":
+        return known.reference
+    if isinstance(known, Dataset) and what == "dataset":
+        return known.name
+    if isinstance(known, Head) and what == "head":
+        return f"{known.name}:{known.version}"
+    raise RegistryError(
+        f"{brief(given)}, of type {type(given).__name__}, names no {what}", hint="Give its name."
+    )
+
+
+def references_of(given: Any, what: str) -> tuple[str, ...]:
+    """The texts of several; one stands for itself.
+
+    Raises:
+        RegistryError: one of them names nothing.
+    """
+    many = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    return tuple(reference_of(one, what) for one in many)

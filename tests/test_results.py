@@ -1,0 +1,196 @@
+"""Whatever is public, and what every command finds, knows its JSON, its table and its line."""
+
+import ast
+import importlib
+import inspect
+import json
+import re
+import typing
+from pathlib import Path
+
+import click
+import pytest
+
+import headstart as hs
+from conftest import draw_classes, network
+from headstart.catalog.backbones import Backbones
+from headstart.catalog.cache import Cache
+from headstart.catalog.datasets import Datasets
+from headstart.catalog.heads import Heads
+from headstart.cli import cli, main, output
+from headstart.values.showable import Showable
+
+COMMANDS = """
+init --workspace {p}/fresh
+db upgrade
+db current
+doctor
+zoo list VGG*
+zoo show VGG16
+backbone add other {p}/network.keras --preprocess unit --tag a=b
+backbone list
+backbone show other
+backbone cuts net
+backbone verify net --samples 4
+backbone compile net pics
+backbone alias best net
+backbone tag net team=a
+dataset add again {p}/pictures
+dataset list
+dataset show pics
+dataset refresh pics
+extract net pics --views 1
+features list
+features show {key}
+features verify net pics --rows 4
+features explain net pics
+features export net pics {p}/f.npz
+features import net pics {p}/f.npz --check 2
+features audit net pics --folds 3
+features plot net pics {p}/map.png --method pca
+features compact
+features reindex
+features gc --unreachable
+backbone export net {p}/net.zip --features
+backbone import {p}/net.zip --name renamed
+head train h net@conv|gap pics
+head list
+head show h
+head alias production h
+head reproduce h
+head sweep pics net --folds 3 --strengths 0.1,1
+head sweeps
+head sweeps 1
+head plot h {p}/h.png
+head plot h {p}/c.png --show curve
+head report h {p}/h.html
+head attach h -o {p}/h.keras
+head train t net pics
+head finetune t --from relu --epochs 1
+head predict h {p}/pictures/red
+head predict h {p}/pictures/red -o {p}/p.csv
+head log h --to sqlite:///{p}/flow.db
+rank pics net --folds 3
+dataset remove again
+backbone remove other
+"""
+ELSEWHERE = {"demo"}
+"""Commands that take minutes: `DemoResult` is looked at in tests/test_demo.py."""
+
+
+def every_command(group: click.Group, path: tuple[str, ...] = ()) -> set[str]:
+    found = set()
+    for name, command in group.commands.items():
+        inner = isinstance(command, click.Group)
+        found |= every_command(command, (*path, name)) if inner else {" ".join((*path, name))}
+    return found
+
+
+def test_the_list_of_commands_is_whole():
+    lines = COMMANDS.strip().splitlines()
+    seen = {
+        name for name in every_command(cli) if any(f"{x} ".startswith(f"{name} ") for x in lines)
+    }
+    assert every_command(cli) - seen == ELSEWHERE
+
+
+def look_at(found: Showable) -> None:
+    """What holds of everything that can be shown."""
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False)) == found.to_json()
+    line, html = repr(found), found._repr_html_()
+    assert line and "\n" not in line and "object at 0x" not in line and len(line) < 4000, line
+    assert html.startswith("<div>") and "<script" not in html
+
+
+@pytest.mark.timeout(600)
+def test_every_command_prints_the_json_of_its_result(tmp_path, temporary, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MLflow's artifacts lie below it
+    monkeypatch.setenv("HEADSTART_HOME", str(tmp_path / "zoo"))
+    network().save(tmp_path / "network.keras")
+    ws = hs.init(tmp_path / "zoo")
+    ws.backbones.add("net", tmp_path / "network.keras", preprocess="unit")
+    ws.datasets.add("pics", draw_classes(tmp_path / "pictures"))
+    key = ws.extract("net", "pics").key
+    seen: list[Showable] = []
+    made = output.document_of
+    monkeypatch.setattr(output, "document_of", lambda found: seen.append(found) or made(found))
+    for line in COMMANDS.strip().splitlines():
+        with pytest.raises(SystemExit) as done:
+            main([word.format(p=tmp_path, key=key) for word in [*line.split(), "--json"]])
+        printed = capsys.readouterr()
+        assert done.value.code == 0, (line, printed.err[-500:])
+        (found,) = seen
+        seen.clear()
+        assert isinstance(found, Showable), line
+        assert json.loads(printed.out) == json.loads(json.dumps(found.to_json())), line
+        look_at(found)
+
+
+# Public objects.
+
+INTERNAL = {"Head.stack", "Head.tuned_top", "Head.judge", "Head.task", "Head.origin", "Head.reader"}
+"""Of heads: what the verbs take for a head's arithmetic, no results."""
+CLASSES = [hs.Workspace, Backbones, Datasets, Heads, Cache, hs.Head]
+
+
+def names_of(cls: type) -> dict[str, object]:
+    """What annotations in a class's module mean, those that only a type checker imports as well."""
+    module = inspect.getmodule(cls)
+    assert module is not None
+    found = {**vars(typing), **vars(module)}
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            home = importlib.import_module(node.module)
+            found |= {one.asname or one.name: getattr(home, one.name, None) for one in node.names}
+    return found
+
+
+def returned() -> list[tuple[str, type]]:
+    """The classes that public methods of public classes give."""
+    found = []
+    for cls in CLASSES:
+        for name, method in inspect.getmembers(cls):
+            if name.startswith("_") or name == "store":
+                continue
+            of = method.fget if isinstance(method, property) else method
+            hint = getattr(of, "__annotations__", {}).get("return")
+            if hint is not None and of.__module__.startswith("headstart"):
+                known = names_of(next(one for one in cls.__mro__ if name in vars(one)))
+                words = re.findall(r"[A-Za-z_][\w.]*", str(hint))
+                found += [(f"{cls.__name__}.{name}", known.get(word)) for word in words]
+    ours = [(name, made) for name, made in found if isinstance(made, type)]
+    return [(name, made) for name, made in ours if made.__module__.startswith("headstart")]
+
+
+@pytest.mark.parametrize(("name", "made"), returned(), ids=lambda one: str(one))
+def test_what_a_public_method_gives_can_be_shown(name, made):
+    assert issubclass(made, Showable) or name in INTERNAL, made
+
+
+def test_the_walk_sees_the_results():
+    seen = {made.__name__ for _, made in returned()}
+    wanted = "Backbone Dataset Head FeatureView Results Audit Sweep Verified Compiled Compacted"
+    assert set(wanted.split()) <= seen
+    assert {"FineTuned", "Predicted", "Reproduced", "Attached", "Imported", "Run"} <= seen
+
+
+@pytest.mark.parametrize("name", sorted(set(hs.__all__) - {"__version__", "init", "open"}))
+def test_every_public_class_can_be_shown(name):
+    made = getattr(hs, name)
+    if not issubclass(made, BaseException):
+        assert issubclass(made, Showable)
+        assert made.__repr__ is not object.__repr__
+
+
+def test_a_verb_gives_what_can_be_shown():
+    """The functions of `headstart.jobs` that have a command: what they are annotated to give."""
+    verbs = 0
+    for path in sorted((Path(str(hs.__file__)).parent / "jobs").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == path.stem and node.returns:
+                given = ast.unparse(node.returns).split("[")[0]
+                module = ".".join(("headstart", *path.parts[path.parts.index("jobs") : -1]))
+                made = getattr(importlib.import_module(f"{module}.{path.stem}"), given)
+                assert issubclass(made, Showable | Path), path  # a path says all of itself
+                verbs += 1
+    assert verbs > 15
