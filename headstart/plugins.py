@@ -122,6 +122,11 @@ class Plugins(Mapping[str, T]):
         """What brings the implementation of that name; `OURS` for one of ours."""
         return package_of(self._entries[name])
 
+    def distribution(self, name: str) -> str | None:
+        """The name of the package that brings it, without its version; None for one of ours."""
+        found = self._entries[name].dist
+        return None if found is None else found.name
+
     def leave_out(self, name: str, problem: str) -> None:
         """Do without one that turned out not to work; a warning says so, once."""
         with self._lock:

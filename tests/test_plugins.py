@@ -18,6 +18,7 @@ from headstart.cli.output import Result, command, with_options
 from headstart.errors import DatasetError
 from headstart.notices import HeadstartWarning
 from headstart.plugins import Plugins
+from headstart.values.showable import Showable
 from toy_packages import TOYS, install_toys, write_package
 
 DRIVER = """
@@ -150,7 +151,7 @@ def test_pip_installs_the_toys_with_the_same_entry_points(tmp_path):
         for folder in (by_hand, by_pip)
         for distribution in importlib.metadata.distributions(path=[str(folder)])
     ]
-    assert len(found) == 2 and found[0] == found[1] and len(found[0]) == 3
+    assert len(found) == 2 and found[0] == found[1] and len(found[0]) == 4
     assert (by_pip / "toys" / "zipped.py").exists()
 
 
@@ -274,8 +275,15 @@ def test_doctor_says_what_is_wrong_with_a_plug_in_and_everything_else_works(read
 
 
 def test_an_option_that_a_command_has_itself_is_left_out_and_said(capsys):
+    class Given(Showable):
+        def __init__(self, given):
+            self.given = given
+
+        def _facts(self):
+            return self.given
+
     def work(call, **given):
-        return Result(given, lambda out: None)
+        return Result(Given(given), lambda out: None)
 
     def more():
         return [click.Option(["--seed"], help="S."), click.Option(["--new"], help="N.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,10 +9,14 @@ import numpy as np
 
 from headstart.errors import LayerNotFound, ModelFileError
 from headstart.extractors.backbones.graph import Graph, Node, Ref
-from headstart.extractors.backbones.pooling import MASKED, check_pooling
+from headstart.extractors.backbones.pooling import (
+    POOLINGS,
+    check_pooling,
+    is_masked,
+    pooled_fingerprint,
+)
 from headstart.registry.entities import CutPoint
 from headstart.registry.names import nearest
-from headstart.storage.keys import fingerprint
 
 PROBABILITIES = {"softmax", "sigmoid"}
 
@@ -51,24 +54,19 @@ class Cut:
         """Of one sample's feature, pooling included; None where a dimension is not fixed."""
         if self.pooling is None:
             return self.point.shape
-        if self.pooling != "flatten":
-            return self.point.shape[-1:]
-        sizes = [size for size in self.point.shape if size is not None]
-        is_fixed = len(sizes) == len(self.point.shape)
-        return (math.prod(sizes),) if is_fixed else (None,)
+        return (POOLINGS[self.pooling].width(self.point.shape),)
 
     @property
     def fingerprint(self) -> str:
         """The trunk fingerprint, pooling included."""
         if self.pooling is None:
             return self.point.fingerprint
-        what = [self.point.fingerprint, self.pooling]
-        return fingerprint("headstart.pooling/1", [*what, self.mask] if self.mask else what)
+        return pooled_fingerprint(self.point.fingerprint, self.pooling, self.mask)
 
     @property
     def mask(self) -> str | None:
         """The input whose masked steps the pooling leaves out; None where it knows of none."""
-        return self.point.mask if self.pooling in MASKED else None
+        return self.point.mask if is_masked(self.pooling) else None
 
 
 def list_cuts(graph: Graph, *, is_headless: bool = False) -> tuple[CutPoint, ...]:

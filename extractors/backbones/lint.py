@@ -17,7 +17,7 @@ import numpy as np
 from headstart.errors import SampleUnreadable
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.graph import Graph
-from headstart.extractors.backbones.pooling import MASKED
+from headstart.extractors.backbones.pooling import is_masked
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.defaults import MODES
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -98,7 +98,7 @@ def lint_cuts(backbone: Backbone, cuts: Sequence[Cut]) -> list[str]:
     """What is doubtful about the cuts that were asked for, in words."""
     warnings = [cut.point.warning for cut in cuts if cut.point.warning]
     for cut in cuts:
-        if backbone.format == "tensorflow" and cut.pooling in MASKED and cut.mask is None:
+        if backbone.format == "tensorflow" and is_masked(cut.pooling) and cut.mask is None:
             warnings.append(
                 f"{cut.name} counts every step, padding too: a frozen graph carries no mask"
             )

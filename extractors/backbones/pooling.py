@@ -1,103 +1,84 @@
-"""Pooling behind a cut: from a map or a sequence to one vector a sample."""
+"""The seam of poolings: behind a cut, from a map or a sequence to one vector a sample.
+
+To add one: an object like those in `own_poolings.py`, and a line in `POOLINGS`, or an entry point
+in the group `headstart.poolings` that names a class or an object with the same members.
+
+**Who calls what.** `NAME|POOLING` asks for it by its name. `width` is asked whenever a cut is
+looked at, without Keras; `run` once, when a trunk is built, with symbolic tensors. Both are called
+without an instance: they are functions of a class (`staticmethod`) or of an object.
+
+**What must hold.** `run` gives (batch, width) by operations of Keras alone: they become part of the
+trunk, which other engines convert, and of models that heads are attached to. What it computes for
+an input never changes while its `version` is the same: name and version, and of a plug-in the
+package's name, are part of feature keys, so features of another version are never served.
+
+**Errors.** Whatever `run` raises is told as a `BackboneError` that names the pooling.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from headstart.errors import LayerNotFound
-from headstart.extractors.runtime import keras
+from headstart.errors import BackboneError, LayerNotFound, first_line
+from headstart.plugins import Plugins
+from headstart.storage.keys import fingerprint
+
+Shape = tuple[int | None, ...]
 
 
-@dataclass(frozen=True)
-class Pooling:
+class Pooling(Protocol):
     """A kind of pooling.
 
     Attributes:
+        name: behind `|` in a cut; never changed.
+        version: raised whenever what it computes changes.
         words: what it gives.
-        run: takes a symbolic tensor (batch, ..., features), and the mask of a sequence (batch,
-            steps) or None; gives (batch, features), by operations of Keras alone: they become part
-            of the trunk, which other engines convert.
         is_of_sequences: whether it is only for (steps, features).
-        is_masked: whether it looks at the mask.
+        is_masked: whether it looks at the mask of a sequence.
     """
 
-    words: str
-    run: Callable[[Any, Any], Any]
-    is_of_sequences: bool = False
-    is_masked: bool = False
+    name: ClassVar[str]
+    version: ClassVar[int]
+    words: ClassVar[str]
+    is_of_sequences: ClassVar[bool]
+    is_masked: ClassVar[bool]
 
+    @staticmethod
+    def width(shape: Shape) -> int | None:
+        """How many numbers it gives of one sample of this shape; None where that is open."""
+        ...
 
-def _flatten(tensor: Any, mask: Any) -> Any:
-    return keras().layers.Flatten(name="pooling_flatten")(tensor)
-
-
-def _over_map(name: str) -> Callable[[Any, Any], Any]:
-    """A reduction of `keras.ops` over all places of a map."""
-
+    @staticmethod
     def run(tensor: Any, mask: Any) -> Any:
-        return getattr(keras().ops, name)(tensor, axis=tuple(range(1, len(tensor.shape) - 1)))
+        """A symbolic tensor (batch, ..., features) as (batch, width).
 
-    return run
-
-
-def _mean(tensor: Any, mask: Any) -> Any:
-    ops = keras().ops
-    if mask is None:
-        return ops.mean(tensor, axis=1)
-    weight = _weight(tensor, mask)
-    return ops.sum(tensor * weight, axis=1) / ops.maximum(ops.sum(weight, axis=1), 1.0)
+        Args:
+            tensor: what the cut gives.
+            mask: (batch, steps), of a sequence whose steps do not all count; or None.
+        """
+        ...
 
 
-def _max(tensor: Any, mask: Any) -> Any:
-    ops = keras().ops
-    if mask is None:
-        return ops.max(tensor, axis=1)
-    weight = _weight(tensor, mask)
-    return ops.max(tensor * weight + (weight - 1.0) * 1e30, axis=1)
+HERE = "headstart.extractors.backbones.own_poolings"
+POOLINGS: Plugins[Pooling] = Plugins(
+    "headstart.poolings",
+    "pooling",
+    Pooling,
+    name="name",
+    error=LayerNotFound,
+    ours={
+        "gap": f"{HERE}:GAP",
+        "gmp": f"{HERE}:GMP",
+        "flatten": f"{HERE}:FLATTEN",
+        "mean": f"{HERE}:MEAN",
+        "max": f"{HERE}:MAX",
+        "cls": f"{HERE}:CLS",
+        "last": f"{HERE}:LAST",
+    },
+)
 
 
-def _cls(tensor: Any, mask: Any) -> Any:
-    return tensor[:, 0]
-
-
-def _last(tensor: Any, mask: Any) -> Any:
-    if mask is None:
-        return tensor[:, -1]
-    ops, weight = keras().ops, _weight(tensor, mask)
-    # Steps are counted along the sequence: the last that counts has the highest number.
-    steps = ops.cumsum(ops.ones_like(weight), axis=1) * weight
-    is_last = ops.cast(ops.equal(steps, ops.max(steps, axis=1, keepdims=True)), tensor.dtype)
-    return ops.sum(tensor * is_last * weight, axis=1)
-
-
-def _weight(tensor: Any, mask: Any) -> Any:
-    """1 for each step that counts, 0 for the others, (batch, steps, 1)."""
-    ops = keras().ops
-    return ops.expand_dims(ops.cast(mask, tensor.dtype), -1)
-
-
-WITHOUT_MASKED = "over the steps of a sequence, masked steps left out"
-POOLINGS = {
-    "gap": Pooling("global average", _over_map("mean")),
-    "gmp": Pooling("global maximum", _over_map("max")),
-    "flatten": Pooling("all values as one vector", _flatten),
-    "mean": Pooling(f"average {WITHOUT_MASKED}", _mean, is_of_sequences=True, is_masked=True),
-    "max": Pooling(f"maximum {WITHOUT_MASKED}", _max, is_of_sequences=True, is_masked=True),
-    "cls": Pooling("the first step of a sequence", _cls, is_of_sequences=True),
-    "last": Pooling(
-        "the last step of a sequence that is not masked",
-        _last,
-        is_of_sequences=True,
-        is_masked=True,
-    ),
-}
-"""By the name behind `|` in a cut: it is part of feature keys, and so never renamed."""
-MASKED = {name for name, pooling in POOLINGS.items() if pooling.is_masked}
-
-
-def check_pooling(pooling: str, shape: tuple[int | None, ...], cut: str) -> None:
+def check_pooling(pooling: str, shape: Shape, cut: str) -> None:
     """Refuse a pooling that is not known, or not for features of this shape.
 
     Args:
@@ -111,7 +92,8 @@ def check_pooling(pooling: str, shape: tuple[int | None, ...], cut: str) -> None
     if pooling not in POOLINGS:
         raise LayerNotFound(
             f"no pooling {pooling!r} in cut {cut!r}",
-            hint=f"Choose one of {', '.join(f'|{known}' for known in POOLINGS)}.",
+            hint=f"Choose one of {', '.join(f'|{known}' for known in POOLINGS)}. If a package "
+            "brought it, install that again; `headstart doctor` says what is wrong with one.",
         )
     if POOLINGS[pooling].is_of_sequences and len(shape) != 2:
         raise LayerNotFound(
@@ -120,15 +102,55 @@ def check_pooling(pooling: str, shape: tuple[int | None, ...], cut: str) -> None
         )
 
 
+def is_masked(pooling: str | None) -> bool:
+    """Whether a pooling looks at the mask of a sequence; without one, nothing does."""
+    return pooling is not None and POOLINGS[pooling].is_masked
+
+
+def pooled_fingerprint(below: str, pooling: str, mask: str | None) -> str:
+    """The trunk fingerprint of a cut with a pooling behind it.
+
+    Args:
+        below: that of the cut without it.
+        pooling: its name.
+        mask: the backbone's input that it leaves steps out by, or None.
+    """
+    package = POOLINGS.distribution(pooling)
+    if package is None:  # ours never change what they compute, and have no version in the key
+        what = [below, pooling]
+        return fingerprint("headstart.pooling/1", [*what, mask] if mask else what)
+    what = [below, package, pooling, POOLINGS[pooling].version, mask]
+    return fingerprint("headstart.pooling/2", what)
+
+
 def pool(tensor: Any, pooling: str | None, mask: Any = None) -> Any:
-    """Pool a symbolic tensor (batch, ..., features) to (batch, features).
+    """Pool a symbolic tensor (batch, ..., features) to (batch, width).
 
     A sequence's mask is the one that is given, or the one that Keras carries along from an
     Embedding with `mask_zero` or a Masking layer.
+
+    Raises:
+        BackboneError: a pooling of another package fails, or gives another shape than it says.
     """
     if pooling is None:
         return tensor
     known = POOLINGS[pooling]
     if known.is_masked and mask is None:
         mask = getattr(tensor, "_keras_mask", None)
-    return known.run(tensor, mask)
+    if POOLINGS.distribution(pooling) is None:
+        return known.run(tensor, mask)
+    return _run_checked(pooling, known, tensor, mask)
+
+
+def _run_checked(name: str, known: Pooling, tensor: Any, mask: Any) -> Any:
+    what = f"the pooling {name!r} of {POOLINGS.package(name)}"
+    hint = "Mend or remove that package, or take another pooling."
+    try:
+        made = known.run(tensor, mask)
+        shape = tuple(made.shape)
+    except Exception as error:  # other people's code may fail in any way
+        raise BackboneError(f"{what} failed: {first_line(error)}", hint=hint) from error
+    if len(shape) != 2 or shape[1] != known.width(tuple(tensor.shape[1:])):
+        said = known.width(tuple(tensor.shape[1:]))
+        raise BackboneError(f"{what} gives {shape}, and says (None, {said})", hint=hint)
+    return made

@@ -11,6 +11,7 @@ from typing import Any
 
 from headstart.config import Config, load_config
 from headstart.errors import HeadstartError
+from headstart.extractors.backbones.pooling import POOLINGS
 from headstart.extractors.datasets import SOURCES
 from headstart.extractors.engines.providers import PROVIDERS
 from headstart.extractors.preprocessing.steps import files_of
@@ -62,7 +63,9 @@ def examine(root: Path) -> Results[Check]:
     checks += [_package(name) for name in PACKAGES]
     checks += [_optional(name, extra) for name, extra in EXTRAS.items()]
     checks += _protections()
-    checks += [check for plugins in (SOURCES, PROVIDERS, KINDS) for check in _plugins(plugins)]
+    checks += [
+        check for plugins in (SOURCES, POOLINGS, PROVIDERS, KINDS) for check in _plugins(plugins)
+    ]
     try:
         config = load_config(root)
     except HeadstartError as error:
