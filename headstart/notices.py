@@ -9,6 +9,15 @@ class HeadstartWarning(UserWarning):
     """Something was left out or cannot be used; the message names it."""
 
 
+class HeadstartNote(HeadstartWarning):
+    """Something was found out by itself, and is nothing to worry about; the message says what."""
+
+
 def warn(message: str) -> None:
     """Tell whoever called; the command line prints it as one line on standard error."""
     warnings.warn(message, HeadstartWarning, stacklevel=3)
+
+
+def tell(message: str) -> None:
+    """As `warn`, of what was found out by itself."""
+    warnings.warn(message, HeadstartNote, stacklevel=3)

@@ -20,6 +20,13 @@ from headstart.extractors.datasets.sources import (
     located,
     open_source,
 )
+from headstart.extractors.datasets.split_rule import (
+    SPLIT,
+    asked,
+    said_of,
+    settled,
+    split_options,
+)
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 
 __all__ = [
@@ -27,6 +34,7 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "IMAGE_SUFFIXES",
     "SOURCES",
+    "SPLIT",
     "TABLE_SUFFIXES",
     "TEXT_SUFFIXES",
     "DatasetSource",
@@ -34,6 +42,7 @@ __all__ = [
     "Option",
     "SampleReader",
     "Table",
+    "asked",
     "checked",
     "declared",
     "files_below",
@@ -47,6 +56,9 @@ __all__ = [
     "reader_of",
     "rescan",
     "root_of",
+    "said_of",
     "scan",
+    "settled",
+    "split_options",
     "to_raw",
 ]

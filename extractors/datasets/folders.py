@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.folder_layout import ClassFolder, Layout, layout_of
 from headstart.extractors.datasets.named_files import (
     check_within,
     digest_of_file,
@@ -18,10 +19,14 @@ from headstart.extractors.datasets.named_files import (
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
 from headstart.extractors.datasets.rows import stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.split_rule import FOLDERS, HASH, is_unsettled
+from headstart.notices import tell
 
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 AUDIO_SUFFIXES = {".flac", ".mp3", ".ogg", ".wav"}
 TEXT_SUFFIXES = {".txt"}
+LEFT_BEHIND = {"Thumbs.db", "desktop.ini", "Desktop.ini"}
+"""Files that Windows puts into folders, and nobody means."""
 
 
 class FolderSource:
@@ -31,11 +36,15 @@ class FolderSource:
     what: ClassVar[str] = "a folder of class folders"
     options: ClassVar[tuple[Option, ...]] = (GROUP_PATTERN, ROOT)
     splits_may_move: ClassVar[bool] = False
+    own_splits: ClassVar[tuple[str, ...]] = (FOLDERS,)
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
+        self.found: dict[str, Any] = {}
         self._root = Path(source)
         self._within = root_of(options)
+        self._options = options
+        self._others: list[str] = []
 
     @staticmethod
     def recognise(source: str) -> float:
@@ -45,7 +54,24 @@ class FolderSource:
         return ()
 
     def scan(self) -> Iterator[Entry]:
-        return folder_entries(self._root, self._within)
+        """Files of class folders, sorted by path; the class is the folder's name.
+
+        A folder with pictures is one of pictures, whatever else lies in it; then sounds; then
+        texts.
+
+        Raises:
+            DatasetError: it is no folder of class folders, one of them is empty, it cannot be told
+                whether they are splits, or a file lies outside of the root.
+        """
+        layout = layout_of(self._root, self._within, self._options)
+        suffixes = _suffixes_in(self._root)
+        self._others = [self._named(path) for path in layout.loose]
+        for folder in layout.classes:
+            yield from self._samples(folder, suffixes)
+        if layout.splits:
+            self.found = {"split": FOLDERS}
+            if is_unsettled(self._options):
+                self._say(layout)
 
     def digest(self, location: Location) -> str:
         return digest_of_file(Path(str(location)), self._within)
@@ -63,48 +89,34 @@ class FolderSource:
         return read_named(Path(str(location)), self._within)
 
     def unused(self) -> Sequence[str]:
-        return ()
+        """Files that are no samples, and folders that are no splits."""
+        return self._others
 
-
-def folder_entries(root: Path, within: Path | None = None) -> Iterator[Entry]:
-    """Files of class folders, sorted by path; the class is the first folder's name.
-
-    A folder with pictures is one of pictures, whatever else lies in it; then sounds; then texts.
-
-    Args:
-        root: the folder.
-        within: a root outside of which nothing is read, as `named_files.root_of` gives it.
-
-    Raises:
-        DatasetError: it is no folder of class folders, one of them is empty, or a file lies
-            outside of the root.
-    """
-    if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder")
-    check_within(root, within)
-    folders = sorted(
-        entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
-    for folder in folders:
-        check_within(folder, within)
-    if not folders:
-        raise DatasetError(
-            f"{root} holds no class folders", hint="Expected: FOLDER/class/picture.jpg."
-        )
-    suffixes = _suffixes_in(root)
-    above = len(str(root)) + 1
-    for folder in folders:
-        label, is_empty = folder.name, True
-        for entry in entries_below(folder, suffixes, within):
+    def _samples(self, folder: ClassFolder, suffixes: set[str]) -> Iterator[Entry]:
+        above, is_empty = len(str(self._root)) + 1, True
+        others: list[os.DirEntry[str]] = []
+        for entry in entries_below(folder.path, suffixes, self._within, others):
             is_empty = False
             id_ = entry.path[above:].replace(os.sep, "/")
-            yield Entry(id_, entry.path, _stat(entry), label)
+            yield Entry(id_, entry.path, _stat(entry), folder.label, folder.split)
+        self._others += [self._named(Path(entry.path)) for entry in others]
         if is_empty:
             what = "images" if suffixes == IMAGE_SUFFIXES else "files of the others' kind"
             raise DatasetError(
-                f"the class folder {folder} holds no {what}",
+                f"the class folder {folder.path} holds no {what}",
                 hint=f"Remove it, or put some in it ({' '.join(sorted(suffixes))}).",
             )
+
+    def _named(self, path: Path) -> str:
+        what = "folder" if path.is_dir() else "file"
+        return f"{what} {str(path.relative_to(self._root))!r}"
+
+    def _say(self, layout: Layout) -> None:
+        classes = len({one.label for one in layout.classes})
+        tell(
+            f"{self.source}: {', '.join(layout.splits)} are splits, not classes, by their names; "
+            f"they hold {classes:,} classes (--split {HASH} reads them as classes)"
+        )
 
 
 def files_below(folder: Path, suffixes: set[str], within: Path | None = None) -> Iterator[Path]:
@@ -113,7 +125,10 @@ def files_below(folder: Path, suffixes: set[str], within: Path | None = None) ->
 
 
 def entries_below(
-    folder: Path, suffixes: set[str], within: Path | None = None
+    folder: Path,
+    suffixes: set[str],
+    within: Path | None = None,
+    others: list[os.DirEntry[str]] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
     """The same as entries of their folders, which is how a hundred thousand are had in no time.
 
@@ -123,6 +138,7 @@ def entries_below(
         folder: where to look.
         suffixes: of the files, in small letters.
         within: a root, as `named_files.root_of` gives it.
+        others: to which the other files are added, but for what systems leave behind.
 
     Raises:
         DatasetError: a folder cannot be read, lies in itself, or is outside of the root.
@@ -148,6 +164,8 @@ def entries_below(
             stack.append(_entries(entry.path))
         elif entry.name.lower().endswith(ends):  # hidden ones, all suffix, are not here
             yield entry
+        elif others is not None and entry.name not in LEFT_BEHIND:
+            others.append(entry)
 
 
 def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:

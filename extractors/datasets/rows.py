@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError
-from headstart.storage.manifest import SPLITS, Label, Sample, split_of
+from headstart.storage.manifest import Label, Sample, split_of
 
 
 def stat_of(status: os.stat_result) -> tuple[int, ...]:
@@ -95,16 +95,32 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing", "eval"),
+}
+"""What splits are called, in any case."""
+SPLIT_OF_NAME = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+
+
+def find_split(name: str) -> str | None:
+    """The split that a name stands for; None if it stands for none."""
+    return SPLIT_OF_NAME.get(name.strip().lower())
+
+
 def checked_split(value: str | None, where: str) -> str | None:
+    """The split that a cell names; None where it is empty.
+
+    Raises:
+        DatasetError: it names none.
+    """
     if value is None or not value.strip():
         return None
-    usual = {"valid": "validation", "val": "validation", "dev": "validation", "training": "train"}
-    split = value.strip().lower()
-    split = usual.get(split, split)
-    if split not in SPLITS:
-        raise DatasetError(
-            f"{where}: split is {value!r}", hint=f"The splits are {', '.join(SPLITS)}."
-        )
+    split = find_split(value)
+    if split is None:
+        known = ", ".join(SPLIT_OF_NAME)
+        raise DatasetError(f"{where}: split is {value!r}", hint=f"The splits are called {known}.")
     return split
 
 

@@ -17,6 +17,10 @@ source may change between any two calls.
 
 **Threads.** `read` and `digest` are called from several threads at once; the others from one.
 
+**What may be there besides.** `own_splits`, of the class: the ways to split that are its own, such
+as `folders`. `found`, of an instance after `scan`: options that it found out, which are stored with
+those that were given, so that a source which is looked at again is read in the same way.
+
 **Errors.** `scan`, `locations` and `unused` raise `DatasetError` that names the file and line.
 `read` raises `SampleChanged` where the content is gone, `SampleUnreadable` where it is there and
 cannot be had. Nothing is skipped in silence: what a source holds and does not use is in `unused`.

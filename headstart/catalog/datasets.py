@@ -24,6 +24,7 @@ class Datasets:
         source: str | Path,
         *,
         kind: str | None = None,
+        split: str | None = None,
         progress: Progress = silent,
         **options: Any,
     ) -> Dataset:
@@ -34,6 +35,8 @@ class Datasets:
             source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`.
             kind: `folder`, `csv` (any table), `arrays`, or one of a plug-in; by what the source is
                 without it.
+            split: `folders` called train, val, test (in any case), or `hash`, by the content; by
+                what the source says without it. A dataset that is added again stays as it was.
             progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
@@ -41,13 +44,17 @@ class Datasets:
                 outside of which nothing is read, wherever paths, `..` and links lead.
 
         Raises:
-            DatasetError: it is no dataset, or is of a kind that does not know an option.
+            DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot
+                be told whether a folder is a class or a split.
             RegistryError: the name cannot be one.
 
         Warns:
-            HeadstartWarning: the source holds columns or arrays that are not used.
+            HeadstartWarning: the source holds columns, arrays or files that are not used.
+            HeadstartNote: folders are taken for splits.
         """
-        return add.add(self._context, name, source, kind=kind, progress=progress, **options)
+        return add.add(
+            self._context, name, source, kind=kind, split=split, progress=progress, **options
+        )
 
     def refresh(self, name: str, progress: Progress = silent) -> Dataset:
         """Look at the source again; only files that changed are read.

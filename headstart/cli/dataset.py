@@ -39,7 +39,7 @@ def register(cli: click.Group) -> None:
 
 def _options() -> list[click.Parameter]:
     """Of `dataset add`: the kinds, and what each declares."""
-    from headstart.extractors.datasets import SOURCES, declared
+    from headstart.extractors.datasets import SOURCES, SPLIT, declared
 
     known = list(SOURCES.values())
     kinds = ", ".join(one.kind for one in known)
@@ -49,7 +49,8 @@ def _options() -> list[click.Parameter]:
         for name in options
     }
     made = [_option(option, holders[name], len(known)) for name, option in options.items()]
-    return [click.Option(["--kind"], help=f"{kinds}, if the name does not tell."), *made]
+    kind = click.Option(["--kind"], help=f"{kinds}, if the name does not tell.")
+    return [kind, _option(SPLIT, [one.kind for one in known], len(known)), *made]
 
 
 def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
@@ -126,6 +127,15 @@ def _remove(call: Call, name: str) -> Result:
     return Result({"removed": name}, lambda out: out.print(text(f"Removed dataset {name}.")))
 
 
+SAID = {"folders": "as the folders say", "hash": "by hash of the content, where nothing is said"}
+
+
+def _split_of(dataset: Dataset) -> str:
+    from headstart.extractors.datasets import said_of
+
+    return said_of(dataset.options)
+
+
 def _shown(call: Call, dataset: Dataset) -> Result:
     manifest = call.open().datasets.manifest(dataset)
     counts = Counter((str(sample.label), sample.split) for sample in manifest.samples)
@@ -134,6 +144,7 @@ def _shown(call: Call, dataset: Dataset) -> Result:
         (name, *(counts[name, split] for split in splits), sum(counts[name, s] for s in splits))
         for name in dataset.classes
     ]
+    how = _split_of(dataset)
     totals = [sum(counts[name, split] for name in dataset.classes) for split in splits]
     data = {
         "name": dataset.name,
@@ -143,12 +154,14 @@ def _shown(call: Call, dataset: Dataset) -> Result:
         "samples": dataset.samples,
         "unique": dataset.unique,
         "classes": dataset.classes,
+        "split": how,
         "splits": dict(zip(splits, totals, strict=True)),
     }
 
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
         out.print(text(line + dataset.source), soft_wrap=True)
+        out.print(text(f"splits  {SAID.get(how, how)}"))
         columns = ("class", *(f">{split}" for split in splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
 

@@ -17,7 +17,7 @@ import click
 
 from headstart.cli.pace import Pace
 from headstart.cli.tables import Column, FittedTable
-from headstart.notices import HeadstartWarning, warn
+from headstart.notices import HeadstartNote, HeadstartWarning, warn
 from headstart.visible import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _noted_warnings() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, HeadstartWarning):
-            note(f"warning: {message}")
+            note(f"{'note' if issubclass(category, HeadstartNote) else 'warning'}: {message}")
         else:
             shown(message, category, *where)
 

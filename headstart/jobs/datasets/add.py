@@ -25,21 +25,28 @@ def add(
     source: str | Path,
     *,
     kind: str | None = None,
+    split: str | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> Dataset:
     """See `Datasets.add`."""
     check_name(name, "dataset")
-    chosen = sources.kind_of(source, kind)
+    chosen, place = sources.kind_of(source, kind), sources.located(source)
     known = sources.SOURCES
     given = sources.checked(known[chosen], options, known.values())
+    before = _find_same(context, name, chosen, place)
+    if split is None and before is not None:
+        given |= sources.split_options(before.options)
+    else:
+        given |= sources.asked(known[chosen], split)
     previous = _find_previous(context, name)
-    opened = sources.open_source(chosen, sources.located(source), given)
+    opened = sources.open_source(chosen, place, given)
     manifest = sources.scan(opened, given, previous, progress)
     if unused := opened.unused():
         more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
         warn(f"{opened.source}: not used: {', '.join(unused[:NAMED])}{more}")
-    return context.datasets.add(described(context, name, manifest, given, previous))
+    stored = sources.settled(given, getattr(opened, "found", {}))
+    return context.datasets.add(described(context, name, manifest, stored, previous))
 
 
 def described(
@@ -61,6 +68,14 @@ def described(
         unique=manifest.unique,
         classes=[str(label) for label in manifest.classes],
     )
+
+
+def _find_same(context: Context, name: str, kind: str, place: str) -> Dataset | None:
+    """The dataset of that name, if it is of the same source: it is only looked at again."""
+    with suppress(NotFound):
+        known = context.datasets.get(name)
+        return known if (known.kind, known.source) == (kind, place) else None
+    return None
 
 
 def _find_previous(context: Context, name: str) -> Manifest | None:

@@ -11,6 +11,7 @@ from conftest import draw
 from headstart.extractors.cache import gc
 from headstart.extractors.datasets import named_files
 from headstart.extractors.datasets.arrays import ArraySource
+from headstart.notices import HeadstartWarning
 from headstart.storage.keys import digest_of_bytes
 
 
@@ -52,7 +53,8 @@ def test_hidden_files_and_files_of_other_kinds_are_not_samples(ws, pictures):
     (pictures / "red" / ".hidden.png").write_bytes(b"x")
     (pictures / ".git").mkdir()
     (pictures / "notes.txt").write_text("x")
-    assert ws.datasets.add("d", pictures).samples == 36
+    with pytest.warns(HeadstartWarning, match="not used: file 'notes.txt'$"):
+        assert ws.datasets.add("d", pictures).samples == 36
 
 
 def test_an_empty_class_folder_is_an_error(ws, pictures, fails):
@@ -138,7 +140,8 @@ def test_files_come_in_the_order_of_their_paths_parts(ws, tmp_path):
         draw(tmp_path / "d" / "class" / f"{number}.png", number, (4, 4))
         (tmp_path / "d" / "class" / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / "d" / "class" / f"{number}.png").rename(tmp_path / "d" / "class" / name)
-    ws.datasets.add("d", tmp_path / "d")
+    with pytest.warns(HeadstartWarning, match="not used: file 'class/png', file 'class/x.'$"):
+        ws.datasets.add("d", tmp_path / "d")
     expected = sorted(Path("class", name) for name in names)
     assert [sample.id for sample in manifest_of(ws).samples] == [str(path) for path in expected]
 
@@ -152,7 +155,8 @@ def test_a_link_to_itself_is_one_clear_line(ws, pictures, fails, tmp_path, place
     link.symlink_to(link)
     source = pictures / "table.csv" if place in ("table.csv", "named") else pictures
     if place == "loop":  # no class folder; the others are read
-        ws.datasets.add("d", source)
+        with pytest.warns(HeadstartWarning, match="not used: file 'loop'$"):
+            ws.datasets.add("d", source)
         return
     message = fails("dataset", "add", "d", source)
     assert str(link) in message
