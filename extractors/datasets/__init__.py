@@ -22,6 +22,7 @@ from headstart.extractors.datasets.sources import (
 )
 from headstart.extractors.datasets.split_rule import (
     SPLIT,
+    as_stored,
     asked,
     said_of,
     settled,
@@ -42,6 +43,7 @@ __all__ = [
     "Option",
     "SampleReader",
     "Table",
+    "as_stored",
     "asked",
     "checked",
     "declared",

@@ -12,8 +12,8 @@ others `read` samples by the location that the manifest holds. `head predict` go
 
 **What may be assumed.** Making an instance reads nothing and never fails: the source may be away
 while its features are used from the cache. Options are those that the class declares, as `checked`
-leaves them; those of old datasets may hold more. Instances are not kept between commands, and a
-source may change between any two calls.
+leaves them, and those of `split_rule`; those of old datasets may hold more. Instances are not kept
+between commands, and a source may change between any two calls.
 
 **Threads.** `read` and `digest` are called from several threads at once; the others from one.
 

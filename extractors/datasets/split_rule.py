@@ -21,6 +21,9 @@ SPLIT = Option(
 )
 FOLDERS = "folders"
 HASH = "hash"
+BEFORE = "before"
+"""The `deal` of a dataset from before there was a choice: by hash, whatever the folders are called;
+groups and splits of arrays are not looked for."""
 UNSETTLED = "unsettled"
 """The `deal` of a dataset that is being added, when nobody said how it is split."""
 
@@ -59,13 +62,23 @@ def settled(options: Options, found: Mapping[str, Any]) -> dict[str, Any]:
         options: with which the dataset was added.
         found: options that the source found out.
     """
-    dealt = {"deal": HASH} if options.get("deal") == UNSETTLED else {}
+    dealt = {"deal": HASH} if is_unsettled(options) else {}
     return {**options, **dealt, **found}
 
 
+def as_stored(options: Options) -> dict[str, Any]:
+    """The options of a registered dataset: one of before there was a choice is marked as such."""
+    return {"deal": BEFORE, **options}
+
+
+def is_before(options: Options) -> bool:
+    """Whether a source is to be read as it was before there was a choice."""
+    return options.get("deal") == BEFORE
+
+
 def is_unsettled(options: Options) -> bool:
-    """Whether a source may find out by itself what its splits are."""
-    return options.get("deal") == UNSETTLED
+    """Whether a source may find out by itself what its splits are: nobody has said."""
+    return options.get("deal", UNSETTLED) == UNSETTLED
 
 
 def ignores_own(options: Options) -> bool:
@@ -75,9 +88,11 @@ def ignores_own(options: Options) -> bool:
 
 def split_options(options: Options) -> dict[str, Any]:
     """Those of a dataset's stored options that say how it is split."""
-    return {name: options[name] for name in ("split", "deal") if name in options}
+    stored = as_stored(options)
+    return {name: stored[name] for name in ("split", "deal") if name in stored}
 
 
 def said_of(options: Options) -> str:
     """How a dataset is split, in a word: `folders`, `hash`."""
-    return str(options.get("split") or options.get("deal") or HASH)
+    how = str(options.get("split") or options.get("deal", BEFORE))
+    return HASH if how == BEFORE else how

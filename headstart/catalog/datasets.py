@@ -50,7 +50,7 @@ class Datasets:
 
         Warns:
             HeadstartWarning: the source holds columns, arrays or files that are not used.
-            HeadstartNote: folders are taken for splits.
+            HeadstartNote: folders, or members of an `.npz`, are taken for splits.
         """
         return add.add(
             self._context, name, source, kind=kind, split=split, progress=progress, **options

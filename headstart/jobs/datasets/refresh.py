@@ -23,8 +23,9 @@ def refresh(context: Context, name: str, progress: Progress = silent) -> Dataset
             hint="Put it back; features in the cache can still be used.",
         )
     previous = context.manifest(dataset)
-    opened = sources.open_source(dataset.kind, dataset.source, dataset.options)
-    manifest = sources.rescan(opened, dataset.options, previous, progress)
+    options = sources.as_stored(dataset.options)
+    opened = sources.open_source(dataset.kind, dataset.source, options)
+    manifest = sources.rescan(opened, options, previous, progress)
     if manifest == previous:
         return dataset
     return context.datasets.update(described(context, name, manifest, dataset.options, previous))

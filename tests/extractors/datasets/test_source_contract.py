@@ -57,12 +57,27 @@ def array(root: Path) -> Path:
     return root / "d.npy"
 
 
+def of_splits(root: Path) -> Path:
+    x, y = np.arange(36.0).reshape(12, 3), np.arange(12) % 2
+    np.savez(root / "k.npz", x_train=x[:7], y_train=y[:7], x_test=x[7:], y_test=y[7:])
+    return root / "k.npz"
+
+
+def folder_of_splits(root: Path) -> Path:
+    for number in range(12):
+        place = root / "tt" / ("train", "val", "test")[number % 3] / "ab"[number % 2]
+        draw(place / f"{number:02}.png", number, (4, 4))
+    return root / "tt"
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
+    "folder-of-splits": ("folder", folder_of_splits, {}),
     "table-of-files": ("csv", files, {}),
     "table-of-texts": ("csv", texts, {}),
     "table-of-numbers": ("csv", numbers, {}),
     "arrays-npz": ("arrays", archive, {}),
+    "arrays-of-splits": ("arrays", of_splits, {}),
     "arrays-several-inputs": ("arrays", several, {}),
     "arrays-npy": ("arrays", array, {"labels": "labels.txt"}),
 }
@@ -209,12 +224,12 @@ def test_a_misspelt_option_is_refused_with_the_nearest_name(ws, tmp_path):
 
 def test_arrays_that_nothing_is_taken_from_are_named(ws, tmp_path, run):
     x = np.eye(4)
-    np.savez(tmp_path / "a.npz", x=x, y=[0, 1, 0, 1], groups=[1, 1, 2, 2], x_test=x)
-    with pytest.warns(HeadstartWarning, match=r"not used: array 'groups', array 'x_test'$"):
+    np.savez(tmp_path / "a.npz", x=x, y=[0, 1, 0, 1], names=["a", "b", "c", "d"], x_test=x)
+    with pytest.warns(HeadstartWarning, match=r"not used: array 'names', array 'x_test'$"):
         ws.datasets.add("a", tmp_path / "a.npz")
     ran = run("dataset", "add", "b", tmp_path / "a.npz")
     assert ran.code == 0
-    assert "warning: " in ran.err and "not used: array 'groups', array 'x_test'" in ran.err
+    assert "warning: " in ran.err and "not used: array 'names', array 'x_test'" in ran.err
 
 
 def test_labels_that_other_labels_stand_in_for_are_named(ws, tmp_path):
