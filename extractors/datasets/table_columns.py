@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "co
 SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
+UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
+"""What pandas calls a column without a name that it has read."""
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
 
 
@@ -56,6 +59,25 @@ def find_column(
 def get_column(source: Path, columns: Sequence[str], given: str) -> str:
     """The column that is given; see `find_column`."""
     return find_column(source, columns, given, ()) or given
+
+
+def is_index(place: int, column: str) -> bool:
+    """Whether a column is none that anybody named, such as the index that pandas writes in front.
+
+    Args:
+        place: from 1 on.
+        column: its name.
+    """
+    return not column.strip() or (place == 1 and UNNAMED.fullmatch(column.strip()) is not None)
+
+
+def named(place: int, column: str) -> str:
+    """A column in words."""
+    if not is_index(place, column):
+        return f"column {column!r}"
+    name = f"called {column.strip()!r}" if column.strip() else "which has no name"
+    is_first = ": an index that a data frame was saved with" if place == 1 else ""
+    return f"column {place}, {name}{is_first}"
 
 
 def text_of(value: Any) -> str | None:

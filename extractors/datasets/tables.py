@@ -23,6 +23,7 @@ from headstart.extractors.datasets.named_files import (
 )
 from headstart.extractors.datasets.rows import checked_split, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.split_rule import is_before
 from headstart.extractors.datasets.table_columns import (
     ID_COLUMNS,
     LABEL_COLUMNS,
@@ -33,7 +34,9 @@ from headstart.extractors.datasets.table_columns import (
     find_column,
     get_column,
     get_label_column,
+    is_index,
     is_number,
+    named,
     number_in,
     text_of,
 )
@@ -149,8 +152,8 @@ class Table:
         used = {column for value in self.values for column in value.columns}
         used |= {column for column in self._roles if column is not None}
         found = [
-            f"column {column!r}" if column else "a column without a name"
-            for column in self.columns
+            named(place, column)
+            for place, column in enumerate(self.columns, start=1)
             if column not in used
         ]
         doubled = [name for name, count in Counter(self.columns).items() if count > 1]
@@ -188,7 +191,11 @@ class Table:
         text = find_column(self.source, columns, None, TEXT_COLUMNS)
         if text is not None:
             return [Value("text", (text,))]
-        others = [c for c in columns if c not in self._roles]
+        others = [
+            column
+            for place, column in enumerate(columns, start=1)
+            if column not in self._roles and (is_before(options) or not is_index(place, column))
+        ]
         some = [row for _, row in self._rows[:100]]
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:

@@ -271,6 +271,29 @@ def test_a_column_without_a_name_is_not_taken_for_the_split(ws, tmp_path):
     assert splits[0] == splits[1]
 
 
+@pytest.mark.parametrize("index", ["", "Unnamed: 0"])
+def test_the_index_of_a_data_frame_is_no_number_of_the_samples(ws, tmp_path, index):
+    """`df.to_csv("t.csv")` writes it in front: where rows are sorted, it knows the label."""
+    rows = "".join(f"{n},{n % 7},{n * n % 11},{n // 6}\n" for n in range(12))
+    (tmp_path / "t.csv").write_text(f"{index},age,height,label\n{rows}")
+    message = "not used: column 1, .*an index that a data frame was saved with"
+    with pytest.warns(HeadstartWarning, match=message) as said:
+        ws.datasets.add("t", tmp_path / "t.csv")
+    assert len(said) == 1
+    raws = list(open_source("csv", str(tmp_path / "t.csv"), {}).scan())
+    assert open_source("csv", str(tmp_path / "t.csv"), {}).read(5).tolist() == [5, 25 % 11]
+    assert len(raws) == 12
+    before = open_source("csv", str(tmp_path / "t.csv"), {"deal": "before"})
+    assert before.read(5).tolist() == [5, 5, 25 % 11]  # as it was registered
+
+
+def test_a_column_without_a_name_that_is_not_the_first_is_left_out_and_named(ws, tmp_path):
+    (tmp_path / "t.csv").write_text("age,,label\n1,2,a\n3,4,b\n")
+    with pytest.warns(HeadstartWarning, match="not used: column 2, which has no name$"):
+        ws.datasets.add("t", tmp_path / "t.csv")
+    assert open_source("csv", str(tmp_path / "t.csv"), {}).read(1).tolist() == [3]
+
+
 def test_a_group_pattern_counts_although_the_arrays_are_the_same_as_before(ws, tmp_path):
     np.savez(tmp_path / "a.npz", x=np.eye(4), y=[0, 1, 0, 1], ids=["p_1", "p_2", "q_1", "q_2"])
     ws.datasets.add("a", tmp_path / "a.npz")
