@@ -13,9 +13,13 @@ class HeadstartNote(HeadstartWarning):
     """Something was found out by itself, and is nothing to worry about; the message says what."""
 
 
-def warn(message: str) -> None:
+class FewSamples(HeadstartWarning):
+    """Classes have too few samples for a score to say much; the message names them."""
+
+
+def warn(message: str, category: type[HeadstartWarning] = HeadstartWarning) -> None:
     """Tell whoever called; the command line prints it as one line on standard error."""
-    warnings.warn(message, HeadstartWarning, stacklevel=3)
+    warnings.warn(message, category, stacklevel=3)
 
 
 def tell(message: str) -> None:

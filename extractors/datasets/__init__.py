@@ -7,6 +7,7 @@ from headstart.extractors.datasets.folders import (
     TEXT_SUFFIXES,
     files_below,
 )
+from headstart.extractors.datasets.labels import are_classes, few_of
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared
 from headstart.extractors.datasets.reader import SampleReader, reader_of
@@ -24,10 +25,15 @@ from headstart.extractors.datasets.split_rule import (
     SPLIT,
     as_stored,
     asked,
+    is_before,
+    is_same_way,
+    joined,
+    rule_of,
     said_of,
     settled,
     split_options,
 )
+from headstart.extractors.datasets.splits import departed_of
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 
 __all__ = [
@@ -43,13 +49,19 @@ __all__ = [
     "Option",
     "SampleReader",
     "Table",
+    "are_classes",
     "as_stored",
     "asked",
     "checked",
     "declared",
+    "departed_of",
+    "few_of",
     "files_below",
     "find_kind",
+    "is_before",
     "is_gone",
+    "is_same_way",
+    "joined",
     "kind_of",
     "load_arrays",
     "located",
@@ -58,6 +70,7 @@ __all__ = [
     "reader_of",
     "rescan",
     "root_of",
+    "rule_of",
     "said_of",
     "scan",
     "settled",

@@ -11,36 +11,15 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import DatasetError
-from headstart.storage.manifest import Label, Sample, split_of
-from headstart.storage.samples import SPLIT_SHARES, place_of
+from headstart.storage.manifest import Label, Sample
 
 EITHER = "train or validation"
 """The split of a sample that is not tested on, as its source says, which says no more."""
-VALIDATION_SHARE = SPLIT_SHARES[1] / (SPLIT_SHARES[0] + SPLIT_SHARES[1])
 
 
 def stat_of(status: os.stat_result) -> tuple[int, ...]:
     """By what a file's change is seen: size, mtime in ns, inode."""
     return (status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-def placed(
-    id_: str,
-    digest: str,
-    label: Label | None,
-    location: str | int,
-    stat: tuple[int, ...],
-    *,
-    split: str | None,
-    group: str | None,
-) -> Sample:
-    """A sample in the split that its source says, or else in that of its group or content."""
-    key = digest if group is None else f"group {group}"
-    if split == EITHER:
-        found = "validation" if place_of(f"validation\0{key}") < VALIDATION_SHARE else "train"
-    else:
-        found = split or split_of(key)
-    return Sample(id_, digest, label, found, location, stat, group)
 
 
 class Grouping:

@@ -23,7 +23,7 @@ from headstart.extractors.datasets.named_files import (
 )
 from headstart.extractors.datasets.rows import checked_split, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
-from headstart.extractors.datasets.split_rule import is_before
+from headstart.extractors.datasets.split_rule import ignores_own, is_before
 from headstart.extractors.datasets.table_columns import (
     ID_COLUMNS,
     LABEL_COLUMNS,
@@ -79,7 +79,9 @@ class Table:
         find_label = get_label_column if is_labelled else find_column
         self._label = find_label(source, columns, options.get("label_column"), LABEL_COLUMNS)
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
-        self._split = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
+        self._split = None
+        if not ignores_own(options):
+            self._split = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._group = find_column(source, columns, options.get("group_column"), ())
         self._root = root_of(options)
         self.values = self._choose_values(columns, options)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.jobs.datasets import add, refresh
+from headstart.jobs.datasets import add, refresh, resplit
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
@@ -25,6 +25,7 @@ class Datasets:
         *,
         kind: str | None = None,
         split: str | None = None,
+        seed: int | None = None,
         progress: Progress = silent,
         **options: Any,
     ) -> Dataset:
@@ -35,8 +36,14 @@ class Datasets:
             source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`.
             kind: `folder`, `csv` (any table), `arrays`, or one of a plug-in; by what the source is
                 without it.
-            split: `folders` called train, val, test (in any case), or `hash`, by the content; by
-                what the source says without it. A dataset that is added again stays as it was.
+            split: a ratio such as `70/10/20` (or `80/20`, without validation); `stratified`, in
+                every class alike, `stratified:60/20/20`; `hash`, by the content alone; `kfold:5`,
+                the first of five folds to test on, `kfold:5:2` the second; `column:NAME` of a
+                table; `folders` called train, val, test (in any case); `none`, all to train on.
+                Without it as the source says, and samples of which it says nothing `stratified`
+                where labels are classes and there are under 50,000, else `hash`. A dataset that is
+                added again stays as it was.
+            seed: what samples are dealt out by, besides their content.
             progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
@@ -50,19 +57,49 @@ class Datasets:
 
         Warns:
             HeadstartWarning: the source holds columns, arrays or files that are not used.
+            FewSamples: a class has fewer than five samples to train on, or none to test on.
             HeadstartNote: folders, or members of an `.npz`, are taken for splits.
         """
         return add.add(
-            self._context, name, source, kind=kind, split=split, progress=progress, **options
+            self._context,
+            name,
+            source,
+            kind=kind,
+            split=split,
+            seed=seed,
+            progress=progress,
+            **options,
         )
 
     def refresh(self, name: str, progress: Progress = silent) -> Dataset:
-        """Look at the source again; only files that changed are read.
+        """Look at the source again: only files that changed are read, only new samples dealt out.
 
         Raises:
             SourceGone: the source is not there; the dataset is kept as it was.
         """
         return refresh.refresh(self._context, name, progress)
+
+    def resplit(
+        self,
+        name: str,
+        split: str | None = None,
+        *,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> resplit.Resplit:
+        """Deal all samples to the splits anew; `voided` names heads whose scores no longer hold.
+
+        Args:
+            name: of the dataset.
+            split: see `add`; in the same way as before without it.
+            seed: see `add`.
+            progress: called with (samples digested, samples in all).
+
+        Raises:
+            SourceGone: the source is not there.
+            DatasetError: there is no such way.
+        """
+        return resplit.resplit(self._context, name, split, seed=seed, progress=progress)
 
     def get(self, name: str) -> Dataset:
         return self._context.datasets.get(name)

@@ -33,13 +33,14 @@ def register(cli: click.Group) -> None:
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
+    command(group, "resplit", more=_split_options)(click.argument("name")(_resplit))
     command(group, "remove")(click.argument("name")(_remove))
     cli.add_command(group)
 
 
 def _options() -> list[click.Parameter]:
     """Of `dataset add`: the kinds, and what each declares."""
-    from headstart.extractors.datasets import SOURCES, SPLIT, declared
+    from headstart.extractors.datasets import SOURCES, declared
 
     known = list(SOURCES.values())
     kinds = ", ".join(one.kind for one in known)
@@ -50,7 +51,14 @@ def _options() -> list[click.Parameter]:
     }
     made = [_option(option, holders[name], len(known)) for name, option in options.items()]
     kind = click.Option(["--kind"], help=f"{kinds}, if the name does not tell.")
-    return [kind, _option(SPLIT, [one.kind for one in known], len(known)), *made]
+    return [kind, *_split_options(), *made]
+
+
+def _split_options() -> list[click.Parameter]:
+    from headstart.extractors.datasets import SPLIT
+
+    seed = click.Option(["--seed"], type=int, help="What samples are dealt out by. Default: 0.")
+    return [_option(SPLIT, [], 0), seed]
 
 
 def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
@@ -119,6 +127,23 @@ def _refresh(call: Call, name: str) -> Result:
     workspace = call.open()
     with progress_bar("reading", "files") as progress:
         return _shown(call, workspace.datasets.refresh(name, progress))
+
+
+def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Result:
+    """Deal the samples of a dataset to the splits anew; the scores of its heads no longer hold."""
+    workspace = call.open()
+    with progress_bar("reading", "files") as progress:
+        done = workspace.datasets.resplit(name, split, seed=seed, progress=progress)
+    shown = _shown(call, done.dataset)
+
+    def show(out: Any) -> None:
+        out.print(text(f"{done.moved:,} samples moved to another split."))
+        if done.voided:
+            heads = ", ".join(done.voided)
+            out.print(text(f"Scores of other splits, train again: {heads}."), soft_wrap=True)
+        shown.show(out)
+
+    return Result({**shown.data, **done.to_json()}, show)
 
 
 def _remove(call: Call, name: str) -> Result:

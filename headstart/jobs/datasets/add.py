@@ -9,7 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
-from headstart.notices import warn
+from headstart.notices import FewSamples, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -26,26 +26,30 @@ def add(
     *,
     kind: str | None = None,
     split: str | None = None,
+    seed: int | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> Dataset:
     """See `Datasets.add`."""
     check_name(name, "dataset")
     chosen, place = sources.kind_of(source, kind), sources.located(source)
-    known = sources.SOURCES
-    given = sources.checked(known[chosen], options, known.values())
+    made = sources.SOURCES[chosen]
     before = _find_same(context, name, chosen, place)
-    if split is None and before is not None:
-        given |= sources.split_options(before.options)
+    given = sources.checked(made, options, sources.SOURCES.values())
+    stays = before is not None and sources.is_same_way(before.options, split, seed, given)
+    if before is not None and stays:
+        how = sources.split_options(before.options)
     else:
-        given |= sources.asked(known[chosen], split)
+        how = sources.asked(made, split, seed or 0)
+    given = sources.joined(given, how)
     previous = _find_previous(context, name)
     opened = sources.open_source(chosen, place, given)
-    manifest = sources.scan(opened, given, previous, progress)
-    if unused := opened.unused():
-        more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
-        warn(f"{opened.source}: not used: {', '.join(unused[:NAMED])}{more}")
-    stored = sources.settled(given, getattr(opened, "found", {}))
+    manifest = sources.scan(opened, given, previous, progress, keeps=stays)
+    _warn(opened.source, opened.unused(), manifest, given)
+    stored = settled(opened, given, manifest)
+    if before is not None and not stays:
+        _warn_of_heads(context, name)
+        previous = None
     return context.datasets.add(described(context, name, manifest, stored, previous))
 
 
@@ -54,9 +58,23 @@ def described(
     name: str,
     manifest: Manifest,
     options: dict[str, Any],
-    previous: Manifest | None,
+    previous: Manifest | None = None,
 ) -> Dataset:
-    """What the registry knows of a dataset; its manifest is written."""
+    """What the registry knows of a dataset; its manifest is written.
+
+    Args:
+        context: where.
+        name: of the dataset.
+        manifest: its samples.
+        options: as they are stored.
+        previous: as it was, if samples keep their splits: also those that are gone, for when they
+            come back.
+    """
+    if previous is not None and sources.rule_of(options, _labels(manifest)).remembers:
+        departed = sources.departed_of(
+            previous.samples, manifest.samples, options.get("departed", {})
+        )
+        options = {**options, **({"departed": departed} if departed else {})}
     return Dataset(
         name=name,
         kind=manifest.kind,
@@ -68,6 +86,42 @@ def described(
         unique=manifest.unique,
         classes=[str(label) for label in manifest.classes],
     )
+
+
+def settled(opened: Any, options: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """The options as they are stored, with what the source found out."""
+    return sources.settled(options, getattr(opened, "found", {}), _labels(manifest))
+
+
+def heads_on(context: Context, dataset: str) -> list[str]:
+    """The heads that were trained on a dataset: `name:version`."""
+    heads = context.heads.find_all()
+    return [f"{one.name}:{one.version}" for one in heads if one.dataset == dataset]
+
+
+def _labels(manifest: Manifest) -> list[Any]:
+    return [sample.label for sample in manifest.samples]
+
+
+def _warn(place: str, unused: Any, manifest: Manifest, options: dict[str, Any]) -> None:
+    """Name what the source holds and does not use, and classes with few samples."""
+    if unused:
+        warn(f"{place}: not used: {_some(unused)}")
+    if few := sources.few_of(manifest.samples, options):
+        warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
+
+
+def _some(texts: Any) -> str:
+    more = f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else ""
+    return f"{', '.join(texts[:NAMED])}{more}"
+
+
+def _warn_of_heads(context: Context, name: str) -> None:
+    if heads := heads_on(context, name):
+        warn(
+            f"the samples of {name} are dealt anew: scores of heads that were trained on it before "
+            f"count no more: {_some(heads)}"
+        )
 
 
 def _find_same(context: Context, name: str, kind: str, place: str) -> Dataset | None:

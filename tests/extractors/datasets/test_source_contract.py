@@ -279,7 +279,7 @@ def test_the_index_of_a_data_frame_is_no_number_of_the_samples(ws, tmp_path, ind
     message = "not used: column 1, .*an index that a data frame was saved with"
     with pytest.warns(HeadstartWarning, match=message) as said:
         ws.datasets.add("t", tmp_path / "t.csv")
-    assert len(said) == 1
+    assert [one.category for one in said].count(HeadstartWarning) == 1
     raws = list(open_source("csv", str(tmp_path / "t.csv"), {}).scan())
     assert open_source("csv", str(tmp_path / "t.csv"), {}).read(5).tolist() == [5, 25 % 11]
     assert len(raws) == 12
