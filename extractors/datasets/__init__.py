@@ -9,7 +9,7 @@ from headstart.extractors.datasets.folders import (
 )
 from headstart.extractors.datasets.labels import are_classes, few_of
 from headstart.extractors.datasets.named_files import read_named, root_of
-from headstart.extractors.datasets.options import checked, declared
+from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.reader import SampleReader, reader_of
 from headstart.extractors.datasets.scan import rescan, scan
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
@@ -63,6 +63,7 @@ __all__ = [
     "is_same_way",
     "joined",
     "kind_of",
+    "listed",
     "load_arrays",
     "located",
     "open_source",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ from headstart.extractors.datasets.numpy_files import (
     refuse_large,
 )
 from headstart.extractors.datasets.options import GROUP_PATTERN
-from headstart.extractors.datasets.rows import EITHER, checked_split, to_label
+from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.split_rule import ignores_own, is_before, is_unsettled
 from headstart.notices import tell
@@ -90,6 +90,7 @@ class ArraySource:
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
+        self.skipped: list[str] = []
         self._path = Path(source)
         self._options = options
 
@@ -107,10 +108,13 @@ class ArraySource:
         values, labels = _checked(self.source, arrays)
         if is_unsettled(self._options):
             self._say(arrays)
+        skipping = Skipping(self._options)
+        self.skipped = skipping.skipped
         has_own = not ignores_own(self._options)
-        for row, value in enumerate(values):
+
+        def entry(row: int, value: Any) -> Entry:
             where = f"{self.source}, row {row}"
-            yield Entry(
+            return Entry(
                 id=str(arrays["ids"][row]) if "ids" in arrays else str(row),
                 location=row,
                 stat=stamp,
@@ -119,6 +123,11 @@ class ArraySource:
                 group=_group_in(arrays, row),
                 digest=digest_of(to_raw(value)),
             )
+
+        for row, value in enumerate(values):
+            made = skipping.of(partial(entry, row, value))
+            if made is not None:
+                yield made
 
     def digest(self, location: Location) -> str:
         return digest_of(self.read(location))

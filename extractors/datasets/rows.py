@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, SampleError
 from headstart.storage.manifest import Label, Sample
 
+T = TypeVar("T")
 EITHER = "train or validation"
 """The split of a sample that is not tested on, as its source says, which says no more."""
 
@@ -20,6 +21,32 @@ EITHER = "train or validation"
 def stat_of(status: os.stat_result) -> tuple[int, ...]:
     """By what a file's change is seen: size, mtime in ns, inode."""
     return (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+class Skipping:
+    """Makes samples, and goes on behind one that is none, where the option `on_error` is `skip`.
+
+    Attributes:
+        skipped: why each was left out, in the order of the source.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.skipped: list[str] = []
+        self._is_on = options.get("on_error") == "skip"
+
+    def of(self, make: Callable[[], T]) -> T | None:
+        """What `make` gives; None where it is skipped.
+
+        Raises:
+            DatasetError, SampleError: of `make`, where nothing is skipped.
+        """
+        try:
+            return make()
+        except (DatasetError, SampleError) as error:
+            if not self._is_on:
+                raise
+            self.skipped.append(error.message)
+            return None
 
 
 class Grouping:
@@ -108,7 +135,10 @@ def checked_split(value: str | None, where: str) -> str | None:
     split = find_split(value)
     if split is None:
         known = ", ".join(SPLIT_OF_NAME)
-        raise DatasetError(f"{where}: split is {value!r}", hint=f"The splits are called {known}.")
+        raise DatasetError(
+            f"{where}: split is {value!r}",
+            hint=f"The splits are called {known}; --split stratified does without.",
+        )
     return split
 
 
@@ -131,6 +161,6 @@ def to_label(value: Any, where: str) -> Label:
         return repr(item)
     raise DatasetError(
         f"{where}: the label {item!r} is neither a class name nor a number",
-        hint="Give one label a row; one-hot labels want np.argmax(y, axis=1), several labels a row "
-        "text such as 'dog|grass'.",
+        hint="Give one label a row, or leave such rows out with --on-error skip; one-hot labels "
+        "want np.argmax(y, axis=1), several labels a row text such as 'dog|grass'.",
     )

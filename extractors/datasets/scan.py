@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.rows import Grouping, check_groups, is_utf8
+from headstart.extractors.datasets.rows import Grouping, Skipping, check_groups, is_utf8
 from headstart.extractors.datasets.source import DatasetSource, Entry, Options
 from headstart.extractors.datasets.split_rule import ignores_own, rule_of
 from headstart.extractors.datasets.splits import dealt, kept_of
@@ -27,6 +28,7 @@ def scan(
     progress: Progress = silent,
     *,
     keeps: bool = True,
+    skipped: list[str] | None = None,
 ) -> Manifest:
     """Read a source into a manifest.
 
@@ -38,6 +40,7 @@ def scan(
             taken from it, not computed.
         progress: called with (samples digested, samples in all).
         keeps: whether samples keep the splits that they have in `previous`.
+        skipped: to which is added why samples were left out, if the option `on_error` is `skip`.
 
     Raises:
         DatasetError: the source is not a valid dataset; the message names file and row.
@@ -48,11 +51,14 @@ def scan(
     entries = _without_own_splits(list(source.scan()), options, place)
     if options.get("group_pattern") is not None:
         entries = _grouped(entries, Grouping(options))
-    if not entries:
-        raise DatasetError(f"{place} lists no samples")
     if previous is not None and previous.kind != source.kind:
         previous = None
-    digests = _digested(source, entries, previous, progress)
+    skipping = Skipping(options)
+    skipping.skipped.extend(getattr(source, "skipped", ()))
+    entries, digests = _digested(source, entries, previous, progress, skipping)
+    _check_some(entries, skipping.skipped, place)
+    if skipped is not None:
+        skipped.extend(skipping.skipped)
     rule = rule_of(options, [entry.label for entry in entries])
     kept = None
     if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
@@ -66,13 +72,18 @@ def scan(
 
 
 def rescan(
-    source: DatasetSource, options: Options, previous: Manifest, progress: Progress = silent
+    source: DatasetSource,
+    options: Options,
+    previous: Manifest,
+    progress: Progress = silent,
+    skipped: list[str] | None = None,
 ) -> Manifest:
-    """As `scan` with the options of before: a source that is the same as a whole is not read."""
+    """As `scan` with the options of before; a source that is the same as a whole is not read, and
+    `previous` is given back."""
     stamp = source.stamp()
     if stamp and previous.samples[0].stat == stamp:
         return previous
-    return scan(source, options, previous, progress)
+    return scan(source, options, previous, progress, skipped=skipped)
 
 
 def _without_own_splits(entries: list[Entry], options: Options, place: str) -> list[Entry]:
@@ -92,19 +103,35 @@ def _grouped(entries: list[Entry], grouping: Grouping) -> list[Entry]:
 
 
 def _digested(
-    source: DatasetSource, entries: list[Entry], previous: Manifest | None, progress: Progress
-) -> list[str]:
-    """The digests in the entries' order; only what changed is digested, on several threads."""
+    source: DatasetSource,
+    entries: list[Entry],
+    previous: Manifest | None,
+    progress: Progress,
+    skipping: Skipping,
+) -> tuple[list[Entry], list[str]]:
+    """Entries and their digests; only what changed is digested, on several threads."""
     known = {sample.location: sample for sample in (previous.samples if previous else ())}
     digests = [_known(entry, known.get(entry.location)) for entry in entries]
     changed = [number for number, digest in enumerate(digests) if digest is None]
     done = len(entries) - len(changed)
     with ThreadPoolExecutor(DIGESTING_THREADS) as pool:
-        found = pool.map(source.digest, (entries[number].location for number in changed))
+        places = (entries[number].location for number in changed)
+        found = pool.map(lambda place: skipping.of(partial(source.digest, place)), places)
         for number, digest in zip(changed, found, strict=True):
             digests[number] = digest
             progress(done := done + 1, len(entries))
-    return [digest for digest in digests if digest is not None]
+    both = [(e, d) for e, d in zip(entries, digests, strict=True) if d is not None]
+    return [entry for entry, _ in both], [digest for _, digest in both]
+
+
+def _check_some(entries: list[Entry], skipped: Sequence[str], place: str) -> None:
+    if entries:
+        return
+    if skipped:
+        raise DatasetError(
+            f"{place}: all {len(skipped):,} samples were skipped, such as {skipped[0]}"
+        )
+    raise DatasetError(f"{place} lists no samples")
 
 
 def _known(entry: Entry, before: Sample | None) -> str | None:

@@ -8,7 +8,7 @@ content and a seed alone.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,8 @@ from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
 from headstart.storage.manifest import SPLITS, Label, Sample, split_of
 from headstart.storage.samples import place_of
 
+Counts = dict[Label | None, int]
+"""Samples of each label."""
 NOT_TESTED = ("train", "validation")
 
 
@@ -112,19 +114,25 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self.units: dict[str, Counter[Label | None]] = {}
+        self.units: dict[str, Counts] = {}
         self.splits: dict[str, str] = {}
 
     def put(self, unit: str, label: Label | None, split: str | None, is_untested: bool) -> None:
         """Another sample; a split that it had counts, unless it may not be tested on."""
-        self.units.setdefault(unit, Counter())[label] += 1
+        counts = self.units.get(unit)
+        if counts is None:
+            self.units[unit] = {label: 1}
+        else:
+            counts[label] = counts.get(label, 0) + 1
         if split is not None and (split in NOT_TESTED or not is_untested):
             self.splits[unit] = split
 
-    def new(self, seed: int) -> list[tuple[str, Counter[Label | None]]]:
+    def new(self, seed: int) -> list[tuple[str, Counts]]:
         """Those without a split, large ones first, else by content and seed."""
         found = [(unit, counts) for unit, counts in self.units.items() if unit not in self.splits]
-        return sorted(found, key=lambda pair: (-pair[1].total(), place_of(f"{seed}\0{pair[0]}")))
+        return sorted(
+            found, key=lambda pair: (-sum(pair[1].values()), place_of(f"{seed}\0{pair[0]}"))
+        )
 
 
 def _by_content(unit: str, rule: Rule, said: str | None) -> str:
@@ -171,15 +179,17 @@ def _stratify(pool: Pool, shares: Mapping[str, float], seed: int) -> None:
 def _targets(pool: Pool, shares: Mapping[str, float]) -> dict[Label | None, dict[str, int]]:
     """How many samples of each label each split is to have: by largest remainder, and of two units
     or more one at least to test on."""
-    samples, units = Counter[Label | None](), Counter[Label | None]()
+    samples: defaultdict[Label | None, int] = defaultdict(int)
+    units: defaultdict[Label | None, int] = defaultdict(int)
     for counts in pool.units.values():
-        samples += counts
-        units += Counter(dict.fromkeys(counts, 1))
+        for label, count in counts.items():
+            samples[label] += count
+            units[label] += 1
     found = {}
     for label, count in samples.items():
         exact = {split: count * share for split, share in shares.items()}
         target = {split: int(value) for split, value in exact.items()}
-        by_rest = sorted(exact, key=lambda split: target[split] - exact[split])
+        by_rest = sorted(exact, key=lambda split: round(target[split] - exact[split], 9))
         for split in by_rest[: count - sum(target.values())]:
             target[split] += 1
         if units[label] > 1 and target.get("test") == 0:
@@ -202,7 +212,7 @@ def _fold(pool: Pool, rule: Rule, *, is_first: bool) -> None:
     filled: defaultdict[Label | None, list[int]] = defaultdict(lambda: [0] * rule.folds)
     total = [0] * rule.folds
 
-    def used(fold: int, counts: Counter[Label | None]) -> tuple[int, int]:
+    def used(fold: int, counts: Counts) -> tuple[int, int]:
         return sum(n * filled[label][fold] for label, n in counts.items()), total[fold]
 
     for unit, counts in pool.new(rule.seed):
@@ -211,5 +221,5 @@ def _fold(pool: Pool, rule: Rule, *, is_first: bool) -> None:
             fold = min(range(rule.folds), key=partial(used, counts=counts))
         for label, count in counts.items():
             filled[label][fold] += count
-        total[fold] += counts.total()
+        total[fold] += sum(counts.values())
         pool.splits[unit] = "test" if fold + 1 == rule.fold else "train"

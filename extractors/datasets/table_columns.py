@@ -15,6 +15,7 @@ TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "co
 SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
+OR_SKIP = "or leave such rows out with --on-error skip"
 UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 """What pandas calls a column without a name that it has read."""
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
@@ -103,7 +104,7 @@ def number_in(row: Row, column: str, where: str) -> float:
     if not is_number(row.get(column)):
         raise DatasetError(
             f"{where}: {column} is {row.get(column)!r}, not a number",
-            hint="Mend or remove the row.",
+            hint=f"Mend or remove the row, {OR_SKIP}.",
         )
     return float(row[column])
 
@@ -116,5 +117,7 @@ def cell_in(row: Row, column: str, where: str) -> str:
     """
     value = (text_of(row.get(column)) or "").strip()
     if not value:
-        raise DatasetError(f"{where}: no {column}", hint="Fill it in or remove the row.")
+        raise DatasetError(
+            f"{where}: no {column}", hint=f"Fill it in or remove the row, {OR_SKIP}."
+        )
     return value

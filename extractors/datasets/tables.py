@@ -6,7 +6,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,12 +21,13 @@ from headstart.extractors.datasets.named_files import (
     root_of,
     stat_of_file,
 )
-from headstart.extractors.datasets.rows import checked_split, stat_of
+from headstart.extractors.datasets.rows import Skipping, checked_split, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.split_rule import ignores_own, is_before
 from headstart.extractors.datasets.table_columns import (
     ID_COLUMNS,
     LABEL_COLUMNS,
+    OR_SKIP,
     PATH_COLUMNS,
     SPLIT_COLUMNS,
     TEXT_COLUMNS,
@@ -94,25 +95,28 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __iter__(self) -> Iterator[TableRow]:
-        for number, (where, row) in enumerate(self._rows):
-            if self._id:
-                id_ = cell_in(row, self._id, where)
-            else:
-                id_ = (
-                    cell_in(row, self.values[0].columns[0], where)
-                    if self.is_of_files
-                    else str(number)
-                )
-            yield TableRow(
-                number=number,
-                where=where,
-                id=id_,
-                label=cell_in(row, self._label, where) if self._label else None,
-                split=checked_split(text_of(row.get(self._split)), where) if self._split else None,
-                content=row,
-                group=cell_in(row, self._group, where) if self._group else None,
-            )
+    def row(self, number: int) -> TableRow:
+        """A row with what its roles hold.
+
+        Raises:
+            DatasetError: a cell is empty that may not be, or names no split.
+        """
+        where, row = self._rows[number]
+        if self._id:
+            id_ = cell_in(row, self._id, where)
+        elif self.is_of_files:
+            id_ = cell_in(row, self.values[0].columns[0], where)
+        else:
+            id_ = str(number)
+        return TableRow(
+            number=number,
+            where=where,
+            id=id_,
+            label=cell_in(row, self._label, where) if self._label else None,
+            split=checked_split(text_of(row.get(self._split)), where) if self._split else None,
+            content=row,
+            group=cell_in(row, self._group, where) if self._group else None,
+        )
 
     def file(self, row: TableRow) -> tuple[str, tuple[int, ...]]:
         """The file of a row of a table of files, and by what its change is seen.
@@ -128,7 +132,7 @@ class Table:
         if status is None or not stat.S_ISREG(status.st_mode):
             raise DatasetError(
                 f"{row.where}: no file {path}",
-                hint="Paths are relative to the table; mend or remove the row.",
+                hint=f"Paths are relative to the table; mend or remove the row, {OR_SKIP}.",
             )
         check_within(path, self._root, row.where)
         return str(path), stat_of(status)
@@ -232,6 +236,7 @@ class TableSource:
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
         self._path = Path(source)
+        self.skipped: list[str] = []
         self._options = options
         self._root = root_of(options)
 
@@ -243,16 +248,13 @@ class TableSource:
         return ()  # the table may be the same, and a file that it names another
 
     def scan(self) -> Iterator[Entry]:
-        table = self._labelled
-        if table.is_of_files:
-            for row in table:
-                path, found = table.file(row)
-                yield Entry(row.id, path, found, row.label, row.split, row.group)
-            return
-        found = stat_of_file(self._path)
-        for row in table:
-            digest = digest_of(table.raw(row.number))
-            yield Entry(row.id, row.number, found, row.label, row.split, row.group, digest)
+        table, skipping = self._labelled, Skipping(self._options)
+        self.skipped = skipping.skipped
+        found = () if table.is_of_files else stat_of_file(self._path)
+        for number in range(len(table)):
+            entry = skipping.of(partial(_entry, table, number, found))
+            if entry is not None:
+                yield entry
 
     def digest(self, location: Location) -> str:
         if isinstance(location, str):
@@ -287,3 +289,13 @@ class TableSource:
     def _table(self) -> Table:
         """The same table, also where labels are missing."""
         return Table(self._path, self._options, is_labelled=False)
+
+
+def _entry(table: Table, number: int, found: tuple[int, ...]) -> Entry:
+    """A row as a sample: of a table of files its file, else its content."""
+    row = table.row(number)
+    if table.is_of_files:
+        path, of_file = table.file(row)
+        return Entry(row.id, path, of_file, row.label, row.split, row.group)
+    digest = digest_of(table.raw(number))
+    return Entry(row.id, number, found, row.label, row.split, row.group, digest)

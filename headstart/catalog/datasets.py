@@ -26,6 +26,7 @@ class Datasets:
         kind: str | None = None,
         split: str | None = None,
         seed: int | None = None,
+        on_error: str = "fail",
         progress: Progress = silent,
         **options: Any,
     ) -> Dataset:
@@ -44,6 +45,9 @@ class Datasets:
                 where labels are classes and there are under 50,000, else `hash`. A dataset that is
                 added again stays as it was.
             seed: what samples are dealt out by, besides their content.
+            on_error: `fail` at a row or file that is no sample, as its label or text is missing or
+                it cannot be read; or `skip` it, now and whenever the source is looked at again.
+                What was skipped is in `options["skipped"]` of the dataset.
             progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
@@ -56,7 +60,8 @@ class Datasets:
             RegistryError: the name cannot be one.
 
         Warns:
-            HeadstartWarning: the source holds columns, arrays or files that are not used.
+            HeadstartWarning: the source holds columns, arrays or files that are not used; samples
+                were skipped.
             FewSamples: a class has fewer than five samples to train on, or none to test on.
             HeadstartNote: folders, or members of an `.npz`, are taken for splits.
         """
@@ -67,6 +72,7 @@ class Datasets:
             kind=kind,
             split=split,
             seed=seed,
+            on_error=on_error,
             progress=progress,
             **options,
         )

@@ -51,7 +51,14 @@ def _options() -> list[click.Parameter]:
     }
     made = [_option(option, holders[name], len(known)) for name, option in options.items()]
     kind = click.Option(["--kind"], help=f"{kinds}, if the name does not tell.")
-    return [kind, *_split_options(), *made]
+    on_error = click.Option(
+        ["--on-error"],
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="At a row or file that is no sample, such as one without a label.",
+    )
+    return [kind, *_split_options(), on_error, *made]
 
 
 def _split_options() -> list[click.Parameter]:
@@ -170,6 +177,7 @@ def _shown(call: Call, dataset: Dataset) -> Result:
         for name in dataset.classes
     ]
     how = _split_of(dataset)
+    skipped = dataset.options.get("skipped", {"count": 0, "first": []})
     totals = [sum(counts[name, split] for name in dataset.classes) for split in splits]
     data = {
         "name": dataset.name,
@@ -181,6 +189,7 @@ def _shown(call: Call, dataset: Dataset) -> Result:
         "classes": dataset.classes,
         "split": how,
         "splits": dict(zip(splits, totals, strict=True)),
+        "skipped": skipped,
     }
 
     def show(out: Any) -> None:
@@ -189,5 +198,9 @@ def _shown(call: Call, dataset: Dataset) -> Result:
         out.print(text(f"splits  {SAID.get(how, how)}"))
         columns = ("class", *(f">{split}" for split in splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
+        if skipped["count"]:
+            out.print(text(f"{skipped['count']:,} samples were skipped:"))
+            for why in skipped["first"]:
+                out.print(text(f"  {why}"), soft_wrap=True)
 
     return Result(data, show)

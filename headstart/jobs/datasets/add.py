@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def add(
     kind: str | None = None,
     split: str | None = None,
     seed: int | None = None,
+    on_error: str = "fail",
     progress: Progress = silent,
     **options: Any,
 ) -> Dataset:
@@ -42,11 +44,14 @@ def add(
     else:
         how = sources.asked(made, split, seed or 0)
     given = sources.joined(given, how)
-    previous = _find_previous(context, name)
+    given |= _checked_on_error(on_error)
+    previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given)
-    manifest = sources.scan(opened, given, previous, progress, keeps=stays)
-    _warn(opened.source, opened.unused(), manifest, given)
-    stored = settled(opened, given, manifest)
+    manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
+    _warn(opened.source, opened.unused(), skipped)
+    if few := sources.few_of(manifest.samples, given):
+        warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
+    stored = settled(opened, given, manifest) | sources.listed(skipped)
     if before is not None and not stays:
         _warn_of_heads(context, name)
         previous = None
@@ -103,15 +108,21 @@ def _labels(manifest: Manifest) -> list[Any]:
     return [sample.label for sample in manifest.samples]
 
 
-def _warn(place: str, unused: Any, manifest: Manifest, options: dict[str, Any]) -> None:
-    """Name what the source holds and does not use, and classes with few samples."""
+def _checked_on_error(on_error: str) -> dict[str, str]:
+    if on_error not in ("fail", "skip"):
+        raise DatasetError(f"on_error is {on_error!r}", hint="It can be fail or skip.")
+    return {} if on_error == "fail" else {"on_error": on_error}
+
+
+def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
+    """Name what the source holds and is not used."""
     if unused:
         warn(f"{place}: not used: {_some(unused)}")
-    if few := sources.few_of(manifest.samples, options):
-        warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
+    if skipped:
+        warn(f"{place}: {len(skipped):,} samples skipped: {_some(skipped)}")
 
 
-def _some(texts: Any) -> str:
+def _some(texts: Sequence[str]) -> str:
     more = f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else ""
     return f"{', '.join(texts[:NAMED])}{more}"
 

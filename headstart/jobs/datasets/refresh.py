@@ -23,9 +23,13 @@ def refresh(context: Context, name: str, progress: Progress = silent) -> Dataset
             hint="Put it back; features in the cache can still be used.",
         )
     previous = context.manifest(dataset)
-    options = sources.as_stored(dataset.options)
+    options, skipped = sources.as_stored(dataset.options), list[str]()
     opened = sources.open_source(dataset.kind, dataset.source, options)
-    manifest = sources.rescan(opened, options, previous, progress)
-    if manifest == previous:
+    manifest = sources.rescan(opened, options, previous, progress, skipped)
+    if manifest is previous:
         return dataset
-    return context.datasets.update(described(context, name, manifest, dataset.options, previous))
+    others = {key: value for key, value in dataset.options.items() if key != "skipped"}
+    stored = others | sources.listed(skipped)
+    if manifest == previous and stored == dataset.options:
+        return dataset
+    return context.datasets.update(described(context, name, manifest, stored, previous))

@@ -47,10 +47,10 @@ def resplit(
             hint="Put it back; until then its splits stay.",
         )
     options = _options(dataset, split, seed)
-    previous = context.manifest(dataset)
+    previous, skipped = context.manifest(dataset), list[str]()
     opened = sources.open_source(dataset.kind, dataset.source, options)
-    manifest = sources.scan(opened, options, previous, progress, keeps=False)
-    stored = settled(opened, options, manifest)
+    manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
+    stored = settled(opened, options, manifest) | sources.listed(skipped)
     before = {sample.id: sample.split for sample in previous.samples}
     moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
     updated = context.datasets.update(described(context, name, manifest, stored))
@@ -59,7 +59,9 @@ def resplit(
 
 def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:
     """Those of the dataset, with how it is to be split; one of before is looked at as if new."""
-    options = {key: value for key, value in dataset.options.items() if key != "departed"}
+    options = {
+        key: value for key, value in dataset.options.items() if key not in ("departed", "skipped")
+    }
     if split is not None or sources.is_before(sources.as_stored(options)):
         for name in ("split", "deal", *(["split_column"] if split is not None else [])):
             options.pop(name, None)
