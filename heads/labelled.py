@@ -83,6 +83,7 @@ def check_labels(samples: Sequence[Sample]) -> list[Label]:
     Raises:
         HeadError: a sample has no label, or there are fewer than two classes.
     """
+    check_labelled(samples)
     for sample in samples:
         if sample.label is None:
             raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
@@ -93,3 +94,17 @@ def check_labels(samples: Sequence[Sample]) -> list[Label]:
             hint="A head needs two or more.",
         )
     return classes
+
+
+def check_labelled(samples: Sequence[Sample]) -> None:
+    """See that there are labels at all.
+
+    Raises:
+        HeadError: no sample has one.
+    """
+    if samples and all(sample.label is None for sample in samples):
+        raise HeadError(
+            "the dataset has no labels",
+            hint="Label it: heads and rankings need labels; without, its features can be mapped, "
+            "searched and predicted.",
+        )

@@ -16,7 +16,7 @@ from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import LEAST, loss_of
 from headstart.heads.kinds.ridge import Ridge
-from headstart.heads.labelled import check_labels, numbers_of
+from headstart.heads.labelled import check_labelled, check_labels, numbers_of
 from headstart.storage.manifest import Label, Sample
 
 SAID_FROM = 0.5
@@ -178,6 +178,7 @@ class MultiLabel:
         return {"task": self.name, **asdict(self)}
 
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        check_labelled(samples)
         found = {label for sample in samples for label in self._labels(sample.label)}
         if not found:
             raise HeadError("no sample has a label", hint="Such as `dog|grass`.")
@@ -273,6 +274,7 @@ class Regression:
         return {"task": self.name}
 
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        check_labelled(samples)
         for sample in samples:
             value = None if sample.label is None else _number(sample.label)
             if value is None:

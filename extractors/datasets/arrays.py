@@ -118,7 +118,7 @@ class ArraySource:
                 id=str(arrays["ids"][row]) if "ids" in arrays else str(row),
                 location=row,
                 stat=stamp,
-                label=to_label(labels[row], where),
+                label=None if labels is None else to_label(labels[row], where),
                 split=_split_in(arrays, row, where) if has_own else None,
                 group=_group_in(arrays, row),
                 digest=digest_of(to_raw(value)),
@@ -166,13 +166,8 @@ class ArraySource:
 
 
 def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
-    """The values and the labels, found to be of one length and some rows."""
+    """The values, and the labels or None, found to be of one length and some rows."""
     values, labels = arrays["values"], arrays.get("labels")
-    if labels is None:
-        raise DatasetError(
-            f"{source} comes without labels",
-            hint="Give a .npy or .csv with --labels, or an .npz with `x` and `y`.",
-        )
     for name in ("labels", "ids", "splits", "groups"):
         if name in arrays and len(arrays[name]) != len(values):
             raise DatasetError(

@@ -12,17 +12,17 @@ from headstart.extractors.datasets.rows import find_split
 from headstart.extractors.datasets.source import Options
 from headstart.extractors.datasets.split_rule import FOLDERS, HASH, is_unsettled
 
-CLASSES_BELOW = "Expected: FOLDER/class/picture.jpg."
 NAMED = 4
 """Folders that are named in one message."""
 
 
 @dataclass(frozen=True)
 class ClassFolder:
-    """A folder whose files are samples of one class; `split` is None where it says none."""
+    """A folder whose files are samples of one class; `split` is None where it says none, and
+    `label` in a folder that has no class folders."""
 
     path: Path
-    label: str
+    label: str | None
     split: str | None = None
 
 
@@ -51,14 +51,14 @@ def layout_of(root: Path, within: Path | None, options: Options) -> Layout:
             looked at, and one that is known has class folders, as it had.
 
     Raises:
-        DatasetError: there are none, or it cannot be told what they are.
+        DatasetError: it is no folder, or it cannot be told what its folders are.
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder")
     check_within(root, within)
     folders, files = _inside(root, within)
     if not folders:
-        raise DatasetError(f"{root} holds no class folders", hint=CLASSES_BELOW)
+        return Layout((ClassFolder(root, None),))
     if not _are_splits(root, folders, within, options):
         return Layout(tuple(ClassFolder(one, one.name) for one in folders), loose=tuple(files))
     splits = [one for one in folders if find_split(one.name)]
@@ -71,9 +71,14 @@ def layout_of(root: Path, within: Path | None, options: Options) -> Layout:
 
 
 def _of_splits(splits: Sequence[Path], loose: list[Path], within: Path | None) -> Layout:
+    """Splits that all hold class folders, or all hold files without labels."""
     classes: list[ClassFolder] = []
-    for folder in splits:
-        found, files = _inside(folder, within)
+    names = tuple(one.name for one in splits)
+    inside = [_inside(folder, within) for folder in splits]
+    if not any(found for found, _ in inside):
+        parts = tuple(ClassFolder(one, None, find_split(one.name)) for one in splits)
+        return Layout(parts, names, tuple(loose))
+    for folder, (found, files) in zip(splits, inside, strict=True):
         if not found:
             raise DatasetError(
                 f"the split folder {folder} holds no class folders",
@@ -82,7 +87,7 @@ def _of_splits(splits: Sequence[Path], loose: list[Path], within: Path | None) -
             )
         classes += [ClassFolder(one, one.name, find_split(folder.name)) for one in found]
         loose += files
-    return Layout(tuple(classes), tuple(one.name for one in splits), tuple(loose))
+    return Layout(tuple(classes), names, tuple(loose))
 
 
 def _are_splits(root: Path, folders: Sequence[Path], within: Path | None, options: Options) -> bool:
@@ -102,7 +107,12 @@ def _are_splits(root: Path, folders: Sequence[Path], within: Path | None, option
             f"if a class like the others: --split {HASH}.",
         )
     if not any(_inside(one, within)[0] for one in folders):
-        raise _asked(root, named, ": no class folders are in there", f"If classes: --split {HASH}.")
+        raise _asked(
+            root,
+            named,
+            ": no class folders are in there",
+            f"if splits, without labels: --split {FOLDERS}; if classes: --split {HASH}.",
+        )
     return True
 
 

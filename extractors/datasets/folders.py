@@ -33,7 +33,7 @@ class FolderSource:
     """A folder; see `DatasetSource`. A sample's location is the path of its file."""
 
     kind: ClassVar[str] = "folder"
-    what: ClassVar[str] = "a folder of class folders"
+    what: ClassVar[str] = "a folder of class folders or of files"
     options: ClassVar[tuple[Option, ...]] = (GROUP_PATTERN, ROOT)
     splits_may_move: ClassVar[bool] = False
     own_splits: ClassVar[tuple[str, ...]] = (FOLDERS,)
@@ -101,18 +101,14 @@ class FolderSource:
             yield Entry(id_, entry.path, _stat(entry), folder.label, folder.split)
         self._others += [self._named(Path(entry.path)) for entry in others]
         if is_empty:
-            what = "images" if suffixes == IMAGE_SUFFIXES else "files of the others' kind"
-            raise DatasetError(
-                f"the class folder {folder.path} holds no {what}",
-                hint=f"Remove it, or put some in it ({' '.join(sorted(suffixes))}).",
-            )
+            raise _empty(folder, suffixes)
 
     def _named(self, path: Path) -> str:
         what = "folder" if path.is_dir() else "file"
         return f"{what} {str(path.relative_to(self._root))!r}"
 
     def _say(self, layout: Layout) -> None:
-        classes = len({one.label for one in layout.classes})
+        classes = len({one.label for one in layout.classes} - {None})
         tell(
             f"{self.source}: {', '.join(layout.splits)} are splits, not classes, by their names; "
             f"they hold {classes:,} classes (--split {HASH} reads them as classes)"
@@ -205,3 +201,18 @@ def _suffixes_in(root: Path) -> set[str]:
         if next(entries_below(root, suffixes), None) is not None:
             return suffixes
     return IMAGE_SUFFIXES
+
+
+def _empty(folder: ClassFolder, suffixes: set[str]) -> DatasetError:
+    what = "images" if suffixes == IMAGE_SUFFIXES else "files of the others' kind"
+    known = " ".join(sorted(suffixes))
+    if folder.label is None and folder.split is None:
+        return DatasetError(
+            f"{folder.path} holds no class folders, and no images, sounds or texts",
+            hint=f"Expected: FOLDER/class/picture.jpg, or files without labels ({known}).",
+        )
+    which = "split" if folder.label is None else "class"
+    return DatasetError(
+        f"the {which} folder {folder.path} holds no {what}",
+        hint=f"Remove it, or put some in it ({known}).",
+    )

@@ -23,7 +23,7 @@ ROOT = Option(
     metavar="DIR",
     elsewhere="name no files",
 )
-LABEL_COLUMN = Option("label_column", "Column with the labels.")
+LABEL_COLUMN = Option("label_column", "Column with the labels; `none` if there are no labels.")
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
 GROUP_COLUMN = Option(
     "group_column",

@@ -16,26 +16,30 @@ SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
 OR_SKIP = "or leave such rows out with --on-error skip"
+UNLABELLED = "none"
+"""The label column of a table without labels."""
 UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 """What pandas calls a column without a name that it has read."""
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
 
 
-def get_label_column(
-    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]
-) -> str:
-    """The column of the labels, as `find_column` finds it.
+def find_label_column(source: Path, columns: Sequence[str], given: str | None) -> str | None:
+    """The column of the labels, as `find_column` finds it; None if there are said to be none.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: the one that is given is not there.
     """
-    found = find_column(source, columns, given, usual)
-    if found is None:
-        raise DatasetError(
-            f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
-            hint="Name it with --label-column.",
-        )
-    return found
+    if given == UNLABELLED and given not in columns:
+        return None
+    return find_column(source, columns, given, LABEL_COLUMNS)
+
+
+def no_label_column(source: Path, columns: Sequence[str]) -> DatasetError:
+    """The error of a table of which a column may be the label, or none."""
+    return DatasetError(
+        f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
+        hint=f"Name it with --label-column; --label-column {UNLABELLED} if there are no labels.",
+    )
 
 
 def find_column(

@@ -26,18 +26,18 @@ from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Op
 from headstart.extractors.datasets.split_rule import ignores_own, is_before
 from headstart.extractors.datasets.table_columns import (
     ID_COLUMNS,
-    LABEL_COLUMNS,
     OR_SKIP,
     PATH_COLUMNS,
     SPLIT_COLUMNS,
     TEXT_COLUMNS,
     cell_in,
     find_column,
+    find_label_column,
     get_column,
-    get_label_column,
     is_index,
     is_number,
     named,
+    no_label_column,
     number_in,
     text_of,
 )
@@ -68,7 +68,7 @@ class Table:
     Args:
         source: the file.
         options: which columns hold what; see `dataset add`.
-        is_labelled: whether it must have labels.
+        is_labelled: whether it has to be clear what its labels are, or that it has none.
 
     Raises:
         DatasetError: it cannot be read, or has no columns for what is needed.
@@ -77,8 +77,7 @@ class Table:
     def __init__(self, source: Path, options: Options, *, is_labelled: bool = True) -> None:
         self.source = source
         self.columns, self._rows = columns, _ = read_table(source)
-        find_label = get_label_column if is_labelled else find_column
-        self._label = find_label(source, columns, options.get("label_column"), LABEL_COLUMNS)
+        self._label = find_label_column(source, columns, options.get("label_column"))
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
         self._split = None
         if not ignores_own(options):
@@ -86,6 +85,8 @@ class Table:
         self._group = find_column(source, columns, options.get("group_column"), ())
         self._root = root_of(options)
         self.values = self._choose_values(columns, options)
+        if is_labelled and self._label is None and options.get("label_column") is None:
+            self._check_unlabelled(options)
 
     @property
     def is_of_files(self) -> bool:
@@ -167,6 +168,14 @@ class Table:
         longer = next((where for where, row in self._rows if None in row), None)
         return [*found, *([f"cells behind the last column ({longer})"] if longer else [])]
 
+    def _check_unlabelled(self, options: Options) -> None:
+        """See that no column is there that may be the label, and has another name."""
+        used = {column for value in self.values for column in value.columns} | {*self._roles}
+        others = [c for n, c in enumerate(self.columns, 1) if c not in used and not is_index(n, c)]
+        is_guess = self.values[0].kind == "number" and not options.get("values")
+        if others or is_guess:
+            raise no_label_column(self.source, self.columns)
+
     @property
     def _roles(self) -> tuple[str | None, ...]:
         return (self._label, self._id, self._split, self._group)
@@ -182,6 +191,8 @@ class Table:
         return read_named(path, self._root, where, hint)
 
     def _choose_values(self, columns: list[str], options: Options) -> list[Value]:
+        if not columns:
+            raise no_label_column(self.source, columns)
         if options.get("values"):
             values = [parse_value(text) for text in options["values"]]
             for value in values:

@@ -23,7 +23,7 @@ from headstart.cli.output import (
 if TYPE_CHECKING:
     from headstart.extractors.datasets import Option
     from headstart.registry.entities import Dataset
-    from headstart.storage.manifest import Manifest
+    from headstart.storage.manifest import Manifest, Sample
 
 
 def register(cli: click.Group) -> None:
@@ -159,7 +159,12 @@ def _remove(call: Call, name: str) -> Result:
     return Result({"removed": name}, lambda out: out.print(text(f"Removed dataset {name}.")))
 
 
+WITHOUT = "without label"
 SAID = {"folders": "as the folders say", "hash": "by hash of the content, where nothing is said"}
+
+
+def _class_of(sample: Sample) -> str:
+    return WITHOUT if sample.label is None else str(sample.label)
 
 
 def _split_of(dataset: Dataset) -> str:
@@ -170,15 +175,15 @@ def _split_of(dataset: Dataset) -> str:
 
 def _shown(call: Call, dataset: Dataset) -> Result:
     manifest = call.open().datasets.manifest(dataset)
-    counts = Counter((str(sample.label), sample.split) for sample in manifest.samples)
+    counts = Counter((_class_of(sample), sample.split) for sample in manifest.samples)
     splits = ("train", "validation", "test")
     rows = [
         (name, *(counts[name, split] for split in splits), sum(counts[name, s] for s in splits))
-        for name in dataset.classes
+        for name in [*dataset.classes, *([WITHOUT] if not dataset.classes else [])]
     ]
     how = _split_of(dataset)
     skipped = dataset.options.get("skipped", {"count": 0, "first": []})
-    totals = [sum(counts[name, split] for name in dataset.classes) for split in splits]
+    totals = [sum(one.split == split for one in manifest.samples) for split in splits]
     data = {
         "name": dataset.name,
         "kind": dataset.kind,

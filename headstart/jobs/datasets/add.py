@@ -10,7 +10,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
-from headstart.notices import FewSamples, warn
+from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -51,6 +51,11 @@ def add(
     _warn(opened.source, opened.unused(), skipped)
     if few := sources.few_of(manifest.samples, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
+    if not manifest.classes:
+        tell(
+            f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
+            "predict; heads and rankings need labels"
+        )
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     if before is not None and not stays:
         _warn_of_heads(context, name)
