@@ -16,7 +16,13 @@ from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import LEAST, loss_of
 from headstart.heads.kinds.ridge import Ridge
-from headstart.heads.labelled import check_labelled, check_labels, numbers_of
+from headstart.heads.labelled import (
+    REGRESSION,
+    check_labelled,
+    check_labels,
+    is_fraction,
+    numbers_of,
+)
 from headstart.storage.manifest import Label, Sample
 
 SAID_FROM = 0.5
@@ -69,7 +75,9 @@ class Classification:
         if unseen:
             raise HeadError(
                 f"class {unseen[0]!r} has no sample in the train split",
-                hint="Add samples of it, leave it out, or give a `split` column or array.",
+                hint=REGRESSION
+                if is_fraction(unseen[0])
+                else "Add samples of it, leave it out, or give a `split` column or array.",
             )
 
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:

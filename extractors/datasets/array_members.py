@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headstart.extractors.datasets.rows import find_split
@@ -36,13 +36,13 @@ class Members:
         roles: of rows that are of no split; empty where there are sets.
         sets: those of each split, in the order of the splits.
         inputs: what samples with several inputs are made of, where no member is called like values.
-        unused: the others, in words.
+        unused: the others by name, in words.
     """
 
     roles: Roles
     sets: dict[str, Roles] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
+    unused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def read(self) -> list[str]:
@@ -87,13 +87,18 @@ def members_of(
     else:
         others = [n for n in names if n not in roles.values() and (is_before or n not in WEIGHTS)]
         labelled = Members(roles, inputs=tuple(others))
-    return _with_unused(labelled, names, {one[VALUES] for one in sets.values()})
+    left = {one[VALUES] for split, one in sets.items() if split not in kept}
+    return _with_unused(labelled, names, left)
 
 
 def _with_unused(found: Members, names: Sequence[str], of_sets: set[str]) -> Members:
-    why = dict.fromkeys(of_sets, " (without labels)")
+    of_splits = {name for name in names if all(_parsed(name))}
+    why = dict.fromkeys(of_splits, f" (beside {found.roles.get(VALUES)!r})")
+    why |= dict.fromkeys(of_sets, " (without labels)")
     why |= dict.fromkeys(WEIGHTS, " (weights of samples are not known to any head)")
-    unused = tuple(f"array {name!r}{why.get(name, '')}" for name in names if name not in found.read)
+    unused = {
+        name: f"array {name!r}{why.get(name, '')}" for name in names if name not in found.read
+    }
     return Members(found.roles, found.sets, found.inputs, unused)
 
 

@@ -25,6 +25,7 @@ from headstart.extractors.datasets.numpy_files import (
     ROW_BYTES,
     SUFFIX,
     Archive,
+    Header,
     map_array,
     refuse_large,
 )
@@ -232,7 +233,26 @@ def _unpack(archive: Archive, source: Path, options: Options) -> dict[str, Any]:
     if members.inputs:
         by_name = {name: archive.read(name) for name in members.inputs}
         arrays["values"] = Fields(by_name) if len(by_name) > 1 else next(iter(by_name.values()))
-    return {**arrays, "unused": list(members.unused)}
+    return {**arrays, "unused": _named(archive, members)}
+
+
+def _named(archive: Archive, members: Members) -> list[str]:
+    """The arrays that are not used, in words; of one that may be another input, what to do."""
+    if members.sets or members.inputs:
+        return list(members.unused.values())
+    values = members.roles[VALUES]
+    rows = archive.header(values).rows
+    hint = f" (of {rows:,} rows, too: if it is an input besides {values!r}, rename that)"
+    return [
+        f"{text}{hint}" if _may_be_input(archive.header(name), rows, text) else text
+        for name, text in members.unused.items()
+    ]
+
+
+def _may_be_input(header: Header, rows: int, text: str) -> bool:
+    """Whether an array that is not used has a number or more for each sample; `text` gives no
+    other reason."""
+    return header.dtype.kind in "fiub" and header.rows == rows and text.endswith("'")
 
 
 def _of_sets(archive: Archive, source: Path, members: Members) -> dict[str, Any]:

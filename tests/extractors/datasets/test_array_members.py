@@ -131,3 +131,14 @@ def test_arrays_of_before_are_read_as_they_were(ws, tmp_path):
     np.savez(tmp_path / "a.npz", x=np.eye(4), y=[0, 1, 1, 1], groups=[1, 1, 2, 2])
     ws.datasets.refresh("d")
     assert [s.group for s in of(ws)] == [None] * 4
+
+
+def test_an_array_that_may_be_another_input_is_said_to(ws, tmp_path):
+    x = np.arange(24.0).reshape(8, 3)
+    np.savez(tmp_path / "a.npz", features=x, meta=x[:, :2], notes=np.arange(3), y=np.arange(8) % 2)
+    message = (
+        r"not used: array 'meta' \(of 8 rows, too: if it is an input besides 'features', rename "
+        r"that\), array 'notes'$"
+    )
+    with pytest.warns(HeadstartWarning, match=message):
+        ws.datasets.add("d", tmp_path / "a.npz")
