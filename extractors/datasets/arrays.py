@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import accumulate, chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from headstart.extractors.datasets.array_members import (
     Members,
     members_of,
 )
+from headstart.extractors.datasets.labels import one_hot_label, places_in, several_labels
 from headstart.extractors.datasets.named_files import HINT, stat_of_file
 from headstart.extractors.datasets.numpy_files import (
     DAMAGE,
@@ -36,6 +37,7 @@ from headstart.extractors.datasets.split_rule import ignores_own, is_before, is_
 from headstart.notices import tell
 from headstart.storage.files import open_regular
 from headstart.storage.keys import digest_of
+from headstart.storage.manifest import Label
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
 LABELS_FILE = Option("labels", "File with the labels: .npy, or one a line.", takes="file")
@@ -112,6 +114,7 @@ class ArraySource:
         skipping = Skipping(self._options)
         self.skipped = skipping.skipped
         has_own = not ignores_own(self._options)
+        read_label = self._label_reader(labels, list(arrays.get("labels_from") or ["labels"]))
 
         def entry(row: int, value: Any) -> Entry:
             where = f"{self.source}, row {row}"
@@ -119,7 +122,7 @@ class ArraySource:
                 id=str(arrays["ids"][row]) if "ids" in arrays else str(row),
                 location=row,
                 stat=stamp,
-                label=None if labels is None else to_label(labels[row], where),
+                label=None if labels is None else read_label(labels[row], where),
                 split=_split_in(arrays, row, where) if has_own else None,
                 group=_group_in(arrays, row),
                 digest=digest_of(to_raw(value)),
@@ -129,6 +132,20 @@ class ArraySource:
             made = skipping.of(partial(entry, row, value))
             if made is not None:
                 yield made
+
+    def _label_reader(
+        self, labels: Any, names: Sequence[str]
+    ) -> Callable[[Any, str], Label | None]:
+        """What reads a row of the labels: one label, or the place of a one, or of several."""
+        if labels is None or is_before(self._options):
+            return to_label
+        width, is_one_hot = places_in(labels)
+        if width < 2:
+            return to_label
+        what = "one-hot classes" if is_one_hot else "several labels a row"
+        if is_unsettled(self._options):
+            tell(f"{self.source}: {', '.join(names)} is read as {what}, 0 to {width - 1}")
+        return one_hot_label if is_one_hot else several_labels
 
     def digest(self, location: Location) -> str:
         return digest_of(self.read(location))
@@ -306,6 +323,7 @@ def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict
     if options.get("labels") is not None:
         if "labels" in arrays:
             arrays["unused"] += [f"array {name!r}" for name in arrays["labels_from"]]
+        arrays["labels_from"] = [Path(options["labels"]).name]
         arrays["labels"] = _read_labels(Path(options["labels"]))
     values = arrays["values"]
     if isinstance(values, Fields):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import numpy as np
 
 from headstart.extractors.datasets.source import Options
 from headstart.storage.manifest import Label, Sample, sorted_labels
@@ -46,3 +49,32 @@ def _is_fraction(text: str) -> bool:
     except ValueError:
         return False
     return math.isfinite(value) and ("." in text or "e-" in text.lower())
+
+
+def places_in(labels: Iterable[Any]) -> tuple[int, bool]:
+    """How wide the rows of labels are, and whether each holds exactly one 1.
+
+    Returns:
+        The width, 0 where rows are not of zeros and ones.
+    """
+    width, is_one_hot = 0, True
+    for row in labels:
+        values = np.asarray(row)
+        if values.ndim != 1 or values.dtype.kind not in "fiub" or len(values) < 2:
+            return 0, False
+        if not ((values == 0) | (values == 1)).all():
+            return 0, False
+        width, is_one_hot = len(values), is_one_hot and values.sum() == 1
+    return width, bool(is_one_hot)
+
+
+def one_hot_label(row: Any, where: str) -> Label:
+    """The place of the one in a row of zeros."""
+    del where
+    return int(np.argmax(row))
+
+
+def several_labels(row: Any, where: str) -> Label | None:
+    """The places of the ones in a row, as `MultiLabel` reads them; None if there is none."""
+    del where
+    return "|".join(str(place) for place in np.flatnonzero(row).tolist()) or None

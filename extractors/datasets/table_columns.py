@@ -16,6 +16,8 @@ SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
 OR_SKIP = "or leave such rows out with --on-error skip"
+BETWEEN = "|"
+"""Stands between the labels of a sample that has several."""
 UNLABELLED = "none"
 """The label column of a table without labels."""
 UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
@@ -119,9 +121,43 @@ def cell_in(row: Row, column: str, where: str) -> str:
     Raises:
         DatasetError: it is empty.
     """
-    value = (text_of(row.get(column)) or "").strip()
+    given = row.get(column)
+    if isinstance(given, list | dict):
+        raise DatasetError(
+            f"{where}: {column} is {given!r}, not one text", hint=f"Mend the row, {OR_SKIP}."
+        )
+    value = (text_of(given) or "").strip()
     if not value:
         raise DatasetError(
             f"{where}: no {column}", hint=f"Fill it in or remove the row, {OR_SKIP}."
         )
     return value
+
+
+def label_in(row: Row, column: str, where: str) -> str | None:
+    """The label in a row's cell; of a list, its labels as `MultiLabel` reads them, None if it is
+    empty.
+
+    Raises:
+        DatasetError: there is none, or one of several is no text or number.
+    """
+    given = row.get(column)
+    if not isinstance(given, list):
+        return cell_in(row, column, where)
+    return BETWEEN.join(_one_of(label, where) for label in given) or None
+
+
+def _one_of(label: Any, where: str) -> str:
+    text = str(label).strip() if isinstance(label, str | int | float) else None
+    if not text or BETWEEN in text:
+        what = (
+            f"a label of several is {label!r}, not a text"
+            if text is None
+            else (
+                f"the label {text!r} of several holds {BETWEEN!r}, which stands between labels"
+                if text
+                else "a label of several is empty"
+            )
+        )
+        raise DatasetError(f"{where}: {what}", hint=f"Mend the row, {OR_SKIP}.")
+    return text
