@@ -10,8 +10,10 @@ from headstart.errors import DatasetError
 from headstart.extractors.datasets.named_files import check_within
 from headstart.extractors.datasets.rows import find_split
 from headstart.extractors.datasets.source import Options
-from headstart.extractors.datasets.split_rule import FOLDERS, HASH, is_unsettled
+from headstart.extractors.datasets.split_rule import FOLDERS, HASH, ignores_own, is_before
 
+SPLIT_FOLDERS, CLASS_FOLDERS = "splits", "classes"
+"""What is stored of a layout, so that it is not looked for again."""
 NAMED = 4
 """Folders that are named in one message."""
 
@@ -47,8 +49,8 @@ def layout_of(root: Path, within: Path | None, options: Options) -> Layout:
     Args:
         root: the folder.
         within: a root outside of which nothing is read, as `named_files.root_of` gives it.
-        options: `split` says what the folders are. Where it says nothing, a dataset that is new is
-            looked at, and one that is known has class folders, as it had.
+        options: `layout` is what the folders were found to be, `split` may say it; else they are
+            looked at.
 
     Raises:
         DatasetError: it is no folder, or it cannot be told what its folders are.
@@ -91,29 +93,32 @@ def _of_splits(splits: Sequence[Path], loose: list[Path], within: Path | None) -
 
 
 def _are_splits(root: Path, folders: Sequence[Path], within: Path | None, options: Options) -> bool:
-    """Whether the folders are splits, as they were said to be, or by their names."""
-    if not is_unsettled(options):
-        return options.get("split") == FOLDERS
+    """Whether the folders are splits, as they were said or found to be, or by their names."""
+    known = options.get("layout")
+    if options.get("split") == FOLDERS or known is not None or is_before(options):
+        return options.get("split") == FOLDERS or known == SPLIT_FOLDERS
     named = [one.name for one in folders if find_split(one.name)]
+    others = [one.name for one in folders if one.name not in named]
     if not named:
         return False
-    others = [one.name for one in folders if one.name not in named]
+    if not others and any(_inside(one, within)[0] for one in folders):
+        return True
+    if ignores_own(options):  # whoever deals samples out takes the folders for classes
+        return False
     if others:
         raise _asked(
             root,
             named,
             f", beside {_few(others)}",
-            f"if a split: --split folders, which leaves out {_few(others)}; "
+            f"if a split: --split {FOLDERS}, which leaves out {_few(others)}; "
             f"if a class like the others: --split {HASH}.",
         )
-    if not any(_inside(one, within)[0] for one in folders):
-        raise _asked(
-            root,
-            named,
-            ": no class folders are in there",
-            f"if splits, without labels: --split {FOLDERS}; if classes: --split {HASH}.",
-        )
-    return True
+    raise _asked(
+        root,
+        named,
+        ": no class folders are in there",
+        f"if splits, without labels: --split {FOLDERS}; if classes: --split {HASH}.",
+    )
 
 
 def _asked(root: Path, named: Sequence[str], why: str, hint: str) -> DatasetError:

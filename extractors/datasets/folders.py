@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.folder_layout import ClassFolder, Layout, layout_of
+from headstart.extractors.datasets.folder_layout import (
+    CLASS_FOLDERS,
+    SPLIT_FOLDERS,
+    ClassFolder,
+    Layout,
+    layout_of,
+)
 from headstart.extractors.datasets.named_files import (
     check_within,
     digest_of_file,
@@ -19,7 +25,7 @@ from headstart.extractors.datasets.named_files import (
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
 from headstart.extractors.datasets.rows import stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
-from headstart.extractors.datasets.split_rule import FOLDERS, HASH, is_unsettled
+from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own
 from headstart.notices import tell
 
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -68,10 +74,11 @@ class FolderSource:
         self._others = [self._named(path) for path in layout.loose]
         for folder in layout.classes:
             yield from self._samples(folder, suffixes)
-        if layout.splits:
-            self.found = {"split": FOLDERS}
-            if is_unsettled(self._options):
-                self._say(layout)
+        self.found = {"layout": SPLIT_FOLDERS if layout.splits else CLASS_FOLDERS}
+        if layout.splits and not ignores_own(self._options):
+            self.found["split"] = FOLDERS
+        if layout.splits and "layout" not in self._options:
+            self._say(layout)
 
     def digest(self, location: Location) -> str:
         return digest_of_file(Path(str(location)), self._within)
@@ -94,11 +101,12 @@ class FolderSource:
 
     def _samples(self, folder: ClassFolder, suffixes: set[str]) -> Iterator[Entry]:
         above, is_empty = len(str(self._root)) + 1, True
+        split = None if ignores_own(self._options) else folder.split
         others: list[os.DirEntry[str]] = []
         for entry in entries_below(folder.path, suffixes, self._within, others):
             is_empty = False
             id_ = entry.path[above:].replace(os.sep, "/")
-            yield Entry(id_, entry.path, _stat(entry), folder.label, folder.split)
+            yield Entry(id_, entry.path, _stat(entry), folder.label, split)
         self._others += [self._named(Path(entry.path)) for entry in others]
         if is_empty:
             raise _empty(folder, suffixes)
@@ -109,9 +117,10 @@ class FolderSource:
 
     def _say(self, layout: Layout) -> None:
         classes = len({one.label for one in layout.classes} - {None})
+        is_dealt = ignores_own(self._options)
         tell(
             f"{self.source}: {', '.join(layout.splits)} are splits, not classes, by their names; "
-            f"they hold {classes:,} classes (--split {HASH} reads them as classes)"
+            f"they hold {classes:,} classes{', which are dealt out anew' if is_dealt else ''}"
         )
 
 

@@ -247,7 +247,7 @@ def is_same_way(stored: Options, split: str | None, seed: int | None, given: Opt
 def split_options(options: Options) -> dict[str, Any]:
     """Those of a dataset's stored options that say how it is split."""
     stored = as_stored(options)
-    names = ["split", "deal", "seed", "departed"]
+    names = ["split", "deal", "seed", "departed", "layout"]
     names += ["split_column"] if str(options.get("split")).startswith(f"{COLUMN}:") else []
     return {name: stored[name] for name in names if name in stored}
 

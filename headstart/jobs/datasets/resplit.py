@@ -62,8 +62,11 @@ def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str,
     options = {
         key: value for key, value in dataset.options.items() if key not in ("departed", "skipped")
     }
-    if split is not None or sources.is_before(sources.as_stored(options)):
-        for name in ("split", "deal", *(["split_column"] if split is not None else [])):
-            options.pop(name, None)
+    is_before = sources.is_before(sources.as_stored(options))
+    if split is not None or is_before:
+        gone = ["split", "deal"]
+        gone += ["split_column"] if split is not None else []
+        gone += ["layout"] if is_before else []
+        options = {key: value for key, value in options.items() if key not in gone}
         options |= sources.asked(sources.SOURCES[dataset.kind], split)
     return options if seed is None else {**options, "seed": seed}

@@ -51,7 +51,6 @@ def test_split_folders_are_found_and_said(ws, tmp_path, run):
     ran = run("dataset", "add", "d", root)
     assert ran.code == 0
     assert "note: " in ran.err and "test, train are splits, not classes" in ran.err
-    assert "--split hash" in ran.err
     dataset = ws.datasets.get("d")
     assert dataset.classes == ["birds", "cats"] and dataset.samples == 12
     assert {split for _, label, split in of(ws) if label == "cats"} == {"train", "test"}
@@ -111,7 +110,7 @@ def test_folders_that_are_no_splits_cannot_be_read_as_such(ws, tmp_path, fails):
 def test_a_dataset_of_before_keeps_its_classes(ws, tmp_path):
     """It was registered when every folder was a class, and holds no word of how it is split."""
     root = laid_out(tmp_path / "d", "train/birds", "test/birds")
-    ws.datasets.add("d", root, split="hash")
+    ws.datasets.add("d", root)
     from dataclasses import replace
 
     old = ws.datasets.get("d")
@@ -137,3 +136,18 @@ def test_the_splits_of_a_table_may_have_their_usual_names(ws, tmp_path):
     (tmp_path / "t.csv").write_text(f"text,label,split\n{rows}")
     ws.datasets.add("d", tmp_path / "t.csv")
     assert [split for _, _, split in of(ws)] == ["train"] * 2 + ["validation"] * 4 + ["test"] * 3
+
+
+def test_samples_of_split_folders_can_be_dealt_anew_and_keep_their_classes(ws, tmp_path):
+    folders = ("train/birds", "train/cats", "test/birds", "test/cats")
+    root = laid_out(tmp_path / "d", *folders, count=10)
+    with pytest.warns(HeadstartNote, match="2 classes, which are dealt out anew"):
+        ws.datasets.add("d", root, split="80/20")
+    ws.datasets.add("e", root)
+    ws.datasets.resplit("e", "80/20")
+    laid_out(root, "test/dogs")
+    for name in "de":
+        assert sum(split == "train" for _, _, split in of(ws, name)) == 32
+        assert ws.datasets.refresh(name).classes == ["birds", "cats", "dogs"]
+    ws.datasets.resplit("e", "folders")
+    assert all(id_.startswith(split) for id_, _, split in of(ws, "e"))
