@@ -10,6 +10,8 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.storage.manifest import Label, Sample, sorted_labels
 
+REGRESSION = "If these are numbers: head train --task regression, or hs.Regression()."
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -83,6 +85,7 @@ def check_labels(samples: Sequence[Sample]) -> list[Label]:
     Raises:
         HeadError: a sample has no label, or there are fewer than two classes.
     """
+    check_labelled(samples)
     for sample in samples:
         if sample.label is None:
             raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
@@ -92,4 +95,33 @@ def check_labels(samples: Sequence[Sample]) -> list[Label]:
             f"the dataset has {len(classes)} class: {', '.join(map(repr, classes)) or 'none'}",
             hint="A head needs two or more.",
         )
+    fractions = [label for label in classes if is_fraction(label)]
+    if fractions and 2 * len(classes) > len(samples):
+        raise HeadError(
+            f"the labels look like numbers, such as {fractions[0]!r}: there are {len(classes):,} "
+            f"different ones on {len(samples):,} samples",
+            hint=REGRESSION,
+        )
     return classes
+
+
+def is_fraction(label: Label) -> bool:
+    """Whether a label is a number with digits behind the point: such labels are texts."""
+    try:
+        return isinstance(label, str) and not float(label).is_integer()
+    except (ValueError, OverflowError):  # no number; or infinite, which has no integer
+        return False
+
+
+def check_labelled(samples: Sequence[Sample]) -> None:
+    """See that there are labels at all.
+
+    Raises:
+        HeadError: no sample has one.
+    """
+    if samples and all(sample.label is None for sample in samples):
+        raise HeadError(
+            "the dataset has no labels",
+            hint="Label it: heads and rankings need labels; without, its features can be mapped, "
+            "searched and predicted.",
+        )

@@ -16,7 +16,13 @@ from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import LEAST, loss_of
 from headstart.heads.kinds.ridge import Ridge
-from headstart.heads.labelled import check_labels, numbers_of
+from headstart.heads.labelled import (
+    REGRESSION,
+    check_labelled,
+    check_labels,
+    is_fraction,
+    numbers_of,
+)
 from headstart.storage.manifest import Label, Sample
 from headstart.values.options import Options
 
@@ -70,7 +76,9 @@ class Classification(Options, error=HeadError):
         if unseen:
             raise HeadError(
                 f"class {unseen[0]!r} has no sample in the train split",
-                hint="Add samples of it, leave it out, or give a `split` column or array.",
+                hint=REGRESSION
+                if is_fraction(unseen[0])
+                else "Add samples of it, leave it out, or give a `split` column or array.",
             )
 
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
@@ -180,6 +188,7 @@ class MultiLabel(Options, error=HeadError):
         return {"task": self.name, **asdict(self)}
 
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        check_labelled(samples)
         found = {label for sample in samples for label in self._labels(sample.label)}
         if not found:
             raise HeadError("no sample has a label", hint="Such as `dog|grass`.")
@@ -275,6 +284,7 @@ class Regression(Options, error=HeadError):
         return {"task": self.name}
 
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        check_labelled(samples)
         for sample in samples:
             value = None if sample.label is None else _number(sample.label)
             if value is None:

@@ -164,8 +164,9 @@ class Dataset(Showable):
     id: int | None = None
 
     def _facts(self) -> Json:
-        """All but what it is in the workspace's files and tables."""
-        facts = {**vars(self)}
+        """All but what it is in files and tables, and where samples stood that are gone."""
+        options = {name: value for name, value in self.options.items() if name != "departed"}
+        facts = {**vars(self), "options": options}
         del facts["id"], facts["manifest"]
         return facts
 

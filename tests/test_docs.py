@@ -83,6 +83,21 @@ def test_the_commands_of_the_page_on_engines_work(ready, run):
     ]
 
 
+def test_the_blocks_of_the_page_on_datasets_work(photos, run, monkeypatch, capsys):
+    (script,) = blocks("docs/datasets.md", "bash")
+    monkeypatch.chdir(photos)
+    for line in script.strip().splitlines():
+        name, *words = shlex.split(line)
+        done = run(*words)
+        assert (name, done.code) == ("headstart", 0), done.err
+    assert "samples moved to another split" in done.out
+    (program,) = blocks("docs/datasets.md", "python")
+    (photos / "python").mkdir()
+    monkeypatch.chdir(photos / "python")
+    exec(program, {"__name__": "datasets"})
+    assert "stratified 50" in capsys.readouterr().out
+
+
 def test_the_first_commands_of_the_readme_are_exactly_two():
     first = blocks("README.md", "console")[0]
     assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == [

@@ -7,8 +7,9 @@ from headstart.extractors.datasets.folders import (
     TEXT_SUFFIXES,
     files_below,
 )
+from headstart.extractors.datasets.labels import are_classes, few_of
 from headstart.extractors.datasets.named_files import read_named, root_of
-from headstart.extractors.datasets.options import checked, declared
+from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.reader import SampleReader, reader_of
 from headstart.extractors.datasets.scan import rescan, scan
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
@@ -20,6 +21,19 @@ from headstart.extractors.datasets.sources import (
     located,
     open_source,
 )
+from headstart.extractors.datasets.split_rule import (
+    SPLIT,
+    as_stored,
+    asked,
+    is_before,
+    is_same_way,
+    joined,
+    rule_of,
+    said_of,
+    settled,
+    split_options,
+)
+from headstart.extractors.datasets.splits import departed_of
 from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 
 __all__ = [
@@ -27,6 +41,7 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "IMAGE_SUFFIXES",
     "SOURCES",
+    "SPLIT",
     "TABLE_SUFFIXES",
     "TEXT_SUFFIXES",
     "DatasetSource",
@@ -34,12 +49,21 @@ __all__ = [
     "Option",
     "SampleReader",
     "Table",
+    "are_classes",
+    "as_stored",
+    "asked",
     "checked",
     "declared",
+    "departed_of",
+    "few_of",
     "files_below",
     "find_kind",
+    "is_before",
     "is_gone",
+    "is_same_way",
+    "joined",
     "kind_of",
+    "listed",
     "load_arrays",
     "located",
     "open_source",
@@ -47,6 +71,10 @@ __all__ = [
     "reader_of",
     "rescan",
     "root_of",
+    "rule_of",
+    "said_of",
     "scan",
+    "settled",
+    "split_options",
     "to_raw",
 ]

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
+from headstart.extractors.datasets.array_members import (
+    LABELS,
+    SPLIT,
+    VALUES,
+    Members,
+    members_of,
+)
+from headstart.extractors.datasets.labels import one_hot_label, places_in, several_labels
 from headstart.extractors.datasets.named_files import HINT, stat_of_file
 from headstart.extractors.datasets.numpy_files import (
     DAMAGE,
     ROW_BYTES,
     SUFFIX,
     Archive,
+    Header,
     map_array,
     refuse_large,
 )
 from headstart.extractors.datasets.options import GROUP_PATTERN
-from headstart.extractors.datasets.rows import checked_split, to_label
+from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.split_rule import ignores_own, is_before, is_unsettled
+from headstart.notices import tell
 from headstart.storage.files import open_regular
 from headstart.storage.keys import digest_of
+from headstart.storage.manifest import Label
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
-LABELS = Option("labels", "File with the labels: .npy, or one a line.", takes="file")
-
-
-@dataclass(frozen=True)
-class ArrayOptions:
-    """Which member of an `.npz` holds what; None where the usual names are looked for."""
-
-    values: tuple[str, ...] = ("x", "X", "images", "data", "features", "x_train", "arr_0")
-    labels: tuple[str, ...] = ("y", "Y", "labels", "label", "targets", "y_train", "arr_1")
-    ids: tuple[str, ...] = field(default=("ids", "id"))
-    splits: tuple[str, ...] = field(default=("split", "splits"))
+LABELS_FILE = Option("labels", "File with the labels: .npy, or one a line.", takes="file")
 
 
 class Fields:
@@ -56,6 +59,25 @@ class Fields:
         return (self[row] for row in range(len(self)))
 
 
+class Stacked:
+    """Arrays one behind the other, as a sequence of rows; they are not copied."""
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self._arrays = arrays
+        self._ends = list(accumulate(len(array) for array in arrays))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        place = bisect_right(self._ends, row)
+        before = self._ends[place - 1] if place else 0
+        return self._arrays[place][row - before]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return chain.from_iterable(self._arrays)
+
+
 def to_raw(value: Any) -> Any:
     """A row as a sample's raw content: an array, or arrays by name."""
     return value if isinstance(value, dict) else np.asarray(value)
@@ -66,11 +88,12 @@ class ArraySource:
 
     kind: ClassVar[str] = "arrays"
     what: ClassVar[str] = ".npz, .npy"
-    options: ClassVar[tuple[Option, ...]] = (LABELS, GROUP_PATTERN)
+    options: ClassVar[tuple[Option, ...]] = (LABELS_FILE, GROUP_PATTERN)
     splits_may_move: ClassVar[bool] = True
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
+        self.skipped: list[str] = []
         self._path = Path(source)
         self._options = options
 
@@ -86,17 +109,43 @@ class ArraySource:
     def scan(self) -> Iterator[Entry]:
         stamp, arrays = self.stamp(), self._arrays
         values, labels = _checked(self.source, arrays)
-        for row, value in enumerate(values):
+        if is_unsettled(self._options):
+            self._say(arrays)
+        skipping = Skipping(self._options)
+        self.skipped = skipping.skipped
+        has_own = not ignores_own(self._options)
+        read_label = self._label_reader(labels, list(arrays.get("labels_from") or ["labels"]))
+
+        def entry(row: int, value: Any) -> Entry:
             where = f"{self.source}, row {row}"
-            split = checked_split(str(arrays["splits"][row]), where) if "splits" in arrays else None
-            yield Entry(
+            return Entry(
                 id=str(arrays["ids"][row]) if "ids" in arrays else str(row),
                 location=row,
                 stat=stamp,
-                label=to_label(labels[row], where),
-                split=split,
+                label=None if labels is None else read_label(labels[row], where),
+                split=_split_in(arrays, row, where) if has_own else None,
+                group=_group_in(arrays, row),
                 digest=digest_of(to_raw(value)),
             )
+
+        for row, value in enumerate(values):
+            made = skipping.of(partial(entry, row, value))
+            if made is not None:
+                yield made
+
+    def _label_reader(
+        self, labels: Any, names: Sequence[str]
+    ) -> Callable[[Any, str], Label | None]:
+        """What reads a row of the labels: one label, or the place of a one, or of several."""
+        if labels is None or is_before(self._options):
+            return to_label
+        width, is_one_hot = places_in(labels)
+        if width < 2:
+            return to_label
+        what = "one-hot classes" if is_one_hot else "several labels a row"
+        if is_unsettled(self._options):
+            tell(f"{self.source}: {', '.join(names)} is read as {what}, 0 to {width - 1}")
+        return one_hot_label if is_one_hot else several_labels
 
     def digest(self, location: Location) -> str:
         return digest_of(self.read(location))
@@ -111,7 +160,23 @@ class ArraySource:
         return to_raw(values[int(location)])
 
     def unused(self) -> Sequence[str]:
-        return [f"array {name!r}" for name in self._arrays["unused"]]
+        arrays, given = self._arrays, self._options
+        found = list(arrays["unused"])
+        if "splits" in arrays and ignores_own(given):
+            found.append(f"array {arrays['splits_from']!r}")
+        if "groups" in arrays and given.get("group_pattern") is not None:
+            found.append("option group_pattern")
+        return found
+
+    def _say(self, arrays: Mapping[str, Any]) -> None:
+        """Tell what was made of the members' names."""
+        sets = arrays.get("sets", {})
+        if sets:
+            is_dealt = "validation" not in sets and "train" in sets
+            dealt = f"; validation rows are dealt out of {sets['train']}" if is_dealt else ""
+            tell(f"{self.source}: {', '.join(sets.values())} are its splits{dealt}")
+        elif arrays.get("alone"):
+            tell(f"{self.source}: {arrays['alone']} is there alone, and dealt out")
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
@@ -119,14 +184,9 @@ class ArraySource:
 
 
 def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
-    """The values and the labels, found to be of one length and some rows."""
+    """The values, and the labels or None, found to be of one length and some rows."""
     values, labels = arrays["values"], arrays.get("labels")
-    if labels is None:
-        raise DatasetError(
-            f"{source} comes without labels",
-            hint="Give a .npy or .csv with --labels, or an .npz with `x` and `y`.",
-        )
-    for name in ("labels", "ids", "splits"):
+    for name in ("labels", "ids", "splits", "groups"):
         if name in arrays and len(arrays[name]) != len(values):
             raise DatasetError(
                 f"{source} has {len(values):,} rows, but {len(arrays[name]):,} {name}",
@@ -138,10 +198,12 @@ def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def load_arrays(source: Path, options: Options) -> dict[str, Any]:
-    """`values`, and `labels`, `ids`, `splits` where there are any; `unused` names the others.
+    """`values`, and `labels`, `ids`, `splits`, `groups` where there are any; `unused` names the
+    others in words.
 
-    Without an array of a usual name, all arrays that are none of these are the values of samples
-    with several inputs, by name.
+    Arrays of several splits, such as `x_train` and `x_test`, stand one behind the other: `sets` has
+    the name of each, `said` the split of each row. Without an array of a usual name, all that are
+    none of these are the values of samples with several inputs, by name.
 
     Raises:
         DatasetError: the file is not a readable NumPy file, or holds no samples.
@@ -153,7 +215,7 @@ def load_arrays(source: Path, options: Options) -> dict[str, Any]:
                 rows = arrays["values"].shape[:1]
                 refuse_large(sum(rows) * ROW_BYTES, f"the samples of {source}")
             else:
-                arrays = _unpack(Archive(file, source), source)
+                arrays = _unpack(Archive(file, source), source, options)
     except (DatasetError, StorageError):
         raise
     except DAMAGE as error:
@@ -164,39 +226,104 @@ def load_arrays(source: Path, options: Options) -> dict[str, Any]:
     return _with_labels(arrays, source, options)
 
 
-def _unpack(archive: Archive, source: Path) -> dict[str, Any]:
+def _unpack(archive: Archive, source: Path, options: Options) -> dict[str, Any]:
     """The arrays by what they are, after all together were found to be of a bearable size."""
-    usual = ArrayOptions()
-    roles = {
-        "values": usual.values,
-        "labels": usual.labels,
-        "ids": usual.ids,
-        "splits": usual.splits,
-    }
-    found = {role: _member(archive.names, names) for role, names in roles.items()}
-    chosen = {role: name for role, name in found.items() if name is not None}
-    others = [name for name in archive.names if name not in chosen.values()]
-    values = [chosen["values"]] if "values" in chosen else others
-    if not values:
+    members = members_of(
+        archive.names,
+        is_before=is_before(options),
+        has_labels=options.get("labels") is not None,
+    )
+    if not members.values:
         present = ", ".join(archive.names)
         raise DatasetError(
             f"{source} holds no array of samples; it holds {present or 'nothing'}",
             hint="Call the samples `x` and the labels `y`.",
         )
-    archive.check({*chosen.values(), *values}, rows_of=values[0])
-    arrays: dict[str, Any] = {role: archive.read(name) for role, name in chosen.items()}
-    arrays["unused"] = [name for name in others if name not in values]
-    arrays["labels_from"] = chosen.get("labels")
-    if "values" not in arrays:
-        by_name = {name: archive.read(name) for name in values}
-        arrays["values"] = by_name[values[0]] if len(values) == 1 else Fields(by_name)
-    return arrays
+    archive.check(members.read, rows_of=members.values if members.sets else members.values[:1])
+    if members.sets:
+        arrays = _of_sets(archive, source, members)
+    else:
+        arrays = dict[str, Any]((role, archive.read(name)) for role, name in members.roles.items())
+        arrays["alone"] = members.alone
+        arrays["labels_from"] = [members.roles[LABELS]] if LABELS in arrays else []
+        arrays["splits_from"] = members.roles.get(SPLIT)
+    if members.inputs:
+        by_name = {name: archive.read(name) for name in members.inputs}
+        arrays["values"] = Fields(by_name) if len(by_name) > 1 else next(iter(by_name.values()))
+    return {**arrays, "unused": _named(archive, members)}
+
+
+def _named(archive: Archive, members: Members) -> list[str]:
+    """The arrays that are not used, in words; of one that may be another input, what to do."""
+    if members.sets or members.inputs:
+        return list(members.unused.values())
+    values = members.roles[VALUES]
+    rows = archive.header(values).rows
+    hint = f" (of {rows:,} rows, too: if it is an input besides {values!r}, rename that)"
+    return [
+        f"{text}{hint}" if _may_be_input(archive.header(name), rows, text) else text
+        for name, text in members.unused.items()
+    ]
+
+
+def _may_be_input(header: Header, rows: int, text: str) -> bool:
+    """Whether an array that is not used has a number or more for each sample; `text` gives no
+    other reason."""
+    return header.dtype.kind in "fiub" and header.rows == rows and text.endswith("'")
+
+
+def _of_sets(archive: Archive, source: Path, members: Members) -> dict[str, Any]:
+    """The rows of all splits one behind the other; the splits as they are said to be."""
+    sets = {
+        split: {role: archive.read(name) for role, name in roles.items()}
+        for split, roles in members.sets.items()
+    }
+    for split, arrays in sets.items():
+        _check_rows(source, {members.sets[split][role]: one for role, one in arrays.items()})
+    said = {
+        split: EITHER if split == "train" and "validation" not in sets else split for split in sets
+    }
+    rows = [(split, row) for split, one in sets.items() for row in range(len(one["values"]))]
+    labels = [one["labels"] for one in sets.values() if "labels" in one]
+    found: dict[str, Any] = {
+        "values": Stacked([one["values"] for one in sets.values()]),
+        "ids": [str(sets[s]["ids"][n]) if "ids" in sets[s] else f"{s}/{n}" for s, n in rows],
+        "sets": {split: roles[VALUES] for split, roles in members.sets.items()},
+        "said": [said[split] for split, _ in rows],
+        "labels_from": [roles[LABELS] for roles in members.sets.values() if LABELS in roles],
+    }
+    if any("groups" in one for one in sets.values()):
+        found["groups"] = [sets[s]["groups"][n] if "groups" in sets[s] else None for s, n in rows]
+    return {**found, **({"labels": Stacked(labels)} if labels else {})}
+
+
+def _check_rows(source: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    (first, values), *others = arrays.items()
+    for name, array in others:
+        if array.shape[:1] != values.shape[:1]:
+            raise DatasetError(
+                f"{source}: {first} has {len(values):,} rows, {name} {len(array):,}",
+                hint="They belong together row by row; mend the source.",
+            )
+
+
+def _split_in(arrays: dict[str, Any], row: int, where: str) -> str | None:
+    """The split that a row is said to be of."""
+    if "said" in arrays:
+        return arrays["said"][row]
+    return checked_split(str(arrays["splits"][row]), where) if "splits" in arrays else None
+
+
+def _group_in(arrays: dict[str, Any], row: int) -> str | None:
+    group = arrays["groups"][row] if "groups" in arrays else None
+    return None if group is None else str(group)
 
 
 def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict[str, Any]:
     if options.get("labels") is not None:
         if "labels" in arrays:
-            arrays["unused"].append(arrays["labels_from"])
+            arrays["unused"] += [f"array {name!r}" for name in arrays["labels_from"]]
+        arrays["labels_from"] = [Path(options["labels"]).name]
         arrays["labels"] = _read_labels(Path(options["labels"]))
     values = arrays["values"]
     if isinstance(values, Fields):
@@ -207,13 +334,9 @@ def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict
                 f"the arrays of {source} have different numbers of rows: {counts}",
                 hint="They belong together row by row; mend the source.",
             )
-    elif values.ndim == 0:
+    elif isinstance(values, np.ndarray) and values.ndim == 0:
         raise DatasetError(f"{source} holds a single number, not an array of samples")
     return arrays
-
-
-def _member(present: Sequence[str], names: Sequence[str]) -> str | None:
-    return next((name for name in names if name in present), None)
 
 
 def _read_labels(path: Path) -> np.ndarray:

@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.folder_layout import (
+    CLASS_FOLDERS,
+    SPLIT_FOLDERS,
+    ClassFolder,
+    Layout,
+    layout_of,
+)
 from headstart.extractors.datasets.named_files import (
     check_within,
     digest_of_file,
@@ -18,24 +25,32 @@ from headstart.extractors.datasets.named_files import (
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
 from headstart.extractors.datasets.rows import stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own
+from headstart.notices import tell
 
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 AUDIO_SUFFIXES = {".flac", ".mp3", ".ogg", ".wav"}
 TEXT_SUFFIXES = {".txt"}
+LEFT_BEHIND = {"Thumbs.db", "desktop.ini", "Desktop.ini"}
+"""Files that Windows puts into folders, and nobody means."""
 
 
 class FolderSource:
     """A folder; see `DatasetSource`. A sample's location is the path of its file."""
 
     kind: ClassVar[str] = "folder"
-    what: ClassVar[str] = "a folder of class folders"
+    what: ClassVar[str] = "a folder of class folders or of files"
     options: ClassVar[tuple[Option, ...]] = (GROUP_PATTERN, ROOT)
     splits_may_move: ClassVar[bool] = False
+    own_splits: ClassVar[tuple[str, ...]] = (FOLDERS,)
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
+        self.found: dict[str, Any] = {}
         self._root = Path(source)
         self._within = root_of(options)
+        self._options = options
+        self._others: list[str] = []
 
     @staticmethod
     def recognise(source: str) -> float:
@@ -45,7 +60,25 @@ class FolderSource:
         return ()
 
     def scan(self) -> Iterator[Entry]:
-        return folder_entries(self._root, self._within)
+        """Files of class folders, sorted by path; the class is the folder's name.
+
+        A folder with pictures is one of pictures, whatever else lies in it; then sounds; then
+        texts.
+
+        Raises:
+            DatasetError: it is no folder of class folders, one of them is empty, it cannot be told
+                whether they are splits, or a file lies outside of the root.
+        """
+        layout = layout_of(self._root, self._within, self._options)
+        suffixes = _suffixes_in(self._root)
+        self._others = [self._named(path) for path in layout.loose]
+        for folder in layout.classes:
+            yield from self._samples(folder, suffixes)
+        self.found = {"layout": SPLIT_FOLDERS if layout.splits else CLASS_FOLDERS}
+        if layout.splits and not ignores_own(self._options):
+            self.found["split"] = FOLDERS
+        if layout.splits and "layout" not in self._options:
+            self._say(layout)
 
     def digest(self, location: Location) -> str:
         return digest_of_file(Path(str(location)), self._within)
@@ -63,48 +96,32 @@ class FolderSource:
         return read_named(Path(str(location)), self._within)
 
     def unused(self) -> Sequence[str]:
-        return ()
+        """Files that are no samples, and folders that are no splits."""
+        return self._others
 
-
-def folder_entries(root: Path, within: Path | None = None) -> Iterator[Entry]:
-    """Files of class folders, sorted by path; the class is the first folder's name.
-
-    A folder with pictures is one of pictures, whatever else lies in it; then sounds; then texts.
-
-    Args:
-        root: the folder.
-        within: a root outside of which nothing is read, as `named_files.root_of` gives it.
-
-    Raises:
-        DatasetError: it is no folder of class folders, one of them is empty, or a file lies
-            outside of the root.
-    """
-    if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder")
-    check_within(root, within)
-    folders = sorted(
-        entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
-    for folder in folders:
-        check_within(folder, within)
-    if not folders:
-        raise DatasetError(
-            f"{root} holds no class folders", hint="Expected: FOLDER/class/picture.jpg."
-        )
-    suffixes = _suffixes_in(root)
-    above = len(str(root)) + 1
-    for folder in folders:
-        label, is_empty = folder.name, True
-        for entry in entries_below(folder, suffixes, within):
+    def _samples(self, folder: ClassFolder, suffixes: set[str]) -> Iterator[Entry]:
+        above, is_empty = len(str(self._root)) + 1, True
+        split = None if ignores_own(self._options) else folder.split
+        others: list[os.DirEntry[str]] = []
+        for entry in entries_below(folder.path, suffixes, self._within, others):
             is_empty = False
             id_ = entry.path[above:].replace(os.sep, "/")
-            yield Entry(id_, entry.path, _stat(entry), label)
+            yield Entry(id_, entry.path, _stat(entry), folder.label, split)
+        self._others += [self._named(Path(entry.path)) for entry in others]
         if is_empty:
-            what = "images" if suffixes == IMAGE_SUFFIXES else "files of the others' kind"
-            raise DatasetError(
-                f"the class folder {folder} holds no {what}",
-                hint=f"Remove it, or put some in it ({' '.join(sorted(suffixes))}).",
-            )
+            raise _empty(folder, suffixes)
+
+    def _named(self, path: Path) -> str:
+        what = "folder" if path.is_dir() else "file"
+        return f"{what} {str(path.relative_to(self._root))!r}"
+
+    def _say(self, layout: Layout) -> None:
+        classes = len({one.label for one in layout.classes} - {None})
+        is_dealt = ignores_own(self._options)
+        tell(
+            f"{self.source}: {', '.join(layout.splits)} are splits, not classes, by their names; "
+            f"they hold {classes:,} classes{', which are dealt out anew' if is_dealt else ''}"
+        )
 
 
 def files_below(folder: Path, suffixes: set[str], within: Path | None = None) -> Iterator[Path]:
@@ -113,7 +130,10 @@ def files_below(folder: Path, suffixes: set[str], within: Path | None = None) ->
 
 
 def entries_below(
-    folder: Path, suffixes: set[str], within: Path | None = None
+    folder: Path,
+    suffixes: set[str],
+    within: Path | None = None,
+    others: list[os.DirEntry[str]] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
     """The same as entries of their folders, which is how a hundred thousand are had in no time.
 
@@ -123,6 +143,7 @@ def entries_below(
         folder: where to look.
         suffixes: of the files, in small letters.
         within: a root, as `named_files.root_of` gives it.
+        others: to which the other files are added, but for what systems leave behind.
 
     Raises:
         DatasetError: a folder cannot be read, lies in itself, or is outside of the root.
@@ -148,6 +169,8 @@ def entries_below(
             stack.append(_entries(entry.path))
         elif entry.name.lower().endswith(ends):  # hidden ones, all suffix, are not here
             yield entry
+        elif others is not None and entry.name not in LEFT_BEHIND:
+            others.append(entry)
 
 
 def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
@@ -187,3 +210,18 @@ def _suffixes_in(root: Path) -> set[str]:
         if next(entries_below(root, suffixes), None) is not None:
             return suffixes
     return IMAGE_SUFFIXES
+
+
+def _empty(folder: ClassFolder, suffixes: set[str]) -> DatasetError:
+    what = "images" if suffixes == IMAGE_SUFFIXES else "files of the others' kind"
+    known = " ".join(sorted(suffixes))
+    if folder.label is None and folder.split is None:
+        return DatasetError(
+            f"{folder.path} holds no class folders, and no images, sounds or texts",
+            hint=f"Expected: FOLDER/class/picture.jpg, or files without labels ({known}).",
+        )
+    which = "split" if folder.label is None else "class"
+    return DatasetError(
+        f"the {which} folder {folder.path} holds no {what}",
+        hint=f"Remove it, or put some in it ({known}).",
+    )

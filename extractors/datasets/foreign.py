@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,16 @@ class ForeignSource:
         self.options = made.options
         self.splits_may_move = made.splits_may_move
         self.source = made.source
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """Options that it found out, if it has any."""
+        return getattr(self._made, "found", {})
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """Samples that it left out, in words."""
+        return getattr(self._made, "skipped", ())
 
     def stamp(self) -> tuple[int, ...]:
         with self._named():

@@ -153,12 +153,12 @@ class Archive:
     def open(self, name: str) -> IO[bytes]:
         return self._zip.open(self._members[name])
 
-    def check(self, names: Iterable[str], rows_of: str | None = None) -> None:
+    def check(self, names: Iterable[str], rows_of: Iterable[str] = ()) -> None:
         """See that arrays can be unpacked, each and all together.
 
         Args:
             names: of the arrays.
-            rows_of: the one whose rows will be samples.
+            rows_of: those whose rows will be samples.
 
         Raises:
             DatasetError: they are packed too well to be data, or take too much memory.
@@ -169,7 +169,7 @@ class Archive:
             self._refuse_packed(name, header.size, self._members[name].compress_size)
             total += header.size
         self._refuse_packed(" and ".join(headers), total, self._size)
-        rows = 0 if rows_of is None else headers[rows_of].rows
+        rows = sum(headers[name].rows for name in rows_of)
         refuse_large(total + rows * ROW_BYTES, f"{', '.join(headers)} in {self._path}")
 
     def read(self, name: str) -> np.ndarray:

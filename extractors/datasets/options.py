@@ -3,7 +3,7 @@ a source knows what it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ ROOT = Option(
     metavar="DIR",
     elsewhere="name no files",
 )
-LABEL_COLUMN = Option("label_column", "Column with the labels.")
+LABEL_COLUMN = Option("label_column", "Column with the labels; `none` if there are no labels.")
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
 GROUP_COLUMN = Option(
     "group_column",
@@ -88,6 +88,17 @@ def _unknown(
         f"for {holders}",
         hint=f"Leave it out; {kind} knows {own}.",
     )
+
+
+LISTED = 1000
+"""Skipped samples that are listed one by one; of more, how many there are."""
+
+
+def listed(skipped: Sequence[str]) -> dict[str, Any]:
+    """What was skipped, as it is stored among a dataset's options; nothing where nothing was."""
+    if not skipped:
+        return {}
+    return {"skipped": {"count": len(skipped), "first": list(skipped[:LISTED])}}
 
 
 def _texts(option: Option, value: Any) -> list[str]:

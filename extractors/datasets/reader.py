@@ -10,6 +10,7 @@ from headstart.errors import SampleChanged
 from headstart.extractors.datasets.named_files import HINT
 from headstart.extractors.datasets.source import DatasetSource, Options
 from headstart.extractors.datasets.sources import open_source
+from headstart.extractors.datasets.split_rule import as_stored
 from headstart.registry.entities import Dataset
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Sample
@@ -57,4 +58,4 @@ class SampleReader:
 
 def reader_of(dataset: Dataset) -> Callable[[Sample], Any]:
     """What gives the raw content of the samples of a registered dataset; see `SampleReader`."""
-    return SampleReader(dataset, dataset.options).read
+    return SampleReader(dataset, as_stored(dataset.options)).read

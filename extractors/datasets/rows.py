@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from headstart.errors import DatasetError
-from headstart.storage.manifest import SPLITS, Label, Sample, split_of
+from headstart.errors import DatasetError, SampleError
+from headstart.storage.manifest import Label, Sample
+
+T = TypeVar("T")
+EITHER = "train or validation"
+"""The split of a sample that is not tested on, as its source says, which says no more."""
 
 
 def stat_of(status: os.stat_result) -> tuple[int, ...]:
@@ -19,19 +23,30 @@ def stat_of(status: os.stat_result) -> tuple[int, ...]:
     return (status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-def placed(
-    id_: str,
-    digest: str,
-    label: Label | None,
-    location: str | int,
-    stat: tuple[int, ...],
-    *,
-    split: str | None,
-    group: str | None,
-) -> Sample:
-    """A sample in the split that its source says, or else in that of its group or content."""
-    found = split or split_of(digest if group is None else f"group {group}")
-    return Sample(id_, digest, label, found, location, stat, group)
+class Skipping:
+    """Makes samples, and goes on behind one that is none, where the option `on_error` is `skip`.
+
+    Attributes:
+        skipped: why each was left out, in the order of the source.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.skipped: list[str] = []
+        self._is_on = options.get("on_error") == "skip"
+
+    def of(self, make: Callable[[], T]) -> T | None:
+        """What `make` gives; None where it is skipped.
+
+        Raises:
+            DatasetError, SampleError: of `make`, where nothing is skipped.
+        """
+        try:
+            return make()
+        except (DatasetError, SampleError) as error:
+            if not self._is_on:
+                raise
+            self.skipped.append(error.message)
+            return None
 
 
 class Grouping:
@@ -95,15 +110,34 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing", "eval"),
+}
+"""What splits are called, in any case."""
+SPLIT_OF_NAME = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+
+
+def find_split(name: str) -> str | None:
+    """The split that a name stands for; None if it stands for none."""
+    return SPLIT_OF_NAME.get(name.strip().lower())
+
+
 def checked_split(value: str | None, where: str) -> str | None:
+    """The split that a cell names; None where it is empty.
+
+    Raises:
+        DatasetError: it names none.
+    """
     if value is None or not value.strip():
         return None
-    usual = {"valid": "validation", "val": "validation", "dev": "validation", "training": "train"}
-    split = value.strip().lower()
-    split = usual.get(split, split)
-    if split not in SPLITS:
+    split = find_split(value)
+    if split is None:
+        known = ", ".join(SPLIT_OF_NAME)
         raise DatasetError(
-            f"{where}: split is {value!r}", hint=f"The splits are {', '.join(SPLITS)}."
+            f"{where}: split is {value!r}",
+            hint=f"The splits are called {known}; --split stratified does without.",
         )
     return split
 
@@ -127,6 +161,6 @@ def to_label(value: Any, where: str) -> Label:
         return repr(item)
     raise DatasetError(
         f"{where}: the label {item!r} is neither a class name nor a number",
-        hint="Give one label a row; one-hot labels want np.argmax(y, axis=1), several labels a row "
-        "text such as 'dog|grass'.",
+        hint="Give one label a row, or leave such rows out with --on-error skip; one-hot labels "
+        "want np.argmax(y, axis=1), several labels a row text such as 'dog|grass'.",
     )

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.rows import Grouping, check_groups, is_utf8, placed
+from headstart.extractors.datasets.rows import Grouping, Skipping, check_groups, is_utf8
 from headstart.extractors.datasets.source import DatasetSource, Entry, Options
+from headstart.extractors.datasets.split_rule import ignores_own, rule_of
+from headstart.extractors.datasets.splits import dealt, kept_of
+from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import Manifest, Sample
 
@@ -22,15 +26,21 @@ def scan(
     options: Options,
     previous: Manifest | None = None,
     progress: Progress = silent,
+    *,
+    keeps: bool = True,
+    skipped: list[str] | None = None,
 ) -> Manifest:
     """Read a source into a manifest.
 
     Args:
         source: opened.
-        options: `group_pattern` finds the group of a sample where the source says none.
+        options: `group_pattern` finds the group of a sample where the source says none; those of
+            `split_rule` say how samples are split.
         previous: what was known; digests of samples whose location and `stat` are the same are
             taken from it, not computed.
         progress: called with (samples digested, samples in all).
+        keeps: whether samples keep the splits that they have in `previous`.
+        skipped: to which is added why samples were left out, if the option `on_error` is `skip`.
 
     Raises:
         DatasetError: the source is not a valid dataset; the message names file and row.
@@ -38,12 +48,23 @@ def scan(
     place = source.source
     if not is_utf8(place):
         raise DatasetError(f"the path {place} is not UTF-8", hint="Rename it, or its folder.")
-    entries = source.scan()
+    entries = _without_own_splits(list(source.scan()), options, place)
     if options.get("group_pattern") is not None:
-        entries = _grouped(entries, Grouping(options))
-    samples = _digested(source, entries, previous, progress)
-    if not samples:
-        raise DatasetError(f"{place} lists no samples")
+        entries = list(_grouped(entries, Grouping(options)))
+    if previous is not None and previous.kind != source.kind:
+        previous = None
+    skipping = Skipping(options)
+    skipping.skipped.extend(getattr(source, "skipped", ()))
+    entries, digests = _digested(source, entries, previous, progress, skipping)
+    _check_some(entries, skipping.skipped, place)
+    if skipped is not None:
+        skipped.extend(skipping.skipped)
+    rule = rule_of(options, [entry.label for entry in entries])
+    kept = None
+    if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
+        kept = kept_of(previous.samples, options.get("departed", {}))
+    splits = dealt(entries, digests, rule, kept)
+    samples = _placed(entries, digests, splits, previous)
     _check_texts(samples, place)
     _check_ids(samples, place)
     check_groups(samples, place)
@@ -51,13 +72,26 @@ def scan(
 
 
 def rescan(
-    source: DatasetSource, options: Options, previous: Manifest, progress: Progress = silent
+    source: DatasetSource,
+    options: Options,
+    previous: Manifest,
+    progress: Progress = silent,
+    skipped: list[str] | None = None,
 ) -> Manifest:
-    """As `scan` with the options of before: a source that is the same as a whole is not read."""
+    """As `scan` with the options of before; a source that is the same as a whole is not read, and
+    `previous` is given back."""
     stamp = source.stamp()
     if stamp and previous.samples[0].stat == stamp:
         return previous
-    return scan(source, options, previous, progress)
+    return scan(source, options, previous, progress, skipped=skipped)
+
+
+def _without_own_splits(entries: list[Entry], options: Options, place: str) -> list[Entry]:
+    """Entries without the splits that the source says, where they are to be dealt out."""
+    if not ignores_own(options) or all(entry.split is None for entry in entries):
+        return entries
+    warn(f"{place}: not used: the splits that it says, as --split {options['split']} deals them")
+    return [entry._replace(split=None) for entry in entries]
 
 
 def _grouped(entries: Iterable[Entry], grouping: Grouping) -> Iterator[Entry]:
@@ -69,55 +103,56 @@ def _grouped(entries: Iterable[Entry], grouping: Grouping) -> Iterator[Entry]:
 
 
 def _digested(
-    source: DatasetSource, entries: Iterable[Entry], previous: Manifest | None, progress: Progress
-) -> list[Sample]:
-    """Samples in the entries' order; only what changed is digested, on several threads.
-
-    An entry that is as before is dropped at once: a hundred thousand that are kept would be gone
-    through by the garbage collector again and again, which is a third of the time.
-    """
+    source: DatasetSource,
+    entries: list[Entry],
+    previous: Manifest | None,
+    progress: Progress,
+    skipping: Skipping,
+) -> tuple[list[Entry], list[str]]:
+    """Entries and their digests; only what changed is digested, on several threads."""
     known = {sample.location: sample for sample in (previous.samples if previous else ())}
-    is_same_kind = previous is not None and previous.kind == source.kind
-    is_still = is_same_kind and not source.splits_may_move
-    samples: list[Sample | None] = []
-    changed: dict[int, Entry] = {}
-    for number, entry in enumerate(entries):
-        sample = _known(entry, known.get(entry.location), is_still)
-        if sample is None:
-            changed[number] = entry
-        samples.append(sample)
-    done = len(samples) - len(changed)
+    digests = [_known(entry, known.get(entry.location)) for entry in entries]
+    changed = [number for number, digest in enumerate(digests) if digest is None]
+    done = len(entries) - len(changed)
     with ThreadPoolExecutor(DIGESTING_THREADS) as pool:
-        found = pool.map(source.digest, (entry.location for entry in changed.values()))
-        for (number, entry), digest in zip(changed.items(), found, strict=True):
-            samples[number] = _placed(entry, digest)
-            progress(done := done + 1, len(samples))
-    return [sample for sample in samples if sample is not None]
+        places = (entries[number].location for number in changed)
+        found = pool.map(lambda place: skipping.of(partial(source.digest, place)), places)
+        for number, digest in zip(changed, found, strict=True):
+            digests[number] = digest
+            progress(done := done + 1, len(entries))
+    both = [(e, d) for e, d in zip(entries, digests, strict=True) if d is not None]
+    return [entry for entry, _ in both], [digest for _, digest in both]
 
 
-def _known(entry: Entry, before: Sample | None, is_still: bool) -> Sample | None:
-    """The sample of an entry whose content is known; the same object, if it is all the same."""
+def _check_some(entries: list[Entry], skipped: Sequence[str], place: str) -> None:
+    if entries:
+        return
+    if skipped:
+        raise DatasetError(
+            f"{place}: all {len(skipped):,} samples were skipped, such as {skipped[0]}"
+        )
+    raise DatasetError(f"{place} lists no samples")
+
+
+def _known(entry: Entry, before: Sample | None) -> str | None:
+    """The digest of an entry whose content is known."""
     if entry.digest is not None:
-        return _placed(entry, entry.digest)
-    if before is None or not entry.stat or before.stat != entry.stat:
-        return None
-    is_same = (entry.id, entry.label, entry.group) == (before.id, before.label, before.group)
-    if is_same and (is_still if entry.split is None else entry.split == before.split):
-        return before
-    sample = _placed(entry, before.digest)
-    return before if sample == before else sample
+        return entry.digest
+    is_same = before is not None and entry.stat and before.stat == entry.stat
+    return before.digest if before is not None and is_same else None
 
 
-def _placed(entry: Entry, digest: str) -> Sample:
-    return placed(
-        entry.id,
-        digest,
-        entry.label,
-        entry.location,
-        entry.stat,
-        split=entry.split,
-        group=entry.group,
-    )
+def _placed(
+    entries: list[Entry], digests: list[str], splits: list[str], previous: Manifest | None
+) -> list[Sample]:
+    """Samples in the entries' order; the same objects as before, where they are all the same."""
+    known = {sample.id: sample for sample in (previous.samples if previous else ())}
+    samples = []
+    for entry, digest, split in zip(entries, digests, splits, strict=True):
+        made = Sample(entry.id, digest, entry.label, split, entry.location, entry.stat, entry.group)
+        before = known.get(entry.id)
+        samples.append(before if before is not None and before == made else made)
+    return samples
 
 
 def _check_texts(samples: Sequence[Sample], source: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,33 @@ TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "co
 SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
+OR_SKIP = "or leave such rows out with --on-error skip"
+BETWEEN = "|"
+"""Stands between the labels of a sample that has several."""
+UNLABELLED = "none"
+"""The label column of a table without labels."""
+UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
+"""What pandas calls a column without a name that it has read."""
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
 
 
-def get_label_column(
-    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]
-) -> str:
-    """The column of the labels, as `find_column` finds it.
+def find_label_column(source: Path, columns: Sequence[str], given: str | None) -> str | None:
+    """The column of the labels, as `find_column` finds it; None if there are said to be none.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: the one that is given is not there.
     """
-    found = find_column(source, columns, given, usual)
-    if found is None:
-        raise DatasetError(
-            f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
-            hint="Name it with --label-column.",
-        )
-    return found
+    if given == UNLABELLED and given not in columns:
+        return None
+    return find_column(source, columns, given, LABEL_COLUMNS)
+
+
+def no_label_column(source: Path, columns: Sequence[str]) -> DatasetError:
+    """The error of a table of which a column may be the label, or none."""
+    return DatasetError(
+        f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
+        hint=f"Name it with --label-column; --label-column {UNLABELLED} if there are no labels.",
+    )
 
 
 def find_column(
@@ -58,6 +68,25 @@ def get_column(source: Path, columns: Sequence[str], given: str) -> str:
     return find_column(source, columns, given, ()) or given
 
 
+def is_index(place: int, column: str) -> bool:
+    """Whether a column is none that anybody named, such as the index that pandas writes in front.
+
+    Args:
+        place: from 1 on.
+        column: its name.
+    """
+    return not column.strip() or (place == 1 and UNNAMED.fullmatch(column.strip()) is not None)
+
+
+def named(place: int, column: str) -> str:
+    """A column in words."""
+    if not is_index(place, column):
+        return f"column {column!r}"
+    name = f"called {column.strip()!r}" if column.strip() else "which has no name"
+    is_first = ": an index that a data frame was saved with" if place == 1 else ""
+    return f"column {place}, {name}{is_first}"
+
+
 def text_of(value: Any) -> str | None:
     """A cell as text; None where there is none."""
     return None if value is None else str(value)
@@ -81,7 +110,7 @@ def number_in(row: Row, column: str, where: str) -> float:
     if not is_number(row.get(column)):
         raise DatasetError(
             f"{where}: {column} is {row.get(column)!r}, not a number",
-            hint="Mend or remove the row.",
+            hint=f"Mend or remove the row, {OR_SKIP}.",
         )
     return float(row[column])
 
@@ -92,7 +121,43 @@ def cell_in(row: Row, column: str, where: str) -> str:
     Raises:
         DatasetError: it is empty.
     """
-    value = (text_of(row.get(column)) or "").strip()
+    given = row.get(column)
+    if isinstance(given, list | dict):
+        raise DatasetError(
+            f"{where}: {column} is {given!r}, not one text", hint=f"Mend the row, {OR_SKIP}."
+        )
+    value = (text_of(given) or "").strip()
     if not value:
-        raise DatasetError(f"{where}: no {column}", hint="Fill it in or remove the row.")
+        raise DatasetError(
+            f"{where}: no {column}", hint=f"Fill it in or remove the row, {OR_SKIP}."
+        )
     return value
+
+
+def label_in(row: Row, column: str, where: str) -> str | None:
+    """The label in a row's cell; of a list, its labels as `MultiLabel` reads them, None if it is
+    empty.
+
+    Raises:
+        DatasetError: there is none, or one of several is no text or number.
+    """
+    given = row.get(column)
+    if not isinstance(given, list):
+        return cell_in(row, column, where)
+    return BETWEEN.join(_one_of(label, where) for label in given) or None
+
+
+def _one_of(label: Any, where: str) -> str:
+    text = str(label).strip() if isinstance(label, str | int | float) else None
+    if not text or BETWEEN in text:
+        what = (
+            f"a label of several is {label!r}, not a text"
+            if text is None
+            else (
+                f"the label {text!r} of several holds {BETWEEN!r}, which stands between labels"
+                if text
+                else "a label of several is empty"
+            )
+        )
+        raise DatasetError(f"{where}: {what}", hint=f"Mend the row, {OR_SKIP}.")
+    return text

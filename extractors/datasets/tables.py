@@ -6,7 +6,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,19 +21,24 @@ from headstart.extractors.datasets.named_files import (
     root_of,
     stat_of_file,
 )
-from headstart.extractors.datasets.rows import checked_split, stat_of
+from headstart.extractors.datasets.rows import Skipping, checked_split, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.split_rule import ignores_own, is_before
 from headstart.extractors.datasets.table_columns import (
     ID_COLUMNS,
-    LABEL_COLUMNS,
+    OR_SKIP,
     PATH_COLUMNS,
     SPLIT_COLUMNS,
     TEXT_COLUMNS,
     cell_in,
     find_column,
+    find_label_column,
     get_column,
-    get_label_column,
+    is_index,
     is_number,
+    label_in,
+    named,
+    no_label_column,
     number_in,
     text_of,
 )
@@ -64,7 +69,7 @@ class Table:
     Args:
         source: the file.
         options: which columns hold what; see `dataset add`.
-        is_labelled: whether it must have labels.
+        is_labelled: whether it has to be clear what its labels are, or that it has none.
 
     Raises:
         DatasetError: it cannot be read, or has no columns for what is needed.
@@ -73,13 +78,16 @@ class Table:
     def __init__(self, source: Path, options: Options, *, is_labelled: bool = True) -> None:
         self.source = source
         self.columns, self._rows = columns, _ = read_table(source)
-        find_label = get_label_column if is_labelled else find_column
-        self._label = find_label(source, columns, options.get("label_column"), LABEL_COLUMNS)
+        self._label = find_label_column(source, columns, options.get("label_column"))
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
-        self._split = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
+        self._split = None
+        if not ignores_own(options):
+            self._split = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._group = find_column(source, columns, options.get("group_column"), ())
         self._root = root_of(options)
         self.values = self._choose_values(columns, options)
+        if is_labelled and self._label is None and options.get("label_column") is None:
+            self._check_unlabelled(options)
 
     @property
     def is_of_files(self) -> bool:
@@ -89,25 +97,28 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __iter__(self) -> Iterator[TableRow]:
-        for number, (where, row) in enumerate(self._rows):
-            if self._id:
-                id_ = cell_in(row, self._id, where)
-            else:
-                id_ = (
-                    cell_in(row, self.values[0].columns[0], where)
-                    if self.is_of_files
-                    else str(number)
-                )
-            yield TableRow(
-                number=number,
-                where=where,
-                id=id_,
-                label=cell_in(row, self._label, where) if self._label else None,
-                split=checked_split(text_of(row.get(self._split)), where) if self._split else None,
-                content=row,
-                group=cell_in(row, self._group, where) if self._group else None,
-            )
+    def row(self, number: int) -> TableRow:
+        """A row with what its roles hold.
+
+        Raises:
+            DatasetError: a cell is empty that may not be, or names no split.
+        """
+        where, row = self._rows[number]
+        if self._id:
+            id_ = cell_in(row, self._id, where)
+        elif self.is_of_files:
+            id_ = cell_in(row, self.values[0].columns[0], where)
+        else:
+            id_ = str(number)
+        return TableRow(
+            number=number,
+            where=where,
+            id=id_,
+            label=label_in(row, self._label, where) if self._label else None,
+            split=checked_split(text_of(row.get(self._split)), where) if self._split else None,
+            content=row,
+            group=cell_in(row, self._group, where) if self._group else None,
+        )
 
     def file(self, row: TableRow) -> tuple[str, tuple[int, ...]]:
         """The file of a row of a table of files, and by what its change is seen.
@@ -123,7 +134,7 @@ class Table:
         if status is None or not stat.S_ISREG(status.st_mode):
             raise DatasetError(
                 f"{row.where}: no file {path}",
-                hint="Paths are relative to the table; mend or remove the row.",
+                hint=f"Paths are relative to the table; mend or remove the row, {OR_SKIP}.",
             )
         check_within(path, self._root, row.where)
         return str(path), stat_of(status)
@@ -149,14 +160,22 @@ class Table:
         used = {column for value in self.values for column in value.columns}
         used |= {column for column in self._roles if column is not None}
         found = [
-            f"column {column!r}" if column else "a column without a name"
-            for column in self.columns
+            named(place, column)
+            for place, column in enumerate(self.columns, start=1)
             if column not in used
         ]
         doubled = [name for name, count in Counter(self.columns).items() if count > 1]
         found += [f"all but the last column {name!r}" for name in doubled]
         longer = next((where for where, row in self._rows if None in row), None)
         return [*found, *([f"cells behind the last column ({longer})"] if longer else [])]
+
+    def _check_unlabelled(self, options: Options) -> None:
+        """See that no column is there that may be the label, and has another name."""
+        used = {column for value in self.values for column in value.columns} | {*self._roles}
+        others = [c for n, c in enumerate(self.columns, 1) if c not in used and not is_index(n, c)]
+        is_guess = self.values[0].kind == "number" and not options.get("values")
+        if others or is_guess:
+            raise no_label_column(self.source, self.columns)
 
     @property
     def _roles(self) -> tuple[str | None, ...]:
@@ -173,6 +192,8 @@ class Table:
         return read_named(path, self._root, where, hint)
 
     def _choose_values(self, columns: list[str], options: Options) -> list[Value]:
+        if not columns:
+            raise no_label_column(self.source, columns)
         if options.get("values"):
             values = [parse_value(text) for text in options["values"]]
             for value in values:
@@ -188,7 +209,11 @@ class Table:
         text = find_column(self.source, columns, None, TEXT_COLUMNS)
         if text is not None:
             return [Value("text", (text,))]
-        others = [c for c in columns if c not in self._roles]
+        others = [
+            column
+            for place, column in enumerate(columns, start=1)
+            if column not in self._roles and (is_before(options) or not is_index(place, column))
+        ]
         some = [row for _, row in self._rows[:100]]
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
@@ -223,6 +248,7 @@ class TableSource:
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
         self._path = Path(source)
+        self.skipped: list[str] = []
         self._options = options
         self._root = root_of(options)
 
@@ -234,16 +260,13 @@ class TableSource:
         return ()  # the table may be the same, and a file that it names another
 
     def scan(self) -> Iterator[Entry]:
-        table = self._labelled
-        if table.is_of_files:
-            for row in table:
-                path, found = table.file(row)
-                yield Entry(row.id, path, found, row.label, row.split, row.group)
-            return
-        found = stat_of_file(self._path)
-        for row in table:
-            digest = digest_of(table.raw(row.number))
-            yield Entry(row.id, row.number, found, row.label, row.split, row.group, digest)
+        table, skipping = self._labelled, Skipping(self._options)
+        self.skipped = skipping.skipped
+        found = () if table.is_of_files else stat_of_file(self._path)
+        for number in range(len(table)):
+            entry = skipping.of(partial(_entry, table, number, found))
+            if entry is not None:
+                yield entry
 
     def digest(self, location: Location) -> str:
         if isinstance(location, str):
@@ -278,3 +301,13 @@ class TableSource:
     def _table(self) -> Table:
         """The same table, also where labels are missing."""
         return Table(self._path, self._options, is_labelled=False)
+
+
+def _entry(table: Table, number: int, found: tuple[int, ...]) -> Entry:
+    """A row as a sample: of a table of files its file, else its content."""
+    row = table.row(number)
+    if table.is_of_files:
+        path, of_file = table.file(row)
+        return Entry(row.id, path, of_file, row.label, row.split, row.group)
+    digest = digest_of(table.raw(number))
+    return Entry(row.id, number, found, row.label, row.split, row.group, digest)

@@ -56,6 +56,19 @@ def untested_text(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def few_text(metrics: Mapping[str, Any]) -> str:
+    """Which classes were trained on few samples, and on how many; empty where none was."""
+    few = metrics.get("few", [])
+    if not few:
+        return ""
+    named = ", ".join(f"{label!r} ({count})" for label, count in few[:NAMED])
+    more = f" and {len(few) - NAMED:,} others" if len(few) > NAMED else ""
+    have = "has" if len(few) == 1 else "have"
+    return (
+        f"{named}{more} {have} few samples to train on: what is said of {_it(few)} is little sure"
+    )
+
+
 def _it(classes: list[Any]) -> str:
     return "it" if len(classes) == 1 else "them"
 

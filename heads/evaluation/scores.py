@@ -55,6 +55,29 @@ def untested(task: Task, targets: np.ndarray, classes: Sequence[Label]) -> list[
     return [label for label, count in zip(classes, counts.tolist(), strict=True) if not count]
 
 
+FEW = 5
+"""Samples of a class to train on, below which its scores say little."""
+
+
+def few_trained(
+    task: Task, targets: np.ndarray, classes: Sequence[Label]
+) -> list[tuple[Label, int]]:
+    """The classes that were trained on fewer than `FEW` samples, with how many.
+
+    Args:
+        task: what the labels mean.
+        targets: of the train split, without augmented views, as the task reads them.
+        classes: the label of each output.
+    """
+    if isinstance(task, Regression):
+        return []
+    several = isinstance(task, MultiLabel)
+    counts = (targets > 0).sum(axis=0) if several else np.bincount(targets, minlength=len(classes))
+    return [
+        (label, count) for label, count in zip(classes, counts.tolist(), strict=True) if count < FEW
+    ]
+
+
 def _share(right: np.ndarray) -> Interval | None:
     return wilson_interval(int(right.sum()), len(right)) if len(right) else None
 

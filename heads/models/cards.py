@@ -10,6 +10,7 @@ from headstart.heads.evaluation.intervals import interval_of
 from headstart.heads.evaluation.provenance import (
     calibration_text,
     chosen_text,
+    few_text,
     fitted_text,
     lineage_text,
     untested_text,
@@ -73,6 +74,7 @@ def model_card(
         *((_text(name.replace("_", " ")), _scored(head.metrics, name)) for name in scores),
         ("held out", f"{head.metrics['n_test']:,} samples, on which the scores are"),
         *[("not tested", _text(line)) for line in [untested_text(head.metrics)] if line],
+        *[("few samples", _text(line)) for line in [few_text(head.metrics)] if line],
         ("fitted on", _text(fitted_text(head))),
         ("chosen on", _text(chosen_text(head.settings))),
         ("probabilities", _text(calibration_text(head))),

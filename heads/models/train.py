@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
-from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.rows import rows_of
 from headstart.heads.tasks import Classification, Task
@@ -63,6 +63,8 @@ def train(
     test = parts["test"]
     metrics = scores_of(task, outputs_of(stack, test), test.targets, classes)
     metrics |= {f"n_{split}": len(view.split(split)) for split in SPLITS}
+    own = parts["train"].targets[: metrics["n_train"]]
+    metrics["few"] = [list(pair) for pair in few_trained(task, own, classes)]
     settings = {**chosen.describe(), **fitted.details, **task.describe(), "views": len(more)}
     return Trained(stack, chosen.kind, metrics, settings)
 

@@ -14,6 +14,7 @@ from headstart.values.showable import Results
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.datasets.details import DatasetDetails
     from headstart.jobs.datasets.failures import Unread
+    from headstart.jobs.datasets.resplit import Resplit
 
 
 class Datasets(Collection[Dataset]):
@@ -27,6 +28,9 @@ class Datasets(Collection[Dataset]):
         source: str | Path,
         *,
         kind: str | None = None,
+        split: str | None = None,
+        seed: int | None = None,
+        on_error: str = "fail",
         progress: Progress = silent,
         **options: Any,
     ) -> Dataset:
@@ -37,6 +41,17 @@ class Datasets(Collection[Dataset]):
             source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`.
             kind: `folder`, `csv` (any table), `arrays`, or one of a plug-in; by what the source is
                 without it.
+            split: a ratio such as `70/10/20` (or `80/20`, without validation); `stratified`, in
+                every class alike, `stratified:60/20/20`; `hash`, by the content alone; `kfold:5`,
+                the first of five folds to test on, `kfold:5:2` the second; `column:NAME` of a
+                table; `folders` called train, val, test (in any case); `none`, all to train on.
+                Without it as the source says, and samples of which it says nothing `stratified`
+                where labels are classes and there are under 50,000, else `hash`. A dataset that is
+                added again stays as it was.
+            seed: what samples are dealt out by, besides their content.
+            on_error: `fail` at a row or file that is no sample, as its label or text is missing or
+                it cannot be read; or `skip` it, now and whenever the source is looked at again.
+                What was skipped is in `options["skipped"]` of the dataset.
             progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
@@ -44,19 +59,33 @@ class Datasets(Collection[Dataset]):
                 outside of which nothing is read, wherever paths, `..` and links lead.
 
         Raises:
-            DatasetError: it is no dataset, or is of a kind that does not know an option.
+            DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot
+                be told whether a folder is a class or a split.
             RegistryError: the name cannot be one.
 
         Warns:
-            HeadstartWarning: the source holds columns or arrays that are not used.
+            HeadstartWarning: the source holds columns, arrays or files that are not used; samples
+                were skipped.
+            FewSamples: a class has fewer than five samples to train on, or none to test on.
+            HeadstartNote: folders, or members of an `.npz`, are taken for splits.
         """
         from headstart.jobs.datasets.add import add
 
-        added = add(self._context, name, source, kind=kind, progress=progress, **options)
+        added = add(
+            self._context,
+            name,
+            source,
+            kind=kind,
+            split=split,
+            seed=seed,
+            on_error=on_error,
+            progress=progress,
+            **options,
+        )
         return added.dataset
 
     def refresh(self, name: str, progress: Progress = silent) -> Dataset:
-        """Look at the source again; only files that changed are read.
+        """Look at the source again: only files that changed are read, only new samples dealt out.
 
         Raises:
             SourceGone: the source is not there; the dataset is kept as it was.
@@ -64,6 +93,30 @@ class Datasets(Collection[Dataset]):
         from headstart.jobs.datasets.refresh import refresh
 
         return refresh(self._context, name, progress).dataset
+
+    def resplit(
+        self,
+        name: str,
+        split: str | None = None,
+        *,
+        seed: int | None = None,
+        progress: Progress = silent,
+    ) -> Resplit:
+        """Deal all samples to the splits anew; `voided` names heads whose scores no longer hold.
+
+        Args:
+            name: of the dataset.
+            split: see `add`; in the same way as before without it.
+            seed: see `add`.
+            progress: called with (samples digested, samples in all).
+
+        Raises:
+            SourceGone: the source is not there.
+            DatasetError: there is no such way.
+        """
+        from headstart.jobs.datasets.resplit import resplit
+
+        return resplit(self._context, name, split, seed=seed, progress=progress)
 
     def get(self, reference: str | Dataset) -> Dataset:
         """The dataset of that name."""

@@ -37,6 +37,7 @@ def register(cli: click.Group) -> None:
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
     command(group, "forget-failures")(click.argument("name")(_forget_failures))
+    command(group, "resplit", more=_split_options)(click.argument("name")(_resplit))
     command(group, "remove")(click.argument("name")(_remove))
     cli.add_command(group)
 
@@ -53,7 +54,22 @@ def _options() -> list[click.Parameter]:
         for name in options
     }
     made = [_option(option, holders[name], len(known)) for name, option in options.items()]
-    return [click.Option(["--kind"], help=f"{kinds}, if the name does not tell."), *made]
+    kind = click.Option(["--kind"], help=f"{kinds}, if the name does not tell.")
+    on_error = click.Option(
+        ["--on-error"],
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="At a row or file that is no sample, such as one without a label.",
+    )
+    return [kind, *_split_options(), on_error, *made]
+
+
+def _split_options() -> list[click.Parameter]:
+    from headstart.extractors.datasets import SPLIT
+
+    seed = click.Option(["--seed"], type=int, help="What samples are dealt out by. Default: 0.")
+    return [_option(SPLIT, [], 0), seed]
 
 
 def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
@@ -135,6 +151,23 @@ def _forget_failures(call: Call, name: str) -> Result:
     return Result(found, lambda out: out.print(text(line)))
 
 
+def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Result:
+    """Deal the samples of a dataset to the splits anew; the scores of its heads no longer hold."""
+    workspace = call.open()
+    with progress_bar("reading", "files") as progress:
+        done = workspace.datasets.resplit(name, split, seed=seed, progress=progress)
+    shown = _shown(done.details)
+
+    def show(out: Any) -> None:
+        out.print(text(f"{done.moved:,} samples moved to another split."))
+        if done.voided:
+            heads = ", ".join(done.voided)
+            out.print(text(f"Scores of other splits, train again: {heads}."), soft_wrap=True)
+        shown.show(out)
+
+    return Result(done, show)
+
+
 def _remove(call: Call, name: str) -> Result:
     """Forget a dataset; its features stay in the cache."""
     from headstart.jobs.outcomes import Removed
@@ -143,16 +176,24 @@ def _remove(call: Call, name: str) -> Result:
     return Result(gone, lambda out: out.print(text(f"Removed dataset {gone.removed}.")))
 
 
+SAID = {"folders": "as the folders say", "hash": "by hash of the content, where nothing is said"}
+
+
 def _shown(details: DatasetDetails) -> Result:
-    dataset, failures = details.dataset, details.failures
+    dataset, failures, skipped = details.dataset, details.failures, details.skipped
     rows = [(name, *counts, sum(counts)) for name, counts in details.counts.items()]
     totals = details.splits.values()
 
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
         out.print(text(line + dataset.source), soft_wrap=True)
+        out.print(text(f"splits  {SAID.get(details.split, details.split)}"))
         columns = ("class", *(f">{split}" for split in details.splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
+        if skipped["count"]:
+            out.print(text(f"{skipped['count']:,} samples were skipped:"))
+            for why in skipped["first"]:
+                out.print(text(f"  {why}"), soft_wrap=True)
         if failures:
             out.print(text(f"{len(failures):,} could not be read and are left out:"))
             listed = [(one.id, one.reason) for one in failures[:LISTED]]

@@ -88,10 +88,10 @@ def _train(
 
 
 def warn_of_untested(head: Head) -> None:
-    """Say on standard error of which classes nothing is known."""
-    from headstart.heads.evaluation.provenance import untested_text
+    """Say on standard error of which classes nothing is known, or little."""
+    from headstart.heads.evaluation.provenance import few_text, untested_text
 
-    if line := untested_text(head.metrics):
+    for line in filter(None, (untested_text(head.metrics), few_text(head.metrics))):
         note(f"warning: {line}.")
 
 
@@ -218,6 +218,7 @@ def _shown(head: Head) -> Result:
     from headstart.heads.evaluation.provenance import (
         calibration_text,
         chosen_text,
+        few_text,
         fitted_text,
         lineage_text,
         untested_text,
@@ -239,6 +240,7 @@ def _shown(head: Head) -> Result:
         ),
         ("held out", f"{metrics['n_test']:,} samples, on which the scores are"),
         *[("not tested", line) for line in [untested_text(metrics)] if line],
+        *[("few samples", line) for line in [few_text(metrics)] if line],
         ("probabilities", calibration_text(record)),
         ("fitted on", fitted_text(record)),
         ("chosen on", chosen_text(record.settings)),

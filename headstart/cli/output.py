@@ -17,7 +17,7 @@ import click
 
 from headstart.cli.pace import Pace
 from headstart.cli.tables import Column, FittedTable
-from headstart.notices import HeadstartWarning, warn
+from headstart.notices import HeadstartNote, HeadstartWarning, warn
 from headstart.values.showable import Showable
 from headstart.visible import visible, visible_json, visible_lines
 
@@ -168,7 +168,7 @@ def _noted_warnings() -> Iterator[None]:
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, HeadstartWarning):
             if str(message) not in said:
-                note(f"warning: {message}")
+                note(f"{'note' if issubclass(category, HeadstartNote) else 'warning'}: {message}")
             said.add(str(message))
         else:
             shown(message, category, *where)

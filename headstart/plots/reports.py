@@ -25,6 +25,7 @@ from headstart.heads.evaluation.intervals import (
 from headstart.heads.evaluation.provenance import (
     calibration_text,
     chosen_text,
+    few_text,
     fitted_text,
     lineage_text,
     untested_text,
@@ -109,6 +110,7 @@ def write_report(
         facts=_facts(head),
         scores=_scores(head, judged, metrics),
         untested=untested_text(metrics),
+        few=few_text(metrics),
         parent=record.settings.get("parent"),
         classes=_classes(head),
         confusion=confusion,

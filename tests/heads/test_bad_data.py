@@ -5,6 +5,7 @@ import pytest
 
 import headstart as hs
 from headstart.errors import DatasetError, FeaturesMissing, HeadError
+from headstart.heads.kind import Part
 
 TRYING = hs.CrossValidation(folds=3)
 
@@ -104,3 +105,20 @@ def test_a_dataset_that_is_all_test_cannot_be_ranked(given):
     for way in all_ways(ws)[1:]:
         with pytest.raises(HeadError, match="no sample beyond the test split"):
             way()
+
+
+@pytest.mark.parametrize("command", [("head", "train", "h", "net", "rows"), ("rank", "rows")])
+def test_labels_that_look_like_numbers_are_said_to(given, fails, command):
+    _, add = given
+    add(np.linspace(-0.0739, 4, 40))
+    said = fails(*command)
+    assert "the labels look like numbers, such as '" in said
+    assert "--task regression" in said
+
+
+def test_a_class_without_a_train_sample_that_looks_like_a_number_hints_at_a_regression():
+    part = Part(np.zeros((3, 2), np.float32), np.array([0, 1, 1]))
+    with pytest.raises(HeadError, match=r"class '2\.5' has no .*--task regression"):
+        hs.Classification().check(part, ["0.5", "1.5", "2.5"])
+    with pytest.raises(HeadError, match=r"class 'c' has no .*Add samples"):
+        hs.Classification().check(part, ["a", "b", "c"])

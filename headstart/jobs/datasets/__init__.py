@@ -1,1 +1,1 @@
-"""What is done with datasets: register and refresh, rank features for them, audit them."""
+"""What is done with datasets: register, refresh and split, rank features for them, audit them."""

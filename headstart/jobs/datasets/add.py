@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails
-from headstart.notices import warn
+from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -26,21 +27,41 @@ def add(
     source: str | Path,
     *,
     kind: str | None = None,
+    split: str | None = None,
+    seed: int | None = None,
+    on_error: str = "fail",
     progress: Progress = silent,
     **options: Any,
 ) -> DatasetDetails:
     """See `Datasets.add`."""
     check_name(name, "dataset")
-    chosen = sources.kind_of(source, kind)
-    known = sources.SOURCES
-    given = sources.checked(known[chosen], options, known.values())
-    previous = _find_previous(context, name)
-    opened = sources.open_source(chosen, sources.located(source), given)
-    manifest = sources.scan(opened, given, previous, progress)
-    if unused := opened.unused():
-        more = f" and {len(unused) - NAMED:,} more" if len(unused) > NAMED else ""
-        warn(f"{opened.source}: not used: {', '.join(unused[:NAMED])}{more}")
-    dataset = context.datasets.add(described(context, name, manifest, given, previous))
+    chosen, place = sources.kind_of(source, kind), sources.located(source)
+    made = sources.SOURCES[chosen]
+    before = _find_same(context, name, chosen, place)
+    given = sources.checked(made, options, sources.SOURCES.values())
+    stays = before is not None and sources.is_same_way(before.options, split, seed, given)
+    if before is not None and stays:
+        how = sources.split_options(before.options)
+    else:
+        how = sources.asked(made, split, seed or 0)
+    given = sources.joined(given, how)
+    given |= _checked_on_error(on_error)
+    previous, skipped = _find_previous(context, name), list[str]()
+    opened = sources.open_source(chosen, place, given)
+    manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
+    _warn(opened.source, opened.unused(), skipped)
+    if few := sources.few_of(manifest.samples, given):
+        warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
+    if not manifest.classes:
+        tell(
+            f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
+            "predict; heads and rankings need labels"
+        )
+    stored = settled(opened, given, manifest) | sources.listed(skipped)
+    if before is not None and not stays:
+        _warn_of_heads(context, name)
+        previous = None
+    dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return DatasetDetails(dataset, manifest)
 
 
@@ -49,9 +70,23 @@ def described(
     name: str,
     manifest: Manifest,
     options: dict[str, Any],
-    previous: Manifest | None,
+    previous: Manifest | None = None,
 ) -> Dataset:
-    """What the registry knows of a dataset; its manifest is written."""
+    """What the registry knows of a dataset; its manifest is written.
+
+    Args:
+        context: where.
+        name: of the dataset.
+        manifest: its samples.
+        options: as they are stored.
+        previous: as it was, if samples keep their splits: also those that are gone, for when they
+            come back.
+    """
+    if previous is not None and sources.rule_of(options, _labels(manifest)).remembers:
+        departed = sources.departed_of(
+            previous.samples, manifest.samples, options.get("departed", {})
+        )
+        options = {**options, **({"departed": departed} if departed else {})}
     return Dataset(
         name=name,
         kind=manifest.kind,
@@ -63,6 +98,56 @@ def described(
         unique=manifest.unique,
         classes=[str(label) for label in manifest.classes],
     )
+
+
+def settled(opened: Any, options: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """The options as they are stored, with what the source found out."""
+    return sources.settled(options, getattr(opened, "found", {}), _labels(manifest))
+
+
+def heads_on(context: Context, dataset: str) -> list[str]:
+    """The heads that were trained on a dataset: `name:version`."""
+    heads = context.heads.find_all()
+    return [f"{one.name}:{one.version}" for one in heads if one.dataset == dataset]
+
+
+def _labels(manifest: Manifest) -> list[Any]:
+    return [sample.label for sample in manifest.samples]
+
+
+def _checked_on_error(on_error: str) -> dict[str, str]:
+    if on_error not in ("fail", "skip"):
+        raise DatasetError(f"on_error is {on_error!r}", hint="It can be fail or skip.")
+    return {} if on_error == "fail" else {"on_error": on_error}
+
+
+def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
+    """Name what the source holds and is not used."""
+    if unused:
+        warn(f"{place}: not used: {_some(unused)}")
+    if skipped:
+        warn(f"{place}: {len(skipped):,} samples skipped: {_some(skipped)}")
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - NAMED:,} more" if len(texts) > NAMED else ""
+    return f"{', '.join(texts[:NAMED])}{more}"
+
+
+def _warn_of_heads(context: Context, name: str) -> None:
+    if heads := heads_on(context, name):
+        warn(
+            f"the samples of {name} are dealt anew: scores of heads that were trained on it before "
+            f"count no more: {_some(heads)}"
+        )
+
+
+def _find_same(context: Context, name: str, kind: str, place: str) -> Dataset | None:
+    """The dataset of that name, if it is of the same source: it is only looked at again."""
+    with suppress(NotFound):
+        known = context.datasets.get(name)
+        return known if (known.kind, known.source) == (kind, place) else None
+    return None
 
 
 def _find_previous(context: Context, name: str) -> Manifest | None:

@@ -8,10 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from headstart.context import Context
+from headstart.extractors.datasets import said_of
 from headstart.jobs.datasets.failures import Unread, find_failures
 from headstart.registry.entities import Dataset
-from headstart.storage.manifest import SPLITS, Manifest
+from headstart.storage.manifest import SPLITS, Manifest, Sample
 from headstart.values.showable import Showable
+
+WITHOUT = "without label"
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,41 @@ class DatasetDetails(Showable):
     @cached_property
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Samples of each class in `SPLITS`."""
-        found = Counter((str(one.label), one.split) for one in self.manifest.samples)
-        return {
-            name: tuple(found[name, split] for split in SPLITS) for name in self.dataset.classes
-        }
+        found = Counter((_class_of(one), one.split) for one in self.manifest.samples)
+        names = self.dataset.classes or [WITHOUT]
+        return {name: tuple(found[name, split] for split in SPLITS) for name in names}
 
     @cached_property
     def splits(self) -> dict[str, int]:
-        """Labelled samples in each split."""
-        each = self.counts.values()
-        return {split: sum(of[place] for of in each) for place, split in enumerate(SPLITS)}
+        """Samples in each split."""
+        found = Counter(one.split for one in self.manifest.samples)
+        return {split: found[split] for split in SPLITS}
+
+    @property
+    def split(self) -> str:
+        """In which way samples were dealt to the splits."""
+        return said_of(self.dataset.options)
+
+    @property
+    def skipped(self) -> dict[str, Any]:
+        """`count` of the rows and files that are no samples, and why the `first` are none."""
+        return self.dataset.options.get("skipped", {"count": 0, "first": []})
 
     def _facts(self) -> dict[str, Any]:
-        return {**self.dataset.to_json(), "splits": self.splits, "failures": self.failures}
+        return {
+            **self.dataset.to_json(),
+            "split": self.split,
+            "splits": self.splits,
+            "skipped": self.skipped,
+            "failures": self.failures,
+        }
 
     def __repr__(self) -> str:
         return repr(self.dataset)
+
+
+def _class_of(sample: Sample) -> str:
+    return WITHOUT if sample.label is None else str(sample.label)
 
 
 def details(context: Context, dataset: Dataset) -> DatasetDetails:

@@ -24,9 +24,14 @@ def refresh(context: Context, name: str | Dataset, progress: Progress = silent) 
             hint="Put it back; features in the cache can still be used.",
         )
     previous = context.manifest(dataset)
-    opened = sources.open_source(dataset.kind, dataset.source, dataset.options)
-    manifest = sources.rescan(opened, dataset.options, previous, progress)
-    if manifest == previous:
+    options, skipped = sources.as_stored(dataset.options), list[str]()
+    opened = sources.open_source(dataset.kind, dataset.source, options)
+    manifest = sources.rescan(opened, options, previous, progress, skipped)
+    if manifest is previous:
         return DatasetDetails(dataset, previous)
-    found = described(context, dataset.name, manifest, dataset.options, previous)
+    others = {key: value for key, value in dataset.options.items() if key != "skipped"}
+    stored = others | sources.listed(skipped)
+    if manifest == previous and stored == dataset.options:
+        return DatasetDetails(dataset, previous)
+    found = described(context, dataset.name, manifest, stored, previous)
     return DatasetDetails(context.datasets.update(found), manifest)

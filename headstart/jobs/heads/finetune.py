@@ -14,6 +14,7 @@ from headstart.extractors.backbones.trunk import build_trunk
 from headstart.extractors.runtime import versions
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.provenance import TUNED
+from headstart.heads.evaluation.scores import few_trained
 from headstart.heads.models.attach import TOLERANCES, attach, check_parity, predict
 from headstart.heads.models.export import format_of, write_checked
 from headstart.heads.models.finetune import FineTuning
@@ -163,13 +164,16 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
         **scores,
     }
     metrics = {key: value for key, value in tuning.result["test"].items() if key != "n"}
+    task, splits = task_of(record.settings), tuning.splits
+    few = few_trained(task, splits.train.targets[: splits.samples], record.classes)
+    metrics["few"] = [list(pair) for pair in few]
     return replace(
         record,
         name=name,
         kind=TUNED,
         cut=tuning.top.start,
         feature_key=key,
-        settings={**task_of(record.settings).describe(), **settings.describe(), **lineage},
+        settings={**task.describe(), **settings.describe(), **lineage},
         metrics=metrics | tuning.splits.counts,
         versions=versions(),
         aliases=(),

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.backbone_model import chooser_of, pipeline_of
-from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnreadable
+from headstart.context import Context
+from headstart.errors import HeadError, NotFound, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
@@ -115,8 +116,8 @@ class Predictions(Showable):
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> None:
-        self._items = list(_items(paths, root))
         self._context, self._record = head.context, head.record
+        self._items = list(_items(self._context, paths, root))
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
         self._judge = head.judge
@@ -235,11 +236,16 @@ class Predictions(Showable):
             ) from error
 
 
-def _items(paths: Iterable[str | Path], root: str | Path | None) -> Iterator[_Item]:
-    """Files as given; sources of datasets, such as folders and tables, sample by sample."""
-    for path in map(Path, paths):
+def _items(
+    context: Context, paths: Iterable[str | Path], root: str | Path | None
+) -> Iterator[_Item]:
+    """Files as given; sources of datasets, such as folders and tables, and registered datasets,
+    sample by sample."""
+    for given in paths:
+        path = Path(given)
         if not (path.is_dir() or path.is_file()):
-            raise HeadError(f"no file or folder {path}", hint="Check the path.")
+            yield from _of_dataset(context, str(given))
+            continue
         kind = sources.find_kind(str(path))
         if kind is None:
             yield _Item(str(path), partial(sources.read_named, path, hint=HINT))
@@ -248,6 +254,21 @@ def _items(paths: Iterable[str | Path], root: str | Path | None) -> Iterator[_It
         for row, location in enumerate(source.locations()):
             name = location if isinstance(location, str) else f"{path}[{row}]"
             yield _Item(name, partial(source.read, location))
+
+
+def _of_dataset(context: Context, name: str) -> Iterator[_Item]:
+    """The samples of a registered dataset by their ids, as they were last looked at.
+
+    Raises:
+        HeadError: there is none of that name.
+    """
+    try:
+        dataset = context.datasets.get(name)
+    except NotFound:
+        raise HeadError(f"no file, folder or dataset {name}", hint="Check the path.") from None
+    read = sources.reader_of(dataset)
+    for sample in context.manifest(dataset).samples:
+        yield _Item(sample.id, partial(read, sample))
 
 
 def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:

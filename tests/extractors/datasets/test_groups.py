@@ -55,7 +55,7 @@ def emoji_table(tmp_path_factory) -> Path:
 @pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
 def test_variants_of_an_emoji_stay_on_one_side_and_a_random_split_parts_them(ws, emoji_table):
     ws.datasets.add("grouped", emoji_table, group_column="emoji", id_column="path")
-    ws.datasets.add("random", emoji_table, id_column="path")
+    ws.datasets.add("random", emoji_table, id_column="path", split="hash")
     grouped, random = ws.datasets.manifest("grouped"), ws.datasets.manifest("random")
     assert len(grouped.samples) == len(random.samples) == 4009
     assert all(len(splits) == 1 for splits in splits_of(grouped).values())

@@ -57,12 +57,27 @@ def array(root: Path) -> Path:
     return root / "d.npy"
 
 
+def of_splits(root: Path) -> Path:
+    x, y = np.arange(36.0).reshape(12, 3), np.arange(12) % 2
+    np.savez(root / "k.npz", x_train=x[:7], y_train=y[:7], x_test=x[7:], y_test=y[7:])
+    return root / "k.npz"
+
+
+def folder_of_splits(root: Path) -> Path:
+    for number in range(12):
+        place = root / "tt" / ("train", "val", "test")[number % 3] / "ab"[number % 2]
+        draw(place / f"{number:02}.png", number, (4, 4))
+    return root / "tt"
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
+    "folder-of-splits": ("folder", folder_of_splits, {}),
     "table-of-files": ("csv", files, {}),
     "table-of-texts": ("csv", texts, {}),
     "table-of-numbers": ("csv", numbers, {}),
     "arrays-npz": ("arrays", archive, {}),
+    "arrays-of-splits": ("arrays", of_splits, {}),
     "arrays-several-inputs": ("arrays", several, {}),
     "arrays-npy": ("arrays", array, {"labels": "labels.txt"}),
 }
@@ -209,12 +224,16 @@ def test_a_misspelt_option_is_refused_with_the_nearest_name(ws, tmp_path):
 
 def test_arrays_that_nothing_is_taken_from_are_named(ws, tmp_path, run):
     x = np.eye(4)
-    np.savez(tmp_path / "a.npz", x=x, y=[0, 1, 0, 1], groups=[1, 1, 2, 2], x_test=x)
-    with pytest.warns(HeadstartWarning, match=r"not used: array 'groups', array 'x_test'$"):
+    np.savez(tmp_path / "a.npz", x=x, y=[0, 1, 0, 1], names=["a", "b", "c", "d"], x_test=x)
+    with pytest.warns(
+        HeadstartWarning, match=r"not used: array 'names', array 'x_test' \(beside 'x'\)$"
+    ):
         ws.datasets.add("a", tmp_path / "a.npz")
     ran = run("dataset", "add", "b", tmp_path / "a.npz")
     assert ran.code == 0
-    assert "warning: " in ran.err and "not used: array 'groups', array 'x_test'" in ran.err
+    assert (
+        "warning: " in ran.err and "not used: array 'names', array 'x_test' (beside 'x')" in ran.err
+    )
 
 
 def test_labels_that_other_labels_stand_in_for_are_named(ws, tmp_path):
@@ -254,6 +273,29 @@ def test_a_column_without_a_name_is_not_taken_for_the_split(ws, tmp_path):
     ws.datasets.add("u", tmp_path / "u.csv")
     splits = [[s.split for s in ws.datasets.manifest(name).samples] for name in "tu"]
     assert splits[0] == splits[1]
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0"])
+def test_the_index_of_a_data_frame_is_no_number_of_the_samples(ws, tmp_path, index):
+    """`df.to_csv("t.csv")` writes it in front: where rows are sorted, it knows the label."""
+    rows = "".join(f"{n},{n % 7},{n * n % 11},{n // 6}\n" for n in range(12))
+    (tmp_path / "t.csv").write_text(f"{index},age,height,label\n{rows}")
+    message = "not used: column 1, .*an index that a data frame was saved with"
+    with pytest.warns(HeadstartWarning, match=message) as said:
+        ws.datasets.add("t", tmp_path / "t.csv")
+    assert [one.category for one in said].count(HeadstartWarning) == 1
+    raws = list(open_source("csv", str(tmp_path / "t.csv"), {}).scan())
+    assert open_source("csv", str(tmp_path / "t.csv"), {}).read(5).tolist() == [5, 25 % 11]
+    assert len(raws) == 12
+    before = open_source("csv", str(tmp_path / "t.csv"), {"deal": "before"})
+    assert before.read(5).tolist() == [5, 5, 25 % 11]  # as it was registered
+
+
+def test_a_column_without_a_name_that_is_not_the_first_is_left_out_and_named(ws, tmp_path):
+    (tmp_path / "t.csv").write_text("age,,label\n1,2,a\n3,4,b\n")
+    with pytest.warns(HeadstartWarning, match="not used: column 2, which has no name$"):
+        ws.datasets.add("t", tmp_path / "t.csv")
+    assert open_source("csv", str(tmp_path / "t.csv"), {}).read(1).tolist() == [3]
 
 
 def test_a_group_pattern_counts_although_the_arrays_are_the_same_as_before(ws, tmp_path):

@@ -1,0 +1,80 @@
+"""What labels are, taken together: classes or numbers; and which classes have few samples."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from headstart.extractors.datasets.source import Options
+from headstart.storage.manifest import Label, Sample, sorted_labels
+
+FEW = 5
+"""Samples of a class to train on, below which it is said that there are few."""
+NAMED = 6
+"""Classes in one message."""
+
+
+def are_numbers(labels: Iterable[Label | None]) -> bool:
+    """Whether there is a fraction among them: `rows.to_label` leaves it as a text of digits."""
+    return any(isinstance(label, str) and _is_fraction(label) for label in set(labels))
+
+
+def are_classes(labels: Collection[Label | None]) -> bool:
+    """Whether they are classes: every other sample shares its label with one before it."""
+    known = Counter(label for label in labels if label is not None)
+    return bool(known) and 2 * len(known) <= known.total() and not are_numbers(known)
+
+
+def few_of(samples: Sequence[Sample], options: Options) -> list[str]:
+    """Classes with few samples to train on or none to test on, in words; none for other labels, and
+    where nobody wants splits."""
+    if options.get("split") == "none" or not are_classes([one.label for one in samples]):
+        return []
+    counts = Counter((sample.label, sample.split) for sample in samples)
+    found = []
+    for label in sorted_labels(sample.label for sample in samples):
+        train, test = counts[label, "train"], counts[label, "test"]
+        if train < FEW or not test:
+            found.append(f"{label!r} has {train} to train on and {test or 'none'} to test on")
+    return found
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and ("." in text or "e-" in text.lower())
+
+
+def places_in(labels: Iterable[Any]) -> tuple[int, bool]:
+    """How wide the rows of labels are, and whether each holds exactly one 1.
+
+    Returns:
+        The width, 0 where rows are not of zeros and ones.
+    """
+    width, is_one_hot = 0, True
+    for row in labels:
+        values = np.asarray(row)
+        if values.ndim != 1 or values.dtype.kind not in "fiub" or len(values) < 2:
+            return 0, False
+        if not ((values == 0) | (values == 1)).all():
+            return 0, False
+        width, is_one_hot = len(values), is_one_hot and values.sum() == 1
+    return width, bool(is_one_hot)
+
+
+def one_hot_label(row: Any, where: str) -> Label:
+    """The place of the one in a row of zeros."""
+    del where
+    return int(np.argmax(row))
+
+
+def several_labels(row: Any, where: str) -> Label | None:
+    """The places of the ones in a row, as `MultiLabel` reads them; None if there is none."""
+    del where
+    return "|".join(str(place) for place in np.flatnonzero(row).tolist()) or None

@@ -1,0 +1,258 @@
+"""How the samples of a dataset come into their splits: as the source says, or dealt out.
+
+Three things are stored among a dataset's options. `split` is what somebody asked for, or what was
+found: `folders`, where splits are folders. `deal` is how samples are dealt out of which the source
+does not say the split, `seed` what that begins with. Datasets that hold no `deal` are from before
+there was a choice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from headstart.errors import DatasetError
+from headstart.extractors.datasets.labels import are_classes, are_numbers
+from headstart.extractors.datasets.source import DatasetSource, Option, Options
+from headstart.registry.names import nearest
+from headstart.storage.manifest import Label
+from headstart.storage.samples import SPLIT_SHARES
+
+SPLIT = Option(
+    "split",
+    "How samples are split: 70/10/20 or another ratio, `stratified`, `hash`, `kfold:K[:I]`, "
+    "`column:NAME`, `folders` or `none`.",
+    metavar="HOW",
+)
+FOLDERS, COLUMN, NONE, HASH, STRATIFIED, KFOLD = (
+    "folders",
+    "column",
+    "none",
+    "hash",
+    "stratified",
+    "kfold",
+)
+WAYS = (STRATIFIED, HASH, KFOLD, COLUMN, FOLDERS, NONE)
+BEFORE = "before"
+"""The `deal` of a dataset from before there was a choice: by hash, whatever the folders are called;
+groups and splits of arrays are not looked for."""
+UNSETTLED = "unsettled"
+"""The `deal` of a dataset that is being added, where it follows from its labels."""
+MANY = 50_000
+"""Samples from which on splits are by hash, unless somebody says otherwise."""
+SHARES = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
+GROUPING = ("group_column", "group_pattern")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How samples are dealt out.
+
+    Attributes:
+        way: `stratified`, `hash`, `kfold`, `none`, or `unsettled`.
+        shares: of train, validation and test; 1 together.
+        folds: of `kfold`.
+        fold: the one that is tested on, from 1.
+        seed: what the order of the samples is made of, besides their content.
+    """
+
+    way: str
+    shares: tuple[float, ...] = SPLIT_SHARES
+    folds: int = 0
+    fold: int = 1
+    seed: int = 0
+    spelled: str = ""
+
+    @property
+    def text(self) -> str:
+        """As it is stored."""
+        more = f":{self.spelled}" if self.spelled else ""
+        return f"{self.way}{more}"
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a sample's split depends on the others, and has to be kept."""
+        return self.way in (STRATIFIED, KFOLD)
+
+
+def rule_of(options: Options, labels: Collection[Label | None]) -> Rule:
+    """How samples are dealt out, by a dataset's options.
+
+    Args:
+        options: with `deal` and `seed`.
+        labels: of all samples.
+
+    Raises:
+        DatasetError: the samples have numbers for labels and are to be stratified.
+    """
+    deal = options.get("deal", UNSETTLED)
+    rule = replace(_parsed(HASH if deal == BEFORE else deal), seed=int(options.get("seed", 0)))
+    if rule.way == UNSETTLED:
+        is_usual = len(labels) < MANY and are_classes(labels)
+        return replace(rule, way=STRATIFIED if is_usual else HASH)
+    if "split" in options and rule.way == STRATIFIED and are_numbers(labels):
+        raise DatasetError(
+            f"labels that are numbers cannot be split {rule.text}",
+            hint="Take --split hash, or a ratio such as 70/10/20.",
+        )
+    return rule
+
+
+def asked(source: type[DatasetSource], text: str | None, seed: int = 0) -> dict[str, Any]:
+    """The options of a new dataset that say how it is split, as it is asked for.
+
+    Args:
+        source: the kind.
+        text: as it was given; None to look at what the source says.
+        seed: as it was given.
+
+    Raises:
+        DatasetError: there is no such way, or not for this kind.
+    """
+    seeded = {"seed": seed} if seed else {}
+    if text is None:
+        return {"deal": UNSETTLED, **seeded}
+    way, _, rest = text.partition(":")
+    if way == FOLDERS and not rest:
+        if FOLDERS not in getattr(source, "own_splits", ()):
+            raise DatasetError(
+                f"a dataset of kind {source.kind} has no folders that could be splits",
+                hint="--split folders is for folders of train, val and test.",
+            )
+        return {"split": FOLDERS, "deal": UNSETTLED, **seeded}
+    if way == COLUMN and rest:
+        if "split_column" not in {option.name for option in source.options}:
+            raise DatasetError(
+                f"a dataset of kind {source.kind} has no columns that could hold splits",
+                hint=f"--split {COLUMN}:NAME is for tables.",
+            )
+        return {"split": text, "split_column": rest, "deal": UNSETTLED, **seeded}
+    rule = _parsed(text)
+    return {"split": rule.text.removeprefix(f"{UNSETTLED}:"), "deal": rule.text, **seeded}
+
+
+def joined(given: Options, how: Options) -> dict[str, Any]:
+    """The options of a source with those that say how it is split.
+
+    Raises:
+        DatasetError: they name different columns.
+    """
+    column = given.get("split_column")
+    if column is not None and how.get("split_column", column) != column:
+        raise DatasetError(
+            f"--split {how['split']} and --split-column {column} name different columns",
+            hint="Leave one of them out.",
+        )
+    return {**given, **how}
+
+
+def _parsed(text: str) -> Rule:
+    """A way to deal samples out.
+
+    Raises:
+        DatasetError: it is none.
+    """
+    way, _, rest = text.partition(":")
+    if SHARES.fullmatch(text):
+        way, rest = UNSETTLED, text
+    if way in (STRATIFIED, HASH, UNSETTLED) and (not rest or SHARES.fullmatch(rest)):
+        return Rule(way, _shares(rest), spelled=rest)
+    if way == KFOLD and re.fullmatch(r"\d+(:\d+)?", rest):
+        folds, _, fold = rest.partition(":")
+        number = int(fold or 1)
+        if int(folds) < 2 or not 1 <= number <= int(folds):
+            raise DatasetError(
+                f"there is no fold {number} of {folds}",
+                hint="kfold:5:2 tests on the second of five, kfold:5 on the first.",
+            )
+        return Rule(KFOLD, folds=int(folds), fold=number, spelled=f"{int(folds)}:{number}")
+    if way == NONE and not rest:
+        return Rule(NONE)
+    known = "70/10/20, stratified, hash, kfold:5, column:NAME, folders, none"
+    raise DatasetError(
+        f"no way to split is called {text!r}", hint=nearest(text, WAYS) or f"There are {known}."
+    )
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    """Of train, validation and test, from `70/10/20`, or `80/20` without validation.
+
+    Raises:
+        DatasetError: nothing is left to train on.
+    """
+    if not text:
+        return SPLIT_SHARES
+    parts = [float(part) for part in text.split("/")]
+    train, validation, test = parts if len(parts) == 3 else (parts[0], 0.0, parts[1])
+    if not train:
+        raise DatasetError(
+            f"the ratio {text} leaves nothing to train on", hint="Such as 70/10/20 or 80/20."
+        )
+    return tuple(part / (train + validation + test) for part in (train, validation, test))
+
+
+def settled(
+    options: Options, found: Mapping[str, Any], labels: Collection[Label | None]
+) -> dict[str, Any]:
+    """The options as they are stored: what was found in the source is not looked for again.
+
+    Args:
+        options: with which the dataset was added.
+        found: options that the source found out.
+        labels: of all samples.
+    """
+    is_before = options.get("deal") == BEFORE
+    dealt = {} if is_before else {"deal": rule_of(options, labels).text}
+    return {**options, **dealt, **found}
+
+
+def as_stored(options: Options) -> dict[str, Any]:
+    """The options of a registered dataset: one of before there was a choice is marked as such."""
+    return {"deal": BEFORE, **options}
+
+
+def is_before(options: Options) -> bool:
+    """Whether a source is to be read as it was before there was a choice."""
+    return options.get("deal") == BEFORE
+
+
+def is_unsettled(options: Options) -> bool:
+    """Whether a source may find out by itself what its splits are: nobody has said."""
+    return "split" not in options and options.get("deal", UNSETTLED) == UNSETTLED
+
+
+def ignores_own(options: Options) -> bool:
+    """Whether what the source says of splits is not used, as samples are to be dealt out."""
+    split = options.get("split")
+    return split is not None and split != FOLDERS and not split.startswith(f"{COLUMN}:")
+
+
+def is_same_way(stored: Options, split: str | None, seed: int | None, given: Options) -> bool:
+    """Whether a dataset that is added again is to be split as it was, so that samples stay.
+
+    Args:
+        stored: its options.
+        split: as it was given.
+        seed: as it was given.
+        given: the other options as they were given; groups belong to the way.
+    """
+    known = said_of(stored)
+    is_same = split is None or split in (known, known.removesuffix(":1"))
+    is_seed = seed is None or seed == stored.get("seed", 0)
+    return is_same and is_seed and all(stored.get(n) == given.get(n) for n in GROUPING)
+
+
+def split_options(options: Options) -> dict[str, Any]:
+    """Those of a dataset's stored options that say how it is split."""
+    stored = as_stored(options)
+    names = ["split", "deal", "seed", "departed", "layout"]
+    names += ["split_column"] if str(options.get("split")).startswith(f"{COLUMN}:") else []
+    return {name: stored[name] for name in names if name in stored}
+
+
+def said_of(options: Options) -> str:
+    """How a dataset is split: `folders`, `stratified`, `hash`."""
+    how = str(options.get("split") or options.get("deal", BEFORE))
+    return HASH if how == BEFORE else how

@@ -1,0 +1,79 @@
+"""`ws.datasets.resplit`: the samples of a dataset are dealt to the splits anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from headstart.context import Context
+from headstart.errors import SourceGone
+from headstart.extractors import datasets as sources
+from headstart.jobs.datasets.add import described, heads_on, settled
+from headstart.jobs.datasets.details import DatasetDetails, details
+from headstart.progress import Progress, silent
+from headstart.registry.entities import Dataset
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class Resplit(Showable):
+    """What a dataset became.
+
+    Attributes:
+        details: of the dataset as it is now.
+        moved: samples that stand in another split than before.
+        voided: heads that were trained on it, whose scores are of other splits: `name:version`.
+    """
+
+    details: DatasetDetails
+    moved: int
+    voided: list[str]
+
+    @property
+    def dataset(self) -> Dataset:
+        """As it is now."""
+        return self.details.dataset
+
+    def _facts(self) -> dict[str, Any]:
+        return {**self.details.to_json(), "moved": self.moved, "voided": self.voided}
+
+
+def resplit(
+    context: Context,
+    name: str,
+    split: str | None = None,
+    *,
+    seed: int | None = None,
+    progress: Progress = silent,
+) -> Resplit:
+    """See `Datasets.resplit`."""
+    dataset = context.datasets.get(name)
+    if sources.is_gone(dataset.source):
+        raise SourceGone(
+            f"the source of dataset {name!r}, {dataset.source}, is not there",
+            hint="Put it back; until then its splits stay.",
+        )
+    options = _options(dataset, split, seed)
+    previous, skipped = context.manifest(dataset), list[str]()
+    opened = sources.open_source(dataset.kind, dataset.source, options)
+    manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
+    stored = settled(opened, options, manifest) | sources.listed(skipped)
+    before = {sample.id: sample.split for sample in previous.samples}
+    moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
+    updated = context.datasets.update(described(context, name, manifest, stored))
+    return Resplit(details(context, updated), moved, heads_on(context, name))
+
+
+def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:
+    """Those of the dataset, with how it is to be split; one of before is looked at as if new."""
+    options = {
+        key: value for key, value in dataset.options.items() if key not in ("departed", "skipped")
+    }
+    is_before = sources.is_before(sources.as_stored(options))
+    if split is not None or is_before:
+        gone = ["split", "deal"]
+        gone += ["split_column"] if split is not None else []
+        gone += ["layout"] if is_before else []
+        options = {key: value for key, value in options.items() if key not in gone}
+        options |= sources.asked(sources.SOURCES[dataset.kind], split)
+    return options if seed is None else {**options, "seed": seed}

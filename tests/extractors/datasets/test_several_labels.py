@@ -1,0 +1,89 @@
+"""Several labels a sample: lists in JSON Lines, rows of zeros and ones in arrays."""
+
+import json
+
+import numpy as np
+import pytest
+
+import headstart as hs
+from headstart.errors import DatasetError
+from headstart.notices import HeadstartNote
+
+
+def written(path, labels, **more):
+    rows = [{"text": f"t{n}", "label": label} | more for n, label in enumerate(labels)]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def labels(ws, name="d"):
+    return [s.label for s in ws.datasets.manifest(name).samples]
+
+
+def test_lists_of_labels_are_several_labels(ws, tmp_path):
+    ws.datasets.add("d", written(tmp_path / "t.jsonl", [["b", "a"], ["a"], [], [1, "b"], "a"]))
+    assert labels(ws) == ["b|a", "a", None, "1|b", "a"]
+    task = hs.MultiLabel()
+    assert task.find_classes(ws.datasets.manifest("d").samples) == ["1", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (["a|b"], r"line 2: the label 'a\|b' of several holds '\|'"),
+        ([""], "line 2: a label of several is empty"),
+        ([["a"]], r"line 2: a label of several is \['a'\]"),
+        ({"a": 1}, r"line 2: label is \{'a': 1\}, not one text"),
+    ],
+)
+def test_lists_that_are_no_labels_are_an_error(ws, tmp_path, label, message):
+    with pytest.raises(DatasetError, match=message):
+        ws.datasets.add("d", written(tmp_path / "t.jsonl", ["a", label]))
+
+
+def test_a_list_in_a_cell_that_is_one_text_is_an_error(ws, tmp_path):
+    with pytest.raises(DatasetError, match=r"line 1: text is \['x'\], not one text"):
+        ws.datasets.add("d", written(tmp_path / "t.jsonl", ["a", "b"], text=["x"]))
+
+
+def test_rows_of_zeros_and_ones_are_several_labels(ws, tmp_path):
+    y = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]])
+    np.savez(tmp_path / "a.npz", x=np.eye(3), y=y)
+    with pytest.warns(HeadstartNote, match="y is read as several labels a row, 0 to 2"):
+        ws.datasets.add("d", tmp_path / "a.npz")
+    assert labels(ws) == ["0|2", None, "1"]
+    read = hs.MultiLabel().read(labels(ws), ["0", "1", "2"])
+    np.testing.assert_array_equal(read, y)
+
+
+@pytest.mark.parametrize("dtype", [float, bool, np.int8])
+def test_one_hot_rows_are_classes(ws, tmp_path, dtype):
+    np.save(tmp_path / "y.npy", np.eye(3)[[2, 0, 1, 2]].astype(dtype))
+    np.save(tmp_path / "x.npy", np.eye(4))
+    with pytest.warns(HeadstartNote, match=r"read as one-hot classes, 0 to 2"):
+        ws.datasets.add("d", tmp_path / "x.npy", labels=tmp_path / "y.npy")
+    assert labels(ws) == [2, 0, 1, 2]
+
+
+def test_rows_of_several_numbers_are_an_error(ws, tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.eye(2), y=np.array([[0.5, 1.0], [2.0, 0.0]]))
+    with pytest.raises(DatasetError, match=r"row 0: the label .* is neither a class name nor"):
+        ws.datasets.add("d", tmp_path / "a.npz")
+
+
+def test_labels_of_splits_in_an_npz_may_be_one_hot(ws, tmp_path):
+    y = np.eye(2)[[0, 1, 1, 0]]
+    np.savez(tmp_path / "a.npz", x_train=np.eye(4), y_train=y, x_test=np.eye(4) + 1, y_test=y)
+    ws.datasets.add("d", tmp_path / "a.npz")
+    assert labels(ws) == [0, 1, 1, 0] * 2
+
+
+def test_a_head_learns_several_labels_from_lists(ready, pictures, tmp_path):
+    lines = [
+        {"path": str(path), "label": [path.parent.name, ["even", "odd"][n % 2]]}
+        for n, path in enumerate(sorted(pictures.rglob("*.*g")))
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    ready.datasets.add("several", tmp_path / "t.jsonl")
+    head = ready.heads.train("h", ready.extract("net", "several"), task=hs.MultiLabel())
+    assert head.record.classes == ["blue", "even", "green", "odd", "red"]
