@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import queue
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -127,10 +128,8 @@ def convert(function: Any, names: Sequence[str], limits: Mapping[str, int]) -> t
 
 def with_arithmetic(model: Any, arithmetic: Affine) -> None:
     """Let a model of one image input take uint8 pixels, and do this arithmetic first."""
-    import openvino
-    from openvino.preprocess import PrePostProcessor
-
-    steps = PrePostProcessor(model)
+    openvino = _openvino()
+    steps = openvino.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NHWC"))
     first = steps.input().preprocess().convert_element_type(openvino.Type.f32)
@@ -229,10 +228,27 @@ class OpenVINOEngine:
 
 
 @cache
-def _core() -> Any:
-    import openvino
+def _openvino() -> Any:
+    """OpenVINO, which takes a stub for its telemetry.
 
-    return openvino.Core()
+    Its import would tell Google Analytics, with a number that it keeps in `~/intel`
+    (`openvino/tools/ovc/__init__.py`), and nobody was asked.
+    """
+    name = "openvino_telemetry"
+    before = {name: sys.modules[name]} if name in sys.modules else {}
+    sys.modules[name] = None  # type: ignore[assignment]  # is taken for not installed
+    try:
+        import openvino
+        import openvino.preprocess
+    finally:
+        del sys.modules[name]
+        sys.modules.update(before)
+    return openvino
+
+
+@cache
+def _core() -> Any:
+    return _openvino().Core()
 
 
 def _settings(precision: str) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """One contract for every engine: the rows of plain Keras, from any batch, in any thread."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from conftest import keras, network
+from conftest import clean_environment, keras, network
 from headstart.extractors.backbones.cuts import list_cuts, resolve
 from headstart.extractors.backbones.keras_graph import read_graph
 from headstart.extractors.backbones.trunk import build_trunk
@@ -176,3 +178,17 @@ def test_the_error_is_that_of_the_worst_row():
     assert relative_error([np.full((3, 4), np.nan, np.float32)], expected) == np.inf
     with_infinity = [np.concatenate([expected[0], np.full((1, 4), np.inf, np.float32)])]
     assert relative_error(with_infinity, with_infinity) == 0
+
+
+def test_openvino_tells_nobody_that_it_is_used(tmp_path):
+    """Its telemetry sends an event from the import on, and keeps a number in the home folder."""
+    code = (
+        "import sys\n"
+        "from headstart.extractors.engines import openvino_engine\n"
+        "openvino_engine._core()\n"
+        "assert 'openvino.tools.ovc' in sys.modules\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
+    )
+    outside_of_ci = {"CI": "", "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=clean_environment(**outside_of_ci), check=True)
+    assert not (tmp_path / "intel").exists()
