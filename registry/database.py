@@ -38,6 +38,8 @@ from headstart.registry.full_disk import opened
 from headstart.registry.outages import Outage
 
 BUSY_SECONDS = 180
+"""So long a writer waits for those before it: SQLite has one at a time
+(https://www.sqlite.org/wal.html#concurrency), and ours take a fraction of a second each."""
 NOTICED = {
     "connect_timeout": 10,
     "keepalives_idle": 15,

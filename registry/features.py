@@ -22,6 +22,7 @@ from headstart.registry.outages import outlasting
 COMMITTED = "committed"
 QUARANTINED = "quarantined"
 USED_EVERY = timedelta(hours=1)
+"""The time of last use is written at most so often: readers should not have to wait for writers."""
 
 
 @outlasting

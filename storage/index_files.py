@@ -33,9 +33,12 @@ from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard
 
 MAGIC = b"HSINDEX1"
 ALIGNMENT = 64
+"""Arrays are mapped from the file, and begin at a cache line, whatever their numbers' size is."""
 PREFIX = len(MAGIC) + 8 + 16
 BASE, RECENT = "base.index", "recent.index"
 RECENT_SHARE = 8
+"""What is new is written beside the base until it is an eighth of it: a commit costs what is new,
+and each row is written again only now and then."""
 THREADS = 2
 
 

@@ -26,6 +26,7 @@ class Hold:
     """A shared hold on some feature sets; ends with `release`, or with the object."""
 
     def __init__(self, folder: Path, *keys: str) -> None:
+        # In one order everywhere: nobody holds a set that another waits for while he waits himself.
         descriptors = [_open(folder, key) for key in sorted(keys)]
         found = [descriptor for descriptor in descriptors if descriptor is not None]
         for descriptor in found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.7, 0.1, 0.2)
+"""Of the samples for which the source names no split."""
 
 Label = str | int
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 WINDOW_BYTES = 24 << 20
+"""Some dozens of chunks (`format.CHUNK_BYTES`), so that shuffling mixes rows of many of them, and
+little beside a batch of a backbone."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
+import itertools
 import statistics
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("headstart", "registry", "storage", "extractors", "heads")
 PARAMETERS = 8
 """A public function has so many at most, besides keyword-only ones."""
+FOR_TOOLS = ("# type:", "# noqa", "# fmt:", "# pyright:")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,31 @@ def lengths() -> dict[str, int]:
     }
 
 
+def comments() -> float:
+    """Lines with a comment, or of a text below a constant, a hundred lines.
+
+    Docstrings of modules, classes and functions are none, nor what is said to tools.
+    """
+    found = total = 0
+    for file in files():
+        text = file.read_text(encoding="utf-8")
+        total += len(text.splitlines())
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        said = (one.string for one in tokens if one.type == tokenize.COMMENT)
+        found += sum(not one.startswith(FOR_TOOLS) for one in said)
+        body = ast.parse(text).body
+        found += sum(_reason(one, below) for one, below in itertools.pairwise(body))
+    return 100 * found / total
+
+
+def _reason(one: ast.stmt, below: ast.stmt) -> int:
+    """The lines of a text below a constant that say what it is and why; 0 where there is none."""
+    is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+    if not (isinstance(one, ast.Assign | ast.AnnAssign) and is_text and below.end_lineno):
+        return 0
+    return below.end_lineno - below.lineno + 1
+
+
 def modules_a_folder() -> dict[str, int]:
     """How many modules lie flat in each folder, `__init__.py` not counted."""
     found: dict[str, int] = {}
@@ -141,6 +170,7 @@ def show() -> None:
     print(f"functions: {len(bodies)}, body median {median:g}, p90 {percentile:g}")
     print(f"modules in one folder: {largest}")
     print(f"positional parameters of a public function: {wide.parameters} ({wide.where})")
+    print(f"comments: {comments():.1f} lines a hundred")
     print(f"circles of imports: {circles(imports()) or 'none'}")
 
 

@@ -21,6 +21,7 @@ from headstart.extractors.runtime import keras, tensorflow
 
 CALL_SIZE = 32
 GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))
+"""What the drivers of NVIDIA and of AMD (ROCm) make: looked for without loading TensorFlow."""
 
 
 class TensorFlowEngine:

@@ -21,6 +21,7 @@ from headstart.values.showable import Showable
 
 TOLERANCE = tolerance(["tensorflow"], "float32", "float32")
 BOTTLENECKS = 3
+"""From so many besides the default, tails are tried: each is a model to build."""
 TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
 
 

@@ -32,12 +32,15 @@ from headstart.extractors.watchdog import Step, Watchdog
 from headstart.storage.manifest import Sample
 
 READING_THREADS = 2
+"""They wait for the disk; the processor is the workers'."""
 AHEAD = 2
 """Tasks that are read while the workers are busy with others."""
 TASK_SECONDS = 0.2
 """So long a task should take: long against what it costs to hand it over, short against a run."""
 TASK_BYTES = 64 << 20
 LARGEST_TASK = 2048
+"""Bytes of prepared samples, and samples, of a task, however fast they are computed: each worker
+has some tasks in memory."""
 FEWEST_TEXTS = 64
 """Of these, those of like length can go in together."""
 

@@ -26,6 +26,7 @@ AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"
 VERSION = 1
 CHUNK_BYTES = 512 * 1024
+"""What one row costs to read: a chunk is checked as a whole (docs/design/checked-chunks.md)."""
 _THREAD = threading.local()
 
 

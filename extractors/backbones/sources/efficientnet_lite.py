@@ -64,6 +64,7 @@ CROP_PADDING = 32
 """What evaluation cuts off a picture besides its size, in pixels; from the same source."""
 DIVISOR = 8
 EPSILON = 1e-3
+"""Channels are multiples of the one; batch norms add the other. As where the weights are from."""
 
 
 def open_efficientnet_lite(name: str, scratch: Path) -> Opened:

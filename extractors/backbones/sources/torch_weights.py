@@ -22,6 +22,7 @@ import numpy as np
 from headstart.errors import ModelFileError, first_line
 
 MAGIC = 0x1950A86A20F9469CFC6C
+"""With which files of `torch.save` before 1.6 begin: MAGIC_NUMBER in torch/serialization.py."""
 DTYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
