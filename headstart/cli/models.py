@@ -204,7 +204,7 @@ def _predict(
             written = write(predictions, output, progress)
             note(f"{trust}.")
             facts = {"rows": written, "skipped": predictions.skipped, "trust": trust}
-            data = Written.of(output, **facts)
+            data = Written(output, facts)
             line = f"{written:,} predictions in {output}{_skipped(len(predictions.skipped))}."
             return Result(data, lambda out: out.print(text(line), soft_wrap=True))
         found = predictions.gather(progress)

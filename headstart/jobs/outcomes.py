@@ -16,26 +16,26 @@ class Written(Showable):
 
     Attributes:
         file: as it was asked for.
-        size: bytes; of a folder, those of its files.
         facts: what else there is to say, by name.
     """
 
     file: Path
-    size: int
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(file: Path, **facts: Any) -> Written:
-        """A file that is there now."""
+        """A file that is there now, with its `size` among the facts."""
         place = file.expanduser()
         files = [one for one in place.rglob("*") if one.is_file()] if place.is_dir() else [place]
-        return Written(file, sum(one.stat().st_size for one in files), facts)
+        return Written(file, {"size": sum(one.stat().st_size for one in files), **facts})
+
+    @property
+    def size(self) -> int:
+        """Bytes; of a folder, those of its files."""
+        return self.facts["size"]
 
     def _facts(self) -> dict[str, Any]:
-        return {"file": self.file, "size": self.size, **self.facts}
-
-    def _line(self) -> str:
-        return f"{str(self.file)!r}, {self.size:,} bytes"
+        return {"file": self.file, **self.facts}
 
 
 @dataclass(frozen=True)
