@@ -22,7 +22,7 @@ def canonical_json(value: Any) -> bytes:
         ValueError: the value holds NaN or infinity.
         TypeError: the value holds something that JSON has no form for.
     """
-    return _ENCODER.encode(value).encode()
+    return _ENCODER.encode(value).encode("utf-8", "surrogatepass")  # half a letter is as it is
 
 
 def fingerprint(kind: str, value: Any) -> str:

@@ -60,3 +60,8 @@ KNOWN_KEY = "2f4913b55311d61d33055cff92bf168372842ea6b319cb21e5194b39050a61cb"
 def test_packed_digests_come_back(digests):
     texts = [digest.hex() for digest in digests]
     assert unpack_digests(pack_digests(texts)) == texts
+
+
+def test_half_a_letter_has_a_spelling_of_its_own():
+    one, other = (canonical_json({"x": text}) for text in ("\ud800", "\ud801"))
+    assert one != other
