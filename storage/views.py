@@ -49,7 +49,6 @@ class FeatureView(Showable):
         *,
         left_out: Sequence[Sample] = (),
         report: Any = None,
-        origin: Any = None,
         hold: object = None,
         reopen: Reopen | None = None,
     ) -> None:
@@ -66,7 +65,7 @@ class FeatureView(Showable):
         self.samples = tuple(samples)
         self.left_out = tuple(left_out)
         self.report = report
-        self.origin = origin
+        self.origin: Any = None
         self._reader = reader
         self._places = places
         self._hold = hold

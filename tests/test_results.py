@@ -66,11 +66,13 @@ head plot h {p}/c.png --show curve
 head report h {p}/h.html
 head attach h -o {p}/h.keras
 head train t net pics
+dataset forget-failures pics
 head finetune t --from relu --epochs 1
 head predict h {p}/pictures/red
 head predict h {p}/pictures/red -o {p}/p.csv
 head log h --to sqlite:///{p}/flow.db
 rank pics net --folds 3
+dataset resplit again
 dataset remove again
 backbone remove other
 """

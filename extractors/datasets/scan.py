@@ -15,6 +15,7 @@ from headstart.extractors.datasets.splits import dealt, kept_of
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.memory import uncollected
 
 DIGESTING_THREADS = 4
 BLOCK = 4096
@@ -48,9 +49,10 @@ def scan(
     place = source.source
     if not is_utf8(place):
         raise DatasetError(f"the path {place} is not UTF-8", hint="Rename it, or its folder.")
-    entries = _without_own_splits(list(source.scan()), options, place)
-    if options.get("group_pattern") is not None:
-        entries = list(_grouped(entries, Grouping(options)))
+    with uncollected():
+        entries = _without_own_splits(list(source.scan()), options, place)
+        if options.get("group_pattern") is not None:
+            entries = list(_grouped(entries, Grouping(options)))
     if previous is not None and previous.kind != source.kind:
         previous = None
     skipping = Skipping(options)
@@ -59,12 +61,13 @@ def scan(
     _check_some(entries, skipping.skipped, place)
     if skipped is not None:
         skipped.extend(skipping.skipped)
-    rule = rule_of(options, [entry.label for entry in entries])
-    kept = None
-    if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
-        kept = kept_of(previous.samples, options.get("departed", {}))
-    splits = dealt(entries, digests, rule, kept)
-    samples = _placed(entries, digests, splits, previous)
+    with uncollected():
+        rule = rule_of(options, [entry.label for entry in entries])
+        kept = None
+        if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
+            kept = kept_of(previous.samples, options.get("departed", {}))
+        splits = dealt(entries, digests, rule, kept)
+        samples = _placed(entries, digests, splits, previous)
     _check_texts(samples, place)
     _check_ids(samples, place)
     check_groups(samples, place)

@@ -9,7 +9,7 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.extractors.datasets import said_of
-from headstart.jobs.datasets.failures import Unread, find_failures
+from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest, Sample
 from headstart.values.showable import Showable
@@ -73,5 +73,5 @@ def _class_of(sample: Sample) -> str:
 
 def details(context: Context, dataset: Dataset) -> DatasetDetails:
     """See `Datasets.details`."""
-    failures = find_failures(context, dataset.name)
-    return DatasetDetails(dataset, context.manifest(dataset), tuple(failures))
+    manifest = context.manifest(dataset)
+    return DatasetDetails(dataset, manifest, tuple(failures_in(context, manifest)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headstart.context import Context
+from headstart.storage.manifest import Manifest
 from headstart.values.showable import Results, Showable
 
 
@@ -25,7 +26,12 @@ class Unread(Showable):
 
 def find_failures(context: Context, dataset: str) -> Results[Unread]:
     """What is on record, in the dataset's order; a reason each."""
-    samples = context.manifest(dataset).samples
+    return failures_in(context, context.manifest(dataset))
+
+
+def failures_in(context: Context, manifest: Manifest) -> Results[Unread]:
+    """As `find_failures`, for samples that are at hand."""
+    samples = manifest.samples
     found = context.feature_sets.find_failures_of({sample.digest for sample in samples})
     reasons: dict[str, list[str]] = {}
     for failure in found:
@@ -39,8 +45,8 @@ def find_failures(context: Context, dataset: str) -> Results[Unread]:
 
 def forget_failures(context: Context, dataset: str) -> Results[Unread]:
     """Let them be tried again by the next extraction; gives what was on record."""
-    found = find_failures(context, dataset)
-    samples = context.manifest(dataset).samples
-    digests = {sample.digest for sample in samples}
+    manifest = context.manifest(dataset)
+    found = failures_in(context, manifest)
+    digests = {sample.digest for sample in manifest.samples}
     context.feature_sets.forget_failures(context.feature_sets.find_failures_of(digests))
     return found

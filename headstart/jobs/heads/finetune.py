@@ -22,7 +22,7 @@ from headstart.heads.tasks import task_of
 from headstart.jobs.heads.description import describe
 from headstart.jobs.heads.train import keep
 from headstart.jobs.heads.tuning import Tuning, tune
-from headstart.jobs.heads.verdict import start_text, verdict
+from headstart.jobs.heads.verdict import start_text, verdict_lines
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
@@ -139,7 +139,7 @@ def finetune(
         judged_on=tuning.splits.judged_on,
         is_held_out=tuning.splits.is_held_out,
         is_stopped=tuning.course.is_stopped,
-        verdict=verdict(head, tuning, kept),
+        verdict=verdict_lines(head, tuning, kept),
         head=None if kept is None else TrainedHead(head.context, kept),
         start_cut=start,
         file=target,

@@ -13,7 +13,7 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.trained_head import TrainedHead
 
 
-def verdict(head: TrainedHead, tuning: Tuning, kept: HeadRecord | None) -> tuple[str, ...]:
+def verdict_lines(head: TrainedHead, tuning: Tuning, kept: HeadRecord | None) -> tuple[str, ...]:
     """How the result compares with the start, in sentences."""
     course, record = tuning.course, head.record
     which = "held-out" if tuning.splits.is_held_out else "validation"
