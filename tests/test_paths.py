@@ -34,6 +34,7 @@ ALLOWED = {
     "Path(weights)": "the same, expanded",
     "Path(given or '')": "--preprocess",
     "extractors/datasets/options.py: Path(given)": "--labels, --root",
+    "headstart/jobs/heads/predict.py: Path(given)": "an argument of `head predict`",
     "Path(options['labels'])": "--labels, as it was registered",
     "Path(labels)": "--labels, as it was registered",
     "Path(sys.argv[1])": "the argument of our own child process",

@@ -284,7 +284,7 @@ def test_a_file_that_cannot_be_read_is_named_or_skipped(ready, pictures, tmp_pat
     assert f"{bad}: not a readable image" in fails("head", "predict", "h", bad)
     ran = run("head", "predict", "h", bad, pictures / "red", "--on-error", "skip", "--json")
     assert len(ran.json) == 12
-    assert "no file or folder" in fails("head", "predict", "h", tmp_path / "none.png")
+    assert "no file, folder or dataset" in fails("head", "predict", "h", tmp_path / "none.png")
 
 
 # Bad input

@@ -195,7 +195,7 @@ def test_many_are_predicted_without_holding_all(trained, tmp_path):
 def test_one_file_named_twice_is_predicted_twice(trained, pictures):
     file = pictures / "red" / "03.png"
     assert len(trained.heads.get("h").predict([file, file])) == 2
-    with pytest.raises(HeadError, match="no file or folder"):
+    with pytest.raises(HeadError, match="no file, folder or dataset"):
         trained.heads.get("h").predict([file, pictures / "none"])
     with pytest.raises(SampleUnreadable):
         (pictures / "odd.png").write_bytes(b"")
