@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,9 +109,10 @@ def check_labels(samples: Sequence[Sample]) -> list[Label]:
 def is_fraction(label: Label) -> bool:
     """Whether a label is a number with digits behind the point: such labels are texts."""
     try:
-        return isinstance(label, str) and not float(label).is_integer()
-    except (ValueError, OverflowError):  # no number; or infinite, which has no integer
+        value = float(label) if isinstance(label, str) else math.nan
+    except ValueError:
         return False
+    return math.isfinite(value) and not value.is_integer()
 
 
 def check_labelled(samples: Sequence[Sample]) -> None:

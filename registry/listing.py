@@ -55,6 +55,8 @@ HEAD_ALIASES = """
 SELECT a.alias, h.name, h.version FROM head_aliases a JOIN heads h ON h.id = a.head_id
 ORDER BY a.alias
 """
+OF_CHANNELS = {"gap", "gmp", "mean", "max", "cls", "last"}
+"""Poolings of ours that give a number for each channel."""
 JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics"}
 
 
@@ -110,7 +112,10 @@ def _pooled(row: dict[str, Any]) -> dict[str, Any]:
     if pooling is None:
         return row
     sizes = row["cut_shape"]
-    shape = [None if None in sizes else prod(sizes)] if pooling == "flatten" else sizes[-1:]
+    if pooling == "flatten":
+        shape = [None if None in sizes else prod(sizes)]
+    else:  # what a plug-in's pooling gives, only the plug-in knows
+        shape = sizes[-1:] if pooling in OF_CHANNELS else [None]
     return {**row, "cut": f"{row['cut']}|{pooling}", "cut_shape": shape}
 
 

@@ -209,8 +209,14 @@ def _pooled_next(graph: Graph, output: Ref, chosen: Ref) -> str | None:
     """How the network itself pools a map behind its default cut, on the way to the output."""
     if len(graph.tensor(chosen).shape) < 4:
         return None
-    above = [graph.nodes[number].kind for number in graph.below(output) if number > chosen.node]
-    return next((POOLED_BY[kind] for kind in above if kind in POOLED_BY), None)
+    above = [graph.nodes[number] for number in graph.below(output) if number > chosen.node]
+    return next((POOLED_BY[node.kind] for node in above if _pools_maps(node)), None)
+
+
+def _pools_maps(node: Node) -> bool:
+    """Whether a layer does what one of our poolings does: channels stand last."""
+    order = getattr(getattr(node, "operation", None), "data_format", "channels_last")
+    return node.kind in POOLED_BY and order == "channels_last"
 
 
 def resolve(points: Sequence[CutPoint], wanted: str | None) -> Cut:

@@ -157,7 +157,9 @@ def _with_default(cuts: Sequence[CutPoint], chosen: Cut, reason: str | None) -> 
     return [
         replace(cut, is_default=True, reason=reason, pooling=chosen.pooling)
         if cut.name == chosen.point.name
-        else replace(cut, is_default=False, reason=None, pooling=None)
+        else replace(
+            cut, is_default=False, reason=None, pooling=cut.pooling if cut.default_of else None
+        )
         for cut in cuts
     ]
 

@@ -78,7 +78,7 @@ def members_of(
     sets = {} if is_before or VALUES in roles else _sets(names)
     is_labelled = any(LABELS in one for one in sets.values()) and not has_labels
     kept = {split: one for split, one in sets.items() if LABELS in one or not is_labelled}
-    if len(kept) == 1 and not has_labels:  # one part alone is dealt out like any array
+    if len(kept) == 1:  # one part alone is dealt out like any array
         roles |= next(iter(kept.values()))
     if len(kept) > 1:
         labelled = Members({}, kept)

@@ -79,16 +79,17 @@ def dealt(
     """
     kept = kept or Kept()
     units = [unit_of(digest, one.group) for one, digest in zip(entries, digests, strict=True)]
+    said = {
+        unit: one.split for one, unit in zip(entries, units, strict=True) if one.split in SPLITS
+    }
     if not rule.remembers:
         return [
             one.split
             if one.split in SPLITS
-            else kept.units.get(unit) or _by_content(unit, rule, one.split)
+            else _open_to(one.split, said.get(unit) or kept.find(one, unit))
+            or _by_content(unit, rule, one.split)
             for one, unit in zip(entries, units, strict=True)
         ]
-    said = {
-        unit: one.split for one, unit in zip(entries, units, strict=True) if one.split in SPLITS
-    }
     pools: dict[str | None, Pool] = {}
     for one, unit in zip(entries, units, strict=True):
         if one.split not in SPLITS:
@@ -133,6 +134,11 @@ class Pool:
         return sorted(
             found, key=lambda pair: (-sum(pair[1].values()), place_of(f"{seed}\0{pair[0]}"))
         )
+
+
+def _open_to(said: str | None, known: str | None) -> str | None:
+    """The split that a sample's unit has, unless its source says that it is not tested on."""
+    return None if said == EITHER and known not in NOT_TESTED else known
 
 
 def _by_content(unit: str, rule: Rule, said: str | None) -> str:
@@ -195,9 +201,9 @@ def _targets(pool: Pool, shares: Mapping[str, float]) -> dict[Label | None, dict
         if units[label] > 1 and target.get("test") == 0:
             target["test"] = 1
             target["train"] -= 1
-        if not target["train"]:
+        if target["train"] <= 0:
             most = max(target, key=lambda split: target[split])
-            target[most] -= 1
+            target[most] -= 1 - target["train"]
             target["train"] = 1
         found[label] = target
     return found

@@ -7,8 +7,10 @@ from PIL import Image
 import headstart as hs
 from conftest import network
 from headstart.errors import FeaturesMissing, HeadError, NotFound
+from headstart.notices import HeadstartWarning
 from headstart.plots.figures import save
 from headstart.plots.rankings import draw_ranking
+from headstart.registry.entities import Failure
 
 TRYING = hs.CrossValidation(folds=3)
 
@@ -239,3 +241,27 @@ def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
     assert "pip install 'headstart[search]'" in fails(
         "head", "sweep", "pics", "net@features", "--search", "2"
     )
+
+
+def test_backbones_that_cannot_read_different_samples_are_tried_on_those_that_both_can(
+    cached, pictures, tmp_path
+):
+    """Rows were taken by their numbers: every label was its neighbour's on the other backbone."""
+    alone = cached.rank("pics", ["net"], trying=TRYING)[0].linear
+    cached.backbones.add("tf", network(0), preprocess="tf")
+    (pictures / "blue" / "zz.png").write_bytes(b"no picture")
+    cached.extract("tf", "pics", settings=hs.Settings(on_error="skip"))
+    cached.extract("net", "pics", settings=hs.Settings(on_error="skip"))
+    first = next(s for s in cached.datasets.manifest("pics").samples if s.split == "train")
+    known = cached.context.feature_sets
+    (other,) = (one for one in known.find_sets() if one.backbone.startswith("tf"))
+    known.record_failures([Failure(first.digest, other.preprocessing_fingerprint, "too large")])
+    for shard in known.find_shards(other.id):
+        known.quarantine(shard)
+    cached.extract("tf", "pics", settings=hs.Settings(on_error="skip"))
+    with pytest.warns(HeadstartWarning, match="samples are left out"):
+        ranks = cached.rank("pics", ["net", "tf"], trying=TRYING)
+    assert {len(rank.linear.targets) for rank in ranks} == {len(alone.targets) - 1}
+    np.testing.assert_array_equal(ranks[0].linear.targets, ranks[1].linear.targets)
+    for rank in ranks:
+        assert rank.linear.accuracy >= alone.accuracy - 0.15, rank

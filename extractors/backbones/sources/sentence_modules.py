@@ -50,6 +50,8 @@ def pooling_of(folder: Path) -> str | None:
 
 def _pooling_in(file: Path) -> str:
     config = _read(file)
+    if not isinstance(config, dict):
+        raise ModelFileError(f"{file} is no table of settings", hint="Remove or mend it.")
     found = [mode for mode, on in config.items() if mode.startswith("pooling_mode") and on is True]
     if len(found) != 1 or found[0] not in MODES:
         raise ModelFileError(

@@ -157,6 +157,8 @@ def _open_vectorizer(
 
     def vectorize(raw: Any) -> np.ndarray:
         words = np.asarray(layer([to_text(raw)])[0]).astype(np.int32)
+        if split == "none":  # the whole text is one word: Keras gives its number alone
+            return words
         tell(max(0, len(words) - length) / max(1, len(words)))
         return np.pad(words[:length], (0, max(0, length - len(words))))
 

@@ -10,7 +10,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.details import DatasetDetails
+from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -62,7 +62,7 @@ def add(
         _warn_of_heads(context, name)
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
-    return DatasetDetails(dataset, manifest)
+    return details_of(context, dataset, manifest)
 
 
 def described(
@@ -125,6 +125,11 @@ def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
     """Name what the source holds and is not used."""
     if unused:
         warn(f"{place}: not used: {_some(unused)}")
+    warn_of_skipped(place, skipped)
+
+
+def warn_of_skipped(place: str, skipped: Sequence[str]) -> None:
+    """Count and name the rows and files that are no samples, and were left out as was asked for."""
     if skipped:
         warn(f"{place}: {len(skipped):,} samples skipped: {_some(skipped)}")
 

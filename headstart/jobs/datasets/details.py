@@ -73,5 +73,9 @@ def _class_of(sample: Sample) -> str:
 
 def details(context: Context, dataset: Dataset) -> DatasetDetails:
     """See `Datasets.details`."""
-    manifest = context.manifest(dataset)
+    return details_of(context, dataset, context.manifest(dataset))
+
+
+def details_of(context: Context, dataset: Dataset, manifest: Manifest) -> DatasetDetails:
+    """As `details`, where its samples are at hand."""
     return DatasetDetails(dataset, manifest, tuple(failures_in(context, manifest)))

@@ -39,7 +39,8 @@ def failures_in(context: Context, manifest: Manifest) -> Results[Unread]:
     return Results(
         Unread(sample.id, sample.place, reason)
         for sample in samples
-        for reason in dict.fromkeys(reasons.get(sample.digest, ()))
+        for reason in ["; ".join(dict.fromkeys(reasons.get(sample.digest, ())))]
+        if reason
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import described
-from headstart.jobs.datasets.details import DatasetDetails
+from headstart.jobs.datasets.add import described, warn_of_skipped
+from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 
@@ -28,10 +28,12 @@ def refresh(context: Context, name: str | Dataset, progress: Progress = silent) 
     opened = sources.open_source(dataset.kind, dataset.source, options)
     manifest = sources.rescan(opened, options, previous, progress, skipped)
     if manifest is previous:
-        return DatasetDetails(dataset, previous)
+        return details_of(context, dataset, previous)
     others = {key: value for key, value in dataset.options.items() if key != "skipped"}
     stored = others | sources.listed(skipped)
     if manifest == previous and stored == dataset.options:
-        return DatasetDetails(dataset, previous)
+        return details_of(context, dataset, previous)
+    if stored.get("skipped") != dataset.options.get("skipped"):
+        warn_of_skipped(opened.source, skipped)
     found = described(context, dataset.name, manifest, stored, previous)
-    return DatasetDetails(context.datasets.update(found), manifest)
+    return details_of(context, context.datasets.update(found), manifest)

@@ -8,8 +8,8 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import described, heads_on, settled
-from headstart.jobs.datasets.details import DatasetDetails, details
+from headstart.jobs.datasets.add import described, heads_on, settled, warn_of_skipped
+from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.values.showable import Showable
@@ -57,11 +57,12 @@ def resplit(
     previous, skipped = context.manifest(dataset), list[str]()
     opened = sources.open_source(dataset.kind, dataset.source, options)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
+    warn_of_skipped(opened.source, skipped)
     stored = settled(opened, options, manifest) | sources.listed(skipped)
     before = {sample.id: sample.split for sample in previous.samples}
     moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
     updated = context.datasets.update(described(context, name, manifest, stored))
-    return Resplit(details(context, updated), moved, heads_on(context, name))
+    return Resplit(details_of(context, updated, manifest), moved, heads_on(context, name))
 
 
 def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,6 +43,13 @@ class Verified(Showable):
     def __getitem__(self, name: str) -> Any:
         """A field by its name, as in the dictionary that `Workspace.verify` gave before."""
         return self.to_json()[name]
+
+    def keys(self) -> list[str]:
+        """The fields' names, so that `dict(...)` and `**` take it."""
+        return list(self.to_json())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
 
 def verify(

@@ -17,6 +17,8 @@ from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References, reference_of, references_of
+from headstart.storage.manifest import Sample
+from headstart.storage.views import FeatureView
 from headstart.values.options import Options
 
 LARGEST = 20_000
@@ -118,18 +120,29 @@ def load(
     chosen: Sequence[tuple[Backbone, Cut]],
     trying: CrossValidation,
 ) -> Iterator[Candidate]:
-    """The features of each cut, one after the other, so that one is in memory at a time."""
-    labelled: Labelled | None = None
-    folds: list[Fold] = []
-    for backbone, cut in chosen:
-        name = f"{backbone.reference}@{cut.name}"
-        view = features_of(context, name, wanted.dataset, wanted.precision)
-        if labelled is None:
-            labelled = labelled_rows(view.samples, trying.limit, trying.seed)
-            folds = folds_of(labelled, trying)
-        features = view[labelled.rows]
+    """The features of each cut, one after the other, so that one is in memory at a time.
+
+    All are of the same samples: what one backbone cannot read is left out of all.
+    """
+    views = [
+        features_of(context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision)
+        for backbone, cut in chosen
+    ]
+    samples = _in_all(views)
+    labelled = labelled_rows(samples, trying.limit, trying.seed)
+    folds = folds_of(labelled, trying)
+    ids = [samples[row].id for row in labelled.rows]
+    for (backbone, cut), view in zip(chosen, views, strict=True):
+        rows = {sample.id: row for row, sample in enumerate(view.samples)}
+        features = view[[rows[one] for one in ids]]
         flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
         yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)
+
+
+def _in_all(views: Sequence[FeatureView]) -> list[Sample]:
+    """The samples that every view has, in the dataset's order."""
+    has = [{sample.id for sample in view.samples} for view in views]
+    return [sample for sample in views[0].samples if all(sample.id in ids for ids in has)]
 
 
 def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:

@@ -244,7 +244,7 @@ def _items(
     for given in paths:
         path = Path(given)
         if not (path.is_dir() or path.is_file()):
-            yield from _of_dataset(context, str(given))
+            yield from _of_dataset(context, str(given), root)
             continue
         kind = sources.find_kind(str(path))
         if kind is None:
@@ -256,16 +256,21 @@ def _items(
             yield _Item(name, partial(source.read, location))
 
 
-def _of_dataset(context: Context, name: str) -> Iterator[_Item]:
+def _of_dataset(context: Context, name: str, root: str | Path | None) -> Iterator[_Item]:
     """The samples of a registered dataset by their ids, as they were last looked at.
 
     Raises:
-        HeadError: there is none of that name.
+        HeadError: there is none of that name; or a root is given, which it was not added with.
     """
     try:
         dataset = context.datasets.get(name)
     except NotFound:
         raise HeadError(f"no file, folder or dataset {name}", hint="Check the path.") from None
+    if root is not None:
+        raise HeadError(
+            f"{name} is a registered dataset, whose root was chosen when it was added",
+            hint="Leave --root out, or name the folder or table itself.",
+        )
     read = sources.reader_of(dataset)
     for sample in context.manifest(dataset).samples:
         yield _Item(sample.id, partial(read, sample))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,13 @@ class Reproduced(Showable):
     def __getitem__(self, name: str) -> Any:
         """A field by its name, as in the dictionary that `Head.reproduce` gave before."""
         return self.to_json()[name]
+
+    def keys(self) -> list[str]:
+        """The fields' names, so that `dict(...)` and `**` take it."""
+        return list(self.to_json())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
     def _line(self) -> str:
         agrees = "agrees" if self.agrees else "does not agree"

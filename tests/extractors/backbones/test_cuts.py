@@ -52,6 +52,25 @@ def test_a_map_is_pooled_as_the_network_itself_does_behind_it(ws, layer, pooling
     assert plain.shape == (10, 10, 6)
 
 
+def test_a_pooling_over_channels_that_stand_first_is_not_taken_for_ours():
+    given = keras.Input((3, 12, 12))
+    x = layers.Conv2D(6, 3, activation="relu", name="last", data_format="channels_first")(given)
+    x = layers.Conv2D(4, 3, name="classes", data_format="channels_first")(x)
+    x = layers.GlobalAveragePooling2D(data_format="channels_first")(x)
+    assert default(keras.Model(given, layers.Softmax()(x))) == "last"
+
+
+def test_the_poolings_of_other_outputs_stay_where_a_cut_is_asked_for(ws):
+    given = keras.Input((12, 12, 3))
+    x = layers.Conv2D(6, 3, activation="relu", name="last")(given)
+    one = layers.Dense(3, name="one")(layers.GlobalAveragePooling2D(name="pool")(x))
+    two = layers.GlobalMaxPooling2D()(layers.Conv2D(4, 3, name="classes")(x))
+    model = keras.Model(given, [one, layers.Softmax(name="two")(two)])
+    ws.backbones.add("net", model, preprocess="unit", cut="pool")
+    second = model.output_names[1]
+    assert ws.context.resolve(f"net@default:{second}")[1][0].name == "last|gmp"
+
+
 def test_a_cut_with_a_pooling_can_be_the_default(ws, run, model_file, tmp_path):
     backbone = ws.backbones.add("net", model_file, preprocess="unit", cut="relu|gap")
     assert backbone.default_name == "relu|gap"

@@ -146,6 +146,12 @@ def test_a_pooling_that_cannot_be_followed_is_refused(ws, tmp_path, fails, given
     assert message in fails("backbone", "add", "bert", f"kerashub:{folder}")
 
 
+def test_settings_of_a_pooling_that_are_no_table_are_refused(ws, tmp_path, fails):
+    folder = sentence_preset(tmp_path / "preset")
+    (folder / "1_Pooling" / "config.json").write_text("[]")
+    assert "is no table of settings" in fails("backbone", "add", "bert", f"kerashub:{folder}")
+
+
 def test_a_module_that_is_not_applied_is_named(ws, tmp_path):
     folder = sentence_preset(tmp_path / "preset", more=[("Dense", "3_Dense")])
     with pytest.warns(HeadstartWarning, match=r"modules\.json: not used: Dense"):

@@ -142,3 +142,13 @@ def test_an_array_that_may_be_another_input_is_said_to(ws, tmp_path):
     )
     with pytest.warns(HeadstartWarning, match=message):
         ws.datasets.add("d", tmp_path / "a.npz")
+
+
+def test_labels_beside_the_file_never_make_its_own_labels_an_input(ws, tmp_path):
+    given = np.random.default_rng(1).normal(size=(30, 3))
+    np.savez(tmp_path / "k.npz", x_train=given, y_train=np.arange(30) % 2)
+    np.save(tmp_path / "l.npy", np.arange(30) % 3)
+    with pytest.warns(HeadstartWarning, match="not used: array 'y_train'"):
+        ws.datasets.add("d", tmp_path / "k.npz", labels=str(tmp_path / "l.npy"))
+    assert {sample.digest for sample in of(ws)} == {digest_of(row) for row in given}
+    assert Counter(sample.label for sample in of(ws)) == {0: 10, 1: 10, 2: 10}

@@ -283,3 +283,25 @@ def test_classes_with_few_samples_stand_in_every_score(ready, pictures, run):
     assert ran.code == 0 and "'red' (2) has few samples to train on" in ran.err
     assert ready.heads.get("h").metrics["few"] == [["red", 2]]
     assert "few samples" in run("head", "show", "h").out
+
+
+def test_copies_of_what_is_tested_on_are_not_trained_on_whatever_the_way(ws, table):
+    """Half of a table says its splits; the other half holds the same texts again. Numbers are
+    dealt by hash, classes are not."""
+    for name, label in (("hash", lambda n: n + 0.5), ("stratified", lambda n: "ab"[n % 2])):
+        rows = [
+            {"id": f"{half}{n}", "text": f"text {n}", "label": label(n)}
+            | ({"split": "test"} if half == "said" else {})
+            for half in ("said", "open")
+            for n in range(40)
+        ]
+        file = table(["a"], f"{name}.jsonl")
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        ws.datasets.add(name, file)
+        assert set(splits(ws, name).values()) == {"test"}, name
+
+
+def test_a_class_keeps_one_sample_to_train_on_where_others_have_the_larger_shares(ws, table):
+    with pytest.warns(FewSamples):
+        ws.datasets.add("d", table(["a"] * 20 + ["b"] * 2), split="10/80/10")
+    assert counts(ws)["b"] == (1, 0, 1)

@@ -147,6 +147,8 @@ def test_a_registered_dataset_is_predicted_by_its_name(unlabelled, tmp_path, run
     assert [label for _, label in by_name] == [row["label"] for row in by_path]
     assert by_name[0][0] == "00.png"
     assert "no file, folder or dataset neww" in fails("head", "predict", "h", "neww")
+    message = fails("head", "predict", "h", "new", "--root", tmp_path)
+    assert "new is a registered dataset, whose root was chosen" in message
     shutil.rmtree(tmp_path / "flat")
     assert "is gone" in fails("head", "predict", "h", "new")
 

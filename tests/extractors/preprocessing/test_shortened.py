@@ -76,6 +76,12 @@ def test_tokens_behind_the_last_are_counted_without_those_around_every_text(tmp_
     assert line.startswith("1 of 2 samples are longer than the step 'tokenize' takes: 50% of each")
 
 
+def test_a_text_that_is_one_word_has_its_number_alone(tmp_path):
+    store = ArtifactStore(tmp_path / "files")
+    step = {"step": "vectorize", "vocabulary": store.keep(b"a b\nb"), "split": "none"}
+    assert pipeline_of(tmp_path, step).prepare(b"a b").tolist() == 2
+
+
 @pytest.mark.parametrize("text", ["a b", "a b a b", "a b a b a c a b", ""])
 def test_words_are_those_of_keras_own_layer_and_what_is_left_out_is_counted(tmp_path, text):
     store = ArtifactStore(tmp_path / "files")

@@ -248,6 +248,7 @@ def test_what_could_not_be_read_is_listed_and_tried_again(ready, broken, run):
         "green/03.png",
         "red/04.jpg",
     ]
+    assert len(run("dataset", "refresh", "pics", "--json").json["failures"]) == 2
     assert "all 34 contents that could be read" in run("features", "explain", "net", "pics").out
     forgotten = run("dataset", "forget-failures", "pics")
     assert "2 samples of pics will be tried again" in forgotten.out
