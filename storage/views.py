@@ -79,7 +79,8 @@ class FeatureView(Showable):
         """
         if self._reopen is None:
             raise FeatureError("this view belongs to no workspace, and cannot be opened again")
-        return _again, (self._reopen, self.key, self.samples, self.report, self.origin)
+        kept = {"left_out": self.left_out, "report": self.report, "origin": self.origin}
+        return _again, (self._reopen, self.key, self.samples, kept)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -244,8 +245,8 @@ class FeatureView(Showable):
 
 
 def _again(
-    reopen: Reopen, key: str, samples: Sequence[Sample], report: Any, origin: Any
+    reopen: Reopen, key: str, samples: Sequence[Sample], kept: dict[str, Any]
 ) -> FeatureView:
     view = reopen(key, samples)
-    view.report, view.origin = report, origin
+    view.__dict__.update(kept)
     return view

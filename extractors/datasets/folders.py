@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ from headstart.extractors.datasets.named_files import (
     root_of,
 )
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
-from headstart.extractors.datasets.rows import stat_of
+from headstart.extractors.datasets.rows import Skipping, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own
 from headstart.notices import tell
@@ -51,6 +52,7 @@ class FolderSource:
         self._within = root_of(options)
         self._options = options
         self._others: list[str] = []
+        self.skipped: list[str] = []
 
     @staticmethod
     def recognise(source: str) -> float:
@@ -71,7 +73,7 @@ class FolderSource:
         """
         layout = layout_of(self._root, self._within, self._options)
         suffixes = _suffixes_in(self._root)
-        self._others = [self._named(path) for path in layout.loose]
+        self._others, self.skipped = [self._named(path) for path in layout.loose], []
         for folder in layout.classes:
             yield from self._samples(folder, suffixes)
         self.found = {"layout": SPLIT_FOLDERS if layout.splits else CLASS_FOLDERS}
@@ -103,10 +105,14 @@ class FolderSource:
         above, is_empty = len(str(self._root)) + 1, True
         split = None if ignores_own(self._options) else folder.split
         others: list[os.DirEntry[str]] = []
+        skipping = Skipping(self._options)
         for entry in entries_below(folder.path, suffixes, self._within, others):
             is_empty = False
             id_ = entry.path[above:].replace(os.sep, "/")
-            yield Entry(id_, entry.path, _stat(entry), folder.label, split)
+            stat = skipping.of(partial(_stat, entry))
+            if stat is not None:
+                yield Entry(id_, entry.path, stat, folder.label, split)
+        self.skipped += skipping.skipped
         self._others += [self._named(Path(entry.path)) for entry in others]
         if is_empty:
             raise _empty(folder, suffixes)

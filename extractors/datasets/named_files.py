@@ -98,13 +98,15 @@ def digest_of_file(path: Path, root: Path | None = None) -> str:
     """The digest of a file's content, which is not held in memory.
 
     Raises:
-        DatasetError: it cannot be read, or lies outside of the root.
+        DatasetError: it cannot be read, is no regular file, or lies outside of the root.
     """
     try:
         with open_within(path, root) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except (DatasetError, StorageError):
+    except DatasetError:
         raise
+    except StorageError as error:
+        raise DatasetError(error.message, hint=error.hint) from error
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error
 

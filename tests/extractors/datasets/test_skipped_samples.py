@@ -1,6 +1,7 @@
 """Rows that are no samples: an error that names one, or skipped, counted and listed."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -88,6 +89,15 @@ def test_files_of_a_folder_that_cannot_be_read_can_be_skipped(ws, pictures, monk
     with pytest.warns(HeadstartWarning, match="3 samples skipped: cannot read .*blue/03"):
         ws.datasets.add("d", pictures, on_error="skip")
     assert ws.datasets.get("d").samples == 33
+
+
+def test_links_to_nothing_and_pipes_among_the_pictures_can_be_skipped(ws, pictures, fails):
+    (pictures / "blue" / "gone.png").symlink_to(pictures / "nowhere.png")
+    assert "gone.png: No such file" in fails("dataset", "add", "d", pictures)
+    os.mkfifo(pictures / "blue" / "pipe.png")
+    with pytest.warns(HeadstartWarning, match=r"2 samples skipped: .*gone\.png.*pipe\.png"):
+        ws.datasets.add("d", pictures, on_error="skip")
+    assert ws.datasets.get("d").samples == 36
 
 
 def test_a_source_of_which_all_is_skipped_is_an_error(ws, tmp_path):
