@@ -30,6 +30,8 @@ class Wanted:
     Attributes:
         cut: the default cut, if not the penultimate one.
         preprocess: a mode, a JSON or TOML file, or a pipeline; what the source knows without it.
+        orient: `exif` turns pictures as their EXIF says, `ignore` takes them as they are stored,
+            as Keras does; as `preprocess` has it without it.
         licence: SPDX name; what the source states without it.
         tags: free keys and values.
         trust: load the file even if it brings code; recorded with user, time and sha256.
@@ -41,6 +43,7 @@ class Wanted:
 
     cut: str | None = None
     preprocess: str | Preprocessing | None = None
+    orient: str | None = None
     licence: str | None = None
     tags: dict[str, str] | None = None
     trust: bool = False
@@ -79,6 +82,8 @@ def read_backbone(
         graph = opened.graph
         inputs = [_describe_input(graph, ref) for ref in graph.inputs]
         pipeline, warnings = _preprocessing(opened, inputs, wanted.preprocess, artifacts)
+        if wanted.orient is not None:
+            pipeline = pipeline.oriented(wanted.orient)
         cuts = list_cuts(graph, is_headless=opened.is_headless)
         chosen, reason = _chosen(cuts, wanted.cut, opened.pooling)
         artifact = artifacts.put(opened.file, SUFFIXES[opened.format])

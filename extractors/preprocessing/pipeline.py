@@ -102,6 +102,24 @@ class Preprocessing:
             return Preprocessing(inputs=inputs, files=files)
         return Preprocessing(_checked_steps(value["steps"], where), files=files)
 
+    def oriented(self, orientation: str) -> Preprocessing:
+        """The pipeline with pictures turned as their EXIF says (`exif`), or not (`ignore`).
+
+        Raises:
+            PreprocessingError: it decodes no pictures, or there is no such orientation.
+        """
+        decoders = [step for steps in self.chains.values() for step in steps if _decodes(step)]
+        if not decoders:
+            raise PreprocessingError(
+                f"no pictures are decoded that could be turned: orient is {orientation!r}",
+                hint="Leave it out; it is for backbones that take pictures.",
+            )
+        value = self.to_json()
+        for steps in value["inputs"].values() if self.inputs else [value["steps"]]:
+            for step in filter(_decodes, steps):
+                step["orientation"] = orientation
+        return Preprocessing.from_json(value, "--orient", self.files)
+
     @property
     def stored_files(self) -> list[str]:
         """sha256 of the stored files that its steps need."""
@@ -222,6 +240,10 @@ class Preprocessing:
                 for step in steps
             ]
         return [STEPS[step["step"]].describe(step) for step in self.steps]
+
+
+def _decodes(step: dict[str, Any]) -> bool:
+    return step["step"] in DECODERS
 
 
 def _is_arithmetic(step: dict[str, Any]) -> bool:

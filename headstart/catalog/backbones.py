@@ -30,6 +30,7 @@ class Backbones(Collection[Backbone]):
         *,
         cut: str | None = None,
         preprocess: str | Preprocessing | None = None,
+        orient: str | None = None,
         licence: str | None = None,
         tags: dict[str, str] | None = None,
         trust: bool = False,
@@ -47,6 +48,7 @@ class Backbones(Collection[Backbone]):
             cut: the default cut, if not the penultimate one.
             preprocess: `raw`, `unit`, `tf`, `torch`, `caffe`, `array`, a JSON or TOML file, or
                 a `Preprocessing`.
+            orient: `exif` turns pictures as their EXIF says; Keras does not, nor do we without it.
             licence: SPDX name.
             tags: free keys and values.
             trust: load the file even if it brings code; recorded with user, time and sha256.
@@ -64,6 +66,7 @@ class Backbones(Collection[Backbone]):
         wanted = Wanted(
             cut=cut,
             preprocess=preprocess,
+            orient=orient,
             licence=licence,
             tags=tags,
             trust=trust,

@@ -67,6 +67,11 @@ def _with_add_options(function: Any) -> Any:
             help="raw, unit, tf, torch, caffe, array, audio:RATE, a pipeline in JSON or TOML, or "
             "a tokenizer.",
         ),
+        click.option(
+            "--orient",
+            type=click.Choice(["exif", "ignore"]),
+            help="Turn pictures as their EXIF says, or not, as Keras does; ignore without it.",
+        ),
         click.option("--licence", help="SPDX name, such as Apache-2.0."),
         click.option("--trust", is_flag=True, help="Load the file even if it brings code."),
         click.option(
@@ -98,6 +103,7 @@ def _add(
     source: str,
     cut: str | None,
     preprocess: str | None,
+    orient: str | None,
     licence: str | None,
     tags: tuple[str, ...],
     trust: bool,
@@ -112,6 +118,7 @@ def _add(
         source,
         cut=cut,
         preprocess=preprocess,
+        orient=orient,
         licence=licence,
         tags=_parse_tags(tags),
         trust=trust,

@@ -19,6 +19,8 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 (MPO), of which the first is taken, as of all others."""
 LARGEST_PICTURE = 100_000_000
 """Pixels: 300 MB once it is unpacked; by Pillow's own rule it would be 178,956,970."""
+ORIENTATION, UPRIGHT = 0x0112, 1
+"""EXIF's tag, and its value for a picture as it is to be shown (CIPA DC-008, 4.6.4)."""
 TILE_SIZE = (322, 323)
 """Tags of TIFF (TIFF 6.0, section 15): a tile is unpacked whole, however small the picture."""
 
@@ -55,6 +57,16 @@ def open_picture(content: bytes, least: int | None = None) -> Any:
     except Exception as error:  # Pillow raises many kinds, struct.error among them
         raise SampleUnreadable(f"not a readable image ({first_line(error)})") from error
     return image
+
+
+def is_turned(head: bytes) -> bool:
+    """Whether the EXIF in the beginning of a picture's file says that it is to be shown turned or
+    mirrored; False where there is none, or it is no picture."""
+    try:
+        image = _pillow().open(io.BytesIO(head), formats=FORMATS)
+        return image.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT
+    except Exception:  # as `open_picture`: of a part of a file, nothing need be whole
+        return False
 
 
 @functools.cache

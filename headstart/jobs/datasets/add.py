@@ -11,6 +11,7 @@ from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
+from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -50,6 +51,7 @@ def add(
     opened = sources.open_source(chosen, place, given)
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
+    warn_of_turned(place, manifest.samples)
     if few := sources.few_of(manifest.samples, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
     if not manifest.classes:
