@@ -12,6 +12,7 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    names_in,
     note,
     precision_option,
     shape_text,
@@ -139,11 +140,9 @@ def _list(call: Call) -> Result:
     rows = listing.backbones(call.config)
     columns = ("name", "=input", "default cut", "=feature", ">params", ">?size", "=?licence")
 
-    def cells(row: dict[str, Any]) -> tuple[Any, ...]:
-        label = row["name"] if row["version"] == 1 else f"{row['name']}:{row['version']}"
-        names = " = ".join([label, *row["aliases"]])
+    def cells(called: str, row: dict[str, Any]) -> tuple[Any, ...]:
         return (
-            names,
+            called,
             tuple(shape_text(tensor["shape"]) for tensor in row["inputs"]),
             row["cut"],
             shape_text(row["cut_shape"]),
@@ -153,9 +152,8 @@ def _list(call: Call) -> Result:
         )
 
     empty = "No backbones yet. See `headstart zoo list`, then `headstart backbone add`."
-    return Result(
-        rows, lambda out: out.print(table(None, columns, list(map(cells, rows))) if rows else empty)
-    )
+    listed = list(map(cells, names_in(rows), rows))
+    return Result(rows, lambda out: out.print(table(None, columns, listed) if rows else empty))
 
 
 def _show(call: Call, name: str) -> Result:

@@ -11,6 +11,7 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    names_in,
     note,
     precision_option,
     score_cell,
@@ -157,13 +158,13 @@ def _list(call: Call) -> Result:
     columns = ("name, kind", "backbone@cut", "dataset", *scores, "=?trained")
     cells = [
         (
-            (" = ".join([_label(row["name"], row["version"]), *row["aliases"]]), row["kind"]),
+            (called, row["kind"]),
             f"{row['backbone']}@{row['cut']}",
             (row["dataset"], f"{row['metrics']['n_test']:,} tested"),
             *(score_cell(row["metrics"], SCORES[column]) for column in scores),
             row["created_at"][:10],
         )
-        for row in rows
+        for called, row in zip(names_in(rows), rows, strict=True)
     ]
     empty = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
 
@@ -178,10 +179,6 @@ def _list(call: Call) -> Result:
 SCORES = {">accuracy": "accuracy", ">?macro F1": "macro_f1", ">R2": "r2"}
 ALWAYS = (">accuracy", ">?macro F1")
 LIST_LEGEND = "Below each score its 95 % interval, of so many held-out samples as were tested."
-
-
-def _label(name: str, version: int) -> str:
-    return name if version == 1 else f"{name}:{version}"
 
 
 def _show(call: Call, name: str) -> Result:

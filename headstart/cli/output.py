@@ -186,6 +186,21 @@ def with_options(function: Callable[..., Result], *options: Any) -> Callable[...
     return function
 
 
+def names_in(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each row of a listing is called by: its version where its name has several, the name
+    alone behind the version that it means, aliases."""
+    latest: dict[str, int] = {}
+    for row in rows:
+        latest[row["name"]] = max(row["version"], latest.get(row["name"], 0))
+    return [" = ".join(_names_of(row, latest[row["name"]])) for row in rows]
+
+
+def _names_of(row: Mapping[str, Any], latest: int) -> list[str]:
+    name, version = row["name"], row["version"]
+    alone = [name] if version == latest else []
+    return [*([f"{name}:{version}"] if latest > 1 else []), *alone, *row["aliases"]]
+
+
 precision_option = click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import headstart as hs
-from conftest import clean_environment, draw_classes
+from conftest import clean_environment, draw_classes, network
 
 
 @pytest.fixture(scope="module")
@@ -281,3 +281,12 @@ def test_a_group_alone_prints_its_help(run):
 
 def test_json_may_stand_in_front_of_the_command(ready, run):
     assert run("--json", "backbone", "list").json == run("backbone", "list", "--json").json
+
+
+def test_a_name_stands_beside_the_version_that_it_means(trained, run, tmp_path):
+    assert "net " in run("backbone", "list").out
+    network(5).save(tmp_path / "new.keras")
+    run("backbone", "add", "net", tmp_path / "new.keras", "--preprocess", "unit")
+    listed = run("backbone", "list").out
+    assert "net:2 = net" in listed and "net:1 " in listed
+    assert run("backbone", "show", "net", "--json").json["version"] == 2
