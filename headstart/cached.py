@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headstart.context import Context
+from headstart.errors import FeatureError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.keys import keys_of
@@ -43,14 +45,30 @@ def features_of(
 
     Raises:
         FeaturesMissing: some have not been extracted.
+        FeatureError: several cuts are named.
     """
     entity, cuts = context.resolve(backbone, precision)
+    check_one_cut(entity, cuts)
     record = context.datasets.get(dataset)
     (key,) = keys_of(in_view(entity, augmentation), cuts[:1]).values()
     manifest = samples_in_view(context.manifest(record), augmentation)
     features = context.cache().open_view(key, manifest)
     say_left_out(features, record.name)
     return with_origin(features, entity, cuts[0], record)
+
+
+def check_one_cut(backbone: Backbone, cuts: Sequence[Cut]) -> None:
+    """See that one cut is named where the features of one are taken.
+
+    Raises:
+        FeatureError: there are several.
+    """
+    if len(cuts) > 1:
+        names = ", ".join(cut.name for cut in cuts)
+        raise FeatureError(
+            f"{len(cuts)} cuts are named, {names}; the features of one are taken",
+            hint=f"Name one, such as {backbone.label}@{cuts[0].name}.",
+        )
 
 
 def features_in_views(

@@ -80,9 +80,8 @@ class Table:
         self.columns, self._rows = columns, _ = read_table(source)
         self._label = find_label_column(source, columns, options.get("label_column"))
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
-        self._split = None
-        if not ignores_own(options):
-            self._split = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
+        said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
+        self._split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self._group = find_column(source, columns, options.get("group_column"), ())
         self._root = root_of(options)
         self.values = self._choose_values(columns, options)
@@ -212,7 +211,8 @@ class Table:
         others = [
             column
             for place, column in enumerate(columns, start=1)
-            if column not in self._roles and (is_before(options) or not is_index(place, column))
+            if column not in (*self._roles, self._idle)
+            and (is_before(options) or not is_index(place, column))
         ]
         some = [row for _, row in self._rows[:100]]
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]

@@ -138,7 +138,7 @@ class Head(TrainedHead):
 
     def predict(
         self,
-        paths: Iterable[str | Path],
+        paths: str | Path | Iterable[str | Path],
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> Predicted:
@@ -147,8 +147,8 @@ class Head(TrainedHead):
         What is in the cache is not run through the backbone again.
 
         Args:
-            paths: files; folders, whose pictures, sounds and texts are taken; `.npy`, `.npz` and
-                tables (`.csv`, `.tsv`, `.jsonl`), row by row.
+            paths: one or several: files; folders, whose pictures, sounds and texts are taken;
+                `.npy`, `.npz` and tables (`.csv`, `.tsv`, `.jsonl`), row by row.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
             root: a folder outside of which no file is read that a table, or a link, names.
 
@@ -160,7 +160,7 @@ class Head(TrainedHead):
 
     def predict_each(
         self,
-        paths: Iterable[str | Path],
+        paths: str | Path | Iterable[str | Path],
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> Predictions:

@@ -76,12 +76,14 @@ def _train(
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
+    from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
 
     made = task_of(task, separator, order, balanced)
     name_of_kind = kind or made.default_kind.kind
     settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
     workspace = call.open()
+    check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views)
     head = workspace.heads.train(name, features, settings, seed=seed, task=made, views=views)
     warn_of_untested(head)

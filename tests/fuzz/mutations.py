@@ -135,7 +135,8 @@ def weights(content, random, canary):
 
 def weight_changes(file, name, how, canary):
     item = file[name]
-    old = item[()] if isinstance(item, h5py.Dataset) else None
+    old = np.asarray(item[()]) if isinstance(item, h5py.Dataset) else None
+    old = None if old is None or old.dtype.kind not in "fiu" else old
     del file[name]
     if how == "external":
         file[name] = h5py.ExternalLink(str(canary), "/")

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from conftest import keras, network
 from headstart.backbone_model import prepare
-from headstart.errors import HeadError, ParityError
+from headstart.errors import FeatureError, HeadError, ParityError
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.heads.kind import Part
 from headstart.heads.models import attach
@@ -363,3 +363,23 @@ def test_a_head_stays_with_the_version_that_it_was_trained_on(ready, tmp_path):
     ready.backbones.add("net", tmp_path / "new.keras", preprocess="unit")
     assert ready.backbones.get("net").version == 2
     head.attach()  # parity with version 1's features
+
+
+def test_several_cuts_where_one_is_taken_are_an_error(ready, fails, tmp_path):
+    ready.extract("net@features,relu|gap", "pics")
+    message = "2 cuts are named, features, relu|gap; the features of one are taken"
+    assert message in fails("head", "train", "h", "net@features,relu|gap", "pics")
+    assert message in fails(
+        "features", "export", "net@features,relu|gap", "pics", tmp_path / "x.npz"
+    )
+    with pytest.raises(FeatureError, match="2 cuts are named"):
+        ready.features("net@features,relu|gap", "pics")
+
+
+def test_one_path_is_taken_as_it_is(ready, pictures):
+    head = ready.heads.train("h", ready.extract("net", "pics"))
+    file = pictures / "red" / "01.png"
+    several = [head.predict(given)[0] for given in (str(file), file, [file])]
+    assert {(one.name, one.label, one.probability) for one in several} == {
+        (str(file), several[0].label, several[0].probability)
+    }

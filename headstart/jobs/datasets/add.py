@@ -16,7 +16,7 @@ from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
-from headstart.storage.manifest import Manifest
+from headstart.storage.manifest import Manifest, Sample
 
 NAMED = 8
 """Things that a source holds and does not use, in one warning."""
@@ -54,6 +54,7 @@ def add(
     warn_of_turned(place, manifest.samples)
     if few := sources.few_of(manifest.samples, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
+    _warn_of_copies(place, manifest.samples)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -128,6 +129,18 @@ def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
     if unused:
         warn(f"{place}: not used: {_some(unused)}")
     warn_of_skipped(place, skipped)
+
+
+def _warn_of_copies(place: str, samples: Sequence[Sample]) -> None:
+    """Of contents that the source itself puts into the test split and into another."""
+    tested = {one.digest for one in samples if one.split == "test"}
+    copies = [one for one in samples if one.split != "test" and one.digest in tested]
+    if copies:
+        warn(
+            f"{place}: {len(copies):,} samples to train or validate on are copies of samples to "
+            f"test on, such as {copies[0].id!r}; scores on those say nothing. --split stratified "
+            "deals copies into one split"
+        )
 
 
 def warn_of_skipped(place: str, skipped: Sequence[str]) -> None:

@@ -112,12 +112,13 @@ class Predictions(Showable):
     def __init__(
         self,
         head: TrainedHead,
-        paths: Iterable[str | Path],
+        paths: str | Path | Iterable[str | Path],
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> None:
         self._context, self._record = head.context, head.record
-        self._items = list(_items(self._context, paths, root))
+        given = [paths] if isinstance(paths, str | Path) else paths
+        self._items = list(_items(self._context, given, root))
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
         self._judge = head.judge

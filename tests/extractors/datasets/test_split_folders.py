@@ -59,6 +59,7 @@ def test_split_folders_are_found_and_said(ws, tmp_path, run):
     assert run("dataset", "show", "d", "--json").json["split"] == "folders"
 
 
+@pytest.mark.filterwarnings("ignore:.*are copies of samples to test on")
 def test_split_folders_stay_so_when_others_come(ws, tmp_path):
     root = laid_out(tmp_path / "tt", "train/birds", "test/birds")
     ws.datasets.add("d", root)

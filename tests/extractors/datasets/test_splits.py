@@ -12,6 +12,7 @@ from conftest import draw
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import split_rule
 from headstart.notices import FewSamples, HeadstartWarning
+from headstart.storage.keys import digest_of
 from headstart.storage.manifest import split_of
 
 SPLITS = ("train", "validation", "test")
@@ -305,3 +306,24 @@ def test_a_class_keeps_one_sample_to_train_on_where_others_have_the_larger_share
     with pytest.warns(FewSamples):
         ws.datasets.add("d", table(["a"] * 20 + ["b"] * 2), split="10/80/10")
     assert counts(ws)["b"] == (1, 0, 1)
+
+
+def test_copies_that_a_source_puts_into_two_splits_are_counted(ws, tmp_path):
+    for split in ("train", "test"):
+        for number in range(6):
+            draw(tmp_path / "d" / split / "a" / f"{number}.png", number)
+            draw(
+                tmp_path / "d" / split / "b" / f"{number}.png",
+                10 + number + 100 * (split == "test"),
+            )
+    with pytest.warns(HeadstartWarning, match=r"6 samples .* copies of samples to test .*'train/a"):
+        ws.datasets.add("d", tmp_path / "d")
+
+
+@pytest.mark.parametrize("said", [("0", "1"), ("train", "test")])
+def test_a_split_column_that_is_not_used_is_no_number_of_the_samples(ws, tmp_path, said):
+    rows = [f"{n}.5,{n}.25,{'ab'[n % 2]},{said[n % 2]}" for n in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,label,split", *rows]))
+    with pytest.warns(HeadstartWarning, match="not used: column 'split'"):
+        ws.datasets.add("d", tmp_path / "t.csv", split="stratified")
+    assert ws.datasets.manifest("d").samples[0].digest == digest_of(np.array([0.5, 0.25], "f4"))
