@@ -58,6 +58,7 @@ ALLOWED = {
     "extractors/backbones/sources/kerashub.py: folder / name": "names of a tuple of ours",
     "Path(entry.path)": "a file that was found while walking the source's folder",
     "Path(str(location))": "a sample of a source that the user named",
+    "Path(str(one.location))": "the same",
     "Path(location)": "the same",
     "Path(os.path.realpath(root))": "--root",
     "Path(os.path.realpath(path))": "only compared with --root",

@@ -184,7 +184,7 @@ def test_heads_have_aliases(cached, run, fails):
         cached.heads.train(name, cached.features("net", "pics"), hs.Linear((1.0,)))
     assert run("head", "alias", "production", "two:1", "--json").json["aliases"] == ["production"]
     assert cached.heads.get("production").record.version == 1
-    assert "two = production" in " ".join(run("head", "list").out.split())
+    assert "two:1 = production" in " ".join(run("head", "list").out.split())
     assert cached.heads.alias("production", "two").record.version == 2  # moved
     assert cached.heads.get("two:1").record.aliases == ()
     assert "production" in run("head", "show", "production").out

@@ -41,7 +41,8 @@ def test_split_folders_may_hold_files_without_labels_if_that_is_said(ws, tmp_pat
     said = fails("dataset", "add", "d", tmp_path / "d")
     assert "test, train may be classes or splits" in said
     assert "--split folders" in said and "--split hash" in said
-    ws.datasets.add("d", tmp_path / "d", split="folders")
+    with pytest.warns(HeadstartWarning, match="2 samples .* are copies of samples to test on"):
+        ws.datasets.add("d", tmp_path / "d", split="folders")
     assert [(s.label, s.split) for s in ws.datasets.manifest("d").samples] == [
         *[(None, "test")] * 2,
         *[(None, "train")] * 6,
