@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.storage.manifest import Label, Sample, sorted_labels
+from headstart.storage.samples import is_fraction
 
 REGRESSION = "If these are numbers: head train --task regression, or hs.Regression()."
 
@@ -104,15 +104,6 @@ def check_labels(samples: Sequence[Sample]) -> list[Label]:
             hint=REGRESSION,
         )
     return classes
-
-
-def is_fraction(label: Label) -> bool:
-    """Whether a label is a number with digits behind the point: such labels are texts."""
-    try:
-        value = float(label) if isinstance(label, str) else math.nan
-    except ValueError:
-        return False
-    return math.isfinite(value) and not value.is_integer()
 
 
 def check_labelled(samples: Sequence[Sample]) -> None:

@@ -20,10 +20,10 @@ from headstart.heads.labelled import (
     REGRESSION,
     check_labelled,
     check_labels,
-    is_fraction,
     numbers_of,
 )
 from headstart.storage.manifest import Label, Sample
+from headstart.storage.samples import is_fraction
 from headstart.values.options import Options
 
 SAID_FROM = 0.5

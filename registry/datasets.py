@@ -39,10 +39,20 @@ class DatasetRepository:
                 )
             return _get(connection, dataset.name)
 
-    def update(self, dataset: Dataset) -> Dataset:
-        """Store a new manifest for a registered dataset."""
+    def update(self, dataset: Dataset, instead_of: Dataset) -> Dataset | None:
+        """Store a new manifest for a registered dataset.
+
+        Args:
+            dataset: as it is to be.
+            instead_of: as it was when it was looked at.
+
+        Returns:
+            What is stored; None, and nothing is, where it is another one by now.
+        """
         with self._database.writing() as connection:
-            _get(connection, dataset.name)
+            now = _get(connection, dataset.name)
+            if (now.digest, now.options) != (instead_of.digest, instead_of.options):
+                return None
             _update(connection, dataset)
             return _get(connection, dataset.name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 SPLITS = ("train", "validation", "test")
@@ -58,3 +59,12 @@ def split_of(digest: str) -> str:
 def place_of(text: str) -> float:
     """A number from 0 to below 1 that follows from a text, and is even over many."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+
+
+def is_fraction(label: Label) -> bool:
+    """Whether a label is a number with digits behind the point: such labels are texts."""
+    try:
+        value = float(label) if isinstance(label, str) else math.nan
+    except ValueError:
+        return False
+    return math.isfinite(value) and not value.is_integer()

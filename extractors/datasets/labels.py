@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from headstart.extractors.datasets.source import Options
 from headstart.storage.manifest import Label, Sample, sorted_labels
+from headstart.storage.samples import is_fraction
 
 FEW = 5
 """Samples of a class to train on, below which it is said that there are few."""
@@ -20,7 +20,7 @@ NAMED = 6
 
 def are_numbers(labels: Iterable[Label | None]) -> bool:
     """Whether there is a fraction among them: `rows.to_label` leaves it as a text of digits."""
-    return any(isinstance(label, str) and _is_fraction(label) for label in set(labels))
+    return any(label is not None and is_fraction(label) for label in set(labels))
 
 
 def are_classes(labels: Collection[Label | None]) -> bool:
@@ -41,14 +41,6 @@ def few_of(samples: Sequence[Sample], options: Options) -> list[str]:
         if train < FEW or not test:
             found.append(f"{label!r} has {train} to train on and {test or 'none'} to test on")
     return found
-
-
-def _is_fraction(text: str) -> bool:
-    try:
-        value = float(text)
-    except ValueError:
-        return False
-    return math.isfinite(value) and ("." in text or "e-" in text.lower())
 
 
 def places_in(labels: Iterable[Any]) -> tuple[int, bool]:

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 LEAST = 0.005
 """Share of a sample below which nothing worth a word is left out: the last window's rounding."""
+
+
+@dataclass
+class Count:
+    """Of one step; any thread may add to it.
+
+    Attributes:
+        seen: samples.
+        cut: those of them that were cut short.
+        left_out: the sum of the shares that were left out of those.
+    """
+
+    seen: int = 0
+    cut: int = 0
+    left_out: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, share: float) -> None:
+        """A sample of which that share, 0 to 1, is left out."""
+        with self.lock:
+            self.seen += 1
+            if share > LEAST:
+                self.cut += 1
+                self.left_out += share
 
 
 class Shortened:
@@ -15,29 +41,22 @@ class Shortened:
     """
 
     def __init__(self) -> None:
-        self._shares: dict[str, list[float]] = {}
+        self._counts: dict[str, Count] = {}
 
     def teller(self, step: str) -> Callable[[float], None]:
         """What a step calls with the share of each sample, 0 to 1, that it leaves out."""
-        return self._shares.setdefault(step, []).append
+        self._counts.setdefault(step, Count())
+        return lambda share: self._counts[step].add(share)
 
     def clear(self) -> None:
         """Count from here on."""
-        for shares in self._shares.values():
-            shares.clear()
+        self._counts = {step: Count() for step in self._counts}
 
     def lines(self) -> list[str]:
         """A line for each step that left something out."""
         return [
-            _line(step, shares)
-            for step, shares in self._shares.items()
-            if any(share > LEAST for share in shares)
+            f"{count.cut:,} of {count.seen:,} samples are longer than the step {step!r} takes: "
+            f"{count.left_out / count.cut:.0%} of each is left out, on average"
+            for step, count in self._counts.items()
+            if count.cut
         ]
-
-
-def _line(step: str, shares: list[float]) -> str:
-    cut = [share for share in shares if share > LEAST]
-    return (
-        f"{len(cut):,} of {len(shares):,} samples are longer than the step {step!r} takes: "
-        f"{sum(cut) / len(cut):.0%} of each is left out, on average"
-    )

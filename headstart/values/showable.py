@@ -8,7 +8,7 @@ made from the same, a debugger the line.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import PurePath
@@ -60,6 +60,20 @@ class Showable:
     def _line(self) -> str:
         """What stands in brackets behind the class."""
         return ", ".join(f"{name}={brief(getattr(self, name))}" for name in _names(self))
+
+
+class Record(Showable):
+    """A result that was a dictionary once, and can still be used as one: by its fields' names."""
+
+    def __getitem__(self, name: str) -> Any:
+        return self.to_json()[name]
+
+    def keys(self) -> list[str]:
+        """The fields' names, so that `dict(...)` and `**` take it."""
+        return list(self.to_json())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
 
 class Results(Showable, list[T]):

@@ -9,6 +9,7 @@ from headstart.jobs.datasets.add import described, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
+from headstart.storage.manifest import Manifest
 
 
 def refresh(context: Context, name: str | Dataset, progress: Progress = silent) -> DatasetDetails:
@@ -17,23 +18,40 @@ def refresh(context: Context, name: str | Dataset, progress: Progress = silent) 
     Raises:
         SourceGone: the source is not there; the dataset is kept as it was.
     """
-    dataset = context.datasets.get(name)
-    if sources.is_gone(dataset.source):
-        raise SourceGone(
-            f"the source of dataset {dataset.name!r}, {dataset.source}, is not there",
-            hint="Put it back; features in the cache can still be used.",
-        )
-    previous = context.manifest(dataset)
-    options, skipped = sources.as_stored(dataset.options), list[str]()
-    opened = sources.open_source(dataset.kind, dataset.source, options)
-    manifest = sources.rescan(opened, options, previous, progress, skipped)
-    if manifest is previous:
-        return details_of(context, dataset, previous)
-    others = {key: value for key, value in dataset.options.items() if key != "skipped"}
-    stored = others | sources.listed(skipped)
-    if manifest == previous and stored == dataset.options:
-        return details_of(context, dataset, previous)
-    if stored.get("skipped") != dataset.options.get("skipped"):
-        warn_of_skipped(opened.source, skipped)
-    found = described(context, dataset.name, manifest, stored, previous)
-    return details_of(context, context.datasets.update(found), manifest)
+    return details_of(context, *look_again(context, name, progress))
+
+
+def look_again(
+    context: Context, name: str | Dataset, progress: Progress = silent
+) -> tuple[Dataset, Manifest]:
+    """As `refresh`, without asking what could not be read: every extraction begins with it.
+
+    Where somebody else changed the dataset meanwhile (dealt it anew, say), it is looked at once
+    more, from what they made of it.
+
+    Raises:
+        SourceGone: see `refresh`.
+    """
+    while True:
+        dataset = context.datasets.get(name)
+        if sources.is_gone(dataset.source):
+            raise SourceGone(
+                f"the source of dataset {dataset.name!r}, {dataset.source}, is not there",
+                hint="Put it back; features in the cache can still be used.",
+            )
+        previous = context.manifest(dataset)
+        options, skipped = sources.as_stored(dataset.options), list[str]()
+        opened = sources.open_source(dataset.kind, dataset.source, options)
+        manifest = sources.rescan(opened, options, previous, progress, skipped)
+        if manifest is previous:
+            return dataset, previous
+        others = {key: value for key, value in dataset.options.items() if key != "skipped"}
+        stored = others | sources.listed(skipped)
+        if manifest == previous and stored == dataset.options:
+            return dataset, previous
+        found = described(context, dataset.name, manifest, stored, previous)
+        updated = context.datasets.update(found, instead_of=dataset)
+        if updated is not None:
+            if stored.get("skipped") != dataset.options.get("skipped"):
+                warn_of_skipped(opened.source, skipped)
+            return updated, manifest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.context import Context
-from headstart.errors import SourceGone
+from headstart.errors import DatasetError, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.add import described, heads_on, settled, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
@@ -61,7 +61,12 @@ def resplit(
     stored = settled(opened, options, manifest) | sources.listed(skipped)
     before = {sample.id: sample.split for sample in previous.samples}
     moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
-    updated = context.datasets.update(described(context, name, manifest, stored))
+    updated = context.datasets.update(described(context, name, manifest, stored), dataset)
+    if updated is None:
+        raise DatasetError(
+            f"dataset {name!r} was changed by somebody else while it was dealt anew",
+            hint="Nothing was stored; deal it anew again.",
+        )
     return Resplit(details_of(context, updated, manifest), moved, heads_on(context, name))
 
 

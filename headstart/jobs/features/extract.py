@@ -12,8 +12,7 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
-from headstart.jobs.datasets.details import DatasetDetails
-from headstart.jobs.datasets.refresh import refresh
+from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.progress import Progress, silent
@@ -82,10 +81,10 @@ def _planned(
     backbone, dataset = reference_of(backbone, "backbone"), reference_of(dataset, "dataset")
     plain, cuts = context.resolve(backbone, chosen.precision)
     try:
-        known = refresh(context, dataset)
+        record, manifest = look_again(context, dataset)
     except SourceGone:  # what is in the cache can be had without it
         record = context.datasets.get(dataset)
-        known = DatasetDetails(record, context.manifest(record))
+        manifest = context.manifest(record)
     entity = in_view(plain, augmentation)
-    plan = ExtractionPlan.of(entity, cuts, known.dataset, chosen, backbone, augmentation)
-    return _Planned(plan, plain, cuts, known.dataset, known.manifest)
+    plan = ExtractionPlan.of(entity, cuts, record, chosen, backbone, augmentation)
+    return _Planned(plan, plain, cuts, record, manifest)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from headstart.backbone_model import open_engine, prepare
 from headstart.context import Context
@@ -15,11 +13,11 @@ from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.verification import compare_rows
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
-from headstart.values.showable import Showable
+from headstart.values.showable import Record
 
 
 @dataclass(frozen=True)
-class Verified(Showable):
+class Verified(Record):
     """How cached rows compare with computed ones.
 
     Attributes:
@@ -39,17 +37,6 @@ class Verified(Showable):
     ok: bool
     corrupt: int
     feature_key: str
-
-    def __getitem__(self, name: str) -> Any:
-        """A field by its name, as in the dictionary that `Workspace.verify` gave before."""
-        return self.to_json()[name]
-
-    def keys(self) -> list[str]:
-        """The fields' names, so that `dict(...)` and `**` take it."""
-        return list(self.to_json())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
 
 
 def verify(

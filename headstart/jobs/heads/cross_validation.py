@@ -141,8 +141,10 @@ def load(
 
 def _in_all(views: Sequence[FeatureView]) -> list[Sample]:
     """The samples that every view has, in the dataset's order."""
-    has = [{sample.id for sample in view.samples} for view in views]
-    return [sample for sample in views[0].samples if all(sample.id in ids for ids in has)]
+    common = {sample.id for sample in views[0].samples}
+    for view in views[1:]:
+        common.intersection_update(sample.id for sample in view.samples)
+    return [sample for sample in views[0].samples if sample.id in common]
 
 
 def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,13 @@ from headstart.heads.models.finetune import FineTuning
 from headstart.heads.models.train import train
 from headstart.jobs.heads.tuning import tune
 from headstart.trained_head import TrainedHead
-from headstart.values.showable import Showable
+from headstart.values.showable import Record
 
 SAME_METRIC = 1e-6
 
 
 @dataclass(frozen=True)
-class Reproduced(Showable):
+class Reproduced(Record):
     """How a head that was trained again compares with the one that is stored.
 
     Attributes:
@@ -34,17 +34,6 @@ class Reproduced(Showable):
     metrics: dict[str, Any]
     max_abs_diff: float
     agrees: bool
-
-    def __getitem__(self, name: str) -> Any:
-        """A field by its name, as in the dictionary that `Head.reproduce` gave before."""
-        return self.to_json()[name]
-
-    def keys(self) -> list[str]:
-        """The fields' names, so that `dict(...)` and `**` take it."""
-        return list(self.to_json())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
 
     def _line(self) -> str:
         agrees = "agrees" if self.agrees else "does not agree"

@@ -127,7 +127,7 @@ def test_arrays_of_before_are_read_as_they_were(ws, tmp_path):
     np.savez(tmp_path / "a.npz", x=np.eye(4), y=[0, 1, 0, 1], groups=[1, 1, 2, 2])
     ws.datasets.add("d", tmp_path / "a.npz")
     old = ws.datasets.get("d")
-    ws.context.datasets.update(replace(old, options={}))
+    ws.context.datasets.update(replace(old, options={}), old)
     np.savez(tmp_path / "a.npz", x=np.eye(4), y=[0, 1, 1, 1], groups=[1, 1, 2, 2])
     ws.datasets.refresh("d")
     assert [s.group for s in of(ws)] == [None] * 4

@@ -11,6 +11,7 @@ import pytest
 from conftest import draw
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import split_rule
+from headstart.jobs.datasets import refresh, resplit
 from headstart.notices import FewSamples, HeadstartWarning
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import split_of
@@ -227,7 +228,8 @@ def test_a_dataset_of_before_keeps_its_splits(ws, table):
     labels = ["a", "b"] * 50
     ws.datasets.add("d", table(labels), split="hash")
     before = splits(ws)
-    ws.context.datasets.update(replace(ws.datasets.get("d"), options={}))
+    old = ws.datasets.get("d")
+    ws.context.datasets.update(replace(old, options={}), old)
     table([*labels, "a"])
     ws.datasets.refresh("d")
     assert splits(ws) | before == splits(ws)
@@ -271,7 +273,8 @@ def test_dealing_anew_finds_the_split_folders_of_a_dataset_of_before(ws, tmp_pat
     for place in ("train/a", "train/b", "test/a", "test/b"):
         draw(tmp_path / "d" / place / "0.png", hash(place) % 1000, (4, 4))
     ws.datasets.add("d", tmp_path / "d", split="hash")
-    ws.context.datasets.update(replace(ws.datasets.get("d"), options={}))
+    old = ws.datasets.get("d")
+    ws.context.datasets.update(replace(old, options={}), old)
     ws.datasets.resplit("d")
     assert ws.datasets.get("d").classes == ["a", "b"]
     assert set(splits(ws).values()) == {"train", "test"}
@@ -327,3 +330,39 @@ def test_a_split_column_that_is_not_used_is_no_number_of_the_samples(ws, tmp_pat
     with pytest.warns(HeadstartWarning, match="not used: column 'split'"):
         ws.datasets.add("d", tmp_path / "t.csv", split="stratified")
     assert ws.datasets.manifest("d").samples[0].digest == digest_of(np.array([0.5, 0.25], "f4"))
+
+
+def test_who_looks_again_does_not_undo_what_another_deals_meanwhile(ws, table, monkeypatch):
+    """A refresh that began first and ended last put the old splits and options back."""
+    file = table(["a", "b"] * 30)
+    ws.datasets.add("d", file)
+    file.write_text(file.read_text() + json.dumps({"id": "new", "text": "new", "label": "a"}))
+    scan, met = refresh.sources.rescan, []
+
+    def slow(*given):
+        found = scan(*given)
+        if not met:
+            met.append(ws.datasets.resplit("d", "none"))
+        return found
+
+    monkeypatch.setattr(refresh.sources, "rescan", slow)
+    assert ws.datasets.refresh("d").options["split"] == "none"
+    assert set(splits(ws).values()) == {"train"}
+    assert "new" in splits(ws)
+
+
+def test_what_was_dealt_from_what_is_no_more_is_not_stored(ws, table, monkeypatch):
+    file = table(["a", "b"] * 30)
+    ws.datasets.add("d", file)
+    scan = resplit.sources.scan
+
+    def slow(*given, **more):
+        found = scan(*given, **more)
+        monkeypatch.setattr(resplit.sources, "scan", scan)
+        ws.datasets.resplit("d", "none")
+        return found
+
+    monkeypatch.setattr(resplit.sources, "scan", slow)
+    with pytest.raises(DatasetError, match="changed by somebody else"):
+        ws.datasets.resplit("d", "80/20")
+    assert set(splits(ws).values()) == {"train"}

@@ -16,7 +16,6 @@ from headstart.errors import (
     SampleUnreadable,
 )
 from headstart.extractors.datasets import named_files
-from headstart.jobs.datasets.details import DatasetDetails
 from headstart.notices import HeadstartWarning
 from headstart.registry import listing
 
@@ -117,8 +116,8 @@ def test_a_file_that_changed_is_seen_at_once(ready, pictures, model):
 
 
 def test_a_file_that_changes_while_it_is_extracted_is_an_error(ready, pictures, monkeypatch):
-    as_it_was = DatasetDetails(ready.datasets.get("pics"), ready.datasets.manifest("pics"))
-    monkeypatch.setattr("headstart.jobs.features.extract.refresh", lambda *_: as_it_was)
+    as_it_was = (ready.datasets.get("pics"), ready.datasets.manifest("pics"))
+    monkeypatch.setattr("headstart.jobs.features.extract.look_again", lambda *_: as_it_was)
     draw(pictures / "green" / "03.png", 777)
     with pytest.raises(SampleChanged, match=r"'green/03\.png' has changed since"):
         ready.extract("net", "pics")
