@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from headstart.errors import DatasetError, FeatureError, first_line
-from headstart.extractors.datasets.numpy_files import DAMAGE, Archive
+from headstart.extractors.datasets.sources.numpy_files import DAMAGE, Archive
 from headstart.storage.files import open_regular
 from headstart.storage.manifest import Manifest
 from headstart.values.showable import Showable

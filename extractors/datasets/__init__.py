@@ -1,19 +1,6 @@
 """Datasets: the kinds of sources, reading one into a manifest, and the samples' raw content."""
 
-from headstart.extractors.datasets.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
-from headstart.extractors.datasets.folders import (
-    AUDIO_SUFFIXES,
-    IMAGE_SUFFIXES,
-    TEXT_SUFFIXES,
-    files_below,
-)
-from headstart.extractors.datasets.labels import are_classes, few_of
-from headstart.extractors.datasets.named_files import read_named, root_of
-from headstart.extractors.datasets.options import checked, declared, listed
-from headstart.extractors.datasets.reader import SampleReader, reader_of
-from headstart.extractors.datasets.scan import rescan, scan
-from headstart.extractors.datasets.source import DatasetSource, Entry, Option
-from headstart.extractors.datasets.sources import (
+from headstart.extractors.datasets.kinds import (
     SOURCES,
     find_kind,
     is_gone,
@@ -21,6 +8,20 @@ from headstart.extractors.datasets.sources import (
     located,
     open_source,
 )
+from headstart.extractors.datasets.labels import are_classes, few_of
+from headstart.extractors.datasets.named_files import read_named, root_of
+from headstart.extractors.datasets.options import checked, declared, listed
+from headstart.extractors.datasets.reader import SampleReader, reader_of
+from headstart.extractors.datasets.scan import rescan, scan
+from headstart.extractors.datasets.source import DatasetSource, Entry, Option
+from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
+from headstart.extractors.datasets.sources.folders import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    TEXT_SUFFIXES,
+    files_below,
+)
+from headstart.extractors.datasets.sources.tables.tables import TABLE_SUFFIXES, Table
 from headstart.extractors.datasets.split_rule import (
     SPLIT,
     as_stored,
@@ -34,7 +35,6 @@ from headstart.extractors.datasets.split_rule import (
     split_options,
 )
 from headstart.extractors.datasets.splits import departed_of
-from headstart.extractors.datasets.tables import TABLE_SUFFIXES, Table
 
 __all__ = [
     "ARRAY_SUFFIXES",

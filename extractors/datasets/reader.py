@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from headstart.errors import SampleChanged
+from headstart.extractors.datasets.kinds import open_source
 from headstart.extractors.datasets.named_files import HINT
 from headstart.extractors.datasets.source import DatasetSource, Options
-from headstart.extractors.datasets.sources import open_source
 from headstart.extractors.datasets.split_rule import as_stored
 from headstart.registry.entities import Dataset
 from headstart.storage.keys import digest_of

@@ -1,7 +1,7 @@
 """The seam of datasets: what a kind of source is.
 
-A class for each kind; an instance is one opened source. To add a kind: a file like `folders.py`,
-and a line in `sources.py`, or an entry point in the group `headstart.sources`.
+A class for each kind; an instance is one opened source. To add a kind: a file like
+`sources/folders.py`, and a line in `kinds.py`, or an entry point in the group `headstart.sources`.
 
 **Who calls what.** `dataset add` asks every class to `recognise` the source, checks what it was
 told against the `options` of the surest one, makes an instance and goes once through `scan`, then

@@ -29,6 +29,7 @@ PACKAGES = (
     "h5py",
     "numpy",
     "pillow",
+    "pyarrow",
     "scikit-learn",
 )
 EXTRAS = {
@@ -38,8 +39,10 @@ EXTRAS = {
     "soundfile": "audio",
     "psycopg": "postgres",
     "hdf5plugin": "compress",
-    "pyarrow": "parquet",
     "datasets": "huggingface",
+    "obstore": "cloud",
+    "tensorflow-datasets": "tfds",
+    "av": "video",
 }
 """Packages that some backbones or workspaces want, and the extra that brings each."""
 ENOUGH_SPACE = 1 << 30

@@ -25,8 +25,9 @@ def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
     A feature that is no vector lies flat, in C order; its shape is in the schema's metadata, as is
     the feature key.
     """
-    pyarrow = _package("pyarrow", "parquet")
-    parquet = _package("pyarrow.parquet", "parquet")
+    import pyarrow
+    from pyarrow import parquet
+
     kind = pyarrow.from_numpy_dtype(view.dtype)
     width = int(np.prod(view.shape[1:], dtype=np.int64))
     is_number = all(isinstance(label, int) for label in view.labels if label is not None)

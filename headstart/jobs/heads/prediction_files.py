@@ -27,15 +27,13 @@ def check_target(path: Path) -> None:
     """See, before anything is computed, that predictions can be written into a file.
 
     Raises:
-        HeadError: its suffix stands for no format, or the format's package is not installed.
+        HeadError: its suffix stands for no format.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITERS:
         raise HeadError(
             f"cannot write predictions into {path}", hint=f"Name a {', '.join(WRITERS)} file."
         )
-    if suffix == ".parquet":
-        _pyarrow()
 
 
 def write(predictions: Predictions, path: Path, progress: Progress = silent) -> int:
@@ -93,7 +91,9 @@ def _jsonl(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
 
 @contextmanager
 def _parquet(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
-    pyarrow, parquet = _pyarrow()
+    import pyarrow
+    from pyarrow import parquet
+
     is_number = all(isinstance(label, int) for label in classes)
     kind = pyarrow.int64() if is_number else pyarrow.string()
     if not classes:
@@ -130,14 +130,3 @@ def _parquet(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
 
 
 WRITERS: dict[str, Any] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise HeadError(
-            "pyarrow is not installed", hint="pip install 'headstart[parquet]'"
-        ) from None
-    return pyarrow, parquet

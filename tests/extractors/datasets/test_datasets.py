@@ -11,7 +11,7 @@ import pytest
 from conftest import draw
 from headstart.extractors.cache import gc
 from headstart.extractors.datasets import named_files, open_source, rescan
-from headstart.extractors.datasets.arrays import ArraySource
+from headstart.extractors.datasets.sources.arrays import ArraySource
 from headstart.notices import HeadstartWarning
 from headstart.storage import manifest
 from headstart.storage.keys import digest_of_bytes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.table_files import Row
+from headstart.extractors.datasets.sources.tables.files import Row
 from headstart.registry.names import nearest
 
 TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")

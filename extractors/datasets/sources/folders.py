@@ -9,13 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.folder_layout import (
-    CLASS_FOLDERS,
-    SPLIT_FOLDERS,
-    ClassFolder,
-    Layout,
-    layout_of,
-)
 from headstart.extractors.datasets.named_files import (
     check_within,
     digest_of_file,
@@ -26,6 +19,13 @@ from headstart.extractors.datasets.named_files import (
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
 from headstart.extractors.datasets.rows import Skipping, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.sources.folder_layout import (
+    CLASS_FOLDERS,
+    SPLIT_FOLDERS,
+    ClassFolder,
+    Layout,
+    layout_of,
+)
 from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own
 from headstart.notices import tell
 

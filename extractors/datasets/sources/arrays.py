@@ -12,16 +12,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
-from headstart.extractors.datasets.array_members import (
+from headstart.extractors.datasets.labels import one_hot_label, places_in, several_labels
+from headstart.extractors.datasets.named_files import HINT, stat_of_file
+from headstart.extractors.datasets.options import GROUP_PATTERN
+from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
+from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.sources.array_members import (
     LABELS,
     SPLIT,
     VALUES,
     Members,
     members_of,
 )
-from headstart.extractors.datasets.labels import one_hot_label, places_in, several_labels
-from headstart.extractors.datasets.named_files import HINT, stat_of_file
-from headstart.extractors.datasets.numpy_files import (
+from headstart.extractors.datasets.sources.numpy_files import (
     DAMAGE,
     ROW_BYTES,
     SUFFIX,
@@ -30,9 +33,6 @@ from headstart.extractors.datasets.numpy_files import (
     map_array,
     refuse_large,
 )
-from headstart.extractors.datasets.options import GROUP_PATTERN
-from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
-from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.split_rule import ignores_own, is_before, is_unsettled
 from headstart.notices import tell
 from headstart.storage.files import open_regular

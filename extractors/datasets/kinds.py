@@ -20,9 +20,9 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
     name="kind",
     error=DatasetError,
     ours={
-        "folder": f"{HERE}.folders:FolderSource",
-        "csv": f"{HERE}.tables:TableSource",
-        "arrays": f"{HERE}.arrays:ArraySource",
+        "folder": f"{HERE}.sources.folders:FolderSource",
+        "csv": f"{HERE}.sources.tables.tables:TableSource",
+        "arrays": f"{HERE}.sources.arrays:ArraySource",
     },
 )
 """`csv` stands for every table: CSV, TSV and JSON Lines."""

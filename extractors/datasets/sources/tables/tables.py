@@ -23,8 +23,7 @@ from headstart.extractors.datasets.named_files import (
 )
 from headstart.extractors.datasets.rows import Skipping, checked_split, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
-from headstart.extractors.datasets.split_rule import ignores_own, is_before
-from headstart.extractors.datasets.table_columns import (
+from headstart.extractors.datasets.sources.tables.columns import (
     ID_COLUMNS,
     OR_SKIP,
     PATH_COLUMNS,
@@ -42,8 +41,14 @@ from headstart.extractors.datasets.table_columns import (
     number_in,
     text_of,
 )
-from headstart.extractors.datasets.table_files import Row, read_table
-from headstart.extractors.datasets.table_values import VALUES, Value, check_names, parse_value
+from headstart.extractors.datasets.sources.tables.files import Row, read_table
+from headstart.extractors.datasets.sources.tables.values import (
+    VALUES,
+    Value,
+    check_names,
+    parse_value,
+)
+from headstart.extractors.datasets.split_rule import ignores_own, is_before
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label
 

@@ -1,0 +1,1 @@
+"""The kinds of dataset sources, a file each; see `extractors.datasets.source`."""
