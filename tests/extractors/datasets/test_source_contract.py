@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import source_makers_tar
 from conftest import draw
 from headstart.errors import DatasetError, SampleError
 from headstart.extractors.datasets import SOURCES, checked, find_kind, kind_of, open_source, scan
@@ -70,6 +71,10 @@ def folder_of_splits(root: Path) -> Path:
     return root / "tt"
 
 
+def tar(root: Path) -> Path:
+    return source_makers_tar.webdataset(folder(root), root)
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
     "folder-of-splits": ("folder", folder_of_splits, {}),
@@ -80,6 +85,7 @@ MAKERS = {
     "arrays-of-splits": ("arrays", of_splits, {}),
     "arrays-several-inputs": ("arrays", several, {}),
     "arrays-npy": ("arrays", array, {"labels": "labels.txt"}),
+    "webdataset": ("webdataset", tar, {}),
 }
 
 
