@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 def labelled(folder: Path) -> list[tuple[Path, str]]:
@@ -49,3 +50,41 @@ def webdataset_shards(folder: Path, target: Path) -> str:
     for number in range(3):
         write_tar(target / f"shard-{number:03}.tar", found[number::3])
     return str(target / "shard-{000..002}.tar")
+
+
+def example(features: Mapping[str, Any]) -> bytes:
+    """A serialized `tf.train.Example`, as TensorFlow makes it."""
+    import tensorflow as tf
+
+    made = {}
+    for name, given in features.items():
+        values = given if isinstance(given, list) else [given]
+        if values and isinstance(values[0], bytes):
+            made[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+        elif values and isinstance(values[0], float):
+            made[name] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
+        else:
+            made[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString()
+
+
+def write_records(path: Path, records: Iterable[bytes], packing: str = "") -> Path:
+    """A TFRecord file, as TensorFlow writes it."""
+    import tensorflow as tf
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path), packing) as writer:
+        for record in records:
+            writer.write(record)
+    return path
+
+
+def tfrecord(folder: Path, target: Path) -> Path:
+    """One file, with the names of TF-Slim."""
+    return write_records(
+        target / "pictures.tfrecord",
+        (
+            example({"image/encoded": file.read_bytes(), "image/class/text": label.encode()})
+            for file, label in labelled(folder)
+        ),
+    )

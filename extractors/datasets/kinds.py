@@ -24,6 +24,7 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
         "folder": f"{HERE}.sources.folders:FolderSource",
         "csv": f"{HERE}.sources.tables.tables:TableSource",
         "arrays": f"{HERE}.sources.arrays:ArraySource",
+        "tfrecord": f"{HERE}.sources.shards.tfrecord:TFRecordSource",
         "webdataset": f"{HERE}.sources.shards.webdataset:WebDatasetSource",
     },
 )

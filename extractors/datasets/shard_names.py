@@ -37,16 +37,20 @@ def any_there(source: str) -> bool:
         return True
 
 
-def files_of(source: str, suffixes: Sequence[str]) -> list[Path]:
+def files_of(source: str, named: re.Pattern[str]) -> list[Path]:
     """The files of a source, in the order of their paths: the file itself, those of a folder at any
     depth, or those that a pattern names.
+
+    Args:
+        source: as it was given.
+        named: how files of the kind are called, in small letters.
 
     Raises:
         DatasetError: there are none, too many, or one of `{000..099}` is missing.
     """
     path = Path(source)
     if is_folder(path):
-        found = sorted(one for one in _below(path) if one.name.lower().endswith(tuple(suffixes)))
+        found = sorted(one for one in _below(path) if named.fullmatch(one.name.lower()))
     elif is_pattern(source):
         found = _expanded(source)
         missing = [one for one in found if not is_there(one)]
@@ -59,13 +63,13 @@ def files_of(source: str, suffixes: Sequence[str]) -> list[Path]:
     else:
         found = [path]
     if not found:
-        raise DatasetError(f"no files {source}{'/*' if is_folder(path) else ''} ({suffixes[0]})")
+        raise DatasetError(f"there are no files {source}{'/*' if is_folder(path) else ''}")
     return found
 
 
-def holds(source: str, suffixes: Sequence[str], others: Iterable[str] = ()) -> bool:
-    """Whether a folder holds files of a kind, itself or in folders that are called like splits,
-    and none of the `others`; no text whatever makes this fail."""
+def holds(source: str, named: re.Pattern[str], others: Iterable[str] = ()) -> bool:
+    """Whether a folder holds files that are called so, itself or in folders that are called like
+    splits, and none that ends like the `others`; no text whatever makes this fail."""
     inside = _inside(source)
     folders = [one for one in inside if is_folder(Path(one.path))]
     if any(find_split(one.name) is None for one in folders):
@@ -74,9 +78,8 @@ def holds(source: str, suffixes: Sequence[str], others: Iterable[str] = ()) -> b
         inside += [one for one in _inside(folder.path) if not is_folder(Path(one.path))]
     names = [one.name.lower() for one in inside]
     unlike = tuple(others)
-    return any(name.endswith(tuple(suffixes)) for name in names) and not any(
-        name.endswith(unlike) for name in names
-    )
+    are_there = any(named.fullmatch(name) for name in names)
+    return are_there and not any(name.endswith(unlike) for name in names)
 
 
 def stamp_of(files: Iterable[Path]) -> tuple[int, ...]:
@@ -117,14 +120,15 @@ def splits_of(files: Sequence[Path], source: str, *, is_used: bool = True) -> di
     return found
 
 
-def name_of(file: Path, source: str) -> str:
-    """What a file is called in ids: its path below the source's folder, without the suffix; empty
-    where it is the source itself."""
+def name_of(file: Path, source: str, named: re.Pattern[str]) -> str:
+    """What a file is called in ids: its path below the source's folder, without the first group of
+    `named`, its suffix; empty where it is the source itself."""
     if str(file) == source:
         return ""
     above = Path(source) if is_folder(Path(source)) else file.parent
     name = file.relative_to(above).as_posix()
-    return name.rsplit(".", 1)[0]
+    found = named.fullmatch(name.lower())
+    return name if found is None else name[: found.start(1)] + name[found.end(1) :]
 
 
 def _split_of(file: Path, source: str) -> str | None:

@@ -75,6 +75,10 @@ def tar(root: Path) -> Path:
     return source_makers_tar.webdataset(folder(root), root)
 
 
+def records(root: Path) -> Path:
+    return source_makers_tar.tfrecord(folder(root), root)
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
     "folder-of-splits": ("folder", folder_of_splits, {}),
@@ -85,6 +89,7 @@ MAKERS = {
     "arrays-of-splits": ("arrays", of_splits, {}),
     "arrays-several-inputs": ("arrays", several, {}),
     "arrays-npy": ("arrays", array, {"labels": "labels.txt"}),
+    "tfrecord": ("tfrecord", records, {}),
     "webdataset": ("webdataset", tar, {}),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -18,21 +18,21 @@ class ShardFiles:
     Args:
         source: as it was given.
         options: of the dataset.
-        suffixes: of the files in a folder.
+        named: how files of the kind are called in a folder.
 
     Raises:
         DatasetError: as `files_of` and `splits_of`.
     """
 
-    def __init__(self, source: str, options: Options, suffixes: Sequence[str]) -> None:
+    def __init__(self, source: str, options: Options, named: re.Pattern[str]) -> None:
         self.source = source
         self._options = options
-        self._suffixes = suffixes
+        self._named = named
 
     @cached_property
     def all(self) -> list[Path]:
         """Every file, in the order of the names."""
-        return files_of(self.source, self._suffixes)
+        return files_of(self.source, self._named)
 
     @cached_property
     def splits(self) -> dict[Path, str]:
@@ -47,7 +47,7 @@ class ShardFiles:
 
     def id_of(self, file: Path, name: str) -> str:
         """The id of a sample: its name in the file, behind the file's if there may be several."""
-        above = name_of(file, self.source)
+        above = name_of(file, self.source, self._named)
         return f"{above}/{name}" if above else name
 
     def say(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from itertools import chain, islice
@@ -25,7 +26,7 @@ from headstart.extractors.datasets.sources.shards.sample_members import (
 from headstart.extractors.datasets.sources.shards.tar_headers import packed
 from headstart.extractors.datasets.sources.tables.columns import UNLABELLED
 
-SUFFIX = ".tar"
+NAMED = re.compile(r"(?s).*(\.tar|\.tgz|\.tar\.(?:gz|bz2|xz|zst))")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MEMBER = Option(
     "member",
@@ -50,9 +51,9 @@ class WebDatasetSource:
 
     @staticmethod
     def recognise(source: str) -> float:
-        if source.lower().endswith((SUFFIX, *PACKED)):
+        if NAMED.fullmatch(source.lower()):
             return LIKELY
-        return SURE if holds(source, (SUFFIX,), IMAGE_SUFFIXES | AUDIO_SUFFIXES) else NO
+        return SURE if holds(source, NAMED, IMAGE_SUFFIXES | AUDIO_SUFFIXES) else NO
 
     def stamp(self) -> tuple[int, ...]:
         return self._files.stamp
@@ -93,7 +94,7 @@ class WebDatasetSource:
 
     @cached_property
     def _files(self) -> ShardFiles:
-        return ShardFiles(self.source, self._options, (SUFFIX, *PACKED))
+        return ShardFiles(self.source, self._options, NAMED)
 
     def _opened(self, label: str | None) -> tuple[Iterator[Sample], Members]:
         """All samples, and what they are made of."""
