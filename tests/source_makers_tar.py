@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -88,3 +90,40 @@ def tfrecord(folder: Path, target: Path) -> Path:
             for file, label in labelled(folder)
         ),
     )
+
+
+BOX = [2, 3, 8, 6]
+"""Left, top, width and height in pictures of 20 x 16 or more."""
+
+
+def coco(folder: Path, target: Path) -> Path:
+    """Annotations beside a copy of the pictures: a box in each, of the picture's class."""
+    found, names = labelled(folder), sorted({label for _, label in labelled(folder)})
+    images, boxes = [], []
+    for number, (file, label) in enumerate(found):
+        name = f"{label}_{file.name}"
+        place = target / "coco" / "images" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
+        images.append({"id": number, "file_name": name})
+        category = names.index(label) + 1
+        boxes.append({"id": number, "image_id": number, "category_id": category, "bbox": BOX})
+    categories = [{"id": number, "name": name} for number, name in enumerate(names, start=1)]
+    made = {"images": images, "annotations": boxes, "categories": categories}
+    (target / "coco" / "labels.json").write_text(json.dumps(made))
+    return target / "coco" / "labels.json"
+
+
+def yolo(folder: Path, target: Path) -> Path:
+    """A folder with a `data.yaml`: a box in each picture, of the picture's class."""
+    names = sorted({label for _, label in labelled(folder)})
+    for file, label in labelled(folder):
+        picture = target / "yolo" / "images" / f"{label}_{file.name}"
+        text = target / "yolo" / "labels" / f"{picture.stem}.txt"
+        for place in (picture, text):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, picture)
+        text.write_text(f"{names.index(label)} 0.5 0.5 0.25 0.5\n")
+    lines = ["train: images", "names:", *(f"  {n}: {name}" for n, name in enumerate(names))]
+    (target / "yolo" / "data.yaml").write_text("\n".join(lines))
+    return target / "yolo"

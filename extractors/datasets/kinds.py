@@ -24,6 +24,8 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
         "folder": f"{HERE}.sources.folders:FolderSource",
         "csv": f"{HERE}.sources.tables.tables:TableSource",
         "arrays": f"{HERE}.sources.arrays:ArraySource",
+        "coco": f"{HERE}.sources.boxes.coco:CocoSource",
+        "yolo": f"{HERE}.sources.boxes.yolo:YoloSource",
         "tfrecord": f"{HERE}.sources.shards.tfrecord:TFRecordSource",
         "webdataset": f"{HERE}.sources.shards.webdataset:WebDatasetSource",
     },

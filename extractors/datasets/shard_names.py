@@ -97,7 +97,8 @@ def stamp_of(files: Iterable[Path]) -> tuple[int, ...]:
 
 
 def splits_of(files: Sequence[Path], source: str, *, is_used: bool = True) -> dict[Path, str]:
-    """The split of each file, as it or its folder is called: `train-000.tar`, `val/000.tar`.
+    """The split of each file, as it or its folder is called: `train-000.tar`, `train2017.json`,
+    `val/000.tar`.
 
     Args:
         files: in order.
@@ -133,7 +134,7 @@ def name_of(file: Path, source: str, named: re.Pattern[str]) -> str:
 
 def _split_of(file: Path, source: str) -> str | None:
     words = BETWEEN_WORDS.split(file.name)
-    named = [find_split(word) for word in words]
+    named = [find_split(word.rstrip("0123456789")) for word in words]
     if is_folder(Path(source)) and file.parent != Path(source):
         named.append(find_split(file.parent.name))
     splits = {split for split in named if split}

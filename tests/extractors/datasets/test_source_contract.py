@@ -79,6 +79,14 @@ def records(root: Path) -> Path:
     return source_makers_tar.tfrecord(folder(root), root)
 
 
+def annotations(root: Path) -> Path:
+    return source_makers_tar.coco(folder(root), root)
+
+
+def boxes(root: Path) -> Path:
+    return source_makers_tar.yolo(folder(root), root)
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
     "folder-of-splits": ("folder", folder_of_splits, {}),
@@ -89,6 +97,8 @@ MAKERS = {
     "arrays-of-splits": ("arrays", of_splits, {}),
     "arrays-several-inputs": ("arrays", several, {}),
     "arrays-npy": ("arrays", array, {"labels": "labels.txt"}),
+    "coco": ("coco", annotations, {}),
+    "yolo": ("yolo", boxes, {}),
     "tfrecord": ("tfrecord", records, {}),
     "webdataset": ("webdataset", tar, {}),
 }
