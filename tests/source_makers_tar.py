@@ -127,3 +127,15 @@ def yolo(folder: Path, target: Path) -> Path:
     lines = ["train: images", "names:", *(f"  {n}: {name}" for n, name in enumerate(names))]
     (target / "yolo" / "data.yaml").write_text("\n".join(lines))
     return target / "yolo"
+
+
+def imagefolder(folder: Path, target: Path) -> Path:
+    """A flat folder of the pictures beside a `metadata.csv`."""
+    lines = ["file_name,label"]
+    for file, label in labelled(folder):
+        name = f"{label}_{file.name}"
+        (target / "imagefolder").mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target / "imagefolder" / name)
+        lines.append(f"{name},{label}")
+    (target / "imagefolder" / "metadata.csv").write_text("\n".join(lines))
+    return target / "imagefolder"

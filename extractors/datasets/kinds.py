@@ -22,6 +22,7 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
     error=DatasetError,
     ours={
         "folder": f"{HERE}.sources.folders:FolderSource",
+        "imagefolder": f"{HERE}.sources.image_folder:ImageFolderSource",
         "csv": f"{HERE}.sources.tables.tables:TableSource",
         "arrays": f"{HERE}.sources.arrays:ArraySource",
         "coco": f"{HERE}.sources.boxes.coco:CocoSource",

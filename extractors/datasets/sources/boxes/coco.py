@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import ClassVar
 
 from headstart.errors import DatasetError, StorageError
-from headstart.extractors.datasets.named_files import is_folder, is_there
+from headstart.extractors.datasets.named_files import check_relative, is_folder, is_there
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.shard_names import files_of, is_pattern
 from headstart.extractors.datasets.source import LIKELY, NO, SURE, Option, Options
@@ -132,14 +132,8 @@ def _joined(folder: Path, image: Image) -> Path:
     Raises:
         DatasetError: its name leads out of the folder.
     """
-    name = image.name
-    steps = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
-    if ".." in steps or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
-        raise DatasetError(
-            f"{image.where}: the name {name!r} leads out of the folder of the pictures",
-            hint="Name that folder with --images, and write relative names.",
-        )
-    return folder / name
+    check_relative(image.name, image.where)
+    return folder / image.name
 
 
 def _annotations_in(folder: Path) -> list[Path]:
