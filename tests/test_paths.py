@@ -11,6 +11,7 @@ from headstart.paths import below, by_digest, inside
 
 ROOT = Path(__file__).parent.parent
 SAFETY = "extractors/safety"
+SHARDS = "extractors/datasets/sources/shards"
 BOXES = "extractors/datasets/sources/boxes"
 FIRST_LOAD = "extractors/backbones/first_load"
 PIPELINE = "extractors/preprocessing/pipeline.py"
@@ -51,6 +52,10 @@ ALLOWED = {
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
+    f"{SHARDS}/tfds.py: Path(builder.data_dir)": "where TensorFlow Datasets has just put it",
+    f"{SHARDS}/tfds.py: Path(given or os.environ.get('TFDS_DATA_DIR') or USUAL)": "--data-dir",
+    f"{SHARDS}/tfds_info.py: folder / name": "checked to be one step",
+    f"{SHARDS}/tfds_info.py: " + "folder / f'{name}{NAMES}'": "the same",
     "Path(self.source)": "an argument of `dataset add`",
     f"{BOXES}/coco.py: Path(self._options['images'])": "--images, as it was registered",
     f"{BOXES}/coco.py: folder / image.name": "checked to lead down; --root bounds links",

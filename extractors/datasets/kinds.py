@@ -27,6 +27,7 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
         "arrays": f"{HERE}.sources.arrays:ArraySource",
         "coco": f"{HERE}.sources.boxes.coco:CocoSource",
         "yolo": f"{HERE}.sources.boxes.yolo:YoloSource",
+        "tfds": f"{HERE}.sources.shards.tfds:TfdsSource",
         "tfrecord": f"{HERE}.sources.shards.tfrecord:TFRecordSource",
         "webdataset": f"{HERE}.sources.shards.webdataset:WebDatasetSource",
     },

@@ -91,6 +91,10 @@ def metadata(root: Path) -> Path:
     return source_makers_tar.imagefolder(folder(root), root)
 
 
+def builder(root: Path) -> Path:
+    return source_makers_tar.tfds(folder(root), root)
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
     "folder-of-splits": ("folder", folder_of_splits, {}),
@@ -104,6 +108,7 @@ MAKERS = {
     "coco": ("coco", annotations, {}),
     "yolo": ("yolo", boxes, {}),
     "imagefolder": ("imagefolder", metadata, {}),
+    "tfds": ("tfds", builder, {}),
     "tfrecord": ("tfrecord", records, {}),
     "webdataset": ("webdataset", tar, {}),
 }
@@ -199,7 +204,8 @@ def test_a_stamp_changes_with_the_source_and_is_that_of_its_samples(made):
     if not before:
         return  # it changes sample by sample
     assert {entry.stat for entry in opened.scan()} == {before}
-    Path(path).write_bytes(Path(path).read_bytes() + b" ")
+    file = Path(path) if Path(path).is_file() else next(Path(path).iterdir())
+    file.write_bytes(file.read_bytes() + b" ")
     assert opened.stamp() != before
 
 

@@ -30,8 +30,8 @@ NAMED = re.compile(r"(?s).*(\.tar|\.tgz|\.tar\.(?:gz|bz2|xz|zst))")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MEMBER = Option(
     "member",
-    "Member that is the sample, such as jpg or left.png, where there are several.",
-    metavar="EXTENSION",
+    "Member, or feature, that is the sample, such as jpg or left.png, where there are several.",
+    metavar="NAME",
 )
 
 
