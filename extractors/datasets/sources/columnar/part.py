@@ -16,10 +16,6 @@ import pyarrow as pa
 from headstart.errors import DatasetError, HeadstartError, StorageError, first_line
 from headstart.storage.files import check_regular
 
-BATCH = 256
-"""Rows that are read together; of large pictures some hundred megabytes."""
-LARGEST_ROW_GROUP = 1 << 28
-"""Bytes up to which nobody asks how much memory is free."""
 KEPT = 1 << 27
 """Bytes of blocks that are kept for the next row; the last two are kept anyhow."""
 DAMAGE = (
