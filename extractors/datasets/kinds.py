@@ -23,9 +23,10 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
         "folder": f"{HERE}.sources.folders:FolderSource",
         "csv": f"{HERE}.sources.tables.tables:TableSource",
         "arrays": f"{HERE}.sources.arrays:ArraySource",
+        "parquet": f"{HERE}.sources.columnar.columnar:ColumnarSource",
     },
 )
-"""`csv` stands for every table: CSV, TSV and JSON Lines."""
+"""`csv` stands for every table of text: CSV, TSV and JSON Lines; `parquet` for all columns."""
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:")
 """How the text of a source begins that is no path, such as `hf:` and `s3:`."""
 
