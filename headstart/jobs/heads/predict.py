@@ -248,7 +248,7 @@ def _items(
     sample by sample."""
     for given in paths:
         path = Path(given)
-        if not (path.is_dir() or path.is_file()):
+        if sources.is_gone(sources.located(given)):
             yield from _of_dataset(context, str(given), root)
             continue
         kind = sources.find_kind(str(path))
