@@ -34,7 +34,7 @@ from headstart.extractors.datasets.split_rule import (
     split_options,
 )
 from headstart.extractors.datasets.splits import departed_of
-from headstart.extractors.datasets.windows.asked import WINDOW_OPTIONS, window_options
+from headstart.extractors.datasets.windows.asked import WINDOW_OPTIONS, medium_of, window_options
 from headstart.extractors.datasets.windows.listing import rescan, scan
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "listed",
     "load_arrays",
     "located",
+    "medium_of",
     "open_source",
     "read_named",
     "reader_of",
