@@ -11,6 +11,8 @@ from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.shard_names import any_there, is_pattern
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
+from headstart.extractors.datasets.windows.asked import medium_of
+from headstart.extractors.datasets.windows.source import windowed
 from headstart.plugins import OURS, Plugins
 
 HERE = "headstart.extractors.datasets"
@@ -101,13 +103,15 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
 
 
 def open_source(kind: str, source: str, options: Options) -> DatasetSource:
-    """A source of a kind; nothing is read yet.
+    """A source of a kind, cut into windows if the options say so; nothing is read yet.
 
     Raises:
         DatasetError: there is no such kind here.
     """
     made, package = SOURCES[kind], SOURCES.package(kind)
-    return made(source, options) if package == OURS else _foreign(made, package, source, options)
+    is_own = package == OURS
+    opened = made(source, options) if is_own else _foreign(made, package, source, options)
+    return windowed(opened, medium_of(options))
 
 
 def _foreign(
