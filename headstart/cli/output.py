@@ -104,7 +104,7 @@ def command(
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
             # Libraries print to stdout as they like.
-            with contextlib.redirect_stdout(sys.stderr), _noted_warnings():
+            with contextlib.redirect_stdout(sys.stderr), _noted_warnings(), _interruptible():
                 result = function(call, **given)
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
@@ -116,6 +116,17 @@ def command(
         return group.command(name, cls=_command_with(more))(run)
 
     return decorate
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as click's own exception: it would print an empty line, into pipes as well."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():  # behind the ^C that stands there
+            click.echo(err=True)
+        raise click.Abort from None
 
 
 def document_of(found: Showable) -> str:
@@ -341,12 +352,12 @@ def progress_bar(
     )
     pace = Pace()
     with Watched(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task(visible(what), total=None, visible=False, estimate="")
+        task = progress.add_task(visible(what), total=None, estimate="")
 
         def update(done: int, total: int) -> None:
             pace.see(done)
             told = estimate_text(pace, unit, total)
-            progress.update(task, completed=done, total=total, visible=True, estimate=told)
+            progress.update(task, completed=done, total=total, estimate=told)
 
         yield update
 
