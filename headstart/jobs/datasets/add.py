@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
@@ -16,7 +18,9 @@ from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
-from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.columns.finder import ABSENT, DigestFinder
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import SPLITS, Manifest
 
 NAMED = 8
 """Things that a source holds and does not use, in one warning."""
@@ -52,9 +56,9 @@ def add(
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples)
-    if few := sources.few_of(manifest.samples, given):
+    if few := sources.few_of(manifest.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
-    _warn_of_copies(place, manifest.samples)
+    _warn_of_copies(place, manifest.columns)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -87,7 +91,7 @@ def described(
     """
     if previous is not None and sources.rule_of(options, _labels(manifest)).remembers:
         departed = sources.departed_of(
-            previous.samples, manifest.samples, options.get("departed", {})
+            previous.columns, manifest.columns, options.get("departed", {})
         )
         options = {**options, **({"departed": departed} if departed else {})}
     return Dataset(
@@ -115,7 +119,7 @@ def heads_on(context: Context, dataset: str) -> list[str]:
 
 
 def _labels(manifest: Manifest) -> list[Any]:
-    return [sample.label for sample in manifest.samples]
+    return manifest.columns.labels
 
 
 def _checked_on_error(on_error: str) -> dict[str, str]:
@@ -131,15 +135,17 @@ def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
     warn_of_skipped(place, skipped)
 
 
-def _warn_of_copies(place: str, samples: Sequence[Sample]) -> None:
+def _warn_of_copies(place: str, samples: SampleColumns) -> None:
     """Of contents that the source itself puts into the test split and into another."""
-    tested = {one.digest for one in samples if one.split == "test"}
-    copies = [one for one in samples if one.split != "test" and one.digest in tested]
-    if copies:
+    is_tested = samples.split_codes == SPLITS.index("test")
+    others = np.flatnonzero(~is_tested)
+    tested = DigestFinder(samples.where(is_tested))
+    copies = others[tested.find(samples.take(others).digests) != ABSENT]
+    if len(copies):
         warn(
             f"{place}: {len(copies):,} samples to train or validate on are copies of samples to "
-            f"test on, such as {copies[0].id!r}; scores on those say nothing. --split stratified "
-            "deals copies into one split"
+            f"test on, such as {samples[int(copies[0])].id!r}; scores on those say nothing. "
+            "--split stratified deals copies into one split"
         )
 
 
