@@ -114,7 +114,7 @@ def _add(
 ) -> Result:
     """Register SOURCE under NAME: a .keras or .h5 file, a SavedModel folder, applications:NAME,
     zoo:NAME, kerashub:DIR."""
-    backbone = call.open().backbones.add(
+    backbone = call.open(makes=True).backbones.add(
         name,
         source,
         cut=cut,
@@ -158,14 +158,14 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a backbone: where it comes from, its preprocessing, its default cut."""
-    backbones = call.open().backbones
-    backbone = backbones.get(name)
+    backbones = call.open(name).backbones
+    backbone = backbones.get_or_add(name)
     return _shown(backbone, backbones.find_verification(backbone.reference))
 
 
 def _cuts(call: Call, name: str) -> Result:
     """List a backbone's cut points, from the input upwards."""
-    backbone = call.open().backbones.get(name)
+    backbone = call.open(name).backbones.get_or_add(name)
     cuts = Results(backbone.cuts)
     columns = ("~cut", "=?operation", "=shape", ">params", ">?compute", "=")
     rows = [
@@ -196,7 +196,9 @@ def _cuts(call: Call, name: str) -> Result:
 
 def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int) -> Result:
     """Compare trunk and tail with the whole model; the result is stored."""
-    checks = call.open().backbones.verify(name, dataset=dataset, samples=samples, seed=seed)
+    checks = call.open(name, *filter(None, [dataset])).backbones.verify(
+        name, dataset=dataset, samples=samples, seed=seed
+    )
     rows = [
         ("ok" if check.ok else "WRONG", check.what, f"{check.difference:.1e}") for check in checks
     ]
@@ -210,7 +212,7 @@ def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int)
 def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
     """Convert and compile NAME now, checked on the first samples of DATASET, so that no extraction
     has to load TensorFlow."""
-    chosen = call.open().compile(name, dataset, precision)
+    chosen = call.open(name, dataset).compile(name, dataset, precision)
     for warning in chosen.warnings:
         note(f"warning: {warning}")
     line = f"{name} in {precision}: {chosen.engine.name} ({chosen.why})"

@@ -100,7 +100,7 @@ def _plot_features(
     from headstart.plots.maps import draw_map
 
     check_target(file)
-    workspace = call.open()
+    workspace = call.open(backbone, dataset)
     view = workspace.features(backbone, dataset, precision)
     rows = some_rows(np.arange(len(view)), limit, seed)
     features, labels = view[rows], [view.labels[row] for row in rows]
@@ -127,7 +127,7 @@ def _audit(
     from headstart.cli.extract import extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
 
-    workspace = call.open()
+    workspace = call.open(backbone, dataset)
     extract_missing(workspace, backbone, dataset, precision)
     with progress_bar("judging", "heads") as progress:
         found = workspace.audit(

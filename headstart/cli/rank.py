@@ -71,7 +71,7 @@ def _rank(
 
     if plot is not None:
         check_target(plot)
-    workspace = call.open()
+    workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
     with progress_bar("ranking", "cuts") as progress:
