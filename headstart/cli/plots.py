@@ -178,7 +178,7 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
     from headstart.heads.evaluation.provenance import scored_text
-    from headstart.heads.tasks import Regression
+    from headstart.heads.regression import Regression
     from headstart.jobs.outcomes import Written
     from headstart.plots.curves import draw_learning_curve
     from headstart.plots.figures import check_target, save
@@ -203,9 +203,8 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
         facts["mistakes"] = total
     elif isinstance(head.task, Regression):
         judged = head.held_out()
-        outputs = judged.probabilities[:, 0]
         title = f"{what}\n{scored_text(record)}"
-        made = draw_numbers(outputs, judged.targets[:, 0], title)
+        made = draw_numbers(judged.probabilities, judged.targets, title)
     else:
         head.need_classes()
         judged = head.held_out()

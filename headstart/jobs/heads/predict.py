@@ -37,9 +37,11 @@ class Prediction(Showable):
 
     Attributes:
         name: of the sample.
-        label: the most probable class; several with the head's separator between them; a number.
+        label: the most probable class; several with the head's separator between them; a
+            number; or several, such as `0.5|1.25`.
         probability: that this is right; NaN for a number.
-        probabilities: of all classes, in the head's order, (classes,), float32; or the number.
+        probabilities: of all classes, in the head's order, (classes,), float32; or the
+            numbers, (outputs,).
     """
 
     name: str
@@ -95,6 +97,7 @@ class Predictions(Showable):
 
     Attributes:
         classes: the label of each probability.
+        outputs: how many probabilities, or numbers, a sample has.
         total: how many samples there are.
         done: how many of them are behind us.
         skipped: names of those that could not be read, as far as we got.
@@ -124,6 +127,7 @@ class Predictions(Showable):
         self._judge = head.judge
         self._task = head.task
         self.classes = self._judge.classes
+        self.outputs = self._judge.outputs
         self._on_error = on_error
         self._pixels = pipeline_of(self._context, self._backbone).pixels
         self._cache = self._context.cache()
