@@ -38,7 +38,9 @@ class Datasets(Collection[Dataset]):
 
         Args:
             name: letters, digits, `.`, `_`, `-`.
-            source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`.
+            source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`;
+                tars (a file, a folder, `shards-{000..099}.tar`), TFRecord files, `tfds:NAME`,
+                annotations of COCO or YOLO, a folder with `metadata.csv`.
             kind: `folder`, `csv` (any table), `arrays`, or one of a plug-in; by what the source is
                 without it.
             split: a ratio such as `70/10/20` (or `80/20`, without validation); `stratified`, in
@@ -56,7 +58,10 @@ class Datasets(Collection[Dataset]):
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
                 `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder
-                outside of which nothing is read, wherever paths, `..` and links lead.
+                outside of which nothing is read, wherever paths, `..` and links lead; `member` of a
+                tar, or feature of TFDS, that is the sample; `features` of TFRecord, as
+                `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`), `margin` and
+                `images`, a folder, of annotations.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot
