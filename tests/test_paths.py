@@ -50,6 +50,7 @@ ALLOWED = {
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
+    "extractors/datasets/sources/tables/files.py: Path(self._source)": "the table itself",
     "self.source.parent / cell": "a table names its files relative to itself",
     "self.source.parent / cell_in(row.content, self.values[0].columns[0], row.where)": "the same",
     f"{PIPELINE}: folder / name": "a person's preprocessing file names others",
