@@ -64,6 +64,8 @@ def places_in(labels: Iterable[Any]) -> tuple[int, bool]:
 
 def are_rows_of_numbers(labels: Any) -> bool:
     """Whether each label is a row of two numbers or more, as many as the others."""
+    if not len(labels) or np.ndim(labels[0]) != 1:
+        return False
     rows = [np.asarray(row) for row in labels]
     shapes = {row.shape for row in rows if row.dtype.kind in "fiu"}
     return len(shapes) == 1 and all(row.dtype.kind in "fiu" for row in rows) and shapes.pop() > (1,)

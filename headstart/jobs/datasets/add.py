@@ -21,6 +21,7 @@ from headstart.registry.names import check_name
 from headstart.storage.columns.finder import ABSENT, DigestFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, Manifest
+from headstart.storage.windowed.wholes import wholes_of
 
 NAMED = 8
 """Things that a source holds and does not use, in one warning."""
@@ -40,6 +41,7 @@ def add(
 ) -> DatasetDetails:
     """See `Datasets.add`."""
     check_name(name, "dataset")
+    windows, options = sources.window_options(options)
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]
     before = _find_same(context, name, chosen, place)
@@ -50,15 +52,18 @@ def add(
     else:
         how = sources.asked(made, split, seed or 0)
     given = sources.joined(given, how)
-    given |= _checked_on_error(on_error)
+    given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given)
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples)
-    if few := sources.few_of(manifest.columns, given):
+    wholes = wholes_of(manifest)
+    if wholes is not manifest:
+        tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
+    if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
-    _warn_of_copies(place, manifest.columns)
+    _warn_of_copies(place, wholes.columns)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -90,9 +95,8 @@ def described(
             come back.
     """
     if previous is not None and sources.rule_of(options, _labels(manifest)).remembers:
-        departed = sources.departed_of(
-            previous.columns, manifest.columns, options.get("departed", {})
-        )
+        before, after = wholes_of(previous).columns, wholes_of(manifest).columns
+        departed = sources.departed_of(before, after, options.get("departed", {}))
         options = {**options, **({"departed": departed} if departed else {})}
     return Dataset(
         name=name,
@@ -119,7 +123,7 @@ def heads_on(context: Context, dataset: str) -> list[str]:
 
 
 def _labels(manifest: Manifest) -> list[Any]:
-    return manifest.columns.labels
+    return wholes_of(manifest).columns.labels
 
 
 def _checked_on_error(on_error: str) -> dict[str, str]:
