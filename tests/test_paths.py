@@ -55,6 +55,7 @@ ALLOWED = {
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
+    "extractors/datasets/sources/tables/files.py: Path(self._source)": "the table itself",
     "Path(self.source)": "an argument of `dataset add`",
     f"{BOXES}/coco.py: Path(self._options['images'])": "--images, as it was registered",
     f"{BOXES}/coco.py: folder / name": "a relative name without `..`; --root bounds links",
