@@ -39,6 +39,7 @@ from headstart.extractors.datasets.sources.folders import (
     entries_below,
 )
 from headstart.extractors.datasets.sources.tables.columns import UNLABELLED, cell_in
+from headstart.extractors.datasets.sources.tables.files import Placed
 from headstart.extractors.datasets.sources.tables.tables import Table, TableRow
 from headstart.extractors.datasets.split_rule import is_unsettled
 from headstart.notices import tell
@@ -94,8 +95,8 @@ class ImageFolderSource:
         self._say(tables)
         used: set[str] = set()
         for table in tables:
-            for number in range(len(table)):
-                entry = skipping.of(partial(self._entry, table, number))
+            for number, placed in enumerate(table.rows()):
+                entry = skipping.of(partial(self._entry, table, number, placed))
                 if entry is not None:
                     used.add(str(entry.location))
                     yield entry
@@ -109,7 +110,8 @@ class ImageFolderSource:
         options = {**self._of_table, "label_column": UNLABELLED}
         for one in self._metadata:
             table = Table(one, options)
-            yield from (self._file(table, table.row(number))[0] for number in range(len(table)))
+            for number, placed in enumerate(table.rows()):
+                yield self._file(table, table.read(number, placed))[0]
 
     def read(self, location: Location) -> Any:
         return read_named(Path(str(location)), self._within)
@@ -132,8 +134,8 @@ class ImageFolderSource:
     def _of_table(self) -> dict[str, Any]:
         return {**self._options, "path_column": FILE_NAME}
 
-    def _entry(self, table: Table, number: int) -> Entry:
-        row = table.row(number)
+    def _entry(self, table: Table, number: int, placed: Placed) -> Entry:
+        row = table.read(number, placed)
         path, stat = self._file(table, row)
         above = table.source.parent.relative_to(self._folder).as_posix()
         id_ = row.id if above == "." else f"{above}/{row.id}"
