@@ -6,6 +6,8 @@ import hashlib
 import math
 from dataclasses import dataclass
 
+from headstart.storage.windowed.places import readable
+
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.7, 0.1, 0.2)
 """Of the samples for which the source names no split."""
@@ -40,9 +42,7 @@ class Sample:
     @property
     def place(self) -> str:
         """Where its content is, for messages."""
-        if isinstance(self.location, int):
-            return f"row {self.location}"
-        return self.location
+        return readable(self.location)
 
 
 def split_of(digest: str) -> str:
