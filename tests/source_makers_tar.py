@@ -161,3 +161,15 @@ def tfds(folder: Path, target: Path) -> Path:
     }
     (made / "dataset_info.json").write_text(json.dumps(info))
     return made
+
+
+LAYOUTS = {
+    "coco": coco,
+    "imagefolder": imagefolder,
+    "tfds": tfds,
+    "tfrecord": tfrecord,
+    "webdataset": webdataset,
+    "webdataset of several": webdataset_shards,
+    "yolo": yolo,
+}
+"""Of each kind what makes a source of the pictures of a folder: (folder, target) to its place."""

@@ -117,6 +117,11 @@ class TFRecordSource:
         frame = range_at(location)
         return self._roles.raw_of(_features(frame), _where(frame))
 
+    def beginning(self, location: Location, size: int) -> bytes:
+        """The first bytes of a sample, none if it is no bytes; see the seam."""
+        raw = self.read(location)
+        return raw[:size] if isinstance(raw, bytes) else b""
+
     def unused(self) -> Sequence[str]:
         """Features that nothing is taken from, with how many records have them."""
         return self._unused

@@ -87,6 +87,11 @@ class WebDatasetSource:
     def read(self, location: Location) -> Any:
         return range_at(location).read()
 
+    def beginning(self, location: Location, size: int) -> bytes:
+        """The first bytes of a sample; see the seam."""
+        found = range_at(location)
+        return found._replace(size=min(size, found.size)).read()
+
     def unused(self) -> Sequence[str]:
         """Members and fields of `.json` that nothing is taken from, with how many samples have
         them."""
