@@ -56,6 +56,7 @@ ALLOWED = {
     "Path(folder)": "a temporary folder that we made",
     "Path(dir_path)": "a temporary folder that Keras made",
     # Sources of datasets: they may lie anywhere that the user names.
+    "Path(str(sample.location))": "a sample of a source that the user named",
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
