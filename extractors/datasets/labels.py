@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from headstart.extractors.datasets.rows import to_label
 from headstart.extractors.datasets.source import Options
 from headstart.storage.manifest import Label, Sample, sorted_labels
 from headstart.storage.samples import is_fraction
@@ -70,3 +71,12 @@ def several_labels(row: Any, where: str) -> Label | None:
     """The places of the ones in a row, as `MultiLabel` reads them; None if there is none."""
     del where
     return "|".join(str(place) for place in np.flatnonzero(row).tolist()) or None
+
+
+def rows_reader(labels: Iterable[Any]) -> tuple[Callable[[Any, str], Label | None], str]:
+    """What reads a row of labels, and what they are, in words; nothing where each is one label."""
+    width, is_one_hot = places_in(labels)
+    if width < 2:
+        return to_label, ""
+    what = "one-hot classes" if is_one_hot else "several labels a row"
+    return one_hot_label if is_one_hot else several_labels, f"{what}, 0 to {width - 1}"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
-from headstart.extractors.datasets.labels import one_hot_label, places_in, several_labels
+from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, stat_of_file
 from headstart.extractors.datasets.options import GROUP_PATTERN
 from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
@@ -139,13 +139,10 @@ class ArraySource:
         """What reads a row of the labels: one label, or the place of a one, or of several."""
         if labels is None or is_before(self._options):
             return to_label
-        width, is_one_hot = places_in(labels)
-        if width < 2:
-            return to_label
-        what = "one-hot classes" if is_one_hot else "several labels a row"
-        if is_unsettled(self._options):
-            tell(f"{self.source}: {', '.join(names)} is read as {what}, 0 to {width - 1}")
-        return one_hot_label if is_one_hot else several_labels
+        read, what = rows_reader(labels)
+        if what and is_unsettled(self._options):
+            tell(f"{self.source}: {', '.join(names)} is read as {what}")
+        return read
 
     def digest(self, location: Location) -> str:
         return digest_of(self.read(location))
