@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.memory.kept import Kept
+from headstart.extractors.datasets.memory.unpacked import keep_unpacked
 from headstart.extractors.datasets.source import Options
 from headstart.storage.contents import Contents
 
 HUB = "hf:"
+UNPACKED = (None, "arrays")
+"""Kinds, as they are given, of sources that may be compressed."""
 
 
 def kept_in(contents: Contents, source: Any, kind: str | None, options: Options) -> Kept | None:
-    """Data in memory or of the hub, written into a workspace; None for a path, which is read where
-    it lies.
+    """Data in memory or of the hub, or large and compressed, written into a workspace; None for a
+    path that is read where it lies.
 
     Args:
         contents: of the workspace.
@@ -37,4 +41,4 @@ def kept_in(contents: Contents, source: Any, kind: str | None, options: Options)
         from headstart.extractors.datasets.memory.huggingface import keep_from_hub
 
         return keep_from_hub(source, options, contents)
-    return None
+    return keep_unpacked(Path(source).expanduser(), contents) if kind in UNPACKED else None

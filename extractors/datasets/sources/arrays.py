@@ -79,8 +79,13 @@ class Stacked:
 
 
 def to_raw(value: Any) -> Any:
-    """A row as a sample's raw content: an array, or arrays by name."""
-    return value if isinstance(value, dict) else np.asarray(value)
+    """A row as a sample's raw content: an array, or arrays by name.
+
+    Of a mapped file a copy: rows there lie at odd places, which not everything can compute with.
+    """
+    if isinstance(value, dict):
+        return {name: to_raw(one) for name, one in value.items()}
+    return np.array(value) if isinstance(value, np.memmap) else np.asarray(value)
 
 
 class ArraySource:
