@@ -51,13 +51,16 @@ HEADS = """
 SELECT name, version, kind, backbone, cut, dataset, metrics, created_at
 FROM heads ORDER BY name, version
 """
+EXTRACTIONS = """
+SELECT subject, counts, seconds FROM runs WHERE kind = 'extract' AND status = 'done'
+"""
 HEAD_ALIASES = """
 SELECT a.alias, h.name, h.version FROM head_aliases a JOIN heads h ON h.id = a.head_id
 ORDER BY a.alias
 """
 OF_CHANNELS = {"gap", "gmp", "mean", "max", "cls", "last"}
 """Poolings of ours that give a number for each channel."""
-JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics"}
+JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics", "counts"}
 
 
 def backbones(config: Config) -> Rows:
@@ -74,6 +77,28 @@ def features(config: Config) -> Rows:
 
 def heads(config: Config) -> Rows:
     return Results(_read(config, lambda fetch: _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))))
+
+
+def speeds(config: Config) -> dict[str, float]:
+    """Samples a second of the largest extraction here, by the source of the backbone."""
+    found: dict[str, tuple[int, float]] = {}
+
+    def ask(fetch: Fetch) -> list[dict[str, Any]]:
+        known = _with_aliases(fetch(BACKBONES), fetch(ALIASES))  # latest versions last
+        sources = {
+            name: row["source"]
+            for row in known
+            for name in (row["name"], f"{row['name']}:{row['version']}", *row["aliases"])
+        }
+        for run in fetch(EXTRACTIONS):
+            source = sources.get(run["subject"].partition("@")[0])
+            computed = run["counts"].get("computed", 0)
+            if source and run["seconds"] and computed > found.get(source, (0, 0.0))[0]:
+                found[source] = computed, computed / run["seconds"]
+        return []
+
+    _read(config, ask)
+    return {source: rate for source, (_, rate) in found.items()}
 
 
 def glance(config: Config) -> dict[str, list[str]] | None:
