@@ -19,6 +19,7 @@ from headstart.cli.output import (
     table,
     text,
 )
+from headstart.cli.parameters import OutputFile
 
 
 def register(cli: click.Group) -> None:
@@ -31,7 +32,7 @@ def register(cli: click.Group) -> None:
     full = click.option("--full", is_flag=True, help="Hash every shard as a whole.")
     dataset = click.argument("dataset")
     command(group, "verify")(backbone(dataset(rows(seed(full(precision_option(_verify)))))))
-    path = click.argument("file", type=click.Path(path_type=Path))
+    path = click.argument("file", type=OutputFile(beside={".npy": (".csv",)}))
     command(group, "export")(backbone(dataset(path(precision_option(_export)))))
     plots.register_features(group)
     cache.register(group)

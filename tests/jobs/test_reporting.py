@@ -169,10 +169,11 @@ def test_what_cannot_be_read_leaves_the_old_file_or_is_counted(trained, run, fai
     target = tmp_path / "p.csv"
     target.write_text("old", encoding="utf-8")
     assert "bad.png: not a readable image" in fails(
-        "head", "predict", "h", tmp_path / "new", "-o", target
+        "head", "predict", "h", tmp_path / "new", "-o", target, "--force"
     )
     assert target.read_text() == "old"
-    ran = run("head", "predict", "h", tmp_path / "new", "-o", target, "--on-error", "skip")
+    words = ("predict", "h", tmp_path / "new", "-o", target, "--on-error", "skip", "--force")
+    ran = run("head", *words)
     assert "1 predictions" in ran.out and "1 could not be read" in ran.out
     assert "Name a .csv" in fails("head", "predict", "h", tmp_path / "new", "-o", "p.xlsx")
 
