@@ -171,6 +171,20 @@ views_option = click.option(
     show_default=True,
     help="Augmented views of each picture of the train split, besides the picture itself.",
 )
+WINDOWS_HELP = "Of a dataset of windows, what stands for a sample: of its windows the features'"
+
+
+def windows_option(*ways: str) -> Any:
+    """`--windows`: in which of these ways the rows of a sample's windows are taken together."""
+    words = {"mean": "mean", "max": "largest", "each": "or each window is one"}
+    told = ", ".join(words[way] for way in ways)
+    return click.option(
+        "--windows",
+        type=click.Choice(ways),
+        help=f"{WINDOWS_HELP} {told}. Default: {ways[0]}.",
+    )
+
+
 folds_option = click.option(
     "--folds", type=int, default=5, show_default=True, help="Parts, each tried."
 )
