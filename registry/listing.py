@@ -79,6 +79,25 @@ def heads(config: Config) -> Rows:
     return Results(_read(config, lambda fetch: _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))))
 
 
+def cuts(config: Config, name: str) -> list[str]:
+    """The names of a backbone's cut points, from the input upwards; none where it is not known."""
+
+    def ask(fetch: Fetch) -> list[dict[str, Any]]:
+        known = {
+            called: row["id"]
+            for row in fetch("SELECT id, name, version FROM backbones ORDER BY name, version")
+            for called in (row["name"], f"{row['name']}:{row['version']}")
+        }
+        aliases = fetch("SELECT alias, backbone_id FROM backbone_aliases")
+        known.update({row["alias"]: row["backbone_id"] for row in aliases})
+        if name not in known:
+            return []
+        of = f"WHERE backbone_id = {int(known[name])}"
+        return fetch(f"SELECT name FROM cut_points {of} ORDER BY position")
+
+    return [row["name"] for row in _read(config, ask)]
+
+
 def speeds(config: Config) -> dict[str, float]:
     """Samples a second of the largest extraction here, by the source of the backbone."""
     found: dict[str, tuple[int, float]] = {}

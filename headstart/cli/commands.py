@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from headstart.glossary import terms_in
 from headstart.notices import HeadstartNote, HeadstartWarning, warn
 from headstart.visible import visible
 
 Parameters = Callable[[], Sequence[click.Parameter]]
+WITH_LATE = "headstart.with_late"
+"""Whether the completion of a command line has to know its late options, which takes a second."""
 
 
 class Explained(click.Command):
@@ -42,8 +45,18 @@ def command_with(more: Parameters | None) -> type[click.Command]:
             with noted_warnings():
                 return list(_unlike(self.params, more()))
 
+        def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+            ctx.meta[WITH_LATE] = any(one.startswith("-") for one in args)
+            return super().parse_args(ctx, args)
+
+        def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+            ctx.meta[WITH_LATE] = True  # it is options that are asked for
+            return super().shell_complete(ctx, incomplete)
+
         def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-            own = [*self.params[:COMMON], *self.late, *self.params[COMMON:]]
+            is_left_out = ctx.resilient_parsing and not ctx.meta.get(WITH_LATE)
+            late = [] if is_left_out else self.late
+            own = [*self.params[:COMMON], *late, *self.params[COMMON:]]
             help_option = self.get_help_option(ctx)
             return own if help_option is None else [*own, help_option]
 

@@ -22,7 +22,7 @@ from headstart.cli.commands import (
     noted_warnings,
 )
 from headstart.cli.pace import Pace
-from headstart.cli.parameters import ask_about, force_option, outputs_of
+from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
 from headstart.cli.tables import Column, FittedTable
 from headstart.glossary import terms_in
 from headstart.values.showable import Showable
@@ -123,7 +123,9 @@ def command(
 
         if outputs:
             run.__click_params__.insert(0, force_option())  # type: ignore[attr-defined]
-        return group.command(name, cls=command_with(more))(run)
+        made = group.command(name, cls=command_with(more))(run)
+        complete_names(group.name, name, made.params)
+        return made
 
     return decorate
 
