@@ -8,7 +8,7 @@ from headstart.extractors.datasets.kinds import (
     located,
     open_source,
 )
-from headstart.extractors.datasets.labels import are_classes, few_of
+from headstart.extractors.datasets.labels import are_classes, few_of, several_in
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.reader import SampleReader, reader_of
@@ -32,6 +32,7 @@ from headstart.extractors.datasets.split_rule import (
     said_of,
     settled,
     split_options,
+    words_of,
 )
 from headstart.extractors.datasets.splits import departed_of
 from headstart.extractors.datasets.windows.asked import WINDOW_OPTIONS, medium_of, window_options
@@ -78,7 +79,9 @@ __all__ = [
     "said_of",
     "scan",
     "settled",
+    "several_in",
     "split_options",
     "to_raw",
     "window_options",
+    "words_of",
 ]

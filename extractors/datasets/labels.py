@@ -45,6 +45,20 @@ def few_of(samples: SampleColumns, options: Options) -> list[str]:
     return found
 
 
+def several_in(labels: Collection[Label | None]) -> list[str]:
+    """Those that are several labels, as `MultiLabel` reads them; several numbers are none."""
+    texts = [label for label in labels if isinstance(label, str) and BETWEEN in label]
+    return [text for text in texts if not all(map(_is_number, text.split(BETWEEN)))]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not text.strip().isdigit()  # places of ones are labels
+
+
 def places_in(labels: Iterable[Any]) -> tuple[int, bool]:
     """How wide the rows of labels are, and whether each holds exactly one 1.
 

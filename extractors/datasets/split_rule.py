@@ -42,6 +42,9 @@ UNSETTLED = "unsettled"
 """The `deal` of a dataset that is being added, where it follows from its labels."""
 MANY = 50_000
 """Samples from which on splits are by hash, unless somebody says otherwise."""
+OWN_SPLITS = "own_splits"
+"""Whether a dataset's source says the splits of `all` of its samples or of `some`, besides folders
+and columns that were named; not stored where it says none."""
 SHARES = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
 GROUPING = ("group_column", "group_pattern")
 
@@ -250,6 +253,20 @@ def split_options(options: Options) -> dict[str, Any]:
     names = ["split", "deal", "seed", "departed", "layout"]
     names += ["split_column"] if str(options.get("split")).startswith(f"{COLUMN}:") else []
     return {name: stored[name] for name in names if name in stored}
+
+
+def words_of(options: Options) -> str:
+    """How a dataset's samples came into their splits, in words."""
+    how = said_of(options)
+    if how == FOLDERS:
+        return "as the folders say"
+    if how.startswith(f"{COLUMN}:"):
+        return f"as the column {how.partition(':')[2]!r} says"
+    dealt = "by hash of the content" if how == HASH else how
+    own = options.get(OWN_SPLITS)
+    if own is not None:
+        return "as its source says" + ("" if own == "all" else f"; {dealt} where it says nothing")
+    return f"{dealt}, where nothing is said" if how == HASH else dealt
 
 
 def said_of(options: Options) -> str:

@@ -20,7 +20,7 @@ from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.columns.finder import ABSENT, DigestFinder
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.manifest import SPLITS, Manifest
+from headstart.storage.manifest import SPLITS, Label, Manifest
 from headstart.storage.windowed.wholes import wholes_of
 
 NAMED = 8
@@ -64,6 +64,7 @@ def add(
     if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
     _warn_of_copies(place, wholes.columns)
+    _tell_of_several(place, wholes.columns.labels)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -137,6 +138,18 @@ def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
     if unused:
         warn(f"{place}: not used: {_some(unused)}")
     warn_of_skipped(place, skipped)
+
+
+def _tell_of_several(place: str, labels: Sequence[Label | None]) -> None:
+    """Say that samples have several labels: they are classes of their own to who does not know."""
+    several = sources.several_in(labels)
+    if several:
+        none = sum(label is None for label in labels)
+        and_none = f", {none:,} have none" if none else ""
+        tell(
+            f"{place}: {len(several):,} of {len(labels):,} samples have several labels, such as "
+            f"{several[0]!r}{and_none}; `head train --task multi-label` takes each by itself"
+        )
 
 
 def _warn_of_copies(place: str, samples: SampleColumns) -> None:

@@ -73,7 +73,9 @@ def resplit(
 def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:
     """Those of the dataset, with how it is to be split; one of before is looked at as if new."""
     options = {
-        key: value for key, value in dataset.options.items() if key not in ("departed", "skipped")
+        key: value
+        for key, value in dataset.options.items()
+        if key not in ("departed", "skipped", "own_splits")
     }
     is_before = sources.is_before(sources.as_stored(options))
     if split is not None or is_before:
