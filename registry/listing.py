@@ -60,7 +60,16 @@ ORDER BY a.alias
 """
 OF_CHANNELS = {"gap", "gmp", "mean", "max", "cls", "last"}
 """Poolings of ours that give a number for each channel."""
-JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics", "counts"}
+JSON_COLUMNS = {
+    "inputs",
+    "preprocessing",
+    "cut_shape",
+    "shape",
+    "classes",
+    "metrics",
+    "counts",
+    "options",
+}
 
 
 def backbones(config: Config) -> Rows:
@@ -76,7 +85,19 @@ def features(config: Config) -> Rows:
 
 
 def heads(config: Config) -> Rows:
-    return Results(_read(config, lambda fetch: _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))))
+    return Results(_read(config, _heads))
+
+
+def _heads(fetch: Fetch) -> list[dict[str, Any]]:
+    voided = {
+        (row["name"], head)
+        for row in fetch("SELECT name, options FROM datasets")
+        for head in row["options"].get("voided", ())
+    }
+    return [
+        {**row, "void": (row["dataset"], f"{row['name']}:{row['version']}") in voided}
+        for row in _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))
+    ]
 
 
 def cuts(config: Config, name: str) -> list[str]:

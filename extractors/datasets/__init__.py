@@ -32,6 +32,8 @@ from headstart.extractors.datasets.split_rule import (
     said_of,
     settled,
     split_options,
+    voided_in,
+    voiding,
     words_of,
 )
 from headstart.extractors.datasets.splits import departed_of
@@ -82,6 +84,8 @@ __all__ = [
     "several_in",
     "split_options",
     "to_raw",
+    "voided_in",
+    "voiding",
     "window_options",
     "words_of",
 ]

@@ -9,7 +9,7 @@ there was a choice.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,8 @@ UNSETTLED = "unsettled"
 """The `deal` of a dataset that is being added, where it follows from its labels."""
 MANY = 50_000
 """Samples from which on splits are by hash, unless somebody says otherwise."""
+VOIDED = "voided"
+"""Of a dataset that was dealt anew: the heads that had been trained on it, `name:version`."""
 OWN_SPLITS = "own_splits"
 """Whether a dataset's source says the splits of `all` of its samples or of `some`, besides folders
 and columns that were named; not stored where it says none."""
@@ -250,9 +252,20 @@ def is_same_way(stored: Options, split: str | None, seed: int | None, given: Opt
 def split_options(options: Options) -> dict[str, Any]:
     """Those of a dataset's stored options that say how it is split."""
     stored = as_stored(options)
-    names = ["split", "deal", "seed", "departed", "layout"]
+    names = ["split", "deal", "seed", "departed", "layout", VOIDED]
     names += ["split_column"] if str(options.get("split")).startswith(f"{COLUMN}:") else []
     return {name: stored[name] for name in names if name in stored}
+
+
+def voided_in(options: Options) -> list[str]:
+    """The heads whose scores are of splits that a dataset had before it was dealt anew."""
+    return list(options.get(VOIDED, ()))
+
+
+def voiding(options: Options, heads: Iterable[str]) -> dict[str, Any]:
+    """The options of a dataset that is dealt anew, with the heads whose scores are void by that."""
+    voided = list(dict.fromkeys([*voided_in(options), *heads]))
+    return {**options, **({VOIDED: voided} if voided else {})}
 
 
 def words_of(options: Options) -> str:

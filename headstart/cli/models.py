@@ -201,6 +201,11 @@ def _predict(
         check_target(output)
     head = call.open().heads.get(name)
     trust = trust_text(head.record)
+    if head.is_void:
+        note(
+            f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
+            "its scores count no more; train it again"
+        )
     predictions = head.predict_each(paths, on_error, root)
     with progress_bar("predicting", "samples") as progress:
         if output is not None:

@@ -64,3 +64,32 @@ def test_several_labels_are_announced_and_none_is_counted(ws, run, tmp_path):
 def test_one_label_a_sample_is_no_news(ws, run, tmp_path, labels):
     rows = [{"label": labels[n % 2]} for n in range(24)]
     assert "several labels" not in run("dataset", "add", "d", table_of(tmp_path, rows)).err
+
+
+def test_heads_of_splits_that_are_no_more_are_marked_wherever_they_are_shown(ready, run, pictures):
+    ready.heads.train("old", ready.extract("net", "pics"))
+    for command in ("list", "show old", "predict old {}/red"):
+        ran = run("head", *command.format(pictures).split())
+        assert "void" not in ran.out and "dealt" not in ran.err
+    assert not ready.heads.get("old").is_void
+    assert run("dataset", "resplit", "pics", "--seed", "7").code == 0
+    ready.heads.train("new", ready.extract("net", "pics"))
+    listed = run("head", "list")
+    assert "void: dealt anew" in listed.out and "Train it again." in " ".join(listed.out.split())
+    assert [(row["name"], row["void"]) for row in run("head", "list", "--json").json] == [
+        ("new", False),
+        ("old", True),
+    ]
+    shown = " ".join(run("head", "show", "old").out.split())
+    assert "void the dataset was dealt to other splits since" in shown
+    assert "void" not in run("head", "show", "new").out
+    ran = run("head", "predict", "old", pictures / "red", "--json")
+    assert "warning: pics was dealt to other splits since old was trained" in ran.err
+    assert "dealt" not in run("head", "predict", "new", pictures / "red").err
+    run("dataset", "refresh", "pics")
+    run("dataset", "add", "pics", pictures)  # as it is
+    assert ready.heads.get("old").is_void and not ready.heads.get("new").is_void
+    run("dataset", "resplit", "pics", "--seed", "7")  # nothing moves
+    assert not ready.heads.get("new").is_void
+    ran = run("dataset", "add", "pics", pictures, "--split", "60/20/20")
+    assert ready.heads.get("old").is_void and ready.heads.get("new").is_void

@@ -72,7 +72,8 @@ def add(
         )
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     if before is not None and not stays:
-        _warn_of_heads(context, name)
+        stored = sources.voiding(stored, sources.voided_in(before.options))
+        stored = sources.voiding(stored, _warn_of_heads(context, name))
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return details_of(context, dataset, manifest)
@@ -177,12 +178,15 @@ def _some(texts: Sequence[str]) -> str:
     return f"{', '.join(texts[:NAMED])}{more}"
 
 
-def _warn_of_heads(context: Context, name: str) -> None:
-    if heads := heads_on(context, name):
+def _warn_of_heads(context: Context, name: str) -> list[str]:
+    """Name the heads whose scores count no more; gives them."""
+    heads = heads_on(context, name)
+    if heads:
         warn(
             f"the samples of {name} are dealt anew: scores of heads that were trained on it before "
             f"count no more: {_some(heads)}"
         )
+    return heads
 
 
 def _find_same(context: Context, name: str, kind: str, place: str) -> Dataset | None:

@@ -58,16 +58,18 @@ def resplit(
     opened = sources.open_source(dataset.kind, dataset.source, options)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
-    stored = settled(opened, options, manifest) | sources.listed(skipped)
     before = {sample.id: sample.split for sample in previous.samples}
     moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
+    voided = heads_on(context, name) if moved else []
+    stored = settled(opened, options, manifest) | sources.listed(skipped)
+    stored = sources.voiding(stored, voided)
     updated = context.datasets.update(described(context, name, manifest, stored), dataset)
     if updated is None:
         raise DatasetError(
             f"dataset {name!r} was changed by somebody else while it was dealt anew",
             hint="Nothing was stored; deal it anew again.",
         )
-    return Resplit(details_of(context, updated, manifest), moved, heads_on(context, name))
+    return Resplit(details_of(context, updated, manifest), moved, voided)
 
 
 def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:
