@@ -16,9 +16,12 @@ from typing import Any
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.labels import are_classes, are_numbers
 from headstart.extractors.datasets.source import DatasetSource, Option, Options
+from headstart.notices import tell
 from headstart.registry.names import nearest
 from headstart.storage.manifest import Label
 from headstart.storage.samples import SPLIT_SHARES
+from headstart.values.options import taken
+from headstart.values.showable import brief
 
 SPLIT = Option(
     "split",
@@ -35,6 +38,15 @@ FOLDERS, COLUMN, NONE, HASH, STRATIFIED, KFOLD = (
     "kfold",
 )
 WAYS = (STRATIFIED, HASH, KFOLD, COLUMN, FOLDERS, NONE)
+WITH_MORE = {
+    KFOLD: "kfold:5, the first of five folds to test on, or kfold:5:2, the second",
+    COLUMN: "column:NAME, for the column that says the splits",
+    STRATIFIED: "stratified, or stratified:60/20/20",
+    HASH: "hash, or hash:60/20/20",
+    FOLDERS: "folders",
+    NONE: "none",
+}
+KNOWN = "70/10/20, stratified, hash, kfold:5, column:NAME, folders, none"
 BEFORE = "before"
 """The `deal` of a dataset from before there was a choice: by hash, whatever the folders are called;
 groups and splits of arrays are not looked for."""
@@ -135,7 +147,32 @@ def asked(source: type[DatasetSource], text: str | None, seed: int = 0) -> dict[
             )
         return {"split": text, "split_column": rest, "deal": UNSETTLED, **seeded}
     rule = _parsed(text)
+    _tell_of_sum(rule.spelled if rule.way != KFOLD else "")
     return {"split": rule.text.removeprefix(f"{UNSETTLED}:"), "deal": rule.text, **seeded}
+
+
+def spelled(split: Any) -> str | None:
+    """How samples are to be split, as a text: a ratio may be given as numbers, (60, 20, 20).
+
+    Raises:
+        DatasetError: it is something else.
+    """
+    if split is None or isinstance(split, str):
+        return split
+    if isinstance(split, tuple | list) and len(split) in (2, 3):
+        return "/".join(f"{taken('split', one, 'float', DatasetError):g}" for one in split)
+    raise DatasetError(
+        f"split is {brief(split)}, of type {type(split).__name__}", hint=f"There are {KNOWN}."
+    )
+
+
+def checked_seed(seed: Any) -> int | None:
+    """A whole number, if there is one.
+
+    Raises:
+        DatasetError: it is something else.
+    """
+    return None if seed is None else taken("seed", seed, "int", DatasetError)
 
 
 def joined(given: Options, how: Options) -> dict[str, Any]:
@@ -175,10 +212,21 @@ def _parsed(text: str) -> Rule:
         return Rule(KFOLD, folds=int(folds), fold=number, spelled=f"{int(folds)}:{number}")
     if way == NONE and not rest:
         return Rule(NONE)
-    known = "70/10/20, stratified, hash, kfold:5, column:NAME, folders, none"
+    if way in WITH_MORE:
+        raise DatasetError(
+            f"--split {text!r} says too little or too much", hint=f"Such as {WITH_MORE[way]}."
+        )
     raise DatasetError(
-        f"no way to split is called {text!r}", hint=nearest(text, WAYS) or f"There are {known}."
+        f"no way to split is called {text!r}", hint=nearest(text, WAYS) or f"There are {KNOWN}."
     )
+
+
+def _tell_of_sum(ratio: str) -> None:
+    """Say what a ratio is taken for that adds up to neither 1, 10 nor 100: it may be a slip."""
+    total = sum(float(part) for part in ratio.split("/")) if ratio else 1
+    if round(total, 6) not in (1, 10, 100):
+        shares = "/".join(f"{100 * share:.3g}" for share in _shares(ratio) if share)
+        tell(f"the ratio {ratio} adds up to {total:g}, and is taken for {shares} %")
 
 
 def _shares(text: str) -> tuple[float, ...]:

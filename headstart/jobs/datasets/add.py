@@ -41,6 +41,7 @@ def add(
 ) -> DatasetDetails:
     """See `Datasets.add`."""
     check_name(name, "dataset")
+    split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]

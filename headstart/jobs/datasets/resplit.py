@@ -53,16 +53,17 @@ def resplit(
             f"the source of dataset {name!r}, {dataset.source}, is not there",
             hint="Put it back; until then its splits stay.",
         )
-    options = _options(dataset, split, seed)
+    options = _options(dataset, sources.spelled(split), sources.checked_seed(seed))
     previous, skipped = context.manifest(dataset), list[str]()
     opened = sources.open_source(dataset.kind, dataset.source, options)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
     before = {sample.id: sample.split for sample in previous.samples}
     moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
-    voided = heads_on(context, name) if moved else []
+    heads = heads_on(context, name)
     stored = settled(opened, options, manifest) | sources.listed(skipped)
-    stored = sources.voiding(stored, voided)
+    stored = sources.voiding(stored, heads if moved else [])
+    voided = [one for one in sources.voided_in(stored) if one in heads]
     updated = context.datasets.update(described(context, name, manifest, stored), dataset)
     if updated is None:
         raise DatasetError(
