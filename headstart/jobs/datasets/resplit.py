@@ -12,6 +12,8 @@ from headstart.jobs.datasets.add import described, heads_on, settled, warn_of_sk
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
+from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.samples import SampleColumns
 from headstart.values.showable import Showable
 
 
@@ -58,9 +60,7 @@ def resplit(
     opened = sources.open_source(dataset.kind, dataset.source, options)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
-    before = {sample.id: sample.split for sample in previous.samples}
-    moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
-    heads = heads_on(context, name)
+    moved, heads = _moved(previous.columns, manifest.columns), heads_on(context, name)
     stored = settled(opened, options, manifest) | sources.listed(skipped)
     stored = sources.voiding(stored, heads if moved else [])
     voided = [one for one in sources.voided_in(stored) if one in heads]
@@ -71,6 +71,16 @@ def resplit(
             hint="Nothing was stored; deal it anew again.",
         )
     return Resplit(details_of(context, updated, manifest), moved, voided)
+
+
+def _moved(before: SampleColumns, after: SampleColumns) -> int:
+    """Samples that stand in another split than before."""
+    known, splits, moved = TextFinder(before, lambda some: some.ids), before.split_codes, 0
+    for block in after.blocks():
+        rows = known.find(block.ids)
+        there = rows != ABSENT
+        moved += int((splits[rows[there]] != block.split_codes[there]).sum())
+    return moved
 
 
 def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:
