@@ -8,7 +8,13 @@ from headstart.extractors.datasets.kinds import (
     located,
     open_source,
 )
-from headstart.extractors.datasets.labels import are_classes, few_of, several_in
+from headstart.extractors.datasets.labels import (
+    are_classes,
+    are_hardly_shared,
+    few_of,
+    no_labels_in,
+    several_in,
+)
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.reader import SampleReader, reader_of
@@ -57,6 +63,7 @@ __all__ = [
     "SampleReader",
     "Table",
     "are_classes",
+    "are_hardly_shared",
     "as_stored",
     "asked",
     "checked",
@@ -75,6 +82,7 @@ __all__ = [
     "load_arrays",
     "located",
     "medium_of",
+    "no_labels_in",
     "open_source",
     "read_named",
     "reader_of",
