@@ -40,14 +40,14 @@ class Datasets(Collection[Dataset]):
         Args:
             name: letters, digits, `.`, `_`, `-`.
             source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`,
-                Parquet or Arrow files or a folder of them, `hf:ID[:SPLIT]`; tars (a file, a folder,
-                `shards-{000..099}.tar`), TFRecord files, `tfds:NAME`, annotations of COCO or YOLO,
-                a folder with `metadata.csv`; or data in memory: an array, a dict of arrays, a list
-                of pictures of Pillow, bytes, texts or paths, a frame of pandas, polars or pyarrow,
-                `(x, y)`, `((x_train, y_train), (x_test, y_test))`, a `datasets.Dataset` or
-                `DatasetDict`, anything that gives `(content, label)`. Such data are written once,
-                into the workspace; added again under their name they take the place of those
-                before.
+                Parquet or Arrow files or a folder of them, tars (a file, a folder,
+                `shards-{000..099}.tar`), TFRecord files, annotations of COCO or YOLO, a folder with
+                `metadata.csv`, `tfds:NAME`, `hf:ID[:SPLIT]`; or data in memory: an
+                array, a dict of arrays, a list of pictures of Pillow, bytes, texts or paths, a
+                frame of pandas, polars or pyarrow, `(x, y)`, `((x_train, y_train), (x_test,
+                y_test))`, a `datasets.Dataset` or `DatasetDict`, anything that gives `(content,
+                label)`. Such data are written once, into the workspace; added again under their
+                name they take the place of those before.
             y: the labels of data in memory, if they do not come with it: one for each sample.
             kind: `folder`, `csv` (any table of text), `arrays`, `parquet` and the others that
                 `dataset add -h` lists, or one of a plug-in; by what the source is without it.
