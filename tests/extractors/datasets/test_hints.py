@@ -6,6 +6,7 @@ import pytest
 
 import headstart as hs
 from conftest import draw
+from headstart.errors import DatasetError
 from headstart.notices import FewSamples, HeadstartNote, HeadstartWarning
 
 
@@ -85,3 +86,12 @@ def test_unpooled_features_are_only_ranked_where_they_are_named(ready, run):
 
 def test_sweeps_say_what_can_be_asked_of_them(ws):
     assert "find_all() lists the sweeps" in repr(ws.sweeps)
+
+
+def test_an_empty_number_of_a_frame_is_told_by_its_column_and_row(ws):
+    polars = pytest.importorskip("polars")
+    numbers = {"a": [1.0, None, 3.0] * 8, "b": [1, 2, 3] * 8, "label": ["x", "y", "z"] * 8}
+    with pytest.raises(
+        DatasetError, match=r"^a polars\S*DataFrame\S*, row 1: a is None, not a num"
+    ):
+        ws.datasets.add("d", polars.DataFrame(numbers))
