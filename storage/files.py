@@ -20,6 +20,8 @@ from headstart.errors import ShardExists, StorageError
 from headstart.storage.locks import lock
 
 BLOCK = 1 << 20
+LARGEST_READ = 1 << 28
+"""Bytes of a file that is read as a whole: a large vocabulary has a tenth of that."""
 PARTIAL = ".partial"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _NAMING = threading.Lock()
@@ -220,6 +222,22 @@ def open_regular(path: Path) -> BufferedReader:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def read_regular(path: Path) -> bytes:
+    """All of a file that a user names, such as a specification or a tokenizer.
+
+    Raises:
+        StorageError: it is no regular file, or over `LARGEST_READ`.
+        OSError: as `open_regular`.
+    """
+    with open_regular(path) as file:
+        content = file.read(LARGEST_READ + 1)
+    if len(content) > LARGEST_READ:
+        raise StorageError(
+            f"{path} is over {LARGEST_READ >> 20:,} MiB", hint="Is it the right file?"
+        )
+    return content
 
 
 def open_own(path: Path) -> int | None:

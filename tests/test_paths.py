@@ -11,6 +11,7 @@ from headstart.paths import below, by_digest, inside
 
 ROOT = Path(__file__).parent.parent
 SAFETY = "extractors/safety"
+BOXES = "extractors/datasets/sources/boxes"
 FIRST_LOAD = "extractors/backbones/first_load"
 PIPELINE = "extractors/preprocessing/pipeline.py"
 FOLDERS = ("registry", "storage", "extractors", "headstart", "heads", "alembic")
@@ -32,9 +33,16 @@ ALLOWED = {
     "Path(wanted.architecture)": "an argument",
     "Path(choice.weights)": "`?weights=` of a source that is an argument",
     "Path(weights)": "the same, expanded",
+    "Path(part)": "a source that is an argument, or a part of it",
+    "Path(source.text)": "a source that is an argument",
+    "Path(place)": "a source that is an argument, located",
+    "PurePath(source.partition('?')[0].rstrip('/\\\\'))": "its last part makes a name, no path",
     "Path(given or '')": "--preprocess",
     "extractors/datasets/options.py: Path(given)": "--labels, --root",
-    "headstart/jobs/heads/predict.py: Path(given)": "an argument of `head predict`",
+    "headstart/jobs/raw_samples.py: Path(given)": "an argument of `head predict`",
+    "headstart/jobs/raw_samples.py: Path(text)": "the same",
+    "headstart/jobs/raw_samples.py: Path(path)": "a cell of a frame in this process",
+    "Path(self.workspace)": "an argument",
     "Path(options['labels'])": "--labels, as it was registered",
     "Path(labels)": "--labels, as it was registered",
     # Data in memory: what a person gives in Python, or a file that it names.
@@ -61,6 +69,20 @@ ALLOWED = {
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
+    "extractors/datasets/sources/tables/files.py: Path(self._source)": "the table itself",
+    "Path(self.source)": "an argument of `dataset add`",
+    f"{BOXES}/coco.py: Path(self._options['images'])": "--images, as it was registered",
+    f"{BOXES}/coco.py: folder / name": "a relative name without `..`; --root bounds links",
+    f"{BOXES}/coco.py: above.parent / name": "called like the user's file beside it",
+    f"{BOXES}/coco.py: above.parent / 'images' / name": "the same",
+    f"{BOXES}/pictures.py: Path(found[1])": "as it was registered",
+    f"{BOXES}/yolo.py: Path(*parts)": "the labels beside a picture that was found or named",
+    f"{BOXES}/yolo.py: folder / name": "a data.yaml names its folders relative to itself",
+    f"{BOXES}/yolo.py: path.parent / line.strip()": "a list names its pictures, as a table does",
+    "extractors/datasets/shard_names.py: Path(one)": "a path that the user's pattern names",
+    "extractors/datasets/shard_names.py: Path(one.path)": "found in the source's folder",
+    "extractors/datasets/shard_names.py: Path(above, name)": "the same",
+    "extractors/datasets/sources/shards/ranges.py: Path(found[1])": "as it was registered",
     "self.source.parent / cell": "a table names its files relative to itself",
     "self.source.parent / cell_in(row.content, self.values[0].columns[0], row.where)": "the same",
     f"{PIPELINE}: folder / name": "a person's preprocessing file names others",

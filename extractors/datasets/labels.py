@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
 
+from headstart.errors import DatasetError
 from headstart.extractors.datasets.rows import to_label
 from headstart.extractors.datasets.source import Options
-from headstart.storage.manifest import Label, Sample, sorted_labels
-from headstart.storage.samples import is_fraction
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import Label, sorted_labels
+from headstart.storage.samples import BETWEEN, is_fraction
 
 FEW = 5
 """Samples of a class to train on, below which it is said that there are few."""
@@ -30,14 +32,14 @@ def are_classes(labels: Collection[Label | None]) -> bool:
     return bool(known) and 2 * len(known) <= known.total() and not are_numbers(known)
 
 
-def few_of(samples: Sequence[Sample], options: Options) -> list[str]:
+def few_of(samples: SampleColumns, options: Options) -> list[str]:
     """Classes with few samples to train on or none to test on, in words; none for other labels, and
     where nobody wants splits."""
-    if options.get("split") == "none" or not are_classes([one.label for one in samples]):
+    if options.get("split") == "none" or not are_classes(labels := samples.labels):
         return []
-    counts = Counter((sample.label, sample.split) for sample in samples)
+    counts = Counter(zip(labels, samples.splits, strict=True))
     found = []
-    for label in sorted_labels(sample.label for sample in samples):
+    for label in sorted_labels(labels):
         train, test = counts[label, "train"], counts[label, "test"]
         if train < FEW or not test:
             found.append(f"{label!r} has {train} to train on and {test or 'none'} to test on")
@@ -61,6 +63,30 @@ def places_in(labels: Iterable[Any]) -> tuple[int, bool]:
     return width, bool(is_one_hot)
 
 
+def are_rows_of_numbers(labels: Any) -> bool:
+    """Whether each label is a row of two numbers or more, as many as the others."""
+    if not len(labels) or np.ndim(labels[0]) != 1:
+        return False
+    rows = [np.asarray(row) for row in labels]
+    shapes = {row.shape for row in rows if row.dtype.kind in "fiu"}
+    return len(shapes) == 1 and all(row.dtype.kind in "fiu" for row in rows) and shapes.pop() > (1,)
+
+
+def label_of_numbers(row: Any, where: str) -> Label:
+    """The numbers of a row, as `Regression` reads them.
+
+    Raises:
+        DatasetError: one is NaN or infinite.
+    """
+    values = np.asarray(row)
+    if not np.isfinite(values).all():
+        raise DatasetError(
+            f"{where}: the label {values.tolist()!r} holds what is no number",
+            hint="Mend it, or leave such rows out with --on-error skip.",
+        )
+    return BETWEEN.join(repr(value) for value in values.tolist())
+
+
 def one_hot_label(row: Any, where: str) -> Label:
     """The place of the one in a row of zeros."""
     del where
@@ -70,13 +96,14 @@ def one_hot_label(row: Any, where: str) -> Label:
 def several_labels(row: Any, where: str) -> Label | None:
     """The places of the ones in a row, as `MultiLabel` reads them; None if there is none."""
     del where
-    return "|".join(str(place) for place in np.flatnonzero(row).tolist()) or None
+    return BETWEEN.join(str(place) for place in np.flatnonzero(row).tolist()) or None
 
 
-def rows_reader(labels: Iterable[Any]) -> tuple[Callable[[Any, str], Label | None], str]:
-    """What reads a row of labels, and what they are, in words; nothing where each is one label."""
+def rows_reader(labels: Any) -> tuple[Callable[[Any, str], Label | None], str]:
+    """What reads a row of labels, and what they are, in words; nothing where each is one label, or
+    several numbers."""
     width, is_one_hot = places_in(labels)
     if width < 2:
-        return to_label, ""
+        return (label_of_numbers if are_rows_of_numbers(labels) else to_label), ""
     what = "one-hot classes" if is_one_hot else "several labels a row"
     return one_hot_label if is_one_hot else several_labels, f"{what}, 0 to {width - 1}"

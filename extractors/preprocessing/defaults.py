@@ -10,6 +10,7 @@ from headstart.errors import PreprocessingError
 from headstart.extractors.preprocessing.pipeline import Files, Preprocessing, read_file
 from headstart.extractors.preprocessing.steps.images import DEFAULT_SIZE
 from headstart.extractors.preprocessing.steps.texts import tokenizer_json
+from headstart.storage.files import read_regular
 
 AUDIO = "audio:"
 TOKENS = 128
@@ -128,7 +129,7 @@ def tokens_pipeline(
 ) -> Preprocessing:
     """Texts to the integer inputs of a backbone; which is which goes by their names."""
     try:
-        content = tokenizer_json(path.read_bytes(), path.name)
+        content = tokenizer_json(read_regular(path), path.name)
     except OSError as error:
         raise PreprocessingError(f"cannot read {path}: {error.strerror or error}") from error
     sizes = [tensor["shape"][0] for tensor in inputs if len(tensor["shape"]) == 1]
@@ -149,7 +150,7 @@ def _part_of(name: str) -> str:
 
 def _is_tokenizer(path: Path) -> bool:
     try:
-        return b'"model"' in path.read_bytes()
+        return b'"model"' in read_regular(path)
     except OSError:
         return False
 

@@ -25,6 +25,7 @@ from headstart.extractors.preprocessing.steps import STEPS, files_of
 from headstart.extractors.preprocessing.steps.images import DECODERS, decode_and_resize
 from headstart.extractors.preprocessing.steps.texts import tokenizer_json
 from headstart.registry.names import nearest
+from headstart.storage.files import read_regular
 from headstart.storage.keys import fingerprint
 
 FORMAT = "headstart.preprocessing/1"
@@ -300,7 +301,7 @@ def read_file(path: Path, files: Files | None = None) -> Preprocessing:
         PreprocessingError: a file is missing or is not a valid specification.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8")
         value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise PreprocessingError(f"no preprocessing file {path}") from None
@@ -332,6 +333,6 @@ def _keep_file(step: dict[str, Any], folder: Path, files: Files) -> None:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise PreprocessingError(f"cannot read {path}: {error.strerror or error}") from error

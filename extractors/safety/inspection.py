@@ -15,13 +15,13 @@ import sys
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
 
-from headstart.errors import ModelFileError, UnsafeModel
+from headstart.errors import ModelFileError, UnsafeModel, first_line
+from headstart.extractors.safety.inspected import ROOM, Inspection, too_large
 from headstart.extractors.safety.members import open_member
 from headstart.extractors.safety.names import (
     FUNCTION,
@@ -32,7 +32,8 @@ from headstart.extractors.safety.names import (
     check_names,
     check_texts,
 )
-from headstart.extractors.safety.sizes import BYTES, least_numbers
+from headstart.extractors.safety.refusals import damaged, weights_only
+from headstart.extractors.safety.sizes import least_numbers
 from headstart.storage.files import check_regular
 
 MEMORY_BYTES = 4 << 30
@@ -41,38 +42,12 @@ MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 WEIGHTS = {".h5", ".hdf5", ".keras"}
 ASSETS = "assets/"
 LARGEST_CONFIG = 256 << 20
-ROOM = 128 << 20
-"""Bytes that anything may have: below this nothing is taken for a bomb."""
 BLOW_UP = 50
 """How many times its stored size something may have when it is unpacked."""
 LARGEST_NUMBER = 1 << 31
 SIZES = {"units", "filters", "input_dim", "output_dim"}
 VOCABULARIES = {"StringLookup", "IntegerLookup", "TextVectorization"}
-NUMBERS = ROOM // BYTES
 COMPILED = "compile_config"
-
-
-@dataclass
-class Inspection:
-    """What was found in a file.
-
-    Attributes:
-        problems: what is wrong with the file, in words.
-        names: (module or None, class or function name) of everything that would be built.
-        texts: (class, argument, text) of every text that a class of KerasHub is given.
-        sizes: the layer sizes that the configuration names.
-        layers: what each layer's weights hold at least, by its class and configuration.
-        dimensions: the largest dimension of any stored weight.
-        stored: how many numbers the stored weights hold.
-    """
-
-    problems: list[str] = field(default_factory=list)
-    names: list[tuple[str | None, str]] = field(default_factory=list)
-    texts: list[tuple[str, str, str]] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    layers: dict[str, int] = field(default_factory=dict)
-    dimensions: int = 0
-    stored: int = 0
 
 
 def check_file(path: Path, own: Collection[str] = (), *, max_bytes: int | None = None) -> None:
@@ -99,37 +74,21 @@ def check_files(
 ) -> None:
     """Refuse files of one model as `check_file` does; `stored_bytes` of weights lie elsewhere."""
     for path, found in zip(paths, inspect_files(paths), strict=True):
+        if found.damage:
+            raise damaged(path, found.damage)
+        if not found.has_architecture:
+            raise weights_only(path)
         problems = found.problems + check_names(found.names, own) + check_texts(found.texts)
         hint = (
             "If you know where it comes from and trust it, add it with --trust; classes of "
             "your own with --custom-objects FILE.py."
         )
-        if not problems and (too_large := _too_large(found, stored_bytes, max_bytes)):
-            problems = [too_large]
+        if not problems and (excess := too_large(found, stored_bytes, max_bytes)):
+            problems = [excess]
             hint = "If it is meant to be so large, allow it with --max-model-bytes N."
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise UnsafeModel(f"{path} is refused: {problems[0]}{more}", hint=hint)
-
-
-def _too_large(found: Inspection, stored_bytes: int, max_bytes: int | None) -> str | None:
-    """What of a configuration its stored weights do not explain; None if nothing."""
-    if max_bytes is None and found.dimensions and max(found.sizes, default=0) > found.dimensions:
-        return (
-            f"a layer of size {max(found.sizes):,}, where no weight is longer than "
-            f"{found.dimensions:,}"
-        )
-    numbers = sum(found.layers.values())
-    stored = found.stored + stored_bytes
-    # Twice: two numbers of four bits are stored as one of eight.
-    allowed = NUMBERS + 2 * stored if max_bytes is None else max_bytes // BYTES
-    if numbers <= allowed:
-        return None
-    largest = max(found.layers, key=lambda layer: found.layers[layer])
-    return (
-        f"its layers would hold at least {numbers:,} numbers ({largest.split(' ')[0]} alone "
-        f"{found.layers[largest]:,}), where {stored:,} are stored"
-    )
 
 
 def check_weights(path: Path) -> None:
@@ -178,13 +137,7 @@ def inspect_files(paths: Sequence[Path], *, weights: bool = False) -> list[Inspe
             f"{MEMORY_BYTES >> 30} GiB",
             hint="It is damaged or made to harm; nothing was loaded.",
         ) from error
-    return [_from_json(one) for one in found]
-
-
-def _from_json(found: dict[str, Any]) -> Inspection:
-    names = [(module, name) for module, name in found.pop("names")]
-    texts = [(name, argument, text) for name, argument, text in found.pop("texts")]
-    return Inspection(**found, names=names, texts=texts)
+    return [Inspection.from_json(one) for one in found]
 
 
 # What follows runs in the child process.
@@ -206,11 +159,7 @@ def _inspect(path: Path, weights: bool) -> Inspection:
             with h5py.File(path, "r", locking=False) as file:
                 _inspect_hdf5(file, path.stat().st_size, found)
         else:
-            with h5py.File(path, "r", locking=False) as file:
-                config = file.attrs.get("model_config")
-                text = config.decode() if isinstance(config, bytes) else str(config)
-                _inspect_config(text, found)
-                _inspect_hdf5(file, path.stat().st_size, found)
+            _inspect_model(path, found)
     except (
         OSError,
         ValueError,
@@ -222,6 +171,21 @@ def _inspect(path: Path, weights: bool) -> Inspection:
     ) as error:
         found.problems.append(f"it cannot be read ({type(error).__name__}: {error})")
     return found
+
+
+def _inspect_model(path: Path, found: Inspection) -> None:
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py has no kind of its own
+        found.damage = first_line(error)
+        return
+    with file:
+        config = file.attrs.get("model_config")
+        if config is None:
+            found.has_architecture = False
+            return
+        _inspect_config(config.decode() if isinstance(config, bytes) else str(config), found)
+        _inspect_hdf5(file, path.stat().st_size, found)
 
 
 def _inspect_archive(path: Path, found: Inspection) -> None:

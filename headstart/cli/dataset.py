@@ -44,7 +44,7 @@ def register(cli: click.Group) -> None:
 
 def _options() -> list[click.Parameter]:
     """Of `dataset add`: the kinds, and what each declares."""
-    from headstart.extractors.datasets import SOURCES, declared
+    from headstart.extractors.datasets import SOURCES, WINDOW_OPTIONS, declared
 
     known = list(SOURCES.values())
     kinds = ", ".join(one.kind for one in known)
@@ -62,7 +62,8 @@ def _options() -> list[click.Parameter]:
         show_default=True,
         help="At a row or file that is no sample, such as one without a label.",
     )
-    return [kind, *_split_options(), on_error, *made]
+    windows = [_option(option, [], 0) for option in WINDOW_OPTIONS]
+    return [kind, *_split_options(), on_error, *windows, *made]
 
 
 def _split_options() -> list[click.Parameter]:
@@ -89,7 +90,7 @@ def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
     from headstart.jobs.datasets.add import add
 
-    workspace = call.open()
+    workspace = call.open(makes=True)
     with progress_bar("reading", "files") as progress:
         added = add(workspace.context, name, source, progress=progress, **options)
     if options["root"] is None and _names_files(added.dataset.kind):
@@ -107,11 +108,16 @@ def _names_files(kind: str) -> bool:
 def _note_outside(manifest: Manifest) -> None:
     """Say how many files of a table lie elsewhere: it may be another's, and name anything."""
     folder = f"{os.path.normpath(Path(manifest.source).parent)}{os.sep}"
-    files = [one.location for one in manifest.samples if isinstance(one.location, str)]
-    outside = [path for path in files if not os.path.normpath(path).startswith(folder)]
+    from headstart.storage.windowed.wholes import wholes_of
+
+    outside, files = list[str](), 0
+    for block in wholes_of(manifest).columns.blocks():
+        paths = [one for one in block.locations if isinstance(one, str)]
+        files += len(paths)
+        outside += [path for path in paths if not os.path.normpath(path).startswith(folder)]
     if outside:
         note(
-            f"note: {len(outside):,} of {len(files):,} files lie outside of the table's folder, "
+            f"note: {len(outside):,} of {files:,} files lie outside of the table's folder, "
             f"such as {outside[0]!r}; --root {Path(manifest.source).parent} would refuse them"
         )
 
@@ -132,16 +138,18 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a dataset: its source, classes and splits, and what of it could not be read."""
-    return _shown(call.open().datasets.details(name))
+    return _shown(call.open(name).datasets.details(name))
 
 
 def _refresh(call: Call, name: str) -> Result:
     """Look at the source again; only files that changed are read."""
+    from headstart.jobs.datasets.named import dataset_named
     from headstart.jobs.datasets.refresh import refresh
 
-    workspace = call.open()
+    workspace = call.open(name)
+    known = dataset_named(workspace.context, name, looks=False)
     with progress_bar("reading", "files") as progress:
-        return _shown(refresh(workspace.context, name, progress))
+        return _shown(refresh(workspace.context, known, progress))
 
 
 def _forget_failures(call: Call, name: str) -> Result:
@@ -153,7 +161,7 @@ def _forget_failures(call: Call, name: str) -> Result:
 
 def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Result:
     """Deal the samples of a dataset to the splits anew; the scores of its heads no longer hold."""
-    workspace = call.open()
+    workspace = call.open(name)
     with progress_bar("reading", "files") as progress:
         done = workspace.datasets.resplit(name, split, seed=seed, progress=progress)
     shown = _shown(done.details)

@@ -18,6 +18,7 @@ from headstart.cli.output import (
     table,
     text,
     views_option,
+    windows_option,
     with_options,
 )
 
@@ -43,6 +44,7 @@ TRAIN_OPTIONS = (
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
     views_option,
+    windows_option("mean", "max", "each"),
 )
 
 
@@ -73,6 +75,7 @@ def _train(
     seed: int,
     precision: str,
     views: int,
+    windows: str | None,
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
@@ -82,10 +85,15 @@ def _train(
     made = task_of(task, separator, order, balanced)
     name_of_kind = kind or made.default_kind.kind
     settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
-    workspace = call.open()
+    from headstart.jobs.named import both_named
+
+    workspace = call.open(backbone, dataset)
+    backbone, dataset = both_named(workspace.context, backbone, dataset, looks=False)
     check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views)
-    head = workspace.heads.train(name, features, settings, seed=seed, task=made, views=views)
+    head = workspace.heads.train(
+        name, features, settings, seed=seed, task=made, views=views, windows=windows
+    )
     warn_of_untested(head)
     return _shown(head)
 

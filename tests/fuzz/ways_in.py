@@ -52,6 +52,9 @@ class WayIn:
 
 
 BACKBONE = (("backbone", "add", "x", "{}", "--preprocess", "array"),)
+IMAGE = ("backbone", "add", "x", str(SEEDS / "image.keras"), "--preprocess")
+PREPROCESS = ((*IMAGE, "raw"), (*IMAGE, "{}"))
+SPECIFICATIONS = ("p.json", "p.toml", "p.txt")
 PRESET = (("backbone", "add", "x", "kerashub:{}"),)
 IMPORT = (("backbone", "import", "{}", "--name", "x"),)
 DATASET = (("dataset", "add", "x", "{}"),)
@@ -272,6 +275,8 @@ WAYS = [
     *(WayIn(f"a device, m{s}", BACKBONE, "not a file", device(f"m{s}")) for s in (".keras", ".h5")),
     *(WayIn(f"a FIFO, {n}", DATASET, "not a file", fifo(n)) for n in ("d.npz", "d.csv")),
     *(WayIn(f"a device, {n}", DATASET, "not a file", device(n)) for n in ("d.npz", "d.csv")),
+    *(WayIn(f"a FIFO, {n}", PREPROCESS, "not a file", fifo(n)) for n in SPECIFICATIONS),
+    *(WayIn(f"a device, {n}", PREPROCESS, "not a file", device(n)) for n in SPECIFICATIONS),
     WayIn("a FIFO, b.zip", IMPORT, "not a file", fifo("b.zip")),
     WayIn("a device, b.zip", IMPORT, "not a file", device("b.zip")),
 ]

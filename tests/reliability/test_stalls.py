@@ -1,5 +1,6 @@
 """A decoder or an engine that hangs ends the run: the sample is named, what was done is kept."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -126,8 +127,11 @@ def test_a_commit_that_hangs_ends_the_run(ready, monkeypatch, hanging):
         "headstart.extractors.cache.feature_cache.FeatureCache.commit",
         lambda *_: hanging() and None,
     )
-    with pytest.raises(Stalled, match=r"committing 36 rows: not done after \d+ s"):
+    began = time.monotonic()
+    with pytest.raises(Stalled, match=r"committing 36 rows: not done after \d+ s") as raised:
         ready.extract("net", "pics", settings=SETTINGS)
+    said = int(re.search(r"after (\d+) s", str(raised.value))[1])
+    assert 1 <= said <= time.monotonic() - began  # it waits longer where the engine was slow
     goes_on(ready, monkeypatch)
 
 

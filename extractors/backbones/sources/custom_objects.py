@@ -10,6 +10,7 @@ from typing import Any
 
 from headstart.errors import ModelFileError, first_line
 from headstart.extractors.runtime import keras
+from headstart.storage.files import read_regular
 
 MODULE = "headstart_custom_objects"
 
@@ -39,7 +40,7 @@ def read_custom_objects(path: Path | None) -> CustomObjects:
         return CustomObjects()
     keras()
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise ModelFileError(f"cannot read {path}: {error.strerror or error}") from error
     module = importlib.util.module_from_spec(

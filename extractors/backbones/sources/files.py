@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from headstart.errors import HeadstartError, ModelFileError, UnsafeModel, WeightsOnly, first_line
+from headstart.errors import HeadstartError, ModelFileError, UnsafeModel, first_line
 from headstart.extractors.backbones.keras_graph import (
     is_readable,
     is_unbuilt_sequential,
@@ -28,13 +28,14 @@ from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.runtime import keras, keras_hub, names_from_the_start
 from headstart.extractors.safety.copies import Copy, copy_file
 from headstart.extractors.safety.first_load import FirstLoad, made
+from headstart.extractors.safety.inspected import ROOM
 from headstart.extractors.safety.inspection import (
     BLOW_UP,
-    ROOM,
     check_file,
     walk,
 )
 from headstart.extractors.safety.names import APPLICATIONS
+from headstart.extractors.safety.refusals import damaged, weights_only
 from headstart.storage.files import check_regular
 
 NO_CUSTOM_OBJECTS = CustomObjects()
@@ -175,7 +176,7 @@ def _open_frozen(file: Path) -> Opened:
 def format_of(path: Path) -> str:
     """`keras` or `h5`, by the suffix, as Keras itself goes by it."""
     if path.name.endswith(".weights.h5"):
-        raise _weights_only(path)
+        raise weights_only(path)
     if path.suffix == ".keras":
         return "keras"
     if path.suffix in HDF5_SUFFIXES:
@@ -218,11 +219,12 @@ def check_there(path: Path) -> None:
     check_regular(path)
 
 
-def _check_container(path: Path) -> None:
+def _check_container(path: Path, *, is_believed: bool = False) -> None:
+    """See that a file is there and whole; one of HDF5 is opened here only if it is believed."""
     check_there(path)
     if format_of(path) == "keras":
         _check_zip(path)
-    else:
+    elif is_believed:
         _check_hdf5(path)
 
 
@@ -243,7 +245,7 @@ def load_model(
         known: the very same bytes were looked into before.
         own: classes and functions of the user's own, by name.
     """
-    _check_container(path)
+    _check_container(path, is_believed=trust or known)
     if not (trust or known):
         check_file(path, own)
     objects = {**application_layers(), **own}
@@ -293,25 +295,25 @@ def _check_zip(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             _check_list(archive, path)
-            damaged = archive.testzip()
+            broken = archive.testzip()
     except ModelFileError:
         raise
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
-        raise _damaged(path, first_line(error)) from error
-    if damaged is not None:
-        raise _damaged(path, f"the checksum of {damaged} is wrong")
+        raise damaged(path, first_line(error)) from error
+    if broken is not None:
+        raise damaged(path, f"the checksum of {broken} is wrong")
     missing = {"config.json", "model.weights.h5"} - names
     if missing:
-        raise _damaged(path, f"it holds no {min(missing)}")
+        raise damaged(path, f"it holds no {min(missing)}")
 
 
 def _check_list(archive: zipfile.ZipFile, path: Path) -> None:
     """What a list of members can say before one of them is unpacked."""
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
-        raise _damaged(path, "a member is listed twice")
+        raise damaged(path, "a member is listed twice")
     if any(member.compress_type not in PACKED for member in members):
-        raise _damaged(path, "a member is packed as Keras never does")
+        raise damaged(path, "a member is packed as Keras never does")
     unpacked = sum(member.file_size for member in members)
     if unpacked > ROOM + BLOW_UP * path.stat().st_size:
         raise UnsafeModel(
@@ -325,21 +327,6 @@ def _check_hdf5(path: Path) -> None:
         with h5py.File(path, "r", locking=False) as file:
             has_architecture = "model_config" in file.attrs
     except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py has no kind of its own
-        raise _damaged(path, first_line(error)) from error
+        raise damaged(path, first_line(error)) from error
     if not has_architecture:
-        raise _weights_only(path)
-
-
-def _damaged(path: Path, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"{path} is damaged or not a model file ({reason})",
-        hint="Copy or save it again; nothing was registered.",
-    )
-
-
-def _weights_only(path: Path) -> WeightsOnly:
-    return WeightsOnly(
-        f"{path} holds weights but no architecture",
-        hint="Name the architecture with --architecture FILE (a saved model, or JSON), or "
-        f"applications:NAME?weights={path.name}.",
-    )
+        raise weights_only(path)

@@ -20,6 +20,7 @@ from headstart.extractors.runtime import keras
 from headstart.extractors.safety.copies import copy_file
 from headstart.extractors.safety.first_load import FirstLoad, made
 from headstart.extractors.safety.inspection import COMPILED, check_files, check_weights
+from headstart.storage.files import read_regular
 
 
 def open_weights(
@@ -105,7 +106,7 @@ def load_architecture(path: Path, *, trust: bool = False, known: bool = False) -
     if path.suffix != ".json":
         return load_model(path, trust=trust, known=known)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"), object_hook=_uncompiled)
+        config = json.loads(read_regular(path).decode(), object_hook=_uncompiled)
         return keras().models.model_from_json(
             json.dumps(config), custom_objects=application_layers()
         )

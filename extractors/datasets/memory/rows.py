@@ -24,8 +24,8 @@ from headstart.extractors.datasets.memory.items import (
 )
 from headstart.extractors.datasets.memory.kept import Kept, refused
 from headstart.extractors.datasets.memory.npz import write_npz
-from headstart.extractors.datasets.sources.tables.columns import BETWEEN
 from headstart.storage.contents import Contents
+from headstart.storage.samples import BETWEEN
 
 GROUP_BYTES, GROUP_ROWS = 1 << 24, 4096
 """Of a row group: so much is in memory while it is written, and when a row of it is read."""

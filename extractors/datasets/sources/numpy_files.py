@@ -10,6 +10,7 @@ from __future__ import annotations
 import lzma
 import math
 import struct
+import sys
 import warnings
 import zipfile
 import zlib
@@ -123,7 +124,23 @@ def map_array(file: IO[bytes], path: Path) -> np.ndarray:
     order = "F" if header.is_fortran else "C"
     if not header.size:
         return np.empty(header.shape, header.dtype, order)
-    return np.memmap(file, header.dtype, "r", header.start, header.shape, order)
+    return with_letters(np.memmap(file, header.dtype, "r", header.start, header.shape, order), path)
+
+
+def with_letters(array: np.ndarray, where: object) -> np.ndarray:
+    """The array, found to hold letters if it is one of texts: NumPy fails at numbers that are none.
+
+    Raises:
+        DatasetError: it does not.
+    """
+    if array.dtype.kind == "U" and array.dtype.itemsize and array.size:
+        numbers = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
+        if numbers.max() > sys.maxunicode:
+            raise DatasetError(
+                f"{where} holds texts with the letter number {numbers.max():,}, which is none",
+                hint="It is damaged; save it again.",
+            )
+    return array
 
 
 class Archive:
@@ -198,7 +215,8 @@ class Archive:
         if not self.is_packed(name) and (header := self.header(name)).size:
             return self._mapped(name, header)
         with self.open(name) as member:
-            return np.lib.format.read_array(member, allow_pickle=False)
+            array = np.lib.format.read_array(member, allow_pickle=False)
+        return with_letters(array, f"{name} in {self._path}")
 
     def _mapped(self, name: str, header: Header) -> np.ndarray:
         """An array that lies in the file as it is, after its checksum was found right.
@@ -219,8 +237,8 @@ class Archive:
         if left or checksum != info.CRC:
             raise zipfile.BadZipFile(f"bad checksum of {name}")
         order = "F" if header.is_fortran else "C"
-        place = start + header.start
-        return np.memmap(self._file, header.dtype, "r", place, header.shape, order)
+        array = np.memmap(self._file, header.dtype, "r", start + header.start, header.shape, order)
+        return with_letters(array, f"{name} in {self._path}")
 
     def _refuse_packed(self, what: str, size: int, packed: int) -> None:
         if size > SMALL and size > LARGEST_PACKING * min(packed, self._size):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of
+from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import cross
@@ -124,12 +124,12 @@ def audit(
 ) -> Audit:
     """See `Workspace.audit`."""
     trying = trying or CrossValidation()
-    view = features_of(context, backbone, dataset, precision)
+    view = of_samples(features_of(context, backbone, dataset, precision), trying.windows)
     if not len(view):
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
     features = view[rows].reshape(len(rows), -1).astype(np.float32, copy=False)
-    samples = [view.samples[row] for row in rows]
+    samples = list(view.samples.take(rows))
     twins = _copies(samples) + [
         Twins(samples[pair.first], samples[pair.second], pair.distance)
         for pair in find_near_duplicates(features)

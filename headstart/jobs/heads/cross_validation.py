@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.cached import features_of
+from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
@@ -17,8 +17,9 @@ from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References, reference_of, references_of
-from headstart.storage.manifest import Sample
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.views import FeatureView
+from headstart.storage.windowed.pooled import MAX, MEAN
 from headstart.values.options import Options
 
 LARGEST = 20_000
@@ -35,6 +36,8 @@ class CrossValidation(Options, error=HeadError):
         limit: look at so many samples at most.
         seed: of the folds, of the choice among more samples, and of the heads.
         shots: train on so many samples of each class only; all of them without it.
+        windows: of a dataset of windows, what a sample is: the `mean` (the default) or `max` of the
+            features of its windows.
     """
 
     folds: int = 5
@@ -42,6 +45,16 @@ class CrossValidation(Options, error=HeadError):
     limit: int = LARGEST
     seed: int = 0
     shots: int | None = None
+    windows: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.windows not in (None, MEAN, MAX):
+            raise HeadError(
+                f"windows is {self.windows!r}",
+                hint="It can be mean or max: what is tried is compared on samples. A head on each "
+                "window is trained by `headstart head train --windows each`.",
+            )
 
 
 @dataclass(frozen=True)
@@ -125,26 +138,32 @@ def load(
     All are of the same samples: what one backbone cannot read is left out of all.
     """
     views = [
-        features_of(context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision)
+        of_samples(
+            features_of(
+                context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision
+            ),
+            trying.windows,
+        )
         for backbone, cut in chosen
     ]
     samples = _in_all(views)
     labelled = labelled_rows(samples, trying.limit, trying.seed)
     folds = folds_of(labelled, trying)
-    ids = [samples[row].id for row in labelled.rows]
+    ids = samples.take(labelled.rows).ids
     for (backbone, cut), view in zip(chosen, views, strict=True):
-        rows = {sample.id: row for row, sample in enumerate(view.samples)}
+        rows = {id_: row for row, id_ in enumerate(view.ids)}
         features = view[[rows[one] for one in ids]]
         flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
         yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)
 
 
-def _in_all(views: Sequence[FeatureView]) -> list[Sample]:
+def _in_all(views: Sequence[FeatureView]) -> SampleColumns:
     """The samples that every view has, in the dataset's order."""
-    common = {sample.id for sample in views[0].samples}
+    samples = views[0].samples
     for view in views[1:]:
-        common.intersection_update(sample.id for sample in view.samples)
-    return [sample for sample in views[0].samples if sample.id in common]
+        own = set(view.ids)
+        samples = samples.where(np.array([id_ in own for id_ in samples.ids], bool))
+    return samples
 
 
 def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:

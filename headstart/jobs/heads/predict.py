@@ -2,88 +2,57 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from headstart.backbone_model import chooser_of, pipeline_of
-from headstart.context import Context
-from headstart.errors import HeadError, NotFound, SampleChanged, SampleError, SampleUnreadable
+from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.windows.source import Window, cut_into_windows
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
+from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
+from headstart.jobs.heads.predicted import Predicted, Prediction
+from headstart.jobs.raw_samples import HINT, Taker
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.storage.keys import digest_of
-from headstart.storage.manifest import Label, Sample
+from headstart.storage.manifest import Sample
 from headstart.trained_head import TrainedHead
-from headstart.values.showable import Results, Showable
+from headstart.values.showable import Showable, brief
 
 T = TypeVar("T")
 BATCH = 64
-HINT = "Leave it out, or go on without it: --on-error skip."
 
 
 @dataclass(frozen=True)
-class Prediction(Showable):
-    """What a head says of one sample: a file, or `FILE[ROW]` of an array.
+class _Part:
+    """What one row is computed of: a sample, or a window of one.
 
     Attributes:
-        name: of the sample.
-        label: the most probable class; several with the head's separator between them; a number.
-        probability: that this is right; NaN for a number.
-        probabilities: of all classes, in the head's order, (classes,), float32; or the number.
+        name: of it.
+        number: of the sample among all.
+        raw: its content.
     """
 
     name: str
-    label: Label | float
-    probability: float
-    probabilities: np.ndarray
-
-    def _facts(self) -> dict[str, Any]:
-        return {"name": self.name, "label": self.label, "probability": self.probability}
-
-    def _line(self) -> str:
-        sure = "" if math.isnan(self.probability) else f", {self.probability:.2f}"
-        return f"{self.name!r} is {self.label!r}{sure}"
-
-
-class Predicted(Results[Prediction]):
-    """The predictions of some samples, in order.
-
-    Attributes:
-        trust: how far the head that made them can be trusted, in words.
-        skipped: names of samples that could not be read, and were left out.
-    """
-
-    def __init__(self, found: Iterable[Prediction], trust: str, skipped: Sequence[str]) -> None:
-        super().__init__(found)
-        self.trust, self.skipped = trust, tuple(skipped)
-
-    def _facts(self) -> Any:
-        return [{**one.to_json(), "trust": self.trust} for one in self]
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A sample to predict: its name, and how its raw content is had."""
-
-    name: str
-    read: Callable[[], Any]
+    number: int
+    raw: Any
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Some samples: rows of those in the cache, and the others while they are decoded, by place."""
+    """Some parts: rows of those in the cache, and the others while they are decoded, by place."""
 
-    items: Sequence[_Item]
+    parts: Sequence[_Part]
     cached: dict[int, np.ndarray]
     decoding: dict[int, Future[Prepared]]
 
@@ -91,17 +60,20 @@ class _Batch:
 class Predictions(Showable):
     """The predictions of many samples, in order, computed while they are iterated.
 
-    Samples are decoded on all cores while the backbone computes those before.
+    Samples are decoded on all cores while the backbone computes those before. A head that was
+    trained on windows cuts each sample as those that it was trained on were cut, and says one thing
+    of it.
 
     Attributes:
         classes: the label of each probability.
+        outputs: how many probabilities, or numbers, a sample has.
         total: how many samples there are.
         done: how many of them are behind us.
         skipped: names of those that could not be read, as far as we got.
 
     Args:
         head: who predicts.
-        paths: see `Head.predict`.
+        samples: see `Head.predict`.
         on_error: `fail` at a sample that cannot be read, or `skip` it.
         root: a folder outside of which no file is read that a table, or a link, names.
 
@@ -112,18 +84,23 @@ class Predictions(Showable):
     def __init__(
         self,
         head: TrainedHead,
-        paths: str | Path | Iterable[str | Path],
+        samples: Any,
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> None:
         self._context, self._record = head.context, head.record
-        given = [paths] if isinstance(paths, str | Path) else paths
-        self._items = list(_items(self._context, given, root))
+        if on_error not in ("fail", "skip"):
+            raise HeadError(f"on_error is {brief(on_error)}", hint="It can be fail or skip.")
+        self._medium = sources.medium_of(head.windows)
+        self._how = head.windows.get("pooled")
         self._backbone, self._cut = head.origin()
+        taker = Taker.of(self._context, self._backbone, root, of_wholes=self._how is not None)
+        self._items = list(taker.take(samples))
         self._key = head.record.feature_key
         self._judge = head.judge
         self._task = head.task
         self.classes = self._judge.classes
+        self.outputs = self._judge.outputs
         self._on_error = on_error
         self._pixels = pipeline_of(self._context, self._backbone).pixels
         self._cache = self._context.cache()
@@ -143,7 +120,7 @@ class Predictions(Showable):
         for one in self:
             found.append(one)
             progress(self.done, self.total)
-        return Predicted(found, trust_text(self._record), self.skipped)
+        return Predicted(found, trust_text(self._record), self.skipped, self.classes)
 
     def _facts(self) -> dict[str, Any]:
         """How far it is; the predictions themselves are had by iteration."""
@@ -164,42 +141,61 @@ class Predictions(Showable):
         """
         self.done, self.skipped = 0, []
         self._pixels.shortened.clear()
+        coming = self._parts()
+        gathering = None if self._how is None else Gathering(self._judge.predict_proba, self._how)
         with ThreadPoolExecutor(cores()) as pool:
-            ahead = self._begin(pool, 0)
+            ahead = self._begin(pool, coming)
             try:
-                for start in range(0, self.total, BATCH):
-                    batch, ahead = ahead, self._begin(pool, start + BATCH)
-                    yield from self._finish(batch)
-                    self.done = min(start + BATCH, self.total)
+                while ahead.parts:
+                    batch, ahead = ahead, self._begin(pool, coming)
+                    yield from self._finish(batch, gathering)
+                    self.done = batch.parts[-1].number + (gathering is None)
+                if gathering is not None:
+                    yield from self._said(gathering.end())
+                self.done = self.total
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
         for line in self._pixels.shortened.lines():
             warn(line)
 
-    def _begin(self, pool: ThreadPoolExecutor, start: int) -> _Batch:
-        """Read samples, look for them in the cache, and begin to decode the others.
+    def _parts(self) -> Iterator[_Part]:
+        """All samples that can be read, or their windows."""
+        for number, item in enumerate(self._items):
+            raw = self._read(item.name, item.read)
+            if raw is None:
+                continue
+            if self._medium is None:
+                yield _Part(item.name, number, raw)
+            else:
+                cut = partial(cut_into_windows, raw, digest_of(raw), self._medium)
+                for name, window in self._read(item.name, cut) or ():
+                    yield _Part(f"{item.name}#{name}", number, window)
+
+    def _begin(self, pool: ThreadPoolExecutor, coming: Iterator[_Part]) -> _Batch:
+        """Take some parts, look for them in the cache, and begin to decode the others.
 
         The very first is decoded alone, for the reason given in `Tasks`.
         """
-        items = self._items[start : start + BATCH]
-        raws = [self._read(item, item.read) for item in items]
-        known = [place for place, raw in enumerate(raws) if raw is not None]
-        samples = [Sample(items[n].name, digest_of(raws[n]), None, "test", "") for n in known]
+        parts = list(islice(coming, BATCH))
+        samples = [Sample(one.name, digest_of(one.raw), None, "test", "") for one in parts]
         found, view = self._cache.open_present(self._key, samples)
         rows = () if view is None else view.to_numpy()
-        cached = {known[place]: row for place, row in zip(found.tolist(), rows, strict=True)}
+        cached = dict(zip(found.tolist(), rows, strict=True))
         decoding: dict[int, Future[Prepared]] = {}
-        for place in known:
+        for place, part in enumerate(parts):
             if place not in cached:
-                decoding[place] = pool.submit(self._pixels.prepare, raws[place])
+                decoding[place] = pool.submit(self._prepare, part.raw)
                 if not self._has_decoded:
                     wait(decoding.values())
                     self._has_decoded = True
-        return _Batch(items, cached, decoding)
+        return _Batch(parts, cached, decoding)
 
-    def _finish(self, batch: _Batch) -> Iterator[Prediction]:
+    def _prepare(self, raw: Any) -> Prepared:
+        return self._pixels.prepare(raw.cut() if isinstance(raw, Window) else raw)
+
+    def _finish(self, batch: _Batch, gathering: Gathering | None) -> Iterator[Prediction]:
         decoded = {
-            place: self._read(batch.items[place], future.result)
+            place: self._read(batch.parts[place].name, future.result)
             for place, future in batch.decoding.items()
         }
         prepared = {place: value for place, value in decoded.items() if value is not None}
@@ -210,10 +206,19 @@ class Predictions(Showable):
         if not rows:
             return
         places = sorted(rows)
-        judged = self._judge.predict_proba(np.stack([rows[place] for place in places]))
-        for place, row in zip(places, judged, strict=True):
+        features = np.stack([rows[place] for place in places])
+        numbers = np.array([batch.parts[place].number for place in places])
+        if gathering is not None:
+            yield from self._said(gathering.add(numbers, features))
+        else:
+            judged = self._judge.predict_proba(features)
+            yield from self._said(zip(numbers.tolist(), judged, strict=True))
+
+    def _said(self, judged: Iterable[tuple[int, np.ndarray]]) -> Iterator[Prediction]:
+        """Predictions of samples by their numbers."""
+        for number, row in judged:
             said, probability = self._task.decide(row, self._judge.classes)
-            yield Prediction(batch.items[place].name, said, probability, row)
+            yield Prediction(self._items[number].name, said, probability, row)
 
     def _run(self, batch: Batch) -> list[np.ndarray]:
         if self._engine is None:
@@ -223,72 +228,15 @@ class Predictions(Showable):
             ).engine
         return self._engine.run(batch)
 
-    def _read(self, item: _Item, get: Callable[[], T]) -> T | None:
-        """What `get` gives; None for a sample that is skipped."""
+    def _read(self, name: str, get: Callable[[], T]) -> T | None:
+        """What `get` gives; None for a sample, or a window of one, that is skipped."""
         try:
             return get()
         except SampleError as error:
             if self._on_error == "skip":
-                self.skipped.append(item.name)
+                self.skipped.append(name)
                 return None
             raise SampleUnreadable(
-                f"{item.name}: {error.message}",
+                f"{name}: {error.message}",
                 hint=HINT if isinstance(error, SampleChanged) else error.hint or HINT,
             ) from error
-
-
-def _items(
-    context: Context, paths: Iterable[str | Path], root: str | Path | None
-) -> Iterator[_Item]:
-    """Files as given; sources of datasets, such as folders and tables, and registered datasets,
-    sample by sample."""
-    for given in paths:
-        path = Path(given)
-        if not (path.is_dir() or path.is_file()):
-            yield from _of_dataset(context, str(given), root)
-            continue
-        kind = sources.find_kind(str(path))
-        if kind is None:
-            yield _Item(str(path), partial(sources.read_named, path, hint=HINT))
-            continue
-        source = sources.open_source(kind, str(path), _rooted(kind, path, root))
-        for row, location in enumerate(source.locations()):
-            name = location if isinstance(location, str) else f"{path}[{row}]"
-            yield _Item(name, partial(source.read, location))
-
-
-def _of_dataset(context: Context, name: str, root: str | Path | None) -> Iterator[_Item]:
-    """The samples of a registered dataset by their ids, as they were last looked at.
-
-    Raises:
-        HeadError: there is none of that name; or a root is given, which it was not added with.
-    """
-    try:
-        dataset = context.datasets.get(name)
-    except NotFound:
-        raise HeadError(f"no file, folder or dataset {name}", hint="Check the path.") from None
-    if root is not None:
-        raise HeadError(
-            f"{name} is a registered dataset, whose root was chosen when it was added",
-            hint="Leave --root out, or name the folder or table itself.",
-        )
-    read = sources.reader_of(dataset)
-    for sample in context.manifest(dataset).samples:
-        yield _Item(sample.id, partial(read, sample))
-
-
-def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:
-    """The options of a source that may read below the root alone.
-
-    Raises:
-        HeadError: it names files, and knows no root.
-    """
-    if root is None:
-        return {}
-    made = sources.SOURCES[kind]
-    if kind != "arrays" and all(option.name != "root" for option in made.options):
-        raise HeadError(
-            f"{path} is {made.what}, which knows no root",
-            hint="Leave --root out, if you trust what it names.",
-        )
-    return {"root": root}

@@ -13,11 +13,12 @@ from PIL import Image
 
 from conftest import keras, network
 from headstart.backbone_model import build_trunk, open_engine
-from headstart.errors import ModelFileError, WeightsUnavailable
+from headstart.errors import ModelFileError, WeightsOnly, WeightsUnavailable
 from headstart.extractors.backbones.cuts import list_cuts
 from headstart.extractors.backbones.keras_graph import read_graph
 from headstart.extractors.backbones.loader import open_source
 from headstart.extractors.backbones.sources import applications, efficientnet_lite
+from headstart.extractors.backbones.sources.files import check_model
 from headstart.extractors.backbones.sources.torch_weights import read_state_dict
 from headstart.extractors.backbones.trunk import build_whole
 from headstart.storage.artifacts import ArtifactStore
@@ -104,6 +105,23 @@ def test_weights_alone_are_refused_with_the_way_on(fails, ws, tmp_path, name):
     message = fails("backbone", "add", "x", tmp_path / name)
     assert "holds weights but no architecture" in message
     assert f"applications:NAME?weights={name}" in message
+
+
+@legacy
+def test_hdf5_of_others_is_opened_in_another_process_alone(tmp_path, monkeypatch):
+    def opens(name, *args, **kwargs):
+        raise AssertionError(f"{name} is opened in this process")
+
+    network().save(tmp_path / "net.h5")
+    network().save_weights(tmp_path / "only.weights.h5")
+    (tmp_path / "only.weights.h5").rename(tmp_path / "only.h5")
+    (tmp_path / "cut.h5").write_bytes((tmp_path / "net.h5").read_bytes()[:-1000])
+    monkeypatch.setattr(h5py, "File", opens)
+    check_model(tmp_path / "net.h5")
+    with pytest.raises(WeightsOnly, match="holds weights but no architecture"):
+        check_model(tmp_path / "only.h5")
+    with pytest.raises(ModelFileError, match="damaged or not a model file"):
+        check_model(tmp_path / "cut.h5")
 
 
 def test_a_file_of_another_kind_is_refused(fails, ws, tmp_path):

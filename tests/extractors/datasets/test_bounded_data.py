@@ -130,6 +130,16 @@ def test_a_sound_is_decoded_in_parts_to_the_same_numbers():
     np.testing.assert_array_equal(decode(file.getvalue()), wave.mean(axis=1, dtype=np.float32))
 
 
+@pytest.mark.parametrize("member", ["x", "y", "ids", "split", "groups"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_of_letters_that_do_not_exist_are_refused(ws, tmp_path, member, order):
+    arrays = {"x": np.arange(8.0).reshape(4, 2)}
+    letters = np.array([70, 71, 1 << 21, 72], f"{order}u4").view(f"{order}U1")
+    np.savez(tmp_path / "d.npz", **{**arrays, member: letters})
+    with pytest.raises(DatasetError, match=rf"{member} in .* letter number 2,097,152"):
+        ws.datasets.add("d", tmp_path / "d.npz")
+
+
 # Files that never end
 
 
@@ -205,7 +215,7 @@ def test_a_row_whose_file_became_no_file_has_changed(ws, tmp_path, make):
 def test_what_is_predicted_is_a_file(ready, fails, pictures, tmp_path, make):
     view = ready.extract("net", "pics")
     ready.heads.train("h", view)
-    assert "no file" in fails("head", "predict", "h", make(tmp_path / "x.png"))
+    assert "not a file" in fails("head", "predict", "h", make(tmp_path / "x.png"))
     make(pictures / "red" / "x.png")
     assert "not a file" in fails("head", "predict", "h", pictures)
 

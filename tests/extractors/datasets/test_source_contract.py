@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
+import source_makers_tar
 from conftest import draw
 from headstart.errors import DatasetError, SampleError
 from headstart.extractors.datasets import SOURCES, checked, find_kind, kind_of, open_source, scan
@@ -93,6 +94,22 @@ def folder_of_splits(root: Path) -> Path:
     return root / "tt"
 
 
+def tar(root: Path) -> Path:
+    return source_makers_tar.webdataset(folder(root), root)
+
+
+def records(root: Path) -> Path:
+    return source_makers_tar.tfrecord(folder(root), root)
+
+
+def annotations(root: Path) -> Path:
+    return source_makers_tar.coco(folder(root), root)
+
+
+def boxes(root: Path) -> Path:
+    return source_makers_tar.yolo(folder(root), root)
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
     "folder-of-splits": ("folder", folder_of_splits, {}),
@@ -106,6 +123,10 @@ MAKERS = {
     "parquet-of-files": ("parquet", parquet_of_files, {}),
     "arrow": ("parquet", arrow, {"label_column": "y"}),
     "arrays-npy": ("arrays", array, {"labels": "labels.txt"}),
+    "coco": ("coco", annotations, {}),
+    "yolo": ("yolo", boxes, {}),
+    "tfrecord": ("tfrecord", records, {}),
+    "webdataset": ("webdataset", tar, {}),
 }
 
 
