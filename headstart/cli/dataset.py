@@ -195,7 +195,7 @@ def _shown(details: DatasetDetails) -> Result:
 
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
-        out.print(text(line + dataset.source), soft_wrap=True)
+        out.print(text(line + details.origin), soft_wrap=True)
         out.print(text(f"splits  {SAID.get(details.split, details.split)}"))
         columns = ("class", *(f">{split}" for split in details.splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))

@@ -53,6 +53,12 @@ class DatasetDetails(Showable):
         return said_of(self.dataset.options)
 
     @property
+    def origin(self) -> str:
+        """Where its samples came from; of data that were in memory also where they lie now."""
+        given = self.dataset.options.get("origin")
+        return f"{given}, kept in {self.dataset.source}" if given else self.dataset.source
+
+    @property
     def skipped(self) -> dict[str, Any]:
         """`count` of the rows and files that are no samples, and why the `first` are none."""
         return self.dataset.options.get("skipped", {"count": 0, "first": []})
