@@ -98,6 +98,8 @@ def test_the_blocks_of_the_page_on_datasets_work(photos, run, monkeypatch, capsy
         exec(program, names)
     said = capsys.readouterr().out
     assert "stratified 50\nTrue" in said
+    assert "48 boxes\n['cat', 'dog']\nimagefolder\nTrue" in said
+    assert said.count("['cat', 'dog']") == 4
 
 
 def test_the_first_commands_of_the_readme_are_exactly_two():

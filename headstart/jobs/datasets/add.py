@@ -41,10 +41,10 @@ def add(
 ) -> DatasetDetails:
     """See `Datasets.add`."""
     check_name(name, "dataset")
+    windows, options = sources.window_options(options)
     kept = sources.kept_in(Contents(context.config.contents), source, kind, options)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
-    windows, options = sources.window_options(options)
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]
     before = _find_same(context, name, chosen, place, is_kept=kept is not None)
@@ -60,7 +60,7 @@ def add(
     opened = sources.open_source(chosen, place, given)
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
-    warn_of_turned(place, manifest.samples)
+    warn_of_turned(place, manifest.samples, opened)
     wholes = wholes_of(manifest)
     if wholes is not manifest:
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")

@@ -97,6 +97,11 @@ class Table:
             self._check_unlabelled(options)
 
     @property
+    def label_column(self) -> str | None:
+        """Where the labels are; None if there are none."""
+        return self._label
+
+    @property
     def is_of_files(self) -> bool:
         """Whether every sample is just a file."""
         return len(self.values) == 1 and self.values[0].kind == "path"
