@@ -58,7 +58,8 @@ def add(
     given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given)
-    manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
+    with sources.in_words(kept):
+        manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples, opened)
     wholes = wholes_of(manifest)

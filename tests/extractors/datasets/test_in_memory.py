@@ -104,6 +104,28 @@ def test_frames_of_texts_and_of_numbers(ws, make):
     assert read_all(ws, "n")[3].tolist() == [3, 1.5] and labels_in(ws, "n") == [0, 1] * 4
 
 
+def test_categories_of_frames_are_labels(ws):
+    texts, labels = ["one", "two"] * 2, list("abab")
+    series = [
+        pd.Series(pd.Categorical(labels)),
+        pl.Series(labels, dtype=pl.Categorical),
+        pl.Series(labels, dtype=pl.Enum(["a", "b"])),
+    ]
+    for number, one in enumerate(series):
+        make = pd.DataFrame if number == 0 else pl.DataFrame
+        ws.datasets.add(f"d{number}", make({"text": texts, "label": one}))
+        assert labels_in(ws, f"d{number}") == labels
+
+
+def test_a_row_that_is_no_sample_is_one_of_the_frame_and_can_be_skipped(ws):
+    frame = pd.DataFrame({"text": ["one", "two", "three"], "label": [1, None, 2]})
+    with pytest.raises(DatasetError, match=r"^a pandas\.DataFrame, row 1: no label"):
+        ws.datasets.add("d", frame)
+    with pytest.warns(HeadstartWarning, match="1 samples skipped"):
+        ws.datasets.add("d", frame, on_error="skip")
+    assert labels_in(ws, "d") == [1, 2]
+
+
 def test_a_frame_with_labels_beside_it(ws):
     frame = pd.DataFrame({"age": range(8), "height": [1.5] * 8})
     ws.datasets.add("d", frame, pd.Series(list("abababab")))
@@ -171,6 +193,7 @@ WRONG = {
     "a dict of labels": ((X, {"a": Y}), "a dict of 1 as labels"),
     "labels twice": (((X, Y), Y), "labels twice"),
     "labels in and beside": (({"x": X, "y": Y}, Y), "labels twice: 'y' and y"),
+    "a lazy frame": ((pl.LazyFrame({"text": ["a"]}),), r"not computed yet. Give its .collect\(\)"),
     "a number": ((5,), "received int. Expected: arrays"),
     "a path with labels": (("photos", Y), "the path 'photos' with labels"),
     "a text": ((["a", 5], [0, 1]), r"sample 1 of type int, after others \(text\)"),
