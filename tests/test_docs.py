@@ -97,7 +97,7 @@ def test_the_blocks_of_the_page_on_datasets_work(photos, run, monkeypatch, capsy
     for program in blocks("docs/datasets.md", "python"):
         exec(program, names)
     said = capsys.readouterr().out
-    assert "stratified 50" in said
+    assert "stratified 50\nTrue" in said
     assert "48 boxes\n['cat', 'dog']\nimagefolder\nTrue" in said
     assert said.count("['cat', 'dog']") == 4
 

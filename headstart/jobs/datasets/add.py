@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,8 @@ def add(
     given = sources.joined(given, how)
     given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
-    with _called_as_given(kept, place):
-        opened = sources.open_source(chosen, place, given)
+    opened = sources.open_source(chosen, place, given)
+    with sources.in_words(kept):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples, opened)
@@ -90,19 +90,6 @@ def add(
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return details_of(context, dataset, manifest)
-
-
-@contextmanager
-def _called_as_given(kept: Any, place: str) -> Iterator[None]:
-    """What is wrong with data from memory is told of what was given, not of the file that holds it
-    now: `a polars.DataFrame, row 1: …`."""
-    try:
-        yield
-    except DatasetError as error:
-        if kept is None:
-            raise
-        message = error.message.replace(place, kept.origin)
-        raise DatasetError(message, hint=error.hint) from error
 
 
 def described(

@@ -54,6 +54,12 @@ class DatasetDetails(Showable):
         return said_of(self.dataset.options)
 
     @property
+    def origin(self) -> str:
+        """Where its samples came from; of data that were in memory also where they lie now."""
+        given = self.dataset.options.get("origin")
+        return f"{given}, kept in {self.dataset.source}" if given else self.dataset.source
+
+    @property
     def split_words(self) -> str:
         """The same in words, and whether the source itself says it."""
         return words_of(self.dataset.options)
