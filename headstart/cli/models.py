@@ -120,7 +120,7 @@ def _finetune(
     workspace = call.open()
     head = workspace.heads.get(name)
     _, cut = head.origin()
-    check_start(head, start)  # before anything is extracted for it
+    start = check_start(head, start).name  # before anything is extracted for it
     reference = f"{head.record.backbone}@{start}"
     extract_missing(workspace, reference, head.record.dataset, cut.precision, views)
     given = {key: value for key, value in options.items() if value is not None}
