@@ -9,6 +9,7 @@ from typing import cast
 from headstart.errors import DatasetError, first_line
 from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
+from headstart.extractors.datasets.shard_names import any_there, is_pattern
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
 from headstart.extractors.datasets.windows.asked import medium_of
 from headstart.extractors.datasets.windows.source import windowed
@@ -25,9 +26,14 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
         "folder": f"{HERE}.sources.folders:FolderSource",
         "csv": f"{HERE}.sources.tables.tables:TableSource",
         "arrays": f"{HERE}.sources.arrays:ArraySource",
+        "parquet": f"{HERE}.sources.columnar.columnar:ColumnarSource",
+        "coco": f"{HERE}.sources.boxes.coco:CocoSource",
+        "yolo": f"{HERE}.sources.boxes.yolo:YoloSource",
+        "tfrecord": f"{HERE}.sources.shards.tfrecord:TFRecordSource",
+        "webdataset": f"{HERE}.sources.shards.webdataset:WebDatasetSource",
     },
 )
-"""`csv` stands for every table: CSV, TSV and JSON Lines."""
+"""`csv` stands for every table of text: CSV, TSV and JSON Lines; `parquet` for all columns."""
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:")
 """How the text of a source begins that is no path, such as `hf:` and `s3:`."""
 
@@ -40,8 +46,10 @@ def located(source: str | Path) -> str:
 
 
 def is_gone(source: str) -> bool:
-    """Whether a source that was located is a path at which there is nothing now."""
-    return not ADDRESS.match(source) and not is_there(Path(source))
+    """Whether a source that was located is a path or a pattern at which there is nothing now."""
+    if ADDRESS.match(source) or is_there(Path(source)):
+        return False
+    return not (is_pattern(source) and any_there(source))
 
 
 def find_kind(source: str) -> str | None:

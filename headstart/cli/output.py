@@ -62,9 +62,17 @@ class Call:
 
         return load_config(self.root)
 
-    def open(self) -> Workspace:
-        from headstart.workspace import open
+    def open(self, *given: str, makes: bool = False) -> Workspace:
+        """Open the workspace.
 
+        Where there is none, and nobody named one, the platform's own is made if a command `makes`
+        things, or if all backbones and datasets that it was `given` are sources: in an empty
+        workspace no name means anything.
+        """
+        from headstart.workspace import is_source, open
+
+        if self.workspace is None and (makes or (given and all(map(is_source, given)))):
+            return open()
         return open(self.root)
 
 
@@ -104,7 +112,7 @@ def command(
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
             # Libraries print to stdout as they like.
-            with contextlib.redirect_stdout(sys.stderr), _noted_warnings():
+            with contextlib.redirect_stdout(sys.stderr), _noted_warnings(), _interruptible():
                 result = function(call, **given)
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
@@ -116,6 +124,17 @@ def command(
         return group.command(name, cls=_command_with(more))(run)
 
     return decorate
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as click's own exception: it would print an empty line, into pipes as well."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():  # behind the ^C that stands there
+            click.echo(err=True)
+        raise click.Abort from None
 
 
 def document_of(found: Showable) -> str:
@@ -341,12 +360,12 @@ def progress_bar(
     )
     pace = Pace()
     with Watched(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task(visible(what), total=None, visible=False, estimate="")
+        task = progress.add_task(visible(what), total=None, estimate="")
 
         def update(done: int, total: int) -> None:
             pace.see(done)
             told = estimate_text(pace, unit, total)
-            progress.update(task, completed=done, total=total, visible=True, estimate=told)
+            progress.update(task, completed=done, total=total, estimate=told)
 
         yield update
 

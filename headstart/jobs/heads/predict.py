@@ -299,7 +299,7 @@ def _items(
     sample by sample; of those with windows the windows, or with `of_wholes` the whole samples."""
     for given in paths:
         path = Path(given)
-        if not (path.is_dir() or path.is_file()):
+        if sources.is_gone(sources.located(given)):
             yield from _of_dataset(context, str(given), root, of_wholes=of_wholes)
             continue
         kind = sources.find_kind(str(path))

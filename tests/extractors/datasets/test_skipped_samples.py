@@ -74,7 +74,7 @@ def test_rows_of_arrays_can_be_skipped(ws, tmp_path):
 
 
 def test_files_of_a_folder_that_cannot_be_read_can_be_skipped(ws, pictures, monkeypatch):
-    from headstart.extractors.datasets import folders
+    from headstart.extractors.datasets.sources import folders
 
     real = folders.digest_of_file
 
