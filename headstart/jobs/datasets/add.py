@@ -14,6 +14,7 @@ from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.orientation import warn_of_turned
+from headstart.jobs.datasets.tokenizer import with_tokenizer
 from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -42,6 +43,7 @@ def add(
     """See `Datasets.add`."""
     check_name(name, "dataset")
     windows, options = sources.window_options(options)
+    windows = with_tokenizer(context, windows)
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]
     before = _find_same(context, name, chosen, place)
@@ -54,7 +56,7 @@ def add(
     given = sources.joined(given, how)
     given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
-    opened = sources.open_source(chosen, place, given)
+    opened = sources.open_source(chosen, place, given, context.artifacts)
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples)

@@ -55,7 +55,7 @@ def resplit(
         )
     options = _options(dataset, split, seed)
     previous, skipped = context.manifest(dataset), list[str]()
-    opened = sources.open_source(dataset.kind, dataset.source, options)
+    opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
     stored = settled(opened, options, manifest) | sources.listed(skipped)

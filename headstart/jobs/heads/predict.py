@@ -142,7 +142,7 @@ class Predictions(Showable):
     ) -> None:
         self._context, self._record = head.context, head.record
         given = [paths] if isinstance(paths, str | Path) else paths
-        self._medium = sources.medium_of(head.windows)
+        self._medium = sources.medium_of(head.windows, self._context.artifacts)
         self._how = head.windows.get("pooled")
         self._items = list(_items(self._context, given, root, of_wholes=self._how is not None))
         self._backbone, self._cut = head.origin()
