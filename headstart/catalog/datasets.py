@@ -56,7 +56,9 @@ class Datasets(Collection[Dataset]):
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
                 `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder
-                outside of which nothing is read, wherever paths, `..` and links lead.
+                outside of which nothing is read, wherever paths, `..` and links lead; `window`,
+                `hop`, `tokenizer`, or `frames`, `every`, which cut long samples into windows, a row
+                each: `window="2s", hop="1s"`.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot

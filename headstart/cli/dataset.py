@@ -182,6 +182,7 @@ def _remove(call: Call, name: str) -> Result:
     return Result(gone, lambda out: out.print(text(f"Removed dataset {gone.removed}.")))
 
 
+CUTTING = ("window", "hop", "frames", "every")
 SAID = {"folders": "as the folders say", "hash": "by hash of the content, where nothing is said"}
 
 
@@ -193,6 +194,10 @@ def _shown(details: DatasetDetails) -> Result:
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
         out.print(text(line + dataset.source), soft_wrap=True)
+        if details.windows_of is not None:
+            given = dataset.options
+            told = " ".join(f"--{name} {given[name]}" for name in CUTTING if name in given)
+            out.print(text(f"windows of {details.windows_of:,} samples, {told}"))
         out.print(text(f"splits  {SAID.get(details.split, details.split)}"))
         columns = ("class", *(f">{split}" for split in details.splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
