@@ -7,6 +7,7 @@ import pytest
 
 import headstart as hs
 from conftest import keras
+from headstart.backbone_model import load_graph
 from headstart.errors import BackboneError, FeaturesMissing, HeadError
 from headstart.extractors.backbones.cuts import resolve
 from headstart.extractors.backbones.keras_graph import read_graph
@@ -82,7 +83,7 @@ def test_layers_of_a_masked_model_are_trained_on_cached_sequences(lm, run, tmp_p
     saved = tmp_path / "whole.keras"
     ran = run("head", "finetune", "h", "--from", "lstm_1", "--epochs", "1")
     assert ran.code == 0, ran  # it has extracted the sequences
-    lm.heads.get("h:1").finetune("lstm_1", saved, hs.FineTuning(0.03, 30, patience=30))
+    lm.heads.get("h:1").finetune("lstm_1", saved, hs.FineTuning(0.003, 12, patience=12))
     tuned, before = lm.heads.get("h"), lm.heads.get("h:1")
     assert tuned.record.cut == "lstm_1|masked" and tuned.is_tuned
     assert tuned.record.settings["best_epoch"] > 0 and before.record.cut == "pool"
@@ -99,8 +100,40 @@ def test_layers_of_a_masked_model_are_trained_on_cached_sequences(lm, run, tmp_p
     rows = [ids.index(one.id) for one in judged.samples]
     np.testing.assert_allclose(judged.probabilities, whole[rows], atol=1e-5)
     assert np.isfinite(said).all()
-    gentle = lm.heads.get("h:1").finetune("lstm_1", settings=hs.FineTuning(0.01, 5, patience=5))
-    assert gentle.head is not None and gentle.head.reproduce().agrees
+
+
+def test_layers_above_a_sequence_whose_mask_is_an_input_are_trained(lm, tmp_path):
+    """As of KerasHub's models: `padding_mask` goes into every layer."""
+    hub = pytest.importorskip("keras_hub")
+    keras.utils.set_random_seed(4)
+    inputs = {
+        name: keras.Input((STEPS,), dtype="int32", name=name)
+        for name in ("token_ids", "padding_mask")
+    }
+    x = layers.Embedding(len(WORDS) + 4, 8, name="words")(inputs["token_ids"])
+    for name in ("first", "second"):
+        encoder = hub.layers.TransformerEncoder(16, 2, name=name)
+        x = encoder(x, padding_mask=inputs["padding_mask"])
+    x = layers.GlobalAveragePooling1D(name="pool")(x)
+    x = layers.Dense(5, activation="relu", name="features")(x)
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax", name="out")(x))
+    model.save(tmp_path / "bert.keras")
+    lm.backbones.add("bert", tmp_path / "bert.keras", preprocess=str(tmp_path / "vocab.txt"))
+    head = lm.heads.train("h", lm.extract("bert", "reviews"))
+    rows = lm.extract("bert@first|masked", "reviews").to_numpy()
+    kernel, bias = model.get_layer("out").get_weights()
+    stack = DenseStack((Layer(kernel, bias, "softmax"),), ("even", "odd"))
+    backbone = lm.backbones.get("bert")
+    start, end = (resolve(backbone.cuts, name) for name in ("first|masked", "features"))
+    top = build_top(load_graph(lm.context, backbone), start, end, stack)
+    given = {
+        name: lm.extract(f"bert@{name}", "reviews").to_numpy().astype(np.int32) for name in inputs
+    }
+    assert 0 < given["padding_mask"].mean() < 1
+    np.testing.assert_allclose(
+        top.predict(rows, verbose=0), model.predict(given, verbose=0), atol=1e-5
+    )
+    assert head.finetune("first", settings=hs.FineTuning(epochs=1)).difference < 1e-5
 
 
 def test_what_is_missing_is_named_with_its_mask(lm):

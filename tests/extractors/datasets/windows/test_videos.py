@@ -1,5 +1,7 @@
 """Clips of videos: pictures evenly spread, a row a clip."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,7 @@ def test_pictures_are_those_shown_in_the_middle_of_each_share(tmp_path, suffix):
     path = tmp_path / f"clip{suffix}"
     write_video(path, 5)
     content = path.read_bytes()
-    medium = Videos(every=2, frames=4)
+    medium = Videos(every=Fraction(2), frames=4)
     places = medium.places(content)
     assert [name for name, _ in places] == ["t=0-2", "t=2-4", "t=3-5"]
     for (_, place), start in zip(places, (0, 20, 30), strict=True):
@@ -56,7 +58,7 @@ def test_a_picture_each_goes_into_a_model_of_pictures(ws, tmp_path):
     ws.backbones.add("eye", keras.Model(image, layers.Dense(2, name="out")(x)), preprocess="unit")
     ws.datasets.add("videos", tmp_path / "videos", frames=1, every="1s")
     view = ws.extract("eye", "videos")
-    medium, pictures = Videos(every=1, frames=1), []
+    medium, pictures = Videos(every=Fraction(1), frames=1), []
     for path in sorted((tmp_path / "videos").rglob("*.mp4")):
         content = path.read_bytes()
         pictures += [medium.cut(content, place) for _, place in medium.places(content)]
