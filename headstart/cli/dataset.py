@@ -87,7 +87,8 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
 
 
 def _add(call: Call, name: str, source: str, **options: Any) -> Result:
-    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
+    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, tars,
+    TFRecord files, tfds:NAME, annotations of COCO or YOLO, a folder with metadata."""
     from headstart.jobs.datasets.add import add
 
     workspace = call.open(makes=True)
@@ -185,7 +186,6 @@ def _remove(call: Call, name: str) -> Result:
 
 
 CUTTING = ("window", "hop", "frames", "every")
-SAID = {"folders": "as the folders say", "hash": "by hash of the content, where nothing is said"}
 
 
 def _shown(details: DatasetDetails) -> Result:
@@ -200,7 +200,7 @@ def _shown(details: DatasetDetails) -> Result:
             given = dataset.options
             told = " ".join(f"--{name} {given[name]}" for name in CUTTING if name in given)
             out.print(text(f"windows of {details.windows_of:,} samples, {told}"))
-        out.print(text(f"splits  {SAID.get(details.split, details.split)}"))
+        out.print(text(f"splits  {details.split_words}"))
         columns = ("class", *(f">{split}" for split in details.splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
         if skipped["count"]:

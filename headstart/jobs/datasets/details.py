@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from headstart.context import Context
-from headstart.extractors.datasets import said_of
+from headstart.extractors.datasets import said_of, words_of
 from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest
@@ -40,7 +40,8 @@ class DatasetDetails(Showable):
         found = Counter[tuple[str, str]]()
         for (label, split), count in Counter(pairs).items():
             found[WITHOUT if label is None else str(label), split] += count
-        names = self.dataset.classes or [WITHOUT]
+        without = any(name == WITHOUT for name, _ in found)
+        names = [*self.dataset.classes, *([WITHOUT] if without else [])]
         return {name: tuple(found[name, split] for split in SPLITS) for name in names}
 
     @cached_property
@@ -60,6 +61,11 @@ class DatasetDetails(Showable):
         return said_of(self.dataset.options)
 
     @property
+    def split_words(self) -> str:
+        """The same in words, and whether the source itself says it."""
+        return words_of(self.dataset.options)
+
+    @property
     def skipped(self) -> dict[str, Any]:
         """`count` of the rows and files that are no samples, and why the `first` are none."""
         return self.dataset.options.get("skipped", {"count": 0, "first": []})
@@ -69,6 +75,7 @@ class DatasetDetails(Showable):
             **self.dataset.to_json(),
             "split": self.split,
             "windows_of": self.windows_of,
+            "own_splits": self.dataset.options.get("own_splits"),
             "splits": self.splits,
             "skipped": self.skipped,
             "failures": self.failures,
