@@ -69,7 +69,8 @@ class Datasets(Collection[Dataset]):
                 outside of which nothing is read, wherever paths, `..` and links lead; `member` of a
                 tar, or feature of TFDS, that is the sample; `features` of TFRecord, as
                 `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`), `margin` and
-                `images`, a folder, of annotations.
+                `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or `frames` and
+                `every`, which cut long samples into windows, a row each: `window="2s", hop="1s"`.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot

@@ -13,6 +13,7 @@ from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.orientation import warn_of_turned
+from headstart.jobs.datasets.tokenizer import with_tokenizer
 from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -45,6 +46,7 @@ def add(
     check_name(name, "dataset")
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
+    windows = with_tokenizer(context, windows)
     kept = sources.kept_in(Contents(context.config.contents), source, kind, options)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
@@ -64,7 +66,7 @@ def add(
     given = sources.joined(given, how)
     given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
-    opened = sources.open_source(chosen, place, given)
+    opened = sources.open_source(chosen, place, given, context.artifacts)
     with sources.in_words(kept):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
