@@ -52,6 +52,7 @@ ALLOWED = {
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
     "extractors/datasets/sources/tables/files.py: Path(self._source)": "the table itself",
+    "extractors/datasets/sources/tables/files.py: PurePath(source)": "only its suffix is looked at",
     "Path(self.source)": "an argument of `dataset add`",
     f"{BOXES}/coco.py: Path(self._options['images'])": "--images, as it was registered",
     f"{BOXES}/coco.py: folder / name": "a relative name without `..`; --root bounds links",
