@@ -90,7 +90,7 @@ def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
     from headstart.jobs.datasets.add import add
 
-    workspace = call.open()
+    workspace = call.open(makes=True)
     with progress_bar("reading", "files") as progress:
         added = add(workspace.context, name, source, progress=progress, **options)
     if options["root"] is None and _names_files(added.dataset.kind):
@@ -138,16 +138,18 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a dataset: its source, classes and splits, and what of it could not be read."""
-    return _shown(call.open().datasets.details(name))
+    return _shown(call.open(name).datasets.details(name))
 
 
 def _refresh(call: Call, name: str) -> Result:
     """Look at the source again; only files that changed are read."""
+    from headstart.jobs.datasets.named import dataset_named
     from headstart.jobs.datasets.refresh import refresh
 
-    workspace = call.open()
+    workspace = call.open(name)
+    known = dataset_named(workspace.context, name, looks=False)
     with progress_bar("reading", "files") as progress:
-        return _shown(refresh(workspace.context, name, progress))
+        return _shown(refresh(workspace.context, known, progress))
 
 
 def _forget_failures(call: Call, name: str) -> Result:
@@ -159,7 +161,7 @@ def _forget_failures(call: Call, name: str) -> Result:
 
 def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Result:
     """Deal the samples of a dataset to the splits anew; the scores of its heads no longer hold."""
-    workspace = call.open()
+    workspace = call.open(name)
     with progress_bar("reading", "files") as progress:
         done = workspace.datasets.resplit(name, split, seed=seed, progress=progress)
     shown = _shown(done.details)
