@@ -204,14 +204,15 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
 
 def _warn_of_copies(place: str, samples: SampleColumns) -> None:
     """Of contents that the source itself puts into the test split and into another."""
-    is_tested = samples.split_codes == SPLITS.index("test")
-    others = np.flatnonzero(~is_tested)
-    tested = DigestFinder(samples.where(is_tested))
-    copies = others[tested.find(samples.take(others).digests) != ABSENT]
-    if len(copies):
+    finder, found = DigestFinder(samples.of_split("test")), list[str]()
+    for block in samples.blocks():
+        rows = np.flatnonzero(block.split_codes != SPLITS.index("test"))
+        copies = rows[finder.find(block.digests[rows]) != ABSENT]
+        found += block.take(copies).ids if len(copies) else []
+    if found:
         warn(
-            f"{place}: {len(copies):,} samples to train or validate on are copies of samples to "
-            f"test on, such as {samples[int(copies[0])].id!r}; scores on those say nothing. "
+            f"{place}: {len(found):,} samples to train or validate on are copies of samples to "
+            f"test on, such as {found[0]!r}; scores on those say nothing. "
             "--split stratified deals copies into one split"
         )
 
