@@ -18,12 +18,12 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import HeadError, NotFound
 from headstart.extractors import datasets as sources
-from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
 from headstart.jobs.frame_columns import columns_of, is_frame
 from headstart.notices import tell
 from headstart.registry.entities import Backbone, Dataset
+from headstart.storage.windowed.wholes import wholes_of
 from headstart.values.showable import brief
 
 TEXT_STEPS = ("text", "tokenize", "vectorize", "kerashub")
@@ -53,6 +53,7 @@ class Taker:
         steps: the first step of its preprocessing, by input.
         orientation: what pictures are turned by: `exif`, or nothing.
         root: a folder outside of which no file is read that a table, or a link, names.
+        of_wholes: of datasets with windows, take the whole samples.
     """
 
     context: Context
@@ -60,15 +61,23 @@ class Taker:
     steps: Mapping[str, str]
     orientation: str
     root: str | Path | None = None
+    of_wholes: bool = False
 
     @staticmethod
-    def of(context: Context, backbone: Backbone, root: str | Path | None = None) -> Taker:
+    def of(
+        context: Context,
+        backbone: Backbone,
+        root: str | Path | None = None,
+        *,
+        of_wholes: bool = False,
+    ) -> Taker:
         """For a registered backbone."""
         chains = Preprocessing.from_json(backbone.preprocessing).chains
         firsts = {name: steps[0] if steps else {"step": ""} for name, steps in chains.items()}
         turned = {step.get("orientation", "") for step in firsts.values()}
         names = {name: str(step["step"]) for name, step in firsts.items()}
-        return Taker(context, backbone.inputs, names, "exif" if "exif" in turned else "", root)
+        orientation = "exif" if "exif" in turned else ""
+        return Taker(context, backbone.inputs, names, orientation, root, of_wholes)
 
     @property
     def takes_texts(self) -> bool:
@@ -140,7 +149,7 @@ class Taker:
         return self._of_values([str(text) for text in many])
 
     def _leads_somewhere(self, text: str | Path) -> bool:
-        if isinstance(text, Path) or is_there(Path(text)):
+        if isinstance(text, Path) or _is_here(text):
             return True
         try:
             self.context.datasets.get(text)
@@ -151,7 +160,7 @@ class Taker:
     def _of_path(self, given: str | Path) -> Iterator[RawSample]:
         """A file as it is; a source, such as a folder or a table, or a dataset, by its samples."""
         path = Path(given)
-        is_here = path.is_dir() or path.is_file()
+        is_here = _is_here(given)
         known = None if isinstance(given, Path) and is_here else self._find_dataset(str(given))
         if known is not None and not (is_here and self.root is not None):
             if is_here and sources.located(given) != known.source:
@@ -183,7 +192,8 @@ class Taker:
                 hint="Leave --root out, or name the folder or table itself.",
             )
         read = sources.reader_of(dataset)
-        for sample in self.context.manifest(dataset).samples:
+        manifest = self.context.manifest(dataset)
+        for sample in (wholes_of(manifest) if self.of_wholes else manifest).samples:
             yield RawSample(sample.id, partial(read, sample))
 
     def _of_frame(self, frame: Any) -> Iterator[RawSample]:
@@ -247,6 +257,13 @@ class Taker:
         if is_picture(value):
             return _pixels(value, self.orientation)
         return value if isinstance(value, bytes) else np.asarray(value)
+
+
+def _is_here(given: str | Path) -> bool:
+    """Whether there is a file, a folder, or something at an address of a known kind."""
+    place = sources.located(given)
+    is_path = Path(place).is_absolute()
+    return not sources.is_gone(place) and (is_path or sources.find_kind(place) is not None)
 
 
 TEXT = "a path or text"
