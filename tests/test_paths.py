@@ -45,6 +45,17 @@ ALLOWED = {
     "Path(self.workspace)": "an argument",
     "Path(options['labels'])": "--labels, as it was registered",
     "Path(labels)": "--labels, as it was registered",
+    # Data in memory: what a person gives in Python, or a file that it names.
+    "extractors/datasets/memory/pictures.py: Path(name)": "the file that a picture was opened from",
+    "extractors/datasets/memory/items.py: Path(item)": "a path that a person gave as a sample",
+    "extractors/datasets/memory/items.py: Path(text)": "only asked whether it is a file",
+    "extractors/datasets/memory/adapter.py: Path(one)": "a path that a person gave as a sample",
+    "extractors/datasets/memory/frames.py: Path(path)": "a path in a frame that a person gave",
+    "extractors/datasets/memory/frames.py: Path(row['path'])": "the same",
+    "extractors/datasets/memory/frames.py: Path(origin)": "words, for messages",
+    "extractors/datasets/sources/columnar/columnar.py: self._folder / name": (
+        "columns name files relative to their own; nothing outside of --root is read"
+    ),
     "Path(sys.argv[1])": "the argument of our own child process",
     "Path(self.database_url.removeprefix(SQLITE))": "--database-url",
     "Path(database_url_file)": "--database-url-file",
@@ -58,6 +69,7 @@ ALLOWED = {
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
+    "extractors/datasets/sources/tables/files.py: Path(self._source)": "the table itself",
     "Path(self.source)": "an argument of `dataset add`",
     f"{BOXES}/coco.py: Path(self._options['images'])": "--images, as it was registered",
     f"{BOXES}/coco.py: folder / name": "a relative name without `..`; --root bounds links",

@@ -110,12 +110,14 @@ def _note_outside(manifest: Manifest) -> None:
     folder = f"{os.path.normpath(Path(manifest.source).parent)}{os.sep}"
     from headstart.storage.windowed.wholes import wholes_of
 
-    samples = wholes_of(manifest).samples
-    files = [one.location for one in samples if isinstance(one.location, str)]
-    outside = [path for path in files if not os.path.normpath(path).startswith(folder)]
+    outside, files = list[str](), 0
+    for block in wholes_of(manifest).columns.blocks():
+        paths = [one for one in block.locations if isinstance(one, str)]
+        files += len(paths)
+        outside += [path for path in paths if not os.path.normpath(path).startswith(folder)]
     if outside:
         note(
-            f"note: {len(outside):,} of {len(files):,} files lie outside of the table's folder, "
+            f"note: {len(outside):,} of {files:,} files lie outside of the table's folder, "
             f"such as {outside[0]!r}; --root {Path(manifest.source).parent} would refuse them"
         )
 

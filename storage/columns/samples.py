@@ -67,7 +67,8 @@ class SampleColumns(Sequence[Sample]):
     def __getitem__(self, place: slice) -> SampleColumns: ...
     def __getitem__(self, place: int | slice) -> Sample | SampleColumns:
         if isinstance(place, slice):
-            return self.take(np.arange(len(self))[place])
+            meant = range(len(self))[place]
+            return self.take(np.arange(meant.start, meant.stop, meant.step))
         row = range(len(self))[place]
         (found,) = self.window(row, row + 1).samples()
         return found

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from headstart.errors import StorageError
 from headstart.extractors.preprocessing.steps.pictures import is_turned
 from headstart.notices import warn
+from headstart.storage.columns.block import Block
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.files import open_regular
 from headstart.storage.manifest import Sample
 
@@ -21,8 +25,9 @@ SUFFIXES = (".jpeg", ".jpg", ".tif", ".tiff", ".webp")
 
 def warn_of_turned(place: str, samples: Sequence[Sample]) -> None:
     """Say how many pictures are stored turned, which no backbone sees unless it is asked to."""
-    files = [one for one in samples if _is_photo(one)]
-    looked_at = files[:: max(1, -(-len(files) // LOOKED_AT))]
+    columns = SampleColumns.of(samples)
+    files = np.flatnonzero([is_one for block in columns.blocks() for is_one in _are_photos(block)])
+    looked_at = list(columns.take(files[:: max(1, -(-len(files) // LOOKED_AT))]))
     turned = [one for one in looked_at if is_turned(_head(Path(str(one.location))))]
     if turned:
         warn(
@@ -32,8 +37,8 @@ def warn_of_turned(place: str, samples: Sequence[Sample]) -> None:
         )
 
 
-def _is_photo(sample: Sample) -> bool:
-    return isinstance(sample.location, str) and sample.location.lower().endswith(SUFFIXES)
+def _are_photos(block: Block) -> list[bool]:
+    return [isinstance(one, str) and one.lower().endswith(SUFFIXES) for one in block.locations]
 
 
 def _head(path: Path) -> bytes:

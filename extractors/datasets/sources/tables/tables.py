@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import DatasetError, SampleChanged
+from headstart.errors import DatasetError
 from headstart.extractors.datasets import options as known
 from headstart.extractors.datasets.named_files import (
     check_within,
@@ -41,7 +41,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     number_in,
     text_of,
 )
-from headstart.extractors.datasets.sources.tables.files import Row, read_table
+from headstart.extractors.datasets.sources.tables.files import Placed, Row, TableFile
 from headstart.extractors.datasets.sources.tables.values import (
     VALUES,
     Value,
@@ -53,6 +53,8 @@ from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label
 
 TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl"}
+LOOKED_AT = 100
+"""Rows by which it is told which columns hold numbers."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Table:
 
     def __init__(self, source: Path, options: Options, *, is_labelled: bool = True) -> None:
         self.source = source
-        self.columns, self._rows = columns, _ = read_table(source)
+        self._file = TableFile(source)
+        self.columns = columns = list(self._file.columns)
         self._label = find_label_column(source, columns, options.get("label_column"))
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
         said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
@@ -99,15 +102,19 @@ class Table:
         return len(self.values) == 1 and self.values[0].kind == "path"
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._file)
 
-    def row(self, number: int) -> TableRow:
+    def rows(self) -> Iterator[Placed]:
+        """All rows, one after the other."""
+        return self._file.rows()
+
+    def read(self, number: int, placed: Placed) -> TableRow:
         """A row with what its roles hold.
 
         Raises:
             DatasetError: a cell is empty that may not be, or names no split.
         """
-        where, row = self._rows[number]
+        where, row = placed
         if self._id:
             id_ = cell_in(row, self._id, where)
         elif self.is_of_files:
@@ -150,12 +157,11 @@ class Table:
             SampleChanged: there is no such row, or its file is gone.
             SampleUnreadable: its file cannot be read.
         """
-        if number >= len(self._rows):
-            raise SampleChanged(
-                f"row {number} is gone from {self.source}",
-                hint="Run `headstart dataset refresh`, then extract again.",
-            )
-        where, row = self._rows[number]
+        return self.content(self._file.row(number))
+
+    def content(self, placed: Placed) -> Any:
+        """As `raw`, of a row that is at hand."""
+        where, row = placed
         contents = {value.name: self._content(value, row, where) for value in self.values}
         return contents.get(None, contents)
 
@@ -170,7 +176,7 @@ class Table:
         ]
         doubled = [name for name, count in Counter(self.columns).items() if count > 1]
         found += [f"all but the last column {name!r}" for name in doubled]
-        longer = next((where for where, row in self._rows if None in row), None)
+        longer = self._file.longer
         return [*found, *([f"cells behind the last column ({longer})"] if longer else [])]
 
     def _check_unlabelled(self, options: Options) -> None:
@@ -219,7 +225,7 @@ class Table:
             if column not in (*self._roles, self._idle)
             and (is_before(options) or not is_index(place, column))
         ]
-        some = [row for _, row in self._rows[:100]]
+        some = [row for _, row in self._file.first(LOOKED_AT)]
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
             return [Value("number", tuple(numbers))]
@@ -268,8 +274,8 @@ class TableSource:
         table, skipping = self._labelled, Skipping(self._options)
         self.skipped = skipping.skipped
         found = () if table.is_of_files else stat_of_file(self._path)
-        for number in range(len(table)):
-            entry = skipping.of(partial(_entry, table, number, found))
+        for number, placed in enumerate(table.rows()):
+            entry = skipping.of(partial(_entry, table, number, placed, found))
             if entry is not None:
                 yield entry
 
@@ -308,11 +314,11 @@ class TableSource:
         return Table(self._path, self._options, is_labelled=False)
 
 
-def _entry(table: Table, number: int, found: tuple[int, ...]) -> Entry:
+def _entry(table: Table, number: int, placed: Placed, found: tuple[int, ...]) -> Entry:
     """A row as a sample: of a table of files its file, else its content."""
-    row = table.row(number)
+    row = table.read(number, placed)
     if table.is_of_files:
         path, of_file = table.file(row)
         return Entry(row.id, path, of_file, row.label, row.split, row.group)
-    digest = digest_of(table.raw(number))
+    digest = digest_of(table.content(placed))
     return Entry(row.id, number, found, row.label, row.split, row.group, digest)
