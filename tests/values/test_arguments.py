@@ -97,7 +97,7 @@ def test_odd_arguments_of_every_verb_are_taken_or_refused_in_a_line(ready, tmp_p
         (lambda ws: ws.extract("net", "pics", on_error="skipp"), "Give fail or skip"),
         (lambda ws: ws.extract("net", "pics", batch_size="8"), "Give a whole number or None"),
         (lambda ws: ws.extract("net", "pics", settings=8), r"Give hs.Settings\(\) or None"),
-        (lambda ws: ws.extract("net", ["pics"]), "names no dataset"),
+        (lambda ws: ws.extract("net", []), "without any sample"),
         (lambda ws: ws.extract(["net"], "pics"), "names no backbone"),
         (lambda ws: ws.rank("pics", trying=5), r"Give hs.CrossValidation\(\) or None"),
         (lambda ws: ws.features("net", "pics").batches("8"), "batch_size of FeatureView.batches"),
@@ -113,6 +113,7 @@ def test_the_line_says_what_is_expected(ready, call, words):
 
 def test_what_is_meant_works(ready):
     view = ready.extract(ready.backbones["net"], ready.datasets["pics"], on_error="skip")
+    assert ready.extract("net", ["pics"]).report.dataset == "pics"
     assert ready.heads.train("h", view, "mlp", seed=np.int64(1)).record.kind == "mlp"
     assert ready.extract("net", "pics", precision="float32").report.computed == 0
     settings = hs.Settings(batch_size=4)
