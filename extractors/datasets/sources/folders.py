@@ -17,7 +17,7 @@ from headstart.extractors.datasets.named_files import (
     root_of,
 )
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
-from headstart.extractors.datasets.rows import Skipping, stat_of
+from headstart.extractors.datasets.rows import Skipping, find_split, near_split, stat_of
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.folder_layout import (
     CLASS_FOLDERS,
@@ -79,7 +79,7 @@ class FolderSource:
         self.found = {"layout": SPLIT_FOLDERS if layout.splits else CLASS_FOLDERS}
         if layout.splits and not ignores_own(self._options):
             self.found["split"] = FOLDERS
-        if layout.splits and "layout" not in self._options:
+        if "layout" not in self._options:
             self._say(layout)
 
     def digest(self, location: Location) -> str:
@@ -121,7 +121,21 @@ class FolderSource:
         what = "folder" if path.is_dir() else "file"
         return f"{what} {str(path.relative_to(self._root))!r}"
 
+    def _say_near(self, layout: Layout) -> None:
+        """Name classes that are called nearly like splits: they may be meant as such."""
+        labels = [one.label for one in layout.classes if one.label and not find_split(one.label)]
+        near = {label: split for label in labels if (split := near_split(label))}
+        if near:
+            renamed = ", ".join(f"{label} {split}" for label, split in near.items())
+            taken = "is taken for a class" if len(near) == 1 else "are taken for classes"
+            tell(
+                f"{self.source}: {', '.join(near)} {taken}; where splits are meant, call {renamed}"
+            )
+
     def _say(self, layout: Layout) -> None:
+        if not layout.splits:
+            self._say_near(layout)
+            return
         classes = len({one.label for one in layout.classes} - {None})
         is_dealt = ignores_own(self._options)
         tell(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from headstart.errors import StorageError
+from headstart.errors import SampleError, StorageError
 from headstart.extractors.preprocessing.steps.pictures import is_turned
 from headstart.notices import warn
 from headstart.storage.columns.block import Block
@@ -23,12 +24,23 @@ SUFFIXES = (".jpeg", ".jpg", ".tif", ".tiff", ".webp")
 """Of files as cameras write them."""
 
 
-def warn_of_turned(place: str, samples: Sequence[Sample]) -> None:
-    """Say how many pictures are stored turned, which no backbone sees unless it is asked to."""
+def warn_of_turned(place: str, samples: Sequence[Sample], source: Any = None) -> None:
+    """Say how many pictures are stored turned, which no backbone sees unless it is asked to.
+
+    Args:
+        place: for the message.
+        samples: of which pictures are looked at.
+        source: opened; its `beginning` gives the first bytes of samples that are no files.
+    """
+    begin = getattr(source, "beginning", None)
     columns = SampleColumns.of(samples)
-    files = np.flatnonzero([is_one for block in columns.blocks() for is_one in _are_photos(block)])
+    if begin is None:
+        photos = [is_one for block in columns.blocks() for is_one in _are_photos(block)]
+        files = np.flatnonzero(photos)
+    else:
+        files = np.arange(len(columns))
     looked_at = list(columns.take(files[:: max(1, -(-len(files) // LOOKED_AT))]))
-    turned = [one for one in looked_at if is_turned(_head(Path(str(one.location))))]
+    turned = [one for one in looked_at if is_turned(_head(one, begin))]
     if turned:
         warn(
             f"{place}: {len(turned):,} of {len(looked_at):,} pictures that were looked at are "
@@ -41,9 +53,11 @@ def _are_photos(block: Block) -> list[bool]:
     return [isinstance(one, str) and one.lower().endswith(SUFFIXES) for one in block.locations]
 
 
-def _head(path: Path) -> bytes:
+def _head(sample: Sample, begin: Callable[[str | int, int], bytes] | None) -> bytes:
     try:
-        with open_regular(path) as file:
+        if begin is not None:
+            return begin(sample.location, HEAD)
+        with open_regular(Path(str(sample.location))) as file:
             return file.read(HEAD)
-    except (OSError, StorageError):  # gone since it was digested: whoever reads it will say so
-        return b""
+    except (OSError, StorageError, SampleError):
+        return b""  # gone since it was digested: whoever reads it will say so
