@@ -9,6 +9,7 @@ from headstart.catalog.collection import Collection
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.datasets.resplit import Resplit
 
 
+@checks_arguments
 class Datasets(Collection[Dataset]):
     """`ws.datasets`: register, refresh, list."""
 
