@@ -67,8 +67,8 @@ def _rank(
 ) -> Result:
     """Rank backbones and cuts by how well their features tell the classes of DATASET apart.
 
-    Without BACKBONE all features that are cached are ranked; what is named is extracted first. The
-    test split is not looked at.
+    Without BACKBONE all features that are cached are ranked, but for unpooled maps; what is named
+    is extracted first. The test split is not looked at.
     """
     from headstart.cli.extract import extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation

@@ -169,7 +169,7 @@ def test_an_error_nobody_foresaw_is_still_one_line(run, monkeypatch):
     def fails(*_):
         raise ZeroDivisionError("oh\nno")
 
-    monkeypatch.setattr("headstart.registry.zoo.find_entries", fails)
+    monkeypatch.setattr("headstart.jobs.backbones.zoo.find_entries", fails)
     ran = run("zoo", "list")
     assert ran.code == 1
     assert ran.err.strip().startswith("error: unexpected ZeroDivisionError: oh. This is a bug")
