@@ -88,10 +88,14 @@ class Context:
         return Manifest.read(inside(self.config.manifests, dataset.manifest))
 
     def needed_artifacts(self) -> set[str]:
-        """sha256 of the stored files that a backbone, its preprocessing or a head names."""
-        backbones = self.backbones.find_all()
+        """sha256 of the stored files that a backbone, its preprocessing, a head or a dataset
+        names."""
+        backbones, heads = self.backbones.find_all(), self.heads.find_all()
         needed = {backbone.artifact_digest for backbone in backbones}
-        needed |= {head.artifact_digest for head in self.heads.find_all()}
+        needed |= {head.artifact_digest for head in heads}
+        cut = [one.options for one in self.datasets.find_all()]
+        cut += [one.settings.get("windows", {}) for one in heads]
+        needed |= {options["tokenizer"] for options in cut if "tokenizer" in options}
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

@@ -50,7 +50,7 @@ def renamed(**new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 warnings.warn(
                     f"{function.__name__}({old}=…) is called {new[old]} now",
                     DeprecationWarning,
-                    stacklevel=2,
+                    stacklevel=3,  # behind the check of arguments, of whoever called
                 )
                 named[new[old]] = named.pop(old)
             return function(*arguments, **named)  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ from headstart.registry import listing, schema
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.views import FeatureView
+from headstart.values.arguments import checked, checks_arguments
 from headstart.values.showable import Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what it does
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what i
     from headstart.transformer import FeatureTransformer
 
 
+@checked
 def init(
     root: str | Path | None = None,
     database_url: str | None = None,
@@ -69,6 +71,7 @@ def init(
     return Workspace(config)
 
 
+@checked
 def open(root: str | Path | None = None) -> Workspace:
     """Open a workspace.
 
@@ -109,6 +112,7 @@ def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:
     return Workspace(config, shard_store)
 
 
+@checks_arguments
 class Workspace(Trials, Showable):
     """The verbs of the command line, for Python; see `headstart.open` and `headstart.init`.
 
@@ -167,6 +171,7 @@ class Workspace(Trials, Showable):
         progress: Progress = silent,
         augmentation: int = 0,
         executor: Executor | None = None,
+        **options: Any,
     ) -> FeatureView:
         """Compute what is missing and give the features of the first cut.
 
@@ -181,17 +186,20 @@ class Workspace(Trials, Showable):
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
                 side and light, by seed and content) of the pictures of the train split.
             executor: what runs it; this process without one.
+            **options: fields of `hs.Settings`, such as `on_error="skip"`.
 
         Returns:
             A view of the first cut's features; what was done is its `report`.
         """
+        from headstart.extractors.run.settings import with_options
         from headstart.jobs.features.extract import extract
         from headstart.jobs.named import both_named
 
         names = both_named(
             self.context, backbone, dataset, looks=False
         )  # an extraction does so itself
-        return extract(self.context, *names, settings, progress, augmentation, executor)
+        chosen = with_options(settings, options)
+        return extract(self.context, *names, chosen, progress, augmentation, executor)
 
     def compile(
         self,

@@ -87,8 +87,9 @@ class DatasetRepository:
     def find_by_source(self, source: str) -> list[Dataset]:
         """The datasets of one source, the oldest first."""
         with self._database.reading() as connection:
-            of = select(t.datasets).where(t.datasets.c.source == source)
-            return [_to_entity(row) for row in connection.execute(of.order_by(t.datasets.c.id))]
+            of = select(t.datasets).where(t.datasets.c.source == self._stored(source))
+            rows = connection.execute(of.order_by(t.datasets.c.id))
+            return [self._placed(_to_entity(row)) for row in rows]
 
     def remove(self, name: str) -> Dataset:
         """Forget a dataset; features are kept, as other datasets may share them."""
@@ -99,10 +100,11 @@ class DatasetRepository:
 
     def _within(self, dataset: Dataset) -> Dataset:
         """A dataset as it is stored: its source from the workspace on, if it is of its contents."""
-        folder, _, name = dataset.source.rpartition("/")
-        if folder != str(self._root / CONTENTS):
-            return dataset
-        return replace(dataset, source=f"{CONTENTS}/{name}")
+        return replace(dataset, source=self._stored(dataset.source))
+
+    def _stored(self, source: str) -> str:
+        folder, _, name = source.rpartition("/")
+        return f"{CONTENTS}/{name}" if folder == str(self._root / CONTENTS) else source
 
     def _placed(self, dataset: Dataset) -> Dataset:
         """A dataset as it is used: its source is where it lies here."""

@@ -20,6 +20,7 @@ from headstart.storage.row_reader import RowReader
 from headstart.storage.windowed.pooled import EACH, MEAN, PooledReader, check_way
 from headstart.storage.windowed.wholes import are_windows, numbered
 from headstart.storage.windows import read_ahead, shuffled_windows, windows
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Showable
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 Reopen = Callable[[str, Sequence[Sample]], "FeatureView"]
 
 
+@checks_arguments
 class FeatureView(Showable):
     """Features of a dataset's samples: row `i` belongs to `samples[i]`, by digest.
 

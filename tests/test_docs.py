@@ -97,9 +97,18 @@ def test_the_blocks_of_the_page_on_datasets_work(photos, run, monkeypatch, capsy
     for program in blocks("docs/datasets.md", "python"):
         exec(program, names)
     said = capsys.readouterr().out
-    assert "stratified 50" in said
+    assert "stratified 50\nTrue" in said
     assert "48 boxes\n['cat', 'dog']\nimagefolder\nTrue" in said
     assert said.count("['cat', 'dog']") == 4
+
+
+def test_the_block_of_the_page_on_windows_works(tmp_path, monkeypatch, capsys):
+    (program,) = blocks("docs/windows.md", "python")
+    monkeypatch.chdir(tmp_path)
+    exec(program, {"__name__": "windows"})
+    shown = capsys.readouterr().out
+    for line in ("(360, 8) ['0#rows=0-64', '0#rows=32-96']", "(60, 8)", "12 0"):
+        assert line in shown and f": {line}\n" in blocks("docs/windows.md", "python")[0]
 
 
 def test_the_first_commands_of_the_readme_are_exactly_two():

@@ -34,7 +34,7 @@ def test_a_toy_pooling_is_listed_extracted_with_and_attached(ready, model, tmp_p
     checks, first, exported, again, trained, attached, predicted, verified = map(json.loads, outs)
     listed = {check["what"]: check["found"] for check in checks}
     assert listed["pooling spread"] == "from toys 0.1"
-    assert listed["poolings"] == "gap, gmp, flatten, mean, max, cls, last"
+    assert listed["poolings"] == "gap, gmp, flatten, mean, max, cls, last, masked"
     assert (first["computed"], again["computed"], again["reused"]) == (36, 0, 36)
     assert (trained["cut"], exported["rows"]) == ("relu|spread", 36)
     assert attached["max_abs_diff"] < 1e-4 and len(predicted) == 12 and verified["ok"]

@@ -93,6 +93,11 @@ class Node(ABC):
         return False
 
     @property
+    def mask(self) -> Ref | None:
+        """The tensor that tells it which steps of its input count."""
+        return None
+
+    @property
     def is_recurrent(self) -> bool:
         """Whether its weights are applied at every step of its input."""
         return False

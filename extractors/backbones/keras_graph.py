@@ -88,6 +88,11 @@ class KerasNode(Node):
         return is_embedding or self.kind == "PositionEmbedding"
 
     @property
+    def mask(self) -> Ref | None:
+        given = self.kwargs.get("mask")
+        return given if isinstance(given, Ref) else None
+
+    @property
     def is_recurrent(self) -> bool:
         return hasattr(self.operation, "return_sequences")
 

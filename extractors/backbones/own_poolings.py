@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.errors import BackboneError
 from headstart.extractors.runtime import keras
 
 Shape = tuple[int | None, ...]
@@ -26,7 +27,7 @@ class Own:
 
 
 def _flatten(tensor: Any, mask: Any) -> Any:
-    return keras().layers.Flatten(name="pooling_flatten")(tensor)
+    return keras().layers.Flatten()(tensor)
 
 
 def _all_values(shape: Shape) -> int | None:
@@ -75,6 +76,21 @@ def _last(tensor: Any, mask: Any) -> Any:
     return ops.sum(tensor * is_last * weight, axis=1)
 
 
+def _masked(tensor: Any, mask: Any) -> Any:
+    if mask is None:
+        raise BackboneError(
+            "|masked is for sequences with a mask, and this has none", hint="Name the cut alone."
+        )
+    ops = keras().ops
+    both = ops.concatenate([tensor, _weight(tensor, mask)], axis=-1)
+    return ops.reshape(both, (-1, _with_mask(tensor.shape[1:])))
+
+
+def _with_mask(shape: Shape) -> int | None:
+    steps, features = shape[0], shape[-1]
+    return None if steps is None or features is None else steps * (features + 1)
+
+
 def _weight(tensor: Any, mask: Any) -> Any:
     """1 for each step that counts, 0 for the others, (batch, steps, 1)."""
     ops = keras().ops
@@ -88,6 +104,14 @@ FLATTEN = Own("flatten", "all values as one vector", _flatten, width=_all_values
 MEAN = Own("mean", f"average {WITHOUT_MASKED}", _mean, is_of_sequences=True, is_masked=True)
 MAX = Own("max", f"maximum {WITHOUT_MASKED}", _max, is_of_sequences=True, is_masked=True)
 CLS = Own("cls", "the first step of a sequence", _cls, is_of_sequences=True)
+MASKED = Own(
+    "masked",
+    "the steps of a sequence as they are, each with 1 behind it if it counts and 0 if it is masked",
+    _masked,
+    is_of_sequences=True,
+    is_masked=True,
+    width=_with_mask,
+)
 LAST = Own(
     "last",
     "the last step of a sequence that is not masked",

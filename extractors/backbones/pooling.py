@@ -74,6 +74,7 @@ POOLINGS: Plugins[Pooling] = Plugins(
         "max": f"{HERE}:MAX",
         "cls": f"{HERE}:CLS",
         "last": f"{HERE}:LAST",
+        "masked": f"{HERE}:MASKED",
     },
 )
 

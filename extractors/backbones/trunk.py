@@ -8,6 +8,7 @@ from typing import Any
 from headstart.errors import BackboneError
 from headstart.extractors.backbones.cuts import Cut, find_ref
 from headstart.extractors.backbones.graph import Graph, Ref
+from headstart.extractors.backbones.masks import MASKED, find_mask
 from headstart.extractors.backbones.pooling import pool
 from headstart.extractors.runtime import keras
 from headstart.registry.entities import CutPoint
@@ -30,12 +31,13 @@ def build_trunk(
         A `keras.Model`; its output is a list where there are several cuts.
     """
     refs = [find_ref(graph, cut.point) for cut in cuts]
-    masks = {cut.mask: _find_input(graph, cut.mask) for cut in cuts if cut.mask}
-    inputs, tensors = _from_inputs(graph, [*refs, *masks.values()], input_shape)
-    mask_of = dict(zip(masks, tensors[len(refs) :], strict=True))
+    masks = [_mask_of(graph, cut) for cut in cuts]
+    known = [ref for ref in masks if ref is not None]
+    inputs, tensors = _from_inputs(graph, [*refs, *known], input_shape)
+    mask_of: dict[Ref | None, Any] = dict(zip(known, tensors[len(refs) :], strict=True))
     outputs = [
-        pool(tensor, cut.pooling, mask_of.get(cut.mask or ""))
-        for tensor, cut in zip(tensors, cuts, strict=False)
+        pool(tensor, cut.pooling, mask_of.get(mask))
+        for tensor, cut, mask in zip(tensors, cuts, masks, strict=False)
     ]
     return _frozen(inputs, outputs, "trunk")
 
@@ -83,8 +85,9 @@ def build_tail(graph: Graph, point: CutPoint) -> Any:
     return keras().Model(features, graph.connect({ref: features}, [output])[0], name="tail")
 
 
-def _find_input(graph: Graph, name: str) -> Ref:
-    return next(ref for ref in graph.inputs if graph.node(ref).path == name)
+def _mask_of(graph: Graph, cut: Cut) -> Ref | None:
+    """The tensor that a cut's pooling takes a mask from, unless the sequence carries its own."""
+    return find_mask(graph, cut.point) if cut.mask or cut.pooling == MASKED else None
 
 
 def _new_input(graph: Graph, ref: Ref, input_shape: tuple[int, ...] | None) -> Any:

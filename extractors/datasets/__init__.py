@@ -15,7 +15,7 @@ from headstart.extractors.datasets.labels import (
     no_labels_in,
     several_in,
 )
-from headstart.extractors.datasets.memory.given import kept_in
+from headstart.extractors.datasets.memory.given import in_words, kept_in
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.reader import SampleReader, reader_of
@@ -74,6 +74,7 @@ __all__ = [
     "few_of",
     "files_below",
     "find_kind",
+    "in_words",
     "is_before",
     "is_gone",
     "is_same_way",

@@ -11,7 +11,7 @@ from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.shard_names import any_there, is_pattern
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
-from headstart.extractors.datasets.windows.asked import medium_of
+from headstart.extractors.datasets.windows.asked import Kept, medium_of
 from headstart.extractors.datasets.windows.source import windowed
 from headstart.plugins import OURS, Plugins
 
@@ -104,8 +104,16 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
     return found
 
 
-def open_source(kind: str, source: str, options: Options) -> DatasetSource:
+def open_source(
+    kind: str, source: str, options: Options, kept: Kept | None = None
+) -> DatasetSource:
     """A source of a kind, cut into windows if the options say so; nothing is read yet.
+
+    Args:
+        kind: of it.
+        source: as `located` gives it.
+        options: as they are stored.
+        kept: where the tokenizer is that windows are counted by; only for who counts them.
 
     Raises:
         DatasetError: there is no such kind here.
@@ -113,7 +121,7 @@ def open_source(kind: str, source: str, options: Options) -> DatasetSource:
     made, package = SOURCES[kind], SOURCES.package(kind)
     is_own = package == OURS
     opened = made(source, options) if is_own else _foreign(made, package, source, options)
-    return windowed(opened, medium_of(options))
+    return windowed(opened, medium_of(options, kept))
 
 
 def _foreign(

@@ -158,7 +158,8 @@ def to_label(value: Any, where: str) -> Label:
     Raises:
         DatasetError: the label is empty, NaN, infinite, or an array.
     """
-    item = value.item() if isinstance(value, np.ndarray | np.generic) and value.size == 1 else value
+    item = np.asarray(value) if isinstance(value, np.ndarray) else value  # no view of a file
+    item = item.item() if isinstance(item, np.ndarray | np.generic) and item.size == 1 else item
     if isinstance(item, bytes):
         item = item.decode("utf-8", "replace")
     if isinstance(item, str) and item.strip():

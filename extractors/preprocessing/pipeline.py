@@ -183,6 +183,8 @@ class Preprocessing:
 
     def _run(self, raw: Any) -> Prepared:
         if not self.inputs:
+            if isinstance(raw, Mapping) and len(raw) == 1:  # named, and none to mistake it for
+                (raw,) = raw.values()
             if isinstance(raw, Mapping):
                 raise SampleUnreadable(
                     f"the backbone takes one value a sample, the dataset has {', '.join(raw)}",

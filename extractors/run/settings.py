@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from headstart.errors import BackboneError
 from headstart.extractors.engines.engine import PRECISIONS
 from headstart.extractors.engines.providers import PROVIDERS
+from headstart.registry.names import nearest
 from headstart.storage.encoding import Encoding
 from headstart.values.options import Options
 
@@ -60,6 +62,22 @@ class Settings(Options, error=BackboneError):
         if self.on_error not in ("fail", "skip"):
             raise BackboneError(f"on_error is {self.on_error!r}", hint="Give fail or skip.")
         Encoding.choose("float32", self.storage, self.compression)
+
+
+def with_options(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    """Settings with some fields given by name.
+
+    Raises:
+        BackboneError: there is no such field, or it cannot be that.
+    """
+    known = [field.name for field in fields(Settings)]
+    for name in options:
+        if name not in known:
+            raise BackboneError(
+                f"no setting of an extraction is called {name!r}",
+                hint=nearest(name, known) or f"There are {', '.join(known)}.",
+            )
+    return replace(settings or Settings(), **options)
 
 
 def check_precision(precision: str) -> None:

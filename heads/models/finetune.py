@@ -11,6 +11,7 @@ from headstart.errors import BackboneError, HeadError
 from headstart.extractors.backbones.cuts import Cut, find_ref
 from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.backbones.keras_graph import KerasGraph
+from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask, unpacked
 from headstart.extractors.backbones.pooling import pool
 from headstart.extractors.runtime import keras
 from headstart.heads.dense_stack import DenseStack, Layer
@@ -55,15 +56,18 @@ class FineTuning(Options, error=HeadError):
         return asdict(self)
 
 
-def check_below(start: CutPoint, cut: Cut, is_below: bool) -> None:
+def check_below(
+    start: CutPoint, cut: Cut, is_below: bool, *, is_bottleneck: bool | None = None
+) -> None:
     """See that the layers between two cuts need nothing but the lower one.
 
     Raises:
         BackboneError: the start is no bottleneck, or does not lie below the cut.
     """
-    if not start.is_bottleneck:
+    if not (start.is_bottleneck if is_bottleneck is None else is_bottleneck):
         raise BackboneError(
-            f"{start.name!r} is no bottleneck: what lies above needs more than this tensor",
+            f"{start.name!r} is no bottleneck: what lies above needs more than this tensor"
+            f"{'' if is_bottleneck is None else ' and its mask'}",
             hint="See `headstart backbone cuts` for the bottlenecks.",
         )
     if not is_below:
@@ -73,14 +77,15 @@ def check_below(start: CutPoint, cut: Cut, is_below: bool) -> None:
         )
 
 
-def build_top(graph: Graph, start: CutPoint, cut: Cut, stack: DenseStack) -> Any:
+def build_top(graph: Graph, start: Cut, cut: Cut, stack: DenseStack) -> Any:
     """The model from one cut, through the layers up to another, and the head on it.
 
     Its layers are those of the graph, so training it trains the graph's model.
 
     Args:
         graph: the backbone's graph.
-        start: a bottleneck below the cut.
+        start: a bottleneck below the cut; or a sequence with its mask, `|masked`, which together
+            are one.
         cut: where the head's features come from.
         stack: the head, whose weights are the first ones.
 
@@ -93,18 +98,26 @@ def build_top(graph: Graph, start: CutPoint, cut: Cut, stack: DenseStack) -> Any
             "the layers of a frozen graph cannot be trained",
             hint="Add the backbone from a .keras or .h5 file.",
         )
-    ref, target = find_ref(graph, start), find_ref(graph, cut.point)
-    check_below(start, cut, ref != target and ref.node in graph.below(target))
-    if cut.mask:
+    ref, target = find_ref(graph, start.point), find_ref(graph, cut.point)
+    is_bottleneck = start.point.is_bottleneck
+    if start.pooling == MASKED:
+        is_bottleneck = is_bottleneck_with_mask(graph, start.point, cut.point)
+    is_below = ref != target and ref.node in graph.below(target)
+    check_below(start.point, cut, is_below, is_bottleneck=is_bottleneck)
+    tensor = graph.tensor(ref)
+    shape = start.shape if start.pooling == MASKED else tensor.shape[1:]
+    features = keras().Input(shape=shape, dtype=tensor.dtype, name="features_in")
+    begun = unpacked(graph, start.point, features) if start.pooling else {ref: features}
+    given = {graph.node(one).path: tensor for one, tensor in begun.items()}
+    if cut.mask and cut.mask not in given:
         raise BackboneError(
             f"the pooling of {cut.name!r} needs the mask {cut.mask!r}, which is no part of the "
-            "cached features",
-            hint="Fine-tune a head on a cut without pooling.",
+            f"cached features of {start.name!r}",
+            hint="Fine-tune a head on a cut without pooling, or from a sequence with that mask.",
         )
-    tensor = graph.tensor(ref)
-    features = keras().Input(shape=tensor.shape[1:], dtype=tensor.dtype, name="features_in")
-    (top,) = graph.connect({ref: features}, [target])
-    return keras().Model(features, stack.to_keras(pool(top, cut.pooling, None)), name="top")
+    (top,) = graph.connect(begun, [target])
+    pooled = pool(top, cut.pooling, given.get(cut.mask or ""))
+    return keras().Model(features, stack.to_keras(pooled), name="top")
 
 
 @dataclass(frozen=True)

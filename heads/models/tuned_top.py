@@ -62,7 +62,7 @@ class TunedTop:
         Raises:
             HeadError: the backbone's layers are not those that were tuned.
         """
-        model = build_top(graph, resolve(points, self.start).point, self.cut_of(points), self.stack)
+        model = build_top(graph, resolve(points, self.start), self.cut_of(points), self.stack)
         own = _own_layers(model, self.stack)
         if [_shapes(layer.name, layer.get_weights()) for layer in own] != [
             _shapes(*layer) for layer in self.layers

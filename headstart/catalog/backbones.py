@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.catalog.collection import Collection
+from headstart.errors import RegistryError
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.names import check_name
-from headstart.values.showable import Results
+from headstart.values.arguments import checks_arguments
+from headstart.values.showable import Results, brief
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.verification import Check
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.backbones.import_bundle import ImportedBundle
 
 
+@checks_arguments
 class Backbones(Collection[Backbone]):
     """`ws.backbones`: register, list, cut."""
 
@@ -146,7 +149,16 @@ class Backbones(Collection[Backbone]):
         )
 
     def register(self, backbone: Backbone) -> Backbone:
-        """Register a backbone whose files are in the artifact store; see `add`."""
+        """Register a backbone whose files are in the artifact store; see `add`.
+
+        Raises:
+            RegistryError: it is no backbone.
+        """
+        if not isinstance(backbone, Backbone):
+            raise RegistryError(
+                f"{brief(backbone)}, of type {type(backbone).__name__}, is no backbone",
+                hint="Register a model with `add`.",
+            )
         return self._context.backbones.add(backbone)
 
     def get(self, reference: str | Backbone) -> Backbone:

@@ -10,6 +10,7 @@ from headstart.context import Context
 from headstart.progress import Progress, silent
 from headstart.registry import listing
 from headstart.registry.entities import Backbone, Dataset
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.features.gc import Collected
 
 
+@checks_arguments
 class Cache(Showable):
     """Care of the feature cache; see `Workspace.cache`."""
 

@@ -9,6 +9,7 @@ from headstart.catalog.collection import Collection
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.datasets.resplit import Resplit
 
 
+@checks_arguments
 class Datasets(Collection[Dataset]):
     """`ws.datasets`: register, refresh, list."""
 
@@ -49,8 +51,8 @@ class Datasets(Collection[Dataset]):
                 label)`. Such data are written once, into the workspace; added again under their
                 name they take the place of those before.
             y: the labels of data in memory, if they do not come with it: one for each sample.
-            kind: `folder`, `csv` (any table of text), `arrays`, `parquet`, or one of a plug-in; by
-                what the source is without it.
+            kind: `folder`, `csv` (any table of text), `arrays`, `parquet` and the others that
+                `dataset add -h` lists, or one of a plug-in; by what the source is without it.
             split: a ratio such as `70/10/20` (or `80/20`, without validation); `stratified`, in
                 every class alike, `stratified:60/20/20`; `hash`, by the content alone; `kfold:5`,
                 the first of five folds to test on, `kfold:5:2` the second; `column:NAME` of a
@@ -69,7 +71,8 @@ class Datasets(Collection[Dataset]):
                 outside of which nothing is read, wherever paths, `..` and links lead; `member` of a
                 tar, or feature of TFDS, that is the sample; `features` of TFRecord, as
                 `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`), `margin` and
-                `images`, a folder, of annotations.
+                `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or `frames` and
+                `every`, which cut long samples into windows, a row each: `window="2s", hop="1s"`.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot

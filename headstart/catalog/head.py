@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.notices import renamed
 from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.heads.reproduce import Reproduced
 
 
+@checks_arguments
 class Head(TrainedHead):
     """A trained head: its record, its weights, and what can be done with it.
 

@@ -8,6 +8,7 @@ from headstart.catalog.collection import Collection
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import check_name
 from headstart.storage.views import FeatureView
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.heads.tasks import Task
 
 
+@checks_arguments
 class Heads(Collection["Head"]):
     """`ws.heads`: train, list, get."""
 

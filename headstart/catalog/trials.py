@@ -9,6 +9,7 @@ from headstart.context import Context
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.heads.sweep import Sweep, Watch
 
 
+@checks_arguments
 class Trials:
     """A part of `Workspace`."""
 

@@ -87,8 +87,9 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
 
 
 def _add(call: Call, name: str, source: str, **options: Any) -> Result:
-    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, tars,
-    TFRecord files, tfds:NAME, annotations of COCO or YOLO, a folder with metadata."""
+    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, Parquet or
+    Arrow files, hf:ID[:SPLIT], tars, TFRecord files, tfds:NAME, annotations of COCO or YOLO, a
+    folder with metadata."""
     from headstart.jobs.datasets.add import add
 
     workspace = call.open(makes=True)
@@ -185,6 +186,9 @@ def _remove(call: Call, name: str) -> Result:
     return Result(gone, lambda out: out.print(text(f"Removed dataset {gone.removed}.")))
 
 
+CUTTING = ("window", "hop", "frames", "every")
+
+
 def _shown(details: DatasetDetails) -> Result:
     dataset, failures, skipped = details.dataset, details.failures, details.skipped
     rows = [(name, *counts, sum(counts)) for name, counts in details.counts.items()]
@@ -192,7 +196,11 @@ def _shown(details: DatasetDetails) -> Result:
 
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
-        out.print(text(line + dataset.source), soft_wrap=True)
+        out.print(text(line + details.origin), soft_wrap=True)
+        if details.windows_of is not None:
+            given = dataset.options
+            told = " ".join(f"--{name} {given[name]}" for name in CUTTING if name in given)
+            out.print(text(f"windows of {details.windows_of:,} samples, {told}"))
         out.print(text(f"splits  {details.split_words}"))
         columns = ("class", *(f">{split}" for split in details.splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))

@@ -122,7 +122,7 @@ def _finetune(
     workspace = call.open()
     head = workspace.heads.get(name)
     _, cut = head.origin()
-    check_start(head, start)  # before anything is extracted for it
+    start = check_start(head, start).name  # before anything is extracted for it
     reference = f"{head.record.backbone}@{start}"
     dataset = workspace.context.datasets.get(head.record.dataset)  # a name, and no source
     extract_missing(workspace, reference, dataset, cut.precision, views)

@@ -18,6 +18,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import HeadError, NotFound
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.memory.pictures import encoded, is_picture
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
 from headstart.jobs.frame_columns import columns_of, is_frame
@@ -51,7 +52,6 @@ class Taker:
         context: where datasets are registered.
         inputs: of the backbone, each with its name and shape.
         steps: the first step of its preprocessing, by input.
-        orientation: what pictures are turned by: `exif`, or nothing.
         root: a folder outside of which no file is read that a table, or a link, names.
         of_wholes: of datasets with windows, take the whole samples.
     """
@@ -59,7 +59,6 @@ class Taker:
     context: Context
     inputs: Sequence[Mapping[str, Any]]
     steps: Mapping[str, str]
-    orientation: str
     root: str | Path | None = None
     of_wholes: bool = False
 
@@ -74,10 +73,8 @@ class Taker:
         """For a registered backbone."""
         chains = Preprocessing.from_json(backbone.preprocessing).chains
         firsts = {name: steps[0] if steps else {"step": ""} for name, steps in chains.items()}
-        turned = {step.get("orientation", "") for step in firsts.values()}
         names = {name: str(step["step"]) for name, step in firsts.items()}
-        orientation = "exif" if "exif" in turned else ""
-        return Taker(context, backbone.inputs, names, orientation, root, of_wholes)
+        return Taker(context, backbone.inputs, names, root, of_wholes)
 
     @property
     def takes_texts(self) -> bool:
@@ -255,7 +252,7 @@ class Taker:
         if isinstance(value, str):
             return value.encode()
         if is_picture(value):
-            return _pixels(value, self.orientation)
+            return encoded(value)  # as a dataset of pictures keeps it
         return value if isinstance(value, bytes) else np.asarray(value)
 
 
@@ -280,27 +277,6 @@ def _kind(value: Any) -> str | None:
     is_array = hasattr(value, "__array__") and np.ndim(value) > 0
     is_numbers = isinstance(value, list | tuple) and all(isinstance(x, int | float) for x in value)
     return "an array" if is_array or (is_numbers and len(value)) else None
-
-
-def is_picture(value: Any) -> bool:
-    """Whether it is an image of PIL."""
-    return hasattr(value, "getexif") and hasattr(value, "convert") and hasattr(value, "mode")
-
-
-def _pixels(picture: Any, orientation: str) -> np.ndarray:
-    """A picture as uint8 pixels, as a file of it would be decoded; transparency is kept."""
-    from PIL import ImageOps
-
-    if orientation == "exif":
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("I;16", "I;16B", "I;16L", "I"):  # 16 bits of grey, as files are read
-        return (np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8)
-    is_clear = picture.mode in ("LA", "PA", "La", "RGBa") or "transparency" in picture.info
-    if is_clear and picture.mode != "RGBA":
-        picture = picture.convert("RGBA")
-    elif picture.mode not in ("L", "RGB", "RGBA"):
-        picture = picture.convert("L" if picture.mode == "1" else "RGB")
-    return np.asarray(picture)
 
 
 def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:

@@ -181,8 +181,12 @@ class SampleColumns(Sequence[Sample]):
     @property
     def digest_heads(self) -> np.ndarray:
         """The first 8 bytes of each digest, as numbers, uint64."""
-        heads = [np.ascontiguousarray(one.digests[:, :8]).view(np.uint64) for one in self.blocks()]
-        return _joined(heads, np.uint64, (0, 1))[:, 0]
+        found, start = np.empty(len(self), np.uint64), 0
+        for block in self.blocks():
+            heads = np.ascontiguousarray(block.digests[:, :8]).view(np.uint64)
+            found[start : start + len(block)] = heads[:, 0]
+            start += len(block)
+        return found
 
     def have(self, digests: Collection[str]) -> np.ndarray:
         """Which samples have one of some contents (hex), bool, shape (n,)."""
@@ -261,7 +265,8 @@ class SampleColumns(Sequence[Sample]):
         """The number of the first sample of each content, ascending, int64."""
         first = self.digest_heads
         order = np.argsort(first, kind="stable")
-        shared = first[order][1:] == first[order][:-1]
+        first = first[order]
+        shared = first[1:] == first[:-1]
         if not shared.any():
             return np.arange(len(first))
         is_shared = np.zeros(len(first), bool)

@@ -6,7 +6,10 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 import headstart as hs
 from conftest import draw, draw_classes, network
@@ -181,11 +184,31 @@ def test_a_source_that_is_none_says_why(ws, pictures):
     Path("notes.xyz").write_text("hello")
     with pytest.raises(DatasetError, match=r"notes\.xyz is none of"):
         ws.datasets.get_or_add("notes.xyz")
-    for wrong in (None, 3, [], object(), b"pictures"):
+    for wrong in (None, 3, object(), b"pictures"):
         with pytest.raises(RegistryError, match="names no dataset"):
             ws.datasets.get_or_add(wrong)
         with pytest.raises(RegistryError, match="names no backbone"):
             ws.backbones.get_or_add(wrong)
+
+
+def test_data_in_memory_are_registered_and_found_again_by_their_content(ready, pictures):
+    files = sorted(pictures.glob("*/*.png"))
+    x = np.stack([np.asarray(Image.open(file)) for file in files])
+    y = [file.parent.name for file in files]
+    with says("is registered as the dataset 'data'"):
+        features = ready.extract("net", (x, y))
+    assert features.labels == y and features.report.computed == 18
+    assert ready.extract("net", (x.copy(), list(y))).report.computed == 0
+    assert ready.datasets.get((x, y)).name == "data"
+    with says("is registered as the dataset 'data-2'"):
+        assert len(ready.extract("net", (x[:9], y[:9]))) == 9
+    with pytest.raises(NotFound, match="is not registered as a dataset"):
+        ready.datasets.get((x[:3], y[:3]))
+    frame = pd.DataFrame({"image": list(map(str, files)), "label": y})
+    with says("is registered as the dataset 'data-3'"):
+        assert ready.extract("net", frame).labels == y
+    assert ready.datasets.get_or_add(frame.copy()).name == "data-3"
+    assert list(ready.datasets) == ["data", "data-2", "data-3", "pics"]
 
 
 def test_get_and_remove_register_nothing(ws, model_file, pictures):

@@ -96,6 +96,8 @@ def _of_samples(data: Any, labels: Any, contents: Contents) -> Kept:
 
     if isinstance(data, tuple):
         raise refused("labels twice: (x, y) and y", "Give add(name, x, y) or add(name, (x, y)).")
+    if hasattr(data, "collect"):
+        raise refused(f"a {named_type(data)}, which is not computed yet", "Give its .collect().")
     if isinstance(data, str | bytes) or is_picture(data):
         raise refused(f"a single {named_type(data)}", "Give a list of samples.")
     if hasattr(data, "to_pylist") or hasattr(data, "to_list"):

@@ -24,9 +24,8 @@ SPLIT = "split"
 
 def is_frame(value: Any) -> bool:
     """Whether it gives a table by Arrow's PyCapsule interface, or a batch of one."""
-    return hasattr(value, "columns") and (
-        hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__")
-    )
+    is_arrow = hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__")
+    return is_arrow and hasattr(value, "columns")
 
 
 def keep_frame(frame: Any, labels: Any, options: Options, contents: Contents) -> Kept:
@@ -127,13 +126,21 @@ def _labels(labels: Any, frame: Any) -> pa.Array:
 
 
 def _kept_schema(schema: pa.Schema) -> pa.Schema:
-    """Views of texts and bytes are kept as what they are views of."""
+    """Views of texts and bytes, also those in dictionaries, are kept as what they are views of."""
     for number, field in enumerate(schema):
-        if pa.types.is_string_view(field.type):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_string_view(kind):
             schema = schema.set(number, field.with_type(pa.large_string()))
-        elif pa.types.is_binary_view(field.type):
+        elif pa.types.is_binary_view(kind):
             schema = schema.set(number, field.with_type(pa.large_binary()))
     return schema
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(kind):
+        values = column.dictionary.cast(kind)
+        return pa.DictionaryArray.from_arrays(column.indices, values).dictionary_decode()
+    return column.cast(kind)
 
 
 def _whole(
@@ -150,7 +157,7 @@ def _whole(
         arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
         arrays |= {name: column.slice(row, batch.num_rows) for name, column in extra.items()}
         row += batch.num_rows
-        cast = [change(one.name, arrays[one.name].cast(one.type)) for one in schema]
+        cast = [change(one.name, _cast(arrays[one.name], one.type)) for one in schema]
         yield pa.record_batch(cast, schema=schema)
     if is_empty:
         yield pa.record_batch([pa.array([], one.type) for one in schema], schema=schema)

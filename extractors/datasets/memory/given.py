@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +44,15 @@ def kept_in(contents: Contents, source: Any, kind: str | None, options: Options)
 
         return keep_from_hub(source, options, contents)
     return keep_unpacked(Path(source).expanduser(), contents) if kind in UNPACKED else None
+
+
+@contextmanager
+def in_words(kept: Kept | None) -> Iterator[None]:
+    """Errors name data in memory as what they were, and not the file that was made of them."""
+    try:
+        yield
+    except DatasetError as error:
+        if kept is None:
+            raise
+        said = error.message.replace(str(kept.path), kept.origin)
+        raise type(error)(said, hint=error.hint) from error

@@ -32,6 +32,7 @@ from headstart.notices import tell
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 AUDIO_SUFFIXES = {".flac", ".mp3", ".ogg", ".wav"}
 TEXT_SUFFIXES = {".txt"}
+VIDEO_SUFFIXES = {".avi", ".mkv", ".mp4", ".webm"}
 LEFT_BEHIND = {"Thumbs.db", "desktop.ini", "Desktop.ini"}
 """Files that Windows puts into folders, and nobody means."""
 
@@ -87,12 +88,13 @@ class FolderSource:
 
     def locations(self) -> Iterator[Location]:
         """Of all files that can be samples, at any depth."""
-        known, is_empty = IMAGE_SUFFIXES | AUDIO_SUFFIXES | TEXT_SUFFIXES, True
+        known = IMAGE_SUFFIXES | AUDIO_SUFFIXES | TEXT_SUFFIXES | VIDEO_SUFFIXES
+        is_empty = True
         for entry in entries_below(self._root, known, self._within):
             is_empty = False
             yield entry.path
         if is_empty:
-            raise DatasetError(f"the folder {self.source} holds no images, sounds or texts")
+            raise DatasetError(f"the folder {self.source} holds no images, sounds, texts or videos")
 
     def read(self, location: Location) -> Any:
         return read_named(Path(str(location)), self._within)
@@ -226,7 +228,7 @@ def _stat(entry: os.DirEntry[str]) -> tuple[int, ...]:
 
 
 def _suffixes_in(root: Path) -> set[str]:
-    for suffixes in (IMAGE_SUFFIXES, AUDIO_SUFFIXES, TEXT_SUFFIXES):
+    for suffixes in (IMAGE_SUFFIXES, AUDIO_SUFFIXES, TEXT_SUFFIXES, VIDEO_SUFFIXES):
         if next(entries_below(root, suffixes), None) is not None:
             return suffixes
     return IMAGE_SUFFIXES
@@ -237,7 +239,7 @@ def _empty(folder: ClassFolder, suffixes: set[str]) -> DatasetError:
     known = " ".join(sorted(suffixes))
     if folder.label is None and folder.split is None:
         return DatasetError(
-            f"{folder.path} holds no class folders, and no images, sounds or texts",
+            f"{folder.path} holds no class folders, and no images, sounds, texts or videos",
             hint=f"Expected: FOLDER/class/picture.jpg, or files without labels ({known}).",
         )
     which = "split" if folder.label is None else "class"

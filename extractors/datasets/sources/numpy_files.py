@@ -237,8 +237,7 @@ class Archive:
         if left or checksum != info.CRC:
             raise zipfile.BadZipFile(f"bad checksum of {name}")
         order = "F" if header.is_fortran else "C"
-        place = start + header.start
-        array = np.memmap(self._file, header.dtype, "r", place, header.shape, order)
+        array = np.memmap(self._file, header.dtype, "r", start + header.start, header.shape, order)
         return with_letters(array, f"{name} in {self._path}")
 
     def _refuse_packed(self, what: str, size: int, packed: int) -> None:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Option, Options
@@ -14,22 +15,32 @@ from headstart.extractors.datasets.windows.medium import Medium
 from headstart.extractors.datasets.windows.series import Series
 from headstart.extractors.datasets.windows.sounds import Sounds
 from headstart.extractors.datasets.windows.texts import Texts
+from headstart.extractors.datasets.windows.tokens import Tokens
+from headstart.extractors.datasets.windows.videos import MOST_FRAMES, Videos
 
 WINDOW = Option(
     "window",
-    "Cut long samples into windows, a row each: 2s or 500ms of sounds, 256w (words) of texts, "
-    "256 (rows) of series.",
+    "Cut long samples into windows, a row each: 2s or 500ms of sounds, 256w (words) or 256tok "
+    "(tokens) of texts, 256 (rows) of series.",
     metavar="LENGTH",
 )
 HOP = Option(
     "hop", "From the beginning of one window to the next; its length without it.", metavar="LENGTH"
 )
-WINDOW_OPTIONS = (WINDOW, HOP)
+TOKENIZER = Option(
+    "tokenizer",
+    "What counts the tokens of --window 256tok: a backbone with a tokenizer, a tokenizer.json or "
+    "a vocab.txt.",
+    metavar="BACKBONE|FILE",
+)
+FRAMES = Option("frames", "Cut videos into clips of so many pictures, a row each; with --every.")
+EVERY = Option("every", "The time of a clip of --frames, such as 2s.", metavar="LENGTH")
+WINDOW_OPTIONS = (WINDOW, HOP, TOKENIZER, FRAMES, EVERY)
 NAMES = tuple(option.name for option in WINDOW_OPTIONS)
-LENGTH = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>ms|s|min|w|)")
+LENGTH = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>ms|s|min|w|tok|)")
 SECONDS = {"ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60)}
-WORDS, ROWS = "w", ""
-UNITS = "2s, 500ms or 1min of sounds, 256w (words) of texts, 256 (rows) of series"
+WORDS, TOKENS, ROWS = "w", "tok", ""
+UNITS = "2s, 500ms or 1min of sounds, 256w or 256tok of texts, 256 (rows) of series"
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,8 @@ class Length:
     """A length as it was given.
 
     Attributes:
-        number: of seconds, words, or rows.
-        unit: `s`, `w`, or nothing for rows.
+        number: of seconds, words, tokens, or rows.
+        unit: `s`, `w`, `tok`, or nothing for rows.
         text: as it was written.
     """
 
@@ -58,16 +69,33 @@ def window_options(given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, 
     return told, {name: value for name, value in given.items() if name not in NAMES}
 
 
-def medium_of(options: Options) -> Medium | None:
+class Kept(Protocol):
+    """Where tokenizers are kept: an `ArtifactStore`."""
+
+    def read(self, digest: str) -> bytes:
+        """The content of that sha256."""
+        ...
+
+
+def medium_of(options: Options, kept: Kept | None = None) -> Medium | None:
     """How samples are cut, by a dataset's options; None where they are not.
+
+    Args:
+        options: of the dataset.
+        kept: where the tokenizer is that `tokenizer` names by its sha256; whoever counts no tokens
+            needs none.
 
     Raises:
         DatasetError: the options say nothing that can be done.
     """
-    if options.get("window") is None:
-        if options.get("hop") is not None:
+    told = [name for name in NAMES if options.get(name) is not None]
+    if "frames" in told or "every" in told:
+        return _videos(options, told)
+    if "window" not in told:
+        if told:
             raise DatasetError(
-                f"--hop {options['hop']} without --window", hint="Such as --window 2s --hop 1s."
+                f"--{told[0]} {options[told[0]]} without --window",
+                hint="Such as --window 2s --hop 1s.",
             )
         return None
     window = _parsed("window", options["window"])
@@ -85,7 +113,36 @@ def medium_of(options: Options) -> Medium | None:
             "windows would be left out",
             hint="Take a hop of at most the window.",
         )
+    if (window.unit == TOKENS) != ("tokenizer" in told):
+        raise DatasetError(
+            f"--window {window.text} counts tokens, and there is no --tokenizer"
+            if window.unit == TOKENS
+            else f"--window {window.text} counts no tokens: --tokenizer has no use",
+            hint="Such as --window 256tok --tokenizer BACKBONE, or --window 256w (words).",
+        )
+    if window.unit == TOKENS:
+        return Tokens(window.number, hop.number, partial(_read, kept, str(options["tokenizer"])))
     return MEDIA[window.unit](window.number, hop.number)
+
+
+def _read(kept: Kept | None, digest: str) -> bytes:
+    assert kept is not None  # of those who count tokens
+    return kept.read(digest)
+
+
+def _videos(options: Options, told: list[str]) -> Videos:
+    if told != ["frames", "every"]:
+        raise DatasetError(
+            "clips of videos have --frames and --every, and nothing else; received "
+            f"{', '.join(f'--{name} {options[name]}' for name in told)}",
+            hint="Such as --frames 16 --every 2s.",
+        )
+    every, frames = _parsed("every", options["every"]), str(options["frames"]).strip()
+    if every.unit != "s":
+        raise DatasetError(f"--every is {every.text!r}", hint="Give a time, such as 2s.")
+    if not re.fullmatch(r"[0-9]{1,4}", frames) or not 1 <= int(frames) <= MOST_FRAMES:
+        raise DatasetError(f"--frames is {frames!r}", hint=f"Give 1 to {MOST_FRAMES:,}.")
+    return Videos(every.number, int(frames))
 
 
 MEDIA: dict[str, Any] = {"s": Sounds, WORDS: Texts, ROWS: Series}
@@ -100,5 +157,7 @@ def _parsed(name: str, given: Any) -> Length:
     if unit in SECONDS:
         return Length(number * SECONDS[unit], "s", text)
     if number.denominator != 1:
-        raise DatasetError(f"--{name} is {text!r}", hint="Words and rows are whole numbers.")
+        raise DatasetError(
+            f"--{name} is {text!r}", hint="Words, tokens and rows are whole numbers."
+        )
     return Length(number, unit, text)

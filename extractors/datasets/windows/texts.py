@@ -1,13 +1,12 @@
-"""Windows of texts: some words or tokens, cut where words begin and end.
+"""Windows of texts: some words each.
 
 A window is a part of the text, by characters. So what a backbone makes of it depends on its own
-tokenizer alone; the one that windows are counted by is needed once, when the text is looked at.
+tokenizer alone, whatever windows were counted by.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,13 +16,7 @@ from headstart.extractors.datasets.windows.medium import spans
 from headstart.storage.windowed.places import Place
 
 WORD = re.compile(r"\S+")
-Spans = Sequence[tuple[int, int]]
-"""Where each of some units begins and ends in a text, in characters."""
-
-
-def words_in(text: str) -> Spans:
-    """What stands between white space."""
-    return [found.span() for found in WORD.finditer(text)]
+"""What stands between white space."""
 
 
 @dataclass(frozen=True)
@@ -31,35 +24,39 @@ class Texts:
     """See `Medium`.
 
     Attributes:
-        window: units.
-        hop: units.
-        units: finds them in a text.
+        window: words.
+        hop: words.
     """
 
     window: Fraction
     hop: Fraction
-    units: Callable[[str], Spans] = words_in
 
     def places(self, content: Any) -> list[tuple[str, Place]]:
-        text = _text_of(content)
-        units = self.units(text)
+        text = text_of(content)
+        units = [found.span() for found in WORD.finditer(text)]
         if len(units) <= self.window:
-            return [_named(0, len(text))]
+            return [named(0, len(text))]
         found = (
             (units[start][0], units[stop - 1][1])
             for start, stop in spans(len(units), self.window, self.hop)
         )
-        return [_named(start, stop) for start, stop in dict.fromkeys(found)]
+        return [named(start, stop) for start, stop in dict.fromkeys(found)]
 
     def cut(self, content: Any, place: Place) -> bytes:
-        return _text_of(content)[place.start : place.stop].encode()
+        return text_of(content)[place.start : place.stop].encode()
 
 
-def _named(start: int, stop: int) -> tuple[str, Place]:
+def named(start: int, stop: int) -> tuple[str, Place]:
+    """A part of a text, by characters, with its name."""
     return f"c={start}-{stop}", Place("characters", start, stop)
 
 
-def _text_of(content: Any) -> str:
+def text_of(content: Any) -> str:
+    """The text of a sample.
+
+    Raises:
+        SampleUnreadable: it is none.
+    """
     if not isinstance(content, bytes):
         raise SampleUnreadable(
             "the window is of words, the sample is an array",

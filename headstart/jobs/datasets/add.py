@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.orientation import warn_of_turned
+from headstart.jobs.datasets.tokenizer import with_tokenizer
 from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -45,6 +46,7 @@ def add(
     check_name(name, "dataset")
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
+    windows = with_tokenizer(context, windows)
     kept = sources.kept_in(Contents(context.config.contents), source, kind, options)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
@@ -64,8 +66,8 @@ def add(
     given = sources.joined(given, how)
     given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
-    with _called_as_given(kept, place):
-        opened = sources.open_source(chosen, place, given)
+    opened = sources.open_source(chosen, place, given, context.artifacts)
+    with sources.in_words(kept):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples, opened)
@@ -82,27 +84,14 @@ def add(
             "predict; heads and rankings need labels"
         )
     stored = settled(opened, given, manifest) | sources.listed(skipped)
-    stored |= unused_in(opened)
     stored |= {} if kept is None else {"origin": kept.origin}
+    stored |= unused_in(opened)
     if before is not None and not stays:
         stored = sources.voiding(stored, sources.voided_in(before.options))
         stored = sources.voiding(stored, _warn_of_heads(context, name))
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return details_of(context, dataset, manifest)
-
-
-@contextmanager
-def _called_as_given(kept: Any, place: str) -> Iterator[None]:
-    """What is wrong with data from memory is told of what was given, not of the file that holds it
-    now: `a polars.DataFrame, row 1: …`."""
-    try:
-        yield
-    except DatasetError as error:
-        if kept is None:
-            raise
-        message = error.message.replace(place, kept.origin)
-        raise DatasetError(message, hint=error.hint) from error
 
 
 def described(
@@ -215,14 +204,15 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
 
 def _warn_of_copies(place: str, samples: SampleColumns) -> None:
     """Of contents that the source itself puts into the test split and into another."""
-    is_tested = samples.split_codes == SPLITS.index("test")
-    others = np.flatnonzero(~is_tested)
-    tested = DigestFinder(samples.where(is_tested))
-    copies = others[tested.find(samples.take(others).digests) != ABSENT]
-    if len(copies):
+    finder, found = DigestFinder(samples.of_split("test")), list[str]()
+    for block in samples.blocks():
+        rows = np.flatnonzero(block.split_codes != SPLITS.index("test"))
+        copies = rows[finder.find(block.digests[rows]) != ABSENT]
+        found += block.take(copies).ids if len(copies) else []
+    if found:
         warn(
-            f"{place}: {len(copies):,} samples to train or validate on are copies of samples to "
-            f"test on, such as {samples[int(copies[0])].id!r}; scores on those say nothing. "
+            f"{place}: {len(found):,} samples to train or validate on are copies of samples to "
+            f"test on, such as {found[0]!r}; scores on those say nothing. "
             "--split stratified deals copies into one split"
         )
 

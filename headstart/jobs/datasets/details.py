@@ -12,6 +12,7 @@ from headstart.extractors.datasets import said_of, words_of
 from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest
+from headstart.storage.windowed.wholes import wholes_of
 from headstart.values.showable import Showable
 
 WITHOUT = "without label"
@@ -49,9 +50,21 @@ class DatasetDetails(Showable):
         return self.manifest.columns.split_counts
 
     @property
+    def windows_of(self) -> int | None:
+        """How many long samples its samples are windows of; None where they are none."""
+        wholes = wholes_of(self.manifest)
+        return None if wholes is self.manifest else len(wholes.samples)
+
+    @property
     def split(self) -> str:
         """In which way samples were dealt to the splits."""
         return said_of(self.dataset.options)
+
+    @property
+    def origin(self) -> str:
+        """Where its samples came from; of data that were in memory also where they lie now."""
+        given = self.dataset.options.get("origin")
+        return f"{given}, kept in {self.dataset.source}" if given else self.dataset.source
 
     @property
     def split_words(self) -> str:
@@ -67,6 +80,7 @@ class DatasetDetails(Showable):
         return {
             **self.dataset.to_json(),
             "split": self.split,
+            "windows_of": self.windows_of,
             "own_splits": self.dataset.options.get("own_splits"),
             "splits": self.splits,
             "skipped": self.skipped,

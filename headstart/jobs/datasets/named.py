@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound, SourceGone
 from headstart.extractors import datasets as sources
@@ -18,20 +20,21 @@ from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
 from headstart.registry.references import reference_of
+from headstart.storage.contents import Contents
 
 OF_NO_MATTER = {"root"}
 """Options that leave what the samples are as it is."""
 
 
 def dataset_named(
-    context: Context, given: str | Path | Dataset, *, adds: bool = True, looks: bool = True
+    context: Context, given: str | Path | Dataset | Any, *, adds: bool = True, looks: bool = True
 ) -> str:
     """The name under which a dataset is registered; a source that is not is registered first.
 
     Args:
         context: where.
         given: a name, which wins over a file of that name; a source, such as a folder, as
-            `Datasets.add` takes it; or a dataset.
+            `Datasets.add` takes it, or data in memory, such as `(x, y)`; or a dataset.
         adds: whether a source may be registered.
         looks: whether the source of a registered dataset is looked at again, where it was given.
 
@@ -40,8 +43,11 @@ def dataset_named(
         DatasetError: the source cannot be read as a dataset.
         RegistryError: it is of a type that names no dataset.
     """
+    if isinstance(given, list) and len(given) == 1 and isinstance(given[0], Dataset | str | Path):
+        given = given[0]  # one for several
     if not isinstance(given, str | Path):
-        return reference_of(given, "dataset")
+        is_data = _is_data(given)
+        return _held(context, given, adds=adds) if is_data else reference_of(given, "dataset")
     place = _find_place(given)
     if not (isinstance(given, Path) and place):
         try:
@@ -65,6 +71,31 @@ def dataset_named(
             hint="See `headstart dataset list`, or add it with `headstart dataset add`.",
         )
     return _added(context, place)
+
+
+def _is_data(given: Any) -> bool:
+    """Whether it is data in memory of the kinds that are no others' as well."""
+    is_held = isinstance(given, tuple | list | dict | np.ndarray)
+    return is_held or (hasattr(given, "__arrow_c_stream__") and hasattr(given, "shape"))
+
+
+def _held(context: Context, data: Any, *, adds: bool) -> str:
+    """The name of data in memory, which are found again by their content."""
+    kept = sources.kept_in(Contents(context.config.contents), data, None, {})
+    assert kept is not None  # it is no path
+    for one in context.datasets.find_by_source(str(kept.path)):
+        if _own_options(one) == dict(kept.options):
+            return one.name
+    if not adds:
+        raise NotFound(
+            f"{kept.origin} is not registered as a dataset", hint="Add it with `ws.datasets.add`."
+        )
+    from headstart.jobs.datasets.add import add
+
+    taken = {one.name for one in context.datasets.find_all()}
+    added = add(context, free_name("data", taken.__contains__), data).dataset
+    tell(f"{kept.origin} is registered as the dataset {added.name!r}")
+    return added.name
 
 
 def is_dataset_source(text: str | Path) -> bool:

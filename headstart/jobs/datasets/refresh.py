@@ -41,7 +41,7 @@ def look_again(
             )
         previous = context.manifest(dataset)
         options, skipped = sources.as_stored(dataset.options), list[str]()
-        opened = sources.open_source(dataset.kind, dataset.source, options)
+        opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
         manifest = sources.rescan(opened, options, previous, progress, skipped)
         if manifest is previous:
             return dataset, previous

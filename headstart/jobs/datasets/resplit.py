@@ -57,7 +57,7 @@ def resplit(
         )
     options = _options(dataset, sources.spelled(split), sources.checked_seed(seed))
     previous, skipped = context.manifest(dataset), list[str]()
-    opened = sources.open_source(dataset.kind, dataset.source, options)
+    opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
     moved, heads = _moved(previous.columns, manifest.columns), heads_on(context, name)

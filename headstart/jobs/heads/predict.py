@@ -91,7 +91,7 @@ class Predictions(Showable):
         self._context, self._record = head.context, head.record
         if on_error not in ("fail", "skip"):
             raise HeadError(f"on_error is {brief(on_error)}", hint="It can be fail or skip.")
-        self._medium = sources.medium_of(head.windows)
+        self._medium = sources.medium_of(head.windows, self._context.artifacts)
         self._how = head.windows.get("pooled")
         self._backbone, self._cut = head.origin()
         taker = Taker.of(self._context, self._backbone, root, of_wholes=self._how is not None)

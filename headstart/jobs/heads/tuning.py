@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from headstart.backbone_model import load_graph
-from headstart.errors import HeadError
+from headstart.errors import FeaturesMissing, HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask
 from headstart.heads.dense_stack import DenseStack, flat
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Part
@@ -28,7 +29,7 @@ from headstart.heads.models.finetune import (
 from headstart.heads.models.tuned_top import TunedTop, below_head, in_batches
 from headstart.heads.tasks import Classification, task_of
 from headstart.jobs.heads.splits import Splits, split
-from headstart.registry.entities import Backbone
+from headstart.registry.entities import Backbone, CutPoint
 from headstart.trained_head import TrainedHead
 
 
@@ -72,8 +73,12 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
     head.dataset()  # in other splits, the head may have seen what is to judge
     task, classes = task_of(head.record.settings), head.record.classes
     graph, stack, cut = _begin(head, backbone, origin)
-    model = build_top(graph, below.point, cut, stack)
-    splits = split(head, backbone, replace(below, precision=cut.precision), settings)
+    model = build_top(graph, below, cut, stack)
+    try:
+        splits = split(head, backbone, replace(below, precision=cut.precision), settings)
+    except FeaturesMissing as error:
+        asked = f"'{backbone.label}@{below.name}' {head.record.dataset}"
+        raise FeaturesMissing(error.message, hint=f"Run `headstart extract {asked}`.") from error
     begun = _start(head, model, stack, splits)
     parts = {"validation": splits.judging, "test": splits.test}
 
@@ -97,7 +102,9 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
 
 
 def check_start(head: TrainedHead, start: str) -> Cut:
-    """The cut to train from, as far as it can be told without a model whether it can be that.
+    """The cut to train from: as it is named, or with its mask, `|masked`, where it needs that.
+
+    The model is loaded only if the cut is no bottleneck by itself.
 
     Raises:
         HeadError: it is pooled, or the head is no head of classes that steps can improve.
@@ -106,14 +113,23 @@ def check_start(head: TrainedHead, start: str) -> Cut:
     """
     backbone, _ = head.origin()
     below = resolve(backbone.cuts, start)
-    if below.pooling is not None:
+    if below.pooling not in (None, MASKED):
         raise HeadError(f"{start!r} is pooled", hint="Name the cut alone.")
     _check_kind(head)
     settings = head.record.settings
     own = resolve(backbone.cuts, settings.get("head_cut", head.record.cut))
     places = {point.name: place for place, point in enumerate(backbone.cuts)}
-    check_below(below.point, own, places[below.point.name] < places[own.point.name])
+    is_below = places[below.point.name] < places[own.point.name]
+    if is_below and not below.point.is_bottleneck and _is_sequence(below.point):
+        graph = load_graph(head.context, backbone)
+        if is_bottleneck_with_mask(graph, below.point, own.point):
+            return Cut(below.point, MASKED)
+    check_below(below.point, own, is_below)
     return below
+
+
+def _is_sequence(point: CutPoint) -> bool:
+    return len(point.shape) == 2
 
 
 def _check_kind(head: TrainedHead) -> None:

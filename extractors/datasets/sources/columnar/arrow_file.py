@@ -19,7 +19,12 @@ from flatbuffers import number_types
 from flatbuffers.table import Table as Flat
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.sources.columnar.part import Block, Recent, reading
+from headstart.extractors.datasets.sources.columnar.part import (
+    Block,
+    Recent,
+    checked_names,
+    reading,
+)
 from headstart.extractors.datasets.sources.numpy_files import (
     LARGEST_PACKING,
     ROW_BYTES,
@@ -57,7 +62,7 @@ class ArrowPart:
                 )
             self._is_file = start == FILE
             self._map.seek(BODY if self._is_file else 0)
-            self.schema: pa.Schema = pa.ipc.open_stream(self._map).schema
+            self.schema = checked_names(pa.ipc.open_stream(self._map).schema)
             self._index()
         self.rows: int = self._ends[-1] if self._ends else 0
         refuse_large(self.rows * ROW_BYTES, f"the {self.rows:,} rows of {path}")

@@ -258,8 +258,8 @@ class ColumnarSource:
         roles = self._labelled
         if roles.label is None or not roles.has_rows:
             return
-        rows = (row for part in self._parts for row in _column(part, roles.label))
-        roles.read_rows, what = rows_reader(rows)
+        rows = [row for part in self._parts for row in _column(part, roles.label)]
+        roles.read_rows, what = rows_reader([row for row in rows if row is not None])
         if what and is_unsettled(self._options):
             tell(f"{self.source}: {roles.label} is read as {what}")
 

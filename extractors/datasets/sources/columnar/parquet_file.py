@@ -22,7 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.sources.columnar.part import Block, Recent, reading
+from headstart.extractors.datasets.sources.columnar.part import (
+    Block,
+    Recent,
+    checked_names,
+    reading,
+)
 from headstart.extractors.datasets.sources.numpy_files import (
     LARGEST_PACKING,
     ROW_BYTES,
@@ -61,10 +66,10 @@ class ParquetPart:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._recent, self._lock = Recent(), threading.Lock()
-        self._ahead: tuple[int, Iterator[Block]] | None = None
+        self._ahead: tuple[int, int, Iterator[Block]] = (-1, 0, iter(()))
         with reading(path):
             self._file = pq.ParquetFile(path, memory_map=True)
-            self.schema: pa.Schema = self._file.schema_arrow
+            self.schema = checked_names(self._file.schema_arrow)
             self._packed = pq.ParquetFile(
                 path,
                 metadata=self._file.metadata,
@@ -89,12 +94,15 @@ class ParquetPart:
         group = self._groups[number]
         with reading(self.path):
             if group.is_small:
-                read = partial(
-                    self._packed.read_row_group, number, list(columns), use_threads=False
-                )
+                read = partial(self._whole, number, columns)
                 return Block(group.start, self._recent.get(group.start, read))
             start = group.start + (row - group.start) // group.together * group.together
             return Block(start, self._recent.get(start, partial(self._seek, start, columns)))
+
+    def _whole(self, number: int, columns: Sequence[str]) -> pa.Table:
+        table = self._packed.read_row_group(number, list(columns), use_threads=False)
+        table.validate(full=True)  # a text may be no text
+        return table
 
     def _seek(self, start: int, columns: Sequence[str]) -> pa.RecordBatch:
         """Some rows of a large row group: behind those that were read last, or from its beginning.
@@ -103,11 +111,11 @@ class ParquetPart:
         """
         number = bisect_right(self._ends, start)
         with self._lock:
-            at, blocks = self._ahead or (start + 1, iter(()))
-            if not self._groups[number].start <= at <= start:
+            group, at, blocks = self._ahead
+            if group != number or at > start:
                 blocks = self._blocks(number, columns)
             for block in blocks:
-                self._ahead = (block.start + block.table.num_rows, blocks)
+                self._ahead = (number, block.start + block.table.num_rows, blocks)
                 if block.start == start:
                     return block.table
         raise DatasetError(
@@ -121,9 +129,10 @@ class ParquetPart:
             start += batch.num_rows
 
     def _batches(self, number: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        return self._file.iter_batches(
-            self._groups[number].together, [number], list(columns), use_threads=False
-        )
+        rows = self._groups[number].together
+        for batch in self._file.iter_batches(rows, [number], list(columns), use_threads=False):
+            batch.validate(full=True)
+            yield batch
 
     def _of_bytes(self) -> list[str]:
         """The columns of texts and bytes, as the file's own schema calls them."""

@@ -113,3 +113,13 @@ def reading(path: Path) -> Iterator[None]:
             f"{path} is not a readable Parquet or Arrow file ({first_line(error)})",
             hint="Save it again, such as with df.to_parquet(…).",
         ) from error
+
+
+def checked_names(schema: pa.Schema) -> pa.Schema:
+    """A schema, of which the names of the columns were found to be texts.
+
+    Raises:
+        UnicodeDecodeError: one is none.
+    """
+    list(schema.names)
+    return schema

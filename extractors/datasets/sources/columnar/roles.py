@@ -125,7 +125,7 @@ class Roles:
         if self.label is None:
             return None
         value, names = row[self.label], self.declared.names.get(self.label)
-        if self.read_rows is not None:
+        if self.read_rows is not None and value is not None:
             return self.read_rows(value, where)
         if isinstance(value, list):
             labels = [self._named(one, names, where) for one in value] if names else value

@@ -42,7 +42,8 @@ def features_in(record: bytes, where: str) -> dict[str, Values]:
             f"{where} is no Example", hint="Only records of tf.train.Example can be read."
         ) from error
     found = {}
-    for name, feature in example.features.feature.items():
+    # In the order of the names: that of a map is another one each time.
+    for name, feature in sorted(example.features.feature.items()):
         kind = feature.WhichOneof("kind")
         if kind is not None:
             found[name] = Values(LISTS[kind], getattr(feature, kind).value)

@@ -1,5 +1,7 @@
 """Long sounds in windows: as many rows as windows, each what the model gives of that window."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,11 @@ def test_windows_of_a_shorter_time_than_the_model_takes_say_what_is_left_out(ear
     ws.datasets.add("songs", songs, window="4s", hop="1s")
     (line,) = ws.extract("ear", "songs").report.warnings
     assert "longer than the step 'window' takes: 50% of each is left out" in line
+
+
+def test_the_command_says_what_was_cut(ws, songs, run):
+    ran = run("dataset", "add", "songs", songs, "--window", "2s", "--hop", "1s")
+    assert ran.code == 0, ran
+    assert "windows of 10 samples, --window 2s --hop 1s" in ran.out
+    assert "windows of 10 samples" in ran.err
+    assert json.loads(run("dataset", "show", "songs", "--json").out)["windows_of"] == 10
