@@ -15,11 +15,11 @@ from headstart.extractors.datasets.reader import SampleReader, reader_of
 from headstart.extractors.datasets.scan import rescan, scan
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
 from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
+from headstart.extractors.datasets.sources.folder_files import files_below
 from headstart.extractors.datasets.sources.folders import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
     TEXT_SUFFIXES,
-    files_below,
 )
 from headstart.extractors.datasets.sources.tables.tables import TABLE_SUFFIXES, Table
 from headstart.extractors.datasets.split_rule import (

@@ -37,6 +37,8 @@ from headstart.storage.manifest import Label
 
 Options = Mapping[str, Any]
 Location = str | int
+MANY = ("texts", "settings")
+"""What an option takes that may be given several times."""
 SURE, LIKELY, NO = 1.0, 0.5, 0.0
 """How sure a class is that a source is its own: by a mark that no other has; by its suffix, or as
 it is a folder; not at all."""
@@ -49,22 +51,23 @@ class Option:
     Attributes:
         name: in Python; on the command line with dashes.
         help: for the command line.
-        takes: a `text`; `texts`, one or more; an existing or future `file`; a `folder` that exists.
-            Paths are made absolute before a source sees them.
+        takes: a `text`; `texts`, one or more; `settings`, texts KEY=VALUE without secrets; an
+            existing or future `file`; a `folder` that exists, or an address. Paths are made
+            absolute before a source sees them.
         metavar: for the command line.
         elsewhere: why a kind of source that does not know it has no use for it: "arrays …".
     """
 
     name: str
     help: str
-    takes: Literal["text", "texts", "file", "folder"] = "text"
+    takes: Literal["text", "texts", "settings", "file", "folder"] = "text"
     metavar: str | None = None
     elsewhere: str = ""
 
     @property
     def flag(self) -> str:
         """As it is written on the command line; `values` are given one by one."""
-        name = self.name.removesuffix("s") if self.takes == "texts" else self.name
+        name = self.name.removesuffix("s") if self.takes in MANY else self.name
         return f"--{name.replace('_', '-')}"
 
 

@@ -79,8 +79,8 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
     return click.Option(
         [option.flag, option.name],
         help=f"{of}{option.help[:1].lower() if of else option.help[:1]}{option.help[1:]}",
-        type=click.Path(path_type=Path) if is_path else None,
-        multiple=option.takes == "texts",
+        type=click.Path() if is_path else None,
+        multiple=option.takes in ("texts", "settings"),
         metavar=option.metavar,
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from io import TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError, StorageError, first_line
+from headstart.extractors.datasets.places import suffix_of
 from headstart.extractors.datasets.rows import is_utf8
 from headstart.storage.files import open_regular
 
@@ -18,14 +19,23 @@ LARGEST_CELL = 1 << 28
 csv.field_size_limit(LARGEST_CELL)
 
 
-def read_table(source: Path) -> tuple[list[str], Sequence[tuple[str, Row]]]:
-    """The columns, and the rows with where they are."""
+def read_table(
+    source: Path | str, content: bytes | None = None
+) -> tuple[list[str], Sequence[tuple[str, Row]]]:
+    """The columns, and the rows with where they are.
+
+    Args:
+        source: the file, or an address.
+        content: what lies at the address.
+    """
+    suffix = suffix_of(str(source))
     try:
-        with TextIOWrapper(open_regular(source), encoding="utf-8-sig", newline="") as file:
-            if source.suffix.lower() == ".jsonl":
+        opened = open_regular(Path(source)) if content is None else BytesIO(content)
+        with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
+            if suffix == ".jsonl":
                 rows = list(_read_jsonl(source, file))
                 return list(dict.fromkeys(name for _, row in rows for name in row)), rows
-            delimiter = "\t" if source.suffix.lower() == ".tsv" else ","
+            delimiter = "\t" if suffix == ".tsv" else ","
             reader = csv.DictReader(file, delimiter=delimiter)
             rows = [(f"{source}, line {reader.line_num}", row) for row in reader]
             return list(reader.fieldnames or ()), rows
@@ -40,7 +50,7 @@ def read_table(source: Path) -> tuple[list[str], Sequence[tuple[str, Row]]]:
         raise DatasetError(f"cannot read {source}: {error.strerror or error}") from error
 
 
-def _read_jsonl(source: Path, lines: Any) -> Iterator[tuple[str, Row]]:
+def _read_jsonl(source: Path | str, lines: Any) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
