@@ -35,8 +35,8 @@ LARGEST_OBJECT = 1 << 30
 LARGEST_LISTING = 10_000_000
 """Objects below one folder."""
 CHUNK = 1 << 20
-TRIES = 3
-"""Times that a body is asked for which breaks off."""
+TRIES, PAUSE = 3, 0.2
+"""Times that a body is asked for which breaks off; seconds between them, twice as many each."""
 CLIENT: ClientConfig = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "10m"}
 RETRY: RetryConfig = {
     "max_retries": 6,
@@ -191,7 +191,7 @@ class Objects:
                         f"{address} breaks off: {error}, {TRIES} times",
                         hint="Try again later; --on-error skip goes on without it.",
                     ) from error
-                time.sleep(0.2 * 2**attempt * (0.5 + random.random()))
+                time.sleep(PAUSE * 2**attempt * (0.5 + random.random()))
         raise AssertionError  # the last attempt returns or raises
 
     def _asked(self, address: Address, ask: Callable[[Any, str], T]) -> T:

@@ -20,7 +20,7 @@ MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>|\"message\": *\"([^\"]{1
 KINDS = (
     ("dns error", "its name is not known: offline, or misspelt"),
     ("tcp connect error", "it does not answer"),
-    ("certificate", "its certificate is not trusted"),
+    ("Certificate", "its certificate is not trusted"),
     ("TimedOut", "it took too long"),
     ("timed out", "it took too long"),
     ("Interrupted", "the connection broke off"),

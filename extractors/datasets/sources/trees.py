@@ -222,7 +222,7 @@ class RemoteTree:
         files = [
             (tuple(one.key[len(self._prefix) :].split("/")), one)
             for one in found
-            if one.size or one.key not in above
+            if one.size or (one.key not in above and PurePosixPath(one.key).suffix)
         ]
         return [
             (steps, RemotePlace(self._address.below(one.key), one))
