@@ -5,14 +5,41 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import logging
 import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import ModuleType
 
 from headstart.errors import BackboneError
+
+LOGGERS = ("tensorflow", "absl")
+"""Of TensorFlow and of Keras: they write to standard error what they think of our calls."""
+
+
+@dataclass
+class _Face:
+    """What whoever stands in front wants of the import, which takes seconds.
+
+    Attributes:
+        loading: told when it begins.
+        silenced: loggers that say no more than errors from then on.
+    """
+
+    loading: Callable[[str], None] = lambda _line: None
+    silenced: tuple[str, ...] = ()
+
+
+_face = _Face()
+
+
+def before_loading(say: Callable[[str], None]) -> None:
+    """For a program whose standard error is its own, as the command line: say when TensorFlow is
+    loaded, and let nothing but errors through of what it and Keras log."""
+    _face.loading, _face.silenced = say, LOGGERS
 
 
 @functools.cache
@@ -23,6 +50,8 @@ def keras() -> ModuleType:
         BackboneError: Keras runs on another backend in this process.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if "tensorflow" not in sys.modules:
+        _face.loading("loading TensorFlow …")
     with warnings.catch_warnings(), _quiet_import():
         warnings.simplefilter("ignore")  # at import time, from TensorFlow's own dependencies
         import keras as module
@@ -31,6 +60,8 @@ def keras() -> ModuleType:
             import tensorflow
 
             tensorflow.config.list_physical_devices()  # looks for a GPU, and says so at length
+    for name in _face.silenced:
+        logging.getLogger(name).setLevel(logging.ERROR)
     if module.backend.backend() != "tensorflow":
         raise BackboneError(
             f"Keras runs on {module.backend.backend()!r}", hint="Set KERAS_BACKEND=tensorflow."
@@ -59,7 +90,7 @@ def quiet() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # whoever interrupts wants to see nothing
             held.seek(0)
             os.write(kept, held.read())
             raise

@@ -47,6 +47,11 @@ class DenseStack:
         return len(self.layers[0].kernel)
 
     @property
+    def outputs(self) -> int:
+        """How many probabilities, or numbers, a sample has."""
+        return len(self.layers[-1].bias)
+
+    @property
     def layer_names(self) -> list[str]:
         """What the layers are called in Keras."""
         inner = [f"head_dense_{number}" for number in range(1, len(self.layers))]

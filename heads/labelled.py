@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,15 @@ def numbers_of(labels: Sequence[Label | None], classes: Sequence[Label]) -> np.n
     """The class number of each label, (n,) int64; labels were checked before."""
     number = {label: place for place, label in enumerate(classes)}
     return np.array([number[label] for label in labels if label is not None], np.int64)
+
+
+def number_of(label: Label) -> float | None:
+    """The finite number that a label is; None if it is none."""
+    try:
+        value = float(label)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def check_labels(samples: Sequence[Sample]) -> list[Label]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -11,17 +10,18 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
-from headstart.heads.kind import FitsLabels, FitsNumbers, FitsOrder, Fitted, HeadKind, Part
-from headstart.heads.kinds.every_kind import KINDS
+from headstart.heads.kind import FitsLabels, FitsOrder, Fitted, HeadKind, Part
+from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import LEAST, loss_of
-from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.labelled import (
     REGRESSION,
     check_labelled,
     check_labels,
+    number_of,
     numbers_of,
 )
+from headstart.heads.regression import Regression
 from headstart.storage.manifest import Label, Sample
 from headstart.storage.samples import is_fraction
 from headstart.values.options import Options
@@ -134,7 +134,7 @@ class Ordinal(Classification):
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
         found = check_labels(samples)
         if not self.order:
-            values = [_number(label) for label in found]
+            values = [number_of(label) for label in found]
             if None in values:
                 raise HeadError(
                     f"the labels have no order that is known: {_few(found)}",
@@ -153,7 +153,8 @@ class Ordinal(Classification):
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         if not isinstance(kind, FitsOrder):
             raise HeadError(
-                f"a head of kind {kind.kind} knows no order", hint=f"Take kind {_able(self.name)}."
+                f"a head of kind {kind.kind} knows no order",
+                hint=f"Take kind {able_kinds(self.name)}.",
             )
         return kind.fit_order(train, validation, classes)
 
@@ -273,67 +274,6 @@ class MultiLabel(Options, error=HeadError):
         return self.separator.join(str(classes[place]) for place in said), float(sure.prod())
 
 
-@dataclass(frozen=True)
-class Regression(Options, error=HeadError):
-    """A number a sample."""
-
-    name: ClassVar[str] = "regression"
-    default_kind: ClassVar[type[Any]] = Ridge
-
-    def describe(self) -> dict[str, Any]:
-        return {"task": self.name}
-
-    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
-        check_labelled(samples)
-        for sample in samples:
-            value = None if sample.label is None else _number(sample.label)
-            if value is None:
-                raise HeadError(
-                    f"sample {sample.id!r} has the label {sample.label!r}, which is no number",
-                    hint="Mend it or leave it out.",
-                )
-        return []
-
-    def read(self, labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
-        return np.array([[float(label)] for label in labels if label is not None], np.float32)
-
-    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
-        return None
-
-    def check(self, train: Part, classes: Sequence[Label]) -> None:
-        if train.targets.min() == train.targets.max():
-            raise HeadError(
-                f"all labels of the train split are {train.targets[0, 0]:g}",
-                hint="There is nothing to learn.",
-            )
-
-    def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
-        if not isinstance(kind, FitsNumbers):
-            raise HeadError(
-                f"a head of kind {kind.kind} gives no numbers",
-                hint=f"Take kind {_able(self.name)}.",
-            )
-        return kind.fit_numbers(train, validation, seed)
-
-    def evaluate(
-        self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
-    ) -> dict[str, Any]:
-        """Mean absolute error, root of the mean squared error, and (of two or more) R2."""
-        from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
-
-        wide = outputs.astype(np.float64)
-        scores = {
-            "mean_absolute_error": float(mean_absolute_error(targets, wide)),
-            "root_mean_squared_error": math.sqrt(mean_squared_error(targets, wide)),
-        }
-        if len(targets) > 1:  # of one number there is no variance
-            scores["r2"] = float(r2_score(targets, wide))
-        return scores
-
-    def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
-        return float(row[0]), math.nan
-
-
 Task = Classification | Ordinal | MultiLabel | Regression
 TASKS: dict[str, Callable[..., Task]] = {
     task.name: task for task in (Classification, MultiLabel, Ordinal, Regression)
@@ -348,11 +288,6 @@ def task_of(settings: dict[str, Any]) -> Task:
     return TASKS[name](
         **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
     )
-
-
-def _able(task: str) -> str:
-    """The kinds of heads that can do a task."""
-    return " or ".join(name for name, kind in KINDS.items() if task in kind.tasks)
 
 
 def _of_one(part: Part, number: int, each: Classification) -> Part:
@@ -374,14 +309,6 @@ def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
         found["temperature"] = [one["temperature"] for one in details]
     reasons = [one["not_chosen"] for one in details if "not_chosen" in one]
     return found | ({"not_chosen": reasons[0]} if reasons else {})
-
-
-def _number(label: Label) -> float | None:
-    try:
-        value = float(label)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _few(labels: Sequence[Label]) -> str:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from headstart.heads.kinds.ridge import Ridge
     from headstart.heads.kinds.svm import SVM
     from headstart.heads.models.finetune import FineTuning
-    from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression
+    from headstart.heads.regression import Regression
+    from headstart.heads.tasks import Classification, MultiLabel, Ordinal
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.storage.views import FeatureView
     from headstart.workspace import Workspace, init, open
@@ -75,7 +76,7 @@ _HOMES = {
     "Neighbours": "headstart.heads.kinds.neighbours",
     "Ordinal": "headstart.heads.tasks",
     "Prototype": "headstart.heads.kinds.prototype",
-    "Regression": "headstart.heads.tasks",
+    "Regression": "headstart.heads.regression",
     "Ridge": "headstart.heads.kinds.ridge",
     "SVM": "headstart.heads.kinds.svm",
     "Settings": "headstart.extractors.run.settings",

@@ -13,6 +13,7 @@ from headstart.extractors.run.keys import keys_of
 from headstart.notices import warn
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.views import FeatureView
+from headstart.storage.windowed.pooled import EACH, MEAN
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,25 @@ def features_in_views(
     """The features of the train split in views 1 to `views`, from the cache only."""
     numbers = range(1, views + 1)
     return [features_of(context, backbone, dataset, precision, view) for view in numbers]
+
+
+def of_samples(features: FeatureView, windows: str | None = None) -> FeatureView:
+    """The rows that are compared, ranked and trained on: of windows, the mean of each sample's.
+
+    Args:
+        features: of a dataset.
+        windows: `mean`, `max` or `each`; what the view is, else `mean`, without it.
+
+    Raises:
+        FeatureError: they are grouped in another way already, or the dataset has no windows.
+    """
+    if features.windows is None and windows is not None:
+        raise FeatureError(
+            f"windows is {windows!r}, and {features.origin or 'the dataset'} has no windows",
+            hint="Leave it out, or add the dataset with --window.",
+        )
+    is_grouped = features.windows not in (None, EACH)
+    return features.grouped(windows or (features.windows if is_grouped else MEAN) or MEAN)
 
 
 def say_left_out(view: FeatureView, dataset: str) -> None:

@@ -43,7 +43,14 @@ Every message says what was received and where; `hint` says what to do next.
 
 from __future__ import annotations
 
+import re
+
 from headstart.visible import visible
+
+ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")
+"""How Python writes an object that says nothing of itself."""
+STREAMS = re.compile(r" ?<_io\.\w+[^<>]*>")
+"""What libraries write for content that was handed to them in memory."""
 
 
 class HeadstartError(Exception):
@@ -55,8 +62,8 @@ class HeadstartError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = without_addresses(message)
+        super().__init__(self.message)
         self.hint = hint
 
     def __str__(self) -> str:
@@ -202,9 +209,15 @@ class ParityError(HeadError):
     """Two ways that must give the same numbers do not."""
 
 
+def without_addresses(text: str) -> str:
+    """A message without the objects that Python could only give an address for: those that say
+    nothing of themselves are called by their class, streams are left out."""
+    return ADDRESS.sub(r"a \1", STREAMS.sub("", text)) if " at 0x" in text else text
+
+
 def first_line(error: BaseException, limit: int = 200) -> str:
     """A foreign exception in one line: its type and the first line of its message."""
-    text = str(error).strip()
+    text = without_addresses(str(error)).strip()
     line = text.splitlines()[0].strip() if text else ""
     if len(line) > limit:
         line = line[: limit - 1] + "…"

@@ -20,6 +20,7 @@ from headstart.extractors.engines.engine import PRECISIONS
 from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.run.keys import keys_of
 from headstart.heads.dense_stack import DenseStack
+from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.tasks import Classification, Task, task_of
 from headstart.registry.entities import Backbone, Dataset
@@ -88,6 +89,12 @@ class TrainedHead(Showable):
         """What its labels mean."""
         return task_of(self.record.settings)
 
+    @property
+    def windows(self) -> dict[str, str]:
+        """How the samples that it was trained on were cut (`window`, `hop`), and whether it takes
+        their windows' mean, max or each (`pooled`); empty where they were not cut."""
+        return self.record.settings.get("windows", {})
+
     def need_classes(self) -> None:
         """See that it says one class a sample.
 
@@ -153,7 +160,8 @@ class TrainedHead(Showable):
         """
         view = self.features().split("test")
         targets = self.task.read(view.labels, self.record.classes)
-        return Judged(view.samples, self.judge.predict_proba(view.to_numpy()), targets)
+        of, outputs = BySample.of(view), self.judge.predict_proba(view.to_numpy())
+        return Judged(of.samples, of.mean(outputs), of.first(targets))
 
     def features(self) -> FeatureView:
         """The cached features of the dataset that it was trained on.
@@ -165,7 +173,7 @@ class TrainedHead(Showable):
         manifest = self.context.manifest(self.dataset())
         features = self.context.cache().open_view(self.record.feature_key, manifest)
         say_left_out(features, self.record.dataset)
-        return features
+        return features.grouped(self.windows["pooled"]) if self.windows else features
 
     def dataset(self) -> Dataset:
         """The dataset that it was trained on.

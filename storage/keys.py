@@ -61,8 +61,20 @@ def digest_of_array(array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+class Digested:
+    """Raw content that knows its digest, as it is a part of what was digested before.
+
+    Attributes:
+        digest: of it.
+    """
+
+    digest: str
+
+
 def digest_of(raw: Any) -> str:
-    """Digest of a sample's raw content: bytes, an array, or those by name."""
+    """Digest of a sample's raw content: bytes, an array, those by name, or a window."""
+    if isinstance(raw, Digested):
+        return raw.digest
     if isinstance(raw, Mapping):
         parts = {name: digest_of(value) for name, value in raw.items()}
         return fingerprint("headstart.sample/1", parts)

@@ -6,11 +6,15 @@ import hashlib
 import math
 from dataclasses import dataclass
 
+from headstart.storage.windowed.places import readable
+
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.7, 0.1, 0.2)
 """Of the samples for which the source names no split."""
 
 Label = str | int
+BETWEEN = "|"
+"""Stands between the labels, or the numbers, of a sample that has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,7 @@ class Sample:
     @property
     def place(self) -> str:
         """Where its content is, for messages."""
-        if isinstance(self.location, int):
-            return f"row {self.location}"
-        return self.location
+        return readable(self.location)
 
 
 def split_of(digest: str) -> str:
@@ -62,9 +64,10 @@ def place_of(text: str) -> float:
 
 
 def is_fraction(label: Label) -> bool:
-    """Whether a label is a number with digits behind the point: such labels are texts."""
+    """Whether a label is a number with digits behind the point, or several numbers of which one
+    is: such labels are texts."""
     try:
-        value = float(label) if isinstance(label, str) else math.nan
+        values = [float(part) for part in label.split(BETWEEN)] if isinstance(label, str) else []
     except ValueError:
         return False
-    return math.isfinite(value) and not value.is_integer()
+    return all(map(math.isfinite, values)) and not all(value.is_integer() for value in values)

@@ -16,6 +16,8 @@ from headstart.storage.exports.export import export
 from headstart.storage.index import Index, Places
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.row_reader import RowReader
+from headstart.storage.windowed.pooled import EACH, MEAN, PooledReader, check_way
+from headstart.storage.windowed.wholes import are_windows, numbered
 from headstart.storage.windows import read_ahead, shuffled_windows, windows
 from headstart.values.showable import Showable
 
@@ -38,7 +40,11 @@ class FeatureView(Showable):
         dtype: of the rows as they are served; how they are stored is `reader.encoding`.
         left_out: the samples of the dataset that could not be read.
         report: what the extraction did that led to this view, or None.
+        windows: of a dataset of windows, what a row is of: `each` window, or the `mean` or `max` of
+            those of a sample; None of other datasets.
     """
+
+    windows: str | None
 
     def __init__(
         self,
@@ -70,6 +76,8 @@ class FeatureView(Showable):
         self._places = places
         self._hold = hold
         self._reopen = reopen
+        self.windows = EACH if are_windows(self.samples) else None
+        self._of: FeatureView | None = None
 
     def __reduce__(self) -> tuple[Callable[..., FeatureView], tuple[Any, ...]]:
         """What it is a view of, and how to open that: no row is pickled.
@@ -80,6 +88,8 @@ class FeatureView(Showable):
         if self._reopen is None:
             raise FeatureError("this view belongs to no workspace, and cannot be opened again")
         kept = {"left_out": self.left_out, "report": self.report, "origin": self.origin}
+        if self._of is not None:
+            return _grouped_again, (self._of, self.windows, self._places.row, kept)
         return _again, (self._reopen, self.key, self.samples, kept)
 
     def __len__(self) -> int:
@@ -131,13 +141,37 @@ class FeatureView(Showable):
         if name not in SPLITS:
             raise FeatureError(f"no split {name!r}", hint=f"The splits are {', '.join(SPLITS)}.")
         chosen = [row for row, sample in enumerate(self.samples) if sample.split == name]
-        part = object.__new__(FeatureView)
-        part.__dict__.update(self.__dict__)
-        part.samples = tuple(self.samples[row] for row in chosen)
+        part = self._taken(np.array(chosen, np.int64))
         part.left_out = tuple(sample for sample in self.left_out if sample.split == name)
         part.report = None
-        part._places = self._at(np.array(chosen, np.int64))
         return part
+
+    def grouped(self, how: str = MEAN) -> FeatureView:
+        """A row a sample, where rows are of windows; other rows are as they are.
+
+        Its samples are the long ones, in order, each as if it had never been cut.
+
+        Args:
+            how: `mean` or `max` of the windows, number by number; `each` leaves them alone.
+
+        Raises:
+            FeatureError: they are grouped in another way already.
+        """
+        check_way(how)
+        if self.windows in (None, how):
+            return self
+        if self.windows != EACH:
+            raise FeatureError(
+                f"the rows are the {self.windows} of windows already",
+                hint="Group the view that has a row a window.",
+            )
+        wholes, numbers = numbered(self.samples)
+        made = object.__new__(FeatureView)
+        made.__dict__.update(self.__dict__)
+        reader = PooledReader(self._reader, self._places, numbers, len(wholes), how)
+        made.samples, made.windows, made._of = tuple(wholes), how, self
+        made._reader, made._places = reader, reader.places
+        return made
 
     def to_numpy(self, out: np.ndarray | None = None) -> np.ndarray:
         """All rows as one array of shape `shape`; written into `out` if given (a memmap, say)."""
@@ -243,10 +277,26 @@ class FeatureView(Showable):
     def _at(self, rows: np.ndarray) -> Places:
         return Places(self._places.shard[rows], self._places.row[rows])
 
+    def _taken(self, rows: np.ndarray) -> FeatureView:
+        """Some rows, by number, as a view."""
+        part = object.__new__(FeatureView)
+        part.__dict__.update(self.__dict__)
+        part.samples = tuple(self.samples[row] for row in rows.tolist())
+        part._places = self._at(rows)
+        return part
+
 
 def _again(
     reopen: Reopen, key: str, samples: Sequence[Sample], kept: dict[str, Any]
 ) -> FeatureView:
     view = reopen(key, samples)
+    view.__dict__.update(kept)
+    return view
+
+
+def _grouped_again(
+    of: FeatureView, how: str, rows: np.ndarray, kept: dict[str, Any]
+) -> FeatureView:
+    view = of.grouped(how)._taken(rows)
     view.__dict__.update(kept)
     return view

@@ -11,6 +11,7 @@ from headstart.paths import below, by_digest, inside
 
 ROOT = Path(__file__).parent.parent
 SAFETY = "extractors/safety"
+BOXES = "extractors/datasets/sources/boxes"
 FIRST_LOAD = "extractors/backbones/first_load"
 PIPELINE = "extractors/preprocessing/pipeline.py"
 FOLDERS = ("registry", "storage", "extractors", "headstart", "heads", "alembic")
@@ -50,6 +51,19 @@ ALLOWED = {
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
+    "Path(self.source)": "an argument of `dataset add`",
+    f"{BOXES}/coco.py: Path(self._options['images'])": "--images, as it was registered",
+    f"{BOXES}/coco.py: folder / name": "a relative name without `..`; --root bounds links",
+    f"{BOXES}/coco.py: above.parent / name": "called like the user's file beside it",
+    f"{BOXES}/coco.py: above.parent / 'images' / name": "the same",
+    f"{BOXES}/pictures.py: Path(found[1])": "as it was registered",
+    f"{BOXES}/yolo.py: Path(*parts)": "the labels beside a picture that was found or named",
+    f"{BOXES}/yolo.py: folder / name": "a data.yaml names its folders relative to itself",
+    f"{BOXES}/yolo.py: path.parent / line.strip()": "a list names its pictures, as a table does",
+    "extractors/datasets/shard_names.py: Path(one)": "a path that the user's pattern names",
+    "extractors/datasets/shard_names.py: Path(one.path)": "found in the source's folder",
+    "extractors/datasets/shard_names.py: Path(above, name)": "the same",
+    "extractors/datasets/sources/shards/ranges.py: Path(found[1])": "as it was registered",
     "self.source.parent / cell": "a table names its files relative to itself",
     "self.source.parent / cell_in(row.content, self.values[0].columns[0], row.where)": "the same",
     f"{PIPELINE}: folder / name": "a person's preprocessing file names others",

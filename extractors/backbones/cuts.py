@@ -82,7 +82,7 @@ def list_cuts(graph: Graph, *, is_headless: bool = False) -> tuple[CutPoint, ...
     defaults = [choose_default(graph, output, is_headless) for output in graph.outputs]
     output = graph.outputs[0]
     bottlenecks = graph.bottlenecks(output)
-    shares = _compute_shares(graph, output)
+    shares = _compute_shares(graph)
     points = []
     names = {ref: name for name, ref in graph.refs()}
     for name, ref in graph.refs():
@@ -117,13 +117,18 @@ def find_ref(graph: Graph, point: CutPoint) -> Ref:
     )
 
 
-def _compute_shares(graph: Graph, output: Ref) -> list[float] | None:
-    """For each node the share of the model's multiply-adds at and below it."""
+def _compute_shares(graph: Graph) -> list[float] | None:
+    """For each node the share of the model's multiply-adds at and below it.
+
+    The model is what all of its outputs are computed from: a part that only another output than
+    the first needs may cost more than what the first one does.
+    """
     costs = [graph.multiply_adds(number) for number in range(len(graph.nodes))]
     if None in costs:
         return None
     below = graph.ancestry @ np.array(costs, np.float64)
-    return (below / max(1.0, below[output.node])).tolist()
+    whole = graph.ancestry[[output.node for output in graph.outputs]].any(axis=0)
+    return (below / max(1.0, whole @ np.array(costs, np.float64))).tolist()
 
 
 def _to_point(graph: Graph, ref: Ref, name: str, names: dict[Ref, str]) -> CutPoint:

@@ -12,7 +12,6 @@ from headstart.extractors.datasets.labels import are_classes, few_of
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.reader import SampleReader, reader_of
-from headstart.extractors.datasets.scan import rescan, scan
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
 from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
 from headstart.extractors.datasets.sources.folder_files import files_below
@@ -35,6 +34,8 @@ from headstart.extractors.datasets.split_rule import (
     split_options,
 )
 from headstart.extractors.datasets.splits import departed_of
+from headstart.extractors.datasets.windows.asked import WINDOW_OPTIONS, medium_of, window_options
+from headstart.extractors.datasets.windows.listing import rescan, scan
 
 __all__ = [
     "ARRAY_SUFFIXES",
@@ -44,6 +45,7 @@ __all__ = [
     "SPLIT",
     "TABLE_SUFFIXES",
     "TEXT_SUFFIXES",
+    "WINDOW_OPTIONS",
     "DatasetSource",
     "Entry",
     "Option",
@@ -66,6 +68,7 @@ __all__ = [
     "listed",
     "load_arrays",
     "located",
+    "medium_of",
     "open_source",
     "read_named",
     "reader_of",
@@ -77,4 +80,5 @@ __all__ = [
     "settled",
     "split_options",
     "to_raw",
+    "window_options",
 ]

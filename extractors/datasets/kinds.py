@@ -11,7 +11,10 @@ from headstart.errors import DatasetError, first_line
 from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.places import is_address, named
+from headstart.extractors.datasets.shard_names import any_there, is_pattern
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
+from headstart.extractors.datasets.windows.asked import medium_of
+from headstart.extractors.datasets.windows.source import windowed
 from headstart.plugins import OURS, Plugins
 
 HERE = "headstart.extractors.datasets"
@@ -25,9 +28,14 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
         "folder": f"{HERE}.sources.folders:FolderSource",
         "csv": f"{HERE}.sources.tables.tables:TableSource",
         "arrays": f"{HERE}.sources.arrays:ArraySource",
+        "parquet": f"{HERE}.sources.columnar.columnar:ColumnarSource",
+        "coco": f"{HERE}.sources.boxes.coco:CocoSource",
+        "yolo": f"{HERE}.sources.boxes.yolo:YoloSource",
+        "tfrecord": f"{HERE}.sources.shards.tfrecord:TFRecordSource",
+        "webdataset": f"{HERE}.sources.shards.webdataset:WebDatasetSource",
     },
 )
-"""`csv` stands for every table: CSV, TSV and JSON Lines."""
+"""`csv` stands for every table of text: CSV, TSV and JSON Lines; `parquet` for all columns."""
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:")
 """How the text of a source begins that is no path, such as `hf:` and `s3:`."""
 LOCAL = re.compile(r"file:(?://(?:localhost)?(?=/))?(/[^?#]*)$", re.IGNORECASE)
@@ -53,8 +61,10 @@ def _without_scheme(source: str | Path) -> str | Path:
 
 
 def is_gone(source: str) -> bool:
-    """Whether a source that was located is a path at which there is nothing now."""
-    return not ADDRESS.match(source) and not is_there(Path(source))
+    """Whether a source that was located is a path or a pattern at which there is nothing now."""
+    if ADDRESS.match(source) or is_there(Path(source)):
+        return False
+    return not (is_pattern(source) and any_there(source))
 
 
 def find_kind(source: str) -> str | None:
@@ -108,13 +118,15 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
 
 
 def open_source(kind: str, source: str, options: Options) -> DatasetSource:
-    """A source of a kind; nothing is read yet.
+    """A source of a kind, cut into windows if the options say so; nothing is read yet.
 
     Raises:
         DatasetError: there is no such kind here.
     """
     made, package = SOURCES[kind], SOURCES.package(kind)
-    return made(source, options) if package == OURS else _foreign(made, package, source, options)
+    is_own = package == OURS
+    opened = made(source, options) if is_own else _foreign(made, package, source, options)
+    return windowed(opened, medium_of(options))
 
 
 def _foreign(

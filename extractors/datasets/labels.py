@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Options
 from headstart.storage.manifest import Label, Sample, sorted_labels
-from headstart.storage.samples import is_fraction
+from headstart.storage.samples import BETWEEN, is_fraction
 
 FEW = 5
 """Samples of a class to train on, below which it is said that there are few."""
@@ -60,6 +61,30 @@ def places_in(labels: Iterable[Any]) -> tuple[int, bool]:
     return width, bool(is_one_hot)
 
 
+def are_rows_of_numbers(labels: Any) -> bool:
+    """Whether each label is a row of two numbers or more, as many as the others."""
+    if not len(labels) or np.ndim(labels[0]) != 1:
+        return False
+    rows = [np.asarray(row) for row in labels]
+    shapes = {row.shape for row in rows if row.dtype.kind in "fiu"}
+    return len(shapes) == 1 and all(row.dtype.kind in "fiu" for row in rows) and shapes.pop() > (1,)
+
+
+def label_of_numbers(row: Any, where: str) -> Label:
+    """The numbers of a row, as `Regression` reads them.
+
+    Raises:
+        DatasetError: one is NaN or infinite.
+    """
+    values = np.asarray(row)
+    if not np.isfinite(values).all():
+        raise DatasetError(
+            f"{where}: the label {values.tolist()!r} holds what is no number",
+            hint="Mend it, or leave such rows out with --on-error skip.",
+        )
+    return BETWEEN.join(repr(value) for value in values.tolist())
+
+
 def one_hot_label(row: Any, where: str) -> Label:
     """The place of the one in a row of zeros."""
     del where
@@ -69,4 +94,4 @@ def one_hot_label(row: Any, where: str) -> Label:
 def several_labels(row: Any, where: str) -> Label | None:
     """The places of the ones in a row, as `MultiLabel` reads them; None if there is none."""
     del where
-    return "|".join(str(place) for place in np.flatnonzero(row).tolist()) or None
+    return BETWEEN.join(str(place) for place in np.flatnonzero(row).tolist()) or None

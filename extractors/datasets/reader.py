@@ -11,6 +11,7 @@ from headstart.extractors.datasets.kinds import open_source
 from headstart.extractors.datasets.named_files import HINT
 from headstart.extractors.datasets.source import DatasetSource, Options
 from headstart.extractors.datasets.split_rule import as_stored
+from headstart.extractors.datasets.windows.source import Window
 from headstart.registry.entities import Dataset
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Sample
@@ -39,17 +40,19 @@ class SampleReader:
         self._options = options
 
     def read(self, sample: Sample) -> Any:
-        """The bytes of a file or a text, a row of an array, or those by the inputs' names.
+        """The bytes of a file or a text, a row of an array, or those by the inputs' names; of a
+        window what it would be as a sample of its own.
 
         Raises:
             SampleChanged: the content is not what was registered, or the file is gone.
+            SampleUnreadable: a window cannot be cut out.
         """
         raw = self._source.read(sample.location)
         if digest_of(raw) != sample.digest:
             raise SampleChanged(
                 f"sample {sample.id!r} has changed since the dataset was read", hint=HINT
             )
-        return raw
+        return raw.cut() if isinstance(raw, Window) else raw
 
     @cached_property
     def _source(self) -> DatasetSource:

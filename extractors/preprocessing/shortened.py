@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 LEAST = 0.005
 """Share of a sample below which nothing worth a word is left out: the last window's rounding."""
+HINT = "; `headstart dataset add --window` makes windows of them, a row each"
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Shortened:
         """A line for each step that left something out."""
         return [
             f"{count.cut:,} of {count.seen:,} samples are longer than the step {step!r} takes: "
-            f"{count.left_out / count.cut:.0%} of each is left out, on average"
+            f"{count.left_out / count.cut:.0%} of each is left out, on average{HINT}"
             for step, count in self._counts.items()
             if count.cut
         ]

@@ -95,16 +95,29 @@ def f1_interval(truth: Any, said: Any, *, is_macro: bool) -> Interval | None:
     return bootstrap_interval(score, truth.shape[0])
 
 
+def roots_interval(squares: np.ndarray) -> Interval | None:
+    """Of the mean of the roots of mean squares, one for each output; squares are (n, outputs)."""
+    if squares.shape[1] == 1:
+        found = mean_interval(squares[:, 0])
+        return None if found is None else (math.sqrt(found[0]), math.sqrt(found[1]))
+
+    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        return np.sqrt(times @ squares / len(squares)).mean(axis=1)
+
+    return bootstrap_interval(score, len(squares))
+
+
 def r2_interval(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    """Of R2, the share of the variance that is explained; outputs and targets are (n,)."""
+    """Of R2, the share of the variance that is explained, or the mean of several such shares;
+    outputs and targets are (n, outputs), float64."""
     squares = (outputs - targets) ** 2
-    centred = targets - targets.mean()
+    centred = targets - targets.mean(axis=0)
 
     def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
         spread = times @ centred**2 - (times @ centred) ** 2 / len(targets)
         with np.errstate(divide="ignore", invalid="ignore"):
             # one sample again and again has no variance, and no score
-            return np.where(spread > 0, 1 - times @ squares / spread, np.nan)
+            return np.where(spread > 0, 1 - times @ squares / spread, np.nan).mean(axis=1)
 
     return bootstrap_interval(score, len(targets))
 

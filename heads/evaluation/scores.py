@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,10 +13,12 @@ from headstart.heads.evaluation.bootstrap import (
     mean_interval,
     precision_interval,
     r2_interval,
+    roots_interval,
 )
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kinds.losses import losses_of
-from headstart.heads.tasks import SAID_FROM, MultiLabel, Regression, Task
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import SAID_FROM, MultiLabel, Task
 from headstart.storage.manifest import Label
 
 
@@ -108,12 +109,11 @@ def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
 
 
 def _error(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    return mean_interval(np.abs(outputs[:, 0].astype(np.float64) - targets[:, 0]))
+    return mean_interval(np.abs(outputs.astype(np.float64) - targets).mean(axis=1))
 
 
 def _squared(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    found = mean_interval(losses_of("linear", outputs, targets))
-    return None if found is None else (math.sqrt(found[0]), math.sqrt(found[1]))
+    return roots_interval((outputs.astype(np.float64) - targets) ** 2)
 
 
 INTERVALS: dict[str, Callable[[np.ndarray, np.ndarray], Interval | None]] = {
@@ -128,8 +128,6 @@ INTERVALS: dict[str, Callable[[np.ndarray, np.ndarray], Interval | None]] = {
     "mean_average_precision": precision_interval,
     "mean_absolute_error": _error,
     "root_mean_squared_error": _squared,
-    "r2": lambda outputs, targets: r2_interval(
-        outputs[:, 0].astype(np.float64), targets[:, 0].astype(np.float64)
-    ),
+    "r2": lambda outputs, targets: r2_interval(outputs.astype(np.float64), targets),
 }
 """By the name of the score, of outputs and targets."""

@@ -31,6 +31,11 @@ KINDS: Plugins[type[HeadKind]] = Plugins(
 )
 
 
+def able_kinds(task: str) -> str:
+    """The kinds of heads that can do a task, in words."""
+    return " or ".join(name for name, kind in KINDS.items() if task in kind.tasks)
+
+
 def declared() -> dict[str, tuple[Setting, list[str]]]:
     """The settings of all kinds by name: the first declaration, and the kinds that have one."""
     found: dict[str, tuple[Setting, list[str]]] = {}

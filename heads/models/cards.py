@@ -15,7 +15,8 @@ from headstart.heads.evaluation.provenance import (
     lineage_text,
     untested_text,
 )
-from headstart.heads.tasks import Regression, task_of
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone, Head
 from headstart.visible import visible, visible_json
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 import shutil
@@ -16,7 +17,7 @@ import numpy as np
 from headstart.errors import HeadError, first_line
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
-from headstart.extractors.runtime import keras, tensorflow
+from headstart.extractors.runtime import keras, quiet, tensorflow
 from headstart.storage.manifest import Label
 
 FORMATS = {".keras": "keras", "": "tf_saved_model", ".onnx": "onnx", ".tflite": "litert"}
@@ -45,12 +46,10 @@ def format_of(path: Path) -> str:
     if chosen == "tf_saved_model" and path.exists() and not (path / "saved_model.pb").is_file():
         raise HeadError(f"{path} is there, and no SavedModel", hint="Give another name.")
     for package in PACKAGES.get(chosen, ()):
-        try:
-            __import__(package)
-        except ImportError:
+        if importlib.util.find_spec(package) is None:  # tf2onnx brings TensorFlow, loudly
             raise HeadError(
                 f"{package} is not installed", hint=f"pip install 'headstart[{chosen}]'"
-            ) from None
+            )
     return chosen
 
 
@@ -209,13 +208,15 @@ def _run_litert(path: Path, inputs: Batch) -> np.ndarray:
     """A sample at a time: the file's batch is one unless it is resized."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path))
+    with quiet():  # it says which delegate it made
+        interpreter = Interpreter(str(path))
     tensors = {one["name"]: one["index"] for one in interpreter.get_input_details()}
     fed = _by_name(tensors, inputs)
     rows = len(next(iter(fed.values())))
     for name, value in fed.items():
         interpreter.resize_tensor_input(tensors[name], (1, *value.shape[1:]))
-    interpreter.allocate_tensors()
+    with quiet():
+        interpreter.allocate_tensors()
     (output,) = interpreter.get_output_details()
     found = []
     for row in range(rows):

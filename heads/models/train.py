@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
+from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.rows import rows_of
@@ -45,7 +46,8 @@ def train(
     """Fit a head on the view's train and validation splits and measure it on the test split.
 
     Args:
-        view: features with labels.
+        view: features with labels; where rows are of windows, a sample's output is the mean of its
+            windows' outputs, and scores count samples.
         kind: of the head; the task's default without it.
         seed: of everything that chance decides.
         task: what the labels mean; a classification without it.
@@ -57,15 +59,20 @@ def train(
     task = task or Classification()
     chosen: HeadKind = kind or task.default_kind()
     parts, classes = parts_of(view, task, more)
-    outputs = len(classes) or parts["train"].targets.shape[1]
-    fitted = task.fit(chosen, parts["train"], parts["validation"], outputs, seed)
+    width = len(classes) or parts["train"].targets.shape[1]
+    fitted = task.fit(chosen, parts["train"], parts["validation"], width, seed)
     stack = stack_of(fitted.layers, classes)
-    test = parts["test"]
-    metrics = scores_of(task, outputs_of(stack, test), test.targets, classes)
-    metrics |= {f"n_{split}": len(view.split(split)) for split in SPLITS}
-    own = parts["train"].targets[: metrics["n_train"]]
+    of = {split: BySample.of(view.split(split)) for split in SPLITS}
+    test, tested = parts["test"], of["test"]
+    outputs = tested.mean(outputs_of(stack, test))
+    metrics = scores_of(task, outputs, tested.first(test.targets), classes)
+    metrics |= {f"n_{split}": len(samples) for split, samples in of.items()}
+    own = of["train"].first(parts["train"].targets[: len(view.split("train"))])
     metrics["few"] = [list(pair) for pair in few_trained(task, own, classes)]
     settings = {**chosen.describe(), **fitted.details, **task.describe(), "views": len(more)}
+    if tested.numbers is not None and isinstance(settings.get("judged_on"), dict):
+        judged = settings["judged_on"]
+        settings["judged_on"] = {split: min(rows, len(of[split])) for split, rows in judged.items()}
     return Trained(stack, chosen.kind, metrics, settings)
 
 

@@ -124,6 +124,7 @@ class TunedJudge:
         self._below = below_head(model, stack)
         self._shape = tuple(model.input.shape[1:])
         self.classes: tuple[Label, ...] = stack.classes
+        self.outputs = stack.outputs
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities (n, classes) of features (n, …).

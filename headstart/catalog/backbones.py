@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from headstart.catalog.collection import Collection
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Backbone, CutPoint, Run
+from headstart.registry.entities import Backbone, Run
 from headstart.registry.names import check_name
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.verification import Check
+    from headstart.jobs.backbones.cuts import ListedCut
     from headstart.jobs.backbones.import_bundle import ImportedBundle
 
 
@@ -154,8 +155,19 @@ class Backbones(Collection[Backbone]):
     def list(self) -> Results[Backbone]:
         return Results(self._context.backbones.find_all())
 
-    def cuts(self, reference: str) -> Results[CutPoint]:
-        return Results(self.get(reference).cuts)
+    def cuts(self, reference: str | Backbone, pattern: str | None = None) -> Results[ListedCut]:
+        """The cut points of a backbone, from the input upwards.
+
+        Those of which `is_candidate` holds are worth a look first: blocks end there, they are
+        defaults, or their features are cached.
+
+        Args:
+            reference: the backbone.
+            pattern: only those whose name holds it, or matches it as a glob such as `*_add`.
+        """
+        from headstart.jobs.backbones.cuts import find_cuts
+
+        return find_cuts(self._context, reference, pattern)
 
     def verify(
         self, reference: str, *, dataset: str | None = None, samples: int = 32, seed: int = 0

@@ -30,6 +30,7 @@ class Heads(Collection["Head"]):
         seed: int = 0,
         task: Task | None = None,
         views: int = 0,
+        windows: str | None = None,
     ) -> Head:
         """Train a head on features and their labels; the same name again is its next version.
 
@@ -42,13 +43,25 @@ class Heads(Collection["Head"]):
             task: `hs.Classification(…)` (the default), `hs.MultiLabel(…)`, `hs.Ordinal(…)`,
                 `hs.Regression()`.
             views: train on so many augmented views as well; they have to be extracted.
+            windows: of a dataset of windows, what a sample is to the head: the `mean` (the default)
+                or `max` of the features of its windows; or `each`, which trains on every window and
+                says the mean of what it says of a sample's. Scores count samples in any case.
 
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
         """
         from headstart.jobs.heads.train import train
 
-        made = train(self._context, name, features, kind, seed=seed, task=task, views=views)
+        made = train(
+            self._context,
+            name,
+            features,
+            kind,
+            seed=seed,
+            task=task,
+            views=views,
+            windows=windows,
+        )
         return self._head(made.record)
 
     def get(self, reference: str) -> Head:

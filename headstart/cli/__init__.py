@@ -16,9 +16,10 @@ import click
 
 from headstart import __version__
 from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
-from headstart.cli.output import Call
+from headstart.cli.output import Call, note
 from headstart.database_urls import without_passwords
 from headstart.errors import HeadstartError, Stalled, first_line
+from headstart.extractors.runtime import before_loading
 from headstart.visible import visible, visible_lines
 
 
@@ -45,7 +46,9 @@ for module in (admin, zoo, backbone, dataset, extract, features, head, rank, dem
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line; exits with 0, or with 1 after one line that says what to do."""
+    """Run the command line; exits with 0, with 1 after one line that says what to do, or with 130
+    where it was interrupted."""
+    before_loading(note)
     given = sys.argv[1:] if arguments is None else arguments
     try:
         status = cli.main(args=given, prog_name="headstart", standalone_mode=False)
@@ -54,7 +57,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as error:
         sys.exit(1 if error.exit_code else 0)
     except (click.Abort, KeyboardInterrupt):
-        _leave("interrupted. What was committed is kept; the same command goes on from there.")
+        _leave(INTERRUPTED, status=130)  # 128 + SIGINT, as shells have it
     except click.exceptions.NoArgsIsHelpError as error:  # `headstart head` asks what there is
         click.echo(error.format_message())
         sys.exit(0)
@@ -77,17 +80,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         )
 
 
-def _leave(message: str, debug: bool = False) -> NoReturn:
+INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
+
+
+def _leave(message: str, debug: bool = False, status: int = 1) -> NoReturn:
     """End the process at once: a thread that hangs could make a proper end hang, or crash."""
     if debug:
         faulthandler.dump_traceback(all_threads=True)
     try:
-        _fail(message, debug)
+        _fail(message, debug, status)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         if _has_hanging_threads():
-            os._exit(1)
+            os._exit(status)
 
 
 def _has_hanging_threads() -> bool:
@@ -100,8 +106,8 @@ def _debug(given: list[str]) -> bool:
     return "--debug" in given
 
 
-def _fail(message: str, debug: bool = False) -> NoReturn:
+def _fail(message: str, debug: bool = False, status: int = 1) -> NoReturn:
     if debug:
         click.echo(visible_lines(without_passwords(traceback.format_exc())), err=True, nl=False)
     click.echo(visible(without_passwords(message)), err=True)
-    sys.exit(1)
+    sys.exit(status)

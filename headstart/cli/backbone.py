@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,10 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-from headstart.values.showable import Results
 
 if TYPE_CHECKING:
-    from headstart.registry.entities import Backbone, CutPoint, Run
+    from headstart.jobs.backbones.cuts import ListedCut
+    from headstart.registry.entities import Backbone, Run
 
 
 def register(cli: click.Group) -> None:
@@ -32,7 +33,14 @@ def register(cli: click.Group) -> None:
     command(group, "add")(_with_add_options(_add))
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
-    command(group, "cuts")(click.argument("name")(_cuts))
+    command(group, "cuts")(
+        with_options(
+            _cuts,
+            click.argument("name"),
+            click.argument("pattern", required=False),
+            click.option("--all", "every", is_flag=True, help="All of them, however many."),
+        )
+    )
     dataset = click.option("--dataset", help="Take its first samples; random ones without it.")
     samples = click.option("--samples", type=int, default=32, show_default=True)
     seed = click.option("--seed", type=int, default=0, show_default=True)
@@ -163,35 +171,61 @@ def _show(call: Call, name: str) -> Result:
     return _shown(backbone, backbones.find_verification(backbone.reference))
 
 
-def _cuts(call: Call, name: str) -> Result:
-    """List a backbone's cut points, from the input upwards."""
-    backbone = call.open().backbones.get(name)
-    cuts = Results(backbone.cuts)
-    columns = ("~cut", "=?operation", "=shape", ">params", ">?compute", "=")
-    rows = [
-        (
-            cut.name,
-            cut.operation,
-            shape_text(cut.shape),
-            cut.parameters_below,
-            "-" if cut.compute_below is None else f"{cut.compute_below:.0%}",
-            _mark(cut),
-        )
-        for cut in cuts
-    ]
-    default = backbone.default_cut
+def _cuts(call: Call, name: str, pattern: str | None, every: bool) -> Result:
+    """List a backbone's cut points, from the input upwards.
+
+    Of many, those that are worth a look first: bottlenecks at which a block of layers ends,
+    defaults, and what is cached. PATTERN lists those whose name holds it, or matches it as a glob
+    such as '*_add'. --json has all.
+    """
+    backbones = call.open().backbones
+    backbone, found = backbones.get(name), backbones.cuts(name, pattern)
+    is_short = pattern is None and not every and len(found) > FEW_CUTS
+    shown = [cut for cut in found if cut.is_candidate] if is_short else found
 
     def show(out: Any) -> None:
-        out.print(table(None, columns, rows))
-        out.print(text(f"The default, {backbone.default_name}: {default.reason}."))
-        for cut in cuts:
-            others = [name for name in cut.default_of if name not in default.default_of]
-            if others:
-                names = ", ".join(f"default:{name}" for name in others)
-                out.print(text(f"*{names}, {cut.name}: {cut.reason}."))
-        out.print("|: a bottleneck, all paths from the input to the output pass through it.")
+        if not shown:
+            out.print(text(f"No cut point of {name} is called like {pattern!r}."))
+        else:
+            out.print(table(None, CUT_COLUMNS, list(map(_cut_row, shown))))
+        if is_short:
+            out.print(
+                text(
+                    f"{len(shown):,} of {len(found):,} cut points: ends of blocks, the default, "
+                    "what is cached. --all lists all, a PATTERN such as '*_add' those called so."
+                )
+            )
+        for line in _cut_legend(backbone, shown):
+            out.print(text(line))
 
-    return Result(cuts, show)
+    return Result(found, show)
+
+
+FEW_CUTS = 25
+"""Cut points that are all listed, without --all."""
+CUT_COLUMNS = ("~cut", "=?operation", "=shape", ">params", ">?compute", "=")
+
+
+def _cut_row(cut: ListedCut) -> tuple[Any, ...]:
+    return (
+        cut.name,
+        cut.operation,
+        shape_text(cut.shape),
+        cut.parameters_below,
+        "-" if cut.compute_below is None else f"{cut.compute_below:.0%}",
+        _mark(cut),
+    )
+
+
+def _cut_legend(backbone: Backbone, shown: Sequence[ListedCut]) -> Iterator[str]:
+    default = backbone.default_cut
+    yield f"The default, {backbone.default_name}: {default.reason}."
+    for cut in shown:
+        others = [name for name in cut.default_of if name not in default.default_of]
+        if others:
+            names = ", ".join(f"default:{name}" for name in others)
+            yield f"*{names}, {cut.name}: {cut.reason}."
+    yield "|: a bottleneck, all paths from the input to the output pass through it."
 
 
 def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int) -> Result:
@@ -286,7 +320,7 @@ def _verified(run: Run) -> str:
     return f"{run.status}, {when}, on {on}, largest difference {largest:.1e}"
 
 
-def _mark(cut: CutPoint) -> str:
+def _mark(cut: ListedCut) -> str:
     words = [
         "|" if cut.is_bottleneck else "",
         f"default{'|' + cut.pooling if cut.pooling else ''}"
@@ -295,5 +329,6 @@ def _mark(cut: CutPoint) -> str:
         if cut.default_of
         else "",
         "classes" if cut.warning else "",
+        "cached" if cut.cached else "",
     ]
     return " ".join(word for word in words if word)

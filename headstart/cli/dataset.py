@@ -44,7 +44,7 @@ def register(cli: click.Group) -> None:
 
 def _options() -> list[click.Parameter]:
     """Of `dataset add`: the kinds, and what each declares."""
-    from headstart.extractors.datasets import SOURCES, declared
+    from headstart.extractors.datasets import SOURCES, WINDOW_OPTIONS, declared
 
     known = list(SOURCES.values())
     kinds = ", ".join(one.kind for one in known)
@@ -62,7 +62,8 @@ def _options() -> list[click.Parameter]:
         show_default=True,
         help="At a row or file that is no sample, such as one without a label.",
     )
-    return [kind, *_split_options(), on_error, *made]
+    windows = [_option(option, [], 0) for option in WINDOW_OPTIONS]
+    return [kind, *_split_options(), on_error, *windows, *made]
 
 
 def _split_options() -> list[click.Parameter]:
@@ -107,7 +108,10 @@ def _names_files(kind: str) -> bool:
 def _note_outside(manifest: Manifest) -> None:
     """Say how many files of a table lie elsewhere: it may be another's, and name anything."""
     folder = f"{os.path.normpath(Path(manifest.source).parent)}{os.sep}"
-    files = [one.location for one in manifest.samples if isinstance(one.location, str)]
+    from headstart.storage.windowed.wholes import wholes_of
+
+    samples = wholes_of(manifest).samples
+    files = [one.location for one in samples if isinstance(one.location, str)]
     outside = [path for path in files if not os.path.normpath(path).startswith(folder)]
     if outside:
         note(

@@ -18,6 +18,8 @@ from headstart.cli.output import (
     size_text,
     table,
     text,
+    windows_option,
+    with_options,
 )
 
 
@@ -32,7 +34,9 @@ def register(cli: click.Group) -> None:
     dataset = click.argument("dataset")
     command(group, "verify")(backbone(dataset(rows(seed(full(precision_option(_verify)))))))
     path = click.argument("file", type=click.Path(path_type=Path))
-    command(group, "export")(backbone(dataset(path(precision_option(_export)))))
+    windows = windows_option("each", "mean", "max")
+    export = with_options(_export, backbone, dataset, path, precision_option, windows)
+    command(group, "export")(export)
     plots.register_features(group)
     cache.register(group)
     cli.add_command(group)
@@ -96,11 +100,15 @@ def _show(call: Call, key: str) -> Result:
     return Result(details, lambda out: out.print(table(None, ("what", ""), rows)))
 
 
-def _export(call: Call, backbone: str, dataset: str, file: Path, precision: str) -> Result:
+def _export(
+    call: Call, backbone: str, dataset: str, file: Path, precision: str, windows: str | None
+) -> Result:
     """Write a dataset's features into FILE: .npz, .npy (labels in a .csv beside it) or .h5."""
+    from headstart.cached import of_samples
     from headstart.jobs.outcomes import Written
 
     view = call.open().features(backbone, dataset, precision)
+    view = view if windows is None else of_samples(view, windows)
     with progress_bar("exporting", "rows") as progress:
         view.export(file, progress)
     written = Written.of(file, rows=len(view), feature_key=view.key)

@@ -18,6 +18,7 @@ from headstart.cli.output import (
     table,
     text,
     views_option,
+    windows_option,
     with_options,
 )
 
@@ -43,6 +44,7 @@ TRAIN_OPTIONS = (
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
     views_option,
+    windows_option("mean", "max", "each"),
 )
 
 
@@ -73,6 +75,7 @@ def _train(
     seed: int,
     precision: str,
     views: int,
+    windows: str | None,
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
@@ -85,7 +88,9 @@ def _train(
     workspace = call.open()
     check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views)
-    head = workspace.heads.train(name, features, settings, seed=seed, task=made, views=views)
+    head = workspace.heads.train(
+        name, features, settings, seed=seed, task=made, views=views, windows=windows
+    )
     warn_of_untested(head)
     return _shown(head)
 

@@ -104,7 +104,7 @@ def command(
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
             # Libraries print to stdout as they like.
-            with contextlib.redirect_stdout(sys.stderr), _noted_warnings():
+            with contextlib.redirect_stdout(sys.stderr), _noted_warnings(), _interruptible():
                 result = function(call, **given)
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
@@ -116,6 +116,17 @@ def command(
         return group.command(name, cls=_command_with(more))(run)
 
     return decorate
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as click's own exception: it would print an empty line, into pipes as well."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():  # behind the ^C that stands there
+            click.echo(err=True)
+        raise click.Abort from None
 
 
 def document_of(found: Showable) -> str:
@@ -216,6 +227,20 @@ views_option = click.option(
     show_default=True,
     help="Augmented views of each picture of the train split, besides the picture itself.",
 )
+WINDOWS_HELP = "Of a dataset of windows, what stands for a sample: of its windows the features'"
+
+
+def windows_option(*ways: str) -> Any:
+    """`--windows`: in which of these ways the rows of a sample's windows are taken together."""
+    words = {"mean": "mean", "max": "largest", "each": "or each window is one"}
+    told = ", ".join(words[way] for way in ways)
+    return click.option(
+        "--windows",
+        type=click.Choice(ways),
+        help=f"{WINDOWS_HELP} {told}. Default: {ways[0]}.",
+    )
+
+
 folds_option = click.option(
     "--folds", type=int, default=5, show_default=True, help="Parts, each tried."
 )
@@ -327,12 +352,12 @@ def progress_bar(
     )
     pace = Pace()
     with Watched(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task(visible(what), total=None, visible=False, estimate="")
+        task = progress.add_task(visible(what), total=None, estimate="")
 
         def update(done: int, total: int) -> None:
             pace.see(done)
             told = estimate_text(pace, unit, total)
-            progress.update(task, completed=done, total=total, visible=True, estimate=told)
+            progress.update(task, completed=done, total=total, estimate=told)
 
         yield update
 

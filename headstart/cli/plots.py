@@ -18,6 +18,7 @@ from headstart.cli.output import (
     progress_bar,
     table,
     text,
+    windows_option,
     with_options,
 )
 
@@ -58,6 +59,7 @@ def register_features(group: click.Group) -> None:
         ),
         _seed,
         precision_option,
+        windows_option("mean", "max", "each"),
     )
     command(group, "plot")(plot)
     audit = with_options(
@@ -90,10 +92,12 @@ def _plot_features(
     limit: int,
     seed: int,
     precision: str,
+    windows: str | None,
 ) -> Result:
     """Draw the samples as a map: near each other where their features are alike."""
     import numpy as np
 
+    from headstart.cached import of_samples
     from headstart.heads.labelled import some_rows
     from headstart.jobs.outcomes import Written
     from headstart.plots.figures import check_target, save
@@ -101,12 +105,14 @@ def _plot_features(
 
     check_target(file)
     workspace = call.open()
-    view = workspace.features(backbone, dataset, precision)
+    judge = None if head is None else workspace.heads.get(head)
+    if judge is not None and judge.windows:
+        windows = windows or judge.windows["pooled"]
+    view = of_samples(workspace.features(backbone, dataset, precision), windows)
     rows = some_rows(np.arange(len(view)), limit, seed)
     features, labels = view[rows], [view.labels[row] for row in rows]
     wrong = None
-    if head is not None:
-        judge = workspace.heads.get(head)
+    if judge is not None:
         judge.need_classes()
         guesses = judge.judge.predict(features)
         wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
@@ -178,7 +184,7 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
     from headstart.heads.evaluation.provenance import scored_text
-    from headstart.heads.tasks import Regression
+    from headstart.heads.regression import Regression
     from headstart.jobs.outcomes import Written
     from headstart.plots.curves import draw_learning_curve
     from headstart.plots.figures import check_target, save
@@ -203,9 +209,8 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
         facts["mistakes"] = total
     elif isinstance(head.task, Regression):
         judged = head.held_out()
-        outputs = judged.probabilities[:, 0]
         title = f"{what}\n{scored_text(record)}"
-        made = draw_numbers(outputs, judged.targets[:, 0], title)
+        made = draw_numbers(judged.probabilities, judged.targets, title)
     else:
         head.need_classes()
         judged = head.held_out()

@@ -21,6 +21,7 @@ from headstart.cli.output import (
     size_text,
     table,
     text,
+    windows_option,
     with_options,
 )
 
@@ -34,6 +35,7 @@ def register(cli: click.Group) -> None:
         folds_option,
         limit_option,
         shots_option,
+        windows_option("mean", "max"),
         click.option("--seed", type=int, default=0, show_default=True, help="Of the folds."),
         click.option(
             "--plot",
@@ -57,6 +59,7 @@ def _rank(
     folds: int,
     limit: int,
     shots: int | None,
+    windows: str | None,
     seed: int,
     plot: Path | None,
 ) -> Result:
@@ -71,6 +74,7 @@ def _rank(
 
     if plot is not None:
         check_target(plot)
+    trying = CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots, windows=windows)
     workspace = call.open()
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
@@ -79,7 +83,7 @@ def _rank(
             dataset,
             backbones,
             precision=precision,
-            trying=CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots),
+            trying=trying,
             progress=progress,
         )
     if plot is not None:

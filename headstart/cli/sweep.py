@@ -19,6 +19,7 @@ from headstart.cli.output import (
     shots_option,
     table,
     text,
+    windows_option,
     with_options,
 )
 
@@ -47,6 +48,7 @@ def register(group: click.Group) -> None:
         ),
         limit_option,
         shots_option,
+        windows_option("mean", "max"),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
     )
     command(group, "sweep", more=_settings)(made)
@@ -66,6 +68,7 @@ def _sweep(
     repeats: int,
     limit: int,
     shots: int | None,
+    windows: str | None,
     seed: int,
     **grid: str | None,
 ) -> Result:
@@ -85,7 +88,7 @@ def _sweep(
     workspace = call.open()
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
-    trying = CrossValidation(folds=folds, repeats=repeats, limit=limit, seed=seed, shots=shots)
+    trying = CrossValidation(folds, repeats, limit, seed, shots, windows)
     found: list[tuple[float, tuple[Any, ...]]] = []
 
     def watch(name: str, crossed: Any) -> None:

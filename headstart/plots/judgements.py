@@ -11,6 +11,7 @@ from headstart.plots.figures import figure, plain_axes
 from headstart.storage.manifest import Label
 
 BINS = 10
+PANELS_ACROSS = 3
 NAMED_CLASSES = 30
 
 
@@ -37,22 +38,29 @@ def draw_head(
 
 
 def draw_numbers(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
-    """What a head of numbers says over what is true.
+    """What a head of numbers says over what is true, a panel for each number.
 
     Args:
-        outputs: (n,).
-        targets: (n,).
+        outputs: (n, targets).
+        targets: (n, targets).
         title: of the picture.
     """
-    made = figure(6.5, 6.0)
-    axes = plain_axes(made)
-    ends = [float(min(outputs.min(), targets.min())), float(max(outputs.max(), targets.max()))]
-    axes.plot(ends, ends, color="0.7", linewidth=1, linestyle="--", label="as it should be")
-    axes.scatter(targets, outputs, s=10, alpha=0.6, linewidths=0, label="a held-out sample")
-    axes.set_xlabel("truth")
-    axes.set_ylabel("what the head says")
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
+    count = targets.shape[1]
+    across = min(count, PANELS_ACROSS)
+    down = -(-count // across)
+    made = figure(6.5, 6.0) if count == 1 else figure(4.5 * across, 4.5 * down)
+    grid = made.add_gridspec(down, across)
+    for number in range(count):
+        axes = plain_axes(made, grid[divmod(number, across)])
+        said, true = outputs[:, number], targets[:, number]
+        ends = [float(min(said.min(), true.min())), float(max(said.max(), true.max()))]
+        axes.plot(ends, ends, color="0.7", linewidth=1, linestyle="--", label="as it should be")
+        axes.scatter(true, said, s=10, alpha=0.6, linewidths=0, label="a held-out sample")
+        axes.set_xlabel("truth" if count == 1 else f"truth, number {number + 1}")
+        axes.set_ylabel("what the head says")
+        if number == 0:
+            axes.set_title(title, loc="left", fontsize=10)
+            axes.legend(frameon=False, fontsize=8)
     return made
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.extractors.runtime import keras
 from headstart.plots.figures import figure
 from headstart.storage.manifest import Label, sorted_labels
 
@@ -84,6 +85,7 @@ def _places(features: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, s
 
 def _umap(features: np.ndarray, seed: int) -> np.ndarray:
     try:
+        keras()  # umap imports TensorFlow, whatever is used of it; so it comes quietly
         import umap
     except ImportError:
         raise HeadError(

@@ -1,6 +1,7 @@
 """Progress says how long something will take when that can be known, and no earlier."""
 
 import sys
+import time
 
 import pytest
 
@@ -76,3 +77,14 @@ def test_the_bar_of_a_terminal_gives_way_to_the_numbers(clock, monkeypatch, caps
         update(50_000, 123_456)
     seen = capsys.readouterr().err
     assert "50000/123456" in seen and "490.0 samples/s, 150 s left" in seen, repr(seen)
+
+
+def test_a_bar_stands_there_before_the_first_step_is_done(monkeypatch, capsys):
+    """A model is loaded and compiled before it, which takes seconds."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress_bar("extracting", "samples"):
+        time.sleep(0.3)
+    seen = capsys.readouterr().err
+    assert "extracting" in seen and "0/?" in seen and "left" not in seen

@@ -162,8 +162,9 @@ def test_what_commands_print_of_long_names_is_whole(long_names, run, monkeypatch
         if command in ("head list", "head sweeps") and "No room for" not in shown:
             assert re.search(r"\b\d{4}-\d\d-\d\d\b", shown), shown
         if command == "backbone cuts":
-            marks = [line.split()[-1] for line in lines if re.search(r"\d( +\d+%)? +\|", line)]
-            assert marks == ["|", "|", "|", "default", "|"], shown
+            rows = [line for line in lines if re.search(r"\d( +\d+%)? +\|", line)]
+            marks = [line[line.index("|") :].rstrip() for line in rows]
+            assert marks == ["|", "| cached", "|", "| default cached", "|"], shown
             found = run(*command.split(), *arguments, "--json").json
             for cut in found:
                 assert f"{cut['params_below']:,}" in shown

@@ -18,7 +18,8 @@ from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.losses import LOSSES, loss_of
 from headstart.heads.kinds.ordinal import evaluate, fit_ordinal
-from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Regression, task_of
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import Classification, MultiLabel, Ordinal, task_of
 
 
 def digits(rows=600):

@@ -108,7 +108,8 @@ def test_a_sweep_over_kinds_and_cuts_is_kept_in_sql(cached):
     assert accuracies == sorted(accuracies, reverse=True)
     ((kept, count, best),) = cached.sweeps.find_all()
     assert (kept.id, kept.dataset, kept.heads, count) == (sweep.id, "pics", 30, 10)
-    assert kept.trying == {"folds": 3, "repeats": 1, "limit": 20_000, "seed": 0, "shots": None}
+    asked = {"folds": 3, "repeats": 1, "limit": 20_000, "seed": 0, "shots": None, "windows": None}
+    assert kept.trying == asked
     again, trials = cached.sweeps.get(sweep.id)
     assert again == kept and trials[0] == best
     assert trials == [trial.to_record() for trial in sweep.trials]

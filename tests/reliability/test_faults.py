@@ -35,7 +35,7 @@ def test_ctrl_c_keeps_what_was_computed_and_the_next_call_goes_on(ready, monkeyp
 
     monkeypatch.setattr(extraction.Extraction, "_finish", interrupted)
     ran = run("extract", "net", "pics", "--batch-size", "4")
-    assert ran.code == 1
+    assert ran.code == 130
     assert "interrupted. What was committed is kept" in ran.err
     kept = rows_in(ready)
     assert kept >= 12  # and what the workers had finished by then

@@ -12,7 +12,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
-from headstart.extractors.datasets.labels import one_hot_label, places_in, several_labels
+from headstart.extractors.datasets.labels import (
+    are_rows_of_numbers,
+    label_of_numbers,
+    one_hot_label,
+    places_in,
+    several_labels,
+)
 from headstart.extractors.datasets.named_files import HINT, stat_of_file
 from headstart.extractors.datasets.options import GROUP_PATTERN
 from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
@@ -140,6 +146,8 @@ class ArraySource:
         if labels is None or is_before(self._options):
             return to_label
         width, is_one_hot = places_in(labels)
+        if width < 2 and are_rows_of_numbers(labels):
+            return label_of_numbers
         if width < 2:
             return to_label
         what = "one-hot classes" if is_one_hot else "several labels a row"

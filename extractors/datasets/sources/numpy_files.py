@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import lzma
 import math
+import sys
 import warnings
 import zipfile
 import zlib
@@ -116,7 +117,23 @@ def map_array(file: IO[bytes], path: Path) -> np.ndarray:
     order = "F" if header.is_fortran else "C"
     if not header.size:
         return np.empty(header.shape, header.dtype, order)
-    return np.memmap(file, header.dtype, "r", header.start, header.shape, order)
+    return with_letters(np.memmap(file, header.dtype, "r", header.start, header.shape, order), path)
+
+
+def with_letters(array: np.ndarray, where: object) -> np.ndarray:
+    """The array, found to hold letters if it is one of texts: NumPy fails at numbers that are none.
+
+    Raises:
+        DatasetError: it does not.
+    """
+    if array.dtype.kind == "U" and array.dtype.itemsize and array.size:
+        numbers = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
+        if numbers.max() > sys.maxunicode:
+            raise DatasetError(
+                f"{where} holds texts with the letter number {numbers.max():,}, which is none",
+                hint="It is damaged; save it again.",
+            )
+    return array
 
 
 class Archive:
@@ -175,7 +192,8 @@ class Archive:
     def read(self, name: str) -> np.ndarray:
         """An array, in memory."""
         with self.open(name) as member:
-            return np.lib.format.read_array(member, allow_pickle=False)
+            array = np.lib.format.read_array(member, allow_pickle=False)
+        return with_letters(array, f"{name} in {self._path}")
 
     def _refuse_packed(self, what: str, size: int, packed: int) -> None:
         if size > SMALL and size > LARGEST_PACKING * min(packed, self._size):

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from headstart.errors import SampleUnreadable, first_line
+from headstart.extractors.crops import parted
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of those that docs/datasets.md names; with JPEG come those of several pictures
@@ -29,10 +30,11 @@ _HINT = "Make it smaller, or leave it out: --on-error skip."
 
 
 def open_picture(content: bytes, least: int | None = None) -> Any:
-    """The first picture in a file, unpacked, as Pillow has it.
+    """The first picture in a file, unpacked, as Pillow has it; or the part of it that is meant.
 
     Args:
-        content: of the file.
+        content: of the file, or as `headstart.extractors.crops` has a part of a picture; that is
+            cut out of the whole one, whatever `least` says.
         least: a JPEG is unpacked at a half, a quarter or an eighth of its size where both sides
             stay at least so many pixels.
 
@@ -40,6 +42,14 @@ def open_picture(content: bytes, least: int | None = None) -> Any:
         SampleUnreadable: it is of another format, damaged, or of more than `LARGEST_PICTURE`
             pixels, which its header says: nothing is unpacked.
     """
+    box, picture = parted(content)
+    if box is not None:
+        image = _unpacked(picture, None)
+        return image.crop(box.within(*image.size))
+    return _unpacked(picture, least)
+
+
+def _unpacked(content: bytes, least: int | None) -> Any:
     pillow = _pillow()
     try:
         image: Any = pillow.open(io.BytesIO(content), formats=FORMATS)
@@ -63,7 +73,7 @@ def is_turned(head: bytes) -> bool:
     """Whether the EXIF in the beginning of a picture's file says that it is to be shown turned or
     mirrored; False where there is none, or it is no picture."""
     try:
-        image = _pillow().open(io.BytesIO(head), formats=FORMATS)
+        image = _pillow().open(io.BytesIO(parted(head)[1]), formats=FORMATS)
         return image.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT
     except Exception:  # as `open_picture`: of a part of a file, nothing need be whole
         return False

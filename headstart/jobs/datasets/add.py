@@ -17,6 +17,7 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.windowed.wholes import wholes_of
 
 NAMED = 8
 """Things that a source holds and does not use, in one warning."""
@@ -36,6 +37,7 @@ def add(
 ) -> DatasetDetails:
     """See `Datasets.add`."""
     check_name(name, "dataset")
+    windows, options = sources.window_options(options)
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]
     before = _find_same(context, name, chosen, place)
@@ -46,15 +48,18 @@ def add(
     else:
         how = sources.asked(made, split, seed or 0)
     given = sources.joined(given, how)
-    given |= _checked_on_error(on_error)
+    given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given)
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples)
-    if few := sources.few_of(manifest.samples, given):
+    wholes = wholes_of(manifest)
+    if wholes is not manifest:
+        tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
+    if few := sources.few_of(wholes.samples, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
-    _warn_of_copies(place, manifest.samples)
+    _warn_of_copies(place, wholes.samples)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -86,9 +91,8 @@ def described(
             come back.
     """
     if previous is not None and sources.rule_of(options, _labels(manifest)).remembers:
-        departed = sources.departed_of(
-            previous.samples, manifest.samples, options.get("departed", {})
-        )
+        before, after = wholes_of(previous).samples, wholes_of(manifest).samples
+        departed = sources.departed_of(before, after, options.get("departed", {}))
         options = {**options, **({"departed": departed} if departed else {})}
     return Dataset(
         name=name,
@@ -115,7 +119,7 @@ def heads_on(context: Context, dataset: str) -> list[str]:
 
 
 def _labels(manifest: Manifest) -> list[Any]:
-    return [sample.label for sample in manifest.samples]
+    return [sample.label for sample in wholes_of(manifest).samples]
 
 
 def _checked_on_error(on_error: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of
+from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import cross
@@ -124,7 +124,7 @@ def audit(
 ) -> Audit:
     """See `Workspace.audit`."""
     trying = trying or CrossValidation()
-    view = features_of(context, backbone, dataset, precision)
+    view = of_samples(features_of(context, backbone, dataset, precision), trying.windows)
     if not len(view):
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.cached import features_of
+from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
@@ -19,6 +19,7 @@ from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References, reference_of, references_of
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
+from headstart.storage.windowed.pooled import MAX, MEAN
 from headstart.values.options import Options
 
 LARGEST = 20_000
@@ -35,6 +36,8 @@ class CrossValidation(Options, error=HeadError):
         limit: look at so many samples at most.
         seed: of the folds, of the choice among more samples, and of the heads.
         shots: train on so many samples of each class only; all of them without it.
+        windows: of a dataset of windows, what a sample is: the `mean` (the default) or `max` of the
+            features of its windows.
     """
 
     folds: int = 5
@@ -42,6 +45,16 @@ class CrossValidation(Options, error=HeadError):
     limit: int = LARGEST
     seed: int = 0
     shots: int | None = None
+    windows: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.windows not in (None, MEAN, MAX):
+            raise HeadError(
+                f"windows is {self.windows!r}",
+                hint="It can be mean or max: what is tried is compared on samples. A head on each "
+                "window is trained by `headstart head train --windows each`.",
+            )
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,12 @@ def load(
     All are of the same samples: what one backbone cannot read is left out of all.
     """
     views = [
-        features_of(context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision)
+        of_samples(
+            features_of(
+                context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision
+            ),
+            trying.windows,
+        )
         for backbone, cut in chosen
     ]
     samples = _in_all(views)

@@ -7,6 +7,7 @@ from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.learning_curves import CurvePoint
 from headstart.heads.models.learning_curves import learning_curve as draw
 from headstart.progress import Progress, silent
+from headstart.storage.windowed.pooled import EACH
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Results
 
@@ -19,6 +20,11 @@ def learning_curve(head: TrainedHead, progress: Progress = silent) -> Results[Cu
         raise HeadError(
             f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
             hint=f"Draw that of the head it came from, {record.settings['parent']}.",
+        )
+    if head.windows.get("pooled") == EACH:
+        raise HeadError(
+            f"head {record.name!r} was trained on each window, whose rows are no samples",
+            hint="Train it on the mean of a sample's windows to draw its learning curve.",
         )
     kind = kind_of(record.kind, record.settings)
     return Results(draw(head.features(), kind, record.seed, head.task, progress))

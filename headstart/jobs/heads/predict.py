@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,13 +17,16 @@ from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.context import Context
 from headstart.errors import HeadError, NotFound, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.windows.source import Window, cut_into_windows
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
+from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label, Sample
+from headstart.storage.windowed.wholes import wholes_of
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Results, Showable
 
@@ -37,9 +41,11 @@ class Prediction(Showable):
 
     Attributes:
         name: of the sample.
-        label: the most probable class; several with the head's separator between them; a number.
+        label: the most probable class; several with the head's separator between them; a
+            number; or several, such as `0.5|1.25`.
         probability: that this is right; NaN for a number.
-        probabilities: of all classes, in the head's order, (classes,), float32; or the number.
+        probabilities: of all classes, in the head's order, (classes,), float32; or the
+            numbers, (outputs,).
     """
 
     name: str
@@ -80,10 +86,25 @@ class _Item:
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Some samples: rows of those in the cache, and the others while they are decoded, by place."""
+class _Part:
+    """What one row is computed of: a sample, or a window of one.
 
-    items: Sequence[_Item]
+    Attributes:
+        name: of it.
+        number: of the sample among all.
+        raw: its content.
+    """
+
+    name: str
+    number: int
+    raw: Any
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some parts: rows of those in the cache, and the others while they are decoded, by place."""
+
+    parts: Sequence[_Part]
     cached: dict[int, np.ndarray]
     decoding: dict[int, Future[Prepared]]
 
@@ -91,10 +112,13 @@ class _Batch:
 class Predictions(Showable):
     """The predictions of many samples, in order, computed while they are iterated.
 
-    Samples are decoded on all cores while the backbone computes those before.
+    Samples are decoded on all cores while the backbone computes those before. A head that was
+    trained on windows cuts each sample as those that it was trained on were cut, and says one thing
+    of it.
 
     Attributes:
         classes: the label of each probability.
+        outputs: how many probabilities, or numbers, a sample has.
         total: how many samples there are.
         done: how many of them are behind us.
         skipped: names of those that could not be read, as far as we got.
@@ -118,12 +142,15 @@ class Predictions(Showable):
     ) -> None:
         self._context, self._record = head.context, head.record
         given = [paths] if isinstance(paths, str | Path) else paths
-        self._items = list(_items(self._context, given, root))
+        self._medium = sources.medium_of(head.windows)
+        self._how = head.windows.get("pooled")
+        self._items = list(_items(self._context, given, root, of_wholes=self._how is not None))
         self._backbone, self._cut = head.origin()
         self._key = head.record.feature_key
         self._judge = head.judge
         self._task = head.task
         self.classes = self._judge.classes
+        self.outputs = self._judge.outputs
         self._on_error = on_error
         self._pixels = pipeline_of(self._context, self._backbone).pixels
         self._cache = self._context.cache()
@@ -164,42 +191,61 @@ class Predictions(Showable):
         """
         self.done, self.skipped = 0, []
         self._pixels.shortened.clear()
+        coming = self._parts()
+        gathering = None if self._how is None else Gathering(self._judge.predict_proba, self._how)
         with ThreadPoolExecutor(cores()) as pool:
-            ahead = self._begin(pool, 0)
+            ahead = self._begin(pool, coming)
             try:
-                for start in range(0, self.total, BATCH):
-                    batch, ahead = ahead, self._begin(pool, start + BATCH)
-                    yield from self._finish(batch)
-                    self.done = min(start + BATCH, self.total)
+                while ahead.parts:
+                    batch, ahead = ahead, self._begin(pool, coming)
+                    yield from self._finish(batch, gathering)
+                    self.done = batch.parts[-1].number + (gathering is None)
+                if gathering is not None:
+                    yield from self._said(gathering.end())
+                self.done = self.total
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
         for line in self._pixels.shortened.lines():
             warn(line)
 
-    def _begin(self, pool: ThreadPoolExecutor, start: int) -> _Batch:
-        """Read samples, look for them in the cache, and begin to decode the others.
+    def _parts(self) -> Iterator[_Part]:
+        """All samples that can be read, or their windows."""
+        for number, item in enumerate(self._items):
+            raw = self._read(item.name, item.read)
+            if raw is None:
+                continue
+            if self._medium is None:
+                yield _Part(item.name, number, raw)
+            else:
+                cut = partial(cut_into_windows, raw, digest_of(raw), self._medium)
+                for name, window in self._read(item.name, cut) or ():
+                    yield _Part(f"{item.name}#{name}", number, window)
+
+    def _begin(self, pool: ThreadPoolExecutor, coming: Iterator[_Part]) -> _Batch:
+        """Take some parts, look for them in the cache, and begin to decode the others.
 
         The very first is decoded alone, for the reason given in `Tasks`.
         """
-        items = self._items[start : start + BATCH]
-        raws = [self._read(item, item.read) for item in items]
-        known = [place for place, raw in enumerate(raws) if raw is not None]
-        samples = [Sample(items[n].name, digest_of(raws[n]), None, "test", "") for n in known]
+        parts = list(islice(coming, BATCH))
+        samples = [Sample(one.name, digest_of(one.raw), None, "test", "") for one in parts]
         found, view = self._cache.open_present(self._key, samples)
         rows = () if view is None else view.to_numpy()
-        cached = {known[place]: row for place, row in zip(found.tolist(), rows, strict=True)}
+        cached = dict(zip(found.tolist(), rows, strict=True))
         decoding: dict[int, Future[Prepared]] = {}
-        for place in known:
+        for place, part in enumerate(parts):
             if place not in cached:
-                decoding[place] = pool.submit(self._pixels.prepare, raws[place])
+                decoding[place] = pool.submit(self._prepare, part.raw)
                 if not self._has_decoded:
                     wait(decoding.values())
                     self._has_decoded = True
-        return _Batch(items, cached, decoding)
+        return _Batch(parts, cached, decoding)
 
-    def _finish(self, batch: _Batch) -> Iterator[Prediction]:
+    def _prepare(self, raw: Any) -> Prepared:
+        return self._pixels.prepare(raw.cut() if isinstance(raw, Window) else raw)
+
+    def _finish(self, batch: _Batch, gathering: Gathering | None) -> Iterator[Prediction]:
         decoded = {
-            place: self._read(batch.items[place], future.result)
+            place: self._read(batch.parts[place].name, future.result)
             for place, future in batch.decoding.items()
         }
         prepared = {place: value for place, value in decoded.items() if value is not None}
@@ -210,10 +256,19 @@ class Predictions(Showable):
         if not rows:
             return
         places = sorted(rows)
-        judged = self._judge.predict_proba(np.stack([rows[place] for place in places]))
-        for place, row in zip(places, judged, strict=True):
+        features = np.stack([rows[place] for place in places])
+        numbers = np.array([batch.parts[place].number for place in places])
+        if gathering is not None:
+            yield from self._said(gathering.add(numbers, features))
+        else:
+            judged = self._judge.predict_proba(features)
+            yield from self._said(zip(numbers.tolist(), judged, strict=True))
+
+    def _said(self, judged: Iterable[tuple[int, np.ndarray]]) -> Iterator[Prediction]:
+        """Predictions of samples by their numbers."""
+        for number, row in judged:
             said, probability = self._task.decide(row, self._judge.classes)
-            yield Prediction(batch.items[place].name, said, probability, row)
+            yield Prediction(self._items[number].name, said, probability, row)
 
     def _run(self, batch: Batch) -> list[np.ndarray]:
         if self._engine is None:
@@ -223,29 +278,29 @@ class Predictions(Showable):
             ).engine
         return self._engine.run(batch)
 
-    def _read(self, item: _Item, get: Callable[[], T]) -> T | None:
-        """What `get` gives; None for a sample that is skipped."""
+    def _read(self, name: str, get: Callable[[], T]) -> T | None:
+        """What `get` gives; None for a sample, or a window of one, that is skipped."""
         try:
             return get()
         except SampleError as error:
             if self._on_error == "skip":
-                self.skipped.append(item.name)
+                self.skipped.append(name)
                 return None
             raise SampleUnreadable(
-                f"{item.name}: {error.message}",
+                f"{name}: {error.message}",
                 hint=HINT if isinstance(error, SampleChanged) else error.hint or HINT,
             ) from error
 
 
 def _items(
-    context: Context, paths: Iterable[str | Path], root: str | Path | None
+    context: Context, paths: Iterable[str | Path], root: str | Path | None, *, of_wholes: bool
 ) -> Iterator[_Item]:
     """Files as given; sources of datasets, such as folders and tables, and registered datasets,
-    sample by sample."""
+    sample by sample; of those with windows the windows, or with `of_wholes` the whole samples."""
     for given in paths:
         path = Path(given)
-        if not (path.is_dir() or path.is_file()):
-            yield from _of_dataset(context, str(given), root)
+        if sources.is_gone(sources.located(given)):
+            yield from _of_dataset(context, str(given), root, of_wholes=of_wholes)
             continue
         kind = sources.find_kind(str(path))
         if kind is None:
@@ -257,7 +312,9 @@ def _items(
             yield _Item(name, partial(source.read, location))
 
 
-def _of_dataset(context: Context, name: str, root: str | Path | None) -> Iterator[_Item]:
+def _of_dataset(
+    context: Context, name: str, root: str | Path | None, *, of_wholes: bool
+) -> Iterator[_Item]:
     """The samples of a registered dataset by their ids, as they were last looked at.
 
     Raises:
@@ -273,7 +330,8 @@ def _of_dataset(context: Context, name: str, root: str | Path | None) -> Iterato
             hint="Leave --root out, or name the folder or table itself.",
         )
     read = sources.reader_of(dataset)
-    for sample in context.manifest(dataset).samples:
+    manifest = context.manifest(dataset)
+    for sample in (wholes_of(manifest) if of_wholes else manifest).samples:
         yield _Item(sample.id, partial(read, sample))
 
 

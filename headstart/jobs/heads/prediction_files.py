@@ -41,7 +41,8 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
 
     A row has `name`, `label` (a class, several, or a number), `probability` (none of a number),
     and the probability of each class: columns `p_CLASS` in CSV, an object `probabilities` in JSON
-    lines, a list in the order of the schema's metadata `classes` in Parquet.
+    lines, a list in the order of the schema's metadata `classes` in Parquet. Several numbers are
+    columns `number_1` … in CSV, a list `numbers` in JSON lines, that list in Parquet.
 
     Returns:
         The number of rows.
@@ -53,7 +54,7 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
     check_target(path)
     count = 0
     opened = WRITERS[path.suffix.lower()]
-    with written_aside(path) as file, opened(file, predictions.classes) as add:
+    with written_aside(path) as file, opened(file, predictions.classes, predictions.outputs) as add:
         for prediction in predictions:
             add(prediction)
             count += 1
@@ -62,13 +63,15 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
 
 
 @contextmanager
-def _csv(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
+def _csv(file: BinaryIO, classes: tuple[Label, ...], outputs: int) -> Iterator[Write]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
-    writer.writerow(["name", "label", "probability", *(f"p_{label}" for label in classes)])
+    several = bool(classes) or outputs > 1
+    columns = [f"p_{label}" for label in classes] or [f"number_{n + 1}" for n in range(outputs)]
+    writer.writerow(["name", "label", "probability", *(columns if several else [])])
 
     def add(one: Prediction) -> None:
-        shares = [f"{share:.6g}" for share in one.probabilities.tolist()] if classes else []
+        shares = [f"{share:.6g}" for share in one.probabilities.tolist()] if several else []
         sure = "" if math.isnan(one.probability) else f"{one.probability:.6g}"
         writer.writerow([one.name, one.label, sure, *shares])
 
@@ -78,32 +81,34 @@ def _csv(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
 
 
 @contextmanager
-def _jsonl(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
+def _jsonl(file: BinaryIO, classes: tuple[Label, ...], outputs: int) -> Iterator[Write]:
     def add(one: Prediction) -> None:
         row = one.to_json()
+        shares = one.probabilities.tolist()
         if classes:
-            shares = one.probabilities.tolist()
             row["probabilities"] = dict(zip(map(str, classes), shares, strict=True))
+        elif outputs > 1:
+            row["numbers"] = shares
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     yield add
 
 
 @contextmanager
-def _parquet(file: BinaryIO, classes: tuple[Label, ...]) -> Iterator[Write]:
+def _parquet(file: BinaryIO, classes: tuple[Label, ...], outputs: int) -> Iterator[Write]:
     import pyarrow
     from pyarrow import parquet
 
-    is_number = all(isinstance(label, int) for label in classes)
+    is_number = all(isinstance(label, int) for label in classes) and (classes or outputs == 1)
     kind = pyarrow.int64() if is_number else pyarrow.string()
-    if not classes:
+    if is_number and not classes:
         kind = pyarrow.float64()
     schema = pyarrow.schema(
         [
             ("name", pyarrow.string()),
             ("label", kind),
             ("probability", pyarrow.float32()),
-            ("probabilities", pyarrow.list_(pyarrow.float32(), len(classes) or 1)),
+            ("probabilities", pyarrow.list_(pyarrow.float32(), outputs)),
         ],
         metadata={"classes": json.dumps(list(classes), ensure_ascii=False)},
     )

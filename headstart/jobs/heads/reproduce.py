@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_in_views
+from headstart.cached import features_in_views, of_samples
 from headstart.extractors.difference import largest
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kinds.every_kind import kind_of
@@ -68,7 +68,8 @@ def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray
         record.settings.get("views", 0),
     )
     kind = kind_of(record.kind, record.settings)
-    trained = train(head.features(), kind, record.seed, head.task, more)
+    grouped = [of_samples(one, head.windows.get("pooled")) for one in more]
+    trained = train(head.features(), kind, record.seed, head.task, grouped)
     return trained.metrics, arrays_of(trained.stack)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
-from headstart.cached import Origin, features_in_views
+from headstart.cached import Origin, features_in_views, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError
+from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
@@ -29,6 +31,7 @@ def train(
     seed: int = 0,
     task: Task | None = None,
     views: int = 0,
+    windows: str | None = None,
 ) -> TrainedHead:
     """See `Heads.train`."""
     from headstart.heads.models.train import train as fit
@@ -41,6 +44,7 @@ def train(
             hint="Train on what ws.extract or ws.features gives, not on a part of it.",
         )
     started = time.monotonic()
+    features = of_samples(features, windows)
     more = features_in_views(
         context,
         f"{origin.backbone.reference}@{origin.cut.name}",
@@ -49,7 +53,8 @@ def train(
         views,
     )
     chosen = None if kind is None else one_kind(kind)
-    trained = fit(features, chosen, seed, task, more)
+    trained = fit(features, chosen, seed, task, [of_samples(one, windows) for one in more])
+    settings = trained.settings | windows_of(features)
     record = keep(
         context,
         HeadRecord(
@@ -61,7 +66,7 @@ def train(
             feature_key=features.key,
             dataset=origin.dataset.name,
             dataset_digest=origin.dataset.digest,
-            settings=trained.settings,
+            settings=settings,
             metrics=trained.metrics,
             classes=list(trained.stack.classes),
             seed=seed,
@@ -83,6 +88,15 @@ def train(
         )
     )
     return TrainedHead(context, record)
+
+
+def windows_of(features: FeatureView) -> dict[str, Any]:
+    """How the samples of a view were cut, and what became of their windows, as a head's settings
+    have it; nothing where they were not cut."""
+    if features.windows is None:
+        return {}
+    told = window_options(features.origin.dataset.options)[0]
+    return {"windows": {**told, "pooled": features.windows}}
 
 
 def keep(context: Context, record: HeadRecord, content: bytes) -> HeadRecord:

@@ -118,6 +118,12 @@ def check_start(head: TrainedHead, start: str) -> Cut:
 
 def _check_kind(head: TrainedHead) -> None:
     record = head.record
+    if head.windows:
+        raise HeadError(
+            f"head {record.name!r} was trained on windows of samples, which fine-tuning does not "
+            "know how to score",
+            hint="Fine-tune a head on a dataset without --window.",
+        )
     task = task_of(record.settings)
     if type(task) is not Classification:
         raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")

@@ -83,6 +83,20 @@ def test_the_share_of_compute_grows_to_the_whole():
     assert points[1].compute_below == pytest.approx(conv / (conv + rest))
 
 
+def test_the_shares_of_a_model_with_two_outputs_are_of_all_of_it(tmp_path):
+    """They were of the first output alone, so that a frozen graph had cuts of 135 %."""
+    image = keras.Input((12, 12, 3), name="image")
+    trunk = layers.Conv2D(4, 3, name="trunk")(image)
+    small = layers.Dense(2, name="small")(layers.GlobalAveragePooling2D(name="pool")(trunk))
+    large = layers.Conv2D(32, 3, name="large")(trunk)
+    model = keras.Model(image, [small, large])
+    trunk_cost, head_cost = 10 * 10 * 3 * 3 * 3 * 4, 8 * 8 * 3 * 3 * 4 * 32
+    for graph in (read_graph(model), read_frozen(freeze_model(model, tmp_path))):
+        shares = {point.name: point.compute_below for point in list_cuts(graph)}
+        assert max(shares.values()) <= 1
+        assert shares["trunk"] == pytest.approx(trunk_cost / (trunk_cost + head_cost), rel=0.02)
+
+
 def test_the_default_says_why():
     (reason,) = [p.reason for p in list_cuts(read_graph(network())) if p.reason]
     assert reason == "the input of final_output (Dense), the last layer with weights"

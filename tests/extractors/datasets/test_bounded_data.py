@@ -58,7 +58,7 @@ def test_a_header_that_claims_less_than_there_is_is_refused_too(tmp_path):
 
 
 def test_more_than_there_is_memory_is_refused_in_sum(tmp_path, monkeypatch):
-    from headstart.extractors.datasets import numpy_files
+    from headstart.extractors.datasets.sources import numpy_files
 
     monkeypatch.setattr(numpy_files, "free_memory", lambda: 100_000)
     np.savez(tmp_path / "ok.npz", x=np.zeros((4, 2000), np.float32), y=np.arange(4))
@@ -125,6 +125,16 @@ def test_a_sound_is_decoded_in_parts_to_the_same_numbers():
     file = io.BytesIO()
     soundfile.write(file, wave, 16_000, format="WAV", subtype="FLOAT")
     np.testing.assert_array_equal(decode(file.getvalue()), wave.mean(axis=1, dtype=np.float32))
+
+
+@pytest.mark.parametrize("member", ["x", "y", "ids", "split", "groups"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_of_letters_that_do_not_exist_are_refused(ws, tmp_path, member, order):
+    arrays = {"x": np.arange(8.0).reshape(4, 2)}
+    letters = np.array([70, 71, 1 << 21, 72], f"{order}u4").view(f"{order}U1")
+    np.savez(tmp_path / "d.npz", **{**arrays, member: letters})
+    with pytest.raises(DatasetError, match=rf"{member} in .* letter number 2,097,152"):
+        ws.datasets.add("d", tmp_path / "d.npz")
 
 
 # Files that never end

@@ -419,7 +419,10 @@ def test_arrays_that_have_not_changed_are_not_read_again(ws, tmp_path, monkeypat
             {"a": np.eye(2), "b": np.eye(3), "y": [0, 1]},
             "different numbers of rows: a 2, b 3",
         ),
-        ({"x": np.eye(2), "y": np.eye(2) / 2}, "row 0: the label array([0.5, 0. ]) is neither"),
+        (
+            {"x": np.eye(2), "y": np.zeros((2, 1, 2))},
+            "row 0: the label array([[0., 0.]]) is neither",
+        ),
         ({"x": np.eye(2), "y": [0.5, np.inf]}, "row 1: the label inf is neither"),
         ({"x": np.eye(2), "y": [1, np.nan]}, "row 1: the label nan is neither"),
         ({"x": np.eye(2), "y": ["a", ""]}, "row 1: the label '' is neither"),

@@ -65,10 +65,17 @@ def test_one_hot_rows_are_classes(ws, tmp_path, dtype):
     assert labels(ws) == [2, 0, 1, 2]
 
 
-def test_rows_of_several_numbers_are_an_error(ws, tmp_path):
+def test_rows_of_several_numbers_are_several_targets(ws, tmp_path):
     np.savez(tmp_path / "a.npz", x=np.eye(2), y=np.array([[0.5, 1.0], [2.0, 0.0]]))
-    with pytest.raises(DatasetError, match=r"row 0: the label .* is neither a class name nor"):
-        ws.datasets.add("d", tmp_path / "a.npz")
+    ws.datasets.add("d", tmp_path / "a.npz")
+    assert labels(ws) == ["0.5|1.0", "2.0|0.0"]
+
+
+def test_lists_of_numbers_are_several_targets(ws, tmp_path):
+    ws.datasets.add("d", written(tmp_path / "t.jsonl", [[0.5, 1.0], [2, -3.25]]))
+    assert labels(ws) == ["0.5|1.0", "2|-3.25"]
+    read = hs.Regression().read(labels(ws), [])
+    np.testing.assert_array_equal(read, [[0.5, 1.0], [2, -3.25]])
 
 
 def test_labels_of_splits_in_an_npz_may_be_one_hot(ws, tmp_path):

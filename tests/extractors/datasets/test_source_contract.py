@@ -5,8 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
+import source_makers_tar
 from conftest import draw
 from headstart.errors import DatasetError, SampleError
 from headstart.extractors.datasets import SOURCES, checked, find_kind, kind_of, open_source, scan
@@ -57,6 +61,26 @@ def array(root: Path) -> Path:
     return root / "d.npy"
 
 
+def parquet(root: Path) -> Path:
+    content = [draw(root / "p" / f"{n}.png", n, (4, 4)).read_bytes() for n in range(12)]
+    table = pa.table({"image": content, "label": ["a", "b"] * 6})
+    pq.write_table(table, root / "d.parquet", row_group_size=5)
+    return root / "d.parquet"
+
+
+def arrow(root: Path) -> Path:
+    rows = np.arange(36.0).reshape(12, 3).tolist()
+    feather.write_feather(pa.table({"x": rows, "y": [0, 1] * 6}), root / "d.arrow", chunksize=5)
+    return root / "d.arrow"
+
+
+def parquet_of_files(root: Path) -> Path:
+    folder(root)
+    names = [f"pics/{'ab'[n % 2]}/{n:02}.png" for n in range(12)]
+    pq.write_table(pa.table({"path": names, "label": ["a", "b"] * 6}), root / "f.parquet")
+    return root / "f.parquet"
+
+
 def of_splits(root: Path) -> Path:
     x, y = np.arange(36.0).reshape(12, 3), np.arange(12) % 2
     np.savez(root / "k.npz", x_train=x[:7], y_train=y[:7], x_test=x[7:], y_test=y[7:])
@@ -70,6 +94,22 @@ def folder_of_splits(root: Path) -> Path:
     return root / "tt"
 
 
+def tar(root: Path) -> Path:
+    return source_makers_tar.webdataset(folder(root), root)
+
+
+def records(root: Path) -> Path:
+    return source_makers_tar.tfrecord(folder(root), root)
+
+
+def annotations(root: Path) -> Path:
+    return source_makers_tar.coco(folder(root), root)
+
+
+def boxes(root: Path) -> Path:
+    return source_makers_tar.yolo(folder(root), root)
+
+
 MAKERS = {
     "folder": ("folder", folder, {}),
     "folder-of-splits": ("folder", folder_of_splits, {}),
@@ -79,7 +119,14 @@ MAKERS = {
     "arrays-npz": ("arrays", archive, {}),
     "arrays-of-splits": ("arrays", of_splits, {}),
     "arrays-several-inputs": ("arrays", several, {}),
+    "parquet": ("parquet", parquet, {}),
+    "parquet-of-files": ("parquet", parquet_of_files, {}),
+    "arrow": ("parquet", arrow, {"label_column": "y"}),
     "arrays-npy": ("arrays", array, {"labels": "labels.txt"}),
+    "coco": ("coco", annotations, {}),
+    "yolo": ("yolo", boxes, {}),
+    "tfrecord": ("tfrecord", records, {}),
+    "webdataset": ("webdataset", tar, {}),
 }
 
 
@@ -88,7 +135,10 @@ def made(request, tmp_path):
     """The kind, the path and the options of a source with twelve samples of two classes."""
     kind, make, options = MAKERS[request.param]
     path = str(make(tmp_path))
-    given = {name: str(tmp_path / value) for name, value in options.items()}
+    given = {
+        name: str(tmp_path / value) if name == "labels" else value
+        for name, value in options.items()
+    }
     return kind, path, given
 
 

@@ -10,14 +10,13 @@ from typing import Any
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.sources.tables.files import Row
 from headstart.registry.names import nearest
+from headstart.storage.samples import BETWEEN
 
 TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")
 SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
 OR_SKIP = "or leave such rows out with --on-error skip"
-BETWEEN = "|"
-"""Stands between the labels of a sample that has several."""
 UNLABELLED = "none"
 """The label column of a table without labels."""
 UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")

@@ -9,10 +9,12 @@ from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Option
 
 VALUE_KINDS = ("path", "text", "number")
+COLUMNAR_KINDS = (*VALUE_KINDS, "bytes", "array")
+"""Of columns that have types: also what is in a file, and lists of numbers."""
 VALUES = Option(
     "values",
-    "What a sample is: path, text or number:COLUMN+COLUMN; a NAME for each of several inputs. "
-    "May be repeated.",
+    "What a sample is: path, text or number:COLUMN+COLUMN, in Parquet also bytes or array; a NAME "
+    "for each of several inputs. May be repeated.",
     takes="texts",
     metavar="[NAME=]KIND:COLUMN",
 )
@@ -23,7 +25,8 @@ class Value:
     """What a sample takes from a row: `[NAME=]KIND:COLUMN[+COLUMN…]`.
 
     Attributes:
-        kind: `path` of a file, `text`, or `number` (float32, one a column).
+        kind: `path` of a file, `text`, or `number` (float32, one a column); of columns with types
+            also `bytes` of a picture or sound, and `array`, a list of numbers.
         columns: where it is; several only for numbers.
         name: of the backbone's input, where a sample has several values.
     """
@@ -33,8 +36,12 @@ class Value:
     name: str | None = None
 
 
-def parse_value(text: str) -> Value:
+def parse_value(text: str, kinds: Sequence[str] = VALUE_KINDS) -> Value:
     """Read `[NAME=]KIND:COLUMN[+COLUMN…]`.
+
+    Args:
+        text: as it was given.
+        kinds: that there are.
 
     Raises:
         DatasetError: it is not of that form.
@@ -44,10 +51,10 @@ def parse_value(text: str) -> Value:
         name, rest = "", text
     kind, colon, columns = rest.partition(":")
     names = tuple(columns.split("+"))
-    if kind not in VALUE_KINDS or not colon or not all(names):
+    if kind not in kinds or not colon or not all(names):
         raise DatasetError(
             f"a value is [NAME=]KIND:COLUMN, received {text!r}",
-            hint=f"The kinds are {', '.join(VALUE_KINDS)}; such as text:body or number:age+height.",
+            hint=f"The kinds are {', '.join(kinds)}; such as text:body or number:age+height.",
         )
     if kind != "number" and len(names) > 1:
         raise DatasetError(f"{text!r} names several columns", hint="Only numbers may have several.")

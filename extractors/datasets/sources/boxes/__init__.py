@@ -1,0 +1,1 @@
+"""Sources of pictures with boxes in them, as annotation tools write them."""

@@ -1,0 +1,1 @@
+"""Columns in files: Parquet, Arrow, and what Hugging Face's `save_to_disk` writes."""

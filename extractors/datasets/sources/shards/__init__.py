@@ -1,0 +1,1 @@
+"""Sources whose samples lie one behind the other in a few large files."""

@@ -1,0 +1,1 @@
+"""Windows of long samples: sounds, texts, series and videos, a medium each."""

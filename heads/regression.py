@@ -1,0 +1,128 @@
+"""Regression: a number a sample, or several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import Layer
+from headstart.heads.kind import FitsNumbers, Fitted, HeadKind, Part
+from headstart.heads.kinds.every_kind import able_kinds
+from headstart.heads.kinds.ridge import Ridge
+from headstart.heads.labelled import check_labelled, number_of
+from headstart.storage.manifest import Label, Sample
+from headstart.storage.samples import BETWEEN
+from headstart.values.options import Options
+
+
+@dataclass(frozen=True)
+class Regression(Options, error=HeadError):
+    """A number a sample, or several: labels such as `0.5|-1.25`, which rows of several numbers
+    become when a dataset is added. There are no classes; outputs are (n, targets)."""
+
+    name: ClassVar[str] = "regression"
+    default_kind: ClassVar[type[Any]] = Ridge
+
+    def describe(self) -> dict[str, Any]:
+        return {"task": self.name}
+
+    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        """None: see that every label is as many numbers as the others.
+
+        Raises:
+            HeadError: one is not.
+        """
+        check_labelled(samples)
+        first = samples[0] if samples else None
+        for sample in samples:
+            values = [None] if sample.label is None else _numbers(sample.label)
+            if None in values:
+                raise HeadError(
+                    f"sample {sample.id!r} has the label {sample.label!r}, which is no number",
+                    hint="Mend it or leave it out.",
+                )
+            if first and first.label is not None and len(values) != len(_numbers(first.label)):
+                raise HeadError(
+                    f"sample {sample.id!r} has {len(values)} numbers for a label, "
+                    f"{first.id!r} has {len(_numbers(first.label))}",
+                    hint="Give each sample as many, in the same order.",
+                )
+        return []
+
+    def read(self, labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
+        """The numbers, (n, targets), float64: times in seconds differ where float32 ends."""
+        found = [_numbers(label) for label in labels if label is not None]
+        return np.array(found, np.float64).reshape(len(found), -1)
+
+    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
+        return None
+
+    def check(self, train: Part, classes: Sequence[Label]) -> None:
+        flat = np.flatnonzero(train.targets.min(axis=0) == train.targets.max(axis=0))
+        if len(flat):
+            which = f" (number {flat[0] + 1} of each)" if train.targets.shape[1] > 1 else ""
+            raise HeadError(
+                f"all labels of the train split are {train.targets[0, flat[0]]:g}{which}",
+                hint="There is nothing to learn.",
+            )
+
+    def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
+        """Fit to numbers of mean 0 and variance 1, and back: of several, none counts more than
+        the others because of its unit."""
+        if not isinstance(kind, FitsNumbers):
+            raise HeadError(
+                f"a head of kind {kind.kind} gives no numbers",
+                hint=f"Take kind {able_kinds(self.name)}.",
+            )
+        mean, std = train.targets.mean(axis=0), train.targets.std(axis=0)
+
+        def scaled(part: Part) -> Part:
+            return replace(part, targets=((part.targets - mean) / std).astype(np.float32))
+
+        fitted = kind.fit_numbers(scaled(train), scaled(validation), seed)
+        *inner, last = fitted.layers
+        kernel, bias = last.kernel * std, last.bias * std + mean
+        layer = Layer(kernel.astype(np.float32), bias.astype(np.float32), last.activation)
+        return Fitted((*inner, layer), fitted.details)
+
+    def evaluate(
+        self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+    ) -> dict[str, Any]:
+        """Mean absolute error, root of the mean squared error, and (of two or more samples) R2.
+
+        Of several numbers each is the mean over them, and `of_each` has those of each.
+        """
+        wide = outputs.astype(np.float64)
+        each = [_scores(wide[:, one], targets[:, one]) for one in range(targets.shape[1])]
+        found: dict[str, Any] = {
+            name: float(np.mean([scores[name] for scores in each])) for name in each[0]
+        }
+        return found | ({"of_each": each} if len(each) > 1 else {})
+
+    def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
+        """The number, or the numbers as a label has them."""
+        said = row.tolist()
+        return (said[0] if len(said) == 1 else BETWEEN.join(f"{one:.7g}" for one in said)), math.nan
+
+
+def _scores(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Of one number a sample; both are (n,), float64."""
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+    scores = {
+        "mean_absolute_error": float(mean_absolute_error(targets, outputs)),
+        "root_mean_squared_error": math.sqrt(mean_squared_error(targets, outputs)),
+    }
+    if len(targets) > 1:  # of one number there is no variance
+        scores["r2"] = float(r2_score(targets, outputs))
+    return scores
+
+
+def _numbers(label: Label) -> list[float | None]:
+    parts = label.split(BETWEEN) if isinstance(label, str) else [label]
+    return [number_of(part) for part in parts]
