@@ -11,6 +11,7 @@ from headstart.extractors.datasets.kinds import (
 from headstart.extractors.datasets.labels import are_classes, few_of
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
+from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.reader import SampleReader, reader_of
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
 from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
@@ -49,6 +50,7 @@ __all__ = [
     "DatasetSource",
     "Entry",
     "Option",
+    "Places",
     "SampleReader",
     "Table",
     "are_classes",
@@ -60,7 +62,9 @@ __all__ = [
     "few_of",
     "files_below",
     "find_kind",
+    "is_address",
     "is_before",
+    "is_far",
     "is_gone",
     "is_same_way",
     "joined",

@@ -6,7 +6,13 @@ import stat
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from headstart.errors import DatasetError, SampleChanged
+from headstart.errors import (
+    DatasetError,
+    SampleChanged,
+    SampleError,
+    SourceGone,
+    StorageError,
+)
 from headstart.extractors.datasets.named_files import (
     HINT,
     check_within,
@@ -27,6 +33,7 @@ from headstart.extractors.datasets.remote.addresses import (
 from headstart.extractors.datasets.remote.objects import Objects
 from headstart.extractors.datasets.rows import stat_of
 from headstart.extractors.datasets.source import Location, Options
+from headstart.storage.files import open_regular
 
 __all__ = ["Places", "is_address", "is_far", "named", "redacted"]
 
@@ -70,10 +77,12 @@ class Places:
     Args:
         source: of the dataset: a path, or an address.
         options: `root` is the folder, or address, outside of which nothing is read.
+        folder: that paths in it are relative to, if not the one in which it lies.
     """
 
-    def __init__(self, source: str, options: Options) -> None:
+    def __init__(self, source: str, options: Options, folder: Path | None = None) -> None:
         self.source = source
+        self._folder = folder
         self._options = options
         self._root = root_of(options)
 
@@ -91,6 +100,30 @@ class Places:
         if is_address(place):
             return self.objects.read(parse(place, where))
         return read_named(Path(place), self._root, where, hint)
+
+    def table(self) -> bytes | None:
+        """The content of the source itself, where it lies at an address; of a file nothing.
+
+        Raises:
+            SourceGone: there is nothing.
+            SampleUnreadable: it is not given.
+        """
+        if not is_address(self.source):
+            return None
+        try:
+            return self.read(self.source)
+        except SampleChanged as error:
+            raise SourceGone(error.message, hint="Check the address.") from error
+
+    def head(self, place: str, size: int) -> bytes:
+        """Its first bytes; nothing where it cannot be read, which whoever reads all of it says."""
+        try:
+            if is_address(place):
+                return self.objects.head(parse(place), size)
+            with open_regular(Path(place)) as file:
+                return file.read(size)
+        except (OSError, StorageError, DatasetError, SampleError):
+            return b""
 
     def digest(self, place: str) -> str:
         """The digest of the content, which is not held in memory; errors as `read`."""
@@ -111,7 +144,7 @@ class Places:
         elif ANY_ADDRESS.match(cell) or FILE.match(cell):
             raise refused_scheme(cell, where)
         else:
-            return str(Path(self.source).parent / cell)
+            return str((self._folder or Path(self.source).parent) / cell)
         self.objects.check(found, where)
         return str(found)
 

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.places import is_far
+from headstart.extractors.datasets.remote.ahead import READERS
 from headstart.extractors.datasets.rows import Grouping, Skipping, check_groups, is_utf8
 from headstart.extractors.datasets.source import DatasetSource, Entry, Options
 from headstart.extractors.datasets.split_rule import ignores_own, rule_of
@@ -117,7 +119,8 @@ def _digested(
     digests = [_known(entry, known.get(entry.location)) for entry in entries]
     changed = [number for number, digest in enumerate(digests) if digest is None]
     done = len(entries) - len(changed)
-    with ThreadPoolExecutor(DIGESTING_THREADS) as pool:
+    are_far = any(is_far(entries[number].location) for number in changed)
+    with ThreadPoolExecutor(READERS if are_far else DIGESTING_THREADS) as pool:
         places = (entries[number].location for number in changed)
         found = pool.map(lambda place: skipping.of(partial(source.digest, place)), places)
         for number, digest in zip(changed, found, strict=True):

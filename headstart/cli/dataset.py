@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -107,17 +106,24 @@ def _names_files(kind: str) -> bool:
 
 def _note_outside(manifest: Manifest) -> None:
     """Say how many files of a table lie elsewhere: it may be another's, and name anything."""
-    folder = f"{os.path.normpath(Path(manifest.source).parent)}{os.sep}"
     from headstart.storage.windowed.wholes import wholes_of
 
     samples = wholes_of(manifest).samples
     files = [one.location for one in samples if isinstance(one.location, str)]
-    outside = [path for path in files if not os.path.normpath(path).startswith(folder)]
+    folder = _normal(manifest.source).rpartition("/")[0]
+    outside = [place for place in files if not _normal(place).startswith(f"{folder}/")]
     if outside:
         note(
             f"note: {len(outside):,} of {len(files):,} files lie outside of the table's folder, "
-            f"such as {outside[0]!r}; --root {Path(manifest.source).parent} would refuse them"
+            f"such as {outside[0]!r}; --root {folder or '/'} would refuse them"
         )
+
+
+def _normal(place: str) -> str:
+    """A path without `..`, with `/`; an address as it is."""
+    from headstart.extractors.datasets import is_address
+
+    return place if is_address(place) else os.path.normpath(place).replace(os.sep, "/")
 
 
 def _list(call: Call) -> Result:

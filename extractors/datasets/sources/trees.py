@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, SourceGone
 from headstart.extractors.datasets.named_files import check_within, root_of
 from headstart.extractors.datasets.places import is_address
 from headstart.extractors.datasets.remote.addresses import Address, parse
@@ -167,7 +167,7 @@ class RemoteTree:
 
     def check(self) -> None:
         if not self._files:
-            raise DatasetError(
+            raise SourceGone(
                 f"{self.root} holds no objects", hint="Check the path; it is case-sensitive."
             )
 

@@ -53,7 +53,7 @@ def add(
     opened = sources.open_source(chosen, place, given)
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
-    warn_of_turned(place, manifest.samples)
+    warn_of_turned(place, manifest.samples, given)
     wholes = wholes_of(manifest)
     if wholes is not manifest:
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from headstart.errors import StorageError
+from headstart.extractors.datasets import Places, is_far
+from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.preprocessing.steps.pictures import is_turned
 from headstart.notices import warn
-from headstart.storage.files import open_regular
 from headstart.storage.manifest import Sample
 
 LOOKED_AT = 1000
 """Pictures whose beginnings are read, some milliseconds in all; of more, as many evenly spread."""
+LOOKED_AT_FAR = 100
+"""The same, where each is a request."""
 HEAD = 1 << 17
 """Bytes: EXIF stands in front of the pixels and holds at most 64 KiB (a JPEG segment)."""
 SUFFIXES = (".jpeg", ".jpg", ".tif", ".tiff", ".webp")
 """Of files as cameras write them."""
 
 
-def warn_of_turned(place: str, samples: Sequence[Sample]) -> None:
-    """Say how many pictures are stored turned, which no backbone sees unless it is asked to."""
+def warn_of_turned(place: str, samples: Sequence[Sample], options: Mapping[str, Any]) -> None:
+    """Say how many pictures are stored turned, which no backbone sees unless it is asked to.
+
+    Args:
+        place: of the dataset.
+        samples: of it.
+        options: of its source.
+    """
     files = [one for one in samples if _is_photo(one)]
-    looked_at = files[:: max(1, -(-len(files) // LOOKED_AT))]
-    turned = [one for one in looked_at if is_turned(_head(Path(str(one.location))))]
+    most = LOOKED_AT_FAR if any(is_far(one.location) for one in files) else LOOKED_AT
+    looked_at = files[:: max(1, -(-len(files) // most))]
+    places = Places(place, options)
+    heads = ahead(
+        looked_at,
+        lambda one: places.head(str(one.location), HEAD),
+        lambda one: is_far(one.location),
+    )
+    turned = [one for one, head in heads if is_turned(head())]
     if turned:
         warn(
             f"{place}: {len(turned):,} of {len(looked_at):,} pictures that were looked at are "
@@ -34,11 +49,3 @@ def warn_of_turned(place: str, samples: Sequence[Sample]) -> None:
 
 def _is_photo(sample: Sample) -> bool:
     return isinstance(sample.location, str) and sample.location.lower().endswith(SUFFIXES)
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open_regular(path) as file:
-            return file.read(HEAD)
-    except (OSError, StorageError):  # gone since it was digested: whoever reads it will say so
-        return b""

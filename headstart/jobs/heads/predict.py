@@ -17,6 +17,7 @@ from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.context import Context
 from headstart.errors import HeadError, NotFound, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.datasets.windows.source import Window, cut_into_windows
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
@@ -79,10 +80,11 @@ class Predicted(Results[Prediction]):
 
 @dataclass(frozen=True)
 class _Item:
-    """A sample to predict: its name, and how its raw content is had."""
+    """A sample to predict: its name, how its raw content is had, and whether that is waited for."""
 
     name: str
     read: Callable[[], Any]
+    is_far: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,10 +196,10 @@ class Predictions(Showable):
         coming = self._parts()
         gathering = None if self._how is None else Gathering(self._judge.predict_proba, self._how)
         with ThreadPoolExecutor(cores()) as pool:
-            ahead = self._begin(pool, coming)
+            begun = self._begin(pool, coming)
             try:
-                while ahead.parts:
-                    batch, ahead = ahead, self._begin(pool, coming)
+                while begun.parts:
+                    batch, begun = begun, self._begin(pool, coming)
                     yield from self._finish(batch, gathering)
                     self.done = batch.parts[-1].number + (gathering is None)
                 if gathering is not None:
@@ -210,8 +212,11 @@ class Predictions(Showable):
 
     def _parts(self) -> Iterator[_Part]:
         """All samples that can be read, or their windows."""
-        for number, item in enumerate(self._items):
-            raw = self._read(item.name, item.read)
+        numbered = enumerate(self._items)
+        for (number, item), get in ahead(
+            numbered, lambda one: one[1].read(), lambda one: one[1].is_far
+        ):
+            raw = self._read(item.name, get)
             if raw is None:
                 continue
             if self._medium is None:
@@ -298,18 +303,22 @@ def _items(
     """Files as given; sources of datasets, such as folders and tables, and registered datasets,
     sample by sample; of those with windows the windows, or with `of_wholes` the whole samples."""
     for given in paths:
-        path = Path(given)
-        if sources.is_gone(sources.located(given)):
+        place = sources.located(given)
+        if sources.is_gone(place):
             yield from _of_dataset(context, str(given), root, of_wholes=of_wholes)
             continue
-        kind = sources.find_kind(str(path))
+        is_far = sources.is_far(place)
+        path = place if is_far else str(Path(given))
+        kind = sources.find_kind(path)
         if kind is None:
-            yield _Item(str(path), partial(sources.read_named, path, hint=HINT))
+            read = sources.Places(path, {}).read
+            yield _Item(path, partial(read, path, hint=HINT), is_far)
             continue
-        source = sources.open_source(kind, str(path), _rooted(kind, path, root))
+        source = sources.open_source(kind, path, _rooted(kind, path, root))
         for row, location in enumerate(source.locations()):
             name = location if isinstance(location, str) else f"{path}[{row}]"
-            yield _Item(name, partial(source.read, location))
+            is_one_far = is_far or sources.is_far(location)
+            yield _Item(name, partial(source.read, location), is_one_far)
 
 
 def _of_dataset(
@@ -335,7 +344,7 @@ def _of_dataset(
         yield _Item(sample.id, partial(read, sample))
 
 
-def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:
+def _rooted(kind: str, path: str, root: str | Path | None) -> dict[str, Any]:
     """The options of a source that may read below the root alone.
 
     Raises:
@@ -349,4 +358,4 @@ def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:
             f"{path} is {made.what}, which knows no root",
             hint="Leave --root out, if you trust what it names.",
         )
-    return {"root": root}
+    return {"root": str(root)}

@@ -4,10 +4,10 @@ import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, unquote
-from urllib.request import Request, urlopen
+from urllib.parse import unquote
 
 import pytest
+from remote_fixtures import below, in_table, put_raw, serve
 from web_server import WebServer
 
 from conftest import draw
@@ -21,90 +21,12 @@ CLASSES = ("blue", "green", "red")
 
 
 @pytest.fixture(scope="module")
-def s3():
-    """An S3 server with the bucket `photos`; gives its address."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def one_web():
-    server = WebServer()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def web(one_web, monkeypatch):
-    one_web.reset()
-    monkeypatch.setattr(
-        objects,
-        "RETRY",
-        {
-            "max_retries": 3,
-            "retry_timeout": timedelta(seconds=2),
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=10),
-                "max_backoff": timedelta(milliseconds=50),
-                "base": 2,
-            },
-        },
-    )
-    monkeypatch.setattr(objects, "PAUSE", 0.01)
-    return one_web
-
-
-@pytest.fixture
-def account(s3, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unspeakable")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    return s3
-
-
-@pytest.fixture
-def bucket(account):
-    """Empties the bucket `photos`; gives what puts an object into it."""
-    from obstore.store import S3Store
-
-    put_raw(f"{account}/photos")
-    store = S3Store("photos", client_options={"allow_http": True})
-    for block in store.list():
-        store.delete([one["path"] for one in block])
-
-    def put(key: str, content: bytes) -> None:
-        store.put(key, content)
-
-    return put
-
-
-def put_raw(address: str, content: bytes = b"", fields: dict[str, str] | None = None) -> None:
-    """What obstore has no words for: a bucket, an object like a folder, an ACL."""
-    asked = Request(address, data=content, method="PUT", headers=fields or {})
-    urlopen(asked).close()
-
-
-@pytest.fixture(scope="module")
 def local(tmp_path_factory) -> Path:
     """24 pictures of three classes in a folder of this machine."""
     folder = tmp_path_factory.mktemp("local") / "pics"
     for number in range(24):
         draw(folder / CLASSES[number % 3] / f"{number:02} é+%.png", number, (6, 6))
     return folder
-
-
-def below(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def facts(manifest) -> list[tuple]:
@@ -121,16 +43,10 @@ def manifest_of(kind: str, source: str, previous=None, **options):
     return scan(made, given, previous)
 
 
-def in_table(addresses, line="{address},{label}\n") -> str:
-    rows = (line.format(address=address, label=label) for address, label in addresses)
-    return "path,label\n" + "".join(rows)
-
-
 @pytest.fixture
 def served(web, local):
     """The pictures on the web server; gives address and label of each."""
-    web.files.update({f"/p/{name}": content for name, content in below(local).items()})
-    return [(f"{web.address}{quote(path)}", path.split("/")[2]) for path in sorted(web.files)]
+    return serve(web, local)
 
 
 def path_of(address: str, web: WebServer) -> str:
@@ -541,3 +457,25 @@ def test_a_relative_path_is_joined_to_the_address_of_its_table():
 
 def test_file_addresses_are_paths(ws, local):
     assert ws.datasets.add("d", local.as_uri()).source == str(local)
+
+
+def test_columns_of_parquet_may_hold_addresses(served, web, tmp_path, local):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"image": [one for one, _ in served], "label": [label for _, label in served]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(DatasetError, match="is plain http"):
+        manifest_of("parquet", str(tmp_path / "t.parquet"), path_column="image")
+    web.seconds = 0.05
+    found = manifest_of(
+        "parquet", str(tmp_path / "t.parquet"), path_column="image", root=web.address
+    )
+    assert [one.digest for one in found.samples] == [
+        one.digest for one in manifest_of("folder", str(local)).samples
+    ]
+    assert web.most >= 12
+    web.log.clear()
+    given = {"path_column": "image", "root": web.address}
+    assert manifest_of("parquet", str(tmp_path / "t.parquet"), found, **given) == found
+    assert web.asked() == []

@@ -323,7 +323,7 @@ class TableSource:
     @cached_property
     def _content(self) -> bytes | None:
         """Of a table that lies elsewhere, which is fetched once; of a file nothing."""
-        return self._places.read(self.source) if is_address(self.source) else None
+        return self._places.table()
 
     @property
     def _path(self) -> Path | str:
