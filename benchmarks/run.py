@@ -23,6 +23,7 @@ import end_to_end
 import engines
 import fine_tuning
 import light_heads
+import many_samples
 import store
 import whole_runs
 from material import MODELS, Model
@@ -134,6 +135,10 @@ def _store(folder: Path, *, is_quick: bool) -> Section:
     return Section("The store", about, COMPARED, rows)
 
 
+def _datasets(folder: Path, *, is_quick: bool) -> Section:
+    return many_samples.section(folder, is_quick=is_quick)
+
+
 SECTIONS = {
     "engines": _engines,
     "end-to-end": _end_to_end,
@@ -142,6 +147,7 @@ SECTIONS = {
     "starting": _starting,
     "growth": _growth,
     "store": _store,
+    "datasets": _datasets,
 }
 QUICK_MODELS = ("lite0",)
 LONG = ["fine-tuning", "store"]

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.storage.manifest import Label, Sample, sorted_labels
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.keys import unpack_digests
+from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.samples import is_fraction
 
 REGRESSION = "If these are numbers: head train --task regression, or hs.Regression()."
@@ -48,24 +50,38 @@ def labelled_rows(
     Raises:
         HeadError: there are none, one has no label, or there are fewer than two classes.
     """
-    rows = np.array([n for n, sample in enumerate(samples) if sample.split in splits], np.int64)
+    columns = SampleColumns.of(samples)
+    wanted = [place for place, split in enumerate(SPLITS) if split in splits]
+    rows = np.flatnonzero(np.isin(columns.split_codes, wanted))
     if not len(rows):
         raise HeadError(
             "there is no sample beyond the test split, which is left alone",
             hint="Say which is which in a `split` column or array.",
         )
     rows = some_rows(rows, limit, seed)
-    chosen = [samples[row] for row in rows]
+    chosen = columns.take(rows)
     classes = check_labels(chosen)
-    targets = numbers_of([sample.label for sample in chosen], classes)
+    targets = numbers_of(chosen.labels, classes)
     return Labelled(rows, targets, classes, groups_of(chosen))
 
 
 def groups_of(samples: Sequence[Sample]) -> list[str] | None:
     """Of each sample, what must not stand on both sides of a split; None where each is on its
     own."""
-    groups = [s.digest if s.group is None else f"group {s.group}" for s in samples]
+    columns = SampleColumns.of(samples)
+    if not columns.has_groups and columns.unique == len(columns):
+        return None
+    digests = unpack_digests(columns.digests)
+    pairs = zip(digests, columns.groups, strict=True)
+    groups = [digest if group is None else f"group {group}" for digest, group in pairs]
     return groups if len(set(groups)) < len(groups) else None
+
+
+def labels_of(samples: Sequence[Sample]) -> list[Label | None]:
+    """The label of each sample."""
+    if isinstance(samples, SampleColumns):
+        return samples.labels
+    return [sample.label for sample in samples]
 
 
 def some_rows(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
@@ -97,10 +113,11 @@ def check_labels(samples: Sequence[Sample]) -> list[Label]:
         HeadError: a sample has no label, or there are fewer than two classes.
     """
     check_labelled(samples)
-    for sample in samples:
-        if sample.label is None:
-            raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
-    classes = sorted_labels(sample.label for sample in samples)
+    labels = labels_of(samples)
+    if None in labels:
+        sample = samples[labels.index(None)]
+        raise HeadError(f"sample {sample.id!r} has no label", hint="Label it or leave it out.")
+    classes = sorted_labels(labels)
     if len(classes) < 2:
         raise HeadError(
             f"the dataset has {len(classes)} class: {', '.join(map(repr, classes)) or 'none'}",
@@ -122,7 +139,7 @@ def check_labelled(samples: Sequence[Sample]) -> None:
     Raises:
         HeadError: no sample has one.
     """
-    if samples and all(sample.label is None for sample in samples):
+    if samples and all(label is None for label in labels_of(samples)):
         raise HeadError(
             "the dataset has no labels",
             hint="Label it: heads and rankings need labels; without, its features can be mapped, "

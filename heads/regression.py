@@ -14,7 +14,7 @@ from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsNumbers, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.ridge import Ridge
-from headstart.heads.labelled import check_labelled, number_of
+from headstart.heads.labelled import check_labelled, labels_of, number_of
 from headstart.storage.manifest import Label, Sample
 from headstart.storage.samples import BETWEEN
 from headstart.values.options import Options
@@ -39,16 +39,17 @@ class Regression(Options, error=HeadError):
         """
         check_labelled(samples)
         first = samples[0] if samples else None
-        for sample in samples:
-            values = [None] if sample.label is None else _numbers(sample.label)
+        for place, label in enumerate(labels_of(samples)):
+            values = [None] if label is None else _numbers(label)
             if None in values:
+                sample = samples[place]
                 raise HeadError(
                     f"sample {sample.id!r} has the label {sample.label!r}, which is no number",
                     hint="Mend it or leave it out.",
                 )
             if first and first.label is not None and len(values) != len(_numbers(first.label)):
                 raise HeadError(
-                    f"sample {sample.id!r} has {len(values)} numbers for a label, "
+                    f"sample {samples[place].id!r} has {len(values)} numbers for a label, "
                     f"{first.id!r} has {len(_numbers(first.label))}",
                     hint="Give each sample as many, in the same order.",
                 )

@@ -18,6 +18,7 @@ from headstart.heads.labelled import (
     REGRESSION,
     check_labelled,
     check_labels,
+    labels_of,
     number_of,
     numbers_of,
 )
@@ -190,7 +191,7 @@ class MultiLabel(Options, error=HeadError):
 
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
         check_labelled(samples)
-        found = {label for sample in samples for label in self._labels(sample.label)}
+        found = {one for label in set(labels_of(samples)) for one in self._labels(label)}
         if not found:
             raise HeadError("no sample has a label", hint="Such as `dog|grass`.")
         return sorted(found)

@@ -90,6 +90,11 @@ class Config:
         return self.root / "locks"
 
 
+def is_home_named() -> bool:
+    """Whether `$HEADSTART_HOME` says where the workspace is."""
+    return bool(os.environ.get("HEADSTART_HOME"))
+
+
 def default_root() -> Path:
     """`$HEADSTART_HOME`, or the platform's folder for user data."""
     home = os.environ.get("HEADSTART_HOME")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,28 +12,30 @@ from headstart.catalog.backbones import Backbones
 from headstart.catalog.cache import Cache
 from headstart.catalog.datasets import Datasets
 from headstart.catalog.heads import Heads
-from headstart.config import Config, create_config, default_root, load_config
+from headstart.catalog.trials import Trials
+from headstart.config import (
+    CONFIG_FILE,
+    Config,
+    create_config,
+    default_root,
+    is_home_named,
+    load_config,
+)
 from headstart.context import Context
 from headstart.group_access import share
-from headstart.notices import renamed
+from headstart.notices import renamed, tell
 from headstart.progress import Progress, silent
 from headstart.registry import listing, schema
 from headstart.registry.entities import Backbone, Dataset
-from headstart.registry.references import References
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.views import FeatureView
-from headstart.values.showable import Results, Showable
+from headstart.values.showable import Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what it does
     from headstart.extractors.run.settings import Settings
-    from headstart.heads.evaluation.ranking import Rank
-    from headstart.heads.kinds.every_kind import Kinds
-    from headstart.jobs.datasets.audit import Audit
     from headstart.jobs.features.compile import Compiled
     from headstart.jobs.features.executor import Executor
     from headstart.jobs.features.verify import Verified
-    from headstart.jobs.heads.cross_validation import CrossValidation
-    from headstart.jobs.heads.sweep import Sweep, Watch
 
 
 def init(
@@ -69,12 +71,35 @@ def init(
 def open(root: str | Path | None = None) -> Workspace:
     """Open a workspace.
 
+    Args:
+        root: its folder; `$HEADSTART_HOME` without it, or the platform's folder for user data, in
+            which a workspace is made if there is none yet.
+
     Raises:
-        WorkspaceNotFound: there is none in that folder.
+        WorkspaceNotFound: there is none in the folder that was named.
         SchemaOutdated: its database needs `headstart db upgrade`.
         SchemaTooNew: its database was made by newer code.
+
+    Warns:
+        HeadstartNote: one was made.
     """
-    return _opened(Path(root) if root is not None else default_root(), None)
+    place = Path(root) if root is not None else default_root()
+    if root is None and not is_home_named() and not (place / CONFIG_FILE).exists():
+        made = init(place)
+        tell(
+            f"a workspace is made in {place}; --workspace DIR, hs.init(DIR) or $HEADSTART_HOME "
+            "choose another place"
+        )
+        return made
+    return _opened(place, None)
+
+
+def is_source(given: str) -> bool:
+    """Whether a text may be the source of a backbone or dataset, whatever names there are."""
+    from headstart.jobs.backbones.named import find_source
+    from headstart.jobs.datasets.named import is_dataset_source
+
+    return find_source(given) is not None or is_dataset_source(given)
 
 
 def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:
@@ -83,7 +108,7 @@ def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:
     return Workspace(config, shard_store)
 
 
-class Workspace(Showable):
+class Workspace(Trials, Showable):
     """The verbs of the command line, for Python; see `headstart.open` and `headstart.init`.
 
     Attributes:
@@ -145,9 +170,11 @@ class Workspace(Showable):
         """Compute what is missing and give the features of the first cut.
 
         Args:
-            backbone: `NAME[@CUT[,CUT…]]`; all cuts are computed in one forward pass, the others
-                are then had from `features`.
-            dataset: name of a dataset; it is refreshed first, so that changed files count.
+            backbone: `NAME[@CUT[,CUT…]]`, or a source of one in the place of the name, such as
+                `zoo:efficientnet-lite0@avg_pool`, which is registered first (`get_or_add`); all
+                cuts are computed in one forward pass, the others are then had from `features`.
+            dataset: name of a dataset, or a source of one, such as a folder; it is refreshed first,
+                so that changed files count.
             settings: batch size, what to do about bad samples, when to commit.
             progress: called with (samples done, samples to do).
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
@@ -158,8 +185,12 @@ class Workspace(Showable):
             A view of the first cut's features; what was done is its `report`.
         """
         from headstart.jobs.features.extract import extract
+        from headstart.jobs.named import both_named
 
-        return extract(self.context, backbone, dataset, settings, progress, augmentation, executor)
+        names = both_named(
+            self.context, backbone, dataset, looks=False
+        )  # an extraction does so itself
+        return extract(self.context, *names, settings, progress, augmentation, executor)
 
     def compile(
         self,
@@ -182,8 +213,10 @@ class Workspace(Showable):
             BackboneError: the engine that was asked for is not installed, or cannot run this.
         """
         from headstart.jobs.features.compile import compile_backbone
+        from headstart.jobs.named import both_named
 
-        return compile_backbone(self.context, backbone, dataset, precision, engine)
+        names = both_named(self.context, backbone, dataset)
+        return compile_backbone(self.context, *names, precision, engine)
 
     @renamed(view="augmentation")
     def features(
@@ -196,163 +229,18 @@ class Workspace(Showable):
         """The features of a dataset, from the cache only.
 
         Args:
-            backbone: `NAME[@CUT]`.
-            dataset: name of a dataset.
+            backbone: `NAME[@CUT]`, or a source.
+            dataset: name of a dataset, or a source.
             precision: in what they were computed.
             augmentation: see `extract`.
 
         Raises:
             FeaturesMissing: some have not been extracted.
         """
-        return features_of(self.context, backbone, dataset, precision, augmentation)
+        from headstart.jobs.named import both_named
 
-    def rank(
-        self,
-        dataset: str | Dataset,
-        backbones: References = (),
-        *,
-        precision: str = "float32",
-        trying: CrossValidation | None = None,
-        progress: Progress = silent,
-    ) -> Results[Rank]:
-        """Which cached features suit a dataset, from the most accurate down.
-
-        Linear heads and nearest neighbours are tried on folds of the train and validation splits;
-        the test split is not looked at.
-
-        Args:
-            dataset: name of a dataset.
-            backbones: `NAME[@CUT[,CUT…]]`, one or several; all whose features are cached without
-                them.
-            precision: in what they were computed.
-            trying: on which folds.
-            progress: called with (cuts done, cuts in all).
-
-        Raises:
-            FeaturesMissing: some have not been extracted.
-            HeadError: the labels do not allow it.
-        """
-        from headstart.jobs.datasets.rank import rank
-        from headstart.jobs.heads.cross_validation import Features
-
-        features = Features.of(dataset, backbones, precision)
-        return rank(self.context, features, trying=trying, progress=progress)
-
-    def sweep(
-        self,
-        dataset: str | Dataset,
-        backbones: References = (),
-        kinds: Kinds = (),
-        *,
-        precision: str = "float32",
-        trying: CrossValidation | None = None,
-        progress: Progress = silent,
-        watch: Watch | None = None,
-        jobs: int | None = None,
-    ) -> Sweep:
-        """Try many heads on folds of cached features; the result is kept in SQL: `ws.sweeps`.
-
-        Args:
-            dataset: name of a dataset.
-            backbones: `NAME[@CUT[,CUT…]]`, one or several; all whose features are cached without
-                them.
-            kinds: `hs.Linear(strengths)`, each strength for itself; `hs.MLP(…)`, `hs.Ridge(…)`…;
-                one or several, or their names.
-            precision: in what the features were computed.
-            trying: on which folds.
-            progress: called with (heads fitted, heads in all).
-            watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
-            jobs: processes; as many as there are cores without it.
-
-        Raises:
-            FeaturesMissing: some have not been extracted.
-            HeadError: the labels do not allow it.
-        """
-        from headstart.jobs.heads.cross_validation import Features
-        from headstart.jobs.heads.sweep import sweep, unwatched
-
-        return sweep(
-            self.context,
-            Features.of(dataset, backbones, precision),
-            kinds,
-            trying=trying,
-            progress=progress,
-            watch=watch or unwatched,
-            jobs=jobs,
-        )
-
-    def search(
-        self,
-        dataset: str | Dataset,
-        backbones: References = (),
-        kinds: str | Sequence[str] = ("linear", "mlp"),
-        *,
-        trials: int = 50,
-        precision: str = "float32",
-        trying: CrossValidation | None = None,
-        progress: Progress = silent,
-        watch: Watch | None = None,
-        jobs: int | None = None,
-    ) -> Sweep:
-        """As `sweep`, but each setting is chosen by Optuna from what those before gave.
-
-        Args:
-            dataset: name of a dataset.
-            backbones: see `sweep`; the cut is one of the settings.
-            kinds: a name or several; `headstart doctor` lists them.
-            trials: how many settings.
-            precision: in what the features were computed.
-            trying: on which folds.
-            progress: called with (settings tried, settings in all).
-            watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
-            jobs: processes; as many as there are cores without it.
-
-        Raises:
-            FeaturesMissing: some have not been extracted.
-            HeadError: the labels do not allow it, or Optuna (extra `search`) is not installed.
-        """
-        from headstart.jobs.heads.cross_validation import Features
-        from headstart.jobs.heads.search import search
-        from headstart.jobs.heads.sweep import unwatched
-
-        return search(
-            self.context,
-            Features.of(dataset, backbones, precision),
-            kinds,
-            trials=trials,
-            trying=trying,
-            progress=progress,
-            watch=watch or unwatched,
-            jobs=jobs,
-        )
-
-    def audit(
-        self,
-        backbone: str | Backbone,
-        dataset: str | Dataset,
-        *,
-        precision: str = "float32",
-        trying: CrossValidation | None = None,
-        progress: Progress = silent,
-    ) -> Audit:
-        """Labels worth a look and near duplicates of a dataset, found by its cached features.
-
-        Args:
-            backbone: `NAME[@CUT]`.
-            dataset: name of a dataset; all its splits are looked at.
-            precision: in what the features were computed.
-            trying: the folds on which heads judge labels that they were not trained on.
-            progress: called with (heads fitted, heads in all).
-
-        Raises:
-            FeaturesMissing: some have not been extracted.
-            HeadError: some labels are missing, or a class has fewer samples than there are folds.
-        """
-        from headstart.jobs.datasets.audit import audit
-
-        return audit(
-            self.context, backbone, dataset, precision=precision, trying=trying, progress=progress
-        )
+        names = both_named(self.context, backbone, dataset)
+        return features_of(self.context, *names, precision, augmentation)
 
     def verify(
         self,
@@ -384,11 +272,11 @@ class Workspace(Showable):
             and the number of `corrupt` shards quarantined.
         """
         from headstart.jobs.features.verify import verify
+        from headstart.jobs.named import both_named
 
         return verify(
             self.context,
-            backbone,
-            dataset,
+            *both_named(self.context, backbone, dataset),
             rows,
             seed,
             full=full,

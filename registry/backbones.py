@@ -60,6 +60,17 @@ class BackboneRepository:
                 self._get(connection, str(id_), id_) for id_ in connection.execute(ids).scalars()
             ]
 
+    def find_same(self, backbone: Backbone) -> Backbone | None:
+        """The first that was registered of those which give the same features from the same cuts,
+        whatever they are called."""
+        with self._database.reading() as connection:
+            ids = select(t.backbones.c.id).where(
+                t.backbones.c.preprocessing_fingerprint == backbone.preprocessing_fingerprint
+            )
+            found = connection.execute(ids.order_by(t.backbones.c.id)).scalars().all()
+            known = (self._get(connection, str(id_), id_) for id_ in found)
+            return next((one for one in known if _is_same(one, backbone)), None)
+
     def set_alias(self, alias: str, reference: str) -> Backbone:
         """Let `alias` mean this backbone, whatever it meant before.
 

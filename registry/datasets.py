@@ -70,6 +70,12 @@ class DatasetRepository:
             rows = connection.execute(select(t.datasets).order_by(t.datasets.c.name))
             return [_to_entity(row) for row in rows]
 
+    def find_by_source(self, source: str) -> list[Dataset]:
+        """The datasets of one source, the oldest first."""
+        with self._database.reading() as connection:
+            of = select(t.datasets).where(t.datasets.c.source == source)
+            return [_to_entity(row) for row in connection.execute(of.order_by(t.datasets.c.id))]
+
     def remove(self, name: str) -> Dataset:
         """Forget a dataset; features are kept, as other datasets may share them."""
         with self._database.writing() as connection:

@@ -5,7 +5,7 @@ The row of a shard is the only truth: a file without a row does not exist for re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -166,8 +166,8 @@ class FeatureRepository:
         with self._database.reading() as connection:
             return {row.digest: row.reason for row in connection.execute(query)}
 
-    def find_failures_of(self, digests: Collection[str]) -> list[Failure]:
-        """What is on record of these samples, whatever preprocessing could not read them."""
+    def find_all_failures(self) -> list[Failure]:
+        """What is on record of any sample, whatever preprocessing could not read it."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 select(
@@ -176,7 +176,7 @@ class FeatureRepository:
                     t.failures.c.reason,
                 )
             )
-            return [Failure(**row._mapping) for row in rows if row.digest in digests]
+            return [Failure(**row._mapping) for row in rows]
 
     def forget_failures(self, failures: Iterable[Failure]) -> None:
         """Let these be tried again."""

@@ -7,7 +7,7 @@ in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -191,6 +191,13 @@ class Index:
     def find(self, digests: list[str]) -> Places:
         """Look up digests (hex); one place each, in their order."""
         return self.find_packed(pack_digests(digests))
+
+    def find_blocks(self, blocks: Iterable[np.ndarray]) -> Places:
+        """As `find_packed`, of digests in blocks: what is sorted and compared is never all."""
+        found = [self.find_packed(digests) for digests in blocks]
+        empty = [np.empty(0, np.int64)]
+        shards, rows = [one.shard for one in found], [one.row for one in found]
+        return Places(np.concatenate(empty + shards), np.concatenate(empty + rows))
 
     def find_packed(self, digests: np.ndarray) -> Places:
         """Look up digests, shape (n, 32), uint8; one place each, in their order."""

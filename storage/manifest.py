@@ -1,9 +1,10 @@
 """A dataset's manifest: its samples in order, with ids, digests, labels and splits.
 
-One JSON object a line: first what the dataset is, then a line per sample. A large one is an index
-of parts (`storage.manifest_parts`), so that a new sample costs a part and not all of it. The
-manifest's digest is over ids, sample digests, labels and splits, in order: where the files lie,
-when they were last looked at, and how the manifest is cut into parts, is not part of it.
+In memory its samples are columns (`storage.columns`). On the disk a small one is a JSON object a
+line: first what the dataset is, then a line per sample. A large one is an index of parts
+(`storage.manifest_parts`), so that a new sample costs a part and not all of it. The manifest's
+digest is over ids, sample digests, labels and splits, in order: where the files lie, when they
+were last looked at, and how the manifest is cut into parts, is not part of it.
 """
 
 from __future__ import annotations
@@ -14,25 +15,39 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError, first_line
-from headstart.paths import inside
+from headstart.paths import checked_digest, inside
+from headstart.storage.columns.block import Block, Lists
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.files import written_aside
-from headstart.storage.keys import canonical_json
-from headstart.storage.manifest_parts import Part, cut, parts_folder, read_part, write_part
-from headstart.storage.memory import uncollected
+from headstart.storage.keys import canonical_json, unpack_digests
+from headstart.storage.manifest_parts import (
+    OF_BEFORE,
+    SUFFIX,
+    Part,
+    Parts,
+    cut,
+    mean_of,
+    parts_folder,
+    read_part,
+    write_part,
+)
 from headstart.storage.samples import SPLITS, Label, Sample, split_of
 from headstart.values.showable import Showable
 
 __all__ = ["SPLITS", "Label", "Manifest", "Sample", "get_parts", "sorted_labels", "split_of"]
 
 FORMAT = "headstart.manifest"
-WHOLE, IN_PARTS = 1, 2
+WHOLE, IN_PARTS_OF_JSON, IN_PARTS = 1, 2, 3
 """The versions: a line a sample, or an index of parts."""
 LARGEST_WHOLE = 4096
 """Samples of a manifest that is written whole."""
+LINES = 4096
+"""Samples that are spelled out at a time."""
 HINT = "Add the dataset again; cached features are not touched."
 
 
@@ -49,24 +64,35 @@ class Manifest(Showable):
 
     kind: str
     source: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     parts: tuple[Part, ...] = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", SampleColumns.of(self.samples, self.source))
+
+    @property
+    def columns(self) -> SampleColumns:
+        """The samples, as what they are: columns."""
+        return SampleColumns.of(self.samples)
 
     @cached_property
     def digest(self) -> str:
         """sha256 over ids, sample digests, labels and splits, in order."""
         content = hashlib.sha256(b"headstart.manifest/1\0")
-        content.update("".join(_identities(self.samples)).encode())
+        for block in self.columns.blocks():
+            for lines in _identities(block):
+                content.update(lines.encode())
         return content.hexdigest()
 
     @cached_property
     def classes(self) -> list[Label]:
         """The labels that occur; see `sorted_labels`."""
-        return sorted_labels(sample.label for sample in self.samples)
+        return sorted_labels(self.columns.different_labels)
 
     @cached_property
     def unique(self) -> int:
-        return len({sample.digest for sample in self.samples})
+        """Different contents."""
+        return self.columns.unique
 
     def _facts(self) -> dict[str, Any]:
         """How much it is; the samples, perhaps millions, are asked for by themselves."""
@@ -89,7 +115,7 @@ class Manifest(Showable):
             folder: of manifests.
             previous: one that lies there; parts that are the same are not written again.
         """
-        parts = ()
+        parts: tuple[Part, ...] = ()
         if len(self.samples) > LARGEST_WHOLE:
             parts = tuple(self._write_parts(parts_folder(folder), previous))
         content = hashlib.sha256()
@@ -101,27 +127,39 @@ class Manifest(Showable):
         return name
 
     def _write_parts(self, folder: Path, previous: Manifest | None) -> Iterator[Part]:
-        known = _parts_of(previous) if previous and previous.source == self.source else {}
-        for samples in cut(self.samples):
-            had, part = known.get(samples[0].id, ((), None))
-            yield part if part and had == samples else write_part(folder, self.source, samples)
+        known = _Known(previous if previous and previous.source == self.source else None)
+        for block in cut(self.samples, mean_of(len(self.samples))):
+            yield known.find(block) or write_part(folder, block)
+
+    @staticmethod
+    def open(path: Path) -> Manifest:
+        """Open what `write` wrote; the name is the content's hash and is checked. A part is read,
+        and checked, when one of its samples is asked for.
+
+        Raises:
+            DatasetError: the file is missing or is not what was written; what is raised later, of
+                a part.
+        """
+        try:
+            return _read(path)
+        except FileNotFoundError:
+            raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, DatasetError):
+                raise
+            raise DatasetError(f"the manifest {path} is damaged", hint=HINT) from error
 
     @staticmethod
     def read(path: Path) -> Manifest:
-        """Read what `write` wrote; the name is the content's hash and is checked.
+        """As `open`, with all parts.
 
         Raises:
             DatasetError: the file, or a part of it, is missing or is not what was written.
         """
-        try:
-            with uncollected():
-                return _read(path)
-        except FileNotFoundError:
-            raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, DatasetError):
-                raise
-            raise DatasetError(f"the manifest {path} is damaged", hint=HINT) from error
+        manifest = Manifest.open(path)
+        for _ in manifest.columns.blocks():
+            pass
+        return manifest
 
 
 def _read(path: Path) -> Manifest:
@@ -129,13 +167,28 @@ def _read(path: Path) -> Manifest:
     with path.open("rb") as file:
         lines = _hashed(file, found)
         head = _head(path, lines)
-        samples = [_to_sample(json.loads(line.decode())) for line in lines]
+        blocks = list(_blocks(head["source"], lines))
     if found.hexdigest() != path.stem:
         raise DatasetError(f"the manifest {path} is damaged", hint=HINT)
-    parts = tuple(Part(sha256, count) for sha256, count in head.get("parts", ()))
-    for part in parts:
-        samples += read_part(parts_folder(path.parent), head["source"], part)
-    return Manifest(head["kind"], head["source"], tuple(samples), parts)
+    parts = _parts_in(head)
+    if not parts:
+        return Manifest(head["kind"], head["source"], SampleColumns(head["source"], blocks))
+    opened = Parts(parts_folder(path.parent), head["source"], parts, read_part)
+    columns = SampleColumns(head["source"], opened, [part.samples for part in parts])
+    return Manifest(head["kind"], head["source"], columns, parts)
+
+
+def _parts_in(head: dict[str, Any]) -> tuple[Part, ...]:
+    suffix = SUFFIX if head["version"] == IN_PARTS else OF_BEFORE
+    return tuple(
+        Part(checked_digest(sha256), int(count), suffix) for sha256, count in head.get("parts", ())
+    )
+
+
+def _blocks(source: str, lines: Iterable[bytes]) -> Iterator[Block]:
+    """The samples of a manifest that is whole."""
+    while some := list(islice(lines, LARGEST_WHOLE)):
+        yield Block.of(Lists.of([_to_sample(json.loads(line)) for line in some]), source)
 
 
 def get_parts(path: Path) -> set[str]:
@@ -149,7 +202,7 @@ def get_parts(path: Path) -> set[str]:
             content = hashlib.sha256()
             lines = _hashed(file, content)
             head = _head(path, lines)
-            parts = {Part(sha256, count).file for sha256, count in head.get("parts", ())}
+            parts = {part.file for part in _parts_in(head)}
             for _ in lines:
                 pass
     except FileNotFoundError:
@@ -167,7 +220,11 @@ def get_parts(path: Path) -> set[str]:
 
 def _head(path: Path, lines: Iterator[bytes]) -> dict[str, Any]:
     head = json.loads(next(lines, b""))
-    if head["format"] != FORMAT or head["version"] not in (WHOLE, IN_PARTS):
+    if head["format"] != FORMAT or head["version"] not in (
+        WHOLE,
+        IN_PARTS_OF_JSON,
+        IN_PARTS,
+    ):
         raise DatasetError(
             f"{path} has manifest version {head['version']}; this code reads {IN_PARTS}",
             hint="Upgrade headstart.",
@@ -175,14 +232,24 @@ def _head(path: Path, lines: Iterator[bytes]) -> dict[str, Any]:
     return head
 
 
-def _parts_of(manifest: Manifest) -> dict[str, tuple[tuple[Sample, ...], Part]]:
-    """A manifest's parts with their samples, by the id of the first."""
-    found, start = {}, 0
-    for part in manifest.parts:
-        samples = manifest.samples[start : start + part.samples]
-        found[samples[0].id] = (samples, part)
-        start += part.samples
-    return found
+class _Known:
+    """The parts of a manifest that lies on the disk, to be found by their samples."""
+
+    def __init__(self, manifest: Manifest | None) -> None:
+        self._columns = SampleColumns.of(()) if manifest is None else manifest.columns
+        self._starts: dict[str, tuple[int, Part]] = {}
+        start = 0
+        for part in manifest.parts if manifest else ():
+            if part.suffix == SUFFIX:
+                self._starts[self._columns[start].id] = start, part
+            start += part.samples
+
+    def find(self, block: Block) -> Part | None:
+        """The part that holds just these samples."""
+        start, part = self._starts.get(block.ids[0], (0, None))
+        if part is None or part.samples != len(block):
+            return None
+        return part if self._columns.window(start, start + len(block)).is_same(block) else None
 
 
 def sorted_labels(labels: Iterable[Label | None]) -> list[Label]:
@@ -198,18 +265,22 @@ def _hashed(lines: Iterable[bytes], content: hashlib._Hash) -> Iterator[bytes]:
         yield line
 
 
-def _identities(samples: Iterable[Sample]) -> Iterator[str]:
-    """A line a sample: id, digest, label, split and group as `canonical_json` spells their list."""
+def _identities(block: Block) -> Iterator[str]:
+    """A line a sample: id, digest, label, split and group as `canonical_json` spells their list;
+    some lines at a time."""
     text = json.encoder.encode_basestring  # what it calls itself, at a tenth of the time
-    labels: dict[Label | None, str] = {}
-    for one in samples:
-        label = labels.get(one.label) or labels.setdefault(one.label, _spelled(one.label))
-        group = "" if one.group is None else f",{text(one.group)}"
-        yield f"[{text(one.id)},{text(one.digest)},{label},{text(one.split)}{group}]\n"
-
-
-def _spelled(label: Label | None) -> str:
-    return canonical_json(label).decode()
+    labels = [*(canonical_json(label).decode() for label in block.label_values), "null"]
+    splits = [f'"{split}"' for split in SPLITS]
+    groups = block.groups
+    codes = zip(block.label_codes.tolist(), block.split_codes.tolist(), groups, strict=True)
+    for start in range(0, len(block), LINES):
+        some = block.slice(start, start + LINES)
+        rows = zip(some.ids, unpack_digests(some.digests), codes)  # noqa: B905  # as many as ids
+        yield "".join(
+            f'[{text(id_)},"{digest}",{labels[label]},{splits[split]}'
+            f"{'' if group is None else f',{text(group)}'}]\n"
+            for id_, digest, (label, split, group) in rows
+        )
 
 
 def _lines(manifest: Manifest, parts: Sequence[Part]) -> Iterable[bytes]:

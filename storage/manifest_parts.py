@@ -1,7 +1,8 @@
-"""Parts of a large manifest: about a thousand samples each, in a file called by its sha256.
+"""Parts of a large manifest: some thousand samples each, in a file called by its sha256.
 
 Where a part ends depends on the id of its last sample alone. A sample that is added or changed
-therefore changes the part that it stands in and no other, wherever that is.
+therefore changes the part that it stands in and no other, wherever that is. A part is a file of
+Arrow, whose columns are looked at where they lie; those of before are JSON.
 """
 
 from __future__ import annotations
@@ -10,23 +11,29 @@ import hashlib
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, StorageError
 from headstart.paths import inside
-from headstart.storage.files import written_aside
-from headstart.storage.keys import canonical_json
+from headstart.storage.columns.arrow_file import from_arrow, map_file, to_arrow
+from headstart.storage.columns.block import Block, Lists
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.files import sha256_of_file, written_aside
+from headstart.storage.keys import pack_digests
 from headstart.storage.samples import SPLITS, Sample
 
-FORMAT = "headstart.manifest-part"
-VERSION = 1
+FORMAT = {b"format": b"headstart.manifest-part", b"version": b"2"}
+"""What a part says of itself; those of JSON have version 1."""
 MEAN = 1024
 LONGEST = 8 * MEAN
 """Samples in a part: on average, and at most, whatever their ids are."""
-SUFFIX = ".json"
+MOST = 512
+"""Parts of a manifest, about: of more samples they are twice as long, and so on."""
+SUFFIX, OF_BEFORE = ".arrows", ".json"
+HINT = "Add the dataset again; cached features are not touched."
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,46 @@ class Part:
 
     sha256: str
     samples: int
+    suffix: str = SUFFIX
 
     @property
     def file(self) -> str:
-        return f"{self.sha256}{SUFFIX}"
+        return f"{self.sha256}{self.suffix}"
+
+
+class Parts(Sequence[Block]):
+    """The blocks in the parts of a manifest; each is read, once, when it is asked for.
+
+    Args:
+        folder: see `parts_folder`.
+        source: of the manifest.
+        parts: in order.
+        read: `read_part`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        source: str,
+        parts: Sequence[Part],
+        read: Callable[[Path, str, Part], Block],
+    ) -> None:
+        self._folder = folder
+        self._source = source
+        self._parts = parts
+        self._read = read
+        self._known: dict[int, Block] = {}
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        number = range(len(self))[place]
+        if number not in self._known:
+            self._known[number] = self._read(self._folder, self._source, self._parts[number])
+        return self._known[number]
 
 
 def parts_folder(manifests: Path) -> Path:
@@ -46,86 +89,86 @@ def parts_folder(manifests: Path) -> Path:
     return manifests.with_name(f"{manifests.name}-parts")
 
 
-def cut(samples: Sequence[Sample]) -> Iterator[tuple[Sample, ...]]:
+def mean_of(samples: int) -> int:
+    """How many samples a part has on average: a power of two, so that long parts are made of
+    whole short ones."""
+    return max(MEAN, 1 << (max(1, samples // MOST) - 1).bit_length())
+
+
+def cut(samples: Sequence[Sample], mean: int = MEAN) -> Iterator[Block]:
     """The samples in parts."""
-    start = 0
-    for number, sample in enumerate(samples, start=1):
-        is_last = zlib.crc32(sample.id.encode()) % MEAN == 0
-        if is_last or number - start == LONGEST or number == len(samples):
-            yield tuple(samples[start:number])
-            start = number
+    columns = SampleColumns.of(samples)
+    start = number = 0
+    longest = LONGEST // MEAN * mean
+    for block in columns.blocks():
+        for id_ in block.ids:
+            number += 1
+            if zlib.crc32(id_.encode()) % mean == 0 or number - start == longest:
+                yield columns.window(start, number)
+                start = number
+    if start < number:
+        yield columns.window(start, number)
 
 
-def write_part(folder: Path, source: str, samples: Sequence[Sample]) -> Part:
+def write_part(folder: Path, block: Block) -> Part:
     """Write a part; it is on the disk, whole, when this returns.
 
     Args:
         folder: see `parts_folder`.
-        source: of the manifest, below which the samples may lie.
-        samples: its samples.
+        block: its samples.
 
     Raises:
         StorageError: the disk does not take it.
     """
-    content = canonical_json(_to_json(source, samples))
-    part = Part(hashlib.sha256(content).hexdigest(), len(samples))
+    content = memoryview(to_arrow(block, FORMAT))
+    part = Part(hashlib.sha256(content).hexdigest(), len(block))
     with written_aside(inside(folder, part.file)) as file:
         file.write(content)
     return part
 
 
-def read_part(folder: Path, source: str, part: Part) -> list[Sample]:
-    """Read what `write_part` wrote.
+def read_part(folder: Path, source: str, part: Part) -> Block:
+    """Read what `write_part` wrote, or earlier versions did.
 
     Raises:
         DatasetError: the file is missing or is not what was written.
     """
     path = inside(folder, part.file)
-    hint = "Add the dataset again; cached features are not touched."
     try:
-        content = path.read_bytes()
+        # Hashed by reading: what is only hashed is then no memory of this process.
+        if sha256_of_file(path) != part.sha256:
+            raise ValueError("its sha256 is another")
+        if part.suffix == OF_BEFORE:
+            return _of_before(path, source, part.samples)
+        return from_arrow(map_file(path), source, FORMAT, part.samples)
     except FileNotFoundError:
-        raise DatasetError(f"the part {path} of a manifest is missing", hint=hint) from None
-    if hashlib.sha256(content).hexdigest() != part.sha256:
-        raise DatasetError(f"the part {path} of a manifest is damaged", hint=hint)
-    return list(_samples(source, json.loads(content)))
+        raise DatasetError(f"the part {path} of a manifest is missing", hint=HINT) from None
+    except (
+        LookupError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        StorageError,
+    ) as error:
+        raise DatasetError(f"the part {path} of a manifest is damaged", hint=HINT) from error
 
 
-def _to_json(source: str, samples: Sequence[Sample]) -> dict[str, Any]:
-    """A column for each attribute; where all lie in the source under their ids, that is all said.
-
-    Columns are read five times as fast as an object for each sample.
-    """
-    labels = list(dict.fromkeys(sample.label for sample in samples))
-    numbers = {label: number for number, label in enumerate(labels)}
-    is_below = all(sample.location == f"{source}/{sample.id}" for sample in samples)
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "ids": [sample.id for sample in samples],
-        "digests": [sample.digest for sample in samples],
-        "labels": labels,
-        "label": [numbers[sample.label] for sample in samples],
-        "split": [SPLITS.index(sample.split) for sample in samples],
-        "locations": None if is_below else [sample.location for sample in samples],
-        "stats": list(zip(*(sample.stat for sample in samples), strict=True)),
-        "groups": [sample.group for sample in samples]
-        if any(sample.group is not None for sample in samples)
-        else None,
-    }
-
-
-def _samples(source: str, columns: dict[str, Any]) -> Iterator[Sample]:
-    ids = columns["ids"]
-    # The same few texts stand in every part.
+def _of_before(path: Path, source: str, samples: int) -> Block:
+    """A part of JSON: a list for each attribute; labels and splits are numbered, and where all
+    lie in the source under their ids, no place is said."""
+    columns: dict[str, Any] = json.loads(path.read_bytes())
+    ids, stats = columns["ids"], columns["stats"]
     labels = [sys.intern(one) if isinstance(one, str) else one for one in columns["labels"]]
-    return map(
-        Sample,
+    if len(ids) != samples:
+        raise ValueError(f"it holds {len(ids):,} samples, not {samples:,}")
+    lists = Lists(
         ids,
-        columns["digests"],
+        pack_digests(columns["digests"]),
         [labels[number] for number in columns["label"]],
         [SPLITS[number] for number in columns["split"]],
         columns["locations"] or [f"{source}/{id_}" for id_ in ids],
-        zip(*columns["stats"], strict=True) if columns["stats"] else [()] * len(ids),
+        list(zip(*stats, strict=True)) if stats else [()] * len(ids),
         columns["groups"] or [None] * len(ids),
     )
+    return Block.of(lists, source)

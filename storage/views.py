@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.exports.export import export
 from headstart.storage.index import Index, Places
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
@@ -36,9 +36,7 @@ class FeatureView(Showable):
 
     Attributes:
         key: the feature key.
-        samples: the samples, in the dataset's order; those without features are left out.
         dtype: of the rows as they are served; how they are stored is `reader.encoding`.
-        left_out: the samples of the dataset that could not be read.
         report: what the extraction did that led to this view, or None.
         windows: of a dataset of windows, what a row is of: `each` window, or the `mean` or `max` of
             those of a sample; None of other datasets.
@@ -63,13 +61,13 @@ class FeatureView(Showable):
             hold: what keeps the files from being collected while it lives.
             reopen: gives the view of a key and samples again, in another process too.
         """
-        places = index.find([sample.digest for sample in samples])
+        self.samples = columns = SampleColumns.of(samples)
+        places = index.find_blocks(block.digests for block in columns.blocks())
         if not places.present.all():
-            missing = samples[int(np.argmin(places.present))]
+            missing = columns[int(np.argmin(places.present))]
             raise FeatureError(f"sample {missing.id!r} has no row in feature set {key[:12]}")
         self.key = key
-        self.samples = tuple(samples)
-        self.left_out = tuple(left_out)
+        self.left_out = left_out
         self.report = report
         self.origin: Any = None
         self._reader = reader
@@ -92,19 +90,36 @@ class FeatureView(Showable):
             return _grouped_again, (self._of, self.windows, self._places.row, kept)
         return _again, (self._reopen, self.key, self.samples, kept)
 
+    @property
+    def samples(self) -> SampleColumns:
+        """The samples, in the dataset's order; those without features are left out."""
+        return self._samples
+
+    @samples.setter
+    def samples(self, samples: Sequence[Sample]) -> None:
+        self._samples = SampleColumns.of(samples)
+
+    @property
+    def left_out(self) -> SampleColumns:
+        """The samples of the dataset that could not be read."""
+        return self._left_out
+
+    @left_out.setter
+    def left_out(self, samples: Sequence[Sample]) -> None:
+        self._left_out = SampleColumns.of(samples)
+
     def __len__(self) -> int:
         return len(self.samples)
 
     def _facts(self) -> dict[str, Any]:
         """What the rows are, and of what; the rows and samples are asked for by themselves."""
-        counts = Counter(sample.split for sample in self.samples)
         return {
             "feature_key": self.key,
             "shape": self.shape,
             "dtype": str(self.dtype),
             "of": None if self.origin is None else str(self.origin),
-            "classes": sorted_labels(self.labels),
-            "splits": {split: counts[split] for split in SPLITS},
+            "classes": sorted_labels(self.samples.different_labels),
+            "splits": self.samples.split_counts,
         }
 
     def _line(self) -> str:
@@ -124,11 +139,11 @@ class FeatureView(Showable):
 
     @property
     def ids(self) -> list[str]:
-        return [sample.id for sample in self.samples]
+        return self.samples.ids
 
     @property
     def labels(self) -> list[Label | None]:
-        return [sample.label for sample in self.samples]
+        return self.samples.labels
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """One row (feature shape), or several (n, *feature shape)."""
@@ -140,9 +155,8 @@ class FeatureView(Showable):
         """The part of the view that belongs to `train`, `validation` or `test`."""
         if name not in SPLITS:
             raise FeatureError(f"no split {name!r}", hint=f"The splits are {', '.join(SPLITS)}.")
-        chosen = [row for row, sample in enumerate(self.samples) if sample.split == name]
-        part = self._taken(np.array(chosen, np.int64))
-        part.left_out = tuple(sample for sample in self.left_out if sample.split == name)
+        part = self._taken(np.flatnonzero(self.samples.split_codes == SPLITS.index(name)))
+        part.left_out = self.left_out.of_split(name)
         part.report = None
         return part
 
@@ -169,7 +183,7 @@ class FeatureView(Showable):
         made = object.__new__(FeatureView)
         made.__dict__.update(self.__dict__)
         reader = PooledReader(self._reader, self._places, numbers, len(wholes), how)
-        made.samples, made.windows, made._of = tuple(wholes), how, self
+        made.samples, made.windows, made._of = wholes, how, self
         made._reader, made._places = reader, reader.places
         return made
 
@@ -212,9 +226,10 @@ class FeatureView(Showable):
         """
         if batch_size < 1:
             raise FeatureError(f"batch_size is {batch_size}", hint="Give 1 or more.")
+        labels = self.labels
         for epoch in range(epochs):
             for rows, features in self._batches(batch_size, shuffle, (seed, epoch)):
-                yield features, [self.samples[row].label for row in rows.tolist()]
+                yield features, [labels[row] for row in rows.tolist()]
 
     def to_tf(
         self, batch_size: int = 256, *, shuffle: bool = False, seed: int = 0
@@ -225,10 +240,11 @@ class FeatureView(Showable):
         """
         import tensorflow as tf
 
-        if None in self.labels:
+        labels = self.labels
+        if None in labels:
             raise FeatureError("the dataset has no labels", hint="Use `batches()` or `to_numpy()`.")
-        number = {label: place for place, label in enumerate(sorted_labels(self.labels))}
-        classes = np.array([number[label] for label in self.labels if label is not None], np.int64)
+        number = {label: place for place, label in enumerate(sorted_labels(labels))}
+        classes = np.array([number[label] for label in labels if label is not None], np.int64)
         epochs = itertools.count()
 
         def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -281,7 +297,7 @@ class FeatureView(Showable):
         """Some rows, by number, as a view."""
         part = object.__new__(FeatureView)
         part.__dict__.update(self.__dict__)
-        part.samples = tuple(self.samples[row] for row in rows.tolist())
+        part.samples = self.samples.take(rows)
         part._places = self._at(rows)
         return part
 
@@ -289,14 +305,16 @@ class FeatureView(Showable):
 def _again(
     reopen: Reopen, key: str, samples: Sequence[Sample], kept: dict[str, Any]
 ) -> FeatureView:
-    view = reopen(key, samples)
-    view.__dict__.update(kept)
-    return view
+    return _with(reopen(key, samples), kept)
 
 
 def _grouped_again(
     of: FeatureView, how: str, rows: np.ndarray, kept: dict[str, Any]
 ) -> FeatureView:
-    view = of.grouped(how)._taken(rows)
-    view.__dict__.update(kept)
+    return _with(of.grouped(how)._taken(rows), kept)
+
+
+def _with(view: FeatureView, kept: dict[str, Any]) -> FeatureView:
+    for name, value in kept.items():
+        setattr(view, name, value)
     return view

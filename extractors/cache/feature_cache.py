@@ -24,6 +24,7 @@ from headstart.errors import (
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index, Places
 from headstart.storage.index_files import open_index, save_index
@@ -182,19 +183,16 @@ class FeatureCache:
                 hint="Run `headstart extract`.",
             )
         index = self.open_index(key)
-        present = index.find([sample.digest for sample in manifest.samples]).present
+        all_ = manifest.columns
         unreadable = self._repository.find_failures(feature_set.preprocessing_fingerprint)
-        samples, missing, left_out = [], [], []
-        for sample, has_row in zip(manifest.samples, present, strict=True):
-            if has_row:
-                samples.append(sample)
-            elif sample.digest in unreadable or sample.id in skipped:
-                left_out.append(sample)
-            else:
-                missing.append(sample)
-        if missing:
+        present = index.find_blocks(block.digests for block in all_.blocks()).present
+        without = all_.where(~present)
+        is_left_out = without.have(unreadable)
+        is_left_out |= np.array([id_ in skipped for id_ in without.ids], bool)
+        missing = without.where(~is_left_out)
+        if len(missing):
             raise FeaturesMissing(
-                f"{len(missing):,} of {len(manifest.samples):,} samples have no features, "
+                f"{len(missing):,} of {len(all_):,} samples have no features, "
                 f"{missing[0].id!r} among them",
                 hint="Run `headstart extract`: it computes just these.",
             )
@@ -203,9 +201,9 @@ class FeatureCache:
         return FeatureView(
             key,
             index,
-            samples,
+            all_.where(present),
             reader,
-            left_out=left_out,
+            left_out=without,
             report=report,
             hold=hold,
             reopen=self.view_of,
@@ -219,7 +217,8 @@ class FeatureCache:
         """
         hold = self.hold(key)
         feature_set, index = self._repository.find_set(key), self.open_index(key)
-        lacking = np.count_nonzero(~index.find([one.digest for one in samples]).present)
+        found = index.find_blocks(one.digests for one in SampleColumns.of(samples).blocks())
+        lacking = np.count_nonzero(~found.present)
         if feature_set is None or lacking:
             raise FeaturesMissing(
                 f"{lacking:,} of {len(samples):,} samples have no features in {key[:12]} any more",
@@ -238,13 +237,14 @@ class FeatureCache:
         """
         hold = self.hold(key)
         index = self.open_index(key)
-        found = index.find([sample.digest for sample in samples]).present
-        numbers = np.flatnonzero(found)
+        columns = SampleColumns.of(samples)
+        found = index.find_blocks(block.digests for block in columns.blocks())
+        numbers = np.flatnonzero(found.present)
         feature_set = self._repository.find_set(key)
         if not len(numbers) or feature_set is None:
             return numbers, None
-        chosen = [samples[number] for number in numbers.tolist()]
         reader = self.open_reader(feature_set, index)
+        chosen = columns.take(numbers)
         return numbers, FeatureView(key, index, chosen, reader, hold=hold, reopen=self.view_of)
 
     def read_some(

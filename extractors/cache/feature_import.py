@@ -11,7 +11,10 @@ import numpy as np
 
 from headstart.errors import DatasetError, FeatureError, first_line
 from headstart.extractors.datasets.sources.numpy_files import DAMAGE, Archive
+from headstart.paths import DIGEST
+from headstart.storage.columns.finder import ABSENT, TextFinder
 from headstart.storage.files import open_regular
+from headstart.storage.keys import unpack_digests
 from headstart.storage.manifest import Manifest
 from headstart.values.showable import Showable
 
@@ -78,12 +81,18 @@ class FeatureFile:
 
     def _match(self, archive: Archive, manifest: Manifest) -> list[str | None]:
         """The sample digest of each row; None for those that the dataset has not."""
-        known = {sample.digest for sample in manifest.samples}
         if "digests" in archive.names:
-            given = [str(digest) for digest in archive.read("digests")]
-            return [digest if digest in known else None for digest in given]
-        by_id = {sample.id: sample.digest for sample in manifest.samples}
-        return [by_id.get(str(name)) for name in archive.read("ids")]
+            given, known = [str(digest) for digest in archive.read("digests")], manifest.columns
+            of_dataset = {digest for digest in set(given) if DIGEST.fullmatch(digest)}
+            of_dataset.intersection_update(
+                unpack_digests(known.where(known.have(of_dataset)).digests)
+            )
+            return [digest if digest in of_dataset else None for digest in given]
+        finder = TextFinder(manifest.columns, lambda some: some.ids)
+        rows = finder.find([str(name) for name in archive.read("ids")])
+        digests = unpack_digests(manifest.columns.take(rows[rows != ABSENT]).digests)
+        found = iter(digests)
+        return [next(found) if row != ABSENT else None for row in rows.tolist()]
 
     def parts(self) -> Iterator[tuple[int, np.ndarray]]:
         """Number of the first row, and rows, some at a time."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Options
-from headstart.storage.manifest import Label, Sample, sorted_labels
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import Label, sorted_labels
 from headstart.storage.samples import BETWEEN, is_fraction
 
 FEW = 5
@@ -30,14 +31,14 @@ def are_classes(labels: Collection[Label | None]) -> bool:
     return bool(known) and 2 * len(known) <= known.total() and not are_numbers(known)
 
 
-def few_of(samples: Sequence[Sample], options: Options) -> list[str]:
+def few_of(samples: SampleColumns, options: Options) -> list[str]:
     """Classes with few samples to train on or none to test on, in words; none for other labels, and
     where nobody wants splits."""
-    if options.get("split") == "none" or not are_classes([one.label for one in samples]):
+    if options.get("split") == "none" or not are_classes(labels := samples.labels):
         return []
-    counts = Counter((sample.label, sample.split) for sample in samples)
+    counts = Counter(zip(labels, samples.splits, strict=True))
     found = []
-    for label in sorted_labels(sample.label for sample in samples):
+    for label in sorted_labels(labels):
         train, test = counts[label, "train"], counts[label, "test"]
         if train < FEW or not test:
             found.append(f"{label!r} has {train} to train on and {test or 'none'} to test on")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
 from headstart.errors import DatasetError, SampleError, SourceGone
-from headstart.storage.manifest import Label, Sample
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import Label
 
 T = TypeVar("T")
 EITHER = "train or validation"
@@ -86,20 +87,22 @@ class Grouping:
         return match[1] if self._pattern.groups else match[0]
 
 
-def check_groups(samples: Sequence[Sample], source: str) -> None:
+def check_groups(samples: SampleColumns, source: str) -> None:
     """See that no group stands in two splits.
 
     Raises:
         DatasetError: one does, as the source says so.
     """
-    splits: dict[str, Sample] = {}
-    for sample in samples:
-        if sample.group is not None:
-            other = splits.setdefault(sample.group, sample)
-            if other.split != sample.split:
+    known: dict[str, tuple[str, str]] = {}
+    for block in samples.blocks() if samples.has_groups else ():
+        for group, id_, split in zip(block.groups, block.ids, block.splits, strict=True):
+            other, its = (
+                known.setdefault(group, (id_, split)) if group is not None else (id_, split)
+            )
+            if its != split:
                 raise DatasetError(
-                    f"{source}: the group {sample.group!r} stands in two splits: {other.id!r} in "
-                    f"{other.split}, {sample.id!r} in {sample.split}",
+                    f"{source}: the group {group!r} stands in two splits: {other!r} in "
+                    f"{its}, {id_!r} in {split}",
                     hint="Mend the split column, or leave it out.",
                 )
 

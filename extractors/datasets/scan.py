@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
+
+import numpy as np
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.places import is_far
-from headstart.extractors.datasets.remote.ahead import READERS
+from headstart.extractors.datasets.listing import OPEN, Listing, listed
 from headstart.extractors.datasets.rows import Grouping, Skipping, check_groups, is_utf8
-from headstart.extractors.datasets.source import DatasetSource, Entry, Options
+from headstart.extractors.datasets.source import DatasetSource, Options
 from headstart.extractors.datasets.split_rule import ignores_own, rule_of
 from headstart.extractors.datasets.splits import dealt, kept_of
 from headstart.notices import warn
 from headstart.progress import Progress, silent
-from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.columns.finder import hashes_of
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import Manifest
 from headstart.storage.memory import uncollected
-
-DIGESTING_THREADS = 4
-BLOCK = 4096
-"""Names that are checked together."""
 
 
 def scan(
@@ -52,28 +49,35 @@ def scan(
     if not is_utf8(place):
         raise DatasetError(f"the path {place} is not UTF-8", hint="Rename it, or its folder.")
     with uncollected():
-        entries = _without_own_splits(list(source.scan()), options, place)
-        if options.get("group_pattern") is not None:
-            entries = list(_grouped(entries, Grouping(options)))
+        return _scanned(source, options, previous, progress, keeps, skipped)
+
+
+def _scanned(
+    source: DatasetSource,
+    options: Options,
+    previous: Manifest | None,
+    progress: Progress,
+    keeps: bool,
+    skipped: list[str] | None,
+) -> Manifest:
+    place = source.source
     if previous is not None and previous.kind != source.kind:
         previous = None
-    skipping = Skipping(options)
-    skipping.skipped.extend(getattr(source, "skipped", ()))
-    entries, digests = _digested(source, entries, previous, progress, skipping)
-    _check_some(entries, skipping.skipped, place)
+    skipping, grouping = Skipping(options), Grouping(options)
+    listing = listed(source, grouping, previous, progress, skipping)
+    skipping.skipped[:0] = getattr(source, "skipped", ())
+    listing = _without_own_splits(listing, options, place)
+    _check_some(listing, skipping.skipped, place)
     if skipped is not None:
         skipped.extend(skipping.skipped)
-    with uncollected():
-        rule = rule_of(options, [entry.label for entry in entries])
-        kept = None
-        if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
-            kept = kept_of(previous.samples, options.get("departed", {}))
-        splits = dealt(entries, digests, rule, kept)
-        samples = _placed(entries, digests, splits, previous)
-    _check_texts(samples, place)
-    _check_ids(samples, place)
-    check_groups(samples, place)
-    return Manifest(source.kind, place, tuple(samples))
+    rule = rule_of(options, listing.columns.labels)
+    kept = None
+    if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
+        kept = kept_of(previous.columns, options.get("departed", {}))
+    columns = listing.with_splits(dealt(listing, rule, kept))
+    _check_ids(columns, place)
+    check_groups(columns, place)
+    return Manifest(source.kind, place, columns)
 
 
 def rescan(
@@ -91,47 +95,16 @@ def rescan(
     return scan(source, options, previous, progress, skipped=skipped)
 
 
-def _without_own_splits(entries: list[Entry], options: Options, place: str) -> list[Entry]:
-    """Entries without the splits that the source says, where they are to be dealt out."""
-    if not ignores_own(options) or all(entry.split is None for entry in entries):
-        return entries
+def _without_own_splits(listing: Listing, options: Options, place: str) -> Listing:
+    """A listing without the splits that the source says, where they are to be dealt out."""
+    if not ignores_own(options) or (listing.said == OPEN).all():
+        return listing
     warn(f"{place}: not used: the splits that it says, as --split {options['split']} deals them")
-    return [entry._replace(split=None) for entry in entries]
+    return Listing(listing.columns, np.full_like(listing.said, OPEN))
 
 
-def _grouped(entries: Iterable[Entry], grouping: Grouping) -> Iterator[Entry]:
-    """Entries with the group that is in their ids, where the source says none."""
-    return (
-        entry if entry.group is not None else entry._replace(group=grouping.group_of(entry.id))
-        for entry in entries
-    )
-
-
-def _digested(
-    source: DatasetSource,
-    entries: list[Entry],
-    previous: Manifest | None,
-    progress: Progress,
-    skipping: Skipping,
-) -> tuple[list[Entry], list[str]]:
-    """Entries and their digests; only what changed is digested, on several threads."""
-    known = {sample.location: sample for sample in (previous.samples if previous else ())}
-    digests = [_known(entry, known.get(entry.location)) for entry in entries]
-    changed = [number for number, digest in enumerate(digests) if digest is None]
-    done = len(entries) - len(changed)
-    are_far = any(is_far(entries[number].location) for number in changed)
-    with ThreadPoolExecutor(READERS if are_far else DIGESTING_THREADS) as pool:
-        places = (entries[number].location for number in changed)
-        found = pool.map(lambda place: skipping.of(partial(source.digest, place)), places)
-        for number, digest in zip(changed, found, strict=True):
-            digests[number] = digest
-            progress(done := done + 1, len(entries))
-    both = [(e, d) for e, d in zip(entries, digests, strict=True) if d is not None]
-    return [entry for entry, _ in both], [digest for _, digest in both]
-
-
-def _check_some(entries: list[Entry], skipped: Sequence[str], place: str) -> None:
-    if entries:
+def _check_some(listing: Listing, skipped: Sequence[str], place: str) -> None:
+    if len(listing.columns):
         return
     if skipped:
         raise DatasetError(
@@ -140,47 +113,13 @@ def _check_some(entries: list[Entry], skipped: Sequence[str], place: str) -> Non
     raise DatasetError(f"{place} lists no samples")
 
 
-def _known(entry: Entry, before: Sample | None) -> str | None:
-    """The digest of an entry whose content is known."""
-    if entry.digest is not None:
-        return entry.digest
-    is_same = before is not None and entry.stat and before.stat == entry.stat
-    return before.digest if before is not None and is_same else None
-
-
-def _placed(
-    entries: list[Entry], digests: list[str], splits: list[str], previous: Manifest | None
-) -> list[Sample]:
-    """Samples in the entries' order; the same objects as before, where they are all the same."""
-    known = {sample.id: sample for sample in (previous.samples if previous else ())}
-    samples = []
-    for entry, digest, split in zip(entries, digests, splits, strict=True):
-        made = Sample(entry.id, digest, entry.label, split, entry.location, entry.stat, entry.group)
-        before = known.get(entry.id)
-        samples.append(before if before is not None and before == made else made)
-    return samples
-
-
-def _check_texts(samples: Sequence[Sample], source: str) -> None:
-    """See that all names can be written as UTF-8: bytes of a file name may be no text at all."""
-    for start in range(0, len(samples), BLOCK):
-        texts = [
-            text
-            for sample in samples[start : start + BLOCK]
-            for text in (sample.id, sample.label, sample.group, sample.location)
-            if isinstance(text, str)
-        ]
-        if is_utf8("".join(texts)):  # one by one takes five times as long
-            continue
-        text = next(text for text in texts if not is_utf8(text))
-        raise DatasetError(
-            f"{source}: the name {text} is not UTF-8",
-            hint="Rename the file, or mend the row; `convmv` renames whole folders.",
-        )
-
-
-def _check_ids(samples: Sequence[Sample], source: str) -> None:
-    counts = Counter(sample.id for sample in samples)
+def _check_ids(columns: SampleColumns, source: str) -> None:
+    hashes = hashes_of(block.ids for block in columns.blocks())
+    ordered = np.sort(hashes)
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(shared):
+        return
+    counts = Counter(columns.where(np.isin(hashes, shared)).ids)
     twice = [id_ for id_, count in counts.items() if count > 1]
     if twice:
         raise DatasetError(

@@ -9,50 +9,103 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+import numpy as np
+
+from headstart.extractors.datasets.listing import SAYINGS, Listing
 from headstart.extractors.datasets.rows import EITHER
-from headstart.extractors.datasets.source import Entry
 from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
-from headstart.storage.manifest import SPLITS, Label, Sample, split_of
+from headstart.storage.columns.block import Block
+from headstart.storage.columns.finder import ABSENT, DigestFinder, TextFinder
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.keys import unpack_digests
+from headstart.storage.manifest import SPLITS, Label, split_of
 from headstart.storage.samples import place_of
 
 Counts = dict[Label | None, int]
 """Samples of each label."""
 NOT_TESTED = ("train", "validation")
+UNKNOWN = -1
+"""In place of a place in `SPLITS`."""
 
 
-@dataclass
+class UnitSplits:
+    """The splits of units: of groups, and of copies of one content.
+
+    Args:
+        columns: samples in splits.
+    """
+
+    def __init__(self, columns: SampleColumns) -> None:
+        self._groups: dict[str, int] = {}
+        if columns.has_groups:
+            pairs = zip(columns.groups, columns.split_codes.tolist(), strict=True)
+            self._groups = {group: code for group, code in pairs if group is not None}
+            columns = columns.where(_is_alone(columns))
+        self.alone = columns
+        self._codes = columns.split_codes
+        self._digests = DigestFinder(columns)
+
+    def find(self, block: Block) -> np.ndarray:
+        """The place in `SPLITS` of each sample's unit, int8; `UNKNOWN` where there is none."""
+        found = _codes_at(self._codes, self._digests.find(block.digests))
+        if block.column("group") is not None:
+            for number, group in enumerate(block.groups):
+                if group is not None:
+                    found[number] = self._groups.get(group, UNKNOWN)
+        return found
+
+
 class Kept:
-    """The splits that samples have, or once had: of their units, and of their ids."""
+    """The splits that samples have, or once had: of their units, and of their ids.
 
-    units: dict[str, str] = field(default_factory=dict)
-    ids: dict[str, str] = field(default_factory=dict)
-    departed: Mapping[str, str] = field(default_factory=dict)
+    Args:
+        columns: the dataset as it was.
+        departed: the splits of units that left it.
+    """
 
-    def find(self, entry: Entry, unit: str) -> str | None:
-        """That of an entry; a file with new content is the sample that it was."""
-        found = self.units.get(unit)
-        if found is None and entry.group is None:
-            found = self.ids.get(entry.id)
-        return found or self.departed.get(short(unit))
+    def __init__(self, columns: SampleColumns, departed: Mapping[str, str]) -> None:
+        self._units = UnitSplits(columns)
+        self._departed = departed
+        self._codes = self._units.alone.split_codes
+        self._ids = TextFinder(self._units.alone, lambda some: some.ids)
+        self.is_empty = not len(columns)
+
+    def find(self, block: Block) -> np.ndarray:
+        """As `UnitSplits.find`; a file with new content is the sample that it was."""
+        found = self._units.find(block)
+        is_alone = np.array([group is None for group in block.groups], bool)
+        rows = np.flatnonzero((found == UNKNOWN) & is_alone)
+        if len(rows):
+            ids = block.ids
+            places = self._ids.find([ids[row] for row in rows.tolist()])
+            found[rows] = _codes_at(self._codes, places)
+        if self._departed:
+            units = list(units_in(block))
+            for row in np.flatnonzero(found == UNKNOWN).tolist():
+                if split := self._departed.get(short(units[row])):
+                    found[row] = SPLITS.index(split)
+        return found
 
 
-def kept_of(samples: Sequence[Sample], departed: Mapping[str, str]) -> Kept:
+def kept_of(columns: SampleColumns, departed: Mapping[str, str]) -> Kept:
     """The splits of a dataset as it was, and of samples that left it."""
-    units = {unit_of(one.digest, one.group): one.split for one in samples}
-    return Kept(units, {one.id: one.split for one in samples if one.group is None}, departed)
+    return Kept(columns, departed)
 
 
 def departed_of(
-    before: Sequence[Sample], after: Sequence[Sample], known: Mapping[str, str]
+    before: SampleColumns, after: SampleColumns, known: Mapping[str, str]
 ) -> dict[str, str]:
     """The splits of units that left a dataset, for when they come back; with those known so far."""
-    left = {unit_of(one.digest, one.group): one.split for one in before}
-    for one in after:
-        left.pop(unit_of(one.digest, one.group), None)
+    stay = UnitSplits(after)
+    left: dict[str, str] = {}
+    for block in before.blocks():
+        is_gone, splits = stay.find(block) == UNKNOWN, block.splits
+        if is_gone.any():
+            units = list(units_in(block))
+            left |= {units[row]: splits[row] for row in np.flatnonzero(is_gone).tolist()}
     return {**known, **{short(unit): split for unit, split in left.items()}}
 
 
@@ -61,49 +114,109 @@ def unit_of(digest: str, group: str | None) -> str:
     return digest if group is None else f"group {group}"
 
 
+def units_in(block: Block) -> Iterator[str]:
+    """The unit of each sample."""
+    return map(unit_of, unpack_digests(block.digests), block.groups)
+
+
 def short(unit: str) -> str:
     """A unit as it is remembered once it is gone."""
     return hashlib.sha256(unit.encode()).hexdigest()[:16]
 
 
-def dealt(
-    entries: Sequence[Entry], digests: Sequence[str], rule: Rule, kept: Kept | None = None
-) -> list[str]:
-    """The split of each entry: as its source says, as it was, or by the rule.
+def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
+    """The split of each sample: as its source says, as it was, or by the rule.
 
     Args:
-        entries: with splits where the source says them.
-        digests: of their contents.
+        listing: with splits where the source says them.
         rule: how the others are dealt out.
         kept: what is known of them.
+
+    Returns:
+        Places in `SPLITS`, int8, shape (n,).
     """
-    kept = kept or Kept()
-    units = [unit_of(digest, one.group) for one, digest in zip(entries, digests, strict=True)]
-    said = {
-        unit: one.split for one, unit in zip(entries, units, strict=True) if one.split in SPLITS
-    }
-    if not rule.remembers:
-        return [
-            one.split
-            if one.split in SPLITS
-            else _open_to(one.split, said.get(unit) or kept.find(one, unit))
-            or _by_content(unit, rule, one.split)
-            for one, unit in zip(entries, units, strict=True)
-        ]
+    codes, is_own = listing.said.copy(), listing.is_own
+    rows = np.flatnonzero(~is_own)
+    if not len(rows):
+        return codes
+    own = None
+    if is_own.any():
+        said = listing.with_splits(np.where(is_own, codes, 0).astype(np.int8))
+        own = UnitSplits(said.where(is_own))
     pools: dict[str | None, Pool] = {}
-    for one, unit in zip(entries, units, strict=True):
-        if one.split not in SPLITS:
-            pool = pools.setdefault(one.split, Pool())
-            pool.put(unit, one.label, said.get(unit) or kept.find(one, unit), one.split == EITHER)
+    start = 0
+    for block in listing.columns.take(rows).blocks():
+        part = rows[start : start + len(block)]
+        start += len(block)
+        known = _known(block, own, kept)
+        says = [SAYINGS[code] for code in listing.said[part].tolist()]
+        if rule.remembers:
+            _pool(pools, block, known, says)
+        else:
+            codes[part] = _by_rule(block, known, says, rule)
+    if rule.remembers:
+        _deal_pools(pools, rule, is_first=kept is None or kept.is_empty)
+        start = 0
+        for block in listing.columns.take(rows).blocks():
+            part = rows[start : start + len(block)]
+            start += len(block)
+            says = [SAYINGS[code] for code in listing.said[part].tolist()]
+            pairs = zip(says, units_in(block), strict=True)
+            codes[part] = [SPLITS.index(pools[said].splits[unit]) for said, unit in pairs]
+    return codes
+
+
+def _known(block: Block, own: UnitSplits | None, kept: Kept | None) -> list[str | None]:
+    """The split that each sample's unit has: that of a copy of which the source says it, or that
+    it was."""
+    found = np.full(len(block), UNKNOWN, np.int8) if own is None else own.find(block)
+    if kept is not None:
+        found = np.where(found == UNKNOWN, kept.find(block), found)
+    names = (*SPLITS, None)
+    return [names[code] for code in found.tolist()]
+
+
+def _by_rule(
+    block: Block, known: Sequence[str | None], says: Sequence[str | None], rule: Rule
+) -> list[int]:
+    """Places in `SPLITS` by a rule that needs not know the other samples."""
+    triples = zip(units_in(block), known, says, strict=True)
+    return [
+        SPLITS.index(_open_to(said, was) or _by_content(unit, rule, said))
+        for unit, was, said in triples
+    ]
+
+
+def _pool(
+    pools: dict[str | None, Pool],
+    block: Block,
+    known: Sequence[str | None],
+    says: Sequence[str | None],
+) -> None:
+    columns = zip(says, units_in(block), block.labels, known, strict=True)
+    for said, unit, label, was in columns:
+        pools.setdefault(said, Pool()).put(unit, label, was, said == EITHER)
+
+
+def _deal_pools(pools: dict[str | None, Pool], rule: Rule, *, is_first: bool) -> None:
     for either, pool in pools.items():
         if rule.way == KFOLD and either is None:
-            _fold(pool, rule, is_first=not kept.units)
+            _fold(pool, rule, is_first=is_first)
         else:
             _stratify(pool, _shares(rule, either), rule.seed)
-    return [
-        one.split if one.split in SPLITS else pools[one.split].splits[unit]
-        for one, unit in zip(entries, units, strict=True)
-    ]
+
+
+def _is_alone(columns: SampleColumns) -> np.ndarray:
+    """Which samples are of no group, bool."""
+    return np.array([group is None for group in columns.groups], bool)
+
+
+def _codes_at(codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The codes of some rows, int8; `UNKNOWN` where there is no row."""
+    found = np.full(len(rows), UNKNOWN, np.int8)
+    there = rows != ABSENT
+    found[there] = codes[rows[there]]
+    return found
 
 
 class Pool:

@@ -54,5 +54,4 @@ def samples_in_view(manifest: Manifest, view: int) -> Manifest:
     """What there is in a view: all samples as they are, those of the train split in others."""
     if view == 0:
         return manifest
-    chosen = tuple(sample for sample in manifest.samples if sample.split == "train")
-    return replace(manifest, samples=chosen)
+    return replace(manifest, samples=manifest.columns.of_split("train"))

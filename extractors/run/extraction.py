@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -31,6 +31,7 @@ from headstart.registry.database import Database
 from headstart.registry.entities import Backbone
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed, Lease
+from headstart.storage.keys import unpack_digests
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest, Sample
 
@@ -89,11 +90,10 @@ class Extraction:
         self._engines: dict[tuple[str, ...], Chosen] = {}
         self._total = 0
         self._is_linted = False
-        self._first: dict[str, Sample] = {}
-        for sample in opened.manifest.samples:
-            self._first.setdefault(sample.digest, sample)
+        columns = opened.manifest.columns
+        self._wanted = columns.take(columns.first_rows)
         self._unreadable = Unreadable(
-            opened.backbone, plan.dataset, plan.settings.on_error, self._first, opened.repository
+            opened.backbone, plan.dataset, plan.settings.on_error, opened.repository
         )
         self.report = Report(
             backbone=opened.backbone.label,
@@ -101,7 +101,7 @@ class Extraction:
             cuts=list(self._cuts),
             feature_keys=plan.feature_keys,
             samples=len(opened.manifest.samples),
-            unique=opened.manifest.unique,
+            unique=len(self._wanted),
             precision=plan.settings.precision,
             warnings=lint_cuts(opened.backbone, opened.cuts),
         )
@@ -127,7 +127,7 @@ class Extraction:
             self._cache.save()
             self.report.warnings += self._opened.preprocessing.shortened.lines()
             self.report.skipped = len(self._unreadable)
-            self.report.skipped_samples = self._unreadable.listed(self._opened.manifest.samples)
+            self.report.skipped_samples = self._unreadable.listed(self._opened.manifest.columns)
             self.report.quarantined = self._cache.quarantined
             self.report.seconds = round(time.monotonic() - started, 3)
         self.report.reused = self.report.unique - self.report.computed - self.report.skipped
@@ -141,7 +141,7 @@ class Extraction:
             self._settings,
             self._opened.repository,
         )
-        missing = self._still_missing(self._first)
+        missing = self._still_missing(np.arange(len(self._wanted)))
         self._total = len(missing)
         if missing:
             self._stored.foresee(missing, self._cache)
@@ -158,32 +158,33 @@ class Extraction:
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
                 self._progress(self._total - len(missing), self._total)
-            missing = self._still_missing(missing)
+            missing = self._still_missing(np.array([*missing], np.int64))
 
     def _open_lease(self) -> Lease:
         opened = self._opened
         return Lease(opened.database, self._settings.lease_seconds, opened.signs)
 
-    def _still_missing(self, digests: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Sample digest to the cuts that have no row for it, in the dataset's order.
+    def _still_missing(self, rows: np.ndarray) -> dict[int, tuple[str, ...]]:
+        """Numbers of samples in `_wanted` to the cuts that have no row for them, in their order.
 
         Those known to be unreadable are left out.
         """
-        wanted = [digest for digest in digests if digest not in self._unreadable]
-        missing: dict[str, list[str]] = {}
+        asked, missing = self._wanted.take(rows), dict[int, tuple[str, ...]]()
         for cut, key in self.report.feature_keys.items():
-            present = self._cache.open_index(key, fresh=True).find(wanted).present
-            for number in np.flatnonzero(~present):
-                missing.setdefault(wanted[number], []).append(cut)
-        if missing:
-            self._unreadable.recall(missing)
+            index = self._cache.open_index(key, fresh=True)
+            present = index.find_blocks(block.digests for block in asked.blocks()).present
+            for row in rows[~present].tolist():
+                missing[row] = (*missing.get(row, ()), cut)
+        numbers = np.array(sorted(missing), np.int64)
+        digests = unpack_digests(self._wanted.take(numbers).digests)
+        self._unreadable.recall([one for one in digests if one not in self._unreadable])
         return {
-            digest: tuple(missing[digest])
-            for digest in wanted
-            if digest in missing and digest not in self._unreadable
+            row: missing[row]
+            for row, digest in zip(numbers.tolist(), digests, strict=True)
+            if digest not in self._unreadable
         }
 
-    def _compute(self, lease: Lease, missing: dict[str, tuple[str, ...]]) -> bool:
+    def _compute(self, lease: Lease, missing: dict[int, tuple[str, ...]]) -> bool:
         """One pass for each set of cuts that samples miss; usually there is one such set.
 
         Returns:
@@ -192,7 +193,8 @@ class Extraction:
         done = self._total - len(missing)
         is_busy = False
         for cuts in dict.fromkeys(missing.values()):
-            samples = [self._first[digest] for digest, miss in missing.items() if miss == cuts]
+            rows = [row for row, lacking in missing.items() if lacking == cuts]
+            samples = list(self._wanted.take(np.array(rows, np.int64)))
             for finished in self._pass(lease, cuts, samples):
                 is_busy = True
                 done += finished

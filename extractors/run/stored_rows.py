@@ -53,7 +53,7 @@ class StoredRows:
                 self._encodings[cut] = encoding_of(feature_set)
                 self._refuse_another(cut, self._encodings[cut])
 
-    def foresee(self, missing: dict[str, tuple[str, ...]], cache: FeatureCache) -> None:
+    def foresee(self, missing: dict[int, tuple[str, ...]], cache: FeatureCache) -> None:
         """Refuse to begin what the disk cannot hold, as far as shapes are known.
 
         Raises:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
 from headstart.errors import HeadstartError, SampleUnreadable
 from headstart.registry.entities import Backbone, Failure
 from headstart.registry.features import FeatureRepository
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Sample
 
 
@@ -17,7 +18,6 @@ class Unreadable:
         backbone: of the run; what its preprocessing could not read once is not tried again.
         dataset: its name, for messages.
         on_error: `fail` at the first that is met now, or `skip` them.
-        first: the first sample of each content.
         repository: where failures are registered.
     """
 
@@ -26,13 +26,11 @@ class Unreadable:
         backbone: Backbone,
         dataset: str,
         on_error: str,
-        first: Mapping[str, Sample],
         repository: FeatureRepository,
     ) -> None:
         self._preprocessing = backbone.preprocessing_fingerprint
         self._dataset = dataset
         self._on_error = on_error
-        self._first = first
         self._repository = repository
         self._reasons: dict[str, str] = {}
 
@@ -42,9 +40,11 @@ class Unreadable:
     def __contains__(self, digest: object) -> bool:
         return digest in self._reasons
 
-    def recall(self, digests: Iterable[str]) -> None:
+    def recall(self, digests: Sequence[str]) -> None:
         """Leave out those that could not be read before: somebody said then that they be skipped,
         or they would not be on record."""
+        if not digests:
+            return
         known = self._repository.find_failures(self._preprocessing)
         self._reasons.update({digest: known[digest] for digest in digests if digest in known})
 
@@ -63,12 +63,11 @@ class Unreadable:
             [Failure(sample.digest, self._preprocessing, error.message)]
         )
 
-    def listed(self, samples: Iterable[Sample]) -> list[dict[str, str]]:
+    def listed(self, samples: SampleColumns) -> list[dict[str, str]]:
         """Id and reason of each of these samples that could not be read."""
         return [
             {"id": sample.id, "reason": self._reasons[sample.digest]}
-            for sample in samples
-            if sample.digest in self._reasons
+            for sample in samples.where(samples.have(self._reasons))
         ]
 
     def _refusal(self, sample: Sample, reason: str, hint: str | None = None) -> HeadstartError:

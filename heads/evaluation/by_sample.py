@@ -3,7 +3,7 @@ their own, so scores and their intervals count samples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ class BySample:
         numbers: of the sample that each row is of, (rows,); None where each is of its own.
     """
 
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     numbers: np.ndarray | None = None
 
     @staticmethod

@@ -108,12 +108,14 @@ def _part(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Par
 
 def _groups(views: Sequence[FeatureView]) -> np.ndarray:
     """A number for each row; views of one sample and samples of one group share it."""
+    if len(views) == 1 and not views[0].samples.has_groups:
+        return np.arange(len(views[0]))
     numbers: dict[tuple[bool, str], int] = {}
     return np.array(
         [
-            numbers.setdefault((one.group is None, one.group or one.id), len(numbers))
+            numbers.setdefault((group is None, group or id_), len(numbers))
             for view in views
-            for one in view.samples
+            for group, id_ in zip(view.samples.groups, view.ids, strict=True)
         ],
         np.int64,
     )

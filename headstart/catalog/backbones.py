@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.catalog.collection import Collection
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.progress import Progress, silent
-from headstart.registry.entities import Backbone, Run
+from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.names import check_name
 from headstart.values.showable import Results
 
@@ -79,7 +79,7 @@ class Backbones(Collection[Backbone]):
 
     def export(
         self,
-        reference: str,
+        reference: str | Backbone,
         path: str | Path,
         *,
         features: bool = False,
@@ -95,7 +95,8 @@ class Backbones(Collection[Backbone]):
         """
         from headstart.jobs.backbones.export_bundle import export_bundle
 
-        return export_bundle(self._context, reference, path, features=features, progress=progress)
+        named = self._named(reference)
+        return export_bundle(self._context, named, path, features=features, progress=progress)
 
     def import_(
         self,
@@ -149,8 +150,24 @@ class Backbones(Collection[Backbone]):
         return self._context.backbones.add(backbone)
 
     def get(self, reference: str | Backbone) -> Backbone:
-        """The backbone of that name (its latest version), `NAME:VERSION`, or alias."""
-        return self._context.backbones.get(reference)
+        """The backbone of that name (its latest version), `NAME:VERSION`, or alias; or the one that
+        was registered from that source."""
+        return self._context.backbones.get(self._named(reference, adds=False))
+
+    def get_or_add(self, given: str | Path | Backbone | Any) -> Backbone:
+        """As `get`; a source that is not registered is registered first, under a name made of it.
+
+        All verbs take what this takes for a backbone.
+
+        Raises:
+            NotFound: it is neither a name nor a source.
+            BackboneError: the source cannot be opened.
+
+        Warns:
+            HeadstartNote: under which name a source is registered; that a file has the name of a
+                backbone, which is the one that is meant.
+        """
+        return self._context.backbones.get(self._named(given))
 
     def list(self) -> Results[Backbone]:
         return Results(self._context.backbones.find_all())
@@ -167,10 +184,15 @@ class Backbones(Collection[Backbone]):
         """
         from headstart.jobs.backbones.cuts import find_cuts
 
-        return find_cuts(self._context, reference, pattern)
+        return find_cuts(self._context, self.get_or_add(reference), pattern)
 
     def verify(
-        self, reference: str, *, dataset: str | None = None, samples: int = 32, seed: int = 0
+        self,
+        reference: str | Backbone,
+        *,
+        dataset: str | Dataset | None = None,
+        samples: int = 32,
+        seed: int = 0,
     ) -> Results[Check]:
         """Compare trunk and tail with the whole model, on real samples or on random ones.
 
@@ -184,23 +206,31 @@ class Backbones(Collection[Backbone]):
             The checks, which are also stored as a run.
         """
         from headstart.jobs.backbones.verify import verify_backbone
+        from headstart.jobs.datasets.named import dataset_named
 
-        return verify_backbone(
-            self._context, reference, dataset=dataset, samples=samples, seed=seed
-        )
+        named = self._named(reference)
+        of = None if dataset is None else dataset_named(self._context, dataset)
+        return verify_backbone(self._context, named, dataset=of, samples=samples, seed=seed)
 
-    def find_verification(self, reference: str) -> Run | None:
+    def find_verification(self, reference: str | Backbone) -> Run | None:
         """The last `verify` of this version; None if there was none."""
         subject = self.get(reference).reference
         return next(iter(self._context.runs.find_latest("verify", subject, 1)), None)
 
-    def alias(self, alias: str, reference: str) -> Backbone:
+    def alias(self, alias: str, reference: str | Backbone) -> Backbone:
         """Let `alias` mean this backbone."""
-        return self._context.backbones.set_alias(check_name(alias, "alias"), reference)
+        check_name(alias, "alias")
+        return self._context.backbones.set_alias(alias, self._named(reference))
 
-    def tag(self, reference: str, tags: dict[str, str]) -> Backbone:
-        return self._context.backbones.set_tags(reference, tags)
+    def tag(self, reference: str | Backbone, tags: dict[str, str]) -> Backbone:
+        return self._context.backbones.set_tags(self._named(reference), tags)
 
-    def remove(self, reference: str, *, force: bool = False) -> Backbone:
+    def remove(self, reference: str | Backbone, *, force: bool = False) -> Backbone:
         """Forget a backbone; refused while features or heads depend on it, unless forced."""
-        return self._context.backbones.remove(reference, force=force)
+        named = self._named(reference, adds=False)
+        return self._context.backbones.remove(named, force=force)
+
+    def _named(self, given: Any, *, adds: bool = True) -> str:
+        from headstart.jobs.backbones.named import backbone_named
+
+        return backbone_named(self._context, given, adds=adds)

@@ -46,8 +46,9 @@ class Cache(Showable):
             precision: in what the backbone is to compute.
         """
         from headstart.jobs.features.explain import explain
+        from headstart.jobs.named import both_named
 
-        return explain(self._context, backbone, dataset, precision)
+        return explain(self._context, *both_named(self._context, backbone, dataset), precision)
 
     def details(self, key: str) -> FeatureSetDetails:
         """A feature set with its shards, and what other ways to store it would save.
@@ -115,7 +116,9 @@ class Cache(Showable):
             FeatureError: the file is not what it is declared to be; nothing was stored.
         """
         from headstart.jobs.features.import_features import import_features
+        from headstart.jobs.named import both_named
 
+        names = both_named(self._context, backbone, dataset)
         return import_features(
-            self._context, backbone, dataset, path, check=check, seed=seed, progress=progress
+            self._context, *names, path, check=check, seed=seed, progress=progress
         )

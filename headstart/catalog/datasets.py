@@ -84,7 +84,7 @@ class Datasets(Collection[Dataset]):
         )
         return added.dataset
 
-    def refresh(self, name: str, progress: Progress = silent) -> Dataset:
+    def refresh(self, name: str | Dataset, progress: Progress = silent) -> Dataset:
         """Look at the source again: only files that changed are read, only new samples dealt out.
 
         Raises:
@@ -92,11 +92,11 @@ class Datasets(Collection[Dataset]):
         """
         from headstart.jobs.datasets.refresh import refresh
 
-        return refresh(self._context, name, progress).dataset
+        return refresh(self._context, self._named(name, looks=False), progress).dataset
 
     def resplit(
         self,
-        name: str,
+        name: str | Dataset,
         split: str | None = None,
         *,
         seed: int | None = None,
@@ -116,37 +116,60 @@ class Datasets(Collection[Dataset]):
         """
         from headstart.jobs.datasets.resplit import resplit
 
-        return resplit(self._context, name, split, seed=seed, progress=progress)
+        named = self._named(name, looks=False)
+        return resplit(self._context, named, split, seed=seed, progress=progress)
 
     def get(self, reference: str | Dataset) -> Dataset:
-        """The dataset of that name."""
-        return self._context.datasets.get(reference)
+        """The dataset of that name, or the one that was registered from that source."""
+        named = self._named(reference, adds=False, looks=False)
+        return self._context.datasets.get(named)
+
+    def get_or_add(self, given: str | Path | Dataset) -> Dataset:
+        """As `get`; a source is registered first, under a name made of it, or looked at again.
+
+        All verbs take what this takes for a dataset.
+
+        Raises:
+            NotFound: it is neither a name nor a source.
+            DatasetError: the source cannot be read as a dataset.
+
+        Warns:
+            HeadstartNote: under which name a source is registered; that a file has the name of a
+                dataset, which is the one that is meant.
+        """
+        return self._context.datasets.get(self._named(given))
 
     def details(self, name: str | Dataset) -> DatasetDetails:
         """A dataset with its samples counted, by class and split."""
         from headstart.jobs.datasets.details import details
 
-        return details(self._context, self.get(name))
+        return details(self._context, self.get_or_add(name))
 
     def list(self) -> Results[Dataset]:
         return Results(self._context.datasets.find_all())
 
-    def failures(self, name: str) -> Results[Unread]:
+    def failures(self, name: str | Dataset) -> Results[Unread]:
         """The samples that could not be read; extractions and heads leave them out."""
         from headstart.jobs.datasets.failures import find_failures
 
-        return find_failures(self._context, name)
+        return find_failures(self._context, self._named(name))
 
-    def forget_failures(self, name: str) -> Results[Unread]:
+    def forget_failures(self, name: str | Dataset) -> Results[Unread]:
         """Let the next extraction try them again; gives what was on record."""
         from headstart.jobs.datasets.failures import forget_failures
 
-        return forget_failures(self._context, name)
+        return forget_failures(self._context, self._named(name))
 
-    def remove(self, name: str) -> Dataset:
+    def remove(self, name: str | Dataset) -> Dataset:
         """Forget a dataset; features stay, other datasets may share them."""
-        return self._context.datasets.remove(name)
+        return self._context.datasets.remove(self._named(name, adds=False, looks=False))
 
     def manifest(self, dataset: Dataset | str) -> Manifest:
         """The samples of a dataset as they were last looked at."""
-        return self._context.manifest(dataset)
+        known = dataset if isinstance(dataset, Dataset) else self._named(dataset)
+        return self._context.manifest(known)
+
+    def _named(self, given: Any, *, adds: bool = True, looks: bool = True) -> str:
+        from headstart.jobs.datasets.named import dataset_named
+
+        return dataset_named(self._context, given, adds=adds, looks=looks)

@@ -122,7 +122,7 @@ def _add(
 ) -> Result:
     """Register SOURCE under NAME: a .keras or .h5 file, a SavedModel folder, applications:NAME,
     zoo:NAME, kerashub:DIR."""
-    backbone = call.open().backbones.add(
+    backbone = call.open(makes=True).backbones.add(
         name,
         source,
         cut=cut,
@@ -166,8 +166,8 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a backbone: where it comes from, its preprocessing, its default cut."""
-    backbones = call.open().backbones
-    backbone = backbones.get(name)
+    backbones = call.open(name).backbones
+    backbone = backbones.get_or_add(name)
     return _shown(backbone, backbones.find_verification(backbone.reference))
 
 
@@ -178,8 +178,9 @@ def _cuts(call: Call, name: str, pattern: str | None, every: bool) -> Result:
     defaults, and what is cached. PATTERN lists those whose name holds it, or matches it as a glob
     such as '*_add'. --json has all.
     """
-    backbones = call.open().backbones
-    backbone, found = backbones.get(name), backbones.cuts(name, pattern)
+    backbones = call.open(name).backbones
+    backbone = backbones.get_or_add(name)
+    found = backbones.cuts(backbone, pattern)
     is_short = pattern is None and not every and len(found) > FEW_CUTS
     shown = [cut for cut in found if cut.is_candidate] if is_short else found
 
@@ -230,7 +231,9 @@ def _cut_legend(backbone: Backbone, shown: Sequence[ListedCut]) -> Iterator[str]
 
 def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int) -> Result:
     """Compare trunk and tail with the whole model; the result is stored."""
-    checks = call.open().backbones.verify(name, dataset=dataset, samples=samples, seed=seed)
+    checks = call.open(name, *filter(None, [dataset])).backbones.verify(
+        name, dataset=dataset, samples=samples, seed=seed
+    )
     rows = [
         ("ok" if check.ok else "WRONG", check.what, f"{check.difference:.1e}") for check in checks
     ]
@@ -244,7 +247,7 @@ def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int)
 def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
     """Convert and compile NAME now, checked on the first samples of DATASET, so that no extraction
     has to load TensorFlow."""
-    chosen = call.open().compile(name, dataset, precision)
+    chosen = call.open(name, dataset).compile(name, dataset, precision)
     for warning in chosen.warnings:
         note(f"warning: {warning}")
     line = f"{name} in {precision}: {chosen.engine.name} ({chosen.why})"

@@ -40,7 +40,7 @@ def _import(
 ) -> Result:
     """Register the backbone in FILE, and the features in it."""
     with progress_bar("importing", "bytes") as progress:
-        found = call.open().backbones.import_(
+        found = call.open(makes=True).backbones.import_(
             file,
             name,
             trust=trust,

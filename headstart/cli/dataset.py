@@ -89,7 +89,7 @@ def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
     from headstart.jobs.datasets.add import add
 
-    workspace = call.open()
+    workspace = call.open(makes=True)
     with progress_bar("reading", "files") as progress:
         added = add(workspace.context, name, source, progress=progress, **options)
     if options["root"] is None and _names_files(added.dataset.kind):
@@ -108,13 +108,15 @@ def _note_outside(manifest: Manifest) -> None:
     """Say how many files of a table lie elsewhere: it may be another's, and name anything."""
     from headstart.storage.windowed.wholes import wholes_of
 
-    samples = wholes_of(manifest).samples
-    files = [one.location for one in samples if isinstance(one.location, str)]
+    outside, files = list[str](), 0
     folder = _normal(manifest.source).rpartition("/")[0]
-    outside = [place for place in files if not _normal(place).startswith(f"{folder}/")]
+    for block in wholes_of(manifest).columns.blocks():
+        places = [one for one in block.locations if isinstance(one, str)]
+        files += len(places)
+        outside += [one for one in places if not _normal(one).startswith(f"{folder}/")]
     if outside:
         note(
-            f"note: {len(outside):,} of {len(files):,} files lie outside of the table's folder, "
+            f"note: {len(outside):,} of {files:,} files lie outside of the table's folder, "
             f"such as {outside[0]!r}; --root {folder or '/'} would refuse them"
         )
 
@@ -142,16 +144,18 @@ def _list(call: Call) -> Result:
 
 def _show(call: Call, name: str) -> Result:
     """Show a dataset: its source, classes and splits, and what of it could not be read."""
-    return _shown(call.open().datasets.details(name))
+    return _shown(call.open(name).datasets.details(name))
 
 
 def _refresh(call: Call, name: str) -> Result:
     """Look at the source again; only files that changed are read."""
+    from headstart.jobs.datasets.named import dataset_named
     from headstart.jobs.datasets.refresh import refresh
 
-    workspace = call.open()
+    workspace = call.open(name)
+    known = dataset_named(workspace.context, name, looks=False)
     with progress_bar("reading", "files") as progress:
-        return _shown(refresh(workspace.context, name, progress))
+        return _shown(refresh(workspace.context, known, progress))
 
 
 def _forget_failures(call: Call, name: str) -> Result:
@@ -163,7 +167,7 @@ def _forget_failures(call: Call, name: str) -> Result:
 
 def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Result:
     """Deal the samples of a dataset to the splits anew; the scores of its heads no longer hold."""
-    workspace = call.open()
+    workspace = call.open(name)
     with progress_bar("reading", "files") as progress:
         done = workspace.datasets.resplit(name, split, seed=seed, progress=progress)
     shown = _shown(done.details)

@@ -19,6 +19,7 @@ from headstart.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from headstart.registry.entities import Dataset
     from headstart.workspace import Workspace
 
 
@@ -103,7 +104,7 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
     from headstart.extractors.run.report import Reports
     from headstart.extractors.run.settings import Settings
 
-    workspace = call.open()
+    workspace = call.open(backbone, dataset)
     settings = Settings(**given)
     reports = []
     for view in range(views + 1):
@@ -138,7 +139,7 @@ def _words(view: int) -> str:
 
 
 def extract_missing(
-    workspace: Workspace, backbone: str, dataset: str, precision: str, views: int = 0
+    workspace: Workspace, backbone: str, dataset: str | Dataset, precision: str, views: int = 0
 ) -> Any:
     """The features of a dataset, for a command that needs them, those of augmented views with
     them; says so if any were computed."""

@@ -85,7 +85,10 @@ def _train(
     made = task_of(task, separator, order, balanced)
     name_of_kind = kind or made.default_kind.kind
     settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
-    workspace = call.open()
+    from headstart.jobs.named import both_named
+
+    workspace = call.open(backbone, dataset)
+    backbone, dataset = both_named(workspace.context, backbone, dataset, looks=False)
     check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views)
     head = workspace.heads.train(

@@ -122,7 +122,8 @@ def _finetune(
     _, cut = head.origin()
     check_start(head, start)  # before anything is extracted for it
     reference = f"{head.record.backbone}@{start}"
-    extract_missing(workspace, reference, head.record.dataset, cut.precision, views)
+    dataset = workspace.context.datasets.get(head.record.dataset)  # a name, and no source
+    extract_missing(workspace, reference, dataset, cut.precision, views)
     given = {key: value for key, value in options.items() if value is not None}
     tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
     lines = [

@@ -62,9 +62,17 @@ class Call:
 
         return load_config(self.root)
 
-    def open(self) -> Workspace:
-        from headstart.workspace import open
+    def open(self, *given: str, makes: bool = False) -> Workspace:
+        """Open the workspace.
 
+        Where there is none, and nobody named one, the platform's own is made if a command `makes`
+        things, or if all backbones and datasets that it was `given` are sources: in an empty
+        workspace no name means anything.
+        """
+        from headstart.workspace import is_source, open
+
+        if self.workspace is None and (makes or (given and all(map(is_source, given)))):
+            return open()
         return open(self.root)
 
 

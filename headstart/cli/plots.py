@@ -104,7 +104,7 @@ def _plot_features(
     from headstart.plots.maps import draw_map
 
     check_target(file)
-    workspace = call.open()
+    workspace = call.open(backbone, dataset)
     judge = None if head is None else workspace.heads.get(head)
     if judge is not None and judge.windows:
         windows = windows or judge.windows["pooled"]
@@ -133,7 +133,7 @@ def _audit(
     from headstart.cli.extract import extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
 
-    workspace = call.open()
+    workspace = call.open(backbone, dataset)
     extract_missing(workspace, backbone, dataset, precision)
     with progress_bar("judging", "heads") as progress:
         found = workspace.audit(

@@ -75,7 +75,7 @@ def _rank(
     if plot is not None:
         check_target(plot)
     trying = CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots, windows=windows)
-    workspace = call.open()
+    workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
     with progress_bar("ranking", "cuts") as progress:

@@ -85,7 +85,7 @@ def _sweep(
     made = settings_of(named, grid)
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
-    workspace = call.open()
+    workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision)
     trying = CrossValidation(folds, repeats, limit, seed, shots, windows)

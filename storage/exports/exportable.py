@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from headstart.progress import Progress
-from headstart.storage.manifest import Label, Sample
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import Label
 
 ROWS = 1024
 """Rows in memory at a time."""
@@ -18,7 +19,9 @@ class Exportable(Protocol):
     """What is needed of a `FeatureView`."""
 
     key: str
-    samples: tuple[Sample, ...]
+
+    @property
+    def samples(self) -> SampleColumns: ...
 
     @property
     def dtype(self) -> np.dtype[Any]: ...

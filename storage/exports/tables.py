@@ -15,6 +15,7 @@ from headstart.errors import FeatureError
 from headstart.progress import Progress
 from headstart.storage.exports.exportable import Exportable, parts
 from headstart.storage.files import PARTIAL, storage_error, sync_folder, written_aside
+from headstart.storage.keys import unpack_digests
 from headstart.storage.manifest import SPLITS
 from headstart.storage.scratch import dead_folders, remove_dead, scratch_folder
 
@@ -51,10 +52,10 @@ def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
             start += len(rows)
             flat = pyarrow.array(np.ascontiguousarray(rows).reshape(-1))
             columns = [
-                [sample.id for sample in samples],
-                [_label(sample.label, is_number) for sample in samples],
-                [sample.split for sample in samples],
-                [sample.digest for sample in samples],
+                samples.ids,
+                [_label(label, is_number) for label in samples.labels],
+                samples.splits,
+                unpack_digests(samples.digests),
                 pyarrow.FixedSizeListArray.from_arrays(flat, width),
             ]
             writer.write_table(pyarrow.table(columns, schema=schema))
@@ -85,7 +86,8 @@ def write_hugging_face(view: Exportable, target: Path, progress: Progress) -> Pa
         with scratch_folder(target.parent) as scratch:
             done = 0
             for split in SPLITS:
-                chosen = [n for n, sample in enumerate(view.samples) if sample.split == split]
+                codes = view.samples.split_codes
+                chosen = np.flatnonzero(codes == SPLITS.index(split)).tolist()
                 if chosen:
                     with _quietly(datasets):
                         made[split] = datasets.Dataset.from_generator(
@@ -126,9 +128,9 @@ class _Part:
 
 def _rows(view: _Part) -> Iterator[dict[str, Any]]:
     for start in range(0, len(view.chosen), 1024):
-        numbers = view.chosen[start : start + 1024]
-        for number, features in zip(numbers, view.view[np.array(numbers)], strict=True):
-            sample = view.view.samples[number]
+        numbers = np.array(view.chosen[start : start + 1024])
+        samples = view.view.samples.take(numbers)
+        for sample, features in zip(samples, view.view[numbers], strict=True):
             yield {
                 "id": sample.id,
                 "label": sample.label,

@@ -183,7 +183,7 @@ def test_parts_of_a_manifest_that_cannot_be_read_are_not_said_to_be_none(folder,
             {
                 "cut": content[:100],
                 "changed": content.replace(b'"parts":[', b'"trap":['),
-                "newer": content.replace(b'"version":2', b'"version":9'),
+                "newer": content.replace(b'"version":3', b'"version":9'),
                 "no object": b"[]\n",
             }[damage]
         )

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
@@ -16,7 +18,9 @@ from headstart.notices import FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
-from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.columns.finder import ABSENT, DigestFinder
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import SPLITS, Manifest
 from headstart.storage.windowed.wholes import wholes_of
 
 NAMED = 8
@@ -57,9 +61,9 @@ def add(
     wholes = wholes_of(manifest)
     if wholes is not manifest:
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
-    if few := sources.few_of(wholes.samples, given):
+    if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
-    _warn_of_copies(place, wholes.samples)
+    _warn_of_copies(place, wholes.columns)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -91,7 +95,7 @@ def described(
             come back.
     """
     if previous is not None and sources.rule_of(options, _labels(manifest)).remembers:
-        before, after = wholes_of(previous).samples, wholes_of(manifest).samples
+        before, after = wholes_of(previous).columns, wholes_of(manifest).columns
         departed = sources.departed_of(before, after, options.get("departed", {}))
         options = {**options, **({"departed": departed} if departed else {})}
     return Dataset(
@@ -119,7 +123,7 @@ def heads_on(context: Context, dataset: str) -> list[str]:
 
 
 def _labels(manifest: Manifest) -> list[Any]:
-    return [sample.label for sample in wholes_of(manifest).samples]
+    return wholes_of(manifest).columns.labels
 
 
 def _checked_on_error(on_error: str) -> dict[str, str]:
@@ -135,15 +139,17 @@ def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
     warn_of_skipped(place, skipped)
 
 
-def _warn_of_copies(place: str, samples: Sequence[Sample]) -> None:
+def _warn_of_copies(place: str, samples: SampleColumns) -> None:
     """Of contents that the source itself puts into the test split and into another."""
-    tested = {one.digest for one in samples if one.split == "test"}
-    copies = [one for one in samples if one.split != "test" and one.digest in tested]
-    if copies:
+    is_tested = samples.split_codes == SPLITS.index("test")
+    others = np.flatnonzero(~is_tested)
+    tested = DigestFinder(samples.where(is_tested))
+    copies = others[tested.find(samples.take(others).digests) != ABSENT]
+    if len(copies):
         warn(
             f"{place}: {len(copies):,} samples to train or validate on are copies of samples to "
-            f"test on, such as {copies[0].id!r}; scores on those say nothing. --split stratified "
-            "deals copies into one split"
+            f"test on, such as {samples[int(copies[0])].id!r}; scores on those say nothing. "
+            "--split stratified deals copies into one split"
         )
 
 

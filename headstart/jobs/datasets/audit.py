@@ -129,7 +129,7 @@ def audit(
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
     features = view[rows].reshape(len(rows), -1).astype(np.float32, copy=False)
-    samples = [view.samples[row] for row in rows]
+    samples = list(view.samples.take(rows))
     twins = _copies(samples) + [
         Twins(samples[pair.first], samples[pair.second], pair.distance)
         for pair in find_near_duplicates(features)

@@ -11,7 +11,7 @@ from headstart.context import Context
 from headstart.extractors.datasets import said_of
 from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
-from headstart.storage.manifest import SPLITS, Manifest, Sample
+from headstart.storage.manifest import SPLITS, Manifest
 from headstart.values.showable import Showable
 
 WITHOUT = "without label"
@@ -34,15 +34,18 @@ class DatasetDetails(Showable):
     @cached_property
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Samples of each class in `SPLITS`."""
-        found = Counter((_class_of(one), one.split) for one in self.manifest.samples)
+        columns = self.manifest.columns
+        pairs = zip(columns.labels, columns.splits, strict=True)
+        found = Counter[tuple[str, str]]()
+        for (label, split), count in Counter(pairs).items():
+            found[WITHOUT if label is None else str(label), split] += count
         names = self.dataset.classes or [WITHOUT]
         return {name: tuple(found[name, split] for split in SPLITS) for name in names}
 
     @cached_property
     def splits(self) -> dict[str, int]:
         """Samples in each split."""
-        found = Counter(one.split for one in self.manifest.samples)
-        return {split: found[split] for split in SPLITS}
+        return self.manifest.columns.split_counts
 
     @property
     def split(self) -> str:
@@ -65,10 +68,6 @@ class DatasetDetails(Showable):
 
     def __repr__(self) -> str:
         return repr(self.dataset)
-
-
-def _class_of(sample: Sample) -> str:
-    return WITHOUT if sample.label is None else str(sample.label)
 
 
 def details(context: Context, dataset: Dataset) -> DatasetDetails:

@@ -31,23 +31,22 @@ def find_failures(context: Context, dataset: str) -> Results[Unread]:
 
 def failures_in(context: Context, manifest: Manifest) -> Results[Unread]:
     """As `find_failures`, for samples that are at hand."""
-    samples = manifest.samples
-    found = context.feature_sets.find_failures_of({sample.digest for sample in samples})
     reasons: dict[str, list[str]] = {}
-    for failure in found:
+    for failure in context.feature_sets.find_all_failures():
         reasons.setdefault(failure.digest, []).append(failure.reason)
+    samples = manifest.columns
     return Results(
-        Unread(sample.id, sample.place, reason)
-        for sample in samples
-        for reason in ["; ".join(dict.fromkeys(reasons.get(sample.digest, ())))]
-        if reason
+        Unread(sample.id, sample.place, "; ".join(dict.fromkeys(reasons[sample.digest])))
+        for sample in samples.where(samples.have(reasons))
     )
 
 
 def forget_failures(context: Context, dataset: str) -> Results[Unread]:
     """Let them be tried again by the next extraction; gives what was on record."""
     manifest = context.manifest(dataset)
-    found = failures_in(context, manifest)
-    digests = {sample.digest for sample in manifest.samples}
-    context.feature_sets.forget_failures(context.feature_sets.find_failures_of(digests))
+    found, samples = failures_in(context, manifest), manifest.columns
+    failures = context.feature_sets.find_all_failures()
+    own = samples.where(samples.have({one.digest for one in failures}))
+    digests = {sample.digest for sample in own}
+    context.feature_sets.forget_failures(one for one in failures if one.digest in digests)
     return found

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from headstart.extractors.datasets import Places, is_far
 from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.preprocessing.steps.pictures import is_turned
 from headstart.notices import warn
+from headstart.storage.columns.block import Block
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Sample
 
 LOOKED_AT = 1000
@@ -29,9 +33,11 @@ def warn_of_turned(place: str, samples: Sequence[Sample], options: Mapping[str, 
         samples: of it.
         options: of its source.
     """
-    files = [one for one in samples if _is_photo(one)]
-    most = LOOKED_AT_FAR if any(is_far(one.location) for one in files) else LOOKED_AT
-    looked_at = files[:: max(1, -(-len(files) // most))]
+    columns = SampleColumns.of(samples)
+    files = np.flatnonzero([is_one for block in columns.blocks() for is_one in _are_photos(block)])
+    first = columns.take(files[:1])
+    most = LOOKED_AT_FAR if any(is_far(one.location) for one in first) else LOOKED_AT
+    looked_at = list(columns.take(files[:: max(1, -(-len(files) // most))]))
     places = Places(place, options)
     heads = ahead(
         looked_at,
@@ -47,5 +53,5 @@ def warn_of_turned(place: str, samples: Sequence[Sample], options: Mapping[str, 
         )
 
 
-def _is_photo(sample: Sample) -> bool:
-    return isinstance(sample.location, str) and sample.location.lower().endswith(SUFFIXES)
+def _are_photos(block: Block) -> list[bool]:
+    return [isinstance(one, str) and one.lower().endswith(SUFFIXES) for one in block.locations]

@@ -12,6 +12,8 @@ from headstart.jobs.datasets.add import described, heads_on, settled, warn_of_sk
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
+from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.samples import SampleColumns
 from headstart.values.showable import Showable
 
 
@@ -59,8 +61,7 @@ def resplit(
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
     stored = settled(opened, options, manifest) | sources.listed(skipped)
-    before = {sample.id: sample.split for sample in previous.samples}
-    moved = sum(before.get(one.id, one.split) != one.split for one in manifest.samples)
+    moved = _moved(previous.columns, manifest.columns)
     updated = context.datasets.update(described(context, name, manifest, stored), dataset)
     if updated is None:
         raise DatasetError(
@@ -68,6 +69,16 @@ def resplit(
             hint="Nothing was stored; deal it anew again.",
         )
     return Resplit(details_of(context, updated, manifest), moved, heads_on(context, name))
+
+
+def _moved(before: SampleColumns, after: SampleColumns) -> int:
+    """Samples that stand in another split than before."""
+    known, splits, moved = TextFinder(before, lambda some: some.ids), before.split_codes, 0
+    for block in after.blocks():
+        rows = known.find(block.ids)
+        there = rows != ABSENT
+        moved += int((splits[rows[there]] != block.split_codes[there]).sum())
+    return moved
 
 
 def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:

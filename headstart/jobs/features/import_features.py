@@ -96,8 +96,11 @@ def _compare(
     entity, cuts = context.resolve(backbone)
     record = context.datasets.get(dataset)
     manifest = context.manifest(record)
-    first = {sample.digest: sample for sample in reversed(manifest.samples)}
-    samples = [first[digest] for row in rows if (digest := file.digests[row]) is not None]
+    wanted = [digest for row in rows if (digest := file.digests[row]) is not None]
+    columns = manifest.columns
+    own = columns.where(columns.have(set(wanted)))
+    first = {sample.digest: sample for sample in reversed(list(own))}
+    samples = [first[digest] for digest in wanted]
     read = reader_of(record)
     inputs = prepare(context, entity, samples, read)
     (computed,) = open_engine(context, entity, cuts[:1]).run(inputs)

@@ -17,7 +17,7 @@ from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References, reference_of, references_of
-from headstart.storage.manifest import Sample
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.views import FeatureView
 from headstart.storage.windowed.pooled import MAX, MEAN
 from headstart.values.options import Options
@@ -149,20 +149,21 @@ def load(
     samples = _in_all(views)
     labelled = labelled_rows(samples, trying.limit, trying.seed)
     folds = folds_of(labelled, trying)
-    ids = [samples[row].id for row in labelled.rows]
+    ids = samples.take(labelled.rows).ids
     for (backbone, cut), view in zip(chosen, views, strict=True):
-        rows = {sample.id: row for row, sample in enumerate(view.samples)}
+        rows = {id_: row for row, id_ in enumerate(view.ids)}
         features = view[[rows[one] for one in ids]]
         flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
         yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)
 
 
-def _in_all(views: Sequence[FeatureView]) -> list[Sample]:
+def _in_all(views: Sequence[FeatureView]) -> SampleColumns:
     """The samples that every view has, in the dataset's order."""
-    common = {sample.id for sample in views[0].samples}
+    samples = views[0].samples
     for view in views[1:]:
-        common.intersection_update(sample.id for sample in view.samples)
-    return [sample for sample in views[0].samples if sample.id in common]
+        own = set(view.ids)
+        samples = samples.where(np.array([id_ in own for id_ in samples.ids], bool))
+    return samples
 
 
 def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:

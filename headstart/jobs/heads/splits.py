@@ -90,7 +90,7 @@ def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning)
         groups=groups_of(train.samples),
         seed=record.seed,
     )
-    out = {train.samples[row].id for row in fold.test}
+    out = set(train.samples.take(fold.test).ids)
     rest = [one for view in (train, *more) for one in [(view, _rows_but(view, out))]]
     return Splits(
         _part_of_rows(head, rest),
@@ -102,7 +102,7 @@ def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning)
 
 
 def _rows_but(view: FeatureView, out: set[str]) -> np.ndarray:
-    return np.array([n for n, one in enumerate(view.samples) if one.id not in out], np.int64)
+    return np.array([n for n, id_ in enumerate(view.ids) if id_ not in out], np.int64)
 
 
 def _part(head: TrainedHead, *views: FeatureView) -> Part:
@@ -112,7 +112,7 @@ def _part(head: TrainedHead, *views: FeatureView) -> Part:
 def _part_of_rows(head: TrainedHead, chosen: list[tuple[FeatureView, np.ndarray]]) -> Part:
     """Some rows of some views, one behind the other, as they lie in the cache: (n, …)."""
     features = np.concatenate([view[rows] for view, rows in chosen])
-    labels = [view.samples[row].label for view, rows in chosen for row in rows]
+    labels = [label for view, rows in chosen for label in view.samples.take(rows).labels]
     classes = head.record.classes
     targets = numbers_of(labels, classes)
     weights = task_of(head.record.settings).weigh(targets, len(classes))

@@ -212,7 +212,7 @@ def test_a_row_whose_file_became_no_file_has_changed(ws, tmp_path, make):
 def test_what_is_predicted_is_a_file(ready, fails, pictures, tmp_path, make):
     view = ready.extract("net", "pics")
     ready.heads.train("h", view)
-    assert "no file" in fails("head", "predict", "h", make(tmp_path / "x.png"))
+    assert "not a file" in fails("head", "predict", "h", make(tmp_path / "x.png"))
     make(pictures / "red" / "x.png")
     assert "not a file" in fails("head", "predict", "h", pictures)
 

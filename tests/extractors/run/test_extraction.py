@@ -312,8 +312,8 @@ def test_a_sample_with_nan_is_named_even_where_a_relu_would_hide_it(ws, exponent
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["extract", "nett", "pics"], "no backbone 'nett' is registered. Did you mean 'net'?"),
-        (["extract", "net", "pix"], "no dataset 'pix' is registered. Did you mean 'pics'?"),
+        (["extract", "nett", "pics"], "no backbone 'nett' is registered, and no file or folder is"),
+        (["extract", "net", "pix"], "by that name. Did you mean 'pics'?"),
         (["extract", "net@featurs", "pics"], "Did you mean 'features'?"),
         (["extract", "net", "pics", "--batch-size", "0"], "batch_size is 0"),
         (["features", "verify", "net", "pics", "--rows", "0"], "rows is 0"),

@@ -26,8 +26,8 @@ from headstart.extractors.datasets.named_files import (
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
 from headstart.extractors.datasets.rows import Skipping, stat_of
 from headstart.extractors.datasets.source import Entry, Location, Option, Options
-from headstart.extractors.datasets.sources.tables.columns import BETWEEN
 from headstart.storage.files import BLOCK
+from headstart.storage.samples import BETWEEN
 
 PICTURE, CROP = "picture", "crop"
 BOXES = Option(

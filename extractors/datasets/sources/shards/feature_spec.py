@@ -15,13 +15,10 @@ from headstart.extractors.datasets.labels import several_labels
 from headstart.extractors.datasets.rows import to_label
 from headstart.extractors.datasets.source import Option, Options
 from headstart.extractors.datasets.sources.shards.examples import BYTES, FLOAT, INT64, Values
-from headstart.extractors.datasets.sources.tables.columns import (
-    BETWEEN,
-    LABEL_COLUMNS,
-    UNLABELLED,
-)
+from headstart.extractors.datasets.sources.tables.columns import LABEL_COLUMNS, UNLABELLED
 from headstart.registry.names import nearest
 from headstart.storage.manifest import Label
+from headstart.storage.samples import BETWEEN
 
 FEATURES = Option(
     "features",

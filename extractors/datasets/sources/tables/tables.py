@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import DatasetError, SampleChanged
+from headstart.errors import DatasetError
 from headstart.extractors.datasets import options as known
 from headstart.extractors.datasets.places import Places, is_address, is_far, suffix_of
 from headstart.extractors.datasets.remote.ahead import ahead
@@ -34,7 +34,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     number_in,
     text_of,
 )
-from headstart.extractors.datasets.sources.tables.files import Row, read_table
+from headstart.extractors.datasets.sources.tables.files import Placed, Row, TableFile
 from headstart.extractors.datasets.sources.tables.values import (
     VALUES,
     Value,
@@ -46,6 +46,8 @@ from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label
 
 TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl"}
+LOOKED_AT = 100
+"""Rows by which it is told which columns hold numbers."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Table:
     ) -> None:
         self.source = source
         self._places = Places(str(source), options)
-        self.columns, self._rows = columns, _ = read_table(source, content)
+        self._file = TableFile(source, content)
+        self.columns = columns = list(self._file.columns)
         self._label = find_label_column(source, columns, options.get("label_column"))
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
         said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
@@ -100,15 +103,19 @@ class Table:
         return len(self.values) == 1 and self.values[0].kind == "path"
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._file)
 
-    def row(self, number: int) -> TableRow:
+    def rows(self) -> Iterator[Placed]:
+        """All rows, one after the other."""
+        return self._file.rows()
+
+    def read(self, number: int, placed: Placed) -> TableRow:
         """A row with what its roles hold.
 
         Raises:
             DatasetError: a cell is empty that may not be, or names no split.
         """
-        where, row = self._rows[number]
+        where, row = placed
         if self._id:
             id_ = cell_in(row, self._id, where)
         elif self.is_of_files:
@@ -143,14 +150,12 @@ class Table:
         """
         return self._places.stat(self.place(row), row.where)
 
-    def is_far(self, number: int) -> bool:
+    def is_far(self, numbered: tuple[int, Placed]) -> bool:
         """Whether a row names what lies far, as far as that can be told without a look."""
         path = next((value for value in self.values if value.kind == "path"), None)
         if path is None:
             return False
-        return is_address(str(self.source)) or is_address(
-            self._rows[number][1].get(path.columns[0])
-        )
+        return is_address(str(self.source)) or is_address(numbered[1][1].get(path.columns[0]))
 
     def raw(self, number: int) -> Any:
         """The raw content of a row: bytes, an array, or those by name.
@@ -159,12 +164,11 @@ class Table:
             SampleChanged: there is no such row, or its file is gone.
             SampleUnreadable: its file cannot be read.
         """
-        if number >= len(self._rows):
-            raise SampleChanged(
-                f"row {number} is gone from {self.source}",
-                hint="Run `headstart dataset refresh`, then extract again.",
-            )
-        where, row = self._rows[number]
+        return self.content(self._file.row(number))
+
+    def content(self, placed: Placed) -> Any:
+        """As `raw`, of a row that is at hand."""
+        where, row = placed
         contents = {value.name: self._content(value, row, where) for value in self.values}
         return contents.get(None, contents)
 
@@ -179,7 +183,7 @@ class Table:
         ]
         doubled = [name for name, count in Counter(self.columns).items() if count > 1]
         found += [f"all but the last column {name!r}" for name in doubled]
-        longer = next((where for where, row in self._rows if None in row), None)
+        longer = self._file.longer
         return [*found, *([f"cells behind the last column ({longer})"] if longer else [])]
 
     def _check_unlabelled(self, options: Options) -> None:
@@ -227,7 +231,7 @@ class Table:
             if column not in (*self._roles, self._idle)
             and (is_before(options) or not is_index(place, column))
         ]
-        some = [row for _, row in self._rows[:100]]
+        some = [row for _, row in self._file.first(LOOKED_AT)]
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
             return [Value("number", tuple(numbers))]
@@ -277,8 +281,8 @@ class TableSource:
         table, skipping = self._labelled, Skipping(self._options)
         self.skipped = skipping.skipped
         found = () if table.is_of_files else self._places.stat_of_table()
-        rows = ahead(range(len(table)), partial(_entry, table, found=found), table.is_far)
-        for _, made in rows:
+        make = partial(_entry, table, found)
+        for _, made in ahead(enumerate(table.rows()), make, table.is_far):
             entry = skipping.of(made)
             if entry is not None:
                 self._is_far |= is_far(entry.location)
@@ -330,11 +334,12 @@ class TableSource:
         return self.source if is_address(self.source) else Path(self.source)
 
 
-def _entry(table: Table, number: int, found: tuple[int, ...]) -> Entry:
+def _entry(table: Table, found: tuple[int, ...], numbered: tuple[int, Placed]) -> Entry:
     """A row as a sample: of a table of files its file, else its content."""
-    row = table.row(number)
+    number, placed = numbered
+    row = table.read(number, placed)
     if table.is_of_files:
         place = table.place(row)
         return Entry(row.id, place, table.stat(row), row.label, row.split, row.group)
-    digest = digest_of(table.raw(number))
+    digest = digest_of(table.content(placed))
     return Entry(row.id, number, found, row.label, row.split, row.group, digest)

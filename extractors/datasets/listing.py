@@ -1,0 +1,201 @@
+"""What a source lists, in columns: a block of entries at a time, so that no list of all is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+
+import numpy as np
+
+from headstart.errors import DatasetError
+from headstart.extractors.datasets.places import is_far
+from headstart.extractors.datasets.remote.ahead import READERS
+from headstart.extractors.datasets.rows import EITHER, Grouping, Skipping, is_utf8
+from headstart.extractors.datasets.source import DatasetSource, Entry
+from headstart.progress import Progress
+from headstart.storage.columns.arrays import digests_array
+from headstart.storage.columns.block import Block, Lists
+from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.keys import DIGEST_BYTES, pack_digests
+from headstart.storage.manifest import Manifest
+from headstart.storage.samples import SPLITS
+
+DIGESTING_THREADS = 4
+BLOCK = 8192
+"""Entries that are looked at together."""
+SAYINGS = (*SPLITS, EITHER, None)
+"""What a source may say of a sample's split; `Listing.said` holds places in it."""
+OPEN = SAYINGS.index(None)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Samples that have no splits yet.
+
+    Attributes:
+        columns: all but their splits.
+        said: places in `SAYINGS`, int8, shape (n,).
+    """
+
+    columns: SampleColumns
+    said: np.ndarray
+
+    def with_splits(self, codes: np.ndarray) -> SampleColumns:
+        """The samples in splits; `codes` are places in `SPLITS`, int8."""
+        return self.columns.with_splits(codes)
+
+    @property
+    def is_own(self) -> np.ndarray:
+        """Of which samples the source says the split, bool."""
+        return self.said < len(SPLITS)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A block of the listing on its way: of which some digests are not known yet."""
+
+    block: Block
+    said: np.ndarray
+    digests: np.ndarray
+    is_known: np.ndarray
+
+
+def listed(
+    source: DatasetSource,
+    grouping: Grouping,
+    previous: Manifest | None,
+    progress: Progress,
+    skipping: Skipping,
+) -> Listing:
+    """All that a source lists, with digests; only what changed is digested, on several threads.
+
+    Args:
+        source: opened.
+        grouping: finds the groups of samples of which the source says none.
+        previous: what was known of it.
+        progress: called with (samples digested, samples in all).
+        skipping: of samples that cannot be read.
+    """
+    known = _Known(previous)
+    entries = source.scan()
+    parts: list[_Part] = []
+    while some := list(islice(entries, BLOCK)):
+        parts.append(_part(some, source.source, grouping, known))
+    _digest(source, parts, progress, skipping)
+    kept = [_kept(part) for part in parts]
+    columns = SampleColumns(source.source, [part.block for part in kept if len(part.block)])
+    return Listing(columns, np.concatenate([*(p.said for p in kept), np.empty(0, np.int8)]))
+
+
+def _part(some: Sequence[Entry], place: str, grouping: Grouping, known: _Known) -> _Part:
+    ids, locations, stats, labels, splits, groups, digests = map(list, zip(*some, strict=True))
+    groups = [
+        grouping.group_of(id_) if group is None else group
+        for id_, group in zip(ids, groups, strict=True)
+    ]
+    _check_texts(place, ids, labels, groups, locations)
+    lists = Lists(ids, None, labels, [], locations, [tuple(stat) for stat in stats], groups)
+    _check_splits(some, splits, place)
+    said = np.fromiter(map(SAYINGS.index, splits), np.int8, len(some))
+    packed = np.zeros((len(some), DIGEST_BYTES), np.uint8)
+    has_digest = np.array([digest is not None for digest in digests], bool)
+    packed[has_digest] = _packed([one for one in digests if one is not None], place)
+    part = _Part(Block.of(lists, place), said, packed, has_digest)
+    if not has_digest.all():
+        known.recall(part, lists)
+    return part
+
+
+def _check_splits(some: Sequence[Entry], splits: list[str | None], place: str) -> None:
+    if odd := set(splits) - set(SAYINGS):
+        entry = next(entry for entry in some if entry.split in odd)
+        raise DatasetError(
+            f"{place}: {entry.id!r} is said to be of split {entry.split!r}",
+            hint=f"The splits are {', '.join(SPLITS)}.",
+        )
+
+
+class _Known:
+    """Finds the digests of samples that are as they were."""
+
+    def __init__(self, previous: Manifest | None) -> None:
+        self._columns = None if previous is None else previous.columns
+        self._finder: TextFinder | None = None
+
+    def recall(self, part: _Part, lists: Lists) -> None:
+        """Fill in the digests of a part's samples whose location and `stat` are as they were."""
+        if self._columns is None:
+            return
+        if self._finder is None:  # not made for a source that has its digests at hand
+            self._finder = TextFinder(self._columns, lambda columns: columns.locations)
+        rows = self._finder.find(lists.locations)
+        rows[part.is_known] = ABSENT
+        there = np.flatnonzero(rows != ABSENT)
+        before = self._columns.take(rows[there])
+        stats = [lists.stats[number] for number in there.tolist()]
+        same = [bool(stat) and stat == was for stat, was in zip(stats, before.stats, strict=True)]
+        hit = np.array(same, bool)
+        part.digests[there[hit]] = before.digests[hit]
+        part.is_known[there[hit]] = True
+
+
+def _digest(
+    source: DatasetSource, parts: list[_Part], progress: Progress, skipping: Skipping
+) -> None:
+    """Fill in the digests that are not known; a sample that is skipped stays without."""
+    total = sum(len(part.block) for part in parts)
+    done = sum(int(part.is_known.sum()) for part in parts)
+    for part in parts:
+        missing = np.flatnonzero(~part.is_known)
+        places = part.block.take(missing).locations if len(missing) else []
+        threads = READERS if any(map(is_far, places)) else DIGESTING_THREADS
+        with ThreadPoolExecutor(threads) as pool:
+            found = pool.map(lambda place: skipping.of(partial(source.digest, place)), places)
+            for number, digest in zip(missing.tolist(), found, strict=True):
+                if digest is not None:
+                    part.digests[number] = _packed([digest], source.source)[0]
+                    part.is_known[number] = True
+                progress(done := done + 1, total)
+
+
+def _kept(part: _Part) -> _Part:
+    """A part with its digests, without what was skipped."""
+    block = part.block.with_columns(digest=digests_array(part.digests))
+    if part.is_known.all():
+        return replace(part, block=block)
+    rows = np.flatnonzero(part.is_known)
+    return replace(part, block=block.take(rows), said=part.said[rows])
+
+
+def _packed(digests: list[str], place: str) -> np.ndarray:
+    try:
+        return pack_digests(digests)
+    except ValueError:
+        odd = next(one for one in digests if not _is_digest(one))
+        raise DatasetError(f"{place}: the digest {odd[:80]!r} is no sha256 in hex") from None
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        return len(bytes.fromhex(text)) == DIGEST_BYTES
+    except ValueError:
+        return False
+
+
+def _check_texts(place: str, *columns: Iterable[object]) -> None:
+    """See that all names can be written as UTF-8: bytes of a file name may be no text at all."""
+    if is_utf8("".join(_texts(columns))):  # one by one takes five times as long
+        return
+    text = next(text for text in _texts(zip(*columns, strict=True)) if not is_utf8(text))
+    raise DatasetError(
+        f"{place}: the name {text} is not UTF-8",
+        hint="Rename the file, or mend the row; `convmv` renames whole folders.",
+    )
+
+
+def _texts(lists: Iterable[Iterable[object]]) -> Iterator[str]:
+    return (text for some in lists for text in some if isinstance(text, str))

@@ -1,0 +1,135 @@
+"""Where a dataset's name is taken, a source is taken too, and is registered under a name of it.
+
+What stands in records (a head's dataset, say) is a name and nothing else, and does not come here: a
+file that is called like a dataset which was removed is not that dataset.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from headstart.context import Context
+from headstart.errors import DatasetError, NotFound, SourceGone
+from headstart.extractors import datasets as sources
+from headstart.jobs.datasets.add import add
+from headstart.jobs.datasets.refresh import look_again
+from headstart.jobs.source_names import free_name, name_of
+from headstart.notices import tell
+from headstart.registry.entities import Dataset
+from headstart.registry.references import reference_of
+
+OF_NO_MATTER = {"root"}
+"""Options that leave what the samples are as it is."""
+
+
+def dataset_named(
+    context: Context, given: str | Path | Dataset, *, adds: bool = True, looks: bool = True
+) -> str:
+    """The name under which a dataset is registered; a source that is not is registered first.
+
+    Args:
+        context: where.
+        given: a name, which wins over a file of that name; a source, such as a folder, as
+            `Datasets.add` takes it; or a dataset.
+        adds: whether a source may be registered.
+        looks: whether the source of a registered dataset is looked at again, where it was given.
+
+    Raises:
+        NotFound: it is neither the name of a dataset nor a source of one.
+        DatasetError: the source cannot be read as a dataset.
+        RegistryError: it is of a type that names no dataset.
+    """
+    if not isinstance(given, str | Path):
+        return reference_of(given, "dataset")
+    place = _find_place(given)
+    if not (isinstance(given, Path) and place):
+        try:
+            return _said_which(context.datasets.get(str(given)), place)
+        except NotFound as error:
+            if place is None:
+                raise NotFound(
+                    f"{error.message}, and no file or folder is there by that name",
+                    hint=error.hint,
+                ) from None
+    assert place is not None
+    found = _find_registered(context, place)
+    if found is not None:
+        if looks:
+            with suppress(SourceGone):
+                look_again(context, found)
+        return found
+    if not adds:
+        raise NotFound(
+            f"no dataset is registered from {place}",
+            hint="See `headstart dataset list`, or add it with `headstart dataset add`.",
+        )
+    return _added(context, place)
+
+
+def is_dataset_source(text: str | Path) -> bool:
+    """Whether there is something by that text which may be a dataset's source."""
+    return _find_place(text) is not None
+
+
+def _find_place(given: str | Path) -> str | None:
+    """A source as datasets store it; None where nothing is, or of no known kind."""
+    if not str(given).strip():
+        return None
+    place = sources.located(given)
+    if sources.is_gone(place):
+        return None
+    is_path = Path(place).is_absolute()
+    return place if is_path or sources.find_kind(place) is not None else None
+
+
+def _said_which(dataset: Dataset, place: str | None) -> str:
+    """Its name; a line if there is a file of that name which is something else."""
+    if place is not None and place != dataset.source:
+        tell(
+            f"{dataset.name!r} is the registered dataset, from {dataset.source}; for what lies "
+            f"here give {place}"
+        )
+    return dataset.name
+
+
+def _find_registered(context: Context, place: str) -> str | None:
+    """The name of a dataset of that source that was added without options of its own.
+
+    Where there are several, the one that is called like the source, then the oldest.
+    """
+    known = context.datasets.find_by_source(place)
+    same = [one.name for one in known if not _own_options(one)]
+    if not same:
+        return None
+    usual = _name(place)
+    name = usual if usual in same else same[0]
+    if name != usual:
+        tell(f"{place} is registered as the dataset {name!r}")
+    return name
+
+
+def _own_options(dataset: Dataset) -> dict[str, Any]:
+    """What was said of its source when it was added."""
+    try:
+        options = sources.SOURCES[dataset.kind].options
+    except DatasetError:  # of a plug-in that is not here
+        return {"kind": dataset.kind}
+    names = {option.name for option in options} - OF_NO_MATTER
+    found = str(dataset.options.get("split")).startswith("column:")
+    names -= {"split_column"} if found else set()
+    return {name: value for name, value in dataset.options.items() if name in names}
+
+
+def _added(context: Context, place: str) -> str:
+    taken = {one.name for one in context.datasets.find_all()}
+    others = [one.name for one in context.datasets.find_by_source(place)]
+    added = add(context, free_name(_name(place), taken.__contains__), place).dataset
+    also = f"; {', '.join(others)} has options of its own" if others else ""
+    tell(f"{place} is registered as the dataset {added.name!r}{also}")
+    return added.name
+
+
+def _name(place: str) -> str:
+    return name_of(place, "dataset", is_file=not Path(place).is_dir())

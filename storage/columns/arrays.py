@@ -1,0 +1,101 @@
+"""From lists to columns of Arrow and back, and how what Arrow has no type for is written in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from headstart.storage.keys import DIGEST_BYTES, canonical_json
+from headstart.storage.samples import SPLITS, Label
+
+STATS, ODD_STATS = pa.list_(pa.int64()), pa.string()
+"""Of `stat`: numbers, or JSON where one of them has more than 64 bits."""
+Stat = tuple[int, ...]
+
+
+def digests_array(digests: np.ndarray) -> pa.Array:
+    """Packed digests, shape (n, 32), as a column; not copied."""
+    content = pa.py_buffer(np.ascontiguousarray(digests))
+    return pa.Array.from_buffers(pa.binary(DIGEST_BYTES), len(digests), [None, content])
+
+
+def splits_array(codes: np.ndarray) -> pa.Array:
+    """Places in `SPLITS`, int8, as a column."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(SPLITS))
+
+
+def texts_in(array: pa.Array) -> list[Any]:
+    """The texts of a column, None where there is none."""
+    return array.to_numpy(zero_copy_only=False).tolist()
+
+
+def codes_in(array: pa.Array | None, rows: int) -> np.ndarray:
+    """The places in the dictionary of a column, int32; -1 where it is null."""
+    if array is None:
+        return np.full(rows, -1, np.int32)
+    indices = cast(pa.DictionaryArray, array).indices
+    return (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
+
+
+def spelled(labels: Iterable[Label | None]) -> pa.Array:
+    known: dict[tuple[type, Label], str] = {}
+    texts = [
+        None
+        if label is None
+        else known.get((type(label), label))
+        or known.setdefault((type(label), label), canonical_json(_checked_label(label)).decode())
+        for label in labels
+    ]
+    return pa.array(texts, pa.string()).dictionary_encode()
+
+
+def label_of(text: str) -> Label:
+    return _checked_label(json.loads(text))
+
+
+def _checked_label(label: Any) -> Label:
+    if not isinstance(label, str | int):
+        raise TypeError(f"the label {label!r:.80} is neither a text nor a whole number")
+    return label
+
+
+def checked_stat(said: Any) -> Stat:
+    if not isinstance(said, list) or not all(isinstance(one, int) for one in said):
+        raise ValueError(f"{said!r:.80} is not by what a change is seen")
+    return tuple(said)
+
+
+def stats_of(stats: Sequence[Stat]) -> tuple[Stat | None, pa.Array | None]:
+    """What all share of it, or the column."""
+    if not stats or stats.count(stats[0]) == len(stats):
+        return (stats[0] if stats else ()), None
+    return None, _stats_array(stats)
+
+
+def _stats_array(stats: Sequence[Stat]) -> pa.Array:
+    try:
+        return pa.array([list(one) for one in stats], STATS)
+    except (OverflowError, pa.ArrowInvalid):
+        texts = [canonical_json(list(one)).decode() for one in stats]
+        return pa.array(texts, ODD_STATS)
+
+
+def decoded(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+def without_mask(array: pa.Array) -> pa.Array:
+    """A column without nulls, without the mask of nulls that it may have nonetheless."""
+    if array.null_count or array.buffers()[0] is None:
+        return array
+    if isinstance(array, pa.DictionaryArray):
+        return pa.DictionaryArray.from_arrays(without_mask(array.indices), array.dictionary)
+    if isinstance(array, pa.ListArray):
+        return array
+    return pa.Array.from_buffers(
+        array.type, len(array), [None, *array.buffers()[1:]], 0, array.offset
+    )
