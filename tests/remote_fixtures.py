@@ -81,7 +81,7 @@ def put_raw(address: str, content: bytes = b"", fields: dict[str, str] | None = 
     urlopen(asked).close()
 
 
-def below(folder: Path) -> dict[str, bytes]:
+def under(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -96,5 +96,5 @@ def in_table(addresses, line="{address},{label}\n") -> str:
 
 def serve(web: WebServer, folder: Path) -> list[tuple[str, str]]:
     """The files of a folder below `/p/` of the server; gives address and class of each."""
-    web.files.update({f"/p/{name}": content for name, content in below(folder).items()})
+    web.files.update({f"/p/{name}": content for name, content in under(folder).items()})
     return [(f"{web.address}{quote(path)}", path.split("/")[2]) for path in sorted(web.files)]

@@ -109,12 +109,23 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
     if is_gone(place):
         raise DatasetError(f"no file or folder {place}", hint="Check the path.")
     found = kind or find_kind(place)
+    if found is not None and is_address(place):
+        _check_takes_addresses(found, place)
     if found is None:
         known = ", ".join(made.what for made in SOURCES.values())
         raise DatasetError(
             f"{place} is none of: {known}", hint="Say which with --kind, or convert it."
         )
     return found
+
+
+def _check_takes_addresses(kind: str, place: str) -> None:
+    """See that a kind of ours reads what lies elsewhere; those of others say it themselves."""
+    if SOURCES.package(kind) == OURS and not getattr(SOURCES[kind], "takes_addresses", False):
+        raise DatasetError(
+            f"{place}: a dataset of kind {kind} is not read at an address",
+            hint="Download it; folders in buckets and tables (.csv, .tsv, .jsonl) are.",
+        )
 
 
 def open_source(kind: str, source: str, options: Options) -> DatasetSource:

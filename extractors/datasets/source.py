@@ -18,9 +18,11 @@ between commands, and a source may change between any two calls.
 **Threads.** `read` and `digest` are called from several threads at once; the others from one.
 
 **What may be there besides.** `own_splits`, of the class: the ways to split that are its own, such
-as `folders`. `found`, of an instance after `scan`: options that it found out, which are stored with
-those that were given, so that a source which is looked at again is read in the same way. `skipped`,
-after `scan`: in words, the samples that were left out because the option `on_error` is `skip`.
+as `folders`. `takes_addresses`, of a class of ours: whether the source may lie in a store or on the
+web; locations that are addresses are read many at once. `found`, of an instance after `scan`:
+options that it found out, which are stored with those that were given, so that a source which is
+looked at again is read in the same way. `skipped`, after `scan`: in words, the samples that were
+left out because the option `on_error` is `skip`.
 
 **Errors.** `scan`, `locations` and `unused` raise `DatasetError` that names the file and line.
 `read` raises `SampleChanged` where the content is gone, `SampleUnreadable` where it is there and

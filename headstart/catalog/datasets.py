@@ -38,7 +38,8 @@ class Datasets(Collection[Dataset]):
 
         Args:
             name: letters, digits, `.`, `_`, `-`.
-            source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`.
+            source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`;
+                or the address of a folder (`s3://`, `gs://`, `az://`) or table (also `https://`).
             kind: `folder`, `csv` (any table), `arrays`, or one of a plug-in; by what the source is
                 without it.
             split: a ratio such as `70/10/20` (or `80/20`, without validation); `stratified`, in
@@ -55,12 +56,14 @@ class Datasets(Collection[Dataset]):
             progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
-                `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder
-                outside of which nothing is read, wherever paths, `..` and links lead.
+                `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder,
+                or an address, outside of which nothing is read, wherever paths, `..` and links
+                lead; `store_options`, texts such as `region=eu-west-1`, for what lies in a store.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot
                 be told whether a folder is a class or a split.
+            SourceGone: nothing is given at an address: no connection, no credentials, no bucket.
             RegistryError: the name cannot be one.
 
         Warns:

@@ -86,7 +86,8 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
 
 
 def _add(call: Call, name: str, source: str, **options: Any) -> Result:
-    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy."""
+    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy; a folder or
+    table also at s3://, gs:// or az://, a table at https://."""
     from headstart.jobs.datasets.add import add
 
     workspace = call.open(makes=True)

@@ -38,6 +38,7 @@ class FolderSource:
     options: ClassVar[tuple[Option, ...]] = (GROUP_PATTERN, ROOT, STORE_OPTIONS)
     splits_may_move: ClassVar[bool] = False
     own_splits: ClassVar[tuple[str, ...]] = (FOLDERS,)
+    takes_addresses: ClassVar[bool] = True
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source

@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from remote_fixtures import below, in_table, put_raw, serve
+from remote_fixtures import in_table, put_raw, serve, under
+from source_makers_net import in_bucket, on_the_web
 from web_server import WebServer
 
 from conftest import draw
@@ -57,7 +58,7 @@ def path_of(address: str, web: WebServer) -> str:
 
 
 def test_a_folder_in_a_bucket_has_the_samples_of_the_same_folder_here(bucket, local, ws):
-    for name, content in below(local).items():
+    for name, content in under(local).items():
         bucket(f"some/pics/{name}", content)
     bucket("some/pics/.hidden/x.png", b"x")
     bucket("some/pics/red/.DS_Store", b"x")
@@ -71,7 +72,7 @@ def test_a_folder_in_a_bucket_has_the_samples_of_the_same_folder_here(bucket, lo
 
 
 def test_empty_objects_in_the_place_of_folders_are_no_files(bucket, local, account):
-    for name, content in below(local).items():
+    for name, content in under(local).items():
         bucket(f"pics/{name}", content)
     for key in ("pics/", "pics/red/"):
         put_raw(f"{account}/photos/{key}")
@@ -81,7 +82,7 @@ def test_empty_objects_in_the_place_of_folders_are_no_files(bucket, local, accou
 
 
 def test_split_folders_and_flat_folders_in_a_bucket_are_known(bucket, local):
-    contents = list(below(local).values())
+    contents = list(under(local).values())
     for number, content in enumerate(contents):
         split = ("train", "val", "test")[number % 3]
         bucket(f"tt/{split}/{'ab'[number % 2]}/{number}.png", content)
@@ -98,7 +99,7 @@ def test_split_folders_and_flat_folders_in_a_bucket_are_known(bucket, local):
 
 
 def test_the_second_look_reads_what_changed_alone(bucket, local, monkeypatch):
-    for name, content in below(local).items():
+    for name, content in under(local).items():
         bucket(f"pics/{name}", content)
     before = manifest_of("folder", "s3://photos/pics")
     read = []
@@ -479,3 +480,22 @@ def test_columns_of_parquet_may_hold_addresses(served, web, tmp_path, local):
     given = {"path_column": "image", "root": web.address}
     assert manifest_of("parquet", str(tmp_path / "t.parquet"), found, **given) == found
     assert web.asked() == []
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.parquet", "x.npz", "x.tfrecord"])
+def test_what_is_not_read_at_an_address_is_refused_in_a_line(name, fails, ws):
+    assert "is not read at an address" in fails("dataset", "add", "d", f"s3://photos/{name}")
+
+
+def test_an_address_of_no_known_kind_is_refused_in_a_line(fails, ws):
+    assert "https://host/x.png is none of" in fails("dataset", "add", "d", "https://host/x.png")
+
+
+@pytest.mark.parametrize("place", ["bucket", "web"])
+def test_the_makers_of_the_table_of_sources_give_the_same_samples(place, bucket, web, local):
+    made = in_bucket(local, bucket) if place == "bucket" else on_the_web(local, web)
+    kind = {"bucket": "folder", "web": "csv"}[place]
+    found, here = manifest_of(kind, made), manifest_of("folder", str(local))
+    assert [(one.digest, one.label) for one in found.samples] == [
+        (one.digest, one.label) for one in here.samples
+    ]

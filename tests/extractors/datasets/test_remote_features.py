@@ -109,3 +109,15 @@ def test_the_samples_of_a_registered_dataset_are_read_and_verified(ready, web, a
 
     with pytest.raises(SampleChanged, match="has changed since"):
         reader_of(ready.datasets.get("far"))(sample)
+
+
+def test_an_address_is_taken_where_a_name_is(ready, web, added, bucket, pictures, run):
+    for path in sorted(pictures.rglob("*.png")):
+        bucket(f"pics/{path.parent.name}/{path.name}", path.read_bytes())
+    first = run("extract", "net", "s3://photos/pics/", "--json")
+    assert first.code == 0, first.err
+    assert first.json["samples"] == 18
+    again = run("extract", "net", "s3://photos/pics/", "--json")
+    assert (again.json["computed"], again.json["reused"]) == (0, 18)
+    known = [one for one in ready.datasets.list() if one.source == "s3://photos/pics/"]
+    assert len(known) == 1

@@ -262,6 +262,7 @@ class TableSource:
         known.STORE_OPTIONS,
     )
     splits_may_move: ClassVar[bool] = True
+    takes_addresses: ClassVar[bool] = True
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
