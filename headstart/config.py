@@ -15,6 +15,7 @@ from headstart.errors import AlreadyExists, WorkspaceError, WorkspaceNotFound
 
 CONFIG_FILE = "headstart.toml"
 DATABASE_FILE = "headstart.db"
+CONTENTS = "contents"
 WORKSPACE_VERSION = 1
 SQLITE = "sqlite:///"
 
@@ -75,6 +76,11 @@ class Config:
     @property
     def manifests(self) -> Path:
         return self.root / "manifests"
+
+    @property
+    def contents(self) -> Path:
+        """What datasets hold that were given in memory."""
+        return self.root / CONTENTS
 
     @property
     def features(self) -> Path:

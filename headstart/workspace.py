@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what i
     from headstart.jobs.features.compile import Compiled
     from headstart.jobs.features.executor import Executor
     from headstart.jobs.features.verify import Verified
+    from headstart.transformer import FeatureTransformer
 
 
 def init(
@@ -241,6 +242,32 @@ class Workspace(Trials, Showable):
 
         names = both_named(self.context, backbone, dataset)
         return features_of(self.context, *names, precision, augmentation)
+
+    def transformer(
+        self,
+        backbone: str | Backbone,
+        *,
+        precision: str = "float32",
+        engine: str = "auto",
+        batch_size: int | None = None,
+    ) -> FeatureTransformer:
+        """A transformer for scikit-learn's pipelines, from raw samples to features of the cache.
+
+        Args:
+            backbone: `NAME[@CUT]`, or a source.
+            precision: in what the backbone computes.
+            engine: see `hs.Settings`.
+            batch_size: samples a call; found out if not given.
+
+        Raises:
+            NotFound: there is no such backbone.
+        """
+        from headstart.jobs.backbones.named import backbone_named
+        from headstart.transformer import FeatureTransformer
+
+        place = str(self.config.root) if self._shard_store is None else self
+        named = backbone_named(self.context, backbone)
+        return FeatureTransformer(place, named, precision, engine, batch_size)
 
     def verify(
         self,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from headstart.config import CONTENTS
 from headstart.errors import AlreadyExists, NotFound
+from headstart.paths import below
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import Dataset
@@ -17,27 +20,38 @@ from headstart.registry.references import reference_of
 
 @outlasting
 class DatasetRepository:
+    """Datasets by name.
+
+    The source of one that was given in memory is a file of the workspace: its row holds where it is
+    in there, so that the workspace can be moved.
+    """
+
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._root = database.config.root
 
     def add(self, dataset: Dataset) -> Dataset:
         """Insert a dataset; adding the same source under the same name again updates it.
 
+        What is given in memory has no other name: new data of that kind take the place of those
+        that were there.
+
         Raises:
             AlreadyExists: the name is taken by another source.
         """
+        dataset = self._within(dataset)
         with self._database.writing() as connection:
             known = _find(connection, dataset.name)
             if known is None:
                 connection.execute(insert(t.datasets).values(**_values(dataset)))
-            elif (known.kind, known.source) == (dataset.kind, dataset.source):
+            elif _is_same(known, dataset):
                 _update(connection, dataset)
             else:
                 raise AlreadyExists(
                     f"a dataset {dataset.name!r} is registered already, from {known.source}",
                     hint="Choose another name, or remove it with `headstart dataset remove`.",
                 )
-            return _get(connection, dataset.name)
+            return self._placed(_get(connection, dataset.name))
 
     def update(self, dataset: Dataset, instead_of: Dataset) -> Dataset | None:
         """Store a new manifest for a registered dataset.
@@ -53,8 +67,8 @@ class DatasetRepository:
             now = _get(connection, dataset.name)
             if (now.digest, now.options) != (instead_of.digest, instead_of.options):
                 return None
-            _update(connection, dataset)
-            return _get(connection, dataset.name)
+            _update(connection, self._within(dataset))
+            return self._placed(_get(connection, dataset.name))
 
     def get(self, name: str | Dataset) -> Dataset:
         """The dataset of that name.
@@ -63,12 +77,12 @@ class DatasetRepository:
             NotFound: nothing of that name is registered.
         """
         with self._database.reading() as connection:
-            return _get(connection, name)
+            return self._placed(_get(connection, name))
 
     def find_all(self) -> list[Dataset]:
         with self._database.reading() as connection:
             rows = connection.execute(select(t.datasets).order_by(t.datasets.c.name))
-            return [_to_entity(row) for row in rows]
+            return [self._placed(_to_entity(row)) for row in rows]
 
     def find_by_source(self, source: str) -> list[Dataset]:
         """The datasets of one source, the oldest first."""
@@ -81,7 +95,33 @@ class DatasetRepository:
         with self._database.writing() as connection:
             dataset = _get(connection, name)
             connection.execute(delete(t.datasets).where(t.datasets.c.name == dataset.name))
+            return self._placed(dataset)
+
+    def _within(self, dataset: Dataset) -> Dataset:
+        """A dataset as it is stored: its source from the workspace on, if it is of its contents."""
+        folder, _, name = dataset.source.rpartition("/")
+        if folder != str(self._root / CONTENTS):
             return dataset
+        return replace(dataset, source=f"{CONTENTS}/{name}")
+
+    def _placed(self, dataset: Dataset) -> Dataset:
+        """A dataset as it is used: its source is where it lies here."""
+        if not _is_content(dataset.source):
+            return dataset
+        return replace(dataset, source=str(below(self._root, dataset.source)))
+
+
+def _is_content(source: str) -> bool:
+    """Whether a source as it is stored is a file of the workspace's contents; all others are
+    absolute paths or addresses."""
+    return source.startswith(f"{CONTENTS}/")
+
+
+def _is_same(known: Dataset, dataset: Dataset) -> bool:
+    """Whether a dataset may take the place of another one of its name."""
+    if _is_content(known.source) and _is_content(dataset.source):
+        return True
+    return (known.kind, known.source) == (dataset.kind, dataset.source)
 
 
 def _find(connection: Connection, name: str) -> Dataset | None:

@@ -71,6 +71,38 @@ def write_under_its_hash(
         return target(), hashing.result()
 
 
+def write_by_content(
+    folder: Path, write: Callable[[BinaryIO], None], target: Callable[[str], Path]
+) -> Path:
+    """Write a new file and name it by its sha256, which is taken of what stands on the disk.
+
+    Args:
+        folder: where it is to lie.
+        write: called with the file, which it may seek in.
+        target: where it is to lie, from the sha256 in hex; a file that is there is left as it is.
+
+    Returns:
+        The file.
+
+    Raises:
+        StorageError: the disk is full, or refuses; nothing is left of the new file.
+    """
+    found: list[Path] = []
+
+    def name() -> Path:
+        return found[0]
+
+    with _written(folder, "new", name, _rename_or_leave) as file:
+        write(file)
+        file.flush()
+        file.seek(0)
+        content = hashlib.sha256()
+        while block := file.read(BLOCK):
+            content.update(block)
+        found.append(target(content.hexdigest()))
+    return found[0]
+
+
 @contextmanager
 def _written(
     folder: Path,
@@ -109,6 +141,13 @@ def _rename_new(partial: Path, target: Path) -> None:
             raise ShardExists(
                 f"{target} is there already", hint="Shards are written once; it was not touched."
             )
+        partial.replace(target)
+
+
+def _rename_or_leave(partial: Path, target: Path) -> None:
+    if target.exists():
+        partial.unlink()
+    else:
         partial.replace(target)
 
 

@@ -13,6 +13,7 @@ from headstart.errors import FeatureError
 from headstart.progress import Progress
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.exports.export import export
+from headstart.storage.exports.frames import TorchRows, arrow_table, data_frame, torch_rows
 from headstart.storage.index import Index, Places
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.row_reader import RowReader
@@ -22,6 +23,8 @@ from headstart.storage.windows import read_ahead, shuffled_windows, windows
 from headstart.values.showable import Showable
 
 if TYPE_CHECKING:
+    import pandas
+    import pyarrow
     import tensorflow as tf
 
 Reopen = Callable[[str, Sequence[Sample]], "FeatureView"]
@@ -197,6 +200,30 @@ class FeatureView(Showable):
             )
         self._reader.read(self._places, out)
         return out
+
+    def to_arrow(self) -> pyarrow.Table:
+        """All rows as a table: `id`, `label`, `split`, `group`, and `features`, a list of fixed
+        length; a feature that is no vector lies flat, its shape is in the schema's metadata."""
+        return arrow_table(self)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """All rows as a data frame: `id`, `label`, `split`, `group`, and a column for each number
+        of a vector, `f0`, `f1`…; of more than 4,096, and of a map, one of arrays, `features`.
+
+        Raises:
+            HeadstartError: pandas is not installed.
+        """
+        return data_frame(self)
+
+    def to_torch(self) -> TorchRows:
+        """The rows as a data set for `torch.utils.data.DataLoader`, with workers too: `[i]` gives
+        features (numpy, which the loader makes tensors of) and class number; the features alone
+        without labels. `classes` are the labels in the order of their numbers.
+
+        Raises:
+            FeatureError: PyTorch is not installed, or some samples have no label.
+        """
+        return torch_rows(self)
 
     def export(self, path: str | Path, progress: Progress | None = None) -> Path:
         """Write the rows into one file that others read without Headstart.

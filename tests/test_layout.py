@@ -152,7 +152,7 @@ def test_an_extraction_with_nothing_to_do_loads_nothing_that_it_does_not_need(re
     code = (
         "import sys, headstart as hs\n"
         f"assert hs.open({root!r}).extract('net', 'pics').report.computed == 0\n"
-        "rooms = ('heads', 'catalog.head', 'jobs.heads', 'jobs.backbones',"
+        "rooms = ('heads', 'catalog.head', 'jobs.heads', 'jobs.backbones.add',"
         " 'extractors.backbones.sources', 'extractors.safety.inspection')\n"
         "unneeded = ('tensorflow', 'keras', 'sklearn', 'psutil', 'numpy.random',"
         " *(f'headstart.{room}' for room in rooms))\n"

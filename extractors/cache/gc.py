@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from headstart.config import CONTENTS
 from headstart.errors import FeatureError, HeadstartError
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.strays import Strays
@@ -34,7 +35,7 @@ from headstart.values.showable import Showable
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
 UNREADABLE = "unreadable"
-WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*")
+WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*", f"{CONTENTS}/*")
 """Where in a workspace files are written aside, besides feature sets and manifests."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,7 +62,7 @@ class Garbage(Showable):
     """One thing to be collected.
 
     Attributes:
-        kind: `orphan`, `damaged`, `manifest`, `artifact`, `temporary`, `unknown`,
+        kind: `orphan`, `damaged`, `manifest`, `content`, `artifact`, `temporary`, `unknown`,
             `unreachable`, `chosen` or `quota`; `unreadable` is said only, and nothing of it goes.
         what: the file, or the feature set's key, cut and backbone.
         size: bytes.
@@ -102,7 +103,7 @@ class Collector:
         cache: where shards are.
         backbones: all that are registered.
         manifests: the folder of manifests; their parts lie beside it.
-        needed: names of the manifests that datasets need.
+        needed: names of the manifests, and of the contents, that datasets need.
         strays: finds files of the artifact store that nothing names.
         root: of the workspace, where files are written aside.
     """
@@ -113,7 +114,7 @@ class Collector:
         cache: FeatureCache,
         backbones: Sequence[Backbone],
         manifests: Path,
-        needed: Collection[str],
+        needed: tuple[Collection[str], Collection[str | None]],
         strays: Strays,
         root: Path,
     ) -> None:
@@ -125,7 +126,7 @@ class Collector:
             for cut in backbone.cuts
         }
         self._manifests = manifests
-        self._needed = set(needed)
+        self._needed, self._contents = set(needed[0]), set(needed[1])
         self._strays = strays
         self._root = root
 
@@ -192,6 +193,7 @@ class Collector:
 
     def _find_manifests(self) -> Iterator[Garbage]:
         yield from self._old(self._manifests, self._needed)
+        yield from self._old(self._root / CONTENTS, self._contents, "content")
         parts: set[str] = set()
         unreadable: list[str] = []
         for name in sorted(self._needed):
@@ -205,11 +207,13 @@ class Collector:
             what = f"{message}: no part of any manifest is deleted"
             yield Garbage(UNREADABLE, what, 0, held=True)
 
-    def _old(self, folder: Path, needed: Collection[str]) -> Iterator[Garbage]:
+    def _old(
+        self, folder: Path, needed: Collection[str | None], kind: str = "manifest"
+    ) -> Iterator[Garbage]:
         for path in sorted(folder.glob("*")):
             age = time.time() - path.stat().st_mtime
             if path.name not in needed and age > MANIFEST_SECONDS:
-                yield Garbage("manifest", str(path), _size([path]), files=(path,))
+                yield Garbage(kind, str(path), _size([path]), files=(path,))
 
     def _find_artifacts(self) -> Iterator[Garbage]:
         files, is_held = self._strays.find()

@@ -9,6 +9,7 @@ from headstart.extractors.datasets.kinds import (
     open_source,
 )
 from headstart.extractors.datasets.labels import are_classes, few_of
+from headstart.extractors.datasets.memory.given import kept_in
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.places import Places, is_address, is_far
@@ -68,6 +69,7 @@ __all__ = [
     "is_gone",
     "is_same_way",
     "joined",
+    "kept_in",
     "kind_of",
     "listed",
     "load_arrays",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.rows import to_label
 from headstart.extractors.datasets.source import Options
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Label, sorted_labels
@@ -45,32 +46,6 @@ def few_of(samples: SampleColumns, options: Options) -> list[str]:
     return found
 
 
-def places_in(labels: Iterable[Any]) -> tuple[int, bool]:
-    """How wide the rows of labels are, and whether each holds exactly one 1.
-
-    Returns:
-        The width, 0 where rows are not of zeros and ones.
-    """
-    width, is_one_hot = 0, True
-    for row in labels:
-        values = np.asarray(row)
-        if values.ndim != 1 or values.dtype.kind not in "fiub" or len(values) < 2:
-            return 0, False
-        if not ((values == 0) | (values == 1)).all():
-            return 0, False
-        width, is_one_hot = len(values), is_one_hot and values.sum() == 1
-    return width, bool(is_one_hot)
-
-
-def are_rows_of_numbers(labels: Any) -> bool:
-    """Whether each label is a row of two numbers or more, as many as the others."""
-    if not len(labels) or np.ndim(labels[0]) != 1:
-        return False
-    rows = [np.asarray(row) for row in labels]
-    shapes = {row.shape for row in rows if row.dtype.kind in "fiu"}
-    return len(shapes) == 1 and all(row.dtype.kind in "fiu" for row in rows) and shapes.pop() > (1,)
-
-
 def label_of_numbers(row: Any, where: str) -> Label:
     """The numbers of a row, as `Regression` reads them.
 
@@ -96,3 +71,22 @@ def several_labels(row: Any, where: str) -> Label | None:
     """The places of the ones in a row, as `MultiLabel` reads them; None if there is none."""
     del where
     return BETWEEN.join(str(place) for place in np.flatnonzero(row).tolist()) or None
+
+
+def rows_reader(labels: Iterable[Any]) -> tuple[Callable[[Any, str], Label | None], str]:
+    """What reads a row of labels, and what they are, in words; nothing where each is one label, or
+    several numbers."""
+    widths, are_places, is_one_hot = set[int](), True, True
+    for row in labels:
+        values = np.asarray(row)
+        if values.ndim != 1 or values.dtype.kind not in "fiub" or len(values) < 2:
+            return to_label, ""
+        widths.add(len(values))
+        are_places = are_places and bool(((values == 0) | (values == 1)).all())
+        is_one_hot = is_one_hot and values.sum() == 1
+    if len(widths) != 1:
+        return to_label, ""
+    if not are_places:
+        return label_of_numbers, ""
+    what = "one-hot classes" if is_one_hot else "several labels a row"
+    return one_hot_label if is_one_hot else several_labels, f"{what}, 0 to {widths.pop() - 1}"

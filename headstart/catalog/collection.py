@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headstart.context import Context
 from headstart.errors import NotFound
 from headstart.registry import listing
 from headstart.values.showable import Showable
+
+if TYPE_CHECKING:
+    import pandas
 
 T = TypeVar("T")
 SHOWN = 5
@@ -58,6 +61,16 @@ class Collection(Showable, Generic[T]):
     def __bool__(self) -> bool:
         """True: a collection is there, whether or not something is in it."""
         return True
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row for each version, with what `headstart … list --json` has of it.
+
+        Raises:
+            HeadstartError: pandas is not installed.
+        """
+        from headstart.values.frames import frame_of
+
+        return frame_of(self._rows())
 
     def _ipython_key_completions_(self) -> list[str]:
         """What may stand in brackets: names and aliases."""

@@ -25,7 +25,8 @@ class Datasets(Collection[Dataset]):
     def add(
         self,
         name: str,
-        source: str | Path,
+        source: str | Path | Any,
+        y: Any = None,
         *,
         kind: str | None = None,
         split: str | None = None,
@@ -38,10 +39,17 @@ class Datasets(Collection[Dataset]):
 
         Args:
             name: letters, digits, `.`, `_`, `-`.
-            source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`;
-                or the address of a folder (`s3://`, `gs://`, `az://`) or table (also `https://`).
-            kind: `folder`, `csv` (any table), `arrays`, or one of a plug-in; by what the source is
-                without it.
+            source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`,
+                Parquet or Arrow files or a folder of them, `hf:ID[:SPLIT]`; the address of a folder
+                (`s3://`, `gs://`, `az://`) or table (also `https://`); or data in memory: an
+                array, a dict of arrays, a list of pictures of Pillow, bytes, texts or paths, a
+                frame of pandas, polars or pyarrow, `(x, y)`, `((x_train, y_train), (x_test,
+                y_test))`, a `datasets.Dataset` or `DatasetDict`, anything that gives `(content,
+                label)`. Such data are written once, into the workspace; added again under their
+                name they take the place of those before.
+            y: the labels of data in memory, if they do not come with it: one for each sample.
+            kind: `folder`, `csv` (any table of text), `arrays`, `parquet`, or one of a plug-in; by
+                what the source is without it.
             split: a ratio such as `70/10/20` (or `80/20`, without validation); `stratified`, in
                 every class alike, `stratified:60/20/20`; `hash`, by the content alone; `kfold:5`,
                 the first of five folds to test on, `kfold:5:2` the second; `column:NAME` of a
@@ -77,7 +85,7 @@ class Datasets(Collection[Dataset]):
         added = add(
             self._context,
             name,
-            source,
+            source if y is None else (source, y),
             kind=kind,
             split=split,
             seed=seed,

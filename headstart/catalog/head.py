@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.notices import renamed
 from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Results
@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.finetune import FineTuned
-    from headstart.jobs.heads.predict import Predicted, Predictions
+    from headstart.jobs.heads.predict import Predictions
+    from headstart.jobs.heads.predicted import Predicted
     from headstart.jobs.heads.reproduce import Reproduced
 
 
@@ -136,35 +137,40 @@ class Head(TrainedHead):
         done = finetune(self, start, path, settings, name)
         return replace(done, head=done.head and Head(self.context, done.head.record))
 
+    @renamed(paths="samples")
     def predict(
-        self,
-        paths: str | Path | Iterable[str | Path],
-        on_error: str = "fail",
-        root: str | Path | None = None,
+        self, samples: Any, on_error: str = "fail", root: str | Path | None = None
     ) -> Predicted:
         """Class and probability of each sample, in order.
 
         What is in the cache is not run through the backbone again.
 
         Args:
-            paths: one or several: files; folders, whose pictures, sounds and texts are taken;
-                `.npy`, `.npz` and tables (`.csv`, `.tsv`, `.jsonl`), row by row.
+            samples: one or several, all of one kind. Paths: files; folders, whose pictures, sounds
+                and texts are taken; `.npy`, `.npz` and tables (`.csv`, `.tsv`, `.jsonl`), row by
+                row. The name of a registered dataset. An array, one sample or several along its
+                first axis; arrays by the names of several inputs. Pictures of PIL. Bytes of files.
+                Texts, for a backbone that takes texts, where they are no paths. A frame of pandas,
+                polars or pyarrow with a column of paths, pictures or texts, or columns of numbers.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
             root: a folder outside of which no file is read that a table, or a link, names.
 
+        Returns:
+            A list of `Prediction`, with `ids`, `labels`, `classes`, `probabilities`, `to_pandas()`
+            and `to_arrow()`.
+
         Raises:
+            HeadError: what was given is no sample, or samples of several kinds.
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
             DatasetError: a file lies outside of the root.
         """
-        return self.predict_each(paths, on_error, root).gather()
+        return self.predict_each(samples, on_error, root).gather()
 
+    @renamed(paths="samples")
     def predict_each(
-        self,
-        paths: str | Path | Iterable[str | Path],
-        on_error: str = "fail",
-        root: str | Path | None = None,
+        self, samples: Any, on_error: str = "fail", root: str | Path | None = None
     ) -> Predictions:
         """As `predict`, but computed while it is iterated: for more than fits into memory."""
         from headstart.jobs.heads.predict import Predictions
 
-        return Predictions(self, paths, on_error, root)
+        return Predictions(self, samples, on_error, root)

@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headstart.visible import visible
+
+if TYPE_CHECKING:
+    import pandas
 
 T = TypeVar("T")
 BRIEF = 60
@@ -78,6 +81,16 @@ class Record(Showable):
 
 class Results(Showable, list[T]):
     """Several results of one kind: a list that can be shown."""
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row each, a column for each name that `to_json` has of it.
+
+        Raises:
+            HeadstartError: pandas is not installed.
+        """
+        from headstart.values.frames import frame_of
+
+        return frame_of([spelled(one) for one in self])
 
     def _facts(self) -> list[T]:
         return list(self)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
+from headstart.storage.columns.buffers import lists_array, numbers_array, numbers_in, texts_array
 from headstart.storage.keys import DIGEST_BYTES, canonical_json
 from headstart.storage.samples import SPLITS, Label
 
@@ -25,12 +26,9 @@ def digests_array(digests: np.ndarray) -> pa.Array:
 
 def splits_array(codes: np.ndarray) -> pa.Array:
     """Places in `SPLITS`, int8, as a column."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(SPLITS))
-
-
-def texts_in(array: pa.Array) -> list[Any]:
-    """The texts of a column, None where there is none."""
-    return array.to_numpy(zero_copy_only=False).tolist()
+    return pa.DictionaryArray.from_arrays(
+        numbers_array(codes.astype(np.int8, copy=False)), texts_array(SPLITS)
+    )
 
 
 def codes_in(array: pa.Array | None, rows: int) -> np.ndarray:
@@ -38,7 +36,7 @@ def codes_in(array: pa.Array | None, rows: int) -> np.ndarray:
     if array is None:
         return np.full(rows, -1, np.int32)
     indices = cast(pa.DictionaryArray, array).indices
-    return (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
+    return numbers_in(indices, null=-1)
 
 
 def spelled(labels: Iterable[Label | None]) -> pa.Array:
@@ -50,7 +48,7 @@ def spelled(labels: Iterable[Label | None]) -> pa.Array:
         or known.setdefault((type(label), label), canonical_json(_checked_label(label)).decode())
         for label in labels
     ]
-    return pa.array(texts, pa.string()).dictionary_encode()
+    return texts_array(texts).dictionary_encode()
 
 
 def label_of(text: str) -> Label:
@@ -78,10 +76,10 @@ def stats_of(stats: Sequence[Stat]) -> tuple[Stat | None, pa.Array | None]:
 
 def _stats_array(stats: Sequence[Stat]) -> pa.Array:
     try:
-        return pa.array([list(one) for one in stats], STATS)
-    except (OverflowError, pa.ArrowInvalid):
+        return lists_array(stats)
+    except OverflowError:
         texts = [canonical_json(list(one)).decode() for one in stats]
-        return pa.array(texts, ODD_STATS)
+        return texts_array(texts)
 
 
 def decoded(array: pa.Array) -> pa.Array:

@@ -29,9 +29,9 @@ from headstart.storage.columns.arrays import (
     spelled,
     splits_array,
     stats_of,
-    texts_in,
     without_mask,
 )
+from headstart.storage.columns.buffers import numbers_array, numbers_in, texts_array, texts_in
 from headstart.storage.keys import DIGEST_BYTES, canonical_json, pack_digests, unpack_digests
 from headstart.storage.samples import SPLITS, Label, Sample
 
@@ -106,10 +106,10 @@ class Block:
             UnicodeEncodeError: a text cannot be written as UTF-8.
         """
         columns: dict[str, pa.Array | None] = {
-            "id": pa.array(lists.ids, pa.string()),
+            "id": texts_array(lists.ids),
             "label": spelled(lists.labels),
             **_located(lists, source),
-            "group": pa.array(lists.groups, pa.string()).dictionary_encode(),
+            "group": texts_array(lists.groups).dictionary_encode(),
         }
         if lists.digests is not None or not lists.ids:
             empty = np.empty((0, DIGEST_BYTES), np.uint8)
@@ -159,7 +159,7 @@ class Block:
 
     def take(self, rows: np.ndarray) -> Block:
         """Some of the samples, by their numbers, int64."""
-        return Block(self.batch.take(pa.array(rows, pa.int64())), self.source)
+        return Block(self.batch.take(numbers_array(rows.astype(np.int64, copy=False))), self.source)
 
     def with_columns(self, **columns: pa.Array) -> Block:
         """The block with some columns as given."""
@@ -188,7 +188,7 @@ class Block:
         """Places in `SPLITS`, int8."""
         array = cast(pa.DictionaryArray, self.batch.column("split"))
         places = np.array([SPLITS.index(one) for one in array.dictionary.to_pylist()], np.int8)
-        return places[array.indices.to_numpy(zero_copy_only=False)]
+        return places[numbers_in(array.indices)]
 
     @property
     def splits(self) -> list[str]:
@@ -228,7 +228,7 @@ class Block:
     def locations(self) -> list[str | int]:
         rows, places = self.column("row"), self.column("place")
         if places is None and rows is not None and rows.null_count == 0:
-            return rows.to_pylist() if len(self) == 1 else rows.to_numpy().tolist()
+            return numbers_in(rows).tolist()
         above, found = self.source, list[str | int]()
         known = [None] * len(self) if rows is None else rows.to_pylist()
         texts = [None] * len(self) if places is None else texts_in(places)
@@ -252,8 +252,8 @@ class Block:
         if array.type == ODD_STATS:
             return [checked_stat(json.loads(text)) for text in texts_in(array)]
         lists = cast(pa.ListArray, array)
-        ends = lists.offsets.to_numpy().tolist()
-        values = lists.values.to_numpy()[ends[0] : ends[-1]].tolist()
+        ends = numbers_in(lists.offsets).tolist()
+        values = numbers_in(lists.values)[ends[0] : ends[-1]].tolist()
         first = ends[0]
         return [tuple(values[start - first : stop - first]) for start, stop in pairwise(ends)]
 
@@ -329,7 +329,9 @@ def _located(lists: Lists, source: str) -> dict[str, pa.Array]:
         None if isinstance(one, int) or one == f"{source}/{id_}" else one
         for one, id_ in zip(lists.locations, lists.ids, strict=True)
     ]
-    return {"row": pa.array(rows, pa.int64()), "place": pa.array(places, pa.string())}
+    are_rows = np.fromiter((one is not None for one in rows), bool, len(rows))
+    numbers = np.fromiter((one or 0 for one in rows), np.int64, len(rows))
+    return {"row": numbers_array(numbers, are_rows), "place": texts_array(places)}
 
 
 def _stats_in(blocks: Sequence[Block]) -> tuple[Stat | None, pa.Array | None]:
@@ -341,10 +343,10 @@ def _stats_in(blocks: Sequence[Block]) -> tuple[Stat | None, pa.Array | None]:
     if any(one is None or one.type != STATS for one in columns):
         return stats_of([stat for one in blocks for stat in one.stats])
     array = cast(pa.ListArray, pa.concat_arrays([one for one in columns if one is not None]))
-    lengths = np.diff(array.offsets.to_numpy())
+    lengths = np.diff(numbers_in(array.offsets))
     first = tuple(array[0].as_py())
     if (lengths == len(first)).all():
-        values = array.flatten().to_numpy().reshape(len(array), -1)
+        values = numbers_in(array.flatten()).reshape(len(array), -1)
         if (values == np.array(first, np.int64)).all():
             return first, None
     return None, array

@@ -29,6 +29,7 @@ def ahead(
     """
     waiting: deque[tuple[A, Callable[[], T]]] = deque()
     pool: Daemons | None = None
+    is_left = True
     try:
         for item in items:
             if is_far(item):
@@ -40,6 +41,7 @@ def ahead(
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
+        is_left = False  # what was given out last may still be under way
     finally:
         if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=is_left)

@@ -12,13 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
-from headstart.extractors.datasets.labels import (
-    are_rows_of_numbers,
-    label_of_numbers,
-    one_hot_label,
-    places_in,
-    several_labels,
-)
+from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, stat_of_file
 from headstart.extractors.datasets.options import GROUP_PATTERN
 from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
@@ -85,8 +79,13 @@ class Stacked:
 
 
 def to_raw(value: Any) -> Any:
-    """A row as a sample's raw content: an array, or arrays by name."""
-    return value if isinstance(value, dict) else np.asarray(value)
+    """A row as a sample's raw content: an array, or arrays by name.
+
+    Of a mapped file a copy: rows there lie at odd places, which not everything can compute with.
+    """
+    if isinstance(value, dict):
+        return {name: to_raw(one) for name, one in value.items()}
+    return np.array(value) if isinstance(value, np.memmap) else np.asarray(value)
 
 
 class ArraySource:
@@ -145,15 +144,10 @@ class ArraySource:
         """What reads a row of the labels: one label, or the place of a one, or of several."""
         if labels is None or is_before(self._options):
             return to_label
-        width, is_one_hot = places_in(labels)
-        if width < 2 and are_rows_of_numbers(labels):
-            return label_of_numbers
-        if width < 2:
-            return to_label
-        what = "one-hot classes" if is_one_hot else "several labels a row"
-        if is_unsettled(self._options):
-            tell(f"{self.source}: {', '.join(names)} is read as {what}, 0 to {width - 1}")
-        return one_hot_label if is_one_hot else several_labels
+        read, what = rows_reader(labels)
+        if what and is_unsettled(self._options):
+            tell(f"{self.source}: {', '.join(names)} is read as {what}")
+        return read
 
     def digest(self, location: Location) -> str:
         return digest_of(self.read(location))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import lzma
 import math
+import struct
 import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -22,6 +23,7 @@ from typing import IO, Any
 import numpy as np
 
 from headstart.errors import DatasetError, first_line
+from headstart.storage.files import BLOCK
 from headstart.storage.memory import free_memory
 
 SUFFIX = ".npy"
@@ -35,6 +37,11 @@ DAMAGE = (
     lzma.LZMAError,
 )
 """What is raised by reading a file that is damaged, encrypted, or packed in an unknown way."""
+LOCAL = b"PK\x03\x04"
+LOCAL_HEADER = struct.Struct("<26xHH")
+"""What stands before a member: it ends with the lengths of its name and of what is added to it.
+https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT"""
+ENCRYPTED = 1
 SHARE = 0.5
 """Of the memory that is free: what arrays and the list of their rows may take."""
 ROW_BYTES = 600
@@ -151,7 +158,7 @@ class Archive:
     """
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
-        self._path = path
+        self._path, self._file = path, file
         self._size = path.stat().st_size
         self._zip = zipfile.ZipFile(file)
         members = [info for info in self._zip.infolist() if info.filename.endswith(SUFFIX)]
@@ -171,7 +178,8 @@ class Archive:
         return self._zip.open(self._members[name])
 
     def check(self, names: Iterable[str], rows_of: Iterable[str] = ()) -> None:
-        """See that arrays can be unpacked, each and all together.
+        """See that arrays can be read, each and all together; those that are not compressed are
+        never in memory as a whole.
 
         Args:
             names: of the arrays.
@@ -181,18 +189,56 @@ class Archive:
             DatasetError: they are packed too well to be data, or take too much memory.
         """
         headers = {name: self.header(name) for name in names}
-        total = 0
-        for name, header in headers.items():
-            self._refuse_packed(name, header.size, self._members[name].compress_size)
-            total += header.size
-        self._refuse_packed(" and ".join(headers), total, self._size)
+        self.check_packing(headers)
+        total = sum(one.size for name, one in headers.items() if self.is_packed(name))
         rows = sum(headers[name].rows for name in rows_of)
         refuse_large(total + rows * ROW_BYTES, f"{', '.join(headers)} in {self._path}")
 
+    def check_packing(self, headers: Mapping[str, Header]) -> None:
+        """See that arrays are not packed too well to be data; headers by their names.
+
+        Raises:
+            DatasetError: they are.
+        """
+        for name, header in headers.items():
+            self._refuse_packed(name, header.size, self._members[name].compress_size)
+        total = sum(header.size for header in headers.values())
+        self._refuse_packed(" and ".join(headers), total, self._size)
+
+    def is_packed(self, name: str) -> bool:
+        """Whether an array is compressed, and has to be unpacked to be read."""
+        info = self._members[name]
+        return info.compress_type != zipfile.ZIP_STORED or bool(info.flag_bits & ENCRYPTED)
+
     def read(self, name: str) -> np.ndarray:
-        """An array, in memory."""
+        """An array: in memory if it is compressed, else read from disk where it is looked at."""
+        if not self.is_packed(name) and (header := self.header(name)).size:
+            return self._mapped(name, header)
         with self.open(name) as member:
             array = np.lib.format.read_array(member, allow_pickle=False)
+        return with_letters(array, f"{name} in {self._path}")
+
+    def _mapped(self, name: str, header: Header) -> np.ndarray:
+        """An array that lies in the file as it is, after its checksum was found right.
+
+        Raises:
+            zipfile.BadZipFile: it is damaged.
+        """
+        info = self._members[name]
+        self._file.seek(info.header_offset)
+        local = self._file.read(LOCAL_HEADER.size)
+        if len(local) < LOCAL_HEADER.size or not local.startswith(LOCAL):
+            raise zipfile.BadZipFile(f"{name} has no header")
+        start = info.header_offset + len(local) + sum(LOCAL_HEADER.unpack(local))
+        self._file.seek(start)
+        left, checksum = info.file_size, 0
+        while left and (block := self._file.read(min(left, BLOCK))):
+            left, checksum = left - len(block), zlib.crc32(block, checksum)
+        if left or checksum != info.CRC:
+            raise zipfile.BadZipFile(f"bad checksum of {name}")
+        order = "F" if header.is_fortran else "C"
+        place = start + header.start
+        array = np.memmap(self._file, header.dtype, "r", place, header.shape, order)
         return with_letters(array, f"{name} in {self._path}")
 
     def _refuse_packed(self, what: str, size: int, packed: int) -> None:
@@ -215,5 +261,6 @@ def refuse_large(size: int, what: str) -> None:
         raise DatasetError(
             f"{what}: {size / 1e6:,.1f} MB in memory are more than half of the {free / 1e6:,.1f} "
             "MB that are free",
-            hint="Save large arrays as .npy, which are read where they lie, or in several files.",
+            hint="Save large arrays as .npy, or with np.savez, which does not compress: they are "
+            "read where they lie; or in several files.",
         )

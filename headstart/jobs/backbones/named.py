@@ -17,9 +17,7 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.errors import NotFound
-from headstart.extractors.backbones.loader import local_part, made_absolute, scheme_of
-from headstart.extractors.backbones.registration import Wanted, read_backbone
-from headstart.extractors.safety.first_load import FOLDER, FirstLoad
+from headstart.extractors.backbones.places import local_part, made_absolute, scheme_of
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell, warn
 from headstart.paths import inside
@@ -144,6 +142,10 @@ def _reference(context: Context, backbone: Backbone) -> str:
 
 
 def _added(context: Context, source: Source) -> Backbone:
+    # Here, as whoever gives a name needs none of it, which is most of what an extraction imports.
+    from headstart.extractors.backbones.registration import Wanted, read_backbone
+    from headstart.extractors.safety.first_load import FOLDER, FirstLoad
+
     verdicts = context.artifacts.beside(FOLDER)
     wanted = Wanted(first=FirstLoad(verdicts, say=tell))
     stamp = _stamp(source)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.columns.finder import ABSENT, DigestFinder
 from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.contents import Contents
 from headstart.storage.manifest import SPLITS, Manifest
 from headstart.storage.windowed.wholes import wholes_of
 
@@ -30,7 +30,7 @@ NAMED = 8
 def add(
     context: Context,
     name: str,
-    source: str | Path,
+    source: Any,
     *,
     kind: str | None = None,
     split: str | None = None,
@@ -42,9 +42,12 @@ def add(
     """See `Datasets.add`."""
     check_name(name, "dataset")
     windows, options = sources.window_options(options)
+    kept = sources.kept_in(Contents(context.config.contents), source, kind, options)
+    if kept is not None:
+        source, kind, options = kept.path, kept.kind, {**options, **kept.options}
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]
-    before = _find_same(context, name, chosen, place)
+    before = _find_same(context, name, chosen, place, is_kept=kept is not None)
     given = sources.checked(made, options, sources.SOURCES.values())
     stays = before is not None and sources.is_same_way(before.options, split, seed, given)
     if before is not None and stays:
@@ -70,6 +73,7 @@ def add(
             "predict; heads and rankings need labels"
         )
     stored = settled(opened, given, manifest) | sources.listed(skipped)
+    stored |= {} if kept is None else {"origin": kept.origin}
     if before is not None and not stays:
         _warn_of_heads(context, name)
         previous = None
@@ -172,11 +176,18 @@ def _warn_of_heads(context: Context, name: str) -> None:
         )
 
 
-def _find_same(context: Context, name: str, kind: str, place: str) -> Dataset | None:
-    """The dataset of that name, if it is of the same source: it is only looked at again."""
+def _find_same(
+    context: Context, name: str, kind: str, place: str, *, is_kept: bool
+) -> Dataset | None:
+    """The dataset of that name, if it is of the same source, or was given in memory, too: it is
+    only looked at again."""
     with suppress(NotFound):
         known = context.datasets.get(name)
-        return known if (known.kind, known.source) == (kind, place) else None
+        if (known.kind, known.source) == (kind, place):
+            return known
+        if is_kept and Contents(context.config.contents).find_name(known.source):
+            tell(f"dataset {name!r} held other data before, {known.samples:,} samples")
+            return known
     return None
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound, SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import add
 from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell
@@ -125,6 +124,8 @@ def _own_options(dataset: Dataset) -> dict[str, Any]:
 def _added(context: Context, place: str) -> str:
     taken = {one.name for one in context.datasets.find_all()}
     others = [one.name for one in context.datasets.find_by_source(place)]
+    from headstart.jobs.datasets.add import add  # whoever gives a name does not need it
+
     added = add(context, free_name(_name(place), taken.__contains__), place).dataset
     also = f"; {', '.join(others)} has options of its own" if others else ""
     tell(f"{place} is registered as the dataset {added.name!r}{also}")

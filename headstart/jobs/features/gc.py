@@ -9,6 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.extractors.cache.gc import Choice, Collector, Garbage
 from headstart.extractors.cache.strays import Strays
+from headstart.storage.contents import Contents
 from headstart.values.showable import Results, Showable
 
 
@@ -65,13 +66,15 @@ def collect(context: Context, found: Sequence[Garbage]) -> Results[Garbage]:
 
 def collector_of(context: Context) -> Collector:
     """Knows what the rows of the database need now."""
-    needed = {dataset.manifest for dataset in context.datasets.find_all()}
+    datasets, contents = context.datasets.find_all(), Contents(context.config.contents)
+    manifests = {dataset.manifest for dataset in datasets}
+    kept = {contents.find_name(one.source) for one in datasets} - {None}
     return Collector(
         context.feature_sets,
         context.cache(),
         context.backbones.find_all(),
         context.config.manifests,
-        needed,
+        (manifests, kept),
         Strays(context.artifacts, context.config.locks, context.needed_artifacts),
         context.config.root,
     )

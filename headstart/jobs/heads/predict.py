@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -14,8 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.backbone_model import chooser_of, pipeline_of
-from headstart.context import Context
-from headstart.errors import HeadError, NotFound, SampleChanged, SampleError, SampleUnreadable
+from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.datasets.windows.source import Window, cut_into_windows
@@ -23,68 +21,17 @@ from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
+from headstart.jobs.heads.predicted import Predicted, Prediction
+from headstart.jobs.raw_samples import HINT, Taker
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.storage.keys import digest_of
-from headstart.storage.manifest import Label, Sample
-from headstart.storage.windowed.wholes import wholes_of
+from headstart.storage.manifest import Sample
 from headstart.trained_head import TrainedHead
-from headstart.values.showable import Results, Showable
+from headstart.values.showable import Showable, brief
 
 T = TypeVar("T")
 BATCH = 64
-HINT = "Leave it out, or go on without it: --on-error skip."
-
-
-@dataclass(frozen=True)
-class Prediction(Showable):
-    """What a head says of one sample: a file, or `FILE[ROW]` of an array.
-
-    Attributes:
-        name: of the sample.
-        label: the most probable class; several with the head's separator between them; a
-            number; or several, such as `0.5|1.25`.
-        probability: that this is right; NaN for a number.
-        probabilities: of all classes, in the head's order, (classes,), float32; or the
-            numbers, (outputs,).
-    """
-
-    name: str
-    label: Label | float
-    probability: float
-    probabilities: np.ndarray
-
-    def _facts(self) -> dict[str, Any]:
-        return {"name": self.name, "label": self.label, "probability": self.probability}
-
-    def _line(self) -> str:
-        sure = "" if math.isnan(self.probability) else f", {self.probability:.2f}"
-        return f"{self.name!r} is {self.label!r}{sure}"
-
-
-class Predicted(Results[Prediction]):
-    """The predictions of some samples, in order.
-
-    Attributes:
-        trust: how far the head that made them can be trusted, in words.
-        skipped: names of samples that could not be read, and were left out.
-    """
-
-    def __init__(self, found: Iterable[Prediction], trust: str, skipped: Sequence[str]) -> None:
-        super().__init__(found)
-        self.trust, self.skipped = trust, tuple(skipped)
-
-    def _facts(self) -> Any:
-        return [{**one.to_json(), "trust": self.trust} for one in self]
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A sample to predict: its name, how its raw content is had, and whether that is waited for."""
-
-    name: str
-    read: Callable[[], Any]
-    is_far: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +74,7 @@ class Predictions(Showable):
 
     Args:
         head: who predicts.
-        paths: see `Head.predict`.
+        samples: see `Head.predict`.
         on_error: `fail` at a sample that cannot be read, or `skip` it.
         root: a folder outside of which no file is read that a table, or a link, names.
 
@@ -138,16 +85,18 @@ class Predictions(Showable):
     def __init__(
         self,
         head: TrainedHead,
-        paths: str | Path | Iterable[str | Path],
+        samples: Any,
         on_error: str = "fail",
         root: str | Path | None = None,
     ) -> None:
         self._context, self._record = head.context, head.record
-        given = [paths] if isinstance(paths, str | Path) else paths
+        if on_error not in ("fail", "skip"):
+            raise HeadError(f"on_error is {brief(on_error)}", hint="It can be fail or skip.")
         self._medium = sources.medium_of(head.windows)
         self._how = head.windows.get("pooled")
-        self._items = list(_items(self._context, given, root, of_wholes=self._how is not None))
         self._backbone, self._cut = head.origin()
+        taker = Taker.of(self._context, self._backbone, root, of_wholes=self._how is not None)
+        self._items = list(taker.take(samples))
         self._key = head.record.feature_key
         self._judge = head.judge
         self._task = head.task
@@ -172,7 +121,7 @@ class Predictions(Showable):
         for one in self:
             found.append(one)
             progress(self.done, self.total)
-        return Predicted(found, trust_text(self._record), self.skipped)
+        return Predicted(found, trust_text(self._record), self.skipped, self.classes)
 
     def _facts(self) -> dict[str, Any]:
         """How far it is; the predictions themselves are had by iteration."""
@@ -295,67 +244,3 @@ class Predictions(Showable):
                 f"{name}: {error.message}",
                 hint=HINT if isinstance(error, SampleChanged) else error.hint or HINT,
             ) from error
-
-
-def _items(
-    context: Context, paths: Iterable[str | Path], root: str | Path | None, *, of_wholes: bool
-) -> Iterator[_Item]:
-    """Files as given; sources of datasets, such as folders and tables, and registered datasets,
-    sample by sample; of those with windows the windows, or with `of_wholes` the whole samples."""
-    for given in paths:
-        place = sources.located(given)
-        if sources.is_gone(place):
-            yield from _of_dataset(context, str(given), root, of_wholes=of_wholes)
-            continue
-        is_far = sources.is_far(place)
-        path = place if is_far else str(Path(given))
-        kind = sources.find_kind(path)
-        if kind is None:
-            read = sources.Places(path, {}).read
-            yield _Item(path, partial(read, path, hint=HINT), is_far)
-            continue
-        source = sources.open_source(kind, path, _rooted(kind, path, root))
-        for row, location in enumerate(source.locations()):
-            name = location if isinstance(location, str) else f"{path}[{row}]"
-            is_one_far = is_far or sources.is_far(location)
-            yield _Item(name, partial(source.read, location), is_one_far)
-
-
-def _of_dataset(
-    context: Context, name: str, root: str | Path | None, *, of_wholes: bool
-) -> Iterator[_Item]:
-    """The samples of a registered dataset by their ids, as they were last looked at.
-
-    Raises:
-        HeadError: there is none of that name; or a root is given, which it was not added with.
-    """
-    try:
-        dataset = context.datasets.get(name)
-    except NotFound:
-        raise HeadError(f"no file, folder or dataset {name}", hint="Check the path.") from None
-    if root is not None:
-        raise HeadError(
-            f"{name} is a registered dataset, whose root was chosen when it was added",
-            hint="Leave --root out, or name the folder or table itself.",
-        )
-    read = sources.reader_of(dataset)
-    manifest = context.manifest(dataset)
-    for sample in (wholes_of(manifest) if of_wholes else manifest).samples:
-        yield _Item(sample.id, partial(read, sample))
-
-
-def _rooted(kind: str, path: str, root: str | Path | None) -> dict[str, Any]:
-    """The options of a source that may read below the root alone.
-
-    Raises:
-        HeadError: it names files, and knows no root.
-    """
-    if root is None:
-        return {}
-    made = sources.SOURCES[kind]
-    if kind != "arrays" and all(option.name != "root" for option in made.options):
-        raise HeadError(
-            f"{path} is {made.what}, which knows no root",
-            hint="Leave --root out, if you trust what it names.",
-        )
-    return {"root": str(root)}

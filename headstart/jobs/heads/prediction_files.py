@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from headstart.errors import HeadError
-from headstart.jobs.heads.predict import Prediction, Predictions
+from headstart.jobs.heads.predict import Predictions
+from headstart.jobs.heads.predicted import Prediction
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Label

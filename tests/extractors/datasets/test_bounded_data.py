@@ -63,7 +63,10 @@ def test_more_than_there_is_memory_is_refused_in_sum(tmp_path, monkeypatch):
     monkeypatch.setattr(numpy_files, "free_memory", lambda: 100_000)
     np.savez(tmp_path / "ok.npz", x=np.zeros((4, 2000), np.float32), y=np.arange(4))
     assert load_arrays(tmp_path / "ok.npz", {})["values"].shape == (4, 2000)
-    np.savez(tmp_path / "d.npz", a=np.zeros((4, 2000)), b=np.zeros((4, 2000)), y=np.arange(4))
+    both = {"a": np.zeros((4, 2000)), "b": np.zeros((4, 2000)), "y": np.arange(4)}
+    np.savez(tmp_path / "there.npz", **both)
+    assert len(load_arrays(tmp_path / "there.npz", {})["values"]) == 4  # read where they lie
+    np.savez_compressed(tmp_path / "d.npz", **both)
     with pytest.raises(DatasetError, match=r"0\.1 MB in memory are more than half of the 0\.1 MB"):
         load_arrays(tmp_path / "d.npz", {})
     np.save(tmp_path / "many.npy", np.zeros((5_000, 1), np.uint8))

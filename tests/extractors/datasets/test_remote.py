@@ -2,6 +2,7 @@
 
 import ssl
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, Sour
 from headstart.extractors.datasets import SOURCES, checked, open_source, scan
 from headstart.extractors.datasets.remote import objects
 from headstart.extractors.datasets.remote.addresses import joined, parse, redacted
+from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.notices import HeadstartWarning
 
 CLASSES = ("blue", "green", "red")
@@ -499,3 +501,15 @@ def test_the_makers_of_the_table_of_sources_give_the_same_samples(place, bucket,
     assert [(one.digest, one.label) for one in found.samples] == [
         (one.digest, one.label) for one in here.samples
     ]
+
+
+def test_what_was_asked_for_ahead_is_had_also_when_nothing_more_comes():
+    begun = threading.Event()
+
+    def make(number: int) -> int:
+        begun.wait(10)
+        return number * 2
+
+    gets = [get for _, get in ahead(range(50), make, lambda _: True)]  # more than there are threads
+    begun.set()
+    assert [get() for get in gets] == [number * 2 for number in range(50)]

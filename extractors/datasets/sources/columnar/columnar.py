@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from headstart.errors import DatasetError, SampleChanged
 from headstart.extractors.datasets import options as known
+from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, root_of
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.remote.ahead import ahead
@@ -35,7 +36,7 @@ from headstart.extractors.datasets.sources.columnar.part import Part
 from headstart.extractors.datasets.sources.columnar.roles import Roles
 from headstart.extractors.datasets.sources.tables.columns import OR_SKIP, cell_in, number_in
 from headstart.extractors.datasets.sources.tables.values import VALUES, Value
-from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own
+from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own, is_unsettled
 from headstart.notices import tell
 from headstart.storage.keys import digest_of
 
@@ -103,6 +104,7 @@ class ColumnarSource:
 
     def scan(self) -> Iterator[Entry]:
         self._take_index()
+        self._take_label_rows()
         roles, skipping, found = self._labelled, Skipping(self._options), self._found
         self.skipped, stamp = skipping.skipped, stamp_of(found.files)
         if found.splits and not ignores_own(self._options):
@@ -251,6 +253,16 @@ class ColumnarSource:
                 self.found["id_column"] = self._options["id_column"] = name
                 del self.__dict__["_labelled"]
                 return
+
+    def _take_label_rows(self) -> None:
+        """Rows of zeros and ones are one-hot classes, or several labels."""
+        roles = self._labelled
+        if roles.label is None or not roles.has_rows:
+            return
+        rows = (row for part in self._parts for row in _column(part, roles.label))
+        roles.read_rows, what = rows_reader(rows)
+        if what and is_unsettled(self._options):
+            tell(f"{self.source}: {roles.label} is read as {what}")
 
     @cached_property
     def _found(self) -> Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Roles:
         values: what a sample is.
         label, id, split, group: columns; None where there is none.
         declared: what the schema says besides types.
+        read_rows: what reads labels that are rows of numbers; set once it is known what they are.
 
     Args:
         source: for messages.
@@ -80,9 +81,16 @@ class Roles:
         said = self._find(options.get("split_column"), SPLIT_COLUMNS)
         self.split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self.group = self._find(options.get("group_column"), ())
+        self.read_rows: Callable[[Any, str], Label | None] | None = None
         self.values = self._choose_values(options)
         if is_labelled and self.label is None and options.get("label_column") is None:
             self._check_unlabelled(options)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether labels are rows of numbers of one length, such as zeros and ones."""
+        kind = None if self.label is None else self.schema.field(self.label).type
+        return kind is not None and pa.types.is_fixed_size_list(kind) and holds(kind) == ARRAY
 
     @property
     def is_of_files(self) -> bool:
@@ -117,6 +125,8 @@ class Roles:
         if self.label is None:
             return None
         value, names = row[self.label], self.declared.names.get(self.label)
+        if self.read_rows is not None:
+            return self.read_rows(value, where)
         if isinstance(value, list):
             labels = [self._named(one, names, where) for one in value] if names else value
             return label_in({self.label: labels}, self.label, where)

@@ -1,0 +1,107 @@
+"""From lists and NumPy's arrays to Arrow's and back, by their buffers.
+
+`pyarrow.array`, `Array.to_numpy` and `pyarrow.scalar` import pandas where it is installed, to ask
+whether they were given something of its: half a second, of every command that reads a manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+LONGEST_TEXTS = (1 << 31) - 1
+"""Bytes that the texts of one array of type `string` may have together."""
+
+
+def numbers_array(numbers: np.ndarray, is_there: np.ndarray | None = None) -> pa.Array:
+    """Integers (n,) as a column; those of which `is_there`, bool (n,), is false are null."""
+    content = pa.py_buffer(np.ascontiguousarray(numbers))
+    kind = pa.from_numpy_dtype(numbers.dtype)
+    return pa.Array.from_buffers(kind, len(numbers), [_mask(is_there), content])
+
+
+def texts_array(texts: Sequence[str | None]) -> pa.Array:
+    """Texts as a column; None is null.
+
+    Raises:
+        UnicodeEncodeError: one holds half a letter.
+        OverflowError: they are longer than `LONGEST_TEXTS` together.
+    """
+    is_there = np.fromiter((one is not None for one in texts), bool, len(texts))
+    written = [b"" if one is None else one.encode() for one in texts]
+    ends = np.zeros(len(written) + 1, np.int64)
+    np.cumsum([len(one) for one in written], out=ends[1:])
+    if ends[-1] > LONGEST_TEXTS:
+        raise OverflowError(f"the texts of one column have {int(ends[-1]):,} bytes")
+    return pa.StringArray.from_buffers(
+        len(written),
+        pa.py_buffer(ends.astype(np.int32)),
+        pa.py_buffer(b"".join(written)),
+        _mask(is_there),
+    )
+
+
+def lists_array(lists: Sequence[Sequence[int]]) -> pa.Array:
+    """Lists of integers as a column.
+
+    Raises:
+        OverflowError: an integer has more than 64 bits.
+    """
+    ends = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum([len(one) for one in lists], out=ends[1:])
+    values = np.fromiter((value for one in lists for value in one), np.int64, int(ends[-1]))
+    return pa.ListArray.from_arrays(numbers_array(ends), numbers_array(values))
+
+
+def numbers_in(array: pa.Array, null: int | None = None) -> np.ndarray:
+    """The numbers of a column, (n,).
+
+    Args:
+        array: of integers.
+        null: what stands where there is none; not copied, and anything there, without it.
+    """
+    kind = np.dtype(array.type.to_pandas_dtype())
+    if not len(array):
+        return np.empty(0, kind)
+    found = np.frombuffer(array.buffers()[1], kind)[array.offset : array.offset + len(array)]
+    if null is None or not array.null_count:
+        return found
+    return np.where(are_there(array), found, kind.type(null))
+
+
+def are_there(array: pa.Array) -> np.ndarray:
+    """Which values of a column are not null, bool (n,)."""
+    mask = array.buffers()[0]
+    if mask is None or not array.null_count:
+        return np.full(len(array), array.type != pa.null())
+    bits = np.unpackbits(np.frombuffer(mask, np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(bool)
+
+
+def texts_in(array: pa.Array) -> list[Any]:
+    """The texts of a column of type `string`, None where there is none."""
+    if array.null_count == len(array):
+        return [None] * len(array)
+    _, ends, content = array.buffers()
+    places = np.frombuffer(ends, np.int32)[array.offset : array.offset + len(array) + 1].tolist()
+    first = places[0]
+    whole = b"" if content is None else bytes(memoryview(content)[first : places[-1]])
+    if whole.isascii():  # a place is a letter's, then, and all are read at once
+        letters = whole.decode()
+        texts: list[Any] = [letters[start - first : end - first] for start, end in pairwise(places)]
+    else:
+        texts = [whole[start - first : end - first].decode() for start, end in pairwise(places)]
+    if array.null_count:
+        for row in np.flatnonzero(~are_there(array)).tolist():
+            texts[row] = None
+    return texts
+
+
+def _mask(is_there: np.ndarray | None) -> Any:
+    if is_there is None or is_there.all():
+        return None
+    return pa.py_buffer(np.packbits(is_there, bitorder="little"))

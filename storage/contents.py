@@ -1,0 +1,45 @@
+"""Contents: data that were given in memory, written once, each file called by its sha256."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from headstart.paths import inside
+from headstart.storage.files import write_by_content
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a workspace that hold what datasets in memory held; see `storage.files`."""
+
+    folder: Path
+
+    def keep(self, write: Callable[[BinaryIO], None], suffix: str) -> Path:
+        """Write a file, whole and on disk, under the name of its content.
+
+        Args:
+            write: called once with a file to write and to seek in.
+            suffix: of its name.
+
+        Returns:
+            Its path; that of before, where the same content was there already.
+
+        Raises:
+            StorageError: the disk is full, or refuses; nothing is left of the new file.
+        """
+        path = write_by_content(
+            self.folder, write, lambda digest: inside(self.folder, digest + suffix)
+        )
+        with suppress(PermissionError):  # another user's: that one's time is not to be had
+            os.utime(path)  # `features gc` leaves alone what is young
+        return path
+
+    def find_name(self, source: str) -> str | None:
+        """The name of the file that a dataset's source is; None if it is none of these."""
+        folder, _, name = source.rpartition("/")
+        return name if folder == str(self.folder) else None
