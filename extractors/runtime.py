@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.metadata
 import logging
 import os
 import sys
@@ -162,6 +161,8 @@ def cores() -> int:
 
 def versions() -> dict[str, str]:
     """Versions of what can change a number, read without importing any of it."""
+    import importlib.metadata
+
     names = ("headstart", "tensorflow", "keras", "numpy", "pillow", "h5py", "scikit-learn")
     extras = ("keras-hub", "tokenizers", "soundfile", "soxr")
     found = {name: importlib.metadata.version(name) for name in names}

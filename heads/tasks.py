@@ -26,6 +26,7 @@ from headstart.heads.regression import Regression
 from headstart.storage.manifest import Label, Sample
 from headstart.storage.samples import is_fraction
 from headstart.values.options import Options
+from headstart.values.showable import brief
 
 SAID_FROM = 0.5
 """Probability from which a label of several is said."""
@@ -279,6 +280,22 @@ Task = Classification | Ordinal | MultiLabel | Regression
 TASKS: dict[str, Callable[..., Task]] = {
     task.name: task for task in (Classification, MultiLabel, Ordinal, Regression)
 }
+
+
+def one_task(given: Task | str | None) -> Task | None:
+    """A task, or what is called so: `regression` for `Regression()`.
+
+    Raises:
+        HeadError: it is neither.
+    """
+    if given is None or isinstance(given, Classification | Ordinal | MultiLabel | Regression):
+        return given
+    if isinstance(given, str) and given in TASKS:
+        return TASKS[given]()
+    raise HeadError(
+        f"task is {brief(given)}, of type {type(given).__name__}",
+        hint=f"Give {', '.join(TASKS)}, or a task such as hs.MultiLabel(separator=';').",
+    )
 
 
 def task_of(settings: dict[str, Any]) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,9 @@ import numpy as np
 from headstart.backbone_model import build_trunk, load_graph, pipeline_of
 from headstart.cached import say_left_out
 from headstart.context import Context
-from headstart.errors import FeatureError, HeadError
+from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut, resolve
-from headstart.extractors.datasets import reader_of
+from headstart.extractors.datasets import reader_of, voided_in
 from headstart.extractors.engines.engine import PRECISIONS
 from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.run.keys import keys_of
@@ -77,6 +78,15 @@ class TrainedHead(Showable):
 
     def __repr__(self) -> str:
         return repr(self.record)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether its dataset was dealt to other splits since: it may have been trained on what is
+        tested on now, and its scores are those of splits that are no more."""
+        with suppress(NotFound):
+            dataset = self.context.datasets.get(self.record.dataset)
+            return f"{self.record.name}:{self.record.version}" in voided_in(dataset.options)
+        return False
 
     @property
     def metrics(self) -> dict[str, Any]:

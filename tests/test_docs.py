@@ -91,11 +91,15 @@ def test_the_blocks_of_the_page_on_datasets_work(photos, run, monkeypatch, capsy
         done = run(*words)
         assert (name, done.code) == ("headstart", 0), done.err
     assert "samples moved to another split" in done.out
-    (program,) = blocks("docs/datasets.md", "python")
     (photos / "python").mkdir()
     monkeypatch.chdir(photos / "python")
-    exec(program, {"__name__": "datasets"})
-    assert "stratified 50" in capsys.readouterr().out
+    names = {"__name__": "datasets"}
+    for program in blocks("docs/datasets.md", "python"):
+        exec(program, names)
+    said = capsys.readouterr().out
+    assert "stratified 50" in said
+    assert "48 boxes\n['cat', 'dog']\nimagefolder\nTrue" in said
+    assert said.count("['cat', 'dog']") == 4
 
 
 def test_the_commands_on_files_in_a_store_work(photos, bucket, run, monkeypatch):

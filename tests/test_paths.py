@@ -11,6 +11,7 @@ from headstart.paths import below, by_digest, inside
 
 ROOT = Path(__file__).parent.parent
 SAFETY = "extractors/safety"
+SHARDS = "extractors/datasets/sources/shards"
 BOXES = "extractors/datasets/sources/boxes"
 FIRST_LOAD = "extractors/backbones/first_load"
 PIPELINE = "extractors/preprocessing/pipeline.py"
@@ -66,19 +67,26 @@ ALLOWED = {
     "Path(folder)": "a temporary folder that we made",
     "Path(dir_path)": "a temporary folder that Keras made",
     # Sources of datasets: they may lie anywhere that the user names.
+    "Path(str(sample.location))": "a sample of a source that the user named",
     "Path(sample.location)": "a sample of a source that the user named",
     "Path(str(s.location))": "the same",
     "Path(place, name)": "a file that was found while walking the source's folder",
+    f"{SHARDS}/tfds.py: Path(builder.data_dir)": "where TensorFlow Datasets has just put it",
+    f"{SHARDS}/tfds.py: Path(given or os.environ.get('TFDS_DATA_DIR') or USUAL)": "--data-dir",
+    f"{SHARDS}/tfds_info.py: folder / name": "checked to be one step",
+    f"{SHARDS}/tfds_info.py: " + "folder / f'{name}{NAMES}'": "the same",
     "extractors/datasets/sources/tables/files.py: Path(self._source)": "the table itself",
     "Path(self.source)": "an argument of `dataset add`",
     f"{BOXES}/coco.py: Path(self._options['images'])": "--images, as it was registered",
-    f"{BOXES}/coco.py: folder / name": "a relative name without `..`; --root bounds links",
+    f"{BOXES}/coco.py: folder / image.name": "checked to lead down; --root bounds links",
+    "extractors/datasets/sources/image_folder.py: folder / name": "one of two names of ours",
     f"{BOXES}/coco.py: above.parent / name": "called like the user's file beside it",
     f"{BOXES}/coco.py: above.parent / 'images' / name": "the same",
     f"{BOXES}/pictures.py: Path(found[1])": "as it was registered",
     f"{BOXES}/yolo.py: Path(*parts)": "the labels beside a picture that was found or named",
     f"{BOXES}/yolo.py: folder / name": "a data.yaml names its folders relative to itself",
     f"{BOXES}/yolo.py: path.parent / line.strip()": "a list names its pictures, as a table does",
+    "extractors/datasets/sources/image_folder.py: Path(table.source)": "found in the folder",
     "extractors/datasets/kinds.py: Path(_without_scheme(source))": "an argument of `dataset add`",
     "extractors/datasets/places.py: Path(place)": "a path that a table of the user's names; --root",
     "extractors/datasets/sources/trees.py: Path(str(folder))": "found in the source's folder",

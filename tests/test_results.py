@@ -25,6 +25,7 @@ init --workspace {p}/fresh
 db upgrade
 db current
 doctor
+glossary margin
 zoo list VGG*
 zoo show VGG16
 backbone add other {p}/network.keras --preprocess unit --tag a=b

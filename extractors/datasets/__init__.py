@@ -8,7 +8,13 @@ from headstart.extractors.datasets.kinds import (
     located,
     open_source,
 )
-from headstart.extractors.datasets.labels import are_classes, few_of
+from headstart.extractors.datasets.labels import (
+    are_classes,
+    are_hardly_shared,
+    few_of,
+    no_labels_in,
+    several_in,
+)
 from headstart.extractors.datasets.memory.given import kept_in
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
@@ -27,13 +33,18 @@ from headstart.extractors.datasets.split_rule import (
     SPLIT,
     as_stored,
     asked,
+    checked_seed,
     is_before,
     is_same_way,
     joined,
     rule_of,
     said_of,
     settled,
+    spelled,
     split_options,
+    voided_in,
+    voiding,
+    words_of,
 )
 from headstart.extractors.datasets.splits import departed_of
 from headstart.extractors.datasets.windows.asked import WINDOW_OPTIONS, medium_of, window_options
@@ -55,9 +66,11 @@ __all__ = [
     "SampleReader",
     "Table",
     "are_classes",
+    "are_hardly_shared",
     "as_stored",
     "asked",
     "checked",
+    "checked_seed",
     "declared",
     "departed_of",
     "few_of",
@@ -75,6 +88,7 @@ __all__ = [
     "load_arrays",
     "located",
     "medium_of",
+    "no_labels_in",
     "open_source",
     "read_named",
     "reader_of",
@@ -84,7 +98,12 @@ __all__ = [
     "said_of",
     "scan",
     "settled",
+    "several_in",
+    "spelled",
     "split_options",
     "to_raw",
+    "voided_in",
+    "voiding",
     "window_options",
+    "words_of",
 ]

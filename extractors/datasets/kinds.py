@@ -26,11 +26,13 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
     error=DatasetError,
     ours={
         "folder": f"{HERE}.sources.folders:FolderSource",
+        "imagefolder": f"{HERE}.sources.image_folder:ImageFolderSource",
         "csv": f"{HERE}.sources.tables.tables:TableSource",
         "arrays": f"{HERE}.sources.arrays:ArraySource",
         "parquet": f"{HERE}.sources.columnar.columnar:ColumnarSource",
         "coco": f"{HERE}.sources.boxes.coco:CocoSource",
         "yolo": f"{HERE}.sources.boxes.yolo:YoloSource",
+        "tfds": f"{HERE}.sources.shards.tfds:TfdsSource",
         "tfrecord": f"{HERE}.sources.shards.tfrecord:TFRecordSource",
         "webdataset": f"{HERE}.sources.shards.webdataset:WebDatasetSource",
     },

@@ -46,6 +46,35 @@ def few_of(samples: SampleColumns, options: Options) -> list[str]:
     return found
 
 
+NO_LABELS = {"nan", "null", "n/a", "<na>"}
+"""What programs write where there is no value, in lower case."""
+
+
+def no_labels_in(labels: Collection[Label | None]) -> list[str]:
+    """Those that are written as programs write that there is no value."""
+    return [one for one in labels if isinstance(one, str) and one.strip().lower() in NO_LABELS]
+
+
+def are_hardly_shared(labels: Collection[Label | None]) -> bool:
+    """Whether there are texts or whole numbers for labels, and nearly each sample has its own."""
+    known = {label for label in labels if label is not None}
+    return bool(known) and not are_numbers(known) and not are_classes(labels)
+
+
+def several_in(labels: Collection[Label | None]) -> list[str]:
+    """Those that are several labels, as `MultiLabel` reads them; several numbers are none."""
+    texts = [label for label in labels if isinstance(label, str) and BETWEEN in label]
+    return [text for text in texts if not all(map(_is_number, text.split(BETWEEN)))]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not text.strip().isdigit()  # places of ones are labels
+
+
 def label_of_numbers(row: Any, where: str) -> Label:
     """The numbers of a row, as `Regression` reads them.
 

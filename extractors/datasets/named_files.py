@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, StorageError
@@ -115,6 +115,25 @@ def digest_of_file(path: Path, root: Path | None = None) -> str:
         raise DatasetError(error.message, hint=error.hint) from error
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def check_relative(name: str, where: str) -> None:
+    """See that a name that stands in somebody's file leads nowhere but down, on any system.
+
+    Args:
+        name: of a file, as it is written.
+        where: the file and line that name it.
+
+    Raises:
+        DatasetError: it is absolute, leads upwards, or cannot be a name.
+    """
+    steps = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
+    is_absolute = PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor
+    if ".." in steps or is_absolute or "\0" in name:
+        raise DatasetError(
+            f"{where}: the name {name[:200]!r} leads out of the folder of the files",
+            hint="Write names that are relative to that folder, and in it.",
+        )
 
 
 def stat_of_file(path: Path) -> tuple[int, ...]:

@@ -130,6 +130,13 @@ def find_split(name: str) -> str | None:
     return SPLIT_OF_NAME.get(name.strip().lower())
 
 
+def near_split(name: str) -> str | None:
+    """The split that a word of a name stands for, as of `train_set`; None where none does."""
+    words = re.split(r"[-_. ]+", name.strip().lower())
+    words += [word.removesuffix(end) for word in words for end in ("set", "data", "images")]
+    return next((split for word in words if (split := SPLIT_OF_NAME.get(word))), None)
+
+
 def checked_split(value: str | None, where: str) -> str | None:
     """The split that a cell names; None where it is empty.
 

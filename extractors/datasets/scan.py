@@ -11,7 +11,7 @@ from headstart.errors import DatasetError
 from headstart.extractors.datasets.listing import OPEN, Listing, listed
 from headstart.extractors.datasets.rows import Grouping, Skipping, check_groups, is_utf8
 from headstart.extractors.datasets.source import DatasetSource, Options
-from headstart.extractors.datasets.split_rule import ignores_own, rule_of
+from headstart.extractors.datasets.split_rule import OWN_SPLITS, ignores_own, rule_of
 from headstart.extractors.datasets.splits import dealt, kept_of
 from headstart.notices import warn
 from headstart.progress import Progress, silent
@@ -68,6 +68,7 @@ def _scanned(
     skipping.skipped[:0] = getattr(source, "skipped", ())
     listing = _without_own_splits(listing, options, place)
     _check_some(listing, skipping.skipped, place)
+    _note_own_splits(source, listing)
     if skipped is not None:
         skipped.extend(skipping.skipped)
     rule = rule_of(options, listing.columns.labels)
@@ -101,6 +102,13 @@ def _without_own_splits(listing: Listing, options: Options, place: str) -> Listi
         return listing
     warn(f"{place}: not used: the splits that it says, as --split {options['split']} deals them")
     return Listing(listing.columns, np.full_like(listing.said, OPEN))
+
+
+def _note_own_splits(source: DatasetSource, listing: Listing) -> None:
+    """Among what a source found out: whether it says the splits of `all` samples, or of `some`."""
+    if listing.is_own.any():
+        said = "all" if listing.is_own.all() else "some"
+        source.found = {**getattr(source, "found", {}), OWN_SPLITS: said}  # type: ignore[attr-defined]
 
 
 def _check_some(listing: Listing, skipped: Sequence[str], place: str) -> None:

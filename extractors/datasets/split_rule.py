@@ -9,16 +9,19 @@ there was a choice.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.labels import are_classes, are_numbers
 from headstart.extractors.datasets.source import DatasetSource, Option, Options
+from headstart.notices import tell
 from headstart.registry.names import nearest
 from headstart.storage.manifest import Label
 from headstart.storage.samples import SPLIT_SHARES
+from headstart.values.options import taken
+from headstart.values.showable import brief
 
 SPLIT = Option(
     "split",
@@ -35,6 +38,15 @@ FOLDERS, COLUMN, NONE, HASH, STRATIFIED, KFOLD = (
     "kfold",
 )
 WAYS = (STRATIFIED, HASH, KFOLD, COLUMN, FOLDERS, NONE)
+WITH_MORE = {
+    KFOLD: "kfold:5, the first of five folds to test on, or kfold:5:2, the second",
+    COLUMN: "column:NAME, for the column that says the splits",
+    STRATIFIED: "stratified, or stratified:60/20/20",
+    HASH: "hash, or hash:60/20/20",
+    FOLDERS: "folders",
+    NONE: "none",
+}
+KNOWN = "70/10/20, stratified, hash, kfold:5, column:NAME, folders, none"
 BEFORE = "before"
 """The `deal` of a dataset from before there was a choice: by hash, whatever the folders are called;
 groups and splits of arrays are not looked for."""
@@ -42,6 +54,11 @@ UNSETTLED = "unsettled"
 """The `deal` of a dataset that is being added, where it follows from its labels."""
 MANY = 50_000
 """Samples from which on splits are by hash, unless somebody says otherwise."""
+VOIDED = "voided"
+"""Of a dataset that was dealt anew: the heads that had been trained on it, `name:version`."""
+OWN_SPLITS = "own_splits"
+"""Whether a dataset's source says the splits of `all` of its samples or of `some`, besides folders
+and columns that were named; not stored where it says none."""
 SHARES = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
 GROUPING = ("group_column", "group_pattern")
 
@@ -130,7 +147,32 @@ def asked(source: type[DatasetSource], text: str | None, seed: int = 0) -> dict[
             )
         return {"split": text, "split_column": rest, "deal": UNSETTLED, **seeded}
     rule = _parsed(text)
+    _tell_of_sum(rule.spelled if rule.way != KFOLD else "")
     return {"split": rule.text.removeprefix(f"{UNSETTLED}:"), "deal": rule.text, **seeded}
+
+
+def spelled(split: Any) -> str | None:
+    """How samples are to be split, as a text: a ratio may be given as numbers, (60, 20, 20).
+
+    Raises:
+        DatasetError: it is something else.
+    """
+    if split is None or isinstance(split, str):
+        return split
+    if isinstance(split, tuple | list) and len(split) in (2, 3):
+        return "/".join(f"{taken('split', one, 'float', DatasetError):g}" for one in split)
+    raise DatasetError(
+        f"split is {brief(split)}, of type {type(split).__name__}", hint=f"There are {KNOWN}."
+    )
+
+
+def checked_seed(seed: Any) -> int | None:
+    """A whole number, if there is one.
+
+    Raises:
+        DatasetError: it is something else.
+    """
+    return None if seed is None else taken("seed", seed, "int", DatasetError)
 
 
 def joined(given: Options, how: Options) -> dict[str, Any]:
@@ -170,10 +212,21 @@ def _parsed(text: str) -> Rule:
         return Rule(KFOLD, folds=int(folds), fold=number, spelled=f"{int(folds)}:{number}")
     if way == NONE and not rest:
         return Rule(NONE)
-    known = "70/10/20, stratified, hash, kfold:5, column:NAME, folders, none"
+    if way in WITH_MORE:
+        raise DatasetError(
+            f"--split {text!r} says too little or too much", hint=f"Such as {WITH_MORE[way]}."
+        )
     raise DatasetError(
-        f"no way to split is called {text!r}", hint=nearest(text, WAYS) or f"There are {known}."
+        f"no way to split is called {text!r}", hint=nearest(text, WAYS) or f"There are {KNOWN}."
     )
+
+
+def _tell_of_sum(ratio: str) -> None:
+    """Say what a ratio is taken for that adds up to neither 1, 10 nor 100: it may be a slip."""
+    total = sum(float(part) for part in ratio.split("/")) if ratio else 1
+    if round(total, 6) not in (1, 10, 100):
+        shares = "/".join(f"{100 * share:.3g}" for share in _shares(ratio) if share)
+        tell(f"the ratio {ratio} adds up to {total:g}, and is taken for {shares} %")
 
 
 def _shares(text: str) -> tuple[float, ...]:
@@ -247,9 +300,34 @@ def is_same_way(stored: Options, split: str | None, seed: int | None, given: Opt
 def split_options(options: Options) -> dict[str, Any]:
     """Those of a dataset's stored options that say how it is split."""
     stored = as_stored(options)
-    names = ["split", "deal", "seed", "departed", "layout"]
+    names = ["split", "deal", "seed", "departed", "layout", VOIDED]
     names += ["split_column"] if str(options.get("split")).startswith(f"{COLUMN}:") else []
     return {name: stored[name] for name in names if name in stored}
+
+
+def voided_in(options: Options) -> list[str]:
+    """The heads whose scores are of splits that a dataset had before it was dealt anew."""
+    return list(options.get(VOIDED, ()))
+
+
+def voiding(options: Options, heads: Iterable[str]) -> dict[str, Any]:
+    """The options of a dataset that is dealt anew, with the heads whose scores are void by that."""
+    voided = list(dict.fromkeys([*voided_in(options), *heads]))
+    return {**options, **({VOIDED: voided} if voided else {})}
+
+
+def words_of(options: Options) -> str:
+    """How a dataset's samples came into their splits, in words."""
+    how = said_of(options)
+    if how == FOLDERS:
+        return "as the folders say"
+    if how.startswith(f"{COLUMN}:"):
+        return f"as the column {how.partition(':')[2]!r} says"
+    dealt = "by hash of the content" if how == HASH else how
+    own = options.get(OWN_SPLITS)
+    if own is not None:
+        return "as its source says" + ("" if own == "all" else f"; {dealt} where it says nothing")
+    return f"{dealt}, where nothing is said" if how == HASH else dealt
 
 
 def said_of(options: Options) -> str:

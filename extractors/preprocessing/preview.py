@@ -13,6 +13,8 @@ from headstart.extractors.preprocessing.steps.images import open_image
 WORDS = 300
 """Characters of a text that are shown."""
 WHITE = (255, 255, 255)
+MARGIN = 238
+"""The grey beside a picture in its cell."""
 
 
 def glance(raw: Any, side: int = 96) -> np.ndarray | str:
@@ -35,6 +37,18 @@ def glance(raw: Any, side: int = 96) -> np.ndarray | str:
         return _small(raw, side)
     except SampleUnreadable:
         return _words(raw)
+
+
+def cell(seen: np.ndarray | str, side: int = 96) -> np.ndarray | str:
+    """What `glance` gives, a picture as a square of `side` pixels: its longer side fills it, the
+    rest is `MARGIN`, so that one tall picture among others takes no more room than they do."""
+    if isinstance(seen, str):
+        return seen
+    made = np.full((side, side, 3), MARGIN, np.uint8)
+    height, width = seen.shape[:2]
+    top, left = (side - height) // 2, (side - width) // 2
+    made[top : top + height, left : left + width] = seen
+    return made
 
 
 def _small(raw: Any, side: int) -> np.ndarray:

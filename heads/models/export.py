@@ -18,6 +18,7 @@ from headstart.errors import HeadError, first_line
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import keras, quiet, tensorflow
+from headstart.storage.files import make_folder
 from headstart.storage.manifest import Label
 
 FORMATS = {".keras": "keras", "": "tf_saved_model", ".onnx": "onnx", ".tflite": "litert"}
@@ -32,7 +33,7 @@ def format_of(path: Path) -> str:
     """The format that a name stands for.
 
     Raises:
-        HeadError: none, or its folder is not there, or the packages for it are not installed.
+        HeadError: none, or the packages for it are not installed.
     """
     if path.suffix.lower() not in FORMATS:
         raise HeadError(
@@ -40,8 +41,6 @@ def format_of(path: Path) -> str:
             hint="Give a name that ends in .keras, .onnx or .tflite, or one without a dot for a "
             "SavedModel's folder.",
         )
-    if not path.absolute().parent.is_dir():
-        raise HeadError(f"no folder {path.absolute().parent}", hint="Make it first.")
     chosen = FORMATS[path.suffix.lower()]
     if chosen == "tf_saved_model" and path.exists() and not (path / "saved_model.pb").is_file():
         raise HeadError(f"{path} is there, and no SavedModel", hint="Give another name.")
@@ -107,6 +106,7 @@ def write_checked(
     chosen = format_of(target)
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
+        make_folder(target.absolute().parent)
         _remove(partial)
         difference = compare(_written_and_run(model, partial, chosen, inputs, classes))
         old = target.with_name(f".{target.name}.old")

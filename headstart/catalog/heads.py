@@ -28,7 +28,7 @@ class Heads(Collection["Head"]):
         kind: HeadKind | str | None = None,
         *,
         seed: int = 0,
-        task: Task | None = None,
+        task: Task | str | None = None,
         views: int = 0,
         windows: str | None = None,
     ) -> Head:
@@ -41,7 +41,7 @@ class Heads(Collection["Head"]):
                 numbers)…, or its name: `"mlp"`.
             seed: of everything that chance decides.
             task: `hs.Classification(…)` (the default), `hs.MultiLabel(…)`, `hs.Ordinal(…)`,
-                `hs.Regression()`.
+                `hs.Regression()`, or its name: `"regression"`.
             views: train on so many augmented views as well; they have to be extracted.
             windows: of a dataset of windows, what a sample is to the head: the `mean` (the default)
                 or `max` of the features of its windows; or `each`, which trains on every window and

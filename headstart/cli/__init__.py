@@ -26,6 +26,8 @@ from headstart.visible import visible, visible_lines
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="Run every backbone once; train as many heads as you like.",
+    epilog="A backbone is a pretrained network; its features, taken at a cut, are computed once "
+    "and kept; a head is a small model trained on them. `headstart glossary` explains all words.",
 )
 @click.option(
     "--workspace",

@@ -26,6 +26,7 @@ def register(cli: click.Group) -> None:
         )
     )
     command(cli, "doctor")(_doctor)
+    command(cli, "glossary")(click.argument("term", required=False)(_glossary))
     db = click.Group("db", help="The registry's database.")
     command(db, "upgrade")(_upgrade)
     command(db, "current")(_current)
@@ -86,3 +87,13 @@ def _doctor(call: Call) -> Result:
         lambda out: out.print(table(None, ("=", "what", "found"), rows)),
         failed="" if all(check.ok for check in checks) else "something is wrong, see above",
     )
+
+
+def _glossary(call: Call, term: str | None) -> Result:
+    """Say what TERM means, or what all the words of tables, messages and options mean."""
+    from headstart.glossary import find_terms
+
+    del call
+    found = find_terms(term)
+    rows = [(one.name, one.text) for one in found]
+    return Result(found, lambda out: out.print(table(None, ("~term", "what it means"), rows)))

@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from headstart.cli.output import Call, Result, command, note, progress_bar, size_text, text
+from headstart.cli.parameters import OutputFile
 
 
 def register(group: click.Group) -> None:
     file = click.argument("file", type=click.Path(path_type=Path))
     features = click.option("--features", is_flag=True, help="With all features extracted by it.")
-    command(group, "export")(click.argument("name")(file(features(_export))))
+    target = click.argument("file", type=OutputFile())
+    command(group, "export")(click.argument("name")(target(features(_export))))
     name = click.option("--name", help="Register it under this name.")
     trust = click.option("--trust", is_flag=True, help="Load the model even if it brings code.")
     max_bytes = click.option(

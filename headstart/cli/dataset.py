@@ -86,7 +86,8 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
 
 
 def _add(call: Call, name: str, source: str, **options: Any) -> Result:
-    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy; a folder or
+    """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, tars,
+    TFRecord files, tfds:NAME, annotations of COCO or YOLO, a folder with metadata; a folder or
     table also at s3://, gs:// or az://, a table at https://."""
     from headstart.jobs.datasets.add import add
 
@@ -191,9 +192,6 @@ def _remove(call: Call, name: str) -> Result:
     return Result(gone, lambda out: out.print(text(f"Removed dataset {gone.removed}.")))
 
 
-SAID = {"folders": "as the folders say", "hash": "by hash of the content, where nothing is said"}
-
-
 def _shown(details: DatasetDetails) -> Result:
     dataset, failures, skipped = details.dataset, details.failures, details.skipped
     rows = [(name, *counts, sum(counts)) for name, counts in details.counts.items()]
@@ -202,7 +200,7 @@ def _shown(details: DatasetDetails) -> Result:
     def show(out: Any) -> None:
         line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
         out.print(text(line + dataset.source), soft_wrap=True)
-        out.print(text(f"splits  {SAID.get(details.split, details.split)}"))
+        out.print(text(f"splits  {details.split_words}"))
         columns = ("class", *(f">{split}" for split in details.splits), ">all")
         out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
         if skipped["count"]:

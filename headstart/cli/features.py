@@ -21,6 +21,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.cli.parameters import OutputFile
 
 
 def register(cli: click.Group) -> None:
@@ -33,7 +34,7 @@ def register(cli: click.Group) -> None:
     full = click.option("--full", is_flag=True, help="Hash every shard as a whole.")
     dataset = click.argument("dataset")
     command(group, "verify")(backbone(dataset(rows(seed(full(precision_option(_verify)))))))
-    path = click.argument("file", type=click.Path(path_type=Path))
+    path = click.argument("file", type=OutputFile(beside={".npy": (".csv",)}))
     windows = windows_option("each", "mean", "max")
     export = with_options(_export, backbone, dataset, path, precision_option, windows)
     command(group, "export")(export)

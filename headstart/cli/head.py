@@ -170,7 +170,11 @@ def _list(call: Call) -> Result:
         (
             (called, row["kind"]),
             f"{row['backbone']}@{row['cut']}",
-            (row["dataset"], f"{row['metrics']['n_test']:,} tested"),
+            (
+                row["dataset"],
+                f"{row['metrics']['n_test']:,} tested",
+                *(["void: dealt anew"] if row["void"] else []),
+            ),
             *(score_cell(row["metrics"], SCORES[column]) for column in scores),
             row["created_at"][:10],
         )
@@ -182,12 +186,18 @@ def _list(call: Call) -> Result:
         out.print(table(None, columns, cells) if rows else empty)
         if rows:
             out.print(LIST_LEGEND)
+        if any(row["void"] for row in rows):
+            out.print(VOID_LEGEND)
 
     return Result(rows, show)
 
 
 SCORES = {">accuracy": "accuracy", ">?macro F1": "macro_f1", ">R2": "r2"}
 ALWAYS = (">accuracy", ">?macro F1")
+VOID_LEGEND = (
+    "void: the dataset was dealt to other splits since; the head may have been trained on what is "
+    "tested on now. Train it again."
+)
 LIST_LEGEND = "Below each score its 95 % interval, of so many held-out samples as were tested."
 
 
@@ -246,6 +256,7 @@ def _shown(head: Head) -> Result:
             if isinstance(value, float)
         ),
         ("held out", f"{metrics['n_test']:,} samples, on which the scores are"),
+        *([("void", VOID_LEGEND.removeprefix("void: "))] if head.is_void else []),
         *[("not tested", line) for line in [untested_text(metrics)] if line],
         *[("few samples", line) for line in [few_text(metrics)] if line],
         ("probabilities", calibration_text(record)),

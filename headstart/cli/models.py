@@ -20,8 +20,10 @@ from headstart.cli.output import (
     views_option,
     with_options,
 )
+from headstart.cli.parameters import OutputFile
 
 COLUMNS = ("", ">samples", ">accuracy", ">macro F1", ">log loss")
+MODEL = OutputFile(beside={"*": (".json", ".md")})
 SCORES = ("accuracy", "macro_f1", "log_loss")
 
 
@@ -30,7 +32,7 @@ def register(group: click.Group) -> None:
     output = click.option(
         "--output",
         "-o",
-        type=click.Path(path_type=Path),
+        type=MODEL,
         required=True,
         help="NAME.keras, NAME.onnx, NAME.tflite, or a folder for a SavedModel.",
     )
@@ -49,7 +51,7 @@ def register(group: click.Group) -> None:
         click.option(
             "--output",
             "-o",
-            type=click.Path(path_type=Path),
+            type=MODEL,
             help="Write the whole model too, as `head attach` does.",
         ),
         click.option("--learning-rate", type=float, help="Of Adam; 0.0001 without it."),
@@ -73,7 +75,7 @@ def register(group: click.Group) -> None:
         click.option(
             "--output",
             "-o",
-            type=click.Path(path_type=Path),
+            type=OutputFile(),
             metavar="FILE",
             help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
         ),
@@ -199,6 +201,11 @@ def _predict(
         check_target(output)
     head = call.open().heads.get(name)
     trust = trust_text(head.record)
+    if head.is_void:
+        note(
+            f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
+            "its scores count no more; train it again"
+        )
     predictions = head.predict_each(paths, on_error, root)
     with progress_bar("predicting", "samples") as progress:
         if output is not None:

@@ -7,7 +7,6 @@ import functools
 import json
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.commands import (
+    Parameters,
+    command_with,
+    interruptible,
+    note,
+    noted_warnings,
+)
 from headstart.cli.pace import Pace
+from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
 from headstart.cli.tables import Column, FittedTable
-from headstart.notices import HeadstartNote, HeadstartWarning, warn
+from headstart.glossary import terms_in
 from headstart.values.showable import Showable
 from headstart.visible import visible, visible_json, visible_lines
 
@@ -76,9 +83,6 @@ class Call:
         return open(self.root)
 
 
-Parameters = Callable[[], Sequence[click.Parameter]]
-
-
 def command(
     group: click.Group, name: str, more: Parameters | None = None
 ) -> Callable[[Callable[..., Result]], click.Command]:
@@ -92,6 +96,8 @@ def command(
     """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
+        outputs = outputs_of(getattr(function, "__click_params__", ()))
+
         @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
         @click.option(
             "--workspace",
@@ -111,8 +117,10 @@ def command(
             del debug
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
+            if outputs and not given.pop("force"):
+                ask_about(outputs, given)
             # Libraries print to stdout as they like.
-            with contextlib.redirect_stdout(sys.stderr), _noted_warnings(), _interruptible():
+            with contextlib.redirect_stdout(sys.stderr), noted_warnings(), interruptible():
                 result = function(call, **given)
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
@@ -121,81 +129,19 @@ def command(
             if result.failed:
                 raise click.ClickException(result.failed)
 
-        return group.command(name, cls=_command_with(more))(run)
+        if outputs:
+            run.__click_params__.insert(0, force_option())  # type: ignore[attr-defined]
+        made = group.command(name, cls=command_with(more))(run)
+        complete_names(group.name, name, made.params)
+        return made
 
     return decorate
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C as click's own exception: it would print an empty line, into pipes as well."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if sys.stderr.isatty():  # behind the ^C that stands there
-            click.echo(err=True)
-        raise click.Abort from None
 
 
 def document_of(found: Showable) -> str:
     """The JSON document of a result."""
     made = json.dumps(found.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     return visible_json(made)
-
-
-def _command_with(more: Parameters | None) -> type[click.Command]:
-    """A class of commands whose further options are made when they are asked for."""
-    if more is None:
-        return click.Command
-
-    class Late(click.Command):
-        @functools.cached_property
-        def late(self) -> list[click.Parameter]:
-            with _noted_warnings():
-                return list(_unlike(self.params, more()))
-
-        def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-            own = [*self.params[:COMMON], *self.late, *self.params[COMMON:]]
-            help_option = self.get_help_option(ctx)
-            return own if help_option is None else [*own, help_option]
-
-    return Late
-
-
-def _unlike(
-    own: Sequence[click.Parameter], more: Sequence[click.Parameter]
-) -> Iterator[click.Parameter]:
-    """Further options, but for those whose name the command has already: a plug-in cannot know."""
-    taken = {name for one in own for name in (one.name, *one.opts)}
-    for one in more:
-        if taken.isdisjoint((one.name, *one.opts)):
-            yield one
-        else:
-            warn(f"the option {one.opts[0]} of a plug-in is left out: this command has its own")
-
-
-COMMON = 3
-"""Options of every command, which click has in front."""
-
-
-@contextlib.contextmanager
-def _noted_warnings() -> Iterator[None]:
-    """Print our own warnings as a line each, once, whatever filters there are."""
-    shown = warnings.showwarning
-    said: set[str] = set()
-
-    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, HeadstartWarning):
-            if str(message) not in said:
-                note(f"{'note' if issubclass(category, HeadstartNote) else 'warning'}: {message}")
-            said.add(str(message))
-        else:
-            shown(message, category, *where)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", HeadstartWarning)
-        warnings.showwarning = show
-        yield
 
 
 def with_options(function: Callable[..., Result], *options: Any) -> Callable[..., Result]:
@@ -286,6 +232,12 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any
     made = tuple(tuple(tuple(_cell(value).split("\n")) for value in row) for row in rows)
     named = tuple(Column.of(column) for column in columns)
     return FittedTable(None if title is None else visible(title), named, made)
+
+
+def explain_words(out: Any, rows: Sequence[Sequence[Any]]) -> None:
+    """Print a line for each word in a table's cells that is no everyday one."""
+    for term in terms_in(" ".join(str(cell) for row in rows for cell in row)):
+        out.print(text(f"{term.name}: {term.text}"))
 
 
 def _cell(value: Any) -> str:
@@ -392,8 +344,3 @@ def _lines(what: str, unit: str, every: float = 10.0) -> Callable[[int, int], No
             note(f"{what}: {done:,} of {total:,}{told and f', {told}'}")
 
     return update
-
-
-def note(message: str) -> None:
-    """A line on standard error."""
-    click.echo(visible(message), err=True)

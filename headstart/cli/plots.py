@@ -21,6 +21,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.cli.parameters import OutputFile
 
 SHOWN = 15
 """Suspects and pairs that are printed of each; all of them with --json."""
@@ -31,7 +32,7 @@ MARGIN = (
 )
 PICTURES = ("confusion", "curve", "mistakes")
 
-_picture = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.png|FILE.svg")
+_picture = click.argument("file", type=OutputFile(), metavar="FILE.png|FILE.svg")
 _seed = click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 
 
@@ -78,7 +79,7 @@ def register_heads(group: click.Group) -> None:
         help="Confusion and calibration; accuracy over samples to train on; the surest mistakes.",
     )
     command(group, "plot")(with_options(_plot_head, name, _picture, show))
-    file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.html")
+    file = click.argument("file", type=OutputFile(), metavar="FILE.html")
     command(group, "report")(with_options(_report, name, file, _seed))
 
 

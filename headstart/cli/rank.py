@@ -11,6 +11,7 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    explain_words,
     folds_option,
     limit_option,
     note,
@@ -24,6 +25,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.cli.parameters import OutputFile
 
 
 def register(cli: click.Group) -> None:
@@ -39,7 +41,7 @@ def register(cli: click.Group) -> None:
         click.option("--seed", type=int, default=0, show_default=True, help="Of the folds."),
         click.option(
             "--plot",
-            type=click.Path(path_type=Path),
+            type=OutputFile(),
             metavar="FILE.png|FILE.svg",
             help="Draw accuracy over cost.",
         ),
@@ -123,5 +125,6 @@ def _rank(
     def show(out: object) -> None:
         out.print(table(None, columns, rows))  # type: ignore[attr-defined]
         out.print(text(legend))  # type: ignore[attr-defined]
+        explain_words(out, [[column.lstrip(">?=") for column in columns]])
 
     return Result(ranks, show)

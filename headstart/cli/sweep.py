@@ -11,6 +11,7 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    explain_words,
     folds_option,
     limit_option,
     precision_option,
@@ -125,6 +126,7 @@ def _sweep(
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
         out.print(text(legend))
+        explain_words(out, rows)
 
     return Result(sweep, show)
 
@@ -178,6 +180,7 @@ def _sweeps(call: Call, id_: int | None) -> Result:
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
         out.print(text(f"{BELOW}{of}."))
+        explain_words(out, rows)
 
     return Result(kept, show)
 

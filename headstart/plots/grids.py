@@ -20,7 +20,7 @@ def draw_grid(seen: Sequence[np.ndarray | str], captions: Sequence[str], title: 
     """Samples in rows of six, pictures as pictures and the others as words.
 
     Args:
-        seen: as `extractors.preprocessing.preview.glance` gives them.
+        seen: as `extractors.preprocessing.preview.cell` gives them: all pictures of one size.
         captions: of each, one or two lines.
         title: of the picture.
 

@@ -15,7 +15,7 @@ import numpy as np
 from headstart import __version__
 from headstart.catalog.head import Head
 from headstart.errors import FeaturesMissing, HeadError, SampleChanged, SampleUnreadable
-from headstart.extractors.preprocessing.preview import glance
+from headstart.extractors.preprocessing.preview import cell, glance
 from headstart.heads.evaluation.intervals import (
     interval_text,
     score_text,
@@ -207,9 +207,10 @@ def _looker(head: Head) -> Callable[[Sample, str], Shown]:
 
 
 def _see(read: Callable[[Sample], Any], sample: Sample, side: int = 96) -> np.ndarray | str:
-    """What a sample looks like; why it cannot be looked at, where its source has changed."""
+    """What a sample looks like, in a cell as large as all others; why it cannot be looked at, where
+    its source has changed."""
     try:
-        return glance(read(sample), side)
+        return cell(glance(read(sample), side), side)
     except (SampleChanged, SampleUnreadable) as error:
         return error.message
 

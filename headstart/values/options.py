@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
@@ -63,7 +64,10 @@ def _number(given: Any) -> float | int:
     """Numpy's numbers too; no truth value, no text."""
     if isinstance(given, bool | str | bytes):
         raise TypeError
-    return given if isinstance(given, int) else float(given)
+    number = given if isinstance(given, int) else float(given)
+    if math.isnan(number):
+        raise ValueError
+    return number
 
 
 def _truth(given: Any) -> bool:
@@ -104,3 +108,21 @@ TAKERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "tuple[Label, ...]": (_each(_label), "labels"),
 }
 """By the annotation of a field: how it is taken, and what is said of it."""
+
+
+def taken(name: str, given: Any, declared: str, error: type[HeadstartError]) -> Any:
+    """An argument as it is declared, such as `int`; numpy's numbers are numbers too.
+
+    Args:
+        name: of the argument.
+        given: its value.
+        declared: one of `TAKERS`.
+        error: raised where it is none.
+    """
+    take, wanted = TAKERS[declared]
+    try:
+        return take(given)
+    except (TypeError, ValueError):
+        raise error(
+            f"{name} is {brief(given)}, of type {type(given).__name__}", hint=f"Give {wanted}."
+        ) from None

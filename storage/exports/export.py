@@ -45,8 +45,6 @@ def export(view: Exportable, target: Path, progress: Progress | None = None) -> 
             f"cannot export to {target}: its name ends in {target.suffix or 'nothing'}",
             hint=f"Give a name that ends in {', '.join([*WRITERS, *TABLES])}.",
         )
-    if not target.absolute().parent.is_dir():
-        raise FeatureError(f"no folder {target.absolute().parent}", hint="Make it first.")
     report = progress or (lambda _done, _total: None)
     if write is None:
         return TABLES[suffix](view, target, report)

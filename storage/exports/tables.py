@@ -14,10 +14,13 @@ import numpy as np
 from headstart.errors import FeatureError
 from headstart.progress import Progress
 from headstart.storage.exports.exportable import Exportable, parts
-from headstart.storage.files import PARTIAL, storage_error, sync_folder, written_aside
+from headstart.storage.files import PARTIAL, make_folder, storage_error, sync_folder, written_aside
 from headstart.storage.keys import unpack_digests
 from headstart.storage.manifest import SPLITS
 from headstart.storage.scratch import dead_folders, remove_dead, scratch_folder
+
+OF_DATASETS = ("dataset_dict.json", "dataset_info.json")
+"""Files by which a folder of `save_to_disk` is known; no other folder is written over."""
 
 
 def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
@@ -69,6 +72,11 @@ def write_hugging_face(view: Exportable, target: Path, progress: Progress) -> Pa
     that are no vectors keep their shape.
     """
     datasets = _package("datasets", "huggingface")
+    if target.exists() and not any((target / name).is_file() for name in OF_DATASETS):
+        raise FeatureError(
+            f"{target} is there, and no folder of Hugging Face datasets", hint="Give another name."
+        )
+    make_folder(target.absolute().parent)
     columns = datasets.Features(
         {
             "id": datasets.Value("string"),

@@ -1,18 +1,22 @@
 """Reports, audits, learning curves, and predictions into files, as people ask for them."""
 
+import base64
 import csv
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from pyarrow import parquet
 from sklearn.datasets import load_digits
 
 import headstart as hs
 from conftest import draw
 from headstart.errors import HeadError, SampleUnreadable
-from headstart.extractors.preprocessing.preview import glance
+from headstart.extractors.preprocessing.preview import cell, glance
+from headstart.plots.grids import draw_grid
 
 
 @pytest.fixture
@@ -126,6 +130,29 @@ def test_the_last_point_of_the_curve_is_the_head_itself(trained):
         assert one.interval[0] <= one.accuracy <= one.interval[1]
 
 
+def test_one_tall_picture_takes_no_more_room_than_the_others(trained, run, tmp_path, pictures):
+    """Thumbnails are letterboxed into cells of one size: on the page, and in the grid."""
+    for number in range(3):  # content of their own, labelled as what they do not look like
+        size = ((600, 12), (12, 600), (40, 40))[number]
+        draw(pictures / "red" / f"odd{number}.png", 900 + number, size=size, tint=2)
+    trained.datasets.refresh("pics")
+    trained.heads.train("odd", trained.extract("net", "pics"), hs.Linear((1.0,)))
+    assert run("head", "report", "odd", tmp_path / "odd.html").code == 0
+    page = (tmp_path / "odd.html").read_text(encoding="utf-8")
+    figures = page[page.index('<div class="grid">') :]
+    found = re.findall(r'<figure>\s*<img src="data:image/png;base64,([^"]+)"', figures)
+    sizes = {Image.open(io.BytesIO(base64.b64decode(one))).size for one in found}
+    assert sizes == {(96, 96)}, sizes
+    shapes = ((300, 6, 3), (6, 300, 3), (40, 40, 3))
+    seen = [cell(glance(np.zeros(shape, np.uint8), 160), 160) for shape in shapes]
+    assert [one.shape for one in seen] == [(160, 160, 3)] * 3
+    assert [int((one == 0).all(axis=-1).sum()) for one in seen] == [160 * 3, 160 * 3, 160 * 160]
+    made = draw_grid([*seen, "words"], ["a", "b", "c", "d"], "title")
+    made.canvas.draw()
+    cells = {tuple(np.round(axes.get_window_extent().size)) for axes in made.axes[:3]}
+    assert len(cells) == 1 and min(cells.pop()) > 50
+
+
 def test_what_samples_look_like():
     assert glance(b"words of a text").startswith("words")
     assert glance(b"\x00\x01\x02" * 50) == "150 bytes"
@@ -169,10 +196,11 @@ def test_what_cannot_be_read_leaves_the_old_file_or_is_counted(trained, run, fai
     target = tmp_path / "p.csv"
     target.write_text("old", encoding="utf-8")
     assert "bad.png: not a readable image" in fails(
-        "head", "predict", "h", tmp_path / "new", "-o", target
+        "head", "predict", "h", tmp_path / "new", "-o", target, "--force"
     )
     assert target.read_text() == "old"
-    ran = run("head", "predict", "h", tmp_path / "new", "-o", target, "--on-error", "skip")
+    words = ("predict", "h", tmp_path / "new", "-o", target, "--on-error", "skip", "--force")
+    ran = run("head", *words)
     assert "1 predictions" in ran.out and "1 could not be read" in ran.out
     assert "Name a .csv" in fails("head", "predict", "h", tmp_path / "new", "-o", "p.xlsx")
 

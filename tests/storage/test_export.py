@@ -65,7 +65,7 @@ def test_a_part_of_a_view_and_numbers_as_labels(ready, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("f.csv", "its name ends in .csv"), ("f", "ends in nothing"), ("none/f.npz", "no folder")],
+    [("f.csv", "its name ends in .csv"), ("f", "ends in nothing")],
 )
 def test_a_target_that_cannot_be_is_explained(view, tmp_path, name, message):
     with pytest.raises(FeatureError, match=message):
@@ -93,7 +93,7 @@ def test_the_command_says_what_it_wrote(ready, run, fails, tmp_path):
     assert not target.exists()
     ready.extract("net", "pics")
     assert run("features", "export", "net", "pics", target).out.startswith("36 rows of 8 in ")
-    assert run("features", "export", "net", "pics", target, "--json").json["rows"] == 36
+    assert run("features", "export", "net", "pics", target, "--json", "--force").json["rows"] == 36
 
 
 def test_a_parquet_file_holds_the_view(view, tmp_path):

@@ -12,7 +12,7 @@ from headstart.errors import DatasetError
 from headstart.extractors.datasets.named_files import is_folder
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT, STORE_OPTIONS
 from headstart.extractors.datasets.places import Places, is_address, is_called_folder
-from headstart.extractors.datasets.rows import Skipping
+from headstart.extractors.datasets.rows import Skipping, find_split, near_split
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.folder_layout import (
     CLASS_FOLDERS,
@@ -76,7 +76,7 @@ class FolderSource:
         self.found = {"layout": SPLIT_FOLDERS if layout.splits else CLASS_FOLDERS}
         if layout.splits and not ignores_own(self._options):
             self.found["split"] = FOLDERS
-        if layout.splits and "layout" not in self._options:
+        if "layout" not in self._options:
             self._say(layout)
 
     def digest(self, location: Location) -> str:
@@ -117,7 +117,21 @@ class FolderSource:
         if is_empty:
             raise _empty(folder, suffixes)
 
+    def _say_near(self, layout: Layout) -> None:
+        """Name classes that are called nearly like splits: they may be meant as such."""
+        labels = [one.label for one in layout.classes if one.label and not find_split(one.label)]
+        near = {label: split for label in labels if (split := near_split(label))}
+        if near:
+            renamed = ", ".join(f"{label} {split}" for label, split in near.items())
+            taken = "is taken for a class" if len(near) == 1 else "are taken for classes"
+            tell(
+                f"{self.source}: {', '.join(near)} {taken}; where splits are meant, call {renamed}"
+            )
+
     def _say(self, layout: Layout) -> None:
+        if not layout.splits:
+            self._say_near(layout)
+            return
         classes = len({one.label for one in layout.classes} - {None})
         is_dealt = ignores_own(self._options)
         tell(

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
+from headstart.errors import BackboneError
 from headstart.extractors.backbones.registration import Wanted, read_backbone
 from headstart.registry.entities import Backbone
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
 from headstart.storage.locks import Hold
+from headstart.values.options import taken
 
 
 def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -> Backbone:
@@ -23,6 +25,9 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
         wanted: what is asked for of it.
     """
     check_name(name, "backbone")
+    for said in ("cut", "orient", "licence"):
+        if (value := getattr(wanted, said)) is not None:
+            taken(said, value, "str", BackboneError)
     plain = str(source) if isinstance(source, Path) else source
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
     with Hold(context.config.locks, HELD_AS):

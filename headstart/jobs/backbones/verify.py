@@ -12,6 +12,7 @@ from headstart.extractors.preprocessing.batches import dtypes, shapes
 from headstart.extractors.run.verification import Check, random_inputs, verify_graph
 from headstart.extractors.runtime import versions
 from headstart.registry.entities import Run
+from headstart.values.options import taken
 from headstart.values.showable import Results
 
 
@@ -24,6 +25,8 @@ def verify_backbone(
     seed: int = 0,
 ) -> Results[Check]:
     """See `Backbones.verify`; what was found is also stored as a run."""
+    samples = taken("samples", samples, "int", BackboneError)
+    seed = taken("seed", seed, "int", BackboneError)
     if samples < 2:
         raise BackboneError(f"samples is {samples}", hint="Give 2 or more.")
     backbone = context.backbones.get(reference)

@@ -20,9 +20,11 @@ from headstart.registry.names import check_name
 from headstart.storage.columns.finder import ABSENT, DigestFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.contents import Contents
-from headstart.storage.manifest import SPLITS, Manifest
+from headstart.storage.manifest import SPLITS, Label, Manifest
 from headstart.storage.windowed.wholes import wholes_of
 
+TRACKED = 200
+"""Things that are not used, of which a refresh says when there are new ones."""
 NAMED = 8
 """Things that a source holds and does not use, in one warning."""
 
@@ -41,6 +43,7 @@ def add(
 ) -> DatasetDetails:
     """See `Datasets.add`."""
     check_name(name, "dataset")
+    split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     kept = sources.kept_in(Contents(context.config.contents), source, kind, options)
     if kept is not None:
@@ -54,19 +57,24 @@ def add(
         how = sources.split_options(before.options)
     else:
         how = sources.asked(made, split, seed or 0)
+        if before is not None and split != "hash":  # what its folders are was found out, or asked
+            how = {
+                name: before.options[name] for name in ("layout",) if name in before.options
+            } | how
     given = sources.joined(given, how)
     given |= _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given)
     manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
-    warn_of_turned(place, manifest.samples, given)
+    warn_of_turned(place, manifest.samples, opened, given)
     wholes = wholes_of(manifest)
     if wholes is not manifest:
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
     if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
     _warn_of_copies(place, wholes.columns)
+    _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -74,8 +82,10 @@ def add(
         )
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     stored |= {} if kept is None else {"origin": kept.origin}
+    stored |= unused_in(opened)
     if before is not None and not stays:
-        _warn_of_heads(context, name)
+        stored = sources.voiding(stored, sources.voided_in(before.options))
+        stored = sources.voiding(stored, _warn_of_heads(context, name))
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return details_of(context, dataset, manifest)
@@ -136,11 +146,57 @@ def _checked_on_error(on_error: str) -> dict[str, str]:
     return {} if on_error == "fail" else {"on_error": on_error}
 
 
+def unused_in(opened: Any) -> dict[str, list[str]]:
+    """What a source holds and does not use, as it is stored, so that a refresh can say what is new;
+    of more things than `TRACKED`, nothing."""
+    unused = list(opened.unused())
+    return {"unused": unused} if len(unused) <= TRACKED else {}
+
+
+def warn_of_new(opened: Any, known: Sequence[str] | None) -> dict[str, list[str]]:
+    """Name what a source holds by now and does not use; gives it as it is stored.
+
+    Args:
+        opened: the source, read again.
+        known: what was known of it; None where that is not tracked.
+    """
+    if known is None:
+        return {}
+    found = unused_in(opened)
+    if new := [one for one in found.get("unused", ()) if one not in known]:
+        warn(f"{opened.source}: not used, and new there: {_some(new)}")
+    return found
+
+
 def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
     """Name what the source holds and is not used."""
     if unused:
         warn(f"{place}: not used: {_some(unused)}")
     warn_of_skipped(place, skipped)
+
+
+def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> None:
+    """Say what is odd of labels as classes: several of a sample, one sample of each, no value."""
+    known = set(labels)
+    if empty := sources.no_labels_in(known):
+        count = sum(label in empty for label in labels)
+        warn(
+            f"{place}: {count:,} samples are of a class called {min(empty)!r}; if that is no "
+            "label, leave those cells empty and give --on-error skip"
+        )
+    if several := sources.several_in(known):
+        count, none = sum(label in several for label in labels), labels.count(None)
+        and_none = f", {none:,} have none" if none else ""
+        tell(
+            f"{place}: {count:,} of {len(labels):,} samples have several labels, such as "
+            f"{min(several)!r}{and_none}; `head train --task multi-label` takes each by itself"
+        )
+    elif split in ("", "stratified") and sources.are_hardly_shared(labels):
+        warn(
+            f"{place}: {len(known):,} labels on {len(labels):,} samples are too many to be "
+            "classes: they are split by hash, which may leave a label out of a split",
+            FewSamples,
+        )
 
 
 def _warn_of_copies(place: str, samples: SampleColumns) -> None:
@@ -168,12 +224,15 @@ def _some(texts: Sequence[str]) -> str:
     return f"{', '.join(texts[:NAMED])}{more}"
 
 
-def _warn_of_heads(context: Context, name: str) -> None:
-    if heads := heads_on(context, name):
+def _warn_of_heads(context: Context, name: str) -> list[str]:
+    """Name the heads whose scores count no more; gives them."""
+    heads = heads_on(context, name)
+    if heads:
         warn(
             f"the samples of {name} are dealt anew: scores of heads that were trained on it before "
             f"count no more: {_some(heads)}"
         )
+    return heads
 
 
 def _find_same(

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from headstart.context import Context
-from headstart.extractors.datasets import said_of
+from headstart.extractors.datasets import said_of, words_of
 from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest
@@ -39,7 +39,8 @@ class DatasetDetails(Showable):
         found = Counter[tuple[str, str]]()
         for (label, split), count in Counter(pairs).items():
             found[WITHOUT if label is None else str(label), split] += count
-        names = self.dataset.classes or [WITHOUT]
+        without = any(name == WITHOUT for name, _ in found)
+        names = [*self.dataset.classes, *([WITHOUT] if without else [])]
         return {name: tuple(found[name, split] for split in SPLITS) for name in names}
 
     @cached_property
@@ -53,6 +54,11 @@ class DatasetDetails(Showable):
         return said_of(self.dataset.options)
 
     @property
+    def split_words(self) -> str:
+        """The same in words, and whether the source itself says it."""
+        return words_of(self.dataset.options)
+
+    @property
     def skipped(self) -> dict[str, Any]:
         """`count` of the rows and files that are no samples, and why the `first` are none."""
         return self.dataset.options.get("skipped", {"count": 0, "first": []})
@@ -61,6 +67,7 @@ class DatasetDetails(Showable):
         return {
             **self.dataset.to_json(),
             "split": self.split,
+            "own_splits": self.dataset.options.get("own_splits"),
             "splits": self.splits,
             "skipped": self.skipped,
             "failures": self.failures,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from headstart.errors import SampleError
 from headstart.extractors.datasets import Places, is_far
 from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.preprocessing.steps.pictures import is_turned
@@ -25,25 +26,28 @@ SUFFIXES = (".jpeg", ".jpg", ".tif", ".tiff", ".webp")
 """Of files as cameras write them."""
 
 
-def warn_of_turned(place: str, samples: Sequence[Sample], options: Mapping[str, Any]) -> None:
+def warn_of_turned(
+    place: str, samples: Sequence[Sample], source: Any, options: Mapping[str, Any]
+) -> None:
     """Say how many pictures are stored turned, which no backbone sees unless it is asked to.
 
     Args:
-        place: of the dataset.
-        samples: of it.
-        options: of its source.
+        place: for the message.
+        samples: of which pictures are looked at.
+        source: opened; its `beginning` gives the first bytes of samples that are no files.
+        options: of the source.
     """
+    begin = getattr(source, "beginning", None)
     columns = SampleColumns.of(samples)
-    files = np.flatnonzero([is_one for block in columns.blocks() for is_one in _are_photos(block)])
+    if begin is None:
+        photos = [is_one for block in columns.blocks() for is_one in _are_photos(block)]
+        files, begin = np.flatnonzero(photos), Places(place, options).head
+    else:
+        files = np.arange(len(columns))
     first = columns.take(files[:1])
     most = LOOKED_AT_FAR if any(is_far(one.location) for one in first) else LOOKED_AT
     looked_at = list(columns.take(files[:: max(1, -(-len(files) // most))]))
-    places = Places(place, options)
-    heads = ahead(
-        looked_at,
-        lambda one: places.head(str(one.location), HEAD),
-        lambda one: is_far(one.location),
-    )
+    heads = ahead(looked_at, lambda one: _head(one, begin), lambda one: is_far(one.location))
     turned = [one for one, head in heads if is_turned(head())]
     if turned:
         warn(
@@ -55,3 +59,10 @@ def warn_of_turned(place: str, samples: Sequence[Sample], options: Mapping[str, 
 
 def _are_photos(block: Block) -> list[bool]:
     return [isinstance(one, str) and one.lower().endswith(SUFFIXES) for one in block.locations]
+
+
+def _head(sample: Sample, begin: Callable[[Any, int], bytes]) -> bytes:
+    try:
+        return begin(sample.location, HEAD)
+    except SampleError:
+        return b""  # gone since it was digested: whoever reads it will say so

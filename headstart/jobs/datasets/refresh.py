@@ -5,7 +5,7 @@ from __future__ import annotations
 from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import described, warn_of_skipped
+from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -45,8 +45,10 @@ def look_again(
         manifest = sources.rescan(opened, options, previous, progress, skipped)
         if manifest is previous:
             return dataset, previous
-        others = {key: value for key, value in dataset.options.items() if key != "skipped"}
+        own = ("skipped", "unused")
+        others = {key: value for key, value in dataset.options.items() if key not in own}
         stored = others | sources.listed(skipped)
+        stored |= warn_of_new(opened, dataset.options.get("unused"))
         if manifest == previous and stored == dataset.options:
             return dataset, previous
         found = described(context, dataset.name, manifest, stored, previous)

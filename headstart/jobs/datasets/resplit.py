@@ -55,20 +55,22 @@ def resplit(
             f"the source of dataset {name!r}, {dataset.source}, is not there",
             hint="Put it back; until then its splits stay.",
         )
-    options = _options(dataset, split, seed)
+    options = _options(dataset, sources.spelled(split), sources.checked_seed(seed))
     previous, skipped = context.manifest(dataset), list[str]()
     opened = sources.open_source(dataset.kind, dataset.source, options)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
+    moved, heads = _moved(previous.columns, manifest.columns), heads_on(context, name)
     stored = settled(opened, options, manifest) | sources.listed(skipped)
-    moved = _moved(previous.columns, manifest.columns)
+    stored = sources.voiding(stored, heads if moved else [])
+    voided = [one for one in sources.voided_in(stored) if one in heads]
     updated = context.datasets.update(described(context, name, manifest, stored), dataset)
     if updated is None:
         raise DatasetError(
             f"dataset {name!r} was changed by somebody else while it was dealt anew",
             hint="Nothing was stored; deal it anew again.",
         )
-    return Resplit(details_of(context, updated, manifest), moved, heads_on(context, name))
+    return Resplit(details_of(context, updated, manifest), moved, voided)
 
 
 def _moved(before: SampleColumns, after: SampleColumns) -> int:
@@ -84,7 +86,9 @@ def _moved(before: SampleColumns, after: SampleColumns) -> int:
 def _options(dataset: Dataset, split: str | None, seed: int | None) -> dict[str, Any]:
     """Those of the dataset, with how it is to be split; one of before is looked at as if new."""
     options = {
-        key: value for key, value in dataset.options.items() if key not in ("departed", "skipped")
+        key: value
+        for key, value in dataset.options.items()
+        if key not in ("departed", "skipped", "own_splits")
     }
     is_before = sources.is_before(sources.as_stored(options))
     if split is not None or is_before:

@@ -13,6 +13,7 @@ from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.verification import compare_rows
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
+from headstart.values.options import taken
 from headstart.values.showable import Record
 
 
@@ -51,6 +52,7 @@ def verify(
     progress: Progress = silent,
 ) -> Verified:
     """See `Workspace.verify`."""
+    rows, seed = taken("rows", rows, "int", FeatureError), taken("seed", seed, "int", FeatureError)
     if rows < 1:
         raise FeatureError(f"rows is {rows}", hint="Give 1 or more.")
     entity, cuts = context.resolve(backbone, precision)

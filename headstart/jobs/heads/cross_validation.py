@@ -15,6 +15,7 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
+from headstart.notices import tell
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References, reference_of, references_of
 from headstart.storage.columns.samples import SampleColumns
@@ -22,6 +23,8 @@ from headstart.storage.views import FeatureView
 from headstart.storage.windowed.pooled import MAX, MEAN
 from headstart.values.options import Options
 
+NAMED = 4
+"""Maps that are named in one message."""
 LARGEST = 20_000
 """Samples that are looked at; of more, so many chosen by seed."""
 
@@ -167,7 +170,8 @@ def _in_all(views: Sequence[FeatureView]) -> SampleColumns:
 
 
 def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
-    """What is asked for, or all that is cached for the dataset."""
+    """What is asked for, or all that is cached for the dataset; maps, which are cached for what is
+    pooled or tuned above them, are left out and named, unless there is nothing else."""
     found: list[tuple[Backbone, Cut]] = []
     for reference in wanted.backbones:
         backbone, cuts = context.resolve(reference, wanted.precision)
@@ -189,4 +193,15 @@ def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
             f"no features of dataset {wanted.dataset!r} are cached in {wanted.precision}",
             hint="Name backbones, BACKBONE[@CUT,CUT]..., which are extracted first.",
         )
-    return found
+    return _without_maps(found)
+
+
+def _without_maps(found: list[tuple[Backbone, Cut]]) -> list[tuple[Backbone, Cut]]:
+    """A map of 7 x 7 x 1280 is 62,720 numbers a sample: a fit of minutes that nobody asked for."""
+    vectors = [(backbone, cut) for backbone, cut in found if len(cut.shape) == 1]
+    maps = [f"{backbone.name}@{cut.name}" for backbone, cut in found if len(cut.shape) > 1]
+    if not vectors or not maps:
+        return found
+    shown = ", ".join(maps[:NAMED]) + (f" and {len(maps) - NAMED:,} more" * (len(maps) > NAMED))
+    tell(f"unpooled features are left out: {shown}; name them to have them tried, or {maps[0]}|gap")
+    return vectors

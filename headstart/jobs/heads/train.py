@@ -13,12 +13,13 @@ from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
-from headstart.heads.tasks import Task
+from headstart.heads.tasks import Task, one_task
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
 from headstart.storage.views import FeatureView
 from headstart.trained_head import SUFFIX, TrainedHead
+from headstart.values.options import taken
 from headstart.values.showable import brief
 
 
@@ -29,7 +30,7 @@ def train(
     kind: HeadKind | str | None = None,
     *,
     seed: int = 0,
-    task: Task | None = None,
+    task: Task | str | None = None,
     views: int = 0,
     windows: str | None = None,
 ) -> TrainedHead:
@@ -37,6 +38,7 @@ def train(
     from headstart.heads.models.train import train as fit
 
     check_name(name, "head")
+    seed, task = taken("seed", seed, "int", HeadError), one_task(task)
     origin = getattr(features, "origin", None)
     if not isinstance(origin, Origin):
         raise HeadError(

@@ -244,6 +244,22 @@ def test_a_picture_that_is_missing_is_an_error_or_is_skipped(ws, tmp_path, made)
         assert ws.datasets.add("t", source, on_error="skip").samples == 1
 
 
+def test_pictures_and_labels_that_belong_to_nothing_are_named(ws, tmp_path, made, labels):
+    draw(tmp_path / "other.png", 9)
+    with pytest.warns(HeadstartWarning, match="not used: 1 pictures in .* that no annotations nam"):
+        ws.datasets.add("c", made())
+    folder = labels()
+    (folder / "labels" / "gone.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    with pytest.warns(HeadstartWarning, match=r"not used: file .*gone.txt' \(of no picture\)"):
+        ws.datasets.add("y", folder)
+
+
+def test_pictures_and_masks_in_two_folders_are_no_labels_of_yolo(tmp_path):
+    for name in ("images", "labels"):
+        draw(tmp_path / "masks" / name / "0.png", 1)
+    assert find_kind(str(tmp_path / "masks")) == "folder"
+
+
 def box(place, **changes):
     return lambda told: told["annotations"][place].update(changes)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import ClassVar
 
 from headstart.errors import DatasetError, StorageError
-from headstart.extractors.datasets.named_files import is_folder, is_there
+from headstart.extractors.datasets.named_files import check_relative, is_folder, is_there
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.shard_names import files_of, is_pattern
 from headstart.extractors.datasets.source import LIKELY, NO, SURE, Option, Options
 from headstart.extractors.datasets.sources.boxes.coco_file import USED, CocoFile, Image
 from headstart.extractors.datasets.sources.boxes.pictures import BOX_OPTIONS, BoxSource, Picture
+from headstart.extractors.datasets.sources.folders import IMAGE_SUFFIXES
 from headstart.extractors.datasets.sources.shards.files import ShardFiles
 from headstart.storage.files import open_regular
 
@@ -92,12 +93,14 @@ class CocoSource(BoxSource):
         for file in self._files.all:
             found = CocoFile(file, skipping)
             others |= dict.fromkeys(found.unused)
-            folder = self._folder_for(file, found)
+            folder, named = self._folder_for(file, found), set[Path]()
             for key, image in found.images.items():
                 path = skipping.of(partial(_joined, folder, image))
                 if path is not None:
+                    named.add(path)
                     id_, boxes = self._files.id_of(file, image.name), found.boxes.get(key, ())
                     yield Picture(id_, path, image.where, boxes, splits.get(file), image.size)
+            others |= dict.fromkeys(_pictures_beside(named))
         self._others = list(others)
 
     def _other_fields(self) -> Sequence[str]:
@@ -132,14 +135,18 @@ def _joined(folder: Path, image: Image) -> Path:
     Raises:
         DatasetError: its name leads out of the folder.
     """
-    name = image.name
-    steps = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
-    if ".." in steps or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
-        raise DatasetError(
-            f"{image.where}: the name {name!r} leads out of the folder of the pictures",
-            hint="Name that folder with --images, and write relative names.",
-        )
-    return folder / name
+    check_relative(image.name, image.where)
+    return folder / image.name
+
+
+def _pictures_beside(named: set[Path]) -> Iterator[str]:
+    """Pictures that lie beside those that are named, counted by folder."""
+    for folder in sorted({one.parent for one in named}):
+        if is_folder(folder):
+            beside = [one for one in folder.iterdir() if one.suffix.lower() in IMAGE_SUFFIXES]
+            count = sum(one not in named for one in beside)
+            if count:
+                yield f"{count:,} pictures in {folder.name} that no annotations name"
 
 
 def _annotations_in(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ behind the box, /pose/; with a polygon instead of it, /segment/.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,6 +18,7 @@ from headstart.errors import DatasetError, StorageError
 from headstart.extractors.crops import SHARES, Box
 from headstart.extractors.datasets.named_files import check_within, is_folder, is_there, open_within
 from headstart.extractors.datasets.rows import Skipping, find_split
+from headstart.extractors.datasets.shard_names import holds
 from headstart.extractors.datasets.source import LIKELY, NO, SURE, Options
 from headstart.extractors.datasets.sources.boxes.pictures import (
     OR_SKIP,
@@ -40,6 +42,7 @@ LARGEST = 1 << 24
 BEYOND = 1e-3
 """Of a side: so far outside of the picture a box may reach by rounding."""
 SIDES = 4
+TEXTS = re.compile(r"(?s).*(\.txt)")
 EXPECTED = "Expected: CLASS X Y WIDTH HEIGHT, as shares of the picture."
 
 
@@ -61,7 +64,7 @@ class YoloSource(BoxSource):
             return LIKELY if _looks_like_yolo(path) else NO
         is_one = is_folder(path) and (
             _looks_like_yolo(path / FILE)
-            or (is_folder(path / "images") and is_folder(path / "labels"))
+            or (is_folder(path / "images") and holds(str(path / "labels"), TEXTS))
         )
         return SURE if is_one else NO
 
@@ -82,11 +85,23 @@ class YoloSource(BoxSource):
                 picture = skipping.of(read)
                 if picture is not None:
                     yield picture
-        self._others = [f"member {name!r} of {FILE}" for name in others]
+        members = [f"member {name!r} of {FILE}" for name in others]
+        self._others = [*members, *self._labels_beside(folders, seen)]
 
     def _other_fields(self) -> Sequence[str]:
         counted = [f"{what} of {count:,} boxes" for what, count in self._counts.items()]
         return [*counted, *self._others]
+
+    def _labels_beside(
+        self, folders: Sequence[tuple[str | None, Path]], pictures: set[Path]
+    ) -> Iterator[str]:
+        """Files of labels that are of no picture."""
+        used = {_labels_of(one) for one in pictures}
+        for _, path in folders:
+            labels = _labels_of(path / "x.png").parent
+            if is_folder(path) and is_folder(labels):
+                left = files_below(labels, {".txt"}, self._within)
+                yield from (f"file {str(one)!r} (of no picture)" for one in left if one not in used)
 
     def _told(self) -> tuple[dict[str, Any], list[str]]:
         """What the `data.yaml` says; of a folder without one, what its files are."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from headstart.errors import DatasetError, SampleError
+from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.options import (
     GROUP_COLUMN,
     GROUP_PATTERN,
@@ -31,6 +32,7 @@ from headstart.extractors.datasets.sources.shards.feature_spec import (
 from headstart.extractors.datasets.sources.shards.files import ShardFiles
 from headstart.extractors.datasets.sources.shards.ranges import Range, range_at
 from headstart.extractors.datasets.sources.shards.record_frames import frames_of, record_in
+from headstart.extractors.datasets.sources.shards.tfds_info import FEATURES_FILE, INFO, roles_in
 from headstart.storage.keys import digest_of
 
 NAMED = re.compile(r"(?s).*(\.tfrecords?|\.tfrec)(?:-\d+-of-\d+)?")
@@ -79,7 +81,7 @@ class TFRecordSource:
     def recognise(source: str) -> float:
         if NAMED.fullmatch(source.lower()):
             return LIKELY
-        return SURE if holds(source, NAMED) else NO
+        return SURE if holds(source, NAMED, (INFO,)) else NO
 
     def stamp(self) -> tuple[int, ...]:
         return self._files.stamp
@@ -114,6 +116,11 @@ class TFRecordSource:
     def read(self, location: Location) -> Any:
         frame = range_at(location)
         return self._roles.raw_of(_features(frame), _where(frame))
+
+    def beginning(self, location: Location, size: int) -> bytes:
+        """The first bytes of a sample, none if it is no bytes; see the seam."""
+        raw = self.read(location)
+        return raw[:size] if isinstance(raw, bytes) else b""
 
     def unused(self) -> Sequence[str]:
         """Features that nothing is taken from, with how many records have them."""
@@ -152,7 +159,11 @@ class TFRecordSource:
 
     @cached_property
     def _roles(self) -> Roles:
-        """What the features are for, as declared, or by those of the first record."""
+        """What the features are for: as declared, or as TensorFlow Datasets wrote beside the files,
+        or by those of the first record."""
+        folder = self._files.all[0].parent
+        if not self._options.get("features") and is_there(folder / FEATURES_FILE):
+            return roles_in(folder, (), self._options, self.source)
         declared = declared_in(self._options.get("features", ()))
         return roles_for(declared, self._first, self._options, self.source)
 

@@ -30,8 +30,8 @@ NAMED = re.compile(r"(?s).*(\.tar|\.tgz|\.tar\.(?:gz|bz2|xz|zst))")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MEMBER = Option(
     "member",
-    "Member that is the sample, such as jpg or left.png, where there are several.",
-    metavar="EXTENSION",
+    "Member, or feature, that is the sample, such as jpg or left.png, where there are several.",
+    metavar="NAME",
 )
 
 
@@ -86,6 +86,11 @@ class WebDatasetSource:
 
     def read(self, location: Location) -> Any:
         return range_at(location).read()
+
+    def beginning(self, location: Location, size: int) -> bytes:
+        """The first bytes of a sample; see the seam."""
+        found = range_at(location)
+        return found._replace(size=min(size, found.size)).read()
 
     def unused(self) -> Sequence[str]:
         """Members and fields of `.json` that nothing is taken from, with how many samples have

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.source import Options
 from headstart.extractors.datasets.sources.tables.files import Row
 from headstart.registry.names import nearest
 from headstart.storage.samples import BETWEEN
@@ -33,6 +34,24 @@ def find_label_column(source: Path | str, columns: Sequence[str], given: str | N
     if given == UNLABELLED and given not in columns:
         return None
     return find_column(source, columns, given, LABEL_COLUMNS)
+
+
+def check_delimiter(source: Path | str, columns: Sequence[str], options: Options) -> None:
+    """See that a table is no file of one column whose cells are parted by another sign.
+
+    Raises:
+        DatasetError: it is one.
+    """
+    if len(columns) != 1 or columns[0] in options.values():
+        return
+    used = ";" if ";" in columns[0] else "\t" if "\t" in columns[0] else None
+    if used is not None:
+        name = "semicolons" if used == ";" else "tabs"
+        hint = "save it with commas" if used == ";" else "call it .tsv"
+        raise DatasetError(
+            f"{source} is one column, {columns[0]!r}: its cells are parted by {name}",
+            hint=f"{hint[:1].upper()}{hint[1:]}.",
+        )
 
 
 def no_label_column(source: Path | str, columns: Sequence[str]) -> DatasetError:

@@ -23,6 +23,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     SPLIT_COLUMNS,
     TEXT_COLUMNS,
     cell_in,
+    check_delimiter,
     find_column,
     find_label_column,
     get_column,
@@ -88,6 +89,7 @@ class Table:
         self._places = Places(str(source), options)
         self._file = TableFile(source, content)
         self.columns = columns = list(self._file.columns)
+        check_delimiter(source, columns, options)
         self._label = find_label_column(source, columns, options.get("label_column"))
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
         said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
@@ -96,6 +98,11 @@ class Table:
         self.values = self._choose_values(columns, options)
         if is_labelled and self._label is None and options.get("label_column") is None:
             self._check_unlabelled(options)
+
+    @property
+    def label_column(self) -> str | None:
+        """Where the labels are; None if there are none."""
+        return self._label
 
     @property
     def is_of_files(self) -> bool:
