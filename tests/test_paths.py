@@ -87,6 +87,7 @@ ALLOWED = {
     f"{BOXES}/yolo.py: folder / name": "a data.yaml names its folders relative to itself",
     f"{BOXES}/yolo.py: path.parent / line.strip()": "a list names its pictures, as a table does",
     "extractors/datasets/sources/image_folder.py: Path(table.source)": "found in the folder",
+    "extractors/datasets/sources/image_folder.py: Path(one.source)": "the same",
     "extractors/datasets/kinds.py: Path(_without_scheme(source))": "an argument of `dataset add`",
     "extractors/datasets/places.py: Path(place)": "a path that a table of the user's names; --root",
     "extractors/datasets/sources/trees.py: Path(str(folder))": "found in the source's folder",
