@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from inspector import Inspector
 from PIL import Image
+from remote_fixtures import account, bucket, one_web, s3, web
 from sqlalchemy import create_engine, text
 
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -24,6 +25,9 @@ from headstart.extractors.runtime import keras as load_keras
 from headstart.extractors.safety import inspection
 from headstart.registry import listing
 from headstart.storage.local_store import LocalStore
+
+__all__ = ["account", "bucket", "one_web", "s3", "web"]
+"""Fixtures that have a file of their own."""
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.
 keras = load_keras()

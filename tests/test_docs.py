@@ -111,6 +111,19 @@ def test_the_block_of_the_page_on_windows_works(tmp_path, monkeypatch, capsys):
         assert line in shown and f": {line}\n" in blocks("docs/windows.md", "python")[0]
 
 
+def test_the_commands_on_files_in_a_store_work(photos, bucket, run, monkeypatch):
+    (script,) = blocks("docs/datasets.md", "sh")
+    for path in sorted((photos / "photos").rglob("*.jpg")):
+        bucket(f"flowers/{path.parent.name}/{path.name}", path.read_bytes())
+    bucket("flowers.csv", b"path,label\nflowers/daisy/1.jpg,daisy\nflowers/rose/1.jpg,rose\n")
+    monkeypatch.chdir(photos)
+    for line in script.strip().splitlines():
+        name, *words = shlex.split(line)
+        done = run(*words)
+        assert (name, done.code) == ("headstart", 0), done.err
+    assert "45 samples, 45 different, from s3://photos/flowers/" in done.out
+
+
 def test_the_first_commands_of_the_readme_are_exactly_two():
     first = blocks("README.md", "console")[0]
     assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == [

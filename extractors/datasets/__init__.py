@@ -18,14 +18,15 @@ from headstart.extractors.datasets.labels import (
 from headstart.extractors.datasets.memory.given import in_words, kept_in
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
+from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.reader import SampleReader, reader_of
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
 from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
+from headstart.extractors.datasets.sources.folder_files import files_below
 from headstart.extractors.datasets.sources.folders import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
     TEXT_SUFFIXES,
-    files_below,
 )
 from headstart.extractors.datasets.sources.tables.tables import TABLE_SUFFIXES, Table
 from headstart.extractors.datasets.split_rule import (
@@ -61,6 +62,7 @@ __all__ = [
     "DatasetSource",
     "Entry",
     "Option",
+    "Places",
     "SampleReader",
     "Table",
     "are_classes",
@@ -75,7 +77,9 @@ __all__ = [
     "files_below",
     "find_kind",
     "in_words",
+    "is_address",
     "is_before",
+    "is_far",
     "is_gone",
     "is_same_way",
     "joined",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import cast
+from urllib.parse import unquote
 
 from headstart.errors import DatasetError, first_line
 from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
+from headstart.extractors.datasets.places import is_address, named
 from headstart.extractors.datasets.shard_names import any_there, is_pattern
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
 from headstart.extractors.datasets.windows.asked import Kept, medium_of
@@ -38,13 +40,26 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
 """`csv` stands for every table of text: CSV, TSV and JSON Lines; `parquet` for all columns."""
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:")
 """How the text of a source begins that is no path, such as `hf:` and `s3:`."""
+LOCAL = re.compile(r"file:(?://(?:localhost)?(?=/))?(/[^?#]*)$", re.IGNORECASE)
 
 
 def located(source: str | Path) -> str:
-    """A source as it is stored: an absolute path, or an address as it was given."""
-    path = Path(source).expanduser()
-    is_address = isinstance(source, str) and ADDRESS.match(source) and not is_there(path)
-    return str(source) if is_address else str(path.absolute())
+    """A source as it is stored: an absolute path, or an address as it was given.
+
+    Raises:
+        DatasetError: it is an address that holds a secret.
+    """
+    if is_address(source):
+        return named(source)
+    path = Path(_without_scheme(source)).expanduser()
+    is_other = isinstance(source, str) and ADDRESS.match(source) and not is_there(path)
+    return str(source) if is_other else str(path.absolute())
+
+
+def _without_scheme(source: str | Path) -> str | Path:
+    """The path of `file:///some/where`; anything else as it is."""
+    found = LOCAL.match(source) if isinstance(source, str) else None
+    return source if found is None or is_there(Path(source)) else unquote(found[1])
 
 
 def is_gone(source: str) -> bool:
@@ -96,12 +111,23 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
     if is_gone(place):
         raise DatasetError(f"no file or folder {place}", hint="Check the path.")
     found = kind or find_kind(place)
+    if found is not None and is_address(place):
+        _check_takes_addresses(found, place)
     if found is None:
         known = ", ".join(made.what for made in SOURCES.values())
         raise DatasetError(
             f"{place} is none of: {known}", hint="Say which with --kind, or convert it."
         )
     return found
+
+
+def _check_takes_addresses(kind: str, place: str) -> None:
+    """See that a kind of ours reads what lies elsewhere; those of others say it themselves."""
+    if SOURCES.package(kind) == OURS and not getattr(SOURCES[kind], "takes_addresses", False):
+        raise DatasetError(
+            f"{place}: a dataset of kind {kind} is not read at an address",
+            hint="Download it; folders in buckets and tables (.csv, .tsv, .jsonl) are.",
+        )
 
 
 def open_source(

@@ -11,6 +11,8 @@ from itertools import islice
 import numpy as np
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.places import is_far
+from headstart.extractors.datasets.remote.ahead import READERS
 from headstart.extractors.datasets.rows import EITHER, Grouping, Skipping, is_utf8
 from headstart.extractors.datasets.source import DatasetSource, Entry
 from headstart.progress import Progress
@@ -147,10 +149,11 @@ def _digest(
     """Fill in the digests that are not known; a sample that is skipped stays without."""
     total = sum(len(part.block) for part in parts)
     done = sum(int(part.is_known.sum()) for part in parts)
-    with ThreadPoolExecutor(DIGESTING_THREADS) as pool:
-        for part in parts:
-            missing = np.flatnonzero(~part.is_known)
-            places = part.block.take(missing).locations if len(missing) else []
+    for part in parts:
+        missing = np.flatnonzero(~part.is_known)
+        places = part.block.take(missing).locations if len(missing) else []
+        threads = READERS if any(map(is_far, places)) else DIGESTING_THREADS
+        with ThreadPoolExecutor(threads) as pool:
             found = pool.map(lambda place: skipping.of(partial(source.digest, place)), places)
             for number, digest in zip(missing.tolist(), found, strict=True):
                 if digest is not None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, StorageError
+from headstart.extractors.datasets.remote.addresses import is_address
 from headstart.extractors.datasets.rows import stat_of
 from headstart.storage.files import open_regular, place_of
 
@@ -17,8 +18,13 @@ HINT = "Run `headstart dataset refresh`, then extract again."
 
 
 def root_of(options: Mapping[str, Any]) -> Path | None:
-    """The folder outside of which nothing is read; None if there is none."""
+    """The folder outside of which nothing is read; None if there is none.
+
+    Of an address a path that no file lies below: nothing here is read then.
+    """
     root = options.get("root")
+    if is_address(root):
+        return Path(root)
     return None if root is None else Path(os.path.realpath(root))
 
 

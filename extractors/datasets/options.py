@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.remote.addresses import SECRET, is_address, parse
 from headstart.extractors.datasets.source import DatasetSource, Option
 from headstart.registry.names import nearest
 
@@ -18,10 +19,18 @@ GROUP_PATTERN = Option(
 )
 ROOT = Option(
     "root",
-    "Read nothing outside of DIR: for tables and folders that came from others.",
+    "Read nothing outside of DIR, a folder or an address: for tables and folders of others.",
     takes="folder",
     metavar="DIR",
     elsewhere="name no files",
+)
+STORE_OPTIONS = Option(
+    "store_options",
+    "Of an object store: region=…, endpoint=…, skip_signature=true for a public bucket. May be "
+    "repeated. No keys: those come from the environment.",
+    takes="settings",
+    metavar="KEY=VALUE",
+    elsewhere="lie in no store",
 )
 LABEL_COLUMN = Option("label_column", "Column with the labels; `none` if there are no labels.")
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
@@ -111,7 +120,23 @@ def _file(option: Option, given: Any) -> str:
     return str(Path(given).expanduser().absolute())
 
 
+def _settings(option: Option, value: Any) -> list[str]:
+    texts = _texts(option, value)
+    for text in texts:
+        name, equals, _ = text.partition("=")
+        if not name.strip() or not equals:
+            raise DatasetError(f"{option.flag} is KEY=VALUE, received {name!r}")
+        if SECRET.search(name) and "skip_signature" not in name.lower():
+            raise DatasetError(
+                f"{option.flag} {name}: keys and passwords would be stored with the dataset",
+                hint="Set them in the environment, such as AWS_SECRET_ACCESS_KEY.",
+            )
+    return texts
+
+
 def _folder(option: Option, given: Any) -> str:
+    if is_address(given):
+        return str(parse(given))
     path = Path(given).expanduser().absolute()
     if not path.is_dir():
         raise DatasetError(f"the {option.name} {path} is not a folder", hint="Check the path.")
@@ -123,4 +148,5 @@ TAKERS: dict[str, Callable[[Option, Any], Any]] = {
     "texts": _texts,
     "file": _file,
     "folder": _folder,
+    "settings": _settings,
 }

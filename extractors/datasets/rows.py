@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from headstart.errors import DatasetError, SampleError
+from headstart.errors import DatasetError, SampleError, SourceGone
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Label
 
@@ -40,9 +40,12 @@ class Skipping:
 
         Raises:
             DatasetError, SampleError: of `make`, where nothing is skipped.
+            SourceGone: of `make`; a network that is away is no reason to leave samples out.
         """
         try:
             return make()
+        except SourceGone:  # which says nothing of this sample
+            raise
         except (DatasetError, SampleError) as error:
             if not self._is_on:
                 raise

@@ -18,11 +18,12 @@ between commands, and a source may change between any two calls.
 **Threads.** `read` and `digest` are called from several threads at once; the others from one.
 
 **What may be there besides.** `own_splits`, of the class: the ways to split that are its own, such
-as `folders`. `found`, of an instance after `scan`: options that it found out, which are stored with
-those that were given, so that a source which is looked at again is read in the same way. `skipped`,
-after `scan`: in words, the samples that were left out because the option `on_error` is `skip`.
-`beginning(location, size)`: the first bytes of a sample that is no file of its own, by which it is
-told whether pictures lie on their side.
+as `folders`. `takes_addresses`, of a class of ours: whether the source may lie in a store or on the
+web; locations that are addresses are read many at once. `found`, of an instance after `scan`:
+options that it found out, which are stored with those that were given, so that a source which is
+looked at again is read in the same way. `skipped`, after `scan`: in words, the samples that were
+left out because the option `on_error` is `skip`. `beginning(location, size)`: the first bytes of a
+sample that is no file of its own, by which it is told whether pictures lie on their side.
 
 **Errors.** `scan`, `locations` and `unused` raise `DatasetError` that names the file and line.
 `read` raises `SampleChanged` where the content is gone, `SampleUnreadable` where it is there and
@@ -39,6 +40,8 @@ from headstart.storage.manifest import Label
 
 Options = Mapping[str, Any]
 Location = str | int
+MANY = ("texts", "settings")
+"""What an option takes that may be given several times."""
 SURE, LIKELY, NO = 1.0, 0.5, 0.0
 """How sure a class is that a source is its own: by a mark that no other has; by its suffix, or as
 it is a folder; not at all."""
@@ -51,22 +54,23 @@ class Option:
     Attributes:
         name: in Python; on the command line with dashes.
         help: for the command line.
-        takes: a `text`; `texts`, one or more; an existing or future `file`; a `folder` that exists.
-            Paths are made absolute before a source sees them.
+        takes: a `text`; `texts`, one or more; `settings`, texts KEY=VALUE without secrets; an
+            existing or future `file`; a `folder` that exists, or an address. Paths are made
+            absolute before a source sees them.
         metavar: for the command line.
         elsewhere: why a kind of source that does not know it has no use for it: "arrays …".
     """
 
     name: str
     help: str
-    takes: Literal["text", "texts", "file", "folder"] = "text"
+    takes: Literal["text", "texts", "settings", "file", "folder"] = "text"
     metavar: str | None = None
     elsewhere: str = ""
 
     @property
     def flag(self) -> str:
         """As it is written on the command line; `values` are given one by one."""
-        name = self.name.removesuffix("s") if self.takes == "texts" else self.name
+        name = self.name.removesuffix("s") if self.takes in MANY else self.name
         return f"--{name.replace('_', '-')}"
 
 

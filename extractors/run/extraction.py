@@ -18,6 +18,7 @@ from headstart.extractors.engines.selection import PROBE_SAMPLES, Chooser, Chose
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.plan import ExtractionPlan
+from headstart.extractors.run.read_ahead import ReadAhead
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.stored_rows import StoredRows
 from headstart.extractors.run.unreadable import Unreadable
@@ -229,7 +230,8 @@ class Extraction:
             self.report.computed += len(digests)
 
         with Writer(len(cuts), commit, self._is_due, self._watchdog) as writer:
-            tasks = worker.run(chain([first], coming), self._opened.read)
+            ahead = ReadAhead(self._opened.read)
+            tasks = worker.run(ahead.over(chain([first], coming)), ahead.read)
             try:
                 for task in tasks:
                     yield self._finish(task, cuts, writer, chosen)

@@ -44,7 +44,8 @@ class Datasets(Collection[Dataset]):
             source: a folder of class folders, a CSV, TSV or JSON Lines file, an `.npz` or `.npy`,
                 Parquet or Arrow files or a folder of them, tars (a file, a folder,
                 `shards-{000..099}.tar`), TFRecord files, annotations of COCO or YOLO, a folder with
-                `metadata.csv`, `tfds:NAME`, `hf:ID[:SPLIT]`; or data in memory: an
+                `metadata.csv`, `tfds:NAME`, `hf:ID[:SPLIT]`; the address of a folder (`s3://`,
+                `gs://`, `az://`) or table (also `https://`); or data in memory: an
                 array, a dict of arrays, a list of pictures of Pillow, bytes, texts or paths, a
                 frame of pandas, polars or pyarrow, `(x, y)`, `((x_train, y_train), (x_test,
                 y_test))`, a `datasets.Dataset` or `DatasetDict`, anything that gives `(content,
@@ -67,16 +68,19 @@ class Datasets(Collection[Dataset]):
             progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
-                `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder
-                outside of which nothing is read, wherever paths, `..` and links lead; `member` of a
-                tar, or feature of TFDS, that is the sample; `features` of TFRecord, as
-                `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`), `margin` and
-                `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or `frames` and
-                `every`, which cut long samples into windows, a row each: `window="2s", hop="1s"`.
+                `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder,
+                or an address, outside of which nothing is read, wherever paths, `..` and links
+                lead; `store_options`, texts such as `region=eu-west-1`, for what lies in a store;
+                `member` of a tar, or feature of TFDS, that is the sample; `features` of TFRecord,
+                as `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`), `margin`
+                and `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or `frames`
+                and `every`, which cut long samples into windows, a row each: `window="2s"`,
+                `hop="1s"`.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot
                 be told whether a folder is a class or a split.
+            SourceGone: nothing is given at an address: no connection, no credentials, no bucket.
             RegistryError: the name cannot be one.
 
         Warns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,8 +79,8 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
     return click.Option(
         [option.flag, option.name],
         help=f"{of}{option.help[:1].lower() if of else option.help[:1]}{option.help[1:]}",
-        type=click.Path(path_type=Path) if is_path else None,
-        multiple=option.takes == "texts",
+        type=click.Path() if is_path else None,
+        multiple=option.takes in ("texts", "settings"),
         metavar=option.metavar,
     )
 
@@ -89,7 +88,7 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
 def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, Parquet or
     Arrow files, hf:ID[:SPLIT], tars, TFRecord files, tfds:NAME, annotations of COCO or YOLO, a
-    folder with metadata."""
+    folder with metadata; a folder or table also at s3://, gs:// or az://, a table at https://."""
     from headstart.jobs.datasets.add import add
 
     workspace = call.open(makes=True)
@@ -109,19 +108,26 @@ def _names_files(kind: str) -> bool:
 
 def _note_outside(manifest: Manifest) -> None:
     """Say how many files of a table lie elsewhere: it may be another's, and name anything."""
-    folder = f"{os.path.normpath(Path(manifest.source).parent)}{os.sep}"
     from headstart.storage.windowed.wholes import wholes_of
 
     outside, files = list[str](), 0
+    folder = _normal(manifest.source).rpartition("/")[0]
     for block in wholes_of(manifest).columns.blocks():
-        paths = [one for one in block.locations if isinstance(one, str)]
-        files += len(paths)
-        outside += [path for path in paths if not os.path.normpath(path).startswith(folder)]
+        places = [one for one in block.locations if isinstance(one, str)]
+        files += len(places)
+        outside += [one for one in places if not _normal(one).startswith(f"{folder}/")]
     if outside:
         note(
             f"note: {len(outside):,} of {files:,} files lie outside of the table's folder, "
-            f"such as {outside[0]!r}; --root {Path(manifest.source).parent} would refuse them"
+            f"such as {outside[0]!r}; --root {folder or '/'} would refuse them"
         )
+
+
+def _normal(place: str) -> str:
+    """A path without `..`, with `/`; an address as it is."""
+    from headstart.extractors.datasets import is_address
+
+    return place if is_address(place) else os.path.normpath(place).replace(os.sep, "/")
 
 
 def _list(call: Call) -> Result:

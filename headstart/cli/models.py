@@ -71,7 +71,7 @@ def register(group: click.Group) -> None:
     predict = with_options(
         _predict,
         name,
-        click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path)),
+        click.argument("paths", nargs=-1, required=True, type=click.Path()),
         click.option(
             "--output",
             "-o",
@@ -84,7 +84,7 @@ def register(group: click.Group) -> None:
         ),
         click.option(
             "--root",
-            type=click.Path(path_type=Path),
+            type=click.Path(),
             metavar="DIR",
             help="Read no file outside of DIR that a table, or a link, names.",
         ),

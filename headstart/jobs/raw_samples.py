@@ -38,10 +38,11 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class RawSample:
-    """A sample: what it is called, and how its raw content is had."""
+    """A sample: what it is called, how its raw content is had, and whether that is waited for."""
 
     name: str
     read: Callable[[], Any]
+    is_far: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ class Taker:
         return self._of_values([str(text) for text in many])
 
     def _leads_somewhere(self, text: str | Path) -> bool:
+        if sources.is_address(text) and len(text.split()) > 1:  # a text that begins with one
+            return False
         if isinstance(text, Path) or _is_here(text):
             return True
         try:
@@ -156,8 +159,8 @@ class Taker:
 
     def _of_path(self, given: str | Path) -> Iterator[RawSample]:
         """A file as it is; a source, such as a folder or a table, or a dataset, by its samples."""
-        path = Path(given)
-        is_here = _is_here(given)
+        path = sources.located(given) if sources.is_address(given) else str(Path(given))
+        is_here = _is_here(given) or sources.is_far(path)
         known = None if isinstance(given, Path) and is_here else self._find_dataset(str(given))
         if known is not None and not (is_here and self.root is not None):
             if is_here and sources.located(given) != known.source:
@@ -166,14 +169,16 @@ class Taker:
             return
         if not is_here:
             raise HeadError(f"no file, folder or dataset {given}", hint="Check the path.")
-        kind = sources.find_kind(str(path))
+        kind = sources.find_kind(path)
         if kind is None:
-            yield RawSample(str(path), partial(sources.read_named, path, hint=HINT))
+            read = sources.Places(path, {}).read
+            yield RawSample(path, partial(read, path, hint=HINT), sources.is_far(path))
             return
-        source = sources.open_source(kind, str(path), _rooted(kind, path, self.root))
+        source = sources.open_source(kind, path, _rooted(kind, path, self.root))
         for row, location in enumerate(source.locations()):
             name = location if isinstance(location, str) else f"{path}[{row}]"
-            yield RawSample(name, partial(source.read, location))
+            is_far = sources.is_far(path) or sources.is_far(location)
+            yield RawSample(name, partial(source.read, location), is_far)
 
     def _find_dataset(self, name: str) -> Dataset | None:
         try:
@@ -199,7 +204,7 @@ class Taker:
             return (
                 RawSample(name, one.read)
                 for name, path in zip(found.names, found.values, strict=True)
-                for one in self._of_path(Path(path))
+                for one in self._of_path(path if sources.is_address(path) else Path(path))
             )
         return self._of_values(found.values, found.names)
 
@@ -279,7 +284,7 @@ def _kind(value: Any) -> str | None:
     return "an array" if is_array or (is_numbers and len(value)) else None
 
 
-def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:
+def _rooted(kind: str, path: str, root: str | Path | None) -> dict[str, Any]:
     """The options of a source that may read below the root alone.
 
     Raises:
@@ -293,4 +298,4 @@ def _rooted(kind: str, path: Path, root: str | Path | None) -> dict[str, Any]:
             f"{path} is {made.what}, which knows no root",
             hint="Leave --root out, if you trust what it names.",
         )
-    return {"root": root}
+    return {"root": str(root)}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.named_files import check_within
 from headstart.extractors.datasets.rows import find_split
 from headstart.extractors.datasets.source import Options
+from headstart.extractors.datasets.sources.trees import Place, Tree
 from headstart.extractors.datasets.split_rule import FOLDERS, HASH, ignores_own, is_before
 
 SPLIT_FOLDERS, CLASS_FOLDERS = "splits", "classes"
@@ -23,7 +22,7 @@ class ClassFolder:
     """A folder whose files are samples of one class; `split` is None where it says none, and
     `label` in a folder that has no class folders."""
 
-    path: Path
+    path: Place
     label: str | None
     split: str | None = None
 
@@ -40,43 +39,40 @@ class Layout:
 
     classes: tuple[ClassFolder, ...]
     splits: tuple[str, ...] = ()
-    loose: tuple[Path, ...] = ()
+    loose: tuple[Place, ...] = ()
 
 
-def layout_of(root: Path, within: Path | None, options: Options) -> Layout:
+def layout_of(tree: Tree, options: Options) -> Layout:
     """The class folders of a folder, and how they are split.
 
     Args:
-        root: the folder.
-        within: a root outside of which nothing is read, as `named_files.root_of` gives it.
+        tree: the folder.
         options: `layout` is what the folders were found to be, `split` may say it; else they are
             looked at.
 
     Raises:
         DatasetError: it is no folder, or it cannot be told what its folders are.
     """
-    if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder")
-    check_within(root, within)
-    folders, files = _inside(root, within)
+    tree.check()
+    folders, files = tree.inside(tree.root)
     if not folders:
-        return Layout((ClassFolder(root, None),))
-    if not _are_splits(root, folders, within, options):
+        return Layout((ClassFolder(tree.root, None),))
+    if not _are_splits(tree, folders, options):
         return Layout(tuple(ClassFolder(one, one.name) for one in folders), loose=tuple(files))
     splits = [one for one in folders if find_split(one.name)]
     if not splits:
         raise DatasetError(
-            f"{root} holds no folders that are called like splits",
+            f"{tree.root} holds no folders that are called like splits",
             hint="Such as train, val, test; without --split folders, its folders are classes.",
         )
-    return _of_splits(splits, [*(one for one in folders if one not in splits), *files], within)
+    return _of_splits(splits, [*(one for one in folders if one not in splits), *files], tree)
 
 
-def _of_splits(splits: Sequence[Path], loose: list[Path], within: Path | None) -> Layout:
+def _of_splits(splits: Sequence[Place], loose: list[Place], tree: Tree) -> Layout:
     """Splits that all hold class folders, or all hold files without labels."""
     classes: list[ClassFolder] = []
     names = tuple(one.name for one in splits)
-    inside = [_inside(folder, within) for folder in splits]
+    inside = [tree.inside(folder) for folder in splits]
     if not any(found for found, _ in inside):
         parts = tuple(ClassFolder(one, None, find_split(one.name)) for one in splits)
         return Layout(parts, names, tuple(loose))
@@ -92,7 +88,7 @@ def _of_splits(splits: Sequence[Path], loose: list[Path], within: Path | None) -
     return Layout(tuple(classes), names, tuple(loose))
 
 
-def _are_splits(root: Path, folders: Sequence[Path], within: Path | None, options: Options) -> bool:
+def _are_splits(tree: Tree, folders: Sequence[Place], options: Options) -> bool:
     """Whether the folders are splits, as they were said or found to be, or by their names."""
     known = options.get("layout")
     if options.get("split") == FOLDERS or known is not None or is_before(options):
@@ -101,27 +97,27 @@ def _are_splits(root: Path, folders: Sequence[Path], within: Path | None, option
     others = [one.name for one in folders if one.name not in named]
     if not named:
         return False
-    if not others and any(_inside(one, within)[0] for one in folders):
+    if not others and any(tree.inside(one)[0] for one in folders):
         return True
     if ignores_own(options):  # whoever deals samples out takes the folders for classes
         return False
     if others:
         raise _asked(
-            root,
+            tree.root,
             named,
             f", beside {_few(others)}",
             f"if a split: --split {FOLDERS}, which leaves out {_few(others)}; "
             f"if a class like the others: --split {HASH}.",
         )
     raise _asked(
-        root,
+        tree.root,
         named,
         ": no class folders are in there",
         f"if splits, without labels: --split {FOLDERS}; if classes: --split {HASH}.",
     )
 
 
-def _asked(root: Path, named: Sequence[str], why: str, hint: str) -> DatasetError:
+def _asked(root: Place, named: Sequence[str], why: str, hint: str) -> DatasetError:
     which = "a class or a split" if len(named) == 1 else "classes or splits"
     return DatasetError(
         f"{root}: {_few(named)} may be {which}{why}", hint=f"{hint[:1].upper()}{hint[1:]}"
@@ -130,19 +126,3 @@ def _asked(root: Path, named: Sequence[str], why: str, hint: str) -> DatasetErro
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" * (len(names) > NAMED))
-
-
-def _inside(folder: Path, within: Path | None) -> tuple[list[Path], list[Path]]:
-    """The folders in a folder, and the files, without what is hidden; each in order.
-
-    Raises:
-        DatasetError: it cannot be read, or a folder lies outside of the root.
-    """
-    try:
-        found = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    except OSError as error:
-        raise DatasetError(f"cannot read the folder {folder}: {error.strerror or error}") from error
-    folders = [entry for entry in found if entry.is_dir()]
-    for one in folders:
-        check_within(one, within)
-    return folders, [entry for entry in found if entry not in folders]

@@ -30,13 +30,14 @@ from headstart.extractors.datasets.options import (
     ROOT,
     SPLIT_COLUMN,
 )
+from headstart.extractors.datasets.places import is_far
 from headstart.extractors.datasets.rows import Skipping, find_split
 from headstart.extractors.datasets.source import NO, SURE, Entry, Location, Option, Options
+from headstart.extractors.datasets.sources.folder_files import entries_below
 from headstart.extractors.datasets.sources.folders import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
     TEXT_SUFFIXES,
-    entries_below,
 )
 from headstart.extractors.datasets.sources.tables.columns import UNLABELLED, cell_in
 from headstart.extractors.datasets.sources.tables.files import Placed
@@ -137,21 +138,28 @@ class ImageFolderSource:
     def _entry(self, table: Table, number: int, placed: Placed) -> Entry:
         row = table.read(number, placed)
         path, stat = self._file(table, row)
-        above = table.source.parent.relative_to(self._folder).as_posix()
+        folder = Path(table.source).parent
+        above = folder.relative_to(self._folder).as_posix()
         id_ = row.id if above == "." else f"{above}/{row.id}"
-        split = row.split or self._splits.get(_top(table.source.parent, self._folder))
+        split = row.split or self._splits.get(_top(folder, self._folder))
         if split is None:
             split = self._splits.get(_top(Path(path).parent, self._folder))
         return Entry(id_, path, stat, row.label, split, row.group)
 
     def _file(self, table: Table, row: TableRow) -> tuple[str, tuple[int, ...]]:
-        """The file of a row; see `Table.file`.
+        """The file of a row, and by what its change is seen; see `Table.stat`.
 
         Raises:
             DatasetError: also if its name leads out of the folder.
         """
         check_relative(cell_in(row.content, FILE_NAME, row.where), row.where)
-        return table.file(row)
+        place = table.place(row)
+        if is_far(place):
+            raise DatasetError(
+                f"{row.where}: {FILE_NAME} is an address, and no file of the folder",
+                hint="A table of addresses is a dataset of its own: --kind csv.",
+            )
+        return place, table.stat(row)
 
     @cached_property
     def _splits(self) -> dict[str, str]:
@@ -175,7 +183,7 @@ class ImageFolderSource:
     def _say(self, tables: Sequence[Table]) -> None:
         if not is_unsettled(self._options):
             return
-        names = ", ".join(str(one.source.relative_to(self._folder)) for one in tables)
+        names = ", ".join(str(Path(one.source).relative_to(self._folder)) for one in tables)
         label = tables[0].label_column
         labels = f"labels are those of column {label!r}" if label else "they have no labels"
         splits = f"; {', '.join(sorted(self._splits))} are splits" if self._splits else ""

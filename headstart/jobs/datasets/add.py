@@ -70,7 +70,7 @@ def add(
     with sources.in_words(kept):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
-    warn_of_turned(place, manifest.samples, opened)
+    warn_of_turned(place, manifest.samples, opened, given)
     wholes = wholes_of(manifest)
     if wholes is not manifest:
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")

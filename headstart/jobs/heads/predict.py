@@ -15,6 +15,7 @@ import numpy as np
 from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.datasets.windows.source import Window, cut_into_windows
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
@@ -144,10 +145,10 @@ class Predictions(Showable):
         coming = self._parts()
         gathering = None if self._how is None else Gathering(self._judge.predict_proba, self._how)
         with ThreadPoolExecutor(cores()) as pool:
-            ahead = self._begin(pool, coming)
+            begun = self._begin(pool, coming)
             try:
-                while ahead.parts:
-                    batch, ahead = ahead, self._begin(pool, coming)
+                while begun.parts:
+                    batch, begun = begun, self._begin(pool, coming)
                     yield from self._finish(batch, gathering)
                     self.done = batch.parts[-1].number + (gathering is None)
                 if gathering is not None:
@@ -160,8 +161,11 @@ class Predictions(Showable):
 
     def _parts(self) -> Iterator[_Part]:
         """All samples that can be read, or their windows."""
-        for number, item in enumerate(self._items):
-            raw = self._read(item.name, item.read)
+        numbered = enumerate(self._items)
+        for (number, item), get in ahead(
+            numbered, lambda one: one[1].read(), lambda one: one[1].is_far
+        ):
+            raw = self._read(item.name, get)
             if raw is None:
                 continue
             if self._medium is None:

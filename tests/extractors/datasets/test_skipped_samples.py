@@ -74,16 +74,16 @@ def test_rows_of_arrays_can_be_skipped(ws, tmp_path):
 
 
 def test_files_of_a_folder_that_cannot_be_read_can_be_skipped(ws, pictures, monkeypatch):
-    from headstart.extractors.datasets.sources import folders
+    from headstart.extractors.datasets import places
 
-    real = folders.digest_of_file
+    real = places.digest_of_file
 
     def digest(path, root=None):
         if path.name == "03.png":
             raise DatasetError(f"cannot read {path}: Input/output error")
         return real(path, root)
 
-    monkeypatch.setattr(folders, "digest_of_file", digest)
+    monkeypatch.setattr(places, "digest_of_file", digest)
     with pytest.raises(DatasetError, match="Input/output error"):
         ws.datasets.add("d", pictures)
     with pytest.warns(HeadstartWarning, match="3 samples skipped: cannot read .*blue/03"):

@@ -27,7 +27,8 @@ from headstart.extractors.datasets.sources.boxes.pictures import (
     Picture,
 )
 from headstart.extractors.datasets.sources.boxes.yaml_subset import parse
-from headstart.extractors.datasets.sources.folders import IMAGE_SUFFIXES, files_below
+from headstart.extractors.datasets.sources.folder_files import files_below
+from headstart.extractors.datasets.sources.folders import IMAGE_SUFFIXES
 from headstart.extractors.datasets.split_rule import is_unsettled
 from headstart.notices import tell
 from headstart.storage.files import open_regular

@@ -17,14 +17,9 @@ import pyarrow as pa
 from headstart.errors import DatasetError, SampleChanged
 from headstart.extractors.datasets import options as known
 from headstart.extractors.datasets.labels import rows_reader
-from headstart.extractors.datasets.named_files import (
-    HINT,
-    check_within,
-    digest_of_file,
-    read_named,
-    root_of,
-    stat_of_file,
-)
+from headstart.extractors.datasets.named_files import HINT, root_of
+from headstart.extractors.datasets.places import Places, is_address, is_far
+from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.columnar.arrow_file import ArrowPart
@@ -81,6 +76,7 @@ class ColumnarSource:
         known.GROUP_PATTERN,
         known.ROOT,
         known.ID_COLUMN,
+        known.STORE_OPTIONS,
     )
     splits_may_move: ClassVar[bool] = True
     own_splits: ClassVar[tuple[str, ...]] = (FOLDERS,)
@@ -92,6 +88,7 @@ class ColumnarSource:
         self._path = Path(source)
         self._options = dict(options)
         self._root = root_of(options)
+        self._names_far = False
 
     @staticmethod
     def recognise(source: str) -> float:
@@ -113,14 +110,16 @@ class ColumnarSource:
         if found.splits and not ignores_own(self._options):
             self._say(found)
             self.found["split"] = FOLDERS
-        for row in self._rows(roles):
-            entry = skipping.of(partial(self._entry, roles, row, stamp))
+        make = partial(self._entry, roles, stamp)
+        for _, made in ahead(self._rows(roles), make, partial(_is_far, roles)):
+            entry = skipping.of(made)
             if entry is not None:
+                self._names_far |= is_far(entry.location)
                 yield entry
 
     def digest(self, location: Location) -> str:
         if isinstance(location, str):
-            return digest_of_file(Path(location), self._root)
+            return self._places.digest(location)
         return digest_of(self.read(location))
 
     def locations(self) -> Iterator[Location]:
@@ -129,7 +128,7 @@ class ColumnarSource:
 
     def read(self, location: Location) -> Any:
         if isinstance(location, str):
-            return read_named(Path(location), self._root)
+            return self._places.read(location)
         place = bisect_right(self._starts, location) - 1
         if location < 0 or place >= len(self._parts):
             raise SampleChanged(f"row {location} is gone from {self.source}", hint=HINT)
@@ -147,6 +146,8 @@ class ColumnarSource:
         }
         names = {other for name in behind if given.get(name) for other in behind[name]}
         idle = [f"option {name}" for name in sorted(names) if given.get(name)]
+        if given.get("store_options") and not self._names_far:
+            idle.append("option store_options")
         return [*self._found.unused, *self._labelled.unused, *idle]
 
     def _rows(self, roles: Roles) -> Iterator[_Row]:
@@ -168,15 +169,14 @@ class ColumnarSource:
                     )
                     row, counts[file.split] = row + 1, counts[file.split] + 1
 
-    def _entry(self, roles: Roles, row: _Row, stamp: tuple[int, ...]) -> Entry:
+    def _entry(self, roles: Roles, stamp: tuple[int, ...], row: _Row) -> Entry:
         """A row as a sample: its content, or the file that it names."""
         location, stat, digest = row.number, stamp, None
         file = self._file(roles, row)
         if file is None:
             digest = digest_of(self._content(roles, row.cell, row.where))
         else:
-            location, stat = str(file), stat_of_file(file)
-            check_within(file, self._root, row.where)
+            location, stat = file, self._places.stat(file, row.where)
         id_ = row.id
         if roles.id is not None:
             id_ = cell_in(row.about, roles.id, row.where)
@@ -192,11 +192,11 @@ class ColumnarSource:
             digest=digest,
         )
 
-    def _file(self, roles: Roles, row: _Row) -> Path | None:
-        """The file that a row's sample is; None where the content stands in the row.
+    def _file(self, roles: Roles, row: _Row) -> str | None:
+        """The place that a row's sample is; None where the content stands in the row.
 
         Raises:
-            DatasetError: it is not there.
+            DatasetError: it may not be read.
         """
         if len(roles.values) > 1 or roles.values[0].kind not in ("path", "bytes"):
             return None
@@ -207,10 +207,7 @@ class ColumnarSource:
             name = bytes_in(row.cell(column), column, row.where)
         if isinstance(name, bytes):
             return None
-        path = self._folder / name
-        if not path.is_file():
-            raise DatasetError(f"{row.where}: no file {path}", hint=MISSING)
-        return path
+        return self._places.named(name, row.where)
 
     def _content(self, roles: Roles, cell: Cell, where: str) -> Any:
         contents = {value.name: self._value(value, cell, where) for value in roles.values}
@@ -230,7 +227,11 @@ class ColumnarSource:
         return text.encode() if value.kind == "text" else self._named(text, where)
 
     def _named(self, name: str, where: str) -> bytes:
-        return read_named(self._folder / name, self._root, where, MISSING)
+        return self._places.read(self._places.named(name, where), where, MISSING)
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places(self.source, self._options, self._folder)
 
     @property
     def _folder(self) -> Path:
@@ -304,3 +305,9 @@ def _cell(batch: pa.RecordBatch, place: int, column: str) -> pa.Scalar:
 def _column(part: Part, name: str) -> Iterator[Any]:
     for batch in part.batches([name]):
         yield from batch.column(name).to_pylist()
+
+
+def _is_far(roles: Roles, row: _Row) -> bool:
+    """Whether a row's sample is what lies at an address."""
+    first = roles.values[0]
+    return first.kind == "path" and is_address(row.cell(first.columns[0]).as_py())

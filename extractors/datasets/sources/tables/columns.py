@@ -25,7 +25,7 @@ UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "labels")
 
 
-def find_label_column(source: Path, columns: Sequence[str], given: str | None) -> str | None:
+def find_label_column(source: Path | str, columns: Sequence[str], given: str | None) -> str | None:
     """The column of the labels, as `find_column` finds it; None if there are said to be none.
 
     Raises:
@@ -36,7 +36,7 @@ def find_label_column(source: Path, columns: Sequence[str], given: str | None) -
     return find_column(source, columns, given, LABEL_COLUMNS)
 
 
-def check_delimiter(source: Path, columns: Sequence[str], options: Options) -> None:
+def check_delimiter(source: Path | str, columns: Sequence[str], options: Options) -> None:
     """See that a table is no file of one column whose cells are parted by another sign.
 
     Raises:
@@ -54,7 +54,7 @@ def check_delimiter(source: Path, columns: Sequence[str], options: Options) -> N
         )
 
 
-def no_label_column(source: Path, columns: Sequence[str]) -> DatasetError:
+def no_label_column(source: Path | str, columns: Sequence[str]) -> DatasetError:
     """The error of a table of which a column may be the label, or none."""
     return DatasetError(
         f"{source} has no label column; its columns are {', '.join(columns) or 'none'}",
@@ -63,7 +63,7 @@ def no_label_column(source: Path, columns: Sequence[str]) -> DatasetError:
 
 
 def find_column(
-    source: Path, columns: Sequence[str], given: str | None, usual: Sequence[str]
+    source: Path | str, columns: Sequence[str], given: str | None, usual: Sequence[str]
 ) -> str | None:
     """The column that is given, or the first of the usual names that is there, in any case.
 
@@ -81,7 +81,7 @@ def find_column(
     return next((by_lower_case[name] for name in usual if name in by_lower_case), None)
 
 
-def get_column(source: Path, columns: Sequence[str], given: str) -> str:
+def get_column(source: Path | str, columns: Sequence[str], given: str) -> str:
     """The column that is given; see `find_column`."""
     return find_column(source, columns, given, ()) or given
 

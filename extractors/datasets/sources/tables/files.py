@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO, TextIOWrapper
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
+from headstart.extractors.datasets.places import suffix_of
 from headstart.extractors.datasets.rows import is_utf8, stat_of
 from headstart.storage.files import open_regular
 
@@ -55,7 +56,7 @@ class TableFile:
     def __init__(self, source: Path | str, content: bytes | None = None) -> None:
         self.source = source
         self._content = content
-        suffix = PurePath(source).suffix.lower()
+        suffix = suffix_of(str(source))
         self._is_json = suffix == ".jsonl"
         self._delimiter = "\t" if suffix == ".tsv" else ","
         self._known: _Index | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,18 +13,12 @@ import numpy as np
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import options as known
-from headstart.extractors.datasets.named_files import (
-    check_within,
-    digest_of_file,
-    read_named,
-    root_of,
-    stat_of_file,
-)
-from headstart.extractors.datasets.rows import Skipping, checked_split, stat_of
+from headstart.extractors.datasets.places import Places, is_address, is_far, suffix_of
+from headstart.extractors.datasets.remote.ahead import ahead
+from headstart.extractors.datasets.rows import Skipping, checked_split
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.tables.columns import (
     ID_COLUMNS,
-    OR_SKIP,
     PATH_COLUMNS,
     SPLIT_COLUMNS,
     TEXT_COLUMNS,
@@ -75,17 +68,26 @@ class Table:
     """A table file: its rows, and what each sample takes from its row.
 
     Args:
-        source: the file.
+        source: the file, or its address.
         options: which columns hold what; see `dataset add`.
+        content: what lies at the address.
         is_labelled: whether it has to be clear what its labels are, or that it has none.
 
     Raises:
         DatasetError: it cannot be read, or has no columns for what is needed.
     """
 
-    def __init__(self, source: Path, options: Options, *, is_labelled: bool = True) -> None:
+    def __init__(
+        self,
+        source: Path | str,
+        options: Options,
+        content: bytes | None = None,
+        *,
+        is_labelled: bool = True,
+    ) -> None:
         self.source = source
-        self._file = TableFile(source)
+        self._places = Places(str(source), options)
+        self._file = TableFile(source, content)
         self.columns = columns = list(self._file.columns)
         check_delimiter(source, columns, options)
         self._label = find_label_column(source, columns, options.get("label_column"))
@@ -93,7 +95,6 @@ class Table:
         said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self._group = find_column(source, columns, options.get("group_column"), ())
-        self._root = root_of(options)
         self.values = self._choose_values(columns, options)
         if is_labelled and self._label is None and options.get("label_column") is None:
             self._check_unlabelled(options)
@@ -138,24 +139,30 @@ class Table:
             group=cell_in(row, self._group, where) if self._group else None,
         )
 
-    def file(self, row: TableRow) -> tuple[str, tuple[int, ...]]:
-        """The file of a row of a table of files, and by what its change is seen.
+    def place(self, row: TableRow) -> str:
+        """The file of a row of a table of files, or its address; nothing is looked at.
+
+        Raises:
+            DatasetError: it names none, or one that may not be read.
+        """
+        return self._places.named(
+            cell_in(row.content, self.values[0].columns[0], row.where), row.where
+        )
+
+    def stat(self, row: TableRow) -> tuple[int, ...]:
+        """By what the change of a row's file is seen.
 
         Raises:
             DatasetError: it is not there, or lies outside of the root.
         """
-        path = self.source.parent / cell_in(row.content, self.values[0].columns[0], row.where)
-        try:
-            status = path.stat()
-        except (OSError, ValueError):  # ValueError: its name holds a NUL
-            status = None
-        if status is None or not stat.S_ISREG(status.st_mode):
-            raise DatasetError(
-                f"{row.where}: no file {path}",
-                hint=f"Paths are relative to the table; mend or remove the row, {OR_SKIP}.",
-            )
-        check_within(path, self._root, row.where)
-        return str(path), stat_of(status)
+        return self._places.stat(self.place(row), row.where)
+
+    def is_far(self, numbered: tuple[int, Placed]) -> bool:
+        """Whether a row names what lies far, as far as that can be told without a look."""
+        path = next((value for value in self.values if value.kind == "path"), None)
+        if path is None:
+            return False
+        return is_address(str(self.source)) or is_address(numbered[1][1].get(path.columns[0]))
 
     def raw(self, number: int) -> Any:
         """The raw content of a row: bytes, an array, or those by name.
@@ -204,9 +211,8 @@ class Table:
         cell = cell_in(row, value.columns[0], where)
         if value.kind == "text":
             return cell.encode()
-        path = self.source.parent / cell
         hint = "Paths are relative to the table; mend or remove the row."
-        return read_named(path, self._root, where, hint)
+        return self._places.read(self._places.named(cell, where), where, hint)
 
     def _choose_values(self, columns: list[str], options: Options) -> list[Value]:
         if not columns:
@@ -260,19 +266,21 @@ class TableSource:
         known.GROUP_PATTERN,
         known.ROOT,
         known.ID_COLUMN,
+        known.STORE_OPTIONS,
     )
     splits_may_move: ClassVar[bool] = True
+    takes_addresses: ClassVar[bool] = True
 
     def __init__(self, source: str, options: Options) -> None:
         self.source = source
-        self._path = Path(source)
         self.skipped: list[str] = []
         self._options = options
-        self._root = root_of(options)
+        self._places = Places(source, options)
+        self._is_far = is_address(source)
 
     @staticmethod
     def recognise(source: str) -> float:
-        return LIKELY if Path(source).suffix.lower() in TABLE_SUFFIXES else NO
+        return LIKELY if suffix_of(source) in TABLE_SUFFIXES else NO
 
     def stamp(self) -> tuple[int, ...]:
         return ()  # the table may be the same, and a file that it names another
@@ -280,15 +288,17 @@ class TableSource:
     def scan(self) -> Iterator[Entry]:
         table, skipping = self._labelled, Skipping(self._options)
         self.skipped = skipping.skipped
-        found = () if table.is_of_files else stat_of_file(self._path)
-        for number, placed in enumerate(table.rows()):
-            entry = skipping.of(partial(_entry, table, number, placed, found))
+        found = () if table.is_of_files else self._places.stat_of_table()
+        make = partial(_entry, table, found)
+        for _, made in ahead(enumerate(table.rows()), make, table.is_far):
+            entry = skipping.of(made)
             if entry is not None:
+                self._is_far |= is_far(entry.location)
                 yield entry
 
     def digest(self, location: Location) -> str:
         if isinstance(location, str):
-            return digest_of_file(Path(location), self._root)
+            return self._places.digest(location)
         return digest_of(self.read(location))
 
     def locations(self) -> Iterator[Location]:
@@ -297,7 +307,7 @@ class TableSource:
 
     def read(self, location: Location) -> Any:
         if isinstance(location, str):
-            return read_named(Path(location), self._root)
+            return self._places.read(location)
         return self._table.raw(location)
 
     def unused(self) -> Sequence[str]:
@@ -309,23 +319,35 @@ class TableSource:
         }
         names = {other for name in behind if given.get(name) for other in behind[name]}
         idle = [f"option {name}" for name in sorted(names) if given.get(name)]
+        if given.get("store_options") and not self._is_far:
+            idle.append("option store_options")
         return [*self._labelled.unused(), *idle]
 
     @cached_property
     def _labelled(self) -> Table:
-        return Table(self._path, self._options)
+        return Table(self._path, self._options, self._content)
 
     @cached_property
     def _table(self) -> Table:
         """The same table, also where labels are missing."""
-        return Table(self._path, self._options, is_labelled=False)
+        return Table(self._path, self._options, self._content, is_labelled=False)
+
+    @cached_property
+    def _content(self) -> bytes | None:
+        """Of a table that lies elsewhere, which is fetched once; of a file nothing."""
+        return self._places.table()
+
+    @property
+    def _path(self) -> Path | str:
+        return self.source if is_address(self.source) else Path(self.source)
 
 
-def _entry(table: Table, number: int, placed: Placed, found: tuple[int, ...]) -> Entry:
+def _entry(table: Table, found: tuple[int, ...], numbered: tuple[int, Placed]) -> Entry:
     """A row as a sample: of a table of files its file, else its content."""
+    number, placed = numbered
     row = table.read(number, placed)
     if table.is_of_files:
-        path, of_file = table.file(row)
-        return Entry(row.id, path, of_file, row.label, row.split, row.group)
+        place = table.place(row)
+        return Entry(row.id, place, table.stat(row), row.label, row.split, row.group)
     digest = digest_of(table.content(placed))
     return Entry(row.id, number, found, row.label, row.split, row.group, digest)

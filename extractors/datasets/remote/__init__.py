@@ -1,0 +1,1 @@
+"""Files that lie in an object store or on the web."""

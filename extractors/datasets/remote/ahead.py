@@ -1,0 +1,47 @@
+"""Waiting for many answers at once: what lies far is asked for before it is wanted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from headstart.extractors.daemons import Daemons
+
+A = TypeVar("A")
+T = TypeVar("T")
+READERS = 32
+"""Objects that are asked for at once: a request takes 20 to 200 ms, of which nobody computes."""
+WAITING = 2 * READERS
+"""Answers that are there or under way, and not wanted yet: so many are in memory."""
+
+
+def ahead(
+    items: Iterable[A], make: Callable[[A], T], is_far: Callable[[A], bool]
+) -> Iterator[tuple[A, Callable[[], T]]]:
+    """Items, each with what gives its value; that of a far one is under way already.
+
+    Args:
+        items: in order.
+        make: the value of an item; called by other threads for far ones, by the caller for others.
+        is_far: whether an item's value is waited for, not computed.
+    """
+    waiting: deque[tuple[A, Callable[[], T]]] = deque()
+    pool: Daemons | None = None
+    is_left = True
+    try:
+        for item in items:
+            if is_far(item):
+                pool = pool or Daemons(READERS)
+                waiting.append((item, pool.submit(make, item).result))
+            else:
+                waiting.append((item, partial(make, item)))
+            if pool is None or len(waiting) >= WAITING:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+        is_left = False  # what was given out last may still be under way
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=is_left)

@@ -1,0 +1,308 @@
+"""Objects of stores and servers, read through obstore: bounded in time, size and by a root."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from headstart.errors import (
+    DatasetError,
+    HeadstartError,
+    SampleChanged,
+    SampleUnreadable,
+    first_line,
+)
+from headstart.extractors.datasets.remote.addresses import (
+    Address,
+    is_address,
+    parse,
+    root_address,
+)
+from headstart.extractors.datasets.remote.refusals import refusal, takes_no_head, without_library
+from headstart.extractors.datasets.source import Options
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+LARGEST_OBJECT = 1 << 30
+"""Bytes of a sample or table: a picture of 100 megapixels has 400 MB unpacked."""
+LARGEST_LISTING = 10_000_000
+"""Objects below one folder."""
+CHUNK = 1 << 20
+TRIES, PAUSE = 3, 0.2
+"""Times that a body is asked for which breaks off; seconds between them, twice as many each."""
+CLIENT: ClientConfig = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "10m"}
+RETRY: RetryConfig = {
+    "max_retries": 6,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=200),
+        "max_backoff": timedelta(seconds=10),
+        "base": 2,
+    },
+}
+"""Errors of servers, timeouts and broken connections are tried again so often and so long."""
+SETTLED = 60.0
+"""Seconds after which a change is sure to show in a time of whole seconds, clocks being off a bit;
+before, an object without a strong ETag may be another though size and time are the same."""
+
+T = TypeVar("T")
+
+
+class Found(NamedTuple):
+    """An object of a listing; `stat` is what its change is seen by."""
+
+    key: str
+    size: int
+    stat: tuple[int, ...]
+
+
+class Objects:
+    """Reads objects for one opened source, from several threads at once.
+
+    Args:
+        source: of the dataset, as it was given.
+        options: `root` may be an address below which alone is read; `store_options` are handed to
+            the stores: `region=eu-central-1`.
+    """
+
+    def __init__(self, source: str, options: Options) -> None:
+        self._source = source
+        self._options = options
+        self._stores: dict[tuple[str, ...], Any] = {}
+        self._opening = threading.Lock()
+
+    def read(self, address: Address) -> bytes:
+        """The content of an object.
+
+        Raises:
+            SampleChanged: it is not there.
+            SampleUnreadable: it is not given, is too large, or breaks off again and again.
+            SourceGone: nothing is given: no connection, credentials or bucket.
+            DatasetError: it lies outside of the root, or obstore is not here.
+        """
+        return self._whole(address, lambda chunks: b"".join(chunks))
+
+    def digest(self, address: Address) -> str:
+        """The sha256 of its content, which is not held in memory; errors as `read`."""
+
+        def hashed(chunks: Iterator[bytes]) -> str:
+            content = hashlib.sha256()
+            for chunk in chunks:
+                content.update(chunk)
+            return content.hexdigest()
+
+        return self._whole(address, hashed)
+
+    def head(self, address: Address, size: int) -> bytes:
+        """Its first bytes; errors as `read`."""
+        return self._asked(
+            address, lambda store, key: bytes(store.get_range(key, start=0, length=size))
+        )
+
+    def stat(self, address: Address) -> tuple[int, ...]:
+        """By what its change is seen, without its content: size, time, and what stands for a strong
+        ETag. Empty where the server does not tell that, but may give the content.
+
+        Raises:
+            SampleChanged, SourceGone, DatasetError: as `read`.
+        """
+        try:
+            return _stat_of(self._asked(address, lambda store, key: store.head(key)))
+        except SampleUnreadable:
+            return ()
+        except SampleChanged as error:
+            if takes_no_head(error.__cause__):
+                return ()
+            raise
+
+    def listed(self, address: Address) -> Iterator[Found]:
+        """All objects below a folder, at any depth.
+
+        Raises:
+            DatasetError: it is on the web, where nothing is listed, or holds too many.
+            SourceGone: see `read`.
+        """
+        if address.is_web:
+            raise DatasetError(
+                f"{address} cannot be listed: the web has no folders",
+                hint="Give a table (.csv, .jsonl) of the files' addresses, or a bucket.",
+            )
+        self.check(address)
+        stream = self._store(address).list(address.key.rstrip("/") or None, chunk_size=1000)
+        count = 0
+        while (block := self._next(address, stream)) is not None:
+            count += len(block)
+            if count > LARGEST_LISTING:
+                raise DatasetError(f"{address} holds more than {LARGEST_LISTING:,} objects")
+            yield from (Found(one["path"], one["size"], _stat_of(one)) for one in block)
+
+    def check(self, address: Address, where: str = "") -> None:
+        """See that an address may be read; nothing is asked.
+
+        Raises:
+            DatasetError: it lies outside of the root, or is plain http and nobody asked for that.
+        """
+        at = f"{where}: " if where else ""
+        root = root_address(self._options)
+        source = parse(self._source) if is_address(self._source) else None
+        if address == source:  # whoever runs this named it
+            return
+        if self._options.get("root") is not None and (root is None or not address.lies_in(root)):
+            raise DatasetError(
+                f"{at}{address} lies outside of the root {self._options['root']}",
+                hint="Nothing outside is read; mend it, or give another --root.",
+            )
+        named = [one.host for one in (root, source) if one is not None and one.scheme == "http"]
+        if address.scheme == "http" and address.host not in named:
+            raise DatasetError(
+                f"{at}{address} is plain http, which anybody on the way can change",
+                hint=f"Write https://, or allow it: --root http://{address.host}/",
+            )
+
+    def _next(self, address: Address, stream: Any) -> Any:
+        import obstore.exceptions as theirs
+
+        try:
+            return next(stream, None)
+        except theirs.InvalidPathError as error:
+            raise DatasetError(
+                f"{address}: an object's name holds an empty step, '.' or '..' "
+                f"({first_line(error)[:300]})",
+                hint="Rename it, or add a folder beside it.",
+            ) from error
+        except (theirs.BaseError, OSError) as error:
+            raise refusal(error, address) from error
+
+    def _whole(self, address: Address, make: Callable[[Iterator[bytes]], T]) -> T:
+        """What `make` gives of the chunks of an object, which is read again if it breaks off."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._asked(address, lambda store, key: make(_chunks(store, key, address)))
+            except _BrokenOff as error:
+                if attempt == TRIES:
+                    raise SampleUnreadable(
+                        f"{address} breaks off: {error}, {TRIES} times",
+                        hint="Try again later; --on-error skip goes on without it.",
+                    ) from error
+                time.sleep(PAUSE * 2**attempt * (0.5 + random.random()))
+        raise AssertionError  # the last attempt returns or raises
+
+    def _asked(self, address: Address, ask: Callable[[Any, str], T]) -> T:
+        """What `ask` gives, with its errors as ours."""
+        self.check(address)
+        store, key = self._store(address), "" if address.query else address.key
+
+        import obstore.exceptions as theirs
+
+        try:
+            return ask(store, key)
+        except HeadstartError:
+            raise
+        except (theirs.BaseError, OSError, ValueError) as error:
+            raise refusal(error, address) from error
+
+    def _store(self, address: Address) -> Any:
+        """The store in which an object lies; of a web address with a query, one of its own."""
+        if address.query:
+            return _open(address, self._options)
+        place = (address.scheme, address.host)
+        with self._opening:
+            if place not in self._stores:
+                self._stores[place] = _open(address, self._options)
+            return self._stores[place]
+
+
+class _BrokenOff(Exception):
+    """A body is shorter than was said."""
+
+
+def _chunks(store: Any, key: str, address: Address) -> Iterator[bytes]:
+    """The content of an object.
+
+    Raises:
+        SampleUnreadable: it is too large.
+        _BrokenOff: it ends too early.
+    """
+    from obstore.exceptions import GenericError
+
+    given = store.get(key)
+    size, done = given.meta["size"], 0
+    if size > LARGEST_OBJECT:
+        raise SampleUnreadable(
+            f"{address} has {size:,} bytes; more than {LARGEST_OBJECT:,} are not read"
+        )
+    try:
+        for chunk in given.stream(min_chunk_size=CHUNK):
+            done += len(chunk)
+            yield bytes(chunk)
+    except GenericError as error:
+        raise _BrokenOff(f"after {done:,} of {size:,} bytes") from error
+    if done != size:
+        raise _BrokenOff(f"after {done:,} of {size:,} bytes")
+
+
+def _stat_of(found: Any) -> tuple[int, ...]:
+    """Size, time of change in ns, and a number made of the ETag: of a strong one, which changes
+    with every change; without it 0, where the time is old enough to tell; else nothing."""
+    changed: datetime = found["last_modified"]
+    since = int(changed.timestamp() * 1e9)
+    tag = found["e_tag"]
+    if tag and not tag.startswith("W/"):
+        number = int.from_bytes(hashlib.sha256(tag.encode()).digest()[:7])
+        return (found["size"], since, number + 1)
+    age = (datetime.now(UTC) - changed).total_seconds()
+    return (found["size"], since, 0) if since > 0 and age > SETTLED else ()
+
+
+def _open(address: Address, options: Options) -> Any:
+    """A store, with what the environment says of it.
+
+    Raises:
+        DatasetError: obstore is not here, or an option is none of this store's.
+    """
+    try:
+        import obstore.exceptions as theirs
+        from obstore import store as stores
+    except ImportError as error:
+        raise without_library(address) from error
+    client: ClientConfig = {**CLIENT, "allow_http": _is_plain(address, options)}
+    if address.is_web:
+        base = str(address) if address.query else f"{address.scheme}://{address.host}"
+        return stores.HTTPStore(base, client_options=client, retry_config=RETRY)
+    kinds: dict[str, Any] = {
+        "s3": stores.S3Store,
+        "gs": stores.GCSStore,
+        "az": stores.AzureStore,
+    }
+    try:
+        return kinds[address.scheme](
+            address.host,
+            config=_config(options),
+            client_options=client,
+            retry_config=RETRY,
+        )
+    except (theirs.BaseError, ValueError) as error:
+        raise DatasetError(
+            f"{address.scheme}://{address.host} cannot be opened ({first_line(error)[:300]})",
+            hint="Check the environment and --store-option.",
+        ) from error
+
+
+def _is_plain(address: Address, options: Options) -> bool:
+    """Whether plain http is meant: by the address, or by an endpoint of the user's own."""
+    ends = (os.environ.get("AWS_ENDPOINT_URL"), os.environ.get("AWS_ENDPOINT"))
+    given = _config(options).get("endpoint")
+    texts = (given, *(ends if address.scheme == "s3" else ()))
+    return address.scheme == "http" or any((text or "").startswith("http://") for text in texts)
+
+
+def _config(options: Options) -> dict[str, str]:
+    pairs = (text.partition("=") for text in options.get("store_options", ()))
+    return {name.strip(): value.strip() for name, _, value in pairs}
