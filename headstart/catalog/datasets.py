@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ class Datasets(Collection[Dataset]):
         y: Any = None,
         *,
         kind: str | None = None,
-        split: str | None = None,
+        split: str | Sequence[float] | None = None,
         seed: int | None = None,
         on_error: str = "fail",
         progress: Progress = silent,
@@ -117,7 +118,7 @@ class Datasets(Collection[Dataset]):
     def resplit(
         self,
         name: str | Dataset,
-        split: str | None = None,
+        split: str | Sequence[float] | None = None,
         *,
         seed: int | None = None,
         progress: Progress = silent,

@@ -36,7 +36,7 @@ def add(
     source: Any,
     *,
     kind: str | None = None,
-    split: str | None = None,
+    split: str | Sequence[float] | None = None,
     seed: int | None = None,
     on_error: str = "fail",
     progress: Progress = silent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class Resplit(Showable):
 def resplit(
     context: Context,
     name: str,
-    split: str | None = None,
+    split: str | Sequence[float] | None = None,
     *,
     seed: int | None = None,
     progress: Progress = silent,
