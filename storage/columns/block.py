@@ -329,8 +329,8 @@ def _located(lists: Lists, source: str) -> dict[str, pa.Array]:
         None if isinstance(one, int) or one == f"{source}/{id_}" else one
         for one, id_ in zip(lists.locations, lists.ids, strict=True)
     ]
-    are_rows = np.fromiter((one is not None for one in rows), bool, len(rows))
-    numbers = np.fromiter((one or 0 for one in rows), np.int64, len(rows))
+    are_rows = np.array([one is not None for one in rows], bool)
+    numbers = np.array([one or 0 for one in rows], np.int64)
     return {"row": numbers_array(numbers, are_rows), "place": texts_array(places)}
 
 

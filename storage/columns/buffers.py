@@ -7,7 +7,7 @@ whether they were given something of its: half a second, of every command that r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,12 @@ def texts_array(texts: Sequence[str | None]) -> pa.Array:
         UnicodeEncodeError: one holds half a letter.
         OverflowError: they are longer than `LONGEST_TEXTS` together.
     """
-    is_there = np.fromiter((one is not None for one in texts), bool, len(texts))
-    written = [b"" if one is None else one.encode() for one in texts]
+    is_there, known = None, texts
+    if None in texts:
+        is_there, known = np.array([one is not None for one in texts]), [one or "" for one in texts]
+    written = list(map(str.encode, known))  # pyright: ignore[reportArgumentType]
     ends = np.zeros(len(written) + 1, np.int64)
-    np.cumsum([len(one) for one in written], out=ends[1:])
+    np.cumsum(list(map(len, written)), out=ends[1:])
     if ends[-1] > LONGEST_TEXTS:
         raise OverflowError(f"the texts of one column have {int(ends[-1]):,} bytes")
     return pa.StringArray.from_buffers(
@@ -52,8 +54,8 @@ def lists_array(lists: Sequence[Sequence[int]]) -> pa.Array:
         OverflowError: an integer has more than 64 bits.
     """
     ends = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum([len(one) for one in lists], out=ends[1:])
-    values = np.fromiter((value for one in lists for value in one), np.int64, int(ends[-1]))
+    np.cumsum(list(map(len, lists)), out=ends[1:])
+    values = np.fromiter(chain.from_iterable(lists), np.int64, int(ends[-1]))
     return pa.ListArray.from_arrays(numbers_array(ends), numbers_array(values))
 
 
