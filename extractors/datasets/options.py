@@ -32,7 +32,11 @@ STORE_OPTIONS = Option(
     metavar="KEY=VALUE",
     elsewhere="lie in no store",
 )
-LABEL_COLUMN = Option("label_column", "Column with the labels; `none` if there are no labels.")
+LABEL_COLUMN = Option(
+    "label_column",
+    "Column with the labels; `none` if there are no labels; of a .csv, .tsv or .jsonl several "
+    "with + between them, such as lat+lon.",
+)
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
 GROUP_COLUMN = Option(
     "group_column",

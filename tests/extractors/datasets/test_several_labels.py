@@ -94,3 +94,19 @@ def test_a_head_learns_several_labels_from_lists(ready, pictures, tmp_path):
     ready.datasets.add("several", tmp_path / "t.jsonl")
     head = ready.heads.train("h", ready.extract("net", "several"), task=hs.MultiLabel())
     assert head.record.classes == ["blue", "even", "green", "odd", "red"]
+
+
+def test_columns_of_a_table_are_several_targets(ws, tmp_path):
+    (tmp_path / "t.csv").write_text("text,lat,lon\na,47.5,8\nb,-1.25,9e2\n")
+    ws.datasets.add("d", tmp_path / "t.csv", label_column="lat+lon")
+    assert labels(ws) == ["47.5|8", "-1.25|9e2"]
+    read = hs.Regression().read(labels(ws), [])
+    np.testing.assert_array_equal(read, [[47.5, 8], [-1.25, 900]])
+    with pytest.raises(DatasetError, match="has no column 'lot'"):
+        ws.datasets.add("e", tmp_path / "t.csv", label_column="lat+lot")
+    (tmp_path / "u.csv").write_text("text,lat,lon\na,47.5,8\nb,,9\n")
+    with pytest.raises(DatasetError, match="line 3: no lat"):
+        ws.datasets.add("f", tmp_path / "u.csv", label_column="lat+lon")
+    (tmp_path / "v.csv").write_text("text,a+b\nx,1\ny,2\n")
+    ws.datasets.add("g", tmp_path / "v.csv", label_column="a+b")
+    assert labels(ws, "g") == ["1", "2"]

@@ -129,7 +129,7 @@ class Roles:
             return self.read_rows(value, where)
         if isinstance(value, list):
             labels = [self._named(one, names, where) for one in value] if names else value
-            return label_in({self.label: labels}, self.label, where)
+            return label_in({self.label: labels}, (self.label,), where)
         if value is None or value == "":
             raise DatasetError(
                 f"{where}: no {self.label}", hint=f"Fill it in or remove the row, {OR_SKIP}."

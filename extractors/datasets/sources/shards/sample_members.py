@@ -253,7 +253,7 @@ def number_or_name(text: str, where: str) -> Label:
 
 def _label_in_field(row: dict[str, Any], field: str, where: str) -> Label | None:
     if isinstance(row.get(field), list):
-        return label_in(row, field, where)
+        return label_in(row, (field,), where)
     if isinstance(row.get(field), str | int | float):
         return to_label(row[field], where)
     raise DatasetError(f"{where}: no label in the field {field!r} of .json", hint=OR_SKIP)

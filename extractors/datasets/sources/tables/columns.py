@@ -36,6 +36,18 @@ def find_label_column(source: Path | str, columns: Sequence[str], given: str | N
     return find_column(source, columns, given, LABEL_COLUMNS)
 
 
+def label_columns(source: Path | str, columns: Sequence[str], given: str | None) -> tuple[str, ...]:
+    """The columns of the labels: one, several with `+` between them, or none.
+
+    Raises:
+        DatasetError: one that is given is not there.
+    """
+    if given is None or given in columns or "+" not in given:
+        found = find_label_column(source, columns, given)
+        return () if found is None else (found,)
+    return tuple(get_column(source, columns, part.strip()) for part in given.split("+"))
+
+
 def check_delimiter(source: Path | str, columns: Sequence[str], options: Options) -> None:
     """See that a table is no file of one column whose cells are parted by another sign.
 
@@ -152,16 +164,16 @@ def cell_in(row: Row, column: str, where: str) -> str:
     return value
 
 
-def label_in(row: Row, column: str, where: str) -> str | None:
-    """The label in a row's cell; of a list, its labels as `MultiLabel` reads them, None if it is
-    empty.
+def label_in(row: Row, columns: Sequence[str], where: str) -> str | None:
+    """The label in a row's cell; of a list, or of several cells, the labels or numbers as
+    `MultiLabel` and `Regression` read them, None if it is empty.
 
     Raises:
         DatasetError: there is none, or one of several is no text or number.
     """
-    given = row.get(column)
+    given = row.get(columns[0]) if len(columns) == 1 else [cell_in(row, c, where) for c in columns]
     if not isinstance(given, list):
-        return cell_in(row, column, where)
+        return cell_in(row, columns[0], where)
     return BETWEEN.join(_one_of(label, where) for label in given) or None
 
 

@@ -25,10 +25,10 @@ from headstart.extractors.datasets.sources.tables.columns import (
     cell_in,
     check_delimiter,
     find_column,
-    find_label_column,
     get_column,
     is_index,
     is_number,
+    label_columns,
     label_in,
     named,
     no_label_column,
@@ -90,19 +90,19 @@ class Table:
         self._file = TableFile(source, content)
         self.columns = columns = list(self._file.columns)
         check_delimiter(source, columns, options)
-        self._label = find_label_column(source, columns, options.get("label_column"))
+        self._labels = label_columns(source, columns, options.get("label_column"))
         self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
         said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self._group = find_column(source, columns, options.get("group_column"), ())
         self.values = self._choose_values(columns, options)
-        if is_labelled and self._label is None and options.get("label_column") is None:
+        if is_labelled and not self._labels and options.get("label_column") is None:
             self._check_unlabelled(options)
 
     @property
     def label_column(self) -> str | None:
-        """Where the labels are; None if there are none."""
-        return self._label
+        """Where the labels are, or the first of them; None if there are none."""
+        return next(iter(self._labels), None)
 
     @property
     def is_of_files(self) -> bool:
@@ -133,7 +133,7 @@ class Table:
             number=number,
             where=where,
             id=id_,
-            label=label_in(row, self._label, where) if self._label else None,
+            label=label_in(row, self._labels, where) if self._labels else None,
             split=checked_split(text_of(row.get(self._split)), where) if self._split else None,
             content=row,
             group=cell_in(row, self._group, where) if self._group else None,
@@ -203,7 +203,7 @@ class Table:
 
     @property
     def _roles(self) -> tuple[str | None, ...]:
-        return (self._label, self._id, self._split, self._group)
+        return (*self._labels, self._id, self._split, self._group)
 
     def _content(self, value: Value, row: Row, where: str) -> Any:
         if value.kind == "number":
