@@ -212,6 +212,16 @@ def test_samples_without_a_label_are_named_and_can_be_skipped(ws, made):
         assert ws.datasets.add("t", folder, on_error="skip").samples == 1
 
 
+def test_names_of_classes_are_lines_and_as_many_as_the_features_say(made):
+    folder = made(INFO, lambda told: None)
+    (folder / "label.labels.txt").write_text("a\u2028b\nc\x0bd\x0ce\nf\x85g\n\n", "utf-8")
+    assert {one.label for one in read(folder).samples} == {"a\u2028b", "c\x0bd\x0ce", "f\x85g"}
+    (folder / "label.labels.txt").write_text("a\n\nb\nc\n")
+    assert "label.labels.txt, line 2: a class without a name" in refused(folder)
+    (folder / "label.labels.txt").write_text("a\nb\n")
+    assert "names 2 classes, where features.json says 3" in refused(folder)
+
+
 def test_several_configurations_are_asked_about(tmp_path):
     for name in ("small", "large"):
         folder = tmp_path / "data" / "toy" / name / "1.0.0"

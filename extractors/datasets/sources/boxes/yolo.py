@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from headstart.errors import DatasetError, StorageError
 from headstart.extractors.crops import SHARES, Box
+from headstart.extractors.datasets.labels import class_names
 from headstart.extractors.datasets.named_files import check_within, is_folder, is_there, open_within
 from headstart.extractors.datasets.rows import Skipping, find_split
 from headstart.extractors.datasets.shard_names import holds
@@ -118,8 +119,8 @@ class YoloSource(BoxSource):
                 name = {"validation": "val"}.get(split := str(find_split(one.name)), split)
                 told[name] = f"images/{one.name}"
         if is_there(path / "classes.txt"):
-            told["names"] = _text(path / "classes.txt", self._within, "").split("\n")
-            told["names"] = [one.strip() for one in told["names"] if one.strip()]
+            names = path / "classes.txt"
+            told["names"] = class_names(_text(names, self._within, ""), str(names))
         return told, []
 
     def _folders(self, told: dict[str, Any]) -> list[tuple[str | None, Path]]:
