@@ -38,11 +38,19 @@ OR_SKIP = "Mend it, or leave such samples out with --on-error skip."
 
 
 class Sample(NamedTuple):
-    """The members of one sample, by their extension: all behind the first dot of the name."""
+    """The members of one sample, by their extension: all behind the first dot of the name.
+
+    Attributes:
+        file: the tar.
+        key: what it is called.
+        members: the first of each extension.
+        again: the extensions of those that come again.
+    """
 
     file: Path
     key: str
     members: dict[str, Range]
+    again: list[str]
 
     @property
     def where(self) -> str:
@@ -54,8 +62,7 @@ def samples_in(file: Path) -> Iterator[Sample]:
     """The samples of a tar, one after the other.
 
     Raises:
-        DatasetError: as `members_of`; a sample has two members of one name, or members at two
-            places.
+        DatasetError: as `members_of`; a sample has members at two places.
     """
     keys: set[str] = set()
     sample: Sample | None = None
@@ -64,10 +71,11 @@ def samples_in(file: Path) -> Iterator[Sample]:
         if sample is None or sample.key != key:
             if sample is not None:
                 yield sample
-            sample = Sample(file, key, {})
+            sample = Sample(file, key, {}, [])
             _check_once(sample, keys)
         if extension in sample.members:
-            raise DatasetError(f"{sample.where}: it has two members {extension!r}", hint=OR_SKIP)
+            sample.again.append(extension)
+            continue
         sample.members[extension] = Range(file, member.offset, member.size)
     if sample is not None:
         yield sample
@@ -120,8 +128,11 @@ class Members:
         """The extension of the member that is the sample.
 
         Raises:
-            DatasetError: it has none, or several.
+            DatasetError: it has none, or several, or two of any name.
         """
+        if sample.again:
+            name = sample.again[0]
+            raise DatasetError(f"{sample.where}: it has two members {name!r}", hint=OR_SKIP)
         found = self.may_be_content(sample)
         if len(found) > 1:
             found = [one for one in found if one in self.formats] or found
@@ -247,8 +258,7 @@ def _label_in(
     for extension in wanted:
         if extension in known and extension != JSON:
             return extension, None
-    with_json = [one for one in samples if JSON in one.members]
-    fields = dict.fromkeys(name for one in with_json for name in fields_of(one, JSON))
+    fields = _fields_in([one for one in samples if JSON in one.members])
     for field in LABEL_COLUMNS if given is None else (given,):
         if field in fields:
             return JSON, field
@@ -259,6 +269,25 @@ def _label_in(
         f"{', fields of .json ' if fields else ''}{', '.join(fields)}",
         hint="--label-column names a member or a field; none if there are no labels.",
     )
+
+
+def _fields_in(samples: Sequence[Sample]) -> list[str]:
+    """The names of the fields of JSON members. One that is no JSON has none: that is said where it
+    is read, and can be skipped there.
+
+    Raises:
+        DatasetError: none of them is JSON.
+    """
+    fields: dict[str, None] = {}
+    wrong: list[DatasetError] = []
+    for sample in samples:
+        try:
+            fields |= dict.fromkeys(fields_of(sample, JSON))
+        except DatasetError as error:
+            wrong.append(error)
+    if samples and len(wrong) == len(samples):
+        raise wrong[0]
+    return list(fields)
 
 
 def fields_of(sample: Sample, extension: str) -> dict[str, Any]:

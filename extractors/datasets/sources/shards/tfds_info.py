@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.errors import DatasetError, StorageError, first_line
 from headstart.extractors.datasets.labels import class_names
 from headstart.extractors.datasets.shard_names import MOST
@@ -252,9 +254,19 @@ def _numbers(told: Mapping[str, Any]) -> Leaf | None:
     kind = KINDS.get(dtype.rstrip("0123456789"))
     if kind is None or dtype == "bfloat16" or shape.count(-1) > 1 or min(shape, default=0) < -1:
         return None
+    if not _is_dtype(dtype):
+        return None
     if encoding == "bytes":
         return Leaf(NUMBERS, Feature(BYTES, dtype, shape))
     return Leaf(NUMBERS, Feature(kind, dtype, shape)) if encoding == "none" else None
+
+
+def _is_dtype(name: str) -> bool:
+    try:
+        np.dtype(name)
+    except TypeError:
+        return False
+    return True
 
 
 def _names(folder: Path, feature: str, count: Any) -> tuple[str, ...]:
