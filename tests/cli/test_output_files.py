@@ -58,6 +58,11 @@ def test_a_place_that_is_no_name_of_a_file_is_refused(run, ws, command, place):
         assert f"{place} is a folder; name a file in it" in told.err
 
 
+def test_what_is_no_file_to_predict_is_named_once(trained, fails):
+    told = fails("head", "predict", "h", "/dev/null")
+    assert told.count("/dev/null") == 1 and "/dev/null is a device, not a file" in told
+
+
 def test_what_is_written_beside_it_is_asked_about_as_well(trained, fails, tmp_path):
     """An export as .npy writes a .csv with the labels, an attached model its card."""
     for name, beside in (("photos.csv", "photos.npy"), ("net.md", "net.keras")):
