@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from layout_makers import coco, yolo
 from PIL import Image
 
 from conftest import draw, draw_classes
@@ -15,7 +16,6 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.pictures import is_turned, open_picture
 from headstart.notices import HeadstartWarning
 from headstart.storage.keys import digest_of
-from source_makers_tar import coco, yolo
 
 
 def pixels_of(path):

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 from remote_fixtures import in_table, put_raw, serve, under
-from source_makers_net import in_bucket, on_the_web
+from remote_makers import in_bucket, on_the_web
 from web_server import WebServer
 
 from conftest import draw

@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from layout_makers import example, tfds, write_records
 
 from conftest import draw_classes
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import find_kind, open_source, scan
 from headstart.extractors.datasets.sources.shards import tfds as tfds_source
 from headstart.notices import HeadstartNote, HeadstartWarning
-from source_makers_tar import example, tfds, write_records
 
 BY_TFDS = """
 import hashlib, json, os, sys
