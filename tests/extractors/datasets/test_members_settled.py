@@ -1,10 +1,10 @@
 """Which member of a WebDataset's samples is the sample: the same of all, in whatever order."""
 
 import pytest
+from layout_makers import write_tar
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import open_source, scan
-from source_makers_tar import write_tar
 
 
 def read(source, **options):

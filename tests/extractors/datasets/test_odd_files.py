@@ -5,6 +5,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from layout_makers import put, tfds, write_tar
 from PIL import Image
 
 from conftest import draw, draw_classes
@@ -12,7 +13,6 @@ from headstart.errors import DatasetError
 from headstart.extractors.datasets import open_source, scan
 from headstart.extractors.datasets.memory.pictures import encoded
 from headstart.extractors.datasets.sources.boxes.coco_file import objects_in
-from source_makers_tar import put, tfds, write_tar
 
 
 def read(kind, source, **options):
