@@ -162,6 +162,65 @@ def test_a_value_of_a_dictionary_that_occurs_very_often_takes_little(tmp_path):
     assert pa.total_allocated_bytes() - before < 1 << 28
 
 
+def varint(number):
+    """As a footer writes a number: seven bits a byte, the sign last."""
+    number <<= 1
+    found = bytearray()
+    while number >= 0x80:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
+
+
+def with_footer(path, *numbers, said=100):
+    """Says that some numbers in a footer are others, in as many bytes."""
+    content = bytearray(path.read_bytes())
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for number in numbers:
+        large, small = varint(number), varint(said)
+        padded = bytes([*small[:-1], *[small[-1] | 0x80] * (len(large) > len(small))])
+        padded = padded + b"\x80" * (len(large) - len(padded) - 1) + b"\0"
+        footer = content[start:].replace(large, padded if len(large) > len(small) else small)
+        assert footer != content[start:]
+        content[start:] = footer
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pages_that_hold_more_than_the_footer_says_are_refused(tmp_path, version):
+    """A footer that lies: some hundred bytes, where the pages unpack to 40 MB."""
+    how = {"use_dictionary": False, "compression": "zstd", "data_page_version": version}
+    columns = {"x": np.zeros((5_000_000 // 8,)), "text": ["a"] * (5_000_000 // 8)}
+    path = written(tmp_path / "d.parquet", columns, **how)
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    sizes = [group.column(number).total_uncompressed_size for number in range(2)]
+    assert sum(sizes) > 7_000_000
+    with_footer(path, group.total_byte_size, *sizes)
+    told = pq.ParquetFile(path).metadata.row_group(0)
+    assert (told.total_byte_size, told.column(0).total_uncompressed_size) == (100, 100)
+    with pytest.raises(DatasetError, match=r"row group 0, column 'x': .*pages .*says 0\.0 MB"):
+        ParquetPart(path)
+
+
+def test_what_pages_hold_is_weighed_whatever_the_footer_says(tmp_path, monkeypatch):
+    """Row groups are as large as their pages, not as a footer says that is a little wrong."""
+    monkeypatch.setattr(parquet_file, "SMALL", 1 << 16)
+    rows = [random.Random(number).randbytes(900) for number in range(1000)]
+    path = written(tmp_path / "d.parquet", {"b": rows}, use_dictionary=False, compression="zstd")
+    with_footer(path, pq.ParquetFile(path).metadata.row_group(0).total_byte_size, said=600_000)
+    part = ParquetPart(path)
+    assert max(batch.num_rows for batch in part.batches(["b"])) < 80
+
+
+def test_a_page_of_more_values_than_the_footer_says_is_weighed(tmp_path):
+    """A billion zeros are some bytes in a page: a run of one value."""
+    lists = pa.array([[0] * 70_000_000], pa.list_(pa.int8()))
+    path = written(tmp_path / "d.parquet", {"x": lists}, compression="zstd", data_page_size=1 << 30)
+    with_footer(path, 70_000_000, said=1)
+    with pytest.raises(DatasetError, match=r"GB once it is unpacked|more than half of"):
+        ParquetPart(path)
+
+
 def test_more_rows_than_memory_holds_and_columns_of_nothing_are_refused(tmp_path, monkeypatch):
     rows = 200_000_000
     zeros = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1000, np.int8)), ["a"])
