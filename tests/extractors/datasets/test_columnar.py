@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from flatbuffers.table import Table as Flat
 from pyarrow import feather
 
 from conftest import draw
@@ -242,6 +243,46 @@ def test_a_packed_batch_of_arrow_is_weighed_before_it_is_unpacked(tmp_path):
     assert (tmp_path / "d.feather").stat().st_size < 1 << 20
     with pytest.raises(DatasetError, match=r"a batch takes 0\.5 GB once it is unpacked"):
         labels_of(tmp_path / "d.feather")
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_of_arrow_the_messages_are_read_that_were_weighed(tmp_path, is_packed):
+    """A footer that names other blocks than the messages before it: two of them, exchanged."""
+    texts = [["a", "b"], ["c"], ["d", "e", "e"]]
+    kind = pa.dictionary(pa.int8(), pa.string())
+    words = pa.array(list("abcde"))
+    schema = pa.schema({"text": kind, "label": pa.string()})
+    path = tmp_path / "d.arrow"
+    options = pa.ipc.IpcWriteOptions(compression="zstd" if is_packed else None)
+    with pa.ipc.new_file(path, schema, options=options) as out:
+        for rows in texts:
+            places = pa.array([words.index(one).as_py() for one in rows], pa.int8())
+            column = pa.DictionaryArray.from_arrays(places, words)
+            out.write_batch(pa.record_batch([column, pa.array(rows)], schema=schema))
+    content = bytearray(path.read_bytes())
+    footer = len(content) - 10 - int.from_bytes(content[-10:-6], "little")
+    root = Flat(content, footer + int.from_bytes(content[footer : footer + 4], "little"))
+    first = root.Vector(root.Offset(10))
+    one, two = content[first : first + 24], content[first + 24 : first + 48]
+    content[first : first + 48] = two + one
+    path.write_bytes(content)
+    assert pa.ipc.open_file(path).get_batch(0)["text"].to_pylist() == ["c"]
+    made = source(path)
+    assert [entry.label for entry in made.scan()] == list("abcdee")
+    assert [made.read(row).decode() for row in range(6)] == list("abcdee")
+
+
+def test_a_dictionary_of_arrow_that_grows_is_read(tmp_path):
+    """Batches of a file, the second of which adds words to the dictionary."""
+    schema = pa.schema({"text": pa.dictionary(pa.int8(), pa.string()), "label": pa.string()})
+    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+    with pa.ipc.new_file(tmp_path / "d.arrow", schema, options=options) as out:
+        for words in (["a"], ["a", "b"]):
+            text = pa.DictionaryArray.from_arrays(pa.array(range(len(words)), pa.int8()), words)
+            out.write_batch(pa.record_batch([text, pa.array(words)], schema=schema))
+    made = source(tmp_path / "d.arrow")
+    assert [entry.label for entry in made.scan()] == list("aab")
+    assert [made.read(row).decode() for row in range(3)] == list("aab")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".feather"])
