@@ -1,5 +1,6 @@
 """What the members of an `.npz` are: samples of splits, labels, groups, or named as not used."""
 
+import time
 import zipfile
 from collections import Counter
 
@@ -8,6 +9,7 @@ import pytest
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import open_source
+from headstart.extractors.datasets.sources.array_members import members_of
 from headstart.notices import HeadstartNote, HeadstartWarning
 from headstart.storage.keys import digest_of
 
@@ -173,3 +175,12 @@ def test_what_is_not_used_is_not_read(tmp_path):
     source = open_source("arrays", str(path), {})
     assert len(list(source.scan())) == 4
     assert source.unused() == ["array 'notes'", "array 'empty'"]
+
+
+def test_very_many_members_take_as_long_as_they_are_many():
+    """Each was looked for in a list that was made anew for it: 60,000 took two minutes."""
+    names = [f"x_train{number}" for number in range(60_000)]
+    start = time.process_time()
+    found = members_of(["a", "b", *names])
+    assert len(found.inputs) == 60_002 and not found.unused
+    assert time.process_time() - start < 10

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import datasets
 import numpy as np
@@ -14,8 +15,10 @@ from pyarrow import feather
 from conftest import draw
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import find_kind, open_source, scan
-from headstart.extractors.datasets.sources.columnar import parquet_file
+from headstart.extractors.datasets.sources.columnar import files, parquet_file
 from headstart.extractors.datasets.sources.columnar.parquet_file import ParquetPart
+from headstart.extractors.datasets.sources.columnar.roles import Roles
+from headstart.extractors.datasets.sources.tables.values import Value
 from headstart.notices import HeadstartNote, HeadstartWarning
 
 
@@ -283,6 +286,37 @@ def test_a_dictionary_of_arrow_that_grows_is_read(tmp_path):
     made = source(tmp_path / "d.arrow")
     assert [entry.label for entry in made.scan()] == list("aab")
     assert [made.read(row).decode() for row in range(3)] == list("aab")
+
+
+def test_very_many_columns_take_as_long_as_they_are_many(tmp_path):
+    """Each was counted among all others: 100,000 took more than a minute."""
+    names = [f"column {number}" for number in range(30_000)]
+    notes = {b"pandas": json.dumps({"index_columns": names[1:]}).encode()}
+    fields = [pa.field(name, pa.float32()) for name in names]
+    schema = pa.schema([*fields, pa.field("label", pa.string())], metadata=notes)
+    start = time.process_time()
+    roles = Roles(tmp_path, schema, {})
+    assert roles.values == [Value("number", (names[0],))] and len(roles.unused) == 29_999
+    plain = Roles(tmp_path, schema.remove_metadata(), {})
+    assert plain.content == names and not plain.unused
+    assert time.process_time() - start < 4
+    with pytest.raises(DatasetError, match="the column 'label' occurs twice"):
+        Roles(tmp_path, schema.append(schema.field("label")), {})
+
+
+def test_a_folder_of_very_many_files_is_looked_through_once(tmp_path, monkeypatch):
+    """Each file was looked for in a list of those of columns."""
+
+    class Listed(list):
+        def __contains__(self, item):
+            raise AssertionError("looked through again")
+
+    for name in ("1.parquet", "2.parquet", "more.txt"):
+        (tmp_path / name).touch()
+    below = files._columnar_below
+    monkeypatch.setattr(files, "_columnar_below", lambda folder: Listed(below(folder)))
+    found = files.files_of(tmp_path, None, {"split": "hash"})
+    assert len(found.files) == 2 and found.unused == ("file 'more.txt'",)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".feather"])
