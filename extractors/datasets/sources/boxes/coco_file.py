@@ -217,7 +217,7 @@ def objects_in(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         at.take("{")
         while not at.is_at("}"):
-            member = at.value()
+            member = at.name()
             at.take(":")
             if member in USED:
                 for item in at.items():
@@ -226,7 +226,7 @@ def objects_in(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield member, item
             else:
                 at.skip()
-                yield str(member), {}
+                yield member, {}
             at.end_item("}")
         at.take("}")
     except RecursionError:
@@ -269,7 +269,7 @@ class _Cursor:
         elif self.is_at("{"):
             self.take("{")
             while not self.is_at("}"):
-                self.value()
+                self.name()
                 self.take(":")
                 self.value()
                 self.end_item("}")
@@ -308,6 +308,13 @@ class _Cursor:
         if end == LONGEST and not is_last:
             raise ValueError(f"a value of more than {LONGEST:,} characters")
         return value, end
+
+    def name(self) -> str:
+        """The name of a member."""
+        start, found = self._at, self.value()
+        if not isinstance(found, str):
+            raise json.JSONDecodeError("expected a name in quotes", self._text, start)
+        return found
 
     def is_at(self, sign: str) -> bool:
         self._skip_spaces()
