@@ -277,3 +277,12 @@ def test_what_gives_data_one_by_one_is_not_in_memory_as_a_whole(tmp_path):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept.path.exists() and most < 48 << 20  # of 100 MiB
+
+
+def test_doctor_misses_contents_that_were_lost(ws, run):
+    ws.datasets.add("kept", np.eye(4), [0, 1, 0, 1])
+    assert run("doctor").code == 0
+    (path,) = ws.config.contents.iterdir()
+    path.unlink()
+    ran = run("doctor")
+    assert ran.code == 1 and "1 registered, missing: kept" in ran.out

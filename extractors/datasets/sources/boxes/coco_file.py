@@ -294,13 +294,6 @@ class _Cursor:
         self._at = self._start + end
         return value
 
-    def name(self) -> str:
-        """The name of a member."""
-        start, found = self._at, self.value()
-        if not isinstance(found, str):
-            raise json.JSONDecodeError("expected a name in quotes", self._text, start)
-        return found
-
     def _in_next_piece(self) -> tuple[Any, int]:
         """The value here, at the beginning of a piece of the text, and where it ends there."""
         self._piece, self._start = self._text[self._at : self._at + LONGEST], self._at
@@ -315,6 +308,13 @@ class _Cursor:
         if end == LONGEST and not is_last:
             raise ValueError(f"a value of more than {LONGEST:,} characters")
         return value, end
+
+    def name(self) -> str:
+        """The name of a member."""
+        start, found = self._at, self.value()
+        if not isinstance(found, str):
+            raise json.JSONDecodeError("expected a name in quotes", self._text, start)
+        return found
 
     def is_at(self, sign: str) -> bool:
         self._skip_spaces()
