@@ -28,12 +28,21 @@ def is_hugging_face(data: Any) -> bool:
 
 
 def keep_hugging_face(
-    data: Any, labels: Any, options: Options, contents: Contents, origin: str | None = None
+    data: Any, labels: Any, options: Options, contents: Contents, address: str | None = None
 ) -> Kept:
     """Write a dataset, or those of several splits, as its features declare it.
 
+    Args:
+        data: the dataset, or several by split.
+        labels: have to be in a column of it.
+        options: that say what is in which column, and outside of which `root` nothing is read.
+        contents: where.
+        address: on the hub, if it comes from there: files of this machine that its rows name are
+            not opened then.
+
     Raises:
-        DatasetError: labels are given besides, the splits have other features, or none is one.
+        DatasetError: labels are given besides, the splits have other features, or none is one; or
+            a file that a row names may not be read.
     """
     if labels is not None:
         raise refused("labels beside a dataset of Hugging Face", "Name its column: label_column=…")
@@ -44,14 +53,15 @@ def keep_hugging_face(
             f"splits called {', '.join(map(str, sets))}",
             "Give one of them: add(name, data['…']); or call them train, validation, test.",
         )
-    where = origin or _origin(data)
+    where = address or _origin(data)
     if left := [str(name) for name in sets if name not in known]:
         warn(f"{where}: not used: {', '.join(f'split {name!r}' for name in left)}")
     schema = _schema(next(iter(known.values())))
     has_splits = None not in known and SPLIT not in schema.names
     if has_splits:
         schema = schema.append(pa.field(SPLIT, pa.string()))
-    kept = keep_batches(schema, _batches(known, schema, has_splits), options, contents, where)
+    batches = _batches(known, schema, has_splits)
+    kept = keep_batches(schema, batches, options, contents, where, are_ours=address is None)
     if has_splits:
         tell(f"{where}: {', '.join(map(str, known))} are its splits")
     return kept

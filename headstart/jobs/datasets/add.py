@@ -47,7 +47,8 @@ def add(
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
-    kept = sources.kept_in(Contents(context.config.contents), source, kind, options)
+    asked_for = options | _checked_on_error(on_error)
+    kept = sources.kept_in(Contents(context.config.contents), source, kind, asked_for)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
     chosen, place = sources.kind_of(source, kind), sources.located(source)
