@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.named_files import read_named, root_of
+from headstart.extractors.datasets.remote.addresses import ANY_ADDRESS, FILE
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.source import Options
 from headstart.notices import warn
@@ -21,6 +22,8 @@ NAMED = 8
 
 class NamedFiles:
     """Takes columns of paths, and structs of `bytes` and `path`, one batch after another.
+
+    Addresses stay as they are: they are read, or refused, as those in tables are.
 
     Args:
         origin: what the data are, in words.
@@ -74,13 +77,13 @@ class NamedFiles:
             )
 
     def _place(self, name: str | None, row: int) -> str | None:
-        if name is None or not name.strip():
+        if name is None or not name.strip() or _is_address(name):
             return name
         return str(self._path(name, row))
 
     def _fill(self, cell: dict[str, Any] | None, row: int) -> dict[str, Any] | None:
         name = None if cell is None or cell["bytes"] else cell.get("path")
-        if not cell or not name or not name.strip():
+        if not cell or not name or not name.strip() or _is_address(name):
             return cell
         content = read_named(self._path(name, row), self._root, self._where(row), HINT)
         return {**cell, "bytes": content}
@@ -96,3 +99,8 @@ class NamedFiles:
 
     def _where(self, row: int) -> str:
         return f"{self._origin}, row {row}"
+
+
+def _is_address(name: str) -> bool:
+    """Whether it is one of any kind, also of those that are not read."""
+    return bool(ANY_ADDRESS.match(name) or FILE.match(name))

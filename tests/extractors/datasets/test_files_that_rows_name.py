@@ -1,6 +1,7 @@
 """Files that the rows of frames and of Hugging Face's datasets name: in the root, or not at all."""
 
 import datasets
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -105,3 +106,13 @@ def test_a_list_of_dicts_has_a_root_too(ws, others, secret):
     with pytest.raises(DatasetError, match=r"row 0: .*secret\.png lies outside of the root"):
         ws.datasets.add("d", rows, root=others)
     assert kept_in(ws) == []
+
+
+def test_addresses_in_frames_stay_what_they_are(ws):
+    address = "https://127.0.0.1:9/a.png"
+    cells = [{"bytes": None, "path": address}] * 2
+    for frame in (pd.DataFrame({"path": [address] * 2, "label": ["a", "b"]}), frame_of(*cells)):
+        with pytest.raises(DatasetError, match=rf"row 0: {address} lies outside of the root"):
+            ws.datasets.add("d", frame, root="https://elsewhere.org/b")
+    with pytest.raises(DatasetError, match=r"'file:///etc/x\.png' is an address of a kind"):
+        ws.datasets.add("d", pd.DataFrame({"path": ["file:///etc/x.png"], "label": ["a"]}))
