@@ -12,6 +12,7 @@ from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
+from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
 from headstart.notices import FewSamples, tell, warn
@@ -30,6 +31,7 @@ NAMED = 8
 """Things that a source holds and does not use, in one warning."""
 
 
+@holding
 def add(
     context: Context,
     name: str,

@@ -15,6 +15,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound, SourceGone
 from headstart.extractors import datasets as sources
+from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell
@@ -79,6 +80,7 @@ def _is_data(given: Any) -> bool:
     return is_held or (hasattr(given, "__arrow_c_stream__") and hasattr(given, "shape"))
 
 
+@holding
 def _held(context: Context, data: Any, *, adds: bool) -> str:
     """The name of data in memory, which are found again by their content."""
     kept = sources.kept_in(Contents(context.config.contents), data, None, {})
