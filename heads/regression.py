@@ -56,7 +56,8 @@ class Regression(Options, error=HeadError):
         return []
 
     def read(self, labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
-        """The numbers, (n, targets), float64: times in seconds differ where float32 ends."""
+        """The numbers, (n, targets), float64: times in seconds differ where float32 ends. What a
+        head says of them is float32."""
         found = [_numbers(label) for label in labels if label is not None]
         return np.array(found, np.float64).reshape(len(found), -1)
 
@@ -64,7 +65,14 @@ class Regression(Options, error=HeadError):
         return None
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
-        flat = np.flatnonzero(train.targets.min(axis=0) == train.targets.max(axis=0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            std = train.targets.std(axis=0)
+        if not np.isfinite(std).all():
+            raise HeadError(
+                f"labels of the train split are too far apart: {np.abs(train.targets).max():g}",
+                hint="Give them in another unit.",
+            )
+        flat = np.flatnonzero(std == 0)
         if len(flat):
             which = f" (number {flat[0] + 1} of each)" if train.targets.shape[1] > 1 else ""
             raise HeadError(
@@ -89,7 +97,10 @@ class Regression(Options, error=HeadError):
         *inner, last = fitted.layers
         kernel, bias = last.kernel * std, last.bias * std + mean
         layer = Layer(kernel.astype(np.float32), bias.astype(np.float32), last.activation)
-        return Fitted((*inner, layer), fitted.details)
+        details = dict(fitted.details)
+        if len(std) == 1 and "squared_error" in details:  # in the labels' unit, as ever
+            details["squared_error"] *= float(std[0] ** 2)
+        return Fitted((*inner, layer), details)
 
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 KERAS = "https://keras.io/api/applications/"
-LITE = "https://github.com/tensorflow/tpu/blob/master/models/official/efficientnet/lite/README.md"
+LITE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
 
 
 @dataclass(frozen=True)

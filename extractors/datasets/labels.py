@@ -32,6 +32,30 @@ def are_classes(labels: Collection[Label | None]) -> bool:
     return bool(known) and 2 * len(known) <= known.total() and not are_numbers(known)
 
 
+def class_names(text: str, where: str) -> list[str]:
+    """The names of classes by number, of a file with one in each line.
+
+    Lines end where files of text end them, not wherever Unicode may: a class is its line's number.
+
+    Args:
+        text: of the file.
+        where: the file, for messages.
+
+    Raises:
+        DatasetError: a line before the last name is blank; all classes behind it would be shifted.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    names = [line.strip() for line in lines]
+    while names and not names[-1]:
+        names.pop()
+    if "" in names:
+        raise DatasetError(
+            f"{where}, line {names.index('') + 1}: a class without a name",
+            hint="Name it, or take the line out if it is no class.",
+        )
+    return names
+
+
 def few_of(samples: SampleColumns, options: Options) -> list[str]:
     """Classes with few samples to train on or none to test on, in words; none for other labels, and
     where nobody wants splits."""

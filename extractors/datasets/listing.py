@@ -81,7 +81,7 @@ def listed(
         skipping: of samples that cannot be read.
     """
     known = _Known(previous)
-    entries = source.scan()
+    entries = iter(source.scan())
     parts: list[_Part] = []
     while some := list(islice(entries, BLOCK)):
         parts.append(_part(some, source.source, grouping, known))

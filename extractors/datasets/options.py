@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets.remote.addresses import SECRET, is_address, parse
+from headstart.extractors.datasets.remote.addresses import is_address, parse
+from headstart.extractors.datasets.remote.secrets import is_secret_setting
 from headstart.extractors.datasets.source import DatasetSource, Option
 from headstart.registry.names import nearest
 
@@ -127,10 +128,10 @@ def _file(option: Option, given: Any) -> str:
 def _settings(option: Option, value: Any) -> list[str]:
     texts = _texts(option, value)
     for text in texts:
-        name, equals, _ = text.partition("=")
+        name, equals, setting = text.partition("=")
         if not name.strip() or not equals:
             raise DatasetError(f"{option.flag} is KEY=VALUE, received {name!r}")
-        if SECRET.search(name) and "skip_signature" not in name.lower():
+        if is_secret_setting(name, setting):
             raise DatasetError(
                 f"{option.flag} {name}: keys and passwords would be stored with the dataset",
                 hint="Set them in the environment, such as AWS_SECRET_ACCESS_KEY.",

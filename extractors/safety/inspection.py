@@ -176,14 +176,14 @@ def _inspect(path: Path, weights: bool) -> Inspection:
 def _inspect_model(path: Path, found: Inspection) -> None:
     try:
         file = h5py.File(path, "r", locking=False)
+        found.has_architecture = "model_config" in file.attrs
     except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py has no kind of its own
         found.damage = first_line(error)
         return
     with file:
-        config = file.attrs.get("model_config")
-        if config is None:
-            found.has_architecture = False
+        if not found.has_architecture:
             return
+        config = file.attrs["model_config"]
         _inspect_config(config.decode() if isinstance(config, bytes) else str(config), found)
         _inspect_hdf5(file, path.stat().st_size, found)
 

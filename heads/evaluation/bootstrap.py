@@ -99,7 +99,7 @@ def roots_interval(squares: np.ndarray) -> Interval | None:
     """Of the mean of the roots of mean squares, one for each output; squares are (n, outputs)."""
     if squares.shape[1] == 1:
         found = mean_interval(squares[:, 0])
-        return None if found is None else (math.sqrt(found[0]), math.sqrt(found[1]))
+        return None if found is None else (math.sqrt(max(found[0], 0.0)), math.sqrt(found[1]))
 
     def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
         return np.sqrt(times @ squares / len(squares)).mean(axis=1)

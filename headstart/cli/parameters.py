@@ -38,6 +38,13 @@ class OutputFile(click.Path):
         super().__init__(path_type=Path)
         self._beside = beside or {}
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; `.`, `/` and what ends in `..` are names of no file."""
+        file = Path(str(super().convert(value, param, ctx)))
+        if file.name in ("", ".."):
+            self.fail(f"{file} is a folder; name a file in it.", param, ctx)
+        return file
+
     def written(self, file: Path) -> list[Path]:
         """What a command writes that is given this file."""
         own = self._beside.get(file.suffix.lower(), self._beside.get("*", ()))

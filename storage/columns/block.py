@@ -180,8 +180,11 @@ class Block:
     def digests(self) -> np.ndarray:
         """uint8, shape (n, 32); not copied."""
         array = self.batch.column("digest")
-        content = np.frombuffer(array.buffers()[1], np.uint8).reshape(-1, DIGEST_BYTES)
-        return content[array.offset : array.offset + len(array)]
+        count = DIGEST_BYTES * (array.offset + len(array))
+        content = (
+            np.frombuffer(array.buffers()[1], np.uint8, count) if count else np.empty(0, np.uint8)
+        )
+        return content.reshape(-1, DIGEST_BYTES)[array.offset :]
 
     @property
     def split_codes(self) -> np.ndarray:

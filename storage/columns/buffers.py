@@ -69,7 +69,7 @@ def numbers_in(array: pa.Array, null: int | None = None) -> np.ndarray:
     kind = np.dtype(array.type.to_pandas_dtype())
     if not len(array):
         return np.empty(0, kind)
-    found = np.frombuffer(array.buffers()[1], kind)[array.offset : array.offset + len(array)]
+    found = np.frombuffer(array.buffers()[1], kind, array.offset + len(array))[array.offset :]
     if null is None or not array.null_count:
         return found
     return np.where(are_there(array), found, kind.type(null))
@@ -89,7 +89,8 @@ def texts_in(array: pa.Array) -> list[Any]:
     if array.null_count == len(array):
         return [None] * len(array)
     _, ends, content = array.buffers()
-    places = np.frombuffer(ends, np.int32)[array.offset : array.offset + len(array) + 1].tolist()
+    count = array.offset + len(array) + 1
+    places = np.frombuffer(ends, np.int32, count)[array.offset :].tolist()
     first = places[0]
     whole = b"" if content is None else bytes(memoryview(content)[first : places[-1]])
     if whole.isascii():  # a place is a letter's, then, and all are read at once

@@ -84,6 +84,12 @@ def find_window(location: str | int) -> Located | None:
     return Located(of, found["content"], place)
 
 
+def find_content(location: str | int) -> str | None:
+    """The digest of the sample that a window is of; None for the location of no window."""
+    found = find_window(location)
+    return None if found is None else found.content
+
+
 def readable(location: str | int) -> str:
     """A location for people: of a window, that of its sample."""
     found = find_window(location)

@@ -49,6 +49,20 @@ def test_a_folder_is_made_and_what_is_there_wants_force(trained, run, fails, tmp
     assert after.keys() == before.keys() and after != before
 
 
+@pytest.mark.parametrize("command", ["head attach h -o", "features export net pics"])
+@pytest.mark.parametrize("place", [".", "/", "..", "a/.."])
+def test_a_place_that_is_no_name_of_a_file_is_refused(run, ws, command, place):
+    for more in ((), ("--force",)):
+        told = run(*command.split(), place, *more)
+        assert told.code == 1
+        assert f"{place} is a folder; name a file in it" in told.err
+
+
+def test_what_is_no_file_to_predict_is_named_once(trained, fails):
+    told = fails("head", "predict", "h", "/dev/null")
+    assert told.count("/dev/null") == 1 and "/dev/null is a device, not a file" in told
+
+
 def test_what_is_written_beside_it_is_asked_about_as_well(trained, fails, tmp_path):
     """An export as .npy writes a .csv with the labels, an attached model its card."""
     for name, beside in (("photos.csv", "photos.npy"), ("net.md", "net.keras")):

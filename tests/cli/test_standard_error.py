@@ -45,8 +45,8 @@ def trained(ready):
 @pytest.mark.parametrize(
     "command",
     [
-        "head attach h -o {p}/h.onnx",
-        "head attach h -o {p}/h.tflite",
+        pytest.param("head attach h -o {p}/h.onnx", marks=pytest.mark.slow),
+        pytest.param("head attach h -o {p}/h.tflite", marks=pytest.mark.slow),
         "head finetune h --from relu --epochs 2",
         "features plot net pics {p}/map.png --method umap",
     ],

@@ -147,3 +147,20 @@ def test_intervals_of_several_numbers_hold_the_truth():
         for name, (low, high) in found.items():
             held[name] += low <= truth[name] <= high
     assert min(held.values()) >= 176, held  # 88 %: of 95 % in 200 draws, three deviations below
+
+
+def test_one_label_that_is_far_off_leaves_an_interval():
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=(2500, 1))
+    targets[7] = 1e4
+    low, high = scores_of(Regression(), np.zeros((2500, 1)), targets, [])["intervals"][
+        "root_mean_squared_error"
+    ]
+    assert 0 <= low < 200 < high
+
+
+def test_labels_without_a_spread_that_can_be_told_are_refused():
+    x = np.zeros((2, 1), np.float32)
+    for targets, words in (([[0.0], [1e-200]], "are 0"), ([[1e300], [-1e300]], "too far apart")):
+        with pytest.raises(HeadError, match=words):
+            Regression().check(Part(x, np.array(targets)), [])

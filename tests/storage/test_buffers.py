@@ -68,3 +68,11 @@ def test_a_manifest_is_read_without_pandas(ready):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+def test_buffers_may_be_longer_than_what_is_in_them():
+    """As a file of anyone's may have them; Arrow itself pads them."""
+    long = pa.py_buffer(np.arange(5, dtype=np.int64).tobytes() + b"xyz")
+    assert numbers_in(pa.Array.from_buffers(pa.int64(), 2, [None, long])).tolist() == [0, 1]
+    ends = pa.py_buffer(np.array([0, 1, 2, 9], np.int32).tobytes() + b"z")
+    assert texts_in(pa.StringArray.from_buffers(2, ends, pa.py_buffer(b"abc"))) == ["a", "b"]

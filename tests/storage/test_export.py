@@ -129,6 +129,6 @@ def test_a_folder_for_hugging_face_datasets_holds_the_view_by_splits(view, tmp_p
 
 
 def test_an_export_whose_package_is_missing_says_which(view, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(FeatureError, match=r"pip install 'headstart\[parquet\]'"):
-        view.export(tmp_path / "f.parquet")
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(FeatureError, match=r"pip install 'headstart\[huggingface\]'"):
+        view.export(tmp_path / "f.hf")

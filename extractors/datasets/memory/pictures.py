@@ -8,9 +8,9 @@ from typing import Any
 
 from headstart.errors import DatasetError
 
-PNG = {"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"}
-TIFF = {"CMYK", "F", "YCbCr", "LAB", "PA", "La", "RGBa"}
-"""The modes that each format holds as they are."""
+PNG = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}
+TIFF = {"CMYK", "F", "I", "YCbCr", "LAB", "PA"}
+"""The modes that each format holds as they are; of whole numbers (I) PNG holds 16 bits alone."""
 
 
 def is_picture(value: Any) -> bool:

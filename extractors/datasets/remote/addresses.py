@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeGuard
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.remote.secrets import PARAMETERS, SECRET, may_hold_secret
 
 BUCKETS = ("s3", "gs", "az")
 WEB = ("https", "http")
 IS_ADDRESS = re.compile(rf"({'|'.join((*BUCKETS, *WEB))})://", re.IGNORECASE)
 ANY_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 FILE = re.compile(r"file:/", re.IGNORECASE)
-SECRET = re.compile(r"sig$|signature|token|key|secret|credential|passw|auth|session", re.IGNORECASE)
-"""What the names of parts of a query hold that let whoever has them in."""
 LONGEST = 4096
 """Characters of an address; servers take about 8,000, stores keys of 1,024 bytes."""
 
@@ -92,6 +91,7 @@ def parse(text: str, where: str = "") -> Address:
     scheme, rest = match[1].lower(), text[match.end() :]
     host, _, key = rest.partition("/")
     if scheme in BUCKETS:
+        _check_bucket(text, at)
         found = Address(scheme, host, key)
     else:
         found = _of_web(text, scheme, at)
@@ -99,17 +99,31 @@ def parse(text: str, where: str = "") -> Address:
     return found
 
 
+def _check_bucket(text: str, at: str) -> None:
+    """See that an address of a store holds no password; one may hold a slash, at which the name of
+    the bucket seems to end."""
+    host, _, key = text.partition("://")[2].partition("/")
+    if ":" in host or "@" in host:
+        raise _with_secret(text, at, "a name and a password")
+    names = [one.partition("=")[0] for one in re.split("[&;]", key.partition("?")[2])]
+    if any(SECRET.search(name) for name in names):
+        raise _with_secret(text, at, "a key or a signature")
+
+
 def _of_web(text: str, scheme: str, at: str) -> Address:
     try:
         parts = urlsplit(text)
-        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-        is_named = "@" in parts.netloc
     except ValueError as error:  # brackets of an IPv6 address that do not close
         raise DatasetError(f"{at}{redacted(text)!r} is no address ({error})") from None
-    if is_named:
+    if "@" in parts.netloc or not _is_server(parts):
         raise _with_secret(text, at, "a name and a password")
-    if any(SECRET.search(name) for name in names):
-        raise _with_secret(text, at, "a key or a signature")
+    if may_hold_secret(parts.query):
+        raise _with_secret(
+            text,
+            at,
+            "a query that may hold a key or a signature",
+            f"What may stand in one: {', '.join(PARAMETERS)}. Else download it, or ",
+        )
     if parts.fragment or "%2f" in parts.path.lower():
         raise DatasetError(
             f"{at}{redacted(text)!r}: '#' or an encoded '/' leads to no object of its own",
@@ -118,16 +132,30 @@ def _of_web(text: str, scheme: str, at: str) -> Address:
     return Address(scheme, parts.netloc.lower(), unquote(parts.path).lstrip("/"), parts.query)
 
 
-def _with_secret(text: str, at: str, what: str) -> DatasetError:
+def _is_server(parts: SplitResult) -> bool:
+    """Whether there is a server, or else a name with a password that holds a slash:
+    `me:pass/word@host`, `me:12/34@host`. A port is a number, and a server whose name has no dot is
+    here, or has no `@` behind its port."""
+    try:
+        port = parts.port
+    except ValueError:
+        return False
+    if port is None or "@" not in f"{parts.path}{parts.query}{parts.fragment}":
+        return True
+    name = parts.hostname or ""
+    return name == "localhost" or "." in name or ":" in name
+
+
+def _with_secret(text: str, at: str, what: str, hint: str = "Download it, or ") -> DatasetError:
     return DatasetError(
         f"{at}{redacted(text)} comes with {what}, which would be stored with the dataset",
-        hint="Use s3://, gs:// or az:// with credentials from the environment, or download it.",
+        hint=f"{hint}use s3://, gs:// or az:// with credentials from the environment.",
     )
 
 
 def _check(address: Address, text: str, at: str) -> None:
     steps = address.key.rstrip("/").split("/") if address.key else []
-    if not address.host or (address.scheme in BUCKETS and "@" in address.host):
+    if not address.host:
         raise DatasetError(f"{at}{redacted(text)!r} names no bucket or server")
     if any(step in ("", ".", "..") for step in steps):
         raise DatasetError(
@@ -173,8 +201,17 @@ def refused_scheme(cell: str, where: str) -> DatasetError:
 
 
 def redacted(text: str) -> str:
-    """An address without what may be secret: name and password, query."""
-    plain = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:/*)[^/?#]*@", r"\1…@", text)
+    """An address without what may be secret: name and password, query.
+
+    A password may hold any sign, so behind a colon in the host all up to the last `@` is left out;
+    without one, what follows the colon, unless it is a port.
+    """
+    plain = re.sub(
+        r"^([A-Za-z][A-Za-z0-9+.-]*:/*)([^/?#]*@|[^/?#\[]*:.*@)", r"\1…@", text, flags=re.S
+    )
+    plain = re.sub(
+        r"^([A-Za-z][A-Za-z0-9+.-]*://[^/?#\[@]*:)(?!\d*([/?#]|$)).*", r"\1…", plain, flags=re.S
+    )
     head, mark, _ = plain.partition("?")
     return f"{head}?…" if mark else head
 

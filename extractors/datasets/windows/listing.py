@@ -5,9 +5,9 @@ Long samples are read, split and grouped as any others; their windows then stand
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
 from functools import partial
+
+import numpy as np
 
 from headstart.errors import DatasetError, SampleError
 from headstart.extractors.datasets.rows import Skipping
@@ -16,8 +16,10 @@ from headstart.extractors.datasets.scan import scan as scan_plain
 from headstart.extractors.datasets.source import DatasetSource, Options
 from headstart.extractors.datasets.windows.source import WindowSource
 from headstart.progress import Progress, silent
+from headstart.storage.columns.block import Block, Lists
+from headstart.storage.columns.samples import LARGEST_BLOCK, SampleColumns
 from headstart.storage.manifest import Manifest, Sample
-from headstart.storage.windowed.places import Located, find_window
+from headstart.storage.windowed.places import Located, find_content, find_window
 from headstart.storage.windowed.wholes import are_windows, wholes_of, windows_of
 
 MOST = 10_000_000
@@ -46,7 +48,7 @@ def scan(
     found = scan_plain(inner, options, before, progress, keeps=keeps, skipped=left_out)
     if not isinstance(source, WindowSource):
         return found
-    return _in_windows(source, found, options, {}, left_out)
+    return _in_windows(source, found, options, _Known(None), left_out)
 
 
 def rescan(
@@ -64,52 +66,81 @@ def rescan(
     found = rescan_plain(source.inner, options, before, progress, left_out)
     if found is before:
         return previous
-    return _in_windows(source, found, options, _known(previous), left_out)
+    return _in_windows(source, found, options, _Known(previous), left_out)
 
 
-def _known(manifest: Manifest) -> dict[str, Parts]:
-    """The windows of each content that a manifest lists; of copies, those of the first."""
-    known: defaultdict[str, Parts] = defaultdict(list)
-    owner: dict[str, str] = {}
-    for one in manifest.samples if are_windows(manifest.samples) else ():
-        found = find_window(one.location)
-        whole, _, name = one.id.rpartition("#")
-        if found is not None and owner.setdefault(found.content, whole) == whole:
-            known[found.content].append((name, one.digest, found.text))
-    return known
+class _Known:
+    """The windows of each content that a manifest lists; of copies, those of the first.
+
+    Where they stand is kept, and not what they are: there may be millions.
+    """
+
+    def __init__(self, manifest: Manifest | None) -> None:
+        self._columns = SampleColumns.of(()) if manifest is None else manifest.columns
+        self._rows: dict[str, tuple[int, int]] = {}
+        row, before, first = 0, None, 0
+        are_there = manifest is not None and are_windows(manifest.samples)
+        for block in self._columns.blocks() if are_there else ():
+            for id_, location in zip(block.ids, block.locations, strict=True):
+                whole = id_.rpartition("#")[0], find_content(location)
+                if whole != before:
+                    self._end(before, first, row)
+                    before, first = whole, row
+                row += 1
+        self._end(before, first, row)
+
+    def parts(self, content: str) -> Parts:
+        """Those of a content; none where it is not known."""
+        if content not in self._rows:
+            return []
+        start, stop = self._rows[content]
+        return [
+            (one.id.rpartition("#")[2], one.digest, str(one.location))
+            for one in self._columns.take(np.arange(start, stop))
+        ]
+
+    def _end(self, whole: tuple[str, str | None] | None, first: int, row: int) -> None:
+        if whole is not None and whole[1] is not None:
+            self._rows.setdefault(whole[1], (first, row))
 
 
 def _in_windows(
     source: WindowSource,
     manifest: Manifest,
     options: Options,
-    known: Mapping[str, Parts],
+    known: _Known,
     skipped: list[str],
 ) -> Manifest:
-    skipping, windows = Skipping(options), list[Sample]()
+    skipping, blocks, windows, count = Skipping(options), list[Block](), list[Sample](), 0
     for whole in manifest.samples:
-        parts = skipping.of(partial(_parts, source, whole, known))
-        windows += windows_of(whole, parts or [])
-        if len(windows) > MOST:
+        parts = skipping.of(partial(_parts, source, whole, known)) or []
+        windows += windows_of(whole, parts)
+        count += len(parts)
+        if count > MOST:
             raise DatasetError(
                 f"{source.source}: more than {MOST:,} windows", hint="Take a larger --hop."
             )
+        if len(windows) >= LARGEST_BLOCK:
+            blocks.append(Block.of(Lists.of(windows), manifest.source))
+            windows = []
+    if windows:
+        blocks.append(Block.of(Lists.of(windows), manifest.source))
     skipped += skipping.skipped
-    if not windows:
+    if not blocks:
         raise DatasetError(
             f"{source.source}: all {len(manifest.samples):,} samples were skipped, such as "
             f"{skipping.skipped[0]}"
         )
-    return Manifest(manifest.kind, manifest.source, tuple(windows))
+    return Manifest(manifest.kind, manifest.source, SampleColumns(manifest.source, blocks))
 
 
-def _parts(source: WindowSource, whole: Sample, known: Mapping[str, Parts]) -> Parts:
+def _parts(source: WindowSource, whole: Sample, known: _Known) -> Parts:
     """The windows of a sample.
 
     Raises:
         DatasetError: it cannot be cut so.
     """
-    if parts := known.get(whole.digest):
+    if parts := known.parts(whole.digest):
         # A copy has the same windows elsewhere.
         return [(name, digest, _moved(at, whole.location)) for name, digest, at in parts]
     try:

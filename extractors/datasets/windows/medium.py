@@ -56,7 +56,8 @@ def spans(length: int, window: Fraction, hop: Fraction) -> Iterator[tuple[int, i
             f"it would be {count:,} windows, more than {MOST:,} of one sample",
             hint="Take a larger --hop, or cut the sample into several.",
         )
-    starts = [start for number in range(count) if (start := nearest(number * hop)) <= length - size]
+    rounded = (nearest(number * hop) for number in range(count))
+    starts = list(dict.fromkeys(start for start in rounded if start <= length - size))
     if starts[-1] < length - size:
         starts.append(length - size)
     yield from ((start, start + size) for start in starts)

@@ -58,22 +58,53 @@ def add(
     before = _find_same(context, name, chosen, place, is_kept=kept is not None)
     given = sources.checked(made, options, sources.SOURCES.values())
     stays = before is not None and sources.is_same_way(before.options, split, seed, given)
-    if before is not None and stays:
-        how = sources.split_options(before.options)
-    else:
-        how = sources.asked(made, split, seed or 0)
-        if before is not None and split != "hash":  # what its folders are was found out, or asked
-            how = {
-                name: before.options[name] for name in ("layout",) if name in before.options
-            } | how
-    given = sources.joined(given, how)
-    given |= _checked_on_error(on_error) | windows
+    how = _split_options(made, split, seed, before, stays=stays)
+    given = sources.joined(given, how) | _checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
     with sources.in_words(kept):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
     _warn(opened.source, opened.unused(), skipped)
     warn_of_turned(place, manifest.samples, opened, given)
+    _tell_of_samples(place, manifest, given)
+    stored = settled(opened, given, manifest) | sources.listed(skipped)
+    stored |= {} if kept is None else {"origin": kept.origin}
+    stored |= unused_in(opened)
+    if before is not None and not stays:
+        stored = sources.voiding(stored, sources.voided_in(before.options))
+        stored = sources.voiding(stored, _warn_of_heads(context, name))
+        previous = None
+    dataset = context.datasets.add(described(context, name, manifest, stored, previous))
+    return details_of(context, dataset, manifest)
+
+
+def _split_options(
+    made: type[sources.DatasetSource],
+    split: str | None,
+    seed: int | None,
+    before: Dataset | None,
+    *,
+    stays: bool,
+) -> dict[str, Any]:
+    """The options that say how samples are dealt out: those of before, or as it is asked now.
+
+    Args:
+        made: the kind of source.
+        split: as it was asked, spelled out.
+        seed: likewise.
+        before: the dataset of that name and source, if there is one.
+        stays: whether what is asked is what was asked before.
+    """
+    if before is not None and stays:
+        return sources.split_options(before.options)
+    how = sources.asked(made, split, seed or 0)
+    if before is None or split == "hash" or "layout" not in before.options:
+        return how
+    return {"layout": before.options["layout"], **how}  # what its folders are was found, or asked
+
+
+def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> None:
+    """Say what is odd of samples: windows, few of a class, copies among splits, no labels."""
     wholes = wholes_of(manifest)
     if wholes is not manifest:
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
@@ -86,15 +117,6 @@ def add(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
             "predict; heads and rankings need labels"
         )
-    stored = settled(opened, given, manifest) | sources.listed(skipped)
-    stored |= {} if kept is None else {"origin": kept.origin}
-    stored |= unused_in(opened)
-    if before is not None and not stays:
-        stored = sources.voiding(stored, sources.voided_in(before.options))
-        stored = sources.voiding(stored, _warn_of_heads(context, name))
-        previous = None
-    dataset = context.datasets.add(described(context, name, manifest, stored, previous))
-    return details_of(context, dataset, manifest)
 
 
 def described(

@@ -15,6 +15,7 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.columns.finder import ABSENT, TextFinder
 from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.windowed.wholes import wholes_of
 from headstart.values.showable import Showable
 
 
@@ -61,7 +62,10 @@ def resplit(
     opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
     warn_of_skipped(opened.source, skipped)
-    moved, heads = _moved(previous.columns, manifest.columns), heads_on(context, name)
+    moved, heads = (
+        _moved(wholes_of(previous).columns, wholes_of(manifest).columns),
+        heads_on(context, name),
+    )
     stored = settled(opened, options, manifest) | sources.listed(skipped)
     stored = sources.voiding(stored, heads if moved else [])
     voided = [one for one in sources.voided_in(stored) if one in heads]

@@ -240,7 +240,8 @@ class Predictions(Showable):
             if self._on_error == "skip":
                 self.skipped.append(name)
                 return None
+            is_named = error.message.startswith(f"{name} ")
             raise SampleUnreadable(
-                f"{name}: {error.message}",
+                error.message if is_named else f"{name}: {error.message}",
                 hint=HINT if isinstance(error, SampleChanged) else error.hint or HINT,
             ) from error

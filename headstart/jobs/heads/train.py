@@ -55,7 +55,7 @@ def train(
         views,
     )
     chosen = None if kind is None else one_kind(kind)
-    trained = fit(features, chosen, seed, task, [of_samples(one, windows) for one in more])
+    trained = fit(features, chosen, seed, task, [of_samples(one, features.windows) for one in more])
     settings = trained.settings | windows_of(features)
     record = keep(
         context,

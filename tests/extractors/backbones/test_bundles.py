@@ -192,7 +192,7 @@ def test_a_model_that_may_take_more_is_imported_with_leave(
     """Its layers claim more numbers than are stored, and are refused without a word of the user."""
     file = ready.backbones.export("net", tmp_path / "net.zip")
     monkeypatch.setenv("HEADSTART_HOME", str(other.config.root))
-    monkeypatch.setattr("headstart.extractors.safety.inspection.NUMBERS", -1_000)
+    monkeypatch.setattr("headstart.extractors.safety.inspected.NUMBERS", -1_000)
     ran = run("backbone", "import", file)
     assert ran.code == 1
     assert f"{file / 'model.keras'} is refused: its layers would hold" in ran.err

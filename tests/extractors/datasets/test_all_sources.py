@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from layout_makers import LAYOUTS
 from PIL import Image
+from remote_makers import in_bucket, on_the_web
 
 from headstart.storage.keys import digest_of
 
@@ -196,6 +198,17 @@ def parquet_of_splits(p: Pictures) -> Any:
     return folder
 
 
+def layout(name: str) -> Any:
+    """Of the maker of a layout of others."""
+
+    def make(p: Pictures) -> Any:
+        target = p.root / name
+        target.mkdir()
+        return LAYOUTS[name](class_folder(p), target)
+
+    return make
+
+
 MAKERS = {
     # Name: (maker, whether it says the splits)
     "folder": (class_folder, False),
@@ -217,6 +230,7 @@ MAKERS = {
     "parquet-of-bytes": (parquet_of_bytes, True),
     "parquet-of-paths": (parquet_of_paths, True),
     "parquet-of-splits": (parquet_of_splits, True),
+    **{name: (layout(name), False) for name in LAYOUTS},
 }
 
 
@@ -256,6 +270,19 @@ def test_what_one_source_computed_no_other_computes_again(ready, tmp_path):
         ready.datasets.add(name, make(place))
         computed[name] = ready.extract("net", name).report.computed
     assert computed == {name: 24 if name == "folder" else 0 for name in MAKERS}
+
+
+@pytest.mark.parametrize("place", ["bucket", "web"])
+def test_what_lies_far_is_the_same_and_is_not_computed_again(ready, every, place, request):
+    folder, server = class_folder(every), request.getfixturevalue(place)
+    ready.datasets.add("here", folder)
+    ready.extract("net", "here")
+    far = in_bucket(folder, server) if place == "bucket" else on_the_web(folder, server)
+    ready.datasets.add("far", far)
+    here, there = (ready.datasets.manifest(name).samples for name in ("here", "far"))
+    labels = [sorted((one.digest, one.label) for one in some) for some in (here, there)]
+    assert labels[0] == labels[1] and len(there) == len(every.labels)
+    assert ready.extract("net", "far").report.computed == 0
 
 
 @pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from layout_makers import coco, yolo
 from PIL import Image
 
 from conftest import draw, draw_classes
@@ -15,7 +16,6 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.pictures import is_turned, open_picture
 from headstart.notices import HeadstartWarning
 from headstart.storage.keys import digest_of
-from source_makers_tar import coco, yolo
 
 
 def pixels_of(path):
@@ -429,8 +429,10 @@ def test_a_folder_without_names_has_numbers_for_classes_or_those_of_a_list(label
     folder = labels(yaml=None)
     assert find_kind(str(folder)) == "yolo"
     assert read(folder, "yolo").samples[0].label == "0"
-    (folder / "classes.txt").write_text("cat\ndog\n")
-    assert read(folder, "yolo").samples[0].label == "cat"
+    (folder / "classes.txt").write_bytes(b"a\xe2\x80\xa8cat\r\ndog\r\n\r\n")
+    assert read(folder, "yolo").samples[0].label == "a\u2028cat"
+    (folder / "classes.txt").write_text("\ncat\ndog\n")
+    assert "classes.txt, line 1: a class without a name" in refused(folder, "yolo")
 
 
 @pytest.mark.parametrize(
@@ -473,6 +475,10 @@ def test_lines_that_are_wrong_are_named(ws, labels, lines, why):
         ("train: images\nnames:\n  - a: b\n", "not understood"),
         ("train: images\nnames: [cat\n", "not understood"),
         ("nonsense\n", "line 1: not understood: 'nonsense'"),
+        ("train: images\nnames: [cat, , dog]\n", "line 2: a text is missing in '[cat, , dog]'"),
+        ("train: images\nnames: [, cat]\n", "line 2: a text is missing in '[, cat]'"),
+        ("train: images\nnames: [,]\n", "line 2: a text is missing in '[,]'"),
+        ("train: images\nnames:\n- cat\f- dog\n", "line 3: not understood"),
     ],
 )
 def test_a_data_yaml_that_is_not_understood_is_named(labels, yaml, why):
@@ -496,6 +502,7 @@ download: |
   from x import y
   print("z: 1")
 list: ["a, b", 'it''s', c d]
+list3: [a, b, ]
 list2:
 - one
 - two # three
@@ -503,7 +510,7 @@ map: {0: x, 1: "y, z"}
 split: [a,
   b]
 """
-    wanted = ["path", "train", "val", "names", "nc", "list", "list2", "map", "split"]
+    wanted = ["path", "train", "val", "names", "nc", "list", "list2", "list3", "map", "split"]
     found, others = parse(text, wanted, "f")
     known = yaml.safe_load(text)
     known["nc"] = str(known["nc"])

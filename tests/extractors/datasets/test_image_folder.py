@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from layout_makers import imagefolder
 
 from conftest import draw, draw_classes
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import find_kind, open_source, scan
 from headstart.notices import HeadstartNote, HeadstartWarning
-from source_makers_tar import imagefolder
 
 
 def read(source, **options):

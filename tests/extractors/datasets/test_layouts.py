@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from layout_makers import LAYOUTS, example, write_records, write_tar
 from PIL import Image
 
 import headstart as hs
 from headstart.extractors.datasets import find_kind, open_source
 from headstart.notices import HeadstartWarning
-from source_makers_tar import LAYOUTS, example, write_records, write_tar
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

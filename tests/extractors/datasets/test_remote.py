@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 from remote_fixtures import in_table, put_raw, serve, under
-from source_makers_net import in_bucket, on_the_web
+from remote_makers import in_bucket, on_the_web
 from web_server import WebServer
 
 from conftest import draw
@@ -355,6 +355,16 @@ def test_an_option_of_the_store_is_used_and_one_with_a_key_is_refused(
         "dataset", "add", "e", local, "--store-option", "aws_secret_access_key=unspeakable"
     )
     assert "would be stored with the dataset" in said and "unspeakable" not in said
+    for given in (
+        "endpoint=https://me:unspeakable@minio:9000",
+        "proxy_url=http://me:un/speakable@host",
+        "proxy_url=me:unspeakable@host:8080",
+        "endpoint=https://host/?sig=unspeakable",
+        "default_headers=Authorization: unspeakable",
+        "pwd=unspeakable",
+    ):
+        said = fails("dataset", "add", "e", local, "--store-option", given)
+        assert "would be stored with the dataset" in said and "speakable" not in said
     with pytest.warns(HeadstartWarning, match="not used: option store_options"):
         ws.datasets.add("f", local, store_options="region=eu-west-1")
 
@@ -382,6 +392,22 @@ def test_the_web_has_no_folders(fails, ws):
         "https://host/a.png?sv=1&sig=unspeakable",
         "https://host/a.png?token=unspeakable",
         "s3://me:unspeakable@bucket/a.png",
+        "https://host/a.png?pwd=unspeakable",
+        "https://host/a.png?pass=unspeakable",
+        "https://host/a.png?jwt=unspeakable",
+        "https://host/a.png?sas=unspeakable",
+        "https://host/a.png?code=unspeakable",
+        "https://host/a.png?w=1;token=unspeakable",
+        "https://host/a.png?unspeakable",
+        "https://host/a.png?file=https%3A%2F%2Fme:unspeakable@host",
+        "https://me:unspeak/unspeakable@host/a.png",
+        "https://me:unspeakable?/unspeakable@host/a.png",
+        "https://me:unspeakable/a.png",
+        "https://me:12/unspeakable@host/a.png",
+        "s3://AKIA:unspeak/unspeakable@bucket/a.png",
+        "s3://AKIA:unspeakable/a.png",
+        "s3://bucket/a.png?X-Amz-Signature=unspeakable",
+        "ftp://me:un/unspeakable@host/a.png",
         "https://host/a%2funspeakable",
         "s3://bucket/../x.png",
         "https:///a.png",
@@ -456,6 +482,22 @@ def test_a_relative_path_is_joined_to_the_address_of_its_table():
     assert str(joined(parse("s3://b/k/t.csv"), "50%.png", "")) == "s3://b/k/50%.png"
     assert str(joined(base, "gs://b/y.png", "")) == "gs://b/y.png"
     assert redacted("https://me:x@host/a?sig=1") == "https://…@host/a?…"
+    assert redacted("https://me:x/y?z@host/a") == "https://…@host/a"
+    assert redacted("https://cdn.host/net@1.0/a.png") == "https://cdn.host/net@1.0/a.png"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://host/a.png?versionId=3&raw=1",
+        "https://host.org:8080/net@1.0/a.png?w=20;h=20",
+        "https://[::1]:8080/a@b.png",
+        "http://localhost:9000/a@b.png?v=2",
+        "s3://bucket/a@b: what?.png",
+    ],
+)
+def test_addresses_without_secrets_are_read_as_they_are_written(address):
+    assert str(parse(address)) == address
 
 
 def test_file_addresses_are_paths(ws, local):

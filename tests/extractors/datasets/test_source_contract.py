@@ -4,13 +4,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import layout_makers
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
-import source_makers_tar
 from conftest import draw
 from headstart.errors import DatasetError, SampleError
 from headstart.extractors.datasets import SOURCES, checked, find_kind, kind_of, open_source, scan
@@ -95,27 +95,27 @@ def folder_of_splits(root: Path) -> Path:
 
 
 def tar(root: Path) -> Path:
-    return source_makers_tar.webdataset(folder(root), root)
+    return layout_makers.webdataset(folder(root), root)
 
 
 def records(root: Path) -> Path:
-    return source_makers_tar.tfrecord(folder(root), root)
+    return layout_makers.tfrecord(folder(root), root)
 
 
 def annotations(root: Path) -> Path:
-    return source_makers_tar.coco(folder(root), root)
+    return layout_makers.coco(folder(root), root)
 
 
 def boxes(root: Path) -> Path:
-    return source_makers_tar.yolo(folder(root), root)
+    return layout_makers.yolo(folder(root), root)
 
 
 def metadata(root: Path) -> Path:
-    return source_makers_tar.imagefolder(folder(root), root)
+    return layout_makers.imagefolder(folder(root), root)
 
 
 def builder(root: Path) -> Path:
-    return source_makers_tar.tfds(folder(root), root)
+    return layout_makers.tfds(folder(root), root)
 
 
 MAKERS = {

@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from layout_makers import example, tfds, write_records
 
 from conftest import draw_classes
 from headstart.errors import DatasetError
 from headstart.extractors.datasets import find_kind, open_source, scan
 from headstart.extractors.datasets.sources.shards import tfds as tfds_source
 from headstart.notices import HeadstartNote, HeadstartWarning
-from source_makers_tar import example, tfds, write_records
 
 BY_TFDS = """
 import hashlib, json, os, sys
@@ -210,6 +210,16 @@ def test_samples_without_a_label_are_named_and_can_be_skipped(ws, made):
     assert "label is no label (-1)" in refused(folder)
     with pytest.warns(HeadstartWarning, match="2 samples skipped: .*label is 7, of 3 classes"):
         assert ws.datasets.add("t", folder, on_error="skip").samples == 1
+
+
+def test_names_of_classes_are_lines_and_as_many_as_the_features_say(made):
+    folder = made(INFO, lambda told: None)
+    (folder / "label.labels.txt").write_text("a\u2028b\nc\x0bd\x0ce\nf\x85g\n\n", "utf-8")
+    assert {one.label for one in read(folder).samples} == {"a\u2028b", "c\x0bd\x0ce", "f\x85g"}
+    (folder / "label.labels.txt").write_text("a\n\nb\nc\n")
+    assert "label.labels.txt, line 2: a class without a name" in refused(folder)
+    (folder / "label.labels.txt").write_text("a\nb\n")
+    assert "names 2 classes, where features.json says 3" in refused(folder)
 
 
 def test_several_configurations_are_asked_about(tmp_path):

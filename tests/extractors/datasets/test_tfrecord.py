@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from layout_makers import example, labelled, tfrecord, write_records
 
 from conftest import draw_classes
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable
@@ -16,7 +17,6 @@ from headstart.extractors.datasets import find_kind, open_source, scan
 from headstart.extractors.datasets.sources.shards.crc32c import crc32c, masked
 from headstart.notices import HeadstartNote, HeadstartWarning
 from headstart.storage.keys import digest_of
-from source_makers_tar import example, labelled, tfrecord, write_records
 
 
 def read(source, **options):

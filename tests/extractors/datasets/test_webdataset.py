@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from layout_makers import members, put, webdataset, webdataset_shards, write_tar
 
 from conftest import draw, draw_classes
 from headstart.errors import DatasetError, HeadstartError, SampleChanged
 from headstart.extractors.datasets import find_kind, open_source, scan
 from headstart.notices import HeadstartNote, HeadstartWarning
 from headstart.storage.keys import digest_of
-from source_makers_tar import members, put, webdataset, webdataset_shards, write_tar
 
 
 @pytest.fixture

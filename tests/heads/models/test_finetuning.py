@@ -105,7 +105,9 @@ def test_the_saved_model_is_what_was_trained(trained, run, tmp_path):
     given = keras.models.load_model(file).predict(x, verbose=0)
     assert said["metrics"]["accuracy"] == pytest.approx((given.argmax(axis=1) == targets).mean())
     assert "fine-tuned from relu" in (tmp_path / "tuned.md").read_text()
-    shown = run("head", "finetune", "h:1", "--from", "relu", "-o", file, "--epochs", "1").out
+    shown = run(
+        "head", "finetune", "h:1", "--from", "relu", "-o", file, "--epochs", "1", "--force"
+    ).out
     assert "the head alone" in shown and max(map(len, shown.splitlines()[:4])) <= 80
 
 

@@ -217,10 +217,10 @@ def test_it_is_reported_drawn_and_reproduced(tuned, run, fails, tmp_path):
     page = (tmp_path / "h.html").read_text(encoding="utf-8")
     assert "out of h:1 (linear)" in page and "no learning curve of its own" in page
     assert run("head", "plot", "h", tmp_path / "h.png").code == 0
-    line = fails("head", "plot", "h", tmp_path / "h.png", "--show", "curve")
+    line = fails("head", "plot", "h", tmp_path / "curve.png", "--show", "curve")
     assert "fine-tuned, and has no learning curve of its own" in line and "h:1" in line
     assert run("features", "plot", "net@relu", "pics", tmp_path / "m.png", "--head", "h").code == 0
-    line = fails("features", "plot", "net@features", "pics", tmp_path / "m.png", "--head", "h")
+    line = fails("features", "plot", "net@features", "pics", tmp_path / "n.png", "--head", "h")
     assert "Give those of its cut 'relu'" in line
     assert run("head", "reproduce", "h", "--json").json["agrees"]
 

@@ -179,7 +179,7 @@ def objects_in(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         at.take("{")
         while not at.is_at("}"):
-            member = at.value()
+            member = at.name()
             at.take(":")
             if member in USED:
                 for item in at.items():
@@ -188,7 +188,7 @@ def objects_in(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield member, item
             else:
                 at.value()
-                yield str(member), {}
+                yield member, {}
             at.end_item("}")
         at.take("}")
     except RecursionError:
@@ -223,6 +223,13 @@ class _Cursor:
         self._skip_spaces()
         value, self._at = self._decoder.raw_decode(self._text, self._at)
         return value
+
+    def name(self) -> str:
+        """The name of a member."""
+        start, found = self._at, self.value()
+        if not isinstance(found, str):
+            raise json.JSONDecodeError("expected a name in quotes", self._text, start)
+        return found
 
     def is_at(self, sign: str) -> bool:
         self._skip_spaces()

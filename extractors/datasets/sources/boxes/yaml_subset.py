@@ -48,7 +48,9 @@ def parse(text: str, wanted: Sequence[str], where: str) -> tuple[dict[str, Any],
 def _blocks(text: str, where: str) -> list[tuple[str, int, list[str]]]:
     """The members at the top: name, line, and the lines of each, what is behind the colon first."""
     blocks: list[tuple[str, int, list[str]]] = []
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        if len(raw.splitlines()) > 1:  # at signs that end no line here, and are no plain text
+            raise DatasetError(f"{where}, line {number}: not understood: {raw[:80]!r}")
         line = _without_comment(raw).rstrip()
         if not line or line == "---":
             continue
@@ -85,7 +87,11 @@ def _inline(text: str, where: str) -> Any:
     ends = {"[": "]", "{": "}"}
     if not text.endswith(ends[text[0]]):
         raise DatasetError(f"{where}: not understood: {text[:80]!r}")
-    parts = [one for one in _parts(text[1:-1]) if one]
+    parts = _parts(text[1:-1])
+    if not parts[-1]:  # behind the last comma, or of nothing at all
+        parts.pop()
+    if "" in parts or text[1:-1].strip() == ",":
+        raise DatasetError(f"{where}: a text is missing in {text[:80]!r}")
     if text[0] == "[":
         return [_plain(one, where) for one in parts]
     return _map(parts, where)

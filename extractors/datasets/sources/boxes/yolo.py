@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from headstart.errors import DatasetError, StorageError
 from headstart.extractors.crops import SHARES, Box
+from headstart.extractors.datasets.labels import class_names
 from headstart.extractors.datasets.named_files import check_within, is_folder, is_there, open_within
 from headstart.extractors.datasets.rows import Skipping, find_split
 from headstart.extractors.datasets.shard_names import holds
@@ -96,7 +97,7 @@ class YoloSource(BoxSource):
         self, folders: Sequence[tuple[str | None, Path]], pictures: set[Path]
     ) -> Iterator[str]:
         """Files of labels that are of no picture."""
-        used = {_labels_of(one) for one in pictures}
+        used = {_labels_of(one) for one in pictures if one.name}
         for _, path in folders:
             labels = _labels_of(path / "x.png").parent
             if is_folder(path) and is_folder(labels):
@@ -110,6 +111,11 @@ class YoloSource(BoxSource):
             return parse(_text(path, None, ""), WANTED, str(path))
         if is_there(path / FILE):
             return parse(_text(path / FILE, None, ""), WANTED, str(path / FILE))
+        if not is_folder(path / "images"):
+            raise DatasetError(
+                f"{path} has neither {FILE} nor a folder images",
+                hint="Name the folder that has one of them, or the .yaml itself.",
+            )
         told: dict[str, Any] = {"train": "images"}
         inside = sorted(one for one in (path / "images").iterdir() if one.is_dir())
         if inside and all(find_split(one.name) for one in inside):
@@ -118,18 +124,24 @@ class YoloSource(BoxSource):
                 name = {"validation": "val"}.get(split := str(find_split(one.name)), split)
                 told[name] = f"images/{one.name}"
         if is_there(path / "classes.txt"):
-            told["names"] = _text(path / "classes.txt", self._within, "").split("\n")
-            told["names"] = [one.strip() for one in told["names"] if one.strip()]
+            names = path / "classes.txt"
+            told["names"] = class_names(_text(names, self._within, ""), str(names))
         return told, []
 
     def _folders(self, told: dict[str, Any]) -> list[tuple[str | None, Path]]:
         """The folders, or lists, of pictures, each with its split; None for one alone."""
         above = Path(self.source) if is_folder(Path(self.source)) else Path(self.source).parent
-        base = above / told["path"] if told.get("path") else above
+        path = told.get("path") or ""
+        if not isinstance(path, str):
+            raise DatasetError(f"{self.source}: path is {path!r}, not a text"[:200])
+        base = above / path
         found: list[tuple[str | None, Path]] = []
         named = [name for name in SPLITS if told.get(name)]
         for name in named:
             given = told[name]
+            if not isinstance(given, str | list):
+                what = f"{name} is {given!r}, neither a text nor a list"
+                raise DatasetError(f"{self.source}: {what}"[:200])
             for text in given if isinstance(given, list) else [given]:
                 split = find_split(name) if len(named) > 1 else None
                 found.append((split, self._place(text, (base, above))))
@@ -162,13 +174,15 @@ class YoloSource(BoxSource):
             return
         if path.suffix.lower() != ".txt":
             raise DatasetError(f"{self.source}: {path} is no folder, and no list of paths (.txt)")
-        for line in _text(path, self._within, self.source).splitlines():
+        for line in _text(path, self._within, self.source).split("\n"):
             if line.strip():
                 yield path.parent / line.strip()
 
     def _picture(
         self, file: Path, names: Sequence[str] | None, points: bool, split: str | None
     ) -> Picture:
+        if not file.name:
+            raise DatasetError(f"{self.source}: {file} is no picture", hint=OR_SKIP)
         above = Path(self.source) if is_folder(Path(self.source)) else Path(self.source).parent
         is_below = file.is_relative_to(above)
         id_ = file.relative_to(above).as_posix() if is_below else file.as_posix()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,11 +38,19 @@ OR_SKIP = "Mend it, or leave such samples out with --on-error skip."
 
 
 class Sample(NamedTuple):
-    """The members of one sample, by their extension: all behind the first dot of the name."""
+    """The members of one sample, by their extension: all behind the first dot of the name.
+
+    Attributes:
+        file: the tar.
+        key: what it is called.
+        members: the first of each extension.
+        again: the extensions of those that come again.
+    """
 
     file: Path
     key: str
     members: dict[str, Range]
+    again: list[str]
 
     @property
     def where(self) -> str:
@@ -54,8 +62,7 @@ def samples_in(file: Path) -> Iterator[Sample]:
     """The samples of a tar, one after the other.
 
     Raises:
-        DatasetError: as `members_of`; a sample has two members of one name, or members at two
-            places.
+        DatasetError: as `members_of`; a sample has members at two places.
     """
     keys: set[str] = set()
     sample: Sample | None = None
@@ -64,10 +71,11 @@ def samples_in(file: Path) -> Iterator[Sample]:
         if sample is None or sample.key != key:
             if sample is not None:
                 yield sample
-            sample = Sample(file, key, {})
+            sample = Sample(file, key, {}, [])
             _check_once(sample, keys)
         if extension in sample.members:
-            raise DatasetError(f"{sample.where}: it has two members {extension!r}", hint=OR_SKIP)
+            sample.again.append(extension)
+            continue
         sample.members[extension] = Range(file, member.offset, member.size)
     if sample is not None:
         yield sample
@@ -95,11 +103,13 @@ class Members:
     """Which members samples are made of.
 
     Attributes:
-        content: the extension of the sample, or None to take the first that ends with `suffixes`.
+        content: the extension of the sample; None where samples have one of several formats.
         suffixes: of the kind of content.
         label: the extension of the label; None if there are no labels.
         field: of a JSON member, in which the label is.
         may_be_label: extensions that would be labels, had they been where they were looked for.
+        dots: in the extensions of samples, where `content` is None: `seg.png` is a part beside one.
+        formats: the extensions that the first samples are of, where `content` is None.
         unused: what nothing was taken from, with the number of samples that have it.
     """
 
@@ -108,6 +118,8 @@ class Members:
     label: str | None = None
     field: str | None = None
     may_be_label: Sequence[str] = ()
+    dots: int = 0
+    formats: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.unused: Counter[str] = Counter()
@@ -116,20 +128,33 @@ class Members:
         """The extension of the member that is the sample.
 
         Raises:
-            DatasetError: it has none.
+            DatasetError: it has none, or several, or two of any name.
         """
-        if self.content is not None and self.content in sample.members:
-            return self.content
-        others = {} if self.content is not None else sample.members
-        found = [one for one in others if f".{one}".endswith(tuple(self.suffixes))]
-        found = [one for one in found if one != self.label and one not in OF_LABELS]
+        if sample.again:
+            name = sample.again[0]
+            raise DatasetError(f"{sample.where}: it has two members {name!r}", hint=OR_SKIP)
+        found = self.may_be_content(sample)
+        if len(found) > 1:
+            found = [one for one in found if one in self.formats] or found
+        if len(found) > 1:
+            raise _several(sample.where, found)
         if found:
-            return min(found, key=lambda one: one.count("."))
+            return found[0]
         wanted = self.content or " or ".join(sorted(one[1:] for one in self.suffixes))
         raise DatasetError(
             f"{sample.where} has no member {wanted}, but {', '.join(sample.members) or 'none'}",
             hint="--member says which member samples are; --on-error skip leaves this one out.",
         )
+
+    def may_be_content(self, sample: Sample) -> list[str]:
+        """The extensions of a sample's members that may be the sample."""
+        if self.content is not None:
+            return [self.content] if self.content in sample.members else []
+        return [
+            one
+            for one in _of_kind(sample.members, self.suffixes, self.label)
+            if one.count(".") == self.dots
+        ]
 
     def label_of(self, sample: Sample) -> Label | None:
         """The label of a sample.
@@ -182,8 +207,46 @@ def members_for(samples: Sequence[Sample], member: str | None, label: str | None
         (kind for kind in CONTENTS if any(one.endswith(tuple(kind)) for one in endings)),
         CONTENTS[0],
     )
-    return Members(
-        content, suffixes, extension, field, OF_LABELS if label is None and not extension else ()
+    dots = min((one.count(".") for one in _of_kind(known, suffixes, extension)), default=0)
+    may_be_label = OF_LABELS if label is None and not extension else ()
+    members = Members(content, suffixes, extension, field, may_be_label, dots)
+    found = [few for sample in samples if (few := members.may_be_content(sample))]
+    members.content = content or _content_of_all(found, samples[0].file)
+    members.formats = frozenset(one for few in found for one in few)
+    return members
+
+
+def _of_kind(extensions: Iterable[str], suffixes: set[str], label: str | None) -> list[str]:
+    """Those extensions that are of a kind of content, and of no label."""
+    found = [one for one in extensions if f".{one}".endswith(tuple(suffixes))]
+    return [one for one in found if one != label and one not in OF_LABELS]
+
+
+def _content_of_all(found: Sequence[Sequence[str]], file: Path) -> str | None:
+    """The extension that is the sample where samples have several that may be; the one that all
+    of them have. None where each has one, of whatever format.
+
+    Args:
+        found: of each sample, those that may be.
+        file: for messages.
+
+    Raises:
+        DatasetError: there is no such one, or there are several: a picture and its mask are not
+            told apart by the order in a tar.
+    """
+    several = next((few for few in found if len(few) > 1), None)
+    if several is None:
+        return None
+    of_all = [one for one in several if all(one in few for few in found)]
+    if len(of_all) != 1:
+        raise _several(f"{file}: a sample", several)
+    return of_all[0]
+
+
+def _several(where: str, found: Sequence[str]) -> DatasetError:
+    return DatasetError(
+        f"{where} has several members that may be the sample: {' or '.join(sorted(found))}",
+        hint=f"Say which it is: {' or '.join(f'--member {one}' for one in sorted(found))}.",
     )
 
 
@@ -195,8 +258,7 @@ def _label_in(
     for extension in wanted:
         if extension in known and extension != JSON:
             return extension, None
-    with_json = [one for one in samples if JSON in one.members]
-    fields = dict.fromkeys(name for one in with_json for name in fields_of(one, JSON))
+    fields = _fields_in([one for one in samples if JSON in one.members])
     for field in LABEL_COLUMNS if given is None else (given,):
         if field in fields:
             return JSON, field
@@ -207,6 +269,25 @@ def _label_in(
         f"{', fields of .json ' if fields else ''}{', '.join(fields)}",
         hint="--label-column names a member or a field; none if there are no labels.",
     )
+
+
+def _fields_in(samples: Sequence[Sample]) -> list[str]:
+    """The names of the fields of JSON members. One that is no JSON has none: that is said where it
+    is read, and can be skipped there.
+
+    Raises:
+        DatasetError: none of them is JSON.
+    """
+    fields: dict[str, None] = {}
+    wrong: list[DatasetError] = []
+    for sample in samples:
+        try:
+            fields |= dict.fromkeys(fields_of(sample, JSON))
+        except DatasetError as error:
+            wrong.append(error)
+    if samples and len(wrong) == len(samples):
+        raise wrong[0]
+    return list(fields)
 
 
 def fields_of(sample: Sample, extension: str) -> dict[str, Any]:

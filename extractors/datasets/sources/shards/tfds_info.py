@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.errors import DatasetError, StorageError, first_line
+from headstart.extractors.datasets.labels import class_names
 from headstart.extractors.datasets.shard_names import MOST
 from headstart.extractors.datasets.sources.shards.examples import BYTES, FLOAT, INT64
 from headstart.extractors.datasets.sources.shards.feature_spec import Feature, Roles
@@ -229,10 +232,11 @@ def _leaf(told: Mapping[str, Any], name: str, folder: Path) -> Leaf:
         return Leaf(IMAGE, Feature(BYTES))
     if "text" in told:
         return Leaf(TEXT, Feature(BYTES))
-    if "classLabel" in told:
-        return Leaf(CLASS, Feature(INT64, names=_names(folder, name)))
-    if "classLabel" in _inner(_inner(told, "sequence"), "feature"):
-        return Leaf(CLASSES, Feature(INT64, names=_names(folder, name)))
+    each = _inner(_inner(told, "sequence"), "feature")
+    for kind, holder in ((CLASS, told), (CLASSES, each)):
+        if "classLabel" in holder:
+            count = _inner(holder, "classLabel").get("numClasses")
+            return Leaf(kind, Feature(INT64, names=_names(folder, name, count)))
     numbers = _numbers(_inner(told, "tensor"))
     return Leaf(OTHER, Feature(BYTES)) if numbers is None else numbers
 
@@ -250,21 +254,45 @@ def _numbers(told: Mapping[str, Any]) -> Leaf | None:
     kind = KINDS.get(dtype.rstrip("0123456789"))
     if kind is None or dtype == "bfloat16" or shape.count(-1) > 1 or min(shape, default=0) < -1:
         return None
+    if not _is_dtype(dtype):
+        return None
     if encoding == "bytes":
         return Leaf(NUMBERS, Feature(BYTES, dtype, shape))
     return Leaf(NUMBERS, Feature(kind, dtype, shape)) if encoding == "none" else None
 
 
-def _names(folder: Path, feature: str) -> tuple[str, ...]:
-    """The names of the classes of a feature, from its file; none where there is no file."""
+def _is_dtype(name: str) -> bool:
+    try:
+        np.dtype(name)
+    except TypeError:
+        return False
+    return True
+
+
+def _names(folder: Path, feature: str, count: Any) -> tuple[str, ...]:
+    """The names of the classes of a feature, from its file; none where there is no file.
+
+    Args:
+        folder: in which it is.
+        feature: its name.
+        count: how many there are, as `features.json` says; None where it does not.
+
+    Raises:
+        DatasetError: one has no name, or there are more or fewer.
+    """
     name = feature.replace("/", "-")
     if set(name) & {"\\", "\0"}:
         return ()
     path = folder / f"{name}{NAMES}"
     if not path.exists():
         return ()
-    lines = _read(path).splitlines()
-    return tuple(line.strip() for line in lines if line.strip())
+    names = class_names(_read(path), str(path))
+    if count is not None and str(count) != str(len(names)):
+        raise DatasetError(
+            f"{path} names {len(names):,} classes, where {FEATURES_FILE} says {count!s:.40}",
+            hint=AGAIN,
+        )
+    return tuple(names)
 
 
 def _inner(told: Any, name: str) -> Mapping[str, Any]:

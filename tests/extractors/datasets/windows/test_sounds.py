@@ -1,12 +1,14 @@
 """Long sounds in windows: as many rows as windows, each what the model gives of that window."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from conftest import keras
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.windows.medium import spans
 from headstart.notices import HeadstartWarning
 
 soundfile = pytest.importorskip("soundfile")
@@ -214,3 +216,8 @@ def test_the_command_says_what_was_cut(ws, songs, run):
     assert "windows of 10 samples, --window 2s --hop 1s" in ran.out
     assert "windows of 10 samples" in ran.err
     assert json.loads(run("dataset", "show", "songs", "--json").out)["windows_of"] == 10
+
+
+def test_no_window_is_listed_twice_where_the_hop_is_below_a_sample_of_sound():
+    found = list(spans(16_000, Fraction(8), Fraction(4, 5)))
+    assert len(found) == len(set(found)) == 15_993

@@ -169,7 +169,7 @@ LAYOUTS = {
     "tfds": tfds,
     "tfrecord": tfrecord,
     "webdataset": webdataset,
-    "webdataset of several": webdataset_shards,
+    "webdataset-of-several": webdataset_shards,
     "yolo": yolo,
 }
 """Of each kind what makes a source of the pictures of a folder: (folder, target) to its place."""
