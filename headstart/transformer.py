@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,13 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
         """Features (n, numbers a sample), float32; a feature that is no vector lies flat.
 
         Args:
-            X: paths, arrays, pictures of PIL, texts or a frame; see `Head.predict`.
+            X: paths, arrays, pictures of PIL, texts or a frame; each member of a list, and each
+                row of a frame, is one sample: a file, or for a backbone of texts a text. The name
+                of a dataset, or the path of a folder or table, stands for its samples.
 
         Raises:
             HeadError: it is no sample, or several kinds.
+            FeatureError: there are more samples, or fewer, than X has members.
             SampleError: a sample cannot be read.
         """
         from sklearn.utils.validation import check_is_fitted
@@ -94,7 +98,8 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "backbone_")
         context = self._context()
         backbone, (cut,) = context.resolve(self.backbone_, self.precision)
-        items = list(Taker.of(context, backbone).take(X))
+        items = list(Taker.of(context, backbone, is_each=True).take(X))
+        _check_number(X, len(items))
         if not items:
             self.computed_ = 0
             return np.empty((0, self.n_features_out_), np.float32)
@@ -135,3 +140,20 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def _check_number(given: Any, found: int) -> None:
+    """See that there is a row for each that was given, as scikit-learn counts on.
+
+    Raises:
+        FeatureError: there is not.
+    """
+    if isinstance(given, Mapping):
+        given = next(iter(given.values()), ())
+    is_many = hasattr(given, "columns") or isinstance(given, list | tuple | np.ndarray)
+    if is_many and len(given) != found:
+        were = "was" if found == 1 else "were"
+        raise FeatureError(
+            f"received {len(given):,} samples, of which {found:,} {were} found",
+            hint="A single array is given in a list; the last axis of pictures is of colours.",
+        )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from headstart.paths import inside
 from headstart.storage.files import write_by_content
+
+HELD_AS = "manifests"
+"""What is held (`storage.locks`) from before data are kept until the row of a dataset names them;
+it stands for `contents/` too, which a workspace does not have from the start."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,15 @@ class Contents:
             suffix: of its name.
 
         Returns:
-            Its path; that of before, where the same content was there already.
+            Its path; that of before, where the same content was there already. It is young
+            either way: `features gc` leaves it alone.
 
         Raises:
             StorageError: the disk is full, or refuses; nothing is left of the new file.
         """
-        path = write_by_content(
+        return write_by_content(
             self.folder, write, lambda digest: inside(self.folder, digest + suffix)
         )
-        with suppress(PermissionError):  # another user's: that one's time is not to be had
-            os.utime(path)  # `features gc` leaves alone what is young
-        return path
 
     def find_name(self, source: str) -> str | None:
         """The name of the file that a dataset's source is; None if it is none of these."""

@@ -79,7 +79,8 @@ def write_by_content(
     Args:
         folder: where it is to lie.
         write: called with the file, which it may seek in.
-        target: where it is to lie, from the sha256 in hex; a file that is there is left as it is.
+        target: where it is to lie, from the sha256 in hex; a file that is there is left as it is,
+            but for its time.
 
     Returns:
         The file.
@@ -92,7 +93,7 @@ def write_by_content(
     def name() -> Path:
         return found[0]
 
-    with _written(folder, "new", name, _rename_or_leave) as file:
+    with _written(folder, "new", name, _rename_or_touch) as file:
         write(file)
         file.flush()
         file.seek(0)
@@ -144,11 +145,17 @@ def _rename_new(partial: Path, target: Path) -> None:
         partial.replace(target)
 
 
-def _rename_or_leave(partial: Path, target: Path) -> None:
-    if target.exists():
-        partial.unlink()
-    else:
+def _rename_or_touch(partial: Path, target: Path) -> None:
+    """A file that is there is young from now on; one that `features gc` deletes just now is put
+    there again."""
+    try:
+        os.utime(target)
+    except FileNotFoundError:
         partial.replace(target)
+        return
+    except PermissionError:  # another user's: that one's time is not to be had
+        pass
+    partial.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from headstart.config import CONTENTS
 from headstart.errors import FeatureError, HeadstartError
@@ -24,7 +24,9 @@ from headstart.extractors.preprocessing.augmentation import without_view
 from headstart.paths import inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
+from headstart.storage.contents import HELD_AS
 from headstart.storage.files import PARTIAL
+from headstart.storage.locks import Alone
 from headstart.storage.manifest import get_parts
 from headstart.storage.manifest_parts import parts_folder
 from headstart.storage.scratch import dead_folders, dead_partials, remove_dead
@@ -34,7 +36,7 @@ from headstart.values.showable import Showable
 
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
-UNREADABLE = "unreadable"
+MANIFEST, CONTENT, UNREADABLE = "manifest", "content", "unreadable"
 WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*", f"{CONTENTS}/*")
 """Where in a workspace files are written aside, besides feature sets and manifests."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +87,11 @@ class Garbage(Showable):
     feature_set: FeatureSet | None = None
     key: str | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is a file that the row of a dataset would name."""
+        return self.kind in (MANIFEST, CONTENT)
+
     def _facts(self) -> dict[str, Any]:
         """What a person wants to know of it; the rest says how it is deleted."""
         return {"kind": self.kind, "what": self.what, "size": self.size, "held": self.held}
@@ -95,6 +102,13 @@ class Garbage(Showable):
     folder: Path | None = None
 
 
+class Needed(NamedTuple):
+    """Names of the manifests, and of the contents, that datasets need."""
+
+    manifests: Collection[str]
+    contents: Collection[str | None]
+
+
 class Collector:
     """Finds garbage in a workspace and deletes it.
 
@@ -103,7 +117,7 @@ class Collector:
         cache: where shards are.
         backbones: all that are registered.
         manifests: the folder of manifests; their parts lie beside it.
-        needed: names of the manifests, and of the contents, that datasets need.
+        find_needed: by datasets, asked anew each time.
         strays: finds files of the artifact store that nothing names.
         root: of the workspace, where files are written aside.
     """
@@ -114,7 +128,7 @@ class Collector:
         cache: FeatureCache,
         backbones: Sequence[Backbone],
         manifests: Path,
-        needed: tuple[Collection[str], Collection[str | None]],
+        find_needed: Callable[[], Needed],
         strays: Strays,
         root: Path,
     ) -> None:
@@ -126,7 +140,7 @@ class Collector:
             for cut in backbone.cuts
         }
         self._manifests = manifests
-        self._needed, self._contents = set(needed[0]), set(needed[1])
+        self._find_needed = find_needed
         self._strays = strays
         self._root = root
 
@@ -137,7 +151,8 @@ class Collector:
         gc.collect()
         sets = {feature_set.key: feature_set for feature_set in self._repository.find_sets()}
         found = [garbage for key in self._keys(sets) for garbage in self._look(key, sets, choice)]
-        found += self._find_manifests()
+        with self._alone() as lock:
+            found += self._find_kept(is_held=not lock.is_held)
         found += self._find_artifacts()
         found += self._find_temporary()
         gone = {garbage.key for garbage in found if garbage.feature_set is not None}
@@ -147,7 +162,9 @@ class Collector:
 
     def collect(self, found: Sequence[Garbage]) -> list[Garbage]:
         """Delete what was found, as far as nobody holds it; gives what was deleted."""
-        return [garbage for garbage in found if not garbage.held and self._delete(garbage)]
+        free = [garbage for garbage in found if not garbage.held]
+        gone = self._delete_kept([one for one in free if one.is_kept])
+        return [one for one in free if (gone & {*one.files} if one.is_kept else self._delete(one))]
 
     def collect_orphans(self, key: str) -> None:
         """Delete what has no row in one set, if nobody holds it."""
@@ -191,29 +208,51 @@ class Collector:
                 place = self._store.place_of(name)
                 yield Garbage("damaged", place, 0, is_held, shards=(shard,), key=key)
 
-    def _find_manifests(self) -> Iterator[Garbage]:
-        yield from self._old(self._manifests, self._needed)
-        yield from self._old(self._root / CONTENTS, self._contents, "content")
+    def _find_kept(self, *, is_held: bool) -> Iterator[Garbage]:
+        """Manifests, their parts, and contents that no dataset needs.
+
+        Args:
+            is_held: whether somebody keeps data now, and has yet to register them.
+        """
+        needed = self._find_needed()
+        yield from self._old(self._manifests, needed.manifests, is_held)
+        yield from self._old(self._root / CONTENTS, needed.contents, is_held, CONTENT)
         parts: set[str] = set()
         unreadable: list[str] = []
-        for name in sorted(self._needed):
+        for name in sorted(needed.manifests):
             try:
                 parts |= get_parts(inside(self._manifests, name))
             except HeadstartError as error:
                 unreadable.append(error.message)
         if not unreadable:
-            yield from self._old(parts_folder(self._manifests), parts)
+            yield from self._old(parts_folder(self._manifests), parts, is_held)
         for message in unreadable:  # nobody can tell which parts it needs
             what = f"{message}: no part of any manifest is deleted"
             yield Garbage(UNREADABLE, what, 0, held=True)
 
     def _old(
-        self, folder: Path, needed: Collection[str | None], kind: str = "manifest"
+        self, folder: Path, needed: Collection[str | None], is_held: bool, kind: str = MANIFEST
     ) -> Iterator[Garbage]:
         for path in sorted(folder.glob("*")):
             age = time.time() - path.stat().st_mtime
             if path.name not in needed and age > MANIFEST_SECONDS:
-                yield Garbage(kind, str(path), _size([path]), files=(path,))
+                yield Garbage(kind, str(path), _size([path]), is_held, files=(path,))
+
+    def _alone(self) -> Alone:
+        """Whoever keeps data holds this until they are registered."""
+        return Alone(self._strays.locks, HELD_AS)
+
+    def _delete_kept(self, found: Sequence[Garbage]) -> set[Path]:
+        """Delete manifests and contents that still are old and needed by none; gives which."""
+        if not found:
+            return set()
+        with self._alone() as lock:
+            if not lock.is_held:
+                return set()
+            still = {path for one in self._find_kept(is_held=False) for path in one.files}
+            gone = {path for one in found for path in one.files} & still
+            _unlink(sorted(gone))
+            return gone
 
     def _find_artifacts(self) -> Iterator[Garbage]:
         files, is_held = self._strays.find()

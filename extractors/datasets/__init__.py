@@ -16,6 +16,7 @@ from headstart.extractors.datasets.labels import (
     several_in,
 )
 from headstart.extractors.datasets.memory.given import in_words, kept_in
+from headstart.extractors.datasets.memory.kept import Kept
 from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, declared, listed
 from headstart.extractors.datasets.places import Places, is_address, is_far
@@ -61,6 +62,7 @@ __all__ = [
     "WINDOW_OPTIONS",
     "DatasetSource",
     "Entry",
+    "Kept",
     "Option",
     "Places",
     "SampleReader",

@@ -159,12 +159,12 @@ def to_label(value: Any, where: str) -> Label:
     """A class name, an integer class, or a number (a fraction becomes text, digit for digit).
 
     Raises:
-        DatasetError: the label is empty, NaN, infinite, or an array.
+        DatasetError: the label is empty, NaN, infinite, an array, or bytes that are no UTF-8.
     """
     item = np.asarray(value) if isinstance(value, np.ndarray) else value  # no view of a file
     item = item.item() if isinstance(item, np.ndarray | np.generic) and item.size == 1 else item
     if isinstance(item, bytes):
-        item = item.decode("utf-8", "replace")
+        item = _decoded(item, where)
     if isinstance(item, str) and item.strip():
         return item.strip()
     if isinstance(item, bool | int):
@@ -178,3 +178,14 @@ def to_label(value: Any, where: str) -> Label:
         hint="Give one label a row, or leave such rows out with --on-error skip; one-hot labels "
         "want np.argmax(y, axis=1), several labels a row text such as 'dog|grass'.",
     )
+
+
+def _decoded(label: bytes, where: str) -> str:
+    """Never with signs in the place of what is unknown: they would make one class of several."""
+    try:
+        return label.decode()
+    except UnicodeDecodeError:
+        raise DatasetError(
+            f"{where}: the label {label[:60]!r} is no UTF-8",
+            hint="Write labels in UTF-8, or leave such rows out with --on-error skip.",
+        ) from None

@@ -8,8 +8,9 @@ same features, wherever it comes from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,11 @@ class Taker:
         context: where datasets are registered.
         inputs: of the backbone, each with its name and shape.
         steps: the first step of its preprocessing, by input.
-        root: a folder outside of which no file is read that a table, or a link, names.
+        root: a folder outside of which no file is read, whoever names it.
         of_wholes: of datasets with windows, take the whole samples.
+        is_each: whether a member of a list is one sample, be it called like a folder, a table or a
+            dataset; of a backbone that takes texts a text, if it is no `Path`. A cell of a frame
+            always is one.
     """
 
     context: Context
@@ -62,6 +66,7 @@ class Taker:
     steps: Mapping[str, str]
     root: str | Path | None = None
     of_wholes: bool = False
+    is_each: bool = False
 
     @staticmethod
     def of(
@@ -70,12 +75,13 @@ class Taker:
         root: str | Path | None = None,
         *,
         of_wholes: bool = False,
+        is_each: bool = False,
     ) -> Taker:
         """For a registered backbone."""
         chains = Preprocessing.from_json(backbone.preprocessing).chains
         firsts = {name: steps[0] if steps else {"step": ""} for name, steps in chains.items()}
         names = {name: str(step["step"]) for name, step in firsts.items()}
-        return Taker(context, backbone.inputs, names, root, of_wholes)
+        return Taker(context, backbone.inputs, names, root, of_wholes, is_each)
 
     @property
     def takes_texts(self) -> bool:
@@ -126,7 +132,7 @@ class Taker:
                     hint="Give one kind at a time.",
                 )
         if kinds and kinds[0] == TEXT:
-            return self._of_texts(many)
+            return map(self._of_one, many, count()) if self.is_each else self._of_texts(many)
         return self._of_values(many)
 
     def _of_texts(self, many: Sequence[str | Path]) -> Iterator[RawSample]:
@@ -145,6 +151,21 @@ class Taker:
                 hint="Give one kind at a time.",
             )
         return self._of_values([str(text) for text in many])
+
+    def _of_one(self, given: str | Path, place: int) -> RawSample:
+        """One text, or one file or object."""
+        if self.takes_texts and isinstance(given, str):
+            return RawSample(f"[{place}]", partial(self._raw, given))
+        return self._of_file(given)
+
+    def _of_file(self, given: str | Path) -> RawSample:
+        """One file or object, as it is."""
+        path = sources.located(given) if sources.is_address(given) else str(Path(given))
+        is_far = sources.is_far(path)
+        if not is_far and sources.is_gone(sources.located(path)):
+            raise HeadError(f"no file {given}", hint="Check the path; each is one sample here.")
+        options = {} if self.root is None else {"root": str(self.root)}
+        return RawSample(path, partial(sources.Places(path, options).read, path, hint=HINT), is_far)
 
     def _leads_somewhere(self, text: str | Path) -> bool:
         if sources.is_address(text) and len(text.split()) > 1:  # a text that begins with one
@@ -171,8 +192,7 @@ class Taker:
             raise HeadError(f"no file, folder or dataset {given}", hint="Check the path.")
         kind = sources.find_kind(path)
         if kind is None:
-            read = sources.Places(path, {}).read
-            yield RawSample(path, partial(read, path, hint=HINT), sources.is_far(path))
+            yield self._of_file(given)
             return
         source = sources.open_source(kind, path, _rooted(kind, path, self.root))
         for row, location in enumerate(source.locations()):
@@ -201,12 +221,14 @@ class Taker:
     def _of_frame(self, frame: Any) -> Iterator[RawSample]:
         found = columns_of(frame, takes_texts=self.takes_texts)
         if found.kind == "path":
-            return (
-                RawSample(name, one.read)
-                for name, path in zip(found.names, found.values, strict=True)
-                for one in self._of_path(path if sources.is_address(path) else Path(path))
-            )
+            named = zip(found.names, found.values, strict=True)
+            return (replace(self._of_cell(value), name=name) for name, value in named)
         return self._of_values(found.values, found.names)
+
+    def _of_cell(self, value: Any) -> RawSample:
+        """The file that a cell names; the content itself, where a struct has it."""
+        is_name = isinstance(value, str)
+        return self._of_file(value) if is_name else RawSample("", partial(self._raw, value))
 
     def _of_inputs(self, given: Mapping[Any, Any]) -> Iterator[RawSample]:
         """Rows of arrays by the names of the backbone's inputs."""

@@ -302,3 +302,22 @@ def test_commands_take_sources(ws, run, model_file, pictures):
     ):
         assert run(*words).code == 0, words
     assert "removed" in run("dataset", "remove", "pictures/", "--json").json
+
+
+@pytest.mark.parametrize("make", [list, np.array])
+def test_several_names_are_no_texts_of_one_dataset(ready, make):
+    before = sorted(ready.config.root.rglob("*"))
+    for verb in (lambda names: ready.extract("net", names), ready.datasets.get):
+        with pytest.raises(RegistryError, match=r"2 texts .*'birds', 'flowers'.* one at a time"):
+            verb(make(["birds", "flowers"]))
+    assert list(ready.datasets) == ["pics"] and sorted(ready.config.root.rglob("*")) == before
+
+
+def test_whoever_only_asks_writes_nothing(ready):
+    x, y = np.zeros((4, 16, 16, 3), np.uint8), list("abab")
+    before = sorted(ready.config.root.rglob("*"))
+    with pytest.raises(NotFound, match="is not registered as a dataset"):
+        ready.datasets.get((x, y))
+    assert sorted(ready.config.root.rglob("*")) == before
+    ready.datasets.add("d", x, y)
+    assert ready.datasets.get((x, y)).name == "d"

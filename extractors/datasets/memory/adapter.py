@@ -87,10 +87,10 @@ def _of_data(data: Any, labels: Any, options: Options, contents: Contents) -> Ke
         return _of_dict(data, labels, options, contents)
     if _is_array(data):
         return _of_arrays({"x": np.asarray(data)}, labels, contents)
-    return _of_samples(data, labels, contents)
+    return _of_samples(data, labels, options, contents)
 
 
-def _of_samples(data: Any, labels: Any, contents: Contents) -> Kept:
+def _of_samples(data: Any, labels: Any, options: Options, contents: Contents) -> Kept:
     """A list of samples, or what gives them one by one."""
     from headstart.extractors.datasets.memory.iterables import items_in
 
@@ -105,7 +105,7 @@ def _of_samples(data: Any, labels: Any, contents: Contents) -> Kept:
     if not isinstance(data, list):
         return keep_rows(items_in(data, labels), contents, f"a {named_type(data)}")
     if data and isinstance(data[0], Mapping):
-        return _of_dicts(data, labels, contents)
+        return _of_dicts(data, labels, options, contents)
     if data and labels is None and _are_pairs(data):
         return keep_rows((Item(*one) for one in data), contents, "a list of (content, label)")
     if data and kind_of_item(data[0]) == "array":
@@ -186,10 +186,10 @@ def _column(values: Any) -> list[Any]:
     return found
 
 
-def _of_dicts(data: list[Any], labels: Any, contents: Contents) -> Kept:
+def _of_dicts(data: list[Any], labels: Any, options: Options, contents: Contents) -> Kept:
     names = list(dict.fromkeys(name for row in data for name in row))
     columns = {name: [row.get(name) for row in data] for name in names}
-    return _of_dict(columns, labels, {}, contents)
+    return _of_dict(columns, labels, options, contents)
 
 
 def _of_arrays(arrays: Mapping[str, np.ndarray], labels: Any, contents: Contents) -> Kept:
@@ -215,7 +215,7 @@ def _of_texts(texts: np.ndarray, labels: Any, contents: Contents) -> Kept:
     listed = texts.tolist()
     if listed and isinstance(listed[0], list | np.ndarray):
         stacked(listed, "the array")
-    return _of_samples(listed, labels, contents)
+    return _of_samples(listed, labels, {}, contents)
 
 
 def _labels_of(labels: Any, samples: int) -> np.ndarray:

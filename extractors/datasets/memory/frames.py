@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from headstart.errors import DatasetError, first_line
 from headstart.extractors.datasets.memory.items import PATH, kind_of_item, written
 from headstart.extractors.datasets.memory.kept import Kept, named_type, refused
+from headstart.extractors.datasets.memory.named_by_rows import NamedFiles
 from headstart.extractors.datasets.memory.pictures import is_picture
 from headstart.extractors.datasets.memory.rows import write_batches
 from headstart.extractors.datasets.source import Options
@@ -29,16 +30,17 @@ def is_frame(value: Any) -> bool:
 
 
 def keep_frame(frame: Any, labels: Any, options: Options, contents: Contents) -> Kept:
-    """Write a frame; the paths in it are made absolute.
+    """Write a frame; the paths in it are made absolute, and files that structs name are read.
 
     Args:
         frame: as `is_frame` knows it.
         labels: one for each row, if they are not a column of it.
-        options: that say what is in which column.
+        options: that say what is in which column, and outside of which `root` nothing is read.
         contents: where.
 
     Raises:
-        DatasetError: it cannot be told what a sample is, or it cannot be kept.
+        DatasetError: it cannot be told what a sample is, it cannot be kept, or a file that it
+            names may not be read.
     """
     origin = f"a {named_type(frame)}"
     reader = read_frame(frame)
@@ -53,6 +55,8 @@ def keep_batches(
     contents: Contents,
     origin: str,
     extra: Mapping[str, pa.Array] | None = None,
+    *,
+    are_ours: bool = True,
 ) -> Kept:
     """Write batches as a source of columns.
 
@@ -63,6 +67,7 @@ def keep_batches(
         contents: where.
         origin: what they are, in words.
         extra: columns that they lack.
+        are_ours: see `NamedFiles`.
     """
     extra, place = extra or {}, Path(origin)
     for name, column in extra.items():
@@ -76,8 +81,10 @@ def keep_batches(
     given = {LABEL: None, **options, **({"label_column": LABEL} if LABEL in extra else {})}
     roles = Roles(place, schema, given, is_labelled=False)
     paths = [one.columns[0] for one in roles.values if one.kind == PATH]
-    whole = _whole(schema, batches, extra, _absolute(paths))
+    files = NamedFiles(origin, options, are_ours=are_ours)
+    whole = _whole(schema, batches, extra, _changed(paths, files))
     path = contents.keep(lambda file: write_batches(file, whole), ".parquet")
+    files.say_skipped()
     return Kept("parquet", path, {"label_column": LABEL} if LABEL in extra else {}, origin)
 
 
@@ -147,7 +154,7 @@ def _whole(
     schema: pa.Schema,
     batches: Iterable[pa.RecordBatch],
     extra: Mapping[str, pa.Array],
-    change: Callable[[str, pa.Array], pa.Array],
+    change: Callable[[str, pa.Array, int], pa.Array],
 ) -> Iterator[pa.RecordBatch]:
     """Batches with the columns that they lack, of the schema that is kept."""
     row = 0
@@ -156,43 +163,19 @@ def _whole(
         is_empty = False
         arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
         arrays |= {name: column.slice(row, batch.num_rows) for name, column in extra.items()}
+        cast = [change(one.name, _cast(arrays[one.name], one.type), row) for one in schema]
         row += batch.num_rows
-        cast = [change(one.name, _cast(arrays[one.name], one.type)) for one in schema]
         yield pa.record_batch(cast, schema=schema)
     if is_empty:
         yield pa.record_batch([pa.array([], one.type) for one in schema], schema=schema)
 
 
-def _absolute(paths: list[str]) -> Callable[[str, pa.Array], pa.Array]:
-    """What makes the paths in columns absolute, as the file that holds them lies elsewhere; and
-    puts files that structs only name into them."""
+def _changed(paths: Collection[str], files: NamedFiles) -> Callable[[str, pa.Array, int], pa.Array]:
+    """What is done with a column, by its name and the number of its first row."""
 
-    def change(name: str, column: pa.Array) -> pa.Array:
+    def change(name: str, column: pa.Array, first: int) -> pa.Array:
         if name in paths:
-            named = [None if one is None else _placed(one) for one in column.to_pylist()]
-            return pa.array(named, column.type)
-        if is_file(column.type) and pa.types.is_struct(column.type):
-            return _filled(column)
-        return column
+            return files.placed(column, first)
+        return files.filled(column, first) if is_file(column.type) else column
 
     return change
-
-
-def _filled(column: pa.Array) -> pa.Array:
-    rows = column.to_pylist()
-    if all(row is None or row["bytes"] is not None for row in rows):
-        return column
-    for row in rows:
-        if row and row["bytes"] is None and row.get("path"):
-            row["bytes"] = _content(Path(row["path"]).expanduser().absolute())
-    return pa.array(rows, column.type)
-
-
-def _content(path: Path) -> bytes:
-    from headstart.extractors.datasets.named_files import read_named
-
-    return read_named(path, None, hint="The data name it as a sample's file.")
-
-
-def _placed(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path.strip() else path

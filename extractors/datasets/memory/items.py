@@ -13,6 +13,7 @@ import pyarrow as pa
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.memory.kept import named_type, refused
 from headstart.extractors.datasets.memory.pictures import encoded, is_picture
+from headstart.extractors.datasets.remote.addresses import LONGEST, is_address
 from headstart.extractors.datasets.rows import to_label
 
 PATH, TEXT, BYTES, ARRAY = "path", "text", "bytes", "array"
@@ -119,13 +120,23 @@ def are_paths(texts: Sequence[str], place: str) -> bool:
     Raises:
         DatasetError: some are, and others are not.
     """
-    there = [text for text in texts if 0 < len(text) < 4096 and _is_file(text)]
+    there = [text for text in texts if 0 < len(text) < LONGEST and _is_file(text)]
     if there and len(there) < len(texts):
         raise DatasetError(
             f"{place}: {len(there):,} of {len(texts):,} texts name files, such as {there[0]!r}",
             hint="Give paths as pathlib.Path, so that they cannot be taken for texts.",
         )
     return bool(there)
+
+
+def leads_somewhere(text: Any) -> bool:
+    """Whether a text is an address, or what is called so is there."""
+    if not isinstance(text, str) or not 0 < len(text) < LONGEST or not text.strip():
+        return False
+    try:
+        return (is_address(text) and len(text.split()) == 1) or Path(text).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(text: str) -> bool:

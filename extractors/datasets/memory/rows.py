@@ -16,10 +16,12 @@ from headstart.extractors.datasets.memory.items import (
     ARRAY,
     BYTES,
     COLUMN,
+    TEXT,
     TYPE,
     array_of,
     kind_of_item,
     label_cell,
+    leads_somewhere,
     written,
 )
 from headstart.extractors.datasets.memory.kept import Kept, refused
@@ -49,7 +51,8 @@ def keep_rows(items: Iterable[Item], contents: Contents, origin: str) -> Kept:
         origin: what they are, in words.
 
     Raises:
-        DatasetError: there are none, or one is of another kind than the first.
+        DatasetError: there are none, one is of another kind than the first, or all are texts that
+            lead somewhere.
     """
     stream = iter(items)
     first = next(stream, None)
@@ -57,6 +60,8 @@ def keep_rows(items: Iterable[Item], contents: Contents, origin: str) -> Kept:
         raise refused(f"{origin} without any sample", "Give some samples.")
     kind = kind_of_item(first.content)
     every = chain([first], stream)
+    if kind == TEXT:
+        every = _checked_texts(every, origin)
     if kind == ARRAY:
         return _keep_arrays(every, contents, origin)
     has_split = first.split is not None
@@ -67,6 +72,25 @@ def keep_rows(items: Iterable[Item], contents: Contents, origin: str) -> Kept:
     path = contents.keep(write, ".parquet")
     has_labels = "label" in pq.read_schema(path).names
     return Kept("parquet", path, {} if has_labels else {"label_column": NONE}, origin)
+
+
+def _checked_texts(items: Iterable[Item], origin: str) -> Iterator[Item]:
+    """The same, one by one.
+
+    Raises:
+        DatasetError: behind the last, where all of them lead somewhere: files are meant, surely.
+    """
+    first, count, are_places = None, 0, True
+    for item in items:
+        first, count = item.content if first is None else first, count + 1
+        are_places = are_places and leads_somewhere(item.content)
+        yield item
+    if are_places:
+        raise refused(
+            f"{origin}: {count:,} texts that all are addresses or paths, such as {first!r}",
+            "Give files as pathlib.Path, or addresses in the column 'path' of a frame; what is "
+            "meant as a text in the column 'text'.",
+        )
 
 
 def write_batches(file: BinaryIO, batches: Iterator[pa.RecordBatch]) -> None:

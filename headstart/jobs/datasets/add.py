@@ -12,6 +12,7 @@ from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
+from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
 from headstart.notices import FewSamples, tell, warn
@@ -30,6 +31,7 @@ NAMED = 8
 """Things that a source holds and does not use, in one warning."""
 
 
+@holding
 def add(
     context: Context,
     name: str,
@@ -47,7 +49,8 @@ def add(
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
-    kept = sources.kept_in(Contents(context.config.contents), source, kind, options)
+    asked_for = options | _checked_on_error(on_error)
+    kept = sources.kept_in(Contents(context.config.contents), source, kind, asked_for)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
     chosen, place = sources.kind_of(source, kind), sources.located(source)

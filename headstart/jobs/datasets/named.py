@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from headstart.context import Context
-from headstart.errors import DatasetError, NotFound, SourceGone
+from headstart.errors import DatasetError, NotFound, RegistryError, SourceGone
 from headstart.extractors import datasets as sources
+from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
 from headstart.registry.references import reference_of
 from headstart.storage.contents import Contents
+from headstart.storage.scratch import scratch_folder
 
 OF_NO_MATTER = {"root"}
 """Options that leave what the samples are as it is."""
@@ -41,13 +43,16 @@ def dataset_named(
     Raises:
         NotFound: it is neither the name of a dataset nor a source of one.
         DatasetError: the source cannot be read as a dataset.
-        RegistryError: it is of a type that names no dataset.
+        RegistryError: it is of a type that names no dataset, or a list of texts, which may be meant
+            for several.
     """
     if isinstance(given, list) and len(given) == 1 and isinstance(given[0], Dataset | str | Path):
         given = given[0]  # one for several
     if not isinstance(given, str | Path):
-        is_data = _is_data(given)
-        return _held(context, given, adds=adds) if is_data else reference_of(given, "dataset")
+        if not _is_data(given):
+            return reference_of(given, "dataset")
+        _check_no_names(given)
+        return _held(context, given) if adds else _get_held(context, given)
     place = _find_place(given)
     if not (isinstance(given, Path) and place):
         try:
@@ -79,23 +84,66 @@ def _is_data(given: Any) -> bool:
     return is_held or (hasattr(given, "__arrow_c_stream__") and hasattr(given, "shape"))
 
 
-def _held(context: Context, data: Any, *, adds: bool) -> str:
-    """The name of data in memory, which are found again by their content."""
-    kept = sources.kept_in(Contents(context.config.contents), data, None, {})
-    assert kept is not None  # it is no path
-    for one in context.datasets.find_by_source(str(kept.path)):
-        if _own_options(one) == dict(kept.options):
-            return one.name
-    if not adds:
-        raise NotFound(
-            f"{kept.origin} is not registered as a dataset", hint="Add it with `ws.datasets.add`."
+def _check_no_names(data: Any) -> None:
+    """See that a list is not one of texts, which may be meant for the names of several datasets.
+
+    Raises:
+        RegistryError: it is.
+    """
+    texts = data.reshape(-1).tolist() if isinstance(data, np.ndarray) else data
+    if isinstance(texts, list) and texts and all(isinstance(one, str) for one in texts):
+        named = ", ".join(repr(one[:60]) for one in texts[:3])
+        more = ", …" if len(texts) > 3 else ""
+        raise RegistryError(
+            f"received a list of {len(texts):,} texts in the place of a dataset: {named}{more}",
+            hint="Give datasets one at a time; texts that are samples are added by a name first: "
+            "ws.datasets.add(name, texts).",
         )
+
+
+@holding
+def _held(context: Context, data: Any) -> str:
+    """The name of data in memory, which are found again by their content, or registered."""
+    kept = _kept(context.config.contents, data)
+    found = _find_held(context, kept)
+    if found is not None:
+        return found
     from headstart.jobs.datasets.add import add
 
     taken = {one.name for one in context.datasets.find_all()}
     added = add(context, free_name("data", taken.__contains__), data).dataset
     tell(f"{kept.origin} is registered as the dataset {added.name!r}")
     return added.name
+
+
+def _get_held(context: Context, data: Any) -> str:
+    """The name of data in memory that are registered; nothing is written into the workspace.
+
+    Raises:
+        NotFound: they are not.
+    """
+    with scratch_folder() as folder:
+        kept = _kept(folder, data)
+    found = _find_held(context, kept)
+    if found is None:
+        raise NotFound(
+            f"{kept.origin} is not registered as a dataset", hint="Add it with `ws.datasets.add`."
+        )
+    return found
+
+
+def _kept(folder: Path, data: Any) -> sources.Kept:
+    kept = sources.kept_in(Contents(folder), data, None, {})
+    assert kept is not None  # it is no path
+    return kept
+
+
+def _find_held(context: Context, kept: sources.Kept) -> str | None:
+    """The name of the dataset of a content, wherever that is kept just now."""
+    place = context.config.contents / kept.path.name
+    known = context.datasets.find_by_source(str(place))
+    same = (one.name for one in known if _own_options(one) == dict(kept.options))
+    return next(same, None)
 
 
 def is_dataset_source(text: str | Path) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.context import Context
-from headstart.extractors.cache.gc import Choice, Collector, Garbage
+from headstart.extractors.cache.gc import Choice, Collector, Garbage, Needed
 from headstart.extractors.cache.strays import Strays
 from headstart.storage.contents import Contents
 from headstart.values.showable import Results, Showable
@@ -65,16 +65,20 @@ def collect(context: Context, found: Sequence[Garbage]) -> Results[Garbage]:
 
 
 def collector_of(context: Context) -> Collector:
-    """Knows what the rows of the database need now."""
-    datasets, contents = context.datasets.find_all(), Contents(context.config.contents)
-    manifests = {dataset.manifest for dataset in datasets}
-    kept = {contents.find_name(one.source) for one in datasets} - {None}
+    """Knows what the rows of the database need, whenever it looks."""
+    contents = Contents(context.config.contents)
+
+    def find_needed() -> Needed:
+        datasets = context.datasets.find_all()
+        kept = {contents.find_name(one.source) for one in datasets}
+        return Needed({one.manifest for one in datasets}, kept - {None})
+
     return Collector(
         context.feature_sets,
         context.cache(),
         context.backbones.find_all(),
         context.config.manifests,
-        (manifests, kept),
+        find_needed,
         Strays(context.artifacts, context.config.locks, context.needed_artifacts),
         context.config.root,
     )

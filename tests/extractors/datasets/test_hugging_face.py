@@ -1,5 +1,6 @@
 """Datasets of Hugging Face: objects, and what `hf:` fetches; here without a network."""
 
+import shutil
 import sys
 
 import datasets
@@ -34,6 +35,13 @@ def on_hub(monkeypatch, made, tmp_path):
     folder.mkdir()
     made.to_parquet(folder / "train-00000-of-00001.parquet")
     made.select(range(2)).to_parquet(folder / "test-00000-of-00001.parquet")
+    real = datasets.load_dataset
+
+    def load(name, **how):
+        assert name == "some/set"
+        return real(str(folder), **how)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
     monkeypatch.setattr(huggingface, "_revision", lambda name: None)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     return folder
@@ -79,15 +87,46 @@ def test_splits_of_no_known_name_are_named(ws, made):
 
 @pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
 def test_a_dataset_of_the_hub_is_fetched_once(ws, on_hub, contents):
-    ws.datasets.add("d", f"hf:{on_hub}")
+    ws.datasets.add("d", "hf:some/set")
     found = found_in(ws, "d")
     assert [digest for digest, _, split in found if split == "train"] == [
         digest_of(one) for one in contents
     ]
     assert sum(split == "test" for _, _, split in found) == 2
-    assert ws.datasets.get("d").options["origin"] == f"hf:{on_hub}"
-    ws.datasets.add("t", f"hf:{on_hub}:test")
+    assert ws.datasets.get("d").options["origin"] == "hf:some/set"
+    ws.datasets.add("t", "hf:some/set:test")
     assert [label for _, label, _ in found_in(ws, "t")] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "csv",
+        "parquet",
+        "imagefolder",
+        "{folder}",
+        "./some/set",
+        "a/b/c",
+        "../set",
+        "a/..",
+        "",
+        "a b",
+    ],
+)
+def test_what_is_no_name_on_the_hub_is_never_loaded(ws, on_hub, name):
+    with pytest.raises(DatasetError, match="is no dataset of the hub"):
+        ws.datasets.add("d", f"hf:{name.format(folder=on_hub)}")
+    assert not len(ws.datasets)
+
+
+@pytest.mark.parametrize("name", ["some/set", "mnist"])
+def test_a_folder_of_this_machine_is_not_taken_for_one_of_the_hub(
+    ws, on_hub, tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(on_hub, tmp_path / name)
+    with pytest.raises(DatasetError, match=rf"hf:{name}: .* lies here"):
+        ws.datasets.add("d", f"hf:{name}")
 
 
 def test_without_a_network_and_without_the_package_it_is_said(ws, fails, monkeypatch):

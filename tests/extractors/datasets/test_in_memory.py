@@ -286,3 +286,19 @@ def test_doctor_misses_contents_that_were_lost(ws, run):
     path.unlink()
     ran = run("doctor")
     assert ran.code == 1 and "1 registered, missing: kept" in ran.out
+
+
+@pytest.mark.parametrize("make", [list, iter, lambda texts: (one for one in texts)])
+@pytest.mark.parametrize("place", ["s3://b/{}.jpg", "https://h.org/{}.jpg", "{folder}/{}"])
+def test_texts_that_are_all_addresses_or_paths_are_no_texts(ws, tmp_path, make, place):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    texts = [place.format(name, folder=tmp_path) for name in "ab"]
+    pairs = [(text, label) for text, label in zip(texts, "xy", strict=True)]
+    given = (make(texts),) if make is not list else (texts, ["x", "y"])
+    for data in (given, (make(pairs),)):
+        with pytest.raises(DatasetError, match="2 texts that all are"):
+            ws.datasets.add("d", *data)
+    assert not list(ws.config.contents.glob("*"))
+    assert ws.datasets.add("d", {"text": texts, "label": ["x", "y"]}).samples == 2
+    assert ws.datasets.add("e", [f"{text} is a place" for text in texts], ["x", "y"]).samples == 2
