@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from headstart.extractors.preprocessing.steps import files_of
 from headstart.extractors.safety.confinement import PROTECTIONS, offered
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.plugins import Plugins
-from headstart.registry.entities import Backbone
+from headstart.registry.entities import Backbone, Dataset
+from headstart.storage.contents import Contents
 from headstart.values.showable import Results, Showable
 
 PACKAGES = (
@@ -125,12 +127,14 @@ def _registry(config: Config) -> list[Check]:
     from headstart.registry import schema
     from headstart.registry.backbones import BackboneRepository
     from headstart.registry.database import Database
+    from headstart.registry.datasets import DatasetRepository
     from headstart.registry.features import FeatureRepository
 
     try:
         schema.check(lambda: schema.current(config))
         database = Database(config)
         backbones = BackboneRepository(database).find_all()
+        datasets = DatasetRepository(database).find_all()
         features = FeatureRepository(database)
         shards = [s for each in features.find_sets() for s in features.find_shards(each.id)]
     except HeadstartError as error:
@@ -143,7 +147,17 @@ def _registry(config: Config) -> list[Check]:
         Check("database", f"schema {schema.HEAD}", True),
         Check("model files", _lost(len(backbones), lost), not lost),
         Check("shards", _lost(len(shards), gone), not gone),
+        _contents(config, datasets),
     ]
+
+
+def _contents(config: Config, datasets: Sequence[Dataset]) -> Check:
+    """The files that hold what datasets in memory held, which nobody else has."""
+    contents = Contents(config.contents)
+    kept = {one.name: contents.find_name(one.source) for one in datasets}
+    names = {name: file for name, file in kept.items() if file is not None}
+    lost = [name for name, file in names.items() if not (contents.folder / file).is_file()]
+    return Check("contents of datasets in memory", _lost(len(names), lost), not lost)
 
 
 def _parts(backbone: Backbone) -> list[str]:

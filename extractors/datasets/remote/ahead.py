@@ -8,13 +8,15 @@ from functools import partial
 from typing import TypeVar
 
 from headstart.extractors.daemons import Daemons
+from headstart.extractors.datasets.remote.room import Room
 
 A = TypeVar("A")
 T = TypeVar("T")
 READERS = 32
 """Objects that are asked for at once: a request takes 20 to 200 ms, of which nobody computes."""
 WAITING = 2 * READERS
-"""Answers that are there or under way, and not wanted yet: so many are in memory."""
+"""Answers that are there or under way, and not wanted yet: so many are in memory,
+and no more than `room.MOST_HELD` bytes of what `make` reads from afar."""
 
 
 def ahead(
@@ -29,12 +31,13 @@ def ahead(
     """
     waiting: deque[tuple[A, Callable[[], T]]] = deque()
     pool: Daemons | None = None
-    is_left = True
+    room, is_left = Room(), True
     try:
-        for item in items:
+        for number, item in enumerate(items):
             if is_far(item):
                 pool = pool or Daemons(READERS)
-                waiting.append((item, pool.submit(make, item).result))
+                answer = pool.submit(room.run, number, partial(make, item))
+                waiting.append((item, partial(room.taken, number, answer.result)))
             else:
                 waiting.append((item, partial(make, item)))
             if pool is None or len(waiting) >= WAITING:
@@ -43,5 +46,7 @@ def ahead(
             yield waiting.popleft()
         is_left = False  # what was given out last may still be under way
     finally:
+        if is_left:
+            room.close()
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=is_left)

@@ -25,6 +25,7 @@ from headstart.extractors.datasets.remote.addresses import (
     root_address,
 )
 from headstart.extractors.datasets.remote.refusals import refusal, takes_no_head, without_library
+from headstart.extractors.datasets.remote.room import Share, share_here
 from headstart.extractors.datasets.source import Options
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Objects:
             SourceGone: nothing is given: no connection, credentials or bucket.
             DatasetError: it lies outside of the root, or obstore is not here.
         """
-        return self._whole(address, lambda chunks: b"".join(chunks))
+        return self._whole(address, b"".join, share_here())
 
     def digest(self, address: Address) -> str:
         """The sha256 of its content, which is not held in memory; errors as `read`."""
@@ -180,11 +181,21 @@ class Objects:
         except (theirs.BaseError, OSError) as error:
             raise refusal(error, address) from error
 
-    def _whole(self, address: Address, make: Callable[[Iterator[bytes]], T]) -> T:
-        """What `make` gives of the chunks of an object, which is read again if it breaks off."""
+    def _whole(
+        self, address: Address, make: Callable[[Iterator[bytes]], T], share: Share | None = None
+    ) -> T:
+        """What `make` gives of the chunks of an object, which is read again if it breaks off.
+
+        Args:
+            address: of the object.
+            make: what is made of its content.
+            share: of which room is taken, where `make` holds all of the content.
+        """
         for attempt in range(1, TRIES + 1):
             try:
-                return self._asked(address, lambda store, key: make(_chunks(store, key, address)))
+                return self._asked(
+                    address, lambda store, key: make(_chunks(store, key, address, share))
+                )
             except _BrokenOff as error:
                 if attempt == TRIES:
                     raise SampleUnreadable(
@@ -223,21 +234,44 @@ class _BrokenOff(Exception):
     """A body is shorter than was said."""
 
 
-def _chunks(store: Any, key: str, address: Address) -> Iterator[bytes]:
-    """The content of an object.
+def _chunks(store: Any, key: str, address: Address, share: Share | None) -> Iterator[bytes]:
+    """The content of an object, for which there is room.
 
     Raises:
         SampleUnreadable: it is too large.
-        _BrokenOff: it ends too early.
+        _BrokenOff: it ends too early; its room is given back.
     """
-    from obstore.exceptions import GenericError
+    given, size = _begun(store, key, address)
+    if share is None:
+        yield from _chunks_of(given, size)
+        return
+    if not share.take(size, waits=False):
+        del given  # no server waits for us
+        share.take(size, waits=True)
+        taken, (given, size) = size, _begun(store, key, address)
+        share.give(taken - size)
+    try:
+        yield from _chunks_of(given, size)
+    except BaseException:
+        share.give(size)
+        raise
 
+
+def _begun(store: Any, key: str, address: Address) -> tuple[Any, int]:
+    """The answer with an object, of which nothing was read, and its bytes."""
     given = store.get(key)
-    size, done = given.meta["size"], 0
+    size = given.meta["size"]
     if size > LARGEST_OBJECT:
         raise SampleUnreadable(
             f"{address} has {size:,} bytes; more than {LARGEST_OBJECT:,} are not read"
         )
+    return given, size
+
+
+def _chunks_of(given: Any, size: int) -> Iterator[bytes]:
+    from obstore.exceptions import GenericError
+
+    done = 0
     try:
         for chunk in given.stream(min_chunk_size=CHUNK):
             done += len(chunk)

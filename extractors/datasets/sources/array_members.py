@@ -96,9 +96,8 @@ def _with_unused(found: Members, names: Sequence[str], of_sets: set[str]) -> Mem
     why = dict.fromkeys(of_splits, f" (beside {found.roles.get(VALUES)!r})")
     why |= dict.fromkeys(of_sets, " (without labels)")
     why |= dict.fromkeys(WEIGHTS, " (weights of samples are not known to any head)")
-    unused = {
-        name: f"array {name!r}{why.get(name, '')}" for name in names if name not in found.read
-    }
+    read = set(found.read)
+    unused = {name: f"array {name!r}{why.get(name, '')}" for name in names if name not in read}
     return Members(found.roles, found.sets, found.inputs, unused)
 
 

@@ -29,7 +29,6 @@ from headstart.extractors.datasets.sources.numpy_files import (
     ROW_BYTES,
     SUFFIX,
     Archive,
-    Header,
     map_array,
     refuse_large,
 )
@@ -263,15 +262,19 @@ def _named(archive: Archive, members: Members) -> list[str]:
     rows = archive.header(values).rows
     hint = f" (of {rows:,} rows, too: if it is an input besides {values!r}, rename that)"
     return [
-        f"{text}{hint}" if _may_be_input(archive.header(name), rows, text) else text
+        f"{text}{hint}" if text.endswith("'") and _may_be_input(archive, name, rows) else text
         for name, text in members.unused.items()
     ]
 
 
-def _may_be_input(header: Header, rows: int, text: str) -> bool:
-    """Whether an array that is not used has a number or more for each sample; `text` gives no
-    other reason."""
-    return header.dtype.kind in "fiub" and header.rows == rows and text.endswith("'")
+def _may_be_input(archive: Archive, name: str, rows: int) -> bool:
+    """Whether an array that is not used, for no reason that is known, has a number or more for each
+    sample. One that cannot be read, such as one of Python objects, can be no input."""
+    try:
+        header = archive.header(name)
+    except (DatasetError, *DAMAGE):
+        return False
+    return header.dtype.kind in "fiub" and header.rows == rows
 
 
 def _of_sets(archive: Archive, source: Path, members: Members) -> dict[str, Any]:

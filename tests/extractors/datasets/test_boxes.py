@@ -1,6 +1,7 @@
 """Pictures with boxes: COCO's and YOLO's annotations, as pictures or as parts of them."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from conftest import draw, draw_classes
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable
 from headstart.extractors.crops import PIXELS, SHARES, Box, box_in, head_of, parted
 from headstart.extractors.datasets import find_kind, open_source, scan
+from headstart.extractors.datasets.sources import numpy_files
+from headstart.extractors.datasets.sources.boxes import coco_file
 from headstart.extractors.datasets.sources.boxes.yaml_subset import parse
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.pictures import is_turned, open_picture
@@ -353,6 +356,36 @@ def test_a_root_holds_for_pictures_and_their_parts(tmp_path, made):
         why = refused(source, boxes=mode, root=str(tmp_path / "inner"))
         assert "lies outside of the root" in why
         assert len(read(source, boxes=mode, root=str(tmp_path)).samples) in (2, 4)
+
+
+def test_what_is_not_used_of_annotations_is_not_built_as_a_whole(made, monkeypatch):
+    """A list of empty lists takes twenty times as much in memory as in the file."""
+    monkeypatch.setattr(coco_file, "LONGEST", 1 << 16, raising=False)
+    path = made(lambda told: {"more": [[]] * 1_000_000, "odd": {"a": [1, "]"], "b": 2}, **told})
+    tracemalloc.start()
+    found = list(coco_file.objects_in(path.read_text(), path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 10 and peak < 4 * path.stat().st_size
+    one = {"id": 14, "image_id": 1, "category_id": 7, "bbox": [1, 1, 2, 2]}
+    many = {**one, "segmentation": [[]] * 100_000}
+    path = made(lambda told: told["annotations"].append(many), "b.json")
+    assert "a value of more than 65,536 characters" in refused(path)
+
+
+def test_annotations_are_the_same_in_pieces_of_any_length(made, monkeypatch):
+    path = made(lambda told: {"more": [123456, "a\\", None], "n": -12.5e3, **told})
+    text = path.read_text()
+    wanted = list(coco_file.objects_in(text, path))
+    for longest in range(90, 240):
+        monkeypatch.setattr(coco_file, "LONGEST", longest)
+        assert list(coco_file.objects_in(text, path)) == wanted
+
+
+def test_annotations_of_very_many_empty_objects_are_weighed(made, monkeypatch):
+    monkeypatch.setattr(numpy_files, "free_memory", lambda: 40_000_000)
+    path = made(lambda told: told["annotations"].extend({} for _ in range(50_000)))
+    assert "what is kept of the annotations in" in refused(path)
 
 
 # YOLO.

@@ -293,3 +293,12 @@ def test_texts_that_are_all_addresses_or_paths_are_no_texts(ws, tmp_path, make, 
     assert not list(ws.config.contents.glob("*"))
     assert ws.datasets.add("d", {"text": texts, "label": ["x", "y"]}).samples == 2
     assert ws.datasets.add("e", [f"{text} is a place" for text in texts], ["x", "y"]).samples == 2
+
+
+def test_doctor_misses_contents_that_were_lost(ws, run):
+    ws.datasets.add("kept", np.eye(4), [0, 1, 0, 1])
+    assert run("doctor").code == 0
+    (path,) = ws.config.contents.iterdir()
+    path.unlink()
+    ran = run("doctor")
+    assert ran.code == 1 and "1 registered, missing: kept" in ran.out

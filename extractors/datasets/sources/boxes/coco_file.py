@@ -1,5 +1,8 @@
 """COCO's annotations, object by object: what is not used (polygons, most of all) is not kept.
 
+A list of empty lists takes twenty times as much in memory as in a file. So no more than a bearable
+piece of the text is built at once, and what is kept is weighed as it comes.
+
 The format: https://cocodataset.org/#format-data, "Object Detection".
 """
 
@@ -28,6 +31,13 @@ IN_MEMORY = 6
 """Bytes in memory a byte of the file, about: its text, and what is kept of it."""
 FARTHEST = 1e9
 """Pixels."""
+ITEM, NAME, CELL = 1000, 200, 100
+"""Bytes in memory, about, of an object that is kept and what is made of it; of a name that is not
+used; of a number, or a list around what is in it."""
+STEP = 1 << 25
+"""Bytes that are kept until memory is looked at again."""
+LONGEST = 1 << 23
+"""Characters of a value that is built; those of a list that is not used are built one by one."""
 
 
 class Image(NamedTuple):
@@ -59,14 +69,15 @@ class CocoFile:
         self.images: dict[Any, Image] = {}
         self.boxes: dict[Any, list[Marked]] = {}
         self._fields: dict[str, Counter[str]] = {name: Counter() for name in USED}
+        self._kept, self._looked_at = 0, 0
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in USED}
         others = []
         for member, item in objects_in(_text_of(path), path):
             if member not in USED:
                 others.append(f"member {member!r} of {path.name}")
-                continue
-            self._fields[member].update(name for name, one in item.items() if one not in ([], None))
-            found[member].append({name: item.get(name) for name in USED[member] if name in item})
+                self._weigh(NAME)
+            else:
+                found[member].append(self._used_of(member, item))
         self.unused = [*others, *self._unused_fields()]
         if not found["images"]:
             raise DatasetError(
@@ -78,6 +89,26 @@ class CocoFile:
             self._put_image(item)
         for item in found["annotations"]:
             skipping.of(lambda item=item: self._put_box(item, names))
+
+    def _used_of(self, member: str, item: dict[str, Any]) -> dict[str, Any]:
+        """What is kept of an object."""
+        counts = self._fields[member]
+        names = len(counts)
+        counts.update(name for name, one in item.items() if one not in ([], None))
+        used = {name: item[name] for name in USED[member] if name in item}
+        self._weigh(ITEM + NAME * (len(counts) - names) + sum(map(_weight, used.values())))
+        return used
+
+    def _weigh(self, size: int) -> None:
+        """Count what is kept.
+
+        Raises:
+            DatasetError: it takes too much memory.
+        """
+        self._kept += size
+        if self._kept >= self._looked_at + STEP:
+            self._looked_at = self._kept
+            refuse_large(self._kept, f"what is kept of the annotations in {self._path}")
 
     def _unused_fields(self) -> Iterator[str]:
         for member, counts in self._fields.items():
@@ -135,6 +166,13 @@ class CocoFile:
         )
 
 
+def _weight(value: Any) -> int:
+    """Bytes in memory, about; of texts as if they had no letters, which count with the file."""
+    if isinstance(value, dict):
+        return CELL * 2 + sum(map(_weight, value.values())) + CELL * len(value)
+    return CELL + sum(map(_weight, value)) if isinstance(value, list) else CELL
+
+
 def _key(value: Any) -> Any:
     """An id: a number or a text; None if it is neither."""
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
@@ -187,7 +225,7 @@ def objects_in(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                         raise DatasetError(f"{path}: {member} holds what is no object")
                     yield member, item
             else:
-                at.value()
+                at.skip()
                 yield member, {}
             at.end_item("}")
         at.take("}")
@@ -203,11 +241,16 @@ def objects_in(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         ) from error
 
 
+CUT = 16
+"""Characters before the end of a piece, where it cuts off a word."""
+
+
 class _Cursor:
-    """A place in a JSON text."""
+    """A place in a JSON text, which is built piece by piece."""
 
     def __init__(self, text: str) -> None:
         self._text, self._at = text, 0
+        self._piece, self._start = "", 0
         self._decoder = json.JSONDecoder()
 
     def items(self) -> Iterator[Any]:
@@ -218,11 +261,53 @@ class _Cursor:
             self.end_item("]")
         self.take("]")
 
+    def skip(self) -> None:
+        """Go behind the value here; of a list or an object one item at a time."""
+        if self.is_at("["):
+            for _ in self.items():
+                pass
+        elif self.is_at("{"):
+            self.take("{")
+            while not self.is_at("}"):
+                self.name()
+                self.take(":")
+                self.value()
+                self.end_item("}")
+            self.take("}")
+        else:
+            self.value()
+
     def value(self) -> Any:
-        """The value here; the place is behind it then."""
+        """The value here; the place is behind it then.
+
+        Raises:
+            ValueError: there is none, or a longer one than is built.
+        """
         self._skip_spaces()
-        value, self._at = self._decoder.raw_decode(self._text, self._at)
+        try:
+            value, end = self._decoder.raw_decode(self._piece, self._at - self._start)
+            is_whole = end < len(self._piece)
+        except ValueError:  # it may go on behind the piece
+            value, end, is_whole = None, 0, False
+        if not is_whole:
+            value, end = self._in_next_piece()
+        self._at = self._start + end
         return value
+
+    def _in_next_piece(self) -> tuple[Any, int]:
+        """The value here, at the beginning of a piece of the text, and where it ends there."""
+        self._piece, self._start = self._text[self._at : self._at + LONGEST], self._at
+        is_last = self._at + LONGEST >= len(self._text)
+        try:
+            value, end = self._decoder.raw_decode(self._piece)
+        except json.JSONDecodeError as error:
+            is_cut = error.pos >= LONGEST - CUT or error.msg.startswith("Unterminated string")
+            if is_last or not is_cut:
+                raise
+            value, end = None, LONGEST
+        if end == LONGEST and not is_last:
+            raise ValueError(f"a value of more than {LONGEST:,} characters")
+        return value, end
 
     def name(self) -> str:
         """The name of a member."""

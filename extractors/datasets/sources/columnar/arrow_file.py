@@ -61,8 +61,7 @@ class ArrowPart:
                     f"{path} is of Feather's first version", hint="Save it again, as Parquet."
                 )
             self._is_file = start == FILE
-            self._map.seek(BODY if self._is_file else 0)
-            self.schema = checked_names(pa.ipc.open_stream(self._map).schema)
+            self.schema = checked_names(pa.ipc.open_stream(self._at_messages()).schema)
             self._index()
         self.rows: int = self._ends[-1] if self._ends else 0
         refuse_large(self.rows * ROW_BYTES, f"the {self.rows:,} rows of {path}")
@@ -91,11 +90,10 @@ class ArrowPart:
 
     def _index(self) -> None:
         """The messages of all batches, which are not unpacked."""
-        self._map.seek(BODY if self._is_file else 0)
         self._messages: list[pa.Message] = []
         self._has_dictionaries = False
         ends, total = [], 0
-        for message in _messages(self._map):
+        for message in _messages(self._at_messages()):
             kind, stated = _stated(message)
             total += stated.size
             if stated.size > SMALL:
@@ -121,12 +119,15 @@ class ArrowPart:
 
     @cached_property
     def _whole(self) -> list[pa.RecordBatch]:
-        """All batches of a file with dictionaries, which stand in messages of their own."""
-        self._map.seek(0)
-        if not self._is_file:
-            return list(pa.ipc.open_stream(self._map))
-        found = pa.ipc.open_file(self._map)
-        return [found.get_batch(number) for number in range(found.num_record_batches)]
+        """All batches of a file with dictionaries, which stand in messages of their own.
+
+        The messages are read that were looked at: the footer of a file may name others.
+        """
+        return list(pa.ipc.open_stream(self._at_messages()))
+
+    def _at_messages(self) -> pa.MemoryMappedFile:
+        self._map.seek(BODY if self._is_file else 0)
+        return self._map
 
 
 def _messages(mapped: pa.MemoryMappedFile) -> Iterator[pa.Message]:

@@ -32,7 +32,8 @@ class Declared:
 
     def text_index(self, schema: pa.Schema) -> list[str]:
         """The index, if it is one column of texts."""
-        found = [name for name in self.index if name in schema.names]
+        names = set(schema.names)
+        found = [name for name in self.index if name in names]
         is_text = len(found) == 1 and holds(schema.field(found[0]).type) == TEXT
         return found if is_text else []
 
@@ -44,9 +45,10 @@ def declared_in(schema: pa.Schema) -> Declared:
     names = {name: _class_names(one) for name, one in found.items()}
     media = [n for n, one in found.items() if isinstance(one, dict) and one.get("_type") in MEDIA]
     index = _note(schema, b"pandas").get("index_columns", [])
+    there = set(schema.names)
     return Declared(
-        {name: one for name, one in names.items() if one and name in schema.names},
-        tuple(name for name in media if name in schema.names),
+        {name: one for name, one in names.items() if one and name in there},
+        tuple(name for name in media if name in there),
         tuple(one for one in index if isinstance(one, str)) if isinstance(index, list) else (),
     )
 

@@ -159,10 +159,11 @@ def _by_name(folder: Path) -> tuple[list[tuple[str, Path]], list[str]]:
     """The files below a folder with what would say their split: the folder that they lie in, or
     the first word of their names."""
     files = _columnar_below(folder)
+    known = set(files)
     others = sorted(
         str(one.relative_to(folder))
         for one in folder.rglob("*")
-        if one.is_file() and one not in files and not _is_hidden(one.relative_to(folder))
+        if one.is_file() and one not in known and not _is_hidden(one.relative_to(folder))
     )
     return [(_split_word(folder, one), one) for one in files], [f"file {one!r}" for one in others]
 

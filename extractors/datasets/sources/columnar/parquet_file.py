@@ -1,10 +1,11 @@
 """A Parquet file, read a row group or less at a time; what it takes is known before.
 
-The footer says how many rows there are and what each row group takes once it is unpacked. A file of
-a few kilobytes can claim terabytes; and a value that occurs once in a dictionary can occur a
-million times in a column, which no footer says. The size of a dictionary is in its page's header:
-so many rows are read together that they take no more than a bearable size even if each holds all
-of it. A row group that is read as a whole, for some of its rows, keeps its dictionaries.
+The footer says how many rows there are and what each row group takes once it is unpacked, and may
+lie; the headers of pages, by which they are unpacked, cannot (see `parquet_pages`). A file of a few
+kilobytes can claim terabytes; and a value that occurs once in a dictionary can occur a million
+times in a column, which no footer says. The size of a dictionary is in its page's header: so many
+rows are read together that they take no more than a bearable size even if each holds all of it. A
+row group that is read as a whole, for some of its rows, keeps its dictionaries.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets.sources.columnar.parquet_pages import Pages, pages_of
 from headstart.extractors.datasets.sources.columnar.part import (
     Block,
     Recent,
@@ -38,11 +40,12 @@ from headstart.storage.files import open_regular
 
 MOST_ROWS = 4096
 """That are read together."""
-FIELD, DICTIONARY_PAGE = 0x15, 2
-"""In a page's header, by Thrift's compact protocol: "the next field, a number", and a type of page.
-https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift"""
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 """Bytes of a value in memory, of those that are alike."""
+PLACE = 4
+"""Bytes of the place of a text or of bytes, wherever they lie."""
+SLACK = 1 << 20
+"""Bytes by which a footer may be wrong, besides twice what it says."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class ParquetPart:
                 read_dictionary=self._of_bytes(),
             )
             with open_regular(path) as file:
-                self._groups = list(_groups(self._file.metadata, file))
+                self._groups = list(_groups(self._file.metadata, file, path))
             self._check()
         self.rows: int = self._file.metadata.num_rows
         self._ends = list(accumulate(group.rows for group in self._groups))
@@ -162,48 +165,48 @@ class ParquetPart:
                 )
 
 
-def _groups(metadata: pq.FileMetaData, file: IO[bytes]) -> Iterator[Group]:
-    """The row groups, as the footer and the headers of dictionaries say."""
+def _groups(metadata: pq.FileMetaData, file: IO[bytes], path: Path) -> Iterator[Group]:
+    """The row groups, as the headers of their pages and the footer say."""
     start = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         columns = [group.column(n) for n in range(group.num_columns)]
-        inside = sum(_dictionary_size(one, file) for one in columns)
-        size = max(group.total_byte_size, sum(_unpacked(one) for one in columns))
+        pages = [pages_of(one, file) for one in columns]
+        for column, its in zip(columns, pages, strict=True):
+            _check_pages(
+                column, its, f"{path}: row group {number}, column {column.path_in_schema!r}"
+            )
+        inside = sum(map(_dictionary_size, columns, pages))
+        size = max(group.total_byte_size, sum(map(_unpacked, columns, pages)))
         a_row = max(1, size // max(1, group.num_rows)) + inside
         together = min(MOST_ROWS, max(1, SMALL // a_row))
         yield Group(start, group.num_rows, size, together)
         start += group.num_rows
 
 
-def _unpacked(column: pq.ColumnChunkMetaData) -> int:
-    """Bytes of a column in memory: as the footer says, and at least what its numbers take."""
-    width = WIDTHS.get(column.physical_type, 0)
-    return max(column.total_uncompressed_size, column.num_values * width)
-
-
-def _dictionary_size(column: pq.ColumnChunkMetaData, file: IO[bytes]) -> int:
-    """Bytes of the dictionary of a column of texts or bytes; 0 where it has none.
+def _check_pages(column: pq.ColumnChunkMetaData, pages: Pages, where: str) -> None:
+    """See that the pages of a column hold about as much as the footer says.
 
     Raises:
-        ValueError: its first page has no header.
+        DatasetError: they hold much more.
     """
-    if column.physical_type in WIDTHS or not column.num_values:
-        return 0
-    has_own = column.has_dictionary_page and column.dictionary_page_offset
-    file.seek(column.dictionary_page_offset if has_own else column.data_page_offset)
-    head = file.read(16)
-    kind, rest = _number(head)
-    return _number(rest)[0] if kind == DICTIONARY_PAGE else 0
+    said = column.total_uncompressed_size
+    if pages.size > SLACK + 2 * said:
+        raise DatasetError(
+            f"{where}: its pages take {pages.size / 1e6:,.1f} MB once they are unpacked, the "
+            f"footer says {said / 1e6:,.1f} MB",
+            hint="It is damaged; save it again.",
+        )
 
 
-def _number(head: bytes) -> tuple[int, bytes]:
-    """The number of a field, and what stands behind it: seven bits a byte, the sign last."""
-    value = 0
-    if head[:1] != bytes([FIELD]):
-        raise ValueError("a page has no header")
-    for place, byte in enumerate(head[1:6]):
-        value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1), head[place + 2 :]
-    raise ValueError("a page has no header")
+def _unpacked(column: pq.ColumnChunkMetaData, pages: Pages) -> int:
+    """Bytes of a column in memory: as its pages or the footer say, and at least what its numbers
+    take; of texts the places of the values."""
+    width = WIDTHS.get(column.physical_type, PLACE)
+    values = max(column.num_values, pages.values)
+    return max(column.total_uncompressed_size, pages.size, values * width)
+
+
+def _dictionary_size(column: pq.ColumnChunkMetaData, pages: Pages) -> int:
+    """Bytes that any value of a column of texts or bytes may have."""
+    return 0 if column.physical_type in WIDTHS else pages.dictionary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,10 +162,10 @@ class Roles:
         return names[value]
 
     def _check_names(self) -> None:
-        twice = {name for name in self._names if self._names.count(name) > 1}
+        twice = sorted(name for name, count in Counter(self._names).items() if count > 1)
         if twice:
             raise DatasetError(
-                f"{self._source}: the column {sorted(twice)[0]!r} occurs twice",
+                f"{self._source}: the column {twice[0]!r} occurs twice",
                 hint="Give each column a name of its own.",
             )
 
@@ -206,16 +207,14 @@ class Roles:
         Raises:
             DatasetError: it cannot be told.
         """
-        others = [
-            name
-            for name in self._names
-            if name not in (*self.about, self._idle, *self.declared.index)
-        ]
+        taken = {*self.about, self._idle, *self.declared.index}
+        others = [name for name in self._names if name not in taken]
+        held = {name: holds(self.schema.field(name).type) for name in others}
         by_kind = {
-            kind: [name for name in others if holds(self.schema.field(name).type) == kind]
+            kind: [name for name in others if held[name] == kind]
             for kind in (BYTES, TEXT, ARRAY, NUMBER)
         }
-        media = [name for name in self.declared.media if name in by_kind[BYTES]]
+        media = [name for name in self.declared.media if held.get(name) == BYTES]
         for kind, columns, usual in (
             ("bytes", media or by_kind[BYTES], BYTES_COLUMNS),
             ("path", by_kind[TEXT], PATH_COLUMNS),
