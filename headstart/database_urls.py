@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from headstart.errors import WorkspaceError
@@ -39,6 +40,10 @@ def url_in_environment(root: Path) -> str:
     return url
 
 
+LONGEST = 1 << 16
+"""Bytes of a file with a URL that are read."""
+
+
 def url_in_file(file: Path) -> str:
     """The URL that is a file's first line.
 
@@ -46,8 +51,11 @@ def url_in_file(file: Path) -> str:
         WorkspaceError: it cannot be read, is empty, or holds a password that everybody may read.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
         mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):  # a FIFO waits, and a device may never end
+            raise WorkspaceError(f"{file} is not a file", hint="Give one with the URL in it.")
+        with file.open("rb") as opened:
+            lines = opened.read(LONGEST).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise WorkspaceError(

@@ -11,6 +11,7 @@ from headstart.extractors.datasets.kinds import (
 from headstart.extractors.datasets.labels import (
     are_classes,
     are_hardly_shared,
+    are_numbers,
     few_of,
     no_labels_in,
     several_in,
@@ -69,6 +70,7 @@ __all__ = [
     "Table",
     "are_classes",
     "are_hardly_shared",
+    "are_numbers",
     "as_stored",
     "asked",
     "checked",

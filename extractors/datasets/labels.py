@@ -86,7 +86,10 @@ def are_hardly_shared(labels: Collection[Label | None]) -> bool:
 
 
 def several_in(labels: Collection[Label | None]) -> list[str]:
-    """Those that are several labels, as `MultiLabel` reads them; several numbers are none."""
+    """Those that are several labels, as `MultiLabel` reads them; several numbers are none, whole
+    ones too where others have digits behind the point."""
+    if are_numbers(labels):
+        return []
     texts = [label for label in labels if isinstance(label, str) and BETWEEN in label]
     return [text for text in texts if not all(map(_is_number, text.split(BETWEEN)))]
 

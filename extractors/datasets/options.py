@@ -148,8 +148,19 @@ def _folder(option: Option, given: Any) -> str:
     return str(path.resolve())
 
 
+def _text(option: Option, value: Any) -> Any:
+    """A text, or a number; of columns a text alone."""
+    if option.name.endswith("_column") and not isinstance(value, str):
+        of_labels = " Several of labels are one text, such as lat+lon."
+        raise DatasetError(
+            f"{option.name} is {value!r}, of type {type(value).__name__}",
+            hint=f"Give the column's name.{of_labels if option is LABEL_COLUMN else ''}",
+        )
+    return value
+
+
 TAKERS: dict[str, Callable[[Option, Any], Any]] = {
-    "text": lambda _, value: value,
+    "text": _text,
     "texts": _texts,
     "file": _file,
     "folder": _folder,

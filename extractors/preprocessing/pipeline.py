@@ -326,14 +326,21 @@ def _keep_file(step: dict[str, Any], folder: Path, files: Files) -> None:
     if kind is None or kind.file is None:
         return  # found by whoever checks the step
     name = step.pop("file")
-    content = _content(folder / name)
+    content = _content(folder, name)
     if kind.file == "tokenizer":
-        merges = _content(folder / step.pop("merges")) if "merges" in step else b""
+        merges = _content(folder, step.pop("merges")) if "merges" in step else b""
         content = tokenizer_json(content, name, lower=step.pop("lower", True), merges=merges)
     step[kind.file] = files.keep(content)
 
 
-def _content(path: Path) -> bytes:
+def _content(folder: Path, name: str) -> bytes:
+    """A file that a specification names: one below its folder, as it may come from anybody."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise PreprocessingError(
+            f"the specification in {folder} names {name}, which lies outside of that folder",
+            hint="Copy the file beside the specification, if it belongs to it.",
+        )
     try:
         return read_regular(path)
     except OSError as error:

@@ -61,6 +61,11 @@ def one_kind(given: Any) -> HeadKind:
         HeadError: it is none of these.
     """
     made: Any = KINDS[given] if isinstance(given, str) else given
+    if hasattr(made, "find_classes"):
+        raise HeadError(
+            f"{brief(given)} is a task, not a kind of head",
+            hint="Give it as task=…; a kind is hs.Linear() or the like.",
+        )
     if not hasattr(made, "fit"):
         raise HeadError(
             f"{brief(given)}, of type {type(given).__name__}, is no kind of head",

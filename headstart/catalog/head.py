@@ -155,7 +155,7 @@ class Head(TrainedHead):
                 Texts, for a backbone that takes texts, where they are no paths. A frame of pandas,
                 polars or pyarrow with a column of paths, pictures or texts, or columns of numbers.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
-            root: a folder outside of which no file is read that a table, or a link, names.
+            root: a folder outside of which no file is read, whoever names it.
 
         Returns:
             A list of `Prediction`, with `ids`, `labels`, `classes`, `probabilities`, `to_pandas()`

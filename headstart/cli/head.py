@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -255,6 +256,8 @@ def _shown(head: Head) -> Result:
             for name, value in metrics.items()
             if isinstance(value, float)
         ),
+        *_each(metrics.get("of_each", ())),
+        *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
         ("held out", f"{metrics['n_test']:,} samples, on which the scores are"),
         *([("void", VOID_LEGEND.removeprefix("void: "))] if head.is_void else []),
         *[("not tested", line) for line in [untested_text(metrics)] if line],
@@ -273,6 +276,27 @@ def _shown(head: Head) -> Result:
             out.print(_confusion(head))
 
     return Result(head, show)
+
+
+def _each(scores: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, str]]:
+    """The scores of each of several numbers, in the order of the labels."""
+    from headstart.heads.evaluation.intervals import score_text
+    from headstart.heads.evaluation.provenance import words_of
+
+    for number, one in enumerate(scores, start=1):
+        told = ", ".join(f"{words_of(name)} {score_text(name, one[name])}" for name in one)
+        yield f"number {number}", told
+
+
+def windows_text(windows: Mapping[str, Any]) -> str:
+    """How a head's samples were cut, and what became of their windows."""
+    cut = " ".join(f"--{name} {windows[name]}" for name in CUTTING if name in windows)
+    pooled = windows.get("pooled")
+    made = "each by itself, scored together" if pooled == "each" else f"their {pooled} is a sample"
+    return f"{cut}; {made}" if cut else made
+
+
+CUTTING = ("window", "hop", "frames", "every")
 
 
 def _confusion(head: Head) -> Any:

@@ -164,3 +164,16 @@ def test_labels_without_a_spread_that_can_be_told_are_refused():
     for targets, words in (([[0.0], [1e-200]], "are 0"), ([[1e300], [-1e300]], "too far apart")):
         with pytest.raises(HeadError, match=words):
             Regression().check(Part(x, np.array(targets)), [])
+
+
+def test_each_of_several_numbers_is_shown(ws, add, run):
+    x, y = plane()
+    ws.heads.train("h", add(x, y), task=hs.Regression())
+    shown = run("head", "show", "h").out
+    assert "number 1" in shown and "number 2" in shown and shown.count("R2") == 3
+
+
+def test_a_task_in_the_place_of_a_kind_is_said(ws, add):
+    x, y = plane()
+    with pytest.raises(HeadError, match="is a task, not a kind of head"):
+        ws.heads.train("h", add(x, y), hs.Regression())

@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from conftest import draw
+from headstart.errors import PreprocessingError
+from headstart.extractors.preprocessing.pipeline import read_file
 
 DEEP = "[" * 200_000 + "]" * 200_000
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -95,3 +97,24 @@ def test_a_preprocessing_file_that_cannot_be_is_refused(ws, fails, model_file, t
     file = tmp_path / "steps.json"
     file.write_text(content)
     fails("backbone", "add", "net", model_file, "--preprocess", file)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files")
+def test_a_file_with_a_url_is_a_file(fails, tmp_path, make):
+    make(tmp_path / "url")
+    said = fails("init", "--workspace", tmp_path / "w", "--database-url-file", tmp_path / "url")
+    assert "is not a file" in said
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../secret.txt", "link.txt"])
+def test_a_specification_takes_no_file_from_elsewhere(tmp_path, ws, name):
+    (tmp_path / "specifications").mkdir()
+    (tmp_path / "secret.txt").write_text("root:x")
+    (tmp_path / "specifications" / "link.txt").symlink_to(tmp_path / "secret.txt")
+    steps = [{"step": "vectorize", "file": name, "length": 8}]
+    file = tmp_path / "specifications" / "p.json"
+    file.write_text(json.dumps({"steps": steps}))
+    with pytest.raises(PreprocessingError, match="lies outside of that folder"):
+        read_file(file, ws.context.artifacts)
+    assert not list(ws.config.root.rglob("*.part"))

@@ -20,6 +20,7 @@ from headstart.extractors.datasets.memory.npz import write_npz
 from headstart.extractors.datasets.memory.pictures import is_picture
 from headstart.extractors.datasets.memory.rows import Item, keep_rows, labels_array
 from headstart.extractors.datasets.source import Options
+from headstart.notices import warn
 from headstart.storage.contents import Contents
 
 SETS = {2: ("train", "test"), 3: ("train", "validation", "test")}
@@ -51,9 +52,39 @@ def as_source(
         DatasetError: it is none of these; the message says what was received and is expected.
     """
     given = options or {}
+    pair = data if isinstance(data, tuple) and len(data) == 2 else (data, labels)
+    check_order(*pair)
     if isinstance(data, tuple):
         return _of_tuple(data, labels, given, contents)
     return _of_data(data, labels, given, contents)
+
+
+def check_order(data: Any, labels: Any) -> None:
+    """See that labels with an index of pandas stand in the order of the samples.
+
+    Raises:
+        DatasetError: the samples have another index.
+
+    Warns:
+        HeadstartWarning: the samples have none, and the labels' says another order.
+    """
+    index, own = _index_of(labels), _index_of(data)
+    if index is None:
+        return
+    if own is not None and not own.equals(index):
+        raise refused(
+            "labels whose index is not that of the samples",
+            "They belong together row by row: give y.loc[x.index], or reset the index of both.",
+        )
+    if own is None and not np.array_equal(np.asarray(index), np.arange(len(index))):
+        first = ", ".join(str(one) for one in index[:3])
+        warn(f"labels are taken in their order; their index ({first} …) is not looked at")
+
+
+def _index_of(data: Any) -> Any:
+    """The index of a frame or series of pandas; None of everything else."""
+    index = getattr(data, "index", None)
+    return index if hasattr(index, "equals") else None
 
 
 def _of_tuple(data: tuple[Any, ...], labels: Any, options: Options, contents: Contents) -> Kept:

@@ -34,7 +34,7 @@ from headstart.extractors.datasets.sources.numpy_files import (
 )
 from headstart.extractors.datasets.split_rule import ignores_own, is_before, is_unsettled
 from headstart.notices import tell
-from headstart.storage.files import open_regular
+from headstart.storage.files import open_regular, read_regular
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Label
 
@@ -350,7 +350,7 @@ def _read_labels(path: Path) -> np.ndarray:
         with open_regular(path) as file:
             if path.suffix.lower() == SUFFIX:
                 return np.array(map_array(file, path))
-            lines = file.read().decode("utf-8-sig").splitlines()
+        lines = read_regular(path).decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise DatasetError(f"no labels file {path}", hint="Check the path.") from None
     except (DatasetError, StorageError):

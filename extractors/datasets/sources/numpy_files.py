@@ -105,6 +105,10 @@ def read_header(file: IO[bytes], size: int, where: str) -> Header:
             f"{where} holds Python objects",
             hint="Save numbers or texts with np.savez(x=…, y=…); object arrays are refused.",
         )
+    if not dtype.itemsize or 0 in shape[1:]:
+        raise DatasetError(
+            f"{where} holds {dtype} of shape {shape}: its rows hold nothing", hint="Leave it out."
+        )
     if any(length < 0 for length in shape) or header.size != size - header.start:
         raise DatasetError(
             f"{where} is damaged: its header says {header.size:,} bytes, the file has "

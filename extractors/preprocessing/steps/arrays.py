@@ -38,7 +38,8 @@ def _array(raw: Any, *, shape: Sequence[int | None]) -> np.ndarray:
     if not isinstance(raw, np.ndarray):
         raise SampleUnreadable(
             "the backbone takes arrays, the dataset holds files",
-            hint="Give the preprocessing for images with `backbone add --preprocess`.",
+            hint="Say what the samples are with `backbone add --preprocess`: a mode for pictures, "
+            "audio:RATE for sounds, a tokenizer for texts.",
         )
     fits = len(raw.shape) == len(shape) and all(
         want is None or have == want for have, want in zip(raw.shape, shape, strict=True)

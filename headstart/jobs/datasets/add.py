@@ -23,6 +23,7 @@ from headstart.storage.columns.finder import ABSENT, DigestFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.contents import Contents
 from headstart.storage.manifest import SPLITS, Label, Manifest
+from headstart.storage.samples import BETWEEN
 from headstart.storage.windowed.wholes import wholes_of
 
 TRACKED = 200
@@ -219,6 +220,10 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
             f"{place}: {count:,} of {len(labels):,} samples have several labels, such as "
             f"{min(several)!r}{and_none}; `head train --task multi-label` takes each by itself"
         )
+    elif sources.are_numbers(known):
+        several = any(isinstance(label, str) and BETWEEN in label for label in known)
+        what = "several numbers a sample" if several else "numbers"
+        tell(f"{place}: labels are {what}: `head train --task regression` learns them")
     elif split in ("", "stratified") and sources.are_hardly_shared(labels):
         warn(
             f"{place}: {len(known):,} labels on {len(labels):,} samples are too many to be "

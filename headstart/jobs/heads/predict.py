@@ -76,7 +76,7 @@ class Predictions(Showable):
         head: who predicts.
         samples: see `Head.predict`.
         on_error: `fail` at a sample that cannot be read, or `skip` it.
-        root: a folder outside of which no file is read that a table, or a link, names.
+        root: a folder outside of which no file is read, whoever names it.
 
     Raises:
         HeadError: a path leads nowhere, or the backbone is another one now.

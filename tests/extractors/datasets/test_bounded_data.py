@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from archives import npy, npy_header, zeros
 
-from headstart.errors import DatasetError, FeatureError, SampleUnreadable
+from headstart.errors import DatasetError, FeatureError, SampleUnreadable, StorageError
 from headstart.extractors.cache.feature_import import FeatureFile
 from headstart.extractors.datasets import load_arrays
 from headstart.extractors.preprocessing.steps.audio import STEPS
@@ -138,6 +138,35 @@ def test_texts_of_letters_that_do_not_exist_are_refused(ws, tmp_path, member, or
     np.savez(tmp_path / "d.npz", **{**arrays, member: letters})
     with pytest.raises(DatasetError, match=rf"{member} in .* letter number 2,097,152"):
         ws.datasets.add("d", tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize("dtype", ["|S0", "<U0", "<f4"])
+def test_rows_that_hold_nothing_are_refused(ws, tmp_path, dtype):
+    shape = (10**12,) if dtype != "<f4" else (10**12, 0)
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    (tmp_path / "d.npy").write_bytes(content)
+    with pytest.raises(DatasetError, match="its rows hold nothing"):
+        ws.datasets.add("d", tmp_path / "d.npy")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_line_without_end_is_refused(ws, tmp_path, suffix, monkeypatch):
+    from headstart.extractors.datasets.sources.tables import files
+
+    monkeypatch.setattr(files, "LONGEST", 1000)
+    first = {"csv": b"text,label\na,b\n", "jsonl": b'{"text": "a", "label": "b"}\n'}[suffix]
+    (tmp_path / f"t.{suffix}").write_bytes(first + bytes(100_000))
+    with pytest.raises(DatasetError, match="has more than 1,000 characters"):
+        ws.datasets.add("d", tmp_path / f"t.{suffix}")
+
+
+def test_labels_without_end_are_refused(ws, tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.storage.files.LARGEST_READ", 1000)
+    np.save(tmp_path / "x.npy", np.eye(3))
+    (tmp_path / "y.txt").write_bytes(bytes(5000))
+    with pytest.raises(StorageError, match="Is it the right file"):
+        ws.datasets.add("d", tmp_path / "x.npy", labels=tmp_path / "y.txt")
 
 
 # Files that never end

@@ -1,6 +1,7 @@
 """Data in memory are datasets: written once, found again, named where they are none."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -279,15 +280,6 @@ def test_what_gives_data_one_by_one_is_not_in_memory_as_a_whole(tmp_path):
     assert kept.path.exists() and most < 48 << 20  # of 100 MiB
 
 
-def test_doctor_misses_contents_that_were_lost(ws, run):
-    ws.datasets.add("kept", np.eye(4), [0, 1, 0, 1])
-    assert run("doctor").code == 0
-    (path,) = ws.config.contents.iterdir()
-    path.unlink()
-    ran = run("doctor")
-    assert ran.code == 1 and "1 registered, missing: kept" in ran.out
-
-
 @pytest.mark.parametrize("make", [list, iter, lambda texts: (one for one in texts)])
 @pytest.mark.parametrize("place", ["s3://b/{}.jpg", "https://h.org/{}.jpg", "{folder}/{}"])
 def test_texts_that_are_all_addresses_or_paths_are_no_texts(ws, tmp_path, make, place):
@@ -302,3 +294,27 @@ def test_texts_that_are_all_addresses_or_paths_are_no_texts(ws, tmp_path, make, 
     assert not list(ws.config.contents.glob("*"))
     assert ws.datasets.add("d", {"text": texts, "label": ["x", "y"]}).samples == 2
     assert ws.datasets.add("e", [f"{text} is a place" for text in texts], ["x", "y"]).samples == 2
+
+
+def test_doctor_misses_contents_that_were_lost(ws, run):
+    ws.datasets.add("kept", np.eye(4), [0, 1, 0, 1])
+    assert run("doctor").code == 0
+    (path,) = ws.config.contents.iterdir()
+    path.unlink()
+    ran = run("doctor")
+    assert ran.code == 1 and "1 registered, missing: kept" in ran.out
+
+
+def test_labels_with_an_index_stand_in_the_order_of_the_samples(ws):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": range(8), "b": range(8)})
+    labels = pd.Series(list("xyxyxyxy"))
+    turned = labels[::-1]
+    with pytest.raises(DatasetError, match=r"labels whose index is not that of the samples"):
+        ws.datasets.add("d", frame, turned)
+    with pytest.warns(HeadstartWarning, match=r"their index \(7, 6, 5 …\) is not looked at"):
+        ws.datasets.add("d", frame.to_numpy(), turned)
+    ws.datasets.add("e", frame[::-1], turned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", HeadstartWarning)
+        ws.datasets.add("f", frame.to_numpy(), labels, split="none")

@@ -110,3 +110,20 @@ def test_columns_of_a_table_are_several_targets(ws, tmp_path):
     (tmp_path / "v.csv").write_text("text,a+b\nx,1\ny,2\n")
     ws.datasets.add("g", tmp_path / "v.csv", label_column="a+b")
     assert labels(ws, "g") == ["1", "2"]
+
+
+def test_labels_of_numbers_are_said_to_be_for_a_regression(ws, tmp_path):
+    (tmp_path / "t.csv").write_text("text,lat,lon\na,47.5,8\nb,-1.25,9\nc,1.5,3\n")
+    with pytest.warns(HeadstartNote, match="several numbers a sample: .* --task regression"):
+        ws.datasets.add("d", tmp_path / "t.csv", label_column="lat+lon")
+    with pytest.warns(HeadstartNote, match="labels are numbers: .* --task regression"):
+        ws.datasets.add(
+            "e", tmp_path / "t.csv", label_column="lat", values=["text:text", "number:lon"]
+        )
+
+
+@pytest.mark.parametrize("column", [["lat", "lon"], 5])
+def test_a_column_is_named_by_a_text(ws, tmp_path, column):
+    (tmp_path / "t.csv").write_text("text,lat,lon\na,47.5,8\n")
+    with pytest.raises(DatasetError, match="such as lat\\+lon"):
+        ws.datasets.add("d", tmp_path / "t.csv", label_column=column)

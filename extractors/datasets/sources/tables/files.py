@@ -170,6 +170,10 @@ class _Index:
     stat: tuple[int, ...]
 
 
+LONGEST = 1 << 26
+"""Characters of a line."""
+
+
 class _Lines:
     """The lines of an open file, from a place on; a context.
 
@@ -208,7 +212,11 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._text)
+        line = self._text.readline(LONGEST + 1)
+        if not line:
+            raise StopIteration
+        if len(line) > LONGEST:
+            raise csv.Error(f"line {self.number + 1:,} has more than {LONGEST:,} characters")
         # As it was decoded strictly, these are the bytes that it was.
         self.place += len(line) if line.isascii() else len(line.encode())
         self.number += 1
