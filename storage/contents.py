@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import BinaryIO
 from headstart.paths import inside
 from headstart.storage.files import write_by_content
 
+NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
+"""Of a file: a sha256 and a suffix."""
 HELD_AS = "manifests"
 """What is held (`storage.locks`) from before data are kept until the row of a dataset names them;
 it stands for `contents/` too, which a workspace does not have from the start."""
@@ -40,6 +43,9 @@ class Contents:
         )
 
     def find_name(self, source: str) -> str | None:
-        """The name of the file that a dataset's source is; None if it is none of these."""
-        folder, _, name = source.rpartition("/")
-        return name if folder == str(self.folder) else None
+        """The name of the file that a dataset's source is; None if it is none of these.
+
+        By its name alone: the workspace may have been opened under another path, by a link.
+        """
+        _, _, name = source.rpartition("/")
+        return name if NAME.fullmatch(name) else None

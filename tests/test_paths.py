@@ -33,7 +33,7 @@ ALLOWED = {
     "Path(wanted.custom_objects)": "an argument",
     "headstart/cli/parameters.py: Path(given)": "--workspace, an argument",
     "headstart/cli/parameters.py: Path(str(super().convert(value, param, ctx)))": "an argument",
-    "headstart/jobs/doctor.py: contents.folder / file": "the name of contents, as `find_name` found",
+    "headstart/jobs/doctor.py: contents.folder / file": "a name that `find_name` found",
     "headstart/cli/parameters.py: file.with_suffix(suffix)": "an argument, with a suffix of ours",
     "headstart/jobs/datasets/tokenizer.py: Path(named)": "--tokenizer, an argument",
     "storage/exports/tables.py: target / name": "names of ours, of the `datasets` package's files",

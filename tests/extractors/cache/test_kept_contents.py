@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+import headstart as hs
 from headstart.extractors.cache.gc import MANIFEST_SECONDS
 from headstart.jobs.datasets import add as adding
 from headstart.storage.contents import HELD_AS, Contents
@@ -83,3 +84,12 @@ def test_a_file_that_goes_before_it_is_touched_is_written_again(tmp_path, monkey
     monkeypatch.setattr(os, "utime", utime)
     assert contents.keep(write, ".bin") == path
     assert path.read_bytes() == b"some" and list(tmp_path.iterdir()) == [path]
+
+
+def test_contents_are_kept_where_the_workspace_is_opened_by_a_link(ws, tmp_path):
+    (tmp_path / "link").symlink_to(ws.config.root)
+    linked = hs.open(tmp_path / "link")
+    linked.datasets.add("d", X, Y)
+    age(ws)
+    assert not [one for one in ws.cache.find_garbage() if one.kind == "content"]
+    assert linked.datasets.get("d").source.startswith(str(tmp_path / "link"))

@@ -117,9 +117,8 @@ def test_labels_of_numbers_are_said_to_be_for_a_regression(ws, tmp_path):
     with pytest.warns(HeadstartNote, match="several numbers a sample: .* --task regression"):
         ws.datasets.add("d", tmp_path / "t.csv", label_column="lat+lon")
     with pytest.warns(HeadstartNote, match="labels are numbers: .* --task regression"):
-        ws.datasets.add(
-            "e", tmp_path / "t.csv", label_column="lat", values=["text:text", "number:lon"]
-        )
+        (tmp_path / "u.csv").write_text("text,lat\na,47.5\nb,-1.25\nc,1.5\n")
+        ws.datasets.add("e", tmp_path / "u.csv", label_column="lat")
 
 
 @pytest.mark.parametrize("column", [["lat", "lon"], 5])
