@@ -48,7 +48,7 @@ def trained(ready):
         pytest.param("head attach h -o {p}/h.onnx", marks=pytest.mark.slow),
         pytest.param("head attach h -o {p}/h.tflite", marks=pytest.mark.slow),
         "head finetune h --from relu --epochs 2",
-        "features plot net pics {p}/map.png --method umap",
+        pytest.param("features plot net pics {p}/map.png --method umap", marks=pytest.mark.slow),
     ],
 )
 def test_what_others_log_does_not_reach_standard_error(trained, tmp_path, command):
