@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 import stat
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Picture:
     size: tuple[int, int] | None = None
 
 
-class BoxSource:
+class BoxSource(ABC):
     """What sources of pictures with boxes share; see `DatasetSource`.
 
     The location of a picture is its path; that of a box has where it is behind it.
@@ -194,12 +195,13 @@ class BoxSource:
         idle = ["option margin"] if self._margin and self._mode == PICTURE else []
         return [*counted, *self._other_fields(), *idle]
 
+    @abstractmethod
     def _pictures(self, skipping: Skipping) -> Iterator[Picture]:
         """All pictures, in order; what is wrong with one of them is left to `skipping`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _other_fields(self) -> Sequence[str]:
-        raise NotImplementedError
+        """Fields of the annotations that nothing is taken from, in words."""
 
     def _status(self, picture: Picture) -> tuple[int, ...]:
         """By what a picture's change is seen.

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from headstart.errors import DatasetError, SampleChanged
-from headstart.extractors.datasets import options as known
 from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, root_of
 from headstart.extractors.datasets.places import Places, is_address, is_far
@@ -35,7 +34,7 @@ from headstart.extractors.datasets.sources.columnar.parquet_file import ParquetP
 from headstart.extractors.datasets.sources.columnar.part import Part
 from headstart.extractors.datasets.sources.columnar.roles import Roles
 from headstart.extractors.datasets.sources.tables.columns import OR_SKIP, cell_in, number_in
-from headstart.extractors.datasets.sources.tables.values import VALUES, Value
+from headstart.extractors.datasets.sources.tables.values import TABLE_OPTIONS, Value
 from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own, is_unsettled
 from headstart.notices import tell
 from headstart.storage.keys import digest_of
@@ -66,18 +65,7 @@ class ColumnarSource:
 
     kind: ClassVar[str] = "parquet"
     what: ClassVar[str] = ".parquet, .arrow, .feather or a folder of them"
-    options: ClassVar[tuple[Option, ...]] = (
-        known.PATH_COLUMN,
-        known.TEXT_COLUMN,
-        VALUES,
-        known.LABEL_COLUMN,
-        known.SPLIT_COLUMN,
-        known.GROUP_COLUMN,
-        known.GROUP_PATTERN,
-        known.ROOT,
-        known.ID_COLUMN,
-        known.STORE_OPTIONS,
-    )
+    options: ClassVar[tuple[Option, ...]] = TABLE_OPTIONS
     splits_may_move: ClassVar[bool] = True
     own_splits: ClassVar[tuple[str, ...]] = (FOLDERS,)
 

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import DatasetError
-from headstart.extractors.datasets import options as known
 from headstart.extractors.datasets.places import Places, is_address, is_far, suffix_of
 from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.datasets.rows import Skipping, checked_split
@@ -37,7 +36,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
 )
 from headstart.extractors.datasets.sources.tables.files import Placed, Row, TableFile
 from headstart.extractors.datasets.sources.tables.values import (
-    VALUES,
+    TABLE_OPTIONS,
     Value,
     check_names,
     parse_value,
@@ -256,18 +255,7 @@ class TableSource:
 
     kind: ClassVar[str] = "csv"
     what: ClassVar[str] = ".csv, .tsv, .jsonl"
-    options: ClassVar[tuple[Option, ...]] = (
-        known.PATH_COLUMN,
-        known.TEXT_COLUMN,
-        VALUES,
-        known.LABEL_COLUMN,
-        known.SPLIT_COLUMN,
-        known.GROUP_COLUMN,
-        known.GROUP_PATTERN,
-        known.ROOT,
-        known.ID_COLUMN,
-        known.STORE_OPTIONS,
-    )
+    options: ClassVar[tuple[Option, ...]] = TABLE_OPTIONS
     splits_may_move: ClassVar[bool] = True
     takes_addresses: ClassVar[bool] = True
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headstart.errors import DatasetError
+from headstart.extractors.datasets import options as known
 from headstart.extractors.datasets.source import Option
 
 VALUE_KINDS = ("path", "text", "number")
@@ -18,6 +19,19 @@ VALUES = Option(
     takes="texts",
     metavar="[NAME=]KIND:COLUMN",
 )
+TABLE_OPTIONS = (
+    known.PATH_COLUMN,
+    known.TEXT_COLUMN,
+    VALUES,
+    known.LABEL_COLUMN,
+    known.SPLIT_COLUMN,
+    known.GROUP_COLUMN,
+    known.GROUP_PATTERN,
+    known.ROOT,
+    known.ID_COLUMN,
+    known.STORE_OPTIONS,
+)
+"""That every table knows, of text or of columns."""
 
 
 @dataclass(frozen=True)
