@@ -74,9 +74,19 @@ def _parts(tried: Sequence[Outcomes]) -> tuple[np.ndarray, np.ndarray]:
         rows = sums[np.unique(first.clusters)]
     draws = np.stack([one.effects for one in tried], axis=1)
     if len(draws):
-        repeats = len(first.values)
-        draws = draws * np.sqrt(repeats / (repeats - 1)) / len(draws)
+        draws = draws * np.sqrt(_weight(tried) / len(draws))
     return rows / samples, draws
+
+
+def _weight(tried: Sequence[Outcomes]) -> float:
+    """What the variance of a draw's effect counts in that of the mean; see `Outcomes`."""
+    first = tried[0]
+    between = sum(one.between for one in tried)
+    effects = sum(float((one.effects**2).mean()) for one in tried)
+    if not effects:
+        return 0.0
+    learnt = first.taken * sum((one.spread or 0.0) ** 2 for one in tried) / between
+    return between / effects * (1 / len(first.effects) + learnt)
 
 
 def _of_differences(parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
