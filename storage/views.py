@@ -36,8 +36,8 @@ class FeatureView(Showable):
     """Features of a dataset's samples: row `i` belongs to `samples[i]`, by digest.
 
     A snapshot: what is committed or collected later does not change it. Every chunk is checked
-    against what was committed before a number of it is served; rows are read when they are asked
-    for, and little is kept in memory.
+    against what was committed before a number of it is served, and again when somebody wrote to
+    its shard since; rows are read when they are asked for, and little is kept in memory.
 
     Attributes:
         key: the feature key.
