@@ -16,6 +16,7 @@ from headstart import __version__
 from headstart.catalog.head import Head
 from headstart.errors import FeaturesMissing, HeadError, SampleChanged, SampleUnreadable
 from headstart.extractors.preprocessing.preview import cell, glance
+from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.intervals import (
     interval_text,
     score_text,
@@ -93,7 +94,8 @@ def write_report(
 
     record, judged = head.record, head.held_out()
     # computed anew, as heads of before intervals were stored have none
-    metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes)
+    clusters = clusters_of(judged.samples)
+    metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes, clusters)
     title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
     confusion = to_svg(draw_head(judged.probabilities, judged.targets, record.classes, ""))
     step()
