@@ -43,7 +43,7 @@ def scores_of(
     Returns:
         The scores; `intervals`, of each score its 95 % interval, [low, high], Wilson's of shares
         and by the bootstrap of all others, none from a single sample, or group; `interval_assumes`,
-        that samples are independent, or how many groups are; and `untested`, the classes of which
+        that samples are independent, or how many `groups` are; and `untested`, the classes of which
         no sample was looked at.
     """
     found = task.evaluate(outputs, targets, classes)
@@ -58,6 +58,7 @@ def scores_of(
         **found,
         "intervals": intervals,
         "interval_assumes": assumption_of(clusters),
+        **({} if clusters is None else {"groups": len(clusters)}),
         "untested": untested(task, targets, classes),
     }
 

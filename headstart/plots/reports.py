@@ -26,8 +26,10 @@ from headstart.heads.evaluation.intervals import (
 from headstart.heads.evaluation.provenance import (
     calibration_text,
     chosen_text,
+    few_groups_text,
     few_text,
     fitted_text,
+    groups_text,
     lineage_text,
     untested_text,
     words_of,
@@ -113,6 +115,7 @@ def write_report(
         scores=_scores(head, judged, metrics),
         untested=untested_text(metrics),
         few=few_text(metrics),
+        few_groups=few_groups_text(metrics),
         parent=record.settings.get("parent"),
         classes=_classes(head),
         confusion=confusion,
@@ -287,7 +290,11 @@ def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[s
     return [
         *rows,
         ("always the largest class", _shared(largest, total), "accuracy without a head"),
-        ("held-out samples", f"{total:,}", f"fitted on {fitted_text(head.record)}"),
+        (
+            "held-out samples",
+            f"{total:,}{groups_text(metrics)}",
+            f"fitted on {fitted_text(head.record)}",
+        ),
     ]
 
 

@@ -149,3 +149,17 @@ def test_copies_join_the_groups_that_they_are_filed_under():
     ]
     assert clusters_of(samples).numbers.tolist() in ([0, 0, 0, 0, 0, 1, 2], [1, 1, 1, 1, 1, 0, 2])
     assert clusters_of(samples[5:]) is None
+
+
+@pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
+def test_groups_are_said_where_scores_are(ready, pictures, run):
+    ready.datasets.add("grouped", pictures, group_pattern="[a-z]+/[0-9]")
+    found = run("head", "train", "h", "net", "grouped")
+    assert "in 3 groups, on which the scores are" in found.out
+    assert "intervals of 3 groups say little" in found.err
+    metrics = ready.heads.get("h").metrics
+    assert metrics["groups"] == 3 and metrics["interval_assumes"] == "independent groups (3)"
+    low, high = metrics["intervals"]["accuracy"]
+    own = wilson_interval(round(metrics["accuracy"] * metrics["n_test"]), metrics["n_test"])
+    assert high - low > own[1] - own[0]
+    assert "in 3 groups" in run("head", "list").out
