@@ -19,7 +19,7 @@ from headstart.extractors.datasets.labels import (
 from headstart.extractors.datasets.memory.given import in_words, kept_in
 from headstart.extractors.datasets.memory.kept import Kept
 from headstart.extractors.datasets.named_files import read_named, root_of
-from headstart.extractors.datasets.options import checked, declared, listed
+from headstart.extractors.datasets.options import checked, checked_on_error, declared, listed
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.reader import SampleReader, reader_of
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
@@ -74,6 +74,7 @@ __all__ = [
     "as_stored",
     "asked",
     "checked",
+    "checked_on_error",
     "checked_seed",
     "declared",
     "departed_of",

@@ -50,7 +50,7 @@ def add(
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
-    asked_for = options | _checked_on_error(on_error)
+    asked_for = options | sources.checked_on_error(on_error)
     kept = sources.kept_in(Contents(context.config.contents), source, kind, asked_for)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
@@ -60,7 +60,7 @@ def add(
     given = sources.checked(made, options, sources.SOURCES.values())
     stays = before is not None and sources.is_same_way(before.options, split, seed, given)
     how = _split_options(made, split, seed, before, stays=stays)
-    given = sources.joined(given, how) | _checked_on_error(on_error) | windows
+    given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
     with sources.in_words(kept):
@@ -167,12 +167,6 @@ def heads_on(context: Context, dataset: str) -> list[str]:
 
 def _labels(manifest: Manifest) -> list[Any]:
     return wholes_of(manifest).columns.labels
-
-
-def _checked_on_error(on_error: str) -> dict[str, str]:
-    if on_error not in ("fail", "skip"):
-        raise DatasetError(f"on_error is {on_error!r}", hint="It can be fail or skip.")
-    return {} if on_error == "fail" else {"on_error": on_error}
 
 
 def unused_in(opened: Any) -> dict[str, list[str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from headstart.context import Context
-from headstart.errors import SourceGone
+from headstart.errors import HeadstartError, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
@@ -42,7 +45,8 @@ def look_again(
         previous = context.manifest(dataset)
         options, skipped = sources.as_stored(dataset.options), list[str]()
         opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
-        manifest = sources.rescan(opened, options, previous, progress, skipped)
+        with _option_of_add(dataset.name):
+            manifest = sources.rescan(opened, options, previous, progress, skipped)
         if manifest is previous:
             return dataset, previous
         own = ("skipped", "unused")
@@ -57,3 +61,19 @@ def look_again(
             if stored.get("skipped") != dataset.options.get("skipped"):
                 warn_of_skipped(opened.source, skipped)
             return updated, manifest
+
+
+SKIP = "--on-error skip"
+
+
+@contextmanager
+def _option_of_add(name: str) -> Iterator[None]:
+    """What is done about rows that are no samples was chosen when a dataset was added: whoever
+    looks at it again is told where that is changed."""
+    try:
+        yield
+    except HeadstartError as error:
+        if error.hint and SKIP in error.hint:
+            add = f"{SKIP}, an option of `headstart dataset add`: add {name!r} again as before with it"
+            error.hint = error.hint.replace(SKIP, add)
+        raise
