@@ -74,6 +74,6 @@ def _option_of_add(name: str) -> Iterator[None]:
         yield
     except HeadstartError as error:
         if error.hint and SKIP in error.hint:
-            add = f"{SKIP}, an option of `headstart dataset add`: add {name!r} again as before with it"
-            error.hint = error.hint.replace(SKIP, add)
+            add = f"an option of `headstart dataset add`: add {name!r} again as before with it"
+            error.hint = error.hint.replace(SKIP, f"{SKIP}, {add}")
         raise
