@@ -150,6 +150,15 @@ def _settings(option: Option, value: Any) -> list[str]:
     return texts
 
 
+def checked_settings(given: Sequence[str]) -> list[str]:
+    """The settings of a store, without secrets.
+
+    Raises:
+        DatasetError: one is none, or may be a secret.
+    """
+    return _settings(STORE_OPTIONS, given)
+
+
 def _folder(option: Option, given: Any) -> str:
     if is_address(given):
         return str(parse(given))

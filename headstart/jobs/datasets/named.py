@@ -15,6 +15,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound, RegistryError, SourceGone
 from headstart.extractors import datasets as sources
+from headstart.jobs.datasets.fetched import datasets_from
 from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.source_names import free_name, name_of
@@ -183,7 +184,7 @@ def _find_registered(context: Context, place: str) -> str | None:
 
     Where there are several, the one that is called like the source, then the oldest.
     """
-    known = context.datasets.find_by_source(place)
+    known = context.datasets.find_by_source(place) or datasets_from(context, place)
     same = [one.name for one in known if not _own_options(one)]
     if not same:
         return None
