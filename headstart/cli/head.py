@@ -14,6 +14,7 @@ from headstart.cli.output import (
     command,
     names_in,
     note,
+    on_error_option,
     precision_option,
     score_cell,
     table,
@@ -44,6 +45,7 @@ TRAIN_OPTIONS = (
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
+    on_error_option,
     views_option,
     windows_option("mean", "max", "each"),
 )
@@ -75,6 +77,7 @@ def _train(
     balanced: bool,
     seed: int,
     precision: str,
+    on_error: str,
     views: int,
     windows: str | None,
     **options: Any,
@@ -89,9 +92,11 @@ def _train(
     from headstart.jobs.named import both_named
 
     workspace = call.open(backbone, dataset)
-    backbone, dataset = both_named(workspace.context, backbone, dataset, looks=False)
+    backbone, dataset = both_named(
+        workspace.context, backbone, dataset, looks=False, on_error=on_error
+    )
     check_one_cut(*workspace.context.resolve(backbone, precision))
-    features = extract_missing(workspace, backbone, dataset, precision, views)
+    features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     head = workspace.heads.train(
         name, features, settings, seed=seed, task=made, views=views, windows=windows
     )
