@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
+from headstart.cli.heads import compare
 from headstart.cli.output import (
     Call,
     Result,
@@ -55,6 +56,7 @@ def register(cli: click.Group) -> None:
     group = click.Group("head", help="Light models trained on cached features.")
     command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
+    compare.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
