@@ -186,7 +186,8 @@ class Workspace(Trials, Showable):
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
                 side and light, by seed and content) of the pictures of the train split.
             executor: what runs it; this process without one.
-            **options: fields of `hs.Settings`, such as `on_error="skip"`.
+            **options: fields of `hs.Settings`, such as `on_error="skip"`, which also is of a source
+                that is registered now.
 
         Returns:
             A view of the first cut's features; what was done is its `report`.
@@ -195,10 +196,10 @@ class Workspace(Trials, Showable):
         from headstart.jobs.features.extract import extract
         from headstart.jobs.named import both_named
 
-        names = both_named(
-            self.context, backbone, dataset, looks=False
-        )  # an extraction does so itself
         chosen = with_options(settings, options)
+        names = both_named(  # an extraction looks at the source itself
+            self.context, backbone, dataset, looks=False, on_error=chosen.on_error
+        )
         return extract(self.context, *names, chosen, progress, augmentation, executor)
 
     def compile(
