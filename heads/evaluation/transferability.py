@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -98,11 +99,10 @@ def _is_told(values: np.ndarray) -> bool:
 
 def _triangle(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """R of the blocks' rows, one below the other, (columns, columns), float64."""
-    triangle = None
+    triangle: Any = None
     for block in blocks:
         rows = block if triangle is None else np.vstack([triangle, block])
         triangle = np.linalg.qr(rows, mode="r")
-    assert triangle is not None
     return triangle
 
 
@@ -136,8 +136,8 @@ def _evidence(values: np.ndarray, squares: np.ndarray, beyond: float, rows: int)
 
     if not len(values):  # features that are all 0 say nothing, whatever the prior
         return -negative(0.0)
-    ends = np.log([values.min() * BELOW, values.max() * ABOVE])
-    positions = np.linspace(*ends, 1 + int(PER_DECADE * np.ptp(ends) / np.log(10)))
+    first, last = np.log(values.min() * BELOW), np.log(values.max() * ABOVE)
+    positions = np.linspace(first, last, 1 + int(PER_DECADE * (last - first) / np.log(10)))
     best = int(np.argmin([negative(position) for position in positions]))
     near = positions[max(best - 1, 0)], positions[min(best + 1, len(positions) - 1)]
     found = minimize_scalar(negative, bounds=near, method="bounded", options={"xatol": 1e-9})
