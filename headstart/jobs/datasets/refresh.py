@@ -5,7 +5,7 @@ from __future__ import annotations
 from headstart.context import Context
 from headstart.errors import SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
+from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
@@ -56,4 +56,5 @@ def look_again(
         if updated is not None:
             if stored.get("skipped") != dataset.options.get("skipped"):
                 warn_of_skipped(opened.source, skipped)
+            warn_of_copies(opened.source, manifest, previous)
             return updated, manifest
