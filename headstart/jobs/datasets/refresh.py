@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from headstart.context import Context
 from headstart.errors import HeadstartError, SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
+from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_anew
 from headstart.jobs.datasets.held import held
@@ -80,6 +80,7 @@ def _looked_at(
         return None
     if stored.get("skipped") != now.options.get("skipped"):
         warn_of_skipped(opened.source, skipped)
+    warn_of_copies(opened.source, manifest, previous)
     return updated, manifest
 
 
