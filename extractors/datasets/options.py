@@ -35,8 +35,8 @@ STORE_OPTIONS = Option(
 )
 LABEL_COLUMN = Option(
     "label_column",
-    "Column with the labels; `none` if there are no labels; of a .csv, .tsv or .jsonl several "
-    "with + between them, such as lat+lon.",
+    "Column with the labels; `none` if there are no labels; of tables several with + between "
+    "them, such as lat+lon.",
 )
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
 GROUP_COLUMN = Option(
