@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.runtime import cores
+from headstart.heads.centring import near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
@@ -191,7 +192,7 @@ def cross(
     Returns:
         In the order of the kinds, their strengths from the smallest.
     """
-    targets = rows.targets
+    rows, targets = near_zero(rows), rows.targets
     classes = int(targets.max()) + 1
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})

@@ -174,6 +174,14 @@ precision_option = click.option(
     help="In what the backbone computes; bfloat16 is faster where the processor has it.",
 )
 """Of every command that names features by backbone and dataset."""
+on_error_option = click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What to do about a sample that cannot be read.",
+)
+"""Of every command that reads samples."""
 views_option = click.option(
     "--views",
     type=click.IntRange(min=0),

@@ -17,6 +17,7 @@ from headstart.cli.output import (
     folds_option,
     limit_option,
     note,
+    on_error_option,
     precision_option,
     progress_bar,
     score_cell,
@@ -36,6 +37,7 @@ def register(cli: click.Group) -> None:
         click.argument("dataset"),
         click.argument("backbones", nargs=-1, metavar="[BACKBONE[@CUT,CUT]]..."),
         precision_option,
+        on_error_option,
         folds_option,
         limit_option,
         shots_option,
@@ -63,6 +65,7 @@ def _rank(
     dataset: str,
     backbones: tuple[str, ...],
     precision: str,
+    on_error: str,
     folds: int,
     limit: int,
     shots: int | None,
@@ -75,16 +78,17 @@ def _rank(
     Without BACKBONE all features that are cached are ranked, but for unpooled maps; what is named
     is extracted first. The test split is not looked at.
     """
-    from headstart.cli.extract import extract_missing
+    from headstart.cli.extract import check_extracts, extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.plots.figures import check_target
 
+    check_extracts(backbones, on_error)
     if plot is not None:
         check_target(plot)
     trying = CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots, windows=windows)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
-        extract_missing(workspace, backbone, dataset, precision)
+        extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     with progress_bar("ranking", "cuts") as progress:
         ranks = workspace.rank(
             dataset,

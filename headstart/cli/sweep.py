@@ -24,6 +24,7 @@ from headstart.cli.output import (
     explain_words,
     folds_option,
     limit_option,
+    on_error_option,
     precision_option,
     progress_bar,
     score_cell,
@@ -53,6 +54,7 @@ def register(group: click.Group) -> None:
             help="Try N settings that Optuna chooses, in the place of a grid (extra search).",
         ),
         precision_option,
+        on_error_option,
         folds_option,
         click.option(
             "--repeats",
@@ -94,6 +96,7 @@ def _sweep(
     kinds: str,
     search: int | None,
     precision: str,
+    on_error: str,
     folds: int,
     repeats: int | None,
     objective: str,
@@ -112,17 +115,18 @@ def _sweep(
     the choice. Without BACKBONE all features that are cached are tried; what is named is extracted
     first.
     """
-    from headstart.cli.extract import extract_missing
+    from headstart.cli.extract import check_extracts, extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.jobs.heads.sweep import metrics_of
 
+    check_extracts(backbones, on_error)
     named = names_of(kinds)
     made = settings_of(named, grid)
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
-        extract_missing(workspace, backbone, dataset, precision)
+        extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     if confirm is not None:
         check_confirm(shots)
     trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective)
