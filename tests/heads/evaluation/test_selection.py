@@ -39,7 +39,7 @@ def test_of_equally_good_candidates_one_in_twenty_times_some_is_called_worse():
     """By McNemar's test against the winner it was one in two, of twenty candidates."""
     rng = np.random.default_rng(0)
     called, before = [], []
-    for _ in range(150):
+    for _ in range(100):
         rows = right(rng, [0.8] * 20, 350)
         called.append(worse_than_best(outcomes(rows)).any())
         before.append(by_mcnemar(rows).any())
