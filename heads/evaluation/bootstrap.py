@@ -1,7 +1,8 @@
 """Intervals of scores that are no plain shares, by the bootstrap: the score of samples drawn with
 replacement from those that there are, again and again; 95 % of the draws lie in the interval.
 
-Efron: Bootstrap methods: another look at the jackknife, 1979 (the percentile interval).
+Efron: Bootstrap methods: another look at the jackknife, 1979 (the percentile interval); Better
+bootstrap confidence intervals, 1987 (bias-corrected and accelerated, BCa, which means have).
 """
 
 from __future__ import annotations
@@ -55,11 +56,41 @@ def bootstrap_interval(
 
 
 def mean_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> Interval | None:
-    """Of the mean of some values, (n,): of many, the normal distribution that the draws tend to."""
-    if len(values) >= MANY:
-        reach = NormalDist().inv_cdf((1 + confidence) / 2) * values.std() / math.sqrt(len(values))
-        return float(values.mean() - reach), float(values.mean() + reach)
-    return bootstrap_interval(lambda times, _: times @ values / len(values), len(values))
+    """Of the mean of some values, (n,), by BCa; of many, by the normal distribution.
+
+    It is `scipy.stats.bootstrap`'s, without the n means of n - 1 values that this takes for the
+    acceleration: that of a mean is known.
+    """
+    count, mean = len(values), float(values.mean()) if len(values) else math.nan
+    if count >= MANY:
+        reach = NormalDist().inv_cdf((1 + confidence) / 2) * values.std() / math.sqrt(count)
+        return mean - float(reach), mean + float(reach)
+    if count < 2:
+        return None
+    apart = values - mean
+    squares = float(apart @ apart)
+    if squares == 0:
+        return mean, mean
+    found = np.concatenate([times @ values / count for times, _ in _draws(count, DRAWS[1], 0)])
+    skew = float((apart**3).sum()) / (6 * squares**1.5)
+    share = float((found < mean).mean() + (found == mean).mean() / 2)
+    ends = _corrected(min(max(share, 1 / DRAWS[1]), 1 - 1 / DRAWS[1]), skew, confidence)
+    low, high = np.quantile(found, ends)
+    return float(low), float(high)
+
+
+def _corrected(share: float, skew: float, confidence: float) -> list[float]:
+    """Which quantiles of the draws are the ends: BCa.
+
+    Args:
+        share: of the draws that lie below the value.
+        skew: the acceleration.
+        confidence: of the interval.
+    """
+    normal = NormalDist()
+    middle = normal.inv_cdf(share)
+    ends = [middle + normal.inv_cdf(tail) for tail in ((1 - confidence) / 2, (1 + confidence) / 2)]
+    return [normal.cdf(middle + end / (1 - skew * end)) for end in ends]
 
 
 def f1_interval(truth: Any, said: Any, *, is_macro: bool) -> Interval | None:
@@ -120,38 +151,6 @@ def r2_interval(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
             return np.where(spread > 0, 1 - times @ squares / spread, np.nan).mean(axis=1)
 
     return bootstrap_interval(score, len(targets))
-
-
-def precision_interval(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    """Of the mean average precision over the labels that occur.
-
-    Args:
-        outputs: probabilities, (n, labels).
-        targets: 0 or 1, likewise.
-    """
-    labels = np.flatnonzero(targets.any(axis=0))
-
-    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
-        each = [_precision(outputs[:, one], targets[:, one], times) for one in labels]
-        found = np.stack(each)
-        drawn = ~np.isnan(found)
-        return found.sum(axis=0, where=drawn) / drawn.sum(axis=0)
-
-    if not len(labels):
-        return None
-    return bootstrap_interval(score, len(outputs), cost=len(labels))
-
-
-def _precision(outputs: np.ndarray, targets: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The average precision of a label, (draws,), as scikit-learn has it; NaN where none is it."""
-    order = np.argsort(-outputs, kind="stable")
-    ends = np.flatnonzero(np.diff(outputs[order], append=np.nan) != 0)  # equal ones count together
-    drawn = times[:, order]
-    said = drawn.cumsum(axis=1)[:, ends]
-    hits = (drawn * targets[order]).cumsum(axis=1)[:, ends]
-    gained = np.diff(hits, axis=1, prepend=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (gained * hits / np.maximum(said, 1)).sum(axis=1) / hits[:, -1]
 
 
 def _draws(samples: int, draws: int, seed: int) -> Iterator[tuple[np.ndarray, np.random.Generator]]:

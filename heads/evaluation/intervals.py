@@ -13,11 +13,23 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 SHARES = ("accuracy", "exact")
 """Scores that are a share of the samples, so that their interval needs their number alone."""
-BOUNDED = (*SHARES, "macro_f1", "micro_f1", "mean_average_precision")
+BOUNDED = (
+    *SHARES,
+    "balanced_accuracy",
+    "macro_f1",
+    "micro_f1",
+    "auroc",
+    "auprc",
+    "mean_average_precision",
+    "ece",
+    "ece_debiased",
+)
 """Scores from 0 to 1."""
 
 
-def wilson_interval(right: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson_interval(
+    right: float, total: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
     """Wilson's score interval of a share.
 
     Wilson: Probable inference, the law of succession, and statistical inference, 1927. With
@@ -25,7 +37,7 @@ def wilson_interval(right: int, total: int, confidence: float = CONFIDENCE) -> t
 
     Args:
         right: samples that were right.
-        total: samples in all, 1 or more.
+        total: samples in all, 1 or more; neither need be whole.
         confidence: share of such intervals that hold the truth.
     """
     square = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
@@ -33,6 +45,23 @@ def wilson_interval(right: int, total: int, confidence: float = CONFIDENCE) -> t
     spread = right * (total - right) / total + square / 4
     half = math.sqrt(square * spread) / (total + square)
     return (middle - half if right else 0.0), (middle + half if right < total else 1.0)
+
+
+def share_interval(
+    share: float, variance: float, most: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Wilson's interval of what is between 0 and 1 and no plain share of samples: as if it were one
+    of so many samples as have its variance.
+
+    Args:
+        share: the value, 0 to 1.
+        variance: of it, as it is estimated; 0 where there is nothing to see it by.
+        most: of how many samples it is worth at most.
+        confidence: share of such intervals that hold the truth.
+    """
+    is_seen = variance > 0 and 0 < share < 1
+    samples = min(share * (1 - share) / variance, most) if is_seen else most
+    return wilson_interval(share * samples, samples, confidence)
 
 
 def interval_of(metrics: Mapping[str, Any], name: str) -> tuple[float, float] | None:
