@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval
-from headstart.heads.evaluation.intervals import share_interval
+from headstart.heads.evaluation.clusters import Clusters, influenced_interval
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,15 @@ class Areas:
     auprc: tuple[float, Interval] | None
 
 
-def areas_of(outputs: np.ndarray, truth: np.ndarray) -> Areas:
+def areas_of(outputs: np.ndarray, truth: np.ndarray, clusters: Clusters | None = None) -> Areas:
     """The areas of each class, and their means over the classes that have one, with intervals.
 
     Args:
         outputs: probabilities, (n, classes).
         truth: class numbers, (n,); or 0 and 1, (n, labels).
+        clusters: which samples belong together.
     """
-    roc, precision = _Mean(len(outputs)), _Mean(len(outputs))
+    roc, precision = _Mean(len(outputs), clusters), _Mean(len(outputs), clusters)
     for scores, is_class in _columns(outputs, truth):
         both = _both(scores, is_class) if 0 < is_class.sum() < len(is_class) else (None, None)
         roc.add(both[0])
@@ -84,7 +85,8 @@ class _Mean:
     there is no variance to see.
     """
 
-    def __init__(self, samples: int) -> None:
+    def __init__(self, samples: int, clusters: Clusters | None) -> None:
+        self._clusters = clusters
         self.values: list[float | None] = []
         self._influence = np.zeros(samples)
         self._costs, self._alone = 0.0, []
@@ -104,9 +106,10 @@ class _Mean:
         count, mean = len(known), float(np.mean(known))
         # of a class with one sample the others tell how far apart such areas lie
         spread = sum((value - mean) ** 2 for value in self._alone) if count > 1 else 0.0
-        variance = (float(self._influence @ self._influence) + spread) / count**2
         most = count / self._costs if is_one else count**2 / self._costs
-        return mean, share_interval(mean, variance, most)
+        influence = self._influence / count
+        found = influenced_interval(mean, influence, spread / count**2, most, self._clusters)
+        return mean, found
 
 
 def _both(scores: np.ndarray, is_class: np.ndarray) -> tuple[Area, Area]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.intervals import share_interval, wilson_interval
+from headstart.heads.evaluation.clusters import Clusters, influenced_interval
+from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.storage.manifest import Label
 
 
@@ -53,23 +54,27 @@ def scores_by_class(support: np.ndarray, said: np.ndarray, hits: np.ndarray) -> 
 
 
 def balanced_accuracy(
-    support: np.ndarray, hits: np.ndarray
-) -> tuple[float, tuple[float, float]] | None:
-    """The mean recall of the classes that have samples, with its interval; None without samples.
+    guesses: np.ndarray, targets: np.ndarray, clusters: Clusters | None
+) -> tuple[float, tuple[float, float]]:
+    """The mean recall of the classes that have samples, with its interval.
 
     Each recall is a share of the class's own samples, and their mean has the mean of their
-    variances; see `share_interval`. Of classes with one sample the variance is that between
-    them.
+    variances; of classes with one sample it is that between them.
+
+    Args:
+        guesses: class numbers, (n,).
+        targets: likewise.
+        clusters: which samples belong together.
     """
-    counts, right = support[support > 0], hits[support > 0]
-    if not len(counts):
-        return None
-    recalls = right / counts
-    mean = float(recalls.mean())
-    within = recalls * (1 - recalls) / np.maximum(counts - 1, 1)
-    variances = np.where(counts > 1, within, (recalls - mean) ** 2)
-    most = len(counts) ** 2 / float((1 / counts).sum())
-    return mean, share_interval(mean, float(variances.sum()) / len(counts) ** 2, most)
+    _, numbers, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    right = (guesses == targets).astype(np.float64)
+    recalls = np.bincount(numbers, right) / counts
+    mean, classes = float(recalls.mean()), len(counts)
+    weights = 1 / np.sqrt(counts * np.maximum(counts - 1.0, 1)) / classes
+    influence = (right - recalls[numbers]) * weights[numbers]
+    alone = float(((recalls[counts == 1] - mean) ** 2).sum()) / classes**2
+    most = classes**2 / float((1 / counts).sum())
+    return mean, influenced_interval(mean, influence, alone, most, clusters)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
 
 BINS = 15
@@ -41,24 +42,31 @@ class Reliability:
 
     Attributes:
         counts: samples in each, (bins,), float64.
+        worth: as how many independent samples those of a bin count, (bins,), float64.
         sure: the mean probability of what is said, (bins,).
         right: the share that is right, (bins,).
     """
 
     counts: np.ndarray
+    worth: np.ndarray
     sure: np.ndarray
     right: np.ndarray
 
     @staticmethod
-    def of(outputs: np.ndarray, targets: np.ndarray) -> Reliability:
+    def of(
+        outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+    ) -> Reliability:
         """Of probabilities, (n, classes), and class numbers, (n,): of the most probable class."""
         sure = outputs.max(axis=1).astype(np.float64)
         right = outputs.argmax(axis=1) == targets
         bins = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
         counts = np.bincount(bins, minlength=BINS).astype(np.float64)
         some = counts > 0
-        sums = [np.bincount(bins, weights, BINS)[some] for weights in (sure, right)]
-        return Reliability(counts[some], *(one / counts[some] for one in sums))
+        sums = [np.bincount(bins, weights, BINS) for weights in (sure, right)]
+        means = [one[some] / counts[some] for one in sums]
+        apart = right - sure - (right - sure).mean()
+        effect = 1.0 if clusters is None else clusters.effect(apart)
+        return Reliability(counts[some], np.maximum(counts[some] / effect, 1), *means)
 
     @property
     def error(self) -> float:
@@ -80,8 +88,8 @@ class Reliability:
         one sample: of a bin of one sample nothing else could be said.
         """
         gaps = np.abs(self.right - self.sure)
-        likely = (self.right * self.counts + self.sure) / (self.counts + 1)
-        deviations = np.sqrt(likely * (1 - likely) / self.counts)
+        likely = (self.right * self.worth + self.sure) / (self.worth + 1)
+        deviations = np.sqrt(likely * (1 - likely) / self.worth)
         by_chance = self.counts @ _folded_mean(gaps, deviations) / self.counts.sum()
         return max(2 * self.error - float(by_chance), 0.0)
 
@@ -93,22 +101,22 @@ class Reliability:
         calibrated: the interval holds 0 unless that is refuted. That the samples could have stood
         in other bins is made up for by half as much on each side as `CONFIDENCE` would leave.
         """
-        counts, total = self.counts, self.counts.sum()
+        drawn_of, share = np.rint(self.worth), self.counts / self.counts.sum()
         gaps = self.right - self.sure
         side = np.where(gaps == 0, np.sign(0.5 - self.sure), np.sign(gaps))
-        gaps = gaps + side / (counts + 1)  # all right, and quite sure, is no proof of more
-        likely = (self.right * counts + 0.5) / (counts + 1)
-        error = np.sqrt(counts @ (likely * (1 - likely))) / (counts @ np.abs(gaps))
+        gaps = gaps + side / (drawn_of + 1)  # all right, and quite sure, is no proof of more
+        likely = (self.right * drawn_of + 0.5) / (drawn_of + 1)
+        error = np.sqrt(share**2 @ (likely * (1 - likely) / drawn_of)) / (share @ np.abs(gaps))
         scales = np.unique(np.maximum(1 + error * STEPS, 0))
         shares = np.clip(self.sure + scales[:, None] * gaps, 0, 1)
         rng = np.random.default_rng(seed)
-        drawn = rng.binomial(counts.astype(int), shares, (DRAWS, *shares.shape))
-        errors = np.abs(drawn - self.sure * counts).sum(axis=2) / total
+        drawn = rng.binomial(drawn_of.astype(int), shares, (DRAWS, *shares.shape)) / drawn_of
+        errors = np.abs(drawn - self.sure) @ share
         least = (1 - CONFIDENCE) / 4
         is_small = (errors <= self.error + 1e-12).mean(axis=0) >= least
         is_large = (errors >= self.error - 1e-12).mean(axis=0) >= least
         kept = np.flatnonzero(is_small & is_large)
-        ends = np.abs(shares - self.sure) @ counts / total
+        ends = np.abs(shares - self.sure) @ share
         if not len(kept):
             return self.error, self.error
         return float(ends[kept[0]]), float(ends[kept[-1]])

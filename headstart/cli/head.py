@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
+from headstart.cli.heads import compare
 from headstart.cli.output import (
     Call,
     Result,
     command,
     names_in,
     note,
+    on_error_option,
     precision_option,
     range_text,
     score_cell,
@@ -45,6 +47,7 @@ TRAIN_OPTIONS = (
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
+    on_error_option,
     views_option,
     windows_option("mean", "max", "each"),
 )
@@ -54,6 +57,7 @@ def register(cli: click.Group) -> None:
     group = click.Group("head", help="Light models trained on cached features.")
     command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
+    compare.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
@@ -77,6 +81,7 @@ def _train(
     balanced: bool,
     seed: int,
     precision: str,
+    on_error: str,
     views: int,
     windows: str | None,
     **options: Any,
@@ -91,9 +96,11 @@ def _train(
     from headstart.jobs.named import both_named
 
     workspace = call.open(backbone, dataset)
-    backbone, dataset = both_named(workspace.context, backbone, dataset, looks=False)
+    backbone, dataset = both_named(
+        workspace.context, backbone, dataset, looks=False, on_error=on_error
+    )
     check_one_cut(*workspace.context.resolve(backbone, precision))
-    features = extract_missing(workspace, backbone, dataset, precision, views)
+    features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     head = workspace.heads.train(
         name, features, settings, seed=seed, task=made, views=views, windows=windows
     )
@@ -103,10 +110,11 @@ def _train(
 
 def warn_of_untested(head: Head) -> None:
     """Say on standard error of which classes nothing is known, or little."""
-    from headstart.heads.evaluation.provenance import few_text, untested_text
+    from headstart.heads.evaluation.provenance import few_groups_text, few_text, untested_text
 
-    for line in filter(None, (untested_text(head.metrics), few_text(head.metrics))):
-        note(f"warning: {line}.")
+    for told in (untested_text, few_groups_text, few_text):
+        if line := told(head.metrics):
+            note(f"warning: {line}.")
 
 
 def _settings() -> list[click.Parameter]:
@@ -160,6 +168,7 @@ def task_of(name: str, separator: str | None, order: str | None, balanced: bool)
 
 def _list(call: Call) -> Result:
     """List the trained heads."""
+    from headstart.heads.evaluation.provenance import groups_text
     from headstart.registry import listing
 
     rows = listing.heads(call.config)
@@ -176,6 +185,7 @@ def _list(call: Call) -> Result:
             (
                 row["dataset"],
                 f"{row['metrics']['n_test']:,} tested",
+                *filter(None, [groups_text(row["metrics"]).strip()]),
                 *(["void: dealt anew"] if row["void"] else []),
             ),
             *(score_cell(row["metrics"], SCORES[column]) for column in scores),
@@ -201,7 +211,9 @@ VOID_LEGEND = (
     "void: the dataset was dealt to other splits since; the head may have been trained on what is "
     "tested on now. Train it again."
 )
-LIST_LEGEND = "Below each score its 95 % interval, of so many held-out samples as were tested."
+LIST_LEGEND = (
+    "Below each score its 95 % interval, of so many held-out samples, or groups, as were tested."
+)
 
 
 def _show(call: Call, name: str, every: bool) -> Result:
@@ -242,8 +254,10 @@ def _shown(head: Head, by_class: Sequence[Any] = ()) -> Result:
     from headstart.heads.evaluation.provenance import (
         calibration_text,
         chosen_text,
+        few_groups_text,
         few_text,
         fitted_text,
+        held_out_text,
         lineage_text,
         untested_text,
     )
@@ -259,10 +273,11 @@ def _shown(head: Head, by_class: Sequence[Any] = ()) -> Result:
         *_scores(record),
         *_each(metrics.get("of_each", ())),
         *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
-        ("held out", f"{metrics['n_test']:,} samples, on which the scores are"),
+        ("held out", held_out_text(metrics)),
         ("looks", head.looks.to_text()),
         *([("void", VOID_LEGEND.removeprefix("void: "))] if head.is_void else []),
         *[("not tested", line) for line in [untested_text(metrics)] if line],
+        *[("few groups", line) for line in [few_groups_text(metrics)] if line],
         *[("few samples", line) for line in [few_text(metrics)] if line],
         ("probabilities", calibration_text(record)),
         ("fitted on", fitted_text(record)),
