@@ -199,7 +199,7 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 
 def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
-    from headstart.heads.evaluation.provenance import scored_text
+    from headstart.heads.evaluation.provenance import balanced_text, scored_text
     from headstart.heads.regression import Regression
     from headstart.jobs.outcomes import Written
     from headstart.plots.curves import draw_learning_curve
@@ -231,7 +231,8 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
         head.need_classes()
         judged = head.held_out()
         title = f"{what}\n{scored_text(record)}"
-        made = draw_head(judged.probabilities, judged.targets, record.classes, title)
+        shares, note = judged.probabilities, balanced_text(record)
+        made = draw_head(shares, judged.targets, record.classes, title, note)
     save(made, file)
     return Result(Written.of(file, **facts), lambda out: out.print(text(f"Drew {file}.")))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.evaluation.reliability import Reliability
 from headstart.plots.figures import figure, plain_axes
 from headstart.storage.manifest import Label
 
@@ -20,6 +21,7 @@ def draw_head(
     targets: np.ndarray,
     classes: Sequence[Label],
     title: str,
+    note: str = "",
 ) -> Any:
     """The confusion matrix, and how often the head is right at each confidence.
 
@@ -28,11 +30,12 @@ def draw_head(
         targets: their class numbers, (n,).
         classes: the label of each number.
         title: of the picture.
+        note: what else is to be known of the probabilities.
     """
     made = figure(12.0, 5.5)
     left, right = made.add_gridspec(1, 2, width_ratios=(1.3, 1))
     _draw_confusion(made, left, probabilities.argmax(axis=1), targets, classes)
-    _draw_calibration(made, right, probabilities, targets)
+    _draw_calibration(made, right, probabilities, targets, note)
     made.suptitle(title, x=0.01, ha="left")
     return made
 
@@ -95,7 +98,7 @@ def _draw_confusion(
 
 
 def _draw_calibration(
-    made: Any, place: Any, probabilities: np.ndarray, targets: np.ndarray
+    made: Any, place: Any, probabilities: np.ndarray, targets: np.ndarray, note: str
 ) -> None:
     sure = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
@@ -116,7 +119,10 @@ def _draw_calibration(
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("how sure the head is")
     axes.set_ylabel("how often it is right")
-    axes.set_title("calibration; numbers: samples", fontsize=9, loc="left")
+    reliability = Reliability.of(probabilities, targets)
+    errors = f"ECE {reliability.error:.3f}, debiased {reliability.debiased:.3f}"
+    told = f"calibration: {errors}; numbers: samples"
+    axes.set_title(f"{told}\n{note}" if note else told, fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8)
 
 
