@@ -24,8 +24,8 @@ class Prediction(Showable):
 
     Attributes:
         name: of the sample.
-        label: the most probable class; several with the head's separator between them; a
-            number; or several, such as `0.5|1.25`.
+        label: the most probable class, or the one that an ordinal head's task decides for; several
+            with the head's separator between them; a number; or several, such as `0.5|1.25`.
         probability: that this is right; NaN for a number.
         probabilities: of all classes, in the head's order, (classes,), float32; or the
             numbers, (outputs,).
