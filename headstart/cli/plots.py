@@ -86,7 +86,12 @@ def register_heads(group: click.Group) -> None:
         show_default=True,
         help="Confusion and calibration; accuracy over samples to train on; the surest mistakes.",
     )
-    command(group, "plot")(with_options(_plot_head, name, _picture, show))
+    draws = click.option(
+        "--draws",
+        type=click.IntRange(2),
+        help="curve: heads a point, each trained on samples drawn anew; 5 without it.",
+    )
+    command(group, "plot")(with_options(_plot_head, name, _picture, show, draws))
     file = click.argument("file", type=OutputFile(), metavar="FILE.html")
     command(group, "report")(with_options(_report, name, file, _seed))
 
@@ -197,9 +202,10 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
         out.print(table(None, columns, rows))
 
 
-def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
+def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
     from headstart.heads.evaluation.provenance import balanced_text, scored_text
+    from headstart.heads.models.learning_curves import DRAWS, band_text
     from headstart.heads.regression import Regression
     from headstart.jobs.outcomes import Written
     from headstart.plots.curves import draw_learning_curve
@@ -207,6 +213,8 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     from headstart.plots.grids import draw_grid
     from headstart.plots.judgements import draw_head, draw_numbers
 
+    if draws is not None and show != "curve":
+        raise click.UsageError("--draws is for --show curve.")
     check_target(file)
     head = call.open().heads.get(name)
     record = head.record
@@ -214,9 +222,9 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
     facts: dict[str, Any] = {}
     if show == "curve":
         with progress_bar("fitting", "heads") as progress:
-            points = head.learning_curve(progress)
+            points = head.learning_curve(progress, draws=draws or DRAWS)
         made = draw_learning_curve(points, what)
-        facts["points"] = points
+        facts |= {"points": points, "scored_on": band_text(points)}
     elif show == "mistakes":
         from headstart.plots.reports import mistakes
 
@@ -231,10 +239,10 @@ def _plot_head(call: Call, name: str, file: Path, show: str) -> Result:
         head.need_classes()
         judged = head.held_out()
         title = f"{what}\n{scored_text(record)}"
-        shares, note = judged.probabilities, balanced_text(record)
-        made = draw_head(shares, judged.targets, record.classes, title, note)
+        made = draw_head(judged, record.classes, title, balanced_text(record))
     save(made, file)
-    return Result(Written.of(file, **facts), lambda out: out.print(text(f"Drew {file}.")))
+    said = f"\n{facts['scored_on']}." if "scored_on" in facts else ""
+    return Result(Written.of(file, **facts), lambda out: out.print(text(f"Drew {file}.{said}")))
 
 
 def _report(call: Call, name: str, file: Path, seed: int) -> Result:

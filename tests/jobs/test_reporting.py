@@ -120,14 +120,20 @@ def test_curve_and_mistakes_are_drawn(trained, run, tmp_path, show):
     assert (tmp_path / "p.png").stat().st_size > 5000
 
 
-def test_the_last_point_of_the_curve_is_the_head_itself(trained):
+def test_a_curve_looks_at_train_and_validation_alone_and_says_so(trained, run, tmp_path):
     head = trained.heads.get("h")
-    points = head.learning_curve()
-    assert points[-1].samples == head.metrics["n_train"]
-    assert points[-1].accuracy == pytest.approx(head.metrics["accuracy"])
+    points = head.learning_curve(draws=3)
     assert [one.samples for one in points] == sorted({one.samples for one in points})
     for one in points:
+        assert len(one.draws) == 3
         assert one.interval[0] <= one.accuracy <= one.interval[1]
+    counts = head.metrics
+    assert points[-1].scored <= counts["n_train"] + counts["n_validation"]
+    assert points[-1].samples < counts["n_train"]
+    ran = run("head", "plot", "h", tmp_path / "p.png", "--show", "curve", "--draws", "2")
+    assert "the test split was not looked at" in " ".join(ran.out.split())
+    ran = run("head", "plot", "h", tmp_path / "p.png", "--draws", "2")
+    assert ran.code and "--draws is for --show curve" in ran.err
 
 
 def test_one_tall_picture_takes_no_more_room_than_the_others(trained, run, tmp_path, pictures):
