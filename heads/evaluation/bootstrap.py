@@ -187,6 +187,15 @@ def precision_interval(
         outputs: probabilities, (n, labels).
         targets: 0 or 1, likewise.
     """
+    labels = int(targets.any(axis=0).sum())
+    if not labels:
+        return None
+    score = precision_score(outputs, targets)
+    return bootstrap_interval(score, len(outputs), clusters=clusters, cost=labels)
+
+
+def precision_score(outputs: np.ndarray, targets: np.ndarray) -> Score:
+    """The mean average precision over the labels that were drawn; see `precision_interval`."""
     labels = np.flatnonzero(targets.any(axis=0))
 
     def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
@@ -195,9 +204,7 @@ def precision_interval(
         drawn = ~np.isnan(found)
         return found.sum(axis=0, where=drawn) / drawn.sum(axis=0)
 
-    if not len(labels):
-        return None
-    return bootstrap_interval(score, len(outputs), clusters=clusters, cost=len(labels))
+    return score
 
 
 def _precision(outputs: np.ndarray, targets: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.centring import fit_near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
@@ -63,7 +64,11 @@ def train(
     chosen: HeadKind = kind or task.default_kind()
     parts, classes = parts_of(view, task, more)
     width = len(classes) or parts["train"].targets.shape[1]
-    fitted = task.fit(chosen, parts["train"], parts["validation"], width, seed)
+    fitted = fit_near_zero(
+        lambda train, validation: task.fit(chosen, train, validation, width, seed),
+        parts["train"],
+        parts["validation"],
+    )
     stack = stack_of(fitted.layers, classes)
     of = {split: BySample.of(view.split(split)) for split in SPLITS}
     test, tested = parts["test"], of["test"]

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
+from headstart.cli.heads import compare
 from headstart.cli.output import (
     Call,
     Result,
     command,
     names_in,
     note,
+    on_error_option,
     precision_option,
     score_cell,
     table,
@@ -44,6 +46,7 @@ TRAIN_OPTIONS = (
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
+    on_error_option,
     views_option,
     windows_option("mean", "max", "each"),
 )
@@ -53,6 +56,7 @@ def register(cli: click.Group) -> None:
     group = click.Group("head", help="Light models trained on cached features.")
     command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
+    compare.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
@@ -75,6 +79,7 @@ def _train(
     balanced: bool,
     seed: int,
     precision: str,
+    on_error: str,
     views: int,
     windows: str | None,
     **options: Any,
@@ -89,9 +94,11 @@ def _train(
     from headstart.jobs.named import both_named
 
     workspace = call.open(backbone, dataset)
-    backbone, dataset = both_named(workspace.context, backbone, dataset, looks=False)
+    backbone, dataset = both_named(
+        workspace.context, backbone, dataset, looks=False, on_error=on_error
+    )
     check_one_cut(*workspace.context.resolve(backbone, precision))
-    features = extract_missing(workspace, backbone, dataset, precision, views)
+    features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     head = workspace.heads.train(
         name, features, settings, seed=seed, task=made, views=views, windows=windows
     )

@@ -13,6 +13,7 @@ from headstart.cli.output import (
     Result,
     command,
     note,
+    on_error_option,
     progress_bar,
     score_cell,
     table,
@@ -58,6 +59,7 @@ def register(group: click.Group) -> None:
         click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
         click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
         click.option("--batch-norm", is_flag=True, help="Train batch norms' scales as well."),
+        on_error_option,
         views_option,
     )
     command(group, "finetune")(finetune)
@@ -79,9 +81,7 @@ def register(group: click.Group) -> None:
             metavar="FILE",
             help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
         ),
-        click.option(
-            "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True
-        ),
+        on_error_option,
         click.option(
             "--root",
             type=click.Path(),
@@ -106,6 +106,7 @@ def _finetune(
     start: str,
     new: str | None,
     output: Path | None,
+    on_error: str,
     views: int,
     **options: Any,
 ) -> Result:
@@ -125,7 +126,7 @@ def _finetune(
     start = check_start(head, start).name  # before anything is extracted for it
     reference = f"{head.record.backbone}@{start}"
     dataset = workspace.context.datasets.get(head.record.dataset)  # a name, and no source
-    extract_missing(workspace, reference, dataset, cut.precision, views)
+    extract_missing(workspace, reference, dataset, cut.precision, views, on_error=on_error)
     given = {key: value for key, value in options.items() if value is not None}
     tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
     lines = [

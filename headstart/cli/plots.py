@@ -14,6 +14,7 @@ from headstart.cli.output import (
     command,
     folds_option,
     limit_option,
+    on_error_option,
     precision_option,
     progress_bar,
     table,
@@ -64,7 +65,14 @@ def register_features(group: click.Group) -> None:
     )
     command(group, "plot")(plot)
     audit = with_options(
-        _audit, backbone, dataset, precision_option, folds_option, limit_option, _seed
+        _audit,
+        backbone,
+        dataset,
+        precision_option,
+        on_error_option,
+        folds_option,
+        limit_option,
+        _seed,
     )
     command(group, "audit")(audit)
 
@@ -124,7 +132,14 @@ def _plot_features(
 
 
 def _audit(
-    call: Call, backbone: str, dataset: str, precision: str, folds: int, limit: int, seed: int
+    call: Call,
+    backbone: str,
+    dataset: str,
+    precision: str,
+    on_error: str,
+    folds: int,
+    limit: int,
+    seed: int,
 ) -> Result:
     """Look for labels that are worth a look and near duplicates in DATASET, by its cached features.
 
@@ -135,7 +150,7 @@ def _audit(
     from headstart.jobs.heads.cross_validation import CrossValidation
 
     workspace = call.open(backbone, dataset)
-    extract_missing(workspace, backbone, dataset, precision)
+    extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     with progress_bar("judging", "heads") as progress:
         found = workspace.audit(
             backbone,

@@ -10,10 +10,10 @@ from headstart.jobs.datasets.named import dataset_named
 
 
 def both_named(
-    context: Context, backbone: Any, dataset: Any, *, looks: bool = True
+    context: Context, backbone: Any, dataset: Any, *, looks: bool = True, on_error: str = "fail"
 ) -> tuple[str, str]:
     """See `backbone_named` and `dataset_named`; where one is nothing, nothing is registered."""
     if find_source(backbone) is None:
         backbone = backbone_named(context, backbone)
-    of = dataset_named(context, dataset, looks=looks)
+    of = dataset_named(context, dataset, looks=looks, on_error=on_error)
     return backbone_named(context, backbone), of

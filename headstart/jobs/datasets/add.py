@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
+from headstart.jobs.datasets.fetched import fetched_from
 from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
@@ -50,17 +52,20 @@ def add(
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
-    asked_for = options | _checked_on_error(on_error)
-    kept = sources.kept_in(Contents(context.config.contents), source, kind, asked_for)
+    asked_for = options | sources.checked_on_error(on_error)
+    contents, known = Contents(context.config.contents), partial(fetched_from, context)
+    kept = sources.kept_in(contents, source, kind, asked_for, known)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]
+    options = _left(options, made, kept)
     before = _find_same(context, name, chosen, place, is_kept=kept is not None)
     given = sources.checked(made, options, sources.SOURCES.values())
     stays = before is not None and sources.is_same_way(before.options, split, seed, given)
     how = _split_options(made, split, seed, before, stays=stays)
-    given = sources.joined(given, how) | _checked_on_error(on_error) | windows
+    given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
+    given |= {} if kept is None else kept.stored
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
     with sources.in_words(kept):
@@ -77,6 +82,15 @@ def add(
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return details_of(context, dataset, manifest)
+
+
+def _left(
+    options: dict[str, Any], made: type[sources.DatasetSource], kept: sources.Kept | None
+) -> dict[str, Any]:
+    """Options without those that were used already, and that the source does not know."""
+    own = {option.name for option in made.options}
+    used = set() if kept is None else set(kept.used) - own
+    return {name: value for name, value in options.items() if name not in used}
 
 
 def _split_options(
@@ -167,12 +181,6 @@ def heads_on(context: Context, dataset: str) -> list[str]:
 
 def _labels(manifest: Manifest) -> list[Any]:
     return wholes_of(manifest).columns.labels
-
-
-def _checked_on_error(on_error: str) -> dict[str, str]:
-    if on_error not in ("fail", "skip"):
-        raise DatasetError(f"on_error is {on_error!r}", hint="It can be fail or skip.")
-    return {} if on_error == "fail" else {"on_error": on_error}
 
 
 def unused_in(opened: Any) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, root_of
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.remote.ahead import ahead
+from headstart.extractors.datasets.remote.fetched import FETCHED
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.columnar.arrow_file import ArrowPart
@@ -134,7 +135,7 @@ class ColumnarSource:
         }
         names = {other for name in behind if given.get(name) for other in behind[name]}
         idle = [f"option {name}" for name in sorted(names) if given.get(name)]
-        if given.get("store_options") and not self._names_far:
+        if given.get("store_options") and not self._names_far and FETCHED not in given:
             idle.append("option store_options")
         return [*self._found.unused, *self._labelled.unused, *idle]
 
@@ -219,7 +220,9 @@ class ColumnarSource:
 
     @cached_property
     def _places(self) -> Places:
-        return Places(self.source, self._options, self._folder)
+        fetched = self._options.get(FETCHED)  # paths are relative to where the file was
+        source = self.source if fetched is None else fetched["address"]
+        return Places(source, self._options, self._folder)
 
     @property
     def _folder(self) -> Path:
