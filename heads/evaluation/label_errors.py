@@ -1,4 +1,4 @@
-"""Data looked at through features: labels worth a look, and samples that are nearly the same."""
+"""Labels that are worth a look, by what heads say that were not trained on the sample."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEAR = 0.13
-"""Samples are near duplicates if their distance is below this share of the median distance to the
-nearest sample; Cleanlab's Datalab has the same default."""
 TOLERANCE = 1e-6
 """Of probabilities that are the same."""
-PAIRS_OF_ONE = 5
-"""Nearest samples that are looked at of each."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +25,6 @@ class WrongLabel:
     given: int
     guess: int
     margin: float
-
-
-@dataclass(frozen=True)
-class NearPair:
-    """Two samples that are nearly the same; `distance` is 1 - cosine of their features."""
-
-    first: int
-    second: int
-    distance: float
 
 
 def find_wrong_labels(probabilities: np.ndarray, targets: np.ndarray) -> list[WrongLabel]:
@@ -71,32 +57,4 @@ def find_wrong_labels(probabilities: np.ndarray, targets: np.ndarray) -> list[Wr
     return [
         WrongLabel(int(row), int(targets[row]), int(likely[row]), float(margins[row]))
         for row in found[np.argsort(margins[found], kind="stable")]
-    ]
-
-
-def find_near_duplicates(features: np.ndarray, near: float = NEAR) -> list[NearPair]:
-    """Pairs of rows that are nearly the same, the nearest first.
-
-    Args:
-        features: (n, width).
-        near: share of the median distance to the nearest row; see `NEAR`.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    if len(features) < 2:
-        return []
-    flat = features.reshape(len(features), -1).astype(np.float32)
-    count = min(PAIRS_OF_ONE + 1, len(flat))
-    index = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute").fit(flat)
-    distances, rows = index.kneighbors(flat)
-    others = rows != np.arange(len(flat))[:, None]
-    nearest = np.where(others, distances, np.inf).min(axis=1)
-    limit = near * float(np.median(nearest))
-    found: dict[tuple[int, int], float] = {}
-    for row, place in np.argwhere(others & (distances <= limit)):
-        pair = (int(min(row, rows[row, place])), int(max(row, rows[row, place])))
-        found[pair] = float(max(distances[row, place], 0.0))
-    return [
-        NearPair(first, second, distance)
-        for (first, second), distance in sorted(found.items(), key=lambda item: (item[1], item[0]))
     ]

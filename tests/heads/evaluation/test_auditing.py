@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import in_turn, split_into_folds, with_few
-from headstart.heads.evaluation.label_errors import find_near_duplicates, find_wrong_labels
+from headstart.heads.evaluation.label_errors import find_wrong_labels
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 
@@ -81,24 +81,6 @@ def test_suspects_are_cleanlabs_whatever_the_probabilities(seed):
 def test_a_class_without_a_sample_is_never_a_guess():
     shares = np.array([[0.2, 0.3, 0.5], [0.1, 0.6, 0.3], [0.6, 0.1, 0.3]])
     assert find_wrong_labels(shares, np.array([0, 1, 0])) == []
-
-
-def test_copies_with_a_little_noise_are_found_and_nothing_else(digits):
-    x, _ = digits
-    rng = np.random.default_rng(0)
-    originals = rng.choice(len(x), 40, replace=False)
-    copies = x[originals] + rng.normal(0, 0.05, (40, 64)).astype(np.float32)
-    found = find_near_duplicates(np.concatenate([x, copies]))
-    pairs = {(pair.first, pair.second) for pair in found}
-    expected = {(int(one), len(x) + n) for n, one in enumerate(originals)}
-    assert expected <= pairs
-    assert len(pairs) <= len(expected) + 3
-    assert all(0 <= pair.distance < 0.05 for pair in found)
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_one_row_has_no_duplicate(count):
-    assert find_near_duplicates(np.ones((count, 3), np.float32)) == []
 
 
 def test_growing_parts_have_as_many_of_each_class():
