@@ -265,7 +265,7 @@ def _twins(
         (
             look(pair.first, f"{pair.first.label}, {pair.first.split}"),
             look(pair.second, f"{pair.second.label}, {pair.second.split}"),
-            "same content" if pair.is_same_content else f"distance {pair.distance:.3f}",
+            pair.evidence if pair.is_same_content else f"distance {pair.distance:.3f}",
         )
         for pair in found[:SHOWN]
     ]
