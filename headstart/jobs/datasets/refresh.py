@@ -40,7 +40,9 @@ def look_again(
     while True:
         dataset = context.datasets.get(name)
         with held(context) if sources.FETCHED in dataset.options else nullcontext():
-            found = _looked_at(context, dataset, fetched_anew(context, dataset), progress)
+            now = fetched_anew(context, dataset)
+            with sources.in_words(now.source, now.options.get("origin")):
+                found = _looked_at(context, dataset, now, progress)
         if found is not None:
             return found
 
