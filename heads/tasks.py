@@ -13,7 +13,7 @@ from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsLabels, FitsOrder, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.linear import Linear
-from headstart.heads.kinds.losses import LEAST, loss_of
+from headstart.heads.kinds.losses import loss_of
 from headstart.heads.labelled import (
     REGRESSION,
     check_labelled,
@@ -100,16 +100,14 @@ class Classification(Options, error=HeadError):
             targets: (n,) class numbers.
             classes: the label of each number.
         """
-        from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+        from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
         numbers = range(len(classes))
         guesses, occur = outputs.argmax(axis=1), np.unique(targets)
-        wide = np.maximum(outputs.astype(np.float64), LEAST)
-        wide /= wide.sum(axis=1, keepdims=True)
         return {
             "accuracy": float(accuracy_score(targets, guesses)),
             "macro_f1": float(f1_score(targets, guesses, labels=occur, average="macro")),
-            "log_loss": float(log_loss(targets, wide, labels=numbers)),
+            "log_loss": loss_of("softmax", outputs, targets),
             "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
         }
 

@@ -73,7 +73,15 @@ def _scanned(
         skipped.extend(skipping.skipped)
     rule = rule_of(options, listing.columns.labels)
     kept = None
-    if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
+    if (
+        previous is not None
+        and keeps
+        and (
+            rule.remembers
+            or not source.splits_may_move
+            or previous.columns.has_groups  # which copies may join at any time
+        )
+    ):
         kept = kept_of(previous.columns, options.get("departed", {}))
     columns = listing.with_splits(dealt(listing, rule, kept))
     _check_ids(columns, place)

@@ -1,14 +1,11 @@
-"""How sure a score is, and whether one is really better than another."""
+"""How sure a score is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
+from typing import Any
 
 CONFIDENCE = 0.95
 SHARES = ("accuracy", "exact")
@@ -28,11 +25,22 @@ def wilson_interval(right: int, total: int, confidence: float = CONFIDENCE) -> t
         total: samples in all, 1 or more.
         confidence: share of such intervals that hold the truth.
     """
-    square = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
-    middle = (right + square / 2) / (total + square)
-    spread = right * (total - right) / total + square / 4
-    half = math.sqrt(square * spread) / (total + square)
-    return (middle - half if right else 0.0), (middle + half if right < total else 1.0)
+    return share_interval(right / total, total, NormalDist().inv_cdf((1 + confidence) / 2))
+
+
+def share_interval(share: float, size: float, quantile: float) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    Args:
+        share: of what was right.
+        size: of how many independent samples; of what is not independent, of how many that would
+            have its variance.
+        quantile: standard errors to each side.
+    """
+    square = quantile**2
+    middle = (share * size + square / 2) / (size + square)
+    half = math.sqrt(square * (share * (1 - share) * size + square / 4)) / (size + square)
+    return (middle - half if share > 0 else 0.0), (middle + half if share < 1 else 1.0)
 
 
 def interval_of(metrics: Mapping[str, Any], name: str) -> tuple[float, float] | None:
@@ -71,19 +79,3 @@ def interval_text(metrics: Mapping[str, Any], name: str) -> str:
     if interval is None:
         return "no interval"
     return " to ".join(score_text(name, end) for end in interval)
-
-
-def is_worse(right: np.ndarray, than: np.ndarray, confidence: float = CONFIDENCE) -> bool:
-    """Whether one way is worse than another on the same samples: McNemar's exact test.
-
-    Args:
-        right: where the one way was right, bool, (n,).
-        than: where the other was.
-        confidence: 1 - the chance to call equally good ways different.
-    """
-    from scipy.stats import binomtest
-
-    only_one, only_other = int((right & ~than).sum()), int((than & ~right).sum())
-    if only_other <= only_one:
-        return False
-    return bool(binomtest(only_one, only_one + only_other).pvalue < 1 - confidence)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
 from headstart.heads.evaluation.intervals import interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
@@ -53,6 +54,28 @@ def untested_text(metrics: Mapping[str, Any]) -> str:
     return (
         f"{named}{more} {have} no test sample: nothing is known of {_it(classes)}, and the macro "
         "averages are over the others"
+    )
+
+
+def groups_text(metrics: Mapping[str, Any]) -> str:
+    """In how many groups the samples are that the scores are of, such as ` in 31 groups`; empty
+    where each is on its own, and of heads of before."""
+    count = metrics.get("groups")
+    return "" if count is None else f" in {count:,} group{'s' * (count != 1)}"
+
+
+def held_out_text(metrics: Mapping[str, Any]) -> str:
+    """On how many samples, or groups of them, the scores are."""
+    return f"{metrics['n_test']:,} samples{groups_text(metrics)}, on which the scores are"
+
+
+def few_groups_text(metrics: Mapping[str, Any]) -> str:
+    """What intervals of so few groups are worth; empty where there are enough, or none."""
+    count = metrics.get("groups", FEW_GROUPS)
+    if count >= FEW_GROUPS:
+        return ""
+    return (
+        f"intervals of{groups_text(metrics)[3:]} say little: how much groups differ is hardly known"
     )
 
 
@@ -126,14 +149,14 @@ def _is_refitted(record: Head) -> bool:
 
 
 def scored_text(record: Head) -> str:
-    """A head's main score with its interval, and on how many samples."""
+    """A head's main score with its interval, and on how many samples, or groups of them."""
     metrics = record.metrics
     name = next((one for one in MAIN_SCORES if one in metrics), None)
     told = "no score"
     if name is not None:
         value, interval = score_text(name, metrics[name]), interval_text(metrics, name)
         told = f"{words_of(name)} {value} (95 %: {interval})"
-    return f"{told} on {metrics['n_test']:,} held-out samples"
+    return f"{told} on {metrics['n_test']:,} held-out samples{groups_text(metrics)}"
 
 
 def overconfident_text(record: Head, probabilities: Sequence[float]) -> str:

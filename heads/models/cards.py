@@ -10,8 +10,10 @@ from headstart.heads.evaluation.intervals import interval_of
 from headstart.heads.evaluation.provenance import (
     calibration_text,
     chosen_text,
+    few_groups_text,
     few_text,
     fitted_text,
+    held_out_text,
     lineage_text,
     untested_text,
 )
@@ -73,8 +75,9 @@ def model_card(
         *[("from", _text(line)) for line in [lineage_text(head.settings)] if line],
         ("classes", _text(", ".join(str(label) for label in head.classes)) or "none: a number"),
         *((_text(name.replace("_", " ")), _scored(head.metrics, name)) for name in scores),
-        ("held out", f"{head.metrics['n_test']:,} samples, on which the scores are"),
+        ("held out", held_out_text(head.metrics)),
         *[("not tested", _text(line)) for line in [untested_text(head.metrics)] if line],
+        *[("few groups", _text(line)) for line in [few_groups_text(head.metrics)] if line],
         *[("few samples", _text(line)) for line in [few_text(head.metrics)] if line],
         ("fitted on", _text(fitted_text(head))),
         ("chosen on", _text(chosen_text(head.settings))),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
+from headstart.cli.heads import compare
 from headstart.cli.output import (
     Call,
     Result,
@@ -55,6 +56,7 @@ def register(cli: click.Group) -> None:
     group = click.Group("head", help="Light models trained on cached features.")
     command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
+    compare.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
@@ -106,10 +108,11 @@ def _train(
 
 def warn_of_untested(head: Head) -> None:
     """Say on standard error of which classes nothing is known, or little."""
-    from headstart.heads.evaluation.provenance import few_text, untested_text
+    from headstart.heads.evaluation.provenance import few_groups_text, few_text, untested_text
 
-    for line in filter(None, (untested_text(head.metrics), few_text(head.metrics))):
-        note(f"warning: {line}.")
+    for told in (untested_text, few_groups_text, few_text):
+        if line := told(head.metrics):
+            note(f"warning: {line}.")
 
 
 def _settings() -> list[click.Parameter]:
@@ -163,6 +166,7 @@ def task_of(name: str, separator: str | None, order: str | None, balanced: bool)
 
 def _list(call: Call) -> Result:
     """List the trained heads."""
+    from headstart.heads.evaluation.provenance import groups_text
     from headstart.registry import listing
 
     rows = listing.heads(call.config)
@@ -179,6 +183,7 @@ def _list(call: Call) -> Result:
             (
                 row["dataset"],
                 f"{row['metrics']['n_test']:,} tested",
+                *filter(None, [groups_text(row["metrics"]).strip()]),
                 *(["void: dealt anew"] if row["void"] else []),
             ),
             *(score_cell(row["metrics"], SCORES[column]) for column in scores),
@@ -204,7 +209,9 @@ VOID_LEGEND = (
     "void: the dataset was dealt to other splits since; the head may have been trained on what is "
     "tested on now. Train it again."
 )
-LIST_LEGEND = "Below each score its 95 % interval, of so many held-out samples as were tested."
+LIST_LEGEND = (
+    "Below each score its 95 % interval, of so many held-out samples, or groups, as were tested."
+)
 
 
 def _show(call: Call, name: str) -> Result:
@@ -241,8 +248,10 @@ def _shown(head: Head) -> Result:
     from headstart.heads.evaluation.provenance import (
         calibration_text,
         chosen_text,
+        few_groups_text,
         few_text,
         fitted_text,
+        held_out_text,
         lineage_text,
         untested_text,
         words_of,
@@ -263,9 +272,10 @@ def _shown(head: Head) -> Result:
         ),
         *_each(metrics.get("of_each", ())),
         *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
-        ("held out", f"{metrics['n_test']:,} samples, on which the scores are"),
+        ("held out", held_out_text(metrics)),
         *([("void", VOID_LEGEND.removeprefix("void: "))] if head.is_void else []),
         *[("not tested", line) for line in [untested_text(metrics)] if line],
+        *[("few groups", line) for line in [few_groups_text(metrics)] if line],
         *[("few samples", line) for line in [few_text(metrics)] if line],
         ("probabilities", calibration_text(record)),
         ("fitted on", fitted_text(record)),

@@ -16,6 +16,7 @@ from headstart import __version__
 from headstart.catalog.head import Head
 from headstart.errors import FeaturesMissing, HeadError, SampleChanged, SampleUnreadable
 from headstart.extractors.preprocessing.preview import cell, glance
+from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.intervals import (
     interval_text,
     score_text,
@@ -25,8 +26,10 @@ from headstart.heads.evaluation.intervals import (
 from headstart.heads.evaluation.provenance import (
     calibration_text,
     chosen_text,
+    few_groups_text,
     few_text,
     fitted_text,
+    groups_text,
     lineage_text,
     untested_text,
     words_of,
@@ -93,7 +96,8 @@ def write_report(
 
     record, judged = head.record, head.held_out()
     # computed anew, as heads of before intervals were stored have none
-    metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes)
+    clusters = clusters_of(judged.samples)
+    metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes, clusters)
     title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
     confusion = to_svg(draw_head(judged.probabilities, judged.targets, record.classes, ""))
     step()
@@ -111,6 +115,7 @@ def write_report(
         scores=_scores(head, judged, metrics),
         untested=untested_text(metrics),
         few=few_text(metrics),
+        few_groups=few_groups_text(metrics),
         parent=record.settings.get("parent"),
         classes=_classes(head),
         confusion=confusion,
@@ -285,7 +290,11 @@ def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[s
     return [
         *rows,
         ("always the largest class", _shared(largest, total), "accuracy without a head"),
-        ("held-out samples", f"{total:,}", f"fitted on {fitted_text(head.record)}"),
+        (
+            "held-out samples",
+            f"{total:,}{groups_text(metrics)}",
+            f"fitted on {fitted_text(head.record)}",
+        ),
     ]
 
 

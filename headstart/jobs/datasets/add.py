@@ -126,7 +126,7 @@ def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> N
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
     if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
-    _warn_of_copies(place, wholes.columns)
+    warn_of_copies(place, manifest)
     differing, first = sources.differing_copies(wholes.columns)
     if differing:
         told = ", ".join([*first, *(["…"] if differing > len(first) else [])])
@@ -246,19 +246,30 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
         )
 
 
-def _warn_of_copies(place: str, samples: SampleColumns) -> None:
-    """Of contents that the source itself puts into the test split and into another."""
-    finder, found = DigestFinder(samples.of_split("test")), list[str]()
+def warn_of_copies(place: str, manifest: Manifest, previous: Manifest | None = None) -> None:
+    """Of contents that stand in several splits, as the source says so or what was dealt before is
+    connected only now; not of those that did so in `previous`."""
+    samples = wholes_of(manifest).columns
+    before = None if previous is None else wholes_of(previous).columns
+    for split, doing in (("test", "test on"), ("validation", "validate on")):
+        found = _copies_of(split, samples)
+        if found and (before is None or set(found) - set(_copies_of(split, before))):
+            others = "to train or validate on" if split == "test" else "to train on"
+            warn(
+                f"{place}: {len(found):,} samples {others} are copies of samples to {doing}, such "
+                f"as {found[0]!r}; scores on those say nothing. --split stratified deals copies "
+                "into one split"
+            )
+
+
+def _copies_of(split: str, samples: SampleColumns) -> list[str]:
+    """Ids of the samples in earlier splits whose content stands in one, too."""
+    finder, found = DigestFinder(samples.of_split(split)), list[str]()
     for block in samples.blocks():
-        rows = np.flatnonzero(block.split_codes != SPLITS.index("test"))
+        rows = np.flatnonzero(block.split_codes < SPLITS.index(split))
         copies = rows[finder.find(block.digests[rows]) != ABSENT]
         found += block.take(copies).ids if len(copies) else []
-    if found:
-        warn(
-            f"{place}: {len(found):,} samples to train or validate on are copies of samples to "
-            f"test on, such as {found[0]!r}; scores on those say nothing. "
-            "--split stratified deals copies into one split"
-        )
+    return found
 
 
 def warn_of_skipped(place: str, skipped: Sequence[str]) -> None:
