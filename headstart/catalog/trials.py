@@ -185,6 +185,9 @@ class Trials:
         from headstart.jobs.backbones.named import backbones_named
         from headstart.jobs.datasets.named import dataset_named
         from headstart.jobs.heads.cross_validation import Features
+        from headstart.jobs.named import in_order
 
-        names = backbones_named(self.context, backbones)
-        return Features.of(dataset_named(self.context, dataset), names, precision)
+        first = backbones[0] if isinstance(backbones, list | tuple) and backbones else backbones
+        with in_order(self.context, first, dataset):
+            names = backbones_named(self.context, backbones)
+            return Features.of(dataset_named(self.context, dataset), names, precision)

@@ -169,7 +169,7 @@ class ColumnarSource:
         id_ = row.id
         if roles.id is not None:
             id_ = cell_in(row.about, roles.id, row.where)
-        elif roles.is_of_files:
+        elif roles.is_of_files and not roles.is_numbered:
             id_ = str(row.cell(roles.content[0]).as_py())
         return Entry(
             id=id_,
@@ -235,7 +235,7 @@ class ColumnarSource:
     def _take_index(self) -> None:
         """The index of a data frame is what ids are, where it is of different texts."""
         roles = self._labelled
-        if roles.id is not None:
+        if roles.id is not None or roles.is_numbered:
             return
         for name in roles.declared.text_index(roles.schema):
             texts = [text for part in self._parts for text in _column(part, name)]
