@@ -24,14 +24,16 @@ BOUNDED = (
 """Scores from 0 to 1."""
 
 
-def wilson_interval(right: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson_interval(
+    right: float, total: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
     """Wilson's score interval of a share.
 
     Wilson: Probable inference, the law of succession, and statistical inference, 1927. With
     cross-validation it leaves out that the folds' heads share training samples.
 
     Args:
-        right: samples that were right.
+        right: samples that were right; of a mean of several shares of them no whole number.
         total: samples in all, 1 or more.
         confidence: share of such intervals that hold the truth.
     """

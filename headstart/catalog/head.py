@@ -76,16 +76,23 @@ class Head(TrainedHead):
 
         return attach(self, path, pixels=pixels, labels=labels)
 
-    def learning_curve(self, progress: Progress = silent) -> Results[CurvePoint]:
+    def learning_curve(self, progress: Progress = silent, *, draws: int = 5) -> Results[CurvePoint]:
         """How good such a head is with fewer samples to train on; see `CurvePoint`.
 
+        Train and validation split alone are used: each head is scored on a fifth of them that it
+        has not seen, and the test split is not looked at.
+
+        Args:
+            progress: called with (points done, points in all).
+            draws: heads a point, 2 or more, each trained on samples drawn anew.
+
         Raises:
-            HeadError: the dataset is not what it was then.
+            HeadError: the dataset is not what it was then, or no sample can be left out.
             FeaturesMissing: its features are not cached any more.
         """
         from headstart.jobs.heads.learning_curve import learning_curve
 
-        return learning_curve(self, progress)
+        return learning_curve(self, progress, draws)
 
     def reproduce(self) -> Reproduced:
         """Train the head again, from the cached features and with its settings and seed.

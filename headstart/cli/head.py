@@ -44,6 +44,12 @@ TRAIN_OPTIONS = (
     ),
     click.option("--separator", help="multi-label: between labels; | without it."),
     click.option("--order", help="ordinal: the classes from the lowest up, with commas."),
+    click.option(
+        "--decision",
+        type=click.Choice(("median", "mode")),
+        help="ordinal: say the class in the middle of the probabilities, which is the fewest steps "
+        "off (the default), or the likeliest, which is right most often.",
+    ),
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
     click.option("--seed", type=int, default=0, show_default=True),
     precision_option,
@@ -78,6 +84,7 @@ def _train(
     task: str,
     separator: str | None,
     order: str | None,
+    decision: str | None,
     balanced: bool,
     seed: int,
     precision: str,
@@ -90,7 +97,9 @@ def _train(
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
 
-    made = task_of(task, separator, order, balanced)
+    made = task_of(
+        task, separator=separator, order=order, decision=decision, balanced=balanced or None
+    )
     name_of_kind = kind or made.default_kind.kind
     settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
     from headstart.jobs.named import both_named
@@ -149,8 +158,8 @@ def _kind(kind: str, options: dict[str, str]) -> Any:
     return made(**given)
 
 
-def task_of(name: str, separator: str | None, order: str | None, balanced: bool) -> Any:
-    """A task with the options that were given.
+def task_of(name: str, *, order: str | None, **given: Any) -> Any:
+    """A task with the options that were given, those that are not None.
 
     Raises:
         click.UsageError: one of them is not for this task.
@@ -158,7 +167,6 @@ def task_of(name: str, separator: str | None, order: str | None, balanced: bool)
     from headstart.heads.tasks import TASKS as MADE
 
     known = MADE[name]().describe()
-    given: dict[str, Any] = {"balanced": balanced or None, "separator": separator}
     given["order"] = order and tuple(part.strip() for part in order.split(",") if part.strip())
     for option, value in given.items():
         if value is not None and option not in known:

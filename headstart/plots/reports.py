@@ -40,6 +40,7 @@ from headstart.heads.evaluation.provenance import (
 )
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.labelled import some_rows
+from headstart.heads.models.learning_curves import NothingLeftOut, band_text
 from headstart.jobs.datasets.audit import Audit, audit
 from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.plots.curves import draw_learning_curve
@@ -103,11 +104,9 @@ def write_report(
     clusters = clusters_of(judged.samples)
     metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes, clusters)
     title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
-    confusion = to_svg(
-        draw_head(judged.probabilities, judged.targets, record.classes, "", balanced_text(record))
-    )
+    confusion = to_svg(draw_head(judged, record.classes, "", balanced_text(record)))
     step()
-    curve = "" if head.is_tuned else to_svg(draw_learning_curve(head.learning_curve(), ""))
+    curve, band = _curve(head)
     step()
     drawn = _draw_map(head, seed)
     step()
@@ -122,10 +121,10 @@ def write_report(
         untested=untested_text(metrics),
         few=few_text(metrics),
         few_groups=few_groups_text(metrics),
-        parent=record.settings.get("parent"),
         classes=_classes(metrics, record.classes),
         confusion=confusion,
         curve=curve,
+        band=band,
         map=drawn,
         mistakes=_mistakes(judged, record.classes, look),
         wrong=len(judged.wrong),
@@ -138,6 +137,21 @@ def write_report(
         file.write(page.encode())
     step()
     return target
+
+
+def _curve(head: Head) -> tuple[str, str]:
+    """The learning curve, and what it is in words; why there is none, where there is none."""
+    if head.is_tuned:
+        parent = head.record.settings["parent"]
+        return "", (
+            "A fine-tuned head has no learning curve of its own; see the report of the head that "
+            f"it came from, {parent}."
+        )
+    try:
+        points = head.learning_curve()
+    except NothingLeftOut as error:
+        return "", f"{error}."
+    return to_svg(draw_learning_curve(points, "")), f"{band_text(points)}."
 
 
 def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], list[str], int]:
@@ -155,8 +169,8 @@ def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], li
 
 
 def _verdict(judged: Judged, row: int, classes: Sequence[Any]) -> str:
-    guess = int(judged.probabilities[row].argmax())
-    sure = share_text(float(judged.probabilities[row, guess]))
+    guess = int(judged.guesses[row])
+    sure = share_text(float(judged.sure[row]))
     return f"{classes[judged.targets[row]]}, guessed {classes[guess]} ({sure})"
 
 
@@ -251,7 +265,7 @@ def _twins(
         (
             look(pair.first, f"{pair.first.label}, {pair.first.split}"),
             look(pair.second, f"{pair.second.label}, {pair.second.split}"),
-            "same content" if pair.is_same_content else f"distance {pair.distance:.3f}",
+            pair.evidence if pair.is_same_content else f"distance {pair.distance:.3f}",
         )
         for pair in found[:SHOWN]
     ]

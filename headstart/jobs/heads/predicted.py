@@ -44,8 +44,8 @@ class Prediction(Showable):
 
     Attributes:
         name: of the sample.
-        label: the most probable class; several with the head's separator between them; a
-            number; or several, such as `0.5|1.25`.
+        label: the most probable class, or the one that an ordinal head's task decides for; several
+            with the head's separator between them; a number; or several, such as `0.5|1.25`.
         probability: that this class is right; NaN for several labels, which depend on each
             other, so that those of each say nothing of all together, and for numbers.
         outputs: the probabilities of all classes, in the head's order, (classes,), float32; or the
