@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval, mean_interval
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 
 
@@ -37,6 +38,10 @@ class Outcomes:
     values: np.ndarray
     draws: np.ndarray | None = None
     clusters: np.ndarray | None = None
+
+    @cached_property
+    def _groups(self) -> Clusters | None:
+        return Clusters.of(self.clusters)
 
     @cached_property
     def by_sample(self) -> np.ndarray:
@@ -106,9 +111,10 @@ class Outcomes:
         distribution of estimates of variance components, 1946)."""
         samples, draws = self.parts
         if not len(self.effects):
-            return math.inf if self.clusters is None else max(self.units - 1, 1)
+            return math.inf if self._groups is None else self._groups.freedom
         of_draws = len(self.effects) * (len(self.values) - 1) / len(self.values)
-        parts = samples**2 / max(self.units - 1, 1) + draws**2 / max(of_draws, 1)
+        apart = max(self.units - 1, 1) if self._groups is None else self._groups.freedom
+        parts = samples**2 / apart + draws**2 / max(of_draws, 1)
         return (samples + draws) ** 2 / parts if parts else math.inf
 
     def quantile(self, confidence: float = CONFIDENCE) -> float:
@@ -127,9 +133,17 @@ class Outcomes:
     @property
     def share_interval(self) -> Interval:
         """Of the mean of values from 0 to 1: Wilson's, of as many independent samples as would
-        have the variance; just Wilson's where nothing is repeated and each sample is on its own."""
-        mean, variance = self.mean, sum(self.parts)
+        have the variance; just Wilson's where nothing is repeated and each sample is on its own.
+        Those of samples in groups are worth what `Clusters.worth` says."""
+        mean, (of_samples, of_draws) = self.mean, self.parts
         known = mean * (1 - mean)
+        if self._groups is not None:
+            worth = self._groups.worth(self.by_sample)
+            if self.units < 2:
+                return 0.0, 1.0
+            size = known / (known / worth + of_draws) if known > 0 else worth
+            return share_interval(mean, size, self.quantile())
+        variance = of_samples + of_draws
         size = known / variance if variance > 0 and known > 0 else float(self.units)
         return share_interval(mean, size, self.quantile())
 
@@ -138,7 +152,7 @@ class Outcomes:
         """Of the mean of any values; None of a single sample."""
         if self.units < 2:
             return None
-        if not len(self.effects) and self.clusters is None:
-            return mean_interval(self.by_sample)
+        if not len(self.effects):
+            return mean_interval(self.by_sample, clusters=self._groups)
         reach = self.quantile() * self.error
         return self.mean - reach, self.mean + reach
