@@ -113,7 +113,7 @@ class KeptEngines:
         check = {"samples": batches.length(kept.references[0]), "relative_error": error}
         facts = {**kept.facts, **made.facts, "problem": None, "check": check}
         keeping = Daemons(1).submit(self.keep_compiled, provider, run, facts, made)
-        return Known(provider, facts, made.engine, keeping)
+        return Known(provider, facts, made.engine, keeping=keeping)
 
     def _error(
         self, engine: Engine, run: Request, kept: KeptTrunk, samples: int | None = None
@@ -137,6 +137,14 @@ class KeptEngines:
         content = made.content if made.export is None else made.export()
         if content is not None:
             self._store.keep(self._key(provider, run), Compiled(facts, content))
+
+    def keep_facts(
+        self, provider: type[EngineProvider], run: Request, facts: dict[str, Any]
+    ) -> None:
+        """Change what is known of an engine that is kept for this processor."""
+        key = self._key(provider, run)
+        if (compiled := self._store.find(key)) is not None:
+            self._store.keep(key, Compiled(facts, compiled.model))
 
     def keep_converted(
         self,

@@ -10,10 +10,7 @@ from typing import Any
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.provider import EngineProvider
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE
-from headstart.extractors.engines.race import REFERENCE_PACE, Pace
-
-PER_SECOND = "{}_per_second"
-"""In the facts of a check: samples a second of an engine."""
+from headstart.extractors.engines.race import PER_SECOND, REFERENCE_PACE, Pace
 
 
 @dataclass(frozen=True)
@@ -25,12 +22,14 @@ class Known:
         facts: `problem`, why it cannot be used, or None; `check`, see `Chosen.facts`; `arriving`,
             see `lint`; `pace`, where it was timed elsewhere; and what the provider has to know.
         engine: checked here; None where there is a problem.
+        is_new: it was found out just now, not taken from what was kept.
         keeping: done when it is kept for the next process; None where nothing is under way.
     """
 
     provider: type[EngineProvider]
     facts: dict[str, Any]
     engine: Engine | None = None
+    is_new: bool = False
     keeping: Future[None] | None = None
 
     @property

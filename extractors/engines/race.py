@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
+PER_SECOND = "{}_per_second"
+"""In the facts of a check: samples a second of an engine."""
 PAIRS = 3
 ENOUGH = 1.0
 """Seconds by the clock after which no further pair is timed."""
@@ -91,6 +93,16 @@ class Race:
             for one in zip(*self.pairs, strict=True)
         ]
         return round(best[0], 2), round(best[1], 2)
+
+    def to_json(self, engine: str, reference: str) -> dict[str, float | None]:
+        """For the facts of a check, by the names of both."""
+        own, other = self.per_second
+        return {
+            PER_SECOND.format(engine): own,
+            PER_SECOND.format(reference): other,
+            "wall_ratio": self.pace.wall,
+            "cpu_ratio": self.pace.cpu,
+        }
 
 
 def race(

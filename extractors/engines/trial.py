@@ -100,9 +100,7 @@ def try_engine(
     if not error <= TOLERANCES[run.precision]:
         return Tried(too_far(error, run.precision), facts)
     raced = run.race(converted.engine, reference, finished)
-    own, other = raced.per_second
-    facts |= {f"{provider.name}_per_second": own, f"{reference.name}_per_second": other}
-    facts |= {"wall_ratio": raced.pace.wall, "cpu_ratio": raced.pace.cpu}
+    facts |= raced.to_json(provider.name, reference.name)
     return Tried(None, facts, converted)
 
 

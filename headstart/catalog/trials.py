@@ -150,6 +150,7 @@ class Trials:
         *,
         precision: str = "float32",
         trying: CrossValidation | None = None,
+        pictures: bool = False,
         progress: Progress = silent,
     ) -> Audit:
         """Labels worth a look and near duplicates of a dataset, found by its cached features.
@@ -159,7 +160,9 @@ class Trials:
             dataset: name of a dataset; all its splits are looked at.
             precision: in what the features were computed.
             trying: the folds on which heads judge labels that they were not trained on.
-            progress: called with (heads fitted, heads in all).
+            pictures: whether pictures are read, too, and those that look alike named.
+            progress: called with (pictures read, pictures in all), then with (heads fitted, heads
+                in all).
 
         Raises:
             FeaturesMissing: some have not been extracted.
@@ -173,6 +176,7 @@ class Trials:
             *both_named(self.context, backbone, dataset),
             precision=precision,
             trying=trying,
+            pictures=pictures,
             progress=progress,
         )
 

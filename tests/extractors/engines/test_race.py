@@ -8,6 +8,7 @@ from headstart.extractors.engines.openvino_engine import OpenVINOProvider
 from headstart.extractors.engines.race import MARGIN, Clock, Lap, Pace, race
 
 CORES, TRIES = 2, 20
+LOSES = 4.0
 FAST, SLOW = 5e-3, 16.5e-3
 """Seconds of the processor for a picture of MobileNetV2, by OpenVINO and by TensorFlow."""
 
@@ -26,8 +27,13 @@ class Machine:
         self._wall = self._cpu = 0.0
         self.clock = Clock(lambda: self._wall, lambda: self._cpu)
 
-    def engine(self, seconds: float, samples: int = 16):
-        """A lap of an engine that takes so many seconds of the processor a sample."""
+    def engine(self, seconds: float, samples: int = 16, loses: float = 0.0):
+        """A lap of an engine that takes so many seconds of the processor a sample.
+
+        An engine whose threads have a core each `loses` more, for each thread of others, than one
+        whose threads go where there is room: at a load of 7 OpenVINO was found 6.6 times as slow
+        beside TensorFlow as on the same machine when it was quiet.
+        """
 
         def lap() -> int:
             others = self._rng.uniform(0, self._load)
@@ -36,6 +42,7 @@ class Machine:
             work = samples * seconds * crowded
             self._cpu += work
             self._wall += work / (CORES * share) * self._rng.lognormal(0, 0.3 if others else 0)
+            self._wall += loses * others * work / CORES
             return samples
 
         return lap
@@ -49,16 +56,18 @@ class Deferred(OpenVINOProvider):
     preference = -1
 
 
-def taken(provider, machine, own, reference):
+def taken(provider, machine, own, reference, loses=0.0):
     """Whether an engine is taken that needs `own` seconds where the reference needs others."""
-    pace = race(machine.engine(own), machine.engine(reference), machine.clock).pace
+    lap = machine.engine(own, loses=loses)
+    pace = race(lap, machine.engine(reference), machine.clock).pace
     facts = {"check": {"wall_ratio": pace.wall, "cpu_ratio": pace.cpu, "relative_error": 0.0}}
     return fastest([Known(provider, {"problem": None, **facts})]) is not None
 
 
 @pytest.mark.parametrize("load", [0, 1, 8, 32])
-def test_under_any_load_the_same_engine_is_taken_as_when_quiet(load):
-    found = [taken(Preferred, Machine(seed, load), FAST, SLOW) for seed in range(TRIES)]
+@pytest.mark.parametrize("loses", [0.0, LOSES])
+def test_under_any_load_the_same_engine_is_taken_as_when_quiet(load, loses):
+    found = [taken(Preferred, Machine(seed, load), FAST, SLOW, loses) for seed in range(TRIES)]
     assert found == [True] * TRIES
 
 
@@ -77,13 +86,14 @@ def test_what_is_ahead_beyond_doubt_overturns_it(own):
 
 
 def test_the_clock_alone_would_have_been_wrong():
-    """What the load does to it: the reason why the processor's time is looked at, too."""
+    """The rule that there was: the better of two laps each, by the clock, one after the other."""
     found = []
     for seed in range(TRIES):
-        machine = Machine(seed, 32)
-        laps = [Lap.of(machine.engine(s), machine.clock).wall for s in (FAST, SLOW)]
-        found.append(laps[0] < laps[1])
-    assert not all(found)
+        machine = Machine(seed, 8)
+        laps = (machine.engine(FAST, loses=LOSES), machine.engine(SLOW))
+        best = [min(Lap.of(lap, machine.clock).wall for _ in range(2)) for lap in laps]
+        found.append(best[0] < best[1])
+    assert sum(found) <= TRIES / 2
 
 
 def test_laps_are_taken_in_turn_and_an_end_is_put_to_them():

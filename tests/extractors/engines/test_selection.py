@@ -114,6 +114,21 @@ def test_what_was_once_chosen_by_the_clock_alone_is_not_kept_for_ever(ready, any
     assert ready.extract("net", "pics").report.engine == "openvino"
 
 
+def test_an_engine_that_lost_once_is_timed_again_the_next_time(old, monkeypatch, any_size):
+    raced = []
+    monkeypatch.setattr(trial, "race", lambda *_: raced.append(1) or paced(1 / 3, 1 / 3)())
+    for times in (1, 2):
+        assert old.extract("net", "pics").report.engine == "tensorflow"
+        assert len(raced) == times
+        clear(old)
+    monkeypatch.setattr(trial, "race", paced(3.3, 3.3))
+    report = old.extract("net", "pics").report
+    assert report.engine == "openvino" and report.engine_reason.startswith("3.3x tensorflow")
+    clear(old)
+    monkeypatch.setattr(trial, "race", lambda *_: pytest.fail("it was timed once more"))
+    assert old.extract("net", "pics").report.engine == "openvino"
+
+
 def test_a_model_that_cannot_be_converted_falls_back_with_one_line(
     old, ready, monkeypatch, any_size, run
 ):
