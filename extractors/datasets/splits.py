@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
-from headstart.extractors.datasets.listing import SAYINGS, Listing
+from headstart.extractors.datasets.listing import OPEN, SAYINGS, Listing
 from headstart.extractors.datasets.rows import EITHER
 from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
 from headstart.storage.columns.block import Block
@@ -29,6 +29,7 @@ Counts = dict[Label | None, int]
 NOT_TESTED = ("train", "validation")
 UNKNOWN = -1
 """In place of a place in `SPLITS`."""
+NAMES = (*SPLITS, None)
 
 
 class UnitSplits:
@@ -70,8 +71,12 @@ class Kept:
         self._units = UnitSplits(columns)
         self._departed = departed
         self._codes = self._units.alone.split_codes
-        self._ids = TextFinder(self._units.alone, lambda some: some.ids)
         self.is_empty = not len(columns)
+
+    @cached_property
+    def _ids(self) -> TextFinder:
+        """Made where a sample is new or has changed."""
+        return TextFinder(self._units.alone, lambda some: some.ids)
 
     def find(self, block: Block) -> np.ndarray:
         """As `UnitSplits.find`; a file with new content is the sample that it was."""
@@ -148,8 +153,16 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
     for block in listing.columns.take(rows).blocks():
         part = rows[start : start + len(block)]
         start += len(block)
-        known = _known(block, own, kept)
+        found = _known(block, own, kept)
+        if not rule.remembers:
+            # Nearly all are as they were, where a dataset is looked at again.
+            left = np.flatnonzero((found == UNKNOWN) | (listing.said[part] != OPEN))
+            codes[part] = found
+            if not len(left):
+                continue
+            block, part, found = block.take(left), part[left], found[left]
         says = [SAYINGS[code] for code in listing.said[part].tolist()]
+        known = [NAMES[code] for code in found.tolist()]
         if rule.remembers:
             _pool(pools, block, known, says)
         else:
@@ -166,14 +179,13 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
     return codes
 
 
-def _known(block: Block, own: UnitSplits | None, kept: Kept | None) -> list[str | None]:
+def _known(block: Block, own: UnitSplits | None, kept: Kept | None) -> np.ndarray:
     """The split that each sample's unit has: that of a copy of which the source says it, or that
-    it was."""
+    it was. Places in `NAMES`, int8."""
     found = np.full(len(block), UNKNOWN, np.int8) if own is None else own.find(block)
     if kept is not None:
         found = np.where(found == UNKNOWN, kept.find(block), found)
-    names = (*SPLITS, None)
-    return [names[code] for code in found.tolist()]
+    return found
 
 
 def _by_rule(
