@@ -16,17 +16,33 @@ from headstart.errors import HeadError
 from headstart.extractors.runtime import keras
 from headstart.storage.manifest import Label
 
-FORMAT = "headstart.dense-stack/1"
+FORMATS = ("headstart.dense-stack/1", "headstart.dense-stack/2")
+"""Of stacks without and with an origin, which code that does not know of it must not read."""
 ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
 class Layer:
-    """`activation(x @ kernel + bias)`; kernel (inputs, outputs), bias (outputs,), float32."""
+    """`activation((x - origin) @ kernel + bias)`: kernel (inputs, outputs), float32.
+
+    Only the first layer of a stack may have an origin, (inputs,): the place of features that lie so
+    far from zero that a bias cannot hold what it comes to. Without one it is 0.
+    """
 
     kernel: np.ndarray
     bias: np.ndarray
     activation: str
+    origin: np.ndarray | None = None
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The outputs of inputs (n, inputs)."""
+        x = x if self.origin is None else x - self.origin
+        return activate(self.activation, x @ self.kernel + self.bias)
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """Kernel, bias, and the origin if it has one."""
+        return [self.kernel, self.bias, *([] if self.origin is None else [self.origin])]
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,11 @@ class DenseStack:
         inner = [f"head_dense_{number}" for number in range(1, len(self.layers))]
         return [*inner, "head_probabilities"]
 
+    @property
+    def lowest_name(self) -> str:
+        """What the lowest of them is called, that of the origin included."""
+        return self.layer_names[0] if self.layers[0].origin is None else "head_column"
+
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities (n, classes), or numbers (n, outputs), of features (n, …), flattened
         to (n, width).
@@ -68,7 +89,7 @@ class DenseStack:
         if x.shape[1] != self.width:
             raise HeadError(f"the head takes {self.width} features, received {x.shape[1]}")
         for layer in self.layers:
-            x = activate(layer.activation, x @ layer.kernel + layer.bias)
+            x = layer.run(x)
         return x
 
     def predict(self, features: np.ndarray) -> list[Label]:
@@ -83,6 +104,12 @@ class DenseStack:
         """The head as Keras layers on a symbolic tensor of features; returns probabilities."""
         layers = keras().layers
         x = tensor if len(tensor.shape) == 2 else layers.Flatten(name="head_flatten")(tensor)
+        origin = self.layers[0].origin
+        if origin is not None:
+            # As a column and back: LiteRT would fold an addition before a product into its bias.
+            column = layers.Reshape((len(origin), 1), name=self.lowest_name)(x)
+            offset = (-origin[:, None]).tolist()
+            x = layers.Flatten()(layers.Rescaling(1.0, offset, name="head_origin")(column))
         for name, layer in zip(self.layer_names, self.layers, strict=True):
             is_plain = layer.activation in ACTIVATIONS
             activation = layer.activation if is_plain else None
@@ -95,13 +122,13 @@ class DenseStack:
 
     def to_bytes(self) -> bytes:
         """The stack as an `.npz` archive without pickles."""
-        return archive(FORMAT, *self.parts())
+        return archive(FORMATS[self.layers[0].origin is not None], *self.parts())
 
     @staticmethod
     def read(path: Path) -> DenseStack:
         """The inverse of `to_bytes`."""
         with np.load(path, allow_pickle=False) as arrays:
-            return DenseStack.of_parts(head_of_archive(path, arrays, FORMAT), arrays)
+            return DenseStack.of_parts(head_of_archive(path, arrays, FORMATS), arrays)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What is stored of it: JSON values, and arrays by name."""
@@ -111,13 +138,20 @@ class DenseStack:
         }
         arrays = {f"kernel_{number}": one.kernel for number, one in enumerate(self.layers)}
         arrays |= {f"bias_{number}": one.bias for number, one in enumerate(self.layers)}
+        origin = self.layers[0].origin
+        arrays |= {} if origin is None else {"origin": origin}
         return head, arrays
 
     @staticmethod
     def of_parts(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> DenseStack:
         """The inverse of `parts`."""
         layers = tuple(
-            Layer(arrays[f"kernel_{number}"], arrays[f"bias_{number}"], activation)
+            Layer(
+                arrays[f"kernel_{number}"],
+                arrays[f"bias_{number}"],
+                activation,
+                arrays["origin"] if number == 0 and "origin" in arrays else None,
+            )
             for number, activation in enumerate(head["activations"])
         )
         return DenseStack(layers, tuple(head["classes"]))
@@ -131,15 +165,18 @@ def archive(format_: str, head: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     return file.getvalue()
 
 
-def head_of_archive(path: Path, arrays: Mapping[str, np.ndarray], format_: str) -> dict[str, Any]:
+def head_of_archive(
+    path: Path, arrays: Mapping[str, np.ndarray], formats: Sequence[str]
+) -> dict[str, Any]:
     """The JSON values of an archive.
 
     Raises:
         HeadError: it has another format.
     """
     head = json.loads(str(arrays["head"]))
-    if head["format"] != format_:
-        raise HeadError(f"{path} has format {head['format']!r}; this code reads {format_}")
+    if head["format"] not in formats:
+        known = " and ".join(formats)
+        raise HeadError(f"{path} has format {head['format']!r}; this code reads {known}")
     return head
 
 

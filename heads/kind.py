@@ -10,8 +10,9 @@ every task that it names, `multi-label` apart, for which `fit` will do if it giv
 it again. `head sweep` tries what `grid` gives, `--search` what `suggest` gives.
 
 **What may be assumed.** Features are finite float32, (n, width), sliced as an array is and perhaps
-larger than memory; classes are 0 to `classes` - 1, and each has a training row. `validation` may
-have no rows; where weights are None all rows count alike.
+larger than memory; no column lies far from zero beside its spread (`centring.py` sees to that).
+Classes are 0 to `classes` - 1, and each has a training row. `validation` may have no rows; where
+weights are None all rows count alike.
 
 **What must hold.** An instance is frozen, hashable and picklable: a sweep fits in several
 processes. `fit` keeps nothing in the instance, is called from any thread, and gives the same layers
@@ -115,6 +116,21 @@ class HeadKind(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """The settings, as JSON values, by the names of the fields."""
+        ...
+
+
+Complexity = tuple[float, float]
+"""Numbers that are fitted or carried along, and how free the fit is in choosing them: the larger,
+the weaker its penalty. Compared in this order."""
+
+
+@runtime_checkable
+class HasComplexity(Protocol):
+    """A kind that says how complex its heads are; of others nothing is known, and the
+    one-standard-error rule never prefers them."""
+
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        """Of a head of features (rows, width) for so many classes."""
         ...
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.keys import unpack_digests
+from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.samples import is_fraction
 
@@ -68,13 +68,7 @@ def labelled_rows(
 def groups_of(samples: Sequence[Sample]) -> list[str] | None:
     """Of each sample, what must not stand on both sides of a split; None where each is on its
     own."""
-    columns = SampleColumns.of(samples)
-    if not columns.has_groups and columns.unique == len(columns):
-        return None
-    digests = unpack_digests(columns.digests)
-    pairs = zip(digests, columns.groups, strict=True)
-    groups = [digest if group is None else f"group {group}" for digest, group in pairs]
-    return groups if len(set(groups)) < len(groups) else None
+    return units_of(SampleColumns.of(samples))
 
 
 def labels_of(samples: Sequence[Sample]) -> list[Label | None]:

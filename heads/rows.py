@@ -27,6 +27,13 @@ class StoredRows:
         width = int(np.prod(views[0].shape[1:], dtype=np.int64))
         self.shape = (int(self._starts[-1]), width)
         self._chosen: np.ndarray | None = None
+        self._origin: np.ndarray | None = None
+
+    def less(self, origin: np.ndarray) -> StoredRows:
+        """The same rows with numbers (width,) taken from each when they are sliced."""
+        found = copy(self)
+        found._origin = origin if self._origin is None else self._origin + origin
+        return found
 
     def only(self, chosen: np.ndarray) -> StoredRows:
         """Some of the rows, (n,), as rows of their own that are read when they are sliced."""
@@ -40,6 +47,10 @@ class StoredRows:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Some rows, (n, width), float32."""
+        found = self._read(rows)
+        return found if self._origin is None else found - self._origin
+
+    def _read(self, rows: slice | np.ndarray) -> np.ndarray:
         if self._chosen is not None:
             rows = self._chosen[rows]
         if len(self._views) == 1:
@@ -55,6 +66,11 @@ class StoredRows:
 
 Rows = np.ndarray | StoredRows
 """Features (n, width), float32."""
+
+
+def less(features: Rows, origin: np.ndarray) -> Rows:
+    """Features with numbers (width,), float32, taken from each row."""
+    return features - origin if isinstance(features, np.ndarray) else features.less(origin)
 
 
 def rows_of(*views: FeatureView, room: float | None = None) -> Rows:

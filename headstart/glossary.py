@@ -92,6 +92,11 @@ TERMS = (
     ),
     _basic("dataset", "An ordered list of samples with their labels and splits."),
     _term(
+        "design effect",
+        "How many times as many samples in groups are needed to know as much as from independent "
+        "ones.",
+    ),
+    _term(
         "ECE",
         "Expected calibration error: how far what a head says of its sureness is from how often "
         "it is right, on average; 0 is best.",
@@ -114,7 +119,8 @@ TERMS = (
     ),
     _term(
         "group",
-        "Samples that belong together, such as photos of one animal; they stand in one split.",
+        "Samples that belong together, such as photos of one animal; with their copies they stand "
+        "in one split, and intervals count groups.",
         "groups",
     ),
     _term("H", "H-score: how far apart the classes lie in the features; higher is better."),
@@ -128,7 +134,7 @@ TERMS = (
     _term(
         "interval",
         "95 %: where the score would lie in 95 of 100 cases, had other samples of the same kind "
-        "been tested. Few samples make it wide.",
+        "been tested. Few samples make it wide; where samples are in groups, few groups.",
         "intervals",
     ),
     _term(

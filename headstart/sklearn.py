@@ -13,6 +13,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from headstart.heads.centring import fit_near_zero
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import head_of
@@ -59,7 +60,11 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"The head needs samples of 2 classes, got 1 class: {self.classes_}")
         kind = head_of(self.kind, self.settings or {})
         nothing = Part(x[:0], targets[:0])
-        fitted = kind.fit(Part(x, targets, weights), nothing, len(self.classes_), self.seed)
+        fitted = fit_near_zero(
+            lambda train, validation: kind.fit(train, validation, len(self.classes_), self.seed),
+            Part(x, targets, weights),
+            nothing,
+        )
         self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))
         return self
 

@@ -20,6 +20,7 @@ from headstart.config import (
     default_root,
     is_home_named,
     load_config,
+    taken_back_if_it_fails,
 )
 from headstart.context import Context
 from headstart.group_access import share
@@ -59,13 +60,15 @@ def init(
         from_environment: take it from `$HEADSTART_DATABASE_URL` whenever it is opened.
         shared: let the folder's group read and write.
     """
-    config = create_config(
-        Path(root) if root is not None else default_root(),
-        database_url,
-        database_url_file=None if database_url_file is None else Path(database_url_file),
-        from_environment=from_environment,
-    )
-    schema.upgrade(config)
+    place = Path(root) if root is not None else default_root()
+    with taken_back_if_it_fails(place):
+        config = create_config(
+            place,
+            database_url,
+            database_url_file=None if database_url_file is None else Path(database_url_file),
+            from_environment=from_environment,
+        )
+        schema.upgrade(config)
     if shared:
         share(config)
     return Workspace(config)
@@ -186,7 +189,8 @@ class Workspace(Trials, Showable):
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
                 side and light, by seed and content) of the pictures of the train split.
             executor: what runs it; this process without one.
-            **options: fields of `hs.Settings`, such as `on_error="skip"`.
+            **options: fields of `hs.Settings`, such as `on_error="skip"`, which also is of a source
+                that is registered now.
 
         Returns:
             A view of the first cut's features; what was done is its `report`.
@@ -195,10 +199,10 @@ class Workspace(Trials, Showable):
         from headstart.jobs.features.extract import extract
         from headstart.jobs.named import both_named
 
-        names = both_named(
-            self.context, backbone, dataset, looks=False
-        )  # an extraction does so itself
         chosen = with_options(settings, options)
+        names = both_named(  # an extraction looks at the source itself
+            self.context, backbone, dataset, looks=False, on_error=chosen.on_error
+        )
         return extract(self.context, *names, chosen, progress, augmentation, executor)
 
     def compile(

@@ -49,6 +49,10 @@ class Places:
     def present(self) -> np.ndarray:
         return self.shard != ABSENT
 
+    def at(self, chosen: np.ndarray) -> Places:
+        """Some of them, by number or by mask."""
+        return Places(self.shard[chosen], self.row[chosen])
+
 
 @dataclass(frozen=True)
 class Segment:

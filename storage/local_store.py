@@ -170,10 +170,24 @@ class LocalReader:
 
     def read_into(self, name: str, offset: int, parts: Sequence[memoryview]) -> int:
         """See `ShardReader.read_into`."""
+        file = self._opened(name)
+        if hasattr(os, "preadv"):
+            return os.preadv(file.fileno(), parts, offset)
+        file.seek(offset)
+        return sum(file.readinto(part) or 0 for part in parts)
+
+    def read_each(self, name: str, offsets: Sequence[int], parts: Sequence[memoryview]) -> int:
+        """See `ShardReader.read_each`."""
+        if not hasattr(os, "preadv"):
+            return sum(
+                self.read_into(name, offset, [part])
+                for offset, part in zip(offsets, parts, strict=True)
+            )
+        read, file = os.preadv, self._opened(name).fileno()
+        return sum(read(file, (part,), offset) for offset, part in zip(offsets, parts, strict=True))
+
+    def _opened(self, name: str) -> FileIO:
         if self._file is None or self._name != name:
             self.__exit__()
             self._file, self._name = FileIO(self._store.path_of(name)), name
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), parts, offset)
-        self._file.seek(offset)
-        return sum(self._file.readinto(part) or 0 for part in parts)
+        return self._file

@@ -78,6 +78,17 @@ class ShardReader(Protocol):
         """
         ...
 
+    def read_each(self, name: str, offsets: Sequence[int], parts: Sequence[memoryview]) -> int:
+        """Fill each part with a shard's bytes from its own offset on; of one shard and many ranges.
+
+        Returns:
+            How many bytes there were in all.
+
+        Raises:
+            FileNotFoundError, OSError, StorageError: as `ShardStore.read`.
+        """
+        ...
+
 
 class ShardStore(Protocol):
     """Keeps shards: bytes that are written once, under names that SQL rows hold.

@@ -36,8 +36,8 @@ class FeatureView(Showable):
     """Features of a dataset's samples: row `i` belongs to `samples[i]`, by digest.
 
     A snapshot: what is committed or collected later does not change it. Every chunk is checked
-    against what was committed before a number of it is served; rows are read when they are asked
-    for, and little is kept in memory.
+    against what was committed before a number of it is served, and again when somebody wrote to
+    its shard since; rows are read when they are asked for, and little is kept in memory.
 
     Attributes:
         key: the feature key.
@@ -52,7 +52,7 @@ class FeatureView(Showable):
     def __init__(
         self,
         key: str,
-        index: Index,
+        places: Index | Places,
         samples: Sequence[Sample],
         reader: RowReader,
         *,
@@ -63,11 +63,13 @@ class FeatureView(Showable):
     ) -> None:
         """
         Args:
+            places: where the samples' rows are, or an index that knows.
             hold: what keeps the files from being collected while it lives.
             reopen: gives the view of a key and samples again, in another process too.
         """
         self.samples = columns = SampleColumns.of(samples)
-        places = index.find_blocks(block.digests for block in columns.blocks())
+        if isinstance(places, Index):
+            places = places.find_blocks(block.digests for block in columns.blocks())
         if not places.present.all():
             missing = columns[int(np.argmin(places.present))]
             raise FeatureError(f"sample {missing.id!r} has no row in feature set {key[:12]}")
@@ -316,18 +318,15 @@ class FeatureView(Showable):
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         out = np.empty((len(rows), *self._reader.shape), self.dtype)
-        self._reader.read(self._at(rows), out)
+        self._reader.read(self._places.at(rows), out)
         return out
-
-    def _at(self, rows: np.ndarray) -> Places:
-        return Places(self._places.shard[rows], self._places.row[rows])
 
     def _taken(self, rows: np.ndarray) -> FeatureView:
         """Some rows, by number, as a view."""
         part = object.__new__(FeatureView)
         part.__dict__.update(self.__dict__)
         part.samples = self.samples.take(rows)
-        part._places = self._at(rows)
+        part._places = self._places.at(rows)
         return part
 
 

@@ -178,6 +178,12 @@ class MemoryReader:
             got += len(found)
         return got
 
+    def read_each(self, name, offsets, parts):
+        return sum(
+            self.read_into(name, offset, [part])
+            for offset, part in zip(offsets, parts, strict=True)
+        )
+
 
 class MemoryHold:
     def __init__(self, store, keys):

@@ -204,7 +204,7 @@ class Bundle:
                     trust=trust,
                     first=replace(first, say=lambda message: first.say(copy.renamed(message))),
                 ),
-            )
+            ).backbone
         cuts = {cut.name: cut.fingerprint for cut in backbone.cuts}
         if cuts != record["cuts"]:
             raise BackboneError(

@@ -185,7 +185,8 @@ class FeatureCache:
         index = self.open_index(key)
         all_ = manifest.columns
         unreadable = self._repository.find_failures(feature_set.preprocessing_fingerprint)
-        present = index.find_blocks(block.digests for block in all_.blocks()).present
+        places = index.find_blocks(block.digests for block in all_.blocks())
+        present = places.present
         without = all_.where(~present)
         is_left_out = without.have(unreadable)
         is_left_out |= np.array([id_ in skipped for id_ in without.ids], bool)
@@ -200,7 +201,7 @@ class FeatureCache:
         reader = self.open_reader(feature_set, index)
         return FeatureView(
             key,
-            index,
+            places.at(present),
             all_.where(present),
             reader,
             left_out=without,
@@ -225,7 +226,7 @@ class FeatureCache:
                 hint="Run `headstart extract`: it computes just these.",
             )
         reader = self.open_reader(feature_set, index)
-        return FeatureView(key, index, samples, reader, hold=hold, reopen=self.view_of)
+        return FeatureView(key, found, samples, reader, hold=hold, reopen=self.view_of)
 
     def open_present(
         self, key: str, samples: Sequence[Sample]
@@ -245,7 +246,8 @@ class FeatureCache:
             return numbers, None
         reader = self.open_reader(feature_set, index)
         chosen = columns.take(numbers)
-        return numbers, FeatureView(key, index, chosen, reader, hold=hold, reopen=self.view_of)
+        at = found.at(numbers)
+        return numbers, FeatureView(key, at, chosen, reader, hold=hold, reopen=self.view_of)
 
     def read_some(
         self, key: str, samples: Sequence[Sample], rows: int, seed: int

@@ -7,21 +7,24 @@ from headstart.extractors.datasets.kinds import (
     kind_of,
     located,
     open_source,
+    own_root,
 )
 from headstart.extractors.datasets.labels import (
     are_classes,
     are_hardly_shared,
     are_numbers,
+    differing_copies,
     few_of,
     no_labels_in,
     several_in,
 )
-from headstart.extractors.datasets.memory.given import in_words, kept_in
+from headstart.extractors.datasets.memory.given import in_words, keep_fetched, kept_in
 from headstart.extractors.datasets.memory.kept import Kept
 from headstart.extractors.datasets.named_files import read_named, root_of
-from headstart.extractors.datasets.options import checked, declared, listed
+from headstart.extractors.datasets.options import checked, checked_on_error, declared, listed
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.reader import SampleReader, reader_of
+from headstart.extractors.datasets.remote.fetched import FETCHED, Fetched
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
 from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
 from headstart.extractors.datasets.sources.folder_files import files_below
@@ -55,6 +58,7 @@ from headstart.extractors.datasets.windows.listing import rescan, scan
 __all__ = [
     "ARRAY_SUFFIXES",
     "AUDIO_SUFFIXES",
+    "FETCHED",
     "IMAGE_SUFFIXES",
     "SOURCES",
     "SPLIT",
@@ -63,6 +67,7 @@ __all__ = [
     "WINDOW_OPTIONS",
     "DatasetSource",
     "Entry",
+    "Fetched",
     "Kept",
     "Option",
     "Places",
@@ -74,9 +79,11 @@ __all__ = [
     "as_stored",
     "asked",
     "checked",
+    "checked_on_error",
     "checked_seed",
     "declared",
     "departed_of",
+    "differing_copies",
     "few_of",
     "files_below",
     "find_kind",
@@ -87,6 +94,7 @@ __all__ = [
     "is_gone",
     "is_same_way",
     "joined",
+    "keep_fetched",
     "kept_in",
     "kind_of",
     "listed",
@@ -95,6 +103,7 @@ __all__ = [
     "medium_of",
     "no_labels_in",
     "open_source",
+    "own_root",
     "read_named",
     "reader_of",
     "rescan",

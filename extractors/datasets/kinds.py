@@ -11,6 +11,7 @@ from headstart.errors import DatasetError, first_line
 from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.places import is_address, named
+from headstart.extractors.datasets.remote.fetched import KINDS
 from headstart.extractors.datasets.shard_names import any_there, is_pattern
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
 from headstart.extractors.datasets.windows.asked import Kept, medium_of
@@ -126,8 +127,21 @@ def _check_takes_addresses(kind: str, place: str) -> None:
     if SOURCES.package(kind) == OURS and not getattr(SOURCES[kind], "takes_addresses", False):
         raise DatasetError(
             f"{place}: a dataset of kind {kind} is not read at an address",
-            hint="Download it; folders in buckets and tables (.csv, .tsv, .jsonl) are.",
+            hint="Download it; read are folders in buckets, tables (.csv, .tsv, .jsonl), and files "
+            f"of {', '.join(KINDS)}.",
         )
+
+
+def own_root(kind: str, source: str) -> dict[str, str]:
+    """The option `root` of a source that reads nothing outside of its folder unless it is told to;
+    nothing of all others.
+
+    Args:
+        kind: of it.
+        source: as `located` gives it.
+    """
+    find = getattr(SOURCES[kind], "own_root", None)
+    return {} if find is None else {"root": find(source)}
 
 
 def open_source(

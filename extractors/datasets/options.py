@@ -35,15 +35,18 @@ STORE_OPTIONS = Option(
 )
 LABEL_COLUMN = Option(
     "label_column",
-    "Column with the labels; `none` if there are no labels; of a .csv, .tsv or .jsonl several "
-    "with + between them, such as lat+lon.",
+    "Column with the labels; `none` if there are no labels; of tables several with + between "
+    "them, such as lat+lon.",
 )
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
 GROUP_COLUMN = Option(
     "group_column",
     "Column with what samples belong to, such as a patient; a group stands in one split.",
 )
-ID_COLUMN = Option("id_column", "Column with unique ids, if not the path.")
+ID_COLUMN = Option(
+    "id_column",
+    "Column with unique ids, if not the path; `none` to number the rows, which may be repeated.",
+)
 PATH_COLUMN = Option("path_column", "Column with the files' paths.")
 TEXT_COLUMN = Option("text_column", "Column with the texts.")
 
@@ -104,6 +107,17 @@ def _unknown(
     )
 
 
+def checked_on_error(on_error: str) -> dict[str, str]:
+    """What is done about a row or file that is no sample, as it is stored among the options.
+
+    Raises:
+        DatasetError: it is neither `fail`, which is not stored, nor `skip`.
+    """
+    if on_error not in ("fail", "skip"):
+        raise DatasetError(f"on_error is {on_error!r}", hint="It can be fail or skip.")
+    return {} if on_error == "fail" else {"on_error": on_error}
+
+
 LISTED = 1000
 """Skipped samples that are listed one by one; of more, how many there are."""
 
@@ -137,6 +151,15 @@ def _settings(option: Option, value: Any) -> list[str]:
                 hint="Set them in the environment, such as AWS_SECRET_ACCESS_KEY.",
             )
     return texts
+
+
+def checked_settings(given: Sequence[str]) -> list[str]:
+    """The settings of a store, without secrets.
+
+    Raises:
+        DatasetError: one is none, or may be a secret.
+    """
+    return _settings(STORE_OPTIONS, given)
 
 
 def _folder(option: Option, given: Any) -> str:

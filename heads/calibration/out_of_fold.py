@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.heads.kind import Part
 from headstart.heads.standardisation import spans_of
+from headstart.storage.columns.units import joined
 
 
 def groups_of(part: Part) -> np.ndarray:
@@ -21,7 +22,7 @@ def groups_of(part: Part) -> np.ndarray:
     copies = _copies(part)
     if 2 * len(np.unique(copies)) <= len(part):
         return _numbered(own)
-    return _numbered(_joined(own, copies))
+    return _numbered(joined(own, copies))
 
 
 def inner_folds(part: Part, seed: int, most: int | None = None) -> np.ndarray:
@@ -81,18 +82,6 @@ def _copies(part: Part) -> np.ndarray:
             digest = blake2b(features.tobytes(), digest_size=16).digest()
             found[row] = numbers.setdefault(digest, len(numbers))
     return found
-
-
-def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The groups that are connected by either."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    first, second = _numbered(one), _numbered(other)
-    size = int(first.max()) + 1
-    shape = (size + int(second.max()) + 1,) * 2
-    edges = coo_array((np.ones(len(first)), (first, second + size)), shape=shape)
-    return connected_components(edges, directed=False)[1][first]
 
 
 def _numbered(groups: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
 from headstart.heads.evaluation.intervals import interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
@@ -21,12 +22,54 @@ SURE = 0.99
 """Probability from which a head is sure."""
 UNSURE = "0.9 need not be right nine times in ten"
 """What a probability is that was not calibrated."""
-WORDS = {"macro_f1": "macro F1", "micro_f1": "micro F1", "r2": "R2", "exact": "all labels right"}
+WORDS = {
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "r2": "R2",
+    "exact": "all labels right",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "ece": "ECE",
+    "ece_debiased": "ECE, debiased",
+}
+ORDER = (
+    "exact",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "micro_f1",
+    "auroc",
+    "auprc",
+    "mean_average_precision",
+    "log_loss",
+    "brier",
+    "ece",
+    "ece_debiased",
+)
+"""In which scores are told, where a head has them; others stand before, as they come."""
+OF_PROBABILITIES = ("log_loss", "brier", "ece", "ece_debiased")
+"""Scores that say what probabilities are worth."""
+AS_FREQUENT = "probabilities take all classes for equally frequent (--balanced)"
+"""What the probabilities of a balanced head are."""
 
 
 def words_of(name: str) -> str:
     """What people call a score."""
     return WORDS.get(name, name.replace("_", " "))
+
+
+def scores_in(metrics: Mapping[str, Any]) -> list[str]:
+    """The names of the scores that a head has, in the order in which they are told."""
+    place = {name: number for number, name in enumerate(ORDER)}
+    names = [name for name, value in metrics.items() if isinstance(value, float)]
+    return sorted(names, key=lambda name: place.get(name, -1))
+
+
+def balanced_text(record: Head) -> str:
+    """That a head's probabilities are of classes that are equally frequent, as they counted alike
+    in its training; empty where they did not."""
+    return AS_FREQUENT if record.settings.get("balanced") else ""
 
 
 def lineage_text(settings: Mapping[str, Any]) -> str:
@@ -56,6 +99,28 @@ def untested_text(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def groups_text(metrics: Mapping[str, Any]) -> str:
+    """In how many groups the samples are that the scores are of, such as ` in 31 groups`; empty
+    where each is on its own, and of heads of before."""
+    count = metrics.get("groups")
+    return "" if count is None else f" in {count:,} group{'s' * (count != 1)}"
+
+
+def held_out_text(metrics: Mapping[str, Any]) -> str:
+    """On how many samples, or groups of them, the scores are."""
+    return f"{metrics['n_test']:,} samples{groups_text(metrics)}, on which the scores are"
+
+
+def few_groups_text(metrics: Mapping[str, Any]) -> str:
+    """What intervals of so few groups are worth; empty where there are enough, or none."""
+    count = metrics.get("groups", FEW_GROUPS)
+    if count >= FEW_GROUPS:
+        return ""
+    return (
+        f"intervals of{groups_text(metrics)[3:]} say little: how much groups differ is hardly known"
+    )
+
+
 def few_text(metrics: Mapping[str, Any]) -> str:
     """Which classes were trained on few samples, and on how many; empty where none was."""
     few = metrics.get("few", [])
@@ -74,7 +139,12 @@ def _it(classes: list[Any]) -> str:
 
 
 def calibration_text(record: Head) -> str:
-    """On what a head's probabilities were calibrated, or what it means that they were not."""
+    """On what a head's probabilities were calibrated, or what it means that they were not; and that
+    those of a balanced head are of other classes than the data's."""
+    return "; ".join(filter(None, (_calibrated_text(record), balanced_text(record))))
+
+
+def _calibrated_text(record: Head) -> str:
     settings = record.settings
     if not record.classes:
         return "none: it says numbers"
@@ -126,14 +196,14 @@ def _is_refitted(record: Head) -> bool:
 
 
 def scored_text(record: Head) -> str:
-    """A head's main score with its interval, and on how many samples."""
+    """A head's main score with its interval, and on how many samples, or groups of them."""
     metrics = record.metrics
     name = next((one for one in MAIN_SCORES if one in metrics), None)
     told = "no score"
     if name is not None:
         value, interval = score_text(name, metrics[name]), interval_text(metrics, name)
         told = f"{words_of(name)} {value} (95 %: {interval})"
-    return f"{told} on {metrics['n_test']:,} held-out samples"
+    return f"{told} on {metrics['n_test']:,} held-out samples{groups_text(metrics)}"
 
 
 def overconfident_text(record: Head, probabilities: Sequence[float]) -> str:

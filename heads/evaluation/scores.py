@@ -3,48 +3,126 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import (
     Interval,
     f1_interval,
     mean_interval,
-    precision_interval,
     r2_interval,
     roots_interval,
 )
-from headstart.heads.evaluation.intervals import wilson_interval
+from headstart.heads.evaluation.clusters import Clusters, assumption_of, cluster_share_interval
+from headstart.heads.evaluation.intervals import BOUNDED, wilson_interval
+from headstart.heads.evaluation.per_class import balanced_accuracy, counts_of, scores_by_class
+from headstart.heads.evaluation.reliability import Reliability, briers_of
 from headstart.heads.kinds.losses import losses_of
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import SAID_FROM, MultiLabel, Task
+from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
 from headstart.storage.manifest import Label
 
 
 def scores_of(
-    task: Task, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+    task: Task,
+    outputs: np.ndarray,
+    targets: np.ndarray,
+    classes: Sequence[Label],
+    clusters: Clusters | None = None,
 ) -> dict[str, Any]:
-    """The scores that the task's `evaluate` gives, and what they are worth.
+    """The scores that the task's `evaluate` gives, those of what probabilities are worth, and how
+    sure each is.
+
+    Of 1,000 classes and 50,000 samples they take some ten seconds: bootstraps draw fewer times
+    where there are many samples, the areas draw nothing (see there), and all else is one pass over
+    the outputs.
 
     Args:
         task: what the labels mean.
         outputs: probabilities (n, classes), or numbers (n, outputs).
         targets: as the task reads them.
         classes: the label of each output.
+        clusters: which samples belong together, so that they are not independent.
 
     Returns:
-        The scores; `intervals`, of each score its 95 % interval, [low, high], Wilson's of shares
-        and by the bootstrap of all others, none from a single sample; and `untested`, the classes
-        of which no sample was looked at.
+        The scores; `per_class`, what becomes of the samples of each class (see `scores_by_class`),
+        with `auroc` and `auprc`; `intervals`, of each score its 95 % interval, [low, high],
+        where samples, or groups, are enough to tell; `interval_assumes`, that samples are
+        independent, or how many `groups` are; and `untested`, the classes of which no sample was
+        looked at.
     """
     found = task.evaluate(outputs, targets, classes)
+    said = _said(task, outputs)
     intervals: dict[str, list[float]] = {}
     for name, value in found.items():
-        if name in INTERVALS and (interval := INTERVALS[name](outputs, targets)) is not None:
-            low, high = interval
-            intervals[name] = [min(low, value), max(high, value)]
-    return {**found, "intervals": intervals, "untested": untested(task, targets, classes)}
+        given = said if name in OF_DECISIONS else outputs
+        if (
+            name in INTERVALS
+            and (interval := INTERVALS[name](given, targets, clusters)) is not None
+        ):
+            intervals[name] = _around(name, value, *interval)
+    if not isinstance(task, Regression):
+        more, found["per_class"] = _of_classes(outputs, targets, clusters)
+        for name, (value, interval) in more.items():
+            found[name] = value
+            if interval is not None:
+                intervals[name] = _around(name, value, *interval)
+    return {
+        **found,
+        "intervals": intervals,
+        "interval_assumes": assumption_of(clusters),
+        **({} if clusters is None else {"groups": len(clusters)}),
+        "untested": untested(task, targets, classes),
+    }
+
+
+OF_DECISIONS = ("accuracy", "macro_f1", "steps_off")
+"""Scores that look at the class that is said of a sample alone."""
+
+
+def _said(task: Task, outputs: np.ndarray) -> np.ndarray:
+    """Outputs whose largest is the class that the task says."""
+    if not isinstance(task, Ordinal):
+        return outputs
+    return np.eye(outputs.shape[1])[task.guess(outputs)]
+
+
+def _around(name: str, value: float, low: float, high: float) -> list[float]:
+    """An interval that holds the score, within what the score can be."""
+    least = -np.inf if name == "r2" else 0.0
+    most = 1.0 if name in BOUNDED else np.inf
+    return [max(min(low, value), least), min(max(high, value), most)]
+
+
+Scored = tuple[float, Interval | None]
+"""A score and its interval."""
+
+
+def _of_classes(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None
+) -> tuple[dict[str, Scored], dict[str, Any]]:
+    """The scores that any probabilities of classes have, and those of each class."""
+    several = targets.ndim == 2
+    guesses = outputs >= SAID_FROM if several else outputs.argmax(axis=1)
+    support, said, hits = counts_of(guesses, targets, outputs.shape[1])
+    areas, briers = areas_of(outputs, targets, clusters), briers_of(outputs, targets)
+    known: dict[str, Scored | None] = {
+        "auroc": areas.auroc,
+        "mean_average_precision" if several else "auprc": areas.auprc,
+        "brier": (float(briers.mean()), mean_interval(briers, clusters=clusters)),
+    }
+    if not several:
+        reliability = Reliability.of(outputs, targets, clusters)
+        ends = reliability.interval()
+        known["balanced_accuracy"] = balanced_accuracy(guesses, targets, clusters)
+        known["ece"] = reliability.error, ends
+        known["ece_debiased"] = reliability.debiased, ends
+    each = scores_by_class(support, said, hits)
+    each |= {"auroc": areas.roc, "auprc": areas.precision}
+    return {name: one for name, one in known.items() if one is not None}, each
 
 
 def untested(task: Task, targets: np.ndarray, classes: Sequence[Label]) -> list[Label]:
@@ -79,55 +157,76 @@ def few_trained(
     ]
 
 
-def _share(right: np.ndarray) -> Interval | None:
+def _share(right: np.ndarray, clusters: Clusters | None) -> Interval | None:
+    if clusters is not None:
+        return cluster_share_interval(right, clusters)
     return wilson_interval(int(right.sum()), len(right)) if len(right) else None
 
 
-def _accuracy(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    return _share(outputs.argmax(axis=1) == targets)
+def _accuracy(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+) -> Interval | None:
+    return _share(outputs.argmax(axis=1) == targets, clusters)
 
 
-def _exact(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    return _share(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1))
+def _exact(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+) -> Interval | None:
+    return _share(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1), clusters)
 
 
-def _f1(outputs: np.ndarray, targets: np.ndarray, *, is_macro: bool) -> Interval | None:
+def _f1(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None, *, is_macro: bool
+) -> Interval | None:
     from scipy.sparse import csr_array
 
     if targets.ndim == 2:
         said, truth = csr_array(1.0 * (outputs >= SAID_FROM)), csr_array(1.0 * (targets > 0))
-        return f1_interval(truth, said, is_macro=is_macro)
+        return f1_interval(truth, said, is_macro=is_macro, clusters=clusters)
     rows, ones = np.arange(len(targets)), np.ones(len(targets))
     said = csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
     truth = csr_array((ones, (rows, targets)), shape=outputs.shape)
-    return f1_interval(truth, said, is_macro=is_macro)
+    return f1_interval(truth, said, is_macro=is_macro, clusters=clusters)
 
 
-def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
+def _log_loss(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+) -> Interval | None:
     activation = "sigmoid" if targets.ndim == 2 else "softmax"
-    return mean_interval(losses_of(activation, outputs, targets))
+    return mean_interval(losses_of(activation, outputs, targets), clusters=clusters)
 
 
-def _error(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    return mean_interval(np.abs(outputs.astype(np.float64) - targets).mean(axis=1))
+def _steps(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+) -> Interval | None:
+    steps = np.abs(outputs.argmax(axis=1) - targets).astype(np.float64)
+    return mean_interval(steps, clusters=clusters)
 
 
-def _squared(outputs: np.ndarray, targets: np.ndarray) -> Interval | None:
-    return roots_interval((outputs.astype(np.float64) - targets) ** 2)
+def _error(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+) -> Interval | None:
+    errors = np.abs(outputs.astype(np.float64) - targets).mean(axis=1)
+    return mean_interval(errors, clusters=clusters)
 
 
-INTERVALS: dict[str, Callable[[np.ndarray, np.ndarray], Interval | None]] = {
+def _squared(
+    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+) -> Interval | None:
+    return roots_interval((outputs.astype(np.float64) - targets) ** 2, clusters)
+
+
+INTERVALS: dict[str, Callable[..., Interval | None]] = {
     "accuracy": _accuracy,
     "exact": _exact,
-    "steps_off": lambda outputs, targets: mean_interval(
-        np.abs(outputs.argmax(axis=1) - targets).astype(np.float64)
-    ),
-    "macro_f1": lambda outputs, targets: _f1(outputs, targets, is_macro=True),
-    "micro_f1": lambda outputs, targets: _f1(outputs, targets, is_macro=False),
+    "steps_off": _steps,
+    "macro_f1": partial(_f1, is_macro=True),
+    "micro_f1": partial(_f1, is_macro=False),
     "log_loss": _log_loss,
-    "mean_average_precision": precision_interval,
     "mean_absolute_error": _error,
     "root_mean_squared_error": _squared,
-    "r2": lambda outputs, targets: r2_interval(outputs.astype(np.float64), targets),
+    "r2": lambda outputs, targets, clusters=None: r2_interval(
+        outputs.astype(np.float64), targets, clusters
+    ),
 }
-"""By the name of the score, of outputs and targets."""
+"""By the name of the score, of outputs, targets, and which samples belong together."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import numpy as np
 
-RIDGE_GRID = np.logspace(-8, 12, 81)
-"""Ratios of prior to noise precision, in units of the mean eigenvalue, among which LogME's maximum
-is looked for before it is refined."""
+BLOCK_ROWS = 4096
+"""Whose float64 copy is made at once; features themselves are float32 and may fill the memory."""
+TOLD = 1e-7
+"""Share of the largest eigenvalue above which all others must lie for a Gram matrix to do: they and
+what is projected on them are then known to 1e-8."""
+PER_DECADE = 4
+BELOW, ABOVE = 1e-8, 1e8
+"""LogME's maximum is looked for among so many ratios of prior to noise precision a factor of ten,
+from this share of the smallest eigenvalue to this multiple of the largest, then refined."""
 
 
 def log_me(features: np.ndarray, targets: np.ndarray) -> float:
@@ -18,59 +27,117 @@ def log_me(features: np.ndarray, targets: np.ndarray) -> float:
     best beta is known, as y has covariance (I + F F^T / r) / beta, and one number is left to
     search. (The authors' fixed-point iteration has the same maximum, but stops short of it.)
 
+    As in the paper and the authors' code, F is neither centred nor scaled: a column in other units
+    is another prior. Where the Gram matrix, whose condition is that of F squared, has lost digits
+    (a column times 1e5, an offset of 1e4), the singular values come from F by orthogonal steps.
+
     Args:
-        features: (n, width).
+        features: (n, width); copied to float64 block by block.
         targets: class numbers, (n,).
 
     Returns:
         The higher, the better the features suit the task.
     """
-    x = np.asarray(features, np.float64)
-    rows, width = x.shape
-    classes = np.unique(targets)
-    y = (targets[:, None] == classes).astype(np.float64)
-    if width <= rows:
-        eigenvalues, vectors = np.linalg.eigh(x.T @ x)
-        kept = eigenvalues > eigenvalues[-1] * 1e-12
-        eigenvalues = eigenvalues[kept]
-        squares = ((x @ vectors[:, kept]).T @ y) ** 2 / eigenvalues[:, None]
-    else:
-        eigenvalues, vectors = np.linalg.eigh(x @ x.T)
-        kept = eigenvalues > eigenvalues[-1] * 1e-12
-        eigenvalues = eigenvalues[kept]
-        squares = (vectors[:, kept].T @ y) ** 2
-    beyond = np.maximum((y**2).sum(axis=0) - squares.sum(axis=0), 0)
+    x, rows = np.asarray(features), len(features)
+    y = (targets[:, None] == np.unique(targets)).astype(np.float64)
+    values, squares, beyond = (_by_columns if x.shape[1] < rows else _by_rows)(x, y)
     return float(
         np.mean(
             [
-                _evidence(eigenvalues, squares[:, number], beyond[number], rows)
-                for number in range(len(classes))
+                _evidence(values, squares[:, number], beyond[number], rows)
+                for number in range(y.shape[1])
             ]
         )
     )
 
 
-def _evidence(eigenvalues: np.ndarray, squares: np.ndarray, beyond: float, rows: int) -> float:
+def _by_columns(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of features with fewer columns than rows: see `_by_singular_values`.
+
+    Of [F, Y] = Q R only the triangle is kept, block by block: R of F has the singular values of F,
+    and what stands to its right is Q^T Y.
+    """
+    alive = np.flatnonzero(x.any(axis=0))  # others would make the Gram matrix singular
+    width = len(alive)
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(x), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            yield np.hstack([x[rows][:, alive], y[rows]], dtype=np.float64)
+
+    gram = sum((block.T @ block for block in blocks()), np.zeros((width + y.shape[1],) * 2))
+    values, vectors = np.linalg.eigh(gram[:width, :width])
+    if _is_told(values):
+        squares = (vectors.T @ gram[:width, width:]) ** 2 / values[:, None]
+        return values, squares, np.maximum(y.sum(axis=0) - squares.sum(axis=0), 0)
+    triangle = _triangle(blocks())
+    left, singular, _ = np.linalg.svd(triangle[:width, :width])
+    squares = (left.T @ triangle[:width, width:]) ** 2
+    beyond = (triangle[width:, width:] ** 2).sum(axis=0)
+    return _by_singular_values(singular, squares, beyond, len(x))
+
+
+def _by_rows(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of features with as many columns as rows, or more: of the triangle of F^T = Q R."""
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, x.shape[1], BLOCK_ROWS):
+            yield x[:, start : start + BLOCK_ROWS].T.astype(np.float64)
+
+    gram = sum((block.T @ block for block in blocks()), np.zeros((len(x), len(x))))
+    values, vectors = np.linalg.eigh(gram)
+    if _is_told(values):
+        return values, (vectors.T @ y) ** 2, np.zeros(y.shape[1])
+    left, singular, _ = np.linalg.svd(_triangle(blocks()).T)
+    return _by_singular_values(singular, (left.T @ y) ** 2, np.zeros(y.shape[1]), x.shape[1])
+
+
+def _is_told(values: np.ndarray) -> bool:
+    """Whether a Gram matrix has told its eigenvalues, (m,), in rising order."""
+    return not len(values) or bool(values[0] > TOLD * values[-1])
+
+
+def _triangle(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """R of the blocks' rows, one below the other, (columns, columns), float64."""
+    triangle: Any = None
+    for block in blocks:
+        rows = block if triangle is None else np.vstack([triangle, block])
+        triangle = np.linalg.qr(rows, mode="r")
+    return triangle
+
+
+def _by_singular_values(
+    singular: np.ndarray, squares: np.ndarray, beyond: np.ndarray, longest: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The eigenvalues of F F^T above 0, (m,); of each class's target the squared products with
+    their eigenvectors, (m, classes), and its squared length outside of them, (classes,)."""
+    least = singular.max(initial=0.0) * longest * np.finfo(np.float64).eps
+    kept = singular > least
+    return singular[kept] ** 2, squares[kept], beyond + squares[~kept].sum(axis=0)
+
+
+def _evidence(values: np.ndarray, squares: np.ndarray, beyond: float, rows: int) -> float:
     """The largest log evidence of one target, divided by the number of rows.
 
     Args:
-        eigenvalues: of F F^T, those above 0.
+        values: eigenvalues of F F^T, those above 0.
         squares: squared products of the target with their eigenvectors.
         beyond: the target's squared length outside of them.
         rows: length of the target.
     """
     from scipy.optimize import minimize_scalar
 
-    unit = np.log(eigenvalues.mean())
-
     def negative(position: float) -> float:
-        ratio = np.exp(position + unit)
-        shrunk = ratio / (ratio + eigenvalues)
+        ratio = np.exp(position)
+        shrunk = ratio / (ratio + values)
         residual = max(float(shrunk @ squares) + beyond, 1e-300)
         value = rows * np.log(rows / residual) + float(np.log(shrunk).sum())
         return -0.5 * (value - rows * (np.log(2 * np.pi) + 1)) / rows
 
-    positions = np.log(RIDGE_GRID)
+    if not len(values):  # features that are all 0 say nothing, whatever the prior
+        return -negative(0.0)
+    first, last = np.log(values.min() * BELOW), np.log(values.max() * ABOVE)
+    positions = np.linspace(first, last, 1 + int(PER_DECADE * (last - first) / np.log(10)))
     best = int(np.argmin([negative(position) for position in positions]))
     near = positions[max(best - 1, 0)], positions[min(best + 1, len(positions) - 1)]
     found = minimize_scalar(negative, bounds=near, method="bounded", options={"xatol": 1e-9})
@@ -93,20 +160,22 @@ def h_score(features: np.ndarray, targets: np.ndarray, shrinkage: float | None =
     Returns:
         From 0 to the number of classes less one; the higher, the better the features suit.
     """
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    x = np.asarray(features, np.float64)
-    x = x - x.mean(axis=0)
-    rows, width = x.shape
-    if shrinkage is None:
-        shrinkage = float(ledoit_wolf_shrinkage(x, assume_centered=True))
+    x, rows, width = np.asarray(features), *features.shape
     classes, numbers = np.unique(targets, return_inverse=True)
     counts = np.bincount(numbers)
-    means = np.zeros((len(classes), width))
-    np.add.at(means, numbers, x)
+    spans = [slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS)]
+    mean = sum((x[span].sum(axis=0, dtype=np.float64) for span in spans), np.zeros(width)) / rows
+    means, covariance, lengths = np.zeros((len(classes), width)), np.zeros((width, width)), 0.0
+    for span in spans:
+        block = x[span] - mean
+        np.add.at(means, numbers[span], block)
+        covariance += block.T @ block
+        lengths += float((np.einsum("ij,ij->i", block, block) ** 2).sum())
     means /= counts[:, None]
+    covariance /= rows
+    if shrinkage is None:
+        shrinkage = _ledoit_wolf(covariance, lengths, rows)
     between = means * np.sqrt(counts / rows)[:, None] * np.sqrt(1 - shrinkage)
-    covariance = x.T @ x / rows
     if shrinkage == 0:
         solved = np.linalg.pinv(covariance, hermitian=True) @ between.T
     else:
@@ -115,3 +184,20 @@ def h_score(features: np.ndarray, targets: np.ndarray, shrinkage: float | None =
         covariance[np.diag_indices(width)] += level
         solved = np.linalg.solve(covariance, between.T)
     return float((between.T * solved).sum())
+
+
+def _ledoit_wolf(covariance: np.ndarray, lengths: float, rows: int) -> float:
+    """The shrinkage of Ledoit and Wolf, A well-conditioned estimator for large-dimensional
+    covariance matrices, 2004; scikit-learn's `ledoit_wolf_shrinkage`, which wants all centred rows
+    at once.
+
+    Args:
+        covariance: (width, width).
+        lengths: the sum of the centred rows' lengths to the fourth power.
+        rows: how many.
+    """
+    width = len(covariance)
+    total, trace = float((covariance**2).sum()), float(np.trace(covariance))
+    error = (lengths / rows - total) / rows
+    distance = total - trace**2 / width
+    return min(error / distance, 1.0) if distance > 1e-12 * total else 0.0  # of one column: 0

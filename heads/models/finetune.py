@@ -14,7 +14,8 @@ from headstart.extractors.backbones.keras_graph import KerasGraph
 from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask, unpacked
 from headstart.extractors.backbones.pooling import pool
 from headstart.extractors.runtime import keras
-from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.centring import fit_from
+from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.linear import Linear
@@ -232,12 +233,18 @@ def start_of(
     chosen = kind_of(kind, settings)
     if isinstance(chosen, Linear):
         part = train()
-        chosen = replace(chosen, strengths=(settings["strength"],))
-        fitted = chosen.fit(part, part.rows(slice(0)), len(before.classes), seed)
+        chosen, judging = replace(chosen, strengths=(settings["strength"],)), part.rows(slice(0))
     elif held is not None:
-        fitted = chosen.fit(train(), held(), len(before.classes), seed)
+        part, judging = train(), held()
     else:
         return before
+    # the model has been built with the origin that the head has
+    fitted = fit_from(
+        before.layers[0].origin,
+        lambda train, judging: chosen.fit(train, judging, len(before.classes), seed),
+        part,
+        judging,
+    )
     return DenseStack(fitted.layers, before.classes)
 
 
@@ -252,5 +259,5 @@ def head_of(model: Any, before: DenseStack) -> DenseStack:
     layers = []
     for name, old in zip(before.layer_names, before.layers, strict=True):
         kernel, bias = model.get_layer(name).get_weights()
-        layers.append(Layer(kernel, bias, old.activation))
+        layers.append(replace(old, kernel=kernel, bias=bias))
     return DenseStack(tuple(layers), before.classes)

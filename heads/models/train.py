@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.centring import fit_near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
+from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.rows import rows_of
 from headstart.heads.tasks import Classification, Task
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label
 from headstart.storage.views import FeatureView
 
@@ -60,12 +64,17 @@ def train(
     chosen: HeadKind = kind or task.default_kind()
     parts, classes = parts_of(view, task, more)
     width = len(classes) or parts["train"].targets.shape[1]
-    fitted = task.fit(chosen, parts["train"], parts["validation"], width, seed)
+    fitted = fit_near_zero(
+        lambda train, validation: task.fit(chosen, train, validation, width, seed),
+        parts["train"],
+        parts["validation"],
+    )
     stack = stack_of(fitted.layers, classes)
     of = {split: BySample.of(view.split(split)) for split in SPLITS}
     test, tested = parts["test"], of["test"]
     outputs = tested.mean(outputs_of(stack, test))
-    metrics = scores_of(task, outputs, tested.first(test.targets), classes)
+    clusters = clusters_of(tested.samples)
+    metrics = scores_of(task, outputs, tested.first(test.targets), classes, clusters)
     metrics |= {f"n_{split}": len(samples) for split, samples in of.items()}
     own = of["train"].first(parts["train"].targets[: len(view.split("train"))])
     metrics["few"] = [list(pair) for pair in few_trained(task, own, classes)]
@@ -88,7 +97,7 @@ def parts_of(
     """
     classes = task.find_classes(view.samples)
     parts = {
-        split: _part([view.split(split), *(more if split == "train" else ())], task, classes)
+        split: part_of([view.split(split), *(more if split == "train" else ())], task, classes)
         for split in SPLITS
     }
     for split in ("train", "test"):
@@ -101,21 +110,16 @@ def parts_of(
     return parts, classes
 
 
-def _part(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
+def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
+    """The rows of some views, one behind the other, with targets, weights and groups."""
     targets = task.read([label for view in views for label in view.labels], classes)
     return Part(rows_of(*views), targets, task.weigh(targets, len(classes)), _groups(views))
 
 
 def _groups(views: Sequence[FeatureView]) -> np.ndarray:
-    """A number for each row; views of one sample and samples of one group share it."""
-    if len(views) == 1 and not views[0].samples.has_groups:
-        return np.arange(len(views[0]))
-    numbers: dict[tuple[bool, str], int] = {}
-    return np.array(
-        [
-            numbers.setdefault((group is None, group or id_), len(numbers))
-            for view in views
-            for group, id_ in zip(view.samples.groups, view.ids, strict=True)
-        ],
-        np.int64,
-    )
+    """A number for each row; views of one sample, copies, and samples of one group share it."""
+    units = units_of(*(SampleColumns.of(view.samples) for view in views))
+    if units is None:
+        return np.arange(sum(map(len, views)))
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(unit, len(numbers)) for unit in units], np.int64)

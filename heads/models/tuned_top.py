@@ -21,7 +21,8 @@ from headstart.heads.models.finetune import build_top, head_of
 from headstart.registry.entities import CutPoint
 from headstart.storage.manifest import Label
 
-FORMAT = "headstart.tuned-top/1"
+FORMATS = ("headstart.tuned-top/1", "headstart.tuned-top/2")
+"""Of heads without and with an origin; see `dense_stack.FORMATS`."""
 ROWS_AT_ONCE = 256
 
 
@@ -84,7 +85,7 @@ class TunedTop:
         for _, weights in self.layers:
             yield from weights
         for layer in self.stack.layers:
-            yield from (layer.kernel, layer.bias)
+            yield from layer.weights
 
     def to_bytes(self) -> bytes:
         """An `.npz` archive without pickles."""
@@ -93,13 +94,13 @@ class TunedTop:
         flat = [weight for _, weights in self.layers for weight in weights]
         tuned = {f"weight_{number}": weight for number, weight in enumerate(flat)}
         said = {**head, "from": self.start, "cut": self.cut, "layers": counts}
-        return archive(FORMAT, said, {**arrays, **tuned})
+        return archive(FORMATS["origin" in arrays], said, {**arrays, **tuned})
 
     @staticmethod
     def read(path: Path) -> TunedTop:
         """The inverse of `to_bytes`."""
         with np.load(path, allow_pickle=False) as arrays:
-            head = head_of_archive(path, arrays, FORMAT)
+            head = head_of_archive(path, arrays, FORMATS)
             total = sum(count for _, count in head["layers"])
             flat = iter([arrays[f"weight_{number}"] for number in range(total)])
             layers = tuple(
@@ -164,7 +165,7 @@ def in_batches(model: Any, features: np.ndarray) -> np.ndarray:
 
 def below_head(model: Any, stack: DenseStack) -> Any:
     """The part of a model that `build_top` made up to where its head begins."""
-    return keras().Model(model.input, model.get_layer(stack.layer_names[0]).input, name="below")
+    return keras().Model(model.input, model.get_layer(stack.lowest_name).input, name="below")
 
 
 def _own_layers(model: Any, stack: DenseStack) -> list[Any]:

@@ -88,7 +88,8 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
 def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, Parquet or
     Arrow files, hf:ID[:SPLIT], tars, TFRecord files, tfds:NAME, annotations of COCO or YOLO, a
-    folder with metadata; a folder or table also at s3://, gs:// or az://, a table at https://."""
+    folder with metadata; a folder also at s3://, gs:// or az://; a table, one tar, Parquet, Arrow
+    or NumPy file also there and at https://."""
     from headstart.jobs.datasets.add import add
 
     workspace = call.open(makes=True)

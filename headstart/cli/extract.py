@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from headstart.cli.output import (
     Result,
     command,
     note,
+    on_error_option,
     precision_option,
     progress_bar,
     text,
@@ -46,13 +48,7 @@ def _with_options(function: Any) -> Any:
     options = (
         click.argument("backbone", metavar="BACKBONE[@CUT[,CUT...]]"),
         click.argument("dataset"),
-        click.option(
-            "--on-error",
-            type=click.Choice(["fail", "skip"]),
-            default="fail",
-            show_default=True,
-            help="What to do about a sample that cannot be read.",
-        ),
+        on_error_option,
         click.option(
             "--batch-size",
             type=int,
@@ -115,8 +111,7 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
         report = features.report
         assert report is not None  # it was just made
         _note_warnings(report)
-        for skipped in report.skipped_samples:
-            note(f"skipped {skipped['id']}: {skipped['reason']}")
+        _note_skipped(report)
         if report.quarantined:
             note(f"warning: {report.quarantined} damaged shards put aside, their rows computed")
         reports.append(report)
@@ -134,18 +129,29 @@ def _note_warnings(report: Any) -> None:
         note(f"warning: {warning}")
 
 
+def _note_skipped(report: Any) -> None:
+    for skipped in report.skipped_samples:
+        note(f"skipped {skipped['id']}: {skipped['reason']}")
+
+
 def _words(view: int) -> str:
     return f", view {view}" if view else ""
 
 
 def extract_missing(
-    workspace: Workspace, backbone: str, dataset: str | Dataset, precision: str, views: int = 0
+    workspace: Workspace,
+    backbone: str,
+    dataset: str | Dataset,
+    precision: str,
+    views: int = 0,
+    *,
+    on_error: str,
 ) -> Any:
     """The features of a dataset, for a command that needs them, those of augmented views with
-    them; says so if any were computed."""
+    them; says so if any were computed, and what was skipped."""
     from headstart.extractors.run.settings import Settings
 
-    settings = Settings(precision=precision)
+    settings = Settings(precision=precision, on_error=on_error)
     found = []
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:
@@ -155,8 +161,22 @@ def extract_missing(
         if features.report is not None and features.report.computed:
             _note_warnings(features.report)
             note(describe(features.report) + _words(view))
+        if on_error == "skip" and features.report is not None:
+            _note_skipped(features.report)
         found.append(features)
     return found[0]
+
+
+def check_extracts(backbones: Sequence[str], on_error: str) -> None:
+    """See that there is something to extract, of which a sample may be skipped.
+
+    Raises:
+        click.UsageError: no backbone is named, so that only what is cached is looked at.
+    """
+    if on_error != "fail" and not backbones:
+        raise click.UsageError(
+            "--on-error is for what is extracted: name a BACKBONE, or leave it out."
+        )
 
 
 def describe(report: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from headstart.cli.output import (
     Result,
     command,
     note,
+    on_error_option,
     progress_bar,
     score_cell,
     table,
@@ -58,6 +59,7 @@ def register(group: click.Group) -> None:
         click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
         click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
         click.option("--batch-norm", is_flag=True, help="Train batch norms' scales as well."),
+        on_error_option,
         views_option,
     )
     command(group, "finetune")(finetune)
@@ -79,9 +81,7 @@ def register(group: click.Group) -> None:
             metavar="FILE",
             help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
         ),
-        click.option(
-            "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True
-        ),
+        on_error_option,
         click.option(
             "--root",
             type=click.Path(),
@@ -106,6 +106,7 @@ def _finetune(
     start: str,
     new: str | None,
     output: Path | None,
+    on_error: str,
     views: int,
     **options: Any,
 ) -> Result:
@@ -125,7 +126,7 @@ def _finetune(
     start = check_start(head, start).name  # before anything is extracted for it
     reference = f"{head.record.backbone}@{start}"
     dataset = workspace.context.datasets.get(head.record.dataset)  # a name, and no source
-    extract_missing(workspace, reference, dataset, cut.precision, views)
+    extract_missing(workspace, reference, dataset, cut.precision, views, on_error=on_error)
     given = {key: value for key, value in options.items() if value is not None}
     tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
     lines = [
@@ -192,7 +193,6 @@ def _predict(
     With --output they are written while they are computed, however many there are. How good the
     head is on held-out samples is said on standard error.
     """
-    from headstart.heads.evaluation.intervals import share_text
     from headstart.heads.evaluation.provenance import overconfident_text, trust_text
     from headstart.jobs.heads.prediction_files import check_target, write
     from headstart.jobs.outcomes import Written
@@ -219,17 +219,42 @@ def _predict(
     note(f"{trust}.")
     if line := overconfident_text(head.record, [one.probability for one in found]):
         note(f"warning: {line}.")
-    rows = [
-        (p.name, said(p.label), None if math.isnan(p.probability) else share_text(p.probability))
-        for p in found
-    ]
+    columns, cells_of = SHOWN[predictions.says]
+    rows = [(one.name, *cells_of(one)) for one in found]
 
     def show(out: Any) -> None:
-        out.print(table(None, ("file", "class", ">probability"), rows))
+        out.print(table(None, ("file", *columns), rows))
         if predictions.skipped:
             out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
 
     return Result(found, show)
+
+
+def _class_cells(one: Any) -> tuple[str, str]:
+    from headstart.heads.evaluation.intervals import share_text
+
+    return said(one.label), share_text(one.probability)
+
+
+def _label_cells(one: Any) -> tuple[str | None, str]:
+    """The labels that are said, and the probability of each; of none the most probable one."""
+    from headstart.heads.evaluation.intervals import share_text
+    from headstart.heads.tasks import SAID_FROM
+
+    shares = one.by_class()
+    told = {name: share for name, share in shares.items() if share >= SAID_FROM}
+    if told:
+        return one.label, ", ".join(f"{name} {share_text(told[name])}" for name in told)
+    most = max(shares, key=lambda name: shares[name])
+    return None, f"none; at most {most} {share_text(shares[most])}"
+
+
+SHOWN: dict[str, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {
+    "class": (("class", ">probability"), _class_cells),
+    "labels": (("labels", "probability of each"), _label_cells),
+    "numbers": ((">number",), lambda one: (said(one.label),)),
+}
+"""Columns and cells of predictions, by what they say."""
 
 
 def said(label: Any) -> str:

@@ -174,6 +174,14 @@ precision_option = click.option(
     help="In what the backbone computes; bfloat16 is faster where the processor has it.",
 )
 """Of every command that names features by backbone and dataset."""
+on_error_option = click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What to do about a sample that cannot be read.",
+)
+"""Of every command that reads samples."""
 views_option = click.option(
     "--views",
     type=click.IntRange(min=0),
@@ -209,6 +217,21 @@ shots_option = click.option(
     "--shots", type=int, help="Train on so many samples of each class only: few-shot."
 )
 """Of the commands that try heads by cross-validation."""
+STAR = (
+    "* not significantly worse than the best (Hsu's comparison with the best, step-down max-T, "
+    "95 %)"
+)
+"""What the star means, wherever candidates are compared; see `heads.evaluation.best`."""
+
+
+def draws_text(repeats: int, draws: int) -> str:
+    """What a score of few-shot heads is the mean of, and what its third line says."""
+    if repeats < 2:
+        return " One repeat: the intervals leave out which samples were drawn to train on."
+    return (
+        f" Scores are means over {draws:,} draws of the training samples; ± is the standard "
+        "deviation between draws."
+    )
 
 
 def console(*, stderr: bool = False) -> Console:

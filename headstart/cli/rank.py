@@ -8,13 +8,16 @@ from typing import Any
 import click
 
 from headstart.cli.output import (
+    STAR,
     Call,
     Result,
     command,
+    draws_text,
     explain_words,
     folds_option,
     limit_option,
     note,
+    on_error_option,
     precision_option,
     progress_bar,
     score_cell,
@@ -34,6 +37,7 @@ def register(cli: click.Group) -> None:
         click.argument("dataset"),
         click.argument("backbones", nargs=-1, metavar="[BACKBONE[@CUT,CUT]]..."),
         precision_option,
+        on_error_option,
         folds_option,
         limit_option,
         shots_option,
@@ -49,8 +53,11 @@ def register(cli: click.Group) -> None:
     command(cli, "rank")(made)
 
 
-def _metrics(crossed: Any) -> dict[str, Any]:
-    return {"accuracy": crossed.accuracy, "intervals": {"accuracy": crossed.interval}}
+def _cell(crossed: Any) -> tuple[str, ...]:
+    """An accuracy, its interval, and between draws of few samples the standard deviation."""
+    metrics = {"accuracy": crossed.accuracy, "intervals": {"accuracy": crossed.interval}}
+    lines = score_cell(metrics, "accuracy") or ()
+    return lines if crossed.spread is None else (*lines, f"± {crossed.spread:.3f}")
 
 
 def _rank(
@@ -58,6 +65,7 @@ def _rank(
     dataset: str,
     backbones: tuple[str, ...],
     precision: str,
+    on_error: str,
     folds: int,
     limit: int,
     shots: int | None,
@@ -70,16 +78,17 @@ def _rank(
     Without BACKBONE all features that are cached are ranked, but for unpooled maps; what is named
     is extracted first. The test split is not looked at.
     """
-    from headstart.cli.extract import extract_missing
+    from headstart.cli.extract import check_extracts, extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.plots.figures import check_target
 
+    check_extracts(backbones, on_error)
     if plot is not None:
         check_target(plot)
     trying = CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots, windows=windows)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
-        extract_missing(workspace, backbone, dataset, precision)
+        extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     with progress_bar("ranking", "cuts") as progress:
         ranks = workspace.rank(
             dataset,
@@ -107,7 +116,7 @@ def _rank(
         (
             "" if rank.is_worse else "*",
             f"{rank.backbone}@{rank.cut}",
-            *(score_cell(_metrics(one), "accuracy") for one in (rank.linear, rank.neighbours)),
+            *(_cell(one) for one in (rank.linear, rank.neighbours)),
             f"{rank.log_me:.3f}",
             f"{rank.h_score:.2f}",
             None if rank.seconds is None else f"{1000 * rank.seconds:.1f}",
@@ -118,9 +127,11 @@ def _rank(
     count = len(ranks[0].linear.targets)
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
-        "Below each accuracy its 95 % interval; LogME and H are no shares and have none. * not "
-        "surely worse than the best (McNemar, 95 %). ms: of extraction a sample."
+        "Below each accuracy its 95 % interval; LogME and H are no shares and have none. "
+        f"{STAR}. ms: of extraction a sample."
     )
+    if shots is not None:
+        legend += draws_text(trying.times, trying.times * folds)
 
     def show(out: object) -> None:
         out.print(table(None, columns, rows))  # type: ignore[attr-defined]

@@ -215,6 +215,18 @@ def test_ranges_go_straight_into_memory(store):
         assert reader.read_into(one, len(CONTENT) + 5, [memoryview(short)]) == 0
 
 
+def test_many_ranges_of_a_shard_are_read_each_from_its_own_place(store):
+    name, offsets = put(store), [1000, 3, 2000, 3]
+    parts = [bytearray(size) for size in (10, 1, 30, 5)]
+    with store.reader() as reader:
+        assert reader.read_each(name, offsets, [memoryview(part) for part in parts]) == 46
+        for offset, part in zip(offsets, parts, strict=True):
+            assert part == CONTENT[offset : offset + len(part)]
+        short = [bytearray(4), bytearray(4)]
+        places = [0, len(CONTENT) - 1]
+        assert reader.read_each(name, places, [memoryview(part) for part in short]) == 5
+
+
 def test_threads_read_at_once_each_with_a_reader_of_its_own(store):
     names = {put(store, bytes([number]) * 100_000): number for number in range(6)}
 

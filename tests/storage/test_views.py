@@ -8,7 +8,7 @@ from headstart.storage import row_reader, windows
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index
 from headstart.storage.keys import digest_of_bytes
-from headstart.storage.local_store import LocalStore
+from headstart.storage.local_store import LocalReader, LocalStore
 from headstart.storage.manifest import Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import format as shard_format
@@ -214,3 +214,70 @@ def test_a_tf_pipeline_has_another_order_each_time(wide):
 def test_an_empty_view_has_no_batches(wide):
     assert list(wide.split("test").batches()) == []
     assert wide.split("test").to_numpy().shape == (0, WIDTH)
+
+
+# Single rows of chunks that were found right
+
+
+@pytest.fixture
+def read_bytes(monkeypatch):
+    """How many bytes each read from a shard asked for."""
+    seen = []
+    into, each = LocalReader.read_into, LocalReader.read_each
+
+    def read_into(self, name, offset, parts):
+        seen.append(sum(map(len, parts)))
+        return into(self, name, offset, parts)
+
+    def read_each(self, name, offsets, parts):
+        seen.extend(map(len, parts))
+        return each(self, name, offsets, parts)
+
+    monkeypatch.setattr(LocalReader, "read_into", read_into)
+    monkeypatch.setattr(LocalReader, "read_each", read_each)
+    monkeypatch.setattr(row_reader, "CALL_BYTES", 0)
+    monkeypatch.setattr(row_reader, "CACHE_BYTES", 1)
+    return seen
+
+
+def test_a_chunk_that_was_found_right_is_not_read_again_for_a_row(wide, read_bytes):
+    wide.to_numpy()
+    del read_bytes[:]
+    rows = np.random.default_rng(0).choice(ROWS, 30)
+    np.testing.assert_array_equal(wide[rows][:, 0], rows)
+    assert read_bytes == [WIDTH * 4] * 30
+
+
+def test_rows_of_a_shard_that_somebody_wrote_to_are_checked_again(wide, read_bytes, store):
+    whole = wide.to_numpy()
+    shard = wide._reader._shards[1].file
+    path = store.path_of(shard.name)
+    path.write_bytes(path.read_bytes())  # the same, but who knows
+    del read_bytes[:]
+    np.testing.assert_array_equal(wide[710], whole[710])
+    assert read_bytes == [64 * WIDTH * 4 + read_bytes[0] % (WIDTH * 4)]
+    content = bytearray(path.read_bytes())
+    content[int(wide._reader._shards[1].layout.offsets[3])] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ShardDamaged, match="not what was committed"):
+        wide[700 + 3 * 64]
+
+
+@pytest.mark.parametrize("size", [0, 5000])
+def test_a_shard_that_was_cut_short_is_an_error_and_no_crash(wide, read_bytes, store, size):
+    wide.to_numpy()
+    path = store.path_of(wide._reader._shards[0].file.name)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ShardDamaged):
+        wide[650]
+
+
+def test_of_narrow_rows_the_chunk_is_read_where_that_costs_less(wide, read_bytes, monkeypatch):
+    wide.to_numpy()
+    monkeypatch.setattr(row_reader, "CALL_BYTES", 16 << 10)
+    del read_bytes[:]
+    assert wide[[5, 9]][:, 0].tolist() == [
+        5,
+        9,
+    ]  # as long as 32,768 bytes take, of a chunk's 25,600
+    assert len(read_bytes) == 1 and read_bytes[0] >= 64 * WIDTH * 4

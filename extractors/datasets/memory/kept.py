@@ -19,12 +19,17 @@ class Kept:
         path: the file in which they are kept now.
         options: how it is to be read, besides what was asked for.
         origin: what they were, in words; stored with the dataset.
+        stored: what is stored with the dataset besides.
+        used: names of options that were used already; of no use to a source that does not know
+            them.
     """
 
     kind: str
     path: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     origin: str = "data in memory"
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    used: tuple[str, ...] = ()
 
 
 def refused(received: str, hint: str) -> DatasetError:

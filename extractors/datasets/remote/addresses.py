@@ -70,6 +70,11 @@ def is_address(text: Any) -> TypeGuard[str]:
     return isinstance(text, str) and IS_ADDRESS.match(text) is not None
 
 
+def is_on_the_web(text: str) -> bool:
+    """Whether an address is of a server, and of no store."""
+    return text.partition("://")[0].lower() in WEB
+
+
 def parse(text: str, where: str = "") -> Address:
     """Read an address.
 

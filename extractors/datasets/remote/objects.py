@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from headstart.errors import (
     DatasetError,
@@ -24,9 +24,11 @@ from headstart.extractors.datasets.remote.addresses import (
     parse,
     root_address,
 )
+from headstart.extractors.datasets.remote.bodies import BrokenOff, Part, chunks_of
 from headstart.extractors.datasets.remote.refusals import refusal, takes_no_head, without_library
 from headstart.extractors.datasets.remote.room import Share, share_here
 from headstart.extractors.datasets.source import Options
+from headstart.progress import Progress
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -35,7 +37,9 @@ LARGEST_OBJECT = 1 << 30
 """Bytes of a sample or table: a picture of 100 megapixels has 400 MB unpacked."""
 LARGEST_LISTING = 10_000_000
 """Objects below one folder."""
-CHUNK = 1 << 20
+PART = 1 << 26
+"""Bytes of a file that is copied which are asked for at once: minutes at the slowest, and a body
+that breaks off is asked for again from there."""
 TRIES, PAUSE = 3, 0.2
 """Times that a body is asked for which breaks off; seconds between them, twice as many each."""
 CLIENT: ClientConfig = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "10m"}
@@ -191,12 +195,44 @@ class Objects:
             make: what is made of its content.
             share: of which room is taken, where `make` holds all of the content.
         """
+        return self._again(address, lambda store, key: make(_chunks(store, key, address, share)))
+
+    def copy(
+        self,
+        address: Address,
+        out: BinaryIO,
+        begin: Callable[[int], None],
+        advance: Progress,
+    ) -> tuple[int, ...]:
+        """Write the content of an object of any size into a file, in parts of `PART` bytes.
+
+        Args:
+            address: of the object.
+            out: the file, empty.
+            begin: called with its bytes before anything is written; it may refuse.
+            advance: called with (bytes written, bytes in all).
+
+        Returns:
+            By what its change is seen, see `stat`.
+
+        Raises:
+            SampleChanged: it is not there, or is another one by now. Others as `read`.
+        """
+        meta = self._asked(address, lambda store, key: store.get(key).meta)
+        size = meta["size"]
+        begin(size)
+        for start in range(0, size, PART):
+            part = Part(start, min(start + PART, size), size)
+            self._again(address, lambda store, key, part=part: part.copy(store, key, meta, out))
+            advance(part.end, size)
+        return _stat_of(meta)
+
+    def _again(self, address: Address, ask: Callable[[Any, str], T]) -> T:
+        """What `ask` gives, which is asked again where a body breaks off."""
         for attempt in range(1, TRIES + 1):
             try:
-                return self._asked(
-                    address, lambda store, key: make(_chunks(store, key, address, share))
-                )
-            except _BrokenOff as error:
+                return self._asked(address, ask)
+            except BrokenOff as error:
                 if attempt == TRIES:
                     raise SampleUnreadable(
                         f"{address} breaks off: {error}, {TRIES} times",
@@ -230,20 +266,16 @@ class Objects:
             return self._stores[place]
 
 
-class _BrokenOff(Exception):
-    """A body is shorter than was said."""
-
-
 def _chunks(store: Any, key: str, address: Address, share: Share | None) -> Iterator[bytes]:
     """The content of an object, for which there is room.
 
     Raises:
         SampleUnreadable: it is too large.
-        _BrokenOff: it ends too early; its room is given back.
+        BrokenOff: it ends too early; its room is given back.
     """
     given, size = _begun(store, key, address)
     if share is None:
-        yield from _chunks_of(given, size)
+        yield from chunks_of(given, size)
         return
     if not share.take(size, waits=False):
         del given  # no server waits for us
@@ -251,7 +283,7 @@ def _chunks(store: Any, key: str, address: Address, share: Share | None) -> Iter
         taken, (given, size) = size, _begun(store, key, address)
         share.give(taken - size)
     try:
-        yield from _chunks_of(given, size)
+        yield from chunks_of(given, size)
     except BaseException:
         share.give(size)
         raise
@@ -266,20 +298,6 @@ def _begun(store: Any, key: str, address: Address) -> tuple[Any, int]:
             f"{address} has {size:,} bytes; more than {LARGEST_OBJECT:,} are not read"
         )
     return given, size
-
-
-def _chunks_of(given: Any, size: int) -> Iterator[bytes]:
-    from obstore.exceptions import GenericError
-
-    done = 0
-    try:
-        for chunk in given.stream(min_chunk_size=CHUNK):
-            done += len(chunk)
-            yield bytes(chunk)
-    except GenericError as error:
-        raise _BrokenOff(f"after {done:,} of {size:,} bytes") from error
-    if done != size:
-        raise _BrokenOff(f"after {done:,} of {size:,} bytes")
 
 
 def _stat_of(found: Any) -> tuple[int, ...]:

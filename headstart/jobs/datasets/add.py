@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.details import DatasetDetails, details_of
+from headstart.jobs.datasets.fetched import fetched_from
 from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
-from headstart.notices import FewSamples, tell, warn
+from headstart.notices import DifferingCopies, FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -50,24 +52,28 @@ def add(
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
-    asked_for = options | _checked_on_error(on_error)
-    kept = sources.kept_in(Contents(context.config.contents), source, kind, asked_for)
+    asked_for = options | sources.checked_on_error(on_error)
+    contents, known = Contents(context.config.contents), partial(fetched_from, context)
+    kept = sources.kept_in(contents, source, kind, asked_for, known)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
     chosen, place = sources.kind_of(source, kind), sources.located(source)
     made = sources.SOURCES[chosen]
+    options = _left(options, made, kept)
     before = _find_same(context, name, chosen, place, is_kept=kept is not None)
     given = sources.checked(made, options, sources.SOURCES.values())
     stays = before is not None and sources.is_same_way(before.options, split, seed, given)
     how = _split_options(made, split, seed, before, stays=stays)
-    given = sources.joined(given, how) | _checked_on_error(on_error) | windows
+    given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
+    given |= {} if kept is None else kept.stored
+    given = sources.own_root(chosen, place) | given
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
-    with sources.in_words(kept):
+    with sources.in_words(place, None if kept is None else kept.origin):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
-    _warn(opened.source, opened.unused(), skipped)
-    warn_of_turned(place, manifest.samples, opened, given)
-    _tell_of_samples(place, manifest, given)
+        _warn(opened.source, opened.unused(), skipped)
+        warn_of_turned(place, manifest.samples, opened, given)
+        _tell_of_samples(place, manifest, given)
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     stored |= {} if kept is None else {"origin": kept.origin}
     stored |= unused_in(opened)
@@ -77,6 +83,15 @@ def add(
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return details_of(context, dataset, manifest)
+
+
+def _left(
+    options: dict[str, Any], made: type[sources.DatasetSource], kept: sources.Kept | None
+) -> dict[str, Any]:
+    """Options without those that were used already, and that the source does not know."""
+    own = {option.name for option in made.options}
+    used = set() if kept is None else set(kept.used) - own
+    return {name: value for name, value in options.items() if name not in used}
 
 
 def _split_options(
@@ -111,7 +126,12 @@ def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> N
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
     if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
-    _warn_of_copies(place, wholes.columns)
+    warn_of_copies(place, manifest)
+    differing, first = sources.differing_copies(wholes.columns)
+    if differing:
+        told = ", ".join([*first, *(["…"] if differing > len(first) else [])])
+        said = f"{place}: copies with different labels: {differing:,}, such as {told}"
+        warn(said, DifferingCopies)
     _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
     if not manifest.classes:
         tell(
@@ -167,12 +187,6 @@ def heads_on(context: Context, dataset: str) -> list[str]:
 
 def _labels(manifest: Manifest) -> list[Any]:
     return wholes_of(manifest).columns.labels
-
-
-def _checked_on_error(on_error: str) -> dict[str, str]:
-    if on_error not in ("fail", "skip"):
-        raise DatasetError(f"on_error is {on_error!r}", hint="It can be fail or skip.")
-    return {} if on_error == "fail" else {"on_error": on_error}
 
 
 def unused_in(opened: Any) -> dict[str, list[str]]:
@@ -232,19 +246,30 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
         )
 
 
-def _warn_of_copies(place: str, samples: SampleColumns) -> None:
-    """Of contents that the source itself puts into the test split and into another."""
-    finder, found = DigestFinder(samples.of_split("test")), list[str]()
+def warn_of_copies(place: str, manifest: Manifest, previous: Manifest | None = None) -> None:
+    """Of contents that stand in several splits, as the source says so or what was dealt before is
+    connected only now; not of those that did so in `previous`."""
+    samples = wholes_of(manifest).columns
+    before = None if previous is None else wholes_of(previous).columns
+    for split, doing in (("test", "test on"), ("validation", "validate on")):
+        found = _copies_of(split, samples)
+        if found and (before is None or set(found) - set(_copies_of(split, before))):
+            others = "to train or validate on" if split == "test" else "to train on"
+            warn(
+                f"{place}: {len(found):,} samples {others} are copies of samples to {doing}, such "
+                f"as {found[0]!r}; scores on those say nothing. --split stratified deals copies "
+                "into one split"
+            )
+
+
+def _copies_of(split: str, samples: SampleColumns) -> list[str]:
+    """Ids of the samples in earlier splits whose content stands in one, too."""
+    finder, found = DigestFinder(samples.of_split(split)), list[str]()
     for block in samples.blocks():
-        rows = np.flatnonzero(block.split_codes != SPLITS.index("test"))
+        rows = np.flatnonzero(block.split_codes < SPLITS.index(split))
         copies = rows[finder.find(block.digests[rows]) != ABSENT]
         found += block.take(copies).ids if len(copies) else []
-    if found:
-        warn(
-            f"{place}: {len(found):,} samples to train or validate on are copies of samples to "
-            f"test on, such as {found[0]!r}; scores on those say nothing. "
-            "--split stratified deals copies into one split"
-        )
+    return found
 
 
 def warn_of_skipped(place: str, skipped: Sequence[str]) -> None:

@@ -14,14 +14,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def held(context: Context) -> Hold:
+    """Within it, data that are kept are left alone; a context."""
+    return Hold(context.config.locks, HELD_AS)
+
+
 def holding(
     verb: Callable[Concatenate[Context, P], T],
 ) -> Callable[Concatenate[Context, P], T]:
     """A verb that keeps data and registers them."""
 
     @wraps(verb)
-    def held(context: Context, *given: P.args, **named: P.kwargs) -> T:
-        with Hold(context.config.locks, HELD_AS):
+    def while_held(context: Context, *given: P.args, **named: P.kwargs) -> T:
+        with held(context):
             return verb(context, *given, **named)
 
-    return held
+    return while_held

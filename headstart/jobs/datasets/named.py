@@ -15,6 +15,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound, RegistryError, SourceGone
 from headstart.extractors import datasets as sources
+from headstart.jobs.datasets.fetched import datasets_from
 from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.source_names import free_name, name_of
@@ -29,7 +30,12 @@ OF_NO_MATTER = {"root"}
 
 
 def dataset_named(
-    context: Context, given: str | Path | Dataset | Any, *, adds: bool = True, looks: bool = True
+    context: Context,
+    given: str | Path | Dataset | Any,
+    *,
+    adds: bool = True,
+    looks: bool = True,
+    on_error: str = "fail",
 ) -> str:
     """The name under which a dataset is registered; a source that is not is registered first.
 
@@ -39,6 +45,7 @@ def dataset_named(
             `Datasets.add` takes it, or data in memory, such as `(x, y)`; or a dataset.
         adds: whether a source may be registered.
         looks: whether the source of a registered dataset is looked at again, where it was given.
+        on_error: of a source that is registered now, see `Datasets.add`.
 
     Raises:
         NotFound: it is neither the name of a dataset nor a source of one.
@@ -52,7 +59,7 @@ def dataset_named(
         if not _is_data(given):
             return reference_of(given, "dataset")
         _check_no_names(given)
-        return _held(context, given) if adds else _get_held(context, given)
+        return _held(context, given, on_error) if adds else _get_held(context, given)
     place = _find_place(given)
     if not (isinstance(given, Path) and place):
         try:
@@ -75,7 +82,7 @@ def dataset_named(
             f"no dataset is registered from {place}",
             hint="See `headstart dataset list`, or add it with `headstart dataset add`.",
         )
-    return _added(context, place)
+    return _added(context, place, on_error)
 
 
 def _is_data(given: Any) -> bool:
@@ -102,16 +109,16 @@ def _check_no_names(data: Any) -> None:
 
 
 @holding
-def _held(context: Context, data: Any) -> str:
+def _held(context: Context, data: Any, on_error: str) -> str:
     """The name of data in memory, which are found again by their content, or registered."""
-    kept = _kept(context.config.contents, data)
+    kept = _kept(context.config.contents, data, on_error)
     found = _find_held(context, kept)
     if found is not None:
         return found
     from headstart.jobs.datasets.add import add
 
     taken = {one.name for one in context.datasets.find_all()}
-    added = add(context, free_name("data", taken.__contains__), data).dataset
+    added = add(context, free_name("data", taken.__contains__), data, on_error=on_error).dataset
     tell(f"{kept.origin} is registered as the dataset {added.name!r}")
     return added.name
 
@@ -123,7 +130,7 @@ def _get_held(context: Context, data: Any) -> str:
         NotFound: they are not.
     """
     with scratch_folder() as folder:
-        kept = _kept(folder, data)
+        kept = _kept(folder, data, "fail")
     found = _find_held(context, kept)
     if found is None:
         raise NotFound(
@@ -132,8 +139,8 @@ def _get_held(context: Context, data: Any) -> str:
     return found
 
 
-def _kept(folder: Path, data: Any) -> sources.Kept:
-    kept = sources.kept_in(Contents(folder), data, None, {})
+def _kept(folder: Path, data: Any, on_error: str) -> sources.Kept:
+    kept = sources.kept_in(Contents(folder), data, None, sources.checked_on_error(on_error))
     assert kept is not None  # it is no path
     return kept
 
@@ -177,7 +184,7 @@ def _find_registered(context: Context, place: str) -> str | None:
 
     Where there are several, the one that is called like the source, then the oldest.
     """
-    known = context.datasets.find_by_source(place)
+    known = context.datasets.find_by_source(place) or datasets_from(context, place)
     same = [one.name for one in known if not _own_options(one)]
     if not same:
         return None
@@ -200,12 +207,13 @@ def _own_options(dataset: Dataset) -> dict[str, Any]:
     return {name: value for name, value in dataset.options.items() if name in names}
 
 
-def _added(context: Context, place: str) -> str:
+def _added(context: Context, place: str, on_error: str) -> str:
     taken = {one.name for one in context.datasets.find_all()}
     others = [one.name for one in context.datasets.find_by_source(place)]
     from headstart.jobs.datasets.add import add  # whoever gives a name does not need it
 
-    added = add(context, free_name(_name(place), taken.__contains__), place).dataset
+    name = free_name(_name(place), taken.__contains__)
+    added = add(context, name, place, on_error=on_error).dataset
     also = f"; {', '.join(others)} has options of its own" if others else ""
     tell(f"{place} is registered as the dataset {added.name!r}{also}")
     return added.name

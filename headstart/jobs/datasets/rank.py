@@ -33,8 +33,7 @@ def rank(
     for one in load(context, features, chosen, trying or CrossValidation()):
         ranks.append(
             rank_features(
-                one.features,
-                one.labelled.targets,
+                one.rows,
                 one.folds,
                 backbone=one.backbone.label,
                 cut=one.cut.name,

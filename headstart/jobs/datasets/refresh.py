@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 from headstart.context import Context
-from headstart.errors import SourceGone
+from headstart.errors import HeadstartError, SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
+from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
+from headstart.jobs.datasets.fetched import fetched_anew
+from headstart.jobs.datasets.held import held
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
@@ -34,26 +39,68 @@ def look_again(
     """
     while True:
         dataset = context.datasets.get(name)
-        if sources.is_gone(dataset.source):
-            raise SourceGone(
-                f"the source of dataset {dataset.name!r}, {dataset.source}, is not there",
-                hint="Put it back; features in the cache can still be used.",
-            )
-        previous = context.manifest(dataset)
-        options, skipped = sources.as_stored(dataset.options), list[str]()
-        opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
+        with held(context) if sources.FETCHED in dataset.options else nullcontext():
+            now = fetched_anew(context, dataset)
+            _check_there(now)
+            with sources.in_words(now.source, now.options.get("origin")):
+                found = _looked_at(context, dataset, now, progress)
+        if found is not None:
+            return found
+
+
+def _check_there(now: Dataset) -> None:
+    if sources.is_gone(now.source):
+        raise SourceGone(
+            f"the source of dataset {now.name!r}, {now.source}, is not there",
+            hint="Put it back; features in the cache can still be used.",
+        )
+
+
+def _looked_at(
+    context: Context, dataset: Dataset, now: Dataset, progress: Progress
+) -> tuple[Dataset, Manifest] | None:
+    """The dataset as it is then; None where somebody else changed it meanwhile.
+
+    Args:
+        context: where.
+        dataset: as it is registered.
+        now: the same, or with what was fetched anew for its source.
+        progress: as `refresh`.
+    """
+    previous = context.manifest(dataset)
+    options, skipped = sources.as_stored(now.options), list[str]()
+    opened = sources.open_source(now.kind, now.source, options, context.artifacts)
+    with _option_of_add(now.name):
         manifest = sources.rescan(opened, options, previous, progress, skipped)
-        if manifest is previous:
-            return dataset, previous
-        own = ("skipped", "unused")
-        others = {key: value for key, value in dataset.options.items() if key not in own}
-        stored = others | sources.listed(skipped)
-        stored |= warn_of_new(opened, dataset.options.get("unused"))
-        if manifest == previous and stored == dataset.options:
-            return dataset, previous
-        found = described(context, dataset.name, manifest, stored, previous)
-        updated = context.datasets.update(found, instead_of=dataset)
-        if updated is not None:
-            if stored.get("skipped") != dataset.options.get("skipped"):
-                warn_of_skipped(opened.source, skipped)
-            return updated, manifest
+    if manifest is previous:
+        return dataset, previous
+    own = ("skipped", "unused")
+    others = {key: value for key, value in now.options.items() if key not in own}
+    stored = others | sources.listed(skipped)
+    stored |= warn_of_new(opened, now.options.get("unused"))
+    if manifest == previous and stored == dataset.options:
+        return dataset, previous
+    found = described(context, now.name, manifest, stored, previous)
+    updated = context.datasets.update(found, instead_of=dataset)
+    if updated is None:
+        return None
+    if stored.get("skipped") != now.options.get("skipped"):
+        warn_of_skipped(opened.source, skipped)
+    warn_of_copies(opened.source, manifest, previous)
+    return updated, manifest
+
+
+SKIP = "--on-error skip"
+
+
+@contextmanager
+def _option_of_add(name: str) -> Iterator[None]:
+    """What is done about rows that are no samples was chosen when a dataset was added: whoever
+    looks at it again is told where that is changed."""
+    try:
+        yield
+    except HeadstartError as error:
+        if error.hint and SKIP in error.hint:
+            add = f"an option of `headstart dataset add`: add {name!r} again as before with it"
+            error.hint = error.hint.replace(SKIP, f"{SKIP}, {add}")
+        raise

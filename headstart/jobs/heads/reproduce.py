@@ -54,7 +54,7 @@ def reproduce(head: TrainedHead) -> Reproduced:
 
 def arrays_of(stack: DenseStack) -> Iterable[np.ndarray]:
     """All weights of a stack."""
-    return [weights for layer in stack.layers for weights in (layer.kernel, layer.bias)]
+    return [weights for layer in stack.layers for weights in layer.weights]
 
 
 def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray]]:

@@ -16,6 +16,7 @@ from headstart.heads.labelled import groups_of, numbers_of
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone
+from headstart.storage.columns.units import units_of
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
 
@@ -116,4 +117,6 @@ def _part_of_rows(head: TrainedHead, chosen: list[tuple[FeatureView, np.ndarray]
     classes = head.record.classes
     targets = numbers_of(labels, classes)
     weights = task_of(head.record.settings).weigh(targets, len(classes))
-    return Part(features.astype(np.float32, copy=False), targets, weights)
+    units = units_of(*(view.samples.take(rows) for view, rows in chosen))
+    groups = None if units is None else np.unique(units, return_inverse=True)[1]
+    return Part(features.astype(np.float32, copy=False), targets, weights, groups)

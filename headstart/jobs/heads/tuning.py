@@ -14,6 +14,7 @@ from headstart.errors import FeaturesMissing, HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask
 from headstart.heads.dense_stack import DenseStack, flat
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
@@ -86,7 +87,9 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
         found, right = {}, np.empty(0, bool)
         for name, part in parts.items():
             outputs = in_batches(model, np.asarray(part.features))
-            found[name] = scores_of(task, outputs, part.targets, classes) | {"n": len(part)}
+            clusters = Clusters.of(part.groups)
+            scores = scores_of(task, outputs, part.targets, classes, clusters)
+            found[name] = scores | {"n": len(part)}
             right = outputs.argmax(axis=1) == part.targets
         return found, right
 
@@ -138,7 +141,8 @@ def _check_kind(head: TrainedHead) -> None:
         raise HeadError(
             f"head {record.name!r} was trained on windows of samples, which fine-tuning does not "
             "know how to score",
-            hint="Fine-tune a head on a dataset without --window.",
+            hint="Add the source by another name without --window (or cut into files, a sample "
+            "each), train a head there, and fine-tune that.",
         )
     task = task_of(record.settings)
     if type(task) is not Classification:

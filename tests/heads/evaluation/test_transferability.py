@@ -58,6 +58,83 @@ def test_log_me_takes_features_that_are_constant_or_doubled():
     assert np.isfinite(log_me(wider, targets))
 
 
+def log_me_by_fixed_point(x, targets, steps=3_000):
+    """The authors' iteration (github.com/thuml/LogME, `_fit_fixed_point`) on the singular values of
+    float64 features, without its constants of 1e-5, until it stands still: the best of some starts.
+    Directions without variance are left out, as their share of the evidence is 0."""
+    left, singular, _ = np.linalg.svd(x.astype(np.float64), full_matrices=False)
+    kept = singular > singular[0] * 1e-13 * max(x.shape)
+    left, sigma = left[:, kept], singular[kept] ** 2
+    n, k = len(x), int(kept.sum())
+    y = (targets[:, None] == np.unique(targets)).astype(np.float64)
+    squares = (left.T @ y) ** 2
+    beyond = ((y - left @ (left.T @ y)) ** 2).sum(axis=0)
+    starts = np.geomspace(sigma.min() / 10, sigma.max() * 10, 9)
+    ratio = np.repeat(starts[:, None], y.shape[1], axis=1)
+    for _ in range(steps):
+        rest = sigma[:, None, None] + ratio
+        gamma = (sigma[:, None, None] / rest).sum(axis=0)
+        lengths = ((sigma[:, None] * squares)[:, None] / rest**2).sum(axis=0)
+        errors = (squares[:, None] * (ratio / rest) ** 2).sum(axis=0) + beyond
+        alpha, beta = gamma / lengths, (n - gamma) / errors
+        # a start may run away to where the features count for nothing
+        before, ratio = ratio, np.minimum(alpha / beta, sigma.max() * 1e12)
+        if np.abs(np.log(ratio / before)).max() < 1e-12:
+            break
+    rest = alpha + beta * sigma[:, None, None]
+    evidence = k / 2 * np.log(alpha) + n / 2 * np.log(beta) - 0.5 * np.log(rest).sum(axis=0)
+    evidence -= beta / 2 * errors + alpha / 2 * lengths + n / 2 * np.log(2 * np.pi)
+    return float(np.mean(evidence.max(axis=0) / n))
+
+
+def scaled(x):
+    return x * np.where(np.arange(x.shape[1]) == 3, 1e5, 1.0)
+
+
+def offset(x):
+    return x + np.where(np.arange(x.shape[1]) == 2, 1e4, 0.0)
+
+
+ODD = {
+    "plain": lambda x: x,
+    "a column times 1e5": scaled,
+    "a column times 1e-5": lambda x: x * np.where(np.arange(x.shape[1]) == 3, 1e-5, 1.0),
+    "an offset of 1e4": offset,
+    "all offset by 1e4": lambda x: x + 1e4,
+    "both": lambda x: offset(scaled(x)),
+    "twice the same columns": lambda x: np.hstack([x, x[:, :5]]),
+    "constant columns": lambda x: np.hstack([x, np.ones((len(x), 1)), np.zeros((len(x), 2))]),
+    "a sum of columns": lambda x: np.hstack([x, x.sum(axis=1, keepdims=True)]),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(("rows", "width"), [(300, 20), (60, 59), (40, 90)])
+def test_log_me_is_the_converged_one_of_its_authors_at_any_scale(odd, rows, width):
+    x, targets = data(rows, width, apart=0.6)
+    x = ODD[odd](x).astype(np.float32)
+    assert log_me(x, targets) == pytest.approx(log_me_by_fixed_point(x, targets), abs=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "width"), [(5000, 6), (12, 9000)])
+def test_log_me_does_not_depend_on_the_blocks(rows, width):
+    x, targets = data(rows, width, apart=0.1)
+    assert log_me(x, targets) == pytest.approx(log_me_by_fixed_point(x, targets), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_scores_without_a_head_take_less_than_a_float64_copy_of_the_features():
+    import tracemalloc
+
+    x = np.random.default_rng(0).normal(size=(60_000, 256)).astype(np.float32)
+    targets = np.arange(len(x)) % 5
+    for score in (log_me, h_score):
+        tracemalloc.start()
+        score(x, targets)
+        assert tracemalloc.get_traced_memory()[1] < x.nbytes
+        tracemalloc.stop()
+
+
 def h_score_by_definition(x, targets):
     centred = x - x.mean(axis=0)
     means = np.array([centred[targets == t].mean(axis=0) for t in targets])
@@ -87,6 +164,17 @@ def test_the_h_score_does_not_depend_on_the_features_units():
     x, targets = data(200, 10)
     mixed = x @ np.random.default_rng(5).normal(size=(10, 10)) + 7
     assert h_score(mixed, targets, 0.0) == pytest.approx(h_score(x, targets, 0.0), abs=EXACT)
+
+
+@pytest.mark.parametrize("away", [0.0, 2.0**20])
+def test_the_h_score_of_float32_features_far_from_zero_is_that_of_the_same_near_it(away):
+    x, targets = data(5000, 12)
+    near = np.round(x * 8) / 8  # so that the sum with 2^20 is exact
+    far = (near + away).astype(np.float32)
+    for shrinkage in (None, 0.0):
+        assert h_score(far, targets, shrinkage) == pytest.approx(
+            h_score(near, targets, shrinkage), rel=1e-9
+        )
 
 
 def test_the_h_score_lies_between_nothing_and_one_less_than_the_classes():

@@ -19,6 +19,7 @@ from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, root_of
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.remote.ahead import ahead
+from headstart.extractors.datasets.remote.fetched import FETCHED
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.columnar.arrow_file import ArrowPart
@@ -135,7 +136,7 @@ class ColumnarSource:
         }
         names = {other for name in behind if given.get(name) for other in behind[name]}
         idle = [f"option {name}" for name in sorted(names) if given.get(name)]
-        if given.get("store_options") and not self._names_far:
+        if given.get("store_options") and not self._names_far and FETCHED not in given:
             idle.append("option store_options")
         return [*self._found.unused, *self._labelled.unused, *idle]
 
@@ -170,7 +171,7 @@ class ColumnarSource:
         id_ = row.id
         if roles.id is not None:
             id_ = cell_in(row.about, roles.id, row.where)
-        elif roles.is_of_files:
+        elif roles.is_of_files and not roles.is_numbered:
             id_ = str(row.cell(roles.content[0]).as_py())
         return Entry(
             id=id_,
@@ -221,7 +222,9 @@ class ColumnarSource:
 
     @cached_property
     def _places(self) -> Places:
-        return Places(self.source, self._options, self._folder)
+        fetched = self._options.get(FETCHED)  # paths are relative to where the file was
+        source = self.source if fetched is None else fetched["address"]
+        return Places(source, self._options, self._folder)
 
     @property
     def _folder(self) -> Path:
@@ -234,7 +237,7 @@ class ColumnarSource:
     def _take_index(self) -> None:
         """The index of a data frame is what ids are, where it is of different texts."""
         roles = self._labelled
-        if roles.id is not None:
+        if roles.id is not None or roles.is_numbered:
             return
         for name in roles.declared.text_index(roles.schema):
             texts = list(self._column(name))
