@@ -99,11 +99,6 @@ class Kept:
         return found
 
 
-def kept_of(columns: SampleColumns, departed: Mapping[str, str]) -> Kept:
-    """The splits of a dataset as it was, and of samples that left it."""
-    return Kept(columns, departed)
-
-
 def departed_of(
     before: SampleColumns, after: SampleColumns, known: Mapping[str, str]
 ) -> dict[str, str]:
