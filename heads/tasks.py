@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -30,6 +31,8 @@ from headstart.values.showable import brief
 
 SAID_FROM = 0.5
 """Probability from which a label of several is said."""
+MEDIAN, MODE = "median", "mode"
+"""What an ordinal head says: the class in the middle of the probabilities, or the likeliest."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Classification(Options, error=HeadError):
     """
 
     name: ClassVar[str] = "classification"
+    says: ClassVar[str] = "class"
     default_kind: ClassVar[type[Any]] = Linear
     balanced: bool = False
 
@@ -103,7 +107,7 @@ class Classification(Options, error=HeadError):
         from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
         numbers = range(len(classes))
-        guesses, occur = outputs.argmax(axis=1), np.unique(targets)
+        guesses, occur = self.guess(outputs), np.unique(targets)
         return {
             "accuracy": float(accuracy_score(targets, guesses)),
             "macro_f1": float(f1_score(targets, guesses, labels=occur, average="macro")),
@@ -111,9 +115,13 @@ class Classification(Options, error=HeadError):
             "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
         }
 
+    def guess(self, outputs: np.ndarray) -> np.ndarray:
+        """The class that is said of each row of probabilities (n, classes): numbers, (n,)."""
+        return outputs.argmax(axis=1)
+
     def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
         """What is said of a sample, and how probable that is."""
-        best = int(row.argmax())
+        best = int(self.guess(row[None])[0])
         return classes[best], float(row[best])
 
 
@@ -123,10 +131,19 @@ class Ordinal(Classification):
 
     Attributes:
         order: the classes from the lowest up; numbers by value without it.
+        decision: which class is said, and scored: the `median` of the probabilities, which is the
+            fewest steps off on average, or the `mode`, which is right most often. Heads of before
+            there was a choice say the mode.
     """
 
     name: ClassVar[str] = "ordinal"
     order: tuple[Label, ...] = ()
+    decision: str = MEDIAN
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.decision not in (MEDIAN, MODE):
+            raise HeadError(f"decision is {self.decision!r}", hint=f"Give {MEDIAN} or {MODE}.")
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "order": list(self.order)}
@@ -150,6 +167,12 @@ class Ordinal(Classification):
             )
         return [known[label] for label in wanted]
 
+    def guess(self, outputs: np.ndarray) -> np.ndarray:
+        if self.decision == MODE:
+            return super().guess(outputs)
+        below = np.cumsum(outputs, axis=1)[:, :-1]  # at most the class: half is enough
+        return (below < 0.5).sum(axis=1)
+
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         if not isinstance(kind, FitsOrder):
             raise HeadError(
@@ -163,7 +186,7 @@ class Ordinal(Classification):
     ) -> dict[str, Any]:
         """As for a classification, and `steps_off`: the mean distance in the order."""
         found = super().evaluate(outputs, targets, classes)
-        return {"steps_off": float(np.abs(outputs.argmax(axis=1) - targets).mean()), **found}
+        return {"steps_off": float(np.abs(self.guess(outputs) - targets).mean()), **found}
 
 
 @dataclass(frozen=True)
@@ -176,6 +199,7 @@ class MultiLabel(Options, error=HeadError):
     """
 
     name: ClassVar[str] = "multi-label"
+    says: ClassVar[str] = "labels"
     default_kind: ClassVar[type[Any]] = Linear
     separator: str = "|"
     balanced: bool = False
@@ -249,9 +273,7 @@ class MultiLabel(Options, error=HeadError):
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
     ) -> dict[str, Any]:
         """`exact` (share of samples with all labels right), micro F1, the log loss (the mean over
-        the labels), and macro F1 and mean average precision, over the labels that occur."""
-        from sklearn.metrics import average_precision_score
-
+        the labels), and macro F1 over the labels that occur."""
         guesses, truth = outputs >= SAID_FROM, targets > 0
         occurs = truth.any(axis=0)
         hits = 2 * (guesses & truth).sum(axis=0)
@@ -263,15 +285,13 @@ class MultiLabel(Options, error=HeadError):
         }
         if occurs.any():
             scores["macro_f1"] = float((hits[occurs] / marks[occurs]).mean())
-            scores["mean_average_precision"] = float(
-                average_precision_score(targets[:, occurs], outputs[:, occurs], average="macro")
-            )
         return scores
 
     def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
+        """The labels that are said, without a probability: labels depend on each other, and the
+        product of their probabilities is not that of all of them together."""
         said = [place for place, share in enumerate(row.tolist()) if share >= SAID_FROM]
-        sure = np.where(row >= SAID_FROM, row, 1 - row).astype(np.float64)
-        return self.separator.join(str(classes[place]) for place in said), float(sure.prod())
+        return self.separator.join(str(classes[place]) for place in said), math.nan
 
 
 Task = Classification | Ordinal | MultiLabel | Regression
@@ -301,6 +321,8 @@ def task_of(settings: dict[str, Any]) -> Task:
     name = settings.get("task", Classification.name)
     made = TASKS[name]()
     known = {key: settings[key] for key in made.describe() if key != "task" and key in settings}
+    if name == Ordinal.name:
+        known.setdefault("decision", MODE)
     return TASKS[name](
         **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
     )

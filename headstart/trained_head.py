@@ -46,18 +46,24 @@ class Judged(Showable):
         samples: in order.
         probabilities: (n, classes), float32.
         targets: class numbers, (n,).
+        guesses: class numbers of what it says of each, (n,).
     """
 
     samples: Sequence[Sample]
     probabilities: np.ndarray
     targets: np.ndarray
+    guesses: np.ndarray
+
+    @property
+    def sure(self) -> np.ndarray:
+        """How probable what is said of each sample is, (n,)."""
+        return self.probabilities[np.arange(len(self.guesses)), self.guesses]
 
     @property
     def wrong(self) -> np.ndarray:
-        """Where the most probable class is not the right one: row numbers, the surest first."""
-        guesses = self.probabilities.argmax(axis=1)
-        rows = np.flatnonzero(guesses != self.targets)
-        sure = self.probabilities[rows].max(axis=1)
+        """Where the class that is said is not the right one: row numbers, the surest first."""
+        rows = np.flatnonzero(self.guesses != self.targets)
+        sure = self.sure[rows]
         return rows[np.argsort(-sure, kind="stable")]
 
 
@@ -73,7 +79,7 @@ class TrainedHead(Showable):
         self.context = context
         self.record = record
 
-    def _facts(self) -> HeadRecord:
+    def _facts(self) -> Any:
         return self.record
 
     def __repr__(self) -> str:
@@ -171,7 +177,10 @@ class TrainedHead(Showable):
         view = self.features().split("test")
         targets = self.task.read(view.labels, self.record.classes)
         of, outputs = BySample.of(view), self.judge.predict_proba(view.to_numpy())
-        return Judged(of.samples, of.mean(outputs), of.first(targets))
+        means, task = of.mean(outputs), self.task
+        says_one = isinstance(task, Classification)
+        guesses = task.guess(means) if says_one else means.argmax(axis=1)
+        return Judged(of.samples, means, of.first(targets), guesses)
 
     def features(self) -> FeatureView:
         """The cached features of the dataset that it was trained on.

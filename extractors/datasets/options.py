@@ -43,7 +43,10 @@ GROUP_COLUMN = Option(
     "group_column",
     "Column with what samples belong to, such as a patient; a group stands in one split.",
 )
-ID_COLUMN = Option("id_column", "Column with unique ids, if not the path.")
+ID_COLUMN = Option(
+    "id_column",
+    "Column with unique ids, if not the path; `none` to number the rows, which may be repeated.",
+)
 PATH_COLUMN = Option("path_column", "Column with the files' paths.")
 TEXT_COLUMN = Option("text_column", "Column with the texts.")
 

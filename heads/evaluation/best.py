@@ -24,7 +24,7 @@ from headstart.heads.evaluation.outcomes import Outcomes
 PROCEDURE = "Hsu's comparison with the best, step-down max-T"
 DRAWS = (1000, 4000)
 """The fewest and the most draws of the largest difference."""
-BUDGET = 200_000_000
+BUDGET = 100_000_000
 """Differences looked at in all."""
 
 
@@ -54,7 +54,7 @@ def worse_than_best(
     worse = np.zeros(count, bool)
     while True:
         asked = np.flatnonzero(~worse)
-        limit = np.quantile(null[:, asked].max(axis=1), confidence)
+        limit = np.quantile(null[asked].max(axis=0), confidence)
         found = asked[most[asked] > limit]
         if not len(found):
             return worse
@@ -74,9 +74,19 @@ def _parts(tried: Sequence[Outcomes]) -> tuple[np.ndarray, np.ndarray]:
         rows = sums[np.unique(first.clusters)]
     draws = np.stack([one.effects for one in tried], axis=1)
     if len(draws):
-        repeats = len(first.values)
-        draws = draws * np.sqrt(repeats / (repeats - 1)) / len(draws)
+        draws = draws * np.sqrt(_weight(tried) / len(draws))
     return rows / samples, draws
+
+
+def _weight(tried: Sequence[Outcomes]) -> float:
+    """What the variance of a draw's effect counts in that of the mean; see `Outcomes`."""
+    first = tried[0]
+    between = sum(one.between for one in tried)
+    effects = sum(float((one.effects**2).mean()) for one in tried)
+    if not effects:
+        return 0.0
+    learnt = first.taken * sum((one.spread or 0.0) ** 2 for one in tried) / between
+    return between / effects * (1 / len(first.effects) + learnt)
 
 
 def _of_differences(parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -106,19 +116,21 @@ def _largest(
     parts: tuple[np.ndarray, np.ndarray], errors: np.ndarray, freedom: float
 ) -> np.ndarray:
     """Of each candidate by how many standard errors another is ahead of it at most, where all are
-    equally good: draws of that, (draws, candidates)."""
+    equally good: draws of that, (candidates, draws)."""
     count = errors.shape[0]
     draws = int(np.clip(BUDGET // count**2, *DRAWS))
     rng = np.random.default_rng(0)
     covariance = sum(part.T @ part for part in parts)
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
-    noise = rng.standard_normal((draws, count), np.float32) @ root.T
+    noise = root @ rng.standard_normal((count, draws), np.float32)
     if np.isfinite(freedom):
-        noise /= np.sqrt(rng.chisquare(freedom, (draws, 1)) / freedom).astype(np.float32)
+        noise /= np.sqrt(rng.chisquare(freedom, draws) / freedom).astype(np.float32)
     with np.errstate(divide="ignore"):
         scale = np.where(errors > 0, 1 / errors, 0.0).astype(np.float32)
-    found = np.empty((draws, count), np.float32)
+    found, ahead = np.empty((count, draws), np.float32), np.empty((count, draws), np.float32)
     for one in range(count):
-        found[:, one] = ((noise - noise[:, one, None]) * scale[one]).max(axis=1)
+        np.subtract(noise, noise[one], out=ahead)
+        np.multiply(ahead, scale[one][:, None], out=ahead)
+        ahead.max(axis=0, out=found[one])
     return found

@@ -42,6 +42,7 @@ class Crossed(Showable):
         hits: whether the most probable class was the right one, bool, (repeats, rows).
         losses: the log loss, float32, (repeats, rows).
         draws: by which fold's heads, numbered through all repeats, (repeats, rows).
+        taken: which share of the rows a fold trains on.
         groups: of each row, (rows,), rows of which are no evidence of their own; None without.
         complexity: of the heads, see `complexity_of`.
     """
@@ -52,18 +53,19 @@ class Crossed(Showable):
     hits: np.ndarray
     losses: np.ndarray
     draws: np.ndarray
+    taken: float = 0.0
     groups: np.ndarray | None = None
     complexity: Complexity = (math.inf, math.inf)
 
     @cached_property
     def accuracies(self) -> Outcomes:
         """Where it was right, in each repeat."""
-        return Outcomes(self.hits, self.draws, self.groups)
+        return Outcomes(self.hits, self.draws, self.taken, self.groups)
 
     @cached_property
     def log_losses(self) -> Outcomes:
         """The log loss of each row in each repeat."""
-        return Outcomes(self.losses, self.draws, self.groups)
+        return Outcomes(self.losses, self.draws, self.taken, self.groups)
 
     def outcomes(self, objective: str) -> Outcomes:
         """What is compared where heads are chosen by an objective."""
@@ -118,26 +120,37 @@ class Crossed(Showable):
 class _Gathered:
     """What the folds' heads of one setting say, until the last has said it."""
 
-    def __init__(self, repeats: int, rows: int, classes: int) -> None:
-        self._probabilities = np.zeros((rows, classes))
-        self._seen = np.zeros(rows, np.int64)
-        self.hits = np.zeros((repeats, rows), bool)
-        self.losses = np.zeros((repeats, rows), np.float32)
+    def __init__(self, rows: Part, folds: Sequence[Fold], draws: np.ndarray, classes: int) -> None:
+        self._rows, self._folds, self._draws = rows, folds, draws
+        self._left = len(folds)
+        self._probabilities = np.zeros((len(rows), classes))
+        self._hits = np.zeros(draws.shape, bool)
+        self._losses = np.zeros(draws.shape, np.float32)
 
-    def add(self, repeat: int, rows: np.ndarray, said: np.ndarray, targets: np.ndarray) -> None:
-        """Probabilities (rows, classes) of some rows, in a repeat."""
-        said = said / said.sum(axis=1, keepdims=True)
-        self.hits[repeat, rows] = said.argmax(axis=1) == targets[rows]
-        self.losses[repeat, rows] = losses_of("softmax", said, targets[rows])
-        self._probabilities[rows] += said
-        self._seen[rows] += 1
+    def add(self, number: int, said: np.ndarray) -> bool:
+        """Probabilities (rows, classes) from a fold's head; whether all folds are done."""
+        tried = self._folds[number].test
+        repeat = int((self._draws[:, tried[0]] == number).argmax())
+        targets, said = self._rows.targets[tried], said / said.sum(axis=1, keepdims=True)
+        self._hits[repeat, tried] = said.argmax(axis=1) == targets
+        self._losses[repeat, tried] = losses_of("softmax", said, targets)
+        self._probabilities[tried] += said
+        self._left -= 1
+        return not self._left
 
-    def result(
-        self, settings: dict[str, Any], rows: Part, draws: np.ndarray, complexity: Complexity
-    ) -> Crossed:
-        shares = self._probabilities / self._seen[:, None]
-        told = (rows.targets, self.hits, self.losses, draws, rows.groups)
-        return Crossed(settings, shares, *told, complexity)
+    def result(self, settings: dict[str, Any], kind: HeadKind) -> Crossed:
+        rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
+        return Crossed(
+            settings,
+            self._probabilities / len(self._draws),
+            rows.targets,
+            self._hits,
+            self._losses,
+            self._draws,
+            trained / len(rows),
+            rows.groups,
+            complexity_of(kind, rows, trained),
+        )
 
 
 def draws_of(folds: Sequence[Fold], rows: int) -> np.ndarray:
@@ -189,18 +202,13 @@ def cross(
     settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
     settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
     draws = draws_of(folds, len(targets))
-    repeats = [int(np.flatnonzero((draws == number).any(axis=1))[0]) for number in numbers]
-    gathered = {key: _Gathered(len(draws), len(targets), classes) for key in settings}
-    left = dict.fromkeys(settings, len(folds))
+    gathered = {key: _Gathered(rows, folds, draws, classes) for key in settings}
     done: dict[Any, Crossed] = {}
     for (what, number), found in _run(units, rows, folds, classes, seed, jobs):
         for key, probabilities in zip(what if what is strengths else [what], found, strict=True):
-            gathered[key].add(repeats[number], folds[number].test, probabilities, targets)
-            left[key] -= 1
-            if not left[key]:
-                tried = Linear((key,)) if what is strengths else key
-                complexity = complexity_of(tried, rows, folds)
-                done[key] = gathered.pop(key).result(settings[key], rows, draws, complexity)
+            if gathered[key].add(number, probabilities):
+                kind = Linear((key,)) if what is strengths else key
+                done[key] = gathered.pop(key).result(settings[key], kind)
                 watch(done[key])
         progress(len(found))
     return [

@@ -10,37 +10,60 @@ from typing import Any
 CONFIDENCE = 0.95
 SHARES = ("accuracy", "exact")
 """Scores that are a share of the samples, so that their interval needs their number alone."""
-BOUNDED = (*SHARES, "macro_f1", "micro_f1", "mean_average_precision")
+BOUNDED = (
+    *SHARES,
+    "balanced_accuracy",
+    "macro_f1",
+    "micro_f1",
+    "auroc",
+    "auprc",
+    "mean_average_precision",
+    "ece",
+    "ece_debiased",
+)
 """Scores from 0 to 1."""
 
 
-def wilson_interval(right: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson_interval(
+    right: float, total: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
     """Wilson's score interval of a share.
 
     Wilson: Probable inference, the law of succession, and statistical inference, 1927. With
     cross-validation it leaves out that the folds' heads share training samples.
 
     Args:
-        right: samples that were right.
+        right: samples that were right; of a mean of several shares of them no whole number.
         total: samples in all, 1 or more.
         confidence: share of such intervals that hold the truth.
     """
-    return share_interval(right / total, total, NormalDist().inv_cdf((1 + confidence) / 2))
+    quantile = NormalDist().inv_cdf((1 + confidence) / 2)
+    return _wilson(right / total, total, quantile)
 
 
-def share_interval(share: float, size: float, quantile: float) -> tuple[float, float]:
-    """Wilson's score interval of a share.
+def _wilson(share: float, total: float, quantile: float) -> tuple[float, float]:
+    square = quantile**2
+    middle = (share * total + square / 2) / (total + square)
+    spread = share * (1 - share) * total + square / 4
+    half = math.sqrt(square * spread) / (total + square)
+    return (middle - half if share else 0.0), (middle + half if share < 1 else 1.0)
+
+
+def share_interval(
+    share: float, variance: float, most: float, quantile: float | None = None
+) -> tuple[float, float]:
+    """Wilson's interval of what is between 0 and 1 and no plain share of samples: as if it were one
+    of so many samples as have its variance.
 
     Args:
-        share: of what was right.
-        size: of how many independent samples; of what is not independent, of how many that would
-            have its variance.
-        quantile: standard errors to each side.
+        share: the value, 0 to 1.
+        variance: of it, as it is estimated; 0 where there is nothing to see it by.
+        most: of how many samples it is worth at most.
+        quantile: of the standardised value; the normal distribution's without it.
     """
-    square = quantile**2
-    middle = (share * size + square / 2) / (size + square)
-    half = math.sqrt(square * (share * (1 - share) * size + square / 4)) / (size + square)
-    return (middle - half if share > 0 else 0.0), (middle + half if share < 1 else 1.0)
+    is_seen = variance > 0 and 0 < share < 1
+    samples = min(share * (1 - share) / variance, most) if is_seen else most
+    return _wilson(share, samples, quantile or NormalDist().inv_cdf((1 + CONFIDENCE) / 2))
 
 
 def interval_of(metrics: Mapping[str, Any], name: str) -> tuple[float, float] | None:

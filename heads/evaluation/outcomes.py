@@ -21,21 +21,25 @@ class Outcomes:
     """A value of each sample in each repeat: whether it was right, or its loss.
 
     The mean over all estimates what a head of the setting gets on average, over samples and over
-    training sets such as were drawn. By the mean over the repeats, a sample's value, the samples
-    are told from the draws of training sets: a draw's effect is how much the samples that it was
-    tried on did better than they do on average. Its variance V over D draws adds V / D to the
-    variance of the mean; what is left of the samples' adds theirs / n.
+    training sets such as were drawn. Its variance has two parts. The samples': that of a sample's
+    value, by its mean over the repeats, over n. The draws': a draw's effect is how much the samples
+    that it was tried on did better than they do on average; of D draws its variance V adds V / D.
+    All draws are from the same samples, of which a training set takes a share s, and that adds V s
+    at most (Hoeffding: A class of statistics with asymptotically normal distribution, 1948); to the
+    samples' part, and with its sign, as a sample that is hard to tell is a bad one to learn from.
 
     Attributes:
         values: (repeats, samples).
         draws: the number of the training set that each value's head was fitted on, (repeats,
             samples), from 0 up; None for one to which nothing is compared.
+        taken: which share of the samples a training set takes.
         clusters: the number of each sample's group, (samples,), whose samples are no evidence of
             their own; None where each is.
     """
 
     values: np.ndarray
     draws: np.ndarray | None = None
+    taken: float = 0.0
     clusters: np.ndarray | None = None
 
     @cached_property
@@ -58,12 +62,15 @@ class Outcomes:
         return np.bincount(numbers, beyond) / np.bincount(numbers)
 
     @cached_property
-    def _between(self) -> float:
-        """The variance of a draw's effect: repeats share the samples, whose mean takes a share."""
+    def between(self) -> float:
+        """The variance of a draw's effect, with the noise of its samples' own."""
         repeats = len(self.values)
         if not len(self.effects):
             return 0.0
-        return float((self.effects**2).mean()) * repeats / (repeats - 1)
+        # a sample's mean, to which a draw is compared, has a share of the draw and of all others
+        folds = len(self.effects) / repeats
+        left = (1 - 1 / repeats) ** 2 + (repeats - 1) / repeats**2 / folds
+        return float((self.effects**2).mean()) / left
 
     @cached_property
     def _within(self) -> float:
@@ -79,8 +86,8 @@ class Outcomes:
             return None
         tried = self.values.size / len(self.effects)
         # what one sample does otherwise in one repeat is no draw's
-        noise = max(self._within - self._between, 0.0) / tried
-        return math.sqrt(max(self._between - noise, 0.0))
+        noise = max(self._within - self.between, 0.0) / tried
+        return math.sqrt(max(self.between - noise, 0.0))
 
     @cached_property
     def parts(self) -> tuple[float, float]:
@@ -93,7 +100,8 @@ class Outcomes:
         if not len(self.effects):
             return of_samples, 0.0
         of_samples = max(of_samples - self._within / repeats / samples, 0.0)
-        return of_samples, self._between / len(self.effects)
+        learnt = (self.spread or 0.0) * math.sqrt(self.taken)
+        return (math.sqrt(of_samples) + learnt) ** 2, self.between / len(self.effects)
 
     @property
     def units(self) -> int:

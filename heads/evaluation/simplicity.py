@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.kind import Complexity, HasComplexity, HeadKind, Part
 
 
-def complexity_of(kind: HeadKind, rows: Part, folds: Sequence[Fold]) -> Complexity:
-    """Of heads of a kind on such rows; beyond all others where the kind does not say."""
+def complexity_of(kind: HeadKind, rows: Part, trained: int) -> Complexity:
+    """Of heads of a kind trained on so many of some rows; beyond all others where the kind does not
+    say."""
     if not isinstance(kind, HasComplexity):
         return math.inf, math.inf
-    trained = max(len(fold.train) for fold in folds)
     return kind.complexity(rows.features.shape[1], int(rows.targets.max()) + 1, trained)
 
 

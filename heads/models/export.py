@@ -69,14 +69,23 @@ def with_pixels(model: Any, affine: Affine, shape: tuple[int, ...]) -> Any:
     return k.Model(pixels, model(scaling(x)), name=model.name)
 
 
-def with_labels(model: Any, classes: Sequence[Label]) -> Any:
+def with_labels(model: Any, classes: Sequence[Label], *, is_median: bool = False) -> Any:
     """The model with the class's name, a string, as a second output: `label` beside
-    `probabilities`. The names are stored in it."""
+    `probabilities`. The names are stored in it.
+
+    Args:
+        model: that gives class probabilities.
+        classes: the label of each.
+        is_median: name the class in the middle of the probabilities, not the likeliest.
+    """
     k = keras()
     names = k.layers.StringLookup(
         vocabulary=[str(label) for label in classes], invert=True, num_oov_indices=0, name="names"
     )
     best = k.ops.argmax(model.output, axis=-1)
+    if is_median:
+        below = k.ops.cumsum(model.output, axis=-1)[:, :-1]
+        best = k.ops.sum(k.ops.cast(below < 0.5, "int64"), axis=-1)
     outputs = {PROBABILITIES: model.output, "label": names(best)}
     return k.Model(model.input, outputs, name=model.name)
 

@@ -97,7 +97,7 @@ def parts_of(
     """
     classes = task.find_classes(view.samples)
     parts = {
-        split: _part([view.split(split), *(more if split == "train" else ())], task, classes)
+        split: part_of([view.split(split), *(more if split == "train" else ())], task, classes)
         for split in SPLITS
     }
     for split in ("train", "test"):
@@ -110,7 +110,8 @@ def parts_of(
     return parts, classes
 
 
-def _part(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
+def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
+    """The rows of some views, one behind the other, with targets, weights and groups."""
     targets = task.read([label for view in views for label in view.labels], classes)
     return Part(rows_of(*views), targets, task.weigh(targets, len(classes)), _groups(views))
 

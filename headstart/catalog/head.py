@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.finetune import FineTuned
+    from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
     from headstart.jobs.heads.predicted import Predicted
     from headstart.jobs.heads.reproduce import Reproduced
@@ -32,6 +33,17 @@ class Head(TrainedHead):
         context: where its features, its backbone and its weights are.
         record: what the registry knows of it: name, version, kind, settings, metrics, lineage.
     """
+
+    @property
+    def looks(self) -> Looks:
+        """How many heads were scored on the samples that this one was tested on."""
+        from headstart.jobs.heads.looks import looks_of
+
+        return looks_of(self.context, self.record)
+
+    def _facts(self) -> dict[str, Any]:
+        """What is recorded of it, and how often its test samples were looked at by now."""
+        return {**self.record.to_json(), "looks": self.looks}
 
     def attach(
         self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
@@ -64,16 +76,23 @@ class Head(TrainedHead):
 
         return attach(self, path, pixels=pixels, labels=labels)
 
-    def learning_curve(self, progress: Progress = silent) -> Results[CurvePoint]:
+    def learning_curve(self, progress: Progress = silent, *, draws: int = 5) -> Results[CurvePoint]:
         """How good such a head is with fewer samples to train on; see `CurvePoint`.
 
+        Train and validation split alone are used: each head is scored on a fifth of them that it
+        has not seen, and the test split is not looked at.
+
+        Args:
+            progress: called with (points done, points in all).
+            draws: heads a point, 2 or more, each trained on samples drawn anew.
+
         Raises:
-            HeadError: the dataset is not what it was then.
+            HeadError: the dataset is not what it was then, or no sample can be left out.
             FeaturesMissing: its features are not cached any more.
         """
         from headstart.jobs.heads.learning_curve import learning_curve
 
-        return learning_curve(self, progress)
+        return learning_curve(self, progress, draws)
 
     def reproduce(self) -> Reproduced:
         """Train the head again, from the cached features and with its settings and seed.

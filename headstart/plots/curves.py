@@ -10,7 +10,7 @@ from headstart.plots.figures import figure, plain_axes
 
 
 def draw_learning_curve(points: Sequence[CurvePoint], title: str) -> Any:
-    """Accuracy over the number of samples that a head was trained on."""
+    """Accuracy over the number of samples that heads were trained on, with each draw."""
     made = figure()
     axes = plain_axes(made)
     sizes = [point.samples for point in points]
@@ -19,15 +19,17 @@ def draw_learning_curve(points: Sequence[CurvePoint], title: str) -> Any:
         [point.train_accuracy for point in points],
         color="0.6",
         marker=".",
-        label="on the samples that it was trained on",
+        label="on the samples that they were trained on",
     )
     axes.plot(
         sizes,
         [point.accuracy for point in points],
         color="C0",
         marker="o",
-        label="on the test split, with 95 % interval",
+        label="on train and validation samples they had not seen, with 95 % band",
     )
+    each = [(point.samples, one) for point in points for one in point.draws]
+    axes.scatter(*zip(*each, strict=True), color="C0", s=6, alpha=0.4, linewidths=0)
     axes.fill_between(
         sizes,
         [point.interval[0] for point in points],

@@ -38,13 +38,14 @@ def untested(ws, tmp_path):
 
 def test_what_train_and_show_print(trained, run):
     for ran in (run("head", "train", "h", "net", "pics"), run("head", "show", "h")):
-        for score in ("accuracy", "macro F1", "log loss"):
+        for score in ("accuracy", "balanced accuracy", "macro F1", "AUROC", "AUPRC", "log loss"):
             (line,) = [one for one in ran.out.splitlines() if one.startswith(f"{score} ")]
             assert re.search(rf"\d\.\d{{3}}, 95 %: {INTERVAL}", line), line
         assert re.search(r"held out +6 samples", ran.out)
         assert re.search(r"probabilities +not calibrated", ran.out)
     found = run("head", "show", "h", "--json").json["metrics"]
-    assert set(found["intervals"]) == {"accuracy", "macro_f1", "log_loss"}
+    probable = {"auroc", "auprc", "log_loss", "brier", "ece", "ece_debiased"}
+    assert set(found["intervals"]) == {"accuracy", "balanced_accuracy", "macro_f1", *probable}
     assert found["untested"] == []
 
 
@@ -114,7 +115,7 @@ def test_what_sweeps_and_rankings_print(trained, run):
 def test_what_a_card_and_a_report_say(trained, run, tmp_path):
     trained.heads.get("h").attach(tmp_path / "h.keras")
     card = (tmp_path / "h.md").read_text(encoding="utf-8")
-    assert len(re.findall(r"\(95 %: -?\d\.\d{4} to \d\.\d{4}\)", card)) == 3
+    assert len(re.findall(r"\(95 %: -?\d\.\d{4} to \d\.\d{4}\)", card)) == 9
     assert "6 samples, on which the scores are" in card
     run("head", "report", "h", tmp_path / "h.html")
     page = (tmp_path / "h.html").read_text(encoding="utf-8")

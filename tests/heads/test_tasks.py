@@ -15,6 +15,7 @@ import headstart as hs
 from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.losses import LOSSES, loss_of
 from headstart.heads.kinds.ordinal import evaluate, fit_ordinal
@@ -269,6 +270,65 @@ def test_an_order_that_is_not_known_is_asked_for(flat):
         ws.heads.train("h", view, hs.MLP(), task=hs.Ordinal(order=("low", "middle", "high")))
 
 
+def steps(share, targets):
+    return np.abs(share - targets).mean()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_median_is_fewest_steps_off_and_the_mode_is_right_most_often(seed):
+    """Probabilities that are those the labels are drawn by, so nothing but the decision differs."""
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(5, 0.7), 20_000)
+    targets = (shares.cumsum(axis=1) < rng.random((len(shares), 1))).sum(axis=1)
+    order = ("a", "b", "c", "d", "e")
+    middle, likeliest = (hs.Ordinal(order=order, decision=one) for one in ("median", "mode"))
+    by_median, by_mode = (one.evaluate(shares, targets, order) for one in (middle, likeliest))
+    assert by_median["steps_off"] < by_mode["steps_off"] - 0.02
+    assert by_mode["accuracy"] > by_median["accuracy"] + 0.02
+    np.testing.assert_array_equal(likeliest.guess(shares), shares.argmax(axis=1))
+    known = shares.cumsum(axis=1)
+    said = middle.guess(shares)
+    rows = np.arange(len(said))
+    assert (known[rows, said] >= 0.5 - 1e-9).all()
+    assert (np.where(said > 0, known[rows, said - 1], 0) < 0.5).all()
+    for task, found in ((middle, by_median), (likeliest, by_mode)):
+        label, sure = task.decide(shares[0], order)
+        assert label == order[task.guess(shares)[0]] and sure == shares[0, task.guess(shares)[0]]
+        scored = scores_of(task, shares[:300], targets[:300], list(order))
+        for name in ("accuracy", "steps_off", "macro_f1"):
+            low, high = scored["intervals"][name]
+            assert low < scored[name] < high and high - low < 0.4
+        told = found["confusion"]
+        assert np.trace(told) == round(found["accuracy"] * len(targets))
+
+
+def test_heads_of_before_there_was_a_decision_say_the_likeliest():
+    assert task_of({"task": "ordinal", "order": ["a", "b"]}).decision == "mode"
+    assert hs.Ordinal(order=("a", "b")).decision == "median"
+    assert task_of(hs.Ordinal(order=("a", "b")).describe()).decision == "median"
+    with pytest.raises(HeadError, match="decision is 'mean'"):
+        hs.Ordinal(decision="mean")
+
+
+def test_an_ordinal_head_says_and_ships_the_class_that_it_is_scored_by(flat, tmp_path):
+    ws, add = flat
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 64)).astype(np.float32)
+    y = np.digitize(x[:, 0] + rng.normal(0, 2, 300), [-1, 0, 1])
+    view = add(x, y)
+    found = {}
+    for decision in ("median", "mode"):
+        head = ws.heads.train(decision, view, task=hs.Ordinal(decision=decision))
+        judged = head.held_out()
+        assert len(judged.wrong) == round((1 - head.metrics["accuracy"]) * head.metrics["n_test"])
+        said = head.predict(x[:50])
+        model = head.attach(tmp_path / f"{decision}.keras", labels=True)
+        shipped = model(x[:50])["label"].numpy().astype(str)
+        assert shipped.tolist() == [str(one) for one in said.labels]
+        found[decision] = said.labels
+    assert found["median"] != found["mode"]
+
+
 def test_numbers_are_in_order_of_their_value(flat):
     ws, add = flat
     x, y = digits(400)
@@ -306,8 +366,8 @@ def test_a_number_is_learnt_as_by_scikit_learns_ridge(diabetes, run, tmp_path):
     run("head", "predict", "h", tmp_path / "rows.npz", "-o", tmp_path / "p.csv")
     with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["name", "label", "probability"]
-    assert np.corrcoef([float(row["label"]) for row in rows], load_diabetes().target)[0, 1] > 0.6
+    assert list(rows[0]) == ["name", "value"]
+    assert np.corrcoef([float(row["value"]) for row in rows], load_diabetes().target)[0, 1] > 0.6
 
 
 def test_an_mlp_learns_a_number(diabetes):

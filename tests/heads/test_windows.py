@@ -177,7 +177,7 @@ def test_what_a_head_on_windows_cannot_do_is_said(made):
     each = ws.heads.train("each", ws.features("ear", "songs"), windows="each")
     with pytest.raises(HeadError, match="was trained on each window"):
         each.learning_curve()
-    with pytest.raises(HeadError, match="windows of samples, which fine-tuning does not"):
+    with pytest.raises(HeadError, match="by another name without --window"):
         each.finetune("conv")
     ws.datasets.add("whole", songs)
     ws.extract("ear", "whole")

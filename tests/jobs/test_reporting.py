@@ -33,9 +33,27 @@ def test_an_audit_finds_a_copy_and_says_where_it_stands(trained, run):
     assert sorted(same["ids"]) == ["red/03.png", "red/copy.png"]
     assert not same["leak"]  # the same content stands in one split
     assert found["samples"] == 37
+    assert same["evidence"] == "same content" and found["pictures"] is None
     shown = run("features", "audit", "net", "pics").out
     assert "same content" in shown and "labels are worth a look" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_pictures_that_look_alike_are_named_and_may_be_made_a_group(ready, pictures, run):
+    """A picture of another size and quality, that the features of a small net take for another."""
+    rng = np.random.default_rng(0)
+    made = Image.fromarray(rng.integers(0, 255, (5, 5, 3), dtype=np.uint8))
+    made = made.resize((64, 64), Image.Resampling.BICUBIC)
+    made.save(pictures / "red" / "own.png")
+    made.resize((41, 41)).save(pictures / "red" / "small.jpg", quality=50)
+    ready.datasets.refresh("pics")
+    found = run("features", "audit", "net", "pics", "--pictures", "--json").json
+    assert found["pictures"] == 38
+    pairs = {tuple(sorted(one["ids"])): one["evidence"] for one in found["near_duplicates"]}
+    assert "picture" in pairs["red/own.png", "red/small.jpg"]
+    groups = ready.audit("net", "pics", pictures=True).groups
+    assert groups["red/own.png"] == groups["red/small.jpg"]
+    assert set(groups) == {id_ for pair in pairs for id_ in pair}
 
 
 def test_wrong_labels_of_real_digits_are_found_through_features(ws, model_file, tmp_path):
@@ -120,14 +138,20 @@ def test_curve_and_mistakes_are_drawn(trained, run, tmp_path, show):
     assert (tmp_path / "p.png").stat().st_size > 5000
 
 
-def test_the_last_point_of_the_curve_is_the_head_itself(trained):
+def test_a_curve_looks_at_train_and_validation_alone_and_says_so(trained, run, tmp_path):
     head = trained.heads.get("h")
-    points = head.learning_curve()
-    assert points[-1].samples == head.metrics["n_train"]
-    assert points[-1].accuracy == pytest.approx(head.metrics["accuracy"])
+    points = head.learning_curve(draws=3)
     assert [one.samples for one in points] == sorted({one.samples for one in points})
     for one in points:
+        assert len(one.draws) == 3
         assert one.interval[0] <= one.accuracy <= one.interval[1]
+    counts = head.metrics
+    assert points[-1].scored <= counts["n_train"] + counts["n_validation"]
+    assert points[-1].samples < counts["n_train"]
+    ran = run("head", "plot", "h", tmp_path / "p.png", "--show", "curve", "--draws", "2")
+    assert "the test split was not looked at" in " ".join(ran.out.split())
+    ran = run("head", "plot", "h", tmp_path / "p.png", "--draws", "2")
+    assert ran.code and "--draws is for --show curve" in ran.err
 
 
 def test_one_tall_picture_takes_no_more_room_than_the_others(trained, run, tmp_path, pictures):

@@ -17,7 +17,7 @@ from headstart.jobs.datasets.fetched import fetched_from
 from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
-from headstart.notices import FewSamples, tell, warn
+from headstart.notices import DifferingCopies, FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -66,13 +66,14 @@ def add(
     how = _split_options(made, split, seed, before, stays=stays)
     given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
     given |= {} if kept is None else kept.stored
+    given = sources.own_root(chosen, place) | given
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
-    with sources.in_words(kept):
+    with sources.in_words(place, None if kept is None else kept.origin):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
-    _warn(opened.source, opened.unused(), skipped)
-    warn_of_turned(place, manifest.samples, opened, given)
-    _tell_of_samples(place, manifest, given)
+        _warn(opened.source, opened.unused(), skipped)
+        warn_of_turned(place, manifest.samples, opened, given)
+        _tell_of_samples(place, manifest, given)
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     stored |= {} if kept is None else {"origin": kept.origin}
     stored |= unused_in(opened)
@@ -126,6 +127,11 @@ def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> N
     if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
     warn_of_copies(place, manifest)
+    differing, first = sources.differing_copies(wholes.columns)
+    if differing:
+        told = ", ".join([*first, *(["…"] if differing > len(first) else [])])
+        said = f"{place}: copies with different labels: {differing:,}, such as {told}"
+        warn(said, DifferingCopies)
     _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
     if not manifest.classes:
         tell(

@@ -40,9 +40,20 @@ def look_again(
     while True:
         dataset = context.datasets.get(name)
         with held(context) if sources.FETCHED in dataset.options else nullcontext():
-            found = _looked_at(context, dataset, fetched_anew(context, dataset), progress)
+            now = fetched_anew(context, dataset)
+            _check_there(now)
+            with sources.in_words(now.source, now.options.get("origin")):
+                found = _looked_at(context, dataset, now, progress)
         if found is not None:
             return found
+
+
+def _check_there(now: Dataset) -> None:
+    if sources.is_gone(now.source):
+        raise SourceGone(
+            f"the source of dataset {now.name!r}, {now.source}, is not there",
+            hint="Put it back; features in the cache can still be used.",
+        )
 
 
 def _looked_at(
@@ -56,11 +67,6 @@ def _looked_at(
         now: the same, or with what was fetched anew for its source.
         progress: as `refresh`.
     """
-    if sources.is_gone(now.source):
-        raise SourceGone(
-            f"the source of dataset {now.name!r}, {now.source}, is not there",
-            hint="Put it back; features in the cache can still be used.",
-        )
     previous = context.manifest(dataset)
     options, skipped = sources.as_stored(now.options), list[str]()
     opened = sources.open_source(now.kind, now.source, options, context.artifacts)

@@ -20,6 +20,7 @@ from headstart.heads.models.export import (
     with_pixels,
     write_checked,
 )
+from headstart.heads.tasks import MEDIAN, Ordinal
 from headstart.jobs.heads.description import describe
 from headstart.registry.entities import Backbone
 from headstart.storage.manifest import Label
@@ -93,7 +94,7 @@ def attach(
         model, inputs = with_pixels(model, affine, raw.shape[1:]), raw
         difference = max(difference, compare(models.predict(model, inputs)))
     if labels:
-        model = with_labels(model, stack.classes)
+        model = with_labels(model, stack.classes, is_median=_is_median(head))
     if target is not None:
         written = write_checked(model, target, inputs, compare, stack.classes)
         difference = max(difference, written)
@@ -110,6 +111,11 @@ def _need_texts(head: TrainedHead, chosen: str) -> None:
             hint="Save as .keras or SavedModel, or without labels: they are in the .json "
             "beside it, and in the metadata of .onnx.",
         )
+
+
+def _is_median(head: TrainedHead) -> bool:
+    task = head.task
+    return isinstance(task, Ordinal) and task.decision == MEDIAN
 
 
 def _affine(head: TrainedHead, backbone: Backbone) -> Affine:

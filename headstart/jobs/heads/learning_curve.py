@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from headstart.errors import HeadError
 from headstart.heads.kinds.every_kind import kind_of
-from headstart.heads.models.learning_curves import CurvePoint
+from headstart.heads.models.learning_curves import DRAWS, CurvePoint
 from headstart.heads.models.learning_curves import learning_curve as draw
+from headstart.heads.tasks import Classification
 from headstart.progress import Progress, silent
 from headstart.storage.windowed.pooled import EACH
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Results
 
 
-def learning_curve(head: TrainedHead, progress: Progress = silent) -> Results[CurvePoint]:
+def learning_curve(
+    head: TrainedHead, progress: Progress = silent, draws: int = DRAWS
+) -> Results[CurvePoint]:
     """See `Head.learning_curve`."""
-    record = head.record
+    record, task = head.record, head.task
     head.need_classes()
+    assert isinstance(task, Classification)
     if head.is_tuned:
         raise HeadError(
             f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
@@ -27,4 +31,4 @@ def learning_curve(head: TrainedHead, progress: Progress = silent) -> Results[Cu
             hint="Train it on the mean of a sample's windows to draw its learning curve.",
         )
     kind = kind_of(record.kind, record.settings)
-    return Results(draw(head.features(), kind, record.seed, head.task, progress))
+    return Results(draw(head.features(), kind, record.seed, task, progress, draws))

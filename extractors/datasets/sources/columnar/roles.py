@@ -30,6 +30,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     cell_in,
     find_column,
     get_column,
+    is_numbered,
     label_columns,
     label_in,
     no_label_column,
@@ -58,6 +59,7 @@ class Roles:
         values: what a sample is.
         labels: columns; several where each holds a label, or a number, of several.
         id, split, group: columns; None where there is none.
+        is_numbered: whether rows are called by their numbers, whatever columns there are.
         declared: what the schema says besides types.
         read_rows: what reads labels that are rows of numbers; set once it is known what they are.
 
@@ -79,7 +81,9 @@ class Roles:
         self._check_names()
         self.declared: Declared = declared_in(schema)
         self.labels = self._label_columns(options)
-        self.id = self._find(options.get("id_column"), ID_COLUMNS)
+        given = options.get("id_column")
+        self.is_numbered = is_numbered(self._names, given)
+        self.id = None if self.is_numbered else self._find(given, ID_COLUMNS)
         said = self._find(options.get("split_column"), SPLIT_COLUMNS)
         self.split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self.group = self._find(options.get("group_column"), ())
