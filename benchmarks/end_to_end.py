@@ -20,7 +20,7 @@ from timing import Section, median
 
 import headstart as hs
 from headstart.backbone_model import build_trunk, chooser_of, pipeline_of
-from headstart.extractors.engines.selection import Chosen
+from headstart.extractors.engines.chosen import Chosen
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.worker import probe
 from headstart.extractors.runtime import cores, tensorflow

@@ -22,6 +22,7 @@ from pathlib import Path
 import end_to_end
 import engines
 import fine_tuning
+import first_runs
 import light_heads
 import many_samples
 import store
@@ -107,6 +108,10 @@ def _engines(folder: Path, *, is_quick: bool) -> Section:
     return engines.section(folder, _repeats(is_quick=is_quick), _models(is_quick=is_quick))
 
 
+def _first_runs(folder: Path, *, is_quick: bool) -> Section:
+    return first_runs.section(folder, 1 if is_quick else 5, 0.1 if is_quick else 1.0)
+
+
 def _end_to_end(folder: Path, *, is_quick: bool) -> Section:
     repeats, models = _repeats(is_quick=is_quick), _models(is_quick=is_quick)
     return end_to_end.section(folder, repeats, models, 0.25 if is_quick else 1.0)
@@ -141,6 +146,7 @@ def _datasets(folder: Path, *, is_quick: bool) -> Section:
 
 SECTIONS = {
     "engines": _engines,
+    "first-runs": _first_runs,
     "end-to-end": _end_to_end,
     "heads": _heads,
     "fine-tuning": _fine_tuning,

@@ -119,6 +119,21 @@ class HeadKind(Protocol):
         ...
 
 
+Complexity = tuple[float, float]
+"""Numbers that are fitted or carried along, and how free the fit is in choosing them: the larger,
+the weaker its penalty. Compared in this order."""
+
+
+@runtime_checkable
+class HasComplexity(Protocol):
+    """A kind that says how complex its heads are; of others nothing is known, and the
+    one-standard-error rule never prefers them."""
+
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        """Of a head of features (rows, width) for so many classes."""
+        ...
+
+
 @runtime_checkable
 class FitsOrder(Protocol):
     """A kind that can do the task `ordinal`."""

@@ -26,6 +26,7 @@ class Regression(Options, error=HeadError):
     become when a dataset is added. There are no classes; outputs are (n, targets)."""
 
     name: ClassVar[str] = "regression"
+    says: ClassVar[str] = "numbers"
     default_kind: ClassVar[type[Any]] = Ridge
 
     def describe(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsLabels, FitsOrder, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.linear import Linear
-from headstart.heads.kinds.losses import LEAST, loss_of
+from headstart.heads.kinds.losses import loss_of
 from headstart.heads.labelled import (
     REGRESSION,
     check_labelled,
@@ -44,6 +45,7 @@ class Classification(Options, error=HeadError):
     """
 
     name: ClassVar[str] = "classification"
+    says: ClassVar[str] = "class"
     default_kind: ClassVar[type[Any]] = Linear
     balanced: bool = False
 
@@ -102,16 +104,14 @@ class Classification(Options, error=HeadError):
             targets: (n,) class numbers.
             classes: the label of each number.
         """
-        from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+        from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
         numbers = range(len(classes))
         guesses, occur = self.guess(outputs), np.unique(targets)
-        wide = np.maximum(outputs.astype(np.float64), LEAST)
-        wide /= wide.sum(axis=1, keepdims=True)
         return {
             "accuracy": float(accuracy_score(targets, guesses)),
             "macro_f1": float(f1_score(targets, guesses, labels=occur, average="macro")),
-            "log_loss": float(log_loss(targets, wide, labels=numbers)),
+            "log_loss": loss_of("softmax", outputs, targets),
             "confusion": confusion_matrix(targets, guesses, labels=numbers).tolist(),
         }
 
@@ -199,6 +199,7 @@ class MultiLabel(Options, error=HeadError):
     """
 
     name: ClassVar[str] = "multi-label"
+    says: ClassVar[str] = "labels"
     default_kind: ClassVar[type[Any]] = Linear
     separator: str = "|"
     balanced: bool = False
@@ -272,9 +273,7 @@ class MultiLabel(Options, error=HeadError):
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
     ) -> dict[str, Any]:
         """`exact` (share of samples with all labels right), micro F1, the log loss (the mean over
-        the labels), and macro F1 and mean average precision, over the labels that occur."""
-        from sklearn.metrics import average_precision_score
-
+        the labels), and macro F1 over the labels that occur."""
         guesses, truth = outputs >= SAID_FROM, targets > 0
         occurs = truth.any(axis=0)
         hits = 2 * (guesses & truth).sum(axis=0)
@@ -286,15 +285,13 @@ class MultiLabel(Options, error=HeadError):
         }
         if occurs.any():
             scores["macro_f1"] = float((hits[occurs] / marks[occurs]).mean())
-            scores["mean_average_precision"] = float(
-                average_precision_score(targets[:, occurs], outputs[:, occurs], average="macro")
-            )
         return scores
 
     def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
+        """The labels that are said, without a probability: labels depend on each other, and the
+        product of their probabilities is not that of all of them together."""
         said = [place for place, share in enumerate(row.tolist()) if share >= SAID_FROM]
-        sure = np.where(row >= SAID_FROM, row, 1 - row).astype(np.float64)
-        return self.separator.join(str(classes[place]) for place in said), float(sure.prod())
+        return self.separator.join(str(classes[place]) for place in said), math.nan
 
 
 Task = Classification | Ordinal | MultiLabel | Regression

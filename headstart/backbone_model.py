@@ -68,9 +68,15 @@ def open_engine(
     return TensorFlowEngine(trunk, graph.limits, precision)
 
 
-def chooser_of(context: Context, backbone: Backbone) -> Chooser:
-    """Chooses the engine for a backbone; its model is loaded once, if at all."""
-    load = functools.cache(lambda: load_graph(context, backbone))
+def chooser_of(context: Context, backbone: Backbone, graph: Any = None) -> Chooser:
+    """Chooses the engine for a backbone; its model is loaded once, if at all.
+
+    Args:
+        context: where the backbone's file is.
+        backbone: the backbone.
+        graph: its graph, if it is loaded already.
+    """
+    load = functools.cache(lambda: load_graph(context, backbone) if graph is None else graph)
 
     def build(cuts: Sequence[Cut], precision: str) -> Any:
         if precision == "float32":
@@ -78,7 +84,8 @@ def chooser_of(context: Context, backbone: Backbone) -> Chooser:
         return open_engine(context, backbone, cuts, None, precision)
 
     store = CompiledStore(context.config.compiled)
-    return Chooser(backbone, pipeline_of(context, backbone), build, load, store)
+    pipeline = pipeline_of(context, backbone)
+    return Chooser(backbone, pipeline, build, load, store, context.conversions)
 
 
 def prepare(

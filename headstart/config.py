@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,9 +160,34 @@ def create_config(
     return config
 
 
+@contextmanager
+def taken_back_if_it_fails(root: Path) -> Iterator[None]:
+    """Leave no workspace behind whose database could not be had: the next try would find one that
+    "uses another database"."""
+    root = root.expanduser().absolute()
+    was_there = (root / CONFIG_FILE).exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            _take_back(Config(root))
+        raise
+
+
+def _take_back(config: Config) -> None:
+    (config.root / CONFIG_FILE).unlink(missing_ok=True)
+    for folder in (*_folders(config)[::-1], config.root):
+        with suppress(OSError):  # not there, or not empty: it was there before
+            folder.rmdir()
+
+
+def _folders(config: Config) -> tuple[Path, ...]:
+    return (config.artifacts, config.manifests, config.features)
+
+
 def _make_folders(config: Config) -> None:
     try:
-        for folder in (config.root, config.artifacts, config.manifests, config.features):
+        for folder in (config.root, *_folders(config)):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from headstart.config import Config, load_config
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
+from headstart.extractors.engines.conversions import Conversions
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
 from headstart.paths import inside
@@ -42,6 +43,7 @@ class Context:
         database: sessions.
         backbones, datasets, heads, feature_sets, runs, sweeps: the repositories of its tables.
         artifacts: model files and heads, by sha256.
+        conversions: trunks in their engines' own formats, among the artifacts.
         shard_store: the bytes of features.
     """
 
@@ -57,6 +59,7 @@ class Context:
         self.runs = RunRepository(self.database)
         self.sweeps = SweepRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts)
+        self.conversions = Conversions(self.artifacts, self.runs, config.locks)
 
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
@@ -88,14 +91,16 @@ class Context:
         return Manifest.read(inside(self.config.manifests, dataset.manifest))
 
     def needed_artifacts(self) -> set[str]:
-        """sha256 of the stored files that a backbone, its preprocessing, a head or a dataset
-        names."""
+        """sha256 of the stored files that a backbone, its preprocessing, its converted trunks, a
+        head or a dataset names."""
         backbones, heads = self.backbones.find_all(), self.heads.find_all()
         needed = {backbone.artifact_digest for backbone in backbones}
         needed |= {head.artifact_digest for head in heads}
         cut = [one.options for one in self.datasets.find_all()]
         cut += [one.settings.get("windows", {}) for one in heads]
         needed |= {options["tokenizer"] for options in cut if "tokenizer" in options}
+        points = {cut.fingerprint for backbone in backbones for cut in backbone.cuts}
+        needed |= self.conversions.needed_parts(points)
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

@@ -100,12 +100,14 @@ def list_of(field: Field) -> Field:
     return check
 
 
-def mapping(key: Field, field: Field) -> Field:
-    """An object with any keys."""
+def mapping(key: Field, field: Field, most: int) -> Field:
+    """An object with any keys, at most so many."""
 
     def check(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise refuse(value, where, "an object")
+        if len(value) > most:
+            raise WrongField(f"{where} has {len(value):,} keys; at most {most:,} are read")
         named = {key(one, f"a key of {where}"): other for one, other in value.items()}
         return {one: field(other, f"{where}[{one[:60]!r}]") for one, other in named.items()}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -23,14 +25,37 @@ class FewSamples(HeadstartWarning):
     """Classes have too few samples for a score to say much; the message names them."""
 
 
+class DifferingCopies(HeadstartWarning):
+    """Samples of one content have different labels; the message names them."""
+
+
 def warn(message: str, category: type[HeadstartWarning] = HeadstartWarning) -> None:
     """Tell whoever called; the command line prints it as one line on standard error."""
-    warnings.warn(message, category, stacklevel=3)
+    warnings.warn(_in_words(message), category, stacklevel=3)
 
 
 def tell(message: str) -> None:
     """As `warn`, of what was found out by itself."""
-    warnings.warn(message, HeadstartNote, stacklevel=3)
+    warnings.warn(_in_words(message), HeadstartNote, stacklevel=3)
+
+
+_NAMES: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("_NAMES", default=())
+
+
+@contextmanager
+def said_as(place: str, name: str) -> Iterator[None]:
+    """Within it, what is told of a place is told by a name that its user knows."""
+    token = _NAMES.set((*_NAMES.get(), (place, name)))
+    try:
+        yield
+    finally:
+        _NAMES.reset(token)
+
+
+def _in_words(message: str) -> str:
+    for place, name in _NAMES.get():
+        message = message.replace(place, name)
+    return message
 
 
 def renamed(**new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

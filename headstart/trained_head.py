@@ -79,7 +79,7 @@ class TrainedHead(Showable):
         self.context = context
         self.record = record
 
-    def _facts(self) -> HeadRecord:
+    def _facts(self) -> Any:
         return self.record
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ from headstart.config import (
     default_root,
     is_home_named,
     load_config,
+    taken_back_if_it_fails,
 )
 from headstart.context import Context
 from headstart.group_access import share
@@ -59,13 +60,15 @@ def init(
         from_environment: take it from `$HEADSTART_DATABASE_URL` whenever it is opened.
         shared: let the folder's group read and write.
     """
-    config = create_config(
-        Path(root) if root is not None else default_root(),
-        database_url,
-        database_url_file=None if database_url_file is None else Path(database_url_file),
-        from_environment=from_environment,
-    )
-    schema.upgrade(config)
+    place = Path(root) if root is not None else default_root()
+    with taken_back_if_it_fails(place):
+        config = create_config(
+            place,
+            database_url,
+            database_url_file=None if database_url_file is None else Path(database_url_file),
+            from_environment=from_environment,
+        )
+        schema.upgrade(config)
     if shared:
         share(config)
     return Workspace(config)

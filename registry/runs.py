@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from sqlalchemy import insert, select
@@ -41,3 +42,10 @@ class RunRepository(Showable):
             query = query.where(t.runs.c.subject == subject)
         with self._database.reading() as connection:
             return Results(Run(**row._mapping) for row in connection.execute(query))
+
+    def find_kinds(self, kinds: Sequence[str]) -> Results[Run]:
+        """All runs of some kinds that are done, the oldest first."""
+        query = select(t.runs).where(t.runs.c.kind.in_(kinds), t.runs.c.status == "done")
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(t.runs.c.id))
+            return Results(Run(**row._mapping) for row in rows)

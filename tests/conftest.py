@@ -125,6 +125,14 @@ def model_file(tmp_path: Path, with_net) -> Path:
     return shutil.copy(with_net[0], tmp_path / "network.keras")
 
 
+def forget_conversions(ws) -> None:
+    """Leave a workspace as an old version did: no trunk of it is converted or compiled."""
+    for file in ws.config.compiled.iterdir():
+        file.unlink()
+    with ws.database.writing() as connection:
+        connection.execute(text("DELETE FROM runs WHERE kind = 'convert'"))
+
+
 def draw(path: Path, seed: int, size: tuple[int, int] = (20, 16), tint: int = 0) -> Path:
     """A real picture file with content of its own."""
     rng = np.random.default_rng(seed)

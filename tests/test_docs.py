@@ -297,3 +297,16 @@ def test_the_api_reference_has_every_public_name_with_its_parameters():
         assert documented, name
         parameters = inspect.signature(getattr(hs, name)).parameters
         assert len(parameters) <= 1 or re.search("Args:|Attributes:", documented), name
+
+
+def test_features_that_were_computed_elsewhere_are_data(ws):
+    rng = np.random.default_rng(0)
+    labels = ["daisy", "rose"] * 30
+    features = rng.normal(3 * (np.arange(60) % 2)[:, None], size=(60, 5)).astype(np.float32)
+    given = {"ws": ws, "features": features, "labels": labels}
+    for program in blocks("docs/backbones.md", "python"):
+        exec(program, given)
+    view, head = given["view"], given["head"]
+    np.testing.assert_array_equal(view.to_numpy(), features)
+    assert head.metrics["accuracy"] == 1.0
+    assert [one.label for one in head.predict(features[:2])] == labels[:2]

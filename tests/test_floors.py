@@ -47,3 +47,24 @@ def test_what_is_installed_is_not_below_the_floor(name):
         pytest.skip(f"{name} is not installed")
     floor, why = ALL[name]
     assert Version(found) >= Version(floor), why
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "is_plain"),
+    [
+        ("linux", "x86_64", True),
+        ("darwin", "arm64", True),
+        ("win32", "AMD64", True),
+        ("linux", "aarch64", False),  # its wheels want glibc 2.35
+        ("darwin", "x86_64", False),  # no wheels
+        ("win32", "ARM64", False),
+    ],
+)
+def test_the_fast_engine_is_part_of_a_plain_installation_where_that_cannot_fail(
+    system, machine, is_plain
+):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (one,) = [r for r in map(Requirement, project["dependencies"]) if r.name == "openvino"]
+    where = {"sys_platform": system, "platform_machine": machine, "extra": ""}
+    assert one.marker is not None and one.marker.evaluate(where) is is_plain
+    assert [Requirement(r).name for r in project["optional-dependencies"]["cpu"]] == ["openvino"]

@@ -67,6 +67,7 @@ head plot h {p}/c.png --show curve
 head report h {p}/h.html
 head attach h -o {p}/h.keras
 head train t net pics
+head compare h t
 dataset forget-failures pics
 head finetune t --from relu --epochs 1
 head predict h {p}/pictures/red

@@ -34,6 +34,7 @@ from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.safety.copies import Copy
 from headstart.extractors.safety.first_load import FirstLoad
+from headstart.extractors.safety.shards_apart import ShardsApart
 from headstart.fields import WrongField
 from headstart.paths import below, inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard
@@ -136,6 +137,8 @@ class Bundle:
             self._file = opened.enter_context(open_regular(path))
             self._archive = zipfile.ZipFile(self._file)
             self.head = self._read_head()
+            self._apart = ShardsApart()
+            opened.callback(self._apart.close)
             self._opened = opened.pop_all()
 
     def _read_head(self) -> BundleHead:
@@ -201,7 +204,7 @@ class Bundle:
                     trust=trust,
                     first=replace(first, say=lambda message: first.say(copy.renamed(message))),
                 ),
-            )
+            ).backbone
         cuts = {cut.name: cut.fingerprint for cut in backbone.cuts}
         if cuts != record["cuts"]:
             raise BackboneError(
@@ -220,7 +223,9 @@ class Bundle:
             FeatureError: it holds features of another backbone.
         """
         content = self.read_shard(shard)
-        found = read_foreign_shard(str(below(self.path, shard.name)), content)
+        place = str(below(self.path, shard.name))
+        self._apart.check(place, content)
+        found = read_foreign_shard(place, content)
         account = check_account(found)
         if found.file.feature_key != shard.feature_key:
             raise ShardDamaged(f"the shard {found.place} is not of the key that is listed")

@@ -26,6 +26,8 @@ LARGEST_SHARD = 1 << 30
 SUFFIXES = (".keras", ".h5", ".pb")
 MODELS = tuple(f"model{suffix}" for suffix in SUFFIXES)
 TEXT = 10_000
+MOST_TAGS, MOST_CUTS = 1_000, 100_000
+"""Each tag is a row of the database."""
 SHARD = fields.record(
     {
         "name": fields.text(TEXT),
@@ -41,10 +43,10 @@ BACKBONE = fields.record(
         "artifact": fields.text(TEXT),
         "artifact_digest": fields.digest,
         "licence": fields.optional(fields.text(200)),
-        "tags": fields.mapping(fields.text(200), fields.text(TEXT)),
+        "tags": fields.mapping(fields.text(200), fields.text(TEXT), MOST_TAGS),
         "preprocessing": fields.anything,  # `Preprocessing.from_json` looks at it
         "default_cut": fields.text(TEXT),
-        "cuts": fields.mapping(fields.text(TEXT), fields.digest),
+        "cuts": fields.mapping(fields.text(TEXT), fields.digest, MOST_CUTS),
     }
 )
 WHOLE = fields.record(
@@ -171,8 +173,9 @@ class BundleHead:
             _check_size(member, limits[member.filename])
         if sum(member.file_size for member in members) > size:
             raise WrongField("its members are larger in sum than the file itself")
+        sizes = {member.filename: member.file_size for member in members}
         for shard in self.shards:
-            held = next(one.file_size for one in members if one.filename == shard.name)
+            held = sizes[shard.name]
             if held != shard.size:
                 raise WrongField(f"{shard.name} has {held:,} bytes, it lists {shard.size:,}")
 

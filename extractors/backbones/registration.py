@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from headstart.extractors.backbones.cuts import Cut, list_cuts, resolve
 from headstart.extractors.backbones.graph import Graph, Ref
@@ -52,9 +52,14 @@ class Wanted:
     first: FirstLoad | None = None
 
 
-def read_backbone(
-    name: str, source: str | Any, artifacts: ArtifactStore, wanted: Wanted
-) -> Backbone:
+class Read(NamedTuple):
+    """A backbone as it was described, and its graph, which is loaded."""
+
+    backbone: Backbone
+    graph: Graph
+
+
+def read_backbone(name: str, source: str | Any, artifacts: ArtifactStore, wanted: Wanted) -> Read:
     """Open a source and describe it as a backbone; its file is copied into `artifacts`.
 
     Args:
@@ -90,7 +95,7 @@ def read_backbone(
     warnings += lint_graph(graph)
     if chosen.point.warning:
         warnings.append(chosen.point.warning)
-    return Backbone(
+    backbone = Backbone(
         name=name,
         source=_as_text(source)
         if isinstance(source, str)
@@ -110,6 +115,7 @@ def read_backbone(
         if wanted.trust or custom.file
         else None,
     )
+    return Read(backbone, graph)
 
 
 def _as_text(source: str) -> str:

@@ -18,18 +18,19 @@ from headstart.storage.shards.shard import CheckedShard, find_shard
 from headstart.values.showable import Showable
 
 WORD = fields.text(20)
+MOST_KEYS = 1_000
 ACCOUNT = fields.record(
     {
         "backbone": fields.text(200),
         "cut": fields.text(10_000),
         "cut_fingerprint": fields.digest,
         "trunk_fingerprint": fields.digest,
-        "preprocessing": fields.mapping(fields.text(200), fields.anything),
+        "preprocessing": fields.mapping(fields.text(200), fields.anything, MOST_KEYS),
         "preprocessing_fingerprint": fields.digest,
         "precision": WORD,
         "view": fields.whole(1 << 31),
         "engine": fields.text(200),
-        "versions": fields.mapping(fields.text(200), fields.anything),
+        "versions": fields.mapping(fields.text(200), fields.anything, MOST_KEYS),
         "dtype": WORD,
         "storage": WORD,
         "compression": WORD,

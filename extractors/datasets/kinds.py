@@ -132,6 +132,18 @@ def _check_takes_addresses(kind: str, place: str) -> None:
         )
 
 
+def own_root(kind: str, source: str) -> dict[str, str]:
+    """The option `root` of a source that reads nothing outside of its folder unless it is told to;
+    nothing of all others.
+
+    Args:
+        kind: of it.
+        source: as `located` gives it.
+    """
+    find = getattr(SOURCES[kind], "own_root", None)
+    return {} if find is None else {"root": find(source)}
+
+
 def open_source(
     kind: str, source: str, options: Options, kept: Kept | None = None
 ) -> DatasetSource:

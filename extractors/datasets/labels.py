@@ -70,6 +70,30 @@ def few_of(samples: SampleColumns, options: Options) -> list[str]:
     return found
 
 
+def differing_copies(samples: SampleColumns) -> tuple[int, list[str]]:
+    """How many samples have the content of one before them and another label, and the first of
+    them, each with that one, in words; none where labels are numbers, which may be measured twice.
+    """
+    if are_numbers(samples.different_labels):
+        return 0, []
+    heads = samples.digest_heads
+    order = np.argsort(heads, kind="stable")
+    is_next = heads[order][1:] == heads[order][:-1]
+    is_shared = np.append(is_next, False) | np.append(False, is_next)
+    first: dict[bytes, tuple[str, Label]] = {}
+    count, told = 0, list[str]()
+    for block in samples.take(np.sort(order[is_shared])).blocks():
+        for digest, id_, label in zip(block.digests, block.ids, block.labels, strict=True):
+            if label is None:
+                continue
+            before, named = first.setdefault(digest.tobytes(), (id_, label))
+            if named != label:
+                count += 1
+                if len(told) < NAMED:
+                    told.append(f"{id_!r} ({label!r}) of {before!r} ({named!r})")
+    return count, told
+
+
 NO_LABELS = {"nan", "null", "n/a", "<na>"}
 """What programs write where there is no value, in lower case."""
 

@@ -35,15 +35,18 @@ STORE_OPTIONS = Option(
 )
 LABEL_COLUMN = Option(
     "label_column",
-    "Column with the labels; `none` if there are no labels; of a .csv, .tsv or .jsonl several "
-    "with + between them, such as lat+lon.",
+    "Column with the labels; `none` if there are no labels; of tables several with + between "
+    "them, such as lat+lon.",
 )
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
 GROUP_COLUMN = Option(
     "group_column",
     "Column with what samples belong to, such as a patient; a group stands in one split.",
 )
-ID_COLUMN = Option("id_column", "Column with unique ids, if not the path.")
+ID_COLUMN = Option(
+    "id_column",
+    "Column with unique ids, if not the path; `none` to number the rows, which may be repeated.",
+)
 PATH_COLUMN = Option("path_column", "Column with the files' paths.")
 TEXT_COLUMN = Option("text_column", "Column with the texts.")
 

@@ -73,7 +73,15 @@ def _scanned(
         skipped.extend(skipping.skipped)
     rule = rule_of(options, listing.columns.labels)
     kept = None
-    if previous is not None and keeps and (rule.remembers or not source.splits_may_move):
+    if (
+        previous is not None
+        and keeps
+        and (
+            rule.remembers
+            or not source.splits_may_move
+            or previous.columns.has_groups  # which copies may join at any time
+        )
+    ):
         kept = kept_of(previous.columns, options.get("departed", {}))
     columns = listing.with_splits(dealt(listing, rule, kept))
     _check_ids(columns, place)
@@ -133,5 +141,6 @@ def _check_ids(columns: SampleColumns, source: str) -> None:
         raise DatasetError(
             f"{source}: the id {twice[0]!r} occurs {counts[twice[0]]} times"
             + (f" (and {len(twice) - 1} more ids)" if len(twice) > 1 else ""),
-            hint="Ids must be unique; give a column of ids with --id-column.",
+            hint="Ids must be unique; for a table --id-column names a column of other ids, and "
+            "--id-column none numbers the rows, so that rows may be repeated.",
         )

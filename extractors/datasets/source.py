@@ -19,11 +19,13 @@ between commands, and a source may change between any two calls.
 
 **What may be there besides.** `own_splits`, of the class: the ways to split that are its own, such
 as `folders`. `takes_addresses`, of a class of ours: whether the source may lie in a store or on the
-web; locations that are addresses are read many at once. `found`, of an instance after `scan`:
-options that it found out, which are stored with those that were given, so that a source which is
-looked at again is read in the same way. `skipped`, after `scan`: in words, the samples that were
-left out because the option `on_error` is `skip`. `beginning(location, size)`: the first bytes of a
-sample that is no file of its own, by which it is told whether pictures lie on their side.
+web; locations that are addresses are read many at once. `own_root(source)`, of the class: the
+folder outside of which nothing is read where no `root` was given; it is stored as one. `found`, of
+an instance after `scan`: options that it found out, which are stored with those that were given, so
+that a source which is looked at again is read in the same way. `skipped`, after `scan`: in words,
+the samples that were left out because the option `on_error` is `skip`. `beginning(location, size)`:
+the first bytes of a sample that is no file of its own, by which it is told whether pictures lie on
+their side.
 
 **Errors.** `scan`, `locations` and `unused` raise `DatasetError` that names the file and line.
 `read` raises `SampleChanged` where the content is gone, `SampleUnreadable` where it is there and

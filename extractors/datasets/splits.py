@@ -1,15 +1,15 @@
 """Samples are dealt out to the splits; those that were dealt before stay where they are.
 
-What belongs together, a group or copies of one content, is a unit and stands in one split. Units
-are dealt one by one, each to where its classes lack most, in an order that follows from their
-content and a seed alone.
+What belongs together, by a group or as copies of one content, is a unit and stands in one split;
+groups that share a content are one. Units are dealt one by one, each to where its classes lack
+most, in an order that follows from their content and a seed alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
 from headstart.storage.columns.block import Block
 from headstart.storage.columns.finder import ABSENT, DigestFinder, TextFinder
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.keys import unpack_digests
+from headstart.storage.columns.units import joined_units, units_in
 from headstart.storage.manifest import SPLITS, Label, split_of
 from headstart.storage.samples import place_of
 
@@ -74,10 +74,15 @@ class Kept:
         self.is_empty = not len(columns)
 
     def find(self, block: Block) -> np.ndarray:
-        """As `UnitSplits.find`; a file with new content is the sample that it was."""
-        found = self._units.find(block)
+        """As `UnitSplits.find`."""
+        return self._units.find(block)
+
+    def find_former(self, block: Block) -> np.ndarray:
+        """Of samples whose unit is not there: a file with new content is the sample that it was,
+        and what comes back what it was when it left."""
+        found = np.full(len(block), UNKNOWN, np.int8)
         is_alone = np.array([group is None for group in block.groups], bool)
-        rows = np.flatnonzero((found == UNKNOWN) & is_alone)
+        rows = np.flatnonzero(is_alone)
         if len(rows):
             ids = block.ids
             places = self._ids.find([ids[row] for row in rows.tolist()])
@@ -109,16 +114,6 @@ def departed_of(
     return {**known, **{short(unit): split for unit, split in left.items()}}
 
 
-def unit_of(digest: str, group: str | None) -> str:
-    """What stands in one split as a whole: a group, or copies of one content."""
-    return digest if group is None else f"group {group}"
-
-
-def units_in(block: Block) -> Iterator[str]:
-    """The unit of each sample."""
-    return map(unit_of, unpack_digests(block.digests), block.groups)
-
-
 def short(unit: str) -> str:
     """A unit as it is remembered once it is gone."""
     return hashlib.sha256(unit.encode()).hexdigest()[:16]
@@ -143,17 +138,18 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
     if is_own.any():
         said = listing.with_splits(np.where(is_own, codes, 0).astype(np.int8))
         own = UnitSplits(said.where(is_own))
+    known = _Known(listing.columns, own, kept)
     pools: dict[str | None, Pool] = {}
     start = 0
     for block in listing.columns.take(rows).blocks():
         part = rows[start : start + len(block)]
         start += len(block)
-        known = _known(block, own, kept)
+        splits = known.splits(block)
         says = [SAYINGS[code] for code in listing.said[part].tolist()]
         if rule.remembers:
-            _pool(pools, block, known, says)
+            _pool(pools, block, known.units(block), splits, says)
         else:
-            codes[part] = _by_rule(block, known, says, rule)
+            codes[part] = _by_rule(known.units(block), splits, says, rule)
     if rule.remembers:
         _deal_pools(pools, rule, is_first=kept is None or kept.is_empty)
         start = 0
@@ -161,26 +157,74 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
             part = rows[start : start + len(block)]
             start += len(block)
             says = [SAYINGS[code] for code in listing.said[part].tolist()]
-            pairs = zip(says, units_in(block), strict=True)
+            pairs = zip(says, known.units(block), strict=True)
             codes[part] = [SPLITS.index(pools[said].splits[unit]) for said, unit in pairs]
     return codes
 
 
-def _known(block: Block, own: UnitSplits | None, kept: Kept | None) -> list[str | None]:
-    """The split that each sample's unit has: that of a copy of which the source says it, or that
-    it was."""
-    found = np.full(len(block), UNKNOWN, np.int8) if own is None else own.find(block)
-    if kept is not None:
-        found = np.where(found == UNKNOWN, kept.find(block), found)
-    names = (*SPLITS, None)
-    return [names[code] for code in found.tolist()]
+class _Known:
+    """The splits that samples have: that of a sample of their unit of which the source says it, or
+    that they had; else that of what they share a content with.
+
+    Args:
+        columns: all samples.
+        own: those of which the source says the split.
+        kept: the dataset as it was.
+    """
+
+    def __init__(self, columns: SampleColumns, own: UnitSplits | None, kept: Kept | None) -> None:
+        self._looks = [*([own.find] if own else []), *([kept.find] if kept else [])]
+        self._former = [kept.find_former] if kept else []
+        self._same = joined_units(columns)
+        self._joined: dict[str, int] = {}
+        for looks in (self._looks, self._former) if self._same else ():
+            found = {}
+            for block in columns.blocks():
+                rows = [n for n, unit in enumerate(units_in(block)) if unit in self._same]
+                some = block.take(np.array(rows, np.int64))
+                for unit, code in zip(self._whole(some), _first(looks, some).tolist(), strict=True):
+                    if code != UNKNOWN:
+                        found.setdefault(unit, code)
+            self._joined = {**found, **self._joined}
+
+    def splits(self, block: Block) -> list[str | None]:
+        """Of each sample, None where there is none."""
+        found = _first(self._looks, block)
+        if self._joined:
+            joined = [self._joined.get(unit, UNKNOWN) for unit in self._whole(block)]
+            found = np.where(found == UNKNOWN, np.array(joined, np.int8), found)
+        found = np.where(found == UNKNOWN, _first(self._former, block), found)
+        names = (*SPLITS, None)
+        return [names[code] for code in found.tolist()]
+
+    def units(self, block: Block) -> list[str]:
+        """Of each sample, all that is connected by contents as one; but what stands in another
+        split than that one has stays by itself, where it is: no sample moves."""
+        if not self._same:
+            return list(units_in(block))
+        triples = zip(units_in(block), self._whole(block), self.splits(block), strict=True)
+        return [
+            unit if split and self._joined.get(whole) not in (None, SPLITS.index(split)) else whole
+            for unit, whole, split in triples
+        ]
+
+    def _whole(self, block: Block) -> list[str]:
+        return [self._same.get(unit, unit) for unit in units_in(block)]
+
+
+def _first(looks: Sequence[Callable[[Block], np.ndarray]], block: Block) -> np.ndarray:
+    """What the first look says that knows a sample, int8."""
+    found = np.full(len(block), UNKNOWN, np.int8)
+    for look in looks:
+        found = np.where(found == UNKNOWN, look(block), found)
+    return found
 
 
 def _by_rule(
-    block: Block, known: Sequence[str | None], says: Sequence[str | None], rule: Rule
+    units: Sequence[str], known: Sequence[str | None], says: Sequence[str | None], rule: Rule
 ) -> list[int]:
     """Places in `SPLITS` by a rule that needs not know the other samples."""
-    triples = zip(units_in(block), known, says, strict=True)
+    triples = zip(units, known, says, strict=True)
     return [
         SPLITS.index(_open_to(said, was) or _by_content(unit, rule, said))
         for unit, was, said in triples
@@ -190,10 +234,11 @@ def _by_rule(
 def _pool(
     pools: dict[str | None, Pool],
     block: Block,
+    units: Sequence[str],
     known: Sequence[str | None],
     says: Sequence[str | None],
 ) -> None:
-    columns = zip(says, units_in(block), block.labels, known, strict=True)
+    columns = zip(says, units, block.labels, known, strict=True)
     for said, unit, label, was in columns:
         pools.setdefault(said, Pool()).put(unit, label, was, said == EITHER)
 

@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest engine on the CPUs we know; the extra `cpu`."""
+"""OpenVINO: the fastest engine on the CPUs we know."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ LONG_CALL = 0.25
 """Seconds: a model so large is the same speed at any size, and every trial takes its time."""
 SHORT_CALL = 0.005
 """Seconds: a call so short is mostly overhead, so a larger one is tried."""
+MODEL, WEIGHTS = "model.xml", "model.bin"
+"""OpenVINO's own format: https://docs.openvino.ai (OpenVINO IR)."""
 NAMES = {"float32": "f32", "bfloat16": "bf16"}
 """What OpenVINO calls the precisions."""
 _STARTING = threading.Lock()
@@ -138,6 +140,19 @@ def with_arithmetic(model: Any, arithmetic: Affine) -> None:
     first.mean((-arithmetic.offset / arithmetic.scale).tolist())
     first.scale((1 / arithmetic.scale).tolist())
     steps.build()
+
+
+def to_files(model: Any) -> dict[str, bytes]:
+    """A model in OpenVINO's own format, weights as they are."""
+    with scratch_folder() as folder:
+        file = folder / MODEL
+        _openvino().save_model(model, file, compress_to_fp16=False)
+        return {MODEL: file.read_bytes(), WEIGHTS: file.with_name(WEIGHTS).read_bytes()}
+
+
+def from_files(files: Mapping[str, bytes]) -> Any:
+    """A model from what `to_files` gave."""
+    return _core().read_model(files[MODEL], files[WEIGHTS])
 
 
 def compile_model(model: Any, signature: Signature, precision: str, call_size: int) -> Any:
@@ -304,8 +319,28 @@ class OpenVINOProvider:
         if trunk.arithmetic is not None:
             with_arithmetic(model, trunk.arithmetic)
         best = _fastest(model, signature, trial)
-        facts = {"signature": asdict(signature), "call_size": best.engine.call_size}
-        return Converted(best.engine, best.per_second, best.exported(), facts)
+        facts = {
+            "signature": asdict(signature),
+            "call_size": best.engine.call_size,
+            "precision": trial.precision,
+        }
+        content = _exported(best.compiled)
+        files = to_files(model)
+        return Converted(best.engine, best.per_second, content, facts=facts, files=files)
+
+    @staticmethod
+    def compile(files: Mapping[str, bytes], facts: Mapping[str, Any], trial: Trial) -> Converted:
+        signature = _signature(facts["signature"])
+        call_size = trial.call_size or facts["call_size"]
+        if trial.call_size is None and trial.precision != facts["precision"]:
+            call_size = max(CALL_SIZE, call_size)  # `LONG_CALLS` suited the other precision
+        compiled = trial.guard(
+            "compiling for openvino",
+            lambda: compile_model(from_files(files), signature, trial.precision, call_size),
+        )
+        engine = OpenVINOEngine(compiled, signature, trial.precision, call_size)
+        facts = {**facts, "call_size": call_size, "precision": trial.precision}
+        return Converted(engine, None, export=lambda: _exported(compiled), facts=facts)
 
     @staticmethod
     def load(content: bytes, facts: Mapping[str, Any], precision: str) -> Engine:
@@ -325,9 +360,10 @@ class _Candidate:
         """Of one call."""
         return self.engine.call_size * self.engine.lanes / self.per_second
 
-    def exported(self) -> bytes:
-        content = self.compiled.export_model()
-        return content if isinstance(content, bytes) else content.getvalue()
+
+def _exported(compiled: Any) -> bytes:
+    content = compiled.export_model()
+    return content if isinstance(content, bytes) else content.getvalue()
 
 
 def _fastest(model: Any, signature: Signature, trial: Trial) -> _Candidate:

@@ -4,29 +4,35 @@ A class for each engine; it is never made an instance of. To add one: a file lik
 `openvino_engine.py`, and a line in `providers.py`, or an entry point in the group
 `headstart.engines`.
 
-**Who calls what.** Before the first extraction of a trunk, `selection` asks each provider whether
-there is a `problem`, looks for what it kept under `version` and `processor`, and else lets it
-`convert` the trunk. The engine is run on some real samples; it may be used only if its features are
-those of TensorFlow in float32 within `parity.TOLERANCES`, and `auto` takes the fastest. Its content
-and facts are kept in the workspace, and every later process calls `load` and nothing else.
+**Who calls what.** When a backbone is registered, and before the first extraction of a trunk that
+was not converted then, `selection` asks each provider whether there is a `problem`, looks for what
+it kept under `version` and `processor`, and else lets it `convert` the trunk. The engine is run on
+seeded or on real samples; it may be used only if its features are those of TensorFlow in float32
+within `parity.TOLERANCES`, and `auto` takes the one that is preferred, unless another is faster
+beyond doubt. Its content and facts are kept in the workspace, and later processes `load` it.
 
-**What may be assumed.** `convert` is called in a process that has loaded TensorFlow; `load` in one
-that has not, and must not. Batches are finished if `Trunk.arithmetic` is None; else they are uint8
-pixels, and the arithmetic is the engine's to do.
+A provider that has files of its own format, good for any processor, gives them as `files` and has a
+`compile` (`CompilingProvider`): only such trunks are converted when a backbone is registered, and
+another processor or precision then needs no TensorFlow.
+
+**What may be assumed.** `convert` is called in a process that has loaded TensorFlow; `load` and
+`compile` in one that has not, and must not. Batches are finished if `Trunk.arithmetic` is None;
+else they are uint8 pixels, and the arithmetic is the engine's to do.
 
 **Threads.** All methods are called from one thread; the engine's `run` from as many at once as it
 has `lanes`.
 
 **Errors.** `convert` may raise whatever it likes: it is said in one line, and another engine runs
 the trunk. A step of it that can take for ever is run by `trial.guard`. `load` is given only what
-`convert` gave on this kind of processor with this version; what it raises ends the extraction.
+`convert` or `compile` gave on this kind of processor with this version, `compile` only files that
+`convert` gave with this version: what they raise is said, and the trunk is converted again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.preprocessing.affine import Affine
@@ -81,17 +87,23 @@ class Converted:
 
     Attributes:
         engine: ready to run.
-        per_second: samples, as `Trial.time` gave it.
+        per_second: samples, as `Trial.time` gave it; None where it was not timed.
         content: from which `load` makes the engine again; None if it cannot be kept, so that every
             process converts anew.
-        facts: what `load` has to know besides, JSON values; `problem`, `check` and `arriving` are
-            taken.
+        facts: what `load` and `compile` have to know besides, JSON values; `problem`, `check` and
+            `arriving` are taken.
+        files: of the engine's own format by name, from which `compile` makes the engine on any
+            processor, in any precision; none where there is no such format.
+        export: gives the content, where making that takes time; called once, maybe by a thread of
+            its own while the engine runs.
     """
 
     engine: Engine
-    per_second: float
+    per_second: float | None
     content: bytes | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    export: Callable[[], bytes] | None = None
 
 
 class EngineProvider(Protocol):
@@ -99,7 +111,8 @@ class EngineProvider(Protocol):
 
     Attributes:
         name: of the engine, recorded with every shard.
-        preference: engines are tried from the largest down; of two equally fast the first is taken.
+        preference: engines are tried from the largest down, the reference has 0; a less preferred
+            one is taken only if it is faster beyond doubt (`race`).
         install: what to do where it is not here, such as "pip install 'headstart[cpu]'".
     """
 
@@ -141,3 +154,20 @@ class EngineProvider(Protocol):
     def load(content: bytes, facts: Mapping[str, Any], precision: str) -> Engine:
         """The engine again, from what `convert` gave."""
         ...
+
+
+class CompilingProvider(EngineProvider, Protocol):
+    """A provider whose converted trunks are good for any processor; see the module."""
+
+    @staticmethod
+    def compile(files: Mapping[str, bytes], facts: Mapping[str, Any], trial: Trial) -> Converted:
+        """The engine in the precision of the trial, from `Converted.files` and `facts`.
+
+        It is not timed: `trial` has no samples.
+        """
+        ...
+
+
+def compiling(provider: type[EngineProvider]) -> type[CompilingProvider] | None:
+    """The provider as one that compiles; None if it does not."""
+    return cast("type[CompilingProvider]", provider) if hasattr(provider, "compile") else None

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from headstart.errors import BackboneError
+from headstart.errors import (
+    BackboneError,
+    HeadstartError,
+)
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.lint import Arriving, find_arriving
 from headstart.extractors.difference import relative_error
-from headstart.extractors.engines.compiled import Compiled, CompiledStore
-from headstart.extractors.engines.engine import Engine
+from headstart.extractors.engines.chosen import Chosen, Finishing
+from headstart.extractors.engines.compiled import CompiledStore
+from headstart.extractors.engines.conversions import Conversions
+from headstart.extractors.engines.kept import KeptEngines
+from headstart.extractors.engines.known import Known, fastest
 from headstart.extractors.engines.parity import TOLERANCES
-from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk
+from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk, compiling
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE, others
-from headstart.extractors.engines.trial import Request, too_far, try_engine
+from headstart.extractors.engines.seeded import kept_samples
+from headstart.extractors.engines.trial import Request, Tried, too_far, try_engine
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.runtime import cores
 from headstart.extractors.watchdog import Guard, unguarded
 from headstart.registry.entities import Backbone
-from headstart.values.showable import Showable
 
 if TYPE_CHECKING:
     from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
@@ -34,53 +38,6 @@ if TYPE_CHECKING:
 PROBE_SAMPLES = 8
 WORTH = 1.0
 """Seconds that TensorFlow would take: below that no other engine is looked for."""
-PER_SECOND = "{}_per_second"
-"""In the facts of a check: samples a second of an engine."""
-
-
-@dataclass(frozen=True)
-class Chosen(Showable):
-    """An engine that was checked.
-
-    Attributes:
-        engine: takes batches as `Preprocessing.pixels` gives them.
-        why: why this one, in words.
-        facts: of the check, JSON values: `relative_error`, `samples`, and samples a second of
-            each engine that was tried.
-        arriving: see `lint`; what the first batch is looked at with.
-        warnings: what a user should know.
-    """
-
-    engine: Engine
-    why: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    arriving: Arriving | None = None
-    warnings: tuple[str, ...] = ()
-
-    def _facts(self) -> dict[str, Any]:
-        return {"engine": self.engine.name, "engine_reason": self.why, "check": self.facts}
-
-    def _line(self) -> str:
-        return f"{self.engine.name}: {self.why}"
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Of the engine's library, where it is none that every shard names anyway."""
-        name = self.engine.name
-        return {} if name == REFERENCE else {name: PROVIDERS[name].version()}
-
-
-class Finishing:
-    """An engine that takes finished batches, for batches that are not finished yet."""
-
-    def __init__(self, engine: Engine, pipeline: Preprocessing) -> None:
-        self._engine = engine
-        self._pipeline = pipeline
-        self.name, self.precision = engine.name, engine.precision
-        self.lanes, self.call_size = engine.lanes, engine.call_size
-
-    def run(self, batch: Batch) -> list[np.ndarray]:
-        return self._engine.run(self._pipeline.finish(batch))
 
 
 class Chooser:
@@ -91,7 +48,8 @@ class Chooser:
         pipeline: its preprocessing.
         build: gives a TensorFlow engine for some cuts in a precision; loads the model.
         graph: gives the backbone's graph; loads the model.
-        store: where what was found out is kept.
+        store: where what was found out on this processor is kept.
+        conversions: where converted trunks are kept.
     """
 
     def __init__(
@@ -101,12 +59,13 @@ class Chooser:
         build: Callable[[Sequence[Cut], str], Any],
         graph: Callable[[], Any],
         store: CompiledStore,
+        conversions: Conversions,
     ) -> None:
         self._backbone = backbone
         self._pipeline = pipeline
         self._build = build
         self._graph = graph
-        self._store = store
+        self._kept = KeptEngines(backbone, pipeline, store, conversions)
         self._references: dict[tuple[str, ...], TensorFlowEngine] = {}
 
     def choose(
@@ -137,12 +96,17 @@ class Chooser:
             Stalled: one of them is not done with the first samples in time.
         """
         run = Request(precision, cuts, probe, samples, call_size, guard)
+        self._kept.notes.clear()
+        chosen = self._choose(wanted, run)
+        return replace(chosen, warnings=(*self._kept.notes, *chosen.warnings))
+
+    def _choose(self, wanted: str, run: Request) -> Chosen:
         if wanted == REFERENCE:
             return self._reference_chosen(run, "as asked for")
         candidates = _here(wanted)
         if isinstance(candidates, str):
             return self._reference_chosen(run, candidates)
-        found = {one: self._find_known(one, run) for one in candidates}
+        found = {one: self._kept.find(one, run) for one in candidates}
         unknown = [one for one, known in found.items() if known is None]
         problem = self._look_at_reference(wanted, run) if unknown else None
         if problem is not None and len(unknown) == len(found):
@@ -150,6 +114,39 @@ class Chooser:
         if problem is None:
             found |= {one: self._find_out(one, run) for one in unknown}
         return self._decide(wanted, run, [known for known in found.values() if known is not None])
+
+    def convert_ahead(
+        self, cuts: Sequence[Cut], say: Callable[[str], None], guard: Guard = unguarded
+    ) -> None:
+        """Convert a trunk before anybody asks for it, and keep it: its model is loaded just now.
+
+        It is checked on seeded samples. What cannot be converted so is left to the first
+        extraction, which looks again, by real samples.
+
+        Args:
+            cuts: where to cut.
+            say: told what is done, and what came of it.
+            guard: runs what could take for ever.
+
+        Raises:
+            Exception: of any kind, where the trunk or samples for it cannot be made.
+        """
+        candidates = _here("auto")
+        for one in candidates if not isinstance(candidates, str) else ():
+            run = Request("float32", cuts, self._seeded, sys.maxsize, None, guard)
+            if compiling(one) is None or self._kept.find(one, run) is not None:
+                continue
+            named = f"{self._backbone.label}@{','.join(cut.name for cut in cuts)}"
+            say(f"converting {named} for {one.name} …")
+            began = time.monotonic()
+            tried = self._try(one, run)
+            if tried.problem:
+                say(f"{one.name} {tried.problem}: the first extraction looks again")
+                continue
+            self._keep(one, run, tried, began)
+            error = tried.facts["relative_error"]
+            seconds = time.monotonic() - began
+            say(f"{named} converted for {one.name} in {seconds:.1f} s, relative error {error:.1g}")
 
     def _look_at_reference(self, wanted: str, run: Request) -> str | None:
         """Why no other engine than TensorFlow is looked for, or None."""
@@ -160,12 +157,13 @@ class Chooser:
             per_second = run.speed(reference, self._pipeline.finish(run.batch))
         except (ValueError, TypeError, RuntimeError, ArithmeticError):
             return "the first samples do not fit"  # as their task will say in full
-        if wanted == "auto" and run.samples < WORTH * per_second:
+        is_new = not self._kept.notes  # what was kept and is damaged is made anew in any case
+        if wanted == "auto" and is_new and run.samples < WORTH * per_second:
             return "fast enough for so few samples"
         return None
 
-    def _decide(self, wanted: str, run: Request, known: Sequence[_Known]) -> Chosen:
-        """The fastest of those that are right; of equally fast ones the first."""
+    def _decide(self, wanted: str, run: Request, known: Sequence[Known]) -> Chosen:
+        """The preferred one of those that are right, unless another is faster beyond doubt."""
         usable = [one for one in known if not one.problem]
         if not usable and wanted != "auto":
             (only,) = known
@@ -177,41 +175,84 @@ class Chooser:
         if not usable:
             found = self._reference_chosen(run, "; ".join(problems))
             return replace(found, warnings=_instead("TensorFlow", problems))
-        best = max(usable, key=lambda one: one.ratio)
-        if best.ratio < 1 and wanted == "auto":
-            found = self._reference_chosen(run, f"{1 / best.ratio:.1f}x {best.name}")
+        best = fastest(usable) if wanted == "auto" else usable[0]
+        if best is None and any(not one.is_new for one in usable) and run.batch is not None:
+            usable = [self._raced_again(one, run) for one in usable]
+            best = fastest(usable)
+        if best is None:
+            found = self._reference_chosen(run, _slower(usable))
             return replace(found, warnings=_instead("TensorFlow", problems))
-        engine = best.open(run.precision)
-        why = f"{best.ratio:.1f}x {REFERENCE}, relative error {best.check['relative_error']:.1g}"
+        assert best.engine is not None  # it has no problem
         given = best.facts["arriving"]
         arriving = None if given is None else Arriving(**given)
         warnings = (*_instead(best.name, problems), *best.provider.caveats(run.precision))
-        return Chosen(engine, why, best.check, arriving, warnings)
+        return Chosen(best.engine, best.why, best.check, arriving, warnings, best.keeping)
 
-    def _find_known(self, provider: type[EngineProvider], run: Request) -> _Known | None:
-        """What was found out of an engine before; None if that has to be done again."""
-        known = self._store.find(self._key(provider, run))
-        return None if known is None else _Known(provider, known.facts, known.model)
+    def _raced_again(self, known: Known, run: Request) -> Known:
+        """An engine that lost once against the reference: that is loaded now, so both are timed
+        once more, and no moment's noise decides for ever."""
+        if known.is_new or known.engine is None:
+            return known
+        if known.keeping is not None:
+            known.keeping.result()  # what is changed below is there then
+        finished = self._pipeline.finish(run.batch)
+        raced = run.race(known.engine, self._reference(run.cuts), finished)
+        facts = {name: value for name, value in known.facts.items() if name != "pace"}
+        facts["check"] = {**known.check, **raced.to_json(known.name, REFERENCE)}
+        self._kept.keep_facts(known.provider, run, facts)
+        return replace(known, facts=facts, is_new=True)
 
-    def _find_out(self, provider: type[EngineProvider], run: Request) -> _Known:
+    def _find_out(self, provider: type[EngineProvider], run: Request) -> Known:
         """Convert the trunk, compare it with TensorFlow's features, and time both; keep that."""
+        began = time.monotonic()
+        return self._keep(provider, run, self._try(provider, run), began)
+
+    def _try(self, provider: type[EngineProvider], run: Request) -> Tried:
         reference, finished = self._reference(run.cuts), self._pipeline.finish(run.batch)
-        trunk = self._trunk(reference, run.cuts)
-        tried = try_engine(provider, trunk, reference, finished, run)
+        return try_engine(provider, self._trunk(reference, run.cuts), reference, finished, run)
+
+    def _keep(
+        self, provider: type[EngineProvider], run: Request, tried: Tried, began: float
+    ) -> Known:
+        """Keep what came of trying, for this processor and, where it may, for every other."""
+        made = tried.converted
         facts: dict[str, Any] = {
             "problem": tried.problem,
-            "arriving": self._find_arriving(finished),
+            "arriving": self._find_arriving(self._pipeline.finish(run.batch)),
             "check": dict(tried.facts),
         }
-        made = tried.converted
-        if made is not None:
-            speed = self._speed_of_reference(run)
-            facts["check"][PER_SECOND.format(REFERENCE)] = speed
-            facts = {**made.facts, **facts}
-        content = b"" if made is None else made.content
-        if content is not None:
-            self._store.keep(self._key(provider, run), Compiled(facts, content))
-        return _Known(provider, facts, content, made)
+        if made is None:
+            self._kept.keep_problem(provider, run, facts)
+            return Known(provider, facts)
+        facts = {**made.facts, **facts}
+        if made.files:
+            self._keep_converted(provider, run, made, facts, time.monotonic() - began)
+        self._kept.keep_compiled(provider, run, facts, made)
+        return Known(provider, facts, made.engine, is_new=True)
+
+    def _keep_converted(
+        self,
+        provider: type[EngineProvider],
+        run: Request,
+        made: Converted,
+        facts: dict[str, Any],
+        seconds: float,
+    ) -> None:
+        """With seeded samples, where such can be made: real ones are not ours to keep."""
+        try:
+            samples = self._seeded()
+            features = run.run(self._reference(run.cuts), self._pipeline.finish(samples))
+            error = relative_error(run.run(made.engine, samples), features)
+        except (HeadstartError, ValueError, TypeError, RuntimeError, ArithmeticError):
+            return
+        if error <= TOLERANCES[run.precision]:
+            known = {name: facts[name] for name in (*made.facts, "arriving")}
+            known["pace"] = [facts["check"]["wall_ratio"], facts["check"]["cpu_ratio"]]
+            references = samples, features
+            self._kept.keep_converted(provider, run.cuts, made.files, references, known, seconds)
+
+    def _seeded(self) -> Batch:
+        return kept_samples(self._graph(), self._pipeline)
 
     def _trunk(self, reference: TensorFlowEngine, cuts: Sequence[Cut]) -> Trunk:
         arithmetic = None
@@ -255,13 +296,6 @@ class Chooser:
             self._references[names] = self._build(cuts, "float32")
         return self._references[names]
 
-    def _speed_of_reference(self, run: Request) -> float:
-        finished = self._pipeline.finish(run.batch)
-        try:
-            return run.speed(self._built(run.cuts, run.precision), finished)
-        except BackboneError:  # a frozen graph, which TensorFlow runs in float32 only
-            return run.speed(self._reference(run.cuts), finished)
-
     @property
     def _is_image(self) -> bool:
         return len(self._backbone.inputs) == 1 and len(self._backbone.inputs[0]["shape"]) == 3
@@ -271,56 +305,6 @@ class Chooser:
             return None
         arriving = find_arriving(self._graph(), finished.shape[1:])
         return None if arriving is None else asdict(arriving)
-
-    def _key(self, provider: type[EngineProvider], run: Request) -> dict[str, Any]:
-        return {
-            "cuts": [cut.fingerprint for cut in run.cuts],
-            "inputs": [tensor["name"] for tensor in self._backbone.inputs],
-            "size": self._pipeline.output_size,
-            "arithmetic": list(self._pipeline.arithmetic),
-            "precision": run.precision,
-            "tolerance": TOLERANCES[run.precision],
-            provider.name: provider.version(),
-            REFERENCE: importlib.metadata.version("tensorflow"),
-            "processor": provider.processor(),
-            "cores": cores(),
-            "call_size": run.call_size,
-        }
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of an engine for a trunk; `made` where it was found out just now."""
-
-    provider: type[EngineProvider]
-    facts: dict[str, Any]
-    content: bytes | None
-    made: Converted | None = None
-
-    @property
-    def name(self) -> str:
-        return self.provider.name
-
-    @property
-    def problem(self) -> str | None:
-        return self.facts["problem"]
-
-    @property
-    def check(self) -> dict[str, Any]:
-        return self.facts["check"]
-
-    @property
-    def ratio(self) -> float:
-        """Of its speed to that of the reference."""
-        own, other = (self.check[PER_SECOND.format(name)] for name in (self.name, REFERENCE))
-        return own / other
-
-    def open(self, precision: str) -> Engine:
-        """The engine: made again of what is kept, so that a run is the same the next time."""
-        if self.content is None:
-            assert self.made is not None  # what is not kept was made in this process
-            return self.made.engine
-        return self.provider.load(self.content, self.facts, precision)
 
 
 def _here(wanted: str) -> list[type[EngineProvider]] | str:
@@ -346,3 +330,9 @@ def _here(wanted: str) -> list[type[EngineProvider]] | str:
 def _instead(name: str, problems: Sequence[str]) -> tuple[str, ...]:
     """A warning that others could not run it."""
     return (f"{name} runs this: {'; '.join(problems)}",) if problems else ()
+
+
+def _slower(usable: Sequence[Known]) -> str:
+    """Why the reference is taken, in words: it beat them all, so all were timed."""
+    best = max(usable, key=lambda one: one.pace.cpu or 0.0)
+    return f"{1 / max(best.pace.cpu or 0.0, 1e-9):.1f}x {best.name}"

@@ -1,4 +1,4 @@
-"""Trying an engine on the first real samples: is it right, and how fast is it."""
+"""Trying an engine on some samples: is it right, and how fast is it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk
+from headstart.extractors.engines.race import Race, race
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.watchdog import Guard
@@ -49,6 +50,12 @@ class Request:
     def time(self, engine: Engine, least: int = 1) -> float:
         return self.speed(engine, self.batch, least)
 
+    def race(self, engine: Engine, reference: Engine, finished: Batch) -> Race:
+        """An engine on the samples beside the reference on the same, finished."""
+        one = laps(engine, _repeated(self.batch, engine.call_size))
+        other = laps(reference, _repeated(finished, engine.call_size))
+        return self.guard(f"the engine {engine.name} on", lambda: race(one, other))
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -68,7 +75,7 @@ class Tried:
 def try_engine(
     provider: type[EngineProvider], trunk: Trunk, reference: Engine, finished: Batch, run: Request
 ) -> Tried:
-    """Convert a trunk, and compare its features with those of the reference.
+    """Convert a trunk, compare its features with those of the reference, and time both.
 
     Args:
         provider: of the engine.
@@ -89,9 +96,11 @@ def try_engine(
     except Exception as error:  # a converter may fail in any way; TensorFlow is always there
         return Tried(f"cannot convert it ({first_line(error)[:200]})", facts)
     error = relative_error(found, run.run(reference, finished))
-    facts |= {"relative_error": error, f"{provider.name}_per_second": converted.per_second}
+    facts["relative_error"] = error
     if not error <= TOLERANCES[run.precision]:
         return Tried(too_far(error, run.precision), facts)
+    raced = run.race(converted.engine, reference, finished)
+    facts |= raced.to_json(provider.name, reference.name)
     return Tried(None, facts, converted)
 
 
@@ -99,19 +108,34 @@ def too_far(error: float, precision: str) -> str:
     return f"gives other features (relative error {error:.2g}, allowed {TOLERANCES[precision]:g})"
 
 
+def laps(engine: Engine, batch: Batch) -> Callable[[], int]:
+    """Runs a batch in every lane at once; gives how many samples those are."""
+
+    def lap() -> int:
+        with Daemons(engine.lanes) as pool:
+            list(pool.map(engine.run, [batch] * engine.lanes))
+        return batches.length(batch) * engine.lanes
+
+    return lap
+
+
 def speed(engine: Engine, batch: Batch, least: int = 1) -> float:
     """Samples a second with all lanes busy, after a call to warm up; the better of two if brief.
 
     Calls are of `least` samples, or of all there are.
     """
-    count = max(batches.length(batch), least)
-    rows = np.arange(count) % batches.length(batch)
-    batch = batches.take(batch, rows)
+    batch = _repeated(batch, least)
+    lap, count = laps(engine, batch), 0
     engine.run(batch)
     seconds: list[float] = []
-    with Daemons(engine.lanes) as pool:
-        while len(seconds) < 2 and sum(seconds) < LONG_PROBE:
-            started = time.perf_counter()
-            list(pool.map(engine.run, [batch] * engine.lanes))
-            seconds.append(time.perf_counter() - started)
-    return round(count * engine.lanes / max(min(seconds), 1e-9), 2)
+    while len(seconds) < 2 and sum(seconds) < LONG_PROBE:
+        started = time.perf_counter()
+        count = lap()
+        seconds.append(time.perf_counter() - started)
+    return round(count / max(min(seconds), 1e-9), 2)
+
+
+def _repeated(batch: Batch, least: int) -> Batch:
+    """A batch, its samples over again until there are so many."""
+    count = max(batches.length(batch), least)
+    return batches.take(batch, np.arange(count) % batches.length(batch))

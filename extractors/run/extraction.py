@@ -14,7 +14,8 @@ from headstart.errors import BackboneError, LeaseLost, first_line
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.lint import lint_batch, lint_cuts
 from headstart.extractors.cache.feature_cache import FeatureCache, Rows
-from headstart.extractors.engines.selection import PROBE_SAMPLES, Chooser, Chosen
+from headstart.extractors.engines.chosen import Chosen
+from headstart.extractors.engines.selection import PROBE_SAMPLES, Chooser
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.plan import ExtractionPlan
@@ -124,6 +125,8 @@ class Extraction:
             with self._cache.hold(*self.report.feature_keys.values()):
                 self._run()
         finally:
+            for chosen in self._engines.values():
+                chosen.settle()
             self._cache.save()
             self.report.warnings += self._opened.preprocessing.shortened.lines()
             self.report.skipped = len(self._unreadable)

@@ -31,8 +31,8 @@ class Settings(Options, error=BackboneError):
             processors that have them. Features of one precision are never taken for the other's.
         stall_seconds: when a sample is not decoded, or the engine not done with a batch, after so
             long (and after ten times the longest such step before), the run ends.
-        engine: `tensorflow`, `openvino`, one of a plug-in, or `auto`: the fastest that gives the
-            same features.
+        engine: `tensorflow`, `openvino`, one of a plug-in, or `auto`: the preferred one that gives
+            the same features, unless another is faster beyond doubt.
     """
 
     batch_size: int | None = None

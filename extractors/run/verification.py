@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.backbones.graph import Graph, Ref
+from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.backbones.trunk import build_tail, build_trunk, build_whole
 from headstart.extractors.difference import largest, relative_error, share_of_largest
 from headstart.extractors.engines.parity import tolerance
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
-from headstart.extractors.preprocessing.batches import Batch, length, stack, take
-from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.preprocessing.batches import Batch, length, take
 from headstart.registry.entities import CutPoint
 from headstart.values.showable import Showable
 
 TOLERANCE = tolerance(["tensorflow"], "float32", "float32")
 BOTTLENECKS = 3
 """From so many besides the default, tails are tried: each is a model to build."""
-TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
 
 
 @dataclass(frozen=True)
@@ -115,42 +113,6 @@ def verify_graph(graph: Graph, points: Sequence[CutPoint], inputs: Batch) -> lis
             )
         )
     return checks
-
-
-def random_inputs(graph: Graph, preprocessing: Preprocessing, count: int, seed: int) -> Batch:
-    """Seeded samples that are fit for a backbone, preprocessed.
-
-    Pictures of random pixels where it takes pictures; words where it takes text; token numbers
-    below the Embedding's size where it takes integers, ones for masks; else normal deviates. Open
-    sizes become 16.
-    """
-    rng = np.random.default_rng(seed)
-    size = preprocessing.output_size
-    if size is not None:
-        pictures = rng.integers(0, 256, (count, *size), dtype=np.uint8)
-        return stack([preprocessing.prepare(picture) for picture in pictures])
-    if any(step["step"] in TEXT_STEPS for step in preprocessing.steps):
-        return stack([preprocessing.prepare(_random_text(rng)) for _ in range(count)])
-    batch = {graph.node(ref).path: _random_array(graph, ref, count, rng) for ref in graph.inputs}
-    return batch if len(batch) > 1 else next(iter(batch.values()))
-
-
-def _random_array(graph: Graph, ref: Ref, count: int, rng: np.random.Generator) -> np.ndarray:
-    tensor = graph.tensor(ref)
-    shape = (count, *(dimension or 16 for dimension in tensor.shape[1:]))
-    if tensor.dtype == "string":
-        words = [_random_text(rng) for _ in range(int(np.prod(shape)))]
-        return np.array(words, dtype=object).reshape(shape)
-    if tensor.dtype == "bool" or "mask" in graph.node(ref).path:
-        return np.ones(shape, tensor.dtype)
-    if np.issubdtype(np.dtype(tensor.dtype), np.integer):
-        return rng.integers(0, graph.vocabulary, shape).astype(tensor.dtype)
-    return rng.standard_normal(shape).astype(tensor.dtype)
-
-
-def _random_text(rng: np.random.Generator) -> bytes:
-    letters = np.array(list("etaoin shrdlu"))
-    return "".join(rng.choice(letters, rng.integers(20, 80))).encode()
 
 
 def _some_bottlenecks(points: Sequence[CutPoint], default: CutPoint) -> list[CutPoint]:

@@ -110,7 +110,7 @@ def _limit(limits: Limits) -> bool:
         import resource
     except ImportError:  # not on Windows
         return False
-    memory = _private_bytes() + limits.memory
+    memory = private_bytes() + limits.memory
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
@@ -119,7 +119,7 @@ def _limit(limits: Limits) -> bool:
     return True
 
 
-def _private_bytes() -> int:
+def private_bytes() -> int:
     """What counts against RLIMIT_DATA already: TensorFlow's own."""
     with suppress(OSError), Path("/proc/self/status").open(encoding="ascii") as status:
         for line in status:

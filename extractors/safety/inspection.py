@@ -45,6 +45,11 @@ LARGEST_CONFIG = 256 << 20
 BLOW_UP = 50
 """How many times its stored size something may have when it is unpacked."""
 LARGEST_NUMBER = 1 << 31
+MOST_LAYERS, MOST_OBJECTS, MOST_VALUES = 10_000, 200_000, 4_000_000
+"""In a configuration: the largest of Keras' own models have a thousand layers of ten objects, which
+are loaded in seconds; words of a vocabulary are values."""
+MOST_WEIGHTS = 50_000
+"""Groups and arrays in a file of weights: five or so a layer."""
 SIZES = {"units", "filters", "input_dim", "output_dim"}
 VOCABULARIES = {"StringLookup", "IntegerLookup", "TextVectorization"}
 COMPILED = "compile_config"
@@ -221,6 +226,9 @@ def _inspect_config(text: str, found: Inspection, *, compiled: bool = False) -> 
     config = json.loads(text)
     if isinstance(config, dict) and not compiled:
         config.pop(COMPILED, None)
+    if (excess := _too_many(config)) is not None:
+        found.problems.append(excess)
+        return
     for value in walk(config):
         if isinstance(value, dict):
             _inspect_object(value, found)
@@ -229,6 +237,23 @@ def _inspect_config(text: str, found: Inspection, *, compiled: bool = False) -> 
         elif isinstance(value, str) and value.startswith(f"{HUB}>"):
             # Keras takes what is registered under such a text, wherever it stands.
             found.names.append((FUNCTION if value in HUB_FUNCTIONS else HUB, value))
+
+
+def _too_many(config: Any) -> str | None:
+    """What a configuration holds too much of to be loaded in bearable time; None if nothing."""
+    layers = objects = 0
+    for count, value in enumerate(walk(config), start=1):
+        if count > MOST_VALUES:
+            return f"its configuration holds more than {MOST_VALUES:,} values"
+        if isinstance(value, dict):
+            objects += "class_name" in value
+            listed = value.get("layers")
+            layers += len(listed) if isinstance(listed, list) else 0
+            if layers > MOST_LAYERS:
+                return f"its configuration holds more than {MOST_LAYERS:,} layers"
+            if objects > MOST_OBJECTS:
+                return f"its configuration holds more than {MOST_OBJECTS:,} objects"
+    return None
 
 
 def walk(value: Any) -> Iterator[Any]:
@@ -303,12 +328,15 @@ def _bare(name: str) -> str:
 
 def _inspect_hdf5(file: h5py.File, size: int, found: Inspection) -> None:
     """External and virtual parts, pickles, and more numbers than the file can hold."""
-    total = 0
+    total = count = 0
     stack: list[h5py.Group] = [file]
     seen: set[Any] = {file["/"]}  # equal if they are one object of the file
     while stack:
         group = stack.pop()
         for name in group:
+            if (count := count + 1) > MOST_WEIGHTS:
+                found.problems.append(f"it holds more than {MOST_WEIGHTS:,} groups and weights")
+                return
             link = group.get(name, getlink=True)
             where = f"{(group.name or '').rstrip('/')}/{name}"
             if not isinstance(link, h5py.HardLink):

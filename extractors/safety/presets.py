@@ -17,6 +17,8 @@ MAP = "weight_map"
 """Where an index of weights in several files, of KerasHub or of safetensors, names the files."""
 LARGEST_UNPACKED = 1 << 30
 MOST_MEMBERS = 10_000
+MOST_FILES = 1_000
+"""Of a preset; one whose weights are in many files has some hundred."""
 
 
 def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
@@ -26,6 +28,11 @@ def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
         UnsafeModel: it could; the message says how.
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    if len(files) > MOST_FILES:
+        raise UnsafeModel(
+            f"{folder} is refused: it holds {len(files):,} files, more than {MOST_FILES:,}",
+            hint="Leave in the folder what belongs to the preset.",
+        )
     stored = sum(path.stat().st_size for path in files)
     looked_at = [
         path

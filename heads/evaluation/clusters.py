@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from headstart.heads.evaluation.intervals import CONFIDENCE
+from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import Sample
@@ -93,6 +93,21 @@ class Clusters:
         normal = NormalDist().inv_cdf((1 + confidence) / 2)
         return self.t(confidence) / normal * math.sqrt(count / (count - 1))
 
+    def effect(self, influence: np.ndarray) -> float:
+        """How many times as large as of independent samples the variance of a score is, from 1 to
+        the size of a group, which it is where there is no variance to see; with what `together`
+        adds, as so many groups hardly tell it.
+
+        Args:
+            influence: of each sample on the score, (n,), in all 0.
+        """
+        size, alone = self.size_by_sample, float(influence @ influence)
+        if len(self) < 2 or not alone or size == 1:
+            return size
+        apart = self.sums(influence)
+        effect = len(self) / (len(self) - 1) * float(apart @ apart) / alone
+        return 1 + (size - 1) * min(1.0, max(0.0, (effect - 1) / (size - 1)) + len(self) ** -0.5)
+
     def together(self, right: np.ndarray) -> float:
         """As how many independent samples one more group might count, from 1 to the size of one.
 
@@ -152,6 +167,28 @@ def cluster_share_interval(
     centre = (share * worth + square / 2) / (worth + square)
     half = math.sqrt(square * (share * (1 - share) * worth + square / 4)) / (worth + square)
     return (centre - half if share else 0.0), (centre + half if share < 1 else 1.0)
+
+
+def influenced_interval(
+    value: float, influence: np.ndarray, more: float, most: float, clusters: Clusters | None
+) -> tuple[float, float]:
+    """The interval of a score from 0 to 1 that is no plain share of samples; see `share_interval`.
+
+    Args:
+        value: the score.
+        influence: of each sample on it, (n,): their squares add up to its variance, if samples are
+            independent.
+        more: variance besides that.
+        most: of how many independent samples it is worth at most.
+        clusters: which samples belong together.
+    """
+    variance = float(influence @ influence) + more
+    if clusters is None:
+        return share_interval(value, variance, most)
+    if len(clusters) < 2:
+        return 0.0, 1.0
+    effect = clusters.effect(influence)
+    return share_interval(value, variance * effect, most / effect, clusters.t())
 
 
 def assumption_of(clusters: Clusters | None) -> str:

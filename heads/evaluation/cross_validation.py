@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,54 +14,154 @@ from headstart.extractors.runtime import cores
 from headstart.heads.centring import near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
 from headstart.heads.evaluation.folds import Fold
-from headstart.heads.evaluation.intervals import wilson_interval
-from headstart.heads.kind import HeadKind, Part
+from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.evaluation.simplicity import complexity_of
+from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.linear import Linear, fit_path
-from headstart.heads.kinds.losses import loss_of
+from headstart.heads.kinds.losses import losses_of
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
+
+ACCURACY, LOG_LOSS = "accuracy", "log_loss"
+OBJECTIVES = (ACCURACY, LOG_LOSS)
+"""By what heads may be chosen: the share that is right, or how probable the truth was held."""
 
 
 @dataclass(frozen=True)
 class Crossed(Showable):
     """What heads of one setting said of the rows that they were not trained on.
 
+    Scores are those of single heads: each repeat is scored by itself, then the scores are averaged.
+    The mean of the repeats' probabilities is what an ensemble of them says, which is surer and more
+    often right than any of its heads; it is for judging labels, not heads.
+
     Attributes:
         settings: of the heads, as `HeadKind.describe` gives them, with `kind`.
-        probabilities: the mean over the repeats, (rows, classes).
+        probabilities: the mean over the repeats, (rows, classes): an ensemble's.
         targets: class numbers, (rows,).
+        hits: whether the most probable class was the right one, bool, (repeats, rows).
+        losses: the log loss, float32, (repeats, rows).
+        draws: by which fold's heads, numbered through all repeats, (repeats, rows).
+        taken: which share of the rows a fold trains on.
+        groups: of each row, (rows,), rows of which are no evidence of their own; None without.
+        complexity: of the heads, see `complexity_of`.
     """
 
     settings: dict[str, Any]
     probabilities: np.ndarray
     targets: np.ndarray
+    hits: np.ndarray
+    losses: np.ndarray
+    draws: np.ndarray
+    taken: float = 0.0
+    groups: np.ndarray | None = None
+    complexity: Complexity = (math.inf, math.inf)
+
+    @cached_property
+    def accuracies(self) -> Outcomes:
+        """Where it was right, in each repeat."""
+        return Outcomes(self.hits, self.draws, self.taken, self.groups)
+
+    @cached_property
+    def log_losses(self) -> Outcomes:
+        """The log loss of each row in each repeat."""
+        return Outcomes(self.losses, self.draws, self.taken, self.groups)
+
+    def outcomes(self, objective: str) -> Outcomes:
+        """What is compared where heads are chosen by an objective."""
+        return self.accuracies if objective == ACCURACY else self.log_losses
+
+    def order(self, objective: str) -> tuple[float, float]:
+        """The less, the better: by the objective, and where that is equal by the other score."""
+        scores = (-self.accuracy, self.log_loss)
+        return scores if objective == ACCURACY else (scores[1], scores[0])
+
+    @property
+    def repeats(self) -> int:
+        return len(self.hits)
 
     @property
     def right(self) -> np.ndarray:
-        """Where the most probable class is the right one, bool, (rows,)."""
-        return self.probabilities.argmax(axis=1) == self.targets
+        """In which share of the repeats the most probable class is the right one, (rows,)."""
+        return self.accuracies.by_sample
 
     @property
     def accuracy(self) -> float:
-        return float(self.right.mean())
+        """The mean of the repeats' accuracies."""
+        return self.accuracies.mean
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the accuracy; see `wilson_interval`."""
-        return wilson_interval(int(self.right.sum()), len(self.targets))
+        """Of the accuracy; see `Outcomes.share_interval`."""
+        return self.accuracies.share_interval
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of a head's accuracy between draws of its training rows; None where
+        nothing was repeated."""
+        return self.accuracies.spread
 
     @property
     def log_loss(self) -> float:
-        return loss_of("softmax", self.probabilities, self.targets)
+        """The mean of the repeats' log losses."""
+        return self.log_losses.mean
 
     def _facts(self) -> dict[str, Any]:
         """The settings and what they are worth; of probabilities there are many."""
         scores = {"accuracy": self.accuracy, "interval": self.interval, "log_loss": self.log_loss}
-        return {**self.settings, **scores, "samples": len(self.targets)}
+        drawn = {"repeats": self.repeats, "spread_between_draws": self.spread}
+        return {**self.settings, **scores, "samples": len(self.targets), **drawn}
 
     def _line(self) -> str:
         low, high = self.interval
         return f"{self.settings['kind']}, accuracy {self.accuracy:.2f} [{low:.2f}, {high:.2f}]"
+
+
+class _Gathered:
+    """What the folds' heads of one setting say, until the last has said it."""
+
+    def __init__(self, rows: Part, folds: Sequence[Fold], draws: np.ndarray, classes: int) -> None:
+        self._rows, self._folds, self._draws = rows, folds, draws
+        self._left = len(folds)
+        self._probabilities = np.zeros((len(rows), classes))
+        self._hits = np.zeros(draws.shape, bool)
+        self._losses = np.zeros(draws.shape, np.float32)
+
+    def add(self, number: int, said: np.ndarray) -> bool:
+        """Probabilities (rows, classes) from a fold's head; whether all folds are done."""
+        tried = self._folds[number].test
+        repeat = int((self._draws[:, tried[0]] == number).argmax())
+        targets, said = self._rows.targets[tried], said / said.sum(axis=1, keepdims=True)
+        self._hits[repeat, tried] = said.argmax(axis=1) == targets
+        self._losses[repeat, tried] = losses_of("softmax", said, targets)
+        self._probabilities[tried] += said
+        self._left -= 1
+        return not self._left
+
+    def result(self, settings: dict[str, Any], kind: HeadKind) -> Crossed:
+        rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
+        return Crossed(
+            settings,
+            self._probabilities / len(self._draws),
+            rows.targets,
+            self._hits,
+            self._losses,
+            self._draws,
+            trained / len(rows),
+            rows.groups,
+            complexity_of(kind, rows, trained),
+        )
+
+
+def draws_of(folds: Sequence[Fold], rows: int) -> np.ndarray:
+    """Which fold tries each row, repeat by repeat, (repeats, rows) int32; each row is tried once a
+    repeat."""
+    seen = np.zeros(rows, np.int64)
+    found = np.full((sum(len(fold.test) for fold in folds) // rows, rows), -1, np.int32)
+    for number, fold in enumerate(folds):
+        found[seen[fold.test], fold.test] = number
+        seen[fold.test] += 1
+    return found
 
 
 def cross(
@@ -94,20 +196,19 @@ def cross(
     classes = int(targets.max()) + 1
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
-    units: list[tuple[Any, Fold]] = [(strengths, fold) for fold in folds if strengths]
-    units += [(kind, fold) for kind in plain for fold in folds]
+    numbers = range(len(folds))
+    units: list[tuple[Any, int]] = [(strengths, number) for number in numbers if strengths]
+    units += [(kind, number) for kind in plain for number in numbers]
     settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
     settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
-    sums = {key: np.zeros((len(targets), classes)) for key in settings}
-    left = dict.fromkeys(settings, len(folds))
+    draws = draws_of(folds, len(targets))
+    gathered = {key: _Gathered(rows, folds, draws, classes) for key in settings}
     done: dict[Any, Crossed] = {}
-    for (what, fold), found in _run(units, rows, classes, seed, jobs):
+    for (what, number), found in _run(units, rows, folds, classes, seed, jobs):
         for key, probabilities in zip(what if what is strengths else [what], found, strict=True):
-            sums[key][fold.test] += probabilities
-            left[key] -= 1
-            if not left[key]:
-                shares = sums[key] / sums[key].sum(axis=1, keepdims=True)
-                done[key] = Crossed(settings[key], shares, targets)
+            if gathered[key].add(number, probabilities):
+                kind = Linear((key,)) if what is strengths else key
+                done[key] = gathered.pop(key).result(settings[key], kind)
                 watch(done[key])
         progress(len(found))
     return [
@@ -118,23 +219,24 @@ def cross(
 
 
 def _run(
-    units: Sequence[tuple[Any, Fold]],
+    units: Sequence[tuple[Any, int]],
     rows: Part,
+    folds: Sequence[Fold],
     classes: int,
     seed: int,
     jobs: int | None,
-) -> Iterator[tuple[tuple[Any, Fold], list[np.ndarray]]]:
+) -> Iterator[tuple[tuple[Any, int], list[np.ndarray]]]:
     """Each unit with what came of it, as they are done."""
     from joblib import Parallel, delayed
 
     def work() -> Iterable[Any]:
-        for number, (what, fold) in enumerate(units):
-            yield delayed(_try)(number, what, fold, rows, classes, seed)
+        for unit, (what, number) in enumerate(units):
+            yield delayed(_try)(unit, what, folds[number], rows, classes, seed)
 
     processes = min(cores() if jobs is None else jobs, len(units))
     done: Any = Parallel(processes, return_as="generator_unordered")(work())
-    for number, found in done:
-        yield units[number], found
+    for unit, found in done:
+        yield units[unit], found
 
 
 def _try(

@@ -1,19 +1,26 @@
-"""How sure a score is, and whether one is really better than another."""
+"""How sure a score is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
+from typing import Any
 
 CONFIDENCE = 0.95
 SHARES = ("accuracy", "exact")
 """Scores that are a share of the samples, so that their interval needs their number alone."""
-BOUNDED = (*SHARES, "macro_f1", "micro_f1", "mean_average_precision")
+BOUNDED = (
+    *SHARES,
+    "balanced_accuracy",
+    "macro_f1",
+    "micro_f1",
+    "auroc",
+    "auprc",
+    "mean_average_precision",
+    "ece",
+    "ece_debiased",
+)
 """Scores from 0 to 1."""
 
 
@@ -30,11 +37,33 @@ def wilson_interval(
         total: samples in all, 1 or more.
         confidence: share of such intervals that hold the truth.
     """
-    square = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
-    middle = (right + square / 2) / (total + square)
-    spread = right * (total - right) / total + square / 4
+    quantile = NormalDist().inv_cdf((1 + confidence) / 2)
+    return _wilson(right / total, total, quantile)
+
+
+def _wilson(share: float, total: float, quantile: float) -> tuple[float, float]:
+    square = quantile**2
+    middle = (share * total + square / 2) / (total + square)
+    spread = share * (1 - share) * total + square / 4
     half = math.sqrt(square * spread) / (total + square)
-    return (middle - half if right else 0.0), (middle + half if right < total else 1.0)
+    return (middle - half if share else 0.0), (middle + half if share < 1 else 1.0)
+
+
+def share_interval(
+    share: float, variance: float, most: float, quantile: float | None = None
+) -> tuple[float, float]:
+    """Wilson's interval of what is between 0 and 1 and no plain share of samples: as if it were one
+    of so many samples as have its variance.
+
+    Args:
+        share: the value, 0 to 1.
+        variance: of it, as it is estimated; 0 where there is nothing to see it by.
+        most: of how many samples it is worth at most.
+        quantile: of the standardised value; the normal distribution's without it.
+    """
+    is_seen = variance > 0 and 0 < share < 1
+    samples = min(share * (1 - share) / variance, most) if is_seen else most
+    return _wilson(share, samples, quantile or NormalDist().inv_cdf((1 + CONFIDENCE) / 2))
 
 
 def interval_of(metrics: Mapping[str, Any], name: str) -> tuple[float, float] | None:
@@ -73,19 +102,3 @@ def interval_text(metrics: Mapping[str, Any], name: str) -> str:
     if interval is None:
         return "no interval"
     return " to ".join(score_text(name, end) for end in interval)
-
-
-def is_worse(right: np.ndarray, than: np.ndarray, confidence: float = CONFIDENCE) -> bool:
-    """Whether one way is worse than another on the same samples: McNemar's exact test.
-
-    Args:
-        right: where the one way was right, bool, (n,).
-        than: where the other was.
-        confidence: 1 - the chance to call equally good ways different.
-    """
-    from scipy.stats import binomtest
-
-    only_one, only_other = int((right & ~than).sum()), int((than & ~right).sum())
-    if only_other <= only_one:
-        return False
-    return bool(binomtest(only_one, only_one + only_other).pvalue < 1 - confidence)

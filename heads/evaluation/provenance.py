@@ -22,12 +22,54 @@ SURE = 0.99
 """Probability from which a head is sure."""
 UNSURE = "0.9 need not be right nine times in ten"
 """What a probability is that was not calibrated."""
-WORDS = {"macro_f1": "macro F1", "micro_f1": "micro F1", "r2": "R2", "exact": "all labels right"}
+WORDS = {
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "r2": "R2",
+    "exact": "all labels right",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "ece": "ECE",
+    "ece_debiased": "ECE, debiased",
+}
+ORDER = (
+    "exact",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "micro_f1",
+    "auroc",
+    "auprc",
+    "mean_average_precision",
+    "log_loss",
+    "brier",
+    "ece",
+    "ece_debiased",
+)
+"""In which scores are told, where a head has them; others stand before, as they come."""
+OF_PROBABILITIES = ("log_loss", "brier", "ece", "ece_debiased")
+"""Scores that say what probabilities are worth."""
+AS_FREQUENT = "probabilities take all classes for equally frequent (--balanced)"
+"""What the probabilities of a balanced head are."""
 
 
 def words_of(name: str) -> str:
     """What people call a score."""
     return WORDS.get(name, name.replace("_", " "))
+
+
+def scores_in(metrics: Mapping[str, Any]) -> list[str]:
+    """The names of the scores that a head has, in the order in which they are told."""
+    place = {name: number for number, name in enumerate(ORDER)}
+    names = [name for name, value in metrics.items() if isinstance(value, float)]
+    return sorted(names, key=lambda name: place.get(name, -1))
+
+
+def balanced_text(record: Head) -> str:
+    """That a head's probabilities are of classes that are equally frequent, as they counted alike
+    in its training; empty where they did not."""
+    return AS_FREQUENT if record.settings.get("balanced") else ""
 
 
 def lineage_text(settings: Mapping[str, Any]) -> str:
@@ -97,7 +139,12 @@ def _it(classes: list[Any]) -> str:
 
 
 def calibration_text(record: Head) -> str:
-    """On what a head's probabilities were calibrated, or what it means that they were not."""
+    """On what a head's probabilities were calibrated, or what it means that they were not; and that
+    those of a balanced head are of other classes than the data's."""
+    return "; ".join(filter(None, (_calibrated_text(record), balanced_text(record))))
+
+
+def _calibrated_text(record: Head) -> str:
     settings = record.settings
     if not record.classes:
         return "none: it says numbers"

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.evaluation.folds import Fold
-from headstart.heads.evaluation.intervals import is_worse
 from headstart.heads.evaluation.transferability import h_score, log_me
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
@@ -18,7 +16,8 @@ from headstart.heads.kinds.neighbours import Neighbours
 from headstart.values.showable import Results, Showable
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Of the linear heads; the one with the least log loss on the rows left out counts."""
+"""Of the linear heads; the one with the least log loss on the rows left out counts, so that the
+choice does not favour the accuracy that is told."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Rank(Showable):
         neighbours: the nearest neighbours, likewise.
         log_me: see `transferability.log_me`.
         h_score: see `transferability.h_score`.
-        is_worse: whether the linear head is surely worse than the best one of the ranking.
+        is_worse: whether the linear head is significantly less accurate than the best one of the
+            ranking; see `worse_than_best`.
         is_on_front: whether no other features are both cheaper and more accurate.
     """
 
@@ -72,6 +72,8 @@ class Rank(Showable):
             "neighbours_accuracy": self.neighbours.accuracy,
             "neighbours_interval": list(self.neighbours.interval),
             "samples": len(self.linear.targets),
+            "repeats": self.linear.repeats,
+            "spread_between_draws": self.linear.spread,
             "log_me": self.log_me,
             "h_score": self.h_score,
             "is_worse_than_best": self.is_worse,
@@ -80,8 +82,7 @@ class Rank(Showable):
 
 
 def rank_features(
-    features: np.ndarray,
-    targets: np.ndarray,
+    rows: Part,
     folds: Sequence[Fold],
     *,
     backbone: str,
@@ -92,8 +93,7 @@ def rank_features(
     """All scores of one kind of features.
 
     Args:
-        features: (rows, width), float32.
-        targets: class numbers, (rows,).
+        rows: features, (rows, width), float32, with class numbers and groups.
         folds: which rows to train on, and which to try.
         backbone: its label.
         cut: its cut.
@@ -102,33 +102,33 @@ def rank_features(
     """
     *lines, neighbours = cross(
         [Linear(STRENGTHS), Neighbours(10, calibrated=False)],
-        Part(features, targets),
+        rows,
         folds,
         jobs=1,
     )
     return Rank(
         backbone=backbone,
         cut=cut,
-        width=features.shape[1],
+        width=rows.features.shape[1],
         size=size,
         seconds=seconds,
         linear=min(lines, key=lambda found: found.log_loss),
         neighbours=neighbours,
-        log_me=log_me(features, targets),
-        h_score=h_score(features, targets),
+        log_me=log_me(rows.features[:], rows.targets),
+        h_score=h_score(rows.features[:], rows.targets),
     )
 
 
 def in_order(ranks: Sequence[Rank]) -> Results[Rank]:
     """From the most accurate down, with what can only be said of all together."""
-    best = max(ranks, key=lambda rank: rank.linear.accuracy)
+    worse = worse_than_best([rank.linear.accuracies for rank in ranks]).tolist()
     marked = [
         replace(
             rank,
-            is_worse=is_worse(rank.linear.right, best.linear.right),
+            is_worse=is_worse,
             is_on_front=not any(_beats(other, rank) for other in ranks),
         )
-        for rank in ranks
+        for rank, is_worse in zip(ranks, worse, strict=True)
     ]
     return Results(sorted(marked, key=lambda rank: -rank.linear.accuracy))
 

@@ -13,7 +13,7 @@ from headstart.errors import HeadError
 from headstart.heads.calibration.judge import ENOUGH
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import Layer
-from headstart.heads.kind import Fitted, Part
+from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.grid import PLAIN, Choice, choose, nearest
 from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.kinds.ordinal import fit_ordinal
@@ -70,6 +70,9 @@ class Linear(Options, error=HeadError):
 
     def describe(self) -> dict[str, Any]:
         return {**asdict(self), "strengths": list(self.strengths)}
+
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        return float((width + 1) * classes), max(self.strengths)
 
     def fit_order(self, train: Part, validation: Part, classes: int) -> Fitted:
         return fit_ordinal(train, validation, classes, self.strengths)

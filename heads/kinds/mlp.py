@@ -19,7 +19,7 @@ from headstart.heads.calibration.judge import ENOUGH, Judge
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.calibration.temperature import calibrate
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
-from headstart.heads.kind import Fitted, Part
+from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
 from headstart.heads.rows import Rows
@@ -101,6 +101,10 @@ class MLP(Options, error=HeadError):
 
     def describe(self) -> dict[str, Any]:
         return {**asdict(self), "hidden": list(self.hidden)}
+
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        widths = (width, *self.hidden, classes)
+        return float(sum((one + 1) * other for one, other in pairwise(widths))), 1 - self.dropout
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         return self.fit_outputs(train, validation, classes, seed, "softmax")

@@ -17,7 +17,7 @@ from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import inner_folds
 from headstart.heads.calibration.temperature import Calibration, calibrate, penalty_of
 from headstart.heads.dense_stack import ROWS_AT_ONCE, Layer
-from headstart.heads.kind import Fitted, Part
+from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
@@ -34,7 +34,10 @@ class Neighbours(Options, error=HeadError):
 
     Attributes:
         neighbours: how many; where several are equally near, all of those. Without it the one of
-            `COUNTS` that suits samples best that are left out.
+            `COUNTS` that suits samples best that are left out. Of m training samples in the largest
+            class never more than 2 m - 1: beyond, no class could have most of the votes, and with
+            as many as there are samples all classes would have theirs, whatever is near. So of one
+            sample a class it is the nearest.
         calibrated: probabilities from the votes by a temperature, as other kinds have them from
             their scores; else they are the plain shares of the votes, 0 and 1 among them.
     """
@@ -63,15 +66,19 @@ class Neighbours(Options, error=HeadError):
     def describe(self) -> dict[str, Any]:
         return asdict(self)
 
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        return float(rows * (width + classes)), 1 / (self.neighbours or 1)
+
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         kernel = np.ascontiguousarray(_of_length_one(train.features[:]).T)
         votes = np.zeros((len(train), classes), np.float32)
         votes[np.arange(len(train)), train.targets] = 1 if train.weights is None else train.weights
+        counts = self._counts(len(train), int(np.bincount(train.targets).max()))
         if self.neighbours is not None and not self.calibrated:
-            nobody = {"judged_on": {"train": 0, "validation": 0}}
-            return Fitted(_layers(kernel, votes, self.neighbours, "shares"), nobody)
+            nobody = {"chosen": counts[0], "judged_on": {"train": 0, "validation": 0}}
+            return Fitted(_layers(kernel, votes, counts[0], "shares"), nobody)
         judge = Judge(train, validation, inner_folds(train, seed))
-        near = _Near(kernel, votes, judge, self._counts(len(train)))
+        near = _Near(kernel, votes, judge, counts)
         chosen = choose(near.counts, near.tried, is_open=False)
         count, calibration = int(chosen.value), chosen.found
         details = {"chosen": count, "judged_on": judge.describe()}
@@ -81,10 +88,12 @@ class Neighbours(Options, error=HeadError):
         scores = votes / np.float32(min(count, len(train)) * calibration.temperature)
         return Fitted(_layers(kernel, scores, count, "softmax"), details)
 
-    def _counts(self, rows: int) -> list[int]:
+    def _counts(self, rows: int, largest: int) -> list[int]:
+        """How many are tried, of so many training rows with so many in the largest class."""
+        most = 2 * largest - 1
         if self.neighbours is not None:
-            return [min(self.neighbours, rows)]
-        return [count for count in COUNTS if count == 1 or 2 * count <= rows]
+            return [min(self.neighbours, most, rows)]
+        return [count for count in COUNTS if count == 1 or (2 * count <= rows and count <= most)]
 
 
 class _Near:

@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, members
-from headstart.heads.kind import Part
+from headstart.heads.kind import Complexity, Part
 from headstart.heads.kinds.one_layer import OneLayer
 from headstart.heads.setting import Setting, combinations
 from headstart.values.options import Options
@@ -35,6 +35,9 @@ class Prototype(OneLayer, Options, error=HeadError):
 
     def describe(self) -> dict[str, Any]:
         return {}
+
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        return float((width + 1) * classes), 0.0
 
     def candidates(self, problem: _Means) -> Sequence[float]:
         return (1.0,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from headstart.errors import HeadError
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.dense_stack import Layer
-from headstart.heads.kind import Fitted, Part
+from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.kinds.least_squares import LeastSquares
 from headstart.heads.kinds.losses import loss_of
@@ -61,6 +62,10 @@ class Ridge(OneLayer, Options, error=HeadError):
 
     def describe(self) -> dict[str, Any]:
         return {"penalties": None if self.penalties is None else list(self.penalties)}
+
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        freedom = 1 / min(self.penalties) if self.penalties else math.inf
+        return float((width + 1) * classes), freedom
 
     @property
     def is_open(self) -> bool:

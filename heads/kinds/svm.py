@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
-from headstart.heads.kind import Part
+from headstart.heads.kind import Complexity, Part
 from headstart.heads.kinds.one_layer import OneLayer, check_above_zero
 from headstart.heads.setting import Setting, combinations
 from headstart.values.options import Options
@@ -55,6 +55,9 @@ class SVM(OneLayer, Options, error=HeadError):
 
     def describe(self) -> dict[str, Any]:
         return {**asdict(self), "strengths": list(self.strengths)}
+
+    def complexity(self, width: int, classes: int, rows: int) -> Complexity:
+        return float((width + 1) * classes), max(self.strengths)
 
     @property
     def is_open(self) -> bool:

@@ -15,7 +15,9 @@ from headstart.heads.evaluation.provenance import (
     fitted_text,
     held_out_text,
     lineage_text,
+    scores_in,
     untested_text,
+    words_of,
 )
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import task_of
@@ -25,7 +27,13 @@ from headstart.visible import visible, visible_json
 BAR = r"\|"
 MARKUP = re.compile(r"[\\`*|!\[\]]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 """What begins markup, or what GitHub takes for a link by itself: https://github.github.com/gfm."""
-HUB_NAMES = {"macro_f1": "f1", "r2": "r_squared", "mean_absolute_error": "mae"}
+HUB_NAMES = {
+    "macro_f1": "f1",
+    "r2": "r_squared",
+    "mean_absolute_error": "mae",
+    "auroc": "roc_auc",
+    "brier": "brier_score",
+}
 """What the hub calls our metrics, where that differs."""
 
 
@@ -36,7 +44,7 @@ def model_card(
 
     https://huggingface.co/docs/hub/model-cards describes the fields.
     """
-    scores = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
+    scores = {name: head.metrics[name] for name in scores_in(head.metrics)}
     is_regression = isinstance(task_of(head.settings), Regression)
     front: dict[str, Any] = {
         "library_name": "keras",
@@ -74,7 +82,7 @@ def model_card(
         ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
         *[("from", _text(line)) for line in [lineage_text(head.settings)] if line],
         ("classes", _text(", ".join(str(label) for label in head.classes)) or "none: a number"),
-        *((_text(name.replace("_", " ")), _scored(head.metrics, name)) for name in scores),
+        *((_text(words_of(name)), _scored(head.metrics, name)) for name in scores),
         ("held out", held_out_text(head.metrics)),
         *[("not tested", _text(line)) for line in [untested_text(head.metrics)] if line],
         *[("few groups", _text(line)) for line in [few_groups_text(head.metrics)] if line],

@@ -60,7 +60,8 @@ class Backbones(Collection[Backbone]):
             architecture: for a file of weights alone, a saved model or JSON with its architecture.
             max_model_bytes: what a model that is not trusted may take in memory, if not some
                 times what its file stores.
-            say: told what its first load, in a process of its own, cost, if that is noticeable.
+            say: told what its first load, in a process of its own, cost, if that is noticeable, and
+                what converting its trunk for the engines here takes.
         """
         from headstart.extractors.backbones.registration import Wanted
         from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard

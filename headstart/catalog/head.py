@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.finetune import FineTuned
+    from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
     from headstart.jobs.heads.predicted import Predicted
     from headstart.jobs.heads.reproduce import Reproduced
@@ -32,6 +33,17 @@ class Head(TrainedHead):
         context: where its features, its backbone and its weights are.
         record: what the registry knows of it: name, version, kind, settings, metrics, lineage.
     """
+
+    @property
+    def looks(self) -> Looks:
+        """How many heads were scored on the samples that this one was tested on."""
+        from headstart.jobs.heads.looks import looks_of
+
+        return looks_of(self.context, self.record)
+
+    def _facts(self) -> dict[str, Any]:
+        """What is recorded of it, and how often its test samples were looked at by now."""
+        return {**self.record.to_json(), "looks": self.looks}
 
     def attach(
         self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False

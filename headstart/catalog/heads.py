@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from headstart.catalog.collection import Collection
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import check_name
+from headstart.registry.references import reference_of
 from headstart.storage.views import FeatureView
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.catalog.head import Head
     from headstart.heads.kind import HeadKind
     from headstart.heads.tasks import Task
+    from headstart.jobs.heads.compare import Compared
 
 
 @checks_arguments
@@ -69,6 +71,28 @@ class Heads(Collection["Head"]):
     def get(self, reference: str) -> Head:
         """The head of that name (its latest version), `NAME:VERSION`, or alias."""
         return self._head(self._context.heads.get(reference))
+
+    def compare(self, one: str | Head, other: str | Head) -> Compared:
+        """Two heads of one dataset on the test samples that both were judged on.
+
+        Of every score that both have, the second's less the first's, with its 95 % interval over
+        pairs; which samples the second fixed and which it broke; and whether that is more than
+        chance, by McNemar's mid-p test. Backbones, kinds and ways to take windows together may
+        differ; samples are counted.
+
+        Args:
+            one: the first: its name, `NAME:VERSION`, alias, or itself.
+            other: the second, likewise.
+
+        Raises:
+            HeadError: they are of different datasets or tasks, have no test sample in common, or
+                the dataset is not what it was then.
+            FeaturesMissing: features are not cached any more.
+        """
+        from headstart.jobs.heads.compare import compare
+
+        first, second = (self.get(reference_of(given, "head")) for given in (one, other))
+        return compare(first, second)
 
     def alias(self, alias: str, reference: str) -> Head:
         """Let `alias`, such as `production`, mean this head, whatever it meant before.

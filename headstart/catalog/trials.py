@@ -150,6 +150,7 @@ class Trials:
         *,
         precision: str = "float32",
         trying: CrossValidation | None = None,
+        pictures: bool = False,
         progress: Progress = silent,
     ) -> Audit:
         """Labels worth a look and near duplicates of a dataset, found by its cached features.
@@ -159,7 +160,9 @@ class Trials:
             dataset: name of a dataset; all its splits are looked at.
             precision: in what the features were computed.
             trying: the folds on which heads judge labels that they were not trained on.
-            progress: called with (heads fitted, heads in all).
+            pictures: whether pictures are read, too, and those that look alike named.
+            progress: called with (pictures read, pictures in all), then with (heads fitted, heads
+                in all).
 
         Raises:
             FeaturesMissing: some have not been extracted.
@@ -173,6 +176,7 @@ class Trials:
             *both_named(self.context, backbone, dataset),
             precision=precision,
             trying=trying,
+            pictures=pictures,
             progress=progress,
         )
 
@@ -181,6 +185,9 @@ class Trials:
         from headstart.jobs.backbones.named import backbones_named
         from headstart.jobs.datasets.named import dataset_named
         from headstart.jobs.heads.cross_validation import Features
+        from headstart.jobs.named import in_order
 
-        names = backbones_named(self.context, backbones)
-        return Features.of(dataset_named(self.context, dataset), names, precision)
+        first = backbones[0] if isinstance(backbones, list | tuple) and backbones else backbones
+        with in_order(self.context, first, dataset):
+            names = backbones_named(self.context, backbones)
+            return Features.of(dataset_named(self.context, dataset), names, precision)

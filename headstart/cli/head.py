@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
+from headstart.cli.heads import compare
 from headstart.cli.output import (
     Call,
     Result,
@@ -16,6 +17,7 @@ from headstart.cli.output import (
     note,
     on_error_option,
     precision_option,
+    range_text,
     score_cell,
     table,
     text,
@@ -61,10 +63,12 @@ def register(cli: click.Group) -> None:
     group = click.Group("head", help="Light models trained on cached features.")
     command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
+    compare.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
-    command(group, "show")(click.argument("name")(_show))
+    every = click.option("--all", "every", is_flag=True, help="The scores of every class.")
+    command(group, "show")(with_options(_show, click.argument("name"), every))
     command(group, "reproduce")(click.argument("name")(_reproduce))
     models.register(group)
     plots.register_heads(group)
@@ -220,9 +224,13 @@ LIST_LEGEND = (
 )
 
 
-def _show(call: Call, name: str) -> Result:
-    """Show a head: what it came from, its metrics, its confusion matrix."""
-    return _shown(call.open().heads.get(name))
+def _show(call: Call, name: str, every: bool) -> Result:
+    """Show a head: what it came from, its metrics, the scores of each class, its confusion matrix.
+
+    Of many classes the ten with the lowest F1 are shown; all of them with --all.
+    """
+    head = call.open().heads.get(name)
+    return _shown(head, _by_class(head, every))
 
 
 def _alias(call: Call, alias: str, name: str) -> Result:
@@ -249,8 +257,8 @@ def _reproduce(call: Call, name: str) -> Result:
     return Result(found, show)
 
 
-def _shown(head: Head) -> Result:
-    from headstart.heads.evaluation.intervals import interval_text, score_text
+def _shown(head: Head, by_class: Sequence[Any] = ()) -> Result:
+    """What is known of a head, with what more is to be printed of its classes."""
     from headstart.heads.evaluation.provenance import (
         calibration_text,
         chosen_text,
@@ -260,7 +268,6 @@ def _shown(head: Head) -> Result:
         held_out_text,
         lineage_text,
         untested_text,
-        words_of,
     )
 
     record, metrics = head.record, head.metrics
@@ -271,14 +278,11 @@ def _shown(head: Head) -> Result:
         ("backbone", f"{record.backbone}@{record.cut}"),
         ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
         ("feature key", record.feature_key[:12]),
-        *(
-            (words_of(name), f"{score_text(name, value)}, 95 %: {interval_text(metrics, name)}")
-            for name, value in metrics.items()
-            if isinstance(value, float)
-        ),
+        *_scores(record),
         *_each(metrics.get("of_each", ())),
         *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
         ("held out", held_out_text(metrics)),
+        ("looks", head.looks.to_text()),
         *([("void", VOID_LEGEND.removeprefix("void: "))] if head.is_void else []),
         *[("not tested", line) for line in [untested_text(metrics)] if line],
         *[("few groups", line) for line in [few_groups_text(metrics)] if line],
@@ -293,10 +297,73 @@ def _shown(head: Head) -> Result:
 
     def show(out: Any) -> None:
         out.print(table(None, ("what", ""), rows))
+        for part in by_class:
+            out.print(part)
         if "confusion" in metrics and len(record.classes) <= LARGEST_CONFUSION:
             out.print(_confusion(head))
 
     return Result(head, show)
+
+
+def _scores(record: Any) -> Iterator[tuple[str, str]]:
+    """The scores of a head with their intervals; one that was balanced has probabilities of classes
+    that are equally frequent."""
+    from headstart.heads.evaluation.intervals import interval_text, score_text
+    from headstart.heads.evaluation.provenance import balanced_text, scores_in, words_of
+
+    metrics = record.metrics
+    for name in scores_in(metrics):
+        if name == "ece_debiased":  # beside the other: they have one interval
+            continue
+        told = score_text(name, metrics[name])
+        if name == "ece":
+            told += f" ({score_text(name, metrics['ece_debiased'])} debiased)"
+        more = balanced_text(record) if name == "log_loss" else ""
+        yield words_of(name), f"{told}, 95 %: {interval_text(metrics, name)}{more and f'; {more}'}"
+
+
+def _by_class(head: Head, every: bool) -> list[Any]:
+    """A table of each class, or of those with the lowest F1, and a line below it."""
+    from headstart.heads.evaluation.per_class import class_scores
+
+    found = class_scores(head.metrics, head.record.classes)
+    if not found:
+        return []
+    found.sort(key=lambda one: (one.f1 is None, one.f1))
+    shown = found if every else found[:WORST]
+    areas = [name for name in ("auroc", "auprc") if any(getattr(one, name) for one in found)]
+    columns = ("class", ">samples", ">precision", ">recall", ">F1")
+    rows = [
+        (
+            str(one.label),
+            one.support,
+            *(share_cell(score) for score in (one.precision, one.recall, one.f1)),
+            *(area_cell(getattr(one, name)) for name in areas),
+        )
+        for one in shown
+    ]
+    many = f"The {WORST} of {len(found):,} classes with the lowest F1; --all shows all. "
+    line = f"{many if len(shown) < len(found) else ''}Below each share its 95 % interval."
+    titles = [f">?{name.upper()}" for name in areas]
+    return [table("Each class on the held-out split", (*columns, *titles), rows), line]
+
+
+WORST = 10
+
+
+def share_cell(score: tuple[float, float, float] | None) -> tuple[str, str] | None:
+    """A share with its interval below it."""
+    from headstart.heads.evaluation.intervals import share_text
+
+    if score is None:
+        return None
+    value, low, high = map(share_text, score)
+    return value, range_text(low, high)
+
+
+def area_cell(value: float | None) -> str | None:
+    """An area without an interval."""
+    return None if value is None else f"{value:.3f}"
 
 
 def _each(scores: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, str]]:

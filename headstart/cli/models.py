@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,6 @@ def _predict(
     With --output they are written while they are computed, however many there are. How good the
     head is on held-out samples is said on standard error.
     """
-    from headstart.heads.evaluation.intervals import share_text
     from headstart.heads.evaluation.provenance import overconfident_text, trust_text
     from headstart.jobs.heads.prediction_files import check_target, write
     from headstart.jobs.outcomes import Written
@@ -220,17 +219,42 @@ def _predict(
     note(f"{trust}.")
     if line := overconfident_text(head.record, [one.probability for one in found]):
         note(f"warning: {line}.")
-    rows = [
-        (p.name, said(p.label), None if math.isnan(p.probability) else share_text(p.probability))
-        for p in found
-    ]
+    columns, cells_of = SHOWN[predictions.says]
+    rows = [(one.name, *cells_of(one)) for one in found]
 
     def show(out: Any) -> None:
-        out.print(table(None, ("file", "class", ">probability"), rows))
+        out.print(table(None, ("file", *columns), rows))
         if predictions.skipped:
             out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
 
     return Result(found, show)
+
+
+def _class_cells(one: Any) -> tuple[str, str]:
+    from headstart.heads.evaluation.intervals import share_text
+
+    return said(one.label), share_text(one.probability)
+
+
+def _label_cells(one: Any) -> tuple[str | None, str]:
+    """The labels that are said, and the probability of each; of none the most probable one."""
+    from headstart.heads.evaluation.intervals import share_text
+    from headstart.heads.tasks import SAID_FROM
+
+    shares = one.by_class()
+    told = {name: share for name, share in shares.items() if share >= SAID_FROM}
+    if told:
+        return one.label, ", ".join(f"{name} {share_text(told[name])}" for name in told)
+    most = max(shares, key=lambda name: shares[name])
+    return None, f"none; at most {most} {share_text(shares[most])}"
+
+
+SHOWN: dict[str, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {
+    "class": (("class", ">probability"), _class_cells),
+    "labels": (("labels", "probability of each"), _label_cells),
+    "numbers": ((">number",), lambda one: (said(one.label),)),
+}
+"""Columns and cells of predictions, by what they say."""
 
 
 def said(label: Any) -> str:

@@ -217,6 +217,21 @@ shots_option = click.option(
     "--shots", type=int, help="Train on so many samples of each class only: few-shot."
 )
 """Of the commands that try heads by cross-validation."""
+STAR = (
+    "* not significantly worse than the best (Hsu's comparison with the best, step-down max-T, "
+    "95 %)"
+)
+"""What the star means, wherever candidates are compared; see `heads.evaluation.best`."""
+
+
+def draws_text(repeats: int, draws: int) -> str:
+    """What a score of few-shot heads is the mean of, and what its third line says."""
+    if repeats < 2:
+        return " One repeat: the intervals leave out which samples were drawn to train on."
+    return (
+        f" Scores are means over {draws:,} draws of the training samples; ± is the standard "
+        "deviation between draws."
+    )
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -34,6 +34,11 @@ MARGIN = (
 PICTURES = ("confusion", "curve", "mistakes")
 
 _picture = click.argument("file", type=OutputFile(), metavar="FILE.png|FILE.svg")
+_pictures = click.option(
+    "--pictures",
+    is_flag=True,
+    help="Read the pictures, too: those that look alike are near duplicates as well.",
+)
 _seed = click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 
 
@@ -72,6 +77,7 @@ def register_features(group: click.Group) -> None:
         on_error_option,
         folds_option,
         limit_option,
+        _pictures,
         _seed,
     )
     command(group, "audit")(audit)
@@ -144,24 +150,27 @@ def _audit(
     on_error: str,
     folds: int,
     limit: int,
+    pictures: bool,
     seed: int,
 ) -> Result:
     """Look for labels that are worth a look and near duplicates in DATASET, by its cached features.
 
     Labels are judged by heads that were not trained on the sample (confident learning). Near
-    duplicates on both sides of the test split make scores better than they are.
+    duplicates are much nearer each other than what is around them. On both sides of the test split
+    they make scores better than they are: with a group column they stay on one.
     """
     from headstart.cli.extract import extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
 
     workspace = call.open(backbone, dataset)
     extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
-    with progress_bar("judging", "heads") as progress:
+    with progress_bar("judging", "steps") as progress:
         found = workspace.audit(
             backbone,
             dataset,
             precision=precision,
             trying=CrossValidation(folds=folds, limit=limit, seed=seed),
+            pictures=pictures,
             progress=progress,
         )
     suspects = found.suspects or []
@@ -175,7 +184,8 @@ def _audit(
             pair.first.id,
             pair.second.id,
             f"{pair.first.split}, {pair.second.split}",
-            "same content" if pair.is_same_content else f"{pair.distance:.3f}",
+            f"{pair.distance:.3f}",
+            pair.evidence,
         )
         for pair in pairs[:SHOWN]
     ]
@@ -189,7 +199,7 @@ def _audit(
             _print(out, line, columns, wrong)
             if wrong:
                 out.print(MARGIN)
-        columns = ("sample", "near duplicate", "=splits", ">distance")
+        columns = ("sample", "near duplicate", "=splits", ">distance", "by")
         leaks = f"; {len(found.leaks):,} across the border of the test split, first"
         _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)
 
@@ -204,7 +214,7 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 
 def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) -> Result:
     """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
-    from headstart.heads.evaluation.provenance import scored_text
+    from headstart.heads.evaluation.provenance import balanced_text, scored_text
     from headstart.heads.models.learning_curves import DRAWS, band_text
     from headstart.heads.regression import Regression
     from headstart.jobs.outcomes import Written
@@ -239,7 +249,7 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
         head.need_classes()
         judged = head.held_out()
         title = f"{what}\n{scored_text(record)}"
-        made = draw_head(judged, record.classes, title)
+        made = draw_head(judged, record.classes, title, balanced_text(record))
     save(made, file)
     said = f"\n{facts['scored_on']}." if "scored_on" in facts else ""
     return Result(Written.of(file, **facts), lambda out: out.print(text(f"Drew {file}.{said}")))

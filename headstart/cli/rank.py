@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from headstart.cli.output import (
+    STAR,
     Call,
     Result,
     command,
+    draws_text,
     explain_words,
     folds_option,
     limit_option,
@@ -51,8 +53,11 @@ def register(cli: click.Group) -> None:
     command(cli, "rank")(made)
 
 
-def _metrics(crossed: Any) -> dict[str, Any]:
-    return {"accuracy": crossed.accuracy, "intervals": {"accuracy": crossed.interval}}
+def _cell(crossed: Any) -> tuple[str, ...]:
+    """An accuracy, its interval, and between draws of few samples the standard deviation."""
+    metrics = {"accuracy": crossed.accuracy, "intervals": {"accuracy": crossed.interval}}
+    lines = score_cell(metrics, "accuracy") or ()
+    return lines if crossed.spread is None else (*lines, f"± {crossed.spread:.3f}")
 
 
 def _rank(
@@ -111,7 +116,7 @@ def _rank(
         (
             "" if rank.is_worse else "*",
             f"{rank.backbone}@{rank.cut}",
-            *(score_cell(_metrics(one), "accuracy") for one in (rank.linear, rank.neighbours)),
+            *(_cell(one) for one in (rank.linear, rank.neighbours)),
             f"{rank.log_me:.3f}",
             f"{rank.h_score:.2f}",
             None if rank.seconds is None else f"{1000 * rank.seconds:.1f}",
@@ -122,9 +127,11 @@ def _rank(
     count = len(ranks[0].linear.targets)
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
-        "Below each accuracy its 95 % interval; LogME and H are no shares and have none. * not "
-        "surely worse than the best (McNemar, 95 %). ms: of extraction a sample."
+        "Below each accuracy its 95 % interval; LogME and H are no shares and have none. "
+        f"{STAR}. ms: of extraction a sample."
     )
+    if shots is not None:
+        legend += draws_text(trying.times, trying.times * folds)
 
     def show(out: object) -> None:
         out.print(table(None, columns, rows))  # type: ignore[attr-defined]

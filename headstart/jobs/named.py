@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from headstart.context import Context
+from headstart.errors import DatasetError, NotFound
 from headstart.jobs.backbones.named import backbone_named, find_source
-from headstart.jobs.datasets.named import dataset_named
+from headstart.jobs.datasets.named import dataset_named, is_dataset_source
+from headstart.registry.backbones import BackboneRepository
+from headstart.registry.datasets import DatasetRepository
+
+MODEL = re.compile(r"(?s)(zoo|applications|kerashub):.+|.+\.(keras|h5|hdf5)")
+"""A source of a backbone that is none of a dataset."""
 
 
 def both_named(
     context: Context, backbone: Any, dataset: Any, *, looks: bool = True, on_error: str = "fail"
 ) -> tuple[str, str]:
     """See `backbone_named` and `dataset_named`; where one is nothing, nothing is registered."""
-    if find_source(backbone) is None:
-        backbone = backbone_named(context, backbone)
-    of = dataset_named(context, dataset, looks=looks, on_error=on_error)
-    return backbone_named(context, backbone), of
+    with in_order(context, backbone, dataset):
+        if find_source(backbone) is None:
+            backbone = backbone_named(context, backbone)
+        of = dataset_named(context, dataset, looks=looks, on_error=on_error)
+        return backbone_named(context, backbone), of
+
+
+@contextmanager
+def in_order(context: Context, backbone: Any, dataset: Any) -> Iterator[None]:
+    """What is not found because a backbone and a dataset were given in each other's place says so.
+
+    Raises:
+        NotFound: as the block raises it, or with that word.
+        DatasetError: as the block raises it.
+    """
+    try:
+        yield
+    except (NotFound, DatasetError) as error:
+        if not (isinstance(backbone, str) and isinstance(dataset, str)):
+            raise
+        name = dataset.partition("@")[0]
+        is_backbone = MODEL.fullmatch(name) is not None or _is(context.backbones, name)
+        if is_backbone and (_is(context.datasets, backbone) or is_dataset_source(backbone)):
+            raise NotFound(
+                f"{backbone!r} is a dataset and {dataset!r} a backbone, in each other's place",
+                hint=f"Swap them: the backbone is {dataset}, the dataset {backbone}.",
+            ) from error
+        raise
+
+
+def _is(repository: BackboneRepository | DatasetRepository, name: str) -> bool:
+    try:
+        repository.get(name)
+    except NotFound:
+        return False
+    return True

@@ -138,10 +138,10 @@ class Taker:
     def _of_texts(self, many: Sequence[str | Path]) -> Iterator[RawSample]:
         """Paths, names of datasets, or texts."""
         if not self.takes_texts:
-            return (one for text in many for one in self._of_path(text))
+            return self._of_paths(many)
         found = [self._leads_somewhere(text) for text in many]
         if all(found):
-            return (one for text in many for one in self._of_path(text))
+            return self._of_paths(many)
         if any(found):
             place = found.index(not found[0])
             words = ("is there", "leads nowhere")
@@ -151,6 +151,16 @@ class Taker:
                 hint="Give one kind at a time.",
             )
         return self._of_values([str(text) for text in many])
+
+    def _of_paths(self, many: Sequence[str | Path]) -> Iterator[RawSample]:
+        """The samples of each; of several it is said which are more than one sample."""
+        for given in many:
+            names = count()
+            for sample, _ in zip(self._of_path(given), names, strict=False):
+                yield sample
+            found = next(names)
+            if len(many) > 1 and found != 1:
+                tell(f"{given}: its {found:,} samples are predicted, each for itself")
 
     def _of_one(self, given: str | Path, place: int) -> RawSample:
         """One text, or one file or object."""
@@ -313,7 +323,7 @@ def _rooted(kind: str, path: str, root: str | Path | None) -> dict[str, Any]:
         HeadError: it names files, and knows no root.
     """
     if root is None:
-        return {}
+        return dict(sources.own_root(kind, path))
     made = sources.SOURCES[kind]
     if kind != "arrays" and all(option.name != "root" for option in made.options):
         raise HeadError(

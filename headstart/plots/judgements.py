@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.evaluation.reliability import Reliability
 from headstart.plots.figures import figure, plain_axes
 from headstart.storage.manifest import Label
 from headstart.trained_head import Judged
@@ -20,6 +21,7 @@ def draw_head(
     judged: Judged,
     classes: Sequence[Label],
     title: str,
+    note: str = "",
 ) -> Any:
     """The confusion matrix, and how often the head is right at each confidence.
 
@@ -27,11 +29,12 @@ def draw_head(
         judged: what it says of samples that it was not trained on.
         classes: the label of each number.
         title: of the picture.
+        note: what else is to be known of the probabilities.
     """
     made = figure(12.0, 5.5)
     left, right = made.add_gridspec(1, 2, width_ratios=(1.3, 1))
     _draw_confusion(made, left, judged.guesses, judged.targets, classes)
-    _draw_calibration(made, right, judged)
+    _draw_calibration(made, right, judged, note)
     made.suptitle(title, x=0.01, ha="left")
     return made
 
@@ -93,7 +96,7 @@ def _draw_confusion(
         )
 
 
-def _draw_calibration(made: Any, place: Any, judged: Judged) -> None:
+def _draw_calibration(made: Any, place: Any, judged: Judged, note: str) -> None:
     found = calibration(judged.sure, judged.guesses == judged.targets)
     axes = plain_axes(made, place)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--", label="as it should be")
@@ -111,7 +114,10 @@ def _draw_calibration(made: Any, place: Any, judged: Judged) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("how sure the head is")
     axes.set_ylabel("how often it is right")
-    axes.set_title("calibration; numbers: samples", fontsize=9, loc="left")
+    reliability = Reliability.of(judged.probabilities, judged.targets)
+    errors = f"ECE {reliability.error:.3f}, debiased {reliability.debiased:.3f}"
+    told = f"calibration: {errors}; numbers: samples"
+    axes.set_title(f"{told}\n{note}" if note else told, fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8)
 
 

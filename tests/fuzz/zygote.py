@@ -3,10 +3,10 @@
 A request is a line of JSON: `kind`, `seed`, `number`, and `folder`, with a new workspace `zoo`; or
 `commands` instead of the first three, each the arguments of a command line, of which the last alone
 may be refused: what they print is in `folder/detail`, as JSON.
-The answer is one too: `outcome`, `megabytes` at the most, `seconds`. The child makes the
-file itself from seed and number, does with it what a user would through the command line, and says
-how that ended by its exit status. After the last request comes the most that any process took, with
-those that look into files and that load models apart, in megabytes.
+The answer is one too: `outcome`, `megabytes` at the most, `seconds`, `processor` seconds. The child
+makes the file itself from seed and number, does with it what a user would through the command line,
+and says how that ended by its exit status. After the last request comes the most that any process
+took, with those that look into files and that load models apart, in megabytes.
 """
 
 import encodings
@@ -254,6 +254,7 @@ def attempt(request):
         "outcome": outcome,
         "megabytes": used.ru_maxrss // 1024,
         "seconds": round(time.monotonic() - began, 2),
+        "processor": round(used.ru_utime + used.ru_stime, 2),
     }
 
 

@@ -87,18 +87,18 @@ def test_predictions_of_several_numbers_are_written(ws, add, run, tmp_path):
     ws.heads.train("h", add(x, y), task=hs.Regression())
     head = ws.heads.get("h")
     one = head.predict("rows")[0]
-    numbers = one.probabilities
+    numbers = one.values
     assert one.label == "|".join(f"{n:.7g}" for n in numbers.tolist())
-    assert one.to_json()["probability"] is None
+    assert one.to_json() == {"name": one.name, "values": pytest.approx(numbers.tolist())}
     for suffix in (".csv", ".jsonl", ".parquet"):
         assert run("head", "predict", "h", "rows", "--output", tmp_path / f"p{suffix}").code == 0
     with (tmp_path / "p.csv").open() as file:
         row = next(csv.DictReader(file))
-    np.testing.assert_allclose([float(row["number_1"]), float(row["number_2"])], numbers, rtol=1e-5)
+    np.testing.assert_allclose([float(row["value_1"]), float(row["value_2"])], numbers, rtol=1e-5)
     line = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
-    np.testing.assert_allclose(line["numbers"], numbers, rtol=1e-6)
+    np.testing.assert_allclose(line["values"], numbers, rtol=1e-6)
     table = parquet.read_table(tmp_path / "p.parquet")
-    np.testing.assert_allclose(table["probabilities"][0].as_py(), numbers, rtol=1e-6)
+    np.testing.assert_allclose(table["values"][0].as_py(), numbers, rtol=1e-6)
     model = head.attach()
     assert model.output_shape == (None, 2)
 

@@ -366,8 +366,8 @@ def test_a_number_is_learnt_as_by_scikit_learns_ridge(diabetes, run, tmp_path):
     run("head", "predict", "h", tmp_path / "rows.npz", "-o", tmp_path / "p.csv")
     with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["name", "label", "probability"]
-    assert np.corrcoef([float(row["label"]) for row in rows], load_diabetes().target)[0, 1] > 0.6
+    assert list(rows[0]) == ["name", "value"]
+    assert np.corrcoef([float(row["value"]) for row in rows], load_diabetes().target)[0, 1] > 0.6
 
 
 def test_an_mlp_learns_a_number(diabetes):

@@ -321,3 +321,31 @@ def test_whoever_only_asks_writes_nothing(ready):
     assert sorted(ready.config.root.rglob("*")) == before
     ready.datasets.add("d", x, y)
     assert ready.datasets.get((x, y)).name == "d"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("extract", "pics", "net"),
+        ("extract", "pics", "net@pool"),
+        ("head", "train", "h", "pics", "net"),
+        ("rank", "net", "pics"),
+        ("head", "sweep", "net", "pics"),
+        ("features", "audit", "pics", "net"),
+        ("extract", "pictures/", "network.keras"),
+    ],
+    ids=" ".join,
+)
+def test_a_backbone_and_a_dataset_in_each_others_place_are_said(ready, model_file, fails, words):
+    before = list(ready.datasets), list(ready.backbones)
+    assert "in each other's place. Swap them: the backbone is n" in fails(*words)
+    assert (list(ready.datasets), list(ready.backbones)) == before
+
+
+def test_python_says_it_too_and_only_where_it_is_so(ready):
+    for verb in (lambda: ready.features("pics", "net"), lambda: ready.rank("net", ["pics"])):
+        with pytest.raises(NotFound, match="Swap them"):
+            verb()
+    for pair in (("net", "net"), ("pics", "pics"), ("nett", "pics"), ("net", "network.kera")):
+        with pytest.raises(NotFound, match="is registered"):
+            ready.extract(*pair)

@@ -62,7 +62,7 @@ def test_two_backbones_and_a_picture(cached, tmp_path, run):
     with Image.open(tmp_path / "ranks.png") as picture:
         assert picture.size == (1200, 750)
     shown = run("rank", "pics", "--folds", "3").out
-    assert "McNemar" in shown
+    assert "max-T" in shown
     for cut in ("net@features", "net@relu|gmp", "other@features"):
         assert cut in shown
     assert max(map(len, shown.splitlines())) <= 80
@@ -109,10 +109,12 @@ def test_a_sweep_over_kinds_and_cuts_is_kept_in_sql(cached):
     ((kept, count, best),) = cached.sweeps.find_all()
     assert (kept.id, kept.dataset, kept.heads, count) == (sweep.id, "pics", 30, 10)
     asked = {"folds": 3, "repeats": 1, "limit": 20_000, "seed": 0, "shots": None, "windows": None}
-    assert kept.trying == asked
+    assert kept.trying == {**asked, "objective": "accuracy"}
     again, trials = cached.sweeps.get(sweep.id)
     assert again == kept and trials[0] == best
-    assert trials == [trial.to_record() for trial in sweep.trials]
+    first, *others = sweep.trials
+    assert trials == [first.to_record(sweep.winner), *(trial.to_record() for trial in others)]
+    assert trials[0].settings["behind"]["winner"] == sweep.winner.to_json()
     with pytest.raises(NotFound, match="no sweep 99"):
         cached.sweeps.get(99)
 
@@ -205,6 +207,78 @@ def test_few_shots_from_the_command_line(cached, run, fails):
     assert "fewer than the 99 shots" in line
 
 
+def test_few_shots_are_drawn_several_times_and_their_spread_is_shown(cached, run):
+    """One draw was all there was, and the interval left out that another one may be otherwise."""
+    asked = ("head", "sweep", "pics", "net@features", "--kinds", "prototype,neighbours")
+    asked += ("--folds", "3", "--shots", "1")
+    found = run(*asked, "--json").json
+    assert found["repeats"] == 5
+    for trial in found["trials"]:
+        assert trial["repeats"] == 5 and trial["spread_between_draws"] >= 0
+    shown = run(*asked).out
+    assert "means over 15 draws" in " ".join(shown.split()) and "± 0." in shown
+    once = run(*asked, "--repeats", "1")
+    assert "leave out which samples were drawn" in " ".join(once.out.split())
+    (rank,) = cached.rank("pics", ["net@features"], trying=hs.CrossValidation(3, shots=1))
+    assert rank.to_json()["spread_between_draws"] >= 0
+    assert "± 0." in run("rank", "pics", "net@features", "--folds", "3", "--shots", "1").out
+
+
+def test_one_objective_chooses_orders_and_compares(cached):
+    """--search made the log loss small and the table was in the order of accuracy."""
+    for objective, key in (("accuracy", -1.0), ("log_loss", 1.0)):
+        trying = hs.CrossValidation(folds=3, objective=objective)
+        kinds = [hs.Linear((1e-4, 1e-2, 1.0)), hs.Prototype()]
+        sweep = cached.sweep("pics", ["net@features"], kinds, trying=trying, jobs=1)
+        scores = [key * getattr(trial.crossed, objective) for trial in sweep.trials]
+        assert scores == sorted(scores)
+        assert sweep.winner.objective == objective
+        assert sweep.winner.raw == getattr(sweep.trials[0].crossed, objective)
+    with pytest.raises(HeadError, match="features are ranked by accuracy"):
+        cached.rank("pics", ["net@features"], trying=trying)
+    with pytest.raises(HeadError, match="objective is 'f1'"):
+        hs.CrossValidation(objective="f1")
+
+
+def test_a_search_asks_optuna_for_what_the_table_is_ordered_by(cached, monkeypatch):
+    from headstart.jobs.heads import search
+
+    asked, optuna = [], search._optuna()
+    made = optuna.create_study
+
+    def watched(**given):
+        study = made(**given)
+        optimize = study.optimize
+        study.optimize = lambda objective, n_trials: optimize(
+            lambda trial: asked.append(objective(trial)) or asked[-1], n_trials=n_trials
+        )
+        return study
+
+    monkeypatch.setattr(optuna, "create_study", watched)
+    found = cached.search("pics", ["net@features"], "linear", trials=3, trying=TRYING, jobs=1)
+    assert sorted(-value for value in asked) == sorted(t.crossed.accuracy for t in found.trials)
+
+
+def test_the_winner_is_corrected_the_simplest_is_named_and_confirmed(cached, run, fails):
+    asked = ("head", "sweep", "pics", "net@features", "--folds", "3", "--kinds", "linear,mlp")
+    asked += ("--strengths", "0.01,0.1", "--hidden", "8", "--epochs", "2")
+    ran = run(*asked, "--one-se", "--confirm", "chosen", "--json").json
+    winner, simplest = ran["winner"], ran["simplest"]
+    assert winner["candidates"] == 3 and winner["procedure"] == "BBC-CV"
+    assert winner["raw"] == ran["trials"][0]["accuracy"]
+    low, high = winner["corrected_interval"]
+    assert low <= winner["corrected"] <= high
+    assert ran["confirmed"]["name"] == "chosen"
+    assert ran["confirmed"]["kind"] == simplest["kind"]
+    assert ran["confirmed"]["metrics"]["n_test"] > 0
+    shown = " ".join(run(*asked, "--one-se", "--confirm", "chosen").out.split())
+    assert "Best of 3: accuracy" in shown and "corrected for the choice (BBC-CV)" in shown
+    assert "within one standard error of the best" in shown
+    assert "Confirmed: chosen:2 has accuracy" in shown
+    assert "Best of 3" in run("head", "sweeps", str(ran["id"])).out
+    assert "leave one out" in fails(*asked, "--shots", "2", "--confirm", "chosen")
+
+
 def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
     seen = []
     found = cached.search(
@@ -218,7 +292,9 @@ def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
     )
     assert seen[-1] == (8, 8) and len(found.trials) == 8 and found.heads == 24
     assert {trial.features for trial in found.trials} <= {"net@features", "net@pool"}
-    assert cached.sweeps.get(found.id)[1] == [trial.to_record() for trial in found.trials]
+    kept = cached.sweeps.get(found.id)[1]
+    assert kept[1:] == [trial.to_record() for trial in found.trials[1:]]
+    assert kept[0] == found.trials[0].to_record(found.winner)
     again = cached.search(
         "pics",
         ["net@features,pool"],

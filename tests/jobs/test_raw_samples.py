@@ -243,3 +243,17 @@ def test_texts_are_texts_where_they_are_no_files(ws, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HeadError, match=r"'d\.csv' is there, 'good news' leads nowhere"):
         head.predict(["d.csv", "good news"])
+
+
+def test_of_several_it_is_said_which_are_many(head, files, pictures, run, recwarn):
+    folder = pictures / "red"
+    told = [str(one.message) for one in recwarn if "are predicted" in str(one.message)]
+    assert told == []
+    with pytest.warns(HeadstartNote, match="red: its 12 samples are predicted, each for itself"):
+        found = head.predict([files[0], folder])
+    below = map(str, sorted(folder.iterdir()))
+    assert [one.name for one in found] == [str(files[0]), *below]
+    ran = run("head", "predict", head.record.name, files[0], folder)
+    assert "note: " in ran.err and "red: its 12 samples are predicted" in ran.err
+    ran = run("head", "predict", head.record.name, folder)
+    assert "are predicted" not in ran.err

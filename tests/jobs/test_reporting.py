@@ -33,9 +33,27 @@ def test_an_audit_finds_a_copy_and_says_where_it_stands(trained, run):
     assert sorted(same["ids"]) == ["red/03.png", "red/copy.png"]
     assert not same["leak"]  # the same content stands in one split
     assert found["samples"] == 37
+    assert same["evidence"] == "same content" and found["pictures"] is None
     shown = run("features", "audit", "net", "pics").out
     assert "same content" in shown and "labels are worth a look" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_pictures_that_look_alike_are_named_and_may_be_made_a_group(ready, pictures, run):
+    """A picture of another size and quality, that the features of a small net take for another."""
+    rng = np.random.default_rng(0)
+    made = Image.fromarray(rng.integers(0, 255, (5, 5, 3), dtype=np.uint8))
+    made = made.resize((64, 64), Image.Resampling.BICUBIC)
+    made.save(pictures / "red" / "own.png")
+    made.resize((41, 41)).save(pictures / "red" / "small.jpg", quality=50)
+    ready.datasets.refresh("pics")
+    found = run("features", "audit", "net", "pics", "--pictures", "--json").json
+    assert found["pictures"] == 38
+    pairs = {tuple(sorted(one["ids"])): one["evidence"] for one in found["near_duplicates"]}
+    assert "picture" in pairs["red/own.png", "red/small.jpg"]
+    groups = ready.audit("net", "pics", pictures=True).groups
+    assert groups["red/own.png"] == groups["red/small.jpg"]
+    assert set(groups) == {id_ for pair in pairs for id_ in pair}
 
 
 def test_wrong_labels_of_real_digits_are_found_through_features(ws, model_file, tmp_path):

@@ -8,95 +8,14 @@ import json
 import shutil
 import struct
 import zipfile
-from dataclasses import dataclass, field
-from io import BytesIO
 
 import h5py
 import pytest
+from bundle_parts import with_shard
 
 import headstart as hs
-from headstart.extractors.safety.first_load import FOLDER
 
 DIGEST = "0123456789abcdef" * 4
-
-
-@dataclass
-class Parts:
-    """A bundle taken apart: its head, its members, and how they are compressed."""
-
-    head: dict
-    members: dict[str, bytes]
-    raw_head: bytes | None = None
-    compression: int = zipfile.ZIP_STORED
-    twice: list[str] = field(default_factory=list)
-
-    @property
-    def shard(self):
-        return self.head["shards"][0]
-
-    @property
-    def record(self):
-        return self.head["backbone"]
-
-    def write(self, file):
-        head = json.dumps(self.head).encode() if self.raw_head is None else self.raw_head
-        with zipfile.ZipFile(file, "w", self.compression) as archive:
-            archive.writestr("bundle.json", head)
-            for name, content in self.members.items():
-                archive.writestr(name, content)
-        return file
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    """A bundle with a model and the features of two cuts, made once."""
-    from conftest import draw, network
-
-    folder = tmp_path_factory.mktemp("bundled")
-    network().save(folder / "net.keras")
-    for number in range(4):
-        draw(folder / "pictures" / "ab"[number % 2] / f"{number}.png", number)
-    ws = hs.init(folder / "zoo")
-    ws.backbones.add("net", folder / "net.keras", preprocess="unit")
-    ws.datasets.add("pics", folder / "pictures")
-    ws.extract("net@features,relu|gap", "pics")
-    return ws.backbones.export("net", folder / "net.zip", features=True)
-
-
-@pytest.fixture
-def parts(bundle):
-    with zipfile.ZipFile(bundle) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    return Parts(json.loads(members.pop("bundle.json")), members)
-
-
-@pytest.fixture
-def refused(run, tmp_path, files_of, bundle, empty):
-    """Import a changed bundle into a workspace without a backbone; gives the line that refuses it.
-
-    The model that is in the bundle was loaded well before, so that it is not loaded apart again.
-    """
-    shutil.copytree(empty, tmp_path / "zoo")
-    shutil.copytree(bundle.parent / "zoo" / FOLDER, tmp_path / "zoo" / FOLDER)
-
-    def call(parts):
-        file = parts.write(tmp_path / "hostile.zip") if isinstance(parts, Parts) else parts
-        before = {name: (tmp_path / name).stat().st_size for name in files_of(tmp_path)}
-        ran = run("backbone", "import", file, "--workspace", tmp_path / "zoo")
-        assert (ran.code, ran.out) == (1, "")
-        (line,) = ran.err.strip().splitlines()
-        assert line.startswith("error: ")
-        assert "unexpected" not in line
-        assert line.isprintable()
-        assert len(line) < 1000
-        after = {name: (tmp_path / name).stat().st_size for name in files_of(tmp_path)}
-        quiet = {name for name in before if "headstart.db" in name}  # its journal comes and goes
-        assert {n for n in after if "headstart.db" not in n} == set(before) - quiet
-        assert run("backbone", "list", "--workspace", tmp_path / "zoo", "--json").json == []
-        assert run("features", "list", "--workspace", tmp_path / "zoo", "--json").json == []
-        return line
-
-    return call
 
 
 def renamed(parts, key):
@@ -287,17 +206,6 @@ def test_a_size_that_is_not_the_member_s(parts, refused):
 def test_a_shard_that_says_twice_the_same_name(parts, refused):
     parts.head["shards"].append(dict(parts.shard))
     assert "twice" in refused(parts)
-
-
-def with_shard(parts, change):
-    """The bundle with its first shard changed by h5py, its sha256 and size made right again."""
-    memory = BytesIO(parts.members[parts.shard["name"]])
-    with h5py.File(memory, "r+") as file:
-        change(file)
-    content = memory.getvalue()
-    parts.members[parts.shard["name"]] = content
-    parts.shard.update(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
-    return parts
 
 
 def attribute(name, value):

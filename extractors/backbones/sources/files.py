@@ -35,6 +35,7 @@ from headstart.extractors.safety.inspection import (
     walk,
 )
 from headstart.extractors.safety.names import APPLICATIONS
+from headstart.extractors.safety.presets import MOST_MEMBERS
 from headstart.extractors.safety.refusals import damaged, weights_only
 from headstart.storage.files import check_regular
 
@@ -314,6 +315,11 @@ def _check_list(archive: zipfile.ZipFile, path: Path) -> None:
         raise damaged(path, "a member is listed twice")
     if any(member.compress_type not in PACKED for member in members):
         raise damaged(path, "a member is packed as Keras never does")
+    if len(members) > MOST_MEMBERS:
+        raise UnsafeModel(
+            f"{path} is refused: it holds {len(members):,} files, more than {MOST_MEMBERS:,}",
+            hint="It is damaged or made to harm; nothing was registered.",
+        )
     unpacked = sum(member.file_size for member in members)
     if unpacked > ROOM + BLOW_UP * path.stat().st_size:
         raise UnsafeModel(

@@ -15,9 +15,21 @@ _TORCH = (
     "Give the same network from another source: `headstart zoo list`, applications:NAME, or "
     "kerashub:DIR for one of the Hugging Face hub"
 )
+_ONNX = "onnx2tf -i {} -osd, in an environment with onnx2tf, and add its folder saved_model"
+_OWN = (
+    "Or run it by its own runtime, and give what it computes as data: docs/backbones.md, Features "
+    "that were computed elsewhere"
+)
 OTHERS = {
-    ".tflite": ("a LiteRT (TensorFlow Lite) model, which has no layers to cut", _SOURCE),
-    ".onnx": ("an ONNX model, which has no Keras layers to cut", f"{_SOURCE}. {_TORCH}"),
+    ".tflite": (
+        "a LiteRT (TensorFlow Lite) model, which has no layers to cut",
+        f"{_SOURCE}, or convert it: python -m tf2onnx.convert --tflite FILE --output model.onnx, "
+        f"then {_ONNX.format('model.onnx')}. {_OWN}",
+    ),
+    ".onnx": (
+        "an ONNX model, which has no Keras layers to cut",
+        f"{_SOURCE}, or convert it: {_ONNX.format('FILE')}. {_OWN}. {_TORCH}",
+    ),
     ".pt": ("a PyTorch file", _TORCH),
     ".pth": ("a PyTorch file", _TORCH),
     ".bin": ("a file of weights, PyTorch's by its name", _TORCH),

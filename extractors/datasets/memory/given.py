@@ -15,6 +15,7 @@ from headstart.extractors.datasets.places import named
 from headstart.extractors.datasets.remote.addresses import is_on_the_web
 from headstart.extractors.datasets.remote.fetched import FETCHED, Fetched, fetch, kind_at
 from headstart.extractors.datasets.source import Options
+from headstart.notices import said_as
 from headstart.storage.contents import Contents
 
 HUB = "hf:"
@@ -96,12 +97,20 @@ def keep_fetched(
 
 
 @contextmanager
-def in_words(kept: Kept | None) -> Iterator[None]:
-    """Errors name data in memory as what they were, and not the file that was made of them."""
-    try:
+def in_words(place: str, origin: str | None) -> Iterator[None]:
+    """Errors and warnings name data in memory as what they were, and not the file that was made of
+    them.
+
+    Args:
+        place: of the file.
+        origin: what the data were, in words; None of a source that lies where its user put it.
+    """
+    if origin is None:
         yield
+        return
+    try:
+        with said_as(place, origin):
+            yield
     except DatasetError as error:
-        if kept is None:
-            raise
-        said = error.message.replace(str(kept.path), kept.origin)
+        said = error.message.replace(place, origin)
         raise type(error)(said, hint=error.hint) from error

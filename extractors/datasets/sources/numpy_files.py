@@ -48,6 +48,10 @@ ROW_BYTES = 600
 """Of a sample in a manifest in memory, about: its id, its digest, what Python adds."""
 LARGEST_PACKING = 100
 """So many times smaller a compressed array may be, if it is large: real data are 2 to 20 times."""
+MOST_ARRAYS = 10_000
+"""Of one archive: each has a header that is read."""
+ROWS_OF_NOTHING = 1 << 20
+"""So many rows may be packed however well: they are listed in some seconds."""
 SMALL = 1 << 28
 """Bytes up to which it may be packed however well: masks and one-hot rows nearly vanish."""
 
@@ -147,6 +151,45 @@ def with_letters(array: np.ndarray, where: object) -> np.ndarray:
     return array
 
 
+def refuse_alike(rows: int, packed: int, what: str) -> None:
+    """Refuse more rows than there are bytes: that many rows that differ take more.
+
+    Args:
+        rows: how many are claimed.
+        packed: bytes of the file.
+        what: it is, for the message.
+
+    Raises:
+        DatasetError: there are, and more than `ROWS_OF_NOTHING`.
+    """
+    if rows > ROWS_OF_NOTHING and rows > packed:
+        raise DatasetError(
+            f"{what}: {rows:,} rows in {packed:,} bytes; more than {ROWS_OF_NOTHING:,} rows have "
+            "to take a byte each",
+            hint="If so many equal rows are meant, save them without compression and dictionaries.",
+        )
+
+
+def refuse_expanded(size: int, packed: int, what: str) -> None:
+    """Refuse contents that are far larger in sum than the file that they come of: a value that
+    lies there once can be that of a million rows.
+
+    Args:
+        size: bytes of the contents so far.
+        packed: bytes of the file.
+        what: it is, for the message.
+
+    Raises:
+        DatasetError: they are.
+    """
+    if size > SMALL and size > LARGEST_PACKING * packed:
+        raise DatasetError(
+            f"{what}: its rows hold more than {LARGEST_PACKING} times the whole file, "
+            f"{packed:,} bytes",
+            hint="If so many equal rows are meant, save them without compression and dictionaries.",
+        )
+
+
 class Archive:
     """The arrays of an `.npz`.
 
@@ -159,6 +202,7 @@ class Archive:
 
     Raises:
         zipfile.BadZipFile: it is no archive.
+        DatasetError: it is one of very many arrays.
     """
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
@@ -166,6 +210,11 @@ class Archive:
         self._size = path.stat().st_size
         self._zip = zipfile.ZipFile(file)
         members = [info for info in self._zip.infolist() if info.filename.endswith(SUFFIX)]
+        if len(members) > MOST_ARRAYS:
+            raise DatasetError(
+                f"{path} holds {len(members):,} arrays, more than {MOST_ARRAYS:,}",
+                hint="Save the samples as one array, a row each.",
+            )
         self._members = {info.filename.removesuffix(SUFFIX): info for info in members}
         self.names = list(self._members)
 
@@ -195,6 +244,9 @@ class Archive:
         headers = {name: self.header(name) for name in names}
         self.check_packing(headers)
         total = sum(one.size for name, one in headers.items() if self.is_packed(name))
+        rows_of = list(rows_of)
+        for name in rows_of:
+            refuse_alike(headers[name].rows, self._size, f"{name} in {self._path}")
         rows = sum(headers[name].rows for name in rows_of)
         refuse_large(total + rows * ROW_BYTES, f"{', '.join(headers)} in {self._path}")
 

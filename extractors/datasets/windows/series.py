@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -38,6 +39,12 @@ class Series:
 
 def _checked(content: Any) -> np.ndarray:
     if not isinstance(content, np.ndarray) or content.ndim < 1:
+        if isinstance(content, Mapping):
+            raise SampleUnreadable(
+                f"it is of several arrays, {', '.join(map(str, content))}; windows are cut of one",
+                hint="Give one array, such as --value array:COLUMN or x of an .npz, or leave out "
+                "--window.",
+            )
         what = "a single number" if isinstance(content, np.ndarray) else "no array"
         raise SampleUnreadable(
             f"the window is of rows, the sample is {what}",

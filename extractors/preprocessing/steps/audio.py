@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
 from headstart.extractors.preprocessing.steps.kinds import StepKind, is_text_of, untold
+from headstart.extractors.preprocessing.steps.signatures import unlike
 
 LARGEST_RATE = 384_000
 LONGEST = 1 << 26
@@ -46,7 +47,8 @@ def _decode_audio(raw: Any, *, rate: int) -> np.ndarray:
     except (soundfile.SoundFileError, RuntimeError, MemoryError, ValueError) as error:
         if isinstance(error, SampleUnreadable):
             raise
-        raise SampleUnreadable(f"not a readable sound file ({first_line(error)})") from error
+        reason = f"not a readable sound file ({first_line(error)})"
+        raise unlike(raw, "a sound", reason) from error
     if own_rate != rate:
         mono = soxr.resample(mono, own_rate, rate, quality="HQ").astype(np.float32)
     return mono

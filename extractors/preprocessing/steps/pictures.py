@@ -14,6 +14,7 @@ from typing import Any
 
 from headstart.errors import SampleUnreadable, first_line
 from headstart.extractors.crops import parted
+from headstart.extractors.preprocessing.steps.signatures import unlike
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of those that docs/datasets.md names; with JPEG come those of several pictures
@@ -63,7 +64,8 @@ def _unpacked(content: bytes, least: int | None) -> Any:
         raise SampleUnreadable(f"the picture is of more than {_LIMIT}", hint=_HINT) from error
     except pillow.UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
-        raise SampleUnreadable(f"not a readable image: it is none of {kinds}") from error
+        reason = f"not a readable image: it is none of {kinds}"
+        raise unlike(content, "a picture", reason) from error
     except Exception as error:  # Pillow raises many kinds, struct.error among them
         raise SampleUnreadable(f"not a readable image ({first_line(error)})") from error
     return image

@@ -16,6 +16,7 @@ from headstart.extractors.preprocessing.steps.kinds import (
     is_text_of,
     untold,
 )
+from headstart.extractors.preprocessing.steps.signatures import unlike
 from headstart.extractors.runtime import keras
 
 PARTS = ("ids", "mask", "types")
@@ -41,7 +42,8 @@ def to_text(raw: Any) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SampleUnreadable(f"not UTF-8 text ({error.reason} at byte {error.start})") from error
+        reason = f"not UTF-8 text ({error.reason} at byte {error.start})"
+        raise unlike(raw, "a text", reason) from error
 
 
 def _text(raw: Any, *, axes: int) -> np.ndarray:

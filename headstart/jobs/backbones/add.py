@@ -1,4 +1,4 @@
-"""`ws.backbones.add`: a source is opened, cut, fingerprinted, kept and registered."""
+"""`ws.backbones.add`: a source is opened, cut, fingerprinted, kept, registered and converted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import BackboneError
 from headstart.extractors.backbones.registration import Wanted, read_backbone
+from headstart.extractors.safety.first_load import unheard
+from headstart.jobs.backbones.convert import convert_ahead
 from headstart.registry.entities import Backbone
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
@@ -31,4 +33,7 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
     plain = str(source) if isinstance(source, Path) else source
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
     with Hold(context.config.locks, HELD_AS):
-        return context.backbones.add(read_backbone(name, plain, context.artifacts, wanted))
+        read = read_backbone(name, plain, context.artifacts, wanted)
+        backbone = context.backbones.add(read.backbone)
+    convert_ahead(context, backbone, wanted.first.say if wanted.first else unheard, read.graph)
+    return backbone

@@ -19,6 +19,7 @@ from headstart.extractors.backbones.bundle_head import BundledShard
 from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.cache.reindex import to_set
 from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
+from headstart.jobs.backbones.convert import convert_ahead
 from headstart.paths import inside
 from headstart.progress import Progress
 from headstart.registry.entities import Backbone, FeatureSet, Shard
@@ -97,6 +98,7 @@ def import_bundle(
             _place(context, bundle, staged, arrivals, placed, progress)
             registered = _register(context, backbone, arrivals, placed)
     first.keep()
+    convert_ahead(context, registered[0], say)
     return ImportedBundle(*registered)
 
 

@@ -145,20 +145,23 @@ def _added(context: Context, source: Source) -> Backbone:
     # Here, as whoever gives a name needs none of it, which is most of what an extraction imports.
     from headstart.extractors.backbones.registration import Wanted, read_backbone
     from headstart.extractors.safety.first_load import FOLDER, FirstLoad
+    from headstart.jobs.backbones.convert import convert_ahead
 
     verdicts = context.artifacts.beside(FOLDER)
     wanted = Wanted(first=FirstLoad(verdicts, say=tell))
     stamp = _stamp(source)
     with Hold(context.config.locks, HELD_AS):  # as in `backbones.add`
         read = read_backbone("new", source.text, context.artifacts, wanted)
-        backbone = context.backbones.find_same(read)
+        backbone = context.backbones.find_same(read.backbone)
         if backbone is None:
-            backbone = context.backbones.add(replace(read, name=_free_name(context, source)))
+            named = replace(read.backbone, name=_free_name(context, source))
+            backbone = context.backbones.add(named)
             for warning in backbone.warnings:
                 warn(f"{backbone.label}: {warning}")
     said = source.text if isinstance(source.text, str) else type(source.text).__name__
     tell(f"{said} is registered as the backbone {backbone.label!r}")
     _remember(context, source, stamp, backbone)
+    convert_ahead(context, backbone, tell, read.graph)
     return backbone
 
 

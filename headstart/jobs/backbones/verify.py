@@ -8,8 +8,9 @@ from headstart.backbone_model import load_graph, pipeline_of, prepare
 from headstart.context import Context
 from headstart.errors import BackboneError, first_line
 from headstart.extractors.datasets import reader_of
+from headstart.extractors.engines.seeded import random_inputs
 from headstart.extractors.preprocessing.batches import dtypes, shapes
-from headstart.extractors.run.verification import Check, random_inputs, verify_graph
+from headstart.extractors.run.verification import Check, verify_graph
 from headstart.extractors.runtime import versions
 from headstart.registry.entities import Run
 from headstart.values.options import taken

@@ -12,12 +12,13 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
+from headstart.heads.labelled import look_like_numbers
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_from
 from headstart.jobs.datasets.held import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
-from headstart.notices import FewSamples, tell, warn
+from headstart.notices import DifferingCopies, FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -66,13 +67,14 @@ def add(
     how = _split_options(made, split, seed, before, stays=stays)
     given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
     given |= {} if kept is None else kept.stored
+    given = sources.own_root(chosen, place) | given
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
-    with sources.in_words(kept):
+    with sources.in_words(place, None if kept is None else kept.origin):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
-    _warn(opened.source, opened.unused(), skipped)
-    warn_of_turned(place, manifest.samples, opened, given)
-    _tell_of_samples(place, manifest, given)
+        _warn(opened.source, opened.unused(), skipped)
+        warn_of_turned(place, manifest.samples, opened, given)
+        _tell_of_samples(place, manifest, given)
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     stored |= {} if kept is None else {"origin": kept.origin}
     stored |= unused_in(opened)
@@ -125,8 +127,14 @@ def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> N
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
     if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
-    _warn_of_copies(place, wholes.columns)
+    warn_of_copies(place, manifest)
+    differing, first = sources.differing_copies(wholes.columns)
+    if differing:
+        told = ", ".join([*first, *(["…"] if differing > len(first) else [])])
+        said = f"{place}: copies with different labels: {differing:,}, such as {told}"
+        warn(said, DifferingCopies)
     _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
+    _tell_of_whole_numbers(place, wholes.columns.labels)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -240,19 +248,40 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
         )
 
 
-def _warn_of_copies(place: str, samples: SampleColumns) -> None:
-    """Of contents that the source itself puts into the test split and into another."""
-    finder, found = DigestFinder(samples.of_split("test")), list[str]()
+def _tell_of_whole_numbers(place: str, labels: Sequence[Label | None]) -> None:
+    """Say that labels which are taken for classes may be quantities."""
+    known = {label for label in labels if label is not None}
+    if look_like_numbers(known, len(labels)):
+        tell(
+            f"{place}: labels are {len(known):,} different whole numbers: if they are quantities, "
+            "and no classes, `head train --task regression` learns them"
+        )
+
+
+def warn_of_copies(place: str, manifest: Manifest, previous: Manifest | None = None) -> None:
+    """Of contents that stand in several splits, as the source says so or what was dealt before is
+    connected only now; not of those that did so in `previous`."""
+    samples = wholes_of(manifest).columns
+    before = None if previous is None else wholes_of(previous).columns
+    for split, doing in (("test", "test on"), ("validation", "validate on")):
+        found = _copies_of(split, samples)
+        if found and (before is None or set(found) - set(_copies_of(split, before))):
+            others = "to train or validate on" if split == "test" else "to train on"
+            warn(
+                f"{place}: {len(found):,} samples {others} are copies of samples to {doing}, such "
+                f"as {found[0]!r}; scores on those say nothing. --split stratified deals copies "
+                "into one split"
+            )
+
+
+def _copies_of(split: str, samples: SampleColumns) -> list[str]:
+    """Ids of the samples in earlier splits whose content stands in one, too."""
+    finder, found = DigestFinder(samples.of_split(split)), list[str]()
     for block in samples.blocks():
-        rows = np.flatnonzero(block.split_codes != SPLITS.index("test"))
+        rows = np.flatnonzero(block.split_codes < SPLITS.index(split))
         copies = rows[finder.find(block.digests[rows]) != ABSENT]
         found += block.take(copies).ids if len(copies) else []
-    if found:
-        warn(
-            f"{place}: {len(found):,} samples to train or validate on are copies of samples to "
-            f"test on, such as {found[0]!r}; scores on those say nothing. "
-            "--split stratified deals copies into one split"
-        )
+    return found
 
 
 def warn_of_skipped(place: str, skipped: Sequence[str]) -> None:

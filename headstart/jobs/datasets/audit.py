@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,19 +11,25 @@ import numpy as np
 
 from headstart.cached import features_of, of_samples
 from headstart.context import Context
-from headstart.errors import HeadError
+from headstart.errors import HeadError, SampleChanged, SampleUnreadable
+from headstart.extractors.datasets import reader_of
+from headstart.extractors.preprocessing.preview import difference_hash, glance
 from headstart.heads.evaluation.cross_validation import cross
-from headstart.heads.evaluation.label_errors import find_near_duplicates, find_wrong_labels
+from headstart.heads.evaluation.label_errors import find_wrong_labels
+from headstart.heads.evaluation.near_duplicates import find_alike, find_near_duplicates
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import labelled_rows, some_rows
 from headstart.jobs.heads.cross_validation import CrossValidation, folds_of
+from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import reference_of
 from headstart.storage.manifest import SPLITS, Label, Sample
 from headstart.values.showable import Showable
 
+SAME, FEATURES, PICTURE = "same content", "features", "picture"
+"""What says of two samples that they are nearly the same."""
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 """Of the linear heads that judge labels; the one with the least log loss judges."""
 
@@ -52,11 +60,19 @@ class Suspect(Showable):
 
 @dataclass(frozen=True)
 class Twins(Showable):
-    """Two samples that are nearly the same; `distance` is 1 - cosine of their features."""
+    """Two samples that are nearly the same.
+
+    Attributes:
+        first: the one.
+        second: the other.
+        distance: 1 - cosine of their features.
+        evidence: what says so: `same content`, `features`, `picture`, or `features, picture`.
+    """
 
     first: Sample
     second: Sample
     distance: float
+    evidence: str = FEATURES
 
     @property
     def is_same_content(self) -> bool:
@@ -74,12 +90,14 @@ class Twins(Showable):
             "splits": [sample.split for sample in pair],
             "labels": [sample.label for sample in pair],
             "distance": self.distance,
+            "evidence": self.evidence,
             "same_content": self.is_same_content,
             "leak": self.is_leak,
         }
 
     def _line(self) -> str:
-        return f"{self.first.id!r}, {self.second.id!r}, {self.distance:.3f} apart"
+        pair = f"{self.first.id!r}, {self.second.id!r}"
+        return f"{pair}, {self.distance:.3f} apart, by {self.evidence}"
 
 
 @dataclass(frozen=True)
@@ -90,11 +108,25 @@ class Audit(Showable):
         samples: how many were looked at.
         suspects: labels that are worth a look; None if the dataset has no labels.
         twins: near duplicates, those across the border of the test split first.
+        pictures: how many samples were compared by how they look; None where that was not asked.
     """
 
     samples: int
     suspects: list[Suspect] | None
     twins: list[Twins]
+    pictures: int | None = None
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Of each sample that has a near duplicate, by id, a name that it shares with all that are
+        connected to it: the id of the first of them. As a group column they stay in one split."""
+        found: dict[str, str] = {}
+        for pair in self.twins:
+            names = [found.setdefault(one.id, one.id) for one in (pair.first, pair.second)]
+            kept, other = min(names), max(names)
+            if kept != other:
+                found = {id_: kept if name == other else name for id_, name in found.items()}
+        return found
 
     @property
     def leaks(self) -> list[Twins]:
@@ -106,6 +138,7 @@ class Audit(Showable):
             "samples": self.samples,
             "wrong_labels": self.suspects,
             "near_duplicates": self.twins,
+            "pictures": self.pictures,
         }
 
     def _line(self) -> str:
@@ -120,6 +153,7 @@ def audit(
     *,
     precision: str = "float32",
     trying: CrossValidation | None = None,
+    pictures: bool = False,
     progress: Progress = silent,
 ) -> Audit:
     """See `Workspace.audit`."""
@@ -130,22 +164,72 @@ def audit(
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
     features = view[rows].reshape(len(rows), -1).astype(np.float32, copy=False)
     samples = list(view.samples.take(rows))
-    twins = _copies(samples) + [
-        Twins(samples[pair.first], samples[pair.second], pair.distance)
-        for pair in find_near_duplicates(features)
-        if samples[pair.first].digest != samples[pair.second].digest
-    ]
-    twins.sort(key=lambda pair: not pair.is_leak)
+    looks = None
+    if pictures:
+        looks = _looks(
+            reader_of(context.datasets.get(reference_of(dataset, "dataset"))), samples, progress
+        )
+    twins = _twins(features, samples, looks or {})
+    seen = None if looks is None else len(looks)
     if all(sample.label is None for sample in samples):
-        return Audit(len(rows), None, twins)
-    return Audit(len(rows), _suspects(features, samples, trying, progress), twins)
+        return Audit(len(rows), None, twins, seen)
+    return Audit(len(rows), _suspects(features, samples, trying, progress), twins, seen)
+
+
+def _twins(features: np.ndarray, samples: list[Sample], looks: dict[int, int]) -> list[Twins]:
+    """Copies, and pairs that are near by their features or look alike, those across the border of
+    the test split first."""
+    apart = {(one.first, one.second): one.distance for one in find_near_duplicates(features)}
+    numbers = list(looks)
+    hashes = np.array([looks[number] for number in numbers], np.uint64)
+    alike = {(numbers[one], numbers[other]) for one, other in find_alike(hashes)}
+    found = [
+        Twins(
+            samples[first],
+            samples[second],
+            apart[first, second] if (first, second) in apart else _apart(features, first, second),
+            ", ".join(
+                evidence
+                for evidence, pairs in ((FEATURES, apart), (PICTURE, alike))
+                if (first, second) in pairs
+            ),
+        )
+        for first, second in sorted({*apart, *alike})
+        if samples[first].digest != samples[second].digest
+    ]
+    found.sort(key=lambda pair: pair.distance)
+    return sorted(_copies(samples) + found, key=lambda pair: not pair.is_leak)
+
+
+def _apart(features: np.ndarray, first: int, second: int) -> float:
+    one, other = (features[row].astype(np.float64) for row in (first, second))
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return 1 - float(one @ other) / lengths if lengths else 1.0
+
+
+def _looks(
+    read: Callable[[Sample], Any], samples: list[Sample], progress: Progress
+) -> dict[int, int]:
+    """The hashes of how samples look, by number; of what is no picture, or unreadable, none."""
+    found: dict[int, int] = {}
+    for number, sample in enumerate(samples):
+        with suppress(SampleChanged, SampleUnreadable):
+            seen = glance(read(sample))
+            if isinstance(seen, np.ndarray):
+                found[number] = difference_hash(seen)
+        progress(number + 1, len(samples))
+    if not found:
+        warn(
+            "no sample could be looked at as a picture: near duplicates are those of features alone"
+        )
+    return found
 
 
 def _copies(samples: list[Sample]) -> list[Twins]:
     """Samples of the same content, each with the first of them."""
     first: dict[str, Sample] = {}
     return [
-        Twins(earlier, sample, 0.0)
+        Twins(earlier, sample, 0.0, SAME)
         for sample in samples
         if (earlier := first.setdefault(sample.digest, sample)) is not sample
     ]

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from headstart.context import Context
 from headstart.errors import HeadstartError, SourceGone
 from headstart.extractors import datasets as sources
-from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
+from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_anew
 from headstart.jobs.datasets.held import held
@@ -40,9 +40,20 @@ def look_again(
     while True:
         dataset = context.datasets.get(name)
         with held(context) if sources.FETCHED in dataset.options else nullcontext():
-            found = _looked_at(context, dataset, fetched_anew(context, dataset), progress)
+            now = fetched_anew(context, dataset)
+            _check_there(now)
+            with sources.in_words(now.source, now.options.get("origin")):
+                found = _looked_at(context, dataset, now, progress)
         if found is not None:
             return found
+
+
+def _check_there(now: Dataset) -> None:
+    if sources.is_gone(now.source):
+        raise SourceGone(
+            f"the source of dataset {now.name!r}, {now.source}, is not there",
+            hint="Put it back; features in the cache can still be used.",
+        )
 
 
 def _looked_at(
@@ -56,11 +67,6 @@ def _looked_at(
         now: the same, or with what was fetched anew for its source.
         progress: as `refresh`.
     """
-    if sources.is_gone(now.source):
-        raise SourceGone(
-            f"the source of dataset {now.name!r}, {now.source}, is not there",
-            hint="Put it back; features in the cache can still be used.",
-        )
     previous = context.manifest(dataset)
     options, skipped = sources.as_stored(now.options), list[str]()
     opened = sources.open_source(now.kind, now.source, options, context.artifacts)
@@ -80,6 +86,7 @@ def _looked_at(
         return None
     if stored.get("skipped") != now.options.get("skipped"):
         warn_of_skipped(opened.source, skipped)
+    warn_of_copies(opened.source, manifest, previous)
     return updated, manifest
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.context import Context
 from headstart.extractors.datasets import reader_of
+from headstart.extractors.engines.chosen import Chosen
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.selection import PROBE_SAMPLES, Chosen
+from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.run.worker import probe
 from headstart.extractors.watchdog import Watchdog
@@ -78,4 +79,4 @@ def compile_backbone(
         sys.maxsize,
         guard=watchdog.guard(manifest.samples[:PROBE_SAMPLES]),
     )
-    return Compiled(reference_of(backbone, "backbone"), precision, chosen)
+    return Compiled(reference_of(backbone, "backbone"), precision, chosen.settle())

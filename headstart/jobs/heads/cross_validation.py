@@ -12,6 +12,7 @@ from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
+from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
@@ -25,6 +26,8 @@ from headstart.values.options import Options
 
 NAMED = 4
 """Maps that are named in one message."""
+FEW_SHOT_REPEATS = 5
+"""Of all folds, where heads are trained on few samples a class: 25 draws with five folds."""
 LARGEST = 20_000
 """Samples that are looked at; of more, so many chosen by seed."""
 
@@ -35,29 +38,49 @@ class CrossValidation(Options, error=HeadError):
 
     Attributes:
         folds: how many parts, each tried by heads trained on the others.
-        repeats: how many times all of it, mixed anew.
+        repeats: how many times all of it, mixed anew; 1 without it, and with `shots` 5, as which
+            few samples are drawn decides much.
         limit: look at so many samples at most.
         seed: of the folds, of the choice among more samples, and of the heads.
         shots: train on so many samples of each class only; all of them without it.
         windows: of a dataset of windows, what a sample is: the `mean` (the default) or `max` of the
             features of its windows.
+        objective: by which sweeps and searches choose heads and put them in order, `accuracy` or
+            `log_loss`; where that is equal, by the other. A ranking is by accuracy.
     """
 
     folds: int = 5
-    repeats: int = 1
+    repeats: int | None = None
     limit: int = LARGEST
     seed: int = 0
     shots: int | None = None
     windows: str | None = None
+    objective: str = ACCURACY
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.repeats is None:
+            object.__setattr__(self, "repeats", 1 if self.shots is None else FEW_SHOT_REPEATS)
+        if self.objective not in OBJECTIVES:
+            raise HeadError(
+                f"objective is {self.objective!r}", hint=f"It can be {' or '.join(OBJECTIVES)}."
+            )
         if self.windows not in (None, MEAN, MAX):
             raise HeadError(
                 f"windows is {self.windows!r}",
                 hint="It can be mean or max: what is tried is compared on samples. A head on each "
                 "window is trained by `headstart head train --windows each`.",
             )
+
+    @property
+    def times(self) -> int:
+        """How many times all folds are tried."""
+        return 1 if self.repeats is None else self.repeats
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether less of the objective is better."""
+        return self.objective == LOG_LOSS
 
 
 @dataclass(frozen=True)
@@ -119,7 +142,7 @@ def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:
         trying.folds,
         classes=labelled.classes,
         groups=labelled.groups,
-        repeats=trying.repeats,
+        repeats=trying.times,
         seed=trying.seed,
     )
     if trying.shots is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headstart.backbone_model import pipeline_of
 from headstart.context import Context
-from headstart.heads.evaluation.provenance import lineage_text
+from headstart.heads.evaluation.provenance import calibration_text, lineage_text
 from headstart.heads.models.cards import model_card
 from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone
@@ -46,6 +46,7 @@ def describe(
         "came_from": lineage_text(record.settings) or None,
         "feature_key": record.feature_key,
         "metrics": record.metrics,
+        "probabilities": calibration_text(record),
         "licence": backbone.licence,
         "versions": record.versions,
     }

@@ -20,6 +20,7 @@ from headstart.heads.models.export import format_of, write_checked
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
 from headstart.jobs.heads.description import describe
+from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.jobs.heads.train import keep
 from headstart.jobs.heads.tuning import Tuning, tune
 from headstart.jobs.heads.verdict import start_text, verdict_lines
@@ -121,6 +122,8 @@ def finetune(
     kept, whole, difference = _keep(head, tuning, made, target)
     counts = {"from": tuning.top.start, **chosen.describe()}
     counts |= {"best_epoch": tuning.course.best_epoch, "accuracy": made.metrics["accuracy"]}
+    counts |= {name: made.metrics[name] for name in ("n_test", TESTED_ON)}
+    counts["head"] = None if kept is None else f"{kept.name}:{kept.version}"
     subject = f"{head.record.name}:{head.record.version}"
     head.context.runs.add(
         Run("finetune", subject, made.dataset, "done", counts, tuning.seconds, versions())
@@ -150,7 +153,7 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
     """What is stored of it, its artifact not yet."""
     record = head.record
     below = f"{record.backbone}@{tuning.top.start}"
-    key = features_of(head.context, below, record.dataset, head.origin()[1].precision).key
+    view = features_of(head.context, below, record.dataset, head.origin()[1].precision)
     scores = {f"start_{split}": _short(found) for split, found in tuning.start.items()}
     lineage = {
         "from": tuning.top.start,
@@ -167,12 +170,13 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
     task, splits = task_of(record.settings), tuning.splits
     few = few_trained(task, splits.train.targets[: splits.samples], record.classes)
     metrics["few"] = [list(pair) for pair in few]
+    metrics[TESTED_ON] = samples_key(view.split("test").samples)
     return replace(
         record,
         name=name,
         kind=TUNED,
         cut=tuning.top.start,
-        feature_key=key,
+        feature_key=view.key,
         settings={**task.describe(), **settings.describe(), **lineage},
         metrics=metrics | tuning.splits.counts,
         versions=versions(),
@@ -181,7 +185,7 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
 
 
 def _short(scores: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in scores.items() if name != "confusion"}
+    return {name: value for name, value in scores.items() if name not in ("confusion", "per_class")}
 
 
 def _keep(

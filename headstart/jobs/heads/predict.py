@@ -68,6 +68,7 @@ class Predictions(Showable):
     Attributes:
         classes: the label of each probability.
         outputs: how many probabilities, or numbers, a sample has.
+        says: what is said of a sample: a `class`, `labels` or `numbers`.
         total: how many samples there are.
         done: how many of them are behind us.
         skipped: names of those that could not be read, as far as we got.
@@ -100,7 +101,8 @@ class Predictions(Showable):
         self._key = head.record.feature_key
         self._judge = head.judge
         self._task = head.task
-        self.classes = self._judge.classes
+        self.classes = tuple(self._judge.classes)
+        self.says = self._task.says
         self.outputs = self._judge.outputs
         self._on_error = on_error
         self._pixels = pipeline_of(self._context, self._backbone).pixels
@@ -121,7 +123,7 @@ class Predictions(Showable):
         for one in self:
             found.append(one)
             progress(self.done, self.total)
-        return Predicted(found, trust_text(self._record), self.skipped, self.classes)
+        return Predicted(found, trust_text(self._record), self.skipped, self)
 
     def _facts(self) -> dict[str, Any]:
         """How far it is; the predictions themselves are had by iteration."""
@@ -221,8 +223,9 @@ class Predictions(Showable):
     def _said(self, judged: Iterable[tuple[int, np.ndarray]]) -> Iterator[Prediction]:
         """Predictions of samples by their numbers."""
         for number, row in judged:
-            said, probability = self._task.decide(row, self._judge.classes)
-            yield Prediction(self._items[number].name, said, probability, row)
+            said, probability = self._task.decide(row, self.classes)
+            name = self._items[number].name
+            yield Prediction(name, said, probability, row, self.classes)
 
     def _run(self, batch: Batch) -> list[np.ndarray]:
         if self._engine is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from headstart.errors import HeadError
 from headstart.storage.manifest import Label
 from headstart.values.frames import need_pandas
 from headstart.values.showable import Results, Showable
@@ -16,6 +17,25 @@ from headstart.values.showable import Results, Showable
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+
+
+class Says(Protocol):
+    """What is known of predictions before the first is made."""
+
+    classes: tuple[Label, ...]
+    outputs: int
+    says: str
+
+
+CLASS, LABELS, NUMBERS = "class", "labels", "numbers"
+"""What is said of a sample."""
+
+
+def names_of(classes: Sequence[Label], outputs: int) -> list[str]:
+    """What the columns of a head's outputs are called: `p_CLASS`, `value`, `value_1`."""
+    if classes:
+        return [f"p_{label}" for label in classes]
+    return ["value"] if outputs == 1 else [f"value_{number + 1}" for number in range(outputs)]
 
 
 @dataclass(frozen=True)
@@ -26,22 +46,58 @@ class Prediction(Showable):
         name: of the sample.
         label: the most probable class, or the one that an ordinal head's task decides for; several
             with the head's separator between them; a number; or several, such as `0.5|1.25`.
-        probability: that this is right; NaN for a number.
-        probabilities: of all classes, in the head's order, (classes,), float32; or the
+        probability: that this class is right; NaN for several labels, which depend on each
+            other, so that those of each say nothing of all together, and for numbers.
+        outputs: the probabilities of all classes, in the head's order, (classes,), float32; or the
             numbers, (outputs,).
+        classes: the label of each probability; none for numbers.
     """
 
     name: str
     label: Label | float
     probability: float
-    probabilities: np.ndarray
+    outputs: np.ndarray
+    classes: tuple[Label, ...] = ()
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Of all classes, (classes,), float32.
+
+        Raises:
+            HeadError: the head says numbers.
+        """
+        if not self.classes:
+            raise _no_probabilities()
+        return self.outputs
+
+    @property
+    def values(self) -> np.ndarray:
+        """The numbers that are said, (outputs,), float32; none of a class."""
+        return self.outputs[:0] if self.classes else self.outputs
 
     def _facts(self) -> dict[str, Any]:
+        """As `probability` no number that is none: see there."""
+        if not self.classes:
+            said = self.values.tolist()
+            return {
+                "name": self.name,
+                **({"value": said[0]} if len(said) == 1 else {"values": said}),
+            }
+        if math.isnan(self.probability):
+            return {"name": self.name, "label": self.label, "probabilities": self.by_class()}
         return {"name": self.name, "label": self.label, "probability": self.probability}
+
+    def by_class(self) -> dict[str, float]:
+        """The probability of each class, by its label."""
+        return dict(zip(map(str, self.classes), self.probabilities.tolist(), strict=True))
 
     def _line(self) -> str:
         sure = "" if math.isnan(self.probability) else f", {self.probability:.2f}"
         return f"{self.name!r} is {self.label!r}{sure}"
+
+
+def _no_probabilities() -> HeadError:
+    return HeadError("the head says numbers, and no probabilities", hint="See `values`.")
 
 
 class Predicted(Results[Prediction]):
@@ -51,6 +107,8 @@ class Predicted(Results[Prediction]):
         trust: how far the head that made them can be trusted, in words.
         skipped: names of samples that could not be read, and were left out.
         classes: the label of each probability; none for numbers.
+        outputs: how many probabilities, or numbers, a sample has.
+        says: what is said of a sample: a `class`, `labels` or `numbers`.
     """
 
     def __init__(
@@ -58,10 +116,12 @@ class Predicted(Results[Prediction]):
         found: Iterable[Prediction],
         trust: str,
         skipped: Sequence[str],
-        classes: Sequence[Label] = (),
+        head: Says,
     ) -> None:
         super().__init__(found)
-        self.trust, self.skipped, self.classes = trust, tuple(skipped), tuple(classes)
+        self.trust, self.skipped = trust, tuple(skipped)
+        self.classes, self.outputs = tuple(head.classes), head.outputs
+        self.says = head.says
 
     @property
     def ids(self) -> list[str]:
@@ -75,25 +135,40 @@ class Predicted(Results[Prediction]):
 
     @property
     def probabilities(self) -> np.ndarray:
-        """Of all classes, (samples, classes), float32; of a head for numbers, those."""
+        """Of all classes, (samples, classes), float32.
+
+        Raises:
+            HeadError: the head says numbers.
+        """
+        if not self.classes:
+            raise _no_probabilities()
+        return self._outputs()
+
+    @property
+    def values(self) -> np.ndarray:
+        """The numbers that are said, (samples, outputs), float32; of classes none, (samples, 0)."""
+        return self._outputs()[:, : 0 if self.classes else None]
+
+    def _outputs(self) -> np.ndarray:
         if not self:
-            return np.empty((0, len(self.classes)), np.float32)
-        return np.stack([one.probabilities for one in self])
+            return np.empty((0, self.outputs), np.float32)
+        return np.stack([one.outputs for one in self])
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a sample: `name`, `label`, `probability` (none of a number), and `p_CLASS`, the
-        probability of each class, float32."""
+        """A row a sample: its `name`; of a class `label`, `probability` and `p_CLASS`, the
+        probability of each class, float32; of several labels the same without `probability`; of a
+        number `value`, of several `value_1` and so on."""
         import pyarrow
 
-        sure = [None if math.isnan(one.probability) else one.probability for one in self]
-        columns = {
-            "name": pyarrow.array(self.ids, pyarrow.string()),
-            "label": pyarrow.array(self.labels),
-            "probability": pyarrow.array(sure, pyarrow.float32()),
-        }
-        shares = self.probabilities
-        for place, label in enumerate(self.classes):
-            columns[f"p_{label}"] = pyarrow.array(shares[:, place])
+        columns: dict[str, Any] = {"name": pyarrow.array(self.ids, pyarrow.string())}
+        if self.says != NUMBERS:
+            columns["label"] = pyarrow.array(self.labels)
+        if self.says == CLASS:
+            sure = [one.probability for one in self]
+            columns["probability"] = pyarrow.array(sure, pyarrow.float32())
+        outputs = self._outputs()
+        for place, name in enumerate(names_of(self.classes, self.outputs)):
+            columns[name] = pyarrow.array(outputs[:, place])
         return pyarrow.table(columns)
 
     def to_pandas(self) -> pandas.DataFrame:

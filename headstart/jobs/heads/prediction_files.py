@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +12,15 @@ from typing import Any, BinaryIO
 
 from headstart.errors import HeadError
 from headstart.jobs.heads.predict import Predictions
-from headstart.jobs.heads.predicted import Prediction
+from headstart.jobs.heads.predicted import CLASS, LABELS, NUMBERS, Prediction, Says, names_of
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
-from headstart.storage.manifest import Label
 
 ROWS = 4096
 """Of a group in a Parquet file."""
+
+DIGITS = 9
+"""Of a number in CSV: as many as tell any two of float32 apart."""
 
 Write = Callable[[Prediction], None]
 
@@ -40,10 +41,11 @@ def check_target(path: Path) -> None:
 def write(predictions: Predictions, path: Path, progress: Progress = silent) -> int:
     """Write predictions while they are computed; the file appears when it is whole.
 
-    A row has `name`, `label` (a class, several, or a number), `probability` (none of a number),
-    and the probability of each class: columns `p_CLASS` in CSV, an object `probabilities` in JSON
-    lines, a list in the order of the schema's metadata `classes` in Parquet. Several numbers are
-    columns `number_1` … in CSV, a list `numbers` in JSON lines, that list in Parquet.
+    A row has the sample's `name`. Of a class there follow `label`, `probability` and those of all
+    classes: columns `p_CLASS` in CSV, an object `probabilities` in JSON lines, a list in the order
+    of the schema's metadata `classes` in Parquet. Of several labels the same, without a
+    `probability`: there is none of all together. Of a number there is `value`; of several columns
+    `value_1` … in CSV, a list `values` in JSON lines and Parquet.
 
     Returns:
         The number of rows.
@@ -55,7 +57,7 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
     check_target(path)
     count = 0
     opened = WRITERS[path.suffix.lower()]
-    with written_aside(path) as file, opened(file, predictions.classes, predictions.outputs) as add:
+    with written_aside(path) as file, opened(file, predictions) as add:
         for prediction in predictions:
             add(prediction)
             count += 1
@@ -64,17 +66,17 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
 
 
 @contextmanager
-def _csv(file: BinaryIO, classes: tuple[Label, ...], outputs: int) -> Iterator[Write]:
+def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
-    several = bool(classes) or outputs > 1
-    columns = [f"p_{label}" for label in classes] or [f"number_{n + 1}" for n in range(outputs)]
-    writer.writerow(["name", "label", "probability", *(columns if several else [])])
+    said = {CLASS: ["label", "probability"], LABELS: ["label"], NUMBERS: []}[head.says]
+    writer.writerow(["name", *said, *names_of(head.classes, head.outputs)])
 
     def add(one: Prediction) -> None:
-        shares = [f"{share:.6g}" for share in one.probabilities.tolist()] if several else []
-        sure = "" if math.isnan(one.probability) else f"{one.probability:.6g}"
-        writer.writerow([one.name, one.label, sure, *shares])
+        facts = one.to_json()
+        sure = [f"{facts['probability']:.6g}"] if "probability" in facts else []
+        label = [facts["label"]] if "label" in facts else []
+        writer.writerow([one.name, *label, *sure, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
 
     yield add
     text.flush()
@@ -82,57 +84,59 @@ def _csv(file: BinaryIO, classes: tuple[Label, ...], outputs: int) -> Iterator[W
 
 
 @contextmanager
-def _jsonl(file: BinaryIO, classes: tuple[Label, ...], outputs: int) -> Iterator[Write]:
+def _jsonl(file: BinaryIO, head: Says) -> Iterator[Write]:
     def add(one: Prediction) -> None:
         row = one.to_json()
-        shares = one.probabilities.tolist()
-        if classes:
-            row["probabilities"] = dict(zip(map(str, classes), shares, strict=True))
-        elif outputs > 1:
-            row["numbers"] = shares
+        if head.says == CLASS:
+            row["probabilities"] = one.by_class()
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     yield add
 
 
 @contextmanager
-def _parquet(file: BinaryIO, classes: tuple[Label, ...], outputs: int) -> Iterator[Write]:
+def _parquet(file: BinaryIO, head: Says) -> Iterator[Write]:
     import pyarrow
     from pyarrow import parquet
 
-    is_number = all(isinstance(label, int) for label in classes) and (classes or outputs == 1)
-    kind = pyarrow.int64() if is_number else pyarrow.string()
-    if is_number and not classes:
-        kind = pyarrow.float64()
-    schema = pyarrow.schema(
-        [
-            ("name", pyarrow.string()),
-            ("label", kind),
-            ("probability", pyarrow.float32()),
-            ("probabilities", pyarrow.list_(pyarrow.float32(), outputs)),
-        ],
-        metadata={"classes": json.dumps(list(classes), ensure_ascii=False)},
-    )
-    rows: list[Prediction] = []
+    schema, row_of = _columns(head)
+    rows: list[dict[str, Any]] = []
     with parquet.ParquetWriter(file, schema) as writer:
 
         def flush() -> None:
-            table = {
-                "name": [one.name for one in rows],
-                "label": [one.label if is_number else str(one.label) for one in rows],
-                "probability": [one.probability for one in rows],
-                "probabilities": [one.probabilities for one in rows],
-            }
-            writer.write_table(pyarrow.table(table, schema=schema))
+            writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
             rows.clear()
 
         def add(one: Prediction) -> None:
-            rows.append(one)
+            rows.append({"name": one.name, **row_of(one)})
             if len(rows) == ROWS:
                 flush()
 
         yield add
         flush()
+
+
+def _columns(head: Says) -> tuple[Any, Callable[[Prediction], dict[str, Any]]]:
+    """The schema of a Parquet file, and what stands in it besides the name."""
+    import pyarrow
+
+    name, each = ("name", pyarrow.string()), pyarrow.list_(pyarrow.float32(), head.outputs)
+    if head.says == NUMBERS:
+        if head.outputs == 1:
+            return pyarrow.schema([name, ("value", pyarrow.float64())]), Prediction.to_json
+        return pyarrow.schema([name, ("values", each)]), lambda one: {"values": one.values}
+    is_number = head.says == CLASS and all(isinstance(label, int) for label in head.classes)
+    label = ("label", pyarrow.int64() if is_number else pyarrow.string())
+    sure = [("probability", pyarrow.float32())] if head.says == CLASS else []
+    metadata = {"classes": json.dumps(list(head.classes), ensure_ascii=False)}
+    schema = pyarrow.schema([name, label, *sure, ("probabilities", each)], metadata=metadata)
+
+    def row_of(one: Prediction) -> dict[str, Any]:
+        said = one.label if is_number else str(one.label)
+        more = {"probability": one.probability} if sure else {}
+        return {"label": said, **more, "probabilities": one.probabilities}
+
+    return schema, row_of
 
 
 WRITERS: dict[str, Any] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}

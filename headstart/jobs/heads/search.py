@@ -52,12 +52,13 @@ def search(
         found.append((name, crossed))
         watch(name, crossed)
         progress(len(found), trials)
-        return crossed.log_loss
+        best_first, _ = crossed.order(trying.objective)
+        return best_first
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=trying.seed))
     progress(0, trials)
     study.optimize(objective, n_trials=trials)
-    fitted = trials * trying.folds * trying.repeats
+    fitted = trials * trying.folds * trying.times
     return keep(context, features.dataset, found, fitted, started, trying)
 
 

@@ -8,20 +8,28 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
-from headstart.heads.evaluation.bootstrap import mean_interval
+from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.cross_validation import Crossed, cross
-from headstart.heads.evaluation.intervals import is_worse
-from headstart.heads.kinds.every_kind import Kinds, every_kind
+from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.evaluation.simplicity import simplest_of
+from headstart.heads.evaluation.winner import Winner, winner_of
+from headstart.heads.kind import HeadKind
+from headstart.heads.kinds.every_kind import Kinds, every_kind, kind_of
 from headstart.heads.kinds.linear import Linear
-from headstart.heads.kinds.losses import losses_of
+from headstart.heads.tasks import Classification
 from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
 from headstart.progress import Progress, silent
-from headstart.registry.entities import SweepRecord, TrialRecord
+from headstart.registry.entities import Head, SweepRecord, TrialRecord
 from headstart.values.showable import Showable
 
+LARGE = ("confusion", "per_class", "untested")
+"""Of a head's metrics, what a sweep does without."""
 BEHIND = "behind"
 """In the settings of a trial that is kept: what is behind its scores, for which there is no column.
 """
@@ -32,13 +40,13 @@ Watch = Callable[[str, Crossed], None]
 
 def metrics_of(crossed: Crossed) -> dict[str, Any]:
     """Accuracy and log loss with their intervals and the number of samples, as a head's."""
-    losses = losses_of("softmax", crossed.probabilities, crossed.targets)
-    known = {"accuracy": crossed.interval, "log_loss": mean_interval(losses)}
+    known = {"accuracy": crossed.interval, "log_loss": crossed.log_losses.interval}
     return {
         "accuracy": crossed.accuracy,
         "log_loss": crossed.log_loss,
         "intervals": {name: list(ends) for name, ends in known.items() if ends is not None},
         "n_test": len(crossed.targets),
+        "spread": crossed.spread,
     }
 
 
@@ -53,7 +61,8 @@ class Trial(Showable):
     Attributes:
         features: `BACKBONE@CUT`.
         crossed: what its heads said of the rows that they were not trained on.
-        is_worse: whether it is surely worse than the sweep's best, on the same samples.
+        is_worse: whether it is significantly worse than the best, by the sweep's objective; see
+            `worse_than_best`.
     """
 
     features: str
@@ -65,6 +74,18 @@ class Trial(Showable):
         """Accuracy and log loss with their intervals and the number of samples, as a head's."""
         return metrics_of(self.crossed)
 
+    def scores(self) -> dict[str, Any] | None:
+        """All scores of what its heads said of the rows that they were not trained on, as a head's
+        metrics; None with repeats: the mean of their probabilities is an ensemble's."""
+        crossed = self.crossed
+        if crossed.repeats > 1:
+            return None
+        classes = range(crossed.probabilities.shape[1])
+        clusters = Clusters.of(crossed.groups)
+        outputs = crossed.probabilities.astype(np.float32)
+        found = scores_of(Classification(), outputs, crossed.targets, classes, clusters)
+        return {name: value for name, value in found.items() if name not in LARGE}
+
     def _facts(self) -> dict[str, Any]:
         return {
             "features": self.features,
@@ -74,6 +95,8 @@ class Trial(Showable):
             "log_loss": self.crossed.log_loss,
             "log_loss_interval": self.metrics["intervals"].get("log_loss"),
             "samples": len(self.crossed.targets),
+            "repeats": self.crossed.repeats,
+            "spread_between_draws": self.crossed.spread,
             "is_worse_than_best": self.is_worse,
         }
 
@@ -83,10 +106,24 @@ class Trial(Showable):
         accuracy = f"{self.crossed.accuracy:.2f} [{low:.2f}, {high:.2f}]"
         return f"{kind} on {self.features}, accuracy {accuracy}"
 
-    def to_record(self) -> TrialRecord:
+    @property
+    def kind(self) -> HeadKind:
+        """Of heads of this setting: `ws.heads.train(name, features, trial.kind)` trains one."""
+        settings = self.crossed.settings
+        if settings["kind"] == Linear.kind:
+            return Linear((settings["strength"],))
+        return kind_of(settings["kind"], settings)
+
+    def to_record(self, winner: Winner | None = None) -> TrialRecord:
+        """As it is kept; with the best of a sweep is kept what that is worth."""
         settings = dict(self.crossed.settings)
         interval = self.metrics["intervals"].get("log_loss")
-        settings[BEHIND] = {"samples": len(self.crossed.targets), "log_loss_interval": interval}
+        settings[BEHIND] = {
+            "samples": len(self.crossed.targets),
+            "log_loss_interval": interval,
+            "spread_between_draws": self.crossed.spread,
+            **({} if winner is None else {"winner": winner.to_json()}),
+        }
         return TrialRecord(
             self.features,
             settings.pop("kind"),
@@ -100,14 +137,17 @@ class Trial(Showable):
 
 @dataclass(frozen=True)
 class Sweep(Showable):
-    """All trials from the best down: by accuracy, then by log loss.
+    """All trials from the best down: by the objective, then by the other score.
 
     Attributes:
         dataset: its name.
         trials: one for each setting and kind of features.
         heads: how many were fitted in all.
         seconds: that it took.
-        trying: on which folds.
+        trying: on which folds, and by which objective.
+        winner: what the best of them is worth; None of a single sample or group.
+        confirmed: the head of the setting that was chosen, scored once on the test split; None
+            where that was not asked for.
         id: its number in the database.
     """
 
@@ -116,12 +156,23 @@ class Sweep(Showable):
     heads: int
     seconds: float
     trying: CrossValidation
+    winner: Winner | None = None
+    confirmed: Head | None = None
     id: int | None = None
 
     @property
     def samples(self) -> int:
         """On how many each setting was tried."""
         return len(self.trials[0].crossed.targets)
+
+    @property
+    def simplest(self) -> Trial:
+        """The simplest trial within one standard error of the best one; see `simplest_of`."""
+        tried = [
+            (trial.crossed.outcomes(self.trying.objective), trial.crossed.complexity)
+            for trial in self.trials
+        ]
+        return self.trials[simplest_of(tried, is_loss=self.trying.is_loss)]
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -130,8 +181,18 @@ class Sweep(Showable):
             "heads": self.heads,
             "seconds": self.seconds,
             **asdict(self.trying),
+            "winner": self.winner,
+            "simplest": self.simplest,
+            "confirmed": self.confirmed,
+            "best_scores": self.best_scores,
             "trials": self.trials,
         }
+
+    @cached_property
+    def best_scores(self) -> dict[str, Any] | None:
+        """All scores of the first trial; see `Trial.scores`. Of the others, which may be hundreds,
+        they would take longer than the fits."""
+        return self.trials[0].scores()
 
     def _line(self) -> str:
         best = f", best {self.trials[0]!r}" if self.trials else ""
@@ -157,7 +218,7 @@ def sweep(
     chosen = choose(context, features)
     settings = len({s for kind in tried if isinstance(kind, Linear) for s in kind.strengths})
     settings += sum(not isinstance(kind, Linear) for kind in tried)
-    total = settings * trying.folds * trying.repeats * len(chosen)
+    total = settings * trying.folds * trying.times * len(chosen)
     fitted = 0
 
     def advance(count: int) -> None:
@@ -198,10 +259,12 @@ def keep(
         started: by `time.monotonic`.
         trying: on which folds.
     """
-    found.sort(key=lambda pair: (-pair[1].accuracy, pair[1].log_loss))
-    best = found[0][1].right
-    trials = [Trial(name, result, is_worse(result.right, best)) for name, result in found]
-    done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying)
+    found.sort(key=lambda pair: pair[1].order(trying.objective))
+    tried = [result.outcomes(trying.objective) for _, result in found]
+    worse = worse_than_best(tried, is_loss=trying.is_loss).tolist()
+    trials = [Trial(*pair, is_worse) for pair, is_worse in zip(found, worse, strict=True)]
+    winner = winner_of(tried, trying.objective, is_loss=trying.is_loss, seed=trying.seed)
+    done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying, winner)
     record = SweepRecord(
         dataset,
         context.datasets.get(dataset).digest,
@@ -210,5 +273,6 @@ def keep(
         done.seconds,
         versions(),
     )
-    kept = context.sweeps.add(record, [trial.to_record() for trial in trials])
-    return replace(done, id=kept.id)
+    best, *others = trials
+    records = [best.to_record(winner), *(trial.to_record() for trial in others)]
+    return replace(done, id=context.sweeps.add(record, records).id)

@@ -14,6 +14,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import Task, one_task
+from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
@@ -57,6 +58,7 @@ def train(
     chosen = None if kind is None else one_kind(kind)
     trained = fit(features, chosen, seed, task, [of_samples(one, features.windows) for one in more])
     settings = trained.settings | windows_of(features)
+    metrics = trained.metrics | {TESTED_ON: samples_key(features.split("test").samples)}
     record = keep(
         context,
         HeadRecord(
@@ -69,7 +71,7 @@ def train(
             dataset=origin.dataset.name,
             dataset_digest=origin.dataset.digest,
             settings=settings,
-            metrics=trained.metrics,
+            metrics=metrics,
             classes=list(trained.stack.classes),
             seed=seed,
             versions=versions(),
@@ -84,7 +86,7 @@ def train(
             f"{record.name}:{record.version}",
             record.dataset,
             "done",
-            {name: trained.metrics[name] for name in ("n_train", "n_validation", "n_test")},
+            {name: metrics[name] for name in ("n_train", "n_validation", "n_test", TESTED_ON)},
             round(time.monotonic() - started, 3),
             record.versions,
         )

@@ -141,7 +141,8 @@ def _check_kind(head: TrainedHead) -> None:
         raise HeadError(
             f"head {record.name!r} was trained on windows of samples, which fine-tuning does not "
             "know how to score",
-            hint="Fine-tune a head on a dataset without --window.",
+            hint="Add the source by another name without --window (or cut into files, a sample "
+            "each), train a head there, and fine-tune that.",
         )
     task = task_of(record.settings)
     if type(task) is not Classification:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headstart.heads.evaluation.intervals import is_worse
+from headstart.heads.evaluation.intervals import CONFIDENCE, share_text
+from headstart.heads.evaluation.paired import mcnemar, share_difference
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
@@ -76,13 +77,17 @@ def _early(course: Course) -> str:
 def _on_test(tuning: Tuning) -> str:
     was_right, is_right = tuning.right
     losses = [one["test"]["log_loss"] for one in (tuning.start, tuning.result)]
-    if is_worse(is_right, was_right):
-        told = "surely less often right than the start"
-    elif is_worse(was_right, is_right):
-        told = "surely more often right than the start"
-    else:
-        told = "not surely more or less often right than the start"
-    line = f"On the test split it is {told} (McNemar, 95 %)"
+    fixed, broken = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
+    low, high = share_difference(fixed, broken, len(is_right))
+    p_value = mcnemar(fixed, broken)
+    which = "more" if fixed > broken else "less"
+    is_significant = p_value < 1 - CONFIDENCE
+    told = f"significantly {which}" if is_significant else "not significantly more or less"
+    line = (
+        f"On the test split it is {told} often right than the start: {fixed:,} samples fixed, "
+        f"{broken:,} broken (McNemar's mid-p {share_text(p_value)}), accuracy "
+        f"{(fixed - broken) / len(is_right):+.3f} (95 %: {low:+.3f} to {high:+.3f})"
+    )
     if losses[1] > losses[0]:
         line += f", and its log loss is higher: {losses[1]:.3f}, it was {losses[0]:.3f}"
     return f"{line}."

@@ -9,7 +9,9 @@ import pytest
     ("name", "what", "hint"),
     [
         ("net.tflite", "a LiteRT (TensorFlow Lite) model", "the SavedModel that it was made from"),
-        ("net.onnx", "an ONNX model", "Keras model"),
+        ("net.tflite", "no layers to cut", "python -m tf2onnx.convert --tflite FILE"),
+        ("net.onnx", "an ONNX model", "onnx2tf -i FILE -osd"),
+        ("net.onnx", "an ONNX model", "docs/backbones.md, Features that were computed elsewhere"),
         ("net.pth", "a PyTorch file", "headstart zoo list"),
         ("net.safetensors", "weights without an architecture", "kerashub:DIR"),
         ("net.ckpt.index", "a checkpoint", "ws.backbones.add(name, model)"),

@@ -13,9 +13,10 @@ from headstart.errors import LayerNotFound
 from headstart.extractors.backbones.cuts import Cut, list_cuts, resolve
 from headstart.extractors.backbones.keras_graph import read_graph
 from headstart.extractors.backbones.trunk import build_trunk, build_whole
+from headstart.extractors.engines.seeded import random_inputs
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.preprocessing.defaults import for_inputs
-from headstart.extractors.run.verification import random_inputs, verify_graph
+from headstart.extractors.run.verification import verify_graph
 
 layers = keras.layers
 D = layers.Dense

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -551,3 +552,41 @@ split: [a,
         known[name] = {str(key): value for key, value in known[name].items()}
     assert found == {name: known[name] for name in wanted}
     assert others == ["download"]
+
+
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_yolo_reads_nothing_outside_of_its_folder_unless_a_root_allows_it(
+    ws, labels, tmp_path, is_absolute
+):
+    labels()
+    place = tmp_path / "set"
+    place.mkdir()
+    elsewhere = tmp_path / "y" / "images" if is_absolute else "../y/images"
+    (place / "data.yaml").write_text(f"train: {elsewhere}\nnames: [cat, dog]\n")
+    with pytest.raises(DatasetError, match="lies outside of the root"):
+        ws.datasets.add("d", place / "data.yaml")
+    ws.datasets.add("d", place / "data.yaml", root=tmp_path)
+    assert ws.datasets.get("d").options["root"] == str(tmp_path)
+    assert len(ws.datasets.manifest("d").samples) == 1
+    (tmp_path / "list.txt").write_text(str(tmp_path / "y" / "images" / "a.png"))
+    (place / "data.yaml").write_text("train: ../list.txt\nnames: [cat, dog]\n")
+    with pytest.raises(DatasetError, match="lies outside of the root"):
+        ws.datasets.add("e", place)
+    (place / "images").symlink_to(tmp_path / "y" / "images")
+    (place / "data.yaml").write_text("train: images\nnames: [cat, dog]\n")
+    with pytest.raises(DatasetError, match="lies outside of the root"):
+        ws.datasets.add("e", place)
+
+
+def test_a_dataset_of_yolo_from_before_is_looked_at_as_it_was(ws, labels, tmp_path):
+    labels()
+    place = tmp_path / "set"
+    place.mkdir()
+    (place / "data.yaml").write_text("train: ../y/images\nnames: [cat, dog]\n")
+    ws.datasets.add("d", place, root=tmp_path)
+    record = ws.datasets.get("d")
+    before = {name: value for name, value in record.options.items() if name != "root"}
+    ws.context.datasets.update(replace(record, options=before), instead_of=record)
+    draw(tmp_path / "y" / "images" / "b.png", 2, (20, 16))
+    ws.datasets.refresh("d")
+    assert ws.datasets.get("d").samples == 2

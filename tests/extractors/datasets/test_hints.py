@@ -1,13 +1,17 @@
 """What looks like a slip is said: folders called nearly like splits, semicolons, `nan`, ids."""
 
+import json
 import shutil
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import headstart as hs
 from conftest import draw
 from headstart.errors import DatasetError
-from headstart.notices import FewSamples, HeadstartNote, HeadstartWarning
+from headstart.notices import DifferingCopies, FewSamples, HeadstartNote, HeadstartWarning
 
 
 def folders(root, *names, count=8):
@@ -95,3 +99,62 @@ def test_an_empty_number_of_a_frame_is_told_by_its_column_and_row(ws):
         DatasetError, match=r"^a polars\S*DataFrame\S*, row 1: a is None, not a num"
     ):
         ws.datasets.add("d", polars.DataFrame(numbers))
+
+
+def test_copies_with_different_labels_are_counted_and_named(ws, tmp_path):
+    folder = folders(tmp_path / "d", "cats", "dogs")
+    for number in range(9):
+        shutil.copy(folder / "cats" / "0.png", folder / "dogs" / f"copy {number} é.png")
+    shutil.copy(folder / "cats" / "1.png", folder / "cats" / "copy.png")
+    with pytest.warns(DifferingCopies, match="labels: 9, such as") as told:
+        ws.datasets.add("d", folder)
+    (line,) = (str(one.message) for one in told if "copies with" in str(one.message))
+    assert "'dogs/copy 0 é.png' ('dogs') of 'cats/0.png' ('cats')" in line and line.endswith(", …")
+
+
+@pytest.mark.filterwarnings("error::headstart.notices.DifferingCopies")
+def test_copies_without_labels_or_with_numbers_are_nothing_to_say(ws):
+    ws.datasets.add("d", ["same"] * 6)
+    ws.datasets.add("e", ["same"] * 6 + ["other"] * 6, [0.5, 1.5, 2.5] * 4)
+    ws.datasets.add("f", ["same", "same", "b", "c"], ["x", "x", "y", "y"])
+
+
+@pytest.mark.parametrize("form", ["t.csv", "t.jsonl", "t.parquet"])
+def test_rows_may_be_repeated_where_they_are_numbered(ws, tmp_path, fails, form):
+    names = [str(draw(tmp_path / "p" / f"{n}.png", n, (8, 8))) for n in range(3)] * 2
+    if form == "t.csv":
+        table(tmp_path / form, [("path", "label"), *((name, "a") for name in names)])
+    elif form == "t.jsonl":
+        rows = (json.dumps({"path": name, "label": "a"}) for name in names)
+        (tmp_path / form).write_text("\n".join(rows))
+    else:
+        columns = {"path": names, "label": ["a"] * 6}
+        parquet.write_table(pa.table(columns), tmp_path / form)
+    line = fails("dataset", "add", "d", tmp_path / form)
+    assert "occurs 2 times" in line and "--id-column none numbers the rows" in line
+    ws.datasets.add("d", tmp_path / form, id_column="none")
+    assert [one.id for one in ws.datasets.manifest("d").samples] == list("012345")
+    assert ws.datasets.get("d").unique == 3
+
+
+def test_a_column_that_is_called_none_is_that_column(ws, tmp_path):
+    table(tmp_path / "t.csv", [("none", "text", "label"), ("x", "a", "p"), ("y", "b", "q")])
+    ws.datasets.add("d", tmp_path / "t.csv", id_column="none")
+    assert [one.id for one in ws.datasets.manifest("d").samples] == ["x", "y"]
+
+
+def test_what_is_told_of_data_in_memory_names_the_data(ws, recwarn):
+    frame = pa.table({"text": ["a", "b", "c"], "label": ["x", "y", "z"], "other": [1, 2, 3]})
+    ws.datasets.add("d", frame)
+    told = [str(one.message) for one in recwarn]
+    assert "a pyarrow.Table: not used: column 'other'" in told
+    assert told and not any("contents" in line for line in told), told
+    recwarn.clear()
+    ws.datasets.refresh("d")
+    assert not any("contents" in str(one.message) for one in recwarn)
+
+
+def test_windows_are_not_cut_of_several_arrays(ws):
+    data = {"p": np.zeros((4, 10)), "q": np.zeros((4, 10))}
+    with pytest.raises(DatasetError, match="several arrays, p, q; windows are cut of one"):
+        ws.datasets.add("d", data, window="4")

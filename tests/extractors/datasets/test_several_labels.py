@@ -3,7 +3,10 @@
 import json
 
 import numpy as np
+import polars
+import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 
 import headstart as hs
 from headstart.errors import DatasetError
@@ -126,3 +129,64 @@ def test_a_column_is_named_by_a_text(ws, tmp_path, column):
     (tmp_path / "t.csv").write_text("text,lat,lon\na,47.5,8\n")
     with pytest.raises(DatasetError, match="such as lat\\+lon"):
         ws.datasets.add("d", tmp_path / "t.csv", label_column=column)
+
+
+COLUMNS = {"x": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "lat": [1.0, 2.5, 3.0], "lon": [7, 8, 9]}
+SEVERAL = ["1.0|7", "2.5|8", "3.0|9"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow", "pandas", "polars", "pyarrow"])
+def test_several_columns_of_a_table_of_columns_or_frame_are_a_label(ws, tmp_path, form):
+    frame = pa.table(COLUMNS)
+    if form == "parquet":
+        parquet.write_table(frame, tmp_path / "t.parquet")
+        source = tmp_path / "t.parquet"
+    elif form == "arrow":
+        feather.write_feather(frame, tmp_path / "t.arrow", compression="uncompressed")
+        source = tmp_path / "t.arrow"
+    else:
+        source = {"pandas": frame.to_pandas, "polars": lambda: polars.from_arrow(frame)}.get(
+            form, lambda: frame
+        )()
+    ws.datasets.add("d", source, label_column="lat+lon", split="none")
+    found = ws.datasets.manifest("d").samples
+    assert [one.label for one in found] == SEVERAL
+    assert ws.datasets.details("d").dataset.options.get("unused") == []
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ([1.0, None, 2.0], r"row 1: no b"),
+        (["x", "", "y"], r"row 1: no b"),
+        (["x", "p|q", "y"], r"row 1: the label 'p\|q' of several holds '\|'"),
+        ([1.0, float("nan"), 2.0], r"row 1, b: the label nan is neither"),
+        ([b"x", b"\xff", b"y"], r"row 1, b: the label b'\\xff' is no UTF-8"),
+        ([[1], [2], [3]], r"row 0, b: the label \[1\] is neither"),
+    ],
+)
+def test_an_odd_cell_among_several_columns_of_labels_is_named(ws, tmp_path, second, words):
+    table = pa.table({"x": COLUMNS["x"], "a": ["é", "ü", "ö"], "b": second})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    given = {"label_column": "a+b", "values": ["array:x"]}
+    with pytest.raises(DatasetError, match=words):
+        ws.datasets.add("d", tmp_path / "t.parquet", **given)
+    with pytest.raises(DatasetError, match="no column 'c'; its columns are x, a, b"):
+        ws.datasets.add("d", tmp_path / "t.parquet", label_column="a+c")
+
+
+def test_names_that_columns_declare_stand_in_labels_of_several(ws):
+    import datasets
+
+    kinds = datasets.ClassLabel(names=["cat", "dog"])
+    features = datasets.Features({"text": datasets.Value("string"), "a": kinds, "b": kinds})
+    data = datasets.Dataset.from_dict({"text": ["t", "u"], "a": [0, 1], "b": [1, 1]}, features)
+    ws.datasets.add("d", data, label_column="a+b", split="none")
+    assert [one.label for one in ws.datasets.manifest("d").samples] == ["cat|dog", "dog|dog"]
+
+
+def test_a_column_that_is_called_like_several_is_that_column(ws, tmp_path):
+    table = pa.table({"x": COLUMNS["x"], "lat+lon": ["p", "q", "r"]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    ws.datasets.add("d", tmp_path / "t.parquet", label_column="lat+lon", split="none")
+    assert [one.label for one in ws.datasets.manifest("d").samples] == ["p", "q", "r"]

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from conftest import keras
+from conftest import forget_conversions, keras
 from headstart.backbone_model import open_engine, pipeline_of
 from headstart.errors import BackboneError
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.engines import openvino_engine as openvino
 from headstart.extractors.engines import selection, trial
 from headstart.extractors.engines.compiled import HASH_BYTES, Compiled
+from headstart.extractors.engines.race import Lap, Race
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 
 OPENVINO = hs.Settings(engine="openvino")
@@ -31,13 +32,15 @@ def any_size(monkeypatch):
 
 
 @pytest.fixture
-def openvino_wins(monkeypatch, any_size):
-    real = trial.speed
+def old(ready):
+    """The workspace as it was before trunks were converted when they are registered."""
+    forget_conversions(ready)
+    return ready
 
-    def speed(engine, *more):
-        return real(engine, *more) * (1000 if engine.name == "openvino" else 1)
 
-    monkeypatch.setattr(trial, "speed", speed)
+def paced(wall, cpu):
+    """A race of one pair that comes out so."""
+    return lambda *_: Race(((Lap(1, 1 / wall, 1 / cpu), Lap(1, 1.0, 1.0)),))
 
 
 def clear(ws):
@@ -73,26 +76,61 @@ def test_the_engine_is_no_part_of_the_key(ready):
     assert (other.computed, other.engine) == (0, "cache")
 
 
-def test_auto_takes_openvino_where_it_is_faster_and_says_why(ready, openvino_wins):
+def test_auto_takes_openvino_where_it_is_faster_and_says_why(ready):
     report = ready.extract("net", "pics").report
     assert report.engine == "openvino"
     assert "x tensorflow, relative error" in report.engine_reason
 
 
-def test_few_samples_are_not_worth_a_conversion(ready):
-    report = ready.extract("net", "pics").report
+def test_few_samples_are_not_worth_a_conversion(old):
+    report = old.extract("net", "pics").report
     assert (report.engine, report.engine_reason) == ("tensorflow", "fast enough for so few samples")
-    assert not ready.config.compiled.exists()
+    assert not list(old.config.compiled.iterdir())
 
 
-def test_auto_takes_tensorflow_where_that_is_faster(ready, monkeypatch, any_size):
-    monkeypatch.setattr(trial, "speed", lambda e, *_: 9.0 if e.name == "tensorflow" else 3.0)
-    report = ready.extract("net", "pics").report
+def test_auto_takes_tensorflow_where_that_is_faster(old, monkeypatch, any_size):
+    monkeypatch.setattr(trial, "race", paced(1 / 3, 1 / 3))
+    report = old.extract("net", "pics").report
     assert (report.engine, report.engine_reason) == ("tensorflow", "3.0x openvino")
 
 
+@pytest.mark.parametrize(("wall", "cpu"), [(0.1, 3.3), (3.3, 0.1), (0.95, 0.95)])
+def test_one_clock_alone_and_a_near_tie_leave_it_with_the_preferred_engine(
+    old, monkeypatch, any_size, wall, cpu
+):
+    monkeypatch.setattr(trial, "race", paced(wall, cpu))
+    assert old.extract("net", "pics").report.engine == "openvino"
+
+
+def test_what_was_once_chosen_by_the_clock_alone_is_not_kept_for_ever(ready, any_size):
+    ready.extract("net", "pics", settings=OPENVINO)
+    for file in ready.config.compiled.iterdir():  # as an old version wrote it, under a load
+        known = _known(file)
+        check = known.facts["check"]
+        del check["wall_ratio"], check["cpu_ratio"]
+        check |= {"openvino_per_second": 50.0, "tensorflow_per_second": 100.0}
+        _put(file, known)
+    clear(ready)
+    assert ready.extract("net", "pics").report.engine == "openvino"
+
+
+def test_an_engine_that_lost_once_is_timed_again_the_next_time(old, monkeypatch, any_size):
+    raced = []
+    monkeypatch.setattr(trial, "race", lambda *_: raced.append(1) or paced(1 / 3, 1 / 3)())
+    for times in (1, 2):
+        assert old.extract("net", "pics").report.engine == "tensorflow"
+        assert len(raced) == times
+        clear(old)
+    monkeypatch.setattr(trial, "race", paced(3.3, 3.3))
+    report = old.extract("net", "pics").report
+    assert report.engine == "openvino" and report.engine_reason.startswith("3.3x tensorflow")
+    clear(old)
+    monkeypatch.setattr(trial, "race", lambda *_: pytest.fail("it was timed once more"))
+    assert old.extract("net", "pics").report.engine == "openvino"
+
+
 def test_a_model_that_cannot_be_converted_falls_back_with_one_line(
-    ready, monkeypatch, any_size, run
+    old, ready, monkeypatch, any_size, run
 ):
     def fails(*_):
         raise RuntimeError("no such operation: FancyOp\nand a long story")
@@ -159,12 +197,6 @@ def test_a_compiled_model_is_run_without_tensorflow(ready):
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
         f"np.save({str(ready.config.root / 'found.npy')!r}, view.to_numpy())\n"
     )
-    # Faster or not: this one was asked for, and auto goes by what was measured.
-    for file in ready.config.compiled.iterdir():
-        known = _known(file)
-        known.facts["check"]["openvino_per_second"] = 1e9
-        file.unlink()
-        _put(file, known)
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
     np.testing.assert_allclose(np.load(ready.config.root / "found.npy"), expected, atol=TOLERANCE)
 
@@ -180,7 +212,7 @@ def _put(file, known):
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
-def test_compiled_ahead_no_extraction_loads_tensorflow(ready, run, openvino_wins, precision):
+def test_compiled_ahead_no_extraction_loads_tensorflow(old, ready, run, any_size, precision):
     root = str(ready.config.root)
     said = run("backbone", "compile", "net", "pics", "--precision", precision, "--json").json
     assert said["engine"] == "openvino"

@@ -26,7 +26,7 @@ EAGER = hs.Settings(batch_size=4, commit_seconds=0)
 
 def test_features_equal_those_of_the_hand_cut_model_in_the_datasets_order(ready, model):
     view = ready.extract("net", "pics")
-    assert (view.report.computed, view.report.engine) == (36, "tensorflow")
+    assert (view.report.computed, view.report.engine) == (36, "openvino")
     assert view.ids == [sample.id for sample in ready.datasets.manifest("pics").samples]
     np.testing.assert_allclose(view.to_numpy(), direct(ready, view, model), atol=TOLERANCE)
 

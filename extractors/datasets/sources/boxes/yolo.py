@@ -7,6 +7,7 @@ behind the box, /pose/; with a polygon instead of it, /segment/.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,12 @@ class YoloSource(BoxSource):
             or (is_folder(path / "images") and holds(str(path / "labels"), TEXTS))
         )
         return SURE if is_one else NO
+
+    @staticmethod
+    def own_root(source: str) -> str:
+        """The folder of the `data.yaml`: what it names elsewhere may be any file here."""
+        path = Path(source)
+        return os.path.realpath(path if is_folder(path) else path.parent)
 
     def _pictures(self, skipping: Skipping) -> Iterator[Picture]:
         told, others = self._told()

@@ -29,6 +29,7 @@ from headstart.extractors.datasets.sources.numpy_files import (
     LARGEST_PACKING,
     ROW_BYTES,
     SMALL,
+    refuse_alike,
     refuse_large,
 )
 
@@ -64,6 +65,7 @@ class ArrowPart:
             self.schema = checked_names(pa.ipc.open_stream(self._at_messages()).schema)
             self._index()
         self.rows: int = self._ends[-1] if self._ends else 0
+        refuse_alike(self.rows, path.stat().st_size, str(path))
         refuse_large(self.rows * ROW_BYTES, f"the {self.rows:,} rows of {path}")
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

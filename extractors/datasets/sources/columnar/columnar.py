@@ -24,6 +24,7 @@ from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.columnar.arrow_file import ArrowPart
 from headstart.extractors.datasets.sources.columnar.cells import array_in, bytes_in
+from headstart.extractors.datasets.sources.columnar.expansion import Expansion
 from headstart.extractors.datasets.sources.columnar.files import (
     PARQUET,
     Found,
@@ -32,7 +33,7 @@ from headstart.extractors.datasets.sources.columnar.files import (
     stamp_of,
 )
 from headstart.extractors.datasets.sources.columnar.parquet_file import ParquetPart
-from headstart.extractors.datasets.sources.columnar.part import Part
+from headstart.extractors.datasets.sources.columnar.part import Part, make_room
 from headstart.extractors.datasets.sources.columnar.roles import Roles
 from headstart.extractors.datasets.sources.tables.columns import OR_SKIP, cell_in, number_in
 from headstart.extractors.datasets.sources.tables.values import TABLE_OPTIONS, Value
@@ -141,10 +142,11 @@ class ColumnarSource:
 
     def _rows(self, roles: Roles) -> Iterator[_Row]:
         """All rows, some at a time in memory; those of a split are numbered within it."""
-        counts = Counter[str | None]()
+        counts, held = Counter[str | None](), self._expansion
         for file, part, start in zip(self._found.files, self._parts, self._starts, strict=False):
             row = 0
             for batch in part.batches([*roles.content, *roles.about]):
+                held.add(batch)
                 about = [batch.column(name).to_pylist() for name in roles.about]
                 for place in range(batch.num_rows):
                     id_ = f"{file.split}/{counts[file.split]}" if file.split else str(start + row)
@@ -169,7 +171,7 @@ class ColumnarSource:
         id_ = row.id
         if roles.id is not None:
             id_ = cell_in(row.about, roles.id, row.where)
-        elif roles.is_of_files:
+        elif roles.is_of_files and not roles.is_numbered:
             id_ = str(row.cell(roles.content[0]).as_py())
         return Entry(
             id=id_,
@@ -235,10 +237,10 @@ class ColumnarSource:
     def _take_index(self) -> None:
         """The index of a data frame is what ids are, where it is of different texts."""
         roles = self._labelled
-        if roles.id is not None:
+        if roles.id is not None or roles.is_numbered:
             return
         for name in roles.declared.text_index(roles.schema):
-            texts = [text for part in self._parts for text in _column(part, name)]
+            texts = list(self._column(name))
             if name not in (*roles.content, *roles.about) and len(set(texts)) == len(texts):
                 tell(f"{self.source}: the index {name!r} of the data frame is the samples' ids")
                 self.found["id_column"] = self._options["id_column"] = name
@@ -250,10 +252,22 @@ class ColumnarSource:
         roles = self._labelled
         if roles.label is None or not roles.has_rows:
             return
-        rows = [row for part in self._parts for row in _column(part, roles.label)]
-        roles.read_rows, what = rows_reader([row for row in rows if row is not None])
+        rows = [row for row in self._column(roles.label) if row is not None]
+        roles.read_rows, what = rows_reader(rows)
         if what and is_unsettled(self._options):
             tell(f"{self.source}: {roles.label} is read as {what}")
+
+    def _column(self, name: str) -> Iterator[Any]:
+        """The values of a column, over all files."""
+        held = self._expansion
+        for part in self._parts:
+            for batch in part.batches([name]):
+                held.add(batch)
+                yield from batch.column(name).to_pylist()
+
+    @property
+    def _expansion(self) -> Expansion:
+        return Expansion(self.source, [file.path for file in self._found.files])
 
     @cached_property
     def _found(self) -> Found:
@@ -261,6 +275,7 @@ class ColumnarSource:
 
     @cached_property
     def _parts(self) -> list[Part]:
+        make_room(len(self._found.files))
         made: list[Part] = [
             ParquetPart(one.path) if one.path.suffix.lower() in PARQUET else ArrowPart(one.path)
             for one in self._found.files
@@ -291,11 +306,6 @@ class ColumnarSource:
 
 def _cell(batch: pa.RecordBatch, place: int, column: str) -> pa.Scalar:
     return batch.column(column)[place]
-
-
-def _column(part: Part, name: str) -> Iterator[Any]:
-    for batch in part.batches([name]):
-        yield from batch.column(name).to_pylist()
 
 
 def _is_far(roles: Roles, row: _Row) -> bool:

@@ -138,7 +138,10 @@ def _data_files(folder: Path) -> list[Path]:
             f"{folder} holds rows in another order than its files (an index)",
             hint="Save it with datasets 2 or newer, or call flatten_indices() before.",
         )
-    return [one_below(folder, str(one.get("filename"))) for one in named]
+    files = [one_below(folder, str(one.get("filename"))) for one in named]
+    if len(set(files)) < len(files):
+        raise DatasetError(f"{folder / STATE} names a file twice", hint="Save the dataset again.")
+    return files
 
 
 def _state(path: Path) -> dict[str, Any]:

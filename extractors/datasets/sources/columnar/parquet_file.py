@@ -34,6 +34,7 @@ from headstart.extractors.datasets.sources.numpy_files import (
     LARGEST_PACKING,
     ROW_BYTES,
     SMALL,
+    refuse_alike,
     refuse_large,
 )
 from headstart.storage.files import open_regular
@@ -150,6 +151,7 @@ class ParquetPart:
             DatasetError: it cannot, or the numbers of rows do not fit together.
         """
         rows, packed = self._file.metadata.num_rows, self.path.stat().st_size
+        refuse_alike(rows, packed, str(self.path))
         refuse_large(rows * ROW_BYTES, f"the {rows:,} rows of {self.path}")
         if sum(group.rows for group in self._groups) != rows:
             raise DatasetError(

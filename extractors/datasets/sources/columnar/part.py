@@ -18,6 +18,8 @@ from headstart.storage.files import check_regular
 
 KEPT = 1 << 27
 """Bytes of blocks that are kept for the next row; the last two are kept anyhow."""
+OPEN_A_PART, OTHERS_OPEN = 3, 256
+"""Files that are open for one part, at the most, and for all else."""
 DAMAGE = (
     pa.ArrowException,
     OSError,
@@ -90,6 +92,28 @@ class Part(Protocol):
             DatasetError: the file is damaged.
         """
         ...
+
+
+def make_room(files: int) -> None:
+    """See that so many files can be open at once, as all parts of a dataset are.
+
+    Raises:
+        DatasetError: the system does not let this process open as many.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = OTHERS_OPEN + OPEN_A_PART * files
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise DatasetError(
+            f"{files:,} files, of which this process may have {hard // OPEN_A_PART:,} open",
+            hint="Join some of them, or allow more with `ulimit -n`.",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 @contextmanager

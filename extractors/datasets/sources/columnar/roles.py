@@ -29,8 +29,9 @@ from headstart.extractors.datasets.sources.tables.columns import (
     TEXT_COLUMNS,
     cell_in,
     find_column,
-    find_label_column,
     get_column,
+    is_numbered,
+    label_columns,
     label_in,
     no_label_column,
     text_of,
@@ -56,7 +57,9 @@ class Roles:
 
     Attributes:
         values: what a sample is.
-        label, id, split, group: columns; None where there is none.
+        labels: columns; several where each holds a label, or a number, of several.
+        id, split, group: columns; None where there is none.
+        is_numbered: whether rows are called by their numbers, whatever columns there are.
         declared: what the schema says besides types.
         read_rows: what reads labels that are rows of numbers; set once it is known what they are.
 
@@ -77,15 +80,22 @@ class Roles:
         self._names = list(schema.names)
         self._check_names()
         self.declared: Declared = declared_in(schema)
-        self.label = self._label_column(options)
-        self.id = self._find(options.get("id_column"), ID_COLUMNS)
+        self.labels = self._label_columns(options)
+        given = options.get("id_column")
+        self.is_numbered = is_numbered(self._names, given)
+        self.id = None if self.is_numbered else self._find(given, ID_COLUMNS)
         said = self._find(options.get("split_column"), SPLIT_COLUMNS)
         self.split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self.group = self._find(options.get("group_column"), ())
         self.read_rows: Callable[[Any, str], Label | None] | None = None
         self.values = self._choose_values(options)
-        if is_labelled and self.label is None and options.get("label_column") is None:
+        if is_labelled and not self.labels and options.get("label_column") is None:
             self._check_unlabelled(options)
+
+    @property
+    def label(self) -> str | None:
+        """The column of the labels; None where there is none, or several are."""
+        return self.labels[0] if len(self.labels) == 1 else None
 
     @property
     def has_rows(self) -> bool:
@@ -106,7 +116,7 @@ class Roles:
     @property
     def about(self) -> list[str]:
         """The columns that say something of samples."""
-        named = (self.label, self.id, self.split, self.group)
+        named = (*self.labels, self.id, self.split, self.group)
         return list(dict.fromkeys(name for name in named if name is not None))
 
     @property
@@ -124,18 +134,17 @@ class Roles:
             DatasetError: there is none, or no such name.
         """
         if self.label is None:
-            return None
+            values = [self._one_of_several(row, name, where) for name in self.labels]
+            return label_in({"": values}, ("",), where) if values else None
         value, names = row[self.label], self.declared.names.get(self.label)
         if self.read_rows is not None and value is not None:
             return self.read_rows(value, where)
         if isinstance(value, list):
-            labels = [self._named(one, names, where) for one in value] if names else value
+            labels = [self._named(one, self.label, where) for one in value] if names else value
             return label_in({self.label: labels}, (self.label,), where)
         if value is None or value == "":
-            raise DatasetError(
-                f"{where}: no {self.label}", hint=f"Fill it in or remove the row, {OR_SKIP}."
-            )
-        return self._named(value, names, where) if names else to_label(value, where)
+            raise _missing(self.label, where)
+        return self._named(value, self.label, where) if names else to_label(value, where)
 
     def split_of(self, row: Row, where: str) -> str | None:
         """The split that a row says."""
@@ -143,19 +152,30 @@ class Roles:
             return None
         value, names = row[self.split], self.declared.names.get(self.split)
         if names and value is not None:
-            value = self._named(value, names, where)
+            value = self._named(value, self.split, where)
         return checked_split(text_of(value), where)
 
     def group_of(self, row: Row, where: str) -> str | None:
         """What a row belongs to."""
         return cell_in(row, self.group, where) if self.group else None
 
-    def _named(self, value: Any, names: Sequence[str] | None, where: str) -> Any:
+    def _one_of_several(self, row: Row, column: str, where: str) -> Label:
+        """What stands in one of several columns of labels; numbers with all their digits, as they
+        are in rows of numbers."""
+        value = row[column]
+        if value is None or value == "":
+            raise _missing(column, where)
+        value = self._named(value, column, where)
+        plain = to_label(value, f"{where}, {column}")
+        return repr(value) if isinstance(value, float) else plain
+
+    def _named(self, value: Any, column: str, where: str) -> Any:
+        names = self.declared.names.get(column)
         if names is None or isinstance(value, str):
             return value
         if not isinstance(value, int) or not 0 <= value < len(names):
             raise DatasetError(
-                f"{where}: {self.label} is {value!r}, of {len(names):,} names"
+                f"{where}: {column} is {value!r}, of {len(names):,} names"
                 f"{' (-1 says that it is not known)' if value == -1 else ''}",
                 hint=f"Mend or remove the row, {OR_SKIP}.",
             )
@@ -172,14 +192,15 @@ class Roles:
     def _find(self, given: str | None, usual: Sequence[str]) -> str | None:
         return find_column(self._source, self._names, given, usual)
 
-    def _label_column(self, options: Options) -> str | None:
-        """That which is given, or called so; else the only one that declares names of classes."""
+    def _label_columns(self, options: Options) -> tuple[str, ...]:
+        """Those that are given, or one called so; else the only one that declares names of
+        classes."""
         given = options.get("label_column")
-        found = find_label_column(self._source, self._names, given)
-        if found is not None or given is not None:
+        found = label_columns(self._source, self._names, given)
+        if found or given is not None:
             return found
         classes = [name for name in self.declared.names if name not in SPLIT_COLUMNS]
-        return classes[0] if len(classes) == 1 else None
+        return tuple(classes) if len(classes) == 1 else ()
 
     def _check_unlabelled(self, options: Options) -> None:
         """See that no column is there that may be the label, and has another name."""
@@ -249,3 +270,7 @@ class Roles:
             hint="Say it with --value bytes:COLUMN, path:COLUMN, text:COLUMN, array:COLUMN or "
             "number:COLUMN+COLUMN.",
         )
+
+
+def _missing(column: str, where: str) -> DatasetError:
+    return DatasetError(f"{where}: no {column}", hint=f"Fill it in or remove the row, {OR_SKIP}.")

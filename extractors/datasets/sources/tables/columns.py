@@ -36,6 +36,16 @@ def find_label_column(source: Path | str, columns: Sequence[str], given: str | N
     return find_column(source, columns, given, LABEL_COLUMNS)
 
 
+NUMBERED = "none"
+"""The column of ids of a table whose rows are called by their numbers."""
+
+
+def is_numbered(columns: Sequence[str], given: str | None) -> bool:
+    """Whether somebody said that rows are called by their numbers, in place of ids or paths, which
+    may be repeated."""
+    return given == NUMBERED and given not in columns
+
+
 def label_columns(source: Path | str, columns: Sequence[str], given: str | None) -> tuple[str, ...]:
     """The columns of the labels: one, several with `+` between them, or none.
 

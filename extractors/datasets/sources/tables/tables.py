@@ -27,6 +27,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     get_column,
     is_index,
     is_number,
+    is_numbered,
     label_columns,
     label_in,
     named,
@@ -90,7 +91,9 @@ class Table:
         self.columns = columns = list(self._file.columns)
         check_delimiter(source, columns, options)
         self._labels = label_columns(source, columns, options.get("label_column"))
-        self._id = find_column(source, columns, options.get("id_column"), ID_COLUMNS)
+        given = options.get("id_column")
+        self._is_numbered = is_numbered(columns, given)
+        self._id = None if self._is_numbered else find_column(source, columns, given, ID_COLUMNS)
         said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self._group = find_column(source, columns, options.get("group_column"), ())
@@ -124,7 +127,7 @@ class Table:
         where, row = placed
         if self._id:
             id_ = cell_in(row, self._id, where)
-        elif self.is_of_files:
+        elif self.is_of_files and not self._is_numbered:
             id_ = cell_in(row, self.values[0].columns[0], where)
         else:
             id_ = str(number)

@@ -1,0 +1,197 @@
+"""What is kept of a backbone's engines, by which one is made without TensorFlow."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import ArtifactDamaged, Stalled, StorageError, first_line
+from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.daemons import Daemons
+from headstart.extractors.difference import relative_error
+from headstart.extractors.engines.compiled import Compiled, CompiledStore
+from headstart.extractors.engines.conversions import Conversions, KeptTrunk, TrunkIdentity
+from headstart.extractors.engines.engine import Engine
+from headstart.extractors.engines.known import Known
+from headstart.extractors.engines.parity import TOLERANCES
+from headstart.extractors.engines.provider import Converted, EngineProvider, compiling
+from headstart.extractors.engines.providers import REFERENCE
+from headstart.extractors.engines.trial import Request, too_far
+from headstart.extractors.preprocessing import batches
+from headstart.extractors.preprocessing.batches import Batch
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.runtime import cores
+from headstart.registry.entities import Backbone
+
+TRIED_AGAIN = 2
+"""Samples on which an engine is tried whenever it is loaded; all when it is compiled."""
+CONVERTERS = ("tensorflow", "keras")
+"""What a trunk is converted by, besides the engine's own library."""
+
+
+class KeptEngines:
+    """What is kept of the engines of one backbone.
+
+    Args:
+        backbone: the backbone.
+        pipeline: its preprocessing.
+        store: where what was found out on this processor is kept.
+        conversions: where converted trunks are kept.
+
+    Attributes:
+        notes: what a user should know: what was kept and is not taken.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        pipeline: Preprocessing,
+        store: CompiledStore,
+        conversions: Conversions,
+    ) -> None:
+        self._backbone = backbone
+        self._pipeline = pipeline
+        self._store = store
+        self._conversions = conversions
+        self.notes: list[str] = []
+
+    def find(self, provider: type[EngineProvider], run: Request) -> Known | None:
+        """What is known of an engine; None if that has to be found out.
+
+        An engine is run on the samples that were kept with its trunk, and is given only if its
+        features are what TensorFlow gave for them.
+        """
+        try:
+            kept = self._conversions.find(self._identity(provider, run.cuts))
+            return self._load(provider, run, kept) or self._compile(provider, run, kept)
+        except ArtifactDamaged as error:
+            self._note(provider, error.message)
+            return None
+
+    def _load(
+        self, provider: type[EngineProvider], run: Request, kept: KeptTrunk | None
+    ) -> Known | None:
+        """What was found out on this processor, the engine loaded and tried once more."""
+        compiled = self._store.find(self._key(provider, run))
+        if compiled is None or compiled.facts["problem"]:
+            return None if compiled is None else Known(provider, compiled.facts)
+        try:
+            engine = provider.load(compiled.model, compiled.facts, run.precision)
+            error = 0.0 if kept is None else self._error(engine, run, kept, TRIED_AGAIN)
+        except (Stalled, ArtifactDamaged):
+            raise
+        except Exception as problem:  # of a library, on a file that is whole: it is made again
+            self._note(provider, first_line(problem)[:200])
+            return None
+        if not error <= TOLERANCES[run.precision]:
+            self._note(provider, f"it {too_far(error, run.precision)}")
+            return None
+        return Known(provider, compiled.facts, engine)
+
+    def _compile(
+        self, provider: type[EngineProvider], run: Request, kept: KeptTrunk | None
+    ) -> Known | None:
+        """The engine from a trunk that was converted before, compared with what TensorFlow gave."""
+        compiles = compiling(provider)
+        if kept is None or compiles is None:
+            return None
+        try:
+            made = compiles.compile(kept.read(), kept.facts, run)
+            error = self._error(made.engine, run, kept)
+        except (Stalled, ArtifactDamaged):
+            raise
+        except Exception as problem:  # a library may fail in any way; TensorFlow is always there
+            self._note(provider, first_line(problem)[:200])
+            return None
+        if not error <= TOLERANCES[run.precision]:
+            self._note(provider, f"it {too_far(error, run.precision)}")
+            return None
+        check = {"samples": batches.length(kept.references[0]), "relative_error": error}
+        facts = {**kept.facts, **made.facts, "problem": None, "check": check}
+        keeping = Daemons(1).submit(self.keep_compiled, provider, run, facts, made)
+        return Known(provider, facts, made.engine, keeping=keeping)
+
+    def _error(
+        self, engine: Engine, run: Request, kept: KeptTrunk, samples: int | None = None
+    ) -> float:
+        """Of an engine, on the samples that were kept with the trunk."""
+        batch, features = kept.references
+        few = slice(0, samples)
+        found = run.run(engine, batches.take(batch, few))
+        return relative_error(found, [array[few] for array in features])
+
+    def keep_problem(
+        self, provider: type[EngineProvider], run: Request, facts: dict[str, Any]
+    ) -> None:
+        """Keep why an engine cannot be used."""
+        self._store.keep(self._key(provider, run), Compiled(facts))
+
+    def keep_compiled(
+        self, provider: type[EngineProvider], run: Request, facts: dict[str, Any], made: Converted
+    ) -> None:
+        """Keep an engine for this processor."""
+        content = made.content if made.export is None else made.export()
+        if content is not None:
+            self._store.keep(self._key(provider, run), Compiled(facts, content))
+
+    def keep_facts(
+        self, provider: type[EngineProvider], run: Request, facts: dict[str, Any]
+    ) -> None:
+        """Change what is known of an engine that is kept for this processor."""
+        key = self._key(provider, run)
+        if (compiled := self._store.find(key)) is not None:
+            self._store.keep(key, Compiled(facts, compiled.model))
+
+    def keep_converted(
+        self,
+        provider: type[EngineProvider],
+        cuts: Sequence[Cut],
+        files: Mapping[str, bytes],
+        references: tuple[Batch, Sequence[np.ndarray]],
+        facts: Mapping[str, Any],
+        seconds: float,
+    ) -> None:
+        """Keep a converted trunk for every processor; see `Conversions.keep`."""
+        with suppress(StorageError, ValueError):  # it can always be converted again
+            identity = self._identity(provider, cuts)
+            self._conversions.keep(identity, files, references, facts, seconds)
+
+    def _identity(self, provider: type[EngineProvider], cuts: Sequence[Cut]) -> TrunkIdentity:
+        return TrunkIdentity(
+            self._backbone.reference,
+            [cut.point.fingerprint for cut in cuts],
+            {**self._made_of(cuts), "engine": provider.name},
+            {
+                provider.name: provider.version(),
+                **{name: importlib.metadata.version(name) for name in CONVERTERS},
+            },
+        )
+
+    def _made_of(self, cuts: Sequence[Cut]) -> dict[str, Any]:
+        return {
+            "cuts": [cut.fingerprint for cut in cuts],
+            "inputs": [tensor["name"] for tensor in self._backbone.inputs],
+            "size": self._pipeline.output_size,
+            "arithmetic": list(self._pipeline.arithmetic),
+        }
+
+    def _key(self, provider: type[EngineProvider], run: Request) -> dict[str, Any]:
+        return {
+            **self._made_of(run.cuts),
+            "precision": run.precision,
+            "tolerance": TOLERANCES[run.precision],
+            provider.name: provider.version(),
+            REFERENCE: importlib.metadata.version("tensorflow"),
+            "processor": provider.processor(),
+            "cores": cores(),
+            "call_size": run.call_size,
+        }
+
+    def _note(self, provider: type[EngineProvider], why: str) -> None:
+        self.notes.append(
+            f"what was kept of the trunk for {provider.name} is not taken, and made anew: {why}"
+        )

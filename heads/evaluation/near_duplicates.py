@@ -1,0 +1,137 @@
+"""Samples that are nearly the same, by their features and by how their pictures look."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+NEAR = 0.13
+"""Two samples are near duplicates if they are nearer than this share of the distance to their
+`AROUND`th nearest; Cleanlab's Datalab takes as much of the median distance to the nearest, which is
+no measure where most samples have a twin."""
+AROUND = 5
+"""The neighbour that stands for those around; of samples with so many copies none is found."""
+RANKS = 16
+"""Nearest samples of which the dimension is estimated."""
+BY_CHANCE = 1.0
+"""Samples that may have a near duplicate by chance alone, of all."""
+BITS = 3
+"""Of 64, in which hashes of pictures may differ that look alike; of unrelated ones 32 do."""
+DETAIL = 8
+"""Bits of 64 that are set, or not, in a picture of more than one tone."""
+AT_ONCE = 16_000_000
+"""Similarities that are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class NearPair:
+    """Two samples that are nearly the same; `distance` is 1 - cosine of their features."""
+
+    first: int
+    second: int
+    distance: float
+
+
+def find_near_duplicates(features: np.ndarray, near: float = NEAR) -> list[NearPair]:
+    """Pairs of rows that are nearly the same, the nearest first.
+
+    Each is among the `AROUND` nearest of the other, and much nearer than that neighbour. How much
+    is decided by chance: in m dimensions the nearest of k neighbours has less than a share x of the
+    distance of the k-th with probability 1 - (1 - x^m)^(k - 1), where density is the same around
+    (Clark and Evans: Distance to nearest neighbor, 1954; m by how distances grow with their rank,
+    as Levina and Bickel: Maximum likelihood estimation of intrinsic dimension, 2004). x is such
+    that `BY_CHANCE` samples of all are that near by chance, and `near` at most. So in few
+    dimensions, where many samples are near each other by chance, twins have to be nearer; whether
+    none, half or all of the samples have a twin makes no difference.
+
+    Args:
+        features: (n, width).
+        near: the largest share of the distance to the neighbour around; see `NEAR`.
+    """
+    if len(features) < 2:
+        return []
+    flat = features.reshape(len(features), -1).astype(np.float32)
+    distances, rows = nearest(flat, min(RANKS, len(flat) - 1))
+    around = distances[:, :AROUND][:, -1]
+    limit = min(near, _share_by_chance(distances))
+    found: dict[tuple[int, int], float] = {}
+    for place in range(min(AROUND, distances.shape[1])):
+        other, own = rows[:, place], distances[:, place]
+        for row in np.flatnonzero(own <= limit * np.minimum(around, around[other])).tolist():
+            pair = (min(row, int(other[row])), max(row, int(other[row])))
+            found[pair] = float(own[row])
+    return [
+        NearPair(first, second, distance)
+        for (first, second), distance in sorted(found.items(), key=lambda item: (item[1], item[0]))
+    ]
+
+
+def find_alike(hashes: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of pictures that look alike, by number: their hashes differ in `BITS` at most.
+
+    Args:
+        hashes: uint64, (n,); see `difference_hash`. Those of hardly any detail say nothing.
+    """
+    detail = np.bitwise_count(hashes)
+    rows = np.flatnonzero((detail >= DETAIL) & (detail <= 64 - DETAIL))
+    some, found = hashes[rows], list[tuple[int, int]]()
+    step = max(1, AT_ONCE // max(len(some), 1))
+    for start in range(0, len(some), step):
+        part = some[start : start + step]
+        firsts, seconds = np.nonzero(np.bitwise_count(part[:, None] ^ some) <= BITS)
+        firsts += start
+        ahead = firsts < seconds
+        pairs = zip(rows[firsts[ahead]].tolist(), rows[seconds[ahead]].tolist(), strict=True)
+        found.extend(pairs)
+    return found
+
+
+def nearest(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest other rows of each by the angle, from the nearest on.
+
+    Blocks of all similarities are computed one after the other, by the processor's matrix product.
+
+    Args:
+        rows: (n, width), float32.
+        count: how many, less than n.
+
+    Returns:
+        1 - cosine, (n, count) float32, and which rows, (n, count) int64.
+    """
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = rows / np.where(lengths > 0, lengths, 1)
+    total, step = len(unit), max(1, AT_ONCE // len(unit))
+    distances, found = np.empty((total, count), np.float32), np.empty((total, count), np.int64)
+    for start in range(0, total, step):
+        part = unit[start : start + step]
+        alike = part @ unit.T
+        alike[np.arange(len(part)), np.arange(start, start + len(part))] = -np.inf
+        some = np.argpartition(alike, total - count, axis=1)[:, total - count :]
+        # 1 - cosine of nearly equal rows is lost in rounding; half of the squared distance is not
+        apart = [0.5 * ((part - unit[some[:, n]]) ** 2).sum(axis=1) for n in range(count)]
+        own = np.stack(apart, axis=1)
+        order = np.argsort(own, axis=1, kind="stable")
+        distances[start : start + step] = np.take_along_axis(own, order, axis=1)
+        found[start : start + step] = np.take_along_axis(some, order, axis=1)
+    return distances, found
+
+
+def _share_by_chance(distances: np.ndarray) -> float:
+    """Which share of the distance to the neighbour around so few samples are within by chance.
+
+    The dimension is that of the ranks at which distances grow least: twins are nearer than their
+    dimension has it, and the end of a small cluster is further.
+    """
+    ranks = range(3, distances.shape[1] // 2 + 1)
+    grown = [
+        np.median(distances[:, 2 * n - 1]) / np.median(distances[:, n - 1])
+        for n in ranks
+        if np.median(distances[:, n - 1]) > 0
+    ]
+    if not grown:
+        return 0.0  # so few samples, or so many copies: only what is equal
+    dimension = math.log(2) / max(math.log(min(grown)), 1e-9)
+    chance = min(BY_CHANCE / len(distances), 1.0)
+    return (1 - (1 - chance) ** (1 / (AROUND - 1))) ** (1 / dimension)

@@ -1,0 +1,240 @@
+"""Two heads on the same samples: what one does better, and how sure that is.
+
+Both are asked about the same samples, so what is compared is pairs: most of what makes a sample
+easy or hard is the same for both and drops out, and intervals of the two scores say little about
+their difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from headstart.heads.evaluation.areas import areas_of
+from headstart.heads.evaluation.bootstrap import (
+    Interval,
+    Score,
+    bootstrap_interval,
+    precision_score,
+)
+from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.intervals import CONFIDENCE
+from headstart.heads.evaluation.reliability import Reliability, briers_of
+from headstart.heads.kinds.losses import losses_of
+
+SAID_FROM = 0.5
+PROCEDURE = "McNemar's mid-p test"
+
+
+def mcnemar(fixed: int, broken: int) -> float:
+    """The mid-p value of McNemar's test, of both sides: how probable it is that what two equally
+    good ways differ on is divided so unevenly.
+
+    Fagerland, Lydersen and Laake: The McNemar test for binary matched-pairs data: mid-p and
+    asymptotic are better than exact conditional, 2013.
+
+    Args:
+        fixed: samples that only the one was right on.
+        broken: samples that only the other was right on.
+    """
+    from scipy.stats import binom
+
+    total, fewer = fixed + broken, min(fixed, broken)
+    if fixed == broken:
+        return 1 - float(binom.pmf(fewer, total, 0.5)) / 2 if total else 1.0
+    return float(2 * binom.cdf(fewer, total, 0.5) - binom.pmf(fewer, total, 0.5))
+
+
+def share_difference(
+    fixed: int, broken: int, samples: int, confidence: float = CONFIDENCE
+) -> Interval:
+    """The interval of the difference of two shares of the same samples, of which `fixed` add to it
+    and `broken` take from it: Wald's with one more sample of each.
+
+    Bonett and Price: Adjusted Wald confidence interval for a difference of binomial proportions
+    based on paired data, 2012.
+    """
+    more, less = (fixed + 1) / (samples + 2), (broken + 1) / (samples + 2)
+    middle = more - less
+    error = math.sqrt((more + less - middle**2) / (samples + 2))
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    return max(middle - reach, -1.0), min(middle + reach, 1.0)
+
+
+def paired_interval(
+    one: Score,
+    other: Score,
+    samples: int,
+    clusters: Clusters | None = None,
+    *,
+    cost: int = 1,
+    seed: int = 0,
+) -> Interval | None:
+    """The percentile interval of what another head's score is above one's, over samples drawn with
+    replacement, the same for both; groups of samples are drawn together.
+
+    Args:
+        one: its score of how many times each sample was drawn; see `PAIRED`.
+        other: that of the other.
+        samples: how many.
+        clusters: which samples belong together.
+        cost: how many times as long as means the scores take.
+        seed: of the draws.
+    """
+
+    def difference(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return other(times, rng) - one(times, rng)
+
+    return bootstrap_interval(difference, samples, clusters=clusters, cost=cost, seed=seed)
+
+
+def score_by_draws(score: Callable[[np.ndarray], float], samples: int) -> Score:
+    """A score that can only be had of rows, one draw after the other.
+
+    Args:
+        score: of row numbers, some of them several times.
+        samples: how many there are.
+    """
+    rows = np.arange(samples)
+
+    def drawn(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        return np.array([score(np.repeat(rows, one.astype(np.int64))) for one in times])
+
+    return drawn
+
+
+def _mean(values: np.ndarray) -> Score:
+    """Of the mean of a value of each sample, (n,)."""
+
+    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        return times @ values / times.sum(axis=1)
+
+    return score
+
+
+def _by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
+    """1 where a sample is of a class, and where it is said to be, sparse, (n, classes)."""
+    from scipy.sparse import csr_array
+
+    if targets.ndim == 2:
+        return csr_array(1.0 * (targets > 0)), csr_array(1.0 * (outputs >= SAID_FROM))
+    rows, ones = np.arange(len(targets)), np.ones(len(targets))
+    truth = csr_array((ones, (rows, targets)), shape=outputs.shape)
+    return truth, csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
+
+
+def _f1(*, is_macro: bool) -> Callable[[np.ndarray, np.ndarray], Score]:
+    """Of the F1 score: the mean over the classes that were drawn, or that of all together."""
+
+    def made(outputs: np.ndarray, targets: np.ndarray) -> Score:
+        truth, said = _by_class(outputs, targets)
+        right, of, either = truth.multiply(said).T.tocsr(), truth.T.tocsr(), (truth + said).T
+
+        def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
+            hits, marks, occur = 2 * (right @ times.T), either @ times.T, of @ times.T > 0
+            if not is_macro:
+                return hits.sum(axis=0) / np.maximum(marks.sum(axis=0), 1)
+            shares = hits / np.maximum(marks, 1)
+            with np.errstate(invalid="ignore"):  # of a draw without any class
+                return shares.sum(axis=0, where=occur) / occur.sum(axis=0)
+
+        return score
+
+    return made
+
+
+def _balanced(outputs: np.ndarray, targets: np.ndarray) -> Score:
+    """Of the mean over the classes that were drawn of the share that was right."""
+    truth, said = _by_class(outputs, targets)
+    right, of = truth.multiply(said).T.tocsr(), truth.T.tocsr()
+
+    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        hits, counts = right @ times.T, of @ times.T
+        shares = hits / np.maximum(counts, 1)
+        return shares.sum(axis=0) / (counts > 0).sum(axis=0)
+
+    return score
+
+
+def _r2(outputs: np.ndarray, targets: np.ndarray) -> Score:
+    """Of the share of the variance that is explained, the mean over the outputs."""
+    squares = (outputs.astype(np.float64) - targets) ** 2
+    centred = targets - targets.mean(axis=0)
+
+    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        counts = times.sum(axis=1)[:, None]
+        spread = times @ centred**2 - (times @ centred) ** 2 / counts
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(spread > 0, 1 - times @ squares / spread, np.nan).mean(axis=1)
+
+    return score
+
+
+def _rmse(outputs: np.ndarray, targets: np.ndarray) -> Score:
+    """Of the root of the mean squared error, the mean over the outputs."""
+    squares = (outputs.astype(np.float64) - targets) ** 2
+
+    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        return np.sqrt(times @ squares / times.sum(axis=1)[:, None]).mean(axis=1)
+
+    return score
+
+
+def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Score:
+    return _mean(losses_of("sigmoid" if targets.ndim == 2 else "softmax", outputs, targets))
+
+
+def _area(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
+    """Of an area below a curve, the mean over the classes; NaN where no class has one."""
+
+    def score(rows: np.ndarray) -> float:
+        found = getattr(areas_of(outputs[rows], targets[rows]), name)
+        return np.nan if found is None else found[0]
+
+    return score_by_draws(score, len(targets))
+
+
+def _reliability(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
+    """Of an expected calibration error."""
+    return score_by_draws(
+        lambda rows: getattr(Reliability.of(outputs[rows], targets[rows]), name), len(targets)
+    )
+
+
+def right_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Where the most probable class is the right one, or all labels are, bool, (n,)."""
+    if targets.ndim == 2:
+        return ((outputs >= SAID_FROM) == (targets > 0)).all(axis=1)
+    return outputs.argmax(axis=1) == targets
+
+
+PAIRED: Mapping[str, Callable[[np.ndarray, np.ndarray], Score]] = {
+    "accuracy": lambda outputs, targets: _mean(1.0 * right_of(outputs, targets)),
+    "exact": lambda outputs, targets: _mean(1.0 * right_of(outputs, targets)),
+    "log_loss": _log_loss,
+    "macro_f1": _f1(is_macro=True),
+    "micro_f1": _f1(is_macro=False),
+    "balanced_accuracy": _balanced,
+    "steps_off": lambda outputs, targets: _mean(
+        np.abs(outputs.argmax(axis=1) - targets).astype(np.float64)
+    ),
+    "mean_absolute_error": lambda outputs, targets: _mean(
+        np.abs(outputs.astype(np.float64) - targets).mean(axis=1)
+    ),
+    "mean_average_precision": precision_score,
+    "auroc": lambda outputs, targets: _area(outputs, targets, "auroc"),
+    "auprc": lambda outputs, targets: _area(outputs, targets, "auprc"),
+    "brier": lambda outputs, targets: _mean(briers_of(outputs, targets)),
+    "ece": lambda outputs, targets: _reliability(outputs, targets, "error"),
+    "ece_debiased": lambda outputs, targets: _reliability(outputs, targets, "debiased"),
+    "root_mean_squared_error": _rmse,
+    "r2": _r2,
+}
+"""By the name of a score, of outputs and targets: the score of how many times each sample was
+drawn."""
+BY_DRAWS = ("auroc", "auprc", "ece", "ece_debiased")
+"""Those that are computed draw by draw, which takes long."""

@@ -1,0 +1,131 @@
+"""Whether probabilities can be believed: the Brier score and the expected calibration error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.heads.evaluation.bootstrap import Interval
+from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.intervals import CONFIDENCE
+
+BINS = 15
+"""Of equal width, as Guo et al. (2017) have it."""
+STEPS = np.linspace(-6, 6, 61)
+"""Standard errors by which the true error may differ from the one that is seen."""
+DRAWS = 400
+
+
+def briers_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The Brier score of each sample, (n,) float64: the squared distance of what is said from what
+    is true, summed over the classes (0 to 2); of two classes that of one (0 to 1), of several
+    labels the mean of theirs, as scikit-learn's `brier_score_loss` has it.
+
+    Brier: Verification of forecasts expressed in terms of probability, 1950.
+
+    Args:
+        outputs: probabilities, (n, classes).
+        targets: class numbers, (n,); or 0 and 1, (n, labels).
+    """
+    squares = outputs.astype(np.float64) ** 2
+    if targets.ndim == 2:
+        return ((outputs.astype(np.float64) - (targets > 0)) ** 2).mean(axis=1)
+    own = outputs[np.arange(len(targets)), targets].astype(np.float64)
+    found = squares.sum(axis=1) + 1 - 2 * own
+    return found / 2 if outputs.shape[1] == 2 else found
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Samples in bins by how sure a head is of what it says; the empty ones are left out.
+
+    Attributes:
+        counts: samples in each, (bins,), float64.
+        worth: as how many independent samples those of a bin count, (bins,), float64.
+        sure: the mean probability of what is said, (bins,).
+        right: the share that is right, (bins,).
+    """
+
+    counts: np.ndarray
+    worth: np.ndarray
+    sure: np.ndarray
+    right: np.ndarray
+
+    @staticmethod
+    def of(
+        outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
+    ) -> Reliability:
+        """Of probabilities, (n, classes), and class numbers, (n,): of the most probable class."""
+        sure = outputs.max(axis=1).astype(np.float64)
+        right = outputs.argmax(axis=1) == targets
+        bins = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+        counts = np.bincount(bins, minlength=BINS).astype(np.float64)
+        some = counts > 0
+        sums = [np.bincount(bins, weights, BINS) for weights in (sure, right)]
+        means = [one[some] / counts[some] for one in sums]
+        apart = right - sure - (right - sure).mean()
+        effect = 1.0 if clusters is None else clusters.effect(apart)
+        return Reliability(counts[some], np.maximum(counts[some] / effect, 1), *means)
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean over the samples of how far, in their bin, how
+        sure the head is lies from how often it is right.
+
+        Naeini, Cooper and Hauskrecht: Obtaining well calibrated probabilities using Bayesian
+        binning, 2015. It is too high where bins have few samples: chance alone leaves gaps.
+        """
+        return float(self.counts @ np.abs(self.right - self.sure) / self.counts.sum())
+
+    @property
+    def debiased(self) -> float:
+        """The same less what chance adds to it, by a normal distribution in each bin; not below 0.
+
+        As `get_calibration_error` of the code to Kumar, Liang and Ma: Verified uncertainty
+        calibration, 2019, has it for p = 1, with the mean of the folded normal distribution in the
+        place of draws from it. A bin's share of right ones is moved towards what the head says by
+        one sample: of a bin of one sample nothing else could be said.
+        """
+        gaps = np.abs(self.right - self.sure)
+        likely = (self.right * self.worth + self.sure) / (self.worth + 1)
+        deviations = np.sqrt(likely * (1 - likely) / self.worth)
+        by_chance = self.counts @ _folded_mean(gaps, deviations) / self.counts.sum()
+        return max(2 * self.error - float(by_chance), 0.0)
+
+    def interval(self, seed: int = 0) -> Interval:
+        """In which the error of these bins lies, had they any number of samples.
+
+        All sizes of the gaps are tried, in the proportions that are seen: those remain under which
+        an error as large as this one, or as small, is drawn often enough. With none the head is
+        calibrated: the interval holds 0 unless that is refuted. That the samples could have stood
+        in other bins is made up for by half as much on each side as `CONFIDENCE` would leave.
+        """
+        drawn_of, share = np.rint(self.worth), self.counts / self.counts.sum()
+        gaps = self.right - self.sure
+        side = np.where(gaps == 0, np.sign(0.5 - self.sure), np.sign(gaps))
+        gaps = gaps + side / (drawn_of + 1)  # all right, and quite sure, is no proof of more
+        likely = (self.right * drawn_of + 0.5) / (drawn_of + 1)
+        error = np.sqrt(share**2 @ (likely * (1 - likely) / drawn_of)) / (share @ np.abs(gaps))
+        scales = np.unique(np.maximum(1 + error * STEPS, 0))
+        shares = np.clip(self.sure + scales[:, None] * gaps, 0, 1)
+        rng = np.random.default_rng(seed)
+        drawn = rng.binomial(drawn_of.astype(int), shares, (DRAWS, *shares.shape)) / drawn_of
+        errors = np.abs(drawn - self.sure) @ share
+        least = (1 - CONFIDENCE) / 4
+        is_small = (errors <= self.error + 1e-12).mean(axis=0) >= least
+        is_large = (errors >= self.error - 1e-12).mean(axis=0) >= least
+        kept = np.flatnonzero(is_small & is_large)
+        ends = np.abs(shares - self.sure) @ share
+        if not len(kept):
+            return self.error, self.error
+        return float(ends[kept[0]]), float(ends[kept[-1]])
+
+
+def _folded_mean(means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """The mean of the absolute value of what is normally distributed."""
+    from scipy.special import erf
+
+    ratio = means / np.where(deviations > 0, deviations, 1)
+    spread = deviations * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2)
+    return np.where(deviations > 0, spread + means * erf(ratio / np.sqrt(2)), means)

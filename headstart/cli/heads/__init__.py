@@ -1,0 +1,1 @@
+"""Commands of `head` that have a file of their own."""

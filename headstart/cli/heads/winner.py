@@ -1,0 +1,89 @@
+"""What is said of the best of a sweep: what it is worth, what is simpler, how it was confirmed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from headstart.jobs.heads.sweep import Sweep, Trial
+    from headstart.workspace import Workspace
+
+
+def winner_text(winner: Any) -> str:
+    """The best score as it was measured, and corrected for the choice; empty where there is none.
+
+    Args:
+        winner: a `Winner`, or what its `to_json` gave; None where nothing can be said.
+    """
+    from headstart.heads.evaluation.intervals import score_text
+
+    if winner is None:
+        return ""
+    facts = winner if isinstance(winner, dict) else winner.to_json()
+    name = facts["objective"]
+
+    def told(score: str, interval: str) -> str:
+        ends = facts[interval]
+        value = score_text(name, facts[score])
+        if ends is None:
+            return f"{value} (no interval)"
+        return f"{value} (95 %: {' to '.join(score_text(name, end) for end in ends)})"
+
+    words = name.replace("_", " ")
+    if facts["candidates"] < 2:
+        return ""
+    return (
+        f"Best of {facts['candidates']:,}: {words} {told('raw', 'interval')} as measured, which "
+        f"favours the winner; {told('corrected', 'corrected_interval')} corrected for the choice "
+        f"({facts['procedure']})."
+    )
+
+
+def simplest_text(sweep: Sweep, words: str) -> str:
+    """The simplest setting within one standard error of the best.
+
+    Args:
+        sweep: which.
+        words: what the setting is.
+    """
+    best, chosen = sweep.trials[0], sweep.simplest
+    if chosen is best:
+        return f"No simpler setting is within one standard error of the best one, {words}."
+    return (
+        f"The simplest within one standard error of the best: {words} on {chosen.features}, "
+        f"accuracy {chosen.crossed.accuracy:.3f}, log loss {chosen.crossed.log_loss:.3f}."
+    )
+
+
+def check_confirm(shots: int | None) -> None:
+    """See that a winner can be confirmed, before anything is fitted.
+
+    Raises:
+        click.UsageError: it was tried on few samples, and would be trained on all.
+    """
+    if shots is not None:
+        raise click.UsageError(
+            "--confirm trains on all samples, and --shots tries heads on few; leave one out."
+        )
+
+
+def confirmed(workspace: Workspace, sweep: Sweep, trial: Trial, name: str, precision: str) -> Any:
+    """The head of a trial's setting, trained and scored once on the test split."""
+    features = workspace.features(trial.features, sweep.dataset, precision=precision)
+    trying = sweep.trying
+    return workspace.heads.train(
+        name, features, trial.kind, seed=trying.seed, windows=trying.windows
+    )
+
+
+def confirmed_text(head: Any) -> str:
+    """What a confirmed head has on the test split, and what that is."""
+    from headstart.heads.evaluation.provenance import scored_text
+
+    record = head.record
+    return (
+        f"Confirmed: {record.name}:{record.version} has {scored_text(record)}, which took no part "
+        "in the sweep: what this one head is worth."
+    )

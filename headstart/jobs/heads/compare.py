@@ -1,0 +1,253 @@
+"""`ws.heads.compare`: two heads on the same test samples, with paired procedures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.evaluation.clusters import Clusters, clusters_of
+from headstart.heads.evaluation.intervals import SHARES
+from headstart.heads.evaluation.paired import (
+    BY_DRAWS,
+    PAIRED,
+    PROCEDURE,
+    mcnemar,
+    paired_interval,
+    right_of,
+    share_difference,
+)
+from headstart.heads.evaluation.scores import OF_DECISIONS, scores_of
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import Classification, Ordinal, Task
+from headstart.storage.manifest import Label, Sample
+from headstart.trained_head import Judged, TrainedHead
+from headstart.values.showable import Showable
+
+BY_BOOTSTRAP = "paired bootstrap, percentiles"
+BY_SHARES = "Bonett and Price's paired interval"
+NONE = "none"
+SLOW = 1_000_000
+"""As many times as long as a mean takes a score that is computed draw by draw: few draws."""
+LARGEST = 500_000
+"""Outputs, samples times classes, of which such a score is computed so often; of more its
+difference has no interval."""
+
+
+@dataclass(frozen=True)
+class Difference(Showable):
+    """A score of two heads on the same samples.
+
+    Attributes:
+        name: of the score.
+        scores: of the two.
+        intervals: 95 %, of each by itself; None where there is none.
+        difference: the second's less the first's.
+        interval: 95 %, of the difference.
+        procedure: by which that was found.
+    """
+
+    name: str
+    scores: tuple[float, float]
+    intervals: tuple[Any, Any]
+    difference: float
+    interval: tuple[float, float] | None
+    procedure: str
+
+    def _facts(self) -> dict[str, Any]:
+        pairs = zip(("a", "b"), self.scores, self.intervals, strict=True)
+        return {
+            "name": self.name,
+            **{name: {"score": score, "interval": ends} for name, score, ends in pairs},
+            "difference": self.difference,
+            "interval": None if self.interval is None else list(self.interval),
+            "procedure": self.procedure,
+        }
+
+    def _line(self) -> str:
+        low, high = self.interval or (float("nan"),) * 2
+        return f"{self.name} {self.difference:+.3f} [{low:.3f}, {high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Compared(Showable):
+    """Two heads on the test samples that both were judged on.
+
+    Attributes:
+        heads: their names, with versions.
+        dataset: of which they are.
+        samples: how many were compared.
+        groups: in how many groups those stand, which are drawn together; None where each is on its
+            own.
+        fixed: ids of samples that only the second head is right on; None for numbers, of which none
+            is right or wrong.
+        broken: ids of samples that only the first is right on; likewise.
+        p_value: mid-p of McNemar's test that both are equally often right; likewise, and where
+            samples stand in groups, as it takes each for evidence of its own.
+        differences: of each score that both have.
+    """
+
+    heads: tuple[str, str]
+    dataset: str
+    samples: int
+    groups: int | None
+    fixed: list[str] | None
+    broken: list[str] | None
+    p_value: float | None
+    differences: list[Difference]
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "a": self.heads[0],
+            "b": self.heads[1],
+            "dataset": self.dataset,
+            "samples": self.samples,
+            "groups": self.groups,
+            "fixed": self.fixed,
+            "broken": self.broken,
+            "p_value": self.p_value,
+            "test": None if self.p_value is None else PROCEDURE,
+            "differences": self.differences,
+        }
+
+    def _line(self) -> str:
+        told = f": {self.differences[0]!r}" if self.differences else ""
+        return f"{' and '.join(self.heads)} on {self.samples:,} samples{told}"
+
+
+def compare(one: TrainedHead, other: TrainedHead) -> Compared:
+    """See `Heads.compare`."""
+    task = _task_of(one, other)
+    samples, outputs, targets, classes = _together(one, other)
+    clusters = clusters_of(samples)
+    fixed = broken = p_value = None
+    if not isinstance(task, Regression):
+        was, now = (right_of(_decided(task, said), targets) for said in outputs)
+        fixed, broken = (
+            [samples[row].id for row in np.flatnonzero(found).tolist()]
+            for found in (now & ~was, was & ~now)
+        )
+        p_value = mcnemar(len(fixed), len(broken)) if clusters is None else None
+    return Compared(
+        (_name(one), _name(other)),
+        one.record.dataset,
+        len(samples),
+        None if clusters is None else len(clusters),
+        fixed,
+        broken,
+        p_value,
+        _differences(task, outputs, targets, classes, clusters),
+    )
+
+
+def _name(head: TrainedHead) -> str:
+    return f"{head.record.name}:{head.record.version}"
+
+
+def _task_of(one: TrainedHead, other: TrainedHead) -> Task:
+    """What both are for: one class a sample, whatever else the one or the other knows of it."""
+    names = f"heads {_name(one)} and {_name(other)}"
+    if one.record.dataset != other.record.dataset:
+        raise HeadError(
+            f"{names} are of datasets {one.record.dataset!r} and {other.record.dataset!r}",
+            hint="Heads are compared on the same samples: train both on one dataset.",
+        )
+    if one.task == other.task:
+        return one.task
+    if isinstance(one.task, Classification) and isinstance(other.task, Classification):
+        is_same = type(one.task) is type(other.task)
+        return one.task if is_same else Classification()
+    if type(one.task) is type(other.task):
+        return one.task
+    raise HeadError(
+        f"{names} are for {one.task.name} and {other.task.name}, which have no score in common",
+        hint="Compare heads of one task.",
+    )
+
+
+def _together(
+    one: TrainedHead, other: TrainedHead
+) -> tuple[list[Sample], list[np.ndarray], np.ndarray, list[Label]]:
+    """The samples that both were judged on, what each says of them, the truth, and the classes."""
+    judged: list[Judged] = [one.held_out(), other.held_out()]
+    rows = [{sample.id: row for row, sample in enumerate(found.samples)} for found in judged]
+    common = [id_ for id_ in rows[0] if id_ in rows[1]]
+    if not common:
+        raise HeadError(
+            f"heads {_name(one)} and {_name(other)} have no test sample in common",
+            hint="Extract the features of both backbones for the same samples.",
+        )
+    chosen = [[of[id_] for id_ in common] for of in rows]
+    outputs = [found.probabilities[own] for found, own in zip(judged, chosen, strict=True)]
+    classes = list(one.record.classes)
+    if set(classes) != set(other.record.classes):
+        raise HeadError(
+            f"heads {_name(one)} and {_name(other)} tell different classes apart",
+            hint="Train both on the dataset as it is now.",
+        )
+    if classes:
+        outputs[1] = outputs[1][:, [other.record.classes.index(label) for label in classes]]
+    samples = [judged[0].samples[row] for row in chosen[0]]
+    return samples, outputs, judged[0].targets[chosen[0]], classes
+
+
+def _differences(
+    task: Task,
+    outputs: list[np.ndarray],
+    targets: np.ndarray,
+    classes: list[Label],
+    clusters: Clusters | None,
+) -> list[Difference]:
+    first, second = (scores_of(task, said, targets, classes, clusters) for said in outputs)
+    found = []
+    for name, value in first.items():
+        if not isinstance(value, float) or name not in second:
+            continue
+        interval, procedure = _interval(task, name, outputs, targets, clusters)
+        found.append(
+            Difference(
+                name,
+                (value, second[name]),
+                (first["intervals"].get(name), second["intervals"].get(name)),
+                second[name] - value,
+                interval,
+                procedure,
+            )
+        )
+    return found
+
+
+def _interval(
+    task: Task,
+    name: str,
+    outputs: list[np.ndarray],
+    targets: np.ndarray,
+    clusters: Clusters | None,
+) -> tuple[tuple[float, float] | None, str]:
+    """Of the difference of a score, and by what it was found."""
+    if name in OF_DECISIONS or name in SHARES:
+        outputs = [_decided(task, said) for said in outputs]
+    if name in SHARES and clusters is None:
+        was, now = (right_of(said, targets) for said in outputs)
+        counts = int((now & ~was).sum()), int((was & ~now).sum())
+        return share_difference(*counts, len(targets)), BY_SHARES
+    if name not in PAIRED:
+        return None, NONE
+    if name not in BY_DRAWS:
+        cost = max(outputs[0].shape[1], 1)
+    elif outputs[0].size <= LARGEST:
+        cost = SLOW
+    else:
+        return None, NONE
+    one, other = (PAIRED[name](said, targets) for said in outputs)
+    return paired_interval(one, other, len(targets), clusters, cost=cost), BY_BOOTSTRAP
+
+
+def _decided(task: Task, outputs: np.ndarray) -> np.ndarray:
+    """Outputs whose largest is the class that the task says; an ordinal head may say another than
+    the likeliest."""
+    if not isinstance(task, Ordinal):
+        return outputs
+    return np.eye(outputs.shape[1])[task.guess(outputs)]

@@ -1,0 +1,123 @@
+"""Twins are found however many samples have one, and nothing else."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.neighbors import NearestNeighbors
+
+from headstart.extractors.preprocessing.preview import difference_hash
+from headstart.heads.evaluation.near_duplicates import find_alike, find_near_duplicates, nearest
+
+
+@pytest.fixture(scope="module")
+def digits():
+    found = load_digits()
+    return found.data.astype(np.float32), found.target
+
+
+def isotropic(rng, count):
+    return rng.normal(size=(count, 32))
+
+
+def in_clusters(rng, count):
+    centres = rng.normal(size=(10, 64))
+    return centres[rng.integers(0, 10, count)] + 0.3 * rng.normal(size=(count, 64))
+
+
+def in_clusters_of_all_widths(rng, count):
+    """Some are a tenth as wide as others."""
+    centres, widths = rng.normal(size=(20, 64)), 0.2 * np.exp(rng.normal(size=20))
+    of = rng.integers(0, 20, count)
+    return centres[of] + widths[of][:, None] * rng.normal(size=(count, 64))
+
+
+def of_few_dimensions(rng, count):
+    """Eight, folded into 128 numbers as a network does."""
+    inside = np.maximum(rng.normal(size=(count, 8)) @ rng.normal(size=(8, 128)), 0)
+    return inside @ rng.normal(size=(128, 128))
+
+
+KINDS = [isotropic, in_clusters, in_clusters_of_all_widths, of_few_dimensions]
+SHARES = [(0, 2), (0.1, 2), (0.5, 2), (1, 2), (1, 3), (0.5, 4)]
+"""Of the samples, which share has copies, and how many there are then of each."""
+
+
+def with_twins(x, share, of_each, rng, near=0.1):
+    """Rows with others as near as `near` of the distance to the nearest, and which are pairs."""
+    chosen = rng.permutation(len(x))[: round(share * len(x))]
+    reach = np.sqrt(2 * nearest(x.astype(np.float32), 1)[0][chosen, 0])
+    reach *= near * np.linalg.norm(x[chosen], axis=1) / np.sqrt(x.shape[1])
+    groups = [[int(row)] for row in chosen]
+    rows = [x]
+    for number in range(of_each - 1):
+        rows.append(x[chosen] + reach[:, None] * rng.normal(size=(len(chosen), x.shape[1])))
+        for place, group in enumerate(groups):
+            group.append(len(x) + number * len(chosen) + place)
+    pairs = {(a, b) for group in groups for a in group for b in group if a < b}
+    return np.concatenate(rows), pairs
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("share", "of_each"), SHARES)
+def test_twins_are_found_however_many_samples_have_one(kind, share, of_each):
+    rng = np.random.default_rng(0)
+    x, pairs = with_twins(kind(rng, 600), share, of_each, rng)
+    found = {(one.first, one.second) for one in find_near_duplicates(x)}
+    assert len(found & pairs) >= 0.98 * len(pairs)
+    assert len(found - pairs) <= 2
+
+
+def test_where_all_have_a_twin_a_quarter_of_the_distance_is_near():
+    rng = np.random.default_rng(1)
+    x, pairs = with_twins(in_clusters(rng, 300), 1, 2, rng, near=0.25)
+    found = {(one.first, one.second) for one in find_near_duplicates(x)}
+    assert len(pairs) == 300 and found == pairs
+
+
+def test_in_few_dimensions_samples_are_near_each_other_by_chance():
+    x = np.random.default_rng(0).normal(size=(2000, 3))
+    assert len(find_near_duplicates(x)) <= 4
+    assert len(find_near_duplicates(np.concatenate([x, x[:5]]))) >= 5  # equal ones are no chance
+
+
+def test_copies_with_a_little_noise_are_found_and_nothing_else(digits):
+    x, _ = digits
+    rng = np.random.default_rng(0)
+    originals = rng.choice(len(x), 40, replace=False)
+    copies = x[originals] + rng.normal(0, 0.05, (40, 64)).astype(np.float32)
+    found = find_near_duplicates(np.concatenate([x, copies]))
+    pairs = {(pair.first, pair.second) for pair in found}
+    expected = {(int(one), len(x) + n) for n, one in enumerate(originals)}
+    assert expected <= pairs
+    assert len(pairs) <= len(expected) + 3
+    assert all(0 <= pair.distance < 0.05 for pair in found)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_one_row_has_no_duplicate(count):
+    assert find_near_duplicates(np.ones((count, 3), np.float32)) == []
+
+
+def test_the_nearest_are_those_of_scikit_learn(digits, monkeypatch):
+    monkeypatch.setattr("headstart.heads.evaluation.near_duplicates.AT_ONCE", 100_000)
+    rows = digits[0][:500]
+    distances, found = nearest(rows, 6)
+    theirs, _ = NearestNeighbors(n_neighbors=6, metric="cosine").fit(rows).kneighbors()
+    np.testing.assert_allclose(distances, theirs, atol=1e-6)
+    assert (found != np.arange(500)[:, None]).all()
+
+
+def test_a_picture_of_another_size_quality_and_brightness_looks_alike_and_others_do_not(tmp_path):
+    rng = np.random.default_rng(0)
+    hashes = []
+    for _ in range(60):
+        small = rng.integers(0, 200, (6, 6, 3), dtype=np.uint8)
+        one = Image.fromarray(small).resize((96, 96), Image.Resampling.BICUBIC)
+        one.resize((61, 61)).point(lambda value: value + 20).save(tmp_path / "a.jpg", quality=60)
+        with Image.open(tmp_path / "a.jpg") as other:
+            hashes += [difference_hash(np.asarray(one)), difference_hash(np.asarray(other))]
+    hashes += [difference_hash(np.full((50, 50, 3), tone, np.uint8)) for tone in (0, 9, 255)]
+    found = find_alike(np.array(hashes, np.uint64))
+    expected = {(n, n + 1) for n in range(0, 120, 2)}
+    assert set(found) <= expected and len(found) >= 0.9 * len(expected)

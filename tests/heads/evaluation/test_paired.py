@@ -1,0 +1,115 @@
+"""Two heads on the same samples: McNemar's mid-p, intervals over pairs, equal to the scores."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.paired import (
+    PAIRED,
+    mcnemar,
+    paired_interval,
+    right_of,
+    score_by_draws,
+    share_difference,
+)
+from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import Classification, MultiLabel, Ordinal
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("fixed", "broken"), [(0, 0), (5, 0), (3, 9), (7, 7), (40, 21)])
+def test_mid_p_is_the_papers(fixed, broken):
+    """Fagerland, Lydersen and Laake 2013: the exact p less half of what was seen, on both sides."""
+    total = fixed + broken
+    exact = min(1.0, 2 * sum(binom.pmf(k, total, 0.5) for k in range(min(fixed, broken) + 1)))
+    seen = binom.pmf(min(fixed, broken), total, 0.5)
+    expected = 1 - seen / 2 if fixed == broken else exact - seen
+    assert mcnemar(fixed, broken) == pytest.approx(expected if total else 1.0)
+
+
+def test_two_equally_good_heads_are_called_different_one_in_twenty_times():
+    rng = np.random.default_rng(1)
+    differ = rng.binomial(300, 0.2, 4000)
+    fixed = rng.binomial(differ, 0.5)
+    found = {pair: mcnemar(*pair) for pair in set(zip(fixed, differ - fixed, strict=True))}
+    called = [found[pair] < 0.05 for pair in zip(fixed, differ - fixed, strict=True)]
+    assert 0.04 < np.mean(called) < 0.06
+
+
+def test_the_paired_interval_of_accuracies_holds_their_difference():
+    rng = np.random.default_rng(2)
+    held = []
+    for _ in range(4000):
+        fixed, broken, _ = rng.multinomial(120, [0.12, 0.06, 0.82])
+        low, high = share_difference(fixed, broken, 120)
+        held.append(low <= 0.06 <= high)
+    assert 0.94 < np.mean(held) < 0.97
+
+
+def outputs_of(task, samples=90):
+    """What a head of a task may say, and the truth."""
+    if isinstance(task, Regression):
+        targets = RNG.normal(size=(samples, 2))
+        return targets + RNG.normal(size=targets.shape), targets, []
+    if isinstance(task, MultiLabel):
+        targets = (RNG.random((samples, 4)) < 0.4).astype(np.float32)
+        return np.clip(targets * 0.4 + RNG.random((samples, 4)) * 0.6, 0, 1), targets, list("abcd")
+    targets = np.arange(samples) % 4
+    scores = RNG.random((samples, 4)) + 0.5 * np.eye(4)[targets]
+    return scores / scores.sum(axis=1, keepdims=True), targets, list("abcd")
+
+
+@pytest.mark.parametrize(
+    "task", [Classification(), Ordinal(decision="mode"), MultiLabel(), Regression()]
+)
+def test_what_is_drawn_once_has_the_scores_of_the_task(task):
+    said, truth, classes = outputs_of(task)
+    scores = scores_of(task, said, truth, classes)
+    once = np.ones((1, len(said)))
+    for name in PAIRED.keys() & scores.keys():
+        (found,) = PAIRED[name](said, truth)(once, RNG)
+        assert found == pytest.approx(scores[name], abs=1e-9), name
+    twice = np.zeros((1, len(said)))
+    rows = RNG.integers(0, len(said), len(said))
+    np.add.at(twice[0], rows, 1)
+    again = scores_of(task, said[rows], truth[rows], classes)
+    for name in PAIRED.keys() & scores.keys():
+        (found,) = PAIRED[name](said, truth)(twice, RNG)
+        assert found == pytest.approx(again[name], abs=1e-9), name
+
+
+def test_balanced_accuracy_is_scikit_learns():
+    from sklearn.metrics import balanced_accuracy_score
+
+    said, truth, _ = outputs_of(Classification())
+    (found,) = PAIRED["balanced_accuracy"](said, truth)(np.ones((1, len(said))), RNG)
+    assert found == pytest.approx(balanced_accuracy_score(truth, said.argmax(axis=1)))
+
+
+def test_scores_that_are_computed_draw_by_draw_have_the_same_interval():
+    said, truth, _ = outputs_of(Classification())
+    other, _, _ = outputs_of(Classification())
+    fast = paired_interval(
+        *(PAIRED["accuracy"](one, truth) for one in (said, other)), 90, cost=10**9
+    )
+    slow = paired_interval(
+        *(
+            score_by_draws(lambda rows, one=one: right_of(one, truth)[rows].mean(), 90)
+            for one in (said, other)
+        ),
+        90,
+        cost=10**9,
+    )
+    np.testing.assert_allclose(fast, slow)
+
+
+def test_groups_are_drawn_together():
+    rng = np.random.default_rng(3)
+    values = [np.repeat(rng.normal(size=30), 20) for _ in range(2)]
+    scores = [lambda times, _, own=own: times @ own / times.sum(axis=1) for own in values]
+    alone = paired_interval(*scores, 600)
+    together = paired_interval(*scores, 600, Clusters.of(np.repeat(np.arange(30), 20)))
+    assert together[1] - together[0] > 3 * (alone[1] - alone[0])

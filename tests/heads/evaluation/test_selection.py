@@ -1,0 +1,194 @@
+"""The best of several: what is significantly worse, what the best is worth, what is simplest."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+
+import headstart as hs
+from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.cross_validation import cross
+from headstart.heads.evaluation.folds import split_into_folds
+from headstart.heads.evaluation.intervals import wilson_interval
+from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.evaluation.simplicity import simplest_of
+from headstart.heads.evaluation.winner import winner_of
+from headstart.heads.kind import Part
+from headstart.heads.kinds.neighbours import Neighbours
+
+
+def right(rng, shares, samples, common=0.6):
+    """Where heads are right that find the same samples hard, (candidates, samples)."""
+    shares = np.asarray(shares)
+    ease = common**0.5 * rng.standard_normal(samples)
+    own = (1 - common) ** 0.5 * rng.standard_normal((len(shares), samples))
+    return ease + own < norm.ppf(shares)[:, None]
+
+
+def outcomes(rows, **more):
+    return [Outcomes(row[None], **more) for row in rows]
+
+
+def by_mcnemar(rows):
+    """What the star was: each against the one that came out best, as if that had been named."""
+    best = rows[rows.mean(axis=1).argmax()]
+    only_one, only_best = (rows & ~best).sum(axis=1), (best & ~rows).sum(axis=1)
+    return 2 * binom.cdf(only_one, only_one + only_best, 0.5) < 0.05
+
+
+def test_of_equally_good_candidates_one_in_twenty_times_some_is_called_worse():
+    """By McNemar's test against the winner it was one in two, of twenty candidates."""
+    rng = np.random.default_rng(0)
+    called, before = [], []
+    for _ in range(100):
+        rows = right(rng, [0.8] * 20, 350)
+        called.append(worse_than_best(outcomes(rows)).any())
+        before.append(by_mcnemar(rows).any())
+    assert np.mean(called) <= 0.07
+    assert np.mean(before) > 0.25
+
+
+def test_what_is_really_worse_is_called_so_and_the_best_is_not():
+    rng = np.random.default_rng(1)
+    found = np.array(
+        [worse_than_best(outcomes(right(rng, [0.85] * 3 + [0.7] * 7, 1000))) for _ in range(60)]
+    )
+    assert found[:, :3].any(axis=1).mean() <= 0.08
+    assert found[:, 3:].mean() > 0.95
+    rows = right(rng, [0.9, 0.6], 300)
+    assert worse_than_best(outcomes(rows)).tolist() == [False, True]
+    losses = outcomes(np.where(rows, 0.1, 2.0))
+    assert worse_than_best(losses, is_loss=True).tolist() == [False, True]
+
+
+def test_equal_candidates_are_equal_and_one_is_the_best():
+    rng = np.random.default_rng(2)
+    row = rng.random(200) < 0.7
+    assert not worse_than_best(outcomes([row] * 5)).any()
+    assert not worse_than_best(outcomes([row])).any()
+
+
+def test_samples_of_one_group_are_no_evidence_of_their_own():
+    rng = np.random.default_rng(3)
+    rows = np.repeat(right(rng, [0.8, 0.6], 12), 50, axis=1)
+    groups = np.repeat(np.arange(12), 50)
+    assert worse_than_best(outcomes(rows))[rows.mean(axis=1).argmin()]
+    called = []
+    for _ in range(200):
+        rows = np.repeat(right(rng, [0.7, 0.7], 12), 50, axis=1)
+        called.append(worse_than_best(outcomes(rows, clusters=groups)).any())
+    assert np.mean(called) < 0.08
+
+
+def test_two_hundred_candidates_on_ten_thousand_samples_are_compared():
+    rng = np.random.default_rng(4)
+    rows = right(rng, [0.8] * 199 + [0.7], 10_000)
+    worse = worse_than_best(outcomes(rows))
+    assert worse[-1] and worse.sum() <= 2
+
+
+@pytest.mark.parametrize(("candidates", "before"), [(41, 0.6), (200, 0.25)])
+def test_the_best_of_many_guesses_is_worth_chance(candidates, before):
+    """It was told as .57 to .60, whose interval held .50 in every second sweep or less."""
+    rng = np.random.default_rng(5)
+    held, held_before, raw = [], [], []
+    for _ in range(40):
+        rows = right(rng, [0.5] * candidates, 200, common=0.2)
+        found = winner_of(outcomes(rows), "accuracy")
+        low, high = found.corrected_interval
+        held.append(low <= 0.5 <= high)
+        assert found.candidates == candidates and found.raw == rows.mean(axis=1).max()
+        low, high = wilson_interval(round(found.raw * 200), 200)
+        held_before.append(low <= 0.5 <= high)
+        raw.append(found.raw)
+    assert np.mean(held) >= 0.93
+    assert np.mean(held_before) < before and np.mean(raw) > 0.56
+
+
+def test_heads_on_labels_that_mean_nothing_are_corrected_to_chance():
+    """Real heads: the best of 41 settings on random labels."""
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((160, 8)).astype(np.float32), rng.integers(0, 2, 160)
+    kinds = [hs.Linear(tuple(10.0**power for power in range(-4, 3))), hs.Prototype()]
+    kinds += [Neighbours(count, calibrated=False) for count in range(1, 67, 2)]
+    folds = split_into_folds(y, 5, classes=[0, 1])
+    found = cross(kinds, Part(x, y), folds, jobs=1)
+    assert len(found) == 41
+    winner = winner_of([one.accuracies for one in found], "accuracy")
+    assert winner.raw > 0.53
+    low, high = winner.corrected_interval
+    assert low < 0.5 < high and winner.corrected < winner.raw - 0.02
+
+
+def test_a_single_candidate_is_hardly_corrected():
+    rng = np.random.default_rng(6)
+    (row,) = right(rng, [0.8], 400)
+    found = winner_of(outcomes([row]), "accuracy")
+    assert found.corrected == pytest.approx(found.raw, abs=0.003)
+    np.testing.assert_allclose(found.corrected_interval, found.interval, atol=0.012)
+    assert winner_of(outcomes([row[:1]]), "accuracy") is None
+
+
+def test_a_loss_is_made_small_and_groups_are_drawn_together():
+    rng = np.random.default_rng(7)
+    losses = rng.exponential(1.0, (30, 100))
+    found = winner_of(outcomes(losses), "log_loss", is_loss=True)
+    assert found.raw == losses.mean(axis=1).min() and found.corrected > found.raw
+    rows = np.repeat(right(rng, [0.7, 0.7], 30), 10, axis=1)
+    alone, together = (
+        winner_of(outcomes(rows, clusters=groups), "accuracy").corrected_interval
+        for groups in (None, np.repeat(np.arange(30), 10))
+    )
+    assert together[1] - together[0] > 2 * (alone[1] - alone[0])
+
+
+def test_the_simplest_within_one_standard_error_of_the_best():
+    tried = [
+        (Outcomes(np.array([[1] * right + [0] * (100 - right)], bool)), complexity)
+        for right, complexity in [(80, (900, 1)), (78, (90, 1)), (77, (90, 0.1)), (60, (9, 1))]
+    ]
+    assert simplest_of(tried) == 2  # 60 of 100 is simpler, and five errors away
+    assert simplest_of(tried[:1]) == 0
+
+
+def test_kinds_say_how_complex_they_are():
+    sizes = [kind.complexity(10, 3, 100) for kind in (hs.Prototype(), hs.Linear((0.1,)))]
+    assert sizes == [(33.0, 0.0), (33.0, 0.1)]
+    assert hs.MLP(hidden=(4,)).complexity(10, 3, 100)[0] == 11 * 4 + 5 * 3
+    assert Neighbours(5).complexity(10, 3, 100) == (1300.0, 0.2)
+    assert hs.Ridge((10.0,)).complexity(10, 3, 100) == (33.0, 0.1)
+
+
+def drawn(rng, samples, repeats, folds, between):
+    """Heads of training sets that differ: where they are right, by which draw, and the truth."""
+    numbers = np.stack([rng.permutation(samples) % folds for _ in range(repeats)])
+    draws = numbers + folds * np.arange(repeats)[:, None]
+    moved = between * rng.standard_normal(repeats * folds)
+    odds = norm.cdf(0.5 + 1.5 * rng.standard_normal(samples) + moved[draws])
+    truth = norm.cdf(0.5 / np.sqrt(1 + 1.5**2 + between**2))
+    return Outcomes(rng.random(odds.shape) < odds, draws), float(truth)
+
+
+def test_the_interval_of_repeats_holds_the_mean_over_draws():
+    """Wilson's, of the samples alone, held it in two of three."""
+    rng = np.random.default_rng(8)
+    held, alone, spreads = [], [], []
+    for _ in range(400):
+        found, truth = drawn(rng, 1000, 5, 5, 0.6)
+        low, high = found.share_interval
+        held.append(low <= truth <= high)
+        low, high = wilson_interval(round(found.mean * 1000), 1000)
+        alone.append(low <= truth <= high)
+        spreads.append(found.spread)
+    assert 0.92 <= np.mean(held) <= 0.98
+    assert np.mean(alone) < 0.75
+    assert np.mean(spreads) == pytest.approx(0.121, abs=0.01)  # of means, by quadrature
+
+
+def test_one_repeat_has_wilsons_interval():
+    rng = np.random.default_rng(9)
+    row = rng.random(123) < 0.8
+    found = Outcomes(row[None], np.arange(123)[None] % 5)
+    np.testing.assert_allclose(found.share_interval, wilson_interval(int(row.sum()), 123))
+    assert found.spread is None
+    all_right = Outcomes(np.ones((1, 20), bool)).share_interval
+    np.testing.assert_allclose(all_right, wilson_interval(20, 20))
