@@ -81,6 +81,11 @@ TERMS = (
         "frequent.",
     ),
     _term(
+        "BBC-CV",
+        "What the best of many is worth: it is chosen anew on samples drawn with replacement, and "
+        "scored on those that were not drawn.",
+    ),
+    _term(
         "bottleneck",
         "A cut that every path from the input to the output passes through, so that the rest of "
         "the network can start there.",
@@ -190,6 +195,11 @@ TERMS = (
         "lower, the sooner look.",
     ),
     _term(
+        "max-T",
+        "A comparison of all with the best that allows for their number: of equally good ones it "
+        "calls any worse in 5 % of cases at most.",
+    ),
+    _term(
         "McNemar",
         "A test of two heads on the same samples: whether one is right where the other is wrong "
         "more often than chance would have it.",
@@ -198,6 +208,11 @@ TERMS = (
         "near duplicate",
         "Two samples whose features nearly are the same, such as two photos of one moment.",
         "near duplicates",
+    ),
+    _term(
+        "one standard error",
+        "By how much a score moves by chance: what is less behind the best is about as good, and "
+        "the simplest of those is the cautious choice.",
     ),
     _term(
         "penalty",

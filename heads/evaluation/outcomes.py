@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval, mean_interval
+from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 
 
@@ -136,17 +137,19 @@ class Outcomes:
     def share_interval(self) -> Interval:
         """Of the mean of values from 0 to 1: Wilson's, of as many independent samples as would
         have the variance; just Wilson's where nothing is repeated and each sample is on its own."""
-        mean, variance = self.mean, sum(self.parts)
-        known = mean * (1 - mean)
-        size = known / variance if variance > 0 and known > 0 else float(self.units)
-        return share_interval(mean, size, self.quantile())
+        together = Clusters.of(self.clusters)
+        if together is not None and len(self.values) == 1:
+            return cluster_share_interval(self.values[0], together)
+        variance = sum(self.parts)
+        most = self.values.size if variance > 0 else self.units
+        return share_interval(self.mean, variance, most, self.quantile())
 
     @property
     def interval(self) -> Interval | None:
-        """Of the mean of any values; None of a single sample."""
+        """Of the mean of any values; None of a single sample, or group."""
         if self.units < 2:
             return None
-        if not len(self.effects) and self.clusters is None:
-            return mean_interval(self.by_sample)
+        if len(self.values) == 1:
+            return mean_interval(self.by_sample, clusters=Clusters.of(self.clusters))
         reach = self.quantile() * self.error
         return self.mean - reach, self.mean + reach
