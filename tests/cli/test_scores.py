@@ -102,8 +102,10 @@ def test_classes_without_a_test_sample_are_named(ws, tmp_path, run):
 def test_what_sweeps_and_rankings_print(trained, run):
     ran = run("head", "sweep", "pics", "net", "--strengths", "0.1,1", "--folds", "3")
     kept = run("head", "sweeps", "1")
+    assert "balanced accuracy" in ran.out and "AUROC" in ran.out
     for shown in (ran.out, kept.out):
-        assert len(re.findall(INTERVAL, shown)) == 4 and "30 samples" in " ".join(shown.split())
+        below = re.findall(r"\d\.\d{3}-[<>]?\d\.\d{3}", shown)  # in the table
+        assert len(below) == 4 and "30 samples" in " ".join(shown.split())
         assert max(map(len, shown.splitlines())) <= 80
     assert len(re.findall(INTERVAL, run("head", "sweeps").out)) == 1
     best = run("head", "sweep", "pics", "net", "--strengths", "1", "--folds", "3", "--json").json
