@@ -168,7 +168,9 @@ def cluster_share_interval(
     """
     if len(clusters) < 2:
         return 0.0, 1.0
-    return share_interval(float(right.mean()), clusters.worth(right), clusters.t(confidence))
+    worth = clusters.worth(right)  # which knows the variance
+    share, quantile = float(right.mean()), clusters.t(confidence)
+    return share_interval(share, variance=0.0, most=worth, quantile=quantile)
 
 
 def influenced_interval(
@@ -186,11 +188,13 @@ def influenced_interval(
     """
     variance = float(influence @ influence) + more
     if clusters is None:
-        return share_interval(value, variance, most)
+        return share_interval(value, variance=variance, most=most)
     if len(clusters) < 2:
         return 0.0, 1.0
     effect = clusters.effect(influence)
-    return share_interval(value, variance * effect, most / effect, clusters.t())
+    return share_interval(
+        value, variance=variance * effect, most=most / effect, quantile=clusters.t()
+    )
 
 
 def assumption_of(clusters: Clusters | None) -> str:

@@ -50,7 +50,7 @@ def _wilson(share: float, total: float, quantile: float) -> tuple[float, float]:
 
 
 def share_interval(
-    share: float, variance: float, most: float, quantile: float | None = None
+    share: float, *, variance: float, most: float, quantile: float | None = None
 ) -> tuple[float, float]:
     """Wilson's interval of what is between 0 and 1 and no plain share of samples: as if it were one
     of so many samples as have its variance.

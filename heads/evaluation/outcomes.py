@@ -146,7 +146,7 @@ class Outcomes:
             return cluster_share_interval(self.values[0], self._groups)
         variance = sum(self.parts)
         most = self.values.size if variance > 0 else self.units
-        return share_interval(self.mean, variance, most, self.quantile())
+        return share_interval(self.mean, variance=variance, most=most, quantile=self.quantile())
 
     @property
     def interval(self) -> Interval | None:

@@ -102,6 +102,7 @@ def test_classes_without_a_test_sample_are_named(ws, tmp_path, run):
 def test_what_sweeps_and_rankings_print(trained, run):
     ran = run("head", "sweep", "pics", "net", "--strengths", "0.1,1", "--folds", "3")
     kept = run("head", "sweeps", "1")
+    assert "balanced accuracy" in ran.out and "AUROC" in ran.out
     for shown in (ran.out, kept.out):
         words = " ".join(shown.split())
         assert len(re.findall(r"\d\.\d{3}-[<>]?\d\.\d{3}", shown)) == 4  # those of the table
