@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.rows import Rows, less
+from headstart.heads.rows import Rows, check_finite, less
 
 FAR = 64.0
 """Standard deviations from zero from which a column is moved: folded into a bias, a mean of so many
@@ -46,7 +46,12 @@ def moved(part: Part, origin: np.ndarray | None) -> Part:
 
 
 def near_zero(part: Part) -> Part:
-    """A part with its own origin taken from its features."""
+    """A part with its own origin taken from its features.
+
+    Raises:
+        HeadError: a row holds NaN or infinity.
+    """
+    check_finite(part.features)
     return moved(part, origin_of(part.features))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,21 @@ def some_rows(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
     if len(rows) <= limit:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+
+
+MANY_NUMBERS, FEW_OF_EACH = 30, 20
+"""So many whole numbers, of so few samples each, look like quantities and not like classes."""
+
+
+def look_like_numbers(labels: Collection[Label | None], samples: int) -> bool:
+    """Whether labels may be quantities that happen to be whole: an age, a count.
+
+    Args:
+        labels: the different ones.
+        samples: that have them.
+    """
+    are_whole = all(isinstance(label, int) for label in labels)
+    return are_whole and len(labels) >= MANY_NUMBERS and samples < FEW_OF_EACH * len(labels)
 
 
 def numbers_of(labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:

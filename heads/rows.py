@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 
 import numpy as np
 
+from headstart.errors import HeadError
 from headstart.heads.dense_stack import flat
 from headstart.storage.memory import free_memory
 from headstart.storage.views import FeatureView
 
+BLOCK_BYTES = 8 << 20
+"""Of rows that are looked at together."""
 SHARE = 0.5
 """Of the memory that is free: what features may take."""
 
@@ -66,6 +70,29 @@ class StoredRows:
 
 Rows = np.ndarray | StoredRows
 """Features (n, width), float32."""
+
+
+def check_finite(features: Rows, ids: Sequence[str] | None = None) -> None:
+    """See that features are numbers, whatever kind of head is to be fitted to them.
+
+    Args:
+        features: (n, width).
+        ids: of the samples that the rows are of, as far as they are known.
+
+    Raises:
+        HeadError: one holds NaN or infinity.
+    """
+    step = max(1, BLOCK_BYTES // (4 * max(features.shape[1], 1)))
+    for start in range(0, len(features), step):
+        block = features[start : start + step]
+        if np.isfinite(block).all():
+            continue
+        row = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+        of = f" (sample {ids[row]!r})" if ids is not None and row < len(ids) else ""
+        raise HeadError(
+            f"row {row} of the features{of} holds NaN or infinity",
+            hint="Mend it or leave it out: no head can be fitted to it.",
+        )
 
 
 def less(features: Rows, origin: np.ndarray) -> Rows:

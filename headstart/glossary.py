@@ -62,12 +62,40 @@ TERMS = (
         "augmentation",
         "view",
     ),
+    _term(
+        "AUPRC",
+        "Area under the curve of precision over recall, each class against all others, then the "
+        "mean: how many of those that look most like a class are of it. By chance it is the "
+        "share that the class has; with few samples of a class it is too high.",
+        "mean average precision",
+    ),
+    _term(
+        "AUROC",
+        "Area under the ROC curve, each class against all others, then the mean: how often a "
+        "sample of the class looks more like it than one of another. 0.5 is chance, 1 is best.",
+    ),
     _basic("backbone", "A pretrained network that is run as it is and never trained."),
+    _term(
+        "balanced accuracy",
+        "The mean recall of the classes: how often a head is right if all classes are equally "
+        "frequent.",
+    ),
+    _term(
+        "BBC-CV",
+        "What the best of many is worth: it is chosen anew on samples drawn with replacement, and "
+        "scored on those that were not drawn.",
+    ),
     _term(
         "bottleneck",
         "A cut that every path from the input to the output passes through, so that the rest of "
         "the network can start there.",
         "bottlenecks",
+    ),
+    _term(
+        "Brier score",
+        "The squared distance of the probabilities from the truth, on average: 0 is best, 1 worst "
+        "of two classes, 2 of more.",
+        "Brier",
     ),
     _term(
         "calibrated",
@@ -99,7 +127,8 @@ TERMS = (
     _term(
         "ECE",
         "Expected calibration error: how far what a head says of its sureness is from how often "
-        "it is right, on average; 0 is best.",
+        "it is right, on average; 0 is best. Chance alone makes it larger with few samples: "
+        "debiased, less what chance adds.",
     ),
     _term(
         "engine",
@@ -151,6 +180,11 @@ TERMS = (
         "Lower is better.",
     ),
     _term(
+        "looks",
+        "How many heads were scored on the same test samples. The best of many looks better than "
+        "it is.",
+    ),
+    _term(
         "macro F1",
         "The mean over the classes of F1, which is high where most samples of a class are found "
         "and few others are taken for it; small classes count as much as large ones.",
@@ -161,6 +195,11 @@ TERMS = (
         "lower, the sooner look.",
     ),
     _term(
+        "max-T",
+        "A comparison of all with the best that allows for their number: of equally good ones it "
+        "calls any worse in 5 % of cases at most.",
+    ),
+    _term(
         "McNemar",
         "A test of two heads on the same samples: whether one is right where the other is wrong "
         "more often than chance would have it.",
@@ -169,6 +208,11 @@ TERMS = (
         "near duplicate",
         "Two samples whose features nearly are the same, such as two photos of one moment.",
         "near duplicates",
+    ),
+    _term(
+        "one standard error",
+        "By how much a score moves by chance: what is less behind the best is about as good, and "
+        "the simplest of those is the cautious choice.",
     ),
     _term(
         "penalty",
@@ -192,6 +236,12 @@ TERMS = (
         "All that happens between a file and the network's input: decoding, size, scale of pixels.",
     ),
     _term("R2", "The share of the differences between numbers that a head explains; 1 is best."),
+    _term(
+        "recall",
+        "Of the samples of a class, the share that a head finds; precision is, of those that it "
+        "says to be of the class, the share that are.",
+        "F1",
+    ),
     _term("resplit", "To deal a dataset's samples to the splits anew; scores of before are void."),
     _basic("sample", "One picture, text, sound or row of a dataset.", "samples"),
     _basic(

@@ -34,7 +34,8 @@ def worse_than_best(
     """Which are significantly worse than the best, bool, (candidates,).
 
     Standard errors are those under the null hypothesis, of differences about 0 (as McNemar's test
-    has them), so that few samples that two heads differ on prove nothing. Where all was repeated,
+    has them), so that few samples that two heads differ on prove nothing; counts of samples are
+    taken with half a sample less, for their continuity. Where all was repeated,
     they hold the variance between the training sets that were drawn, which all candidates share.
 
     Args:
@@ -45,11 +46,12 @@ def worse_than_best(
     count = len(tried)
     if count < 2:
         return np.zeros(count, bool)
-    parts = _parts(tried)
+    parts, first = _parts(tried), tried[0].values
+    step = 0.5 / first.size if first.dtype == bool else 0.0
     means = np.array([one.mean for one in tried]) * (-1 if is_loss else 1)
     errors = np.sqrt(_of_differences(parts))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ahead = np.where(errors > 0, (means[None, :] - means[:, None]) / errors, 0.0)
+        ahead = np.where(errors > 0, (means[None, :] - means[:, None] - step) / errors, 0.0)
     most, null = ahead.max(axis=1), _largest(parts, errors, _freedom(tried))
     worse = np.zeros(count, bool)
     while True:

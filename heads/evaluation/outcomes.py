@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval, mean_interval
+from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 
 
@@ -41,6 +42,10 @@ class Outcomes:
     draws: np.ndarray | None = None
     taken: float = 0.0
     clusters: np.ndarray | None = None
+
+    @cached_property
+    def _groups(self) -> Clusters | None:
+        return Clusters.of(self.clusters)
 
     @cached_property
     def by_sample(self) -> np.ndarray:
@@ -114,9 +119,10 @@ class Outcomes:
         distribution of estimates of variance components, 1946)."""
         samples, draws = self.parts
         if not len(self.effects):
-            return math.inf if self.clusters is None else max(self.units - 1, 1)
+            return math.inf if self._groups is None else self._groups.freedom
         of_draws = len(self.effects) * (len(self.values) - 1) / len(self.values)
-        parts = samples**2 / max(self.units - 1, 1) + draws**2 / max(of_draws, 1)
+        apart = max(self.units - 1, 1) if self._groups is None else self._groups.freedom
+        parts = samples**2 / apart + draws**2 / max(of_draws, 1)
         return (samples + draws) ** 2 / parts if parts else math.inf
 
     def quantile(self, confidence: float = CONFIDENCE) -> float:
@@ -136,17 +142,18 @@ class Outcomes:
     def share_interval(self) -> Interval:
         """Of the mean of values from 0 to 1: Wilson's, of as many independent samples as would
         have the variance; just Wilson's where nothing is repeated and each sample is on its own."""
-        mean, variance = self.mean, sum(self.parts)
-        known = mean * (1 - mean)
-        size = known / variance if variance > 0 and known > 0 else float(self.units)
-        return share_interval(mean, size, self.quantile())
+        if self._groups is not None and len(self.values) == 1:
+            return cluster_share_interval(self.values[0], self._groups)
+        variance = sum(self.parts)
+        most = self.values.size if variance > 0 else self.units
+        return share_interval(self.mean, variance, most, self.quantile())
 
     @property
     def interval(self) -> Interval | None:
-        """Of the mean of any values; None of a single sample."""
+        """Of the mean of any values; None of a single sample, or group."""
         if self.units < 2:
             return None
-        if not len(self.effects) and self.clusters is None:
-            return mean_interval(self.by_sample)
+        if len(self.values) == 1:
+            return mean_interval(self.by_sample, clusters=self._groups)
         reach = self.quantile() * self.error
         return self.mean - reach, self.mean + reach

@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import (
     Interval,
     Score,
     bootstrap_interval,
     precision_score,
 )
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
+from headstart.heads.evaluation.reliability import Reliability, briers_of
 from headstart.heads.kinds.losses import losses_of
 
 SAID_FROM = 0.5
@@ -66,7 +69,7 @@ def paired_interval(
     one: Score,
     other: Score,
     samples: int,
-    clusters: np.ndarray | None = None,
+    clusters: Clusters | None = None,
     *,
     cost: int = 1,
     seed: int = 0,
@@ -78,17 +81,15 @@ def paired_interval(
         one: its score of how many times each sample was drawn; see `PAIRED`.
         other: that of the other.
         samples: how many.
-        clusters: the number of each sample's group, from 0 up.
+        clusters: which samples belong together.
         cost: how many times as long as means the scores take.
         seed: of the draws.
     """
 
     def difference(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        wide = times if clusters is None else times[:, clusters]
-        return other(wide, rng) - one(wide, rng)
+        return other(times, rng) - one(times, rng)
 
-    units = samples if clusters is None else int(clusters.max()) + 1
-    return bootstrap_interval(difference, units, cost=cost, seed=seed)
+    return bootstrap_interval(difference, samples, clusters=clusters, cost=cost, seed=seed)
 
 
 def score_by_draws(score: Callable[[np.ndarray], float], samples: int) -> Score:
@@ -187,6 +188,23 @@ def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Score:
     return _mean(losses_of("sigmoid" if targets.ndim == 2 else "softmax", outputs, targets))
 
 
+def _area(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
+    """Of an area below a curve, the mean over the classes; NaN where no class has one."""
+
+    def score(rows: np.ndarray) -> float:
+        found = getattr(areas_of(outputs[rows], targets[rows]), name)
+        return np.nan if found is None else found[0]
+
+    return score_by_draws(score, len(targets))
+
+
+def _reliability(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
+    """Of an expected calibration error."""
+    return score_by_draws(
+        lambda rows: getattr(Reliability.of(outputs[rows], targets[rows]), name), len(targets)
+    )
+
+
 def right_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Where the most probable class is the right one, or all labels are, bool, (n,)."""
     if targets.ndim == 2:
@@ -208,8 +226,15 @@ PAIRED: Mapping[str, Callable[[np.ndarray, np.ndarray], Score]] = {
         np.abs(outputs.astype(np.float64) - targets).mean(axis=1)
     ),
     "mean_average_precision": precision_score,
+    "auroc": lambda outputs, targets: _area(outputs, targets, "auroc"),
+    "auprc": lambda outputs, targets: _area(outputs, targets, "auprc"),
+    "brier": lambda outputs, targets: _mean(briers_of(outputs, targets)),
+    "ece": lambda outputs, targets: _reliability(outputs, targets, "error"),
+    "ece_debiased": lambda outputs, targets: _reliability(outputs, targets, "debiased"),
     "root_mean_squared_error": _rmse,
     "r2": _r2,
 }
 """By the name of a score, of outputs and targets: the score of how many times each sample was
-drawn. What is not here is computed draw by draw."""
+drawn."""
+BY_DRAWS = ("auroc", "auprc", "ece", "ece_debiased")
+"""Those that are computed draw by draw, which takes long."""

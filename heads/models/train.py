@@ -15,7 +15,7 @@ from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import HeadKind, Part
-from headstart.heads.rows import rows_of
+from headstart.heads.rows import check_finite, rows_of
 from headstart.heads.tasks import Classification, Task
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
@@ -113,7 +113,9 @@ def parts_of(
 def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:
     """The rows of some views, one behind the other, with targets, weights and groups."""
     targets = task.read([label for view in views for label in view.labels], classes)
-    return Part(rows_of(*views), targets, task.weigh(targets, len(classes)), _groups(views))
+    rows = rows_of(*views)
+    check_finite(rows, [id_ for view in views for id_ in view.ids])
+    return Part(rows, targets, task.weigh(targets, len(classes)), _groups(views))
 
 
 def _groups(views: Sequence[FeatureView]) -> np.ndarray:

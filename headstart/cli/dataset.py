@@ -196,21 +196,35 @@ def _remove(call: Call, name: str) -> Result:
 CUTTING = ("window", "hop", "frames", "every")
 
 
-def _shown(details: DatasetDetails) -> Result:
-    dataset, failures, skipped = details.dataset, details.failures, details.skipped
+def _labels(details: DatasetDetails) -> Any:
+    """Samples, or windows, of each class in each split; or how large the numbers are that they are
+    labelled with."""
+    if details.numbers:
+        numbers = [
+            (name, count, *(f"{value:.6g}" for value in ends))
+            for name, (count, *ends) in details.numbers.items()
+        ]
+        return table(None, ("labels", ">n", ">least", ">median", ">largest"), numbers)
+    unit = ">all" if details.windows_of is None else ">all windows"
+    columns = ("class", *(f">{split}" for split in details.splits), unit)
     rows = [(name, *counts, sum(counts)) for name, counts in details.counts.items()]
     totals = details.splits.values()
+    return table(None, columns, [*rows, ("all", *totals, sum(totals))])
+
+
+def _shown(details: DatasetDetails) -> Result:
+    dataset, failures, skipped = details.dataset, details.failures, details.skipped
 
     def show(out: Any) -> None:
-        line = f"{dataset.name}: {dataset.samples:,} samples, {dataset.unique:,} different, from "
-        out.print(text(line + details.origin), soft_wrap=True)
-        if details.windows_of is not None:
+        what, wholes = "samples", details.windows_of
+        if wholes is not None:
             given = dataset.options
             told = " ".join(f"--{name} {given[name]}" for name in CUTTING if name in given)
-            out.print(text(f"windows of {details.windows_of:,} samples, {told}"))
+            what = f"windows of {wholes:,} samples ({told})"
+        line = f"{dataset.name}: {dataset.samples:,} {what}, {dataset.unique:,} different, from "
+        out.print(text(line + details.origin), soft_wrap=True)
         out.print(text(f"splits  {details.split_words}"))
-        columns = ("class", *(f">{split}" for split in details.splits), ">all")
-        out.print(table(None, columns, [*rows, ("all", *totals, sum(totals))]))
+        out.print(_labels(details))
         if skipped["count"]:
             out.print(text(f"{skipped['count']:,} samples were skipped:"))
             for why in skipped["first"]:

@@ -166,7 +166,7 @@ def _sweep(
     if trying.times > 1 or shots is not None:
         legend += draws_text(trying.times, trying.times * folds)
     chosen = sweep.simplest if one_se else sweep.trials[0]
-    lines = [winner_text(sweep.winner)]
+    lines = [scores_text(sweep.best_scores), winner_text(sweep.winner)]
     if one_se:
         lines.append(simplest_text(sweep, _words(chosen.crossed.settings)))
     if confirm is not None:
@@ -182,6 +182,21 @@ def _sweep(
         explain_words(out, rows)
 
     return Result(sweep, show)
+
+
+def scores_text(metrics: dict[str, Any] | None) -> str:
+    """The scores of the first setting for which there is no column, each with its interval."""
+    from headstart.heads.evaluation.intervals import interval_text, score_text
+    from headstart.heads.evaluation.provenance import scores_in, words_of
+
+    if metrics is None:
+        return ""
+    told = [
+        f"{words_of(name)} {score_text(name, metrics[name])} ({interval_text(metrics, name)})"
+        for name in scores_in(metrics)
+        if name not in ("accuracy", "log_loss")
+    ]
+    return f"The first, 95 % intervals in brackets: {', '.join(told)}."
 
 
 def _cells(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tuple[Any, ...]:

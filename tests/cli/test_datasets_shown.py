@@ -93,3 +93,38 @@ def test_heads_of_splits_that_are_no_more_are_marked_wherever_they_are_shown(rea
     assert not ready.heads.get("new").is_void
     ran = run("dataset", "add", "pics", pictures, "--split", "60/20/20")
     assert ready.heads.get("old").is_void and ready.heads.get("new").is_void
+
+
+def test_numbers_are_shown_as_numbers_and_not_as_a_class_each(ws, run, tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.normal(50, 10, 40).round(2)
+    np.savez(tmp_path / "n.npz", x=rng.random((40, 4), np.float32), y=y)
+    shown = run("dataset", "add", "n", tmp_path / "n.npz").out
+    for out in (shown, run("dataset", "show", "n").out):
+        lines = [line.split() for line in out.splitlines()]
+        assert ["labels", "n", "least", "median", "largest"] in lines
+        (train,) = [line for line in lines if line[:1] == ["train"]]
+        of = [s.split == "train" for s in ws.context.manifest(ws.datasets.get("n")).samples]
+        own = np.array([float(s.label) for s in ws.context.manifest(ws.datasets.get("n")).samples])
+        own = own[of]
+        assert [float(one) for one in train[1:]] == pytest.approx(
+            [len(own), own.min(), np.median(own), own.max()], rel=1e-5
+        )
+        assert len(out.splitlines()) < 10  # 40 rows of one sample each, before
+
+
+def test_several_numbers_have_a_line_each(ws, run, tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "n.npz", x=rng.random((40, 4), np.float32), y=rng.random((40, 2)))
+    shown = run("dataset", "add", "n", tmp_path / "n.npz").out
+    assert "train, number 1" in shown and "test, number 2" in shown
+
+
+def test_whole_numbers_that_look_like_quantities_are_pointed_out(ws, run, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.random((200, 4), np.float32)
+    np.savez(tmp_path / "age.npz", x=x, y=rng.integers(18, 90, 200))
+    ran = run("dataset", "add", "age", tmp_path / "age.npz")
+    assert "different whole numbers: if they are quantities, and no classes" in ran.err
+    np.savez(tmp_path / "digit.npz", x=x, y=np.arange(200) % 10)
+    assert "whole numbers" not in run("dataset", "add", "digit", tmp_path / "digit.npz").err

@@ -1,6 +1,7 @@
 """Every score on the screen has its interval and the number of samples behind it."""
 
 import csv
+import json
 import re
 from dataclasses import replace
 
@@ -119,7 +120,7 @@ def test_what_a_card_and_a_report_say(trained, run, tmp_path):
     assert "6 samples, on which the scores are" in card
     run("head", "report", "h", tmp_path / "h.html")
     page = (tmp_path / "h.html").read_text(encoding="utf-8")
-    assert len(re.findall(rf"95 %: {INTERVAL}", page)) == 3
+    assert len(re.findall(rf"95 %: {INTERVAL}", page)) == 9
     assert len(re.findall(r"\d\.\d{3} \([<>]?\d\.\d{3} to [<>]?\d\.\d{3}\)", page)) >= 4
 
 
@@ -137,3 +138,43 @@ def test_numbers_have_intervals_too(ws, tmp_path, run):
     assert re.search(r"n:1: R2 \d\.\d{3} \(95 %", ran.err) and "probabilities" not in ran.err
     with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.reader(file))) == 201
+
+
+def test_balanced_heads_say_what_their_probabilities_assume(trained, run, tmp_path):
+    """Where .064 of the samples are of a class they say .47 on average: classes counted alike."""
+    words = "probabilities take all classes for equally frequent (--balanced)"
+    ran = run("head", "train", "b", "net", "pics", "--balanced")
+    for out in (ran.out, run("head", "show", "b").out):
+        flat = " ".join(out.split()).replace("-- balanced", "--balanced")
+        (line,) = re.findall(r"log loss .*?(?=Brier)", flat)
+        assert words in line and flat.count(words) == 2
+    assert words not in " ".join(run("head", "show", "h").out.split())
+    trained.heads.get("b").attach(tmp_path / "b.keras")
+    assert words in json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["probabilities"]
+    assert words in (tmp_path / "b.md").read_text(encoding="utf-8")
+    run("head", "report", "b", tmp_path / "b.html")
+    page = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert page.count(words) >= 5  # beside log loss, Brier and ECE, and where it comes from
+    assert run("head", "plot", "b", tmp_path / "b.svg").code == 0
+
+
+def test_many_classes_are_shown_from_the_worst(ws, tmp_path, run):
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % 15
+    x = rng.normal(size=(600, 4)).astype(np.float32)
+    x[:, 0] += y
+    np.savez(tmp_path / "d.npz", x=x, y=np.array([f"c{n:02}" for n in range(15)])[y])
+    given = keras.Input((4,))
+    out = keras.layers.Dense(2, name="out")(keras.layers.Rescaling(1.0, name="as_it_is")(given))
+    keras.Model(given, out).save(tmp_path / "flat.keras")
+    ws.backbones.add("flat", tmp_path / "flat.keras", preprocess="array")
+    ws.datasets.add("rows", tmp_path / "d.npz")
+    head = ws.heads.train("h", ws.extract("flat@as_it_is", "rows"), hs.Linear((1.0,)))
+    shown = run("head", "show", "h").out
+    assert "The 10 of 15 classes with the lowest F1; --all shows all." in shown
+    f1 = np.array(head.metrics["per_class"]["f1"])
+    found = [int(one) for one in re.findall(r"^c(\d\d) ", shown, re.MULTILINE)]
+    np.testing.assert_array_equal(f1[found], np.sort(f1)[:10])
+    every = run("head", "show", "h", "--all").out
+    assert len(re.findall(r"^c\d\d ", every, re.MULTILINE)) == 15
+    assert max(map(len, shown.splitlines())) <= 80

@@ -122,3 +122,30 @@ def test_a_class_without_a_train_sample_that_looks_like_a_number_hints_at_a_regr
         hs.Classification().check(part, ["0.5", "1.5", "2.5"])
     with pytest.raises(HeadError, match=r"class 'c' has no .*Add samples"):
         hs.Classification().check(part, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "neighbours", "prototype", "ridge", "svm"])
+def test_features_that_are_no_numbers_are_refused_whatever_the_kind(kind):
+    """Neighbours took them, and said something of every sample."""
+    from headstart.heads.evaluation.cross_validation import cross
+    from headstart.heads.evaluation.folds import split_into_folds
+    from headstart.heads.kind import Part
+    from headstart.heads.kinds.every_kind import one_kind
+
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    y = np.arange(40) % 2
+    folds = split_into_folds(y, 2, classes=["a", "b"])
+    for bad in (np.nan, np.inf, -np.inf):
+        x[17, 1] = bad
+        with pytest.raises(HeadError, match="row 17 of the features holds NaN or infinity"):
+            cross([one_kind(kind)], Part(x, y), folds, jobs=1)
+
+
+def test_the_sample_whose_feature_is_no_number_is_named():
+    from headstart.heads.rows import check_finite
+
+    x = np.zeros((5, 2), np.float32)
+    check_finite(x, list("abcde"))
+    x[3, 0] = np.nan
+    with pytest.raises(HeadError, match=r"row 3 of the features \(sample 'd'\) holds NaN"):
+        check_finite(x, list("abcde"))

@@ -109,6 +109,19 @@ def test_scores_of_a_head_count_songs_and_it_says_one_thing_a_song(made, how):
     np.testing.assert_allclose(judged.probabilities, by_hand, atol=1e-5)
 
 
+def test_heads_that_take_windows_otherwise_are_compared_song_by_song(made):
+    ws, _, _ = made
+    view = ws.features("ear", "songs")
+    for how in ("max", "each"):
+        ws.heads.train(f"by-{how}", view, hs.Linear((1.0,)), windows=how)
+    found = ws.heads.compare("by-max", "by-each")
+    judged = [ws.heads.get(name).held_out() for name in ("by-max", "by-each")]
+    assert found.samples == len(judged[0].targets) == len(judged[1].targets)
+    right = [one.probabilities.argmax(axis=1) == one.targets for one in judged]
+    assert len(found.fixed) == (right[1] & ~right[0]).sum()
+    assert found.differences[0].difference == pytest.approx(right[1].mean() - right[0].mean())
+
+
 def _by_hand(ws, head, songs, ids, how):
     view = ws.features("ear", "songs")
     rows, found = view.to_numpy(), []

@@ -234,6 +234,8 @@ def test_one_objective_chooses_orders_and_compares(cached):
         assert scores == sorted(scores)
         assert sweep.winner.objective == objective
         assert sweep.winner.raw == getattr(sweep.trials[0].crossed, objective)
+    with pytest.raises(HeadError, match="features are ranked by accuracy"):
+        cached.rank("pics", ["net@features"], trying=trying)
     with pytest.raises(HeadError, match="objective is 'f1'"):
         hs.CrossValidation(objective="f1")
 

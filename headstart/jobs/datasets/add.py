@@ -12,6 +12,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
+from headstart.heads.labelled import look_like_numbers
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_from
 from headstart.jobs.datasets.held import holding
@@ -133,6 +134,7 @@ def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> N
         said = f"{place}: copies with different labels: {differing:,}, such as {told}"
         warn(said, DifferingCopies)
     _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
+    _tell_of_whole_numbers(place, wholes.columns.labels)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "
@@ -243,6 +245,16 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
             f"{place}: {len(known):,} labels on {len(labels):,} samples are too many to be "
             "classes: they are split by hash, which may leave a label out of a split",
             FewSamples,
+        )
+
+
+def _tell_of_whole_numbers(place: str, labels: Sequence[Label | None]) -> None:
+    """Say that labels which are taken for classes may be quantities."""
+    known = {label for label in labels if label is not None}
+    if look_like_numbers(known, len(labels)):
+        tell(
+            f"{place}: labels are {len(known):,} different whole numbers: if they are quantities, "
+            "and no classes, `head train --task regression` learns them"
         )
 
 

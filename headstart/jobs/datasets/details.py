@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
-from headstart.extractors.datasets import said_of, words_of
+from headstart.extractors.datasets import are_numbers, said_of, words_of
 from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest
+from headstart.storage.samples import BETWEEN
 from headstart.storage.windowed.wholes import wholes_of
 from headstart.values.showable import Showable
 
@@ -43,6 +46,26 @@ class DatasetDetails(Showable):
         without = any(name == WITHOUT for name, _ in found)
         names = [*self.dataset.classes, *([WITHOUT] if without else [])]
         return {name: tuple(found[name, split] for split in SPLITS) for name in names}
+
+    @cached_property
+    def numbers(self) -> dict[str, tuple[int, float, float, float]]:
+        """Where labels are numbers: how many, and the least, the median and the largest of them, of
+        each split that has some; of several numbers a sample `SPLIT, number 1` and so on. Empty
+        where labels are classes."""
+        columns = self.manifest.columns
+        known = set(columns.labels) - {None}
+        labels = {label: numbers for label in known if (numbers := _numbers_in(label))}
+        if not are_numbers(known) or len(labels) < len(known):
+            return {}
+        found: dict[str, tuple[int, float, float, float]] = {}
+        for split in SPLITS:
+            pairs = zip(columns.labels, columns.splits, strict=True)
+            own = [labels[label] for label, of in pairs if of == split and label is not None]
+            of_each = list(zip(*own, strict=True)) if len(set(map(len, own))) == 1 else []
+            for number, values in enumerate(of_each, start=1):
+                name = split if len(of_each) == 1 else f"{split}, number {number}"
+                found[name] = len(own), min(values), float(np.median(values)), max(values)
+        return found
 
     @cached_property
     def splits(self) -> dict[str, int]:
@@ -99,3 +122,11 @@ def details(context: Context, dataset: Dataset) -> DatasetDetails:
 def details_of(context: Context, dataset: Dataset, manifest: Manifest) -> DatasetDetails:
     """As `details`, where its samples are at hand."""
     return DatasetDetails(dataset, manifest, tuple(failures_in(context, manifest)))
+
+
+def _numbers_in(label: Any) -> tuple[float, ...] | None:
+    """The numbers that a label is; None if it is none."""
+    try:
+        return tuple(float(part) for part in str(label).split(BETWEEN))
+    except ValueError:
+        return None

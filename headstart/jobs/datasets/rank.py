@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from headstart.context import Context
-from headstart.errors import LayerNotFound, NotFound
+from headstart.errors import HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.ranking import Rank, in_order, rank_features
 from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
@@ -26,11 +26,17 @@ def rank(
     progress: Progress = silent,
 ) -> Results[Rank]:
     """See `Workspace.rank`."""
+    trying = trying or CrossValidation()
+    if trying.is_loss:
+        raise HeadError(
+            f"the objective is {trying.objective}, and features are ranked by accuracy",
+            hint="Leave it out, or compare features by `headstart head sweep`.",
+        )
     chosen = choose(context, features)
     runs = _timed(context)
     ranks: list[Rank] = []
     progress(0, len(chosen))
-    for one in load(context, features, chosen, trying or CrossValidation()):
+    for one in load(context, features, chosen, trying):
         ranks.append(
             rank_features(
                 one.rows,

@@ -8,29 +8,32 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.evaluation.bootstrap import Score
+from headstart.heads.evaluation.clusters import Clusters, clusters_of
 from headstart.heads.evaluation.intervals import SHARES
 from headstart.heads.evaluation.paired import (
+    BY_DRAWS,
     PAIRED,
     PROCEDURE,
     mcnemar,
     paired_interval,
     right_of,
-    score_by_draws,
     share_difference,
 )
-from headstart.heads.evaluation.scores import scores_of
-from headstart.heads.labelled import groups_of
+from headstart.heads.evaluation.scores import OF_DECISIONS, scores_of
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Classification, Task
+from headstart.heads.tasks import Classification, Ordinal, Task
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
 
 BY_BOOTSTRAP = "paired bootstrap, percentiles"
 BY_SHARES = "Bonett and Price's paired interval"
+NONE = "none"
 SLOW = 1_000_000
 """As many times as long as a mean takes a score that is computed draw by draw: few draws."""
+LARGEST = 500_000
+"""Outputs, samples times classes, of which such a score is computed so often; of more its
+difference has no interval."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,10 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
     """See `Heads.compare`."""
     task = _task_of(one, other)
     samples, outputs, targets, classes = _together(one, other)
-    groups = groups_of(samples)
-    clusters = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    clusters = clusters_of(samples)
     fixed = broken = p_value = None
     if not isinstance(task, Regression):
-        was, now = (right_of(said, targets) for said in outputs)
+        was, now = (right_of(_decided(task, said), targets) for said in outputs)
         fixed, broken = (
             [samples[row].id for row in np.flatnonzero(found).tolist()]
             for found in (now & ~was, was & ~now)
@@ -132,7 +134,7 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
         (_name(one), _name(other)),
         one.record.dataset,
         len(samples),
-        None if clusters is None else int(clusters.max()) + 1,
+        None if clusters is None else len(clusters),
         fixed,
         broken,
         p_value,
@@ -196,14 +198,14 @@ def _differences(
     outputs: list[np.ndarray],
     targets: np.ndarray,
     classes: list[Label],
-    clusters: np.ndarray | None,
+    clusters: Clusters | None,
 ) -> list[Difference]:
-    first, second = (scores_of(task, said, targets, classes) for said in outputs)
+    first, second = (scores_of(task, said, targets, classes, clusters) for said in outputs)
     found = []
     for name, value in first.items():
-        if not isinstance(value, float):
+        if not isinstance(value, float) or name not in second:
             continue
-        interval, procedure = _interval(task, name, outputs, targets, classes, clusters)
+        interval, procedure = _interval(task, name, outputs, targets, clusters)
         found.append(
             Difference(
                 name,
@@ -222,29 +224,30 @@ def _interval(
     name: str,
     outputs: list[np.ndarray],
     targets: np.ndarray,
-    classes: list[Label],
-    clusters: np.ndarray | None,
+    clusters: Clusters | None,
 ) -> tuple[tuple[float, float] | None, str]:
     """Of the difference of a score, and by what it was found."""
+    if name in OF_DECISIONS or name in SHARES:
+        outputs = [_decided(task, said) for said in outputs]
     if name in SHARES and clusters is None:
         was, now = (right_of(said, targets) for said in outputs)
         counts = int((now & ~was).sum()), int((was & ~now).sum())
         return share_difference(*counts, len(targets)), BY_SHARES
-    if name in PAIRED:
-        one, other = (PAIRED[name](said, targets) for said in outputs)
-        cost = max(len(classes), 1)
-    else:
-        one, other = (_by_draws(task, name, said, targets, classes) for said in outputs)
+    if name not in PAIRED:
+        return None, NONE
+    if name not in BY_DRAWS:
+        cost = max(outputs[0].shape[1], 1)
+    elif outputs[0].size <= LARGEST:
         cost = SLOW
+    else:
+        return None, NONE
+    one, other = (PAIRED[name](said, targets) for said in outputs)
     return paired_interval(one, other, len(targets), clusters, cost=cost), BY_BOOTSTRAP
 
 
-def _by_draws(
-    task: Task, name: str, outputs: np.ndarray, targets: np.ndarray, classes: list[Label]
-) -> Score:
-    """A score that the task gives and that is not known for several draws at once."""
-
-    def score(rows: np.ndarray) -> float:
-        return task.evaluate(outputs[rows], targets[rows], classes).get(name, np.nan)
-
-    return score_by_draws(score, len(targets))
+def _decided(task: Task, outputs: np.ndarray) -> np.ndarray:
+    """Outputs whose largest is the class that the task says; an ordinal head may say another than
+    the likeliest."""
+    if not isinstance(task, Ordinal):
+        return outputs
+    return np.eye(outputs.shape[1])[task.guess(outputs)]

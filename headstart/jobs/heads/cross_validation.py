@@ -45,8 +45,8 @@ class CrossValidation(Options, error=HeadError):
         shots: train on so many samples of each class only; all of them without it.
         windows: of a dataset of windows, what a sample is: the `mean` (the default) or `max` of the
             features of its windows.
-        objective: by which heads are chosen and put in order, `accuracy` or `log_loss`; where that
-            is equal, by the other.
+        objective: by which sweeps and searches choose heads and put them in order, `accuracy` or
+            `log_loss`; where that is equal, by the other. A ranking is by accuracy.
     """
 
     folds: int = 5

@@ -8,21 +8,28 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.clusters import Clusters, assumption_of
 from headstart.heads.evaluation.cross_validation import Crossed, cross
+from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.evaluation.simplicity import simplest_of
 from headstart.heads.evaluation.winner import Winner, winner_of
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import Kinds, every_kind, kind_of
 from headstart.heads.kinds.linear import Linear
+from headstart.heads.tasks import Classification
 from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Head, SweepRecord, TrialRecord
 from headstart.values.showable import Showable
 
+LARGE = ("confusion", "per_class", "untested")
+"""Of a head's metrics, what a sweep does without."""
 BEHIND = "behind"
 """In the settings of a trial that is kept: what is behind its scores, for which there is no column.
 """
@@ -34,10 +41,13 @@ Watch = Callable[[str, Crossed], None]
 def metrics_of(crossed: Crossed) -> dict[str, Any]:
     """Accuracy and log loss with their intervals and the number of samples, as a head's."""
     known = {"accuracy": crossed.interval, "log_loss": crossed.log_losses.interval}
+    clusters = Clusters.of(crossed.groups)
     return {
         "accuracy": crossed.accuracy,
         "log_loss": crossed.log_loss,
         "intervals": {name: list(ends) for name, ends in known.items() if ends is not None},
+        "interval_assumes": assumption_of(clusters),
+        **({} if clusters is None else {"groups": len(clusters)}),
         "n_test": len(crossed.targets),
         "spread": crossed.spread,
     }
@@ -66,6 +76,18 @@ class Trial(Showable):
     def metrics(self) -> dict[str, Any]:
         """Accuracy and log loss with their intervals and the number of samples, as a head's."""
         return metrics_of(self.crossed)
+
+    def scores(self) -> dict[str, Any] | None:
+        """All scores of what its heads said of the rows that they were not trained on, as a head's
+        metrics; None with repeats: the mean of their probabilities is an ensemble's."""
+        crossed = self.crossed
+        if crossed.repeats > 1:
+            return None
+        classes = range(crossed.probabilities.shape[1])
+        clusters = Clusters.of(crossed.groups)
+        outputs = crossed.probabilities.astype(np.float32)
+        found = scores_of(Classification(), outputs, crossed.targets, classes, clusters)
+        return {name: value for name, value in found.items() if name not in LARGE}
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -165,8 +187,15 @@ class Sweep(Showable):
             "winner": self.winner,
             "simplest": self.simplest,
             "confirmed": self.confirmed,
+            "best_scores": self.best_scores,
             "trials": self.trials,
         }
+
+    @cached_property
+    def best_scores(self) -> dict[str, Any] | None:
+        """All scores of the first trial; see `Trial.scores`. Of the others, which may be hundreds,
+        they would take longer than the fits."""
+        return self.trials[0].scores()
 
     def _line(self) -> str:
         best = f", best {self.trials[0]!r}" if self.trials else ""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.paired import (
     PAIRED,
     mcnemar,
@@ -12,6 +13,7 @@ from headstart.heads.evaluation.paired import (
     score_by_draws,
     share_difference,
 )
+from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal
 
@@ -60,10 +62,12 @@ def outputs_of(task, samples=90):
     return scores / scores.sum(axis=1, keepdims=True), targets, list("abcd")
 
 
-@pytest.mark.parametrize("task", [Classification(), Ordinal(), MultiLabel(), Regression()])
+@pytest.mark.parametrize(
+    "task", [Classification(), Ordinal(decision="mode"), MultiLabel(), Regression()]
+)
 def test_what_is_drawn_once_has_the_scores_of_the_task(task):
     said, truth, classes = outputs_of(task)
-    scores = task.evaluate(said, truth, classes)
+    scores = scores_of(task, said, truth, classes)
     once = np.ones((1, len(said)))
     for name in PAIRED.keys() & scores.keys():
         (found,) = PAIRED[name](said, truth)(once, RNG)
@@ -71,7 +75,7 @@ def test_what_is_drawn_once_has_the_scores_of_the_task(task):
     twice = np.zeros((1, len(said)))
     rows = RNG.integers(0, len(said), len(said))
     np.add.at(twice[0], rows, 1)
-    again = task.evaluate(said[rows], truth[rows], classes)
+    again = scores_of(task, said[rows], truth[rows], classes)
     for name in PAIRED.keys() & scores.keys():
         (found,) = PAIRED[name](said, truth)(twice, RNG)
         assert found == pytest.approx(again[name], abs=1e-9), name
@@ -107,5 +111,5 @@ def test_groups_are_drawn_together():
     values = [np.repeat(rng.normal(size=30), 20) for _ in range(2)]
     scores = [lambda times, _, own=own: times @ own / times.sum(axis=1) for own in values]
     alone = paired_interval(*scores, 600)
-    together = paired_interval(*scores, 600, np.repeat(np.arange(30), 20))
+    together = paired_interval(*scores, 600, Clusters.of(np.repeat(np.arange(30), 20)))
     assert together[1] - together[0] > 3 * (alone[1] - alone[0])

@@ -213,7 +213,7 @@ def test_windows_of_a_shorter_time_than_the_model_takes_say_what_is_left_out(ear
 def test_the_command_says_what_was_cut(ws, songs, run):
     ran = run("dataset", "add", "songs", songs, "--window", "2s", "--hop", "1s")
     assert ran.code == 0, ran
-    assert "windows of 10 samples, --window 2s --hop 1s" in ran.out
+    assert "windows of 10 samples (--window 2s --hop 1s), " in ran.out
     assert "windows of 10 samples" in ran.err
     assert json.loads(run("dataset", "show", "songs", "--json").out)["windows_of"] == 10
 
