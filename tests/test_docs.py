@@ -77,9 +77,9 @@ def test_the_commands_of_the_page_on_engines_work(ready, run):
         assert ran.code == 0, ran.err
         engines.append((ran.json["engine"], ran.json["precision"], ran.json["computed"]))
     assert engines == [
-        ("tensorflow", "float32", 36),
+        ("openvino", "float32", 36),
         ("cache", "float32", 0),
-        ("tensorflow", "bfloat16", 36),
+        ("openvino", "bfloat16", 36),
     ]
 
 

@@ -85,7 +85,7 @@ def check(ws, view, expected):
     with ws.database.reading() as connection:
         for table in ("claims", "leases"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
-        return connection.execute(text("SELECT count(*) FROM runs")).scalar()
+        return connection.execute(text("SELECT count(*) FROM runs WHERE kind = 'extract'")).scalar()
 
 
 def watch(what, ws, wire, patch):
@@ -150,7 +150,7 @@ def chosen(places, total):
 
 def runs(ws):
     with ws.database.reading() as connection:
-        return connection.execute(text("SELECT count(*) FROM runs")).scalar()
+        return connection.execute(text("SELECT count(*) FROM runs WHERE kind = 'extract'")).scalar()
 
 
 def test_a_server_that_stays_away_ends_a_run_with_one_line_and_nothing_is_lost(
@@ -256,7 +256,11 @@ def test_two_real_extractions_outlive_a_server_that_dies_again_and_again(
     assert set(lines) <= {"the database does not answer; trying again for 60 s"}
     assert rows_in(zoo) == samples  # each sample once
     with zoo.database.reading() as connection:
-        counts = connection.execute(text("SELECT counts FROM runs")).scalars().all()
+        counts = (
+            connection.execute(text("SELECT counts FROM runs WHERE kind = 'extract'"))
+            .scalars()
+            .all()
+        )
     assert sum(count["computed"] for count in counts) == samples
     view = zoo.extract("net", "many")
     assert view.report.computed == 0

@@ -8,6 +8,9 @@ from headstart.extractors.cache.strays import STRAY_SECONDS
 from headstart.storage.artifacts import HELD_AS
 from headstart.storage.locks import Hold
 
+TRUNK = 3
+"""Parts of a converted trunk: the engine's two files, and the features to compare with."""
+
 
 def stray(ws, content, suffix=".part", age=2 * STRAY_SECONDS):
     """A file of the store that no row names, put there so many seconds ago."""
@@ -28,7 +31,7 @@ def test_what_nothing_names_is_collected_and_what_is_named_stays(ready, run):
     ready.heads.train("h", ready.features("net", "pics"))
     made_old(ready)
     needed = set(ready.context.artifacts.files())
-    assert len(needed) == 2  # a model and a head
+    assert len(needed) == 5  # a model, a head, and the parts of a converted trunk
     strays = {stray(ready, b"1"), stray(ready, b"2", ".keras")}
     found = run("features", "gc", "--json").json["found"]
     assert {one["what"] for one in found} == {str(path) for path in strays}
@@ -50,10 +53,10 @@ def test_the_parts_of_a_preprocessing_are_named_by_it(ready, run, tmp_path):
     file = tmp_path / "text.keras"
     assert run("backbone", "add", "text", file, "--preprocess", words).code == 0
     made_old(ready)
-    assert len(ready.context.artifacts.files()) == 3
+    assert len(ready.context.artifacts.files()) == 3 + 2 * TRUNK
     assert ready.cache.find_garbage() == []
     ready.backbones.remove("text")
-    assert len(ready.cache.find_garbage()) == 2
+    assert len(ready.cache.find_garbage()) == 2 + TRUNK
 
 
 def test_what_is_young_or_held_is_left_alone(ready):
@@ -76,15 +79,17 @@ def test_what_came_to_be_named_meanwhile_stays(ready, model_file):
     backbone = ready.backbones.get("net")
     ready.backbones.remove("net")
     made_old(ready)
-    (found,) = ready.cache.find_garbage()
+    found = ready.cache.find_garbage()
+    assert len(found) == 1 + TRUNK
     ready.backbones.register(backbone)
-    assert ready.cache.collect([found]) == []
+    assert ready.cache.collect(found) == []
     assert ready.context.artifacts.path_of(backbone.artifact_digest, ".keras").exists()
 
 
 def test_adding_again_what_is_there_keeps_it_from_being_collected(ready, model_file):
     ready.backbones.remove("net")
     made_old(ready)
-    assert len(ready.cache.find_garbage()) == 1
-    ready.context.artifacts.put(model_file, ".keras")
-    assert ready.cache.find_garbage() == []
+    assert len(ready.cache.find_garbage()) == 1 + TRUNK
+    model = ready.context.artifacts.put(model_file, ".keras")
+    left = ready.cache.find_garbage()
+    assert len(left) == TRUNK and not any(model.digest in one.what for one in left)
