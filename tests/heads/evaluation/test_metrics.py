@@ -239,8 +239,10 @@ def test_the_two_areas_of_two_classes_are_one():
 
 
 def test_a_share_of_samples_has_wilsons_interval():
-    assert share_interval(0.8, 0.8 * 0.2 / 50, 50) == pytest.approx(wilson_interval(40, 50))
-    assert share_interval(1.0, 0.0, 50) == wilson_interval(50, 50)
+    assert share_interval(0.8, variance=0.8 * 0.2 / 50, most=50) == pytest.approx(
+        wilson_interval(40, 50)
+    )
+    assert share_interval(1.0, variance=0.0, most=50) == wilson_interval(50, 50)
 
 
 def test_a_rare_label_that_is_never_said_has_no_f1():
