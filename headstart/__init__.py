@@ -12,14 +12,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from headstart.errors import HeadstartError
-
+TYPE_CHECKING = False  # as of `typing`, which takes time that nobody can interrupt in one line
 if TYPE_CHECKING:
+    from typing import Any
+
     from headstart.catalog.head import Head
+    from headstart.errors import HeadstartError
     from headstart.extractors.run.settings import Settings
     from headstart.heads.kinds.linear import Linear
     from headstart.heads.kinds.mlp import MLP
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-if not Path(__file__).with_name("registry").exists():
+_FOLDER = os.path.dirname(__file__)  # noqa: PTH120
+if not os.path.exists(os.path.join(_FOLDER, "registry")):  # noqa: PTH110, PTH118
     # Imported from a checkout's root, which Python puts on the path before the installed package:
     # there the other folders lie beside this one, not in it.
-    __path__.append(str(Path(__file__).parent.parent))
+    __path__.append(os.path.dirname(_FOLDER))  # noqa: PTH120
 
 __all__ = [
     "MLP",
@@ -70,6 +72,7 @@ _HOMES = {
     "FeatureView": "headstart.storage.views",
     "FineTuning": "headstart.heads.models.finetune",
     "Head": "headstart.catalog.head",
+    "HeadstartError": "headstart.errors",
     "Linear": "headstart.heads.kinds.linear",
     "MLP": "headstart.heads.kinds.mlp",
     "MultiLabel": "headstart.heads.tasks",
@@ -100,6 +103,8 @@ def __getattr__(name: str) -> Any:
         new = _RENAMED[name]
         warnings.warn(f"hs.{name} is called hs.{new} now", DeprecationWarning, stacklevel=2)
         name = new
+    if name == "errors":
+        return importlib.import_module("headstart.errors")
     if name not in _HOMES:
         raise AttributeError(f"module 'headstart' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

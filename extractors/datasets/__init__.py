@@ -24,7 +24,7 @@ from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, checked_on_error, declared, listed
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.reader import SampleReader, reader_of
-from headstart.extractors.datasets.remote.fetched import FETCHED, Fetched
+from headstart.extractors.datasets.remote.fetched import FETCHED, Fetched, kind_at
 from headstart.extractors.datasets.source import DatasetSource, Entry, Option
 from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
 from headstart.extractors.datasets.sources.folder_files import files_below
@@ -96,6 +96,7 @@ __all__ = [
     "joined",
     "keep_fetched",
     "kept_in",
+    "kind_at",
     "kind_of",
     "listed",
     "load_arrays",

@@ -44,13 +44,16 @@ class Skipping:
         """
         try:
             return make()
-        except SourceGone:  # which says nothing of this sample
-            raise
         except (DatasetError, SampleError) as error:
-            if not self._is_on:
-                raise
-            self.skipped.append(error.message)
+            self.failed(error)
             return None
+
+    def failed(self, error: DatasetError | SampleError) -> None:
+        """Note why a sample is left out; the error itself where nothing is skipped, or where it
+        says nothing of the sample."""
+        if not self._is_on or isinstance(error, SourceGone):
+            raise error
+        self.skipped.append(error.message)
 
 
 class Grouping:

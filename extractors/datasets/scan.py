@@ -12,7 +12,7 @@ from headstart.extractors.datasets.listing import OPEN, Listing, listed
 from headstart.extractors.datasets.rows import Grouping, Skipping, check_groups, is_utf8
 from headstart.extractors.datasets.source import DatasetSource, Options
 from headstart.extractors.datasets.split_rule import OWN_SPLITS, ignores_own, rule_of
-from headstart.extractors.datasets.splits import dealt, kept_of
+from headstart.extractors.datasets.splits import Kept, dealt
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.storage.columns.finder import hashes_of
@@ -82,7 +82,7 @@ def _scanned(
             or previous.columns.has_groups  # which copies may join at any time
         )
     ):
-        kept = kept_of(previous.columns, options.get("departed", {}))
+        kept = Kept(previous.columns, options.get("departed", {}))
     columns = listing.with_splits(dealt(listing, rule, kept))
     _check_ids(columns, place)
     check_groups(columns, place)

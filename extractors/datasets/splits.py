@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
-from headstart.extractors.datasets.listing import SAYINGS, Listing
+from headstart.extractors.datasets.listing import OPEN, SAYINGS, Listing
 from headstart.extractors.datasets.rows import EITHER
 from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
 from headstart.storage.columns.block import Block
@@ -70,8 +70,12 @@ class Kept:
         self._units = UnitSplits(columns)
         self._departed = departed
         self._codes = self._units.alone.split_codes
-        self._ids = TextFinder(self._units.alone, lambda some: some.ids)
         self.is_empty = not len(columns)
+
+    @cached_property
+    def _ids(self) -> TextFinder:
+        """Made where a sample is new or has changed."""
+        return TextFinder(self._units.alone, lambda some: some.ids)
 
     def find(self, block: Block) -> np.ndarray:
         """As `UnitSplits.find`."""
@@ -93,11 +97,6 @@ class Kept:
                 if split := self._departed.get(short(units[row])):
                     found[row] = SPLITS.index(split)
         return found
-
-
-def kept_of(columns: SampleColumns, departed: Mapping[str, str]) -> Kept:
-    """The splits of a dataset as it was, and of samples that left it."""
-    return Kept(columns, departed)
 
 
 def departed_of(
@@ -144,12 +143,18 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
     for block in listing.columns.take(rows).blocks():
         part = rows[start : start + len(block)]
         start += len(block)
-        splits = known.splits(block)
+        if not rule.remembers:  # then who has a split keeps it, unless the source says more
+            codes[part] = found = known.codes(block)
+            left = np.flatnonzero((found == UNKNOWN) | (listing.said[part] != OPEN))
+            if not len(left):
+                continue
+            block, part = block.take(left), part[left]
         says = [SAYINGS[code] for code in listing.said[part].tolist()]
+        units, splits = known.units(block), known.splits(block)
         if rule.remembers:
-            _pool(pools, block, known.units(block), splits, says)
+            _pool(pools, block, units, splits, says)
         else:
-            codes[part] = _by_rule(known.units(block), splits, says, rule)
+            codes[part] = _by_rule(units, splits, says, rule)
     if rule.remembers:
         _deal_pools(pools, rule, is_first=kept is None or kept.is_empty)
         start = 0
@@ -189,13 +194,19 @@ class _Known:
 
     def splits(self, block: Block) -> list[str | None]:
         """Of each sample, None where there is none."""
+        names = (*SPLITS, None)
+        return [names[code] for code in self.codes(block).tolist()]
+
+    def codes(self, block: Block) -> np.ndarray:
+        """The same as places in `SPLITS`, int8; `UNKNOWN` where there is none."""
         found = _first(self._looks, block)
         if self._joined:
             joined = [self._joined.get(unit, UNKNOWN) for unit in self._whole(block)]
             found = np.where(found == UNKNOWN, np.array(joined, np.int8), found)
-        found = np.where(found == UNKNOWN, _first(self._former, block), found)
-        names = (*SPLITS, None)
-        return [names[code] for code in found.tolist()]
+        left = np.flatnonzero(found == UNKNOWN)
+        if len(left) and self._former:
+            found[left] = _first(self._former, block.take(left))
+        return found
 
     def units(self, block: Block) -> list[str]:
         """Of each sample, all that is connected by contents as one; but what stands in another

@@ -24,6 +24,8 @@ BUDGET = 10_000_000
 """Samples drawn in all: 10,000 samples have the most draws, 50,000 the fewest."""
 MANY = 2000
 """Samples of which a mean is as good as normally distributed."""
+LARGEST_LOG = 50.0
+"""Of 1 - R2, where two groups tell nothing."""
 AT_ONCE = 2_000_000
 """Samples drawn at a time."""
 
@@ -197,6 +199,10 @@ def r2_interval(
 ) -> Interval | None:
     """Of R2, the share of the variance that is explained, or the mean of several such shares;
     outputs and targets are (n, outputs), float64."""
+    if clusters is not None and targets.shape[1] == 1 and len(clusters) < MANY:
+        found = _r2_of_clusters((outputs - targets)[:, 0], targets[:, 0], clusters)
+        if found is not None:
+            return found
     squares = (outputs - targets) ** 2
     centred = targets - targets.mean(axis=0)
 
@@ -209,6 +215,46 @@ def r2_interval(
 
     found = bootstrap_interval(score, len(targets), clusters=clusters)
     return None if found is None else (found[0], min(found[1], 1.0))
+
+
+def _r2_of_clusters(
+    errors: np.ndarray, targets: np.ndarray, clusters: Clusters, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """Of one R2 of samples in groups, (n,) each: as `_mean_of_clusters`, of log(1 - R2), the log of
+    two means, whose standard error follows from what each group adds to either."""
+    count = len(clusters)
+    if count < 2 or not targets.std():
+        return None
+    sizes, squares = clusters.sizes.astype(np.float64), clusters.sums(errors**2)
+    centred = targets - targets.mean()
+    sums, moments = clusters.sums(centred), clusters.sums(centred**2)
+
+    def logs(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drawn = times @ sizes
+        lost, middle = times @ squares / drawn, times @ sums / drawn
+        spread = times @ moments / drawn - middle**2
+        around = moments - 2 * middle[:, None] * sums + middle[:, None] ** 2 * sizes
+        parts = squares / lost[:, None] - around / spread[:, None]
+        errors = np.sqrt(count / (count - 1) * (times * parts**2).sum(axis=1)) / drawn
+        return np.log(lost) - np.log(spread), errors
+
+    rng = np.random.default_rng(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (whole,), (error,) = logs(np.ones((1, count)))
+        drawn, theirs = logs(
+            rng.multinomial(count, np.full(count, 1 / count), DRAWS[1]).astype(np.float64)
+        )
+    known = np.isfinite(drawn) & (theirs > 1e-9 * error)
+    if not np.isfinite(whole) or not known.any():
+        return None
+    ends = [(1 - confidence) / 2, 0.5, (1 + confidence) / 2]
+    low, middle, high = np.quantile(drawn[np.isfinite(drawn)], ends).tolist()
+    apart = np.quantile((drawn[known] - whole) / theirs[known], ends)
+    apart *= math.sqrt(1 + 1 / clusters.freedom) * error
+    wider = clusters.widening(confidence)
+    most = max(middle + wider * (high - middle), whole - float(apart[0]))
+    least = min(middle - wider * (middle - low), whole - float(apart[2]))
+    return 1 - math.exp(min(most, LARGEST_LOG)), 1 - math.exp(least)
 
 
 def precision_score(outputs: np.ndarray, targets: np.ndarray) -> Score:

@@ -44,6 +44,10 @@ class Outcomes:
     clusters: np.ndarray | None = None
 
     @cached_property
+    def _groups(self) -> Clusters | None:
+        return Clusters.of(self.clusters)
+
+    @cached_property
     def by_sample(self) -> np.ndarray:
         """The mean over the repeats, (samples,), float64."""
         return self.values.mean(axis=0, dtype=np.float64)
@@ -115,9 +119,10 @@ class Outcomes:
         distribution of estimates of variance components, 1946)."""
         samples, draws = self.parts
         if not len(self.effects):
-            return math.inf if self.clusters is None else max(self.units - 1, 1)
+            return math.inf if self._groups is None else self._groups.freedom
         of_draws = len(self.effects) * (len(self.values) - 1) / len(self.values)
-        parts = samples**2 / max(self.units - 1, 1) + draws**2 / max(of_draws, 1)
+        apart = max(self.units - 1, 1) if self._groups is None else self._groups.freedom
+        parts = samples**2 / apart + draws**2 / max(of_draws, 1)
         return (samples + draws) ** 2 / parts if parts else math.inf
 
     def quantile(self, confidence: float = CONFIDENCE) -> float:
@@ -137,9 +142,8 @@ class Outcomes:
     def share_interval(self) -> Interval:
         """Of the mean of values from 0 to 1: Wilson's, of as many independent samples as would
         have the variance; just Wilson's where nothing is repeated and each sample is on its own."""
-        together = Clusters.of(self.clusters)
-        if together is not None and len(self.values) == 1:
-            return cluster_share_interval(self.values[0], together)
+        if self._groups is not None and len(self.values) == 1:
+            return cluster_share_interval(self.values[0], self._groups)
         variance = sum(self.parts)
         most = self.values.size if variance > 0 else self.units
         return share_interval(self.mean, variance, most, self.quantile())
@@ -150,6 +154,6 @@ class Outcomes:
         if self.units < 2:
             return None
         if len(self.values) == 1:
-            return mean_interval(self.by_sample, clusters=Clusters.of(self.clusters))
+            return mean_interval(self.by_sample, clusters=self._groups)
         reach = self.quantile() * self.error
         return self.mean - reach, self.mean + reach

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.calibration.judge import ENOUGH
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
@@ -37,8 +38,8 @@ class Linear(Options, error=HeadError):
     Attributes:
         strengths: candidates for C, the inverse of the L2 penalty on standardised features, as in
             scikit-learn's `LogisticRegression`; the one with the lowest log loss on the
-            validation split is fitted again on train and validation together. Without a
-            validation split training rows are left out in turn to choose.
+            validation split is fitted again on train and validation together. Where that split has
+            fewer than 200 rows, or there is none, training rows are left out in turn as well.
         iterations: at most so many steps of L-BFGS a fit.
     """
 
@@ -88,14 +89,14 @@ class Linear(Options, error=HeadError):
         curvature = Curvature.of([train], scale, seed)
         memory = Memory()
         strengths = sorted(set(self.strengths))
+        solved: dict[float, Solution] = {}
+        outside = _Heard()
         if len(validation) and len(strengths) > 1:
             path = _solve_path(problem, curvature, strengths, memory)
             solved = dict(zip(strengths, path, strict=True))
-            chosen = choose(strengths, lambda c: _tried(solved[c], validation, scale))
-            judged = {"train": 0, "validation": len(validation)}
-        else:
-            chosen, asked = _chosen_inside(train, strengths, classes, seed, pool)
-            judged = {"train": asked, "validation": 0}
+            outside = _heard(validation, [scale.fold(s.weights, s.bias) for s in solved.values()])
+        chosen, judged = _chosen(train, outside, strengths, classes, seed, pool)
+        chosen = replace(chosen, found=solved.get(chosen.value))
         best = chosen.found or problem.start()
         if len(validation):
             everything = [train, validation]
@@ -117,35 +118,53 @@ class Linear(Options, error=HeadError):
         return Fitted((Layer(kernel, bias, "softmax"),), details)
 
 
-def _tried(found: Solution, validation: Part, scale: Standardisation) -> tuple[float, Solution]:
-    return log_loss([validation], *scale.fold(found.weights, found.bias)), found
+@dataclass(frozen=True)
+class _Heard:
+    """The log losses of rows, one a strength, added up; and how many rows, and what they count."""
+
+    losses: np.ndarray | float = 0.0
+    rows: int = 0
+    mass: float = 0.0
+
+    def __add__(self, other: _Heard) -> _Heard:
+        return _Heard(self.losses + other.losses, self.rows + other.rows, self.mass + other.mass)
 
 
-def _chosen_inside(
-    train: Part, strengths: Sequence[float], classes: int, seed: int, pool: ThreadPoolExecutor
-) -> tuple[Choice, int]:
-    """The strength with the least log loss on training rows that were left out, fold after fold,
-    and how many those are.
+def _heard(part: Part, weights: Iterable[tuple[np.ndarray, np.ndarray]]) -> _Heard:
+    """What weights for raw features say of rows, kernel and bias of each strength."""
+    losses = np.array([part.mass * log_loss([part], *pair) for pair in weights])
+    return _Heard(losses, len(part), part.mass)
+
+
+def _chosen(
+    train: Part,
+    outside: _Heard,
+    strengths: Sequence[float],
+    classes: int,
+    seed: int,
+    pool: ThreadPoolExecutor,
+) -> tuple[Choice, dict[str, int]]:
+    """The strength with the least log loss on rows that were not fitted, and how many those are:
+    the validation split, and where that is small or is none, training rows as well, left out fold
+    after fold. A few rows that are all right would choose the largest.
 
     Where no row can be left out, or the features are too many for memory, it is `PLAIN` or the one
     nearest to it.
     """
     if len(strengths) == 1:
-        return Choice(strengths[0], None, []), 0
-    in_memory = isinstance(train.features, np.ndarray)
-    folds = inner_folds(train, seed, FOLDS) if in_memory else np.full(len(train), -1)
-    losses = dict.fromkeys(strengths, 0.0)
-    for fitted, left_out in sides(folds):
-        part = train.rows(left_out)
+        return Choice(strengths[0], None, []), {"train": 0, "validation": 0}
+    in_memory, inside = isinstance(train.features, np.ndarray), _Heard()
+    is_asked = in_memory and outside.rows < ENOUGH
+    for fitted, left_out in sides(inner_folds(train, seed, FOLDS)) if is_asked else ():
         path = fit_path(train.rows(fitted), strengths, classes, seed, pool)
-        for strength, (kernel, bias) in zip(strengths, path, strict=True):
-            losses[strength] += part.mass * log_loss([part], kernel, bias)
-    asked = np.flatnonzero(folds >= 0)
-    if not len(asked):
+        inside += _heard(train.rows(left_out), path)
+    judged = {"train": inside.rows, "validation": outside.rows}
+    both = outside + inside
+    if not both.rows:
         lacking = "no row could be left out" if in_memory else "the features do not fit into memory"
-        return nearest(strengths, PLAIN, lacking), 0
-    mass = train.rows(asked).mass
-    return choose(strengths, lambda c: (losses[c] / mass, None)), len(asked)
+        return nearest(strengths, PLAIN, lacking), judged
+    losses = dict(zip(strengths, (np.asarray(both.losses) / both.mass).tolist(), strict=True))
+    return choose(strengths, lambda strength: (losses[strength], None)), judged
 
 
 def _solve(

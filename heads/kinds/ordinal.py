@@ -7,10 +7,12 @@ and at its minimum the thresholds are in order (their section 3).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from headstart.heads.calibration.judge import ENOUGH
+from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import PLAIN, Choice, nearest
@@ -18,14 +20,17 @@ from headstart.heads.kinds.losses import loss_of
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 ITERATIONS = 500
+FOLDS = 5
 
 
 def fit_ordinal(train: Part, validation: Part, classes: int, strengths: Sequence[float]) -> Fitted:
-    """Fit for each strength; the one with the least log loss on the validation split wins.
+    """Fit for each strength; the one with the least log loss on rows that were not fitted wins.
 
     Args:
-        train: class numbers in their order, 0 to `classes` - 1.
-        validation: likewise; without it the only strength is taken, or the one nearest to `PLAIN`.
+        train: class numbers in their order, 0 to `classes` - 1; where the validation split is
+            small, or there is none, rows of it are asked by fits that they are left out of. Where
+            none can be, the only strength is taken, or the one nearest to `PLAIN`.
+        validation: likewise, may be empty.
         classes: how many, 2 or more.
         strengths: candidates for C, the inverse of the L2 penalty on standardised features.
 
@@ -37,30 +42,52 @@ def fit_ordinal(train: Part, validation: Part, classes: int, strengths: Sequence
         scale = Standardisation.of([train], pool)
     z = scale.apply(train.features[:]).astype(np.float64)
     candidates = sorted(set(strengths))
-    taken = None if len(validation) else nearest(candidates, PLAIN, "there is no validation split")
+    is_asked = len(candidates) > 1 and len(validation) < ENOUGH
+    folds = inner_folds(train, 0, FOLDS) if is_asked else np.full(len(train), -1)
+    asked = int((folds >= 0).sum())
+    judged = {"train": asked, "validation": len(validation) if len(candidates) > 1 else 0}
+    taken = None if any(judged.values()) else nearest(candidates, PLAIN, "no row could be left out")
     if taken is not None:
         candidates = [taken.value]
-    judge = validation if len(validation) else train
-    x = _start(train.targets, classes, z.shape[1])
-    found = []
-    for strength in candidates:
-        x = _minimise(x, z, train, classes, 1.0 / (strength * train.mass))
-        layers = _layers(x, scale, classes)
-        given = outputs_of(DenseStack(layers, tuple(range(classes))), judge)
-        loss = loss_of("softmax", given, judge.targets, judge.weights)
-        found.append((loss, strength, layers))
-    loss, strength, layers = min(found, key=lambda one: one[0])
-    path = [{"strength": c, "log_loss": value} for value, c, _ in found]
-    chosen = taken or Choice(strength, layers, [(c, value) for value, c, _ in found])
-    judged = len(validation) if len(candidates) > 1 else 0
+    layers = dict(zip(candidates, _path(z, train, scale, classes, candidates), strict=True))
+    heard = [(validation, list(layers.values()))] if judged["validation"] else []
+    for fitted, left_out in sides(folds):
+        part = train.rows(fitted)
+        heard.append(
+            (train.rows(left_out), list(_path(z[fitted], part, scale, classes, candidates)))
+        )
+    heard = heard or [(train, list(layers.values()))]
+    losses = dict(zip(candidates, _losses(heard, classes), strict=True))
+    strength = min(candidates, key=lambda one: losses[one])
+    chosen = taken or Choice(strength, layers[strength], list(losses.items()))
     details = {
         "strength": strength,
-        "log_loss": loss,
-        "path": path,
+        "log_loss": losses[strength],
+        "path": [{"strength": c, "log_loss": loss} for c, loss in losses.items()],
         **chosen.remarks(),
-        "judged_on": {"train": 0, "validation": judged},
+        "judged_on": judged,
     }
-    return Fitted(layers, details)
+    return Fitted(layers[strength], details)
+
+
+def _losses(heard: Sequence[tuple[Part, list[tuple[Layer, ...]]]], classes: int) -> list[float]:
+    """The mean log loss over some parts, each with the layers of every strength."""
+    labels, sums = tuple(range(classes)), 0.0
+    for part, every in heard:
+        given = [outputs_of(DenseStack(layers, labels), part) for layers in every]
+        losses = [loss_of("softmax", one, part.targets, part.weights) for one in given]
+        sums += part.mass * np.array(losses)
+    return (np.asarray(sums) / sum(part.mass for part, _ in heard)).tolist()
+
+
+def _path(
+    z: np.ndarray, part: Part, scale: Standardisation, classes: int, strengths: Sequence[float]
+) -> Iterator[tuple[Layer, ...]]:
+    """The layers of each strength, each fit from the one before."""
+    x = _start(part.targets, classes, z.shape[1])
+    for strength in strengths:
+        x = _minimise(x, z, part, classes, 1.0 / (strength * part.mass))
+        yield _layers(x, scale, classes)
 
 
 def _start(targets: np.ndarray, classes: int, width: int) -> np.ndarray:

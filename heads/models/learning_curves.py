@@ -28,7 +28,7 @@ DRAWS = 5
 
 
 WORTH = 0.8
-"""As so many independent samples each scored one counts, since the heads of the folds share training
+"""As so many independent samples each scored one counts, as the heads of folds share training
 samples: the variance was 1.0 to 1.45 times that of independent ones in simulations."""
 
 
@@ -221,11 +221,11 @@ def curve_interval(
     """Of the mean accuracy of heads, each trained on other samples, on samples of the same kind.
 
     Two things move such a mean: which samples score, told by Wilson's interval of `WORTH` times as
-    many as were scored; and which samples each head was trained on, told by how much more the draws' accuracies
-    differ than so many samples do by chance. That surplus of variance, divided by the repeats, is
-    added with the quantile of Student's t for the draws, as half widths are in quadrature (Zou and
-    Donner: Construction of confidence limits about effect measures, 2008). In simulations
-    (docs/statistics.md) it held the truth in 93 to 97 %, Wilson's interval alone in 65 to 95 %.
+    many as were scored; and which samples each head was trained on, told by how much more the
+    draws' accuracies differ than so many samples do by chance. That surplus of variance, divided by
+    the repeats, is added with the quantile of Student's t for the draws, as half widths are in
+    quadrature (Zou and Donner: Construction of confidence limits about effect measures, 2008). In
+    simulations (docs/statistics.md) it held the truth in 93 to 99 %, Wilson's alone in 65 to 95 %.
 
     Args:
         right: of each repeat of the folds, of each head, where it was right on its fold, bool.

@@ -1,59 +1,110 @@
 """The command line. Commands parse, call and print; all they do can be done from Python.
 
-Nothing here imports TensorFlow or SQLAlchemy before a command needs it.
+Nothing here imports TensorFlow or SQLAlchemy before a command needs it, and nothing is imported at
+all before `main` is called: from then on Ctrl-C is one line.
 """
 
 from __future__ import annotations
 
-import faulthandler
 import os
+import signal
 import sys
-import traceback
-from pathlib import Path
-from typing import NoReturn
 
-import click
+TYPE_CHECKING = False  # as of `typing`, which would be imported where Ctrl-C is a traceback
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
-from headstart import __version__
-from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
-from headstart.cli.output import Call, note
-from headstart.database_urls import without_passwords
-from headstart.errors import HeadstartError, Stalled, first_line
-from headstart.extractors.runtime import before_loading
-from headstart.visible import visible, visible_lines
+    import click
+
+    cli: click.Group
 
 
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Run every backbone once; train as many heads as you like.",
-    epilog="A backbone is a pretrained network; its features, taken at a cut, are computed once "
-    "and kept; a head is a small model trained on them. `headstart glossary` explains all words.",
-)
-@click.option(
-    "--workspace",
-    type=click.Path(path_type=Path),
-    help="The workspace's folder, if not $HEADSTART_HOME.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(__version__, prog_name="headstart")
-@click.pass_context
-def cli(context: click.Context, workspace: Path | None, as_json: bool, debug: bool) -> None:
-    del debug  # looked for by `main`, which sees the errors
-    context.obj = Call(workspace, as_json)
+def __getattr__(name: str) -> Any:
+    """`cli`, the group of all commands, made when it is asked for."""
+    if name != "cli":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = made = _program()
+    return made
 
 
-for module in (admin, zoo, backbone, dataset, extract, features, head, rank, demo):
-    module.register(cli)
+def _program() -> click.Group:
+    from pathlib import Path
+
+    import click
+
+    from headstart import __version__
+    from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
+    from headstart.cli.output import Call
+
+    @click.group(
+        name="cli",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        help="Run every backbone once; train as many heads as you like.",
+        epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
+        "once and kept; a head is a small model trained on them. `headstart glossary` explains "
+        "all words.",
+    )
+    @click.option(
+        "--workspace",
+        type=click.Path(path_type=Path),
+        help="The workspace's folder, if not $HEADSTART_HOME.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @click.version_option(__version__, prog_name="headstart")
+    @click.pass_context
+    def program(context: click.Context, workspace: Path | None, as_json: bool, debug: bool) -> None:
+        del debug  # looked for by `main`, which sees the errors
+        context.obj = Call(workspace, as_json)
+
+    for module in (admin, zoo, backbone, dataset, extract, features, head, rank, demo):
+        module.register(program)
+    return program
+
+
+INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; exits with 0, with 1 after one line that says what to do, or with 130
     where it was interrupted."""
+    # Libraries that are imported make what they like of an exception: an ImportError, a line of
+    # "ignored" ones. Nothing is begun yet, so that the process may end where it stands.
+    before = _when_interrupted(_end_at_once)
+    from headstart.cli.output import note
+    from headstart.extractors.runtime import before_loading
+
+    group = sys.modules[__name__].cli
     before_loading(note)
     given = sys.argv[1:] if arguments is None else arguments
+    _run(group, given, before)
+
+
+def _when_interrupted(handler: Any) -> Any:
+    """What becomes of Ctrl-C from now on; gives what it was, None where nothing was changed: it is
+    ignored, as of a job in the background, or is somebody else's."""
     try:
-        status = cli.main(args=given, prog_name="headstart", standalone_mode=False)
+        if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _end_at_once):
+            return signal.signal(signal.SIGINT, handler)
+    except ValueError:  # not the main thread, to which it never comes
+        pass
+    return None
+
+
+def _end_at_once(*_signal: object) -> None:
+    os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(130)
+
+
+def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
+    import click
+
+    from headstart.errors import HeadstartError, Stalled, first_line
+
+    try:
+        if before is not None:
+            _when_interrupted(before)
+        status = group.main(args=given, prog_name="headstart", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as error:
@@ -82,12 +133,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         )
 
 
-INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
-
-
 def _leave(message: str, debug: bool = False, status: int = 1) -> NoReturn:
     """End the process at once: a thread that hangs could make a proper end hang, or crash."""
     if debug:
+        import faulthandler
+
         faulthandler.dump_traceback(all_threads=True)
     try:
         _fail(message, debug, status)
@@ -109,7 +159,14 @@ def _debug(given: list[str]) -> bool:
 
 
 def _fail(message: str, debug: bool = False, status: int = 1) -> NoReturn:
+    import click
+
+    from headstart.database_urls import without_passwords
+    from headstart.visible import visible, visible_lines
+
     if debug:
+        import traceback
+
         click.echo(visible_lines(without_passwords(traceback.format_exc())), err=True, nl=False)
     click.echo(visible(without_passwords(message)), err=True)
     sys.exit(status)

@@ -200,6 +200,11 @@ class Taker:
             return
         if not is_here:
             raise HeadError(f"no file, folder or dataset {given}", hint="Check the path.")
+        if sources.kind_at(path, None) is not None:
+            raise HeadError(
+                f"{path} is a file that is fetched before it is read",
+                hint=f"Add it, `headstart dataset add NAME {path}`, and predict NAME.",
+            )
         kind = sources.find_kind(path)
         if kind is None:
             yield self._of_file(given)

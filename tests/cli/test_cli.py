@@ -231,6 +231,8 @@ def test_the_standard_error_of_a_real_process_is_quiet(ready):
             "extract",
             "net",
             "pics",
+            "--engine",
+            "tensorflow",
             "--workspace",
             str(ready.config.root),
         ],

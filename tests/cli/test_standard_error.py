@@ -58,7 +58,7 @@ def test_what_others_log_does_not_reach_standard_error(trained, tmp_path, comman
 
 def test_a_line_comes_within_a_second_and_an_interrupt_is_one_line(ready):
     """TensorFlow takes seconds to load: whoever waits for it is told, and may end it."""
-    command = [sys.executable, "-c", START, "extract", "net", "pics"]
+    command = [sys.executable, "-c", START, "extract", "net", "pics", "--engine", "tensorflow"]
     with subprocess.Popen(
         command, env=environment(ready), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as running:

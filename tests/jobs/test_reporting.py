@@ -150,7 +150,7 @@ def test_a_curve_looks_at_train_and_validation_alone_and_says_so(trained, run, t
     assert points[-1].samples < counts["n_train"]
     ran = run("head", "plot", "h", tmp_path / "p.png", "--show", "curve", "--draws", "2")
     assert "the test split was not looked at" in " ".join(ran.out.split())
-    ran = run("head", "plot", "h", tmp_path / "p.png", "--draws", "2")
+    ran = run("head", "plot", "h", tmp_path / "q.png", "--draws", "2")
     assert ran.code and "--draws is for --show curve" in ran.err
 
 

@@ -7,6 +7,7 @@ TensorFlow 1 would.
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from headstart.storage.files import open_regular
 
 FILE, TEXT_FILE = "saved_model.pb", "saved_model.pbtxt"
 SERVE = "serve"
+LARGEST_GRAPH = (1 << 31) - 1
+"""Bytes of a graph: protobuf reads no more."""
 
 
 def is_saved_model(folder: Path) -> bool:
@@ -110,6 +113,11 @@ def _check_functions(meta: Any, folder: Path) -> None:
 
 def _content(file: Path) -> bytes:
     with open_regular(file) as opened:
+        if os.fstat(opened.fileno()).st_size > LARGEST_GRAPH:
+            raise ModelFileError(
+                f"{file} is larger than {LARGEST_GRAPH:,} bytes, the most that TensorFlow reads",
+                hint="Save it again, with its weights as variables.",
+            )
         return opened.read()
 
 

@@ -41,25 +41,26 @@ def entries_below(
     above = [_identity(folder)]
     stack = [_entries(folder)]
     while stack:
-        entry = next(stack[-1], None)
-        if entry is None:
+        for entry in stack[-1]:
+            if entry.is_symlink():
+                check_within(Path(entry.path), within)
+            if _is_folder(entry):
+                identity = _identity(entry.path)
+                if identity in above:
+                    raise DatasetError(
+                        f"the folder {entry.path} lies in itself, by a link",
+                        hint="Remove the link.",
+                    )
+                above.append(identity)
+                stack.append(_entries(entry.path))
+                break
+            if entry.name.lower().endswith(ends):  # hidden ones, all suffix, are not here
+                yield entry
+            elif others is not None and entry.name not in LEFT_BEHIND:
+                others.append(entry)
+        else:
             stack.pop()
             above.pop()
-            continue
-        if entry.is_symlink():
-            check_within(Path(entry.path), within)
-        if _is_folder(entry):
-            identity = _identity(entry.path)
-            if identity in above:
-                raise DatasetError(
-                    f"the folder {entry.path} lies in itself, by a link", hint="Remove the link."
-                )
-            above.append(identity)
-            stack.append(_entries(entry.path))
-        elif entry.name.lower().endswith(ends):  # hidden ones, all suffix, are not here
-            yield entry
-        elif others is not None and entry.name not in LEFT_BEHIND:
-            others.append(entry)
 
 
 def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -106,14 +105,17 @@ class FolderSource:
         above, is_empty = tree.above, True
         split = None if ignores_own(self._options) else folder.split
         others: list[File] = []
-        skipping = Skipping(self._options)
+        skipping, label = Skipping(self._options), folder.label
         for file in tree.below(folder.path, suffixes, others):
             is_empty = False
-            stat = skipping.of(partial(tree.stat, file))
-            if stat is not None:
-                yield Entry(
-                    file.path[above:].replace(os.sep, "/"), file.path, stat, folder.label, split
-                )
+            path = file.path
+            try:
+                stat = tree.stat(file)
+            except DatasetError as error:
+                skipping.failed(error)
+                continue
+            name = path[above:] if os.sep == "/" else path[above:].replace(os.sep, "/")
+            yield Entry(name, path, stat, label, split)
         self.skipped += skipping.skipped
         self._others += [f"file {other.path[above:]!r}" for other in others]
         if is_empty:

@@ -102,7 +102,10 @@ def _opened(content: Any) -> Iterator[tuple[Any, Any]]:
         with av.open(io.BytesIO(content), format=kind) as container:
             if not container.streams.video:
                 raise SampleUnreadable("it has no pictures")
-            yield container, container.streams.video[0]
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise SampleUnreadable("its pictures are packed in a way that nobody here knows")
+            yield container, stream
     except (FFmpegError, RuntimeError, MemoryError, ValueError) as error:
         if isinstance(error, SampleUnreadable):
             raise

@@ -14,7 +14,7 @@ from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.clusters import Clusters, assumption_of
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.evaluation.simplicity import simplest_of
@@ -41,10 +41,13 @@ Watch = Callable[[str, Crossed], None]
 def metrics_of(crossed: Crossed) -> dict[str, Any]:
     """Accuracy and log loss with their intervals and the number of samples, as a head's."""
     known = {"accuracy": crossed.interval, "log_loss": crossed.log_losses.interval}
+    clusters = Clusters.of(crossed.groups)
     return {
         "accuracy": crossed.accuracy,
         "log_loss": crossed.log_loss,
         "intervals": {name: list(ends) for name, ends in known.items() if ends is not None},
+        "interval_assumes": assumption_of(clusters),
+        **({} if clusters is None else {"groups": len(clusters)}),
         "n_test": len(crossed.targets),
         "spread": crossed.spread,
     }

@@ -194,14 +194,14 @@ def test_a_preprocessing_that_is_only_guessed_is_warned_of(run, ws, model_file):
     ran = run("backbone", "add", "x", model_file)
     assert "warning: no preprocessing was given: pixels go in as 0..255" in ran.err
     assert "--preprocess" in ran.err
-    assert run("backbone", "add", "y", model_file, "--preprocess", "raw").err == ""
+    assert "warning" not in run("backbone", "add", "y", model_file, "--preprocess", "raw").err
 
 
 def test_a_model_that_rescales_by_itself_is_not_warned_of(run, ws, tmp_path):
     image = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(image))
     keras.Model(image, layers.Dense(2)(layers.Flatten()(x))).save(tmp_path / "r.keras")
-    assert run("backbone", "add", "x", tmp_path / "r.keras").err == ""
+    assert "warning" not in run("backbone", "add", "x", tmp_path / "r.keras").err
 
 
 def test_a_preprocessing_of_another_size_is_refused(fails, ws, model_file, tmp_path):

@@ -295,3 +295,14 @@ def test_it_is_windowed_and_found_by_any_command(ready, web, run):
     ran = run("head", "train", "h", "net", f"{web.address}/x.npz", "--json")
     assert ran.code == 0 and ran.json["dataset"] == "x", ran.err
     assert Path(ready.datasets.get("x").source).parent == ready.config.contents
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.tar", "x.npz"])
+def test_predictions_of_a_file_that_is_fetched_say_what_to_do(ready, web, run, name):
+    web.files[f"/{name}"] = FILES[name]()
+    ready.heads.train("h", ready.extract("net", "pics"))
+    address = f"{web.address}/{name}"
+    ran = run("head", "predict", "h", address)
+    assert ran.code == 1 and f"`headstart dataset add NAME {address}`" in ran.err, ran.err
+    ready.datasets.add("far", address)
+    assert run("head", "predict", "h", "far", "--json").code == 0

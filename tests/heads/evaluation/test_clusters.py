@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart.heads.evaluation.bootstrap import bootstrap_interval, mean_interval
+from headstart.heads.evaluation.bootstrap import bootstrap_interval, mean_interval, r2_interval
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval, clusters_of
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.evaluation.scores import scores_of
@@ -88,6 +88,19 @@ def test_the_mean_of_values_in_groups_is_held_as_often_as_it_says(count, spread)
         hits += low <= truth <= high
         alone += abs(values.mean() - truth) <= 1.96 * values.std() / np.sqrt(len(values))
     assert hits / times >= 0.92 > 0.8 > alone / times
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_two_groups_tell_nearly_nothing_of_r2_nor_of_a_mean(count):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(count), 10)
+    targets = rng.normal(size=(len(groups), 1))
+    errors = (0.1 + 0.1 * groups[:, None]) * rng.normal(size=targets.shape)
+    low, high = r2_interval(targets + errors, targets, Clusters(groups))
+    own = r2_interval(targets + errors, targets)
+    assert low < own[0] and high - low > own[1] - own[0]
+    low, high = mean_interval(errors[:, 0] ** 2, clusters=Clusters(groups))
+    assert high - low > np.ptp(mean_interval(errors[:, 0] ** 2))
 
 
 def test_whole_groups_are_drawn():

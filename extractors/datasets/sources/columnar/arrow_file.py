@@ -65,8 +65,8 @@ class ArrowPart:
             self.schema = checked_names(pa.ipc.open_stream(self._at_messages()).schema)
             self._index()
         self.rows: int = self._ends[-1] if self._ends else 0
-        refuse_alike(self.rows, path.stat().st_size, str(path))
         refuse_large(self.rows * ROW_BYTES, f"the {self.rows:,} rows of {path}")
+        refuse_alike(self.rows, path.stat().st_size, str(path))
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """See `Part.batches`."""

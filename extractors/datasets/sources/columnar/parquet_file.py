@@ -151,7 +151,6 @@ class ParquetPart:
             DatasetError: it cannot, or the numbers of rows do not fit together.
         """
         rows, packed = self._file.metadata.num_rows, self.path.stat().st_size
-        refuse_alike(rows, packed, str(self.path))
         refuse_large(rows * ROW_BYTES, f"the {rows:,} rows of {self.path}")
         if sum(group.rows for group in self._groups) != rows:
             raise DatasetError(
@@ -165,6 +164,7 @@ class ParquetPart:
                     f"unpacked, more than {LARGEST_PACKING} times the whole file",
                     hint="If that is meant, save it without compression.",
                 )
+        refuse_alike(rows, packed, str(self.path))
 
 
 def _groups(metadata: pq.FileMetaData, file: IO[bytes], path: Path) -> Iterator[Group]:
