@@ -104,8 +104,9 @@ def test_what_sweeps_and_rankings_print(trained, run):
     kept = run("head", "sweeps", "1")
     assert "balanced accuracy" in ran.out and "AUROC" in ran.out
     for shown in (ran.out, kept.out):
-        below = re.findall(r"\d\.\d{3}-[<>]?\d\.\d{3}", shown)  # in the table
-        assert len(below) == 4 and "30 samples" in " ".join(shown.split())
+        words = " ".join(shown.split())
+        assert len(re.findall(r"\d\.\d{3}-[<>]?\d\.\d{3}", shown)) == 4  # those of the table
+        assert "30 samples" in words and "Best of 2: accuracy" in words
         assert max(map(len, shown.splitlines())) <= 80
     assert len(re.findall(INTERVAL, run("head", "sweeps").out)) == 1
     best = run("head", "sweep", "pics", "net", "--strengths", "1", "--folds", "3", "--json").json
