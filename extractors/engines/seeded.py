@@ -19,7 +19,7 @@ KEPT_BYTES = 16 << 20
 BLOCKS = (1, 4, 16, 64)
 """Pixels in a row that are alike: noise alone says little of what pictures do to a network."""
 
-Picture = Callable[[np.random.Generator, tuple[int, ...], int], np.ndarray]
+Picture = Callable[["np.random.Generator", tuple[int, ...], int], np.ndarray]
 
 
 def random_inputs(

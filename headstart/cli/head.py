@@ -176,7 +176,6 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
 
 def _list(call: Call) -> Result:
     """List the trained heads."""
-    from headstart.heads.evaluation.provenance import groups_text
     from headstart.registry import listing
 
     rows = listing.heads(call.config)
@@ -186,21 +185,7 @@ def _list(call: Call) -> Result:
         if column in ALWAYS or any(name in row["metrics"] for row in rows)
     ]
     columns = ("name, kind", "backbone@cut", "dataset", *scores, "=?trained")
-    cells = [
-        (
-            (called, row["kind"]),
-            f"{row['backbone']}@{row['cut']}",
-            (
-                row["dataset"],
-                f"{row['metrics']['n_test']:,} tested",
-                *filter(None, [groups_text(row["metrics"]).strip()]),
-                *(["void: dealt anew"] if row["void"] else []),
-            ),
-            *(score_cell(row["metrics"], SCORES[column]) for column in scores),
-            row["created_at"][:10],
-        )
-        for called, row in zip(names_in(rows), rows, strict=True)
-    ]
+    cells = [_listed(*pair, scores) for pair in zip(names_in(rows), rows, strict=True)]
     empty = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
 
     def show(out: Any) -> None:
@@ -222,6 +207,25 @@ VOID_LEGEND = (
 LIST_LEGEND = (
     "Below each score its 95 % interval, of so many held-out samples, or groups, as were tested."
 )
+
+
+def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, ...]:
+    """The cells of one head."""
+    from headstart.heads.evaluation.provenance import groups_text
+
+    groups = groups_text(row["metrics"]).strip()
+    return (
+        (called, row["kind"]),
+        f"{row['backbone']}@{row['cut']}",
+        (
+            row["dataset"],
+            f"{row['metrics']['n_test']:,} tested",
+            *([groups] if groups else []),
+            *(["void: dealt anew"] if row["void"] else []),
+        ),
+        *(score_cell(row["metrics"], SCORES[column]) for column in scores),
+        row["created_at"][:10],
+    )
 
 
 def _show(call: Call, name: str, every: bool) -> Result:

@@ -12,10 +12,9 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
-from headstart.heads.labelled import look_like_numbers
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_from
-from headstart.jobs.datasets.held import holding
+from headstart.jobs.datasets.kept_data import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
 from headstart.notices import DifferingCopies, FewSamples, tell, warn
@@ -250,6 +249,8 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
 
 def _tell_of_whole_numbers(place: str, labels: Sequence[Label | None]) -> None:
     """Say that labels which are taken for classes may be quantities."""
+    from headstart.heads.labelled import look_like_numbers  # looking again needs no heads
+
     known = {label for label in labels if label is not None}
     if look_like_numbers(known, len(labels)):
         tell(

@@ -16,7 +16,7 @@ from headstart.context import Context
 from headstart.errors import DatasetError, NotFound, RegistryError, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.fetched import datasets_from
-from headstart.jobs.datasets.held import holding
+from headstart.jobs.datasets.kept_data import holding
 from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell

@@ -11,7 +11,7 @@ from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_anew
-from headstart.jobs.datasets.held import held
+from headstart.jobs.datasets.kept_data import held
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
