@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +22,12 @@ class Known:
             see `lint`; `pace`, where it was timed elsewhere; and what the provider has to know.
         engine: checked here; None where there is a problem.
         is_new: it was found out just now, not taken from what was kept.
-        keeping: done when it is kept for the next process; None where nothing is under way.
     """
 
     provider: type[EngineProvider]
     facts: dict[str, Any]
     engine: Engine | None = None
     is_new: bool = False
-    keeping: Future[None] | None = None
 
     @property
     def name(self) -> str:

@@ -97,8 +97,10 @@ class Chooser:
         """
         run = Request(precision, cuts, probe, samples, call_size, guard)
         self._kept.notes.clear()
+        self._kept.keeping.clear()
         chosen = self._choose(wanted, run)
-        return replace(chosen, warnings=(*self._kept.notes, *chosen.warnings))
+        warnings = (*self._kept.notes, *chosen.warnings)
+        return replace(chosen, warnings=warnings, keeping=tuple(self._kept.keeping))
 
     def _choose(self, wanted: str, run: Request) -> Chosen:
         if wanted == REFERENCE:
@@ -144,8 +146,11 @@ class Chooser:
                 say(f"{one.name} {tried.problem}: the first extraction looks again")
                 continue
             self._keep(one, run, tried, began)
+            self._kept.settle(guard)
             error = tried.facts["relative_error"]
             seconds = time.monotonic() - began
+            for note in self._kept.notes:
+                say(f"warning: {note}")
             say(f"{named} converted for {one.name} in {seconds:.1f} s, relative error {error:.1g}")
 
     def _look_at_reference(self, wanted: str, run: Request) -> str | None:
@@ -186,15 +191,14 @@ class Chooser:
         given = best.facts["arriving"]
         arriving = None if given is None else Arriving(**given)
         warnings = (*_instead(best.name, problems), *best.provider.caveats(run.precision))
-        return Chosen(best.engine, best.why, best.check, arriving, warnings, best.keeping)
+        return Chosen(best.engine, best.why, best.check, arriving, warnings)
 
     def _raced_again(self, known: Known, run: Request) -> Known:
         """An engine that lost once against the reference: that is loaded now, so both are timed
         once more, and no moment's noise decides for ever."""
         if known.is_new or known.engine is None:
             return known
-        if known.keeping is not None:
-            known.keeping.result()  # what is changed below is there then
+        self._kept.settle(run.guard)  # it takes no time from them, and what is changed is there
         finished = self._pipeline.finish(run.batch)
         raced = run.race(known.engine, self._reference(run.cuts), finished)
         facts = {name: value for name, value in known.facts.items() if name != "pace"}

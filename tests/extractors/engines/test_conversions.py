@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from sqlalchemy import text
 import headstart as hs
 from conftest import clean_environment, forget_conversions, network
 from headstart.backbone_model import open_engine, pipeline_of
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, SampleUnreadable
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines import openvino_engine as openvino
 from headstart.extractors.engines.conversions import KIND, REFERENCES
+from headstart.extractors.engines.keeping import Keeping
 from headstart.extractors.engines.kept import KeptEngines
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.seeded import BLOCKS, kept_samples, pack, unpack
@@ -107,6 +109,57 @@ def test_another_processor_compiles_it_without_tensorflow(elsewhere, no_conversi
     assert_right(elsewhere, view)
     compiled = len(list(elsewhere.config.compiled.iterdir()))
     assert compiled == 2  # for both processors: the run waited until it was kept
+
+
+@pytest.mark.parametrize("error", [RuntimeError("cannot export"), MemoryError("no room")])
+def test_a_compiled_model_that_cannot_be_exported_is_said_once(elsewhere, monkeypatch, error):
+    def fails(_):
+        raise error
+
+    monkeypatch.setattr(openvino, "_exported", fails)
+    view = elsewhere.extract("net", "pics")
+    assert view.report.engine == "openvino"
+    assert_right(elsewhere, view)
+    (line,) = [line for line in view.report.warnings if "compiled" in line]
+    assert line == (
+        "the compiled model was not kept, and is made again next time: "
+        f"{type(error).__name__}: {error}"
+    )
+    assert len(list(elsewhere.config.compiled.iterdir())) == 1  # of the other processor
+
+
+@pytest.fixture
+def hung_export(monkeypatch):
+    """An export that takes for ever, until the test is over."""
+    released = threading.Event()
+
+    def hangs(_):
+        released.wait(30)
+        return b""
+
+    monkeypatch.setattr(openvino, "_exported", hangs)
+    yield released
+    released.set()
+
+
+def test_a_compiled_model_that_is_exported_for_ever_is_given_up(elsewhere, hung_export):
+    view = elsewhere.extract("net", "pics", settings=hs.Settings(stall_seconds=2.0))
+    assert not hung_export.is_set()
+    assert_right(elsewhere, view)
+    (line,) = [line for line in view.report.warnings if "compiled" in line]
+    assert "keeping the compiled model: not done after " in line
+
+
+def test_after_an_error_nobody_waits_until_the_engine_is_kept(
+    elsewhere, hung_export, tmp_path, monkeypatch
+):
+    settled = []
+    monkeypatch.setattr(Keeping, "settle", lambda *_: settled.append(1))
+    (tmp_path / "pictures" / "red" / "bad.png").write_bytes(b"no picture")
+    elsewhere.datasets.add("worse", tmp_path / "pictures")
+    with pytest.raises(SampleUnreadable):
+        elsewhere.extract("net", "worse")
+    assert not settled
 
 
 def test_another_precision_and_size_of_calls_too(ready, no_conversion):
