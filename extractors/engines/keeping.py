@@ -19,9 +19,14 @@ class Keeping:
     """
 
     def __init__(self, keep: Callable[[], None]) -> None:
-        thread = Daemons(1)
-        self._done = thread.submit(keep)
-        thread.shutdown(wait=False)
+        self._thread = Daemons(1)
+        self._done = self._thread.submit(keep)
+        self._thread.shutdown(wait=False)
+
+    def give_up(self) -> None:
+        """Nobody waits until it is kept."""
+        if not self._done.done():
+            self._thread.give_up()
 
     def settle(self, guard: Guard) -> str | None:
         """Wait until it is kept.
@@ -35,6 +40,7 @@ class Keeping:
         try:
             guard("keeping the compiled model", self._done.result)
         except Stalled as error:
+            self.give_up()
             return NOT_KEPT + error.message.partition(";")[0]
         except Exception as error:  # of any library; what was computed does not depend on it
             return NOT_KEPT + first_line(error)[:200]

@@ -146,12 +146,13 @@ class Chooser:
                 say(f"{one.name} {tried.problem}: the first extraction looks again")
                 continue
             self._keep(one, run, tried, began)
-            self._kept.settle(guard)
             error = tried.facts["relative_error"]
             seconds = time.monotonic() - began
-            for note in self._kept.notes:
-                say(f"warning: {note}")
             say(f"{named} converted for {one.name} in {seconds:.1f} s, relative error {error:.1g}")
+
+        self._kept.settle(guard)
+        for note in self._kept.notes:
+            say(f"warning: {note}")
 
     def _look_at_reference(self, wanted: str, run: Request) -> str | None:
         """Why no other engine than TensorFlow is looked for, or None."""
@@ -212,8 +213,12 @@ class Chooser:
         return self._keep(provider, run, self._try(provider, run), began)
 
     def _try(self, provider: type[EngineProvider], run: Request) -> Tried:
-        reference, finished = self._reference(run.cuts), self._pipeline.finish(run.batch)
-        return try_engine(provider, self._trunk(reference, run.cuts), reference, finished, run)
+        def tried() -> Tried:
+            reference, finished = self._reference(run.cuts), self._pipeline.finish(run.batch)
+            trunk = self._trunk(reference, run.cuts)
+            return try_engine(provider, trunk, reference, finished, run)
+
+        return run.guard(f"converting it for {provider.name}, to run", tried)
 
     def _keep(
         self, provider: type[EngineProvider], run: Request, tried: Tried, began: float

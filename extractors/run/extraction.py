@@ -124,6 +124,10 @@ class Extraction:
         try:
             with self._cache.hold(*self.report.feature_keys.values()):
                 self._run()
+        except BaseException:
+            for keeping in (one for chosen in self._engines.values() for one in chosen.keeping):
+                keeping.give_up()
+            raise
         finally:
             self._cache.save()
             self.report.warnings += self._opened.preprocessing.shortened.lines()

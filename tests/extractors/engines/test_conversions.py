@@ -294,6 +294,36 @@ def test_what_cannot_be_converted_is_added_all_the_same(ws, model_file, monkeypa
     assert not conversions(ws)
 
 
+HANGS = {
+    "converting": "openvino.convert = lambda *_: threading.Event().wait()\n",
+    "the reference": "TensorFlowEngine.__init__ = lambda *_: threading.Event().wait()\n",
+    "the samples": "selection.kept_samples = lambda *_: threading.Event().wait()\n",
+}
+
+
+@pytest.mark.parametrize("hangs", HANGS)
+def test_a_conversion_that_hangs_is_given_up_and_the_command_ends(ws, model_file, hangs):
+    code = (
+        "import threading\n"
+        "from headstart.cli import main\n"
+        "from headstart.extractors.engines import openvino_engine as openvino, selection\n"
+        "from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine\n"
+        "from headstart.jobs.backbones import convert\n"
+        "convert.PATIENCE = 2.0\n"
+        f"{HANGS[hangs]}"
+        "import atexit; atexit.register(threading.Event().wait)\n"  # a proper end would hang
+        f"main(['--workspace', {str(ws.config.root)!r}, 'backbone', 'add', 'net', "
+        f"{str(model_file)!r}, '--preprocess', 'unit'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "is not converted" in line]
+    assert "converting it for openvino, to run was given up after 2 s. The first extraction" in line
+    assert ws.backbones.get("net").name == "net" and not conversions(ws)
+
+
 @pytest.mark.parametrize("where", ["before the row", "after the row"])
 def test_a_process_killed_while_it_keeps_a_trunk_leaves_nothing_half(ws, model_file, where):
     die = "os.kill(os.getpid(), signal.SIGKILL)"
