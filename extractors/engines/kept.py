@@ -16,7 +16,7 @@ from headstart.extractors.engines.compiled import Compiled, CompiledStore
 from headstart.extractors.engines.conversions import Conversions, KeptTrunk, TrunkIdentity
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.keeping import Keeping
-from headstart.extractors.engines.known import Known
+from headstart.extractors.engines.known import PACE_PRECISION, Known
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Converted, EngineProvider, compiling
 from headstart.extractors.engines.providers import REFERENCE
@@ -30,6 +30,9 @@ from headstart.registry.entities import Backbone
 
 TRIED_AGAIN = 2
 """Samples on which an engine is tried whenever it is loaded; all when it is compiled."""
+NO_SAMPLES = "no_samples"
+"""In the facts: why no samples are kept with the trunk, so that it is compared with TensorFlow when
+it is converted, and never again."""
 CONVERTERS = ("tensorflow", "keras")
 """What a trunk is converted by, besides the engine's own library."""
 
@@ -82,6 +85,8 @@ class KeptEngines:
         compiled = self._store.find(self._key(provider, run))
         if compiled is None or compiled.facts["problem"]:
             return None if compiled is None else Known(provider, compiled.facts)
+        if kept is None and compiling(provider) and NO_SAMPLES not in compiled.facts:
+            return None  # of a version that kept none: it is found out, and kept, once more
         try:
             engine = provider.load(compiled.model, compiled.facts, run.precision)
             error = 0.0 if kept is None else self._error(engine, run, kept, TRIED_AGAIN)
@@ -115,6 +120,8 @@ class KeptEngines:
             return None
         check = {"samples": batches.length(kept.references[0]), "relative_error": error}
         facts = {**kept.facts, **made.facts, "problem": None, "check": check}
+        if run.precision != PACE_PRECISION:
+            facts.pop("pace", None)
         self.keep_compiled(provider, run, facts, made)
         return Known(provider, facts, made.engine)
 
@@ -168,8 +175,12 @@ class KeptEngines:
         facts: Mapping[str, Any],
         seconds: float,
     ) -> None:
-        """Keep a converted trunk for every processor; see `Conversions.keep`."""
-        with suppress(StorageError, ValueError):  # it can always be converted again
+        """Keep a converted trunk for every processor; see `Conversions.keep`.
+
+        Raises:
+            ValueError: the samples cannot be kept.
+        """
+        with suppress(StorageError):  # it can always be converted again
             identity = self._identity(provider, cuts)
             self._conversions.keep(identity, files, references, facts, seconds)
 

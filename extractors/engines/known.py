@@ -11,6 +11,9 @@ from headstart.extractors.engines.provider import EngineProvider
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE
 from headstart.extractors.engines.race import PER_SECOND, REFERENCE_PACE, Pace
 
+PACE_PRECISION = "float32"
+"""In which `pace` is kept: how fast an engine is in one precision says nothing of another."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -19,7 +22,8 @@ class Known:
     Attributes:
         provider: of the engine.
         facts: `problem`, why it cannot be used, or None; `check`, see `Chosen.facts`; `arriving`,
-            see `lint`; `pace`, where it was timed elsewhere; and what the provider has to know.
+            see `lint`; `pace`, where it was timed elsewhere, in float32; and what the provider has
+            to know.
         engine: checked here; None where there is a problem.
         is_new: it was found out just now, not taken from what was kept.
     """

@@ -15,17 +15,20 @@ from sqlalchemy import text
 
 import headstart as hs
 from conftest import clean_environment, forget_conversions, network
-from headstart.backbone_model import open_engine, pipeline_of
+from headstart.backbone_model import chooser_of, open_engine, pipeline_of
 from headstart.errors import BackboneError, SampleUnreadable
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines import openvino_engine as openvino
+from headstart.extractors.engines import selection
 from headstart.extractors.engines.conversions import KIND, REFERENCES
 from headstart.extractors.engines.keeping import Keeping
 from headstart.extractors.engines.kept import KeptEngines
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.seeded import BLOCKS, kept_samples, pack, unpack
+from headstart.extractors.engines.trial import Request
+from headstart.extractors.watchdog import unguarded
 from headstart.jobs.backbones import convert
 
 BFLOAT16 = hs.Settings(precision="bfloat16")
@@ -263,6 +266,63 @@ def test_an_old_workspace_converts_at_its_first_extraction(ready, no_conversion,
     assert view.report.feature_key == expected
     assert_right(ready, view)
     assert len(conversions(ready)) == 1
+
+
+def forget_rows_of_conversions(ws):
+    """As before there were any: compiled models are kept, and nothing to compare them with."""
+    with ws.database.writing() as connection:
+        connection.execute(text("DELETE FROM runs WHERE kind = 'convert'"))
+
+
+def test_a_compiled_model_with_nothing_to_compare_it_with_is_found_out_once_more(
+    ready, monkeypatch
+):
+    monkeypatch.setattr(selection, "WORTH", 0.0)
+    forget_rows_of_conversions(ready)
+    real = openvino.OpenVINOEngine.run
+    monkeypatch.setattr(
+        openvino.OpenVINOEngine, "run", lambda self, b: [1.01 * o for o in real(self, b)]
+    )
+    view = ready.extract("net", "pics")
+    assert view.report.engine == "tensorflow"
+    assert_right(ready, view)
+
+
+def test_it_is_converted_by_that_for_every_processor(ready, monkeypatch):
+    monkeypatch.setattr(selection, "WORTH", 0.0)
+    forget_rows_of_conversions(ready)
+    assert ready.extract("net", "pics").report.engine == "openvino"
+    assert len(conversions(ready)) == 1
+
+
+def test_where_samples_cannot_be_kept_that_is_kept_and_it_is_converted_once(
+    ready, monkeypatch, request
+):
+    monkeypatch.setattr(selection, "WORTH", 0.0)
+    forget_rows_of_conversions(ready)
+
+    def refuse(*_):
+        raise ValueError("samples of Python objects are not kept")
+
+    monkeypatch.setattr("headstart.extractors.engines.conversions.pack", refuse)
+    assert ready.extract("net", "pics").report.engine == "openvino"
+    assert not conversions(ready)
+    forget_rows(ready)
+    request.getfixturevalue("no_conversion")
+    view = ready.extract("net", "pics")
+    assert view.report.engine == "openvino"
+    assert_right(ready, view)
+
+
+def test_how_fast_it_is_in_float32_says_nothing_of_bfloat16(ready, no_conversion):
+    (run,) = conversions(ready)
+    assert len(run.counts["facts"]["pace"]) == 2
+    backbone, cuts = ready.context.resolve("net")
+    chooser = chooser_of(ready.context, backbone)
+    for precision, is_kept in (("bfloat16", False), ("float32", True)):
+        asked = Request(precision, cuts, lambda: None, 9, 3, unguarded)
+        known = chooser._kept.find(openvino.OpenVINOProvider, asked)
+        assert ("pace" in known.facts) == is_kept
 
 
 def test_the_same_backbone_again_is_not_converted_again(ready, model_file, no_conversion):
