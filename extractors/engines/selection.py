@@ -1,4 +1,4 @@
-"""Which engine runs a trunk: the fastest one here that gives TensorFlow's features."""
+"""Which engine runs a trunk: the preferred one here that gives TensorFlow's features."""
 
 from __future__ import annotations
 
