@@ -158,6 +158,8 @@ def f1_interval(
         is_macro: whether it is the mean over the classes.
         clusters: which samples belong together.
     """
+    if clusters is not None and len(clusters) < 2:
+        return None
     added = 1.0
     if clusters is not None:
         added = clusters.together(abs(truth - said).sum(axis=1) == 0)
