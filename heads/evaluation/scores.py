@@ -19,7 +19,7 @@ from headstart.heads.evaluation.bootstrap import (
 from headstart.heads.evaluation.clusters import Clusters, assumption_of, cluster_share_interval
 from headstart.heads.evaluation.intervals import BOUNDED, wilson_interval
 from headstart.heads.evaluation.per_class import balanced_accuracy, counts_of, scores_by_class
-from headstart.heads.evaluation.reliability import Reliability, briers_of
+from headstart.heads.evaluation.reliability import Reliability, briers_of, said_alone
 from headstart.heads.kinds.losses import losses_of
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
@@ -55,7 +55,7 @@ def scores_of(
         looked at.
     """
     found = task.evaluate(outputs, targets, classes)
-    said = _said(task, outputs)
+    said = decided(task, outputs)
     intervals: dict[str, list[float]] = {}
     for name, value in found.items():
         given = said if name in OF_DECISIONS else outputs
@@ -65,7 +65,7 @@ def scores_of(
         ):
             intervals[name] = _around(name, value, *interval)
     if not isinstance(task, Regression):
-        more, found["per_class"] = _of_classes(outputs, targets, clusters)
+        more, found["per_class"] = _of_classes(outputs, said, targets, clusters)
         for name, (value, interval) in more.items():
             found[name] = value
             if interval is not None:
@@ -79,15 +79,21 @@ def scores_of(
     }
 
 
-OF_DECISIONS = ("accuracy", "macro_f1", "steps_off")
-"""Scores that look at the class that is said of a sample alone."""
+OF_DECISIONS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "steps_off",
+    "ece",
+    "ece_debiased",
+)
+"""Scores that look at the class that is said of a sample alone, and how probable it is."""
 
 
-def _said(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Outputs whose largest is the class that the task says."""
-    if not isinstance(task, Ordinal):
-        return outputs
-    return np.eye(outputs.shape[1])[task.guess(outputs)]
+def decided(task: Task, outputs: np.ndarray) -> np.ndarray:
+    """Outputs whose largest is the class that the task says: of an ordinal head, which may say
+    another than the likeliest, what is said alone."""
+    return said_alone(outputs, task.guess(outputs)) if isinstance(task, Ordinal) else outputs
 
 
 def _around(name: str, value: float, low: float, high: float) -> list[float]:
@@ -102,11 +108,12 @@ Scored = tuple[float, Interval | None]
 
 
 def _of_classes(
-    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None
+    outputs: np.ndarray, decisions: np.ndarray, targets: np.ndarray, clusters: Clusters | None
 ) -> tuple[dict[str, Scored], dict[str, Any]]:
-    """The scores that any probabilities of classes have, and those of each class."""
+    """The scores that any probabilities of classes have, and those of each class; `decisions` are
+    those of `decided`."""
     several = targets.ndim == 2
-    guesses = outputs >= SAID_FROM if several else outputs.argmax(axis=1)
+    guesses = outputs >= SAID_FROM if several else decisions.argmax(axis=1)
     support, said, hits = counts_of(guesses, targets, outputs.shape[1])
     areas, briers = areas_of(outputs, targets, clusters), briers_of(outputs, targets)
     known: dict[str, Scored | None] = {
@@ -115,7 +122,7 @@ def _of_classes(
         "brier": (float(briers.mean()), mean_interval(briers, clusters=clusters)),
     }
     if not several:
-        reliability = Reliability.of(outputs, targets, clusters)
+        reliability = Reliability.of(decisions, targets, clusters)
         ends = reliability.interval()
         known["balanced_accuracy"] = balanced_accuracy(guesses, targets, clusters)
         known["ece"] = reliability.error, ends

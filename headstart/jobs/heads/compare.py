@@ -19,9 +19,9 @@ from headstart.heads.evaluation.paired import (
     right_of,
     share_difference,
 )
-from headstart.heads.evaluation.scores import OF_DECISIONS, scores_of
+from headstart.heads.evaluation.scores import OF_DECISIONS, decided, scores_of
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Classification, Ordinal, Task
+from headstart.heads.tasks import Classification, Task
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
@@ -124,7 +124,7 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
     clusters = clusters_of(samples)
     fixed = broken = p_value = None
     if not isinstance(task, Regression):
-        was, now = (right_of(_decided(task, said), targets) for said in outputs)
+        was, now = (right_of(decided(task, said), targets) for said in outputs)
         fixed, broken = (
             [samples[row].id for row in np.flatnonzero(found).tolist()]
             for found in (now & ~was, was & ~now)
@@ -228,7 +228,7 @@ def _interval(
 ) -> tuple[tuple[float, float] | None, str]:
     """Of the difference of a score, and by what it was found."""
     if name in OF_DECISIONS or name in SHARES:
-        outputs = [_decided(task, said) for said in outputs]
+        outputs = [decided(task, said) for said in outputs]
     if name in SHARES and clusters is None:
         was, now = (right_of(said, targets) for said in outputs)
         counts = int((now & ~was).sum()), int((was & ~now).sum())
@@ -243,11 +243,3 @@ def _interval(
         return None, NONE
     one, other = (PAIRED[name](said, targets) for said in outputs)
     return paired_interval(one, other, len(targets), clusters, cost=cost), BY_BOOTSTRAP
-
-
-def _decided(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Outputs whose largest is the class that the task says; an ordinal head may say another than
-    the likeliest."""
-    if not isinstance(task, Ordinal):
-        return outputs
-    return np.eye(outputs.shape[1])[task.guess(outputs)]
