@@ -18,7 +18,12 @@ from headstart.heads.evaluation.bootstrap import (
 )
 from headstart.heads.evaluation.clusters import Clusters, assumption_of, cluster_share_interval
 from headstart.heads.evaluation.intervals import BOUNDED, wilson_interval
-from headstart.heads.evaluation.per_class import balanced_accuracy, counts_of, scores_by_class
+from headstart.heads.evaluation.per_class import (
+    balanced_accuracy,
+    counts_of,
+    intervals_by_class,
+    scores_by_class,
+)
 from headstart.heads.evaluation.reliability import Reliability, briers_of, said_alone
 from headstart.heads.kinds.losses import losses_of
 from headstart.heads.regression import Regression
@@ -49,7 +54,7 @@ def scores_of(
 
     Returns:
         The scores; `per_class`, what becomes of the samples of each class (see `scores_by_class`),
-        with `auroc` and `auprc`; `intervals`, of each score its 95 % interval, [low, high],
+        with `auroc`, `auprc` and `intervals` (see `intervals_by_class`); `intervals`, of each score its 95 % interval, [low, high],
         where samples, or groups, are enough to tell; `interval_assumes`, that samples are
         independent, or how many `groups` are; and `untested`, the classes of which no sample was
         looked at.
@@ -129,6 +134,7 @@ def _of_classes(
         known["ece_debiased"] = reliability.debiased, ends
     each = scores_by_class(support, said, hits)
     each |= {"auroc": areas.roc, "auprc": areas.precision}
+    each["intervals"] = intervals_by_class(guesses, targets, outputs.shape[1], clusters)
     return {name: one for name, one in known.items() if one is not None}, each
 
 

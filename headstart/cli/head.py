@@ -28,6 +28,7 @@ from headstart.cli.output import (
 
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
+    from headstart.heads.evaluation.per_class import ClassShare
 
 LARGEST_CONFUSION = 12
 TASKS = ("classification", "multi-label", "ordinal", "regression")
@@ -355,14 +356,16 @@ def _by_class(head: Head, every: bool) -> list[Any]:
 WORST = 10
 
 
-def share_cell(score: tuple[float, float, float] | None) -> tuple[str, str] | None:
+def share_cell(score: ClassShare | None) -> tuple[str, str] | None:
     """A share with its interval below it."""
     from headstart.heads.evaluation.intervals import share_text
 
     if score is None:
         return None
-    value, low, high = map(share_text, score)
-    return value, range_text(low, high)
+    value, low, high = score
+    is_known = low is not None and high is not None
+    ends = range_text(share_text(low), share_text(high)) if is_known else "no interval"
+    return share_text(value), ends
 
 
 def area_cell(value: float | None) -> str | None:
