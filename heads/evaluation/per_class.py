@@ -120,7 +120,7 @@ def _of_rows(right: np.ndarray, rows: np.ndarray, clusters: Clusters) -> Ends:
     chosen = clusters.rows(rows)
     if chosen is None:
         return list(wilson_interval(int(right[rows].sum()), int(rows.sum())))
-    return list(cluster_share_interval(right[rows], chosen))
+    return [float(end) for end in cluster_share_interval(right[rows], chosen)]
 
 
 def _of_counts(support: np.ndarray, said: np.ndarray, hits: np.ndarray) -> dict[str, list[Ends]]:

@@ -54,10 +54,10 @@ def scores_of(
 
     Returns:
         The scores; `per_class`, what becomes of the samples of each class (see `scores_by_class`),
-        with `auroc`, `auprc` and `intervals` (see `intervals_by_class`); `intervals`, of each score its 95 % interval, [low, high],
-        where samples, or groups, are enough to tell; `interval_assumes`, that samples are
-        independent, or how many `groups` are; and `untested`, the classes of which no sample was
-        looked at.
+        with `auroc`, `auprc` and `intervals` (see `intervals_by_class`); `intervals`, of each score
+        its 95 % interval, [low, high], where samples, or groups, are enough to tell;
+        `interval_assumes`, that samples are independent, or how many `groups` are; and `untested`,
+        the classes of which no sample was looked at.
     """
     found = task.evaluate(outputs, targets, classes)
     said = decided(task, outputs)

@@ -17,8 +17,8 @@ from headstart.cli.output import (
     note,
     on_error_option,
     precision_option,
-    range_text,
     score_cell,
+    share_cell,
     table,
     text,
     views_option,
@@ -28,7 +28,6 @@ from headstart.cli.output import (
 
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
-    from headstart.heads.evaluation.per_class import ClassShare
 
 LARGEST_CONFUSION = 12
 TASKS = ("classification", "multi-label", "ordinal", "regression")
@@ -354,18 +353,6 @@ def _by_class(head: Head, every: bool) -> list[Any]:
 
 
 WORST = 10
-
-
-def share_cell(score: ClassShare | None) -> tuple[str, str] | None:
-    """A share with its interval below it."""
-    from headstart.heads.evaluation.intervals import share_text
-
-    if score is None:
-        return None
-    value, low, high = score
-    is_known = low is not None and high is not None
-    ends = range_text(share_text(low), share_text(high)) if is_known else "no interval"
-    return share_text(value), ends
 
 
 def area_cell(value: float | None) -> str | None:

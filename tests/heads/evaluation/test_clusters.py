@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart.cli.head import share_cell
+from headstart.cli.output import share_cell
 from headstart.heads.evaluation.bootstrap import bootstrap_interval, mean_interval, r2_interval
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval, clusters_of
 from headstart.heads.evaluation.intervals import wilson_interval
