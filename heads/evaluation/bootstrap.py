@@ -141,21 +141,17 @@ def _mean_of_clusters(values: np.ndarray, clusters: Clusters, confidence: float)
     return min(found), max(found)
 
 
-def f1_interval(
-    truth: Any, said: Any, *, is_macro: bool, clusters: Clusters | None = None
-) -> Interval | None:
-    """Of the F1 score: the mean over the classes that occur, or that of all together.
+def micro_f1_interval(truth: Any, said: Any, clusters: Clusters | None = None) -> Interval | None:
+    """Of the F1 score of all labels together.
 
-    To what is drawn, half a sample that is right and half a wrong one are added, spread over the
-    classes, as Jeffreys' interval of a share has it (Brown, Cai and DasGupta: Interval estimation
-    for a binomial proportion, 2001): where ten of ten are right, no draw could tell that the next
-    may be wrong. Of samples in groups as many are added as one more group might count. It held the
-    truth in 94 to 100 % of simulated splits, of 10 samples of 2 classes to 1,000 of 100.
+    To what is drawn, half a label that is right and half a wrong one are added, as Jeffreys'
+    interval of a share has it (Brown, Cai and DasGupta: Interval estimation for a binomial
+    proportion, 2001): where ten of ten are right, no draw could tell that the next may be wrong. Of
+    samples in groups as many are added as one more group might count.
 
     Args:
-        truth: 1 where a sample is of a class, sparse, (n, classes).
-        said: 1 where it is said to be, likewise.
-        is_macro: whether it is the mean over the classes.
+        truth: 1 where a sample has a label, sparse, (n, labels).
+        said: 1 where it is said to have it, likewise.
         clusters: which samples belong together.
     """
     if clusters is not None and len(clusters) < 2:
@@ -163,22 +159,11 @@ def f1_interval(
     added = 1.0
     if clusters is not None:
         added = clusters.together(abs(truth - said).sum(axis=1) == 0)
-    if is_macro:
-        occurs = np.flatnonzero(np.asarray(truth.sum(axis=0)).ravel())
-        truth, said = truth[:, occurs], said[:, occurs]
-    classes = truth.shape[1]
-    if not classes:
-        return None
-    right, either = truth.multiply(said).T.tocsr(), (truth + said).T.tocsr()
-    of_class = truth.T.tocsr()
+    right, either = truth.multiply(said).sum(axis=1), (truth + said).sum(axis=1)
 
     def score(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        more, wrong = added * rng.standard_gamma(0.5, (2, len(times))) / classes
-        hits, marks = right @ times.T + more, either @ times.T + 2 * (more + wrong)
-        if not is_macro:
-            return 2 * hits.sum(axis=0) / marks.sum(axis=0)
-        drawn = of_class @ times.T > 0  # a class that was not drawn has no score
-        return (2 * hits / marks).sum(axis=0, where=drawn) / drawn.sum(axis=0)
+        more, wrong = added * rng.standard_gamma(0.5, (2, len(times)))
+        return 2 * (times @ right + more) / (times @ either + 2 * (more + wrong))
 
     return bootstrap_interval(score, truth.shape[0], clusters=clusters)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import numpy as np
 from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import (
     Interval,
-    f1_interval,
     mean_interval,
+    micro_f1_interval,
     r2_interval,
     roots_interval,
 )
@@ -22,6 +21,7 @@ from headstart.heads.evaluation.per_class import (
     balanced_accuracy,
     counts_of,
     intervals_by_class,
+    macro_f1_interval,
     scores_by_class,
 )
 from headstart.heads.evaluation.reliability import Reliability, briers_of, said_alone
@@ -188,18 +188,15 @@ def _exact(
     return _share(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1), clusters)
 
 
-def _f1(
-    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None, *, is_macro: bool
-) -> Interval | None:
+def _by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
+    """1 where a sample is of a class, and where it is said to be, sparse, (n, classes)."""
     from scipy.sparse import csr_array
 
     if targets.ndim == 2:
-        said, truth = csr_array(1.0 * (outputs >= SAID_FROM)), csr_array(1.0 * (targets > 0))
-        return f1_interval(truth, said, is_macro=is_macro, clusters=clusters)
+        return csr_array(1.0 * (targets > 0)), csr_array(1.0 * (outputs >= SAID_FROM))
     rows, ones = np.arange(len(targets)), np.ones(len(targets))
-    said = csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
     truth = csr_array((ones, (rows, targets)), shape=outputs.shape)
-    return f1_interval(truth, said, is_macro=is_macro, clusters=clusters)
+    return truth, csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
 
 
 def _log_loss(
@@ -233,8 +230,12 @@ INTERVALS: dict[str, Callable[..., Interval | None]] = {
     "accuracy": _accuracy,
     "exact": _exact,
     "steps_off": _steps,
-    "macro_f1": partial(_f1, is_macro=True),
-    "micro_f1": partial(_f1, is_macro=False),
+    "macro_f1": lambda outputs, targets, clusters=None: macro_f1_interval(
+        *_by_class(outputs, targets), clusters
+    ),
+    "micro_f1": lambda outputs, targets, clusters=None: micro_f1_interval(
+        *_by_class(outputs, targets), clusters
+    ),
     "log_loss": _log_loss,
     "mean_absolute_error": _error,
     "root_mean_squared_error": _squared,
