@@ -24,6 +24,9 @@ BUDGET = 10_000_000
 """Samples drawn in all: 10,000 samples have the most draws, 50,000 the fewest."""
 MANY = 2000
 """Samples of which a mean is as good as normally distributed."""
+FEWEST = 5
+"""Samples, or groups, below which a share of their variance has no interval: draws of so few have
+hardly any variance at times."""
 LARGEST_LOG = 50.0
 """Of 1 - R2, where two groups tell nothing."""
 AT_ONCE = 2_000_000
@@ -186,22 +189,36 @@ def r2_interval(
 ) -> Interval | None:
     """Of R2, the share of the variance that is explained, or the mean of several such shares;
     outputs and targets are (n, outputs), float64."""
-    if clusters is not None and targets.shape[1] == 1 and len(clusters) < MANY:
-        found = _r2_of_clusters((outputs - targets)[:, 0], targets[:, 0], clusters)
-        if found is not None:
-            return found
-    squares = (outputs - targets) ** 2
+    if clusters is not None:
+        if len(clusters) < FEWEST:
+            return None
+        if targets.shape[1] == 1 and len(clusters) < MANY:
+            found = _r2_of_clusters((outputs - targets)[:, 0], targets[:, 0], clusters)
+            if found is not None:
+                return found
+    found = bootstrap_interval(r2_score(outputs, targets), len(targets), clusters=clusters)
+    return None if found is None else (found[0], min(found[1], 1.0))
+
+
+def r2_score(outputs: np.ndarray, targets: np.ndarray) -> Score:
+    """R2, the mean over the outputs; NaN of fewer samples than `FEWEST`, and of one that was drawn
+    again and again, which has no variance but what rounding leaves.
+
+    Args:
+        outputs: (n, outputs), float64.
+        targets: likewise.
+    """
+    squares, least = (outputs - targets) ** 2, 1e-9 * targets.var(axis=0)
     centred = targets - targets.mean(axis=0)
 
     def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
         drawn = times.sum(axis=1, keepdims=True)
         spread = times @ centred**2 - (times @ centred) ** 2 / drawn
+        is_known = (spread > drawn * least) & (len(targets) >= FEWEST)
         with np.errstate(divide="ignore", invalid="ignore"):
-            # one sample again and again has no variance, and no score
-            return np.where(spread > 0, 1 - times @ squares / spread, np.nan).mean(axis=1)
+            return np.where(is_known, 1 - times @ squares / spread, np.nan).mean(axis=1)
 
-    found = bootstrap_interval(score, len(targets), clusters=clusters)
-    return None if found is None else (found[0], min(found[1], 1.0))
+    return score
 
 
 def _r2_of_clusters(
@@ -210,7 +227,7 @@ def _r2_of_clusters(
     """Of one R2 of samples in groups, (n,) each: as `_mean_of_clusters`, of log(1 - R2), the log of
     two means, whose standard error follows from what each group adds to either."""
     count = len(clusters)
-    if count < 2 or not targets.std():
+    if count < FEWEST or not targets.std():
         return None
     sizes, squares = clusters.sizes.astype(np.float64), clusters.sums(errors**2)
     centred = targets - targets.mean()

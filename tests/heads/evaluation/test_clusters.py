@@ -94,14 +94,16 @@ def test_the_mean_of_values_in_groups_is_held_as_often_as_it_says(count, spread)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_two_groups_tell_nearly_nothing_of_r2_nor_of_a_mean(count):
+def test_a_few_groups_tell_nearly_nothing_of_r2_nor_of_a_mean(count):
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(count), 10)
     targets = rng.normal(size=(len(groups), 1))
     errors = (0.1 + 0.1 * groups[:, None]) * rng.normal(size=targets.shape)
-    low, high = r2_interval(targets + errors, targets, Clusters(groups))
-    own = r2_interval(targets + errors, targets)
-    assert low < own[0] and high - low > own[1] - own[0]
+    found = r2_interval(targets + errors, targets, Clusters(groups))
+    assert (found is None) == (count < 5)
+    if found is not None:
+        own = r2_interval(targets + errors, targets)
+        assert found[0] < own[0] and np.ptp(found) > np.ptp(own)
     low, high = mean_interval(errors[:, 0] ** 2, clusters=Clusters(groups))
     assert high - low > np.ptp(mean_interval(errors[:, 0] ** 2))
 

@@ -7,12 +7,14 @@ from sklearn.metrics import f1_score, r2_score
 
 import headstart as hs
 from headstart.heads.evaluation.bootstrap import DRAWS, bootstrap_interval, mean_interval
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import (
     interval_of,
     score_text,
     share_text,
     wilson_interval,
 )
+from headstart.heads.evaluation.paired import PAIRED, paired_interval
 from headstart.heads.evaluation.scores import INTERVALS, scores_of
 
 
@@ -169,6 +171,24 @@ def test_many_samples_have_fewer_draws_and_the_same_seed_gives_the_same_interval
     assert sum(drawn) == DRAWS[0]
     assert found == bootstrap_interval(score, len(values))
     assert mean_interval(values) == pytest.approx(found, abs=0.2 * (found[1] - found[0]))
+
+
+@pytest.mark.parametrize("samples", [3, 4, 5, 12])
+def test_r2_of_a_handful_has_an_interval_that_can_be_believed_or_none(samples):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        targets = rng.normal(0, 10, (samples, 1)) + 0.1
+        outputs = targets + rng.normal(0, 1, targets.shape)
+        found = INTERVALS["r2"](outputs, targets)
+        drawn = paired_interval(
+            PAIRED["r2"](outputs, targets), PAIRED["r2"](targets * 0.9, targets), samples
+        )
+        assert (found is None) == (drawn is None) == (samples < 5)
+        for ends in (found, drawn):
+            assert ends is None or np.abs(ends).max() < 1e6
+        four = Clusters.of(np.arange(2 * samples) % 4)
+        twice = np.r_[outputs, outputs], np.r_[targets, targets]
+        assert INTERVALS["r2"](*twice, four) is None
 
 
 # What was not tested
