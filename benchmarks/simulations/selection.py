@@ -10,7 +10,7 @@ from scipy.stats import norm
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.evaluation.paired import mcnemar, share_difference
+from headstart.heads.evaluation.paired import mcnemar, often_right
 from headstart.heads.evaluation.winner import winner_of
 from simulations import Case, Simulation
 
@@ -210,9 +210,8 @@ def two_equal_heads(rng: np.random.Generator, case: Case) -> bool:
 def two_heads(rng: np.random.Generator, case: Case) -> bool:
     """The paired interval holds the true difference of two accuracies."""
     shares = rng.uniform(0.5, 0.9, 2)
-    (one, other), _ = right(rng, case, shares)
-    counts = int((other & ~one).sum()), int((one & ~other).sum())
-    low, high = share_difference(*counts, case.n)
+    (one, other), groups = right(rng, case, shares)
+    low, high = often_right(one, other, Clusters.of(groups)).interval or (0.0, 0.0)
     return low <= shares[1] - shares[0] <= high
 
 
@@ -290,5 +289,11 @@ SIMULATIONS = [
     Simulation("compare: McNemar's mid-p", 0.95, two_equal_heads, [Case(n, 2, 2) for n in SIZES]),
     Simulation(
         "compare: paired interval of accuracies", 0.95, two_heads, [Case(n, 2, 2) for n in SIZES]
+    ),
+    Simulation(
+        "compare: paired interval of accuracies, in groups",
+        0.95,
+        two_heads,
+        [Case(n, 2, 2, count) for n in (350, 2000) for count in (10, 30, 100)],
     ),
 ]

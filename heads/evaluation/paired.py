@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -63,6 +64,74 @@ def share_difference(
     error = math.sqrt((more + less - middle**2) / (samples + 2))
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
     return max(middle - reach, -1.0), min(middle + reach, 1.0)
+
+
+def grouped_difference(
+    fixed: np.ndarray, broken: np.ndarray, clusters: Clusters, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """The same of samples in groups, by how the groups differ, with Student's t for so many; None
+    of a single group.
+
+    Groups on which two heads agree have no variance: so half a fixed and half a broken group are
+    added, as `Clusters.worth` has it, as large as `Clusters.together` says.
+
+    Args:
+        fixed: bool, (n,).
+        broken: likewise.
+        clusters: which samples belong together.
+        confidence: share of such intervals that hold the truth.
+    """
+    count = len(clusters)
+    if count < 2:
+        return None
+    more = 0.5 * clusters.together(~(fixed | broken))
+    total = len(fixed) + 2 * more
+    sums = clusters.sums(1.0 * fixed - 1.0 * broken)
+    middle = float(sums.sum()) / total
+    apart = float(((sums - middle * clusters.sizes) ** 2).sum())
+    apart += 4 * more**2 * (1 + middle**2)  # half a group of 2 * more, each
+    reach = clusters.t(confidence) * math.sqrt(apart * (1 + 1 / count)) / total
+    return max(middle - reach, -1.0), min(middle + reach, 1.0)
+
+
+BY_SHARES = "Bonett and Price's paired interval"
+BY_GROUPS = "linearised variance between groups, Student's t"
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class OftenRight:
+    """Which of two heads is right more often, on the same samples.
+
+    Attributes:
+        fixed: where only the second is right, bool, (n,).
+        broken: where only the first is, likewise.
+        p_value: McNemar's mid-p; None of samples in groups, as it takes each for evidence of its
+            own.
+        interval: of the second's accuracy less the first's; None of a single group.
+        procedure: by which that was found.
+    """
+
+    fixed: np.ndarray
+    broken: np.ndarray
+    p_value: float | None
+    interval: Interval | None
+    procedure: str
+
+    @property
+    def difference(self) -> float:
+        return float(self.fixed.mean() - self.broken.mean())
+
+
+def often_right(was: np.ndarray, now: np.ndarray, clusters: Clusters | None = None) -> OftenRight:
+    """Compare where two heads are right, bool, (n,), n from 1."""
+    fixed, broken = now & ~was, was & ~now
+    if clusters is not None:
+        interval = grouped_difference(fixed, broken, clusters)
+        return OftenRight(fixed, broken, None, interval, NONE if interval is None else BY_GROUPS)
+    counts = int(fixed.sum()), int(broken.sum())
+    interval = share_difference(*counts, len(was))
+    return OftenRight(fixed, broken, mcnemar(*counts), interval, BY_SHARES)
 
 
 def paired_interval(

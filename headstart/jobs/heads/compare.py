@@ -12,12 +12,12 @@ from headstart.heads.evaluation.clusters import Clusters, clusters_of
 from headstart.heads.evaluation.intervals import SHARES
 from headstart.heads.evaluation.paired import (
     BY_DRAWS,
+    NONE,
     PAIRED,
     PROCEDURE,
-    mcnemar,
+    often_right,
     paired_interval,
     right_of,
-    share_difference,
 )
 from headstart.heads.evaluation.scores import OF_DECISIONS, scores_of
 from headstart.heads.regression import Regression
@@ -27,8 +27,6 @@ from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
 
 BY_BOOTSTRAP = "paired bootstrap, percentiles"
-BY_SHARES = "Bonett and Price's paired interval"
-NONE = "none"
 SLOW = 1_000_000
 """As many times as long as a mean takes a score that is computed draw by draw: few draws."""
 LARGEST = 500_000
@@ -124,12 +122,14 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
     clusters = clusters_of(samples)
     fixed = broken = p_value = None
     if not isinstance(task, Regression):
-        was, now = (right_of(_decided(task, said), targets) for said in outputs)
-        fixed, broken = (
-            [samples[row].id for row in np.flatnonzero(found).tolist()]
-            for found in (now & ~was, was & ~now)
+        found = often_right(
+            *(right_of(_decided(task, said), targets) for said in outputs), clusters
         )
-        p_value = mcnemar(len(fixed), len(broken)) if clusters is None else None
+        fixed, broken = (
+            [samples[row].id for row in np.flatnonzero(where).tolist()]
+            for where in (found.fixed, found.broken)
+        )
+        p_value = found.p_value
     return Compared(
         (_name(one), _name(other)),
         one.record.dataset,
@@ -229,10 +229,10 @@ def _interval(
     """Of the difference of a score, and by what it was found."""
     if name in OF_DECISIONS or name in SHARES:
         outputs = [_decided(task, said) for said in outputs]
-    if name in SHARES and clusters is None:
+    if name in SHARES:
         was, now = (right_of(said, targets) for said in outputs)
-        counts = int((now & ~was).sum()), int((was & ~now).sum())
-        return share_difference(*counts, len(targets)), BY_SHARES
+        found = often_right(was, now, clusters)
+        return found.interval, found.procedure
     if name not in PAIRED:
         return None, NONE
     if name not in BY_DRAWS:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.paired import (
     PAIRED,
     mcnemar,
+    often_right,
     paired_interval,
     right_of,
     score_by_draws,
@@ -113,3 +114,28 @@ def test_groups_are_drawn_together():
     alone = paired_interval(*scores, 600)
     together = paired_interval(*scores, 600, Clusters.of(np.repeat(np.arange(30), 20)))
     assert together[1] - together[0] > 3 * (alone[1] - alone[0])
+
+
+def test_two_heads_that_agree_on_all_groups_may_differ_on_the_next():
+    """The bootstrap had +0.000 to +0.000 here."""
+    right, clusters = np.arange(200) % 7 > 0, Clusters.of(np.repeat(np.arange(10), 20))
+    found = often_right(right, right, clusters)
+    low, high = found.interval
+    assert low < -0.05 and high > 0.05 and found.p_value is None
+    assert often_right(right, right, Clusters(np.zeros(200, int))).interval is None
+
+
+def test_the_interval_over_groups_holds_the_difference():
+    rng = np.random.default_rng(4)
+    clusters = Clusters.of(np.repeat(np.arange(20), 15))
+    held, alone = [], []
+    for _ in range(1000):
+        groups = rng.standard_normal((2, 20))[:, clusters.numbers]
+        latent = 0.6**0.5 * groups + 0.4**0.5 * rng.standard_normal((2, 300))
+        was, now = latent < norm.ppf([[0.8], [0.85]])
+        low, high = often_right(was, now, clusters).interval
+        held.append(low <= 0.05 <= high)
+        low, high = often_right(was, now).interval
+        alone.append(low <= 0.05 <= high)
+    assert 0.93 <= np.mean(held) <= 0.99
+    assert np.mean(alone) < 0.75
