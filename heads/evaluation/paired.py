@@ -15,19 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import (
     Interval,
     Score,
     bootstrap_interval,
-    precision_score,
 )
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
-from headstart.heads.evaluation.reliability import Reliability, briers_of
+from headstart.heads.evaluation.reliability import briers_of
 from headstart.heads.kinds.losses import losses_of
+from headstart.heads.tasks import SAID_FROM
 
-SAID_FROM = 0.5
 PROCEDURE = "McNemar's mid-p test"
 
 
@@ -161,21 +159,6 @@ def paired_interval(
     return bootstrap_interval(difference, samples, clusters=clusters, cost=cost, seed=seed)
 
 
-def score_by_draws(score: Callable[[np.ndarray], float], samples: int) -> Score:
-    """A score that can only be had of rows, one draw after the other.
-
-    Args:
-        score: of row numbers, some of them several times.
-        samples: how many there are.
-    """
-    rows = np.arange(samples)
-
-    def drawn(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
-        return np.array([score(np.repeat(rows, one.astype(np.int64))) for one in times])
-
-    return drawn
-
-
 def _mean(values: np.ndarray) -> Score:
     """Of the mean of a value of each sample, (n,)."""
 
@@ -257,23 +240,6 @@ def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Score:
     return _mean(losses_of("sigmoid" if targets.ndim == 2 else "softmax", outputs, targets))
 
 
-def _area(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
-    """Of an area below a curve, the mean over the classes; NaN where no class has one."""
-
-    def score(rows: np.ndarray) -> float:
-        found = getattr(areas_of(outputs[rows], targets[rows]), name)
-        return np.nan if found is None else found[0]
-
-    return score_by_draws(score, len(targets))
-
-
-def _reliability(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
-    """Of an expected calibration error."""
-    return score_by_draws(
-        lambda rows: getattr(Reliability.of(outputs[rows], targets[rows]), name), len(targets)
-    )
-
-
 def right_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Where the most probable class is the right one, or all labels are, bool, (n,)."""
     if targets.ndim == 2:
@@ -294,16 +260,9 @@ PAIRED: Mapping[str, Callable[[np.ndarray, np.ndarray], Score]] = {
     "mean_absolute_error": lambda outputs, targets: _mean(
         np.abs(outputs.astype(np.float64) - targets).mean(axis=1)
     ),
-    "mean_average_precision": precision_score,
-    "auroc": lambda outputs, targets: _area(outputs, targets, "auroc"),
-    "auprc": lambda outputs, targets: _area(outputs, targets, "auprc"),
     "brier": lambda outputs, targets: _mean(briers_of(outputs, targets)),
-    "ece": lambda outputs, targets: _reliability(outputs, targets, "error"),
-    "ece_debiased": lambda outputs, targets: _reliability(outputs, targets, "debiased"),
     "root_mean_squared_error": _rmse,
     "r2": _r2,
 }
 """By the name of a score, of outputs and targets: the score of how many times each sample was
 drawn."""
-BY_DRAWS = ("auroc", "auprc", "ece", "ece_debiased")
-"""Those that are computed draw by draw, which takes long."""
