@@ -229,7 +229,7 @@ def _interval(
         found = often_right(was, now, clusters)
         return found.interval, found.procedure
     if name in AREAS:
-        ends = area_difference(name, *outputs, targets, clusters)
+        ends = area_difference(name, outputs[0], outputs[1], targets, clusters)
         return ends, NONE if ends is None else BY_INFLUENCES
     if name not in PAIRED:  # a calibration error: a distance, of which drawn samples have more
         return None, NONE
