@@ -78,7 +78,8 @@ def compiled(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HEADSTART_CORES", workers)
         ws.extract("net", "pics", settings=hs.Settings(engine="openvino"))
-    shutil.copytree(ws.config.compiled, root / "empty" / ws.config.compiled.name)
+    compiled = root / "empty" / ws.config.compiled.name
+    shutil.copytree(ws.config.compiled, compiled, dirs_exist_ok=True)
     return root / "empty", workers
 
 
