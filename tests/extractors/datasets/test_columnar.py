@@ -387,3 +387,22 @@ def test_a_change_of_the_file_is_seen_and_nothing_else_is_read_again(tmp_path):
     assert before.samples[0].stat == source(path).stamp()
     written(path, {"text": ["a", "c"], "label": ["x", "y"]})
     assert before.samples[0].stat != source(path).stamp()
+
+
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.uint32(), pa.uint64(), pa.int8()], ids=str)
+def test_a_dictionary_of_unsigned_places_may_have_a_cell_of_nothing(tmp_path, kind):
+    names = pa.array(["cat", "dog"], pa.string_view())
+    for places in ([1, None, 0], [None, 1, None, 0]):
+        labels = pa.DictionaryArray.from_arrays(pa.array(places, kind), names)
+        x = pa.array(["x"] * len(places))
+        feather.write_feather(pa.table({"text": x, "label": labels}), tmp_path / "d.arrow")
+        with pytest.raises(DatasetError, match="no label"):
+            labels_of(tmp_path / "d.arrow")
+        assert labels_of(tmp_path / "d.arrow", on_error="skip") == ["dog", "cat"]
+
+
+def test_a_column_that_is_not_read_is_named_with_its_file(tmp_path):
+    label = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
+    path = written(tmp_path / "d.parquet", {"text": ["x"], "label": label})
+    with pytest.raises(DatasetError, match=r"d\.parquet: the column 'label' is of the type map<"):
+        labels_of(path)
