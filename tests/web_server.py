@@ -20,6 +20,7 @@ class WebServer:
         seconds: how long each takes.
         most: how many were under way at once.
         weak: whether ETags are weak ones.
+        divides: whether parts are given; else whoever asks for one gets the whole.
     """
 
     def __init__(self, context=None) -> None:
@@ -29,7 +30,7 @@ class WebServer:
         self.log: list[tuple[str, str]] = []
         self.seconds = 0.0
         self.most = self._now = 0
-        self.weak = False
+        self.weak, self.divides = False, True
         self._lock = threading.Lock()
         handler = type("Bound", (_Handler,), {"owner": self})
         self._server = _Server(("127.0.0.1", 0), handler)
@@ -44,7 +45,7 @@ class WebServer:
         self.faults.clear()
         self.always.clear()
         self.log.clear()
-        self.seconds, self.most, self.weak = 0.0, 0, False
+        self.seconds, self.most, self.weak, self.divides = 0.0, 0, False, True
 
     def asked(self, method: str = "GET") -> list[str]:
         """The paths that were asked for."""
@@ -100,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         tag = f'"{hashlib.md5(content).hexdigest()}"'
         status, said = 200, ""
-        if wanted := self.headers.get("Range"):
+        if self.owner.divides and (wanted := self.headers.get("Range")):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             start, status = int(first), 206
             end = min(int(last) + 1 if last else len(content), len(content))
