@@ -20,6 +20,7 @@ class WebServer:
         seconds: how long each takes.
         most: how many were under way at once.
         weak: whether ETags are weak ones.
+        modified: when all files were changed, seconds of the clock; None where it is not told.
         divides: whether parts are given; else whoever asks for one gets the whole.
     """
 
@@ -31,6 +32,7 @@ class WebServer:
         self.seconds = 0.0
         self.most = self._now = 0
         self.weak, self.divides = False, True
+        self.modified: float | None = None
         self._lock = threading.Lock()
         handler = type("Bound", (_Handler,), {"owner": self})
         self._server = _Server(("127.0.0.1", 0), handler)
@@ -46,6 +48,7 @@ class WebServer:
         self.always.clear()
         self.log.clear()
         self.seconds, self.most, self.weak, self.divides = 0.0, 0, False, True
+        self.modified = None
 
     def asked(self, method: str = "GET") -> list[str]:
         """The paths that were asked for."""
@@ -109,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[start:end]
         length = len(content) + 10 * (fault == "long")
         fields = {"Content-Length": str(length), "ETag": f"W/{tag}" if self.owner.weak else tag}
+        if self.owner.modified is not None:
+            fields["Last-Modified"] = self.date_time_string(self.owner.modified)
         if status == 206:
             fields["Content-Range"] = said
         if fault == "nameless":

@@ -2,6 +2,8 @@
 
 import io
 import tarfile
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +164,27 @@ def test_a_server_that_says_nothing_of_changes_is_asked_when_it_is_added_again(r
     first = facts(ready, "d")
     ready.datasets.add("d", f"{web.address}/x.tar")
     assert facts(ready, "d") != first
+
+
+@pytest.mark.parametrize("has_changed", [False, True])
+def test_a_file_that_was_new_is_fetched_once_more_and_then_its_changes_are_seen(
+    ready, web, monkeypatch, has_changed
+):
+    web.weak, web.modified = True, time.time()
+    web.files["/x.tar"] = tar()
+    ready.datasets.add("d", f"{web.address}/x.tar")
+    first = facts(ready, "d")
+    web.files["/x.tar"] = tar(1 if has_changed else 0)
+    monkeypatch.setattr(objects, "SETTLED", -1.0)
+    with pytest.warns(HeadstartNote, match="was new when it was fetched, and is fetched once more"):
+        ready.datasets.refresh("d")
+    assert (facts(ready, "d") != first) == has_changed
+    asked = web.asked("GET").count("/x.tar")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ready.datasets.refresh("d")
+    assert web.asked("GET").count("/x.tar") == asked
+    assert not [one for one in said if "nothing says" in str(one.message)]
 
 
 def test_a_file_that_was_lost_is_fetched_again(ready, web):
