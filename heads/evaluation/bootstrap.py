@@ -266,36 +266,6 @@ def _r2_of_clusters(
     return 1 - math.exp(min(most, LARGEST_LOG)), 1 - math.exp(least)
 
 
-def precision_score(outputs: np.ndarray, targets: np.ndarray) -> Score:
-    """The mean average precision over the labels that were drawn.
-
-    Args:
-        outputs: probabilities, (n, labels).
-        targets: 0 or 1, likewise.
-    """
-    labels = np.flatnonzero(targets.any(axis=0))
-
-    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
-        each = [_precision(outputs[:, one], targets[:, one], times) for one in labels]
-        found = np.stack(each)
-        drawn = ~np.isnan(found)
-        return found.sum(axis=0, where=drawn) / drawn.sum(axis=0)
-
-    return score
-
-
-def _precision(outputs: np.ndarray, targets: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The average precision of a label, (draws,), as scikit-learn has it; NaN where none is it."""
-    order = np.argsort(-outputs, kind="stable")
-    ends = np.flatnonzero(np.diff(outputs[order], append=np.nan) != 0)  # equal ones count together
-    drawn = times[:, order]
-    said = drawn.cumsum(axis=1)[:, ends]
-    hits = (drawn * targets[order]).cumsum(axis=1)[:, ends]
-    gained = np.diff(hits, axis=1, prepend=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (gained * hits / np.maximum(said, 1)).sum(axis=1) / hits[:, -1]
-
-
 def _draws(
     samples: int, draws: int, seed: int, clusters: Clusters | None
 ) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
