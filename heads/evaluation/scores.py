@@ -22,7 +22,7 @@ from headstart.heads.evaluation.per_class import balanced_accuracy, counts_of, s
 from headstart.heads.evaluation.reliability import Reliability, briers_of
 from headstart.heads.kinds.losses import losses_of
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
+from headstart.heads.tasks import SAID_FROM, MultiLabel, Task, decided
 from headstart.storage.manifest import Label
 
 
@@ -55,7 +55,7 @@ def scores_of(
         looked at.
     """
     found = task.evaluate(outputs, targets, classes)
-    said = _said(task, outputs)
+    said = decided(task, outputs)
     intervals: dict[str, list[float]] = {}
     for name, value in found.items():
         given = said if name in OF_DECISIONS else outputs
@@ -81,13 +81,6 @@ def scores_of(
 
 OF_DECISIONS = ("accuracy", "macro_f1", "steps_off")
 """Scores that look at the class that is said of a sample alone."""
-
-
-def _said(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Outputs whose largest is the class that the task says."""
-    if not isinstance(task, Ordinal):
-        return outputs
-    return np.eye(outputs.shape[1])[task.guess(outputs)]
 
 
 def _around(name: str, value: float, low: float, high: float) -> list[float]:

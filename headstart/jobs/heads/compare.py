@@ -21,7 +21,7 @@ from headstart.heads.evaluation.paired import (
 )
 from headstart.heads.evaluation.scores import OF_DECISIONS, scores_of
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Classification, Ordinal, Task
+from headstart.heads.tasks import Classification, Task, decided
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
@@ -118,7 +118,7 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
     clusters = clusters_of(samples)
     fixed = broken = p_value = None
     if not isinstance(task, Regression):
-        was, now = (right_of(_decided(task, said), targets) for said in outputs)
+        was, now = (right_of(decided(task, said), targets) for said in outputs)
         found = often_right(was, now, clusters)
         fixed, broken = (
             [samples[row].id for row in np.flatnonzero(where).tolist()]
@@ -223,7 +223,7 @@ def _interval(
 ) -> tuple[tuple[float, float] | None, str]:
     """Of the difference of a score, and by what it was found."""
     if name in OF_DECISIONS or name in SHARES:
-        outputs = [_decided(task, said) for said in outputs]
+        outputs = [decided(task, said) for said in outputs]
     if name in SHARES:
         was, now = (right_of(said, targets) for said in outputs)
         found = often_right(was, now, clusters)
@@ -236,11 +236,3 @@ def _interval(
     cost = max(outputs[0].shape[1], 1)
     one, other = (PAIRED[name](said, targets) for said in outputs)
     return paired_interval(one, other, len(targets), clusters, cost=cost), BY_BOOTSTRAP
-
-
-def _decided(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Outputs whose largest is the class that the task says; an ordinal head may say another than
-    the likeliest."""
-    if not isinstance(task, Ordinal):
-        return outputs
-    return np.eye(outputs.shape[1])[task.guess(outputs)]
