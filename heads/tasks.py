@@ -328,14 +328,6 @@ def task_of(settings: dict[str, Any]) -> Task:
     )
 
 
-def decided(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Outputs, (n, classes), whose largest is the class that the task says: an ordinal one may say
-    another than the likeliest."""
-    if not isinstance(task, Ordinal):
-        return outputs
-    return np.eye(outputs.shape[1])[task.guess(outputs)]
-
-
 def _of_one(part: Part, number: int, each: Classification) -> Part:
     """One label of several, as a part of two classes."""
     targets = part.targets[:, number].astype(np.int64)

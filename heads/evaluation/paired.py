@@ -19,6 +19,7 @@ from headstart.heads.evaluation.bootstrap import (
     Interval,
     Score,
     bootstrap_interval,
+    r2_score,
 )
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
@@ -212,20 +213,6 @@ def _balanced(outputs: np.ndarray, targets: np.ndarray) -> Score:
     return score
 
 
-def _r2(outputs: np.ndarray, targets: np.ndarray) -> Score:
-    """Of the share of the variance that is explained, the mean over the outputs."""
-    squares = (outputs.astype(np.float64) - targets) ** 2
-    centred = targets - targets.mean(axis=0)
-
-    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
-        counts = times.sum(axis=1)[:, None]
-        spread = times @ centred**2 - (times @ centred) ** 2 / counts
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(spread > 0, 1 - times @ squares / spread, np.nan).mean(axis=1)
-
-    return score
-
-
 def _rmse(outputs: np.ndarray, targets: np.ndarray) -> Score:
     """Of the root of the mean squared error, the mean over the outputs."""
     squares = (outputs.astype(np.float64) - targets) ** 2
@@ -262,7 +249,7 @@ PAIRED: Mapping[str, Callable[[np.ndarray, np.ndarray], Score]] = {
     ),
     "brier": lambda outputs, targets: _mean(briers_of(outputs, targets)),
     "root_mean_squared_error": _rmse,
-    "r2": _r2,
+    "r2": lambda outputs, targets: r2_score(outputs.astype(np.float64), targets.astype(np.float64)),
 }
 """By the name of a score, of outputs and targets: the score of how many times each sample was
 drawn."""

@@ -19,9 +19,9 @@ from headstart.heads.evaluation.paired import (
     paired_interval,
     right_of,
 )
-from headstart.heads.evaluation.scores import OF_DECISIONS, scores_of
+from headstart.heads.evaluation.scores import OF_DECISIONS, decided, scores_of
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Classification, Task, decided
+from headstart.heads.tasks import Classification, Task
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
