@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headstart.config import Config
+    from headstart.heads.evaluation.per_class import ClassShare
     from headstart.workspace import Workspace
 
 Print = Callable[["Console"], None]
@@ -283,6 +284,18 @@ def score_cell(metrics: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     interval = interval_of(metrics, name)
     ends = [score_text(name, end) for end in interval or ()]
     return score_text(name, value), range_text(*ends) if ends else "no interval"
+
+
+def share_cell(score: ClassShare | None) -> tuple[str, str] | None:
+    """A share with its interval below it."""
+    from headstart.heads.evaluation.intervals import share_text
+
+    if score is None:
+        return None
+    value, low, high = score
+    if low is None or high is None:
+        return share_text(value), "no interval"
+    return share_text(value), range_text(share_text(low), share_text(high))
 
 
 def range_text(low: str, high: str) -> str:
