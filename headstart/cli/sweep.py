@@ -124,11 +124,11 @@ def _sweep(
     made = settings_of(named, grid)
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
+    if confirm is not None:
+        check_confirm(confirm, shots)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
-    if confirm is not None:
-        check_confirm(shots)
     trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective)
     found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
 

@@ -277,6 +277,15 @@ def test_the_winner_is_corrected_the_simplest_is_named_and_confirmed(cached, run
     assert "Confirmed: chosen:2 has accuracy" in shown
     assert "Best of 3" in run("head", "sweeps", str(ran["id"])).out
     assert "leave one out" in fails(*asked, "--shots", "2", "--confirm", "chosen")
+    assert "what this one head is worth" not in shown and "2nd head on these" in shown
+
+
+def test_what_cannot_be_confirmed_is_refused_before_anything_is_extracted(ready, run, fails):
+    asked = ("head", "sweep", "pics", "net@features", "--confirm")
+    assert "leave one out" in fails(*asked, "chosen", "--shots", "2")
+    assert "'no name' cannot name a head" in fails(*asked, "no name")
+    with pytest.raises(hs.errors.FeaturesMissing):
+        ready.features("net@features", "pics")
 
 
 def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
