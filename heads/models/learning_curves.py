@@ -240,9 +240,8 @@ def curve_interval(
     accuracies differ than so many samples do by chance. That surplus of variance, divided by the
     repeats unless most of the same groups are trained on in each, is added with the quantile of
     Student's t for the draws, as half widths are in quadrature (Zou and Donner: Construction of
-    confidence limits about effect
-    measures, 2008). In simulations (docs/statistics.md) it held the truth in 93 to 99 %, of groups
-    in 94 to 97 %, Wilson's alone in 65 to 95 %.
+    confidence limits about effect measures, 2008). In simulations (docs/statistics.md) it held the
+    truth in 93 to 99 %, of groups in 94 to 97 %, Wilson's alone in 65 to 95 %.
 
     Args:
         right: of each repeat of the folds, of each head: the samples of its fold, numbered from 0

@@ -251,7 +251,7 @@ def _sweeps(call: Call, id_: int | None) -> Result:
     rows = [("" if trial.is_worse else "*", *_kept_cells(trial)) for trial in trials]
     behind = trials[0].settings.get("behind", {})
     of = f", of {behind['samples']:,} samples" if behind else ""
-    lines = [f"{BELOW}{of}.", winner_text(behind.get("winner"))]
+    lines = [_kept_legend(kept.sweep.trying), f"{BELOW}{of}.", winner_text(behind.get("winner"))]
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
@@ -260,6 +260,21 @@ def _sweeps(call: Call, id_: int | None) -> Result:
         explain_words(out, rows)
 
     return Result(kept, show)
+
+
+def _kept_legend(trying: dict[str, Any]) -> str:
+    """What the stars of a sweep that was kept are, and of what its scores are the mean: those of
+    before an objective could be chosen were made otherwise."""
+    if "objective" not in trying:
+        return BEFORE
+    times, folds = trying["repeats"], trying["folds"]
+    return f"{STAR}.{draws_text(times, times * folds) if times > 1 or trying['shots'] else ''}"
+
+
+BEFORE = (
+    "* no worse than the first by McNemar's test of the two alone: made before comparisons with "
+    "the best, which call fewer worse by mistake. Scores of repeats are an ensemble's."
+)
 
 
 def _settings() -> list[click.Parameter]:
