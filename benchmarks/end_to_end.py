@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from material import Model, add, photographs
@@ -25,6 +26,7 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.worker import probe
 from headstart.extractors.runtime import cores, tensorflow
 from headstart.extractors.watchdog import Watchdog
+from headstart.jobs.features import local_executor
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -149,9 +151,9 @@ class _Comparison:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(self._workspace.config.root, fresh)
         workspace = hs.open(fresh)
-        workspace.__dict__["chooser"] = lambda _: _Ready(chosen)  # start-up is left out
         settings = hs.Settings(precision=precision)
-        report = workspace.extract(self._name, "photos", settings=settings).report
+        with patch.object(local_executor, "chooser_of", lambda *_: _Ready(chosen)):  # no start-up
+            report = workspace.extract(self._name, "photos", settings=settings).report
         assert report.computed == report.unique
         return report.seconds
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 NAME = "headstart-daemon"
+HANGING = f"{NAME}-hanging"
 _numbers = itertools.count()
 
 
@@ -34,6 +35,11 @@ class Daemons(Executor):
         future: Future[T] = Future()
         self._jobs.put(_Job(future, lambda: fn(*args, **kwargs)))
         return future
+
+    def give_up(self) -> None:
+        """Nobody waits for these threads any more; see `are_hanging`."""
+        for thread in self._threads:
+            give_up(thread)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the threads when all jobs are done, with `cancel_futures` those under way only."""
@@ -74,3 +80,14 @@ class _Job:
 def are_left() -> bool:
     """Whether a thread of these is still there."""
     return any(thread.name.startswith(NAME) for thread in threading.enumerate())
+
+
+def give_up(thread: threading.Thread) -> None:
+    """A thread of these is not waited for any more: it may hang."""
+    if thread.name.startswith(NAME):
+        thread.name = HANGING
+
+
+def are_hanging() -> bool:
+    """Whether a thread that was given up is still there: with it no proper end is safe."""
+    return any(thread.name == HANGING for thread in threading.enumerate())

@@ -6,14 +6,16 @@ threads that note what they do, while the thread that began the run waits for th
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from headstart.errors import Stalled
-from headstart.extractors.daemons import Daemons
+from headstart.extractors.daemons import Daemons, give_up
 from headstart.storage.manifest import Sample
 
 T = TypeVar("T")
@@ -47,24 +49,34 @@ class Watchdog:
         self.clock = 0.0
         self._longest = 0.0
         self._steps: dict[int, Step] = {}
+        self._own = threading.local()
 
     @contextmanager
     def watched(self) -> Iterator[Step]:
         """For one thread's work: gives what it notes its steps in."""
         step = Step(self)
-        self._steps[id(step)] = step
+        self._steps[id(step)] = self._own.step = step
         try:
             yield step
         finally:
+            self._own.step = None
             self.saw(step.age)
             self._steps.pop(id(step), None)
 
     def run(self, job: Callable[[Step], T]) -> T:
         """What a job gives that notes its steps; it runs in a thread of its own.
 
+        In a thread that is watched already it runs there, and the step that it is a part of begins
+        anew after it: whoever waits for that thread waits for the job.
+
         Raises:
             Stalled: a step takes too long.
         """
+
+        own: Step | None = getattr(self._own, "step", None)
+        if own is not None:
+            with own.resumed():
+                return job(own)
 
         def watched() -> T:
             with self.watched() as step:
@@ -72,7 +84,7 @@ class Watchdog:
 
         thread = Daemons(1)
         try:
-            return self.wait(thread.submit(watched))
+            return self.wait(thread.submit(copy_context().run, watched))
         finally:
             thread.shutdown(wait=False)
 
@@ -122,6 +134,7 @@ class Watchdog:
         stuck = [step for step, age in ages.items() if age >= limit / 2]
         for step in stuck:  # its time begins anew: the last commit is waited for after this
             step.told = self.clock
+            give_up(step.thread)
         raise Stalled(
             f"{'; '.join(map(str, stuck[:NAMED]))}: not done after "
             f"{limit:,.0f} s; the run was ended, and what was computed before is kept",
@@ -136,12 +149,22 @@ class Step:
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
         self._now: tuple[str, Sequence[Sample], float] | None = None
+        self.thread = threading.current_thread()
         self.told = 0.0  # when it was last found stuck, which the thread that waits notes
 
     def begin(self, doing: str, samples: Sequence[Sample] = ()) -> None:
         """A step begins, and the one before it has ended."""
         self._watchdog.saw(self.age)
         self._now = (doing, samples, self._watchdog.clock)
+
+    @contextmanager
+    def resumed(self) -> Iterator[None]:
+        """Other steps come in between; then it begins anew what it did."""
+        before = self._now
+        try:
+            yield
+        finally:
+            self.begin(*(before or ("", ()))[:2])
 
     @property
     def age(self) -> float:

@@ -6,8 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from headstart.heads.evaluation.bootstrap import f1_interval, mean_interval, r2_interval
+from headstart.heads.evaluation.bootstrap import mean_interval, r2_interval
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
+from headstart.heads.evaluation.per_class import macro_f1_interval
 from simulations import Case, Simulation
 
 
@@ -63,9 +64,7 @@ def of_f1(rng: np.random.Generator, case: Case) -> bool:
     wrong = (targets + rng.integers(1, case.classes, len(groups))) % case.classes
     said = np.where(rng.random(len(groups)) < own[groups], targets, wrong)
     ones = np.eye(case.classes)
-    found = f1_interval(
-        csr_array(ones[targets]), csr_array(ones[said]), is_macro=True, clusters=Clusters.of(groups)
-    )
+    found = macro_f1_interval(csr_array(ones[targets]), csr_array(ones[said]), Clusters.of(groups))
     low, high = found or (0, 0)
     return low <= truth <= high
 

@@ -8,10 +8,11 @@ import numpy as np
 from scipy.stats import norm
 
 from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.evaluation.paired import mcnemar, share_difference
+from headstart.heads.evaluation.paired import mcnemar, often_right
 from headstart.heads.evaluation.winner import winner_of
-from simulations import Case, Simulation
+from simulations import Case, Known, Simulation
 
 SIZES = (50, 350, 2000)
 FOLDS, REPEATS = 5, 5
@@ -37,7 +38,7 @@ def right(
 def tried(rng: np.random.Generator, case: Case, shares: np.ndarray) -> list[Outcomes]:
     """What candidates of these true shares do on one sample of samples."""
     found, groups = right(rng, case, shares)
-    return [Outcomes(one[None], clusters=groups) for one in found]
+    return [Outcomes(one[None], clusters=Clusters.of(groups)) for one in found]
 
 
 def chance(classes: int) -> float:
@@ -103,6 +104,23 @@ def draws_that_do_not(rng: np.random.Generator, case: Case) -> bool:
     found, truth = repeated(rng, case, 0.0)
     low, high = found.share_interval
     return low <= truth <= high
+
+
+def repeats_in_groups(rng: np.random.Generator, case: Case, share: float, between: float) -> bool:
+    """The interval of repeats of samples in groups, whose folds take groups whole, holds the mean:
+    the groups are right together by a latent correlation of .4, and are the same in each repeat."""
+    groups = np.sort(rng.integers(0, case.groups, case.n))
+    ease = 0.4**0.5 * rng.standard_normal(case.groups)[groups]
+    ease += 0.4**0.5 * rng.standard_normal(case.n)
+    folds = np.stack([rng.permutation(case.groups) % FOLDS for _ in range(REPEATS)])[:, groups]
+    draws = folds + FOLDS * np.arange(REPEATS)[:, None]
+    _, draws = np.unique(draws, return_inverse=True)
+    draws = draws.reshape(folds.shape)
+    moved = between * rng.standard_normal(FOLDS * REPEATS)[draws]
+    noise = 0.2**0.5 * rng.standard_normal(folds.shape)
+    right = ease + moved + noise < norm.ppf(share) * (1 + between**2) ** 0.5
+    low, high = Outcomes(right, draws, clusters=Clusters.of(groups)).share_interval
+    return low <= share <= high
 
 
 WIDTH, SPREAD = 10, 0.7
@@ -192,9 +210,8 @@ def two_equal_heads(rng: np.random.Generator, case: Case) -> bool:
 def two_heads(rng: np.random.Generator, case: Case) -> bool:
     """The paired interval holds the true difference of two accuracies."""
     shares = rng.uniform(0.5, 0.9, 2)
-    (one, other), _ = right(rng, case, shares)
-    counts = int((other & ~one).sum()), int((one & ~other).sum())
-    low, high = share_difference(*counts, case.n)
+    (one, other), groups = right(rng, case, shares)
+    low, high = often_right(one, other, Clusters.of(groups)).interval or (0.0, 0.0)
     return low <= shares[1] - shares[0] <= high
 
 
@@ -253,14 +270,36 @@ SIMULATIONS = [
         draws_that_do_not,
         [Case(n) for n in SIZES],
     ),
+    *(
+        Simulation(
+            f"repeats in groups: accuracy {share}, {words}",
+            0.95,
+            functools.partial(repeats_in_groups, share=share, between=between),
+            [Case(n, groups=count) for n, count in ((350, 10), (350, 30), (2000, 100))],
+        )
+        for share in (0.7, 0.97)
+        for between, words in ((0.5, "draws differ"), (0.0, "draws do not differ"))
+    ),
     Simulation("few shots: one sample a class, real heads", 0.95, one_shot, REAL),
     Simulation("few shots: five samples a class, real heads", 0.95, five_shots, REAL),
-    Simulation("cross-validation: Wilson's interval, real heads", 0.95, all_rows, REAL),
+    Simulation(
+        "cross-validation: Wilson's interval, real heads",
+        0.95,
+        all_rows,
+        REAL,
+        known={Case(50, 2): Known(0.90, "heads of folds share training samples")},
+    ),
     Simulation("cross-validation: five repeats, real heads", 0.95, all_rows_repeated, REAL),
     Simulation("star: few shots, real heads", 0.95, star_of_few_shots, COMPARED),
     Simulation("star: five repeats, real heads", 0.95, star_of_repeats, COMPARED),
     Simulation("compare: McNemar's mid-p", 0.95, two_equal_heads, [Case(n, 2, 2) for n in SIZES]),
     Simulation(
         "compare: paired interval of accuracies", 0.95, two_heads, [Case(n, 2, 2) for n in SIZES]
+    ),
+    Simulation(
+        "compare: paired interval of accuracies, in groups",
+        0.95,
+        two_heads,
+        [Case(n, 2, 2, count) for n in (350, 2000) for count in (10, 30, 100)],
     ),
 ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from headstart.extractors.backbones.lint import Arriving
 from headstart.extractors.engines.engine import Engine
+from headstart.extractors.engines.keeping import Keeping
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.watchdog import Guard
 from headstart.values.showable import Showable
 
 
@@ -27,7 +28,7 @@ class Chosen(Showable):
             this processor samples a second of each engine, `wall_ratio` and `cpu_ratio`.
         arriving: see `lint`; what the first batch is looked at with.
         warnings: what a user should know.
-        keeping: done when it is kept for the next process; None where nothing is under way.
+        keeping: what is being kept for the next process; empty where nothing is under way.
     """
 
     engine: Engine
@@ -35,13 +36,17 @@ class Chosen(Showable):
     facts: dict[str, Any] = field(default_factory=dict)
     arriving: Arriving | None = None
     warnings: tuple[str, ...] = ()
-    keeping: Future[None] | None = field(default=None, compare=False, repr=False)
+    keeping: tuple[Keeping, ...] = field(default=(), compare=False, repr=False)
 
-    def settle(self) -> Chosen:
-        """Wait until it is kept for the next process, if the disk takes it."""
-        if self.keeping is not None:
-            self.keeping.result()
-        return self
+    def settle(self, guard: Guard) -> Chosen:
+        """Wait until it is kept for the next process; why it is not is a further warning.
+
+        Args:
+            guard: ends the wait where that takes for ever.
+        """
+        notes = [one.settle(guard) for one in self.keeping]
+        problems = tuple(note for note in notes if note is not None)
+        return replace(self, warnings=(*self.warnings, *problems), keeping=())
 
     def _facts(self) -> dict[str, Any]:
         return {"engine": self.engine.name, "engine_reason": self.why, "check": self.facts}

@@ -11,12 +11,12 @@ import numpy as np
 
 from headstart.errors import ArtifactDamaged, Stalled, StorageError, first_line
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.daemons import Daemons
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.compiled import Compiled, CompiledStore
 from headstart.extractors.engines.conversions import Conversions, KeptTrunk, TrunkIdentity
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.known import Known
+from headstart.extractors.engines.keeping import Keeping
+from headstart.extractors.engines.known import PACE_PRECISION, Known
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Converted, EngineProvider, compiling
 from headstart.extractors.engines.providers import REFERENCE
@@ -25,10 +25,14 @@ from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import cores
+from headstart.extractors.watchdog import Guard
 from headstart.registry.entities import Backbone
 
 TRIED_AGAIN = 2
 """Samples on which an engine is tried whenever it is loaded; all when it is compiled."""
+NO_SAMPLES = "no_samples"
+"""In the facts: why no samples are kept with the trunk, so that it is compared with TensorFlow when
+it is converted, and never again."""
 CONVERTERS = ("tensorflow", "keras")
 """What a trunk is converted by, besides the engine's own library."""
 
@@ -43,7 +47,8 @@ class KeptEngines:
         conversions: where converted trunks are kept.
 
     Attributes:
-        notes: what a user should know: what was kept and is not taken.
+        notes: what a user should know: what was kept and is not taken, what could not be kept.
+        keeping: what is being kept for the next process.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class KeptEngines:
         self._store = store
         self._conversions = conversions
         self.notes: list[str] = []
+        self.keeping: list[Keeping] = []
 
     def find(self, provider: type[EngineProvider], run: Request) -> Known | None:
         """What is known of an engine; None if that has to be found out.
@@ -79,6 +85,8 @@ class KeptEngines:
         compiled = self._store.find(self._key(provider, run))
         if compiled is None or compiled.facts["problem"]:
             return None if compiled is None else Known(provider, compiled.facts)
+        if kept is None and compiling(provider) and NO_SAMPLES not in compiled.facts:
+            return None  # of a version that kept none: it is found out, and kept, once more
         try:
             engine = provider.load(compiled.model, compiled.facts, run.precision)
             error = 0.0 if kept is None else self._error(engine, run, kept, TRIED_AGAIN)
@@ -112,8 +120,10 @@ class KeptEngines:
             return None
         check = {"samples": batches.length(kept.references[0]), "relative_error": error}
         facts = {**kept.facts, **made.facts, "problem": None, "check": check}
-        keeping = Daemons(1).submit(self.keep_compiled, provider, run, facts, made)
-        return Known(provider, facts, made.engine, keeping=keeping)
+        if run.precision != PACE_PRECISION:
+            facts.pop("pace", None)
+        self.keep_compiled(provider, run, facts, made)
+        return Known(provider, facts, made.engine)
 
     def _error(
         self, engine: Engine, run: Request, kept: KeptTrunk, samples: int | None = None
@@ -133,10 +143,20 @@ class KeptEngines:
     def keep_compiled(
         self, provider: type[EngineProvider], run: Request, facts: dict[str, Any], made: Converted
     ) -> None:
-        """Keep an engine for this processor."""
-        content = made.content if made.export is None else made.export()
-        if content is not None:
-            self._store.keep(self._key(provider, run), Compiled(facts, content))
+        """Keep an engine for this processor, while it runs already; see `keeping`."""
+
+        def keep() -> None:
+            content = made.content if made.export is None else made.export()
+            if content is not None:
+                self._store.keep(self._key(provider, run), Compiled(facts, content))
+
+        self.keeping.append(Keeping(keep))
+
+    def settle(self, guard: Guard) -> None:
+        """Wait for all that is being kept; what could not be is noted."""
+        settled = [one.settle(guard) for one in self.keeping]
+        self.notes += [note for note in settled if note is not None]
+        self.keeping.clear()
 
     def keep_facts(
         self, provider: type[EngineProvider], run: Request, facts: dict[str, Any]
@@ -155,8 +175,12 @@ class KeptEngines:
         facts: Mapping[str, Any],
         seconds: float,
     ) -> None:
-        """Keep a converted trunk for every processor; see `Conversions.keep`."""
-        with suppress(StorageError, ValueError):  # it can always be converted again
+        """Keep a converted trunk for every processor; see `Conversions.keep`.
+
+        Raises:
+            ValueError: the samples cannot be kept.
+        """
+        with suppress(StorageError):  # it can always be converted again
             identity = self._identity(provider, cuts)
             self._conversions.keep(identity, files, references, facts, seconds)
 

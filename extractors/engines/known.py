@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,9 @@ from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.provider import EngineProvider
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE
 from headstart.extractors.engines.race import PER_SECOND, REFERENCE_PACE, Pace
+
+PACE_PRECISION = "float32"
+"""In which `pace` is kept: how fast an engine is in one precision says nothing of another."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +22,16 @@ class Known:
     Attributes:
         provider: of the engine.
         facts: `problem`, why it cannot be used, or None; `check`, see `Chosen.facts`; `arriving`,
-            see `lint`; `pace`, where it was timed elsewhere; and what the provider has to know.
+            see `lint`; `pace`, where it was timed elsewhere, in float32; and what the provider has
+            to know.
         engine: checked here; None where there is a problem.
         is_new: it was found out just now, not taken from what was kept.
-        keeping: done when it is kept for the next process; None where nothing is under way.
     """
 
     provider: type[EngineProvider]
     facts: dict[str, Any]
     engine: Engine | None = None
     is_new: bool = False
-    keeping: Future[None] | None = None
 
     @property
     def name(self) -> str:

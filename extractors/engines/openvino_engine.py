@@ -326,7 +326,7 @@ class OpenVINOProvider:
         }
         content = _exported(best.compiled)
         files = to_files(model)
-        return Converted(best.engine, best.per_second, content, facts=facts, files=files)
+        return Converted(best.engine, content, facts=facts, files=files)
 
     @staticmethod
     def compile(files: Mapping[str, bytes], facts: Mapping[str, Any], trial: Trial) -> Converted:
@@ -340,7 +340,7 @@ class OpenVINOProvider:
         )
         engine = OpenVINOEngine(compiled, signature, trial.precision, call_size)
         facts = {**facts, "call_size": call_size, "precision": trial.precision}
-        return Converted(engine, None, export=lambda: _exported(compiled), facts=facts)
+        return Converted(engine, export=lambda: _exported(compiled), facts=facts)
 
     @staticmethod
     def load(content: bytes, facts: Mapping[str, Any], precision: str) -> Engine:

@@ -87,7 +87,6 @@ class Converted:
 
     Attributes:
         engine: ready to run.
-        per_second: samples, as `Trial.time` gave it; None where it was not timed.
         content: from which `load` makes the engine again; None if it cannot be kept, so that every
             process converts anew.
         facts: what `load` and `compile` have to know besides, JSON values; `problem`, `check` and
@@ -99,7 +98,6 @@ class Converted:
     """
 
     engine: Engine
-    per_second: float | None
     content: bytes | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Which engine runs a trunk: the fastest one here that gives TensorFlow's features."""
+"""Which engine runs a trunk: the preferred one here that gives TensorFlow's features."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import (
     BackboneError,
     HeadstartError,
+    first_line,
 )
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.lint import Arriving, find_arriving
@@ -18,11 +19,12 @@ from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.chosen import Chosen, Finishing
 from headstart.extractors.engines.compiled import CompiledStore
 from headstart.extractors.engines.conversions import Conversions
-from headstart.extractors.engines.kept import KeptEngines
-from headstart.extractors.engines.known import Known, fastest
+from headstart.extractors.engines.kept import NO_SAMPLES, KeptEngines
+from headstart.extractors.engines.known import PACE_PRECISION, Known, fastest
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk, compiling
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE, others
+from headstart.extractors.engines.race import PER_SECOND
 from headstart.extractors.engines.seeded import kept_samples
 from headstart.extractors.engines.trial import Request, Tried, too_far, try_engine
 from headstart.extractors.preprocessing import batches
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 
 PROBE_SAMPLES = 8
+CONFIRMATIONS = 3
+"""How often an engine that lost against TensorFlow is timed again."""
 WORTH = 1.0
 """Seconds that TensorFlow would take: below that no other engine is looked for."""
 
@@ -97,8 +101,10 @@ class Chooser:
         """
         run = Request(precision, cuts, probe, samples, call_size, guard)
         self._kept.notes.clear()
+        self._kept.keeping.clear()
         chosen = self._choose(wanted, run)
-        return replace(chosen, warnings=(*self._kept.notes, *chosen.warnings))
+        warnings = (*self._kept.notes, *chosen.warnings)
+        return replace(chosen, warnings=warnings, keeping=tuple(self._kept.keeping))
 
     def _choose(self, wanted: str, run: Request) -> Chosen:
         if wanted == REFERENCE:
@@ -148,6 +154,10 @@ class Chooser:
             seconds = time.monotonic() - began
             say(f"{named} converted for {one.name} in {seconds:.1f} s, relative error {error:.1g}")
 
+        self._kept.settle(guard)
+        for note in self._kept.notes:
+            say(f"warning: {note}")
+
     def _look_at_reference(self, wanted: str, run: Request) -> str | None:
         """Why no other engine than TensorFlow is looked for, or None."""
         if run.batch is None:
@@ -176,8 +186,8 @@ class Chooser:
             found = self._reference_chosen(run, "; ".join(problems))
             return replace(found, warnings=_instead("TensorFlow", problems))
         best = fastest(usable) if wanted == "auto" else usable[0]
-        if best is None and any(not one.is_new for one in usable) and run.batch is not None:
-            usable = [self._raced_again(one, run) for one in usable]
+        if best is None and any(_in_doubt(one, run) for one in usable) and run.batch is not None:
+            usable = [self._raced_again(one, run) if _in_doubt(one, run) else one for one in usable]
             best = fastest(usable)
         if best is None:
             found = self._reference_chosen(run, _slower(usable))
@@ -186,19 +196,18 @@ class Chooser:
         given = best.facts["arriving"]
         arriving = None if given is None else Arriving(**given)
         warnings = (*_instead(best.name, problems), *best.provider.caveats(run.precision))
-        return Chosen(best.engine, best.why, best.check, arriving, warnings, best.keeping)
+        return Chosen(best.engine, best.why, best.check, arriving, warnings)
 
     def _raced_again(self, known: Known, run: Request) -> Known:
-        """An engine that lost once against the reference: that is loaded now, so both are timed
-        once more, and no moment's noise decides for ever."""
-        if known.is_new or known.engine is None:
-            return known
-        if known.keeping is not None:
-            known.keeping.result()  # what is changed below is there then
+        """An engine that lost against the reference: that is loaded now, so both are timed once
+        more, and no moment's noise decides for ever."""
+        self._kept.settle(run.guard)  # it takes no time from them, and what is changed is there
+        assert known.engine is not None  # it has no problem
         finished = self._pipeline.finish(run.batch)
         raced = run.race(known.engine, self._reference(run.cuts), finished)
         facts = {name: value for name, value in known.facts.items() if name != "pace"}
         facts["check"] = {**known.check, **raced.to_json(known.name, REFERENCE)}
+        facts["confirmations"] = facts.get("confirmations", 0) + 1
         self._kept.keep_facts(known.provider, run, facts)
         return replace(known, facts=facts, is_new=True)
 
@@ -208,8 +217,12 @@ class Chooser:
         return self._keep(provider, run, self._try(provider, run), began)
 
     def _try(self, provider: type[EngineProvider], run: Request) -> Tried:
-        reference, finished = self._reference(run.cuts), self._pipeline.finish(run.batch)
-        return try_engine(provider, self._trunk(reference, run.cuts), reference, finished, run)
+        def tried() -> Tried:
+            reference, finished = self._reference(run.cuts), self._pipeline.finish(run.batch)
+            trunk = self._trunk(reference, run.cuts)
+            return try_engine(provider, trunk, reference, finished, run)
+
+        return run.guard(f"converting it for {provider.name}, to run", tried)
 
     def _keep(
         self, provider: type[EngineProvider], run: Request, tried: Tried, began: float
@@ -225,8 +238,10 @@ class Chooser:
             self._kept.keep_problem(provider, run, facts)
             return Known(provider, facts)
         facts = {**made.facts, **facts}
-        if made.files:
-            self._keep_converted(provider, run, made, facts, time.monotonic() - began)
+        if compiling(provider):
+            seconds = time.monotonic() - began
+            if why := self._keep_converted(provider, run, made, facts, seconds):
+                facts[NO_SAMPLES] = why
         self._kept.keep_compiled(provider, run, facts, made)
         return Known(provider, facts, made.engine, is_new=True)
 
@@ -237,19 +252,31 @@ class Chooser:
         made: Converted,
         facts: dict[str, Any],
         seconds: float,
-    ) -> None:
-        """With seeded samples, where such can be made: real ones are not ours to keep."""
+    ) -> str | None:
+        """With seeded samples, where such can be made: real ones are not ours to keep.
+
+        Returns:
+            Why there is nothing to keep, in words; None if there is.
+        """
+        if not made.files:
+            return "it has no files for every processor"
         try:
             samples = self._seeded()
             features = run.run(self._reference(run.cuts), self._pipeline.finish(samples))
             error = relative_error(run.run(made.engine, samples), features)
-        except (HeadstartError, ValueError, TypeError, RuntimeError, ArithmeticError):
-            return
-        if error <= TOLERANCES[run.precision]:
-            known = {name: facts[name] for name in (*made.facts, "arriving")}
+        except (HeadstartError, ValueError, TypeError, RuntimeError, ArithmeticError) as problem:
+            return first_line(problem)[:200]
+        if not error <= TOLERANCES[run.precision]:
+            return f"on seeded samples it {too_far(error, run.precision)}"
+        known = {name: facts[name] for name in (*made.facts, "arriving")}
+        if run.precision == PACE_PRECISION:
             known["pace"] = [facts["check"]["wall_ratio"], facts["check"]["cpu_ratio"]]
-            references = samples, features
+        references = samples, features
+        try:
             self._kept.keep_converted(provider, run.cuts, made.files, references, known, seconds)
+        except ValueError as problem:
+            return first_line(problem)[:200]
+        return None
 
     def _seeded(self) -> Batch:
         return kept_samples(self._graph(), self._pipeline)
@@ -325,6 +352,14 @@ def _here(wanted: str) -> list[type[EngineProvider]] | str:
     if not PROVIDERS[REFERENCE].on_gpu():
         return candidates
     return [provider for provider in candidates if provider.on_gpu()] or "there is a GPU"
+
+
+def _in_doubt(known: Known, run: Request) -> bool:
+    """Whether an engine that lost is timed again: not for ever, and not for few samples."""
+    is_timed_out = known.facts.get("confirmations", 0) >= CONFIRMATIONS
+    per_second = known.check.get(PER_SECOND.format(REFERENCE), 0.0)
+    is_worth = run.samples >= WORTH * per_second
+    return not known.is_new and known.engine is not None and is_worth and not is_timed_out
 
 
 def _instead(name: str, problems: Sequence[str]) -> tuple[str, ...]:

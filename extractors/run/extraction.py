@@ -124,9 +124,11 @@ class Extraction:
         try:
             with self._cache.hold(*self.report.feature_keys.values()):
                 self._run()
+        except BaseException:
+            for keeping in (one for chosen in self._engines.values() for one in chosen.keeping):
+                keeping.give_up()
+            raise
         finally:
-            for chosen in self._engines.values():
-                chosen.settle()
             self._cache.save()
             self.report.warnings += self._opened.preprocessing.shortened.lines()
             self.report.skipped = len(self._unreadable)
@@ -134,7 +136,17 @@ class Extraction:
             self.report.quarantined = self._cache.quarantined
             self.report.seconds = round(time.monotonic() - started, 3)
         self.report.reused = self.report.unique - self.report.computed - self.report.skipped
+        self._settle()
         return self.report
+
+    def _settle(self) -> None:
+        """Wait until the engines are kept, which after an error nobody does: they are a cache."""
+        guard = self._watchdog.guard([])
+        for chosen in self._engines.values():
+            self._warn(chosen.settle(guard).warnings)
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        self.report.warnings += [one for one in warnings if one not in self.report.warnings]
 
     def _run(self) -> None:
         self._stored = StoredRows(
@@ -257,7 +269,7 @@ class Extraction:
         chosen = self._engines[cuts]
         self.report.engine, self.report.engine_reason = chosen.engine.name, chosen.why
         self.report.check = chosen.facts
-        self.report.warnings += [w for w in chosen.warnings if w not in self.report.warnings]
+        self._warn(chosen.warnings)
         return chosen
 
     def _is_sequence(self, cuts: tuple[str, ...]) -> bool:

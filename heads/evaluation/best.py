@@ -52,7 +52,7 @@ def worse_than_best(
     errors = np.sqrt(_of_differences(parts))
     with np.errstate(divide="ignore", invalid="ignore"):
         ahead = np.where(errors > 0, (means[None, :] - means[:, None] - step) / errors, 0.0)
-    most, null = ahead.max(axis=1), _largest(parts, errors, _freedom(tried))
+    most, null = ahead.max(axis=1), _largest(parts, errors, _freedom(tried[0], parts))
     worse = np.zeros(count, bool)
     while True:
         asked = np.flatnonzero(~worse)
@@ -71,9 +71,7 @@ def _parts(tried: Sequence[Outcomes]) -> tuple[np.ndarray, np.ndarray]:
     rows -= rows.mean(axis=1, keepdims=True)  # what all have in common is in no difference
     samples = len(rows)
     if first.clusters is not None:
-        sums = np.zeros((int(first.clusters.max()) + 1, rows.shape[1]))
-        np.add.at(sums, first.clusters, rows)
-        rows = sums[np.unique(first.clusters)]
+        rows = np.stack([first.clusters.sums(one) for one in rows.T], axis=1)
     draws = np.stack([one.effects for one in tried], axis=1)
     if len(draws):
         draws = draws * np.sqrt(_weight(tried) / len(draws))
@@ -102,12 +100,11 @@ def _of_differences(parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     return np.where(found > 1e-18, found, 0.0)
 
 
-def _freedom(tried: Sequence[Outcomes]) -> float:
+def _freedom(first: Outcomes, parts: tuple[np.ndarray, np.ndarray]) -> float:
     """Of the variance of differences: those of the draws where those decide."""
-    first = tried[0]
     if not len(first.effects):
         return np.inf
-    rows, draws = (np.var(part, axis=1, ddof=1).sum() for part in _parts(tried))
+    rows, draws = (np.var(part, axis=1, ddof=1).sum() for part in parts)
     if draws <= 0:
         return np.inf
     of_draws = max(len(first.effects) * (len(first.values) - 1) / len(first.values), 1.0)

@@ -24,6 +24,11 @@ BUDGET = 10_000_000
 """Samples drawn in all: 10,000 samples have the most draws, 50,000 the fewest."""
 MANY = 2000
 """Samples of which a mean is as good as normally distributed."""
+FEWEST = 5
+"""Samples, or groups, below which a share of their variance has no interval: draws of so few have
+hardly any variance at times."""
+ROUNDING = 1e-9
+"""Of a value, below which what it varies by is that of floating-point numbers."""
 LARGEST_LOG = 50.0
 """Of 1 - R2, where two groups tell nothing."""
 AT_ONCE = 2_000_000
@@ -61,7 +66,7 @@ def bootstrap_interval(
     draws = int(np.clip(BUDGET // (samples * max(cost, 1)), *DRAWS))
     found = np.concatenate([score(*drawn) for drawn in _draws(samples, draws, seed, clusters)])
     known = found[~np.isnan(found)]
-    if not len(known):
+    if not len(known) or np.ptp(known) <= ROUNDING * np.abs(known).max():
         return None
     ends = (1 - confidence) / 2, 0.5, (1 + confidence) / 2
     low, middle, high = np.quantile(known, ends).tolist()
@@ -72,14 +77,17 @@ def bootstrap_interval(
 def mean_interval(
     values: np.ndarray, confidence: float = CONFIDENCE, *, clusters: Clusters | None = None
 ) -> Interval | None:
-    """Of the mean of some values, (n,), by BCa; of many, by the normal distribution.
+    """Of the mean of some values, (n,), by BCa; of many, by the normal distribution. None of values
+    that are all the same, or groups that are: nothing tells how much they vary.
 
     It is `scipy.stats.bootstrap`'s, without the n means of n - 1 values that this takes for the
     acceleration: that of a mean is known.
     """
+    if not len(values) or np.ptp(values) <= ROUNDING * np.abs(values).max():
+        return None
     if clusters is not None:
         return _mean_of_clusters(values.astype(np.float64), clusters, confidence)
-    count, mean = len(values), float(values.mean()) if len(values) else math.nan
+    count, mean = len(values), float(values.mean())
     if count >= MANY:
         reach = NormalDist().inv_cdf((1 + confidence) / 2) * values.std() / math.sqrt(count)
         return mean - float(reach), mean + float(reach)
@@ -87,8 +95,6 @@ def mean_interval(
         return None
     apart = values - mean
     squares = float(apart @ apart)
-    if squares == 0:
-        return mean, mean
     found = np.concatenate(
         [times @ values / count for times, _ in _draws(count, DRAWS[1], 0, None)]
     )
@@ -120,6 +126,8 @@ def _mean_of_clusters(values: np.ndarray, clusters: Clusters, confidence: float)
     if len(clusters) < 2:
         return None
     mean, error = float(values.mean()), math.sqrt(clusters.variance(values))
+    if error <= ROUNDING * values.std():
+        return None
     count, ends = len(clusters), [(1 - confidence) / 2, 0.5, (1 + confidence) / 2]
     if count >= MANY:
         reach = clusters.t(confidence) * error
@@ -141,42 +149,29 @@ def _mean_of_clusters(values: np.ndarray, clusters: Clusters, confidence: float)
     return min(found), max(found)
 
 
-def f1_interval(
-    truth: Any, said: Any, *, is_macro: bool, clusters: Clusters | None = None
-) -> Interval | None:
-    """Of the F1 score: the mean over the classes that occur, or that of all together.
+def micro_f1_interval(truth: Any, said: Any, clusters: Clusters | None = None) -> Interval | None:
+    """Of the F1 score of all labels together.
 
-    To what is drawn, half a sample that is right and half a wrong one are added, spread over the
-    classes, as Jeffreys' interval of a share has it (Brown, Cai and DasGupta: Interval estimation
-    for a binomial proportion, 2001): where ten of ten are right, no draw could tell that the next
-    may be wrong. Of samples in groups as many are added as one more group might count. It held the
-    truth in 94 to 100 % of simulated splits, of 10 samples of 2 classes to 1,000 of 100.
+    To what is drawn, half a label that is right and half a wrong one are added, as Jeffreys'
+    interval of a share has it (Brown, Cai and DasGupta: Interval estimation for a binomial
+    proportion, 2001): where ten of ten are right, no draw could tell that the next may be wrong. Of
+    samples in groups as many are added as one more group might count.
 
     Args:
-        truth: 1 where a sample is of a class, sparse, (n, classes).
-        said: 1 where it is said to be, likewise.
-        is_macro: whether it is the mean over the classes.
+        truth: 1 where a sample has a label, sparse, (n, labels).
+        said: 1 where it is said to have it, likewise.
         clusters: which samples belong together.
     """
+    if clusters is not None and len(clusters) < 2:
+        return None
     added = 1.0
     if clusters is not None:
         added = clusters.together(abs(truth - said).sum(axis=1) == 0)
-    if is_macro:
-        occurs = np.flatnonzero(np.asarray(truth.sum(axis=0)).ravel())
-        truth, said = truth[:, occurs], said[:, occurs]
-    classes = truth.shape[1]
-    if not classes:
-        return None
-    right, either = truth.multiply(said).T.tocsr(), (truth + said).T.tocsr()
-    of_class = truth.T.tocsr()
+    right, either = truth.multiply(said).sum(axis=1), (truth + said).sum(axis=1)
 
     def score(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        more, wrong = added * rng.standard_gamma(0.5, (2, len(times))) / classes
-        hits, marks = right @ times.T + more, either @ times.T + 2 * (more + wrong)
-        if not is_macro:
-            return 2 * hits.sum(axis=0) / marks.sum(axis=0)
-        drawn = of_class @ times.T > 0  # a class that was not drawn has no score
-        return (2 * hits / marks).sum(axis=0, where=drawn) / drawn.sum(axis=0)
+        more, wrong = added * rng.standard_gamma(0.5, (2, len(times)))
+        return 2 * (times @ right + more) / (times @ either + 2 * (more + wrong))
 
     return bootstrap_interval(score, truth.shape[0], clusters=clusters)
 
@@ -199,22 +194,36 @@ def r2_interval(
 ) -> Interval | None:
     """Of R2, the share of the variance that is explained, or the mean of several such shares;
     outputs and targets are (n, outputs), float64."""
-    if clusters is not None and targets.shape[1] == 1 and len(clusters) < MANY:
-        found = _r2_of_clusters((outputs - targets)[:, 0], targets[:, 0], clusters)
-        if found is not None:
-            return found
-    squares = (outputs - targets) ** 2
+    if clusters is not None:
+        if len(clusters) < FEWEST:
+            return None
+        if targets.shape[1] == 1 and len(clusters) < MANY:
+            found = _r2_of_clusters((outputs - targets)[:, 0], targets[:, 0], clusters)
+            if found is not None:
+                return found
+    found = bootstrap_interval(r2_score(outputs, targets), len(targets), clusters=clusters)
+    return None if found is None else (found[0], min(found[1], 1.0))
+
+
+def r2_score(outputs: np.ndarray, targets: np.ndarray) -> Score:
+    """R2, the mean over the outputs; NaN of fewer samples than `FEWEST`, and of one that was drawn
+    again and again, which has no variance but what rounding leaves.
+
+    Args:
+        outputs: (n, outputs), float64.
+        targets: likewise.
+    """
+    squares, least = (outputs - targets) ** 2, 1e-9 * targets.var(axis=0)
     centred = targets - targets.mean(axis=0)
 
     def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
         drawn = times.sum(axis=1, keepdims=True)
         spread = times @ centred**2 - (times @ centred) ** 2 / drawn
+        is_known = (spread > drawn * least) & (len(targets) >= FEWEST)
         with np.errstate(divide="ignore", invalid="ignore"):
-            # one sample again and again has no variance, and no score
-            return np.where(spread > 0, 1 - times @ squares / spread, np.nan).mean(axis=1)
+            return np.where(is_known, 1 - times @ squares / spread, np.nan).mean(axis=1)
 
-    found = bootstrap_interval(score, len(targets), clusters=clusters)
-    return None if found is None else (found[0], min(found[1], 1.0))
+    return score
 
 
 def _r2_of_clusters(
@@ -223,7 +232,7 @@ def _r2_of_clusters(
     """Of one R2 of samples in groups, (n,) each: as `_mean_of_clusters`, of log(1 - R2), the log of
     two means, whose standard error follows from what each group adds to either."""
     count = len(clusters)
-    if count < 2 or not targets.std():
+    if count < FEWEST or not targets.std():
         return None
     sizes, squares = clusters.sizes.astype(np.float64), clusters.sums(errors**2)
     centred = targets - targets.mean()
@@ -255,36 +264,6 @@ def _r2_of_clusters(
     most = max(middle + wider * (high - middle), whole - float(apart[0]))
     least = min(middle - wider * (middle - low), whole - float(apart[2]))
     return 1 - math.exp(min(most, LARGEST_LOG)), 1 - math.exp(least)
-
-
-def precision_score(outputs: np.ndarray, targets: np.ndarray) -> Score:
-    """The mean average precision over the labels that were drawn.
-
-    Args:
-        outputs: probabilities, (n, labels).
-        targets: 0 or 1, likewise.
-    """
-    labels = np.flatnonzero(targets.any(axis=0))
-
-    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
-        each = [_precision(outputs[:, one], targets[:, one], times) for one in labels]
-        found = np.stack(each)
-        drawn = ~np.isnan(found)
-        return found.sum(axis=0, where=drawn) / drawn.sum(axis=0)
-
-    return score
-
-
-def _precision(outputs: np.ndarray, targets: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The average precision of a label, (draws,), as scikit-learn has it; NaN where none is it."""
-    order = np.argsort(-outputs, kind="stable")
-    ends = np.flatnonzero(np.diff(outputs[order], append=np.nan) != 0)  # equal ones count together
-    drawn = times[:, order]
-    said = drawn.cumsum(axis=1)[:, ends]
-    hits = (drawn * targets[order]).cumsum(axis=1)[:, ends]
-    gained = np.diff(hits, axis=1, prepend=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (gained * hits / np.maximum(said, 1)).sum(axis=1) / hits[:, -1]
 
 
 def _draws(

@@ -119,7 +119,7 @@ class Clusters:
             right: whether each sample is, or in which share of some repeats, (n,).
         """
         size, share, values = self.size_by_sample, float(right.mean()), right.astype(np.float64)
-        if share in (0.0, 1.0) or size == 1:
+        if len(self) < 2 or share in (0.0, 1.0) or size == 1:
             return size
         effect = len(right) * self.variance(values) / (share * (1 - share))
         rarer = self.sums(1 - values if share > 0.5 else values)

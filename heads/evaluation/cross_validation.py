@@ -13,6 +13,7 @@ import numpy as np
 from headstart.extractors.runtime import cores
 from headstart.heads.centring import near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.simplicity import complexity_of
@@ -58,14 +59,19 @@ class Crossed(Showable):
     complexity: Complexity = (math.inf, math.inf)
 
     @cached_property
+    def clusters(self) -> Clusters | None:
+        """Which rows belong together."""
+        return Clusters.of(self.groups)
+
+    @cached_property
     def accuracies(self) -> Outcomes:
         """Where it was right, in each repeat."""
-        return Outcomes(self.hits, self.draws, self.taken, self.groups)
+        return Outcomes(self.hits, self.draws, self.taken, self.clusters)
 
     @cached_property
     def log_losses(self) -> Outcomes:
         """The log loss of each row in each repeat."""
-        return Outcomes(self.losses, self.draws, self.taken, self.groups)
+        return Outcomes(self.losses, self.draws, self.taken, self.clusters)
 
     def outcomes(self, objective: str) -> Outcomes:
         """What is compared where heads are chosen by an objective."""

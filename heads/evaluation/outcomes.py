@@ -34,18 +34,14 @@ class Outcomes:
         draws: the number of the training set that each value's head was fitted on, (repeats,
             samples), from 0 up; None for one to which nothing is compared.
         taken: which share of the samples a training set takes.
-        clusters: the number of each sample's group, (samples,), whose samples are no evidence of
-            their own; None where each is.
+        clusters: which samples belong together, those of one group being no evidence of their own;
+            None where each is.
     """
 
     values: np.ndarray
     draws: np.ndarray | None = None
     taken: float = 0.0
-    clusters: np.ndarray | None = None
-
-    @cached_property
-    def _groups(self) -> Clusters | None:
-        return Clusters.of(self.clusters)
+    clusters: Clusters | None = None
 
     @cached_property
     def by_sample(self) -> np.ndarray:
@@ -98,10 +94,12 @@ class Outcomes:
     def parts(self) -> tuple[float, float]:
         """The variance of the mean that the samples, and the draws of training sets, add to it."""
         repeats, samples = self.values.shape
-        deviations = self.by_sample - self.mean
-        if self.clusters is not None:
-            deviations = np.bincount(self.clusters, deviations)
-        of_samples = float((deviations**2).sum()) / samples**2
+        if self.clusters is None:
+            of_samples = float(((self.by_sample - self.mean) ** 2).sum()) / samples**2
+        elif len(self.clusters) < 2:
+            of_samples = 0.0  # one group tells nothing, see `units`
+        else:
+            of_samples = self.clusters.variance(self.by_sample)
         if not len(self.effects):
             return of_samples, 0.0
         of_samples = max(of_samples - self._within / repeats / samples, 0.0)
@@ -111,19 +109,20 @@ class Outcomes:
     @property
     def units(self) -> int:
         """What is independent: samples, or groups of them."""
-        return self.values.shape[1] if self.clusters is None else len(np.unique(self.clusters))
+        return self.values.shape[1] if self.clusters is None else len(self.clusters)
 
     @property
     def freedom(self) -> float:
         """Degrees of freedom of the variance of the mean, by Satterthwaite (An approximate
         distribution of estimates of variance components, 1946)."""
         samples, draws = self.parts
-        if not len(self.effects):
-            return math.inf if self._groups is None else self._groups.freedom
+        whole, apart = math.inf, max(self.units - 1.0, 1.0)
+        if self.clusters is not None:
+            whole = apart = self.clusters.freedom
+        if not len(self.effects) or not samples + draws:
+            return whole
         of_draws = len(self.effects) * (len(self.values) - 1) / len(self.values)
-        apart = max(self.units - 1, 1) if self._groups is None else self._groups.freedom
-        parts = samples**2 / apart + draws**2 / max(of_draws, 1)
-        return (samples + draws) ** 2 / parts if parts else math.inf
+        return (samples + draws) ** 2 / (samples**2 / apart + draws**2 / max(of_draws, 1))
 
     def quantile(self, confidence: float = CONFIDENCE) -> float:
         """How many standard errors an interval reaches."""
@@ -141,12 +140,24 @@ class Outcomes:
     @property
     def share_interval(self) -> Interval:
         """Of the mean of values from 0 to 1: Wilson's, of as many independent samples as would
-        have the variance; just Wilson's where nothing is repeated and each sample is on its own."""
-        if self._groups is not None and len(self.values) == 1:
-            return cluster_share_interval(self.values[0], self._groups)
+        have the variance; just Wilson's where nothing is repeated and each sample is on its own.
+
+        Of groups that is as many as `Clusters.worth` says, however often they are tried: repeats
+        add the variance of their draws, and are no more samples."""
+        if self.clusters is not None:
+            return self._grouped_interval(self.clusters)
         variance = sum(self.parts)
         most = self.values.size if variance > 0 else self.units
         return share_interval(self.mean, variance=variance, most=most, quantile=self.quantile())
+
+    def _grouped_interval(self, clusters: Clusters) -> Interval:
+        if len(self.values) == 1 or len(clusters) < 2:
+            return cluster_share_interval(self.by_sample, clusters)
+        worth, (samples, draws) = clusters.worth(self.by_sample), self.parts
+        # where few are wrong the groups' variance says too little: `worth` knows of more
+        samples = max(samples, self.mean * (1 - self.mean) / worth)
+        quantile = max(self.quantile(), clusters.t())
+        return share_interval(self.mean, variance=samples + draws, most=worth, quantile=quantile)
 
     @property
     def interval(self) -> Interval | None:
@@ -154,6 +165,6 @@ class Outcomes:
         if self.units < 2:
             return None
         if len(self.values) == 1:
-            return mean_interval(self.by_sample, clusters=self._groups)
+            return mean_interval(self.by_sample, clusters=self.clusters)
         reach = self.quantile() * self.error
         return self.mean - reach, self.mean + reach

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import (
     Interval,
     Score,
     bootstrap_interval,
-    precision_score,
+    r2_score,
 )
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
-from headstart.heads.evaluation.reliability import Reliability, briers_of
+from headstart.heads.evaluation.reliability import briers_of
 from headstart.heads.kinds.losses import losses_of
+from headstart.heads.tasks import SAID_FROM
 
-SAID_FROM = 0.5
 PROCEDURE = "McNemar's mid-p test"
 
 
@@ -65,6 +65,74 @@ def share_difference(
     return max(middle - reach, -1.0), min(middle + reach, 1.0)
 
 
+def grouped_difference(
+    fixed: np.ndarray, broken: np.ndarray, clusters: Clusters, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """The same of samples in groups, by how the groups differ, with Student's t for so many; None
+    of a single group.
+
+    Groups on which two heads agree have no variance: so half a fixed and half a broken group are
+    added, as `Clusters.worth` has it, as large as `Clusters.together` says.
+
+    Args:
+        fixed: bool, (n,).
+        broken: likewise.
+        clusters: which samples belong together.
+        confidence: share of such intervals that hold the truth.
+    """
+    count = len(clusters)
+    if count < 2:
+        return None
+    more = 0.5 * clusters.together(~(fixed | broken))
+    total = len(fixed) + 2 * more
+    sums = clusters.sums(1.0 * fixed - 1.0 * broken)
+    middle = float(sums.sum()) / total
+    apart = float(((sums - middle * clusters.sizes) ** 2).sum())
+    apart += 4 * more**2 * (1 + middle**2)  # half a group of 2 * more, each
+    reach = clusters.t(confidence) * math.sqrt(apart * (1 + 1 / count)) / total
+    return max(middle - reach, -1.0), min(middle + reach, 1.0)
+
+
+BY_SHARES = "Bonett and Price's paired interval"
+BY_GROUPS = "linearised variance between groups, Student's t"
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class OftenRight:
+    """Which of two heads is right more often, on the same samples.
+
+    Attributes:
+        fixed: where only the second is right, bool, (n,).
+        broken: where only the first is, likewise.
+        p_value: McNemar's mid-p; None of samples in groups, as it takes each for evidence of its
+            own.
+        interval: of the second's accuracy less the first's; None of a single group.
+        procedure: by which that was found.
+    """
+
+    fixed: np.ndarray
+    broken: np.ndarray
+    p_value: float | None
+    interval: Interval | None
+    procedure: str
+
+    @property
+    def difference(self) -> float:
+        return float(self.fixed.mean() - self.broken.mean())
+
+
+def often_right(was: np.ndarray, now: np.ndarray, clusters: Clusters | None = None) -> OftenRight:
+    """Compare where two heads are right, bool, (n,), n from 1."""
+    fixed, broken = now & ~was, was & ~now
+    if clusters is not None:
+        interval = grouped_difference(fixed, broken, clusters)
+        return OftenRight(fixed, broken, None, interval, NONE if interval is None else BY_GROUPS)
+    counts = int(fixed.sum()), int(broken.sum())
+    interval = share_difference(*counts, len(was))
+    return OftenRight(fixed, broken, mcnemar(*counts), interval, BY_SHARES)
+
+
 def paired_interval(
     one: Score,
     other: Score,
@@ -90,21 +158,6 @@ def paired_interval(
         return other(times, rng) - one(times, rng)
 
     return bootstrap_interval(difference, samples, clusters=clusters, cost=cost, seed=seed)
-
-
-def score_by_draws(score: Callable[[np.ndarray], float], samples: int) -> Score:
-    """A score that can only be had of rows, one draw after the other.
-
-    Args:
-        score: of row numbers, some of them several times.
-        samples: how many there are.
-    """
-    rows = np.arange(samples)
-
-    def drawn(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
-        return np.array([score(np.repeat(rows, one.astype(np.int64))) for one in times])
-
-    return drawn
 
 
 def _mean(values: np.ndarray) -> Score:
@@ -160,20 +213,6 @@ def _balanced(outputs: np.ndarray, targets: np.ndarray) -> Score:
     return score
 
 
-def _r2(outputs: np.ndarray, targets: np.ndarray) -> Score:
-    """Of the share of the variance that is explained, the mean over the outputs."""
-    squares = (outputs.astype(np.float64) - targets) ** 2
-    centred = targets - targets.mean(axis=0)
-
-    def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
-        counts = times.sum(axis=1)[:, None]
-        spread = times @ centred**2 - (times @ centred) ** 2 / counts
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(spread > 0, 1 - times @ squares / spread, np.nan).mean(axis=1)
-
-    return score
-
-
 def _rmse(outputs: np.ndarray, targets: np.ndarray) -> Score:
     """Of the root of the mean squared error, the mean over the outputs."""
     squares = (outputs.astype(np.float64) - targets) ** 2
@@ -186,23 +225,6 @@ def _rmse(outputs: np.ndarray, targets: np.ndarray) -> Score:
 
 def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Score:
     return _mean(losses_of("sigmoid" if targets.ndim == 2 else "softmax", outputs, targets))
-
-
-def _area(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
-    """Of an area below a curve, the mean over the classes; NaN where no class has one."""
-
-    def score(rows: np.ndarray) -> float:
-        found = getattr(areas_of(outputs[rows], targets[rows]), name)
-        return np.nan if found is None else found[0]
-
-    return score_by_draws(score, len(targets))
-
-
-def _reliability(outputs: np.ndarray, targets: np.ndarray, name: str) -> Score:
-    """Of an expected calibration error."""
-    return score_by_draws(
-        lambda rows: getattr(Reliability.of(outputs[rows], targets[rows]), name), len(targets)
-    )
 
 
 def right_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -225,16 +247,9 @@ PAIRED: Mapping[str, Callable[[np.ndarray, np.ndarray], Score]] = {
     "mean_absolute_error": lambda outputs, targets: _mean(
         np.abs(outputs.astype(np.float64) - targets).mean(axis=1)
     ),
-    "mean_average_precision": precision_score,
-    "auroc": lambda outputs, targets: _area(outputs, targets, "auroc"),
-    "auprc": lambda outputs, targets: _area(outputs, targets, "auprc"),
     "brier": lambda outputs, targets: _mean(briers_of(outputs, targets)),
-    "ece": lambda outputs, targets: _reliability(outputs, targets, "error"),
-    "ece_debiased": lambda outputs, targets: _reliability(outputs, targets, "debiased"),
     "root_mean_squared_error": _rmse,
-    "r2": _r2,
+    "r2": lambda outputs, targets: r2_score(outputs.astype(np.float64), targets.astype(np.float64)),
 }
 """By the name of a score, of outputs and targets: the score of how many times each sample was
 drawn."""
-BY_DRAWS = ("auroc", "auprc", "ece", "ece_debiased")
-"""Those that are computed draw by draw, which takes long."""

@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.clusters import Clusters, influenced_interval
+from headstart.heads.evaluation.clusters import (
+    Clusters,
+    cluster_share_interval,
+    influenced_interval,
+)
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.storage.manifest import Label
 
@@ -77,6 +81,116 @@ def balanced_accuracy(
     return mean, influenced_interval(mean, influence, alone, most, clusters)
 
 
+def macro_f1_interval(
+    truth: Any, said: Any, clusters: Clusters | None = None
+) -> tuple[float, float] | None:
+    """Of the mean F1 of the classes that occur: by the influence of each sample, its derivative by
+    the sample's weight, times the root of s / (s - 1) of a class with s samples, which vary less
+    around their own mean.
+
+    F1 of few samples is too low, and by how much follows from leaving out one after the other
+    (Efron and Stein: The jackknife estimate of variance, 1981): the interval reaches as far as
+    either that of the value or that of the value less its bias. See docs/statistics.md.
+
+    Args:
+        truth: 1 where a sample is of a class, sparse, (n, classes).
+        said: 1 where it is said to be, likewise.
+        clusters: which samples belong together.
+    """
+    if truth.shape[0] < 2 or (clusters is not None and len(clusters) < 2):
+        return None
+    occurs = np.flatnonzero(np.asarray(truth.sum(axis=0)).ravel())
+    if not len(occurs):
+        return None
+    truth, said = truth[:, occurs], said[:, occurs]
+    right, marks = truth.multiply(said), truth + said
+    support, told, hits = (np.asarray(one.sum(axis=0)).ravel() for one in (truth, said, right))
+    f1, both = 2 * hits / (support + told), support + told
+    weights = np.sqrt(support / np.maximum(support - 1, 1)) / both / len(occurs)
+    influence = right @ (2 * weights) - marks @ (f1 * weights)
+    value, most = float(f1.mean()), len(occurs) ** 2 / float((1 / support).sum())
+    if value == 1:  # nothing tells whether labels of a sample are wrong together
+        most = min(most, float(truth.shape[0]))
+    better = min(max(value - _bias(hits, support, told, truth.shape[0]), 0.0), 1.0)
+    ends = [influenced_interval(one, influence, 0.0, most, clusters) for one in (value, better)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _bias(hits: np.ndarray, support: np.ndarray, told: np.ndarray, samples: int) -> float:
+    """The jackknife's of the macro F1: what leaving out each sample adds to it, but for the only
+    one of a class, without which there is none."""
+    both = support + told
+    f1 = 2 * hits / both
+    without_hit = np.where(support > 1, 2 * (hits - 1) / np.maximum(both - 2, 1), f1)
+    without_error = 2 * hits / np.maximum(both - 1, 1)
+    moved = hits * (without_hit - f1) + (both - 2 * hits) * (without_error - f1)
+    return float(moved.mean()) * (samples - 1) / samples
+
+
+Ends = list[float] | None
+"""Of an interval; None where there is none."""
+SHARES = ("precision", "recall", "f1")
+"""Of a class, each with an interval."""
+
+
+def intervals_by_class(
+    guesses: np.ndarray, targets: np.ndarray, classes: int, clusters: Clusters | None
+) -> dict[str, list[Ends]]:
+    """By `SHARES`, the 95 % interval of each class, [low, high]; None where it has no score.
+
+    Args:
+        guesses: as in `counts_of`.
+        targets: likewise.
+        classes: how many.
+        clusters: which samples belong together.
+    """
+    if clusters is None:
+        return _of_counts(*counts_of(guesses, targets, classes))
+    found: dict[str, list[Ends]] = {name: [] for name in SHARES}
+    for number in range(classes):
+        if targets.ndim == 2:
+            truth, said = targets[:, number] > 0, guesses[:, number]
+        else:
+            truth, said = targets == number, guesses == number
+        right, either = truth & said, truth | said if truth.any() else truth
+        ends = [_of_rows(right, rows, clusters) for rows in (said, truth, either)]
+        for name, one in zip(SHARES, (*ends[:2], _of_jaccard(ends[2])), strict=True):
+            found[name].append(one)
+    return found
+
+
+def _of_rows(right: np.ndarray, rows: np.ndarray, clusters: Clusters) -> Ends:
+    """Of the share of some rows that is right, (n,) bool each."""
+    if not rows.any():
+        return None
+    chosen = clusters.rows(rows)
+    if chosen is None:
+        return list(wilson_interval(int(right[rows].sum()), int(rows.sum())))
+    return [float(end) for end in cluster_share_interval(right[rows], chosen)]
+
+
+def _of_counts(support: np.ndarray, said: np.ndarray, hits: np.ndarray) -> dict[str, list[Ends]]:
+    """Of independent samples, Wilson's."""
+
+    def shares(wholes: np.ndarray) -> list[Ends]:
+        pairs = zip(hits.tolist(), wholes.tolist(), strict=True)
+        return [list(wilson_interval(hit, whole)) if whole else None for hit, whole in pairs]
+
+    either = np.where(support > 0, support + said - hits, 0)
+    f1 = [_of_jaccard(ends) for ends in shares(either)]
+    return dict(zip(SHARES, (shares(said), shares(support), f1), strict=True))
+
+
+def _of_jaccard(ends: Ends) -> Ends:
+    """F1 is 2 J / (1 + J), where J is the share that is right of all samples that are of the class
+    or said to be: its interval is that of this share."""
+    return None if ends is None else [2 * share / (1 + share) for share in ends]
+
+
+ClassShare = tuple[float, float | None, float | None]
+"""A share and the ends of its 95 % interval, None where none is known."""
+
+
 @dataclass(frozen=True)
 class ClassScores:
     """Of one class; None where nothing can be said.
@@ -93,16 +207,17 @@ class ClassScores:
 
     label: Label
     support: int
-    precision: tuple[float, float, float] | None
-    recall: tuple[float, float, float] | None
-    f1: tuple[float, float, float] | None
+    precision: ClassShare | None
+    recall: ClassShare | None
+    f1: ClassShare | None
     auroc: float | None
     auprc: float | None
 
 
 def class_scores(metrics: Mapping[str, Any], classes: Sequence[Label]) -> list[ClassScores]:
     """The scores of each class, of what a head's metrics hold: heads of before have the matrix of
-    what they confuse; none where not even that is stored."""
+    what they confuse, and intervals where samples are independent; none where not even that is
+    stored."""
     stored = metrics.get("per_class")
     if stored is not None:
         support, said = np.array(stored["support"]), np.array(stored["said"])
@@ -113,26 +228,23 @@ def class_scores(metrics: Mapping[str, Any], classes: Sequence[Label]) -> list[C
         support, said, hits = confusion.sum(axis=1), confusion.sum(axis=0), confusion.diagonal()
     else:
         return []
-    areas = [(stored or {}).get(name, [None] * len(classes)) for name in ("auroc", "auprc")]
-    counts = zip(support.tolist(), said.tolist(), hits.tolist(), strict=True)
+    unknown = [None] * len(classes)
+    intervals = (stored or {}).get("intervals")
+    if intervals is None and "groups" not in metrics:
+        intervals = _of_counts(support, said, hits)
+    values = scores_by_class(support, said, hits)
+    shares = [_with_ends(values[name], (intervals or {}).get(name, unknown)) for name in SHARES]
+    areas = [(stored or {}).get(name, unknown) for name in ("auroc", "auprc")]
     return [
-        ClassScores(
-            label, count, _share(hit, told), _share(hit, count), _f1(hit, told, count), roc, curve
-        )
-        for label, (count, told, hit), roc, curve in zip(classes, counts, *areas, strict=True)
+        ClassScores(label, *each)
+        for label, *each in zip(classes, support.tolist(), *shares, *areas, strict=True)
     ]
 
 
-def _share(hits: int, total: int) -> tuple[float, float, float] | None:
-    return (hits / total, *wilson_interval(hits, total)) if total else None
-
-
-def _f1(hits: int, said: int, support: int) -> tuple[float, float, float] | None:
-    """F1 is 2 J / (1 + J), where J is the share that is right of all samples that are of the class
-    or said to be: its interval is that of this share."""
-    if not support:
-        return None
-    found = _share(hits, support + said - hits)
-    assert found is not None  # the class has samples
-    value, low, high = (2 * share / (1 + share) for share in found)
-    return value, low, high
+def _with_ends(values: list[float | None], ends: Sequence[Ends]) -> list[ClassShare | None]:
+    """Each value with its interval."""
+    found: list[ClassShare | None] = []
+    for value, one in zip(values, ends, strict=True):
+        low, high = one or (None, None)
+        found.append(None if value is None else (value, low, high))
+    return found

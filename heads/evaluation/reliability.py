@@ -36,6 +36,18 @@ def briers_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return found / 2 if outputs.shape[1] == 2 else found
 
 
+def said_alone(outputs: np.ndarray, guesses: np.ndarray) -> np.ndarray:
+    """Outputs with 0 for all but the class that is said of a sample, so that this is the largest.
+
+    Args:
+        outputs: probabilities, (n, classes).
+        guesses: class numbers, (n,), of a probability above 0.
+    """
+    found, rows = np.zeros_like(outputs), np.arange(len(outputs))
+    found[rows, guesses] = outputs[rows, guesses]
+    return found
+
+
 @dataclass(frozen=True)
 class Reliability:
     """Samples in bins by how sure a head is of what it says; the empty ones are left out.
@@ -56,7 +68,8 @@ class Reliability:
     def of(
         outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
     ) -> Reliability:
-        """Of probabilities, (n, classes), and class numbers, (n,): of the most probable class."""
+        """Of probabilities, (n, classes), and class numbers, (n,): of the most probable class;
+        of another that is said of `said_alone`."""
         sure = outputs.max(axis=1).astype(np.float64)
         right = outputs.argmax(axis=1) == targets
         bins = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,21 @@ import numpy as np
 from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import (
     Interval,
-    f1_interval,
     mean_interval,
+    micro_f1_interval,
     r2_interval,
     roots_interval,
 )
 from headstart.heads.evaluation.clusters import Clusters, assumption_of, cluster_share_interval
 from headstart.heads.evaluation.intervals import BOUNDED, wilson_interval
-from headstart.heads.evaluation.per_class import balanced_accuracy, counts_of, scores_by_class
-from headstart.heads.evaluation.reliability import Reliability, briers_of
+from headstart.heads.evaluation.per_class import (
+    balanced_accuracy,
+    counts_of,
+    intervals_by_class,
+    macro_f1_interval,
+    scores_by_class,
+)
+from headstart.heads.evaluation.reliability import Reliability, briers_of, said_alone
 from headstart.heads.kinds.losses import losses_of
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
@@ -49,13 +54,13 @@ def scores_of(
 
     Returns:
         The scores; `per_class`, what becomes of the samples of each class (see `scores_by_class`),
-        with `auroc` and `auprc`; `intervals`, of each score its 95 % interval, [low, high],
-        where samples, or groups, are enough to tell; `interval_assumes`, that samples are
-        independent, or how many `groups` are; and `untested`, the classes of which no sample was
-        looked at.
+        with `auroc`, `auprc` and `intervals` (see `intervals_by_class`); `intervals`, of each score
+        its 95 % interval, [low, high], where samples, or groups, are enough to tell;
+        `interval_assumes`, that samples are independent, or how many `groups` are; and `untested`,
+        the classes of which no sample was looked at.
     """
     found = task.evaluate(outputs, targets, classes)
-    said = _said(task, outputs)
+    said = decided(task, outputs)
     intervals: dict[str, list[float]] = {}
     for name, value in found.items():
         given = said if name in OF_DECISIONS else outputs
@@ -65,7 +70,7 @@ def scores_of(
         ):
             intervals[name] = _around(name, value, *interval)
     if not isinstance(task, Regression):
-        more, found["per_class"] = _of_classes(outputs, targets, clusters)
+        more, found["per_class"] = _of_classes(outputs, said, targets, clusters)
         for name, (value, interval) in more.items():
             found[name] = value
             if interval is not None:
@@ -79,15 +84,21 @@ def scores_of(
     }
 
 
-OF_DECISIONS = ("accuracy", "macro_f1", "steps_off")
-"""Scores that look at the class that is said of a sample alone."""
+OF_DECISIONS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "steps_off",
+    "ece",
+    "ece_debiased",
+)
+"""Scores that look at the class that is said of a sample alone, and how probable it is."""
 
 
-def _said(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Outputs whose largest is the class that the task says."""
-    if not isinstance(task, Ordinal):
-        return outputs
-    return np.eye(outputs.shape[1])[task.guess(outputs)]
+def decided(task: Task, outputs: np.ndarray) -> np.ndarray:
+    """Outputs whose largest is the class that the task says: of an ordinal head, which may say
+    another than the likeliest, what is said alone."""
+    return said_alone(outputs, task.guess(outputs)) if isinstance(task, Ordinal) else outputs
 
 
 def _around(name: str, value: float, low: float, high: float) -> list[float]:
@@ -102,11 +113,12 @@ Scored = tuple[float, Interval | None]
 
 
 def _of_classes(
-    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None
+    outputs: np.ndarray, decisions: np.ndarray, targets: np.ndarray, clusters: Clusters | None
 ) -> tuple[dict[str, Scored], dict[str, Any]]:
-    """The scores that any probabilities of classes have, and those of each class."""
+    """The scores that any probabilities of classes have, and those of each class; `decisions` are
+    those of `decided`."""
     several = targets.ndim == 2
-    guesses = outputs >= SAID_FROM if several else outputs.argmax(axis=1)
+    guesses = outputs >= SAID_FROM if several else decisions.argmax(axis=1)
     support, said, hits = counts_of(guesses, targets, outputs.shape[1])
     areas, briers = areas_of(outputs, targets, clusters), briers_of(outputs, targets)
     known: dict[str, Scored | None] = {
@@ -115,13 +127,14 @@ def _of_classes(
         "brier": (float(briers.mean()), mean_interval(briers, clusters=clusters)),
     }
     if not several:
-        reliability = Reliability.of(outputs, targets, clusters)
+        reliability = Reliability.of(decisions, targets, clusters)
         ends = reliability.interval()
         known["balanced_accuracy"] = balanced_accuracy(guesses, targets, clusters)
         known["ece"] = reliability.error, ends
         known["ece_debiased"] = reliability.debiased, ends
     each = scores_by_class(support, said, hits)
     each |= {"auroc": areas.roc, "auprc": areas.precision}
+    each["intervals"] = intervals_by_class(guesses, targets, outputs.shape[1], clusters)
     return {name: one for name, one in known.items() if one is not None}, each
 
 
@@ -175,18 +188,15 @@ def _exact(
     return _share(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1), clusters)
 
 
-def _f1(
-    outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None, *, is_macro: bool
-) -> Interval | None:
+def _by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
+    """1 where a sample is of a class, and where it is said to be, sparse, (n, classes)."""
     from scipy.sparse import csr_array
 
     if targets.ndim == 2:
-        said, truth = csr_array(1.0 * (outputs >= SAID_FROM)), csr_array(1.0 * (targets > 0))
-        return f1_interval(truth, said, is_macro=is_macro, clusters=clusters)
+        return csr_array(1.0 * (targets > 0)), csr_array(1.0 * (outputs >= SAID_FROM))
     rows, ones = np.arange(len(targets)), np.ones(len(targets))
-    said = csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
     truth = csr_array((ones, (rows, targets)), shape=outputs.shape)
-    return f1_interval(truth, said, is_macro=is_macro, clusters=clusters)
+    return truth, csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
 
 
 def _log_loss(
@@ -220,8 +230,12 @@ INTERVALS: dict[str, Callable[..., Interval | None]] = {
     "accuracy": _accuracy,
     "exact": _exact,
     "steps_off": _steps,
-    "macro_f1": partial(_f1, is_macro=True),
-    "micro_f1": partial(_f1, is_macro=False),
+    "macro_f1": lambda outputs, targets, clusters=None: macro_f1_interval(
+        *_by_class(outputs, targets), clusters
+    ),
+    "micro_f1": lambda outputs, targets, clusters=None: micro_f1_interval(
+        *_by_class(outputs, targets), clusters
+    ),
     "log_loss": _log_loss,
     "mean_absolute_error": _error,
     "root_mean_squared_error": _squared,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.values.showable import Showable
@@ -116,7 +117,7 @@ def winner_of(
 
 
 def _drawn(
-    table: np.ndarray, clusters: np.ndarray | None, is_loss: bool, seed: int
+    table: np.ndarray, clusters: Clusters | None, is_loss: bool, seed: int
 ) -> Iterator[np.ndarray]:
     """What was chosen on drawn samples, scored on the others: some draws at a time."""
     rng = np.random.default_rng(seed)
@@ -140,11 +141,9 @@ def _drawn(
             yield scored / (out @ sizes) * (1 if is_loss else -1)
 
 
-def _by_unit(table: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _by_unit(table: np.ndarray, clusters: Clusters | None) -> tuple[np.ndarray, np.ndarray]:
     """Sums over what is drawn together, (units, candidates), and how many samples, (units,)."""
     if clusters is None:
         return table, np.ones(len(table), np.float32)
-    known, numbers = np.unique(clusters, return_inverse=True)
-    sums = np.zeros((len(known), table.shape[1]), np.float32)
-    np.add.at(sums, numbers, table)
-    return sums, np.bincount(numbers).astype(np.float32)
+    sums = np.stack([clusters.sums(one) for one in table.T], axis=1)
+    return sums.astype(np.float32), clusters.sizes.astype(np.float32)

@@ -77,7 +77,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     group = sys.modules[__name__].cli
     before_loading(note)
     given = sys.argv[1:] if arguments is None else arguments
-    _run(group, given, before)
+    try:
+        _run(group, given, before)
+    except SystemExit as end:
+        _end_if_threads_hang(end.code)
+        raise
 
 
 def _when_interrupted(handler: Any) -> Any:
@@ -146,6 +150,15 @@ def _leave(message: str, debug: bool = False, status: int = 1) -> NoReturn:
         sys.stderr.flush()
         if _has_hanging_threads():
             os._exit(status)
+
+
+def _end_if_threads_hang(status: Any) -> None:
+    """End at once where a thread was given up, as by a command that went on without it."""
+    daemons = sys.modules.get("headstart.extractors.daemons")
+    if daemons is not None and daemons.are_hanging():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else 1 if status else 0)
 
 
 def _has_hanging_threads() -> bool:

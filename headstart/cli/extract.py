@@ -39,7 +39,8 @@ def _engines() -> list[click.Parameter]:
             type=click.Choice(["auto", *PROVIDERS]),
             default="auto",
             show_default=True,
-            help="What computes; auto takes the fastest that gives TensorFlow's features.",
+            help="What computes; auto takes the preferred one that gives TensorFlow's features, "
+            "unless another is faster beyond doubt.",
         )
     ]
 

@@ -17,8 +17,8 @@ from headstart.cli.output import (
     note,
     on_error_option,
     precision_option,
-    range_text,
     score_cell,
+    share_cell,
     table,
     text,
     views_option,
@@ -353,16 +353,6 @@ def _by_class(head: Head, every: bool) -> list[Any]:
 
 
 WORST = 10
-
-
-def share_cell(score: tuple[float, float, float] | None) -> tuple[str, str] | None:
-    """A share with its interval below it."""
-    from headstart.heads.evaluation.intervals import share_text
-
-    if score is None:
-        return None
-    value, low, high = map(share_text, score)
-    return value, range_text(low, high)
 
 
 def area_cell(value: float | None) -> str | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headstart.config import Config
+    from headstart.heads.evaluation.per_class import ClassShare
     from headstart.workspace import Workspace
 
 Print = Callable[["Console"], None]
@@ -285,9 +286,22 @@ def score_cell(metrics: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     return score_text(name, value), range_text(*ends) if ends else "no interval"
 
 
+def share_cell(score: ClassShare | None) -> tuple[str, str] | None:
+    """A share with its interval below it."""
+    from headstart.heads.evaluation.intervals import share_text
+
+    if score is None:
+        return None
+    value, low, high = score
+    if low is None or high is None:
+        return share_text(value), "no interval"
+    return share_text(value), range_text(share_text(low), share_text(high))
+
+
 def range_text(low: str, high: str) -> str:
-    """From one number to another, as short as can be read."""
-    return f"{low} to {high}" if low.startswith("-") else f"{low}-{high}"
+    """From one number to another, as short as can be read: a dash before a sign is no dash."""
+    is_short = not low.startswith("-") and high[0] not in "<>-"
+    return f"{low}-{high}" if is_short else f"{low} to {high}"
 
 
 def text(line: str) -> str:

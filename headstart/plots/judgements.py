@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.reliability import Reliability
+from headstart.heads.evaluation.reliability import Reliability, said_alone
 from headstart.plots.figures import figure, plain_axes
 from headstart.storage.manifest import Label
 from headstart.trained_head import Judged
@@ -114,7 +114,8 @@ def _draw_calibration(made: Any, place: Any, judged: Judged, note: str) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("how sure the head is")
     axes.set_ylabel("how often it is right")
-    reliability = Reliability.of(judged.probabilities, judged.targets)
+    said = said_alone(judged.probabilities, judged.guesses)
+    reliability = Reliability.of(said, judged.targets)
     errors = f"ECE {reliability.error:.3f}, debiased {reliability.debiased:.3f}"
     told = f"calibration: {errors}; numbers: samples"
     axes.set_title(f"{told}\n{note}" if note else told, fontsize=9, loc="left")

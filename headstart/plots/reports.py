@@ -23,7 +23,7 @@ from headstart.heads.evaluation.intervals import (
     share_text,
     wilson_interval,
 )
-from headstart.heads.evaluation.per_class import class_scores
+from headstart.heads.evaluation.per_class import ClassShare, class_scores
 from headstart.heads.evaluation.provenance import (
     OF_PROBABILITIES,
     balanced_text,
@@ -327,12 +327,14 @@ def _classes(
     ]
 
 
-def _told(score: tuple[float, float, float] | None) -> str:
+def _told(score: ClassShare | None) -> str:
     """A share with its interval; of nothing there is none."""
     if score is None:
         return "-"
-    value, low, high = map(share_text, score)
-    return f"{value} ({low} to {high})"
+    value, low, high = score
+    if low is None or high is None:
+        return f"{share_text(value)} (no interval)"
+    return f"{share_text(value)} ({share_text(low)} to {share_text(high)})"
 
 
 def _shared(hits: int, total: int) -> str:

@@ -15,7 +15,8 @@ import headstart as hs
 from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, Layer
-from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.evaluation.paired import PAIRED
+from headstart.heads.evaluation.scores import OF_DECISIONS, decided, scores_of
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.losses import LOSSES, loss_of
 from headstart.heads.kinds.ordinal import evaluate, fit_ordinal
@@ -300,6 +301,46 @@ def test_the_median_is_fewest_steps_off_and_the_mode_is_right_most_often(seed):
             assert low < scored[name] < high and high - low < 0.4
         told = found["confusion"]
         assert np.trace(told) == round(found["accuracy"] * len(targets))
+
+
+@pytest.mark.parametrize("decision", ["median", "mode"])
+def test_all_scores_of_what_an_ordinal_head_says_are_of_its_decision(decision):
+    rng, order = np.random.default_rng(0), ("a", "b", "c", "d")
+    shares = rng.dirichlet(np.full(4, 0.7), 300)
+    targets = (shares.cumsum(axis=1) < rng.random((300, 1))).sum(axis=1)
+    task = hs.Ordinal(order=order, decision=decision)
+    guesses = task.guess(shares)
+    assert decision == "mode" or (guesses != shares.argmax(axis=1)).sum() > 20
+    found = scores_of(task, shares, targets, list(order))
+    told = np.array(found["confusion"])
+    recalls = told.diagonal() / told.sum(axis=1)
+    assert found["balanced_accuracy"] == pytest.approx(recalls.mean(), abs=1e-12)
+    np.testing.assert_allclose(found["per_class"]["recall"], recalls)
+    np.testing.assert_array_equal(found["per_class"]["said"], told.sum(axis=0))
+    sure, right = shares[np.arange(300), guesses], guesses == targets
+    bins = np.ceil(sure * 15)
+    gaps = [abs((right - sure)[bins == one].sum()) for one in np.unique(bins)]
+    assert found["ece"] == pytest.approx(sum(gaps) / 300, abs=1e-12)
+    for name in ("balanced_accuracy", "ece"):
+        low, high = found["intervals"][name]
+        assert low < found[name] < high
+    for name in set(OF_DECISIONS) & set(found):
+        (drawn,) = PAIRED[name](decided(task, shares), targets)(np.ones((1, 300)), rng)
+        assert drawn == pytest.approx(found[name], abs=1e-9), name
+
+
+def test_the_calibration_error_of_a_drawing_is_that_of_its_curve():
+    from headstart.plots.judgements import draw_head
+    from headstart.trained_head import Judged
+
+    rng, order = np.random.default_rng(0), list("abcd")
+    shares = rng.dirichlet(np.full(4, 0.7), 300)
+    targets = (shares.cumsum(axis=1) < rng.random((300, 1))).sum(axis=1)
+    task = hs.Ordinal(order=tuple(order))
+    found = scores_of(task, shares, targets, order)
+    made = draw_head(Judged([], shares, targets, task.guess(shares)), order, "")
+    titles = [axes.get_title(loc="left") for axes in made.axes]
+    assert f"ECE {found['ece']:.3f}, debiased {found['ece_debiased']:.3f}" in titles[1]
 
 
 def test_heads_of_before_there_was_a_decision_say_the_likeliest():

@@ -8,10 +8,10 @@ from typing import Any
 
 from headstart.backbone_model import chooser_of, load_graph
 from headstart.context import Context
-from headstart.errors import first_line
+from headstart.errors import Stalled, first_line
 from headstart.extractors.backbones.cuts import resolve
 from headstart.extractors.engines.seeded import KEPT_SAMPLES
-from headstart.extractors.watchdog import Watchdog
+from headstart.extractors.watchdog import Guard, Watchdog
 from headstart.registry.entities import Backbone
 from headstart.storage.memory import free_memory
 
@@ -40,15 +40,27 @@ def convert_ahead(
     """
     guard = Watchdog(PATIENCE).guard([])
     try:
-        graph = load_graph(context, backbone) if graph is None else graph
-        wanted = COPIES * FLOAT * (backbone.parameters + KEPT_SAMPLES * _largest(graph))
-        if wanted > free_memory():
-            say(f"{backbone.label} is not converted now, that may take {wanted:,} bytes. {LATER}")
-            return
-        cuts = [resolve(backbone.cuts, None)]
-        chooser_of(context, backbone, graph).convert_ahead(cuts, say, guard)
+        guard("loading it", lambda: _convert(context, backbone, say, graph, guard))
+    except Stalled as error:  # the thread that hangs is left, and ends with the process
+        doing = error.message.partition(": not done")[0]
+        say(
+            f"{backbone.label} is not converted: {doing} was given up after {PATIENCE:,.0f} s. "
+            f"{LATER}"
+        )
     except Exception as error:  # a library of others may fail in any way, and nothing depends on it
         say(f"{backbone.label} is not converted ({first_line(error)[:200]}). {LATER}")
+
+
+def _convert(
+    context: Context, backbone: Backbone, say: Callable[[str], None], graph: Any, guard: Guard
+) -> None:
+    graph = load_graph(context, backbone) if graph is None else graph
+    wanted = COPIES * FLOAT * (backbone.parameters + KEPT_SAMPLES * _largest(graph))
+    if wanted > free_memory():
+        say(f"{backbone.label} is not converted now, that may take {wanted:,} bytes. {LATER}")
+        return
+    cuts = [resolve(backbone.cuts, None)]
+    chooser_of(context, backbone, graph).convert_ahead(cuts, say, guard)
 
 
 def _largest(graph: Any) -> int:

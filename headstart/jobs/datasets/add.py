@@ -182,8 +182,7 @@ def settled(opened: Any, options: dict[str, Any], manifest: Manifest) -> dict[st
 
 def heads_on(context: Context, dataset: str) -> list[str]:
     """The heads that were trained on a dataset: `name:version`."""
-    heads = context.heads.find_all()
-    return [f"{one.name}:{one.version}" for one in heads if one.dataset == dataset]
+    return [one.reference for one in context.heads.find_lines() if one.dataset == dataset]
 
 
 def _labels(manifest: Manifest) -> list[Any]:

@@ -71,12 +71,13 @@ def compile_backbone(
     read = reader_of(record)
     pipeline = pipeline_of(context, entity)
     watchdog = Watchdog(Settings().stall_seconds)
+    guard = watchdog.guard(manifest.samples[:PROBE_SAMPLES])
     chosen = chooser_of(context, entity).choose(
         engine,
         precision,
         cuts,
         lambda: probe(pipeline, read, manifest.samples, watchdog),
         sys.maxsize,
-        guard=watchdog.guard(manifest.samples[:PROBE_SAMPLES]),
+        guard=guard,
     )
-    return Compiled(reference_of(backbone, "backbone"), precision, chosen.settle())
+    return Compiled(reference_of(backbone, "backbone"), precision, chosen.settle(guard))

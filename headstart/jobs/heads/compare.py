@@ -8,32 +8,26 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.evaluation.areas import AREAS, area_difference
 from headstart.heads.evaluation.clusters import Clusters, clusters_of
 from headstart.heads.evaluation.intervals import SHARES
 from headstart.heads.evaluation.paired import (
-    BY_DRAWS,
+    NONE,
     PAIRED,
     PROCEDURE,
-    mcnemar,
+    often_right,
     paired_interval,
     right_of,
-    share_difference,
 )
-from headstart.heads.evaluation.scores import OF_DECISIONS, scores_of
+from headstart.heads.evaluation.scores import OF_DECISIONS, decided, scores_of
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Classification, Ordinal, Task
+from headstart.heads.tasks import Classification, Task
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
 
 BY_BOOTSTRAP = "paired bootstrap, percentiles"
-BY_SHARES = "Bonett and Price's paired interval"
-NONE = "none"
-SLOW = 1_000_000
-"""As many times as long as a mean takes a score that is computed draw by draw: few draws."""
-LARGEST = 500_000
-"""Outputs, samples times classes, of which such a score is computed so often; of more its
-difference has no interval."""
+BY_INFLUENCES = "paired infinitesimal jackknife"
 
 
 @dataclass(frozen=True)
@@ -45,8 +39,8 @@ class Difference(Showable):
         scores: of the two.
         intervals: 95 %, of each by itself; None where there is none.
         difference: the second's less the first's.
-        interval: 95 %, of the difference.
-        procedure: by which that was found.
+        interval: 95 %, of the difference; None where none is known.
+        procedure: by which that was found; `none` where it was not.
     """
 
     name: str
@@ -124,12 +118,13 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
     clusters = clusters_of(samples)
     fixed = broken = p_value = None
     if not isinstance(task, Regression):
-        was, now = (right_of(_decided(task, said), targets) for said in outputs)
+        was, now = (right_of(decided(task, said), targets) for said in outputs)
+        found = often_right(was, now, clusters)
         fixed, broken = (
-            [samples[row].id for row in np.flatnonzero(found).tolist()]
-            for found in (now & ~was, was & ~now)
+            [samples[row].id for row in np.flatnonzero(where).tolist()]
+            for where in (found.fixed, found.broken)
         )
-        p_value = mcnemar(len(fixed), len(broken)) if clusters is None else None
+        p_value = found.p_value
     return Compared(
         (_name(one), _name(other)),
         one.record.dataset,
@@ -228,26 +223,16 @@ def _interval(
 ) -> tuple[tuple[float, float] | None, str]:
     """Of the difference of a score, and by what it was found."""
     if name in OF_DECISIONS or name in SHARES:
-        outputs = [_decided(task, said) for said in outputs]
-    if name in SHARES and clusters is None:
+        outputs = [decided(task, said) for said in outputs]
+    if name in SHARES:
         was, now = (right_of(said, targets) for said in outputs)
-        counts = int((now & ~was).sum()), int((was & ~now).sum())
-        return share_difference(*counts, len(targets)), BY_SHARES
-    if name not in PAIRED:
+        found = often_right(was, now, clusters)
+        return found.interval, found.procedure
+    if name in AREAS:
+        ends = area_difference(name, outputs[0], outputs[1], targets, clusters)
+        return ends, NONE if ends is None else BY_INFLUENCES
+    if name not in PAIRED:  # a calibration error: a distance, of which drawn samples have more
         return None, NONE
-    if name not in BY_DRAWS:
-        cost = max(outputs[0].shape[1], 1)
-    elif outputs[0].size <= LARGEST:
-        cost = SLOW
-    else:
-        return None, NONE
+    cost = max(outputs[0].shape[1], 1)
     one, other = (PAIRED[name](said, targets) for said in outputs)
     return paired_interval(one, other, len(targets), clusters, cost=cost), BY_BOOTSTRAP
-
-
-def _decided(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Outputs whose largest is the class that the task says; an ordinal head may say another than
-    the likeliest."""
-    if not isinstance(task, Ordinal):
-        return outputs
-    return np.eye(outputs.shape[1])[task.guess(outputs)]

@@ -41,7 +41,7 @@ Watch = Callable[[str, Crossed], None]
 def metrics_of(crossed: Crossed) -> dict[str, Any]:
     """Accuracy and log loss with their intervals and the number of samples, as a head's."""
     known = {"accuracy": crossed.interval, "log_loss": crossed.log_losses.interval}
-    clusters = Clusters.of(crossed.groups)
+    clusters = crossed.clusters
     return {
         "accuracy": crossed.accuracy,
         "log_loss": crossed.log_loss,

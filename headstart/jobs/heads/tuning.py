@@ -48,6 +48,7 @@ class Tuning:
         start: scores of what it began with, by `validation` and `test`.
         result: likewise, of what came of it.
         right: on the test split, where the start and where the result is right.
+        clusters: which samples of the test split belong together; None where each is on its own.
         seconds: that the training took.
     """
 
@@ -60,6 +61,7 @@ class Tuning:
     start: dict[str, dict[str, Any]]
     result: dict[str, dict[str, Any]]
     right: tuple[np.ndarray, np.ndarray]
+    clusters: Clusters | None
     seconds: float
 
 
@@ -100,7 +102,17 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
     after, is_right = measure()
     top = TunedTop.of(model, below.name, cut.name, stack)
     return Tuning(
-        graph, model, top, begun, splits, course, before, after, (was_right, is_right), seconds
+        graph,
+        model,
+        top,
+        begun,
+        splits,
+        course,
+        before,
+        after,
+        (was_right, is_right),
+        Clusters.of(splits.test.groups),
+        seconds,
     )
 
 

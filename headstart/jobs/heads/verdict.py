@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from headstart.heads.evaluation.clusters import Clusters, assumption_of
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_text
-from headstart.heads.evaluation.paired import mcnemar, share_difference
+from headstart.heads.evaluation.paired import often_right
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
@@ -75,19 +78,35 @@ def _early(course: Course) -> str:
 
 
 def _on_test(tuning: Tuning) -> str:
-    was_right, is_right = tuning.right
     losses = [one["test"]["log_loss"] for one in (tuning.start, tuning.result)]
-    fixed, broken = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
-    low, high = share_difference(fixed, broken, len(is_right))
-    p_value = mcnemar(fixed, broken)
-    which = "more" if fixed > broken else "less"
-    is_significant = p_value < 1 - CONFIDENCE
-    told = f"significantly {which}" if is_significant else "not significantly more or less"
-    line = (
-        f"On the test split it is {told} often right than the start: {fixed:,} samples fixed, "
-        f"{broken:,} broken (McNemar's mid-p {share_text(p_value)}), accuracy "
-        f"{(fixed - broken) / len(is_right):+.3f} (95 %: {low:+.3f} to {high:+.3f})"
-    )
+    line = right_text(*tuning.right, tuning.clusters)
     if losses[1] > losses[0]:
         line += f", and its log loss is higher: {losses[1]:.3f}, it was {losses[0]:.3f}"
     return f"{line}."
+
+
+def right_text(was: np.ndarray, now: np.ndarray, clusters: Clusters | None) -> str:
+    """Whether it is right more often, on the test split, than what it began with.
+
+    Args:
+        was: where the start is right, bool, (n,).
+        now: where the result is, likewise.
+        clusters: which samples belong together; then the interval of the difference decides.
+    """
+    found = often_right(was, now, clusters)
+    fixed, broken = int(found.fixed.sum()), int(found.broken.sum())
+    by = "" if found.p_value is None else f" (McNemar's mid-p {share_text(found.p_value)})"
+    interval = "no interval"
+    is_significant = found.p_value is not None and found.p_value < 1 - CONFIDENCE
+    if found.interval is not None:
+        low, high = found.interval
+        interval = f"95 %: {low:+.3f} to {high:+.3f}"
+        is_significant |= found.p_value is None and not low <= 0 <= high
+    if clusters is not None:
+        interval += f", {assumption_of(clusters)}"
+    which = "more" if fixed > broken else "less"
+    told = f"significantly {which}" if is_significant else "not significantly more or less"
+    return (
+        f"On the test split it is {told} often right than the start: {fixed:,} samples fixed, "
+        f"{broken:,} broken{by}, accuracy {found.difference:+.3f} ({interval})"
+    )

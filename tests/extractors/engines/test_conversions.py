@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -14,16 +15,20 @@ from sqlalchemy import text
 
 import headstart as hs
 from conftest import clean_environment, forget_conversions, network
-from headstart.backbone_model import open_engine, pipeline_of
-from headstart.errors import BackboneError
+from headstart.backbone_model import chooser_of, open_engine, pipeline_of
+from headstart.errors import BackboneError, SampleUnreadable
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines import openvino_engine as openvino
+from headstart.extractors.engines import selection
 from headstart.extractors.engines.conversions import KIND, REFERENCES
+from headstart.extractors.engines.keeping import Keeping
 from headstart.extractors.engines.kept import KeptEngines
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.seeded import BLOCKS, kept_samples, pack, unpack
+from headstart.extractors.engines.trial import Request
+from headstart.extractors.watchdog import unguarded
 from headstart.jobs.backbones import convert
 
 BFLOAT16 = hs.Settings(precision="bfloat16")
@@ -107,6 +112,57 @@ def test_another_processor_compiles_it_without_tensorflow(elsewhere, no_conversi
     assert_right(elsewhere, view)
     compiled = len(list(elsewhere.config.compiled.iterdir()))
     assert compiled == 2  # for both processors: the run waited until it was kept
+
+
+@pytest.mark.parametrize("error", [RuntimeError("cannot export"), MemoryError("no room")])
+def test_a_compiled_model_that_cannot_be_exported_is_said_once(elsewhere, monkeypatch, error):
+    def fails(_):
+        raise error
+
+    monkeypatch.setattr(openvino, "_exported", fails)
+    view = elsewhere.extract("net", "pics")
+    assert view.report.engine == "openvino"
+    assert_right(elsewhere, view)
+    (line,) = [line for line in view.report.warnings if "compiled" in line]
+    assert line == (
+        "the compiled model was not kept, and is made again next time: "
+        f"{type(error).__name__}: {error}"
+    )
+    assert len(list(elsewhere.config.compiled.iterdir())) == 1  # of the other processor
+
+
+@pytest.fixture
+def hung_export(monkeypatch):
+    """An export that takes for ever, until the test is over."""
+    released = threading.Event()
+
+    def hangs(_):
+        released.wait(30)
+        return b""
+
+    monkeypatch.setattr(openvino, "_exported", hangs)
+    yield released
+    released.set()
+
+
+def test_a_compiled_model_that_is_exported_for_ever_is_given_up(elsewhere, hung_export):
+    view = elsewhere.extract("net", "pics", settings=hs.Settings(stall_seconds=2.0))
+    assert not hung_export.is_set()
+    assert_right(elsewhere, view)
+    (line,) = [line for line in view.report.warnings if "compiled" in line]
+    assert "keeping the compiled model: not done after " in line
+
+
+def test_after_an_error_nobody_waits_until_the_engine_is_kept(
+    elsewhere, hung_export, tmp_path, monkeypatch
+):
+    settled = []
+    monkeypatch.setattr(Keeping, "settle", lambda *_: settled.append(1))
+    (tmp_path / "pictures" / "red" / "bad.png").write_bytes(b"no picture")
+    elsewhere.datasets.add("worse", tmp_path / "pictures")
+    with pytest.raises(SampleUnreadable):
+        elsewhere.extract("net", "worse")
+    assert not settled
 
 
 def test_another_precision_and_size_of_calls_too(ready, no_conversion):
@@ -212,6 +268,63 @@ def test_an_old_workspace_converts_at_its_first_extraction(ready, no_conversion,
     assert len(conversions(ready)) == 1
 
 
+def forget_rows_of_conversions(ws):
+    """As before there were any: compiled models are kept, and nothing to compare them with."""
+    with ws.database.writing() as connection:
+        connection.execute(text("DELETE FROM runs WHERE kind = 'convert'"))
+
+
+def test_a_compiled_model_with_nothing_to_compare_it_with_is_found_out_once_more(
+    ready, monkeypatch
+):
+    monkeypatch.setattr(selection, "WORTH", 0.0)
+    forget_rows_of_conversions(ready)
+    real = openvino.OpenVINOEngine.run
+    monkeypatch.setattr(
+        openvino.OpenVINOEngine, "run", lambda self, b: [1.01 * o for o in real(self, b)]
+    )
+    view = ready.extract("net", "pics")
+    assert view.report.engine == "tensorflow"
+    assert_right(ready, view)
+
+
+def test_it_is_converted_by_that_for_every_processor(ready, monkeypatch):
+    monkeypatch.setattr(selection, "WORTH", 0.0)
+    forget_rows_of_conversions(ready)
+    assert ready.extract("net", "pics").report.engine == "openvino"
+    assert len(conversions(ready)) == 1
+
+
+def test_where_samples_cannot_be_kept_that_is_kept_and_it_is_converted_once(
+    ready, monkeypatch, request
+):
+    monkeypatch.setattr(selection, "WORTH", 0.0)
+    forget_rows_of_conversions(ready)
+
+    def refuse(*_):
+        raise ValueError("samples of Python objects are not kept")
+
+    monkeypatch.setattr("headstart.extractors.engines.conversions.pack", refuse)
+    assert ready.extract("net", "pics").report.engine == "openvino"
+    assert not conversions(ready)
+    forget_rows(ready)
+    request.getfixturevalue("no_conversion")
+    view = ready.extract("net", "pics")
+    assert view.report.engine == "openvino"
+    assert_right(ready, view)
+
+
+def test_how_fast_it_is_in_float32_says_nothing_of_bfloat16(ready, no_conversion):
+    (run,) = conversions(ready)
+    assert len(run.counts["facts"]["pace"]) == 2
+    backbone, cuts = ready.context.resolve("net")
+    chooser = chooser_of(ready.context, backbone)
+    for precision, is_kept in (("bfloat16", False), ("float32", True)):
+        asked = Request(precision, cuts, lambda: None, 9, 3, unguarded)
+        known = chooser._kept.find(openvino.OpenVINOProvider, asked)
+        assert ("pace" in known.facts) == is_kept
+
+
 def test_the_same_backbone_again_is_not_converted_again(ready, model_file, no_conversion):
     lines = []
     ready.backbones.add("net", model_file, preprocess="unit", say=lines.append)
@@ -239,6 +352,36 @@ def test_what_cannot_be_converted_is_added_all_the_same(ws, model_file, monkeypa
     (line,) = lines
     assert line.startswith("net2 is not converted now, that may take ")
     assert not conversions(ws)
+
+
+HANGS = {
+    "converting": "openvino.convert = lambda *_: threading.Event().wait()\n",
+    "the reference": "TensorFlowEngine.__init__ = lambda *_: threading.Event().wait()\n",
+    "the samples": "selection.kept_samples = lambda *_: threading.Event().wait()\n",
+}
+
+
+@pytest.mark.parametrize("hangs", HANGS)
+def test_a_conversion_that_hangs_is_given_up_and_the_command_ends(ws, model_file, hangs):
+    code = (
+        "import threading\n"
+        "from headstart.cli import main\n"
+        "from headstart.extractors.engines import openvino_engine as openvino, selection\n"
+        "from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine\n"
+        "from headstart.jobs.backbones import convert\n"
+        "convert.PATIENCE = 2.0\n"
+        f"{HANGS[hangs]}"
+        "import atexit; atexit.register(threading.Event().wait)\n"  # a proper end would hang
+        f"main(['--workspace', {str(ws.config.root)!r}, 'backbone', 'add', 'net', "
+        f"{str(model_file)!r}, '--preprocess', 'unit'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "is not converted" in line]
+    assert "converting it for openvino, to run was given up after 2 s. The first extraction" in line
+    assert ws.backbones.get("net").name == "net" and not conversions(ws)
 
 
 @pytest.mark.parametrize("where", ["before the row", "after the row"])

@@ -129,6 +129,23 @@ def test_an_engine_that_lost_once_is_timed_again_the_next_time(old, monkeypatch,
     assert old.extract("net", "pics").report.engine == "openvino"
 
 
+def test_an_engine_that_lost_is_timed_again_three_times_and_not_for_a_few_samples(
+    old, monkeypatch, any_size
+):
+    raced = []
+    monkeypatch.setattr(trial, "race", lambda *_: raced.append(1) or paced(1 / 3, 1 / 3)())
+    old.extract("net", "pics")
+    with monkeypatch.context() as patch:
+        patch.setattr(selection, "WORTH", 1e9)  # seconds that no run would take
+        clear(old)
+        assert old.extract("net", "pics").report.engine == "tensorflow"
+        assert len(raced) == 1
+    for _ in range(5):
+        clear(old)
+        assert old.extract("net", "pics").report.engine == "tensorflow"
+    assert len(raced) == 1 + 3
+
+
 def test_a_model_that_cannot_be_converted_falls_back_with_one_line(
     old, ready, monkeypatch, any_size, run
 ):

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 import headstart as hs
+from headstart.cli.output import share_cell
 from headstart.heads.evaluation.bootstrap import bootstrap_interval, mean_interval, r2_interval
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval, clusters_of
 from headstart.heads.evaluation.intervals import wilson_interval
+from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.scores import scores_of
+from headstart.plots.reports import _told
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Sample
 
@@ -91,14 +94,16 @@ def test_the_mean_of_values_in_groups_is_held_as_often_as_it_says(count, spread)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_two_groups_tell_nearly_nothing_of_r2_nor_of_a_mean(count):
+def test_a_few_groups_tell_nearly_nothing_of_r2_nor_of_a_mean(count):
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(count), 10)
     targets = rng.normal(size=(len(groups), 1))
     errors = (0.1 + 0.1 * groups[:, None]) * rng.normal(size=targets.shape)
-    low, high = r2_interval(targets + errors, targets, Clusters(groups))
-    own = r2_interval(targets + errors, targets)
-    assert low < own[0] and high - low > own[1] - own[0]
+    found = r2_interval(targets + errors, targets, Clusters(groups))
+    assert (found is None) == (count < 5)
+    if found is not None:
+        own = r2_interval(targets + errors, targets)
+        assert found[0] < own[0] and np.ptp(found) > np.ptp(own)
     low, high = mean_interval(errors[:, 0] ** 2, clusters=Clusters(groups))
     assert high - low > np.ptp(mean_interval(errors[:, 0] ** 2))
 
@@ -149,6 +154,36 @@ def test_every_score_is_less_sure_of_groups_than_of_samples(task):
     for name, (low, high) in many["intervals"].items():
         wide = once["intervals"][name][1] - once["intervals"][name][0]
         assert 0.9 * wide < high - low < 2 * wide, name
+
+
+@pytest.mark.parametrize("task", WAYS[:3], ids=lambda one: one.name)
+def test_the_scores_of_a_class_are_less_sure_of_groups_than_of_samples(task):
+    rng = np.random.default_rng(0)
+    outputs = rng.dirichlet([1, 1, 1], 60).astype(np.float32)
+    targets = rng.integers(0, 3, 60)
+    if isinstance(task, hs.MultiLabel):
+        targets = (rng.random((60, 3)) < outputs).astype(np.float32)
+    ten, clusters = np.repeat(np.arange(60), 10), Clusters(np.repeat(np.arange(60), 10))
+    once = scores_of(task, outputs, targets, list("abc"))
+    many = scores_of(task, outputs[ten], targets[ten], list("abc"), clusters)
+    for alone, grouped in zip(class_scores(once, "abc"), class_scores(many, "abc"), strict=True):
+        for name in ("precision", "recall", "f1"):
+            value, low, high = getattr(grouped, name)
+            own = getattr(alone, name)
+            assert low < value < high and value == pytest.approx(own[0])
+            assert high - low > 0.9 * (own[2] - own[1]), name
+    assert many["per_class"]["intervals"]["recall"][0] == list(
+        class_scores(many, "abc")[0].recall[1:]
+    )
+
+
+def test_heads_of_before_have_no_intervals_of_classes_in_groups():
+    old = {"confusion": [[20, 10], [5, 25]], "groups": 12}
+    (first, _), same = class_scores(old, "ab"), class_scores({"confusion": old["confusion"]}, "ab")
+    assert first.recall == (20 / 30, None, None) and first.f1[1:] == (None, None)
+    assert same[0].recall == (20 / 30, *wilson_interval(20, 30))
+    assert share_cell(first.recall) == ("0.667", "no interval")
+    assert _told(first.recall) == "0.667 (no interval)"
 
 
 def test_copies_join_the_groups_that_they_are_filed_under():

@@ -18,6 +18,7 @@ from sklearn.metrics import (
 import headstart as hs
 from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import mean_interval
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import share_interval, wilson_interval
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.reliability import BINS, Reliability
@@ -42,8 +43,9 @@ def labels(samples=300, seed=0):
     return outputs, targets
 
 
-def scores(task, outputs, targets):
-    return scores_of(task, outputs, targets, [f"c{n}" for n in range(outputs.shape[1])])
+def scores(task, outputs, targets, clusters=None):
+    classes = [f"c{n}" for n in range(outputs.shape[1])]
+    return scores_of(task, outputs, targets, classes, clusters)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
@@ -190,10 +192,12 @@ def alone(classes, samples, seed=0):
         "sure",
     ],
 )
-def test_there_is_always_a_number_or_nothing(outputs, targets):
+@pytest.mark.parametrize("groups", [None, 1, 2])
+def test_there_is_always_a_number_or_nothing(outputs, targets, groups):
+    clusters = Clusters.of(np.arange(len(targets)) % groups) if groups else None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = scores(hs.Classification(), outputs, targets)
+        found = scores(hs.Classification(), outputs, targets, clusters)
     json.dumps(found, allow_nan=False)
     for name, (low, high) in found["intervals"].items():
         assert low <= found[name] <= high, name
@@ -210,6 +214,16 @@ def test_labels_that_none_or_all_samples_have(share):
     found = scores(hs.MultiLabel(), outputs, np.full((20, 3), share, np.float32))
     json.dumps(found, allow_nan=False)
     assert "auroc" not in found and "mean_average_precision" not in found
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_several_labels_in_one_group_have_scores(groups):
+    outputs, targets = labels(20)
+    clusters = Clusters.of(np.arange(20) % groups)
+    found = scores(hs.MultiLabel(), outputs, targets, clusters)
+    json.dumps(found, allow_nan=False)
+    assert found["groups"] == groups
+    assert ("micro_f1" in found["intervals"]) is (groups > 1)
 
 
 def test_constant_probabilities_put_nothing_in_order():

@@ -7,12 +7,15 @@ from sklearn.metrics import f1_score, r2_score
 
 import headstart as hs
 from headstart.heads.evaluation.bootstrap import DRAWS, bootstrap_interval, mean_interval
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import (
     interval_of,
+    interval_text,
     score_text,
     share_text,
     wilson_interval,
 )
+from headstart.heads.evaluation.paired import PAIRED, paired_interval
 from headstart.heads.evaluation.scores import INTERVALS, scores_of
 
 
@@ -82,7 +85,15 @@ def test_the_draws_of_each_score_are_those_of_scikit_learn(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("classes", "samples", "right"), [(2, 12, 0.95), (3, 40, 0.7), (10, 100, 0.95), (40, 400, 0.8)]
+    ("classes", "samples", "right"),
+    [
+        (2, 12, 0.95),
+        (3, 40, 0.7),
+        (10, 100, 0.95),
+        (40, 400, 0.8),
+        (100, 600, 0.8),
+        (100, 600, 0.95),
+    ],
 )
 def test_the_interval_of_macro_f1_holds_the_truth_as_often_as_it_says(classes, samples, right):
     rng = np.random.default_rng(0)
@@ -94,6 +105,42 @@ def test_the_interval_of_macro_f1_holds_the_truth_as_often_as_it_says(classes, s
         low, high = INTERVALS["macro_f1"](outputs[rows], targets[rows])
         held += low <= truth <= high
     assert held >= 0.9 * 150
+
+
+def test_the_interval_of_macro_f1_of_several_labels_holds_the_truth():
+    rng, held, wide = np.random.default_rng(1), 0, 0.0
+    shares, recalls = rng.uniform(0.05, 0.3, 20), rng.uniform(0.5, 0.95, 20)
+    alarms = rng.uniform(0.01, 0.1, 20)
+    each = 2 * shares * recalls / (shares + shares * recalls + (1 - shares) * alarms)
+    for _ in range(100):
+        truth = rng.random((200, 20)) < shares
+        said = rng.random((200, 20)) < np.where(truth, recalls, alarms)
+        low, high = INTERVALS["macro_f1"](1.0 * said, 1.0 * truth)
+        held += low <= each.mean() <= high
+        wide += (high - low) / 100
+    assert held >= 92 and wide < 0.1
+    low, high = INTERVALS["macro_f1"](np.ones((10, 50)), np.ones((10, 50)))
+    assert high == 1 and low < 0.75  # of ten samples, however many labels they have
+
+
+@pytest.mark.parametrize("task", [hs.Classification(), hs.MultiLabel()], ids=lambda one: one.name)
+def test_macro_f1_is_corrected_by_what_leaving_out_each_sample_does_to_it(task):
+    """Classes of several samples, so that none is left without."""
+    from headstart.heads.evaluation.per_class import _bias
+    from headstart.heads.evaluation.scores import _by_class
+
+    outputs, targets = (several if task == hs.MultiLabel() else guesses)(
+        np.random.default_rng(5), 40
+    )
+    truth, said = _by_class(outputs, targets)
+    counts = [np.asarray(one.sum(axis=0)).ravel() for one in (truth.multiply(said), truth, said)]
+    rows = np.arange(40)
+    without = [
+        task.evaluate(outputs[rows != row], targets[rows != row], list("abc"))["macro_f1"]
+        for row in rows
+    ]
+    value = task.evaluate(outputs, targets, list("abc"))["macro_f1"]
+    assert _bias(*counts, 40) == pytest.approx(39 * (np.mean(without) - value), abs=1e-9)
 
 
 def test_ten_that_are_all_right_prove_little():
@@ -125,6 +172,45 @@ def test_many_samples_have_fewer_draws_and_the_same_seed_gives_the_same_interval
     assert sum(drawn) == DRAWS[0]
     assert found == bootstrap_interval(score, len(values))
     assert mean_interval(values) == pytest.approx(found, abs=0.2 * (found[1] - found[0]))
+
+
+@pytest.mark.parametrize("samples", [3, 4, 5, 12])
+def test_r2_of_a_handful_has_an_interval_that_can_be_believed_or_none(samples):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        targets = rng.normal(0, 10, (samples, 1)) + 0.1
+        outputs = targets + rng.normal(0, 1, targets.shape)
+        found = INTERVALS["r2"](outputs, targets)
+        drawn = paired_interval(
+            PAIRED["r2"](outputs, targets), PAIRED["r2"](targets * 0.9, targets), samples
+        )
+        assert (found is None) == (drawn is None) == (samples < 5)
+        for ends in (found, drawn):
+            assert ends is None or np.abs(ends).max() < 1e6
+        four = Clusters.of(np.arange(2 * samples) % 4)
+        twice = np.r_[outputs, outputs], np.r_[targets, targets]
+        assert INTERVALS["r2"](*twice, four) is None
+
+
+@pytest.mark.parametrize("samples", [12, 2500])
+@pytest.mark.parametrize("groups", [None, 6])
+def test_where_nothing_varies_there_is_no_interval(samples, groups):
+    targets = np.arange(samples) % 3
+    outputs = np.eye(3, dtype=np.float32)[targets]
+    clusters = Clusters.of(np.arange(samples) // 2 % groups) if groups else None
+    found = scores_of(hs.Ordinal(order=("a", "b", "c")), outputs, targets, list("abc"), clusters)
+    assert found["steps_off"] == 0
+    assert not {"steps_off", "log_loss", "brier"} & set(found["intervals"])
+    for name in ("accuracy", "macro_f1", "balanced_accuracy"):
+        low, high = found["intervals"][name]
+        assert low < 1 == high
+    for name in ("steps_off", "log_loss", "macro_f1"):
+        same = PAIRED[name](outputs, targets)
+        assert paired_interval(same, same, samples, clusters) is None
+    numbers = targets[:, None].astype(float)
+    found = scores_of(hs.Regression(), numbers + 0.1, numbers, [], clusters)
+    assert not {"mean_absolute_error", "root_mean_squared_error"} & set(found["intervals"])
+    assert interval_text(found, "mean_absolute_error") == "no interval"
 
 
 # What was not tested

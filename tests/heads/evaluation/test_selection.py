@@ -6,6 +6,7 @@ from scipy.stats import binom, norm
 
 import headstart as hs
 from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
 from headstart.heads.evaluation.intervals import wilson_interval
@@ -75,7 +76,7 @@ def test_samples_of_one_group_are_no_evidence_of_their_own():
     called = []
     for _ in range(200):
         rows = np.repeat(right(rng, [0.7, 0.7], 12), 50, axis=1)
-        called.append(worse_than_best(outcomes(rows, clusters=groups)).any())
+        called.append(worse_than_best(outcomes(rows, clusters=Clusters.of(groups))).any())
     assert np.mean(called) < 0.08
 
 
@@ -135,7 +136,7 @@ def test_a_loss_is_made_small_and_groups_are_drawn_together():
     assert found.raw == losses.mean(axis=1).min() and found.corrected > found.raw
     rows = np.repeat(right(rng, [0.7, 0.7], 30), 10, axis=1)
     alone, together = (
-        winner_of(outcomes(rows, clusters=groups), "accuracy").corrected_interval
+        winner_of(outcomes(rows, clusters=Clusters.of(groups)), "accuracy").corrected_interval
         for groups in (None, np.repeat(np.arange(30), 10))
     )
     assert together[1] - together[0] > 2 * (alone[1] - alone[0])
@@ -192,3 +193,25 @@ def test_one_repeat_has_wilsons_interval():
     assert found.spread is None
     all_right = Outcomes(np.ones((1, 20), bool)).share_interval
     np.testing.assert_allclose(all_right, wilson_interval(20, 20))
+
+
+def test_repeats_of_samples_in_groups_are_no_more_samples():
+    groups = np.repeat(np.arange(10), 35)
+    right = np.arange(350) != 7
+    rng = np.random.default_rng(10)
+    draws = np.stack([rng.permutation(10)[groups] % 5 + 5 * number for number in range(5)])
+    one, five = (
+        Outcomes(np.tile(right, (times, 1)), draws[:times], 0.8, Clusters.of(groups))
+        for times in (1, 5)
+    )
+    assert one.share_interval[0] == pytest.approx(0.670, abs=0.001)
+    # [.982, 1.000] where each repeat counted as 350 samples more
+    np.testing.assert_allclose(five.share_interval, one.share_interval, atol=0.02)
+    apart = Clusters.of(groups).variance(five.by_sample)
+    assert sum(five.parts) >= apart
+
+
+def test_one_group_tells_nothing_however_often_it_is_tried():
+    draws = np.repeat([[0], [1]], 20, axis=1)
+    found = Outcomes(np.ones((2, 20), bool), draws, 0.5, Clusters.of(np.zeros(20, int)))
+    assert found.share_interval == (0.0, 1.0) and found.interval is None

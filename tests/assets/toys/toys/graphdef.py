@@ -103,7 +103,7 @@ class GraphDefProvider:
         }
         content = frozen.graph.as_graph_def().SerializeToString()
         engine = GraphDefEngine(content, facts, trial.precision)
-        return Converted(engine, trial.time(engine), content, facts)
+        return Converted(engine, content, facts)
 
     @staticmethod
     def load(content: bytes, facts: Mapping[str, Any], precision: str) -> Engine:
