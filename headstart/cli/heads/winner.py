@@ -35,8 +35,8 @@ def winner_text(winner: Any) -> str:
     if facts["candidates"] < 2:
         return ""
     return (
-        f"Best of {facts['candidates']:,}: {words} {told('raw', 'interval')} as measured, which "
-        f"favours the winner; {told('corrected', 'corrected_interval')} corrected for the choice "
+        f"Best of {facts['candidates']:,}: {words} {told('raw', 'interval')} as measured; "
+        f"{told('corrected', 'corrected_interval')} corrected for the luck of the choice "
         f"({facts['procedure']})."
     )
 
