@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 import headstart as hs
-from conftest import clean_environment, rows_in
+from conftest import clean_environment, forget_conversions, rows_in
 from headstart.errors import BackboneError, Stalled
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -115,7 +115,16 @@ def test_an_engine_that_hangs_ends_the_run_and_its_samples_are_named(
     goes_on(ready, monkeypatch)
 
 
+def test_steps_within_a_step_are_made_by_its_thread_and_are_what_is_named(hanging):
+    guard = Watchdog(0.5).guard([])
+    threads = guard("outer", lambda: (threading.get_ident(), guard("inner", threading.get_ident)))
+    assert threads[0] == threads[1] != threading.get_ident()
+    with pytest.raises(Stalled, match=r"^inner: not done"):
+        guard("outer", lambda: guard("inner", hanging))
+
+
 def test_an_engine_that_hangs_while_it_is_chosen_ends_the_run(ready, engine_hangs, monkeypatch):
+    forget_conversions(ready)
     engine_hangs(1)
     with pytest.raises(Stalled, match=r"the engine tensorflow on 'blue/00\.jpg'"):
         ready.extract("net", "pics", settings=hs.Settings(stall_seconds=1.0))
