@@ -119,6 +119,7 @@ def create_config(
     *,
     database_url_file: Path | None = None,
     from_environment: bool = False,
+    made: Made | None = None,
 ) -> Config:
     """Write `headstart.toml` in `root`; a second call with the same database is harmless.
 
@@ -127,6 +128,7 @@ def create_config(
         database_url: of a shared database; it is written into `headstart.toml`.
         database_url_file: a file with it; only the file's name is written.
         from_environment: it is in $HEADSTART_DATABASE_URL, now and whenever it is opened.
+        made: is told what is made here.
 
     Raises:
         AlreadyExists: the workspace is there and uses another database.
@@ -137,17 +139,12 @@ def create_config(
         database_url_file = database_url_file.expanduser().absolute()
         database_url = url_in_file(database_url_file)
     if (root / CONFIG_FILE).exists():
-        config = load_config(root)
-        if database_url is not None and database_url != config.database_url:
-            raise AlreadyExists(
-                f"{root} is a workspace already and uses another database",
-                hint="Name another folder with --workspace, or leave --database-url out.",
-            )
-        return config
+        return _existing(root, database_url)
     if from_environment:
         database_url = url_in_environment(root)
     config = Config(root, database_url)
-    _make_folders(config)
+    made = Made() if made is None else made
+    _make_folders(config, made)
     lines = [f"version = {WORKSPACE_VERSION}"]
     if database_url_file is not None:
         lines.append(f"database_url_file = {json.dumps(str(database_url_file))}")
@@ -156,39 +153,83 @@ def create_config(
     elif database_url is not None:
         lines.append(f"database_url = {json.dumps(database_url)}")
     content = "\n".join(lines) + "\n"
-    _write_aside(root / CONFIG_FILE, content, is_secret=has_password(content))
+    if not _write_new(root / CONFIG_FILE, content, made, is_secret=has_password(content)):
+        return _existing(root, database_url)  # somebody else was faster
     return config
 
 
+def _existing(root: Path, database_url: str | None) -> Config:
+    config = load_config(root)
+    if database_url is not None and database_url != config.database_url:
+        raise AlreadyExists(
+            f"{root} is a workspace already and uses another database",
+            hint="Name another folder with --workspace, or leave --database-url out.",
+        )
+    return config
+
+
+@dataclass
+class Made:
+    """What one call made of a workspace.
+
+    Attributes:
+        folders: outer ones first.
+        file: the `headstart.toml`.
+        node: device and number of that file, by which it is told from one of the same name.
+        content: what was written into it.
+    """
+
+    folders: list[Path] = field(default_factory=list)
+    file: Path | None = None
+    node: tuple[int, int] = (0, 0)
+    content: str = field(default="", repr=False)  # it may hold a password
+
+    def take_back(self) -> None:
+        """Remove it; what others made or wrote since stays, with all that they may use."""
+        if self.file is not None:
+            with suppress(OSError, UnicodeDecodeError):
+                is_own = _node(self.file) == self.node
+                if is_own and self.file.read_text(encoding="utf-8") == self.content:
+                    self.file.unlink()
+            if self.file.exists():
+                return
+        for folder in reversed(self.folders):
+            with suppress(OSError):  # somebody else put something there
+                folder.rmdir()
+
+
+def _node(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_dev, found.st_ino
+
+
 @contextmanager
-def taken_back_if_it_fails(root: Path) -> Iterator[None]:
+def taken_back_if_it_fails() -> Iterator[Made]:
     """Leave no workspace behind whose database could not be had: the next try would find one that
     "uses another database"."""
-    root = root.expanduser().absolute()
-    was_there = (root / CONFIG_FILE).exists()
+    made = Made()
     try:
-        yield
+        yield made
     except BaseException:
-        if not was_there:
-            _take_back(Config(root))
+        made.take_back()
         raise
-
-
-def _take_back(config: Config) -> None:
-    (config.root / CONFIG_FILE).unlink(missing_ok=True)
-    for folder in (*_folders(config)[::-1], config.root):
-        with suppress(OSError):  # not there, or not empty: it was there before
-            folder.rmdir()
 
 
 def _folders(config: Config) -> tuple[Path, ...]:
     return (config.artifacts, config.manifests, config.features)
 
 
-def _make_folders(config: Config) -> None:
+def _make_folders(config: Config, made: Made) -> None:
+    above = [one for one in reversed(config.root.parents) if not one.exists()]
     try:
-        for folder in (config.root, *_folders(config)):
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (*above, config.root, *_folders(config)):
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                if not folder.is_dir():
+                    raise
+            else:
+                made.folders.append(folder)
     except OSError as error:
         raise WorkspaceError(
             f"cannot make a workspace in {config.root}: {error.strerror or error}",
@@ -196,15 +237,29 @@ def _make_folders(config: Config) -> None:
         ) from error
 
 
-def _write_aside(file: Path, content: str, *, is_secret: bool) -> None:
-    """Write a file that appears as a whole; a secret one is nobody else's from its first byte."""
+def _write_new(file: Path, content: str, made: Made, *, is_secret: bool) -> bool:
+    """Write a file that appears as a whole; a secret one is nobody else's from its first byte.
+
+    Returns:
+        Whether it was written: not where there is one of that name.
+    """
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     partial.unlink(missing_ok=True)  # of a process of this number that was killed
     descriptor = os.open(partial, flags, 0o600 if is_secret else 0o666)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
         out.write(content)
-    partial.replace(file)
+    node = _node(partial)
+    try:
+        file.hardlink_to(partial)
+    except FileExistsError:
+        return False
+    except OSError:  # the disk has no links
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    made.file, made.node, made.content = file, node, content
+    return True
 
 
 def load_config(root: Path) -> Config:

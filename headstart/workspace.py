@@ -61,12 +61,13 @@ def init(
         shared: let the folder's group read and write.
     """
     place = Path(root) if root is not None else default_root()
-    with taken_back_if_it_fails(place):
+    with taken_back_if_it_fails() as made:
         config = create_config(
             place,
             database_url,
             database_url_file=None if database_url_file is None else Path(database_url_file),
             from_environment=from_environment,
+            made=made,
         )
         schema.upgrade(config)
     if shared:

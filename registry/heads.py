@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select
+from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select
 
 from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
@@ -14,6 +14,30 @@ from headstart.registry.entities import Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
+
+
+class HeadLine(NamedTuple):
+    """What is asked of all heads at once: which they are, and on which samples they were scored.
+
+    Attributes:
+        id: its number; later heads have larger ones.
+        name: without its version.
+        version: from 1.
+        dataset: its name.
+        dataset_digest: of what was in it.
+        tested_on: which test samples its scores are of; None of heads of before that was recorded.
+    """
+
+    id: int
+    name: str
+    version: int
+    dataset: str
+    dataset_digest: str
+    tested_on: str | None
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}:{self.version}"
 
 
 @outlasting
@@ -54,6 +78,18 @@ class HeadRepository:
         with self._database.reading() as connection:
             rows = connection.execute(select(t.heads).order_by(t.heads.c.name, t.heads.c.version))
             return [_to_entity(connection, row) for row in rows]
+
+    def find_lines(self) -> list[HeadLine]:
+        """Which heads there are: their metrics, megabytes with a thousand classes, stay in the
+        database."""
+        heads = t.heads.c
+        with self._database.reading() as connection:
+            key = heads.metrics["tested_on"].as_string()
+            if connection.dialect.name == "sqlite":  # which reads no NaN, as heads of before may
+                key = case((func.json_valid(heads.metrics) == 1, key), else_=null())
+            columns = heads.id, heads.name, heads.version, heads.dataset, heads.dataset_digest
+            query = select(*columns, key.label("tested_on")).order_by(heads.name, heads.version)
+            return [HeadLine(*row) for row in connection.execute(query)]
 
     def set_alias(self, alias: str, reference: str) -> Head:
         """Let `alias` mean this head, whatever it meant before.

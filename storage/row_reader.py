@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import xxhash
 from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import ChunkDecoder, Encoding
 from headstart.storage.index import Index, IndexedShard, Places
-from headstart.storage.shard_store import ShardReader, ShardStore
+from headstart.storage.shard_store import ShardReader, ShardStore, read_each
 from headstart.storage.shards.format import AGAIN
 from headstart.storage.shards.shard import ShardFile
 
@@ -124,7 +125,8 @@ class RowReader:
                 offsets = np.asarray(own.layout.offsets)[place].astype(np.int64) + inside * size
                 begins = (targets[here] * size).tolist()
                 parts = [content[begin : begin + size] for begin in begins]
-                got = self._asked(own, reader.read_each, own.file.name, offsets.tolist(), parts)
+                ask = partial(read_each, reader)
+                got = self._asked(own, ask, own.file.name, offsets.tolist(), parts)
                 if got != size * len(parts):
                     raise self._damaged(own, NOT_COMMITTED)
         return is_single

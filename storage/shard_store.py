@@ -81,13 +81,29 @@ class ShardReader(Protocol):
     def read_each(self, name: str, offsets: Sequence[int], parts: Sequence[memoryview]) -> int:
         """Fill each part with a shard's bytes from its own offset on; of one shard and many ranges.
 
+        A reader need not have it: without it `read_into` is called for each.
+
         Returns:
             How many bytes there were in all.
 
         Raises:
             FileNotFoundError, OSError, StorageError: as `ShardStore.read`.
         """
-        ...
+        return sum(
+            self.read_into(name, offset, [part])
+            for offset, part in zip(offsets, parts, strict=True)
+        )
+
+
+def read_each(
+    reader: ShardReader, name: str, offsets: Sequence[int], parts: Sequence[memoryview]
+) -> int:
+    """`ShardReader.read_each`, of readers as well that know nothing of it: of stores that were
+    written before there was any."""
+    own = getattr(reader, "read_each", None)
+    if own is None:
+        return ShardReader.read_each(reader, name, offsets, parts)
+    return own(name, offsets, parts)
 
 
 class ShardStore(Protocol):

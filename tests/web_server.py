@@ -20,6 +20,8 @@ class WebServer:
         seconds: how long each takes.
         most: how many were under way at once.
         weak: whether ETags are weak ones.
+        modified: when all files were changed, seconds of the clock; None where it is not told.
+        divides: whether parts are given; else whoever asks for one gets the whole.
     """
 
     def __init__(self, context=None) -> None:
@@ -29,7 +31,8 @@ class WebServer:
         self.log: list[tuple[str, str]] = []
         self.seconds = 0.0
         self.most = self._now = 0
-        self.weak = False
+        self.weak, self.divides = False, True
+        self.modified: float | None = None
         self._lock = threading.Lock()
         handler = type("Bound", (_Handler,), {"owner": self})
         self._server = _Server(("127.0.0.1", 0), handler)
@@ -44,7 +47,8 @@ class WebServer:
         self.faults.clear()
         self.always.clear()
         self.log.clear()
-        self.seconds, self.most, self.weak = 0.0, 0, False
+        self.seconds, self.most, self.weak, self.divides = 0.0, 0, False, True
+        self.modified = None
 
     def asked(self, method: str = "GET") -> list[str]:
         """The paths that were asked for."""
@@ -100,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         tag = f'"{hashlib.md5(content).hexdigest()}"'
         status, said = 200, ""
-        if wanted := self.headers.get("Range"):
+        if self.owner.divides and (wanted := self.headers.get("Range")):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             start, status = int(first), 206
             end = min(int(last) + 1 if last else len(content), len(content))
@@ -108,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[start:end]
         length = len(content) + 10 * (fault == "long")
         fields = {"Content-Length": str(length), "ETag": f"W/{tag}" if self.owner.weak else tag}
+        if self.owner.modified is not None:
+            fields["Last-Modified"] = self.date_time_string(self.owner.modified)
         if status == 206:
             fields["Content-Range"] = said
         if fault == "nameless":

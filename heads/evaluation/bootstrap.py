@@ -27,6 +27,8 @@ MANY = 2000
 FEWEST = 5
 """Samples, or groups, below which a share of their variance has no interval: draws of so few have
 hardly any variance at times."""
+ROUNDING = 1e-9
+"""Of a value, below which what it varies by is that of floating-point numbers."""
 LARGEST_LOG = 50.0
 """Of 1 - R2, where two groups tell nothing."""
 AT_ONCE = 2_000_000
@@ -64,7 +66,7 @@ def bootstrap_interval(
     draws = int(np.clip(BUDGET // (samples * max(cost, 1)), *DRAWS))
     found = np.concatenate([score(*drawn) for drawn in _draws(samples, draws, seed, clusters)])
     known = found[~np.isnan(found)]
-    if not len(known):
+    if not len(known) or np.ptp(known) <= ROUNDING * np.abs(known).max():
         return None
     ends = (1 - confidence) / 2, 0.5, (1 + confidence) / 2
     low, middle, high = np.quantile(known, ends).tolist()
@@ -75,14 +77,17 @@ def bootstrap_interval(
 def mean_interval(
     values: np.ndarray, confidence: float = CONFIDENCE, *, clusters: Clusters | None = None
 ) -> Interval | None:
-    """Of the mean of some values, (n,), by BCa; of many, by the normal distribution.
+    """Of the mean of some values, (n,), by BCa; of many, by the normal distribution. None of values
+    that are all the same, or groups that are: nothing tells how much they vary.
 
     It is `scipy.stats.bootstrap`'s, without the n means of n - 1 values that this takes for the
     acceleration: that of a mean is known.
     """
+    if not len(values) or np.ptp(values) <= ROUNDING * np.abs(values).max():
+        return None
     if clusters is not None:
         return _mean_of_clusters(values.astype(np.float64), clusters, confidence)
-    count, mean = len(values), float(values.mean()) if len(values) else math.nan
+    count, mean = len(values), float(values.mean())
     if count >= MANY:
         reach = NormalDist().inv_cdf((1 + confidence) / 2) * values.std() / math.sqrt(count)
         return mean - float(reach), mean + float(reach)
@@ -90,8 +95,6 @@ def mean_interval(
         return None
     apart = values - mean
     squares = float(apart @ apart)
-    if squares == 0:
-        return mean, mean
     found = np.concatenate(
         [times @ values / count for times, _ in _draws(count, DRAWS[1], 0, None)]
     )
@@ -123,6 +126,8 @@ def _mean_of_clusters(values: np.ndarray, clusters: Clusters, confidence: float)
     if len(clusters) < 2:
         return None
     mean, error = float(values.mean()), math.sqrt(clusters.variance(values))
+    if error <= ROUNDING * values.std():
+        return None
     count, ends = len(clusters), [(1 - confidence) / 2, 0.5, (1 + confidence) / 2]
     if count >= MANY:
         reach = clusters.t(confidence) * error

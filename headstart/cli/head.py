@@ -384,11 +384,13 @@ CUTTING = ("window", "hop", "frames", "every")
 def _confusion(head: Head) -> Any:
     """The confusion matrix as a table; columns are numbered to fit."""
     classes = head.record.classes
-    columns = ("truth", *(f">{number}" for number in range(1, len(classes) + 1)))
+    columns = ("truth", *(f">#{number}" for number in range(1, len(classes) + 1)))
     rows = [
-        (f"{number} {label}", *(count or "·" for count in counts))
+        (f"#{number} {label}", *(count or "·" for count in counts))
         for number, (label, counts) in enumerate(
             zip(classes, head.metrics["confusion"], strict=True), start=1
         )
     ]
-    return table("Confusion on the held-out split (columns: guessed class)", columns, rows)
+    return table(
+        "Confusion on the held-out split (columns: guessed, by the # of the class)", columns, rows
+    )

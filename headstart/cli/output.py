@@ -299,8 +299,9 @@ def share_cell(score: ClassShare | None) -> tuple[str, str] | None:
 
 
 def range_text(low: str, high: str) -> str:
-    """From one number to another, as short as can be read."""
-    return f"{low} to {high}" if low.startswith("-") else f"{low}-{high}"
+    """From one number to another, as short as can be read: a dash before a sign is no dash."""
+    is_short = not low.startswith("-") and high[0] not in "<>-"
+    return f"{low}-{high}" if is_short else f"{low} to {high}"
 
 
 def text(line: str) -> str:

@@ -251,8 +251,13 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
         title = f"{what}\n{scored_text(record)}"
         made = draw_head(judged, record.classes, title, balanced_text(record))
     save(made, file)
-    said = f"\n{facts['scored_on']}." if "scored_on" in facts else ""
-    return Result(Written.of(file, **facts), lambda out: out.print(text(f"Drew {file}.{said}")))
+    lines = [f"Drew {file}.", *([f"{facts['scored_on']}."] if "scored_on" in facts else [])]
+
+    def show_lines(out: Any) -> None:
+        for line in lines:
+            out.print(text(line), soft_wrap=True)
+
+    return Result(Written.of(file, **facts), show_lines)
 
 
 def _report(call: Call, name: str, file: Path, seed: int) -> Result:

@@ -124,11 +124,11 @@ def _sweep(
     made = settings_of(named, grid)
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
+    if confirm is not None:
+        check_confirm(confirm, shots)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
-    if confirm is not None:
-        check_confirm(shots)
     trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective)
     found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
 
@@ -251,7 +251,7 @@ def _sweeps(call: Call, id_: int | None) -> Result:
     rows = [("" if trial.is_worse else "*", *_kept_cells(trial)) for trial in trials]
     behind = trials[0].settings.get("behind", {})
     of = f", of {behind['samples']:,} samples" if behind else ""
-    lines = [f"{BELOW}{of}.", winner_text(behind.get("winner"))]
+    lines = [_kept_legend(kept.sweep.trying), f"{BELOW}{of}.", winner_text(behind.get("winner"))]
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
@@ -260,6 +260,21 @@ def _sweeps(call: Call, id_: int | None) -> Result:
         explain_words(out, rows)
 
     return Result(kept, show)
+
+
+def _kept_legend(trying: dict[str, Any]) -> str:
+    """What the stars of a sweep that was kept are, and of what its scores are the mean: those of
+    before an objective could be chosen were made otherwise."""
+    if "objective" not in trying:
+        return BEFORE
+    times, folds = trying["repeats"], trying["folds"]
+    return f"{STAR}.{draws_text(times, times * folds) if times > 1 or trying['shots'] else ''}"
+
+
+BEFORE = (
+    "* no worse than the first by McNemar's test of the two alone: made before comparisons with "
+    "the best, which call fewer worse by mistake. Scores of repeats are an ensemble's."
+)
 
 
 def _settings() -> list[click.Parameter]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
+from headstart.extractors.datasets.named_files import is_there
 from headstart.jobs.backbones.named import backbone_named, find_source
 from headstart.jobs.datasets.named import dataset_named, is_dataset_source
 from headstart.registry.backbones import BackboneRepository
@@ -16,6 +18,8 @@ from headstart.registry.datasets import DatasetRepository
 
 MODEL = re.compile(r"(?s)(zoo|applications|kerashub):.+|.+\.(keras|h5|hdf5)")
 """A source of a backbone that is none of a dataset."""
+SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+"""By which a folder is a source of a backbone."""
 
 
 def both_named(
@@ -42,14 +46,21 @@ def in_order(context: Context, backbone: Any, dataset: Any) -> Iterator[None]:
     except (NotFound, DatasetError) as error:
         if not (isinstance(backbone, str) and isinstance(dataset, str)):
             raise
-        name = dataset.partition("@")[0]
-        is_backbone = MODEL.fullmatch(name) is not None or _is(context.backbones, name)
-        if is_backbone and (_is(context.datasets, backbone) or is_dataset_source(backbone)):
+        is_swapped = _is_backbone(context, dataset) and not _is_backbone(context, backbone)
+        if is_swapped and (_is(context.datasets, backbone) or is_dataset_source(backbone)):
             raise NotFound(
                 f"{backbone!r} is a dataset and {dataset!r} a backbone, in each other's place",
                 hint=f"Swap them: the backbone is {dataset}, the dataset {backbone}.",
             ) from error
         raise
+
+
+def _is_backbone(context: Context, given: str) -> bool:
+    """Whether it is the name of a backbone, or can only be a source of one."""
+    name = given.partition("@")[0]
+    if MODEL.fullmatch(name) is not None or _is(context.backbones, name):
+        return True
+    return any(is_there(Path(given) / file) for file in SAVED_MODEL)
 
 
 def _is(repository: BackboneRepository | DatasetRepository, name: str) -> bool:

@@ -16,6 +16,7 @@ import headstart as hs
 from conftest import clean_environment, draw, keras
 from headstart.cli.output import table
 from headstart.cli.tables import fold
+from headstart.registry.entities import Head
 
 LONG = "a-backbone-with-a-long-name"
 
@@ -156,7 +157,7 @@ def test_what_commands_print_of_long_names_is_whole(long_names, run, monkeypatch
         shown = run(*command.split(), *arguments).out
         lines = shown.splitlines()
         assert max(map(cell_len, lines)) <= columns, shown
-        scores = re.findall(r"[<>]?\d\.\d{3}-[<>]?\d\.\d{3}(?!\d)", shown)
+        scores = re.findall(r"[<>]?\d\.\d{3}(?: to |-)[<>]?\d\.\d{3}(?!\d)", shown)
         if command in ("head list", "head sweep", "rank"):
             assert scores, shown
         if command in ("head list", "head sweeps") and "No room for" not in shown:
@@ -203,3 +204,34 @@ def _read(terminal):
         return os.read(terminal, 1 << 16)
     except OSError:  # Linux, where the other side was closed
         return b""
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_intervals_next_to_one_are_read_as_two_numbers(ws, run, monkeypatch, columns):
+    """`0.999->0.999` is an arrow, where `above .999` was meant."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    known = {
+        "flowers-linear": (0.8123, [0.7761, 0.8432]),
+        "flowers-mlp-fine-tuned": (1.0, [0.6097, 0.9999]),
+        "a": (1.0, [0.9996, 0.9999]),
+        "b": (0.0, [0.0001, 0.0004]),
+        "temperature": (0.0, [0.0001, 0.2]),
+    }
+    of = ("net:1", "global_average_pooling2d", "0" * 64, "flowers-of-the-garden", "1" * 64)
+    for name, (score, ends) in known.items():
+        scores = {"accuracy": score, "macro_f1": score}
+        metrics = {**scores, "n_test": 1234, "intervals": dict.fromkeys(scores, ends), "groups": 31}
+        head = Head(name, "linear", *of, {}, metrics, [0, 1], 0, {}, "2" * 64, 1)
+        ws.context.heads.add(head)
+    shown = run("head", "list").out
+    assert max(map(cell_len, shown.splitlines())) <= columns
+    assert "->" not in shown and "-<" not in shown
+    scored = 1 if "No room for: macro F1" in shown else 2
+    for interval in (
+        "0.776-0.843",
+        "0.610 to >0.999",
+        ">0.999 to >0.999",
+        "<0.001 to <0.001",
+        "<0.001-0.200",
+    ):
+        assert shown.count(interval) == scored, shown

@@ -1,5 +1,6 @@
 """A test split knows how often it was looked at: each head that was scored on it counts."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import headstart as hs
 from conftest import keras
 from headstart.jobs.heads.looks import MANY, TESTED_ON, Looks, looks_of, ordinal_of, samples_key
-from headstart.registry.entities import Run
+from headstart.registry.entities import Head, Run
 
 
 @pytest.fixture
@@ -113,3 +114,37 @@ def test_the_optimism_is_that_of_equally_good_heads():
     assert claimed == pytest.approx(best.mean() - 0.8, abs=0.003)
     assert _optimism({"r2": 0.5, "n_test": 357}, 37) is None
     assert _optimism({"accuracy": 0.8, "n_test": 357}, 1) == 0
+
+
+@pytest.fixture
+def records(ws):
+    """A workspace, and a function that registers a head that nobody trained."""
+
+    def add(name, **metrics):
+        metrics = {"accuracy": 0.8, "n_test": 20, **metrics}
+        of = ("net:1", "features", "0" * 64, "rows", "1" * 64)
+        record = Head(name, "linear", *of, {}, metrics, [0, 1], 0, {}, "2" * 64, 1)
+        return ws.context.heads.add(record)
+
+    return ws, add
+
+
+def test_counting_reads_no_metrics_of_other_heads(records):
+    ws, add = records
+    large = [[0] * 1000] * 1000
+    heads = [add(name, confusion=large, tested_on="x" * 64) for name in "abc"]
+    add("other", confusion=large, tested_on="y" * 64)
+    tracemalloc.start()
+    found = looks_of(ws.context, heads[1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (found.number, found.heads) == (2, 3)
+    assert peak < 2 * 2**20
+
+
+def test_metrics_that_are_no_json_of_sqlite_are_no_obstacle(records):
+    ws, add = records
+    old = add("old", log_loss=float("nan"))
+    new = add("new", tested_on="x" * 64)
+    assert looks_of(ws.context, old).number == 1 and looks_of(ws.context, old).heads == 2
+    assert looks_of(ws.context, new).number == 2

@@ -349,3 +349,13 @@ def test_python_says_it_too_and_only_where_it_is_so(ready):
     for pair in (("net", "net"), ("pics", "pics"), ("nett", "pics"), ("net", "network.kera")):
         with pytest.raises(NotFound, match="is registered"):
             ready.extract(*pair)
+
+
+@pytest.mark.parametrize("first", ["net", "network.keras"])
+def test_a_dataset_that_cannot_be_read_is_said_though_a_dataset_is_called_like_the_backbone(
+    ready, model_file, pictures, tmp_path, fails, first
+):
+    ready.datasets.add("net", pictures)
+    (tmp_path / "data.h5").write_bytes(b"no data")
+    line = fails("extract", first, "data.h5")
+    assert "data.h5" in line and "each other's place" not in line

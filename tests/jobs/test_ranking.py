@@ -10,7 +10,7 @@ from headstart.errors import FeaturesMissing, HeadError, NotFound
 from headstart.notices import HeadstartWarning
 from headstart.plots.figures import save
 from headstart.plots.rankings import draw_ranking
-from headstart.registry.entities import Failure
+from headstart.registry.entities import Failure, SweepRecord, TrialRecord
 
 TRYING = hs.CrossValidation(folds=3)
 
@@ -277,6 +277,15 @@ def test_the_winner_is_corrected_the_simplest_is_named_and_confirmed(cached, run
     assert "Confirmed: chosen:2 has accuracy" in shown
     assert "Best of 3" in run("head", "sweeps", str(ran["id"])).out
     assert "leave one out" in fails(*asked, "--shots", "2", "--confirm", "chosen")
+    assert "what this one head is worth" not in shown and "2nd head on these" in shown
+
+
+def test_what_cannot_be_confirmed_is_refused_before_anything_is_extracted(ready, run, fails):
+    asked = ("head", "sweep", "pics", "net@features", "--confirm")
+    assert "leave one out" in fails(*asked, "chosen", "--shots", "2")
+    assert "'no name' cannot name a head" in fails(*asked, "no name")
+    with pytest.raises(hs.errors.FeaturesMissing):
+        ready.features("net@features", "pics")
 
 
 def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
@@ -342,3 +351,28 @@ def test_backbones_that_cannot_read_different_samples_are_tried_on_those_that_bo
     np.testing.assert_array_equal(ranks[0].linear.targets, ranks[1].linear.targets)
     for rank in ranks:
         assert rank.linear.accuracy >= alone.accuracy - 0.15, rank
+
+
+def test_stars_of_kept_sweeps_say_what_they_are(cached, run):
+    asked = ("head", "sweep", "pics", "net@features", "--strengths", "0.01,0.1", "--folds", "3")
+    run(*asked)
+    shown = " ".join(run("head", "sweeps", "1").out.split())
+    assert "* not significantly worse than the best (Hsu's" in shown and "McNemar" not in shown
+    assert "between draws" not in shown
+    run(*asked, "--repeats", "2")
+    shown = " ".join(run("head", "sweeps", "2").out.split())
+    assert "Scores are means over 6 draws" in shown
+
+
+@pytest.mark.parametrize("has_samples", [True, False])
+def test_stars_of_sweeps_of_before_are_not_called_comparisons_with_the_best(
+    cached, run, has_samples
+):
+    trying = {"folds": 3, "repeats": 2, "limit": 100, "seed": 0, "shots": None, "windows": None}
+    behind = {"samples": 36, "log_loss_interval": None}
+    settings = {"strength": 1.0} | ({"behind": behind} if has_samples else {})
+    trials = [TrialRecord("net@features", "linear", settings, 0.9, 0.8, 0.95, 0.3, False)]
+    cached.sweeps.add(SweepRecord("pics", "0" * 64, trying, 6, 1.0, {}), trials)
+    shown = " ".join(run("head", "sweeps", "1").out.split())
+    assert "made before comparisons with the best" in shown and "Hsu" not in shown
+    assert "McNemar" in shown and "Scores of repeats are an ensemble's" in shown

@@ -34,6 +34,10 @@ def test_the_main_job(zoo, tmp_path, run):
     assert features.report.computed == 36
     assert zoo.extract("net@features,relu|gap", "pics").report.computed == 0
     head = zoo.heads.train("colours", features)
+    (line,) = zoo.context.heads.find_lines()
+    assert (line.id, line.reference, line.dataset) == (head.record.id, "colours:1", "pics")
+    assert line.dataset_digest == head.record.dataset_digest
+    assert line.tested_on == head.metrics["tested_on"]
     assert head.metrics["n_test"] + head.metrics["n_train"] + head.metrics["n_validation"] == 36
     head.attach(tmp_path / "attached.keras")
     assert zoo.verify("net", "pics")["max_abs_diff"] <= 1e-5

@@ -6,6 +6,7 @@ Each is refused in one clear line, and nothing is left behind; see `refused`.
 import struct
 import sys
 import zlib
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,6 +16,7 @@ from h5py import h5d, h5p, h5s, h5t
 
 from headstart.errors import ShardDamaged
 from headstart.extractors.safety import shards_apart
+from headstart.extractors.safety.confinement import offered
 from headstart.extractors.safety.shards_apart import ShardsApart
 
 GIBIBYTE = 1 << 30
@@ -192,10 +194,41 @@ def test_every_cut_and_many_flips_of_a_shard_are_refused_or_read(parts):
     assert refused > 60
 
 
-def test_a_process_that_dies_or_takes_too_long_is_one_clear_line(parts, monkeypatch, tmp_path):
-    (tmp_path / "dies.py").write_text("import os, sys; sys.stdin.buffer.read(20); os.abort()")
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (
+            "os.abort()",
+            r"cannot be read within 31 s of the processor and 1 GiB \(SIGABRT\)\. It is d",
+        ),
+        (
+            "sys.exit(3)",
+            "was not read within 31 s .* ended with exit code 3. Nothing of it was kept",
+        ),
+    ],
+)
+def test_a_process_that_ends_is_one_clear_line(monkeypatch, tmp_path, ends, said):
+    (tmp_path / "dies.py").write_text(f"import os, sys; sys.stdin.buffer.read(20); {ends}")
     monkeypatch.setattr(shards_apart, "_COMMAND", [sys.executable, tmp_path / "dies.py"])
     apart = ShardsApart()
-    with pytest.raises(ShardDamaged, match="cannot be read within 30 s of the processor and 1 GiB"):
-        apart.check("x", parts.members[parts.shard["name"]])
+    with pytest.raises(ShardDamaged, match=said):
+        apart.check("x", bytes(shards_apart.BYTES_A_SECOND))
+    apart.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what Linux gives")
+def test_shards_are_read_where_nothing_can_be_written_or_reached(parts):
+    given, apart = offered(), ShardsApart()
+    apart.check("x", parts.members[parts.shard["name"]])
+    assert apart._process is not None
+    place = Path("/proc") / str(apart._process.pid)
+    status = (place / "status").read_text()
+    is_alone = (place / "ns" / "net").readlink() != Path("/proc/self/ns/net").readlink()
+    assert is_alone == ("no network" in given)
+    binds = "writes only in its own folder, starts no program" in given
+    assert ("NoNewPrivs:\t1" in status) == binds
+    assert "\nThreads:\t1\n" in status
+    limits = (place / "limits").read_text()
+    assert f"Max file size             {shards_apart.FOR_ALL.file_bytes} " in limits
+    assert "Max core file size        0 " in limits
     apart.close()

@@ -100,3 +100,33 @@ def test_blosc2_without_its_package_says_which_one(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "hdf5plugin", None)
     with pytest.raises(FeatureError, match=r"pip install 'headstart\[compress\]'"):
         Encoding.choose("float32", None, "blosc2")
+
+
+class OldReader:
+    """A reader of a store that was written before there was `ShardReader.read_each`."""
+
+    def __init__(self, reader):
+        self._reader = reader
+
+    def __enter__(self):
+        self._reader.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._reader.__exit__(*error)
+
+    def read_into(self, name, offset, parts):
+        return self._reader.read_into(name, offset, parts)
+
+
+def test_single_rows_are_read_of_a_store_that_knows_no_ranges(store, monkeypatch):
+    features = np.arange(64 * 20_000, dtype=np.float32).reshape(64, 20_000)
+    encoding = Encoding.choose("float32", "float32", "none")
+    written = write_shard(store, KEY, DIGESTS[:64], features, {}, encoding)
+    reader = RowReader(store, Index.of([written]), encoding, (20_000,))
+    made = type(store).reader
+    monkeypatch.setattr(type(store), "reader", lambda self: OldReader(made(self)))
+    out = np.empty((1, 20_000), np.float32)
+    for row in (3, 1, 0, 2):
+        reader.read(Places(np.zeros(1, np.int64), np.array([row])), out)
+        np.testing.assert_array_equal(out[0], features[row])

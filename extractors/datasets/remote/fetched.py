@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from headstart.errors import DatasetError, SampleError, SourceGone
+from headstart.extractors.datasets.named_files import HINT
 from headstart.extractors.datasets.places import suffix_of
 from headstart.extractors.datasets.remote.addresses import is_address, parse
 from headstart.extractors.datasets.remote.objects import Objects
@@ -151,11 +152,13 @@ def fetch(address: str, contents: Contents, store_options: tuple[str, ...] = ())
 
 @contextmanager
 def _as_source() -> Iterator[None]:
-    """Errors of an object as those of a source: nothing of the dataset is there without it."""
+    """Errors of an object as those of a source: nothing of the dataset is there without it, and to
+    look at it again, or to go on without it, is of no use."""
     try:
         yield
     except SampleError as error:
-        raise SourceGone(error.message, hint=error.hint or "Check the address.") from error
+        hint = "Check the address." if error.hint in (None, HINT) else error.hint
+        raise SourceGone(error.message, hint=hint) from error
 
 
 class _Watched:

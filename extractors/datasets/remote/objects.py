@@ -24,7 +24,7 @@ from headstart.extractors.datasets.remote.addresses import (
     parse,
     root_address,
 )
-from headstart.extractors.datasets.remote.bodies import BrokenOff, Part, chunks_of
+from headstart.extractors.datasets.remote.bodies import BrokenOff, Part, Undivided, chunks_of
 from headstart.extractors.datasets.remote.refusals import refusal, takes_no_head, without_library
 from headstart.extractors.datasets.remote.room import Share, share_here
 from headstart.extractors.datasets.source import Options
@@ -40,6 +40,8 @@ LARGEST_LISTING = 10_000_000
 PART = 1 << 26
 """Bytes of a file that is copied which are asked for at once: minutes at the slowest, and a body
 that breaks off is asked for again from there."""
+LATER = "Try again later."
+BY_HAND = "download it by other means, and add that file."
 TRIES, PAUSE = 3, 0.2
 """Times that a body is asked for which breaks off; seconds between them, twice as many each."""
 CLIENT: ClientConfig = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "10m"}
@@ -204,7 +206,8 @@ class Objects:
         begin: Callable[[int], None],
         advance: Progress,
     ) -> tuple[int, ...]:
-        """Write the content of an object of any size into a file, in parts of `PART` bytes.
+        """Write the content of an object of any size into a file, in parts of `PART` bytes; as a
+        whole where the server gives no parts, and from its beginning again if it breaks off.
 
         Args:
             address: of the object.
@@ -221,22 +224,33 @@ class Objects:
         meta = self._asked(address, lambda store, key: store.get(key).meta)
         size = meta["size"]
         begin(size)
-        for start in range(0, size, PART):
-            part = Part(start, min(start + PART, size), size)
-            self._again(address, lambda store, key, part=part: part.copy(store, key, meta, out))
-            advance(part.end, size)
+        try:
+            for start in range(0, size, PART):
+                part = Part(start, min(start + PART, size), meta, address)
+                self._again(
+                    address, lambda store, key, part=part: part.copy(store, key, out), LATER
+                )
+                advance(part.end, size)
+        except Undivided:
+            part = Part(0, size, meta, address)
+            hint = f"Its server gives no parts of a file: {BY_HAND}"
+            self._again(address, lambda store, key: part.copy(store, key, out, advance), hint)
         return _stat_of(meta)
 
-    def _again(self, address: Address, ask: Callable[[Any, str], T]) -> T:
-        """What `ask` gives, which is asked again where a body breaks off."""
+    def _again(
+        self,
+        address: Address,
+        ask: Callable[[Any, str], T],
+        hint: str = "Try again later; --on-error skip goes on without it.",
+    ) -> T:
+        """What `ask` gives, which is asked again where a body breaks off; then `hint` is said."""
         for attempt in range(1, TRIES + 1):
             try:
                 return self._asked(address, ask)
             except BrokenOff as error:
                 if attempt == TRIES:
                     raise SampleUnreadable(
-                        f"{address} breaks off: {error}, {TRIES} times",
-                        hint="Try again later; --on-error skip goes on without it.",
+                        f"{address} breaks off: {error}, {TRIES} times", hint=hint
                     ) from error
                 time.sleep(PAUSE * 2**attempt * (0.5 + random.random()))
         raise AssertionError  # the last attempt returns or raises

@@ -35,8 +35,8 @@ def winner_text(winner: Any) -> str:
     if facts["candidates"] < 2:
         return ""
     return (
-        f"Best of {facts['candidates']:,}: {words} {told('raw', 'interval')} as measured, which "
-        f"favours the winner; {told('corrected', 'corrected_interval')} corrected for the choice "
+        f"Best of {facts['candidates']:,}: {words} {told('raw', 'interval')} as measured; "
+        f"{told('corrected', 'corrected_interval')} corrected for the luck of the choice "
         f"({facts['procedure']})."
     )
 
@@ -57,16 +57,20 @@ def simplest_text(sweep: Sweep, words: str) -> str:
     )
 
 
-def check_confirm(shots: int | None) -> None:
-    """See that a winner can be confirmed, before anything is fitted.
+def check_confirm(name: str, shots: int | None) -> None:
+    """See that a winner can be confirmed, before anything is extracted or fitted.
 
     Raises:
+        RegistryError: the head cannot have such a name.
         click.UsageError: it was tried on few samples, and would be trained on all.
     """
+    from headstart.registry.names import check_name
+
     if shots is not None:
         raise click.UsageError(
             "--confirm trains on all samples, and --shots tries heads on few; leave one out."
         )
+    check_name(name, "head")
 
 
 def confirmed(workspace: Workspace, sweep: Sweep, trial: Trial, name: str, precision: str) -> Any:
@@ -82,8 +86,11 @@ def confirmed_text(head: Any) -> str:
     """What a confirmed head has on the test split, and what that is."""
     from headstart.heads.evaluation.provenance import scored_text
 
-    record = head.record
-    return (
+    record, looks = head.record, head.looks
+    line = (
         f"Confirmed: {record.name}:{record.version} has {scored_text(record)}, which took no part "
-        "in the sweep: what this one head is worth."
+        "in the sweep"
     )
+    if looks.heads < 2:
+        return f"{line}: what this one head is worth."
+    return f"{line}. It is the {looks.to_text()}."

@@ -182,8 +182,7 @@ def settled(opened: Any, options: dict[str, Any], manifest: Manifest) -> dict[st
 
 def heads_on(context: Context, dataset: str) -> list[str]:
     """The heads that were trained on a dataset: `name:version`."""
-    heads = context.heads.find_all()
-    return [f"{one.name}:{one.version}" for one in heads if one.dataset == dataset]
+    return [one.reference for one in context.heads.find_lines() if one.dataset == dataset]
 
 
 def _labels(manifest: Manifest) -> list[Any]:
@@ -229,11 +228,14 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
             "label, leave those cells empty and give --on-error skip"
         )
     if several := sources.several_in(known):
-        count, none = sum(label in several for label in labels), labels.count(None)
+        without = {None, *(label for label in several if not str(label).strip(f"{BETWEEN} "))}
+        none = sum(label in without for label in labels)
+        count = sum(label in several and label not in without for label in labels)
         and_none = f", {none:,} have none" if none else ""
         tell(
             f"{place}: {count:,} of {len(labels):,} samples have several labels, such as "
-            f"{min(several)!r}{and_none}; `head train --task multi-label` takes each by itself"
+            f"{min(set(several) - without, default=BETWEEN)!r}{and_none}; "
+            "`head train --task multi-label` takes each by itself"
         )
     elif sources.are_numbers(known):
         several = any(isinstance(label, str) and BETWEEN in label for label in known)

@@ -12,6 +12,8 @@ from headstart.notices import tell
 from headstart.registry.entities import Dataset
 from headstart.storage.contents import Contents
 
+UNSETTLED = "was new when it was fetched, and is fetched once more: it may have changed since"
+
 
 def fetched_from(context: Context, address: str) -> Iterator[sources.Fetched]:
     """The files of datasets that were fetched from an address."""
@@ -32,6 +34,9 @@ def fetched_anew(context: Context, dataset: Dataset) -> Dataset:
     """The dataset, with what lies at its address now for its source if that has changed; one that
     was not fetched, or of which the server does not say, as it is.
 
+    So is what had changed just before it was fetched, once: what the server said of it then would
+    have been the same after another change.
+
     Its file is young then, also where its content is as before: it is gone through again.
 
     Raises:
@@ -42,7 +47,7 @@ def fetched_anew(context: Context, dataset: Dataset) -> Dataset:
         return dataset
     if before.is_here:
         now = before.stat_now()
-        if not now or not before.stat:
+        if not now:
             tell(
                 f"{before.address}: nothing says whether it has changed since it was fetched; "
                 f"`headstart dataset add {dataset.name} {before.address}` fetches it anew"
@@ -50,7 +55,8 @@ def fetched_anew(context: Context, dataset: Dataset) -> Dataset:
             return dataset
         if now == before.stat:
             return dataset
-        tell(f"{before.address} has changed")
+        had_settled = bool(before.stat)
+        tell(f"{before.address} {'has changed' if had_settled else UNSETTLED}")
     contents = Contents(context.config.contents)
     kept = sources.keep_fetched(
         before.address, dataset.kind, contents, {"store_options": before.store_options}

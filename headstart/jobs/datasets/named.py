@@ -17,7 +17,7 @@ from headstart.errors import DatasetError, NotFound, RegistryError, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.fetched import datasets_from
 from headstart.jobs.datasets.kept_data import holding
-from headstart.jobs.datasets.refresh import look_again
+from headstart.jobs.datasets.refresh import look_again, root_of_add
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
@@ -213,7 +213,8 @@ def _added(context: Context, place: str, on_error: str) -> str:
     from headstart.jobs.datasets.add import add  # whoever gives a name does not need it
 
     name = free_name(_name(place), taken.__contains__)
-    added = add(context, name, place, on_error=on_error).dataset
+    with root_of_add():
+        added = add(context, name, place, on_error=on_error).dataset
     also = f"; {', '.join(others)} has options of its own" if others else ""
     tell(f"{place} is registered as the dataset {added.name!r}{also}")
     return added.name

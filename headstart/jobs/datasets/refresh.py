@@ -70,7 +70,7 @@ def _looked_at(
     previous = context.manifest(dataset)
     options, skipped = sources.as_stored(now.options), list[str]()
     opened = sources.open_source(now.kind, now.source, options, context.artifacts)
-    with _option_of_add(now.name):
+    with _options_of_add(now.name):
         manifest = sources.rescan(opened, options, previous, progress, skipped)
     if manifest is previous:
         return dataset, previous
@@ -90,15 +90,27 @@ def _looked_at(
     return updated, manifest
 
 
-SKIP = "--on-error skip"
+ROOT, SKIP = "--root", "--on-error skip"
 
 
 @contextmanager
-def _option_of_add(name: str) -> Iterator[None]:
-    """What is done about rows that are no samples was chosen when a dataset was added: whoever
-    looks at it again is told where that is changed."""
+def root_of_add() -> Iterator[None]:
+    """A root is chosen when a dataset is added: any other command is told where."""
     try:
         yield
+    except HeadstartError as error:
+        if error.hint and ROOT in error.hint:
+            error.hint += f" ({ROOT} is an option of `headstart dataset add`.)"
+        raise
+
+
+@contextmanager
+def _options_of_add(name: str) -> Iterator[None]:
+    """What is done about rows that are no samples was chosen when a dataset was added, as well as
+    the root: whoever looks at it again is told where that is changed."""
+    try:
+        with root_of_add():
+            yield
     except HeadstartError as error:
         if error.hint and SKIP in error.hint:
             add = f"an option of `headstart dataset add`: add {name!r} again as before with it"

@@ -11,12 +11,13 @@ import numpy as np
 from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
+from headstart.extractors import datasets as sources
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
-from headstart.notices import tell
+from headstart.notices import tell, warn
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References, reference_of, references_of
 from headstart.storage.columns.samples import SampleColumns
@@ -174,6 +175,7 @@ def load(
     ]
     samples = _in_all(views)
     labelled = labelled_rows(samples, trying.limit, trying.seed)
+    _tell_of_several(wanted.dataset, labelled)
     folds = folds_of(labelled, trying)
     ids = samples.take(labelled.rows).ids
     for (backbone, cut), view in zip(chosen, views, strict=True):
@@ -181,6 +183,15 @@ def load(
         features = view[[rows[one] for one in ids]]
         flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
         yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)
+
+
+def _tell_of_several(dataset: str, labelled: Labelled) -> None:
+    """Say that samples with several labels are tried as classes."""
+    if several := sources.several_in(labelled.classes):
+        warn(
+            f"{dataset}: samples have several labels, and heads are tried on classes: each "
+            f"combination, such as {min(several)!r}, is taken for a class of its own"
+        )
 
 
 def _in_all(views: Sequence[FeatureView]) -> SampleColumns:

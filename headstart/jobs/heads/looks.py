@@ -12,6 +12,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
+from headstart.registry.heads import HeadLine
 from headstart.storage.columns.samples import SampleColumns
 from headstart.values.showable import Record
 
@@ -72,19 +73,19 @@ def looks_of(context: Context, record: HeadRecord) -> Looks:
 
     Heads of before the samples were recorded are on the same ones if their dataset is the same.
     """
-    heads = context.heads.find_all()
-    known = {f"{one.name}:{one.version}" for one in heads}
+    heads = context.heads.find_lines()
+    known = {one.reference for one in heads}
     same = [one for one in heads if _is_same(one, record)]
     gone = [run for run in context.runs.find_kinds(("train", "finetune")) if _counts(run, record)]
     gone = [run for run in gone if _head_of(run) not in known]
-    before = sum((one.id or 0) <= (record.id or 0) for one in same)
+    before = sum(one.id <= (record.id or 0) for one in same)
     before += sum(str(run.created_at) <= str(record.created_at) for run in gone)
     total = len(same) + len(gone)
     return Looks(before, total, record.metrics["n_test"], _optimism(record.metrics, total))
 
 
-def _is_same(head: HeadRecord, record: HeadRecord) -> bool:
-    keys = head.metrics.get(TESTED_ON), record.metrics.get(TESTED_ON)
+def _is_same(head: HeadLine, record: HeadRecord) -> bool:
+    keys = head.tested_on, record.metrics.get(TESTED_ON)
     if None in keys:
         return head.dataset_digest == record.dataset_digest
     return keys[0] == keys[1]

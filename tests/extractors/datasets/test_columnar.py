@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 import time
 
 import datasets
@@ -387,3 +389,54 @@ def test_a_change_of_the_file_is_seen_and_nothing_else_is_read_again(tmp_path):
     assert before.samples[0].stat == source(path).stamp()
     written(path, {"text": ["a", "c"], "label": ["x", "y"]})
     assert before.samples[0].stat != source(path).stamp()
+
+
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.uint32(), pa.uint64(), pa.int8()], ids=str)
+def test_a_dictionary_of_unsigned_places_may_have_a_cell_of_nothing(tmp_path, kind):
+    names = pa.array(["cat", "dog"], pa.string_view())
+    for places in ([1, None, 0], [None, 1, None, 0]):
+        labels = pa.DictionaryArray.from_arrays(pa.array(places, kind), names)
+        x = pa.array(["x"] * len(places))
+        feather.write_feather(pa.table({"text": x, "label": labels}), tmp_path / "d.arrow")
+        with pytest.raises(DatasetError, match="no label"):
+            labels_of(tmp_path / "d.arrow")
+        assert labels_of(tmp_path / "d.arrow", on_error="skip") == ["dog", "cat"]
+
+
+def test_a_column_that_is_not_read_is_named_with_its_file(tmp_path):
+    label = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
+    path = written(tmp_path / "d.parquet", {"text": ["x"], "label": label})
+    with pytest.raises(DatasetError, match=r"d\.parquet: the column 'label' is of the type map<"):
+        labels_of(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of open files there")
+@pytest.mark.parametrize(
+    ("limit", "suffix", "is_read"),
+    [
+        (160, ".parquet", True),
+        (110, ".parquet", False),
+        (100, ".parquet", False),
+        (70, ".parquet", False),
+        (100, ".arrow", True),
+        (62, ".arrow", False),
+        (60, ".arrow", False),
+    ],
+)
+def test_as_many_files_are_read_as_can_be_open(tmp_path, limit, suffix, is_read):
+    write = pq.write_table if suffix == ".parquet" else feather.write_feather
+    for number in range(50):
+        write(pa.table({"text": ["x"], "label": ["a"]}), tmp_path / f"{number}{suffix}")
+    code = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))
+from headstart.errors import DatasetError
+from headstart.extractors.datasets import open_source
+try:
+    print(len(list(open_source("parquet", {str(tmp_path)!r}, {{}}).scan())))
+except DatasetError as error:
+    print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = f"this process may have {limit}, enough for about 0 of columns. Join some of them"
+    assert ran.stdout == "50\n" if is_read else said in ran.stdout

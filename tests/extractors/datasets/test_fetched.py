@@ -2,6 +2,8 @@
 
 import io
 import tarfile
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image
 
 from headstart.errors import DatasetError, SourceGone
-from headstart.extractors.datasets.remote import fetched, objects
+from headstart.extractors.datasets.remote import bodies, fetched, objects
 from headstart.notices import HeadstartNote
 
 pytestmark = pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
@@ -164,6 +166,27 @@ def test_a_server_that_says_nothing_of_changes_is_asked_when_it_is_added_again(r
     assert facts(ready, "d") != first
 
 
+@pytest.mark.parametrize("has_changed", [False, True])
+def test_a_file_that_was_new_is_fetched_once_more_and_then_its_changes_are_seen(
+    ready, web, monkeypatch, has_changed
+):
+    web.weak, web.modified = True, time.time()
+    web.files["/x.tar"] = tar()
+    ready.datasets.add("d", f"{web.address}/x.tar")
+    first = facts(ready, "d")
+    web.files["/x.tar"] = tar(1 if has_changed else 0)
+    monkeypatch.setattr(objects, "SETTLED", -1.0)
+    with pytest.warns(HeadstartNote, match="was new when it was fetched, and is fetched once more"):
+        ready.datasets.refresh("d")
+    assert (facts(ready, "d") != first) == has_changed
+    asked = web.asked("GET").count("/x.tar")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ready.datasets.refresh("d")
+    assert web.asked("GET").count("/x.tar") == asked
+    assert not [one for one in said if "nothing says" in str(one.message)]
+
+
 def test_a_file_that_was_lost_is_fetched_again(ready, web):
     web.files["/x.npz"] = npz()
     ready.datasets.add("d", f"{web.address}/x.npz")
@@ -191,6 +214,37 @@ def test_a_large_file_comes_in_parts_and_a_part_that_breaks_off_again(ws, web, m
     assert len(web.asked("GET")) >= 3 + len(content) // 10_000
 
 
+def test_a_server_that_gives_no_parts_gives_the_whole_again_if_it_breaks_off(ws, web, monkeypatch):
+    content = web.files["/x.tar"] = tar()
+    web.divides = False
+    monkeypatch.setattr(objects, "PART", 10_000)
+    monkeypatch.setattr(fetched, "PAUSE", 0.0)
+    web.faults["/x.tar"] = ["", "", "broken", "long"]
+    with pytest.warns(HeadstartNote, match=r"MB of .* MB are here"):
+        ws.datasets.add("d", f"{web.address}/x.tar")
+    (kept,) = ws.config.contents.iterdir()
+    assert kept.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("divides", "hint"),
+    [
+        (True, r"Try again later\.$"),
+        (False, r"gives no parts of a file: download it by other means, and add that file\.$"),
+    ],
+)
+def test_what_breaks_off_for_good_says_what_to_do(ws, web, monkeypatch, divides, hint):
+    def broken(given, size):
+        raise bodies.BrokenOff(f"after 7 of {size} bytes")
+
+    web.files["/x.tar"] = tar()
+    web.divides = divides
+    monkeypatch.setattr(objects, "PART", 10_000)
+    monkeypatch.setattr(bodies, "chunks_of", broken)
+    with pytest.raises(SourceGone, match=f"{web.address}/x.tar breaks off.* 3 times.*{hint}"):
+        ws.datasets.add("d", f"{web.address}/x.tar")
+
+
 def test_a_file_that_changes_while_it_is_fetched_is_refused(ws, web, monkeypatch):
     web.files["/x.tar"] = tar()
     monkeypatch.setattr(objects, "PART", 10_000)
@@ -201,7 +255,7 @@ def test_a_file_that_changes_while_it_is_fetched_is_refused(ws, web, monkeypatch
         web.files["/x.tar"] = tar(1)
 
     monkeypatch.setattr(fetched._Watched, "advance", lambda self, done, size: change(done, size))
-    with pytest.raises(SourceGone, match="has changed while it was fetched"):
+    with pytest.raises(SourceGone, match=r"/x\.tar has changed while .*Run the same command again"):
         ws.datasets.add("d", f"{web.address}/x.tar")
     assert len(seen) == 1 and not list(ws.config.contents.glob("*"))
 
@@ -235,7 +289,8 @@ def test_bad_files_are_named_by_their_address(ws, web, name, content, words):
 
 
 def test_what_is_not_there_or_not_one_file_is_said(ws, web, fails):
-    assert "is gone" in fails("dataset", "add", "d", f"{web.address}/no.tar")
+    told = fails("dataset", "add", "d", f"{web.address}/no.tar")
+    assert "is gone" in told and told.endswith("Check the address.")
     assert "several files" in fails("dataset", "add", "d", "s3://photos/x-{000..099}.tar")
     assert "several files" in fails("dataset", "add", "d", "s3://photos/*.parquet")
     for packed in ("x.tar.gz", "x.tgz"):

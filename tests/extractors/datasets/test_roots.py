@@ -134,3 +134,17 @@ def test_a_link_that_is_turned_between_the_look_and_the_opening_gives_nothing(
     monkeypatch.setattr(named_files, "open_regular", turning)
     with pytest.raises(DatasetError, match="lies outside of the root"):
         SampleReader(manifest, dataset.options).read(manifest.samples[1])
+
+
+def test_commands_without_the_option_say_of_which_one_it_is(ready, others, fails):
+    said = "another --root. (--root is an option of `headstart dataset add`.)"
+    file = table(others, "img/1.png")
+    ready.datasets.add("d", file, root=others)
+    table(others, "../own.png", "img/1.png", "img/2.png")
+    assert fails("extract", "net", "d").endswith(said)
+    folder = others.parent / "boxes"
+    folder.mkdir()
+    (folder / "data.yaml").write_text("train: ../data/img\nnames: [a, b]\n")
+    for words in (("extract", "net"), ("head", "train", "h", "net")):
+        assert fails(*words, folder / "data.yaml").endswith(said)
+    assert said not in fails("dataset", "add", "e", folder / "data.yaml")

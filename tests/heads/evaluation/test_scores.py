@@ -10,6 +10,7 @@ from headstart.heads.evaluation.bootstrap import DRAWS, bootstrap_interval, mean
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import (
     interval_of,
+    interval_text,
     score_text,
     share_text,
     wilson_interval,
@@ -189,6 +190,27 @@ def test_r2_of_a_handful_has_an_interval_that_can_be_believed_or_none(samples):
         four = Clusters.of(np.arange(2 * samples) % 4)
         twice = np.r_[outputs, outputs], np.r_[targets, targets]
         assert INTERVALS["r2"](*twice, four) is None
+
+
+@pytest.mark.parametrize("samples", [12, 2500])
+@pytest.mark.parametrize("groups", [None, 6])
+def test_where_nothing_varies_there_is_no_interval(samples, groups):
+    targets = np.arange(samples) % 3
+    outputs = np.eye(3, dtype=np.float32)[targets]
+    clusters = Clusters.of(np.arange(samples) // 2 % groups) if groups else None
+    found = scores_of(hs.Ordinal(order=("a", "b", "c")), outputs, targets, list("abc"), clusters)
+    assert found["steps_off"] == 0
+    assert not {"steps_off", "log_loss", "brier"} & set(found["intervals"])
+    for name in ("accuracy", "macro_f1", "balanced_accuracy"):
+        low, high = found["intervals"][name]
+        assert low < 1 == high
+    for name in ("steps_off", "log_loss", "macro_f1"):
+        same = PAIRED[name](outputs, targets)
+        assert paired_interval(same, same, samples, clusters) is None
+    numbers = targets[:, None].astype(float)
+    found = scores_of(hs.Regression(), numbers + 0.1, numbers, [], clusters)
+    assert not {"mean_absolute_error", "root_mean_squared_error"} & set(found["intervals"])
+    assert interval_text(found, "mean_absolute_error") == "no interval"
 
 
 # What was not tested

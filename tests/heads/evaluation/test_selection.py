@@ -37,7 +37,7 @@ def by_mcnemar(rows):
 
 
 def test_of_equally_good_candidates_one_in_twenty_times_some_is_called_worse():
-    """By McNemar's test against the winner it was one in two, of twenty candidates."""
+    """By McNemar's test against the winner it was six in seven times, of twenty candidates."""
     rng = np.random.default_rng(0)
     called, before = [], []
     for _ in range(100):
@@ -45,7 +45,7 @@ def test_of_equally_good_candidates_one_in_twenty_times_some_is_called_worse():
         called.append(worse_than_best(outcomes(rows)).any())
         before.append(by_mcnemar(rows).any())
     assert np.mean(called) <= 0.07
-    assert np.mean(before) > 0.25
+    assert np.mean(before) > 0.7
 
 
 def test_what_is_really_worse_is_called_so_and_the_best_is_not():

@@ -33,7 +33,7 @@ from headstart.extractors.datasets.sources.columnar.files import (
     stamp_of,
 )
 from headstart.extractors.datasets.sources.columnar.parquet_file import ParquetPart
-from headstart.extractors.datasets.sources.columnar.part import Part, make_room
+from headstart.extractors.datasets.sources.columnar.part import Part, room_for
 from headstart.extractors.datasets.sources.columnar.roles import Roles
 from headstart.extractors.datasets.sources.tables.columns import OR_SKIP, cell_in, number_in
 from headstart.extractors.datasets.sources.tables.values import TABLE_OPTIONS, Value
@@ -275,11 +275,11 @@ class ColumnarSource:
 
     @cached_property
     def _parts(self) -> list[Part]:
-        make_room(len(self._found.files))
-        made: list[Part] = [
-            ParquetPart(one.path) if one.path.suffix.lower() in PARQUET else ArrowPart(one.path)
-            for one in self._found.files
-        ]
+        with room_for(len(self._found.files)):
+            made: list[Part] = [
+                ParquetPart(one.path) if one.path.suffix.lower() in PARQUET else ArrowPart(one.path)
+                for one in self._found.files
+            ]
         first = made[0]
         for part in made[1:]:
             if odd := set(part.schema.names) ^ set(first.schema.names):

@@ -16,7 +16,7 @@ import pyarrow as pa
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.sources.columnar.declared import is_list
 from headstart.extractors.datasets.sources.numpy_files import refuse_expanded
-from headstart.storage.columns.buffers import numbers_in
+from headstart.storage.columns.buffers import are_there, numbers_in
 
 VIEW = 4
 """Numbers of 32 bits in a view; the first is its length.
@@ -40,17 +40,30 @@ class Expansion:
         """Count another batch, before a cell of it becomes an object of Python.
 
         Raises:
-            DatasetError: they hold far more than the files; see `refuse_expanded`.
+            DatasetError: they hold far more than the files; see `refuse_expanded`. Or a column is
+                of a type that is not read, or holds one.
         """
-        self._size += sum(size_of(column) for column in batch.columns)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            try:
+                self._size += size_of(column)
+            except Unread as error:
+                raise DatasetError(
+                    f"{self._source}: the column {name!r} is of the type {error}, "
+                    "which is not read",
+                    hint="Save it as a plain column of texts, numbers or lists.",
+                ) from None
         refuse_expanded(self._size, self._packed, self._source)
+
+
+class Unread(Exception):
+    """A type of columns that are not read."""
 
 
 def size_of(column: pa.Array) -> int:
     """Bytes of a column, about, with each value as often as it occurs.
 
     Raises:
-        DatasetError: it is packed by runs, or of lists that may overlap.
+        Unread: it is packed by runs, or of lists that may overlap; or what it holds is.
     """
     kind, types = column.type, pa.types
     if isinstance(kind, pa.BaseExtensionType):
@@ -62,10 +75,7 @@ def size_of(column: pa.Array) -> int:
         or types.is_map(kind)
         or types.is_union(kind)
     ):
-        raise DatasetError(
-            f"a column of the type {str(kind)[:80]} is not read",
-            hint="Save it as a plain column of texts, numbers or lists.",
-        )
+        raise Unread(str(kind)[:80])
     if types.is_struct(kind):
         return sum(map(size_of, cast(pa.StructArray, column).flatten()))
     if is_list(kind):
@@ -86,7 +96,8 @@ def _lengths(column: pa.Array) -> np.ndarray:
     """Bytes of each value of a dictionary or of views, int64."""
     if isinstance(column, pa.DictionaryArray):
         known = _lengths(column.dictionary)
-        return np.append(known, 0)[numbers_in(column.indices, null=-1).astype(np.int64)]
+        places = numbers_in(column.indices).astype(np.int64)
+        return np.append(known, 0)[np.where(are_there(column.indices), places, len(known))]
     types, kind, count = pa.types, column.type, len(column)
     if types.is_string_view(kind) or types.is_binary_view(kind):
         if not count:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +20,10 @@ from headstart.storage.files import check_regular
 
 KEPT = 1 << 27
 """Bytes of blocks that are kept for the next row; the last two are kept anyhow."""
-OPEN_A_PART, OTHERS_OPEN = 3, 256
-"""Files that are open for one part, at the most, and for all else."""
+OPEN_A_PART, OTHERS_OPEN = 2, 256
+"""Files that are open for one part (of Parquet; of Arrow one), and for all else."""
+SPARE = 16
+"""Of those, how many must be left, at the least."""
 DAMAGE = (
     pa.ArrowException,
     OSError,
@@ -94,26 +98,57 @@ class Part(Protocol):
         ...
 
 
-def make_room(files: int) -> None:
-    """See that so many files can be open at once, as all parts of a dataset are.
+@contextmanager
+def room_for(files: int) -> Iterator[None]:
+    """Let so many files be open at once, as all parts of a dataset are, as far as the system does;
+    they are opened inside.
 
     Raises:
-        DatasetError: the system does not let this process open as many.
+        DatasetError: they cannot be, with some to spare for all else.
     """
+    _raise_limit(OTHERS_OPEN + OPEN_A_PART * files)
+    try:
+        yield
+        _check_spare()
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        raise _too_many(f"{files:,} files cannot be open at once") from error
+
+
+def _raise_limit(needed: int) -> None:
     try:
         import resource
     except ImportError:  # not on Windows
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = OTHERS_OPEN + OPEN_A_PART * files
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise DatasetError(
-            f"{files:,} files, of which this process may have {hard // OPEN_A_PART:,} open",
-            hint="Join some of them, or allow more with `ulimit -n`.",
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        with suppress(ValueError, OSError):  # macOS allows less than its hard limit says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _check_spare() -> None:
+    """See that what is read of the parts, and whatever else is at work, can open files, too.
+
+    Raises:
+        OSError: it cannot.
+    """
+    with ExitStack() as opened:
+        for _ in range(SPARE):
+            opened.enter_context(Path(os.devnull).open("rb"))
+
+
+def _too_many(what: str) -> DatasetError:
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(0, hard - OTHERS_OPEN) // OPEN_A_PART
+    return DatasetError(
+        f"{what}: this process may have {hard:,}, enough for about {most:,} of columns",
+        hint="Join some of them, or allow more with `ulimit -n`.",
+    )
 
 
 @contextmanager
@@ -133,6 +168,8 @@ def reading(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise DatasetError(f"no file {path}", hint="Check the path.") from None
     except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno == errno.EMFILE:
+            raise _too_many(f"{path} cannot be opened, too many files are") from error
         raise DatasetError(
             f"{path} is not a readable Parquet or Arrow file ({first_line(error)})",
             hint="Save it again, such as with df.to_parquet(…).",
