@@ -41,6 +41,8 @@ ASKED = {
     f"{SAFETY}/confinement.py": "asked in a fork alone, which is made on Linux alone",
     f"{SAFETY}/first_load.py": "nobody else's where users have no numbers",
     "extractors/backbones/first_load_server.py": "run where `HAS_FORK`; elsewhere `once` alone",
+    f"{SAFETY}/shards_apart.py": "without limits of the system where there are none",
+    "extractors/datasets/sources/columnar/part.py": "the limit of open files is left as it is",
     f"{SAFETY}/inspection.py": "without limits of the system where there are none",
 }
 

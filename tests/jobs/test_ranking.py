@@ -272,7 +272,9 @@ def test_the_winner_is_corrected_the_simplest_is_named_and_confirmed(cached, run
     assert ran["confirmed"]["kind"] == simplest["kind"]
     assert ran["confirmed"]["metrics"]["n_test"] > 0
     shown = " ".join(run(*asked, "--one-se", "--confirm", "chosen").out.split())
-    assert "Best of 3: accuracy" in shown and "corrected for the choice (BBC-CV)" in shown
+    assert (
+        "Best of 3: accuracy" in shown and "corrected for the luck of the choice (BBC-CV)" in shown
+    )
     assert "within one standard error of the best" in shown
     assert "Confirmed: chosen:2 has accuracy" in shown
     assert "Best of 3" in run("head", "sweeps", str(ran["id"])).out

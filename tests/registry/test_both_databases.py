@@ -88,7 +88,9 @@ def test_heads_have_aliases_and_sweeps_their_trials(zoo):
         )
     kept = zoo.sweeps.find_all()
     assert [(sweep.id, trials) for sweep, trials, _ in kept] == [(done.id, 1), (done.id - 1, 2)]
-    assert zoo.sweeps.get(done.id)[1] == [trial.to_record() for trial in done.trials]
+    best, *others = done.trials
+    records = [best.to_record(done.winner), *(trial.to_record() for trial in others)]
+    assert zoo.sweeps.get(done.id)[1] == records
 
 
 def test_moments_come_back_in_utc(zoo):

@@ -46,6 +46,7 @@ def verbs(ws):
     for where, thing in things.items():
         own = {"features": view, "out": None, "reference": OF_COLLECTIONS.get(where, "net")}
         own |= {"given": OF_COLLECTIONS.get(where, "net"), "found": []}
+        own |= {"one": "h", "other": "h"}
         own_classes = (one for one in type(thing).__mro__ if one.__module__.startswith(PUBLIC))
         names = {name: member for one in own_classes for name, member in vars(one).items()}
         for name, member in names.items():

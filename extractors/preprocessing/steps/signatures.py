@@ -59,7 +59,7 @@ def unlike(content: bytes, taken: str, reason: str) -> SampleUnreadable:
     if found is None or found.startswith(taken):
         return SampleUnreadable(reason)
     return SampleUnreadable(
-        f"it is {found}, and the backbone takes {TAKEN[taken]}",
+        f"{reason}: it is {found}, and the backbone takes {TAKEN[taken]}",
         hint=f"Give a dataset of {TAKEN[taken]}, or a backbone for what this one holds: "
         "`headstart backbone add --preprocess` says what goes into one; --on-error skip leaves "
         "single files out.",
