@@ -361,7 +361,9 @@ HANGS = {
 }
 
 
-@pytest.mark.parametrize("hangs", HANGS)
+@pytest.mark.parametrize(
+    "hangs", ["converting", *(pytest.param(one, marks=pytest.mark.slow) for one in [*HANGS][1:])]
+)
 def test_a_conversion_that_hangs_is_given_up_and_the_command_ends(ws, model_file, hangs):
     code = (
         "import threading\n"
@@ -384,7 +386,9 @@ def test_a_conversion_that_hangs_is_given_up_and_the_command_ends(ws, model_file
     assert ws.backbones.get("net").name == "net" and not conversions(ws)
 
 
-@pytest.mark.parametrize("where", ["before the row", "after the row"])
+@pytest.mark.parametrize(
+    "where", ["before the row", pytest.param("after the row", marks=pytest.mark.slow)]
+)
 def test_a_process_killed_while_it_keeps_a_trunk_leaves_nothing_half(ws, model_file, where):
     die = "os.kill(os.getpid(), signal.SIGKILL)"
     real = "add(self, run)" if where == "after the row" else "None"
