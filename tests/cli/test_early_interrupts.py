@@ -79,3 +79,14 @@ def test_the_names_of_before_are_there():
     assert "extract" in cli.commands
     with pytest.raises(AttributeError, match="no attribute 'other'"):
         _ = headstart.cli.other
+
+
+def test_the_command_is_there_as_a_module_too():
+    ran = subprocess.run(
+        [sys.executable, "-m", "headstart", "--version"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.startswith("headstart, version")

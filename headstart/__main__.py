@@ -1,0 +1,8 @@
+"""`python -m headstart`: the command line."""
+
+from __future__ import annotations
+
+from headstart.cli import main
+
+if __name__ == "__main__":
+    main()
