@@ -69,8 +69,9 @@ def test_what_not_every_system_has_is_asked_for_in_few_places():
 
 
 @pytest.fixture
-def windows(monkeypatch):
-    """No users, no groups, no locks, no flags of POSIX, as far as our code can see."""
+def windows(monkeypatch, tmp_path):
+    """No users, no groups, no locks, no flags of POSIX, as far as our code can see; where a folder
+    for the test was made, which asks who the user is."""
     for name in POSIX_NAMES - NEEDED:
         monkeypatch.delattr(os, name, raising=False)
     monkeypatch.setattr(locks, "fcntl", None)
