@@ -86,4 +86,4 @@ def test_new_samples_behind_and_before_all_others():
     for case in (many + times, times + many, times[:250] + many + times[250:], many):
         source = Files(case)
         scan(source, {}, before)
-        assert source.digested == [name for name, _ in many]
+        assert sorted(source.digested) == sorted(name for name, _ in many)  # by two threads
