@@ -10,7 +10,7 @@ every task that it names, `multi-label` apart, for which `fit` will do if it giv
 it again. `head sweep` tries what `grid` gives, `--search` what `suggest` gives.
 
 **What may be assumed.** Features are finite float32, (n, width), sliced as an array is and perhaps
-larger than memory; no column lies far from zero beside its spread (`centring.py` sees to that).
+larger than memory; no column lies far from zero beside its spread (`origins.py` sees to that).
 Classes are 0 to `classes` - 1, and each has a training row. `validation` may have no rows; where
 weights are None all rows count alike.
 

@@ -13,10 +13,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from headstart.heads.centring import fit_near_zero
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import head_of
+from headstart.heads.origins import fit_near_zero
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):

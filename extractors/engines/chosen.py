@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.backbones.lint import Arriving
+from headstart.extractors.engines.background import Keeping
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.keeping import Keeping
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing

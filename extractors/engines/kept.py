@@ -12,10 +12,10 @@ import numpy as np
 from headstart.errors import ArtifactDamaged, Stalled, StorageError, first_line
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.difference import relative_error
+from headstart.extractors.engines.background import Keeping
 from headstart.extractors.engines.compiled import Compiled, CompiledStore
 from headstart.extractors.engines.conversions import Conversions, KeptTrunk, TrunkIdentity
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.keeping import Keeping
 from headstart.extractors.engines.known import PACE_PRECISION, Known
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.provider import Converted, EngineProvider, compiling

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.runtime import cores
-from headstart.heads.centring import near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.folds import Fold
@@ -20,6 +19,7 @@ from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.linear import Linear, fit_path
 from headstart.heads.kinds.losses import losses_of
+from headstart.heads.origins import near_zero
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
 

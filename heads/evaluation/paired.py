@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from headstart.heads.evaluation.bootstrap import (
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
 from headstart.heads.evaluation.reliability import briers_of
+from headstart.heads.evaluation.scores import by_class
 from headstart.heads.kinds.losses import losses_of
 from headstart.heads.tasks import SAID_FROM
 
@@ -169,22 +169,11 @@ def _mean(values: np.ndarray) -> Score:
     return score
 
 
-def _by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
-    """1 where a sample is of a class, and where it is said to be, sparse, (n, classes)."""
-    from scipy.sparse import csr_array
-
-    if targets.ndim == 2:
-        return csr_array(1.0 * (targets > 0)), csr_array(1.0 * (outputs >= SAID_FROM))
-    rows, ones = np.arange(len(targets)), np.ones(len(targets))
-    truth = csr_array((ones, (rows, targets)), shape=outputs.shape)
-    return truth, csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
-
-
 def _f1(*, is_macro: bool) -> Callable[[np.ndarray, np.ndarray], Score]:
     """Of the F1 score: the mean over the classes that were drawn, or that of all together."""
 
     def made(outputs: np.ndarray, targets: np.ndarray) -> Score:
-        truth, said = _by_class(outputs, targets)
+        truth, said = by_class(outputs, targets)
         right, of, either = truth.multiply(said).T.tocsr(), truth.T.tocsr(), (truth + said).T
 
         def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:
@@ -202,7 +191,7 @@ def _f1(*, is_macro: bool) -> Callable[[np.ndarray, np.ndarray], Score]:
 
 def _balanced(outputs: np.ndarray, targets: np.ndarray) -> Score:
     """Of the mean over the classes that were drawn of the share that was right."""
-    truth, said = _by_class(outputs, targets)
+    truth, said = by_class(outputs, targets)
     right, of = truth.multiply(said).T.tocsr(), truth.T.tocsr()
 
     def score(times: np.ndarray, _: np.random.Generator) -> np.ndarray:

@@ -188,7 +188,7 @@ def _exact(
     return _share(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1), clusters)
 
 
-def _by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
+def by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
     """1 where a sample is of a class, and where it is said to be, sparse, (n, classes)."""
     from scipy.sparse import csr_array
 
@@ -231,10 +231,10 @@ INTERVALS: dict[str, Callable[..., Interval | None]] = {
     "exact": _exact,
     "steps_off": _steps,
     "macro_f1": lambda outputs, targets, clusters=None: macro_f1_interval(
-        *_by_class(outputs, targets), clusters
+        *by_class(outputs, targets), clusters
     ),
     "micro_f1": lambda outputs, targets, clusters=None: micro_f1_interval(
-        *_by_class(outputs, targets), clusters
+        *by_class(outputs, targets), clusters
     ),
     "log_loss": _log_loss,
     "mean_absolute_error": _error,

@@ -14,11 +14,11 @@ from headstart.extractors.backbones.keras_graph import KerasGraph
 from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask, unpacked
 from headstart.extractors.backbones.pooling import pool
 from headstart.extractors.runtime import keras
-from headstart.heads.centring import fit_from
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.linear import Linear
+from headstart.heads.origins import fit_from
 from headstart.registry.entities import CutPoint
 from headstart.values.options import Options
 

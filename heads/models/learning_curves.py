@@ -11,12 +11,12 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
-from headstart.heads.centring import fit_near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 from headstart.heads.kind import Fitted, HeadKind, Part
 from headstart.heads.models.train import part_of, parts_of
+from headstart.heads.origins import fit_near_zero
 from headstart.heads.tasks import Classification
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import Label

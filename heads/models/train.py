@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.centring import fit_near_zero
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import HeadKind, Part
+from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import check_finite, rows_of
 from headstart.heads.tasks import Classification, Task
 from headstart.storage.columns.samples import SampleColumns

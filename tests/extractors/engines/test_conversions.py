@@ -22,8 +22,8 @@ from headstart.extractors.cache.gc import Choice
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines import openvino_engine as openvino
 from headstart.extractors.engines import selection
+from headstart.extractors.engines.background import Keeping
 from headstart.extractors.engines.conversions import KIND, REFERENCES
-from headstart.extractors.engines.keeping import Keeping
 from headstart.extractors.engines.kept import KeptEngines
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.seeded import BLOCKS, kept_samples, pack, unpack

@@ -5,12 +5,12 @@ import pytest
 
 import headstart as hs
 from headstart.extractors.runtime import keras
-from headstart.heads.centring import fit_near_zero
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.models.attach import attach, check_parity, predict
 from headstart.heads.models.export import write_checked
 from headstart.heads.models.tuned_top import below_head
+from headstart.heads.origins import fit_near_zero
 
 FAR = np.float32(2**20)
 

@@ -5,11 +5,11 @@ import pytest
 
 import headstart as hs
 from headstart.errors import HeadError
-from headstart.heads.centring import FAR, fit_near_zero, origin_of
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
 from headstart.heads.kind import Part
+from headstart.heads.origins import FAR, fit_near_zero, origin_of
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal
 from headstart.sklearn import HeadClassifier
 
