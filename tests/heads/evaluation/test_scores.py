@@ -127,12 +127,12 @@ def test_the_interval_of_macro_f1_of_several_labels_holds_the_truth():
 def test_macro_f1_is_corrected_by_what_leaving_out_each_sample_does_to_it(task):
     """Classes of several samples, so that none is left without."""
     from headstart.heads.evaluation.per_class import _bias
-    from headstart.heads.evaluation.scores import _by_class
+    from headstart.heads.evaluation.scores import by_class
 
     outputs, targets = (several if task == hs.MultiLabel() else guesses)(
         np.random.default_rng(5), 40
     )
-    truth, said = _by_class(outputs, targets)
+    truth, said = by_class(outputs, targets)
     counts = [np.asarray(one.sum(axis=0)).ravel() for one in (truth.multiply(said), truth, said)]
     rows = np.arange(40)
     without = [
