@@ -115,7 +115,8 @@ def section(folder: Path, repeats: int, share: float) -> Section:
         "against a script with tf.data (two calls a core, not tuned by itself) and `predict`, and "
         "one with ONNX Runtime (a thread a core, pictures decoded at a fraction of their size) and "
         "a model that was converted before. JPEGs of 500 x 375. Medians of "
-        f"{repeats}, each in turn; the ratio is that of the pairs. {load}",
+        f"{repeats}, each in turn; the ratio is that of the pairs. {load} What `backbone add` "
+        "takes to convert the trunk is not in them, nor what ONNX's conversion took.",
         (
             "backbone",
             "way",
