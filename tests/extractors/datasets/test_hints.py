@@ -175,7 +175,7 @@ def test_arguments_in_each_others_place_are_told_so(ready, run, fails, tmp_path)
         ready.heads.train(features, "h")
     with pytest.raises(HeadstartError, match=r"Give a text\. The order is name, source"):
         ready.datasets.add(tmp_path / "t.csv", "d")
-    with pytest.raises(HeadstartError, match=r"names no backbone\. Are two arguments in each other"):
+    with pytest.raises(HeadstartError, match=r"names no backbone\. Are two arguments in"):
         ready.extract(ready.datasets.get("pics"), ready.backbones.get("net"))
     told = fails("dataset", "add", tmp_path / "t.csv", "mine")
     assert told.endswith(f"The name comes first: mine {tmp_path / 't.csv'}?")
