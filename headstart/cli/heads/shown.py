@@ -120,13 +120,14 @@ def area_cell(value: float | None) -> str | None:
 
 
 def _each(scores: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, str]]:
-    """The scores of each of several numbers, in the order of the labels."""
-    from headstart.heads.evaluation.intervals import score_text
-    from headstart.heads.evaluation.provenance import words_of
+    """The scores of each of several numbers, in the order of the labels, each with its interval."""
+    from headstart.heads.evaluation.intervals import interval_text, score_text
+    from headstart.heads.evaluation.provenance import scores_in, words_of
 
     for number, one in enumerate(scores, start=1):
-        told = ", ".join(f"{words_of(name)} {score_text(name, one[name])}" for name in one)
-        yield f"number {number}", told
+        for name in scores_in(one):
+            told = f"{score_text(name, one[name])}, 95 %: {interval_text(one, name)}"
+            yield f"number {number}: {words_of(name)}", told
 
 
 def windows_text(windows: Mapping[str, Any]) -> str:
