@@ -226,7 +226,10 @@ def _predict(
     if line := overconfident_text(head.record, [one.probability for one in found]):
         note(f"warning: {line}.")
     columns, cells_of = SHOWN[predictions.says]
-    rows = [(one.name, *cells_of(one)) for one in found]
+    if predictions.has_splits:
+        columns = ("split", *columns)
+    splits = [(one.split,) if predictions.has_splits else () for one in found]
+    rows = [(one.name, *split, *cells_of(one)) for one, split in zip(found, splits, strict=True)]
 
     def show(out: Any) -> None:
         out.print(table(None, ("file", *columns), rows))
