@@ -208,7 +208,12 @@ class Outcomes:
         found = mean_interval(self.by_sample, clusters=self.clusters, unseen=self.unseen)
         if found is None:
             return None
-        own = (self.clusters or independent(self.units)).variance(self.by_sample)
-        wider = math.sqrt(max(self.variance / own, 1.0)) if own else 1.0
-        low, high = (self.mean + wider * (end - self.mean) for end in found)
+        low, high = (self.mean + self.widening * (end - self.mean) for end in found)
         return low, high
+
+    @property
+    def widening(self) -> float:
+        """How many times as large as that of the samples' own means the standard error is: what
+        repeats, and folds that are alike, add to it."""
+        own = (self.clusters or independent(self.units)).variance(self.by_sample)
+        return math.sqrt(max(self.variance / own, 1.0)) if own else 1.0

@@ -245,8 +245,9 @@ def curve_interval(
     by how much more the draws' accuracies differ than so many samples do by chance. That surplus of
     variance, divided by the repeats unless most of the same groups are trained on in each, is added
     with the quantile of Student's t for the draws, as half widths are in quadrature (Zou and
-    Donner: Construction of confidence limits about effect measures, 2008). Simulated:
-    docs/statistics.md.
+    Donner: Construction of confidence limits about effect measures, 2008). It reaches at least as
+    far as Student's interval of the draws, for few of them may hide how much the heads differ.
+    Simulated: docs/statistics.md.
 
     Args:
         right: of each repeat of the folds, of each head: the samples of its fold, numbered from 0
@@ -273,12 +274,12 @@ def curve_interval(
     ends = share_interval(share, variance=0.0, most=most, quantile=quantile)
     several = [[one for _, one in repeat] for repeat in right if len(repeat) > 1]
     apart = np.mean([_between(repeat) for repeat in several]) if several else 0.0
-    surplus = max(float(apart) - share * (1 - share) / worth, 0.0)
-    if clusters is None:
-        surplus /= len(right)
+    surplus, repeats = max(float(apart) - share * (1 - share) / worth, 0.0), len(right)
     freedom = sum(len(repeat) - 1 for repeat in several)
-    more = float(stdtrit(freedom, high)) * math.sqrt(surplus) if freedom else 0.0
-    below, above = math.hypot(share - ends[0], more), math.hypot(ends[1] - share, more)
+    student = float(stdtrit(freedom, high)) if freedom else 0.0
+    more = student * math.sqrt(surplus if clusters is not None else surplus / repeats)
+    least = student * math.sqrt(float(apart) / repeats)
+    below, above = (max(math.hypot(abs(end - share), more), least) for end in ends)
     return max(share - below, 0.0), min(share + above, 1.0)
 
 

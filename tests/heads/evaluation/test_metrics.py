@@ -199,7 +199,7 @@ def losses_held(rng, samples, spoilt=0.0, sharper=1.0, repeats=400):
     ("spoilt", "sharper"), [(0, 1), (0, 2), (0.03, 2)], ids=["calibrated", "too sure", "spoilt"]
 )
 def test_losses_of_which_a_small_split_may_have_none_are_held(spoilt, sharper):
-    """BCa held the log loss and the Brier score of 50 samples in 41 to 81 %, of 350 in 82 to 95 %."""
+    """BCa held log loss and Brier score of 50 samples in 41 to 81 %, of 350 in 82 to 95 %."""
     rng = np.random.default_rng(0)
     for samples in (50, 350):
         log_loss, brier, width = losses_held(rng, samples, spoilt, sharper, 200)
