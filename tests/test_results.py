@@ -25,6 +25,7 @@ init --workspace {p}/fresh
 db upgrade
 db current
 doctor
+log
 glossary margin
 zoo list VGG*
 zoo show VGG16

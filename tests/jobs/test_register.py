@@ -34,7 +34,7 @@ def test_a_lost_model_file_comes_back_with_the_same_trunk_from_another_file(read
     lost = model_file_of(ready)
     lost.unlink()
     assert not model_files(run)["ok"]
-    with pytest.raises(ArtifactDamaged, match="is missing. Add the same thing again"):
+    with pytest.raises(ArtifactDamaged, match=r"is missing\. Add the same thing again"):
         head.attach()
     with pytest.warns(HeadstartNote, match="the lost model file of backbone 'net' is restored"):
         backbone = ready.backbones.add("net", saved_again(tmp_path), preprocess="unit")
@@ -47,7 +47,7 @@ def test_a_lost_model_file_comes_back_with_the_same_trunk_from_another_file(read
 def test_a_removed_backbones_heads_are_on_the_same_trunk_when_it_is_back(ready, fails, tmp_path):
     ready.heads.train("h", ready.extract("net", "pics"))
     ready.backbones.remove("net", force=True)
-    with pytest.raises(HeadError, match="was removed. Add it again, by any name"):
+    with pytest.raises(HeadError, match=r"was removed\. Add it again, by any name"):
         ready.heads.get("h").attach()
     ready.backbones.add("other", network(seed=3), preprocess="unit")  # another trunk: not its own
     assert ready.heads.get("h").record.backbone_id is None
