@@ -53,7 +53,8 @@ class DatasetRepository:
             else:
                 raise AlreadyExists(
                     f"a dataset {dataset.name!r} is registered already, from {known.source}",
-                    hint="Choose another name, or remove it with `headstart dataset remove`.",
+                    hint="Choose another name. If the same data were moved: `headstart dataset "
+                    f"move {dataset.name} PATH`; else remove it with `headstart dataset remove`.",
                 )
             return self._placed(_get(connection, dataset.name))
 

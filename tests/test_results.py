@@ -41,6 +41,7 @@ dataset add again {p}/pictures
 dataset list
 dataset show pics
 dataset refresh pics
+dataset move pics {p}/pictures
 extract net pics --views 1
 features list
 features show {key}
