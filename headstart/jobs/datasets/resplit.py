@@ -55,7 +55,7 @@ def resplit(
     if sources.is_gone(dataset.source):
         raise SourceGone(
             f"the source of dataset {name!r}, {dataset.source}, is not there",
-            hint="Put it back; until then its splits stay.",
+            hint=f"If it was moved: `headstart dataset move {name} PATH`. Its splits stay.",
         )
     options = _options(dataset, sources.spelled(split), sources.checked_seed(seed))
     previous, skipped = context.manifest(dataset), list[str]()
