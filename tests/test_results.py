@@ -68,6 +68,9 @@ head report h {p}/h.html
 head attach h -o {p}/h.keras
 head train t net pics
 head compare h t
+head evaluate h pics
+head train s --from-sweep 1
+head remove s
 dataset forget-failures pics
 head finetune t --from relu --epochs 1
 head predict h {p}/pictures/red
