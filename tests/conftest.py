@@ -133,7 +133,7 @@ def with_rows(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("with_rows")
     rng = np.random.default_rng(0)
     y = np.arange(240) % 3
-    x = (rng.normal(size=(240, 6)) + 3 * np.eye(3, 6)[y]).astype(np.float32)
+    x = (rng.normal(size=(240, 6)) + 5 * np.eye(3, 6)[y]).astype(np.float32)
     wrong = y.copy()
     wrong[WRONG] = (wrong[WRONG] + 1) % 3
     names = np.array(["a", "b", "c"])

@@ -111,6 +111,21 @@ class Head(TrainedHead):
 
         return reproduce(self)
 
+    def retrain(self, name: str | None = None) -> Head:
+        """Train its next version, with its settings and seed, on its dataset as it is now: after
+        `ws.datasets.correct`, say.
+
+        Args:
+            name: of the new head; its own without it.
+
+        Raises:
+            HeadError: it was fine-tuned, or the backbone is another one now.
+            FeaturesMissing: features of samples that are new have not been extracted.
+        """
+        from headstart.jobs.heads.care.retrain import retrain
+
+        return Head(self.context, retrain(self, name).record)
+
     def evaluate(self, dataset: str | Path | Dataset, split: str | None = None) -> Evaluated:
         """Its scores on the labelled samples of any dataset, from cached features.
 

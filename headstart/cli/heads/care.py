@@ -1,4 +1,4 @@
-"""`head evaluate`, `remove`: looking after heads that are trained."""
+"""`head evaluate`, `retrain`, `remove`: looking after heads that are trained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.heads.shown import by_class, confusion, scores
+from headstart.cli.heads.shown import by_class, confusion, scores, shown
 from headstart.cli.output import (
     Call,
     Result,
@@ -34,6 +34,13 @@ def register(group: click.Group) -> None:
         on_error_option,
     )
     command(group, "evaluate")(evaluate)
+    retrain = with_options(
+        _retrain,
+        click.argument("name"),
+        click.option("--as", "new", metavar="NEWNAME", help="Of the new head; NAME without it."),
+        on_error_option,
+    )
+    command(group, "retrain")(retrain)
     remove = with_options(
         _remove,
         click.argument("name"),
@@ -81,6 +88,23 @@ def _evaluate(
             out.print(part)
 
     return Result(found, show)
+
+
+def _retrain(call: Call, name: str, new: str | None, on_error: str) -> Result:
+    """Train a head again, with its settings and seed, on its dataset as it is now.
+
+    What is missing is extracted first. `head compare NAME:1 NAME:2` tells what that changed.
+    """
+    from headstart.cli.extract import extract_missing
+
+    workspace = call.open()
+    head = workspace.heads.get(name)
+    record, (backbone, cut) = head.record, head.origin()
+    dataset = workspace.context.datasets.get(record.dataset)  # a name, and no source
+    views = record.settings.get("views", 0)
+    reference = f"{backbone.reference}@{cut.name}"
+    extract_missing(workspace, reference, dataset, cut.precision, views, on_error=on_error)
+    return shown(head.retrain(new))
 
 
 def _split(name: str) -> str:

@@ -68,7 +68,7 @@ def evaluate(head: TrainedHead, dataset: str, split: str | None = None) -> Evalu
     if split not in (None, ALL, *SPLITS):
         raise HeadError(f"split is {split!r}", hint=f"Give {ALL}, {', '.join(SPLITS)}.")
     known = context.datasets.get(dataset)
-    is_own = known.digest == record.dataset_digest
+    is_own = known.digest == record.dataset_digest or known.digest == _corrected(head)
     chosen = split or ("test" if is_own else ALL)
     outputs, samples = _said(head, known, chosen)
     fitted = None if is_own and split in ("train", "validation") else _fitted_on(context, head)
@@ -114,11 +114,19 @@ def _said(head: TrainedHead, dataset: Dataset, split: str) -> tuple[np.ndarray, 
     return of.mean(head.judge.predict_proba(view.to_numpy())), of.samples
 
 
+def _corrected(head: TrainedHead) -> str | None:
+    """The digest of the dataset that a head was trained on, where it was corrected since."""
+    try:
+        return head.dataset(corrected=True).digest
+    except (HeadError, NotFound):
+        return None
+
+
 def _fitted_on(context: Context, head: TrainedHead) -> SampleColumns | None:
     """The samples that a head was fitted on, or that chose its settings; None where its dataset is
     not what it was."""
     try:
-        samples = wholes_of(context.manifest(head.dataset())).columns
+        samples = wholes_of(context.manifest(head.dataset(corrected=True))).columns
     except (HeadError, NotFound):
         return None
     return samples.where(samples.split_codes != SPLITS.index("test"))
