@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select
+from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select, update
 
 from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
 from headstart.registry.database import Database
-from headstart.registry.entities import Head
+from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
@@ -110,6 +110,12 @@ class HeadRepository:
                 connection.execute(insert(t.runs).values(**known, **how))
                 gone.append(name)
         return gone
+
+    def set_backbone(self, head: Head, backbone: Backbone) -> None:
+        """Say that a head is on this backbone, which gives the features of its key."""
+        with self._database.writing() as connection:
+            changed = update(t.heads).where(t.heads.c.id == head.id)
+            connection.execute(changed.values(backbone_id=backbone.id, backbone=backbone.reference))
 
     def set_alias(self, alias: str, reference: str) -> Head:
         """Let `alias` mean this head, whatever it meant before.

@@ -202,9 +202,9 @@ class Taker:
             return
         if not is_here:
             raise HeadError(f"no file, folder or dataset {given}", hint="Check the path.")
-        if sources.kind_at(path, None) is not None:
+        if sources.is_fetched(path):
             raise HeadError(
-                f"{path} is a file that is fetched before it is read",
+                f"{path} is fetched before it is read",
                 hint=f"Add it, `headstart dataset add NAME {path}`, and predict NAME.",
             )
         kind = sources.find_kind(path)
