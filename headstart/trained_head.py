@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,10 @@ from headstart.backbone_model import build_trunk, load_graph, pipeline_of
 from headstart.cached import say_left_out
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
-from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.datasets import reader_of, voided_in
-from headstart.extractors.engines.engine import PRECISIONS
 from headstart.extractors.preprocessing.batches import Batch, stack
-from headstart.extractors.run.keys import keys_of
+from headstart.extractors.run.keys import gives
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED
@@ -119,8 +118,10 @@ class TrainedHead(Showable):
         """
         if not isinstance(self.task, Classification):
             raise HeadError(
-                f"head {self.record.name!r} is for {self.task.name}, and has no confusion matrix",
-                hint="`headstart head show` has its scores.",
+                f"head {self.record.name!r} is for {self.task.name}, and this is of heads that say "
+                "one class a sample",
+                hint="`headstart head show` has its scores"
+                + ("." if self.record.classes else ", `headstart head plot` draws its numbers."),
             )
 
     @property
@@ -217,14 +218,12 @@ class TrainedHead(Showable):
         if self.record.backbone_id is None:
             raise HeadError(
                 f"the backbone {self.record.backbone!r} of head {self.record.name!r} was removed",
-                hint="Add it again and train the head again; features are still cached.",
+                hint="Add it again, by any name: a head is on whatever has its trunk.",
             )
         backbone = self.context.backbones.get(self.record.backbone)
-        point = resolve(backbone.cuts, self.record.cut)
-        for precision in PRECISIONS:
-            cut = replace(point, precision=precision)
-            if keys_of(backbone, [cut])[cut.name] == self.record.feature_key:
-                return backbone, cut
+        cut = gives(backbone, self.record.cut, self.record.feature_key)
+        if cut is not None:
+            return backbone, cut
         raise HeadError(
             f"backbone {backbone.label!r} is not the one that head {self.record.name!r} was "
             "trained on",

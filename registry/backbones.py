@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
 from headstart.errors import AlreadyExists, NotFound, StillInUse
 from headstart.registry import tables as t
@@ -60,16 +60,30 @@ class BackboneRepository:
                 self._get(connection, str(id_), id_) for id_ in connection.execute(ids).scalars()
             ]
 
-    def find_same(self, backbone: Backbone) -> Backbone | None:
-        """The first that was registered of those which give the same features from the same cuts,
-        whatever they are called."""
+    def find_same(self, backbone: Backbone) -> list[Backbone]:
+        """Those which give the same features from the same cuts, whatever they are called, in the
+        order in which they were registered."""
         with self._database.reading() as connection:
             ids = select(t.backbones.c.id).where(
                 t.backbones.c.preprocessing_fingerprint == backbone.preprocessing_fingerprint
             )
             found = connection.execute(ids.order_by(t.backbones.c.id)).scalars().all()
             known = (self._get(connection, str(id_), id_) for id_ in found)
-            return next((one for one in known if _is_same(one, backbone)), None)
+            return [one for one in known if _is_same(one, backbone)]
+
+    def set_artifact(self, backbone: Backbone, source: Backbone) -> Backbone:
+        """Let the file of another backbone, found to be the same, be the one of this."""
+        with self._database.writing() as connection:
+            changed = update(t.backbones).where(t.backbones.c.id == backbone.id)
+            connection.execute(
+                changed.values(
+                    format=source.format,
+                    artifact_digest=source.artifact_digest,
+                    artifact_size=source.artifact_size,
+                    trust=source.trust,
+                )
+            )
+            return self._get(connection, backbone.label, backbone.id)
 
     def set_alias(self, alias: str, reference: str) -> Backbone:
         """Let `alias` mean this backbone, whatever it meant before.

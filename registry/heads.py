@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select
+from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select, update
 
 from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
 from headstart.registry.database import Database
-from headstart.registry.entities import Head
+from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
@@ -90,6 +90,12 @@ class HeadRepository:
             columns = heads.id, heads.name, heads.version, heads.dataset, heads.dataset_digest
             query = select(*columns, key.label("tested_on")).order_by(heads.name, heads.version)
             return [HeadLine(*row) for row in connection.execute(query)]
+
+    def set_backbone(self, head: Head, backbone: Backbone) -> None:
+        """Say that a head is on this backbone, which gives the features of its key."""
+        with self._database.writing() as connection:
+            changed = update(t.heads).where(t.heads.c.id == head.id)
+            connection.execute(changed.values(backbone_id=backbone.id, backbone=backbone.reference))
 
     def set_alias(self, alias: str, reference: str) -> Head:
         """Let `alias` mean this head, whatever it meant before.

@@ -1,10 +1,17 @@
-"""The pictures of a folder of class folders, in a bucket and on the web."""
+"""The pictures of a folder of class folders, in a bucket and on the web; files that are fetched."""
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+from PIL import Image
 from remote_fixtures import in_table, serve, under
 from web_server import WebServer
 
@@ -20,3 +27,60 @@ def on_the_web(folder: Path, server: WebServer) -> str:
     """A table of their addresses; `server` is the fixture `web`. Kind `csv`."""
     server.files["/makers.csv"] = in_table(serve(server, folder)).encode()
     return f"{server.address}/makers.csv"
+
+
+LABELS = ["cat", "dog", "owl"] * 8
+
+
+def pixels(first: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(first)
+    return [rng.integers(0, 255, (16, 16, 3)).astype(np.uint8) for _ in LABELS]
+
+
+def pngs(first: int = 0) -> list[bytes]:
+    found = []
+    for one in pixels(first):
+        out = io.BytesIO()
+        Image.fromarray(one).save(out, "PNG")
+        found.append(out.getvalue())
+    return found
+
+
+def tar(first: int = 0) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for number, (content, label) in enumerate(zip(pngs(first), LABELS, strict=True)):
+            for ending, data in (("png", content), ("txt", label.encode())):
+                member = tarfile.TarInfo(f"{number:03}.{ending}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def table(first: int = 0) -> pa.Table:
+    return pa.table({"image": pngs(first), "label": LABELS})
+
+
+def parquet(first: int = 0) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table(first), out, row_group_size=5)
+    return out.getvalue()
+
+
+def arrow(first: int = 0) -> bytes:
+    out = io.BytesIO()
+    pyarrow.feather.write_feather(table(first), out, compression="uncompressed")
+    return out.getvalue()
+
+
+def npz(first: int = 0, save=np.savez) -> bytes:
+    out = io.BytesIO()
+    save(out, x=np.stack(pixels(first)), y=np.array(LABELS))
+    return out.getvalue()
+
+
+FILES = {"x.tar": tar, "x.parquet": parquet, "x.arrow": arrow, "x.feather": arrow, "x.npz": npz}
+
+
+def facts(ws, name):
+    return [(one.digest, one.label) for one in ws.datasets.manifest(name).samples]

@@ -12,6 +12,7 @@ import click
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import clean_environment, draw, keras
 from headstart.cli import cli
@@ -62,9 +63,17 @@ def test_the_commands_of_the_readme_work(photos, run, monkeypatch):
 def test_the_python_of_the_readme_works(photos, monkeypatch, capsys):
     (program,) = blocks("README.md", "python")
     monkeypatch.chdir(photos)
-    exec(program, {"__name__": "readme"})
+    names = {"__name__": "readme"}
+    exec(program, names)
     assert "(45, 1280) 45 0" in capsys.readouterr().out
-    assert (photos / "classifier.keras").exists()
+    loaded = keras.models.load_model(photos / "classifier.keras")
+    files = sorted((photos / "photos").rglob("*.jpg"))
+    _, height, width, _ = loaded.input_shape  # what its comment says goes in, by Pillow alone
+    sized = [Image.open(file).resize((width, height), Image.Resampling.BILINEAR) for file in files]
+    given = loaded.predict(np.stack([np.asarray(one) for one in sized]), verbose=0)
+    expected = names["head"].predict(files).probabilities
+    assert np.abs(given - expected).max() < 0.05  # another library decodes and resizes
+    np.testing.assert_array_equal(given.argmax(axis=1), expected.argmax(axis=1))
 
 
 def test_the_commands_of_the_page_on_engines_work(ready, run):

@@ -46,9 +46,13 @@ class Head(TrainedHead):
         return {**self.record.to_json(), "looks": self.looks}
 
     def attach(
-        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
+        self, path: str | Path | None = None, *, pixels: bool | None = None, labels: bool = False
     ) -> Any:
-        """One `keras.Model`: trunk (frozen) and head, from preprocessed input to probabilities.
+        """One `keras.Model`: trunk (frozen) and head, from pixels or texts to probabilities.
+
+        For a backbone of pictures uint8 pixels go in, (n, height, width, channels) of the size that
+        `NAME.json` says, resized but neither scaled nor centred: that is done inside. Into others
+        goes what the preprocessing gives; `attach_checked(…).takes` says it.
 
         It is checked on real samples of the dataset that it was trained on: the probabilities
         must be those of the cached features within 1e-4 (0.25 for features in bfloat16: the model
@@ -59,17 +63,19 @@ class Head(TrainedHead):
                 SavedModel. `NAME.json` beside it says what the classes are and how inputs are
                 preprocessed, `NAME.md` is its model card.
             pixels: do the arithmetic of the preprocessing inside, so that uint8 pixels go in.
+                None does it wherever it can be; False takes preprocessed input.
             labels: give the class's name as a second output, `label` beside `probabilities`; in
                 `.keras` and SavedModels.
 
         Raises:
             ParityError: the attached model gives other probabilities; nothing was saved.
-            HeadError: the name stands for no format, or its packages are not installed.
+            HeadError: the name stands for no format, its packages are not installed, or pixels are
+                asked for where none are taken.
         """
         return self.attach_checked(path, pixels=pixels, labels=labels).model
 
     def attach_checked(
-        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
+        self, path: str | Path | None = None, *, pixels: bool | None = None, labels: bool = False
     ) -> Attached:
         """As `attach`; also gives the largest difference that the checks found."""
         from headstart.jobs.heads.attach import attach

@@ -38,7 +38,10 @@ def register(group: click.Group) -> None:
         help="NAME.keras, NAME.onnx, NAME.tflite, or a folder for a SavedModel.",
     )
     pixels = click.option(
-        "--pixels", is_flag=True, help="Scale pixels inside the model: uint8 goes in."
+        "--pixels/--preprocessed",
+        default=None,
+        help="What goes in: uint8 pixels, scaled inside the model, as is done without it wherever "
+        "pictures are taken; or what the preprocessing gives.",
     )
     labels = click.option(
         "--labels", is_flag=True, help="Also give the class's name: .keras and SavedModel."
@@ -92,11 +95,14 @@ def register(group: click.Group) -> None:
     command(group, "predict")(predict)
 
 
-def _attach(call: Call, name: str, output: Path, pixels: bool, labels: bool) -> Result:
+def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bool) -> Result:
     """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
     made = head.attach_checked(output, pixels=pixels, labels=labels)
-    line = f"Saved {output}; it gives the cached path's probabilities within {made.difference:.1g}."
+    line = (
+        f"Saved {output}; it takes {made.takes}, "
+        f"and gives the cached path's probabilities within {made.difference:.1g}."
+    )
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
 
@@ -220,7 +226,10 @@ def _predict(
     if line := overconfident_text(head.record, [one.probability for one in found]):
         note(f"warning: {line}.")
     columns, cells_of = SHOWN[predictions.says]
-    rows = [(one.name, *cells_of(one)) for one in found]
+    if predictions.has_splits:
+        columns = ("split", *columns)
+    splits = [(one.split,) if predictions.has_splits else () for one in found]
+    rows = [(one.name, *split, *cells_of(one)) for one, split in zip(found, splits, strict=True)]
 
     def show(out: Any) -> None:
         out.print(table(None, ("file", *columns), rows))

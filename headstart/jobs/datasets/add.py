@@ -66,7 +66,7 @@ def add(
     how = _split_options(made, split, seed, before, stays=stays)
     given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
     given |= {} if kept is None else kept.stored
-    given = sources.own_root(chosen, place) | given
+    given = (sources.own_root(chosen, place) if kept is None else {}) | given
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
     with sources.in_words(place, None if kept is None else kept.origin):
