@@ -34,11 +34,7 @@ class SVM(OneLayer, Options, error=HeadError):
 
     kind: ClassVar[str] = "svm"
     tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label")
-    options: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            "strengths", "C, the inverse of the penalty, such as 0.01,0.1,1.", float, "candidates"
-        ),
-    )
+    options: ClassVar[tuple[Setting, ...]] = (Setting("strengths", C_TOLD, float, "candidates"),)
     strengths: tuple[float, ...] = STRENGTHS
 
     def __post_init__(self) -> None:

@@ -39,11 +39,13 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class RawSample:
-    """A sample: what it is called, how its raw content is had, and whether that is waited for."""
+    """A sample: what it is called, how its raw content is had, whether that is waited for, and, of
+    a registered dataset, in which split it stands."""
 
     name: str
     read: Callable[[], Any]
     is_far: bool = False
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class Taker:
         read = sources.reader_of(dataset)
         manifest = self.context.manifest(dataset)
         for sample in (wholes_of(manifest) if self.of_wholes else manifest).samples:
-            yield RawSample(sample.id, partial(read, sample))
+            yield RawSample(sample.id, partial(read, sample), split=sample.split)
 
     def _of_frame(self, frame: Any) -> Iterator[RawSample]:
         found = columns_of(frame, takes_texts=self.takes_texts)

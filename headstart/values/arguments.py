@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+from headstart.database_urls import without_passwords
 from headstart.errors import HeadstartError
+from headstart.values.calls import called_as
 from headstart.values.showable import brief
 
 P = ParamSpec("P")
@@ -78,7 +80,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 what = f"{name} of {function.__qualname__}"
                 with _order_of(signature, value, bound.arguments):
                     bound.arguments[name] = _taken(value, kinds[name], what)
-        return function(*bound.args, **bound.kwargs)
+        with called_as(lambda: _in_words(function, bound)):
+            return function(*bound.args, **bound.kwargs)
 
     return call
 
@@ -96,6 +99,16 @@ def _order_of(signature: inspect.Signature, value: Any, given: Mapping[str, Any]
         if is_first and isinstance(second, str) and error.hint:
             error.hint += f" The order is {', '.join(names[:2])}."
         raise
+
+
+def _in_words(function: Callable[..., Any], bound: inspect.BoundArguments) -> str:
+    """A call as it could be written, its arguments cut short."""
+    given = [
+        f"{name}={brief(without_passwords(value) if isinstance(value, str) else value)}"
+        for name, value in bound.arguments.items()
+        if name != "self"
+    ]
+    return f"{function.__qualname__}({', '.join(given)})"
 
 
 def _taken(value: Any, kinds: list[tuple[Check, str]], what: str) -> Any:
