@@ -54,8 +54,9 @@ def in_order(context: Context, backbone: Any, dataset: Any) -> Iterator[None]:
             ) from error
         if _is(context.datasets, backbone) and not _is_backbone(context, backbone):
             raise NotFound(
-                f"{backbone!r} is a dataset, where a backbone is wanted",
-                hint="A backbone comes before the dataset, and behind the name of a head.",
+                error.message,
+                hint=f"{backbone!r} is a dataset, where a backbone is wanted: that comes before "
+                "the dataset, and behind the name of a head.",
             ) from error
         raise
 
