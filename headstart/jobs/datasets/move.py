@@ -14,7 +14,7 @@ from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
-from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.contents import Contents
 from headstart.storage.windowed.wholes import wholes_of
@@ -122,7 +122,7 @@ def _moved_options(dataset: Dataset, place: str) -> dict[str, Any]:
 
 def _same(before: SampleColumns, after: SampleColumns) -> int:
     """Samples that have an id and content of before."""
-    known = TextFinder(before, lambda some: some.ids)
+    known = IdFinder(before)
     digests, same = before.digests, 0
     for block in after.blocks():
         rows = known.find(block.ids)
