@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.care.evaluate import Evaluated
+    from headstart.jobs.heads.care.label_next import ToLabel
     from headstart.jobs.heads.finetune import FineTuned
     from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
@@ -155,6 +156,30 @@ class Head(TrainedHead):
         from headstart.jobs.heads.care.evaluate import evaluate
 
         return evaluate(self, dataset_named(self.context, dataset), split)
+
+    def label_next(
+        self, dataset: str | Path | Dataset, count: int = 20, *, limit: int = 20_000, seed: int = 0
+    ) -> Results[ToLabel]:
+        """The samples of a dataset without a label that a person should label first, in order: of
+        which it is unsure, and which are unlike each other (BADGE; Ash et al., ICLR 2020).
+
+        `ws.datasets.correct` takes the labels.
+
+        Args:
+            dataset: name of a dataset, or a source; its features have to be extracted.
+            count: how many; fewer are given where all others are copies of those.
+            limit: look at so many samples at most, chosen by seed.
+            seed: of the draws.
+
+        Raises:
+            HeadError: it says numbers, all samples have a label, or a number is below 1.
+            FeaturesMissing: features have not been extracted.
+        """
+        from headstart.jobs.datasets.named import dataset_named
+        from headstart.jobs.heads.care.label_next import label_next
+
+        named = dataset_named(self.context, dataset)
+        return label_next(self, named, count, limit=limit, seed=seed)
 
     def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
