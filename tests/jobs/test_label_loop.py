@@ -10,7 +10,12 @@ import pytest
 import headstart as hs
 from conftest import WRONG
 from headstart.errors import DatasetError, HeadError
+from headstart.extractors.datasets.corrections import Change, Corrections, Wholes, corrected
 from headstart.heads.selection import unsure_and_diverse
+from headstart.storage.manifest import Manifest
+from headstart.storage.samples import Sample
+from headstart.storage.windowed.places import Located, Place
+from headstart.storage.windowed.wholes import windows_of
 
 CUT = "flat@as_it_is"
 
@@ -216,3 +221,24 @@ def test_what_is_labelled_next_is_learned(rows, run, fails, tmp_path):
     assert len(head.held_out().samples) == metrics["n_test"] and head.reproduce().agrees
     left = run("features", "next", "pool", "--head", "p", "--n", "5", "--json").json
     assert not {one["id"] for one in left} & {one["id"] for one in found}
+
+
+# What is corrected, of other forms of datasets.
+
+
+def test_a_long_sample_is_corrected_with_all_of_its_windows():
+    songs = [Sample(name, name * 64, "a", "train", f"/{name}.wav") for name in "abc"]
+    cut: list[Sample] = []
+    for song in songs:
+        places = [Located(song.location, song.digest, Place("samples", n, n + 1)) for n in (0, 1)]
+        parts = [
+            (f"{n}s", one.place.digest_in(song.digest), one.text) for n, one in enumerate(places)
+        ]
+        cut += windows_of(song, parts)
+    manifest = Manifest("folder", "/", tuple(cut))
+    assert Wholes(manifest).samples.ids == ["a", "b", "c"]
+    known = Corrections({"b": Change("b" * 64, "a", "z")}, {"c": "c" * 64})
+    made = corrected(manifest, known.stored({}))
+    told = [("a#0s", "a"), ("a#1s", "a"), ("b#0s", "z"), ("b#1s", "z")]
+    assert [(one.id, one.label) for one in made.samples] == told
+    assert made.samples[2].digest == cut[2].digest
