@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null
 
 from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
+from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
@@ -44,6 +45,9 @@ class HeadLine(NamedTuple):
         return f"{self.name}:{self.version}"
 
 
+KIND = "head"
+
+
 @outlasting
 class HeadRepository:
     def __init__(self, database: Database) -> None:
@@ -64,7 +68,9 @@ class HeadRepository:
             values["version"] = _latest(connection, head.name) + 1
             del values["id"], values["created_at"], values["aliases"]
             connection.execute(insert(t.heads).values(**values))
-            return _get(connection, f"{head.name}:{values['version']}")
+            made = _get(connection, f"{head.name}:{values['version']}")
+            record(connection, "add", KIND, f"{made.name}:{made.version}", after=_facts(made))
+            return made
 
     def get(self, reference: str) -> Head:
         """The head of that name (the latest), `NAME:VERSION`, or alias.
@@ -108,6 +114,7 @@ class HeadRepository:
                 known = {"kind": REMOVED, "subject": name, "dataset": head.dataset}
                 how = {"status": "done", "counts": {}, "seconds": 0.0, "versions": {}}
                 connection.execute(insert(t.runs).values(**known, **how))
+                record(connection, "remove", KIND, name, before=_facts(head))
                 gone.append(name)
         return gone
 
@@ -115,6 +122,14 @@ class HeadRepository:
         """Say that a head is on this backbone, which gives the features of its key."""
         with self._database.writing() as connection:
             changed = update(t.heads).where(t.heads.c.id == head.id)
+            record(
+                connection,
+                "relink",
+                KIND,
+                f"{head.name}:{head.version}",
+                before={"backbone": head.backbone},
+                after={"backbone": backbone.reference},
+            )
             connection.execute(changed.values(backbone_id=backbone.id, backbone=backbone.reference))
 
     def set_alias(self, alias: str, reference: str) -> Head:
@@ -129,9 +144,20 @@ class HeadRepository:
             if connection.execute(taken).scalar():
                 raise AlreadyExists(f"a head is called {alias!r}", hint="Choose another alias.")
             aliases = t.head_aliases
+            own, before = f"{head.name}:{head.version}", None
+            if _find_alias(connection, alias) is not None:
+                old = _get(connection, alias)
+                before = {"alias": alias, "of": f"{old.name}:{old.version}"}
+            after = {"alias": alias, "of": own}
+            record(connection, "alias", KIND, own, before=before, after=after)
             connection.execute(delete(aliases).where(aliases.c.alias == alias))
             connection.execute(insert(aliases).values(alias=alias, head_id=head.id))
             return _get(connection, reference)
+
+
+def _facts(head: Head) -> dict[str, Any]:
+    names = ("kind", "backbone", "cut", "dataset", "dataset_digest", "artifact_digest")
+    return {name: getattr(head, name) for name in names}
 
 
 def _latest(connection: Connection, name: str) -> int:

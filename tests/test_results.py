@@ -25,6 +25,7 @@ init --workspace {p}/fresh
 db upgrade
 db current
 doctor
+log
 glossary margin
 zoo list VGG*
 zoo show VGG16
@@ -40,6 +41,7 @@ dataset add again {p}/pictures
 dataset list
 dataset show pics
 dataset refresh pics
+dataset move pics {p}/pictures
 extract net pics --views 1
 features list
 features show {key}

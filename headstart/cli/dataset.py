@@ -37,6 +37,8 @@ def register(cli: click.Group) -> None:
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
+    move = (click.argument("name"), click.argument("path"))
+    command(group, "move")(with_options(_move, *move))
     command(group, "forget-failures")(click.argument("name")(_forget_failures))
     command(group, "resplit", more=_split_options)(click.argument("name")(_resplit))
     file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
@@ -170,6 +172,24 @@ def _refresh(call: Call, name: str) -> Result:
     known = dataset_named(workspace.context, name, looks=False)
     with progress_bar("reading", "files") as progress:
         return _shown(refresh(workspace.context, known, progress))
+
+
+def _move(call: Call, name: str, path: str) -> Result:
+    """Say that the data of NAME are at PATH now; all files are hashed, splits and features stay."""
+    from headstart.jobs.datasets.move import move
+
+    with progress_bar("reading", "files") as progress:
+        done = move(call.open().context, name, path, progress)
+    shown = _shown(done.details)
+
+    def show(out: Any) -> None:
+        told = (
+            f"{done.same:,} of {done.samples_before:,} samples are as they were at {done.before}."
+        )
+        out.print(text(told), soft_wrap=True)
+        shown.show(out)
+
+    return Result(done, show)
 
 
 def _forget_failures(call: Call, name: str) -> Result:

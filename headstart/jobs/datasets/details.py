@@ -39,11 +39,14 @@ class DatasetDetails(Showable):
     @cached_property
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Samples of each class in `SPLITS`."""
-        columns = self.manifest.columns
-        pairs = zip(columns.labels, columns.splits, strict=True)
         found = Counter[tuple[str, str]]()
-        for (label, split), count in Counter(pairs).items():
-            found[WITHOUT if label is None else str(label), split] += count
+        for block in self.manifest.columns.blocks():
+            values = [*map(str, block.label_values), WITHOUT]
+            pairs = np.column_stack([block.label_codes, block.split_codes])
+            for (label, split), count in zip(
+                *np.unique(pairs, axis=0, return_counts=True), strict=True
+            ):
+                found[values[label], SPLITS[split]] += int(count)
         without = any(name == WITHOUT for name, _ in found)
         names = [*self.dataset.classes, *([WITHOUT] if without else [])]
         return {name: tuple(found[name, split] for split in SPLITS) for name in names}

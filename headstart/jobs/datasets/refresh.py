@@ -53,7 +53,8 @@ def _check_there(now: Dataset) -> None:
     if sources.is_gone(now.source):
         raise SourceGone(
             f"the source of dataset {now.name!r}, {now.source}, is not there",
-            hint="Put it back; features in the cache can still be used.",
+            hint=f"If it was moved: `headstart dataset move {now.name} PATH`. Features in the "
+            "cache can still be used.",
         )
 
 

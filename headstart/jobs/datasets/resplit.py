@@ -14,7 +14,7 @@ from headstart.jobs.datasets.add import described, heads_on, settled, warn_of_sk
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
-from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.windowed.wholes import wholes_of
 from headstart.values.showable import Showable
@@ -56,7 +56,7 @@ def resplit(
     if sources.is_gone(dataset.source):
         raise SourceGone(
             f"the source of dataset {name!r}, {dataset.source}, is not there",
-            hint="Put it back; until then its splits stay.",
+            hint=f"If it was moved: `headstart dataset move {name} PATH`. Its splits stay.",
         )
     options = _options(dataset, sources.spelled(split), sources.checked_seed(seed))
     previous, skipped = context.manifest(dataset), list[str]()
@@ -82,7 +82,7 @@ def resplit(
 
 def _moved(before: SampleColumns, after: SampleColumns) -> int:
     """Samples that stand in another split than before."""
-    known, splits, moved = TextFinder(before, lambda some: some.ids), before.split_codes, 0
+    known, splits, moved = IdFinder(before), before.split_codes, 0
     for block in after.blocks():
         rows = known.find(block.ids)
         there = rows != ABSENT

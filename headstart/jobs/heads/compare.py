@@ -15,6 +15,8 @@ from headstart.heads.evaluation.paired import (
     NONE,
     PAIRED,
     PROCEDURE,
+    VALUES,
+    mean_difference,
     often_right,
     paired_interval,
     right_of,
@@ -231,6 +233,8 @@ def _interval(
     if name in AREAS:
         ends = area_difference(name, outputs[0], outputs[1], targets, clusters)
         return ends, NONE if ends is None else BY_INFLUENCES
+    if name in VALUES:
+        return mean_difference(name, outputs[0], outputs[1], targets, clusters)
     if name not in PAIRED:  # a calibration error: a distance, of which drawn samples have more
         return None, NONE
     cost = max(outputs[0].shape[1], 1)
