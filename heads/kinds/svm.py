@@ -11,6 +11,7 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Complexity, Part
+from headstart.heads.kinds.grid import C_TOLD
 from headstart.heads.kinds.one_layer import OneLayer, check_above_zero
 from headstart.heads.setting import Setting, combinations
 from headstart.values.options import Options
