@@ -154,11 +154,11 @@ def _registry(config: Config) -> list[Check]:
 
 
 def _contents(config: Config, datasets: Sequence[Dataset]) -> Check:
-    """The files that hold what datasets in memory held, which nobody else has."""
+    """What datasets in memory held, which nobody else has, and what was fetched."""
     contents = Contents(config.contents)
     kept = {one.name: contents.find_name(one.source) for one in datasets}
     names = {name: file for name, file in kept.items() if file is not None}
-    lost = [name for name, file in names.items() if not (contents.folder / file).is_file()]
+    lost = [name for name, file in names.items() if not (contents.folder / file).exists()]
     return Check("contents of datasets in memory", _lost(len(names), lost), not lost)
 
 

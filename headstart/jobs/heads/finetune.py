@@ -164,6 +164,7 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
         "judged_on": tuning.splits.judged,
         "best_epoch": tuning.course.best_epoch,
         "history": tuning.course.history,
+        "seconds": tuning.seconds,
         "validation": _short(tuning.result["validation"]),
         **scores,
     }
