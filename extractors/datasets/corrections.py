@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.errors import DatasetError
 from headstart.notices import warn
-from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Label, Manifest
 from headstart.storage.windowed.wholes import are_windows, numbered
@@ -82,7 +82,7 @@ class Wholes:
         if are_windows(manifest.samples):
             wholes, self._numbers = numbered(manifest.samples)
             self.samples = SampleColumns.of(wholes)
-        self._finder = TextFinder(self.samples, lambda some: some.ids)
+        self._finder = IdFinder(self.samples)
 
     def find(self, ids: Iterable[str]) -> list[int]:
         """The number of each; `ABSENT` where there is none."""
