@@ -126,7 +126,8 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
         where = f" See `{context.command_path} --help`." if context is not None else ""
         code = "usage" if isinstance(error, click.UsageError) else "failed"
         said = " ".join(error.format_message().split())
-        _tell(given, code, said, where.strip() or None)
+        if type(error) is not click.ClickException:  # which is of a result that was printed
+            _tell(given, code, said, where.strip() or None)
         _fail(f"error: {said}{where}", _debug(given))
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
