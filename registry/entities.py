@@ -172,7 +172,7 @@ class Dataset(Showable):
         options = {name: value for name, value in self.options.items() if name != "departed"}
         facts = {**vars(self), "options": options}
         del facts["id"], facts["manifest"]
-        return facts
+        return {**facts, "unique_samples": self.unique}
 
     def _line(self) -> str:
         same = "" if self.unique == self.samples else f", {self.unique:,} different"

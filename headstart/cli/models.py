@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import OutputFile
+from headstart.database_urls import without_passwords
 
 COLUMNS = ("", ">samples", ">accuracy", ">macro F1", ">log loss")
 MODEL = OutputFile(beside={"*": (".json", ".md")})
@@ -200,8 +202,13 @@ def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
     """Put a head's settings, scores and lineage into MLflow."""
     from headstart.jobs.heads.log import log
 
-    done = log(call.open().heads.get(name), uri, experiment)
-    return Result(done, lambda out: out.print(text(f"Logged as run {done.run}.")))
+    head = call.open().heads.get(name)
+    server = uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if server.startswith(("http://", "https://")):
+        note(without_passwords(f"logging {name} into {server}, experiment {experiment}"))
+    done = log(head, uri, experiment)
+    said = f"Logged as run {done.run}." if done.is_new else f"It was logged before, as {done.run}."
+    return Result(done, lambda out: out.print(text(said)))
 
 
 def _predict(
