@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,25 @@ def on_the_web(folder: Path, server: WebServer) -> str:
     """A table of their addresses; `server` is the fixture `web`. Kind `csv`."""
     server.files["/makers.csv"] = in_table(serve(server, folder)).encode()
     return f"{server.address}/makers.csv"
+
+
+def layout_in_bucket(make: Callable[..., Any], folder: Path, target: Path, put: Any) -> str:
+    """What a maker of layouts writes, as it would lie in a bucket; gives the address of its
+    folder.
+
+    Args:
+        make: see `layout_makers.LAYOUTS`.
+        folder: class folders of pictures.
+        target: a new folder for it here.
+        put: the fixture `bucket`.
+    """
+    target.mkdir()
+    made = Path(str(make(folder, target)))
+    root = made if made.is_dir() else made.parent
+    for path, content in under(root).items():
+        moved = path == "labels.json"  # COCO's annotations lie in a folder of their own
+        put(f"far/{target.name}/{'annotations/' if moved else ''}{path}", content)
+    return f"s3://photos/far/{target.name}/"
 
 
 LABELS = ["cat", "dog", "owl"] * 8

@@ -31,9 +31,9 @@ def given_words(kind: str, settings: Mapping[str, Any]) -> str:
     """
     if kind not in KINDS:
         return ""
-    described = kind_of(kind, settings).describe()
-    if "history" in settings:  # the epochs of the fit, and no more those that were allowed
-        described.pop("epochs", None)
+    described = settings.get("given") or kind_of(kind, settings).describe()
+    if "history" in settings and "given" not in settings:  # those of the fit, not those allowed
+        described = {name: value for name, value in described.items() if name != "epochs"}
     return setting_words({"kind": kind, **described}).partition(", ")[2]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.notices import renamed
 from headstart.progress import Progress, silent
+from headstart.registry.entities import Dataset
 from headstart.trained_head import TrainedHead
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
+    from headstart.jobs.heads.care.evaluate import Evaluated
     from headstart.jobs.heads.finetune import FineTuned
     from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
@@ -114,6 +116,45 @@ class Head(TrainedHead):
         from headstart.jobs.heads.reproduce import reproduce
 
         return reproduce(self)
+
+    def retrain(self, name: str | None = None) -> Head:
+        """Train its next version, with its settings and seed, on its dataset as it is now: after
+        `ws.datasets.correct`, say.
+
+        Args:
+            name: of the new head; its own without it.
+
+        Raises:
+            HeadError: it was fine-tuned, or the backbone is another one now.
+            FeaturesMissing: features of samples that are new have not been extracted.
+        """
+        from headstart.jobs.heads.care.retrain import retrain
+
+        return Head(self.context, retrain(self, name).record)
+
+    def evaluate(self, dataset: str | Path | Dataset, split: str | None = None) -> Evaluated:
+        """Its scores on the labelled samples of any dataset, from cached features.
+
+        Samples whose content it was fitted on, or which chose its settings, are left out and
+        counted, as are those without a label.
+
+        Args:
+            dataset: name of a dataset, or a source; its features have to be extracted.
+            split: `train`, `validation`, `test`, or `all`; without it `test` of the dataset that it
+                was trained on, and `all` of others.
+
+        Raises:
+            HeadError: a label is none that it knows, samples are cut into other windows, or none
+                is left.
+            FeaturesMissing: features have not been extracted.
+
+        Warns:
+            HeadstartWarning: which samples it was fitted on cannot be told, or these are they.
+        """
+        from headstart.jobs.datasets.named import dataset_named
+        from headstart.jobs.heads.care.evaluate import evaluate
+
+        return evaluate(self, dataset_named(self.context, dataset), split)
 
     def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
-from headstart.cli.heads import compare
+from headstart.cli.heads import care, compare
+from headstart.cli.heads.kept import row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.output import (
     Call,
@@ -31,14 +32,18 @@ if TYPE_CHECKING:
 TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
     click.argument("name"),
-    click.argument("backbone", metavar="BACKBONE[@CUT]"),
-    click.argument("dataset"),
+    click.argument("backbone", required=False, metavar="[BACKBONE[@CUT]"),
+    click.argument("dataset", required=False, metavar="DATASET]"),
+    click.option(
+        "--from-sweep",
+        metavar="ID[:ROW]",
+        help="Take features, kind and settings from a row of a sweep; the best without ROW. In the "
+        "place of BACKBONE and DATASET.",
+    ),
     click.option(
         "--task",
         type=click.Choice(TASKS),
-        default="classification",
-        show_default=True,
-        help="What the labels are: one class, several, one of an order, a number.",
+        help="What the labels are: one class (the default), several, one of an order, a number.",
     ),
     click.option("--separator", help="multi-label: between labels; | without it."),
     click.option("--order", help="ordinal: the classes from the lowest up, with commas."),
@@ -49,7 +54,7 @@ TRAIN_OPTIONS = (
         "off (the default), or the likeliest, which is right most often.",
     ),
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
-    click.option("--seed", type=int, default=0, show_default=True),
+    click.option("--seed", type=int, help="Of all chance. Default: 0, or that of the sweep."),
     precision_option,
     on_error_option,
     views_option,
@@ -62,6 +67,7 @@ def register(cli: click.Group) -> None:
     command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
     compare.register(group)
+    care.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
@@ -76,15 +82,16 @@ def register(cli: click.Group) -> None:
 def _train(
     call: Call,
     name: str,
-    backbone: str,
-    dataset: str,
+    backbone: str | None,
+    dataset: str | None,
+    from_sweep: str | None,
     kind: str | None,
-    task: str,
+    task: str | None,
     separator: str | None,
     order: str | None,
     decision: str | None,
     balanced: bool,
-    seed: int,
+    seed: int | None,
     precision: str,
     on_error: str,
     views: int,
@@ -94,22 +101,36 @@ def _train(
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
-
-    made = task_of(
-        task, separator=separator, order=order, decision=decision, balanced=balanced or None
-    )
-    name_of_kind = kind or made.default_kind.kind
-    settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
+    from headstart.jobs.heads.care.kept_trial import kept_trial
     from headstart.jobs.named import both_named
 
-    workspace = call.open(backbone, dataset)
+    given = {key: value for key, value in options.items() if value is not None}
+    made = task_of(
+        task or "classification",
+        separator=separator,
+        order=order,
+        decision=decision,
+        balanced=balanced or None,
+    )
+    if from_sweep is not None:
+        others = (backbone, dataset, kind, task, separator, order, decision, windows)
+        sweep, row = row_of_sweep(from_sweep, others=any((*others, balanced, given)))
+        workspace = call.open()
+        tried = kept_trial(workspace.context, sweep, row)
+        backbone, dataset, settings = tried.features, tried.dataset, tried.kind
+        seed, windows = tried.seed if seed is None else seed, tried.windows
+    elif backbone is None or dataset is None:
+        raise click.UsageError("Name a BACKBONE and a DATASET, or a sweep with --from-sweep.")
+    else:
+        settings = _kind(kind or made.default_kind.kind, given)
+        workspace = call.open(backbone, dataset)
     backbone, dataset = both_named(
         workspace.context, backbone, dataset, looks=False, on_error=on_error
     )
     check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     head = workspace.heads.train(
-        name, features, settings, seed=seed, task=made, views=views, windows=windows
+        name, features, settings, seed=seed or 0, task=made, views=views, windows=windows
     )
     warn_of_untested(head)
     return shown(head)
@@ -228,7 +249,7 @@ def _show(call: Call, name: str, every: bool) -> Result:
     Of many classes the ten with the lowest F1 are shown; all of them with --all.
     """
     head = call.open().heads.get(name)
-    return shown(head, by_class(head, every))
+    return shown(head, by_class(head.metrics, head.record.classes, every=every))
 
 
 def _alias(call: Call, alias: str, name: str) -> Result:

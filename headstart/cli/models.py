@@ -84,6 +84,12 @@ def register(group: click.Group) -> None:
             metavar="FILE",
             help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
         ),
+        click.option(
+            "--top",
+            type=click.IntRange(min=1),
+            metavar="K",
+            help="Show the K likeliest classes of each, with their probabilities.",
+        ),
         on_error_option,
         click.option(
             "--root",
@@ -191,6 +197,7 @@ def _predict(
     name: str,
     paths: tuple[Path, ...],
     output: Path | None,
+    top: int | None,
     on_error: str,
     root: Path | None,
 ) -> Result:
@@ -206,6 +213,7 @@ def _predict(
     if output is not None:
         check_target(output)
     head = call.open().heads.get(name)
+    check_top(head, top, output)
     trust = trust_text(head.record)
     if head.is_void:
         note(
@@ -225,7 +233,8 @@ def _predict(
     note(f"{trust}.")
     if line := overconfident_text(head.record, [one.probability for one in found]):
         note(f"warning: {line}.")
-    columns, cells_of = SHOWN[predictions.says]
+    found.tops = top or 0
+    columns, cells_of = SHOWN[predictions.says] if top is None else likeliest(top)
     if predictions.has_splits:
         columns = ("split", *columns)
     splits = [(one.split,) if predictions.has_splits else () for one in found]
@@ -237,6 +246,31 @@ def _predict(
             out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
 
     return Result(found, show)
+
+
+def check_top(head: Any, top: int | None, output: Path | None) -> None:
+    """See that the likeliest classes can be told.
+
+    Raises:
+        click.UsageError: the head says numbers, or a file has the probabilities of all classes.
+    """
+    if top is None:
+        return
+    if output is not None:
+        raise click.UsageError("--output has the probabilities of all classes; leave --top out.")
+    if not head.record.classes:
+        raise click.UsageError(f"head {head.record.name} says numbers; --top is of classes.")
+
+
+def likeliest(count: int) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Columns and cells of the likeliest classes, a line each."""
+    from headstart.heads.evaluation.intervals import share_text
+
+    def cells(one: Any) -> tuple[Any, ...]:
+        pairs = one.top(count)
+        return tuple(said(label) for label, _ in pairs), tuple(share_text(p) for _, p in pairs)
+
+    return ("class", ">probability"), cells
 
 
 def _class_cells(one: Any) -> tuple[str, str]:

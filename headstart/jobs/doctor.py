@@ -125,6 +125,7 @@ def _plugins(plugins: Plugins[Any]) -> list[Check]:
 def _registry(config: Config) -> list[Check]:
     from headstart.context import own_store
     from headstart.registry import schema
+    from headstart.registry.audit import identity
     from headstart.registry.backbones import BackboneRepository
     from headstart.registry.database import Database
     from headstart.registry.datasets import DatasetRepository
@@ -132,6 +133,7 @@ def _registry(config: Config) -> list[Check]:
 
     try:
         schema.check(lambda: schema.current(config))
+        identity.check(config)
         database = Database(config)
         backbones = BackboneRepository(database).find_all()
         datasets = DatasetRepository(database).find_all()

@@ -39,7 +39,7 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
         ("backbone", f"{record.backbone}@{record.cut}"),
         ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
         ("feature key", record.feature_key[:12]),
-        *_scores(record),
+        *scores(record),
         *_each(metrics.get("of_each", ())),
         *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
         ("held out", held_out_text(metrics)),
@@ -62,13 +62,13 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
         out.print(table(None, ("what", ""), rows))
         for part in of_classes:
             out.print(part)
-        if "confusion" in metrics and len(record.classes) <= LARGEST_CONFUSION:
-            out.print(_confusion(head))
+        if matrix := confusion(metrics, record.classes):
+            out.print(matrix)
 
     return Result(head, show)
 
 
-def _scores(record: Any) -> Iterator[tuple[str, str]]:
+def scores(record: Any) -> Iterator[tuple[str, str]]:
     """The scores of a head with their intervals; one that was balanced has probabilities of classes
     that are equally frequent."""
     from headstart.heads.evaluation.intervals import interval_text, score_text
@@ -85,11 +85,11 @@ def _scores(record: Any) -> Iterator[tuple[str, str]]:
         yield words_of(name), f"{told}, 95 %: {interval_text(metrics, name)}{more and f'; {more}'}"
 
 
-def by_class(head: Head, every: bool) -> list[Any]:
+def by_class(metrics: Mapping[str, Any], classes: Sequence[Any], *, every: bool) -> list[Any]:
     """A table of each class, or of those with the lowest F1, and a line below it."""
     from headstart.heads.evaluation.per_class import class_scores
 
-    found = class_scores(head.metrics, head.record.classes)
+    found = class_scores(metrics, classes)
     if not found:
         return []
     found.sort(key=lambda one: (one.f1 is None, one.f1))
@@ -119,12 +119,12 @@ def area_cell(value: float | None) -> str | None:
     return None if value is None else f"{value:.3f}"
 
 
-def _each(scores: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, str]]:
+def _each(of_each: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, str]]:
     """The scores of each of several numbers, in the order of the labels, each with its interval."""
     from headstart.heads.evaluation.intervals import interval_text, score_text
     from headstart.heads.evaluation.provenance import scores_in, words_of
 
-    for number, one in enumerate(scores, start=1):
+    for number, one in enumerate(of_each, start=1):
         for name in scores_in(one):
             told = f"{score_text(name, one[name])}, 95 %: {interval_text(one, name)}"
             yield f"number {number}: {words_of(name)}", told
@@ -141,14 +141,16 @@ def windows_text(windows: Mapping[str, Any]) -> str:
 CUTTING = ("window", "hop", "frames", "every")
 
 
-def _confusion(head: Head) -> Any:
-    """The confusion matrix as a table; columns are numbered to fit."""
-    classes = head.record.classes
+def confusion(metrics: Mapping[str, Any], classes: Sequence[Any]) -> Any | None:
+    """The confusion matrix as a table; columns are numbered to fit. None of many classes, and where
+    there is none."""
+    if "confusion" not in metrics or len(classes) > LARGEST_CONFUSION:
+        return None
     columns = ("truth", *(f">#{number}" for number in range(1, len(classes) + 1)))
     rows = [
         (f"#{number} {label}", *(count or "·" for count in counts))
         for number, (label, counts) in enumerate(
-            zip(classes, head.metrics["confusion"], strict=True), start=1
+            zip(classes, metrics["confusion"], strict=True), start=1
         )
     ]
     return table(

@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart.context import Context
 from headstart.extractors.datasets import are_numbers, said_of, words_of
+from headstart.extractors.datasets.corrections import Corrections
 from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest
@@ -98,6 +99,11 @@ class DatasetDetails(Showable):
         return words_of(self.dataset.options)
 
     @property
+    def corrections(self) -> str:
+        """How many labels people changed and samples they left out, in words; empty of none."""
+        return Corrections.of(self.dataset.options).to_text()
+
+    @property
     def skipped(self) -> dict[str, Any]:
         """`count` of the rows and files that are no samples, and why the `first` are none."""
         return self.dataset.options.get("skipped", {"count": 0, "first": []})
@@ -109,6 +115,7 @@ class DatasetDetails(Showable):
             "windows_of": self.windows_of,
             "own_splits": self.dataset.options.get("own_splits"),
             "splits": self.splits,
+            "corrections": self.corrections or None,
             "skipped": self.skipped,
             "failures": self.failures,
         }

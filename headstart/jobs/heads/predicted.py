@@ -90,6 +90,19 @@ class Prediction(Showable):
             return known | {"probabilities": self.by_class()}
         return known | {"probability": self.probability}
 
+    def top(self, count: int) -> list[tuple[Label, float]]:
+        """The likeliest classes with their probabilities, the likeliest first.
+
+        Of equally probable ones those that stand first in the head's order.
+
+        Raises:
+            HeadError: the head says numbers, or `count` is below 1.
+        """
+        if count < 1:
+            raise HeadError(f"count is {count}", hint="Give 1 or more.")
+        places = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.classes[place], float(self.probabilities[place])) for place in places]
+
     def by_class(self) -> dict[str, float]:
         """The probability of each class, by its label."""
         return dict(zip(map(str, self.classes), self.probabilities.tolist(), strict=True))
@@ -113,7 +126,10 @@ class Predicted(Results[Prediction]):
         outputs: how many probabilities, or numbers, a sample has.
         says: what is said of a sample: a `class`, `labels` or `numbers`.
         has_splits: whether a sample is of a registered dataset, so that it stands in a split.
+        tops: how many of the likeliest classes `to_json` has of each, `top`; 0 for none.
     """
+
+    tops = 0
 
     def __init__(
         self,
@@ -187,4 +203,15 @@ class Predicted(Results[Prediction]):
         return self.to_arrow().to_pandas()
 
     def _facts(self) -> Any:
-        return [{**one.to_json(), "trust": self.trust} for one in self]
+        return [
+            {
+                **one.to_json(),
+                **({"top": [_likely(*pair) for pair in one.top(self.tops)]} if self.tops else {}),
+                "trust": self.trust,
+            }
+            for one in self
+        ]
+
+
+def _likely(label: Label, probability: float) -> dict[str, Any]:
+    return {"label": label, "probability": probability}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from layout_makers import LAYOUTS, members, put, write_tar
-from remote_fixtures import under
-from remote_makers import facts, parquet, table, tar
+from remote_fixtures import put_raw, under
+from remote_makers import facts, layout_in_bucket, parquet, table, tar
 
 from conftest import draw
 from headstart.errors import DatasetError, SourceGone
@@ -50,16 +50,6 @@ def shards(folder: Path, ending: str = ".tar") -> dict[str, bytes]:
     return written
 
 
-def in_the_bucket(name: str, folder: Path, target: Path, bucket) -> str:
-    """What a maker of layouts writes, as it would lie in a bucket."""
-    made = Path(str(LAYOUTS[name](folder, target)))
-    root = made if made.is_dir() else made.parent
-    for path, content in under(root).items():
-        moved = path == "labels.json"  # COCO's annotations lie in a folder of their own
-        bucket(f"far/{name}/{'annotations/' if moved else ''}{path}", content)
-    return f"s3://photos/far/{name}/"
-
-
 @pytest.mark.parametrize(
     "name", ["coco", "imagefolder", "tfds", "tfrecord", "webdataset-of-several", "yolo"]
 )
@@ -70,22 +60,12 @@ def test_a_layout_in_a_bucket_has_the_samples_of_the_same_here(
         pytest.importorskip("tensorflow")
     (tmp_path / "made").mkdir()
     ws.datasets.add("here", LAYOUTS[name](pictures, tmp_path / "made"))
-    address = in_the_bucket(name, pictures, tmp_path / "made", bucket)
+    address = layout_in_bucket(LAYOUTS[name], pictures, tmp_path / name, bucket)
     with pytest.warns(HeadstartNote, match=f"far/{name}/: .* files, .*, are fetched once, into "):
         added = ws.datasets.add("far", address)
     assert added.kind == ws.datasets.get("here").kind
     assert same(ws) and len(facts(ws, "far")) == 12
     assert ws.datasets.details("far").origin.startswith(f"{address}, kept in ")
-
-
-@pytest.mark.parametrize("name", ["webdataset-of-several", "coco"])
-def test_what_lies_far_is_not_computed_again(ready, bucket, pictures, tmp_path, name):
-    ready.datasets.add("here", pictures)
-    assert ready.extract("net", "here").report.computed == 12
-    (tmp_path / "made").mkdir()
-    address = in_the_bucket(name, pictures, tmp_path / "made", bucket)
-    found = ready.extract("net", address)
-    assert found.report.computed == 0 and found.report.samples == 12
 
 
 @pytest.mark.parametrize("pattern", ["s-{000..002}.tar", "s-*.tar", "s-00[0-2].tar", ""])
@@ -343,8 +323,6 @@ def test_what_is_not_there_is_said(ws, bucket, web, fails):
 
 
 def test_names_in_a_bucket_never_lead_out_of_the_folder(ws, bucket, pictures, account):
-    from remote_fixtures import put_raw
-
     for name, content in shards(pictures).items():
         bucket(f"far/{name}", content)
     plain = {"Content-Type": "application/octet-stream"}
@@ -397,7 +375,7 @@ def test_what_says_what_a_folder_is_may_come_late_in_its_listing(
     monkeypatch.setattr(recognition, "LOOKED_AT", 2)
     (tmp_path / "made").mkdir()
     ws.datasets.add("here", LAYOUTS[name](pictures, tmp_path / "made"))
-    address = in_the_bucket(name, pictures, tmp_path / "made", bucket)
+    address = layout_in_bucket(LAYOUTS[name], pictures, tmp_path / name, bucket)
     bucket(f"far/{name}/Aa/1.png", b"")
     bucket(f"far/{name}/Aa/2.png", b"")
     assert ws.datasets.add("far", address).kind == ws.datasets.get("here").kind and same(ws)
@@ -424,7 +402,7 @@ def test_what_changes_while_it_is_fetched_is_refused(ws, bucket, pictures, monke
 def test_nothing_outside_of_the_root_is_fetched(ws, bucket, pictures, tmp_path, name):
     (tmp_path / "made").mkdir()
     ws.datasets.add("here", LAYOUTS[name](pictures, tmp_path / "made"))
-    address = in_the_bucket(name, pictures, tmp_path / "made", bucket)
+    address = layout_in_bucket(LAYOUTS[name], pictures, tmp_path / name, bucket)
     for root in ("s3://photos/other/", f"{address}images/", str(tmp_path)):
         with pytest.raises(DatasetError, match="lies outside of the root"):
             ws.datasets.add("far", address, root=root)
@@ -438,8 +416,7 @@ def test_nothing_outside_of_the_root_is_fetched(ws, bucket, pictures, tmp_path, 
 
 
 def test_a_folder_whose_data_yaml_names_another_place_is_refused(ws, bucket, pictures, tmp_path):
-    (tmp_path / "made").mkdir()
-    address = in_the_bucket("yolo", pictures, tmp_path / "made", bucket)
+    address = layout_in_bucket(LAYOUTS["yolo"], pictures, tmp_path / "yolo", bucket)
     bucket("far/yolo/data.yaml", f"train: {pictures}\nnames: [a]\n".encode())
     with pytest.raises(DatasetError, match="lies outside of the root"):
         ws.datasets.add("far", address)
