@@ -211,11 +211,11 @@ def _fail(message: str, debug: bool = False, status: int = 1) -> NoReturn:
     import click
 
     from headstart.database_urls import without_passwords
-    from headstart.visible import visible, visible_lines
+    from headstart.visible import shortened, visible, visible_lines
 
     if debug:
         import traceback
 
         click.echo(visible_lines(without_passwords(traceback.format_exc())), err=True, nl=False)
-    click.echo(visible(without_passwords(message)), err=True)
+    click.echo(shortened(visible(without_passwords(message))), err=True)
     sys.exit(status)

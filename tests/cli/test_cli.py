@@ -139,6 +139,9 @@ def test_a_damaged_settings_file_is_explained(ready, fails):
     assert "cannot read" in fails("backbone", "list")
     (ready.config.root / "headstart.toml").write_text("version = 99")
     assert "has workspace version 99; this code reads 1" in fails("backbone", "list")
+    (ready.config.root / "headstart.toml").unlink()
+    os.mkfifo(ready.config.root / "headstart.toml")
+    assert "it is no regular file" in fails("backbone", "list")
 
 
 def test_a_missing_database_is_explained(ready, fails):
