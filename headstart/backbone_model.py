@@ -85,7 +85,8 @@ def chooser_of(context: Context, backbone: Backbone, graph: Any = None) -> Choos
 
     store = CompiledStore(context.config.compiled)
     pipeline = pipeline_of(context, backbone)
-    return Chooser(backbone, pipeline, build, load, store, context.conversions)
+    kept = context.conversions, context.calibrations
+    return Chooser(backbone, pipeline, build, load, store, *kept)
 
 
 def prepare(

@@ -10,9 +10,12 @@ from headstart.config import Config, load_config
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.engines.conversions import Conversions
+from headstart.extractors.engines.engine import INT8
+from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
 from headstart.paths import inside
+from headstart.registry.audit.events import EventRepository
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.database import Database
 from headstart.registry.datasets import DatasetRepository
@@ -41,9 +44,11 @@ class Context:
     Attributes:
         config: where the workspace lies, and its database.
         database: sessions.
-        backbones, datasets, heads, feature_sets, runs, sweeps: the repositories of its tables.
+        backbones, datasets, heads, feature_sets, runs, sweeps, events: the repositories of its
+            tables.
         artifacts: model files and heads, by sha256.
         conversions: trunks in their engines' own formats, among the artifacts.
+        calibrations: trunks in int8, likewise.
         shard_store: the bytes of features.
     """
 
@@ -58,8 +63,10 @@ class Context:
         self.feature_sets = FeatureRepository(self.database)
         self.runs = RunRepository(self.database)
         self.sweeps = SweepRepository(self.database)
+        self.events = EventRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts)
         self.conversions = Conversions(self.artifacts, self.runs, config.locks)
+        self.calibrations = Calibrations(self.artifacts, self.runs, config.locks)
 
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
@@ -73,6 +80,9 @@ class Context:
     ) -> tuple[Backbone, list[Cut]]:
         """`NAME[@CUT[,CUT…]]` as a backbone and its cuts, doubles left out.
 
+        `int8` becomes the precision of each cut's calibration; it stays where there is none, and
+        no features are in it.
+
         Raises:
             NotFound: there is no such backbone.
             LayerNotFound: it has no such cut.
@@ -81,8 +91,13 @@ class Context:
         name, _, wanted = reference_of(reference, "backbone").partition("@")
         backbone = self.backbones.get(name)
         cuts = [resolve(backbone.cuts, cut.strip() or None) for cut in wanted.split(",")]
-        in_precision = [replace(cut, precision=precision) for cut in cuts]
+        in_precision = [self._in_precision(backbone, cut, precision) for cut in cuts]
         return backbone, list({cut.name: cut for cut in in_precision}.values())
+
+    def _in_precision(self, backbone: Backbone, cut: Cut, precision: str) -> Cut:
+        if precision == INT8 and (found := self.calibrations.find(backbone, cut)) is not None:
+            precision = found.precision
+        return replace(cut, precision=precision)
 
     def manifest(self, dataset: Dataset | str) -> Manifest:
         """The samples of a dataset as they were last looked at."""
@@ -100,7 +115,7 @@ class Context:
         cut += [one.settings.get("windows", {}) for one in heads]
         needed |= {options["tokenizer"] for options in cut if "tokenizer" in options}
         points = {cut.fingerprint for backbone in backbones for cut in backbone.cuts}
-        needed |= self.conversions.needed_parts(points)
+        needed |= self.conversions.needed_parts(points) | self.calibrations.needed_parts(points)
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

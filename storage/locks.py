@@ -65,6 +65,22 @@ class Alone:
             os.close(self._descriptor)
 
 
+class Turn:
+    """One process after the other: whoever comes later waits until it ends. Use it as a context."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._descriptor = _open(folder, key)
+        if self._descriptor is not None:
+            lock(self._descriptor, wait=True)
+
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
 class LifeSigns:
     """Files that processes hold while they live, by which others on this machine see it.
 

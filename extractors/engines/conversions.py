@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.engines.seeded import pack, unpack
 from headstart.extractors.preprocessing.batches import Batch
-from headstart.registry.entities import Run
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.registry.entities import Backbone, Run
 from headstart.registry.runs import RunRepository
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
 from headstart.storage.keys import fingerprint
@@ -33,6 +35,16 @@ ON = "random"
 """In the place of a dataset's name: seeded samples, as `backbone verify` has them."""
 REFERENCES = "references"
 EVERY = 1 << 30
+
+
+def made_of(backbone: Backbone, pipeline: Preprocessing, cuts: Sequence[Cut]) -> dict[str, Any]:
+    """All that a trunk depends on, as an engine runs it, JSON values."""
+    return {
+        "cuts": [cut.fingerprint for cut in cuts],
+        "inputs": [tensor["name"] for tensor in backbone.inputs],
+        "size": pipeline.output_size,
+        "arithmetic": list(pipeline.arithmetic),
+    }
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -9,7 +10,18 @@ import numpy as np
 
 from headstart.extractors.preprocessing.batches import Batch
 
-PRECISIONS = ("float32", "bfloat16")
+INT8 = "int8"
+PRECISIONS = ("float32", "bfloat16", INT8)
+"""In what a trunk computes. `int8` is what a person says; features in it are of one calibration of
+the trunk, and their precision is `int8-` and the digest of that, see `calibrations`."""
+DIGITS = 15
+"""Of a calibration's sha256 in hex, in the name of its precision: SQL has twenty characters."""
+_CALIBRATED = re.compile(rf"{INT8}-[0-9a-f]{{{DIGITS}}}")
+
+
+def kind_of(precision: str) -> str:
+    """One of `PRECISIONS`: of which a precision is, whatever calibration it names."""
+    return INT8 if _CALIBRATED.fullmatch(precision) else precision
 
 
 class Engine(Protocol):
@@ -17,7 +29,7 @@ class Engine(Protocol):
 
     Attributes:
         name: recorded with every shard.
-        precision: one of `PRECISIONS`: in what the trunk computes; features are float32.
+        precision: in what the trunk computes, see `PRECISIONS`; features are float32.
         lanes: how many calls of `run` may be under way at once, each in a thread of its own.
         call_size: samples that it likes to get a call, or a multiple of that.
     """

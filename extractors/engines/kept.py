@@ -14,10 +14,16 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.background import Keeping
 from headstart.extractors.engines.compiled import Compiled, CompiledStore
-from headstart.extractors.engines.conversions import Conversions, KeptTrunk, TrunkIdentity
-from headstart.extractors.engines.engine import Engine
+from headstart.extractors.engines.conversions import (
+    Conversions,
+    KeptTrunk,
+    TrunkIdentity,
+    made_of,
+)
+from headstart.extractors.engines.engine import INT8, Engine, kind_of
+from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.engines.known import PACE_PRECISION, Known
-from headstart.extractors.engines.parity import TOLERANCES
+from headstart.extractors.engines.parity import allowed_of
 from headstart.extractors.engines.provider import Converted, EngineProvider, compiling
 from headstart.extractors.engines.providers import REFERENCE
 from headstart.extractors.engines.trial import Request, too_far
@@ -45,10 +51,12 @@ class KeptEngines:
         pipeline: its preprocessing.
         store: where what was found out on this processor is kept.
         conversions: where converted trunks are kept.
+        calibrations: where those in int8 are.
 
     Attributes:
         notes: what a user should know: what was kept and is not taken, what could not be kept.
         keeping: what is being kept for the next process.
+        why: why what was kept was not taken at last.
     """
 
     def __init__(
@@ -57,13 +65,16 @@ class KeptEngines:
         pipeline: Preprocessing,
         store: CompiledStore,
         conversions: Conversions,
+        calibrations: Calibrations,
     ) -> None:
         self._backbone = backbone
         self._pipeline = pipeline
         self._store = store
         self._conversions = conversions
+        self._calibrations = calibrations
         self.notes: list[str] = []
         self.keeping: list[Keeping] = []
+        self.why = ""
 
     def find(self, provider: type[EngineProvider], run: Request) -> Known | None:
         """What is known of an engine; None if that has to be found out.
@@ -72,11 +83,23 @@ class KeptEngines:
         features are what TensorFlow gave for them.
         """
         try:
-            kept = self._conversions.find(self._identity(provider, run.cuts))
+            kept = self._trunk_of(provider, run)
             return self._load(provider, run, kept) or self._compile(provider, run, kept)
         except ArtifactDamaged as error:
             self._note(provider, error.message)
             return None
+
+    def find_converted(
+        self, provider: type[EngineProvider], cuts: Sequence[Cut]
+    ) -> KeptTrunk | None:
+        """A trunk in float32, converted by what is here; None if it is not."""
+        return self._conversions.find(self._identity(provider, cuts))
+
+    def _trunk_of(self, provider: type[EngineProvider], run: Request) -> KeptTrunk | None:
+        if kind_of(run.precision) != INT8:
+            return self.find_converted(provider, run.cuts)
+        found = self._calibrations.find(self._backbone, run.cuts[0], run.precision)
+        return None if found is None else found.trunk
 
     def _load(
         self, provider: type[EngineProvider], run: Request, kept: KeptTrunk | None
@@ -95,7 +118,7 @@ class KeptEngines:
         except Exception as problem:  # of a library, on a file that is whole: it is made again
             self._note(provider, first_line(problem)[:200])
             return None
-        if not error <= TOLERANCES[run.precision]:
+        if not error <= allowed_of(run.precision):
             self._note(provider, f"it {too_far(error, run.precision)}")
             return None
         return Known(provider, compiled.facts, engine)
@@ -115,10 +138,13 @@ class KeptEngines:
         except Exception as problem:  # a library may fail in any way; TensorFlow is always there
             self._note(provider, first_line(problem)[:200])
             return None
-        if not error <= TOLERANCES[run.precision]:
+        if not error <= allowed_of(run.precision):
             self._note(provider, f"it {too_far(error, run.precision)}")
             return None
-        check = {"samples": batches.length(kept.references[0]), "relative_error": error}
+        check: dict[str, Any] = {"samples": batches.length(kept.references[0])}
+        check["relative_error"] = error
+        if "verdict" in kept.facts:  # in int8, where `error` is of what int8 gave before
+            check = {**kept.facts["verdict"], "again": error}
         facts = {**kept.facts, **made.facts, "problem": None, "check": check}
         if run.precision != PACE_PRECISION:
             facts.pop("pace", None)
@@ -196,18 +222,13 @@ class KeptEngines:
         )
 
     def _made_of(self, cuts: Sequence[Cut]) -> dict[str, Any]:
-        return {
-            "cuts": [cut.fingerprint for cut in cuts],
-            "inputs": [tensor["name"] for tensor in self._backbone.inputs],
-            "size": self._pipeline.output_size,
-            "arithmetic": list(self._pipeline.arithmetic),
-        }
+        return made_of(self._backbone, self._pipeline, cuts)
 
     def _key(self, provider: type[EngineProvider], run: Request) -> dict[str, Any]:
         return {
             **self._made_of(run.cuts),
             "precision": run.precision,
-            "tolerance": TOLERANCES[run.precision],
+            "tolerance": allowed_of(run.precision),
             provider.name: provider.version(),
             REFERENCE: importlib.metadata.version("tensorflow"),
             "processor": provider.processor(),
@@ -216,6 +237,7 @@ class KeptEngines:
         }
 
     def _note(self, provider: type[EngineProvider], why: str) -> None:
+        self.why = why
         self.notes.append(
             f"what was kept of the trunk for {provider.name} is not taken, and made anew: {why}"
         )

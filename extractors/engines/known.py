@@ -64,7 +64,11 @@ class Known:
         machine does not change."""
         ratio = self.check.get("cpu_ratio")
         ahead = "" if ratio is None else f"{ratio:.1f}x {REFERENCE}, "
-        return f"{ahead}relative error {self.check['relative_error']:.1g}"
+        words = f"{ahead}relative error {self.check['relative_error']:.1g}"
+        if accuracy := self.check.get("accuracy"):  # of a calibration
+            words += f", a linear head {accuracy['int8']:.1%} right, {accuracy['float32']:.1%} in "
+            words += PACE_PRECISION
+        return words
 
 
 def fastest(usable: Sequence[Known]) -> Known | None:

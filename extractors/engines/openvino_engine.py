@@ -7,7 +7,7 @@ import importlib.util
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -15,8 +15,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.extractors.engines.engine import Engine, in_order, refuse_unknown_rows
+from headstart.extractors.engines.engine import (
+    INT8,
+    Engine,
+    in_order,
+    kind_of,
+    refuse_unknown_rows,
+)
+from headstart.extractors.engines.int8 import quantization
 from headstart.extractors.engines.provider import Converted, Trial, Trunk
+from headstart.extractors.engines.signature import Signature
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import cores
@@ -34,8 +42,8 @@ SHORT_CALL = 0.005
 """Seconds: a call so short is mostly overhead, so a larger one is tried."""
 MODEL, WEIGHTS = "model.xml", "model.bin"
 """OpenVINO's own format: https://docs.openvino.ai (OpenVINO IR)."""
-NAMES = {"float32": "f32", "bfloat16": "bf16"}
-"""What OpenVINO calls the precisions."""
+NAMES = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+"""What OpenVINO calls the precisions; in int8 that of what is not quantized."""
 _STARTING = threading.Lock()
 """The first `to_dtype` of a process fills a static table in C++, for which it takes the
 interpreter's lock; a second thread that holds that lock and asks for the table waits for ever. So
@@ -64,37 +72,6 @@ def has_bfloat16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output of a trunk: its name in the graph, and of one sample shape and dtype."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What goes into a trunk and what comes out.
-
-    Attributes:
-        names: the backbone's names of the inputs.
-        inputs: the inputs, in that order.
-        outputs: one a cut.
-        limits: for inputs that are row numbers of a table, how many rows it has.
-    """
-
-    names: tuple[str, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    limits: Mapping[str, int]
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether all sizes of a sample are known."""
-        return all(None not in tensor.shape for tensor in (*self.inputs, *self.outputs))
-
-
 def convert(function: Any, names: Sequence[str], limits: Mapping[str, int]) -> tuple[Any, Any]:
     """A traced trunk as an OpenVINO model.
 
@@ -117,9 +94,7 @@ def convert(function: Any, names: Sequence[str], limits: Mapping[str, int]) -> t
     )
 
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    signature = Signature(
-        tuple(names), _tensors(frozen.inputs), _tensors(frozen.outputs), dict(limits)
-    )
+    signature = Signature.of(frozen, names, limits)
     if len(frozen.inputs) != len(names):
         raise ValueError("it keeps something besides variables")
     with scratch_folder() as folder:
@@ -269,17 +244,10 @@ def _core() -> Any:
 def _settings(precision: str) -> dict[str, Any]:
     """One stream a core, each of one thread: whoever calls `run` lends it a core."""
     return {
-        "INFERENCE_PRECISION_HINT": NAMES[precision],
+        "INFERENCE_PRECISION_HINT": NAMES[kind_of(precision)],
         "NUM_STREAMS": cores(),
         "INFERENCE_NUM_THREADS": cores(),
     }
-
-
-def _tensors(tensors: Sequence[Any]) -> tuple[Tensor, ...]:
-    return tuple(
-        Tensor(t.name, tuple(t.shape[1:].as_list()), t.dtype.as_numpy_dtype.__name__)
-        for t in tensors
-    )
 
 
 class OpenVINOProvider:
@@ -288,6 +256,7 @@ class OpenVINOProvider:
     name: ClassVar[str] = OpenVINOEngine.name
     preference: ClassVar[int] = 10
     install: ClassVar[str] = "pip install 'headstart[cpu]'"
+    quantizer_install: ClassVar[str] = "pip install 'headstart[quant]'"
 
     @staticmethod
     def problem() -> str:
@@ -307,11 +276,17 @@ class OpenVINOProvider:
 
     @staticmethod
     def caveats(precision: str) -> Sequence[str]:
-        if precision != "bfloat16" or has_bfloat16():
-            return ()
-        return (
-            "this processor has no bfloat16: openvino computes in float32, no faster than there",
-        )
+        kind = kind_of(precision)
+        if kind == "bfloat16" and not has_bfloat16():
+            return (
+                "this processor has no bfloat16: openvino computes in float32, no faster than "
+                "there",
+            )
+        if kind == INT8 and quantization.is_fast_here() is False:
+            return (
+                "this processor has neither VNNI nor AMX: int8 is hardly faster here than float32",
+            )
+        return ()
 
     @staticmethod
     def convert(trunk: Trunk, trial: Trial) -> Converted:
@@ -330,7 +305,7 @@ class OpenVINOProvider:
 
     @staticmethod
     def compile(files: Mapping[str, bytes], facts: Mapping[str, Any], trial: Trial) -> Converted:
-        signature = _signature(facts["signature"])
+        signature = Signature.from_json(facts["signature"])
         call_size = trial.call_size or facts["call_size"]
         if trial.call_size is None and trial.precision != facts["precision"]:
             call_size = max(CALL_SIZE, call_size)  # `LONG_CALLS` suited the other precision
@@ -343,9 +318,29 @@ class OpenVINOProvider:
         return Converted(engine, export=lambda: _exported(compiled), facts=facts)
 
     @staticmethod
+    def quantizer_problem() -> str:
+        return "" if quantization.is_installed() else "NNCF is not installed"
+
+    @staticmethod
+    def quantizer_versions() -> Mapping[str, str]:
+        return {"openvino": version(), **quantization.versions()}
+
+    @staticmethod
+    def quantize(
+        files: Mapping[str, bytes],
+        facts: Mapping[str, Any],
+        samples: Batch,
+        tick: Callable[[], None],
+    ) -> dict[str, bytes]:
+        signature = Signature.from_json(facts["signature"])
+        tensors = [tensor.name for tensor in signature.inputs]
+        model = from_files(files)
+        return to_files(quantization.quantize(model, signature.names, tensors, samples, tick))
+
+    @staticmethod
     def load(content: bytes, facts: Mapping[str, Any], precision: str) -> Engine:
         compiled = load_compiled(content, precision)
-        signature = _signature(facts["signature"])
+        signature = Signature.from_json(facts["signature"])
         return OpenVINOEngine(compiled, signature, precision, facts["call_size"])
 
 
@@ -383,12 +378,3 @@ def _fastest(model: Any, signature: Signature, trial: Trial) -> _Candidate:
     for call_size in SHORT_CALLS if best.seconds < SHORT_CALL else LONG_CALLS:
         best = max(best, tried(call_size), key=lambda candidate: candidate.per_second)
     return best
-
-
-def _signature(value: Mapping[str, Any]) -> Signature:
-    def tensors(found: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ...]:
-        return tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in found)
-
-    return Signature(
-        tuple(value["names"]), tensors(value["inputs"]), tensors(value["outputs"]), value["limits"]
-    )

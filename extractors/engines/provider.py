@@ -36,6 +36,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.preprocessing.affine import Affine
+from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.watchdog import Guard
 
 
@@ -164,6 +165,48 @@ class CompilingProvider(EngineProvider, Protocol):
         It is not timed: `trial` has no samples.
         """
         ...
+
+
+class QuantizingProvider(CompilingProvider, Protocol):
+    """A provider that makes a trunk in int8 of a converted one; `compile` takes that as well.
+
+    Attributes:
+        quantizer_install: what to do where what it needs for that is not here.
+    """
+
+    quantizer_install: ClassVar[str]
+
+    @staticmethod
+    def quantizer_problem() -> str:
+        """Why it cannot quantize here, such as "NNCF is not installed"; empty if it can. Cheap."""
+        ...
+
+    @staticmethod
+    def quantizer_versions() -> Mapping[str, str]:
+        """Of what quantizes, by name: kept with the calibration."""
+        ...
+
+    @staticmethod
+    def quantize(
+        files: Mapping[str, bytes],
+        facts: Mapping[str, Any],
+        samples: Batch,
+        tick: Callable[[], None],
+    ) -> dict[str, bytes]:
+        """A trunk in int8, as files like `Converted.files`; the same bytes for the same samples.
+
+        Args:
+            files: of the trunk in float32, from `convert`.
+            facts: likewise.
+            samples: by which it is calibrated, as the engine takes them.
+            tick: called whenever one was looked at.
+        """
+        ...
+
+
+def quantizing(provider: type[EngineProvider]) -> type[QuantizingProvider] | None:
+    """The provider as one that quantizes; None if it does not."""
+    return cast("type[QuantizingProvider]", provider) if hasattr(provider, "quantize") else None
 
 
 def compiling(provider: type[EngineProvider]) -> type[CompilingProvider] | None:

@@ -18,10 +18,13 @@ from headstart.extractors.backbones.lint import Arriving, find_arriving
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.chosen import Chosen, Finishing
 from headstart.extractors.engines.compiled import CompiledStore
-from headstart.extractors.engines.conversions import Conversions
+from headstart.extractors.engines.conversions import Conversions, KeptTrunk
+from headstart.extractors.engines.engine import INT8, kind_of
+from headstart.extractors.engines.int8.calibrations import Calibrations
+from headstart.extractors.engines.int8.choice import find_quantized
 from headstart.extractors.engines.kept import NO_SAMPLES, KeptEngines
 from headstart.extractors.engines.known import PACE_PRECISION, Known, fastest
-from headstart.extractors.engines.parity import TOLERANCES
+from headstart.extractors.engines.parity import allowed_of
 from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk, compiling
 from headstart.extractors.engines.providers import PROVIDERS, REFERENCE, others
 from headstart.extractors.engines.race import PER_SECOND
@@ -54,6 +57,7 @@ class Chooser:
         graph: gives the backbone's graph; loads the model.
         store: where what was found out on this processor is kept.
         conversions: where converted trunks are kept.
+        calibrations: where those in int8 are.
     """
 
     def __init__(
@@ -64,12 +68,14 @@ class Chooser:
         graph: Callable[[], Any],
         store: CompiledStore,
         conversions: Conversions,
+        calibrations: Calibrations,
     ) -> None:
         self._backbone = backbone
         self._pipeline = pipeline
         self._build = build
         self._graph = graph
-        self._kept = KeptEngines(backbone, pipeline, store, conversions)
+        self._kept = KeptEngines(backbone, pipeline, store, conversions, calibrations)
+        self._calibrations = calibrations
         self._references: dict[tuple[str, ...], TensorFlowEngine] = {}
 
     def choose(
@@ -86,7 +92,7 @@ class Chooser:
 
         Args:
             wanted: `auto`, or the name of an engine.
-            precision: one of `PRECISIONS`.
+            precision: one of `PRECISIONS`, in int8 a calibration's.
             cuts: where to cut.
             probe: gives some real samples as `Preprocessing.pixels` leaves them; None where there
                 are none. Called only if something has to be found out.
@@ -106,7 +112,16 @@ class Chooser:
         warnings = (*self._kept.notes, *chosen.warnings)
         return replace(chosen, warnings=warnings, keeping=tuple(self._kept.keeping))
 
+    def find_converted(
+        self, provider: type[EngineProvider], cuts: Sequence[Cut]
+    ) -> KeptTrunk | None:
+        """What is kept of a trunk in float32 for an engine; None if nothing is."""
+        return self._kept.find_converted(provider, cuts)
+
     def _choose(self, wanted: str, run: Request) -> Chosen:
+        if kind_of(run.precision) == INT8:
+            known = find_quantized(self._backbone, self._calibrations, self._kept, wanted, run)
+            return self._decide(known.name, run, [known])
         if wanted == REFERENCE:
             return self._reference_chosen(run, "as asked for")
         candidates = _here(wanted)
@@ -266,7 +281,7 @@ class Chooser:
             error = relative_error(run.run(made.engine, samples), features)
         except (HeadstartError, ValueError, TypeError, RuntimeError, ArithmeticError) as problem:
             return first_line(problem)[:200]
-        if not error <= TOLERANCES[run.precision]:
+        if not error <= allowed_of(run.precision):
             return f"on seeded samples it {too_far(error, run.precision)}"
         known = {name: facts[name] for name in (*made.facts, "arriving")}
         if run.precision == PACE_PRECISION:
@@ -305,7 +320,7 @@ class Chooser:
             expected = run.run(self._reference(run.cuts), finished)
             error = relative_error(run.run(engine, finished), expected)
             facts = {"samples": batches.length(finished), "relative_error": error}
-            if not error <= TOLERANCES[run.precision]:
+            if not error <= allowed_of(run.precision):
                 raise BackboneError(
                     f"{self._backbone.label!r} in {run.precision} {too_far(error, run.precision)}",
                     hint="Use --precision float32.",

@@ -15,7 +15,7 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.daemons import Daemons
 from headstart.extractors.difference import relative_error
 from headstart.extractors.engines.engine import Engine
-from headstart.extractors.engines.parity import TOLERANCES
+from headstart.extractors.engines.parity import allowed_of
 from headstart.extractors.engines.provider import Converted, EngineProvider, Trunk
 from headstart.extractors.engines.race import Race, race
 from headstart.extractors.preprocessing import batches
@@ -97,7 +97,7 @@ def try_engine(
         return Tried(f"cannot convert it ({first_line(error)[:200]})", facts)
     error = relative_error(found, run.run(reference, finished))
     facts["relative_error"] = error
-    if not error <= TOLERANCES[run.precision]:
+    if not error <= allowed_of(run.precision):
         return Tried(too_far(error, run.precision), facts)
     raced = run.race(converted.engine, reference, finished)
     facts |= raced.to_json(provider.name, reference.name)
@@ -105,7 +105,7 @@ def try_engine(
 
 
 def too_far(error: float, precision: str) -> str:
-    return f"gives other features (relative error {error:.2g}, allowed {TOLERANCES[precision]:g})"
+    return f"gives other features (relative error {error:.2g}, allowed {allowed_of(precision):g})"
 
 
 def laps(engine: Engine, batch: Batch) -> Callable[[], int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.engines.engine import PRECISIONS
 from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.registry.entities import Backbone
 from headstart.storage.keys import feature_key
@@ -19,3 +21,14 @@ def keys_of(backbone: Backbone, cuts: Sequence[Cut]) -> dict[str, str]:
         )
         for cut in cuts
     }
+
+
+def gives(backbone: Backbone, name: str, key: str) -> Cut | None:
+    """The cut of that name, in the precision in which it gives this key's features, if it does.
+
+    Raises:
+        LayerNotFound: the backbone has no such cut.
+    """
+    point = resolve(backbone.cuts, name)
+    cuts = (replace(point, precision=precision) for precision in PRECISIONS)
+    return next((cut for cut in cuts if keys_of(backbone, [cut])[cut.name] == key), None)

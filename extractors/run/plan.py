@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from headstart.errors import BackboneError, FeatureError
@@ -15,6 +15,14 @@ from headstart.registry.entities import Backbone, Dataset
 
 VERSION = 1
 """Of what the fields mean; a plan of another version is not run."""
+
+
+def one_cut_only(count: int) -> BackboneError:
+    """Why several cuts are not computed in int8 in one pass."""
+    return BackboneError(
+        f"{count} cuts in int8: each is calibrated by itself, and computed in a pass of its own",
+        hint="Extract one after the other, BACKBONE@CUT each.",
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,17 @@ class ExtractionPlan:
         asked: str,
         augmentation: int = 0,
     ) -> ExtractionPlan:
-        """The plan of an extraction; the backbone is one in the augmentation's view."""
+        """The plan of an extraction; the backbone is one in the augmentation's view.
+
+        What `int8` means is in the cuts, and from here on in the settings.
+
+        Raises:
+            BackboneError: the cuts are of several calibrations, and one trunk has one.
+        """
+        precisions = {cut.precision for cut in cuts}
+        if len(precisions) > 1:
+            raise one_cut_only(len(cuts))
+        settings = replace(settings, precision=precisions.pop())
         return cls(
             backbone=backbone.reference,
             cuts=tuple(cut.name for cut in cuts),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from headstart.errors import BackboneError
-from headstart.extractors.engines.engine import PRECISIONS
+from headstart.extractors.engines.engine import PRECISIONS, kind_of
 from headstart.extractors.engines.providers import PROVIDERS
 from headstart.registry.names import nearest
 from headstart.storage.encoding import Encoding
@@ -28,7 +28,11 @@ class Settings(Options, error=BackboneError):
         compression: `none`, `gzip` or `blosc2`; None for what the feature set has, or none.
         lease_seconds: when this process is not heard of for so long, others take over.
         precision: `float32`, or `bfloat16`: the trunk computes in half the bits, faster on
-            processors that have them. Features of one precision are never taken for the other's.
+            processors that have them; or `int8`: its weights and activations have eight bits, after
+            the first extraction of a trunk calibrated that by some of its samples. Features of
+            one precision are never taken for the other's.
+        max_loss: in int8, points of accuracy that a linear head may lose against float32, or it
+            is refused; see `docs/engines.md`.
         stall_seconds: when a sample is not decoded, or the engine not done with a batch, after so
             long (and after ten times the longest such step before), the run ends.
         engine: `tensorflow`, `openvino`, one of a plug-in, or `auto`: the preferred one that gives
@@ -45,6 +49,7 @@ class Settings(Options, error=BackboneError):
     precision: str = "float32"
     engine: str = "auto"
     stall_seconds: float = 300.0
+    max_loss: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,6 +60,10 @@ class Settings(Options, error=BackboneError):
                 f"stall_seconds is {self.stall_seconds}", hint="Give a number above 0."
             )
         check_precision(self.precision)
+        if not 0 <= self.max_loss <= 100:
+            raise BackboneError(
+                f"max_loss is {self.max_loss}", hint="Give points of accuracy, 0 to 100."
+            )
         if self.engine != "auto" and self.engine not in PROVIDERS:
             raise BackboneError(
                 f"no engine {self.engine!r}", hint=f"Give auto, {' or '.join(PROVIDERS)}."
@@ -86,5 +95,5 @@ def check_precision(precision: str) -> None:
     Raises:
         BackboneError: the name is none of the precisions.
     """
-    if precision not in PRECISIONS:
+    if kind_of(precision) not in PRECISIONS:
         raise BackboneError(f"no precision {precision!r}", hint=f"Give {' or '.join(PRECISIONS)}.")

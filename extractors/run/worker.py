@@ -229,24 +229,27 @@ class _TaskSize:
 
 
 def probe(
-    pipeline: Preprocessing, read: Read, samples: Sequence[Sample], watchdog: Watchdog
+    pipeline: Preprocessing,
+    read: Read,
+    samples: Sequence[Sample],
+    watchdog: Watchdog,
+    count: int = PROBE_SAMPLES,
 ) -> Batch | None:
     """Some samples as they go into an engine; None where none can be read.
 
-    Only samples alike in shape are taken: those of the first.
+    The first `count`, and of those what is alike in shape with the first.
 
     Raises:
         Stalled: one of them cannot be decoded in time.
     """
-    return watchdog.run(lambda step: _probe(pipeline, read, samples, step))
+    return watchdog.run(lambda step: _probe(pipeline, read, samples[:count], step))
 
 
 def _probe(
     pipeline: Preprocessing, read: Read, samples: Sequence[Sample], step: Step
 ) -> Batch | None:
     prepared: list[Any] = []
-    few = samples[:PROBE_SAMPLES]
-    for sample, content in zip(few, _read_all(few, read, step), strict=True):
+    for sample, content in zip(samples, _read_all(samples, read, step), strict=True):
         step.begin("decoding", (sample,))
         if not isinstance(content, SampleUnreadable):
             try:

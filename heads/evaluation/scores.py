@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,20 +61,17 @@ def scores_of(
     Returns:
         The scores; `per_class`, what becomes of the samples of each class (see `scores_by_class`),
         with `auroc`, `auprc` and `intervals` (see `intervals_by_class`); `intervals`, of each score
-        its 95 % interval, [low, high], where samples, or groups, are enough to tell;
+        its 95 % interval, [low, high], where samples, or groups, are enough to tell, also in each
+        member of `of_each`;
         `interval_assumes`, that samples are independent, or how many `groups` are; and `untested`,
         the classes of which no sample was looked at.
     """
     found = task.evaluate(outputs, targets, classes)
     said = decided(task, outputs)
-    intervals: dict[str, list[float]] = {}
-    for name, value in found.items():
-        given = said if name in OF_DECISIONS else outputs
-        if (
-            name in INTERVALS
-            and (interval := INTERVALS[name](given, targets, clusters)) is not None
-        ):
-            intervals[name] = _around(name, value, *interval)
+    intervals = _intervals(found, outputs, said, targets, clusters)
+    for number, one in enumerate(found.get("of_each", ())):
+        own = outputs[:, [number]]
+        one["intervals"] = _intervals(one, own, own, targets[:, [number]], clusters)
     if not isinstance(task, Regression):
         more, found["per_class"] = _of_classes(outputs, said, targets, clusters)
         for name, (value, interval) in more.items():
@@ -88,6 +85,25 @@ def scores_of(
         **({} if clusters is None else {"groups": len(clusters)}),
         "untested": untested(task, targets, classes),
     }
+
+
+def _intervals(
+    found: Mapping[str, Any],
+    outputs: np.ndarray,
+    said: np.ndarray,
+    targets: np.ndarray,
+    clusters: Clusters | None,
+) -> dict[str, list[float]]:
+    """The intervals of the scores that a task gives, where there are some."""
+    intervals = {}
+    for name, value in found.items():
+        given = said if name in OF_DECISIONS else outputs
+        if (
+            name in INTERVALS
+            and (interval := INTERVALS[name](given, targets, clusters)) is not None
+        ):
+            intervals[name] = _around(name, value, *interval)
+    return intervals
 
 
 OF_DECISIONS = (

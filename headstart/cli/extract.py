@@ -57,6 +57,13 @@ def _with_options(function: Any) -> Any:
         ),
         precision_option,
         click.option(
+            "--max-loss",
+            type=float,
+            default=0.5,
+            show_default=True,
+            help="In int8: points of accuracy that it may lose against float32, or it is refused.",
+        ),
+        click.option(
             "--commit-seconds",
             type=float,
             default=10.0,

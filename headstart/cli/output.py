@@ -169,10 +169,11 @@ def _names_of(row: Mapping[str, Any], latest: int) -> list[str]:
 
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
+    type=click.Choice(["float32", "bfloat16", "int8"]),
     default="float32",
     show_default=True,
-    help="In what the backbone computes; bfloat16 is faster where the processor has it.",
+    help="In what the backbone computes; bfloat16 is faster where the processor has it, int8 after "
+    "`extract --precision int8` calibrated it.",
 )
 """Of every command that names features by backbone and dataset."""
 on_error_option = click.option(

@@ -28,12 +28,13 @@ import sys, threading
 from pathlib import Path
 import numpy as np
 from headstart.extractors.engines import openvino_engine as openvino
+from headstart.extractors.engines.signature import Signature, Tensor
 
 size, threads = 4, int(sys.argv[2])
-signature = openvino.Signature(
+signature = Signature(
     ("image",),
-    (openvino.Tensor("image", (12, 12, 3), "float32"),),
-    (openvino.Tensor("out", (3,), "float32"),),
+    (Tensor("image", (12, 12, 3), "float32"),),
+    (Tensor("out", (3,), "float32"),),
     {},
 )
 compiled = openvino.load_compiled(Path(sys.argv[1]).read_bytes(), "float32")

@@ -13,6 +13,7 @@ from headstart.extractors.preprocessing.augmentation import in_view, samples_in_
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.datasets.refresh import look_again
+from headstart.jobs.features.calibrate import calibrated
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.progress import Progress, silent
@@ -85,6 +86,7 @@ def _planned(
     except SourceGone:  # what is in the cache can be had without it
         record = context.datasets.get(dataset)
         manifest = context.manifest(record)
+    cuts = calibrated(context, plain, cuts, record, manifest, chosen)
     entity = in_view(plain, augmentation)
     plan = ExtractionPlan.of(entity, cuts, record, chosen, backbone, augmentation)
     return _Planned(plan, plain, cuts, record, manifest)

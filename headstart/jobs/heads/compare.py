@@ -168,7 +168,7 @@ def _together(
     one: TrainedHead, other: TrainedHead
 ) -> tuple[list[Sample], list[np.ndarray], np.ndarray, list[Label]]:
     """The samples that both were judged on, what each says of them, the truth, and the classes."""
-    judged: list[Judged] = [one.held_out(), other.held_out()]
+    judged: list[Judged] = [head.held_out(corrected=True) for head in (one, other)]
     rows = [{sample.id: row for row, sample in enumerate(found.samples)} for found in judged]
     common = [id_ for id_ in rows[0] if id_ in rows[1]]
     if not common:

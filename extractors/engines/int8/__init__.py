@@ -1,0 +1,1 @@
+"""Trunks in int8: how they are made, kept, and chosen."""

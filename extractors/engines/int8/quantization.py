@@ -1,0 +1,126 @@
+"""OpenVINO's trunks in int8: post-training quantization by NNCF.
+
+Krishnamoorthi: Quantizing deep convolutional networks for efficient inference, 2018; how NNCF does
+it: https://docs.openvino.ai (basic quantization).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.extractors.preprocessing.batches import Batch, arrays, length
+
+NAMELESS = ("Parameter", "Result")
+"""Operations whose names are those of inputs and outputs; see `_with_steady_names`."""
+
+
+CPUINFO = Path("/proc/cpuinfo")
+FAST = {"avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8", "asimddp", "i8mm"}
+"""As Linux calls them: of x86, and of ARM."""
+
+
+def is_installed() -> bool:
+    return importlib.util.find_spec("nncf") is not None
+
+
+def versions() -> dict[str, str]:
+    return {"nncf": importlib.metadata.version("nncf")}
+
+
+@cache
+def is_fast_here() -> bool | None:
+    """Whether this processor multiplies whole numbers of eight bits into sums of 32; None where
+    the system does not say."""
+    try:
+        flags = CPUINFO.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return None
+    return any(flag in FAST for flag in flags)
+
+
+def quantize(
+    model: Any,
+    names: Sequence[str],
+    tensors: Sequence[str],
+    samples: Batch,
+    tick: Callable[[], None],
+) -> Any:
+    """A model with weights and activations of eight bits.
+
+    NNCF's defaults: weights and activations symmetric about zero (`performance`), ranges by all of
+    the samples, biases corrected fast. Nothing in it is drawn by chance.
+
+    Args:
+        model: an `openvino.Model`.
+        names: of its inputs in a batch, in order.
+        tensors: of the same in the model.
+        samples: by which it is calibrated.
+        tick: called whenever one is looked at.
+    """
+    nncf, count = _nncf(), length(samples)
+    given = [samples[name] for name in names] if isinstance(samples, dict) else arrays(samples)
+
+    class Given:
+        """The samples one by one, as often as they are asked for."""
+
+        def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+            for row in range(count):
+                tick()
+                one = slice(row, row + 1)
+                yield {name: part[one] for name, part in zip(tensors, given, strict=True)}
+
+        def __len__(self) -> int:
+            return count
+
+    found = nncf.quantize(
+        model,
+        nncf.Dataset(Given()),
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        target_device=nncf.TargetDevice.CPU,
+        subset_size=count,
+    )
+    return _with_steady_names(found)
+
+
+def _with_steady_names(model: Any) -> Any:
+    """Operations are called by their place: NNCF numbers what it adds on through the process, and
+    the same calibration would have other bytes each time."""
+    for place, operation in enumerate(model.get_ordered_ops()):
+        if operation.get_type_name() not in NAMELESS:
+            operation.set_friendly_name(f"{operation.get_type_name()}_{place}")
+    return model
+
+
+@cache
+def _nncf() -> Any:
+    """NNCF, which takes a stub for its telemetry.
+
+    It would tell Google Analytics that a model is quantized (`nncf/telemetry/wrapper.py`), and
+    nobody was asked. What it logs, and its progress bar, go to standard output, where results are.
+    """
+    name = "openvino_telemetry"
+    before = {name: sys.modules[name]} if name in sys.modules else {}
+    sys.modules[name] = None  # type: ignore[assignment]  # is taken for not installed
+    try:
+        import nncf
+        from nncf.common.logging import track_progress
+    finally:
+        del sys.modules[name]
+        sys.modules.update(before)
+    nncf.set_log_level(logging.CRITICAL)
+    progress: Any = track_progress.Progress
+
+    def unseen(*columns: Any, **how: Any) -> Any:
+        return progress(*columns, **{**how, "disable": True})
+
+    track_progress.Progress = unseen  # type: ignore[assignment]
+    return nncf
