@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +17,7 @@ from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.datasets import reader_of, voided_in
-from headstart.extractors.engines.engine import PRECISIONS
+from headstart.extractors.engines.engine import INT8, PRECISIONS, kind_of
 from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.run.keys import keys_of
 from headstart.heads.dense_stack import DenseStack
@@ -221,7 +221,7 @@ class TrainedHead(Showable):
             )
         backbone = self.context.backbones.get(self.record.backbone)
         point = resolve(backbone.cuts, self.record.cut)
-        for precision in PRECISIONS:
+        for precision in self._precisions(backbone, point):
             cut = replace(point, precision=precision)
             if keys_of(backbone, [cut])[cut.name] == self.record.feature_key:
                 return backbone, cut
@@ -230,6 +230,27 @@ class TrainedHead(Showable):
             "trained on",
             hint="Train the head again.",
         )
+
+    def _precisions(self, backbone: Backbone, cut: Cut) -> Iterator[str]:
+        """In which its features may be."""
+        yield from PRECISIONS
+        for calibration in self.context.calibrations.find_all(backbone, cut):
+            yield calibration.precision
+
+    def refuse_int8(self, cut: Cut, what: str) -> None:
+        """See that it was not trained on features in int8: Keras models compute in float32, whose
+        features it has never seen.
+
+        Raises:
+            HeadError: it was.
+        """
+        if kind_of(cut.precision) == INT8:
+            raise HeadError(
+                f"head {self.record.name!r} was trained on features in int8, and {what} would "
+                "compute in float32",
+                hint="Train it on features in float32 or bfloat16 for that; `headstart head "
+                "predict` runs it in int8.",
+            )
 
     def trunk(self, backbone: Backbone, cut: Cut) -> Any:
         """The frozen model up to where the dense layers begin, with tuned weights if there are."""

@@ -49,8 +49,8 @@ def verdict_of(
     if len(rows) and np.isfinite(errors).all():
         own = [groups[row] or f"\0{row}" for row in rows.tolist()]
         clusters = Clusters.of(own)
-        was = _right(whole[rows], targets, own)
-        now = _right(quantized[rows], targets, own)
+        was = right_of(whole[rows], targets, own)
+        now = right_of(quantized[rows], targets, own)
         found["accuracy"] = _accuracy(was, now, often_right(was, now, clusters))
     return found
 
@@ -84,7 +84,7 @@ def _of_classes(labels: Sequence[Label | None]) -> tuple[np.ndarray, np.ndarray]
     return there[enough], numbers[enough]
 
 
-def _right(features: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+def right_of(features: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     """Which samples a head tells right that was trained without them and their groups, bool."""
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.model_selection import StratifiedGroupKFold

@@ -72,6 +72,7 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
         HeadError: see `Head.finetune`.
     """
     backbone, origin = head.origin()
+    head.refuse_int8(origin, "its fine-tuning")
     below = check_start(head, start)
     head.dataset()  # in other splits, the head may have seen what is to judge
     task, classes = task_of(head.record.settings), head.record.classes
