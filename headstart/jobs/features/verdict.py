@@ -100,6 +100,15 @@ def right_of(features: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -
     return right
 
 
+def loses(verdict: dict[str, Any], max_loss: float) -> bool:
+    """Whether a calibration loses more than is allowed, beyond doubt; see `check_loss`."""
+    accuracy = verdict.get("accuracy")
+    if accuracy is None:
+        return not verdict["mean_relative_error"] <= LARGEST_ERROR  # also of NaN
+    interval = accuracy["interval_points"]
+    return accuracy["loss_points"] > max_loss and (interval is None or interval[0] > max_loss)
+
+
 def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: float) -> None:
     """Refuse a calibration that loses more than is allowed, beyond doubt; warn where it may.
 
@@ -118,7 +127,7 @@ def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: floa
     """
     accuracy, error = verdict.get("accuracy"), verdict["mean_relative_error"]
     if accuracy is None:
-        if not error <= LARGEST_ERROR:
+        if loses(verdict, max_loss):
             raise BackboneError(
                 f"{label!r} in int8 gives other features: the mean relative error on "
                 f"{verdict['samples']:,} samples of {dataset} is {error:.2g}, allowed "
@@ -126,11 +135,10 @@ def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: floa
                 hint="Use --precision bfloat16.",
             )
         return
-    loss, interval = accuracy["loss_points"], accuracy["interval_points"]
-    if loss <= max_loss:
+    if accuracy["loss_points"] <= max_loss:
         return
     words = words_of(label, dataset, accuracy)
-    if interval is not None and interval[0] <= max_loss:
+    if not loses(verdict, max_loss):
         warn(f"{words}; that may be chance: the interval reaches the {max_loss:g} that are allowed")
         return
     raise BackboneError(

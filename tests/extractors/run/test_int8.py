@@ -346,3 +346,22 @@ def test_a_processor_without_vnni_is_told(monkeypatch, tmp_path):
     (tmp_path / "cpuinfo").write_text("flags : sse avx2 avx512_vnni")
     assert said("int8-0123456789abcde") == ()
     quantization.is_fast_here.cache_clear()
+
+
+def test_a_calibration_that_is_refused_is_made_anew_by_another_dataset_only(
+    ws, tmp_path, monkeypatch
+):
+    found = {"samples": 9, "relative_error": 1.0, "mean_relative_error": 0.9}
+    monkeypatch.setattr(calibrate, "verdict_of", lambda *_: dict(found))
+    with ws.database.writing() as connection:
+        connection.execute(text("DELETE FROM runs WHERE kind = 'quantize'"))
+    for _ in range(2):
+        with pytest.raises(BackboneError, match="gives other features"):
+            ws.extract("net", "pics", settings=ANY)
+    assert len(rows_of(ws)) == 1  # it is not calibrated again to be refused again
+    ws.datasets.add("more", draw_classes(tmp_path / "more"))
+    found["mean_relative_error"] = 0.1
+    assert ws.extract("net", "more", settings=ANY).report.precision
+    assert [row.dataset for row in rows_of(ws)] == ["more", "pics"]
+    ws.extract("net", "pics", settings=ANY)
+    assert len(rows_of(ws)) == 2
