@@ -18,6 +18,8 @@ HAS := $(shell .venv/bin/python -c '$(VERSION)' 2>/dev/null)
 # .venv is that of the first `make`; another version asked for has its own beside it.
 VENV := $(if $(filter-out file default,$(origin PYTHON)),$(if $(filter-out $(HAS),$(ASKED)),.venv-$(ASKED),.venv),.venv)
 BIN := $(VENV)/bin
+# Each process of the tests has a core: threads of BLAS beside it would only wait for each other.
+TOGETHER := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 QUICK := tests/cli tests/registry tests/storage tests/extractors/cache tests/extractors/datasets \
 	tests/extractors/run tests/extractors/backbones/test_sources.py \
 	tests/extractors/backbones/test_saved_models.py tests/extractors/preprocessing \
@@ -34,10 +36,10 @@ demo: $(VENV)/.demo-$(FILES)
 	$(BIN)/headstart demo
 
 test: $(VENV)/.dev-$(FILES)
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
+	$(TOGETHER)
 
 quick: $(VENV)/.dev-$(FILES)
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal $(QUICK)
+	$(TOGETHER) $(QUICK)
 
 test-all: $(VENV)/.dev-$(FILES)
 	$(BIN)/python -m pytest

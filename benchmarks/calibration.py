@@ -43,11 +43,11 @@ SMALL = (60, 600, 3, 300)
 COLUMNS = ("kind", "accuracy", "scikit-learn", "log loss", "scikit-learn", "ECE", "scikit-learn")
 KINDS: dict[str, tuple[HeadKind, Any]] = {
     "linear": (hs.Linear(), LogisticRegression(C=0.01, max_iter=1000)),
-    "mlp": (hs.MLP(), MLPClassifier((128,), max_iter=60)),
+    "mlp": (hs.MLP(), MLPClassifier((128,), max_iter=60, random_state=0)),
     "neighbours": (Neighbours(), KNeighborsClassifier(10, metric="cosine")),
     "prototype": (hs.Prototype(), NearestCentroid()),
     "ridge": (hs.Ridge(), RidgeClassifierCV(np.logspace(-2, 6, 9))),
-    "svm": (hs.SVM((1e-3,)), LinearSVC(C=1e-3)),
+    "svm": (hs.SVM((1e-3,)), LinearSVC(C=1e-3, random_state=0)),
 }
 """Ours, and what is nearest in scikit-learn, before its calibration."""
 

@@ -45,7 +45,7 @@ different = len({{one.tobytes() for one in digests}})
 assert ws.cache.import_features("net", {name!r}, file, check=0).added == different
 """
 """In the place of the first extraction, which computes row by row: a million take minutes, of which
-nothing is wanted here but that the features are there."""
+nothing is wanted here but that the features are there. So the files need not be pictures either."""
 SYNTHETIC_BLOCK = 1 << 16
 COLUMNS = ("what", ">samples", ">CPU", ">microseconds a sample", ">peak", ">above the start")
 
@@ -91,7 +91,10 @@ def _of_files(folder: Path, files: int) -> list[tuple[str, ...]]:
         path = source / f"c{number % 10}" / f"{number:07}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"%d" % number)
+    _backbone(root, folder)
     found = [_step(root, f"add a folder of {files:,} files", files, ADD, source)]
+    found.append(_step(root, "import features of all", files, IMPORT, source))
+    found.append(_step(root, "extract, everything cached", files, EXTRACT, source))
     (source / "c1" / "new.png").write_bytes(b"new")
     found.append(_step(root, "refresh after one file more", files, REFRESH, source))
     return found

@@ -35,6 +35,7 @@ from headstart.extractors.engines import openvino_engine
 from headstart.extractors.runtime import cores, keras, versions
 
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+SHARED = "Other programs ran on the machine meanwhile."
 HEAD = """# Benchmarks
 
 Written by `make bench`, on {when}: {machine}, {cores} cores ({processor}).
@@ -52,6 +53,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of the same, in minutes")
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these")
+    parser.add_argument("--write", action="store_true", help="those named take their old place")
+    parser.add_argument("--shared", action="store_true", help="say that the machine did more")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.into is not None:
@@ -66,9 +69,13 @@ def main() -> None:
     started = time.monotonic()
     for name in names:
         found.append(_apart(name, is_quick=arguments.quick))
+        if arguments.shared:
+            found[-1] = dataclasses.replace(found[-1], note=f"{found[-1].note} {SHARED}")
         note(f"{found[-1].title}: done after {time.monotonic() - started:,.0f} s")
         if not arguments.quick and not arguments.sections:
             _write(found)
+    if arguments.write and arguments.sections:
+        _replace(found)
     out = console()
     for section in found:
         out.print(table(section.title, section.columns, section.rows))
@@ -94,6 +101,21 @@ def _write(found: list[Section]) -> None:
         versions=", ".join(f"{name} {number}" for name, number in _versions().items()),
     )
     REPORT.write_text(head + "\n".join(one.to_markdown() for one in found), encoding="utf-8")
+
+
+def _replace(found: list[Section]) -> None:
+    """Put sections that were run by themselves into the report, in the place of what it had."""
+    told = REPORT.read_text(encoding="utf-8")
+    for section in found:
+        alone = f"{section.note} Measured by itself, on {datetime.date.today().isoformat()}."
+        made = dataclasses.replace(section, note=alone).to_markdown()
+        start = told.find(f"## {section.title}\n")
+        if start < 0:
+            told = f"{told.rstrip()}\n\n{made}"
+            continue
+        after = told.find("\n## ", start)
+        told = told[:start] + made + ("" if after < 0 else told[after:])
+    REPORT.write_text(told, encoding="utf-8")
 
 
 def _repeats(*, is_quick: bool) -> int:

@@ -100,6 +100,19 @@ def look_like_numbers(labels: Collection[Label | None], samples: int) -> bool:
     return are_whole and len(labels) >= MANY_NUMBERS and samples < FEW_OF_EACH * len(labels)
 
 
+def hint_of(labels: Collection[Label | None], samples: int, hint: str) -> str:
+    """What to do where classes have too few samples: take labels that look like quantities for
+    numbers, else what is given.
+
+    Args:
+        labels: the different ones.
+        samples: that have them.
+        hint: of labels that are classes.
+    """
+    fractions = any(label is not None and is_fraction(label) for label in labels)
+    return REGRESSION if fractions or look_like_numbers(labels, samples) else hint
+
+
 def numbers_of(labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
     """The class number of each label, (n,) int64; labels were checked before."""
     number = {label: place for place, label in enumerate(classes)}

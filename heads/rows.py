@@ -1,4 +1,4 @@
-"""Features in memory, or on disk where they are too large for it: both are sliced alike."""
+"""Features in memory, or on disk where they are too large for it: all are sliced alike."""
 
 from __future__ import annotations
 
@@ -68,8 +68,52 @@ class StoredRows:
         return found
 
 
-Rows = np.ndarray | StoredRows
+class ChosenRows:
+    """Some rows of an array, copied when they are sliced and not before: four fifths of a large
+    array are not to lie beside it.
+
+    Attributes:
+        shape: (rows, width).
+    """
+
+    def __init__(self, features: np.ndarray) -> None:
+        self._features = features
+        self.shape: tuple[int, int] = features.shape
+        self._chosen: np.ndarray | None = None
+        self._origin: np.ndarray | None = None
+
+    def less(self, origin: np.ndarray) -> ChosenRows:
+        """See `StoredRows.less`."""
+        found = copy(self)
+        found._origin = origin if self._origin is None else self._origin + origin
+        return found
+
+    def only(self, chosen: np.ndarray) -> ChosenRows:
+        """See `StoredRows.only`."""
+        found = copy(self)
+        found._chosen = chosen if self._chosen is None else self._chosen[chosen]
+        found.shape = (len(chosen), self.shape[1])
+        return found
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Some rows, (n, width), float32; a slice of all rows is no copy."""
+        found = self._features[rows if self._chosen is None else self._chosen[rows]]
+        return found if self._origin is None else found - self._origin
+
+
+Rows = np.ndarray | StoredRows | ChosenRows
 """Features (n, width), float32."""
+
+
+def spans_of_rows(features: Rows, size: int = BLOCK_BYTES) -> list[slice]:
+    """Blocks of rows that have so many bytes at most, in order."""
+    step = max(1, size // (4 * max(features.shape[1], 1)))
+    return [
+        slice(start, min(start + step, len(features))) for start in range(0, len(features), step)
+    ]
 
 
 def check_finite(features: Rows, ids: Sequence[str] | None = None) -> None:
@@ -82,12 +126,11 @@ def check_finite(features: Rows, ids: Sequence[str] | None = None) -> None:
     Raises:
         HeadError: one holds NaN or infinity.
     """
-    step = max(1, BLOCK_BYTES // (4 * max(features.shape[1], 1)))
-    for start in range(0, len(features), step):
-        block = features[start : start + step]
+    for span in spans_of_rows(features):
+        block = features[span]
         if np.isfinite(block).all():
             continue
-        row = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+        row = span.start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
         of = f" (sample {ids[row]!r})" if ids is not None and row < len(ids) else ""
         raise HeadError(
             f"row {row} of the features{of} holds NaN or infinity",

@@ -16,16 +16,15 @@ from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.labelled import (
-    REGRESSION,
     check_labelled,
     check_labels,
+    hint_of,
     labels_of,
     number_of,
     numbers_of,
 )
 from headstart.heads.regression import Regression
 from headstart.storage.manifest import Label, Sample
-from headstart.storage.samples import is_fraction
 from headstart.values.options import Options
 from headstart.values.showable import brief
 
@@ -82,9 +81,11 @@ class Classification(Options, error=HeadError):
         if unseen:
             raise HeadError(
                 f"class {unseen[0]!r} has no sample in the train split",
-                hint=REGRESSION
-                if is_fraction(unseen[0])
-                else "Add samples of it, leave it out, or give a `split` column or array.",
+                hint=hint_of(
+                    classes,
+                    len(train.targets),
+                    "Add samples of it, leave it out, or give a `split` column or array.",
+                ),
             )
 
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,10 +30,13 @@ class Config:
     Attributes:
         root: absolute path of the workspace.
         database_url: SQLAlchemy URL of a shared database; None for the workspace's own SQLite.
+        id: its UUID, which its database carries as well; None of a workspace that was made before
+            there were any and has not been upgraded.
     """
 
     root: Path
     database_url: str | None = field(default=None, repr=False)  # it may hold a password
+    id: str | None = None
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -142,10 +146,10 @@ def create_config(
         return _existing(root, database_url)
     if from_environment:
         database_url = url_in_environment(root)
-    config = Config(root, database_url)
+    config = Config(root, database_url, str(uuid.uuid4()))
     made = Made() if made is None else made
     _make_folders(config, made)
-    lines = [f"version = {WORKSPACE_VERSION}"]
+    lines = [f"version = {WORKSPACE_VERSION}", f'id = "{config.id}"']
     if database_url_file is not None:
         lines.append(f"database_url_file = {json.dumps(str(database_url_file))}")
     elif from_environment:
@@ -295,7 +299,33 @@ def load_config(root: Path) -> Config:
             f"{file} has workspace version {version!r}; this code reads {WORKSPACE_VERSION}",
             hint="Upgrade headstart.",
         )
-    return Config(root, _url_of(settings, root))
+    return Config(root, _url_of(settings, root), _id_of(settings, file))
+
+
+def _id_of(settings: dict[str, Any], file: Path) -> str | None:
+    given = settings.get("id")
+    if given is not None and not isinstance(given, str):
+        raise WorkspaceError(f"id in {file} is {given!r}, no UUID", hint="Mend the file.")
+    return given
+
+
+def with_id(config: Config, id_: str) -> Config:
+    """The settings with this UUID, which is written into `headstart.toml` if it has none.
+
+    Where the file cannot be written, it stays as it is: the database carries the UUID.
+    """
+    if config.id is not None:
+        return config
+    file = config.root / CONFIG_FILE
+    with suppress(OSError):
+        mode, content = file.stat().st_mode, file.read_text(encoding="utf-8")
+        partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write(f'id = "{id_}"\n{content}')  # first: what follows a [table] belongs to it
+        partial.chmod(mode & 0o7777)
+        partial.replace(file)
+    return replace(config, id=id_)
 
 
 def _url_of(settings: dict[str, Any], root: Path) -> str | None:

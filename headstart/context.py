@@ -15,6 +15,7 @@ from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
 from headstart.paths import inside
+from headstart.registry.audit.events import EventRepository
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.database import Database
 from headstart.registry.datasets import DatasetRepository
@@ -43,7 +44,8 @@ class Context:
     Attributes:
         config: where the workspace lies, and its database.
         database: sessions.
-        backbones, datasets, heads, feature_sets, runs, sweeps: the repositories of its tables.
+        backbones, datasets, heads, feature_sets, runs, sweeps, events: the repositories of its
+            tables.
         artifacts: model files and heads, by sha256.
         conversions: trunks in their engines' own formats, among the artifacts.
         calibrations: trunks in int8, likewise.
@@ -61,6 +63,7 @@ class Context:
         self.feature_sets = FeatureRepository(self.database)
         self.runs = RunRepository(self.database)
         self.sweeps = SweepRepository(self.database)
+        self.events = EventRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts)
         self.conversions = Conversions(self.artifacts, self.runs, config.locks)
         self.calibrations = Calibrations(self.artifacts, self.runs, config.locks)

@@ -5,6 +5,7 @@
     HeadstartError
     ├── WorkspaceError
     │   ├── WorkspaceNotFound (FileNotFoundError)
+    │   ├── ForeignDatabase
     │   ├── SchemaOutdated
     │   └── SchemaTooNew
     ├── RegistryError
@@ -79,6 +80,10 @@ class WorkspaceError(HeadstartError):
 
 class WorkspaceNotFound(WorkspaceError, FileNotFoundError):
     """There is no workspace in the folder named."""
+
+
+class ForeignDatabase(WorkspaceError):
+    """The database belongs to another workspace."""
 
 
 class SchemaOutdated(WorkspaceError):

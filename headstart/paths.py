@@ -89,6 +89,20 @@ def one_below(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def mirrored_below(folder: Path, name: str) -> Path:
+    """The file of a relative name with `/`, whatever its steps are called: for names that the
+    listing of a store gave.
+
+    Raises:
+        UnsafeName: it leads elsewhere.
+    """
+    for step in name.split("/"):
+        if os.name == "nt" and ":" in step:  # a drive, or a stream of another file
+            raise UnsafeName(f"{name[:200]!r} cannot be the name of a file in {folder}")
+        folder = one_below(folder, step)
+    return folder
+
+
 def below(folder: Path, file: str) -> Path:
     """The file of a relative name with `/`, as database rows hold it.
 

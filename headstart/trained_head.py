@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +15,20 @@ from headstart.backbone_model import build_trunk, load_graph, pipeline_of
 from headstart.cached import say_left_out
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
-from headstart.extractors.backbones.cuts import Cut, resolve
+from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.datasets import reader_of, voided_in
-from headstart.extractors.engines.engine import INT8, PRECISIONS, kind_of
+from headstart.extractors.datasets.corrections import Corrections
+from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.preprocessing.batches import Batch, stack
-from headstart.extractors.run.keys import keys_of
+from headstart.extractors.run.keys import gives
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED
-from headstart.heads.tasks import Classification, Task, task_of
+from headstart.heads.tasks import Classification, MultiLabel, Task, task_of
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
-from headstart.storage.manifest import Sample
+from headstart.storage.manifest import Label, Sample, sorted_labels
 from headstart.storage.views import FeatureView
 from headstart.values.showable import Showable
 
@@ -119,8 +120,10 @@ class TrainedHead(Showable):
         """
         if not isinstance(self.task, Classification):
             raise HeadError(
-                f"head {self.record.name!r} is for {self.task.name}, and has no confusion matrix",
-                hint="`headstart head show` has its scores.",
+                f"head {self.record.name!r} is for {self.task.name}, and this is of heads that say "
+                "one class a sample",
+                hint="`headstart head show` has its scores"
+                + ("." if self.record.classes else ", `headstart head plot` draws its numbers."),
             )
 
     @property
@@ -167,14 +170,25 @@ class TrainedHead(Showable):
         dataset = self.context.datasets.get(self.record.dataset)
         return reader_of(dataset)
 
-    def held_out(self) -> Judged:
+    def held_out(self, *, corrected: bool = False) -> Judged:
         """What it says of the test split that it was judged on, from the cache.
 
+        Args:
+            corrected: with the labels of now, if the dataset was only corrected since: then no
+                sample is tested on that the head was fitted on.
+
         Raises:
-            HeadError: the dataset is not what it was then.
+            HeadError: the dataset is not what it was then, or has a class by now that it does not
+                know.
             FeaturesMissing: its features are not cached any more.
         """
-        view = self.features().split("test")
+        view = self.features(corrected=corrected).split("test")
+        if corrected and (new := self._unknown(view)):
+            raise HeadError(
+                f"{new[0]!r}, a class of dataset {self.record.dataset!r} by now, is none of head "
+                f"{self.record.name!r}",
+                hint="`headstart head retrain` trains it on the dataset as it is.",
+            )
         targets = self.task.read(view.labels, self.record.classes)
         of, outputs = BySample.of(view), self.judge.predict_proba(view.to_numpy())
         means, task = of.mean(outputs), self.task
@@ -182,29 +196,44 @@ class TrainedHead(Showable):
         guesses = task.guess(means) if says_one else means.argmax(axis=1)
         return Judged(of.samples, means, of.first(targets), guesses)
 
-    def features(self) -> FeatureView:
+    def _unknown(self, view: FeatureView) -> list[Label]:
+        """The classes of a view that the head does not have."""
+        several = isinstance(self.task, MultiLabel)
+        found = self.task.find_classes(view.samples) if several else sorted_labels(view.labels)
+        return [one for one in found if self.record.classes and one not in self.record.classes]
+
+    def features(self, *, corrected: bool = False) -> FeatureView:
         """The cached features of the dataset that it was trained on.
+
+        Args:
+            corrected: see `held_out`.
 
         Raises:
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        manifest = self.context.manifest(self.dataset())
+        manifest = self.context.manifest(self.dataset(corrected=corrected))
         features = self.context.cache().open_view(self.record.feature_key, manifest)
         say_left_out(features, self.record.dataset)
         return features.grouped(self.windows["pooled"]) if self.windows else features
 
-    def dataset(self) -> Dataset:
+    def dataset(self, *, corrected: bool = False) -> Dataset:
         """The dataset that it was trained on.
+
+        Args:
+            corrected: whether it may have been corrected since.
 
         Raises:
             HeadError: it is not what it was then.
         """
         dataset = self.context.datasets.get(self.record.dataset)
-        if dataset.digest != self.record.dataset_digest:
+        was = self.record.dataset_digest
+        is_corrected = corrected and was in Corrections.of(dataset.options).versions
+        if dataset.digest != was and not is_corrected:
             raise HeadError(
                 f"dataset {dataset.name!r} has changed since head {self.record.name!r} was trained",
-                hint="Train the head again.",
+                hint="Train it again on the dataset as it is: headstart head retrain "
+                f"{self.record.name}.",
             )
         return dataset
 
@@ -217,25 +246,18 @@ class TrainedHead(Showable):
         if self.record.backbone_id is None:
             raise HeadError(
                 f"the backbone {self.record.backbone!r} of head {self.record.name!r} was removed",
-                hint="Add it again and train the head again; features are still cached.",
+                hint="Add it again, by any name: a head is on whatever has its trunk.",
             )
         backbone = self.context.backbones.get(self.record.backbone)
-        point = resolve(backbone.cuts, self.record.cut)
-        for precision in self._precisions(backbone, point):
-            cut = replace(point, precision=precision)
-            if keys_of(backbone, [cut])[cut.name] == self.record.feature_key:
-                return backbone, cut
+        key, known = self.record.feature_key, self.context.calibrations
+        cut = gives(backbone, self.record.cut, key, known)
+        if cut is not None:
+            return backbone, cut
         raise HeadError(
             f"backbone {backbone.label!r} is not the one that head {self.record.name!r} was "
             "trained on",
             hint="Train the head again.",
         )
-
-    def _precisions(self, backbone: Backbone, cut: Cut) -> Iterator[str]:
-        """In which its features may be."""
-        yield from PRECISIONS
-        for calibration in self.context.calibrations.find_all(backbone, cut):
-            yield calibration.precision
 
     def refuse_int8(self, cut: Cut, what: str) -> None:
         """See that it was not trained on features in int8: Keras models compute in float32, whose

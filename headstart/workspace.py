@@ -24,9 +24,10 @@ from headstart.config import (
 )
 from headstart.context import Context
 from headstart.group_access import share
+from headstart.jobs import database
 from headstart.notices import renamed, tell
 from headstart.progress import Progress, silent
-from headstart.registry import listing, schema
+from headstart.registry import listing
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.views import FeatureView
@@ -69,7 +70,7 @@ def init(
             from_environment=from_environment,
             made=made,
         )
-        schema.upgrade(config)
+        config = database.prepare(config, is_new=made.file is not None)
     if shared:
         share(config)
     return Workspace(config)
@@ -112,7 +113,7 @@ def is_source(given: str) -> bool:
 
 def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:
     config = load_config(root)
-    schema.check(lambda: schema.current(config))
+    database.check(config)
     return Workspace(config, shard_store)
 
 
@@ -124,7 +125,7 @@ class Workspace(Trials, Showable):
         context: what is open; the verbs of `headstart.jobs` take it.
         config: where the workspace lies.
         database: its sessions; closed with `ws.database.close()`.
-        backbones, datasets, heads, sweeps, runs: what there is.
+        backbones, datasets, heads, sweeps, runs, events: what there is.
         cache: care of the feature cache.
     """
 
@@ -143,6 +144,7 @@ class Workspace(Trials, Showable):
         self.cache = Cache(self.context)
         self.sweeps = self.context.sweeps
         self.runs = self.context.runs
+        self.events = self.context.events
 
     def __reduce__(self) -> tuple[Callable[..., Workspace], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._shard_store)

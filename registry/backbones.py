@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
 from headstart.errors import AlreadyExists, NotFound, StillInUse
 from headstart.registry import tables as t
+from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
+
+KIND = "backbone"
 
 
 @outlasting
@@ -42,7 +45,9 @@ class BackboneRepository:
                 return latest
             version = 1 if latest is None else latest.version + 1
             backbone_id = _insert(connection, replace(backbone, version=version))
-            return self._get(connection, f"{backbone.name}:{version}", backbone_id)
+            made = self._get(connection, f"{backbone.name}:{version}", backbone_id)
+            record(connection, "add", KIND, made.reference, after=_facts(made))
+            return made
 
     def get(self, reference: str | Backbone) -> Backbone:
         """The backbone of that name, version or alias.
@@ -60,16 +65,32 @@ class BackboneRepository:
                 self._get(connection, str(id_), id_) for id_ in connection.execute(ids).scalars()
             ]
 
-    def find_same(self, backbone: Backbone) -> Backbone | None:
-        """The first that was registered of those which give the same features from the same cuts,
-        whatever they are called."""
+    def find_same(self, backbone: Backbone) -> list[Backbone]:
+        """Those which give the same features from the same cuts, whatever they are called, in the
+        order in which they were registered."""
         with self._database.reading() as connection:
             ids = select(t.backbones.c.id).where(
                 t.backbones.c.preprocessing_fingerprint == backbone.preprocessing_fingerprint
             )
             found = connection.execute(ids.order_by(t.backbones.c.id)).scalars().all()
             known = (self._get(connection, str(id_), id_) for id_ in found)
-            return next((one for one in known if _is_same(one, backbone)), None)
+            return [one for one in known if _is_same(one, backbone)]
+
+    def set_artifact(self, backbone: Backbone, source: Backbone) -> Backbone:
+        """Let the file of another backbone, found to be the same, be the one of this."""
+        with self._database.writing() as connection:
+            changed = update(t.backbones).where(t.backbones.c.id == backbone.id)
+            facts = {"before": _facts(backbone), "after": _facts(replace(source, tags={}))}
+            record(connection, "restore", KIND, backbone.reference, **facts)
+            connection.execute(
+                changed.values(
+                    format=source.format,
+                    artifact_digest=source.artifact_digest,
+                    artifact_size=source.artifact_size,
+                    trust=source.trust,
+                )
+            )
+            return self._get(connection, backbone.label, backbone.id)
 
     def set_alias(self, alias: str, reference: str) -> Backbone:
         """Let `alias` mean this backbone, whatever it meant before.
@@ -83,6 +104,10 @@ class BackboneRepository:
             if connection.execute(taken).scalar():
                 raise AlreadyExists(f"a backbone is called {alias!r}", hint="Choose another alias.")
             aliases = t.backbone_aliases
+            old = self._find(connection, alias)
+            before = None if old is None else {"alias": alias, "of": old.reference}
+            after = {"alias": alias, "of": backbone.reference}
+            record(connection, "alias", KIND, backbone.reference, before=before, after=after)
             connection.execute(delete(aliases).where(aliases.c.alias == alias))
             connection.execute(insert(aliases).values(alias=alias, backbone_id=backbone.id))
             return self._get(connection, reference)
@@ -90,6 +115,8 @@ class BackboneRepository:
     def set_tags(self, reference: str, tags: dict[str, str]) -> Backbone:
         with self._database.writing() as connection:
             backbone = self._get(connection, reference)
+            before = {key: backbone.tags.get(key) for key in tags}
+            record(connection, "tag", KIND, backbone.reference, before=before, after=tags)
             _set_tags(connection, backbone.id, tags)
             return self._get(connection, reference, backbone.id)
 
@@ -108,6 +135,7 @@ class BackboneRepository:
                     hint="Remove it all the same with --force; features and heads are kept, "
                     "but can no longer be checked, extended or attached.",
                 )
+            record(connection, "remove", KIND, backbone.reference, before=_facts(backbone))
             connection.execute(delete(t.backbones).where(t.backbones.c.id == backbone.id))
             return backbone
 
@@ -136,6 +164,20 @@ class BackboneRepository:
             return None
         row = connection.execute(select(t.backbones).where(t.backbones.c.id == id_)).one()
         return _to_entity(connection, row)
+
+
+def _facts(backbone: Backbone) -> dict[str, Any]:
+    """What of a backbone is written down beside a change; trust with who gave it."""
+    facts = {
+        "source": backbone.source,
+        "artifact_digest": backbone.artifact_digest,
+        "preprocessing_fingerprint": backbone.preprocessing_fingerprint,
+        "licence": backbone.licence,
+        "tags": backbone.tags,
+        "aliases": list(backbone.aliases),
+        "trust": backbone.trust,
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _find_id(connection: Connection, reference: str) -> int | None:

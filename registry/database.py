@@ -192,7 +192,13 @@ class Database:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """All that this thread reads and writes inside is one transaction: all of it or nothing."""
+        """All that this thread reads and writes inside is one transaction: all of it or nothing.
+
+        Inside another such block it is part of that one's transaction.
+        """
+        if self._joined() is not None:
+            yield
+            return
         with self.writing() as connection:
             self._own.connection = connection
             try:

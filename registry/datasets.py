@@ -11,11 +11,14 @@ from headstart.config import CONTENTS
 from headstart.errors import AlreadyExists, NotFound
 from headstart.paths import below
 from headstart.registry import tables as t
+from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import Dataset
 from headstart.registry.names import nearest
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
+
+KIND = "dataset"
 
 
 @outlasting
@@ -44,12 +47,14 @@ class DatasetRepository:
             known = _find(connection, dataset.name)
             if known is None:
                 connection.execute(insert(t.datasets).values(**_values(dataset)))
+                record(connection, "add", KIND, dataset.name, after=_facts(dataset))
             elif _is_same(known, dataset):
-                _update(connection, dataset)
+                _update(connection, dataset, known)
             else:
                 raise AlreadyExists(
                     f"a dataset {dataset.name!r} is registered already, from {known.source}",
-                    hint="Choose another name, or remove it with `headstart dataset remove`.",
+                    hint="Choose another name. If the same data were moved: `headstart dataset "
+                    f"move {dataset.name} PATH`; else remove it with `headstart dataset remove`.",
                 )
             return self._placed(_get(connection, dataset.name))
 
@@ -67,7 +72,7 @@ class DatasetRepository:
             now = _get(connection, dataset.name)
             if (now.digest, now.options) != (instead_of.digest, instead_of.options):
                 return None
-            _update(connection, self._within(dataset))
+            _update(connection, self._within(dataset), now)
             return self._placed(_get(connection, dataset.name))
 
     def get(self, name: str | Dataset) -> Dataset:
@@ -95,6 +100,7 @@ class DatasetRepository:
         """Forget a dataset; features are kept, as other datasets may share them."""
         with self._database.writing() as connection:
             dataset = _get(connection, name)
+            record(connection, "remove", KIND, dataset.name, before=_facts(dataset))
             connection.execute(delete(t.datasets).where(t.datasets.c.name == dataset.name))
             return self._placed(dataset)
 
@@ -144,9 +150,31 @@ def _get(connection: Connection, name: str | Dataset) -> Dataset:
     return found
 
 
-def _update(connection: Connection, dataset: Dataset) -> None:
+def _update(connection: Connection, dataset: Dataset, known: Dataset) -> None:
+    """Store a dataset in the place of one that is known; what changed is written down."""
+    before, after = _facts(known), _facts(dataset)
+    if before != after:
+        changed = {name for name in before | after if before.get(name) != after.get(name)}
+        record(
+            connection,
+            "change",
+            KIND,
+            dataset.name,
+            before={name: value for name, value in before.items() if name in changed},
+            after={name: value for name, value in after.items() if name in changed},
+        )
     statement = update(t.datasets).where(t.datasets.c.name == dataset.name)
     connection.execute(statement.values(**_values(dataset)))
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    """What of a dataset is written down beside a change: its samples by their digest."""
+    return {
+        "source": dataset.source,
+        "digest": dataset.digest,
+        "samples": dataset.samples,
+        "options": dataset.options,
+    }
 
 
 def _values(dataset: Dataset) -> dict[str, Any]:

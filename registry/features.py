@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from headstart.errors import NotFound, RegistryError
 from headstart.registry import tables as t
+from headstart.registry.audit.events import record
 from headstart.registry.database import Database, insert_new
 from headstart.registry.entities import Failure, FeatureSet, Shard
 from headstart.registry.leases import Claimed, give_back
@@ -137,6 +138,8 @@ class FeatureRepository:
         """Forget a feature set and its shards; their files may be deleted afterwards."""
         with self._database.writing() as connection:
             sets = t.feature_sets
+            facts = {"backbone": feature_set.backbone, "cut": feature_set.cut}
+            record(connection, "remove", "features", feature_set.key, before=facts)
             connection.execute(delete(sets).where(sets.c.feature_key == feature_set.key))
 
     def mark_used(self, feature_set: FeatureSet) -> None:
@@ -180,8 +183,15 @@ class FeatureRepository:
 
     def forget_failures(self, failures: Iterable[Failure]) -> None:
         """Let these be tried again."""
+        forgotten = list(failures)
         with self._database.writing() as connection:
-            for failure in failures:
+            by: dict[str, list[str]] = {}
+            for failure in forgotten:
+                by.setdefault(failure.preprocessing_fingerprint, []).append(failure.digest)
+            for fingerprint, of in by.items():
+                facts = {"samples": len(of), "first": of[:20]}
+                record(connection, "forget", "failures", fingerprint, before=facts)
+            for failure in forgotten:
                 connection.execute(
                     delete(t.failures).where(
                         t.failures.c.digest == failure.digest,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select
+from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select, update
 
 from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
+from headstart.registry.audit.events import record
 from headstart.registry.database import Database
-from headstart.registry.entities import Head
+from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
+
+REMOVED = "remove"
+"""The kind of the run that says that a head was removed."""
 
 
 class HeadLine(NamedTuple):
@@ -40,6 +45,9 @@ class HeadLine(NamedTuple):
         return f"{self.name}:{self.version}"
 
 
+KIND = "head"
+
+
 @outlasting
 class HeadRepository:
     def __init__(self, database: Database) -> None:
@@ -56,14 +64,13 @@ class HeadRepository:
                 raise AlreadyExists(
                     f"{head.name!r} is an alias of a head", hint="Choose another name."
                 )
-            latest = connection.execute(
-                select(func.max(t.heads.c.version)).where(t.heads.c.name == head.name)
-            ).scalar()
             values = asdict(head)
-            values["version"] = (latest or 0) + 1
+            values["version"] = _latest(connection, head.name) + 1
             del values["id"], values["created_at"], values["aliases"]
             connection.execute(insert(t.heads).values(**values))
-            return _get(connection, f"{head.name}:{values['version']}")
+            made = _get(connection, f"{head.name}:{values['version']}")
+            record(connection, "add", KIND, f"{made.name}:{made.version}", after=_facts(made))
+            return made
 
     def get(self, reference: str) -> Head:
         """The head of that name (the latest), `NAME:VERSION`, or alias.
@@ -91,6 +98,40 @@ class HeadRepository:
             query = select(*columns, key.label("tested_on")).order_by(heads.name, heads.version)
             return [HeadLine(*row) for row in connection.execute(query)]
 
+    def remove(self, heads: Sequence[Head]) -> list[str]:
+        """Forget heads, their aliases with them; gives `NAME:VERSION` of those that were there.
+
+        Their files are left to `features gc`. A run says that they were removed, so that no other
+        head gets such a name and version: what was recorded of them is of them for ever.
+        """
+        gone = []
+        with self._database.writing() as connection:
+            for head in heads:
+                found = connection.execute(delete(t.heads).where(t.heads.c.id == head.id))
+                if not found.rowcount:
+                    continue
+                name = f"{head.name}:{head.version}"
+                known = {"kind": REMOVED, "subject": name, "dataset": head.dataset}
+                how = {"status": "done", "counts": {}, "seconds": 0.0, "versions": {}}
+                connection.execute(insert(t.runs).values(**known, **how))
+                record(connection, "remove", KIND, name, before=_facts(head))
+                gone.append(name)
+        return gone
+
+    def set_backbone(self, head: Head, backbone: Backbone) -> None:
+        """Say that a head is on this backbone, which gives the features of its key."""
+        with self._database.writing() as connection:
+            changed = update(t.heads).where(t.heads.c.id == head.id)
+            record(
+                connection,
+                "relink",
+                KIND,
+                f"{head.name}:{head.version}",
+                before={"backbone": head.backbone},
+                after={"backbone": backbone.reference},
+            )
+            connection.execute(changed.values(backbone_id=backbone.id, backbone=backbone.reference))
+
     def set_alias(self, alias: str, reference: str) -> Head:
         """Let `alias` mean this head, whatever it meant before.
 
@@ -103,9 +144,32 @@ class HeadRepository:
             if connection.execute(taken).scalar():
                 raise AlreadyExists(f"a head is called {alias!r}", hint="Choose another alias.")
             aliases = t.head_aliases
+            own, before = f"{head.name}:{head.version}", None
+            if _find_alias(connection, alias) is not None:
+                old = _get(connection, alias)
+                before = {"alias": alias, "of": f"{old.name}:{old.version}"}
+            after = {"alias": alias, "of": own}
+            record(connection, "alias", KIND, own, before=before, after=after)
             connection.execute(delete(aliases).where(aliases.c.alias == alias))
             connection.execute(insert(aliases).values(alias=alias, head_id=head.id))
             return _get(connection, reference)
+
+
+def _facts(head: Head) -> dict[str, Any]:
+    names = ("kind", "backbone", "cut", "dataset", "dataset_digest", "artifact_digest")
+    return {name: getattr(head, name) for name in names}
+
+
+def _latest(connection: Connection, name: str) -> int:
+    """The latest version that a name had, of heads that are no more as well; 0 of a new one."""
+    heads, runs = t.heads.c, t.runs.c
+    known = connection.execute(select(func.max(heads.version)).where(heads.name == name)).scalar()
+    removed = connection.execute(
+        select(runs.subject).where(
+            runs.kind == REMOVED, runs.subject.startswith(f"{name}:", autoescape=True)
+        )
+    ).scalars()
+    return max([known or 0, *(split_version(one)[1] or 0 for one in removed)])
 
 
 def _find_alias(connection: Connection, alias: str) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from sqlalchemy import insert, select
 
 from headstart.registry import tables as t
+from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import Run
 from headstart.registry.outages import outlasting
@@ -30,6 +31,10 @@ class RunRepository(Showable):
         del values["id"], values["created_at"]
         with self._database.writing() as connection:
             connection.execute(insert(t.runs).values(**values))
+            if run.kind == "extract" and run.counts.get("computed"):
+                facts = {name: run.counts.get(name) for name in ("samples", "computed", "reused")}
+                facts |= {"dataset": run.dataset, "status": run.status}
+                record(connection, "extract", "features", run.subject, after=facts)
 
     def find_latest(
         self, kind: str | None = None, subject: str | None = None, limit: int = 20

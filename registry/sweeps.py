@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, select
 
 from headstart.errors import NotFound
 from headstart.registry import tables as t
+from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import KeptSweep, SweepRecord, TrialRecord, TriedSweep
 from headstart.registry.outages import outlasting
@@ -38,6 +39,8 @@ class SweepRepository(Showable):
                 for place, trial in enumerate(trials, start=1)
             ]
             connection.execute(insert(t.trials), rows)
+            facts = {"dataset": sweep.dataset, "dataset_digest": sweep.dataset_digest}
+            record(connection, "add", "sweep", str(id_), after={**facts, "trials": len(rows)})
         return replace(sweep, id=id_)
 
     def find_all(self) -> Results[KeptSweep]:

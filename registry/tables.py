@@ -276,3 +276,30 @@ runs = Table(
     Column("versions", JSON, nullable=False),
     created_at(),
 )
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1: there is one row
+    Column("uuid", String(36), nullable=False),
+    Column("root", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    created_at(),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("call", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("object", Text, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    created_at(),
+    Index(None, "object"),
+    Index(None, "created_at"),
+)

@@ -1,4 +1,8 @@
-"""Contents: data that were given in memory, written once, each file called by its sha256."""
+"""Contents: data that were given in memory or fetched, written once.
+
+A file is called by its sha256; a folder of files that were fetched together by the sha256 of what
+their store said of them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from headstart.paths import inside
 from headstart.storage.files import write_by_content
 
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
-"""Of a file: a sha256 and a suffix."""
+"""Of a file or folder: a sha256 and a suffix."""
+FOLDER = ".files"
+"""Behind the name of a folder of files that belong together."""
 HELD_AS = "manifests"
 """What is held (`storage.locks`) from before data are kept until the row of a dataset names them;
 it stands for `contents/` too, which a workspace does not have from the start."""
@@ -42,8 +48,16 @@ class Contents:
             self.folder, write, lambda digest: inside(self.folder, digest + suffix)
         )
 
+    def place_of_folder(self, digest: str) -> Path:
+        """Where a folder of files lies that belong together, which may not be there yet.
+
+        Args:
+            digest: a sha256 of all that says which files they are.
+        """
+        return inside(self.folder, digest + FOLDER)
+
     def find_name(self, source: str) -> str | None:
-        """The name of the file that a dataset's source is; None if it is none of these.
+        """The name of the file or folder that a dataset's source is; None if it is none of these.
 
         By its name alone: the workspace may have been opened under another path, by a link.
         """

@@ -19,18 +19,30 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from headstart.errors import DatasetError, first_line
 from headstart.paths import checked_digest, inside
 from headstart.storage.columns.block import Block, Lists
+from headstart.storage.columns.buffers import (
+    bytes_in,
+    chosen,
+    hex_texts,
+    joined_texts,
+    texts_array,
+)
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.files import written_aside
-from headstart.storage.keys import canonical_json, unpack_digests
+from headstart.storage.keys import canonical_json
 from headstart.storage.manifest_parts import (
     OF_BEFORE,
     SUFFIX,
     Part,
     Parts,
-    cut,
+    end_of,
+    ends_part,
+    longest_of,
     mean_of,
     parts_folder,
     read_part,
@@ -46,8 +58,8 @@ WHOLE, IN_PARTS_OF_JSON, IN_PARTS = 1, 2, 3
 """The versions: a line a sample, or an index of parts."""
 LARGEST_WHOLE = 4096
 """Samples of a manifest that is written whole."""
-LINES = 4096
-"""Samples that are spelled out at a time."""
+LINES, LONGEST_LINES = 4096, 1 << 28
+"""Samples that are spelled out at a time, and letters of their labels and groups, about."""
 HINT = "Add the dataset again; cached features are not touched."
 
 
@@ -81,7 +93,7 @@ class Manifest(Showable):
         content = hashlib.sha256(b"headstart.manifest/1\0")
         for block in self.columns.blocks():
             for lines in _identities(block):
-                content.update(lines.encode())
+                content.update(lines.data)
         return content.hexdigest()
 
     @cached_property
@@ -127,9 +139,15 @@ class Manifest(Showable):
         return name
 
     def _write_parts(self, folder: Path, previous: Manifest | None) -> Iterator[Part]:
-        known = _Known(previous if previous and previous.source == self.source else None)
-        for block in cut(self.samples, mean_of(len(self.samples))):
-            yield known.find(block) or write_part(folder, block)
+        columns, mean, start = self.columns, mean_of(len(self.samples)), 0
+        known = _Known(previous if previous and previous.source == self.source else None, mean)
+        while start < len(columns):
+            part = known.find(columns, start)
+            if part is None:
+                block = columns.window(start, end_of(columns, start, mean))
+                part = write_part(folder, block)
+            yield part
+            start += part.samples
 
     @staticmethod
     def open(path: Path) -> Manifest:
@@ -233,23 +251,44 @@ def _head(path: Path, lines: Iterator[bytes]) -> dict[str, Any]:
 
 
 class _Known:
-    """The parts of a manifest that lies on the disk, to be found by their samples."""
+    """The parts of a manifest that lies on the disk, to be found by their samples.
 
-    def __init__(self, manifest: Manifest | None) -> None:
+    Args:
+        manifest: on the disk.
+        mean: samples in a part, of the manifest that is written; parts of another size are not
+            looked at.
+    """
+
+    def __init__(self, manifest: Manifest | None, mean: int) -> None:
+        if manifest is not None and mean_of(len(manifest.samples)) != mean:
+            manifest = None
+        self._mean = mean
         self._columns = SampleColumns.of(()) if manifest is None else manifest.columns
         self._starts: dict[str, tuple[int, Part]] = {}
         start = 0
         for part in manifest.parts if manifest else ():
             if part.suffix == SUFFIX:
-                self._starts[self._columns[start].id] = start, part
+                self._starts[self._columns.window(start, start + 1).ids[0]] = start, part
             start += part.samples
 
-    def find(self, block: Block) -> Part | None:
-        """The part that holds just these samples."""
-        start, part = self._starts.get(block.ids[0], (0, None))
-        if part is None or part.samples != len(block):
+    def find(self, columns: SampleColumns, start: int) -> Part | None:
+        """The part that holds just the samples of one that begins at `start`.
+
+        Where it ends needs not be looked for: it began with the same sample, and none of the same
+        ones behind it ended it then.
+        """
+        first, part = self._starts.get(columns.window(start, start + 1).ids[0], (0, None))
+        if part is None or start + part.samples > len(columns):
             return None
-        return part if self._columns.window(start, start + len(block)).is_same(block) else None
+        block = columns.window(start, start + part.samples)
+        if not self._columns.window(first, first + part.samples).is_same(block):
+            return None
+        is_end = (
+            start + len(block) == len(columns)
+            or len(block) == longest_of(self._mean)
+            or ends_part(block.slice(len(block) - 1, len(block)).ids[0], self._mean)
+        )
+        return part if is_end else None
 
 
 def sorted_labels(labels: Iterable[Label | None]) -> list[Label]:
@@ -265,22 +304,37 @@ def _hashed(lines: Iterable[bytes], content: hashlib._Hash) -> Iterator[bytes]:
         yield line
 
 
-def _identities(block: Block) -> Iterator[str]:
+def _identities(block: Block) -> Iterator[np.ndarray]:
     """A line a sample: id, digest, label, split and group as `canonical_json` spells their list;
-    some lines at a time."""
+    the bytes of some lines at a time."""
     text = json.encoder.encode_basestring  # what it calls itself, at a tenth of the time
-    labels = [*(canonical_json(label).decode() for label in block.label_values), "null"]
+    labels = [*(f'",{canonical_json(one).decode()},' for one in block.label_values), '",null,']
     splits = [f'"{split}"' for split in SPLITS]
-    groups = block.groups
-    codes = zip(block.label_codes.tolist(), block.split_codes.tolist(), groups, strict=True)
-    for start in range(0, len(block), LINES):
-        some = block.slice(start, start + LINES)
-        rows = zip(some.ids, unpack_digests(some.digests), codes)  # noqa: B905  # as many as ids
-        yield "".join(
-            f'[{text(id_)},"{digest}",{labels[label]},{splits[split]}'
-            f"{'' if group is None else f',{text(group)}'}]\n"
-            for id_, digest, (label, split, group) in rows
+    groups = [*(f",{text(one)}]\n" for one in block.group_values), "]\n"]
+    longest = max(map(len, labels)) + max(map(len, groups))
+    step = max(1, min(LINES, LONGEST_LINES // longest))
+    for start in range(0, len(block), step):
+        some = block.slice(start, start + step)
+        ids = some.full("id")
+        if _is_escaped(ids):
+            ids = texts_array([text(one)[1:-1] for one in some.ids])
+        each = np.zeros(len(some), np.int8)
+        columns = (
+            chosen(['["'], each),
+            ids,
+            chosen(['","'], each),
+            hex_texts(some.digests),
+            chosen(labels, some.label_codes),
+            chosen(splits, some.split_codes),
+            chosen(groups, some.group_codes),
         )
+        yield bytes_in(joined_texts(*columns))
+
+
+def _is_escaped(texts: pa.Array) -> bool:
+    """Whether some of them are spelled otherwise in JSON."""
+    content = bytes_in(texts)
+    return bool(((content < ord(" ")) | (content == ord('"')) | (content == ord("\\"))).any())
 
 
 def _lines(manifest: Manifest, parts: Sequence[Part]) -> Iterable[bytes]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from headstart.storage.columns.block import Block, Lists
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.files import sha256_of_file, written_aside
 from headstart.storage.keys import pack_digests
-from headstart.storage.samples import SPLITS, Sample
+from headstart.storage.samples import SPLITS
 
 FORMAT = {b"format": b"headstart.manifest-part", b"version": b"2"}
 """What a part says of itself; those of JSON have version 1."""
@@ -95,19 +95,26 @@ def mean_of(samples: int) -> int:
     return max(MEAN, 1 << (max(1, samples // MOST) - 1).bit_length())
 
 
-def cut(samples: Sequence[Sample], mean: int = MEAN) -> Iterator[Block]:
-    """The samples in parts."""
-    columns = SampleColumns.of(samples)
-    start = number = 0
-    longest = LONGEST // MEAN * mean
-    for block in columns.blocks():
-        for id_ in block.ids:
-            number += 1
-            if zlib.crc32(id_.encode()) % mean == 0 or number - start == longest:
-                yield columns.window(start, number)
-                start = number
-    if start < number:
-        yield columns.window(start, number)
+def end_of(columns: SampleColumns, start: int, mean: int = MEAN) -> int:
+    """Where the part that begins at a sample ends: the number behind its last one."""
+    stop = min(len(columns), start + longest_of(mean))
+    step = max(1, mean // 4)
+    for first in range(start, stop, step):
+        ids = columns.window(first, min(stop, first + step)).ids
+        for number, id_ in enumerate(ids, start=first + 1):
+            if ends_part(id_, mean):
+                return number
+    return stop
+
+
+def ends_part(id_: str, mean: int) -> bool:
+    """Whether a part ends with a sample of that id."""
+    return zlib.crc32(id_.encode()) % mean == 0
+
+
+def longest_of(mean: int) -> int:
+    """How many samples a part has at most."""
+    return LONGEST // MEAN * mean
 
 
 def write_part(folder: Path, block: Block) -> Part:

@@ -120,6 +120,46 @@ def with_net(tmp_path_factory) -> tuple[Path, Path]:
     return place / "network.keras", place / "zoo"
 
 
+WRONG = [*range(0, 240, 20)]
+"""Rows of the dataset `noisy` whose labels are not right."""
+
+
+@pytest.fixture(scope="session")
+def with_rows(tmp_path_factory) -> Path:
+    """A workspace with the features, which are the samples, of 240 rows of three classes: `rows`,
+    and `noisy`, where twelve labels are wrong; only to be copied."""
+    import headstart as hs
+
+    place = tmp_path_factory.mktemp("with_rows")
+    rng = np.random.default_rng(0)
+    y = np.arange(240) % 3
+    x = (rng.normal(size=(240, 6)) + 5 * np.eye(3, 6)[y]).astype(np.float32)
+    wrong = y.copy()
+    wrong[WRONG] = (wrong[WRONG] + 1) % 3
+    names = np.array(["a", "b", "c"])
+    np.savez(place / "rows.npz", x=x, y=names[y])
+    np.savez(place / "noisy.npz", x=x, y=names[wrong])
+    given = keras.Input((6,))
+    as_it_is = keras.layers.Rescaling(1.0, name="as_it_is")(given)
+    keras.Model(given, keras.layers.Dense(2, name="out")(as_it_is)).save(place / "flat.keras")
+    ws = hs.init(place / "zoo")
+    ws.backbones.add("flat", place / "flat.keras", preprocess="array")
+    for name in ("rows", "noisy"):
+        ws.datasets.add(name, place / f"{name}.npz")
+    ws.extract("flat@as_it_is", "rows", settings=hs.Settings(engine="tensorflow"))
+    ws.database.close()
+    return place / "zoo"
+
+
+@pytest.fixture
+def rows(tmp_path: Path, temporary, with_rows):
+    """A copy of that workspace."""
+    import headstart as hs
+
+    shutil.copytree(with_rows, tmp_path / "zoo")
+    return hs.open(tmp_path / "zoo")
+
+
 @pytest.fixture
 def model_file(tmp_path: Path, with_net) -> Path:
     return shutil.copy(with_net[0], tmp_path / "network.keras")

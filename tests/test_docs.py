@@ -1,6 +1,7 @@
 """The documentation is run, and says all there is."""
 
 import inspect
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ import pytest
 
 from conftest import clean_environment, draw, keras
 from headstart.cli import cli
+from headstart.extractors.preprocessing.pipeline import Preprocessing
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,9 +64,19 @@ def test_the_commands_of_the_readme_work(photos, run, monkeypatch):
 def test_the_python_of_the_readme_works(photos, monkeypatch, capsys):
     (program,) = blocks("README.md", "python")
     monkeypatch.chdir(photos)
-    exec(program, {"__name__": "readme"})
+    names = {"__name__": "readme"}
+    exec(program, names)
     assert "(45, 1280) 45 0" in capsys.readouterr().out
-    assert (photos / "classifier.keras").exists()
+    loaded = keras.models.load_model(photos / "classifier.keras")
+    files = sorted((photos / "photos").rglob("*.jpg"))
+    facts = json.loads((photos / "classifier.json").read_text())  # what the comment points to
+    steps = facts["preprocessing"]["steps"][: -len(facts["inside_the_model"])]
+    decode = Preprocessing.from_json({"steps": steps}).prepare
+    pixels = np.stack([decode(file.read_bytes()) for file in files])
+    assert pixels.dtype == np.uint8
+    given = loaded.predict(pixels, verbose=0)
+    expected = names["head"].predict(files).probabilities
+    np.testing.assert_allclose(given, expected, atol=1e-4)
 
 
 def test_the_commands_of_the_page_on_engines_work(ready, run):

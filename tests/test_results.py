@@ -25,6 +25,7 @@ init --workspace {p}/fresh
 db upgrade
 db current
 doctor
+log
 glossary margin
 zoo list VGG*
 zoo show VGG16
@@ -40,6 +41,7 @@ dataset add again {p}/pictures
 dataset list
 dataset show pics
 dataset refresh pics
+dataset move pics {p}/pictures
 extract net pics --views 1
 features list
 features show {key}
@@ -47,7 +49,7 @@ features verify net pics --rows 4
 features explain net pics
 features export net pics {p}/f.npz
 features import net pics {p}/f.npz --check 2
-features audit net pics --folds 3
+features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
 features compact
 features reindex
@@ -68,6 +70,12 @@ head report h {p}/h.html
 head attach h -o {p}/h.keras
 head train t net pics
 head compare h t
+head evaluate h pics
+head train s --from-sweep 1
+head retrain h --as again
+head remove s
+dataset correct again {p}/suspects.csv
+dataset exclude again red/01.png
 dataset forget-failures pics
 head finetune t --from relu --epochs 1
 head predict h {p}/pictures/red

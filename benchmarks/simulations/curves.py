@@ -56,7 +56,7 @@ def truth_of(case: Case, size: int) -> float:
 
 def of_a_band(rng: np.random.Generator, case: Case, size: int, repeats: int) -> bool:
     groups = np.arange(case.n) % case.groups if case.groups else None
-    low, high = curve_interval(tried(rng, case, size, repeats), Clusters.of(groups))
+    low, high = curve_interval(tried(rng, case, size, repeats), size / case.n, Clusters.of(groups))
     return low <= truth_of(case, size) <= high
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.extractors.backbones.keras_graph import is_readable, is_unbuilt_sequential
+from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.files import load_model
 from headstart.extractors.backbones.sources.freeze import freeze_model
 from headstart.extractors.backbones.sources.kerashub import describe, load_preset
@@ -69,7 +70,7 @@ def _kept(model: Any, scratch: Path) -> str:
     """The name of the file that a model was made into."""
     if not (is_readable(model) or is_unbuilt_sequential(model)):
         return _computed(freeze_model(model, scratch))
-    model.save(scratch / MODEL)
+    save_model(model, scratch / MODEL)
     return MODEL
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from headstart.errors import DatasetError, FeatureError, first_line
 from headstart.extractors.datasets.sources.numpy_files import DAMAGE, Archive
 from headstart.paths import DIGEST
-from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.storage.files import open_regular
 from headstart.storage.keys import unpack_digests
 from headstart.storage.manifest import Manifest
@@ -88,7 +88,7 @@ class FeatureFile:
                 unpack_digests(known.where(known.have(of_dataset)).digests)
             )
             return [digest if digest in of_dataset else None for digest in given]
-        finder = TextFinder(manifest.columns, lambda some: some.ids)
+        finder = IdFinder(manifest.columns)
         rows = finder.find([str(name) for name in archive.read("ids")])
         digests = unpack_digests(manifest.columns.take(rows[rows != ABSENT]).digests)
         found = iter(digests)

@@ -9,6 +9,7 @@ time.
 from __future__ import annotations
 
 import gc
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ from headstart.values.showable import Showable
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
 MANIFEST, CONTENT, UNREADABLE = "manifest", "content", "unreadable"
-WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*", f"{CONTENTS}/*")
+WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*", f"{CONTENTS}/*", f"{CONTENTS}/*/**/*")
 """Where in a workspace files are written aside, besides feature sets and manifests."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -343,7 +344,10 @@ class Collector:
 
 def _unlink(files: Sequence[Path]) -> None:
     for path in files:
-        path.unlink(missing_ok=True)
+        if path.is_dir():  # of files that were fetched together
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _names(entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -355,4 +359,5 @@ def _bytes(entries: Sequence[Entry]) -> int:
 
 
 def _size(files: Sequence[Path]) -> int:
-    return sum(path.stat().st_size for path in files if path.exists())
+    inner = (one for path in files for one in ([path] if path.is_file() else path.rglob("*")))
+    return sum(path.stat().st_size for path in inner if path.is_file())

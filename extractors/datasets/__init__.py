@@ -24,8 +24,9 @@ from headstart.extractors.datasets.named_files import read_named, root_of
 from headstart.extractors.datasets.options import checked, checked_on_error, declared, listed
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.reader import SampleReader, reader_of
-from headstart.extractors.datasets.remote.fetched import FETCHED, Fetched, kind_at
-from headstart.extractors.datasets.source import DatasetSource, Entry, Option
+from headstart.extractors.datasets.remote.fetched import Fetched
+from headstart.extractors.datasets.remote.recognition import is_fetched
+from headstart.extractors.datasets.source import FETCHED, DatasetSource, Entry, Option
 from headstart.extractors.datasets.sources.arrays import ARRAY_SUFFIXES, load_arrays, to_raw
 from headstart.extractors.datasets.sources.folder_files import files_below
 from headstart.extractors.datasets.sources.folders import (
@@ -91,12 +92,12 @@ __all__ = [
     "is_address",
     "is_before",
     "is_far",
+    "is_fetched",
     "is_gone",
     "is_same_way",
     "joined",
     "keep_fetched",
     "kept_in",
-    "kind_at",
     "kind_of",
     "listed",
     "load_arrays",

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from headstart.errors import DatasetError, first_line
 from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
-from headstart.extractors.datasets.places import is_address, named
-from headstart.extractors.datasets.remote.fetched import KINDS
+from headstart.extractors.datasets.places import is_address, is_called_folder, named
+from headstart.extractors.datasets.remote.addresses import is_on_the_web
 from headstart.extractors.datasets.shard_names import any_there, is_pattern
 from headstart.extractors.datasets.source import NO, DatasetSource, Options
 from headstart.extractors.datasets.windows.asked import Kept, medium_of
@@ -39,6 +39,11 @@ SOURCES: Plugins[type[DatasetSource]] = Plugins(
     },
 )
 """`csv` stands for every table of text: CSV, TSV and JSON Lines; `parquet` for all columns."""
+READ = (
+    "Read are folders in buckets, also of COCO and YOLO with their pictures; tables (.csv, .tsv, "
+    ".jsonl); tars, TFRecord, Parquet, Arrow, .npy and .npz. Else download it."
+)
+"""What is read at an address."""
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:")
 """How the text of a source begins that is no path, such as `hf:` and `s3:`."""
 LOCAL = re.compile(r"file:(?://(?:localhost)?(?=/))?(/[^?#]*)$", re.IGNORECASE)
@@ -114,6 +119,8 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
     found = kind or find_kind(place)
     if found is not None and is_address(place):
         _check_takes_addresses(found, place)
+    if found is None and is_address(place):
+        raise DatasetError(f"{place} is no dataset that can be read at an address", hint=READ)
     if found is None:
         known = ", ".join(made.what for made in SOURCES.values())
         raise DatasetError(
@@ -124,12 +131,22 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
 
 def _check_takes_addresses(kind: str, place: str) -> None:
     """See that a kind of ours reads what lies elsewhere; those of others say it themselves."""
-    if SOURCES.package(kind) == OURS and not getattr(SOURCES[kind], "takes_addresses", False):
+    if not reads_addresses(kind):
+        is_folder = is_on_the_web(place) and is_called_folder(place)
+        hint = "The web lists no folders: number the files, as in x-{000..099}.tar."
         raise DatasetError(
-            f"{place}: a dataset of kind {kind} is not read at an address",
-            hint="Download it; read are folders in buckets, tables (.csv, .tsv, .jsonl), and files "
-            f"of {', '.join(KINDS)}.",
+            f"{place}: a dataset of kind {kind} is not read there", hint=hint if is_folder else READ
         )
+
+
+def reads_addresses(kind: str) -> bool:
+    """Whether a kind reads what lies at an address where it lies, or is of others, who see to it.
+
+    Raises:
+        DatasetError: there is no such kind here.
+    """
+    made = SOURCES[kind]
+    return SOURCES.package(kind) != OURS or getattr(made, "takes_addresses", False)
 
 
 def own_root(kind: str, source: str) -> dict[str, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,8 @@ from headstart.extractors.datasets.source import DatasetSource, Entry
 from headstart.progress import Progress
 from headstart.storage.columns.arrays import digests_array
 from headstart.storage.columns.block import Block, Lists
-from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.comparison import same_places, same_stats
+from headstart.storage.columns.finder import ABSENT, LocationFinder, hashes_of
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.keys import DIGEST_BYTES, pack_digests
 from headstart.storage.manifest import Manifest
@@ -42,10 +42,12 @@ class Listing:
     Attributes:
         columns: all but their splits.
         said: places in `SAYINGS`, int8, shape (n,).
+        id_hashes: of the ids, int64, shape (n,).
     """
 
     columns: SampleColumns
     said: np.ndarray
+    id_hashes: np.ndarray
 
     def with_splits(self, codes: np.ndarray) -> SampleColumns:
         """The samples in splits; `codes` are places in `SPLITS`, int8."""
@@ -59,10 +61,12 @@ class Listing:
 
 @dataclass(frozen=True)
 class _Part:
-    """A block of the listing on its way: of which some digests are not known yet."""
+    """A block of the listing on its way: of which some digests are not known yet, and of ids the
+    hashes."""
 
     block: Block
     said: np.ndarray
+    ids: np.ndarray
     digests: np.ndarray
     is_known: np.ndarray
 
@@ -91,25 +95,25 @@ def listed(
     _digest(source, parts, progress, skipping)
     kept = [_kept(part) for part in parts]
     columns = SampleColumns(source.source, [part.block for part in kept if len(part.block)])
-    return Listing(columns, np.concatenate([*(p.said for p in kept), np.empty(0, np.int8)]))
+    said = np.concatenate([*(part.said for part in kept), np.empty(0, np.int8)])
+    return Listing(columns, said, np.concatenate([*(p.ids for p in kept), np.empty(0, np.int64)]))
 
 
 def _part(some: Sequence[Entry], place: str, grouping: Grouping, known: _Known) -> _Part:
     ids, locations, stats, labels, splits, groups, digests = map(list, zip(*some, strict=True))
-    groups = [
-        grouping.group_of(id_) if group is None else group
-        for id_, group in zip(ids, groups, strict=True)
-    ]
-    _check_texts(place, ids, labels, groups, locations)
+    groups = grouping.filled(ids, groups)
+    _check_texts(place, ids, set(labels), set(groups), locations)
     lists = Lists(ids, None, labels, [], locations, [tuple(stat) for stat in stats], groups)
     _check_splits(some, splits, place)
     said = np.fromiter(map(SAYINGS.index, splits), np.int8, len(some))
     packed = np.zeros((len(some), DIGEST_BYTES), np.uint8)
-    has_digest = np.array([digest is not None for digest in digests], bool)
-    packed[has_digest] = _packed([one for one in digests if one is not None], place)
-    part = _Part(Block.of(lists, place), said, packed, has_digest)
+    has_digest = np.zeros(len(some), bool)
+    if digests.count(None) < len(some):
+        has_digest = np.array([digest is not None for digest in digests], bool)
+        packed[has_digest] = _packed([one for one in digests if one is not None], place)
+    part = _Part(Block.of(lists, place), said, hashes_of([ids]), packed, has_digest)
     if not has_digest.all():
-        known.recall(part, lists)
+        known.recall(part)
     return part
 
 
@@ -130,51 +134,49 @@ class _Known:
         self._next = 0
         """The row of before behind that of the last sample that was found."""
 
-    def recall(self, part: _Part, lists: Lists) -> None:
+    def recall(self, part: _Part) -> None:
         """Fill in the digests of a part's samples whose location and `stat` are as they were."""
         if self._columns is None:
             return
-        rows = self._rows(lists.locations)
+        rows = self._rows(part.block)
         rows[part.is_known] = ABSENT
         there = np.flatnonzero(rows != ABSENT)
-        before = self._columns.take(rows[there])
-        stats = [lists.stats[number] for number in there.tolist()]
-        same = [bool(stat) and stat == was for stat, was in zip(stats, before.stats, strict=True)]
-        hit = np.array(same, bool)
+        before = self._columns.take(rows[there]).window(0, len(there))
+        hit = same_stats(part.block.take(there), before)
         part.digests[there[hit]] = before.digests[hit]
         part.is_known[there[hit]] = True
 
-    def _rows(self, places: list[str | int]) -> np.ndarray:
-        """Where samples were that lie at places; int64, `ABSENT` where they are new.
+    def _rows(self, block: Block) -> np.ndarray:
+        """Where samples were that lie where a block's do; int64, `ABSENT` where they are new.
 
         A source lists nearly all of them in the order of before: each is first looked for behind
         the last one, and only what is not there among all.
         """
         assert self._columns is not None
-        found = np.full(len(places), ABSENT, np.int64)
-        end = min(len(self._columns), self._next + len(places) + NEW)
-        was = self._columns.window(self._next, end).locations
+        found = np.full(len(block), ABSENT, np.int64)
+        end = min(len(self._columns), self._next + len(block) + NEW)
+        was = self._columns.window(self._next, end)
         number = row = 0
-        while number < len(places):
-            run = _same(places, number, was, row)
+        for _ in range(NEW):
+            run = _same(block, number, was, row)
             found[number : number + run] = np.arange(run) + self._next + row
             number, row = number + run, row + run
-            step = _step(places, number, was, row)
+            step = _step(block, number, was, row)
             if step is None:
                 break
             number, row = number + step[0], row + step[1]
         left = np.flatnonzero(found == ABSENT)
         if len(left):
-            found[left] = self._finder.find([places[one] for one in left.tolist()])
+            found[left] = self._finder.find(block.take(left).locations)
         there = found[found != ABSENT]
         self._next = int(there[-1]) + 1 if len(there) else self._next + row
         return found
 
     @cached_property
-    def _finder(self) -> TextFinder:
+    def _finder(self) -> LocationFinder:
         """Made where a sample is new, or stood elsewhere."""
         assert self._columns is not None
-        return TextFinder(self._columns, lambda columns: columns.locations)
+        return LocationFinder(self._columns)
 
 
 def _digest(
@@ -196,24 +198,25 @@ def _digest(
                 progress(done := done + 1, total)
 
 
-def _same(one: list[Any], start: int, other: list[Any], begin: int) -> int:
-    """How many values are the same, from a place on in each of two lists."""
-    length = min(len(one) - start, len(other) - begin)
-    if one[start : start + length] == other[begin : begin + length]:
-        return length
-    pairs = zip(one[start : start + length], other[begin : begin + length], strict=True)
-    return next(count for count, (mine, its) in enumerate(pairs) if mine != its)
+def _same(block: Block, number: int, was: Block, row: int) -> int:
+    """How many samples lie in the same places, from one on in each of two blocks."""
+    length = min(len(block) - number, len(was) - row)
+    own, its = block.slice(number, number + length), was.slice(row, row + length)
+    others = np.flatnonzero(~same_places(own, its))
+    return int(others[0]) if len(others) else length
 
 
-def _step(places: list[Any], number: int, was: list[Any], row: int) -> tuple[int, int] | None:
-    """How many new places, or rows that are gone, have to be passed over for the two lists to be
-    the same again; None if more than `NEW`, or nothing is left."""
-    if number == len(places) or row == len(was):
+def _step(block: Block, number: int, was: Block, row: int) -> tuple[int, int] | None:
+    """How many new samples, or rows that are gone, have to be passed over for the two to be the
+    same again; None if more than `NEW`, or nothing is left."""
+    if number == len(block) or row == len(was):
         return None
+    places = block.slice(number, number + NEW + 1).locations
+    rows = was.slice(row, row + NEW + 1).locations
     for count in range(1, NEW + 1):
-        if places[number + count : number + count + 1] == was[row : row + 1]:
+        if places[count : count + 1] == rows[:1]:
             return count, 0
-        if places[number : number + 1] == was[row + count : row + count + 1]:
+        if places[:1] == rows[count : count + 1]:
             return 0, count
     return None
 
@@ -224,7 +227,7 @@ def _kept(part: _Part) -> _Part:
     if part.is_known.all():
         return replace(part, block=block)
     rows = np.flatnonzero(part.is_known)
-    return replace(part, block=block.take(rows), said=part.said[rows])
+    return replace(part, block=block.take(rows), said=part.said[rows], ids=part.ids[rows])
 
 
 def _packed(digests: list[str], place: str) -> np.ndarray:
@@ -242,18 +245,18 @@ def _is_digest(text: str) -> bool:
         return False
 
 
-def _check_texts(place: str, *columns: Sequence[object]) -> None:
+def _check_texts(place: str, *columns: Collection[object]) -> None:
     """See that all names can be written as UTF-8: bytes of a file name may be no text at all."""
     if all(map(_is_utf8, columns)):
         return
-    text = next(text for text in _texts(zip(*columns, strict=True)) if not is_utf8(text))
+    text = next(text for text in _texts(columns) if not is_utf8(text))
     raise DatasetError(
         f"{place}: the name {text} is not UTF-8",
         hint="Rename the file, or mend the row; `convmv` renames whole folders.",
     )
 
 
-def _is_utf8(column: Sequence[object]) -> bool:
+def _is_utf8(column: Collection[object]) -> bool:
     """Whether all texts of a column can be written; joined, as one by one takes five times as
     long."""
     try:

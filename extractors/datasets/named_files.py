@@ -12,6 +12,7 @@ from typing import Any
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, StorageError
 from headstart.extractors.datasets.remote.addresses import is_address
 from headstart.extractors.datasets.rows import stat_of
+from headstart.extractors.datasets.source import FETCHED
 from headstart.storage.files import open_regular, place_of
 
 HINT = "Run `headstart dataset refresh`, then extract again."
@@ -26,6 +27,12 @@ def root_of(options: Mapping[str, Any]) -> Path | None:
     if is_address(root):
         return Path(root)
     return None if root is None else Path(os.path.realpath(root))
+
+
+def own_root_of(source: str, options: Mapping[str, Any]) -> Path | None:
+    """The same for what a source's own files name, where those have to lie beside them; of a folder
+    that was fetched it is the folder, whatever the root was at its address."""
+    return Path(os.path.realpath(source)) if FETCHED in options else root_of(options)
 
 
 def check_within(path: Path, root: Path | None, where: str = "") -> None:

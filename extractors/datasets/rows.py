@@ -73,6 +73,13 @@ class Grouping:
                 hint="Such as '([^_/]+)_[0-9]+', whose first brackets hold the group.",
             ) from None
 
+    def filled(self, ids: list[str], groups: list[str | None]) -> list[str | None]:
+        """The groups of samples, those found of which the source says none."""
+        if self._pattern is None:
+            return groups
+        pairs = zip(ids, groups, strict=True)
+        return [self.group_of(id_) if group is None else group for id_, group in pairs]
+
     def group_of(self, id_: str) -> str | None:
         """What the pattern's first brackets hold, or all that it matches.
 

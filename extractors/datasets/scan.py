@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from headstart.extractors.datasets.split_rule import OWN_SPLITS, ignores_own, ru
 from headstart.extractors.datasets.splits import Kept, dealt
 from headstart.notices import warn
 from headstart.progress import Progress, silent
-from headstart.storage.columns.finder import hashes_of
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Manifest
 from headstart.storage.memory import uncollected
@@ -84,7 +84,7 @@ def _scanned(
     ):
         kept = Kept(previous.columns, options.get("departed", {}))
     columns = listing.with_splits(dealt(listing, rule, kept))
-    _check_ids(columns, place)
+    _check_ids(columns, listing.id_hashes, place)
     check_groups(columns, place)
     return Manifest(source.kind, place, columns)
 
@@ -109,7 +109,7 @@ def _without_own_splits(listing: Listing, options: Options, place: str) -> Listi
     if not ignores_own(options) or (listing.said == OPEN).all():
         return listing
     warn(f"{place}: not used: the splits that it says, as --split {options['split']} deals them")
-    return Listing(listing.columns, np.full_like(listing.said, OPEN))
+    return replace(listing, said=np.full_like(listing.said, OPEN))
 
 
 def _note_own_splits(source: DatasetSource, listing: Listing) -> None:
@@ -129,8 +129,7 @@ def _check_some(listing: Listing, skipped: Sequence[str], place: str) -> None:
     raise DatasetError(f"{place} lists no samples")
 
 
-def _check_ids(columns: SampleColumns, source: str) -> None:
-    hashes = hashes_of(block.ids for block in columns.blocks())
+def _check_ids(columns: SampleColumns, hashes: np.ndarray, source: str) -> None:
     ordered = np.sort(hashes)
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(shared):

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Sequence
 from glob import has_magic, iglob
 from itertools import islice, product
 from pathlib import Path
+from typing import Any
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.named_files import is_folder, is_there, stat_of_file
 from headstart.extractors.datasets.rows import find_split
 
+TARS = re.compile(r"(?s).*(\.tar|\.tgz|\.tar\.(?:gz|bz2|xz|zst))")
+RECORDS = re.compile(r"(?s).*(\.tfrecords?|\.tfrec)(?:-\d+-of-\d+)?")
+"""How tars and TFRecord files are called: `x.tfrecord`, `x.tfrecord-00000-of-00010`."""
 BRACES = re.compile(r"\{([^{}]*)\}")
 NUMBERS = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 MOST = 100_000
@@ -144,15 +148,34 @@ def _split_of(file: Path, source: str) -> str | None:
 def _expanded(source: str) -> list[Path]:
     """The paths that a pattern names: those of braces whether they are there or not, those of
     wildcards as they are there."""
-    parts = BRACES.split(source)
+    found: list[str] = []
+    for name in unbraced(source):
+        found += _matching(name) if has_magic(name) else [name]
+    check_count(found, source)
+    return [Path(one) for one in dict.fromkeys(found)]
+
+
+def unbraced(pattern: str) -> list[str]:
+    """The texts that `{000..099}` and `{a,b}` in a pattern stand for; wildcards stay.
+
+    Raises:
+        DatasetError: there are too many.
+    """
+    parts = BRACES.split(pattern)
     choices = [_choices(one) if place % 2 else [one] for place, one in enumerate(parts)]
     names = list(islice(("".join(one) for one in product(*choices)), MOST + 1))
-    found: list[str] = []
-    for name in names:
-        found += _matching(name) if has_magic(name) else [name]
-    if max(len(names), len(found)) > MOST:
+    check_count(names, pattern)
+    return list(dict.fromkeys(names))
+
+
+def check_count(names: Sequence[Any], source: str) -> None:
+    """See that no source is of more files than can be.
+
+    Raises:
+        DatasetError: it is.
+    """
+    if len(names) > MOST:
         raise DatasetError(f"{source} names more than {MOST:,} files", hint="Take fewer at once.")
-    return [Path(one) for one in dict.fromkeys(found)]
 
 
 def _matching(pattern: str) -> list[str]:

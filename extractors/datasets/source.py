@@ -44,6 +44,9 @@ Options = Mapping[str, Any]
 Location = str | int
 MANY = ("texts", "settings")
 """What an option takes that may be given several times."""
+FETCHED = "fetched"
+"""Among a dataset's options: what was fetched, as `Fetched.to_json` has it; a source is told
+nothing of it but that its file, or folder, lay at an address."""
 SURE, LIKELY, NO = 1.0, 0.5, 0.0
 """How sure a class is that a source is its own: by a mark that no other has; by its suffix, or as
 it is a folder; not at all."""

@@ -18,7 +18,7 @@ from headstart.extractors.datasets.listing import OPEN, SAYINGS, Listing
 from headstart.extractors.datasets.rows import EITHER
 from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
 from headstart.storage.columns.block import Block
-from headstart.storage.columns.finder import ABSENT, DigestFinder, TextFinder
+from headstart.storage.columns.finder import ABSENT, DigestFinder, IdFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import joined_units, units_in
 from headstart.storage.manifest import SPLITS, Label, split_of
@@ -73,9 +73,9 @@ class Kept:
         self.is_empty = not len(columns)
 
     @cached_property
-    def _ids(self) -> TextFinder:
+    def _ids(self) -> IdFinder:
         """Made where a sample is new or has changed."""
-        return TextFinder(self._units.alone, lambda some: some.ids)
+        return IdFinder(self._units.alone)
 
     def find(self, block: Block) -> np.ndarray:
         """As `UnitSplits.find`."""

@@ -14,6 +14,7 @@ for multiple hypothesis testing, 2005). So the chance to call any of the truly b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +37,8 @@ def worse_than_best(
     Standard errors are those under the null hypothesis, of differences about 0 (as McNemar's test
     has them), so that few samples that two heads differ on prove nothing; counts of samples are
     taken with half a sample less, for their continuity. Where all was repeated,
-    they hold the variance between the training sets that were drawn, which all candidates share.
+    they hold the variance between the training sets that were drawn, which all candidates share;
+    where it was cross-validated once, that of folds which are alike, see `Outcomes.alike`.
 
     Args:
         tried: of each candidate, all on the same samples, in the same repeats and folds.
@@ -73,20 +75,44 @@ def _parts(tried: Sequence[Outcomes]) -> tuple[np.ndarray, np.ndarray]:
     if first.clusters is not None:
         rows = np.stack([first.clusters.sums(one) for one in rows.T], axis=1)
     draws = np.stack([one.effects for one in tried], axis=1)
+    draws -= draws.mean(axis=1, keepdims=True)
+    rows /= samples
+    known, learnt = float((rows**2).sum()), 0.0
     if len(draws):
-        draws = draws * np.sqrt(_weight(tried) / len(draws))
-    return rows / samples, draws
+        mean, same = _weights(tried)
+        learnt = same * float((draws**2).sum()) / len(draws)
+        draws *= np.sqrt((mean + same) / len(draws))
+    # a sample that is hard to tell is a bad one to learn from: see `Outcomes`
+    both = known + 2 * math.sqrt(known * learnt)
+    least = first.alike * _once(tried) - float((draws**2).sum())
+    return rows * math.sqrt(max(both, least) / known) if known else rows, draws
 
 
-def _weight(tried: Sequence[Outcomes]) -> float:
-    """What the variance of a draw's effect counts in that of the mean; see `Outcomes`."""
+def _once(tried: Sequence[Outcomes]) -> float:
+    """The variance of the candidates' means less that which they have in common, summed, had all
+    been tried once: the mean over the repeats."""
+    clusters, found = tried[0].clusters, 0.0
+    common = tried[0].values / len(tried)
+    for one in tried[1:]:
+        common += one.values / len(tried)
+    for one in tried:
+        apart = one.values - common
+        if clusters is not None:
+            apart = np.stack([clusters.sums(row) for row in apart])
+        found += float((apart**2).sum())
+    return found / len(common) / common.shape[1] ** 2
+
+
+def _weights(tried: Sequence[Outcomes]) -> tuple[float, float]:
+    """What the variance of a draw's effect counts in that of the mean: as there are so many draws,
+    and as all are of the same samples; see `Outcomes`."""
     first = tried[0]
     between = sum(one.between for one in tried)
     effects = sum(float((one.effects**2).mean()) for one in tried)
     if not effects:
-        return 0.0
+        return 0.0, 0.0
     learnt = first.taken * sum((one.spread or 0.0) ** 2 for one in tried) / between
-    return between / effects * (1 / len(first.effects) + learnt)
+    return between / effects / len(first.effects), between / effects * learnt
 
 
 def _of_differences(parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -2,20 +2,21 @@
 replacement from those that there are, again and again; 95 % of the draws lie in the interval. Where
 samples are in groups, groups are drawn.
 
-Efron: Bootstrap methods: another look at the jackknife, 1979 (the percentile interval); Better
-bootstrap confidence intervals, 1987 (bias-corrected and accelerated, BCa, which means have).
+Efron: Bootstrap methods: another look at the jackknife, 1979 (the percentile interval). Means, and
+R2, have the studentised one as well; means of losses, whose largest may not be among them, have
+weights in the place of draws.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from statistics import NormalDist
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.clusters import Clusters, independent
 from headstart.heads.evaluation.intervals import CONFIDENCE
 
 DRAWS = (200, 1000)
@@ -55,8 +56,8 @@ def bootstrap_interval(
     Args:
         score: of samples that were drawn; of groups the sum of the times is not always the same.
         samples: how many.
-        clusters: which belong together: groups are drawn, each as a whole, and the interval is as
-            much wider as so few of them want it, see `Clusters.widening`.
+        clusters: which belong together: groups are drawn, each as a whole. The interval is as much
+            wider as so few of them, or samples, want it, see `Clusters.widening`.
         cost: how many times as long as that of a mean the score takes; there are fewer draws then.
         seed: of the draws.
         confidence: share of such intervals that hold the truth, where there are samples enough.
@@ -70,83 +71,139 @@ def bootstrap_interval(
         return None
     ends = (1 - confidence) / 2, 0.5, (1 + confidence) / 2
     low, middle, high = np.quantile(known, ends).tolist()
-    wider = 1.0 if clusters is None else clusters.widening(confidence)
+    wider = (clusters or independent(samples)).widening(confidence)
     return middle - wider * (middle - low), middle + wider * (high - middle)
 
 
 def mean_interval(
-    values: np.ndarray, confidence: float = CONFIDENCE, *, clusters: Clusters | None = None
+    values: np.ndarray,
+    confidence: float = CONFIDENCE,
+    *,
+    clusters: Clusters | None = None,
+    unseen: Unseen | None = None,
 ) -> Interval | None:
-    """Of the mean of some values, (n,), by BCa; of many, by the normal distribution. None of values
-    that are all the same, or groups that are: nothing tells how much they vary.
-
-    It is `scipy.stats.bootstrap`'s, without the n means of n - 1 values that this takes for the
-    acceleration: that of a mean is known.
-    """
-    if not len(values) or np.ptp(values) <= ROUNDING * np.abs(values).max():
-        return None
-    if clusters is not None:
-        return _mean_of_clusters(values.astype(np.float64), clusters, confidence)
-    count, mean = len(values), float(values.mean())
-    if count >= MANY:
-        reach = NormalDist().inv_cdf((1 + confidence) / 2) * values.std() / math.sqrt(count)
-        return mean - float(reach), mean + float(reach)
-    if count < 2:
-        return None
-    apart = values - mean
-    squares = float(apart @ apart)
-    found = np.concatenate(
-        [times @ values / count for times, _ in _draws(count, DRAWS[1], 0, None)]
-    )
-    skew = float((apart**3).sum()) / (6 * squares**1.5)
-    share = float((found < mean).mean() + (found == mean).mean() / 2)
-    ends = _corrected(min(max(share, 1 / DRAWS[1]), 1 - 1 / DRAWS[1]), skew, confidence)
-    low, high = np.quantile(found, ends)
-    return float(low), float(high)
-
-
-def _corrected(share: float, skew: float, confidence: float) -> list[float]:
-    """Which quantiles of the draws are the ends: BCa.
+    """Of the mean of some values, (n,): of losses that have a bound see `_with_unseen`, of others
+    `_studentised`. None of a single sample or group; and of values without a bound that are all
+    the same, or groups that are: nothing tells how much they vary.
 
     Args:
-        share: of the draws that lie below the value.
-        skew: the acceleration.
+        values: one of each sample.
+        confidence: share of such intervals that hold the truth.
+        clusters: which samples belong together.
+        unseen: what a sample may have that is of no kind among these.
+    """
+    values = values.astype(np.float64)
+    if len(values) < 2 or (clusters is not None and len(clusters) < 2):
+        return None
+    if unseen is not None:
+        return _with_unseen(values, unseen, clusters, confidence)
+    if np.ptp(values) <= ROUNDING * np.abs(values).max():
+        return None
+    units = clusters or independent(len(values))
+    if math.sqrt(units.variance(values)) <= ROUNDING * values.std():
+        return None
+    mean = float(values.mean())
+    sizes = units.sizes.astype(np.float64)
+    apart = units.sums(values - mean)
+
+    def means(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drawn = times @ sizes
+        found = times @ apart / drawn
+        squares = times @ apart**2 - 2 * found * (times @ (apart * sizes))
+        squares += found**2 * (times @ sizes**2)
+        return found, np.sqrt(np.maximum(squares, 0.0)) / drawn
+
+    found = _studentised(means, units, confidence)
+    return None if found is None else (mean + found[0], mean + found[1])
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What a sample may have that is of no kind among those that were looked at.
+
+    Attributes:
+        low: its value at the least.
+        high: at the most.
+    """
+
+    low: float
+    high: float
+
+
+def _with_unseen(
+    values: np.ndarray, unseen: Unseen, clusters: Clusters | None, confidence: float
+) -> Interval | None:
+    """Of a mean of losses, most of which may come from a few samples, none of them among these.
+
+    One sample more is added, for either end the worst that is unseen, and each has a random weight,
+    all sets of weights being as probable (the Bayesian bootstrap; Rubin 1981). With the bound of
+    what values can be in its place that is Gaffke's interval (Three test statistics for a
+    nonparametric one-sided hypothesis on the mean of a nonnegative variable, 2005; Learned-Miller
+    and Thomas: A new confidence interval for the mean of a bounded random variable, 2019; Phan,
+    Thomas and Learned-Miller: Towards practical mean bounds for small samples, 2021), which is not
+    known to hold the truth less often than it says of any distribution, and of a share is Clopper
+    and Pearson's. The bound of a log loss is 36, and would say nothing: see `unseen_of`.
+
+    In groups one group more is added, as large as that of a sample is on average: of so few nothing
+    tells whether the next is wrong as a whole.
+    """
+    sums, sizes, more = values, np.ones(len(values)), 1.0
+    if clusters is not None:
+        sums, sizes = clusters.sums(values), clusters.sizes.astype(np.float64)
+        more = clusters.size_by_sample
+    count, rng = len(sums), np.random.default_rng(0)
+    draws = int(np.clip(BUDGET // count, *DRAWS))
+    ends: list[list[np.ndarray]] = [[], []]
+    step = max(1, AT_ONCE // count)
+    for start in range(0, draws, step):
+        weights = rng.standard_exponential((min(step, draws - start), count))
+        added = more * rng.standard_exponential(len(weights))
+        whole, total = weights @ sums, weights @ sizes + added
+        for one, value in zip(ends, (unseen.low, unseen.high), strict=True):
+            one.append((whole + added * value) / total)
+    low, high = (
+        float(np.quantile(np.concatenate(one), (1 + side * confidence) / 2))
+        for one, side in zip(ends, (-1, 1), strict=True)
+    )
+    return None if high - low <= ROUNDING * abs(high) else (low, high)
+
+
+def _studentised(
+    score: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    units: Clusters,
+    confidence: float = CONFIDENCE,
+) -> Interval | None:
+    """The draws of a score and those of the studentised one (Efron and Tibshirani: An introduction
+    to the bootstrap, 1993, chapter 12), as far as either reaches: where a few have the large
+    values, the first alone ends below the truth. Of many, by its standard error.
+
+    Args:
+        score: of how many times each unit was drawn, (draws, units): what it comes to, and the
+            root of the sum of its squared influences, (draws,) each.
+        units: samples, or groups of them.
         confidence: of the interval.
     """
-    normal = NormalDist()
-    middle = normal.inv_cdf(share)
-    ends = [middle + normal.inv_cdf(tail) for tail in ((1 - confidence) / 2, (1 + confidence) / 2)]
-    return [normal.cdf(middle + end / (1 - skew * end)) for end in ends]
-
-
-def _mean_of_clusters(values: np.ndarray, clusters: Clusters, confidence: float) -> Interval | None:
-    """Of the mean of values in groups: the draws of groups, and those of the studentised mean
-    (Efron and Tibshirani: An introduction to the bootstrap, 1993, chapter 12), as far as either
-    reaches: where a few groups have the large values, the first alone ends below the truth."""
-    if len(clusters) < 2:
+    count = len(units)
+    unbiased = math.sqrt(count / (count - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (whole,), (error,) = score(np.ones((1, count)))
+        if not np.isfinite(whole):
+            return None
+        if count >= MANY:
+            reach = units.t(confidence) * unbiased * float(error)
+            return float(whole) - reach, float(whole) + reach
+        rng, chances = np.random.default_rng(0), np.full(count, 1 / count)
+        drawn, errors = score(rng.multinomial(count, chances, DRAWS[1]).astype(np.float64))
+    known = np.isfinite(drawn) & (errors > ROUNDING * error)
+    if not known.any():
         return None
-    mean, error = float(values.mean()), math.sqrt(clusters.variance(values))
-    if error <= ROUNDING * values.std():
-        return None
-    count, ends = len(clusters), [(1 - confidence) / 2, 0.5, (1 + confidence) / 2]
-    if count >= MANY:
-        reach = clusters.t(confidence) * error
-        return mean - reach, mean + reach
-    sums, sizes = clusters.sums(values), clusters.sizes.astype(np.float64)
-    rng = np.random.default_rng(0)
-    times = rng.multinomial(count, np.full(count, 1 / count), DRAWS[1]).astype(np.float64)
-    drawn = times @ sizes
-    means = times @ sums / drawn
-    squares = (sums - means[:, None] * sizes) ** 2
-    errors = np.sqrt(count / (count - 1) * (times * squares).sum(axis=1)) / drawn
-    low, middle, high = np.quantile(means, ends).tolist()
-    wider, known = clusters.widening(confidence), errors > 1e-9 * error
-    found = [middle - wider * (middle - low), middle + wider * (high - middle)]
-    if known.any():
-        apart = np.quantile((means[known] - mean) / errors[known], ends)
-        apart *= math.sqrt(1 + 1 / clusters.freedom) * error
-        found += [mean - float(apart[2]), mean - float(apart[0])]
-    return min(found), max(found)
+    ends = [(1 - confidence) / 2, 0.5, (1 + confidence) / 2]
+    low, middle, high = np.quantile(drawn[np.isfinite(drawn)], ends).tolist()
+    apart = np.quantile((drawn[known] - whole) / errors[known], ends)
+    apart *= math.sqrt(1 + 1 / units.freedom) * float(error)
+    wider = units.widening(confidence)
+    least = min(middle - wider * (middle - low), float(whole - apart[2]))
+    return least, max(middle + wider * (high - middle), float(whole - apart[0]))
 
 
 def micro_f1_interval(truth: Any, said: Any, clusters: Clusters | None = None) -> Interval | None:
@@ -192,17 +249,38 @@ def roots_interval(squares: np.ndarray, clusters: Clusters | None = None) -> Int
 def r2_interval(
     outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
 ) -> Interval | None:
-    """Of R2, the share of the variance that is explained, or the mean of several such shares;
-    outputs and targets are (n, outputs), float64."""
-    if clusters is not None:
-        if len(clusters) < FEWEST:
-            return None
-        if targets.shape[1] == 1 and len(clusters) < MANY:
-            found = _r2_of_clusters((outputs - targets)[:, 0], targets[:, 0], clusters)
-            if found is not None:
-                return found
-    found = bootstrap_interval(r2_score(outputs, targets), len(targets), clusters=clusters)
-    return None if found is None else (found[0], min(found[1], 1.0))
+    """Of R2, the share of the variance that is explained, or the mean of several such shares, on
+    the scale of log(1 - R2), the log of a ratio of two means; see `_studentised`. None of fewer
+    samples, or groups, than `FEWEST`.
+
+    Args:
+        outputs: (n, outputs), float64.
+        targets: likewise.
+        clusters: which samples belong together.
+    """
+    units = clusters or independent(len(targets))
+    if len(units) < FEWEST or not targets.std(axis=0).all():
+        return None
+    sizes = units.sizes.astype(np.float64)
+    columns = zip((outputs - targets).T, (targets - targets.mean(axis=0)).T, strict=True)
+    sums = [(units.sums(e**2), units.sums(c), units.sums(c**2)) for e, c in columns]
+
+    def logs(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drawn, shares, parts = times @ sizes, [], []
+        for squares, centred, moments in sums:
+            lost, middle = times @ squares / drawn, times @ centred / drawn
+            spread = times @ moments / drawn - middle**2
+            around = moments - 2 * middle[:, None] * centred + middle[:, None] ** 2 * sizes
+            shares.append(lost / spread)
+            parts.append(squares / spread[:, None] - around * (lost / spread**2)[:, None])
+        whole = np.sum(shares, axis=0)
+        squared = (times * np.sum(parts, axis=0) ** 2).sum(axis=1)
+        return np.log(whole / len(sums)), np.sqrt(squared) / drawn / whole
+
+    found = _studentised(logs, units)
+    if found is None:
+        return None
+    return 1 - math.exp(min(found[1], LARGEST_LOG)), 1 - math.exp(found[0])
 
 
 def r2_score(outputs: np.ndarray, targets: np.ndarray) -> Score:
@@ -224,46 +302,6 @@ def r2_score(outputs: np.ndarray, targets: np.ndarray) -> Score:
             return np.where(is_known, 1 - times @ squares / spread, np.nan).mean(axis=1)
 
     return score
-
-
-def _r2_of_clusters(
-    errors: np.ndarray, targets: np.ndarray, clusters: Clusters, confidence: float = CONFIDENCE
-) -> Interval | None:
-    """Of one R2 of samples in groups, (n,) each: as `_mean_of_clusters`, of log(1 - R2), the log of
-    two means, whose standard error follows from what each group adds to either."""
-    count = len(clusters)
-    if count < FEWEST or not targets.std():
-        return None
-    sizes, squares = clusters.sizes.astype(np.float64), clusters.sums(errors**2)
-    centred = targets - targets.mean()
-    sums, moments = clusters.sums(centred), clusters.sums(centred**2)
-
-    def logs(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        drawn = times @ sizes
-        lost, middle = times @ squares / drawn, times @ sums / drawn
-        spread = times @ moments / drawn - middle**2
-        around = moments - 2 * middle[:, None] * sums + middle[:, None] ** 2 * sizes
-        parts = squares / lost[:, None] - around / spread[:, None]
-        errors = np.sqrt(count / (count - 1) * (times * parts**2).sum(axis=1)) / drawn
-        return np.log(lost) - np.log(spread), errors
-
-    rng = np.random.default_rng(0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        (whole,), (error,) = logs(np.ones((1, count)))
-        drawn, theirs = logs(
-            rng.multinomial(count, np.full(count, 1 / count), DRAWS[1]).astype(np.float64)
-        )
-    known = np.isfinite(drawn) & (theirs > 1e-9 * error)
-    if not np.isfinite(whole) or not known.any():
-        return None
-    ends = [(1 - confidence) / 2, 0.5, (1 + confidence) / 2]
-    low, middle, high = np.quantile(drawn[np.isfinite(drawn)], ends).tolist()
-    apart = np.quantile((drawn[known] - whole) / theirs[known], ends)
-    apart *= math.sqrt(1 + 1 / clusters.freedom) * error
-    wider = clusters.widening(confidence)
-    most = max(middle + wider * (high - middle), whole - float(apart[0]))
-    least = min(middle - wider * (middle - low), whole - float(apart[2]))
-    return 1 - math.exp(min(most, LARGEST_LOG)), 1 - math.exp(least)
 
 
 def _draws(

@@ -146,6 +146,11 @@ class Clusters:
         return min(float(total), middle * (1 - middle) / variance)
 
 
+def independent(samples: int) -> Clusters:
+    """Each sample a group of its own: what is said of groups, said of samples."""
+    return Clusters(np.arange(samples))
+
+
 def clusters_of(samples: Sequence[Sample]) -> Clusters | None:
     """Which of the samples are not independent: what must stand on one side of every split."""
     return Clusters.of(units_of(SampleColumns.of(samples)))

@@ -15,10 +15,11 @@ from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.evaluation.reliability import unseen_of
 from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.linear import Linear, fit_path
-from headstart.heads.kinds.losses import losses_of
+from headstart.heads.kinds.losses import log_losses_of, losses_of
 from headstart.heads.origins import near_zero
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
@@ -71,7 +72,8 @@ class Crossed(Showable):
     @cached_property
     def log_losses(self) -> Outcomes:
         """The log loss of each row in each repeat."""
-        return Outcomes(self.losses, self.draws, self.taken, self.clusters)
+        unseen = unseen_of(log_losses_of, self.probabilities, self.targets)
+        return Outcomes(self.losses, self.draws, self.taken, self.clusters, unseen)
 
     def outcomes(self, objective: str) -> Outcomes:
         """What is compared where heads are chosen by an objective."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.labelled import hint_of
 from headstart.storage.manifest import Label
 
 
@@ -38,7 +39,11 @@ def held_out(
         raise HeadError(
             f"there is no validation split, and none can be held out: class {label!r} has 1 "
             "sample or group to train on",
-            hint="Add samples, or say in a `split` column or array which are for validation.",
+            hint=hint_of(
+                classes,
+                len(targets),
+                "Add samples, or say in a `split` column or array which are for validation.",
+            ),
         )
     return split_into_folds(targets, min(parts, count), classes=classes, groups=groups, seed=seed)[
         0
@@ -71,7 +76,9 @@ def with_few(
         raise HeadError(
             f"class {classes[rarest]!r} has {counts[rarest]} samples to train on, fewer than the "
             f"{shots} shots",
-            hint="Take fewer shots, add samples, or leave the class out.",
+            hint=hint_of(
+                classes, len(targets), "Take fewer shots, add samples, or leave the class out."
+            ),
         )
     order = in_turn(own, seed)
     return Fold(np.sort(fold.train[order[: shots * len(classes)]]), fold.test)
@@ -122,7 +129,9 @@ def split_into_folds(
         raise HeadError(
             f"class {label!r} has {count} {what}{'s' * (count != 1)} to try heads "
             f"on, fewer than the {folds} folds",
-            hint="Take fewer folds, add samples, or leave the class out.",
+            hint=hint_of(
+                classes, len(targets), "Take fewer folds, add samples, or leave the class out."
+            ),
         )
     maker = StratifiedKFold if groups is None else StratifiedGroupKFold
     return [

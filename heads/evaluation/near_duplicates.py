@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.heads.dense_stack import flat
+from headstart.heads.nearest import AT_ONCE, nearest_by_cells, nearest_other, of_length_one
+from headstart.heads.rows import Rows
+
 NEAR = 0.13
 """Two samples are near duplicates if they are nearer than this share of the distance to their
 `AROUND`th nearest; Cleanlab's Datalab takes as much of the median distance to the nearest, which is
@@ -21,8 +25,8 @@ BITS = 3
 """Of 64, in which hashes of pictures may differ that look alike; of unrelated ones 32 do."""
 DETAIL = 8
 """Bits of 64 that are set, or not, in a picture of more than one tone."""
-AT_ONCE = 16_000_000
-"""Similarities that are in memory at a time."""
+EXACT = 30_000
+"""Rows of which all pairs are compared: a quarter of a minute on two cores."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class NearPair:
     distance: float
 
 
-def find_near_duplicates(features: np.ndarray, near: float = NEAR) -> list[NearPair]:
+def find_near_duplicates(features: Rows, near: float = NEAR) -> list[NearPair]:
     """Pairs of rows that are nearly the same, the nearest first.
 
     Each is among the `AROUND` nearest of the other, and much nearer than that neighbour. How much
@@ -52,8 +56,9 @@ def find_near_duplicates(features: np.ndarray, near: float = NEAR) -> list[NearP
     """
     if len(features) < 2:
         return []
-    flat = features.reshape(len(features), -1).astype(np.float32)
-    distances, rows = nearest(flat, min(RANKS, len(flat) - 1))
+    if isinstance(features, np.ndarray):
+        features = flat(features).astype(np.float32, copy=False)
+    distances, rows = nearest(features, min(RANKS, len(features) - 1))
     around = distances[:, :AROUND][:, -1]
     limit = min(near, _share_by_chance(distances))
     found: dict[tuple[int, int], float] = {}
@@ -88,8 +93,9 @@ def find_alike(hashes: np.ndarray) -> list[tuple[int, int]]:
     return found
 
 
-def nearest(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest other rows of each by the angle, from the nearest on.
+def nearest(rows: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest other rows of each by the angle, from the nearest on; of more than `EXACT` rows
+    nearly always those, see `nearest_by_cells`.
 
     Blocks of all similarities are computed one after the other, by the processor's matrix product.
 
@@ -98,23 +104,16 @@ def nearest(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         count: how many, less than n.
 
     Returns:
-        1 - cosine, (n, count) float32, and which rows, (n, count) int64.
+        1 - cosine, (n, count) float32, and which rows, (n, count) int32.
     """
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = rows / np.where(lengths > 0, lengths, 1)
+    if len(rows) > EXACT:
+        return nearest_by_cells(rows, count)
+    unit = of_length_one(rows[:])
     total, step = len(unit), max(1, AT_ONCE // len(unit))
-    distances, found = np.empty((total, count), np.float32), np.empty((total, count), np.int64)
+    distances, found = np.empty((total, count), np.float32), np.empty((total, count), np.int32)
     for start in range(0, total, step):
-        part = unit[start : start + step]
-        alike = part @ unit.T
-        alike[np.arange(len(part)), np.arange(start, start + len(part))] = -np.inf
-        some = np.argpartition(alike, total - count, axis=1)[:, total - count :]
-        # 1 - cosine of nearly equal rows is lost in rounding; half of the squared distance is not
-        apart = [0.5 * ((part - unit[some[:, n]]) ** 2).sum(axis=1) for n in range(count)]
-        own = np.stack(apart, axis=1)
-        order = np.argsort(own, axis=1, kind="stable")
-        distances[start : start + step] = np.take_along_axis(own, order, axis=1)
-        found[start : start + step] = np.take_along_axis(some, order, axis=1)
+        here = np.arange(start, min(start + step, total))
+        distances[here], found[here] = nearest_other(unit[here], here, unit, count)
     return distances, found
 
 

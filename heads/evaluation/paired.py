@@ -17,14 +17,16 @@ import numpy as np
 from headstart.heads.evaluation.bootstrap import (
     Interval,
     Score,
+    Unseen,
     bootstrap_interval,
+    mean_interval,
     r2_score,
 )
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
-from headstart.heads.evaluation.reliability import briers_of
+from headstart.heads.evaluation.reliability import briers_of, unseen_difference
 from headstart.heads.evaluation.scores import by_class
-from headstart.heads.kinds.losses import losses_of
+from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.tasks import SAID_FROM
 
 PROCEDURE = "McNemar's mid-p test"
@@ -95,6 +97,8 @@ def grouped_difference(
 
 BY_SHARES = "Bonett and Price's paired interval"
 BY_GROUPS = "linearised variance between groups, Student's t"
+BY_WEIGHTS = "paired Bayesian bootstrap, an unseen sample added"
+BY_STUDENT = "paired bootstrap, percentiles and studentised"
 NONE = "none"
 
 
@@ -160,6 +164,36 @@ def paired_interval(
     return bootstrap_interval(difference, samples, clusters=clusters, cost=cost, seed=seed)
 
 
+def mean_difference(
+    name: str,
+    one: np.ndarray,
+    other: np.ndarray,
+    targets: np.ndarray,
+    clusters: Clusters | None = None,
+) -> tuple[Interval | None, str]:
+    """The interval of what the mean loss of another head is above one's, of the differences on each
+    sample, and by what it was found; see `mean_interval`.
+
+    Args:
+        name: of the loss, see `VALUES`.
+        one: outputs, (n, outputs).
+        other: likewise.
+        targets: as `VALUES` takes them.
+        clusters: which samples belong together.
+    """
+    value_of = VALUES[name]
+    apart = value_of(other, targets) - value_of(one, targets)
+    if name == "mean_absolute_error":
+        procedure, unseen = BY_STUDENT, None
+    elif name == "steps_off":  # one step more apart than they are on any sample
+        most = min(float(np.abs(apart).max(initial=0)) + 1, one.shape[1] - 1.0)
+        procedure, unseen = BY_WEIGHTS, Unseen(-most, most)
+    else:
+        procedure, unseen = BY_WEIGHTS, unseen_difference(value_of, one, other, targets)
+    found = mean_interval(apart, clusters=clusters, unseen=unseen)
+    return found, NONE if found is None else procedure
+
+
 def _mean(values: np.ndarray) -> Score:
     """Of the mean of a value of each sample, (n,)."""
 
@@ -167,6 +201,12 @@ def _mean(values: np.ndarray) -> Score:
         return times @ values / times.sum(axis=1)
 
     return score
+
+
+def _means(
+    value_of: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Callable[[np.ndarray, np.ndarray], Score]:
+    return lambda outputs, targets: _mean(value_of(outputs, targets))
 
 
 def _f1(*, is_macro: bool) -> Callable[[np.ndarray, np.ndarray], Score]:
@@ -212,10 +252,6 @@ def _rmse(outputs: np.ndarray, targets: np.ndarray) -> Score:
     return score
 
 
-def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> Score:
-    return _mean(losses_of("sigmoid" if targets.ndim == 2 else "softmax", outputs, targets))
-
-
 def right_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Where the most probable class is the right one, or all labels are, bool, (n,)."""
     if targets.ndim == 2:
@@ -223,20 +259,25 @@ def right_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return outputs.argmax(axis=1) == targets
 
 
+VALUES: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "log_loss": log_losses_of,
+    "brier": briers_of,
+    "steps_off": lambda outputs, targets: np.abs(outputs.argmax(axis=1) - targets).astype(
+        np.float64
+    ),
+    "mean_absolute_error": lambda outputs, targets: np.abs(
+        outputs.astype(np.float64) - targets
+    ).mean(axis=1),
+}
+"""By the name of a score that is a mean, of outputs and targets: its value of each sample, (n,)."""
+
 PAIRED: Mapping[str, Callable[[np.ndarray, np.ndarray], Score]] = {
+    **{name: _means(value_of) for name, value_of in VALUES.items()},
     "accuracy": lambda outputs, targets: _mean(1.0 * right_of(outputs, targets)),
     "exact": lambda outputs, targets: _mean(1.0 * right_of(outputs, targets)),
-    "log_loss": _log_loss,
     "macro_f1": _f1(is_macro=True),
     "micro_f1": _f1(is_macro=False),
     "balanced_accuracy": _balanced,
-    "steps_off": lambda outputs, targets: _mean(
-        np.abs(outputs.argmax(axis=1) - targets).astype(np.float64)
-    ),
-    "mean_absolute_error": lambda outputs, targets: _mean(
-        np.abs(outputs.astype(np.float64) - targets).mean(axis=1)
-    ),
-    "brier": lambda outputs, targets: _mean(briers_of(outputs, targets)),
     "root_mean_squared_error": _rmse,
     "r2": lambda outputs, targets: r2_score(outputs.astype(np.float64), targets.astype(np.float64)),
 }

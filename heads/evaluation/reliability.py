@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.heads.evaluation.bootstrap import Interval
+from headstart.heads.evaluation.bootstrap import Interval, Unseen
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE
+from headstart.heads.tasks import SAID_FROM
 
 BINS = 15
 """Of equal width, as Guo et al. (2017) have it."""
@@ -34,6 +36,48 @@ def briers_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     own = outputs[np.arange(len(targets)), targets].astype(np.float64)
     found = squares.sum(axis=1) + 1 - 2 * own
     return found / 2 if outputs.shape[1] == 2 else found
+
+
+ValueOf = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Of probabilities and what is true, as `briers_of` takes them: a loss of each sample, (n,)."""
+
+
+def unseen_of(value_of: ValueOf, outputs: np.ndarray, targets: np.ndarray) -> Unseen:
+    """What a head may lose on a sample that is of no kind among these.
+
+    A head that is all right, and sure of it, has lost nothing yet; what it will lose follows from
+    how sure it was. So at most a sample loses what these would, were any other class the true one
+    than the most probable: the mean over the samples, and classes in turn. Of several labels one
+    more is wrong than of any sample here.
+
+    Args:
+        value_of: the loss.
+        outputs: probabilities, (n, classes).
+        targets: class numbers, (n,); or 0 and 1, (n, labels).
+    """
+    said, others, share = _otherwise(outputs, targets)
+    least, most = (float(value_of(outputs, truth).mean()) for truth in (said, others))
+    return Unseen(0.0, least + (most - least) * share)
+
+
+def unseen_difference(
+    value_of: ValueOf, one: np.ndarray, other: np.ndarray, targets: np.ndarray
+) -> Unseen:
+    """By how much more or less another head may lose than one on such a sample: the mean of what
+    it loses more, and of what it loses less, were these what the first does not say."""
+    _, others, share = _otherwise(one, targets)
+    apart = (value_of(other, others) - value_of(one, others)) * share
+    return Unseen(float(np.minimum(apart, 0).mean()), float(np.maximum(apart, 0).mean()))
+
+
+def _otherwise(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """What a head says, as targets; other targets; and which share of a sample's labels are so."""
+    if targets.ndim == 2:
+        said = outputs >= SAID_FROM
+        wrong = (said != (targets > 0)).sum(axis=1).max(initial=0)
+        return 1.0 * said, 1.0 * ~said, min((wrong + 1) / targets.shape[1], 1.0)
+    said, more = outputs.argmax(axis=1), max(outputs.shape[1] - 1, 1)
+    return said, (said + 1 + np.arange(len(said)) % more) % outputs.shape[1], 1.0
 
 
 def said_alone(outputs: np.ndarray, guesses: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.bootstrap import (
     Interval,
+    Unseen,
     mean_interval,
     micro_f1_interval,
     r2_interval,
@@ -24,8 +25,13 @@ from headstart.heads.evaluation.per_class import (
     macro_f1_interval,
     scores_by_class,
 )
-from headstart.heads.evaluation.reliability import Reliability, briers_of, said_alone
-from headstart.heads.kinds.losses import losses_of
+from headstart.heads.evaluation.reliability import (
+    Reliability,
+    briers_of,
+    said_alone,
+    unseen_of,
+)
+from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
 from headstart.storage.manifest import Label
@@ -55,20 +61,17 @@ def scores_of(
     Returns:
         The scores; `per_class`, what becomes of the samples of each class (see `scores_by_class`),
         with `auroc`, `auprc` and `intervals` (see `intervals_by_class`); `intervals`, of each score
-        its 95 % interval, [low, high], where samples, or groups, are enough to tell;
+        its 95 % interval, [low, high], where samples, or groups, are enough to tell, also in each
+        member of `of_each`;
         `interval_assumes`, that samples are independent, or how many `groups` are; and `untested`,
         the classes of which no sample was looked at.
     """
     found = task.evaluate(outputs, targets, classes)
     said = decided(task, outputs)
-    intervals: dict[str, list[float]] = {}
-    for name, value in found.items():
-        given = said if name in OF_DECISIONS else outputs
-        if (
-            name in INTERVALS
-            and (interval := INTERVALS[name](given, targets, clusters)) is not None
-        ):
-            intervals[name] = _around(name, value, *interval)
+    intervals = _intervals(found, outputs, said, targets, clusters)
+    for number, one in enumerate(found.get("of_each", ())):
+        own = outputs[:, [number]]
+        one["intervals"] = _intervals(one, own, own, targets[:, [number]], clusters)
     if not isinstance(task, Regression):
         more, found["per_class"] = _of_classes(outputs, said, targets, clusters)
         for name, (value, interval) in more.items():
@@ -82,6 +85,25 @@ def scores_of(
         **({} if clusters is None else {"groups": len(clusters)}),
         "untested": untested(task, targets, classes),
     }
+
+
+def _intervals(
+    found: Mapping[str, Any],
+    outputs: np.ndarray,
+    said: np.ndarray,
+    targets: np.ndarray,
+    clusters: Clusters | None,
+) -> dict[str, list[float]]:
+    """The intervals of the scores that a task gives, where there are some."""
+    intervals = {}
+    for name, value in found.items():
+        given = said if name in OF_DECISIONS else outputs
+        if (
+            name in INTERVALS
+            and (interval := INTERVALS[name](given, targets, clusters)) is not None
+        ):
+            intervals[name] = _around(name, value, *interval)
+    return intervals
 
 
 OF_DECISIONS = (
@@ -120,11 +142,11 @@ def _of_classes(
     several = targets.ndim == 2
     guesses = outputs >= SAID_FROM if several else decisions.argmax(axis=1)
     support, said, hits = counts_of(guesses, targets, outputs.shape[1])
-    areas, briers = areas_of(outputs, targets, clusters), briers_of(outputs, targets)
+    areas = areas_of(outputs, targets, clusters)
     known: dict[str, Scored | None] = {
         "auroc": areas.auroc,
         "mean_average_precision" if several else "auprc": areas.auprc,
-        "brier": (float(briers.mean()), mean_interval(briers, clusters=clusters)),
+        "brier": _brier(outputs, targets, clusters),
     }
     if not several:
         reliability = Reliability.of(decisions, targets, clusters)
@@ -202,15 +224,23 @@ def by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
 def _log_loss(
     outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
 ) -> Interval | None:
-    activation = "sigmoid" if targets.ndim == 2 else "softmax"
-    return mean_interval(losses_of(activation, outputs, targets), clusters=clusters)
+    losses = log_losses_of(outputs, targets)
+    unseen = unseen_of(log_losses_of, outputs, targets)
+    return mean_interval(losses, clusters=clusters, unseen=unseen)
+
+
+def _brier(outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None) -> Scored:
+    briers, unseen = briers_of(outputs, targets), unseen_of(briers_of, outputs, targets)
+    return float(briers.mean()), mean_interval(briers, clusters=clusters, unseen=unseen)
 
 
 def _steps(
     outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
 ) -> Interval | None:
     steps = np.abs(outputs.argmax(axis=1) - targets).astype(np.float64)
-    return mean_interval(steps, clusters=clusters)
+    # one step more than any sample is off, within the order
+    most = min(float(steps.max(initial=0)) + 1, outputs.shape[1] - 1.0)
+    return mean_interval(steps, clusters=clusters, unseen=Unseen(0.0, most))
 
 
 def _error(

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.rows import Rows
+
 BLOCK_ROWS = 4096
-"""Whose float64 copy is made at once; features themselves are float32 and may fill the memory."""
+"""Whose float64 copy is made at once; features themselves are float32, and may lie on the disk."""
 TOLD = 1e-7
 """Share of the largest eigenvalue above which all others must lie for a Gram matrix to do: they and
 what is projected on them are then known to 1e-8."""
@@ -18,7 +20,7 @@ BELOW, ABOVE = 1e-8, 1e8
 from this share of the smallest eigenvalue to this multiple of the largest, then refined."""
 
 
-def log_me(features: np.ndarray, targets: np.ndarray) -> float:
+def log_me(features: Rows, targets: np.ndarray) -> float:
     """The logarithm of the maximum evidence a sample, averaged over the classes.
 
     You, Liu, Wang, Long: LogME, ICML 2021, https://arxiv.org/abs/2102.11005: each class's 0 / 1
@@ -32,53 +34,60 @@ def log_me(features: np.ndarray, targets: np.ndarray) -> float:
     (a column times 1e5, an offset of 1e4), the singular values come from F by orthogonal steps.
 
     Args:
-        features: (n, width); copied to float64 block by block.
+        features: (n, width); copied to float64 block by block, and read once, or twice where the
+            Gram matrix has lost digits.
         targets: class numbers, (n,).
 
     Returns:
         The higher, the better the features suit the task.
     """
-    x, rows = np.asarray(features), len(features)
-    y = (targets[:, None] == np.unique(targets)).astype(np.float64)
-    values, squares, beyond = (_by_columns if x.shape[1] < rows else _by_rows)(x, y)
-    return float(
-        np.mean(
-            [
-                _evidence(values, squares[:, number], beyond[number], rows)
-                for number in range(y.shape[1])
-            ]
-        )
-    )
+    rows = len(features)
+    by = _by_columns if features.shape[1] < rows else _by_rows
+    values, squares, beyond = by(features, targets, np.unique(targets))
+    each = zip(squares.T, beyond, strict=True)
+    return float(np.mean([_evidence(values, own, float(out), rows) for own, out in each]))
 
 
-def _by_columns(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of_classes(targets: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """1 where a row is of a class, 0 elsewhere, (n, classes), float64."""
+    return (targets[:, None] == classes).astype(np.float64)
+
+
+def _by_columns(
+    x: Rows, targets: np.ndarray, classes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of features with fewer columns than rows: see `_by_singular_values`.
 
     Of [F, Y] = Q R only the triangle is kept, block by block: R of F has the singular values of F,
     and what stands to its right is Q^T Y.
     """
-    alive = np.flatnonzero(x.any(axis=0))  # others would make the Gram matrix singular
-    width = len(alive)
+    size = x.shape[1] + len(classes)
 
-    def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, len(x), BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
-            yield np.hstack([x[rows][:, alive], y[rows]], dtype=np.float64)
+    def blocks(columns: np.ndarray | slice = slice(None)) -> Iterator[np.ndarray]:
+        for rows in _spans(len(x)):
+            own = _of_classes(targets[rows], classes)
+            yield np.hstack([x[rows][:, columns], own], dtype=np.float64)
 
-    gram = sum((block.T @ block for block in blocks()), np.zeros((width + y.shape[1],) * 2))
+    gram = sum((block.T @ block for block in blocks()), np.zeros((size, size)))
+    alive = np.flatnonzero(np.diag(gram) > 0)  # columns of zeros would make it singular
+    gram, width = gram[np.ix_(alive, alive)], len(alive) - len(classes)
     values, vectors = np.linalg.eigh(gram[:width, :width])
     if _is_told(values):
         squares = (vectors.T @ gram[:width, width:]) ** 2 / values[:, None]
-        return values, squares, np.maximum(y.sum(axis=0) - squares.sum(axis=0), 0)
-    triangle = _triangle(blocks())
+        counts = np.diag(gram)[width:]
+        return values, squares, np.maximum(counts - squares.sum(axis=0), 0)
+    triangle = _triangle(blocks(alive[:width]))
     left, singular, _ = np.linalg.svd(triangle[:width, :width])
     squares = (left.T @ triangle[:width, width:]) ** 2
     beyond = (triangle[width:, width:] ** 2).sum(axis=0)
     return _by_singular_values(singular, squares, beyond, len(x))
 
 
-def _by_rows(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_rows(
+    features: Rows, targets: np.ndarray, classes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same of features with as many columns as rows, or more: of the triangle of F^T = Q R."""
+    x, y = features[:], _of_classes(targets, classes)
 
     def blocks() -> Iterator[np.ndarray]:
         for start in range(0, x.shape[1], BLOCK_ROWS):
@@ -90,6 +99,11 @@ def _by_rows(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
         return values, (vectors.T @ y) ** 2, np.zeros(y.shape[1])
     left, singular, _ = np.linalg.svd(_triangle(blocks()).T)
     return _by_singular_values(singular, (left.T @ y) ** 2, np.zeros(y.shape[1]), x.shape[1])
+
+
+def _spans(rows: int) -> list[slice]:
+    """Of the rows whose float64 copies are made one after the other."""
+    return [slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS)]
 
 
 def _is_told(values: np.ndarray) -> bool:
@@ -144,7 +158,7 @@ def _evidence(values: np.ndarray, squares: np.ndarray, beyond: float, rows: int)
     return -min(float(found.fun), negative(positions[best]))
 
 
-def h_score(features: np.ndarray, targets: np.ndarray, shrinkage: float | None = None) -> float:
+def h_score(features: Rows, targets: np.ndarray, shrinkage: float | None = None) -> float:
     """How much of the features' variance lies between the classes: trace(cov(f)^-1 cov(E[f|y])).
 
     Bao et al.: An information-theoretic approach to transferability in task transfer learning,
@@ -153,22 +167,25 @@ def h_score(features: np.ndarray, targets: np.ndarray, shrinkage: float | None =
     https://arxiv.org/abs/2110.06893), by as much as Ledoit and Wolf estimate.
 
     Args:
-        features: (n, width).
+        features: (n, width); read twice, block by block.
         targets: class numbers, (n,).
         shrinkage: 0 to 1; 0 is the score as first published; Ledoit and Wolf's without it.
 
     Returns:
         From 0 to the number of classes less one; the higher, the better the features suit.
     """
-    x, rows, width = np.asarray(features), *features.shape
+    from scipy.sparse import csr_array
+
+    x, (rows, width) = features, features.shape
     classes, numbers = np.unique(targets, return_inverse=True)
     counts = np.bincount(numbers)
-    spans = [slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS)]
+    spans = _spans(rows)
     mean = sum((x[span].sum(axis=0, dtype=np.float64) for span in spans), np.zeros(width)) / rows
     means, covariance, lengths = np.zeros((len(classes), width)), np.zeros((width, width)), 0.0
     for span in spans:
-        block = x[span] - mean
-        np.add.at(means, numbers[span], block)
+        block, own = x[span] - mean, np.arange(span.stop - span.start)
+        of_classes = csr_array((np.ones(len(own)), (numbers[span], own)), (len(classes), len(own)))
+        means += of_classes @ block
         covariance += block.T @ block
         lengths += float((np.einsum("ij,ij->i", block, block) ** 2).sum())
     means /= counts[:, None]

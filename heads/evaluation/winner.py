@@ -86,7 +86,9 @@ def winner_of(
     interval held the truth in 99 to 100 % of simulated choices.
 
     Samples of one group are drawn together. Between the training sets that were drawn, where all
-    was repeated, the corrected interval has the winner's own variance.
+    was repeated, the corrected interval has the winner's own variance. It reaches at least as far
+    as that of the raw score: where the winner is all right draws have nothing to tell. Where heads
+    are alike the luck of the choice is larger than draws of samples tell, and the end reaches on.
 
     Args:
         tried: of each candidate, all on the same samples.
@@ -110,9 +112,14 @@ def winner_of(
     between = chosen.quantile(confidence) * math.sqrt(chosen.parts[1])
     low = middle - math.hypot(middle - low, between)
     high = middle + math.hypot(high - middle, between)
-    if not is_loss:
-        low, high = max(low, 0.0), min(high, 1.0)
     interval = chosen.interval if is_loss else chosen.share_interval
+    if interval is not None:
+        low = min(low, middle - (chosen.mean - interval[0]))
+        high = max(high, middle + (interval[1] - chosen.mean))
+    # draws of samples do not tell the luck of heads that are alike: see `Outcomes.alike`
+    luck = (chosen.widening - 1) * (chosen.mean - middle)
+    low, high = (low, high - min(luck, 0.0)) if is_loss else (low - max(luck, 0.0), high)
+    low, high = max(low, 0.0), high if is_loss else min(high, 1.0)
     return Winner(objective, chosen.mean, interval, middle, (float(low), float(high)), len(tried))
 
 

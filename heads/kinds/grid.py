@@ -10,6 +10,11 @@ from typing import Any
 EXTENSIONS = 4
 """Values beyond each end of a grid."""
 
+C_TOLD = (
+    "C, the inverse of the penalty, as in scikit-learn: a larger one follows the training samples "
+    "more closely; such as 0.01,0.1,1."
+)
+"""What `--strengths` says of itself, whatever kind has it."""
 PLAIN = 1.0
 """The strength where nothing can be said of any, or the nearest of those that are given;
 scikit-learn's default."""

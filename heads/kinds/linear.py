@@ -14,7 +14,7 @@ from headstart.heads.calibration.judge import ENOUGH
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
-from headstart.heads.kinds.grid import PLAIN, Choice, choose, nearest
+from headstart.heads.kinds.grid import C_TOLD, PLAIN, Choice, choose, nearest
 from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.setting import Setting
@@ -45,11 +45,7 @@ class Linear(Options, error=HeadError):
 
     kind: ClassVar[str] = "linear"
     tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label", "ordinal")
-    options: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            "strengths", "C, the inverse of the penalty, such as 0.01,0.1,1.", float, "candidates"
-        ),
-    )
+    options: ClassVar[tuple[Setting, ...]] = (Setting("strengths", C_TOLD, float, "candidates"),)
     strengths: tuple[float, ...] = STRENGTHS
     iterations: int = 2000
 

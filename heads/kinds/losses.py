@@ -101,6 +101,12 @@ def losses_of(activation: str, outputs: np.ndarray, targets: np.ndarray) -> np.n
     return ((wide - targets) ** 2).mean(axis=1)
 
 
+def log_losses_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The log loss of each row, (n,), float64, of class numbers, (n,), or of several labels, 0 and
+    1, (n, labels)."""
+    return losses_of("sigmoid" if targets.ndim == 2 else "softmax", outputs, targets)
+
+
 def _weighted(
     gradient: np.ndarray, losses: np.ndarray, weights: np.ndarray | None, size: int
 ) -> float:

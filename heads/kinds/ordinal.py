@@ -38,8 +38,20 @@ def fit_ordinal(train: Part, validation: Part, classes: int, strengths: Sequence
         Two layers: the probability that a sample is at most of a class, and the differences of
         those, which are the classes' probabilities.
     """
+    # All of it: vectors of one direction are short, and threads of BLAS that wait for each other on
+    # a busy machine have made a fit of milliseconds one of seconds.
     with one_thread_a_core() as pool:
         scale = Standardisation.of([train], pool)
+        return _fit(train, validation, classes, strengths, scale)
+
+
+def _fit(
+    train: Part,
+    validation: Part,
+    classes: int,
+    strengths: Sequence[float],
+    scale: Standardisation,
+) -> Fitted:
     z = scale.apply(train.features[:]).astype(np.float64)
     candidates = sorted(set(strengths))
     is_asked = len(candidates) > 1 and len(validation) < ENOUGH

@@ -11,6 +11,7 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Complexity, Part
+from headstart.heads.kinds.grid import C_TOLD
 from headstart.heads.kinds.one_layer import OneLayer, check_above_zero
 from headstart.heads.setting import Setting, combinations
 from headstart.values.options import Options
@@ -34,11 +35,7 @@ class SVM(OneLayer, Options, error=HeadError):
 
     kind: ClassVar[str] = "svm"
     tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label")
-    options: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            "strengths", "C, the inverse of the penalty, such as 0.01,0.1,1.", float, "candidates"
-        ),
-    )
+    options: ClassVar[tuple[Setting, ...]] = (Setting("strengths", C_TOLD, float, "candidates"),)
     strengths: tuple[float, ...] = STRENGTHS
 
     def __post_init__(self) -> None:

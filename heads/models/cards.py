@@ -38,7 +38,11 @@ HUB_NAMES = {
 
 
 def model_card(
-    head: Head, backbone: Backbone, difference: float | None = None, file: str | None = None
+    head: Head,
+    backbone: Backbone,
+    difference: float | None = None,
+    file: str | None = None,
+    takes: str | None = None,
 ) -> str:
     """Markdown with the YAML head that the hub reads.
 
@@ -81,6 +85,7 @@ def model_card(
         ("feature key", f"`{head.feature_key}`"),
         ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
         *[("from", _text(line)) for line in [lineage_text(head.settings)] if line],
+        *[("takes", _text(line)) for line in [takes] if line],
         ("classes", _text(", ".join(str(label) for label in head.classes)) or "none: a number"),
         *((_text(words_of(name)), _scored(head.metrics, name)) for name in scores),
         ("held out", held_out_text(head.metrics)),

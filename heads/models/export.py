@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError, first_line
+from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import keras, quiet, tensorflow
@@ -157,7 +158,7 @@ def _remove(path: Path) -> None:
 
 def _write(model: Any, path: Path, chosen: str) -> None:
     if chosen == "keras":
-        model.save(path)
+        save_model(model, path)
         return
     # Converters print, and warn of what they themselves call.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

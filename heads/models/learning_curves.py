@@ -30,10 +30,12 @@ DRAWS = 5
 
 Tried = tuple[np.ndarray, np.ndarray]
 """Numbers of samples, and where a head was right on them, bool."""
-WORTH = 0.8
-"""As so many independent samples each scored one counts, as the heads of folds share training
-samples: the variance was 1.0 to 1.45 times that of independent ones in simulations."""
-WORTH_IN_GROUPS = 0.65
+WHOLE = 1 - 1 / FOLDS
+"""Of the samples, that the heads of the last point are trained on."""
+ALIKE = 0.25
+"""By how much heads that are trained on few of the samples add to the variance of independent ones,
+as a share of it: 0 to .45 in simulations."""
+ALIKE_IN_GROUPS = 0.54
 """The same of samples in groups: heads of a few groups that all have are more alike."""
 
 
@@ -220,7 +222,7 @@ def _point(
         samples=len(heads[0][1]),
         train_accuracy=float(np.mean([right(*head).mean() for head in heads])),
         accuracy=float(np.concatenate(each).mean()),
-        interval=curve_interval(list(repeats.values()), clusters),
+        interval=curve_interval(list(repeats.values()), len(heads[0][1]) / len(pool), clusters),
         groups=None if clusters is None else len(clusters),
         draws=tuple(float(one.mean()) for one in each),
         scored=len(scored),
@@ -229,23 +231,28 @@ def _point(
 
 def curve_interval(
     right: Sequence[Sequence[Tried]],
+    taken: float,
     clusters: Clusters | None = None,
     confidence: float = CONFIDENCE,
 ) -> tuple[float, float]:
     """Of the mean accuracy of heads, each trained on other samples, on samples of the same kind.
 
-    Two things move such a mean: which samples score, told by Wilson's interval of `WORTH` times as
-    many as were scored, or `WORTH_IN_GROUPS` times what their groups are worth, which are the same
-    in each repeat; and which samples each head was trained on, told by how much more the draws'
-    accuracies differ than so many samples do by chance. That surplus of variance, divided by the
-    repeats unless most of the same groups are trained on in each, is added with the quantile of
-    Student's t for the draws, as half widths are in quadrature (Zou and Donner: Construction of
-    confidence limits about effect measures, 2008). In simulations (docs/statistics.md) it held the
-    truth in 93 to 99 %, of groups in 94 to 97 %, Wilson's alone in 65 to 95 %.
+    Two things move such a mean: which samples score, and which samples each head was trained on.
+    The first is told by Wilson's interval, of fewer samples than were scored: heads are trained on
+    samples in common, and by how much they are right together they do not tell. Where that is four
+    fifths of all it is Nadeau and Bengio's 2.25 times the variance (see `Outcomes.alike`), of
+    fewer less, in proportion, but 1 and `ALIKE` at least, or `ALIKE_IN_GROUPS`. The second is told
+    by how much more the draws' accuracies differ than so many samples do by chance. That surplus of
+    variance, divided by the repeats unless most of the same groups are trained on in each, is added
+    with the quantile of Student's t for the draws, as half widths are in quadrature (Zou and
+    Donner: Construction of confidence limits about effect measures, 2008). It reaches at least as
+    far as Student's interval of the draws, for few of them may hide how much the heads differ.
+    Simulated: docs/statistics.md.
 
     Args:
         right: of each repeat of the folds, of each head: the samples of its fold, numbered from 0
             up through all that were scored, and where it was right on them, bool.
+        taken: which share of the samples each head was trained on.
         clusters: which of those samples belong together.
         confidence: share of such intervals that hold the truth.
     """
@@ -258,20 +265,21 @@ def curve_interval(
         for part in zip(*(one for repeat in right for one in repeat), strict=True)
     )
     share, times = float(every.mean()), np.bincount(rows)
-    worth, alike = float(len(times)), WORTH
+    worth, alike = float(len(times)), ALIKE
     if clusters is not None:
-        worth, alike = clusters.worth(np.bincount(rows, every) / times), WORTH_IN_GROUPS
+        worth, alike = clusters.worth(np.bincount(rows, every) / times), ALIKE_IN_GROUPS
     high = (1 + confidence) / 2
     quantile = NormalDist().inv_cdf(high) if clusters is None else clusters.t(confidence)
-    ends = share_interval(share, variance=0.0, most=worth * alike, quantile=quantile)
+    most = worth / (1 + max(taken / WHOLE**2, alike))
+    ends = share_interval(share, variance=0.0, most=most, quantile=quantile)
     several = [[one for _, one in repeat] for repeat in right if len(repeat) > 1]
     apart = np.mean([_between(repeat) for repeat in several]) if several else 0.0
-    surplus = max(float(apart) - share * (1 - share) / worth, 0.0)
-    if clusters is None:
-        surplus /= len(right)
+    surplus, repeats = max(float(apart) - share * (1 - share) / worth, 0.0), len(right)
     freedom = sum(len(repeat) - 1 for repeat in several)
-    more = float(stdtrit(freedom, high)) * math.sqrt(surplus) if freedom else 0.0
-    below, above = math.hypot(share - ends[0], more), math.hypot(ends[1] - share, more)
+    student = float(stdtrit(freedom, high)) if freedom else 0.0
+    more = student * math.sqrt(surplus if clusters is not None else surplus / repeats)
+    least = student * math.sqrt(float(apart) / repeats)
+    below, above = (max(math.hypot(abs(end - share), more), least) for end in ends)
     return max(share - below, 0.0), min(share + above, 1.0)
 
 

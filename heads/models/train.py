@@ -31,7 +31,8 @@ class Trained:
         stack: its layers.
         kind: the name of its kind.
         metrics: on the test split.
-        settings: of kind and task, and how the fit went (JSON values).
+        settings: of kind and task, and how the fit went (JSON values); `given` are those of the
+            kind alone, where the fit has one of that name, such as the epochs.
     """
 
     stack: DenseStack
@@ -78,7 +79,8 @@ def train(
     metrics |= {f"n_{split}": len(samples) for split, samples in of.items()}
     own = of["train"].first(parts["train"].targets[: len(view.split("train"))])
     metrics["few"] = [list(pair) for pair in few_trained(task, own, classes)]
-    settings = {**chosen.describe(), **fitted.details, **task.describe(), "views": len(more)}
+    given = chosen.describe()
+    settings = {**given, **fitted.details, **task.describe(), "views": len(more), "given": given}
     if tested.numbers is not None and isinstance(settings.get("judged_on"), dict):
         judged = settings["judged_on"]
         settings["judged_on"] = {split: min(rows, len(of[split])) for split, rows in judged.items()}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.catalog.collection import Collection
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
-from headstart.storage.manifest import Manifest
+from headstart.storage.manifest import Label, Manifest
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.jobs.datasets.correct import Corrected
     from headstart.jobs.datasets.details import DatasetDetails
     from headstart.jobs.datasets.failures import Unread
     from headstart.jobs.datasets.resplit import Resplit
@@ -115,6 +116,26 @@ class Datasets(Collection[Dataset]):
 
         return refresh(self._context, self._named(name, looks=False), progress).dataset
 
+    def move(self, name: str | Dataset, path: str | Path, progress: Progress = silent) -> Dataset:
+        """Say where the data of a dataset are now: splits, heads and features stay as they are.
+
+        Args:
+            name: of the dataset.
+            path: where its source is.
+            progress: called with (samples digested, samples in all).
+
+        Raises:
+            SourceGone: nothing is there.
+            DatasetError: what is there has none of its samples, or is of another kind.
+
+        Warns:
+            HeadstartWarning: not all samples are as they were.
+        """
+        from headstart.jobs.datasets.move import move
+
+        named = self._named(name, adds=False, looks=False)
+        return move(self._context, named, path, progress).dataset
+
     def resplit(
         self,
         name: str | Dataset,
@@ -139,6 +160,44 @@ class Datasets(Collection[Dataset]):
 
         named = self._named(name, looks=False)
         return resplit(self._context, named, split, seed=seed, progress=progress)
+
+    def correct(
+        self, name: str | Dataset, corrections: str | Path | Mapping[str, Label]
+    ) -> Corrected:
+        """Change labels and leave samples out: a new version of the dataset, its source untouched.
+
+        Corrections are of an id and its content: they hold when the source is looked at again, and
+        are left aside where another content has that id. Splits stay; heads of before are compared
+        with those of now on the labels of now (`ws.heads.compare`). What was changed when stands in
+        `ws.runs`, kind `correct`.
+
+        Args:
+            name: of the dataset.
+            corrections: new labels by id; or a CSV file with the columns `id`, `new_label` and
+                `exclude` (anything in it leaves the sample out), as `features audit --output`
+                writes it; where it has a column `label`, that must be the label of now.
+
+        Raises:
+            DatasetError: the file is none, a sample is not there, or its label is another one by
+                now; nothing is changed.
+        """
+        from headstart.jobs.datasets.correct import correct
+
+        return correct(self._context, self._named(name, looks=False), corrections)
+
+    def exclude(
+        self, name: str | Dataset, ids: str | Sequence[str], *, undo: bool = False
+    ) -> Corrected:
+        """Leave samples out, as `correct` does; with `undo` take them back, for which the source is
+        looked at.
+
+        Raises:
+            DatasetError: a sample is not there, or was not excluded; nothing is changed.
+        """
+        from headstart.jobs.datasets.correct import exclude
+
+        listed = [ids] if isinstance(ids, str) else ids
+        return exclude(self._context, self._named(name, looks=False), listed, undo=undo)
 
     def get(self, reference: str | Dataset) -> Dataset:
         """The dataset of that name, or the one that was registered from that source."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.notices import renamed
 from headstart.progress import Progress, silent
+from headstart.registry.entities import Dataset
 from headstart.trained_head import TrainedHead
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
+    from headstart.jobs.heads.care.evaluate import Evaluated
     from headstart.jobs.heads.finetune import FineTuned
     from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
@@ -46,9 +48,13 @@ class Head(TrainedHead):
         return {**self.record.to_json(), "looks": self.looks}
 
     def attach(
-        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
+        self, path: str | Path | None = None, *, pixels: bool | None = None, labels: bool = False
     ) -> Any:
-        """One `keras.Model`: trunk (frozen) and head, from preprocessed input to probabilities.
+        """One `keras.Model`: trunk (frozen) and head, from pixels or texts to probabilities.
+
+        For a backbone of pictures uint8 pixels go in, (n, height, width, channels) of the size that
+        `NAME.json` says, resized but neither scaled nor centred: that is done inside. Into others
+        goes what the preprocessing gives; `attach_checked(…).takes` says it.
 
         It is checked on real samples of the dataset that it was trained on: the probabilities
         must be those of the cached features within 1e-4 (0.25 for features in bfloat16: the model
@@ -59,17 +65,19 @@ class Head(TrainedHead):
                 SavedModel. `NAME.json` beside it says what the classes are and how inputs are
                 preprocessed, `NAME.md` is its model card.
             pixels: do the arithmetic of the preprocessing inside, so that uint8 pixels go in.
+                None does it wherever it can be; False takes preprocessed input.
             labels: give the class's name as a second output, `label` beside `probabilities`; in
                 `.keras` and SavedModels.
 
         Raises:
             ParityError: the attached model gives other probabilities; nothing was saved.
-            HeadError: the name stands for no format, or its packages are not installed.
+            HeadError: the name stands for no format, its packages are not installed, or pixels are
+                asked for where none are taken.
         """
         return self.attach_checked(path, pixels=pixels, labels=labels).model
 
     def attach_checked(
-        self, path: str | Path | None = None, *, pixels: bool = False, labels: bool = False
+        self, path: str | Path | None = None, *, pixels: bool | None = None, labels: bool = False
     ) -> Attached:
         """As `attach`; also gives the largest difference that the checks found."""
         from headstart.jobs.heads.attach import attach
@@ -108,6 +116,45 @@ class Head(TrainedHead):
         from headstart.jobs.heads.reproduce import reproduce
 
         return reproduce(self)
+
+    def retrain(self, name: str | None = None) -> Head:
+        """Train its next version, with its settings and seed, on its dataset as it is now: after
+        `ws.datasets.correct`, say.
+
+        Args:
+            name: of the new head; its own without it.
+
+        Raises:
+            HeadError: it was fine-tuned, or the backbone is another one now.
+            FeaturesMissing: features of samples that are new have not been extracted.
+        """
+        from headstart.jobs.heads.care.retrain import retrain
+
+        return Head(self.context, retrain(self, name).record)
+
+    def evaluate(self, dataset: str | Path | Dataset, split: str | None = None) -> Evaluated:
+        """Its scores on the labelled samples of any dataset, from cached features.
+
+        Samples whose content it was fitted on, or which chose its settings, are left out and
+        counted, as are those without a label.
+
+        Args:
+            dataset: name of a dataset, or a source; its features have to be extracted.
+            split: `train`, `validation`, `test`, or `all`; without it `test` of the dataset that it
+                was trained on, and `all` of others.
+
+        Raises:
+            HeadError: a label is none that it knows, samples are cut into other windows, or none
+                is left.
+            FeaturesMissing: features have not been extracted.
+
+        Warns:
+            HeadstartWarning: which samples it was fitted on cannot be told, or these are they.
+        """
+        from headstart.jobs.datasets.named import dataset_named
+        from headstart.jobs.heads.care.evaluate import evaluate
+
+        return evaluate(self, dataset_named(self.context, dataset), split)
 
     def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).

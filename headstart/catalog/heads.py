@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.catalog.head import Head
     from headstart.heads.kind import HeadKind
     from headstart.heads.tasks import Task
+    from headstart.jobs.heads.care.remove import RemovedHeads
     from headstart.jobs.heads.compare import Compared
 
 
@@ -102,6 +103,54 @@ class Heads(Collection["Head"]):
         """
         check_name(alias, "alias")
         return self._head(self._context.heads.set_alias(alias, reference))
+
+    def train_from_sweep(
+        self, name: str, sweep: int, row: int = 1, *, precision: str = "float32"
+    ) -> Head:
+        """Train a head with a setting that a sweep tried, on its features, with its seed.
+
+        Args:
+            name: of the head; see `train`.
+            sweep: its number, as `ws.sweeps.find_all()` has it.
+            row: of the sweep; 1 is the best.
+            precision: in what the features were computed.
+
+        Raises:
+            NotFound: there is no such sweep.
+            HeadError: it has no such row, or tried heads on few samples of each class.
+            FeaturesMissing: the features are not cached any more.
+
+        Warns:
+            HeadstartWarning: the dataset is not what it was then.
+        """
+        from headstart.cached import features_of
+        from headstart.jobs.heads.care.kept_trial import kept_trial
+
+        tried = kept_trial(self._context, sweep, row)
+        features = features_of(self._context, tried.features, tried.dataset, precision)
+        return self.train(name, features, tried.kind, seed=tried.seed, windows=tried.windows)
+
+    def remove(
+        self, reference: str | Head, *, keep: int | None = None, force: bool = False
+    ) -> RemovedHeads:
+        """Forget a head: one version, or all but the latest `keep` of a name.
+
+        Its file goes with the next `ws.cache.gc(apply=True)`; cached features stay. No other head
+        gets its name and version, and it counts as a look at its test samples for ever.
+
+        Args:
+            reference: its name (the latest version), `NAME:VERSION`, alias, or itself.
+            keep: how many versions of the name stay; of older ones those that are in use stay, too.
+            force: remove also what is in use: has an alias, or was fine-tuned.
+
+        Raises:
+            StillInUse: it is in use, and neither `keep` nor `force` is given.
+            HeadError: `keep` is below 1, or the reference is to one version.
+        """
+        from headstart.jobs.heads.care.remove import remove
+
+        named = reference_of(reference, "head")
+        return remove(self._context, named, keep=keep, force=force)
 
     def list(self) -> Results[Head]:
         return Results(self._head(record) for record in self._context.heads.find_all())

@@ -35,6 +35,7 @@ def _program() -> click.Group:
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.output import Call
+    from headstart.cli.workspace import log
 
     @click.group(
         name="cli",
@@ -57,7 +58,7 @@ def _program() -> click.Group:
         del debug  # looked for by `main`, which sees the errors
         context.obj = Call(workspace, as_json)
 
-    for module in (admin, zoo, backbone, dataset, extract, features, head, rank, demo):
+    for module in (admin, zoo, backbone, dataset, extract, features, head, rank, log, demo):
         module.register(program)
     return program
 
@@ -104,11 +105,13 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     import click
 
     from headstart.errors import HeadstartError, Stalled, first_line
+    from headstart.values.calls import called_as
 
     try:
         if before is not None:
             _when_interrupted(before)
-        status = group.main(args=given, prog_name="headstart", standalone_mode=False)
+        with called_as(lambda: _in_words(given)):
+            status = group.main(args=given, prog_name="headstart", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as error:
@@ -135,6 +138,15 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
             "with what --debug shows.",
             _debug(given),
         )
+
+
+def _in_words(given: list[str]) -> str:
+    """The command line, as it could be typed."""
+    import shlex
+
+    from headstart.database_urls import without_passwords
+
+    return shlex.join(["headstart", *map(without_passwords, given)])
 
 
 def _leave(message: str, debug: bool = False, status: int = 1) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ from headstart.cli.output import (
 
 if TYPE_CHECKING:
     from headstart.extractors.datasets import Option
+    from headstart.jobs.datasets.correct import Corrected
     from headstart.jobs.datasets.details import DatasetDetails
     from headstart.storage.manifest import Manifest
 
@@ -35,8 +37,19 @@ def register(cli: click.Group) -> None:
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
+    move = (click.argument("name"), click.argument("path"))
+    command(group, "move")(with_options(_move, *move))
     command(group, "forget-failures")(click.argument("name")(_forget_failures))
     command(group, "resplit", more=_split_options)(click.argument("name")(_resplit))
+    file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
+    command(group, "correct")(with_options(_correct, click.argument("name"), file))
+    exclude = with_options(
+        _exclude,
+        click.argument("name"),
+        click.argument("ids", nargs=-1, required=True),
+        click.option("--undo", is_flag=True, help="Take samples back that were left out."),
+    )
+    command(group, "exclude")(exclude)
     command(group, "remove")(click.argument("name")(_remove))
     cli.add_command(group)
 
@@ -161,6 +174,24 @@ def _refresh(call: Call, name: str) -> Result:
         return _shown(refresh(workspace.context, known, progress))
 
 
+def _move(call: Call, name: str, path: str) -> Result:
+    """Say that the data of NAME are at PATH now; all files are hashed, splits and features stay."""
+    from headstart.jobs.datasets.move import move
+
+    with progress_bar("reading", "files") as progress:
+        done = move(call.open().context, name, path, progress)
+    shown = _shown(done.details)
+
+    def show(out: Any) -> None:
+        told = (
+            f"{done.same:,} of {done.samples_before:,} samples are as they were at {done.before}."
+        )
+        out.print(text(told), soft_wrap=True)
+        shown.show(out)
+
+    return Result(done, show)
+
+
 def _forget_failures(call: Call, name: str) -> Result:
     """Let samples that could not be read be tried again by the next extraction."""
     found = call.open().datasets.forget_failures(name)
@@ -181,6 +212,39 @@ def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Resu
             heads = ", ".join(done.voided)
             out.print(text(f"Scores of other splits, train again: {heads}."), soft_wrap=True)
         shown.show(out)
+
+    return Result(done, show)
+
+
+def _correct(call: Call, name: str, file: Path) -> Result:
+    """Change labels and leave samples out, as FILE says: a new version of the dataset.
+
+    FILE has the columns id, new_label and exclude, as `features audit --output` writes it. The
+    source is never edited; what was changed holds whenever it is looked at again.
+    """
+    return _changed(call.open(name).datasets.correct(name, file))
+
+
+def _exclude(call: Call, name: str, ids: tuple[str, ...], undo: bool) -> Result:
+    """Leave samples out by their ids, or take them back: a new version of the dataset."""
+    return _changed(call.open(name).datasets.exclude(name, ids, undo=undo))
+
+
+def _changed(done: Corrected) -> Result:
+    rows = [(id_, *pair) for id_, pair in done.labels.items()][:LISTED]
+    counts = {
+        "labels changed": len(done.labels),
+        "samples left out": len(done.excluded),
+        "taken back": len(done.restored),
+        "rows that say nothing": done.untouched,
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    line = f"Dataset {done.dataset.name}: {told or 'nothing to change'}. Splits are as before."
+
+    def show(out: Any) -> None:
+        if rows:
+            out.print(table(None, ("sample", "label before", "now"), rows))
+        out.print(text(line))
 
     return Result(done, show)
 
@@ -224,6 +288,8 @@ def _shown(details: DatasetDetails) -> Result:
         line = f"{dataset.name}: {dataset.samples:,} {what}, {dataset.unique:,} different, from "
         out.print(text(line + details.origin), soft_wrap=True)
         out.print(text(f"splits  {details.split_words}"))
+        if details.corrections:
+            out.print(text(f"corrected  {details.corrections}"))
         out.print(_labels(details))
         if skipped["count"]:
             out.print(text(f"{skipped['count']:,} samples were skipped:"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from headstart.cli import models, plots, sweep
-from headstart.cli.heads import compare
+from headstart.cli.heads import care, compare
+from headstart.cli.heads.kept import row_of_sweep
+from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.output import (
     Call,
     Result,
@@ -18,7 +19,6 @@ from headstart.cli.output import (
     on_error_option,
     precision_option,
     score_cell,
-    share_cell,
     table,
     text,
     views_option,
@@ -29,18 +29,21 @@ from headstart.cli.output import (
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
 
-LARGEST_CONFUSION = 12
 TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
     click.argument("name"),
-    click.argument("backbone", metavar="BACKBONE[@CUT]"),
-    click.argument("dataset"),
+    click.argument("backbone", required=False, metavar="[BACKBONE[@CUT]"),
+    click.argument("dataset", required=False, metavar="DATASET]"),
+    click.option(
+        "--from-sweep",
+        metavar="ID[:ROW]",
+        help="Take features, kind and settings from a row of a sweep; the best without ROW. In the "
+        "place of BACKBONE and DATASET.",
+    ),
     click.option(
         "--task",
         type=click.Choice(TASKS),
-        default="classification",
-        show_default=True,
-        help="What the labels are: one class, several, one of an order, a number.",
+        help="What the labels are: one class (the default), several, one of an order, a number.",
     ),
     click.option("--separator", help="multi-label: between labels; | without it."),
     click.option("--order", help="ordinal: the classes from the lowest up, with commas."),
@@ -51,7 +54,7 @@ TRAIN_OPTIONS = (
         "off (the default), or the likeliest, which is right most often.",
     ),
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
-    click.option("--seed", type=int, default=0, show_default=True),
+    click.option("--seed", type=int, help="Of all chance. Default: 0, or that of the sweep."),
     precision_option,
     on_error_option,
     views_option,
@@ -64,6 +67,7 @@ def register(cli: click.Group) -> None:
     command(group, "train", more=_settings)(with_options(_train, *TRAIN_OPTIONS))
     sweep.register(group)
     compare.register(group)
+    care.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
@@ -78,15 +82,16 @@ def register(cli: click.Group) -> None:
 def _train(
     call: Call,
     name: str,
-    backbone: str,
-    dataset: str,
+    backbone: str | None,
+    dataset: str | None,
+    from_sweep: str | None,
     kind: str | None,
-    task: str,
+    task: str | None,
     separator: str | None,
     order: str | None,
     decision: str | None,
     balanced: bool,
-    seed: int,
+    seed: int | None,
     precision: str,
     on_error: str,
     views: int,
@@ -96,25 +101,39 @@ def _train(
     """Train head NAME on the features of DATASET; what is missing is extracted first."""
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
-
-    made = task_of(
-        task, separator=separator, order=order, decision=decision, balanced=balanced or None
-    )
-    name_of_kind = kind or made.default_kind.kind
-    settings = _kind(name_of_kind, {k: value for k, value in options.items() if value is not None})
+    from headstart.jobs.heads.care.kept_trial import kept_trial
     from headstart.jobs.named import both_named
 
-    workspace = call.open(backbone, dataset)
+    given = {key: value for key, value in options.items() if value is not None}
+    made = task_of(
+        task or "classification",
+        separator=separator,
+        order=order,
+        decision=decision,
+        balanced=balanced or None,
+    )
+    if from_sweep is not None:
+        others = (backbone, dataset, kind, task, separator, order, decision, windows)
+        sweep, row = row_of_sweep(from_sweep, others=any((*others, balanced, given)))
+        workspace = call.open()
+        tried = kept_trial(workspace.context, sweep, row)
+        backbone, dataset, settings = tried.features, tried.dataset, tried.kind
+        seed, windows = tried.seed if seed is None else seed, tried.windows
+    elif backbone is None or dataset is None:
+        raise click.UsageError("Name a BACKBONE and a DATASET, or a sweep with --from-sweep.")
+    else:
+        settings = _kind(kind or made.default_kind.kind, given)
+        workspace = call.open(backbone, dataset)
     backbone, dataset = both_named(
         workspace.context, backbone, dataset, looks=False, on_error=on_error
     )
     check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     head = workspace.heads.train(
-        name, features, settings, seed=seed, task=made, views=views, windows=windows
+        name, features, settings, seed=seed or 0, task=made, views=views, windows=windows
     )
     warn_of_untested(head)
-    return _shown(head)
+    return shown(head)
 
 
 def warn_of_untested(head: Head) -> None:
@@ -200,10 +219,6 @@ def _list(call: Call) -> Result:
 
 SCORES = {">accuracy": "accuracy", ">?macro F1": "macro_f1", ">R2": "r2"}
 ALWAYS = (">accuracy", ">?macro F1")
-VOID_LEGEND = (
-    "void: the dataset was dealt to other splits since; the head may have been trained on what is "
-    "tested on now. Train it again."
-)
 LIST_LEGEND = (
     "Below each score its 95 % interval, of so many held-out samples, or groups, as were tested."
 )
@@ -234,12 +249,12 @@ def _show(call: Call, name: str, every: bool) -> Result:
     Of many classes the ten with the lowest F1 are shown; all of them with --all.
     """
     head = call.open().heads.get(name)
-    return _shown(head, _by_class(head, every))
+    return shown(head, by_class(head.metrics, head.record.classes, every=every))
 
 
 def _alias(call: Call, alias: str, name: str) -> Result:
     """Let ALIAS, such as production, mean head NAME, whatever it meant before."""
-    return _shown(call.open().heads.alias(alias, name))
+    return shown(call.open().heads.alias(alias, name))
 
 
 def _reproduce(call: Call, name: str) -> Result:
@@ -259,138 +274,3 @@ def _reproduce(call: Call, name: str) -> Result:
         out.print(text(line))
 
     return Result(found, show)
-
-
-def _shown(head: Head, by_class: Sequence[Any] = ()) -> Result:
-    """What is known of a head, with what more is to be printed of its classes."""
-    from headstart.heads.evaluation.provenance import (
-        calibration_text,
-        chosen_text,
-        few_groups_text,
-        few_text,
-        fitted_text,
-        held_out_text,
-        lineage_text,
-        untested_text,
-    )
-
-    record, metrics = head.record, head.metrics
-    rows = [
-        ("head", f"{record.name}, version {record.version}, {record.kind}"),
-        *[("came from", line) for line in [lineage_text(record.settings)] if line],
-        ("aliases", ", ".join(record.aliases) or None),
-        ("backbone", f"{record.backbone}@{record.cut}"),
-        ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
-        ("feature key", record.feature_key[:12]),
-        *_scores(record),
-        *_each(metrics.get("of_each", ())),
-        *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
-        ("held out", held_out_text(metrics)),
-        ("looks", head.looks.to_text()),
-        *([("void", VOID_LEGEND.removeprefix("void: "))] if head.is_void else []),
-        *[("not tested", line) for line in [untested_text(metrics)] if line],
-        *[("few groups", line) for line in [few_groups_text(metrics)] if line],
-        *[("few samples", line) for line in [few_text(metrics)] if line],
-        ("probabilities", calibration_text(record)),
-        ("fitted on", fitted_text(record)),
-        ("chosen on", chosen_text(record.settings)),
-        *[("not chosen", line) for line in [record.settings.get("not_chosen")] if line],
-        ("seed", record.seed),
-        ("end of its grid", record.settings.get("at_end")),
-    ]
-
-    def show(out: Any) -> None:
-        out.print(table(None, ("what", ""), rows))
-        for part in by_class:
-            out.print(part)
-        if "confusion" in metrics and len(record.classes) <= LARGEST_CONFUSION:
-            out.print(_confusion(head))
-
-    return Result(head, show)
-
-
-def _scores(record: Any) -> Iterator[tuple[str, str]]:
-    """The scores of a head with their intervals; one that was balanced has probabilities of classes
-    that are equally frequent."""
-    from headstart.heads.evaluation.intervals import interval_text, score_text
-    from headstart.heads.evaluation.provenance import balanced_text, scores_in, words_of
-
-    metrics = record.metrics
-    for name in scores_in(metrics):
-        if name == "ece_debiased":  # beside the other: they have one interval
-            continue
-        told = score_text(name, metrics[name])
-        if name == "ece":
-            told += f" ({score_text(name, metrics['ece_debiased'])} debiased)"
-        more = balanced_text(record) if name == "log_loss" else ""
-        yield words_of(name), f"{told}, 95 %: {interval_text(metrics, name)}{more and f'; {more}'}"
-
-
-def _by_class(head: Head, every: bool) -> list[Any]:
-    """A table of each class, or of those with the lowest F1, and a line below it."""
-    from headstart.heads.evaluation.per_class import class_scores
-
-    found = class_scores(head.metrics, head.record.classes)
-    if not found:
-        return []
-    found.sort(key=lambda one: (one.f1 is None, one.f1))
-    shown = found if every else found[:WORST]
-    areas = [name for name in ("auroc", "auprc") if any(getattr(one, name) for one in found)]
-    columns = ("class", ">samples", ">precision", ">recall", ">F1")
-    rows = [
-        (
-            str(one.label),
-            one.support,
-            *(share_cell(score) for score in (one.precision, one.recall, one.f1)),
-            *(area_cell(getattr(one, name)) for name in areas),
-        )
-        for one in shown
-    ]
-    many = f"The {WORST} of {len(found):,} classes with the lowest F1; --all shows all. "
-    line = f"{many if len(shown) < len(found) else ''}Below each share its 95 % interval."
-    titles = [f">?{name.upper()}" for name in areas]
-    return [table("Each class on the held-out split", (*columns, *titles), rows), line]
-
-
-WORST = 10
-
-
-def area_cell(value: float | None) -> str | None:
-    """An area without an interval."""
-    return None if value is None else f"{value:.3f}"
-
-
-def _each(scores: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, str]]:
-    """The scores of each of several numbers, in the order of the labels."""
-    from headstart.heads.evaluation.intervals import score_text
-    from headstart.heads.evaluation.provenance import words_of
-
-    for number, one in enumerate(scores, start=1):
-        told = ", ".join(f"{words_of(name)} {score_text(name, one[name])}" for name in one)
-        yield f"number {number}", told
-
-
-def windows_text(windows: Mapping[str, Any]) -> str:
-    """How a head's samples were cut, and what became of their windows."""
-    cut = " ".join(f"--{name} {windows[name]}" for name in CUTTING if name in windows)
-    pooled = windows.get("pooled")
-    made = "each by itself, scored together" if pooled == "each" else f"their {pooled} is a sample"
-    return f"{cut}; {made}" if cut else made
-
-
-CUTTING = ("window", "hop", "frames", "every")
-
-
-def _confusion(head: Head) -> Any:
-    """The confusion matrix as a table; columns are numbered to fit."""
-    classes = head.record.classes
-    columns = ("truth", *(f">#{number}" for number in range(1, len(classes) + 1)))
-    rows = [
-        (f"#{number} {label}", *(count or "·" for count in counts))
-        for number, (label, counts) in enumerate(
-            zip(classes, head.metrics["confusion"], strict=True), start=1
-        )
-    ]
-    return table(
-        "Confusion on the held-out split (columns: guessed, by the # of the class)", columns, rows
-    )

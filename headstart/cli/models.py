@@ -38,7 +38,10 @@ def register(group: click.Group) -> None:
         help="NAME.keras, NAME.onnx, NAME.tflite, or a folder for a SavedModel.",
     )
     pixels = click.option(
-        "--pixels", is_flag=True, help="Scale pixels inside the model: uint8 goes in."
+        "--pixels/--preprocessed",
+        default=None,
+        help="What goes in: uint8 pixels, scaled inside the model, as is done without it wherever "
+        "pictures are taken; or what the preprocessing gives.",
     )
     labels = click.option(
         "--labels", is_flag=True, help="Also give the class's name: .keras and SavedModel."
@@ -81,6 +84,12 @@ def register(group: click.Group) -> None:
             metavar="FILE",
             help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
         ),
+        click.option(
+            "--top",
+            type=click.IntRange(min=1),
+            metavar="K",
+            help="Show the K likeliest classes of each, with their probabilities.",
+        ),
         on_error_option,
         click.option(
             "--root",
@@ -92,11 +101,14 @@ def register(group: click.Group) -> None:
     command(group, "predict")(predict)
 
 
-def _attach(call: Call, name: str, output: Path, pixels: bool, labels: bool) -> Result:
+def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bool) -> Result:
     """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
     made = head.attach_checked(output, pixels=pixels, labels=labels)
-    line = f"Saved {output}; it gives the cached path's probabilities within {made.difference:.1g}."
+    line = (
+        f"Saved {output}; it takes {made.takes}, "
+        f"and gives the cached path's probabilities within {made.difference:.1g}."
+    )
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
 
@@ -185,6 +197,7 @@ def _predict(
     name: str,
     paths: tuple[Path, ...],
     output: Path | None,
+    top: int | None,
     on_error: str,
     root: Path | None,
 ) -> Result:
@@ -200,6 +213,7 @@ def _predict(
     if output is not None:
         check_target(output)
     head = call.open().heads.get(name)
+    check_top(head, top, output)
     trust = trust_text(head.record)
     if head.is_void:
         note(
@@ -219,8 +233,12 @@ def _predict(
     note(f"{trust}.")
     if line := overconfident_text(head.record, [one.probability for one in found]):
         note(f"warning: {line}.")
-    columns, cells_of = SHOWN[predictions.says]
-    rows = [(one.name, *cells_of(one)) for one in found]
+    found.tops = top or 0
+    columns, cells_of = SHOWN[predictions.says] if top is None else likeliest(top)
+    if predictions.has_splits:
+        columns = ("split", *columns)
+    splits = [(one.split,) if predictions.has_splits else () for one in found]
+    rows = [(one.name, *split, *cells_of(one)) for one, split in zip(found, splits, strict=True)]
 
     def show(out: Any) -> None:
         out.print(table(None, ("file", *columns), rows))
@@ -228,6 +246,31 @@ def _predict(
             out.print(text(f"{len(predictions.skipped):,} could not be read and were left out."))
 
     return Result(found, show)
+
+
+def check_top(head: Any, top: int | None, output: Path | None) -> None:
+    """See that the likeliest classes can be told.
+
+    Raises:
+        click.UsageError: the head says numbers, or a file has the probabilities of all classes.
+    """
+    if top is None:
+        return
+    if output is not None:
+        raise click.UsageError("--output has the probabilities of all classes; leave --top out.")
+    if not head.record.classes:
+        raise click.UsageError(f"head {head.record.name} says numbers; --top is of classes.")
+
+
+def likeliest(count: int) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Columns and cells of the likeliest classes, a line each."""
+    from headstart.heads.evaluation.intervals import share_text
+
+    def cells(one: Any) -> tuple[Any, ...]:
+        pairs = one.top(count)
+        return tuple(said(label) for label, _ in pairs), tuple(share_text(p) for _, p in pairs)
+
+    return ("class", ">probability"), cells
 
 
 def _class_cells(one: Any) -> tuple[str, str]:

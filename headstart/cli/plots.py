@@ -79,6 +79,13 @@ def register_features(group: click.Group) -> None:
         limit_option,
         _pictures,
         _seed,
+        click.option(
+            "--output",
+            "-o",
+            type=OutputFile(),
+            metavar="FILE.csv",
+            help="Write the suspects, to be judged and given to `dataset correct`.",
+        ),
     )
     command(group, "audit")(audit)
 
@@ -152,16 +159,23 @@ def _audit(
     limit: int,
     pictures: bool,
     seed: int,
+    output: Path | None,
 ) -> Result:
     """Look for labels that are worth a look and near duplicates in DATASET, by its cached features.
 
     Labels are judged by heads that were not trained on the sample (confident learning). Near
     duplicates are much nearer each other than what is around them. On both sides of the test split
     they make scores better than they are: with a group column they stay on one.
+
+    With --output the suspects are written, too: fill in new_label or exclude, and give the file to
+    `dataset correct`; rows that are left as they are change nothing.
     """
     from headstart.cli.extract import extract_missing
+    from headstart.jobs.datasets.suspects import check_target, write_suspects
     from headstart.jobs.heads.cross_validation import CrossValidation
 
+    if output is not None:
+        check_target(output)
     workspace = call.open(backbone, dataset)
     extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     with progress_bar("judging", "steps") as progress:
@@ -174,6 +188,8 @@ def _audit(
             progress=progress,
         )
     suspects = found.suspects or []
+    if output is not None:
+        write_suspects(suspects, output)
     wrong = [
         (one.sample.id, one.sample.split, one.sample.label, one.guess, f"{one.margin:.3f}")
         for one in suspects[:SHOWN]
@@ -202,6 +218,8 @@ def _audit(
         columns = ("sample", "near duplicate", "=splits", ">distance", "by")
         leaks = f"; {len(found.leaks):,} across the border of the test split, first"
         _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)
+        if output is not None:
+            out.print(text(f"Wrote {output}, {len(suspects):,} suspects."), soft_wrap=True)
 
     return Result(found, show)
 

@@ -116,6 +116,7 @@ def _sweep(
     first.
     """
     from headstart.cli.extract import check_extracts, extract_missing
+    from headstart.heads.kinds.words import setting_words
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.jobs.heads.sweep import metrics_of
 
@@ -124,9 +125,9 @@ def _sweep(
     made = settings_of(named, grid)
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
-    if confirm is not None:
-        check_confirm(confirm, shots)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
+    if confirm is not None:
+        check_confirm(workspace, confirm, dataset, shots)
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective)
@@ -168,7 +169,7 @@ def _sweep(
     chosen = sweep.simplest if one_se else sweep.trials[0]
     lines = [scores_text(sweep.best_scores), winner_text(sweep.winner)]
     if one_se:
-        lines.append(simplest_text(sweep, _words(chosen.crossed.settings)))
+        lines.append(simplest_text(sweep, setting_words(chosen.crossed.settings)))
     if confirm is not None:
         head = confirmed(workspace, sweep, chosen, confirm, precision)
         lines.append(confirmed_text(head))
@@ -200,10 +201,12 @@ def scores_text(metrics: dict[str, Any] | None) -> str:
 
 
 def _cells(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tuple[Any, ...]:
+    from headstart.heads.kinds.words import setting_words
+
     accuracy, log_loss = (score_cell(metrics, one) or () for one in ("accuracy", "log_loss"))
     if metrics.get("spread") is not None:
         accuracy = (*accuracy, f"± {metrics['spread']:.3f}")
-    return (name, _words(settings), accuracy, log_loss)
+    return (name, setting_words(settings), accuracy, log_loss)
 
 
 def _kept_cells(trial: Any) -> tuple[Any, ...]:
@@ -333,18 +336,3 @@ def settings_of(names: Sequence[str], texts: dict[str, str | None]) -> list[Any]
             option = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{option} is not for heads of kind {' or '.join(names)}.")
     return found
-
-
-def _words(settings: dict[str, Any]) -> str:
-    """A setting in a few words: what differs from nothing said."""
-    shown = {key: value for key, value in settings.items() if key not in ("kind", "patience")}
-    if not shown.get("label_smoothing"):
-        shown.pop("label_smoothing", None)
-    parts = [f"{key.replace('_', ' ')} {_word(value)}" for key, value in shown.items()]
-    return ", ".join([settings["kind"], *parts])
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, list):
-        return "x".join(_word(one) for one in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -27,8 +27,38 @@ class SchemaState(Showable):
 
 def upgrade(config: Config) -> Upgraded:
     """Bring the database to this code's schema."""
+    from headstart.registry.audit import identity
+
+    identity.check(config)
     before = schema.current(config)
-    return Upgraded(before, schema.upgrade(config))
+    after = schema.upgrade(config)
+    identity.claim(config, before, after)
+    return Upgraded(before, after)
+
+
+def prepare(config: Config, *, is_new: bool) -> Config:
+    """As `upgrade`, for `init`; gives the settings, with the UUID that both carry.
+
+    Args:
+        config: of the workspace.
+        is_new: it was made just now: the database must not be anybody's yet.
+
+    Raises:
+        ForeignDatabase: it is another workspace's; nothing in it was changed.
+    """
+    from headstart.registry.audit import identity
+
+    (identity.check_new if is_new else identity.check)(config)
+    before = schema.current(config)
+    return identity.claim(config, before, schema.upgrade(config))
+
+
+def check(config: Config) -> None:
+    """Refuse a database that this code cannot use, or that is another workspace's."""
+    from headstart.registry.audit import identity
+
+    schema.check(lambda: schema.current(config))
+    identity.check(config)
 
 
 def current(config: Config) -> SchemaState:

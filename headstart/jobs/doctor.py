@@ -125,6 +125,7 @@ def _plugins(plugins: Plugins[Any]) -> list[Check]:
 def _registry(config: Config) -> list[Check]:
     from headstart.context import own_store
     from headstart.registry import schema
+    from headstart.registry.audit import identity
     from headstart.registry.backbones import BackboneRepository
     from headstart.registry.database import Database
     from headstart.registry.datasets import DatasetRepository
@@ -132,6 +133,7 @@ def _registry(config: Config) -> list[Check]:
 
     try:
         schema.check(lambda: schema.current(config))
+        identity.check(config)
         database = Database(config)
         backbones = BackboneRepository(database).find_all()
         datasets = DatasetRepository(database).find_all()
@@ -152,11 +154,11 @@ def _registry(config: Config) -> list[Check]:
 
 
 def _contents(config: Config, datasets: Sequence[Dataset]) -> Check:
-    """The files that hold what datasets in memory held, which nobody else has."""
+    """What datasets in memory held, which nobody else has, and what was fetched."""
     contents = Contents(config.contents)
     kept = {one.name: contents.find_name(one.source) for one in datasets}
     names = {name: file for name, file in kept.items() if file is not None}
-    lost = [name for name, file in names.items() if not (contents.folder / file).is_file()]
+    lost = [name for name, file in names.items() if not (contents.folder / file).exists()]
     return Check("contents of datasets in memory", _lost(len(names), lost), not lost)
 
 

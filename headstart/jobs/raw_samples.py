@@ -39,11 +39,13 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class RawSample:
-    """A sample: what it is called, how its raw content is had, and whether that is waited for."""
+    """A sample: what it is called, how its raw content is had, whether that is waited for, and, of
+    a registered dataset, in which split it stands."""
 
     name: str
     read: Callable[[], Any]
     is_far: bool = False
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,9 +202,9 @@ class Taker:
             return
         if not is_here:
             raise HeadError(f"no file, folder or dataset {given}", hint="Check the path.")
-        if sources.kind_at(path, None) is not None:
+        if sources.is_fetched(path):
             raise HeadError(
-                f"{path} is a file that is fetched before it is read",
+                f"{path} is fetched before it is read",
                 hint=f"Add it, `headstart dataset add NAME {path}`, and predict NAME.",
             )
         kind = sources.find_kind(path)
@@ -231,7 +233,7 @@ class Taker:
         read = sources.reader_of(dataset)
         manifest = self.context.manifest(dataset)
         for sample in (wholes_of(manifest) if self.of_wholes else manifest).samples:
-            yield RawSample(sample.id, partial(read, sample))
+            yield RawSample(sample.id, partial(read, sample), split=sample.split)
 
     def _of_frame(self, frame: Any) -> Iterator[RawSample]:
         found = columns_of(frame, takes_texts=self.takes_texts)

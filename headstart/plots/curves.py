@@ -19,6 +19,7 @@ def draw_learning_curve(points: Sequence[CurvePoint], title: str) -> Any:
         [point.train_accuracy for point in points],
         color="0.6",
         marker=".",
+        clip_on=False,
         label="on the samples that they were trained on",
     )
     axes.plot(
@@ -26,10 +27,11 @@ def draw_learning_curve(points: Sequence[CurvePoint], title: str) -> Any:
         [point.accuracy for point in points],
         color="C0",
         marker="o",
+        clip_on=False,
         label="on train and validation samples they had not seen, with 95 % band",
     )
     each = [(point.samples, one) for point in points for one in point.draws]
-    axes.scatter(*zip(*each, strict=True), color="C0", s=6, alpha=0.4, linewidths=0)
+    axes.scatter(*zip(*each, strict=True), color="C0", s=6, alpha=0.4, linewidths=0, clip_on=False)
     axes.fill_between(
         sizes,
         [point.interval[0] for point in points],
@@ -41,7 +43,7 @@ def draw_learning_curve(points: Sequence[CurvePoint], title: str) -> Any:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
-    axes.set_ylim(None, 1.02)
+    axes.set_ylim(None, 1)  # markers at the end of the axis are drawn as a whole
     axes.set_xlabel("samples to train on")
     axes.set_ylabel("accuracy")
     axes.set_title(title, loc="left")

@@ -104,14 +104,15 @@ def _draw_calibration(made: Any, place: Any, judged: Judged, note: str) -> None:
         [mean for mean, _, _ in found],
         [share for _, share, _ in found],
         marker="o",
+        clip_on=False,
         label="this head",
     )
     for mean, share, count in found:
         axes.annotate(
             f"{count:,}", (mean, share), xytext=(5, -10), textcoords="offset points", fontsize=7
         )
-    axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, 1.02)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
     axes.set_xlabel("how sure the head is")
     axes.set_ylabel("how often it is right")
     said = said_alone(judged.probabilities, judged.guesses)

@@ -10,7 +10,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+from headstart.database_urls import without_passwords
 from headstart.errors import HeadstartError
+from headstart.values.calls import called_as
 from headstart.values.showable import brief
 
 P = ParamSpec("P")
@@ -77,9 +79,20 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 bound.arguments[name] = _taken(
                     value, kinds[name], f"{name} of {function.__qualname__}"
                 )
-        return function(*bound.args, **bound.kwargs)
+        with called_as(lambda: _in_words(function, bound)):
+            return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+def _in_words(function: Callable[..., Any], bound: inspect.BoundArguments) -> str:
+    """A call as it could be written, its arguments cut short."""
+    given = [
+        f"{name}={brief(without_passwords(value) if isinstance(value, str) else value)}"
+        for name, value in bound.arguments.items()
+        if name != "self"
+    ]
+    return f"{function.__qualname__}({', '.join(given)})"
 
 
 def _taken(value: Any, kinds: list[tuple[Check, str]], what: str) -> Any:

@@ -40,15 +40,17 @@ def codes_in(array: pa.Array | None, rows: int) -> np.ndarray:
 
 
 def spelled(labels: Iterable[Label | None]) -> pa.Array:
-    known: dict[tuple[type, Label], str] = {}
-    texts = [
-        None
-        if label is None
-        else known.get((type(label), label))
-        or known.setdefault((type(label), label), canonical_json(_checked_label(label)).decode())
-        for label in labels
-    ]
-    return texts_array(texts).dictionary_encode()
+    """The column of labels, of which each is spelled once."""
+    keys: list[Any] = list(labels)
+    if bool in set(map(type, keys)):  # True is 1 in a dict
+        keys = [None if label is None else (type(label), label) for label in keys]
+    different = [key for key in dict.fromkeys(keys) if key is not None]
+    values = [key[1] if isinstance(key, tuple) else key for key in different]
+    texts = [canonical_json(_checked_label(label)).decode() for label in values]
+    places = {None: -1, **{key: place for place, key in enumerate(different)}}
+    codes = np.fromiter(map(places.__getitem__, keys), np.int32, len(keys))
+    indices = numbers_array(np.maximum(codes, 0), codes >= 0)
+    return pa.DictionaryArray.from_arrays(indices, texts_array(texts))
 
 
 def label_of(text: str) -> Label:

@@ -5,13 +5,20 @@ A key is looked up by its hash, and compared itself before it counts as found.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.columns.block import Block
+from headstart.storage.columns.buffers import places_in
+from headstart.storage.columns.samples import SampleColumns, heads_of
 
 ABSENT = -1
+FEW, LOOKS = 64, 4
+"""Keys for which columns are gone through, and how often, before it takes as long as an order."""
 Equal = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -49,21 +56,25 @@ class Finder:
         return found
 
 
-class TextFinder:
+class TextFinder(ABC):
     """Finds samples by a text or number of theirs.
+
+    The first times, where few are asked for, columns are gone through as they lie; then all are
+    put in order once.
 
     Args:
         columns: the samples.
-        keys_of: the keys of some of them: `ids`, or `locations`.
     """
 
-    def __init__(self, columns: SampleColumns, keys_of: Callable[[SampleColumns], list]) -> None:
+    def __init__(self, columns: SampleColumns) -> None:
         self._columns = columns
-        self._keys_of = keys_of
-        self._finder = Finder(hashes_of(keys_of(one) for one in columns.pieces()))
+        self._looks = 0
 
     def find(self, keys: list) -> np.ndarray:
         """The row of each key, int64; `ABSENT` where there is none."""
+        if len(keys) <= FEW and self._looks < LOOKS:
+            self._looks += 1
+            return self._look_through(keys)
 
         def are_same(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
             known = self._keys_of(self._columns.take(rows))
@@ -71,6 +82,55 @@ class TextFinder:
             return np.array([key == keys[number] for key, number in pairs], bool)
 
         return self._finder.find(hashes_of([keys]), are_same)
+
+    @abstractmethod
+    def _keys_of(self, columns: SampleColumns) -> list:
+        """The keys of some samples."""
+
+    @abstractmethod
+    def _places(self, block: Block, keys: list) -> np.ndarray:
+        """Where in a few different keys that of each sample stands, int32; `ABSENT` if it does
+        not."""
+
+    @cached_property
+    def _finder(self) -> Finder:
+        return Finder(hashes_of(self._keys_of(one) for one in self._columns.pieces()))
+
+    def _look_through(self, keys: list) -> np.ndarray:
+        different = list(dict.fromkeys(keys))
+        rows, start = np.full(len(different), ABSENT, np.int64), 0
+        for block in self._columns.blocks():
+            places = self._places(block, different)
+            hit = np.flatnonzero(places != ABSENT)
+            rows[places[hit]] = hit + start  # of several that are the same, the last
+            start += len(block)
+        row_of = dict(zip(different, rows.tolist(), strict=True))
+        return np.array([row_of[key] for key in keys], np.int64)
+
+
+class IdFinder(TextFinder):
+    """Finds samples by their ids."""
+
+    def _keys_of(self, columns: SampleColumns) -> list:
+        return columns.ids
+
+    def _places(self, block: Block, keys: list) -> np.ndarray:
+        return places_in(block.full("id"), keys)
+
+
+class LocationFinder(TextFinder):
+    """Finds samples by their locations."""
+
+    def _keys_of(self, columns: SampleColumns) -> list:
+        return columns.locations
+
+    def _places(self, block: Block, keys: list) -> np.ndarray:
+        if block.column("row") is None and block.column("place") is None:
+            above = f"{block.source}/"
+            ids = [key[len(above) :] if _is_below(key, above) else None for key in keys]
+            return places_in(block.full("id"), ids)
+        places = {key: place for place, key in enumerate(keys)}
+        return np.fromiter((places.get(one, ABSENT) for one in block.locations), np.int32)
 
 
 class DigestFinder:
@@ -99,6 +159,5 @@ def hashes_of(keys: Iterable[list]) -> np.ndarray:
     return np.concatenate([*parts, np.empty(0, np.int64)])
 
 
-def heads_of(digests: np.ndarray) -> np.ndarray:
-    """The first 8 bytes of each digest, as numbers, uint64."""
-    return np.ascontiguousarray(digests[:, :8]).view(np.uint64)[:, 0]
+def _is_below(key: Any, above: str) -> bool:
+    return isinstance(key, str) and key.startswith(above)

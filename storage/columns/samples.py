@@ -5,7 +5,7 @@ A `Sample` is made when one is asked for. Whoever goes through all of them asks 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, overload
 
@@ -171,30 +171,41 @@ class SampleColumns(Sequence[Sample]):
         back[order] = np.arange(len(order))
         return joined.take(back)
 
+    def _numbers(
+        self, of: Callable[[Block], np.ndarray], dtype: Any, width: tuple[int, ...] = ()
+    ) -> np.ndarray:
+        """A column of numbers of all samples, (n, *width); the other columns are left alone."""
+        found = np.empty((len(self), *width), dtype)
+        if self._rows is None:
+            for place, block in enumerate(self._blocks):
+                found[self._starts[place] : self._starts[place + 1]] = of(block)
+            return found
+        order = np.argsort(self._rows, kind="stable")
+        ascending = self._rows[order]
+        ends = np.searchsorted(ascending, self._starts)
+        for place in np.flatnonzero(np.diff(ends)).tolist():
+            own = slice(ends[place], ends[place + 1])
+            found[order[own]] = of(self._blocks[place])[ascending[own] - self._starts[place]]
+        return found
+
     # Columns of all samples
 
     @property
     def digests(self) -> np.ndarray:
         """sha256 of each content: uint8, shape (n, 32)."""
-        return _joined([block.digests for block in self.blocks()], np.uint8, (0, DIGEST_BYTES))
+        return self._numbers(lambda block: block.digests, np.uint8, (DIGEST_BYTES,))
 
     @property
     def digest_heads(self) -> np.ndarray:
         """The first 8 bytes of each digest, as numbers, uint64."""
-        found, start = np.empty(len(self), np.uint64), 0
-        for block in self.blocks():
-            heads = np.ascontiguousarray(block.digests[:, :8]).view(np.uint64)
-            found[start : start + len(block)] = heads[:, 0]
-            start += len(block)
-        return found
+        return self._numbers(lambda block: heads_of(block.digests), np.uint64)
 
     def have(self, digests: Collection[str]) -> np.ndarray:
         """Which samples have one of some contents (hex), bool, shape (n,)."""
         found = np.zeros(len(self), bool)
         if digests:
             wanted = pack_digests(list(digests))
-            heads = np.ascontiguousarray(wanted[:, :8]).view(np.uint64)
-            rows = np.flatnonzero(np.isin(self.digest_heads, heads))
+            rows = np.flatnonzero(np.isin(self.digest_heads, heads_of(wanted)))
             known, own = {one.tobytes() for one in wanted}, self.take(rows).digests
             found[rows] = [one.tobytes() in known for one in own]
         return found
@@ -206,7 +217,7 @@ class SampleColumns(Sequence[Sample]):
     @property
     def split_codes(self) -> np.ndarray:
         """The place in `SPLITS` of the split of each, int8."""
-        return _joined([block.split_codes for block in self.blocks()], np.int8, (0,))
+        return self._numbers(lambda block: block.split_codes, np.int8)
 
     @property
     def splits(self) -> list[str]:
@@ -288,7 +299,6 @@ class SampleColumns(Sequence[Sample]):
         return np.flatnonzero(is_first)
 
 
-def _joined(parts: list[np.ndarray], dtype: Any, empty: tuple[int, ...]) -> np.ndarray:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate([*parts, np.empty(empty, dtype)])
+def heads_of(digests: np.ndarray) -> np.ndarray:
+    """The first 8 bytes of each digest, as numbers, uint64."""
+    return np.ascontiguousarray(digests[:, :8]).view(np.uint64)[:, 0]

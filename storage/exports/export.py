@@ -22,13 +22,14 @@ from headstart.storage.manifest import Sample
 
 
 def export(view: Exportable, target: Path, progress: Progress | None = None) -> Path:
-    """Write a view's rows, in the dataset's order, with ids, labels, splits and digests.
+    """Write a view's rows, in the dataset's order, with ids, labels, splits, digests and groups.
 
     Args:
         view: the features; they are read and written some rows at a time.
-        target: `.npz` and `.h5` hold `features`, `ids`, `labels`, `splits`, `digests` and `key`;
-            `.npy` holds the features alone, and a `.csv` beside it the rest; `.parquet` is a table
-            with a row a sample; `.hf` is a folder for Hugging Face `datasets`.
+        target: `.npz` and `.h5` hold `features`, `ids`, `labels`, `splits`, `digests` and `key`,
+            and `groups` where samples are of groups (a text, empty for one of none); `.npy` holds
+            the features alone, and a `.csv` beside it the rest; `.parquet` is a table with a row a
+            sample; `.hf` is a folder for Hugging Face `datasets`.
         progress: called with (rows written, rows in all).
 
     Returns:
@@ -82,6 +83,7 @@ def _columns(view: Exportable) -> list[_Column]:
         labels,
         text("splits", lambda sample: sample.split),
         text("digests", lambda sample: sample.digest),
+        *([text("groups", lambda sample: sample.group or "")] if view.samples.has_groups else []),
     ]
 
 
@@ -134,10 +136,12 @@ def _write_hdf5(view: Exportable, file: BinaryIO, progress: Progress) -> None:
 def _write_table(view: Exportable, target: Path) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["id", "label", "split", "digest"])
+    has_groups = view.samples.has_groups
+    writer.writerow(["id", "label", "split", "digest", *["group"] * has_groups])
     for sample in view.samples:
         label = "" if sample.label is None else sample.label
-        writer.writerow([sample.id, label, sample.split, sample.digest])
+        more = [sample.group or ""] * has_groups
+        writer.writerow([sample.id, label, sample.split, sample.digest, *more])
     with written_aside(target) as file:
         file.write(text.getvalue().encode())
 

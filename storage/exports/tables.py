@@ -24,7 +24,8 @@ OF_DATASETS = ("dataset_dict.json", "dataset_info.json")
 
 
 def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
-    """A row a sample: `id`, `label`, `split`, `digest`, and `features` as a list of fixed length.
+    """A row a sample: `id`, `label`, `split`, `digest`, `group` where samples are of groups, and
+    `features` as a list of fixed length.
 
     A feature that is no vector lies flat, in C order; its shape is in the schema's metadata, as is
     the feature key.
@@ -41,6 +42,7 @@ def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
             ("label", pyarrow.int64() if is_number else pyarrow.string()),
             ("split", pyarrow.string()),
             ("digest", pyarrow.string()),
+            *([("group", pyarrow.string())] if view.samples.has_groups else []),
             ("features", pyarrow.list_(kind, width)),
         ],
         metadata={"headstart.key": view.key, "headstart.shape": str(list(view.shape[1:]))},
@@ -59,6 +61,7 @@ def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
                 [_label(label, is_number) for label in samples.labels],
                 samples.splits,
                 unpack_digests(samples.digests),
+                *([samples.groups] if view.samples.has_groups else []),
                 pyarrow.FixedSizeListArray.from_arrays(flat, width),
             ]
             writer.write_table(pyarrow.table(columns, schema=schema))
@@ -83,6 +86,7 @@ def write_hugging_face(view: Exportable, target: Path, progress: Progress) -> Pa
             "label": _label_column(datasets, view),
             "split": datasets.Value("string"),
             "digest": datasets.Value("string"),
+            **({"group": datasets.Value("string")} if view.samples.has_groups else {}),
             "features": _feature_column(datasets, view),
         }
     )
@@ -135,6 +139,7 @@ class _Part:
 
 
 def _rows(view: _Part) -> Iterator[dict[str, Any]]:
+    has_groups = view.view.samples.has_groups
     for start in range(0, len(view.chosen), 1024):
         numbers = np.array(view.chosen[start : start + 1024])
         samples = view.view.samples.take(numbers)
@@ -144,6 +149,7 @@ def _rows(view: _Part) -> Iterator[dict[str, Any]]:
                 "label": sample.label,
                 "split": sample.split,
                 "digest": sample.digest,
+                **({"group": sample.group} if has_groups else {}),
                 "features": features,
             }
         view.progress(view.done + start + len(numbers), len(view.view))

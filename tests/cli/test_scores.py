@@ -43,6 +43,8 @@ def test_what_train_and_show_print(trained, run):
             (line,) = [one for one in ran.out.splitlines() if one.startswith(f"{score} ")]
             assert re.search(rf"\d\.\d{{3}}, 95 %: {INTERVAL}", line), line
         assert re.search(r"held out +6 samples", ran.out)
+        assert re.search(r"settings +strength chosen among 9 from 0.0001 to 1", ran.out)
+        assert re.search(r"fitted +strength \S+, the best of 9 that were tried; \d+ steps", ran.out)
         assert re.search(r"probabilities +not calibrated", ran.out)
     found = run("head", "show", "h", "--json").json["metrics"]
     probable = {"auroc", "auprc", "log_loss", "brier", "ece", "ece_debiased"}

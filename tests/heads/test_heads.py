@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from conftest import keras, network
-from headstart.backbone_model import prepare
+from headstart.backbone_model import pipeline_of, prepare
 from headstart.errors import FeatureError, HeadError, ParityError
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.heads.kind import Part
@@ -177,7 +177,7 @@ def test_what_a_head_came_from_is_stored_with_it(ws, digits):
 def test_an_attached_model_equals_the_cached_path(ready, tmp_path, model, kind, cut):
     view = ready.extract(f"net@{cut}", "pics")
     head = ready.heads.train("h", view, kind)
-    attached, difference = head.attach_checked(tmp_path / "attached.keras")
+    attached, difference = head.attach_checked(tmp_path / "attached.keras", pixels=False)
     assert difference <= TOLERANCE
     loaded = keras.saving.load_model(tmp_path / "attached.keras")  # an ordinary model
     inputs = prepare(
@@ -206,6 +206,37 @@ def test_beside_the_model_lies_what_its_outputs_mean(ready, tmp_path):
     assert facts["classes"] == ["blue", "green", "red"]
     assert facts["preprocessing"] == ready.backbones.get("net").preprocessing
     assert facts["feature_key"] == head.record.feature_key
+
+
+def test_raw_pixels_go_in_unless_preprocessed_ones_are_asked_for(ready, tmp_path, run):
+    view = ready.extract("net", "pics")
+    head = ready.heads.train("h", view)
+    raw = np.stack(
+        [
+            pipeline_of(ready.context, ready.backbones.get("net")).pixels.prepare(
+                Path(s.location).read_bytes()
+            )
+            for s in view.samples
+        ]
+    )
+    expected = head.stack.predict_proba(view.to_numpy())
+    made = head.attach_checked(tmp_path / "attached.keras")
+    np.testing.assert_allclose(made.model.predict(raw, verbose=0), expected, atol=TOLERANCE)
+    facts = json.loads((tmp_path / "attached.json").read_text())
+    assert made.takes == facts["takes"] == "pixels, uint8 of 0 to 255, 12 by 12 RGB"
+    assert f"| takes | {made.takes} |" in (tmp_path / "attached.md").read_text()
+    assert f"it takes {made.takes}" in run("head", "attach", "h", "-o", tmp_path / "x.keras").out
+    asked = run("head", "attach", "h", "-o", tmp_path / "y.keras", "--preprocessed", "--json").json
+    assert asked["takes"] == "what the preprocessing gives"
+    assert json.loads((tmp_path / "y.json").read_text())["inside_the_model"] == []
+
+
+def test_pixels_are_refused_where_none_are_taken(ws, digits, fails, tmp_path):
+    ws.heads.train("d", digits)
+    assert ws.heads.get("d").attach_checked().takes == "what the preprocessing gives"
+    assert "does not take one image" in fails(
+        "head", "attach", "d", "--pixels", "-o", tmp_path / "d.keras"
+    )
 
 
 def test_a_model_that_differs_from_the_cached_path_is_not_saved(ready, tmp_path, monkeypatch):
@@ -245,7 +276,7 @@ def test_predictions_are_those_of_the_attached_model(ready, pictures, tmp_path, 
 
     Image.open(source).rotate(90).save(new / "turned.png")
     (new / "known.jpg").write_bytes(source.read_bytes())
-    model = head.attach()
+    model = head.attach(pixels=False)
     predictions = run("head", "predict", "h", new, "--json").json
     assert [p["name"] for p in predictions] == [str(new / "known.jpg"), str(new / "turned.png")]
     pipeline = Preprocessing.from_json(ready.backbones.get("net").preprocessing)

@@ -18,13 +18,15 @@ from headstart.jobs.heads.prediction_files import write
 class Made(list):
     """Predictions that are there already, with what is known before the first."""
 
-    def __init__(self, task, outputs, classes=()):
+    def __init__(self, task, outputs, classes=(), splits=None):
         self.classes, self.outputs, self.says = classes, outputs.shape[1], task.says
+        self.has_splits = splits is not None
+        splits = splits or [None] * len(outputs)
         self.done = self.total = len(outputs)
         said = [task.decide(row, classes) for row in outputs]
         super().__init__(
-            Prediction(f"s{n}", *one, row, classes)
-            for n, (one, row) in enumerate(zip(said, outputs, strict=True))
+            Prediction(f"s{n}", *one, row, classes, split)
+            for n, (one, row, split) in enumerate(zip(said, outputs, splits, strict=True))
         )
 
 
@@ -66,6 +68,30 @@ def test_the_columns_are_what_the_numbers_are(form, tmp_path):
         assert line["values"] == table["values"][0].as_py() == [1.5, 2.0]
     if form == "labels":
         assert line["label"] == "cat|dog" and line["probabilities"]["dog"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_of_a_dataset_every_form_says_the_split(form, tmp_path):
+    """What is said of a train sample was learned; a file elsewhere stands in none."""
+    plain, splits = FORMS[form], ["train", None]
+    task = {"class": hs.Classification(), "labels": hs.MultiLabel()}.get(form, Regression())
+    outputs = np.stack([plain[0].outputs, plain[-1].outputs])
+    made = Made(task, outputs, plain.classes, splits)
+    for suffix in ("csv", "jsonl", "parquet"):
+        write(made, tmp_path / f"p.{suffix}")
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:2] == ["name", "split"] and [row["split"] for row in rows] == [
+        "train",
+        "",
+    ]
+    lines = (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line).get("split") for line in lines] == splits
+    for table in (
+        parquet.read_table(tmp_path / "p.parquet"),
+        Predicted(made, "", (), made).to_arrow(),
+    ):
+        assert table["split"].to_pylist() == splits
 
 
 def test_numbers_are_no_probabilities():

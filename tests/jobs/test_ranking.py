@@ -290,6 +290,19 @@ def test_what_cannot_be_confirmed_is_refused_before_anything_is_extracted(ready,
         ready.features("net@features", "pics")
 
 
+def test_a_name_of_another_datasets_head_is_not_taken_in_silence(cached, pictures, run, fails):
+    """`--confirm NAME` made a sweep's winner version 2 of a head of other classes: who predicted by
+    NAME got that one."""
+    cached.datasets.add("again", pictures)
+    run("head", "train", "h", "net@features", "pics")
+    line = fails("head", "sweep", "again", "net@features", "--folds", "3", "--confirm", "h")
+    assert "head 'h' is of dataset 'pics', and the sweep of 'again'" in line
+    assert cached.heads["h"].record.version == 1 and not cached.sweeps.find_all()
+    ran = run("head", "train", "h", "net@features", "again")
+    assert "head 'h' was trained on dataset 'pics' so far" in ran.err
+    assert "was trained on" not in run("head", "train", "h", "net@features", "again").err
+
+
 def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
     seen = []
     found = cached.search(

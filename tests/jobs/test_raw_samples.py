@@ -65,7 +65,9 @@ def test_frames_of_paths_and_of_pictures(head, files, expected, make):
 
 def test_a_dataset_and_the_thing_itself(head, ready, pictures, monkeypatch):
     named = head.predict("pics")
-    assert named.ids == [sample.id for sample in ready.datasets.manifest("pics").samples]
+    samples = ready.datasets.manifest("pics").samples
+    assert named.ids == [sample.id for sample in samples]
+    assert [one.split for one in named] == [sample.split for sample in samples]
     same(head.predict(ready.datasets["pics"]), named.probabilities)
     same(head.predict(["pics"]), named.probabilities)
     pictures.rename(pictures.with_name("moved"))

@@ -16,7 +16,11 @@ import headstart as hs
 from conftest import draw
 from headstart.errors import HeadError, SampleUnreadable
 from headstart.extractors.preprocessing.preview import cell, glance
+from headstart.heads.models.learning_curves import CurvePoint
+from headstart.plots.curves import draw_learning_curve
 from headstart.plots.grids import draw_grid
+from headstart.plots.judgements import draw_head
+from headstart.trained_head import Judged
 
 
 @pytest.fixture
@@ -152,6 +156,18 @@ def test_a_curve_looks_at_train_and_validation_alone_and_says_so(trained, run, t
     assert "the test split was not looked at" in " ".join(ran.out.split())
     ran = run("head", "plot", "h", tmp_path / "q.png", "--draws", "2")
     assert ran.code and "--draws is for --show curve" in ran.err
+
+
+def test_an_axis_of_shares_ends_at_one():
+    """They ran to 1.02, which no accuracy is."""
+    curve = draw_learning_curve(
+        [CurvePoint(n, 1.0, 0.9, (0.8, 1.0), (0.9, 1.0)) for n in (5, 9)], ""
+    )
+    assert curve.axes[0].get_ylim()[1] == 1
+    shares = np.eye(2, dtype=np.float32)
+    judged = Judged([], shares, np.array([0, 1]), np.array([0, 1]))
+    calibration = draw_head(judged, ["a", "b"], "").axes[1]
+    assert calibration.get_xlim() == calibration.get_ylim() == (0, 1)
 
 
 def test_one_tall_picture_takes_no_more_room_than_the_others(trained, run, tmp_path, pictures):

@@ -132,3 +132,46 @@ def test_an_export_whose_package_is_missing_says_which(view, tmp_path, monkeypat
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(FeatureError, match=r"pip install 'headstart\[huggingface\]'"):
         view.export(tmp_path / "f.hf")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of datasets' own
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".npy", ".parquet", ".hf"])
+def test_the_groups_of_samples_are_exported_where_there_are_some(ready, pictures, tmp_path, suffix):
+    read = {".npz": in_npz, ".h5": in_hdf5, ".npy": in_csv, ".parquet": in_parquet, ".hf": in_hf}
+    ready.datasets.add("grouped", pictures, group_pattern=r"/(\d)")
+    ready.extract("net", "grouped").export(tmp_path / f"g{suffix}")
+    ready.extract("net", "pics").export(tmp_path / f"p{suffix}")
+    samples = ready.datasets.manifest("grouped").samples
+    assert len({one.group for one in samples}) > 1
+    assert read[suffix](tmp_path / f"g{suffix}") == {one.id: one.group for one in samples}
+    assert read[suffix](tmp_path / f"p{suffix}") is None
+
+
+def in_npz(path):
+    with np.load(path) as file:
+        return dict(zip(file["ids"], file["groups"], strict=True)) if "groups" in file else None
+
+
+def in_hdf5(path):
+    with h5py.File(path) as file:
+        ids = file["ids"].asstr()[:]
+        return dict(zip(ids, file["groups"].asstr()[:], strict=True)) if "groups" in file else None
+
+
+def in_csv(path):
+    text = path.with_suffix(".csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    return {row["id"]: row["group"] for row in rows} if "group" in rows[0] else None
+
+
+def in_parquet(path):
+    from pyarrow import parquet
+
+    table = parquet.read_table(path).to_pydict()
+    return dict(zip(table["id"], table["group"], strict=True)) if "group" in table else None
+
+
+def in_hf(path):
+    datasets = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
+    rows = [row for part in datasets.load_from_disk(str(path)).values() for row in part]
+    return {row["id"]: row["group"] for row in rows} if "group" in rows[0] else None

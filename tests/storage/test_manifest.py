@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from headstart.errors import DatasetError
 from headstart.storage import manifest as manifests
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.manifest import Manifest, Sample, get_parts, split_of
-from headstart.storage.manifest_parts import LONGEST, MEAN, cut, parts_folder
+from headstart.storage.manifest_parts import LONGEST, MEAN, end_of, parts_folder
 
 
 def samples(count: int) -> tuple[Sample, ...]:
@@ -149,14 +151,22 @@ def test_a_change_costs_the_part_that_it_stands_in(folder, place, what):
     assert len(written) <= 3  # the index, and the part; two where the place is just between them
     assert sum(written.values()) < whole / 2
     assert Manifest.read(folder / name).digest == after.digest
+    assert after.write(folder) == name  # cut as if nothing had been known
+
+
+def sizes_of(samples):
+    columns, ends = SampleColumns.of(samples), [0]
+    while ends[-1] < len(columns):
+        ends.append(end_of(columns, ends[-1]))
+    return [end - start for start, end in pairwise(ends)]
 
 
 def test_parts_end_by_ids_and_are_never_long():
-    sizes = [len(part) for part in cut(many(60_000))]
+    sizes = sizes_of(many(60_000))
     assert sum(sizes) == 60_000
     assert MEAN / 2 < sum(sizes) / len(sizes) < MEAN * 2
     same = Sample("id that ends no part", "0" * 64, None, "train", 0)
-    assert {len(part) for part in cut([same] * (2 * LONGEST))} == {LONGEST}
+    assert set(sizes_of([same] * (2 * LONGEST))) == {LONGEST}
 
 
 def test_parts_are_the_same_when_the_folder_was_moved(folder):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, WeightsUnavailable, first_line
 from headstart.extractors.backbones.keras_graph import read_graph
+from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.preprocessing.defaults import image_pipeline
 from headstart.extractors.runtime import keras, names_from_the_start
@@ -65,7 +66,7 @@ def open_application(text: str, scratch: Path) -> Opened:
     choice = parse(text)
     model = _with_weights(choice, scratch)
     file = scratch / f"{choice.entry.name}.keras"
-    model.save(file)
+    save_model(model, file)
     pipeline = image_pipeline(choice.entry.mode, choice.size, choice.size)
     return Opened(read_graph(model), file, "keras", pipeline, choice.entry.licence)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from headstart.errors import ModelFileError, WeightsUnavailable
 from headstart.extractors.backbones.keras_graph import read_graph
+from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.backbones.sources.torch_weights import read_state_dict
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -82,7 +83,7 @@ def open_efficientnet_lite(name: str, scratch: Path) -> Opened:
     model = build(variant)
     fill(model, weights)
     file = scratch / f"{name}.keras"
-    model.save(file)
+    save_model(model, file)
     return Opened(read_graph(model), file, "keras", preprocessing(variant.size), "Apache-2.0")
 
 

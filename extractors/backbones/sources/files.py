@@ -18,6 +18,7 @@ from headstart.extractors.backbones.keras_graph import (
     is_unbuilt_sequential,
     read_graph,
 )
+from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.custom_objects import CustomObjects
 from headstart.extractors.backbones.sources.freeze import check_frozen, freeze_model
 from headstart.extractors.backbones.sources.keras2 import is_keras2, load_keras2
@@ -147,7 +148,7 @@ def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they say is found when the file is opened
-            model.save(file)
+            save_model(model, file)
         return open_own(file, scratch, trust=trust)
     except UnsafeModel:
         return _open_frozen(freeze_model(model, scratch, trust=trust))

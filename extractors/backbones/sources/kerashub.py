@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from headstart.errors import BackboneError, ModelFileError, first_line
 from headstart.extractors.backbones.keras_graph import is_readable, read_graph
+from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.files import load_model, open_made
 from headstart.extractors.backbones.sources.freeze import freeze_model
 from headstart.extractors.backbones.sources.opened import Opened
@@ -130,7 +131,7 @@ def _open(model: Any, scratch: Path, trust: bool) -> Opened:
         file = freeze_model(model, scratch, trust=trust)
         return Opened(read_frozen(file), file, "tensorflow")
     file = scratch / "model.keras"
-    model.save(file)
+    save_model(model, file)
     # As it will be loaded: KerasHub names some of its layers anew.
     return Opened(read_graph(load_model(file, known=True)), file, "keras")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import ModelFileError, first_line
+from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.files import (
     application_layers,
     check_model,
@@ -56,7 +57,7 @@ def open_weights(
         model = load_architecture(built.path, trust=trust, known=True)
         load_weights(model, weights.path, built.path)
     file = scratch / "model.keras"
-    model.save(file)
+    save_model(model, file)
     return open_own(file, scratch, trust=trust)
 
 

@@ -42,7 +42,6 @@ def keep_unpacked(source: Path, contents: Contents) -> Kept | None:
 
         path = contents.keep(write, PACKED)
     tell(
-        f"{source} is compressed: its arrays, {size / 1e9:,.1f} GB, are unpacked once, into "
-        f"{path}; add it again when it has changed"
+        f"{source} is compressed: its arrays, {size / 1e9:,.1f} GB, are unpacked once, into {path}"
     )
     return Kept("arrays", path, {}, f"{source}, unpacked")

@@ -1,13 +1,13 @@
-"""One file at an address that is read at random here: it is fetched once, into the workspace.
+"""What lies at an address and is read at random here: it is fetched once, into the workspace.
 
-A tar, columns and arrays are read by offset, thousands of times, and partly by libraries that know
-files alone. Fetched whole, they are read as what lies here; the file is called by its content, and
-the server's word (size, time, ETag) is only taken for that nothing has changed.
+Tars, records, columns and arrays are read by offset, thousands of times, and partly by libraries
+that know files alone. Fetched whole, they are read as what lies here; a file is called by its
+content, and the server's word (size, time, ETag) is only taken for that nothing has changed. Of
+several files see `mirror`.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,25 +18,20 @@ from typing import Any, BinaryIO
 from headstart.errors import DatasetError, SampleError, SourceGone
 from headstart.extractors.datasets.named_files import HINT
 from headstart.extractors.datasets.places import suffix_of
-from headstart.extractors.datasets.remote.addresses import is_address, parse
+from headstart.extractors.datasets.remote.addresses import parse
 from headstart.extractors.datasets.remote.objects import Objects
-from headstart.extractors.datasets.shard_names import is_pattern
+from headstart.extractors.datasets.remote.several import is_several, objects_at, stamp_of
+from headstart.extractors.datasets.shard_names import RECORDS, TARS
+from headstart.extractors.datasets.source import FETCHED
 from headstart.notices import tell
 from headstart.storage.contents import Contents
+from headstart.storage.files import free_bytes
 
-FETCHED = "fetched"
-"""Among a dataset's options: what was fetched, as `Fetched.to_json` has it."""
-KINDS = {
-    ".tar": "webdataset",
-    ".parquet": "parquet",
-    ".arrow": "parquet",
-    ".feather": "parquet",
-    ".npy": "arrays",
-    ".npz": "arrays",
-}
-"""By the suffixes of files that are fetched, what they are."""
+COMPLETE = ".fetched"
+"""In a folder of files that were fetched: what their store said of each; written when all are
+there."""
 LARGEST = 1 << 37
-"""Bytes of a file that is fetched: 128 GiB."""
+"""Bytes of what is fetched for a dataset: 128 GiB."""
 SHARE = 0.9
 """Of the disk that is free: what a file may take."""
 PAUSE = 10.0
@@ -45,13 +40,13 @@ PAUSE = 10.0
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that was at an address, and is here now.
+    """A file that was at an address, or several, and is here now.
 
     Attributes:
-        address: where it was.
+        address: where it was: of a file, of a folder, or a pattern.
         stat: by what its change is seen; empty where the server does not say.
         store_options: by which its store was opened.
-        path: where it is now.
+        path: where it is now: a file, or a folder of those that the address names.
     """
 
     address: str
@@ -78,12 +73,14 @@ class Fetched:
 
     @property
     def is_here(self) -> bool:
-        return self.path is not None and self.path.is_file()
+        return self.path is not None and (self.path.is_file() or (self.path / COMPLETE).is_file())
 
     def stat_now(self) -> tuple[int, ...]:
         """What the server says of it now; errors as `fetch`."""
-        with _as_source():
-            return self._objects.stat(parse(self.address))
+        with as_of_source():
+            if is_several(self.address):
+                return stamp_of(objects_at(parse(self.address), self.objects))
+            return self.objects.stat(parse(self.address))
 
     def is_same_now(self, store_options: tuple[str, ...]) -> bool:
         """Whether it is here, and the server says that it is as it was; errors as `fetch`.
@@ -97,29 +94,9 @@ class Fetched:
         return self.stat_now() == self.stat
 
     @property
-    def _objects(self) -> Objects:
+    def objects(self) -> Objects:
+        """That give it."""
         return Objects(self.address, {"store_options": self.store_options})
-
-
-def kind_at(source: Any, kind: str | None) -> str | None:
-    """What a file at an address is that is fetched; None where it is not.
-
-    Args:
-        source: as it was given.
-        kind: as it was given: one that says another thing has the last word.
-
-    Raises:
-        DatasetError: it stands for several files.
-    """
-    found = KINDS.get(suffix_of(source)) if is_address(source) else None
-    if found is None or kind not in (None, found):
-        return None
-    if is_pattern(source):
-        raise DatasetError(
-            f"{source} stands for several files, of which at an address one is read",
-            hint="Add them one by one, or download them and add the folder.",
-        )
-    return found
 
 
 def fetch(address: str, contents: Contents, store_options: tuple[str, ...] = ()) -> Fetched:
@@ -141,17 +118,28 @@ def fetch(address: str, contents: Contents, store_options: tuple[str, ...] = ())
     found = Fetched(address, (), store_options)
     stats: list[tuple[int, ...]] = []
 
-    def write(out: BinaryIO) -> None:
-        watched = _Watched(address, contents.folder)
-        stats.append(found._objects.copy(parse(address), out, watched.begin, watched.advance))
+    def begin(size: int) -> None:
+        check_room(address, size, contents.folder)
+        tell(f"{address}, {in_bytes(size)}, is fetched once, into {contents.folder}")
 
-    with _as_source():
-        path = contents.keep(write, suffix_of(address))
+    def write(out: BinaryIO) -> None:
+        watched = Watched(address)
+        stats.append(found.objects.copy(parse(address), out, begin, watched.advance))
+
+    with as_of_source():
+        path = contents.keep(write, _suffix_of(address))
     return Fetched(address, stats[0], store_options, path)
 
 
+def _suffix_of(address: str) -> str:
+    """That of what is kept: by it is told again what it is."""
+    name = parse(address).key
+    found = TARS.fullmatch(name.lower()) or RECORDS.fullmatch(name.lower())
+    return suffix_of(address) if found is None else found[1]
+
+
 @contextmanager
-def _as_source() -> Iterator[None]:
+def as_of_source() -> Iterator[None]:
     """Errors of an object as those of a source: nothing of the dataset is there without it, and to
     look at it again, or to go on without it, is of no use."""
     try:
@@ -161,34 +149,38 @@ def _as_source() -> Iterator[None]:
         raise SourceGone(error.message, hint=hint) from error
 
 
-class _Watched:
-    """Says what is fetched, how large it is, and how far it is."""
+def check_room(address: str, size: int, folder: Path) -> None:
+    """See that there is room for what is fetched.
 
-    def __init__(self, address: str, folder: Path) -> None:
-        self._address, self._folder = address, folder
+    Raises:
+        DatasetError: there is none.
+    """
+    free = free_bytes(folder)
+    if size > LARGEST or size > free * SHARE:
+        raise DatasetError(
+            f"{address} has {size:,} bytes; at most {LARGEST:,} are fetched, and {SHARE:.0%} of "
+            f"the {free:,} bytes that are free in {folder}",
+            hint="Make room, or download it in parts to where there is.",
+        )
+
+
+class Watched:
+    """Says how far something is, every ten seconds.
+
+    Args:
+        address: of what is fetched.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
         self._said = time.monotonic()
 
-    def begin(self, size: int) -> None:
-        """See that there is room.
-
-        Raises:
-            DatasetError: there is none.
-        """
-        existing = next(one for one in (self._folder, *self._folder.parents) if one.is_dir())
-        free = shutil.disk_usage(existing).free
-        if size > LARGEST or size > free * SHARE:
-            raise DatasetError(
-                f"{self._address} has {size:,} bytes; at most {LARGEST:,} are fetched, and "
-                f"{SHARE:.0%} of the {free:,} bytes that are free in {existing}",
-                hint="Make room, or download it in parts to where there is.",
-            )
-        tell(f"{self._address}, {_size(size)}, is fetched once, into {self._folder}")
-
-    def advance(self, done: int, size: int) -> None:
+    def advance(self, done: int, size: int, more: str = "") -> None:
         if time.monotonic() - self._said >= PAUSE:
             self._said = time.monotonic()
-            tell(f"{self._address}: {_size(done)} of {_size(size)} are here")
+            tell(f"{self._address}: {in_bytes(done)} of {in_bytes(size)} are here{more}")
 
 
-def _size(size: int) -> str:
+def in_bytes(size: int) -> str:
+    """A size in words."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

@@ -55,6 +55,12 @@ RETRY: RetryConfig = {
     },
 }
 """Errors of servers, timeouts and broken connections are tried again so often and so long."""
+ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+"""By what in the environment a store of one's own is named."""
 SETTLED = 60.0
 """Seconds after which a change is sure to show in a time of whole seconds, clocks being off a bit;
 before, an object without a strong ETag may be another though size and time are the same."""
@@ -363,9 +369,8 @@ def _open(address: Address, options: Options) -> Any:
 
 def _is_plain(address: Address, options: Options) -> bool:
     """Whether plain http is meant: by the address, or by an endpoint of the user's own."""
-    ends = (os.environ.get("AWS_ENDPOINT_URL"), os.environ.get("AWS_ENDPOINT"))
-    given = _config(options).get("endpoint")
-    texts = (given, *(ends if address.scheme == "s3" else ()))
+    named = (os.environ.get(name) for name in ENDPOINTS.get(address.scheme, ()))
+    texts = (*_config(options).values(), *named)
     return address.scheme == "http" or any((text or "").startswith("http://") for text in texts)
 
 

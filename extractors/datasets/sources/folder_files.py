@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
 from headstart.errors import DatasetError
@@ -24,7 +26,18 @@ def entries_below(
     within: Path | None = None,
     others: list[os.DirEntry[str]] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
-    """The same as entries of their folders, which is how a hundred thousand are had in no time.
+    """The same as entries of their folders, which is how a hundred thousand are had in no time; see
+    `runs_below`."""
+    return chain.from_iterable(runs_below(folder, suffixes, within, others))
+
+
+def runs_below(
+    folder: Path,
+    suffixes: set[str],
+    within: Path | None = None,
+    others: list[os.DirEntry[str]] | None = None,
+) -> Iterator[list[os.DirEntry[str]]]:
+    """The same, those together that no folder stands between.
 
     Links are followed. Hidden files and folders are left out.
 
@@ -41,26 +54,35 @@ def entries_below(
     above = [_identity(folder)]
     stack = [_entries(folder)]
     while stack:
+        run: list[os.DirEntry[str]] = []
         for entry in stack[-1]:
-            if entry.is_symlink():
-                check_within(Path(entry.path), within)
-            if _is_folder(entry):
-                identity = _identity(entry.path)
-                if identity in above:
-                    raise DatasetError(
-                        f"the folder {entry.path} lies in itself, by a link",
-                        hint="Remove the link.",
-                    )
-                above.append(identity)
+            if not entry.is_file(follow_symlinks=False) and _is_entered(entry, within, above):
                 stack.append(_entries(entry.path))
                 break
             if entry.name.lower().endswith(ends):  # hidden ones, all suffix, are not here
-                yield entry
+                run.append(entry)
             elif others is not None and entry.name not in LEFT_BEHIND:
                 others.append(entry)
         else:
             stack.pop()
             above.pop()
+        if run:
+            yield run
+
+
+def _is_entered(entry: os.DirEntry[str], within: Path | None, above: list[tuple[int, int]]) -> bool:
+    """Whether it is a folder, perhaps by a link; then it is among those above from now on."""
+    if entry.is_symlink():
+        check_within(Path(entry.path), within)
+    if not _is_folder(entry):
+        return False
+    identity = _identity(entry.path)
+    if identity in above:
+        raise DatasetError(
+            f"the folder {entry.path} lies in itself, by a link", hint="Remove the link."
+        )
+    above.append(identity)
+    return True
 
 
 def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
@@ -70,7 +92,7 @@ def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
             entries = [entry for entry in found if not entry.name.startswith(".")]
     except OSError as error:
         raise DatasetError(f"cannot read the folder {folder}: {error.strerror or error}") from error
-    return iter(sorted(entries, key=lambda entry: entry.name))
+    return iter(sorted(entries, key=attrgetter("name")))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

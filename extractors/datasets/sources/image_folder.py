@@ -19,8 +19,8 @@ from headstart.extractors.datasets.named_files import (
     digest_of_file,
     is_folder,
     is_there,
+    own_root_of,
     read_named,
-    root_of,
 )
 from headstart.extractors.datasets.options import (
     GROUP_COLUMN,
@@ -72,7 +72,7 @@ class ImageFolderSource:
         self.skipped: list[str] = []
         self._folder = Path(source)
         self._options = options
-        self._within = root_of(options)
+        self._within = own_root_of(source, options)
         self._unused: list[str] = []
 
     @staticmethod
@@ -133,7 +133,8 @@ class ImageFolderSource:
 
     @property
     def _of_table(self) -> dict[str, Any]:
-        return {**self._options, "path_column": FILE_NAME}
+        root = None if self._within is None else str(self._within)
+        return {**self._options, "root": root, "path_column": FILE_NAME}
 
     def _entry(self, table: Table, number: int, placed: Placed) -> Entry:
         row = table.read(number, placed)
@@ -212,9 +213,18 @@ def _names_files(path: Path) -> bool:
     """Whether the first row of a metadata file has a column of files."""
     try:
         with open_regular(path) as file:
-            line = file.read(HEAD).decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
-        if path.suffix == ".csv":
+            return names_files(file.read(HEAD))
+    except (OSError, StorageError):
+        return False
+
+
+def names_files(head: bytes) -> bool:
+    """Whether the first row of metadata has a column of files, by their first `HEAD` bytes: a table
+    that begins with names, or lines of JSON."""
+    line = head.decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
+    try:
+        if not line.startswith("{"):
             return FILE_NAME in next(csv.reader([line]), [])
         return FILE_NAME in json.loads(line)
-    except (OSError, StorageError, ValueError, TypeError, RecursionError, csv.Error):
+    except (ValueError, TypeError, RecursionError, csv.Error):
         return False

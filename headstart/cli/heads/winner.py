@@ -57,13 +57,17 @@ def simplest_text(sweep: Sweep, words: str) -> str:
     )
 
 
-def check_confirm(name: str, shots: int | None) -> None:
+def check_confirm(workspace: Workspace, name: str, dataset: str, shots: int | None) -> None:
     """See that a winner can be confirmed, before anything is extracted or fitted.
 
     Raises:
         RegistryError: the head cannot have such a name.
+        HeadError: a head of another dataset has it, and whoever uses that would get this one.
         click.UsageError: it was tried on few samples, and would be trained on all.
     """
+    from headstart.errors import HeadError
+    from headstart.jobs.datasets.named import dataset_named
+    from headstart.jobs.heads.train import find_of_other
     from headstart.registry.names import check_name
 
     if shots is not None:
@@ -71,6 +75,12 @@ def check_confirm(name: str, shots: int | None) -> None:
             "--confirm trains on all samples, and --shots tries heads on few; leave one out."
         )
     check_name(name, "head")
+    dataset = dataset_named(workspace.context, dataset, looks=False)
+    if other := find_of_other(workspace.context, name, dataset):
+        raise HeadError(
+            f"head {name!r} is of dataset {other.dataset!r}, and the sweep of {dataset!r}",
+            hint="Give --confirm another name: whoever uses that head would get this one.",
+        )
 
 
 def confirmed(workspace: Workspace, sweep: Sweep, trial: Trial, name: str, precision: str) -> Any:

@@ -10,6 +10,7 @@ from headstart.errors import BackboneError
 from headstart.extractors.backbones.registration import Wanted, read_backbone
 from headstart.extractors.safety.first_load import unheard
 from headstart.jobs.backbones.convert import convert_ahead
+from headstart.jobs.backbones.register import discard_unneeded, register
 from headstart.registry.entities import Backbone
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
@@ -34,6 +35,7 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
     with Hold(context.config.locks, HELD_AS):
         read = read_backbone(name, plain, context.artifacts, wanted)
-        backbone = context.backbones.add(read.backbone)
+        backbone = register(context, read.backbone)
+    discard_unneeded(context, read.backbone)
     convert_ahead(context, backbone, wanted.first.say if wanted.first else unheard, read.graph)
     return backbone

@@ -20,6 +20,7 @@ from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.cache.reindex import to_set
 from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones.convert import convert_ahead
+from headstart.jobs.backbones.register import register
 from headstart.paths import inside
 from headstart.progress import Progress
 from headstart.registry.entities import Backbone, FeatureSet, Shard
@@ -170,7 +171,7 @@ def _register(
     """The rows of all that was placed, in one transaction; gives the backbone and new rows."""
     repository = context.feature_sets
     with context.database.together():
-        backbone = context.backbones.add(backbone)
+        backbone = register(context, backbone)
         shards = [_to_row(context, arrival) for arrival in arrivals]
         already = repository.commit_shards(shards)
     placed.artifacts, placed.shards = [], []  # rows name them now: nothing is taken back

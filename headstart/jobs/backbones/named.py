@@ -146,18 +146,22 @@ def _added(context: Context, source: Source) -> Backbone:
     from headstart.extractors.backbones.registration import Wanted, read_backbone
     from headstart.extractors.safety.first_load import FOLDER, FirstLoad
     from headstart.jobs.backbones.convert import convert_ahead
+    from headstart.jobs.backbones.register import discard_unneeded, mend, register
 
     verdicts = context.artifacts.beside(FOLDER)
     wanted = Wanted(first=FirstLoad(verdicts, say=tell))
     stamp = _stamp(source)
     with Hold(context.config.locks, HELD_AS):  # as in `backbones.add`
         read = read_backbone("new", source.text, context.artifacts, wanted)
-        backbone = context.backbones.find_same(read.backbone)
-        if backbone is None:
+        same = context.backbones.find_same(read.backbone)
+        if same:
+            backbone = mend(context, read.backbone, same[0])
+        else:
             named = replace(read.backbone, name=_free_name(context, source))
-            backbone = context.backbones.add(named)
+            backbone = register(context, named)
             for warning in backbone.warnings:
                 warn(f"{backbone.label}: {warning}")
+    discard_unneeded(context, read.backbone)
     said = source.text if isinstance(source.text, str) else type(source.text).__name__
     tell(f"{said} is registered as the backbone {backbone.label!r}")
     _remember(context, source, stamp, backbone)

@@ -12,6 +12,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.corrections import Corrections, after_others, corrected
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_from
 from headstart.jobs.datasets.kept_data import holding
@@ -66,11 +67,13 @@ def add(
     how = _split_options(made, split, seed, before, stays=stays)
     given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
     given |= {} if kept is None else kept.stored
-    given = sources.own_root(chosen, place) | given
+    given = (sources.own_root(chosen, place) if kept is None else {}) | given
+    given = _with_corrections(given, before)
     previous, skipped = _find_previous(context, name), list[str]()
     opened = sources.open_source(chosen, place, given, context.artifacts)
     with sources.in_words(place, None if kept is None else kept.origin):
         manifest = sources.scan(opened, given, previous, progress, keeps=stays, skipped=skipped)
+        manifest = corrected(manifest, given)
         _warn(opened.source, opened.unused(), skipped)
         warn_of_turned(place, manifest.samples, opened, given)
         _tell_of_samples(place, manifest, given)
@@ -83,6 +86,12 @@ def add(
         previous = None
     dataset = context.datasets.add(described(context, name, manifest, stored, previous))
     return details_of(context, dataset, manifest)
+
+
+def _with_corrections(given: dict[str, Any], before: Dataset | None) -> dict[str, Any]:
+    """Options with the corrections of the dataset that is added again; which are of contents, and
+    so of no others."""
+    return given if before is None else Corrections.of(after_others(before.options)).stored(given)
 
 
 def _left(

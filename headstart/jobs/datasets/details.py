@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart.context import Context
 from headstart.extractors.datasets import are_numbers, said_of, words_of
+from headstart.extractors.datasets.corrections import Corrections
 from headstart.jobs.datasets.failures import Unread, failures_in
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest
@@ -38,11 +39,14 @@ class DatasetDetails(Showable):
     @cached_property
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Samples of each class in `SPLITS`."""
-        columns = self.manifest.columns
-        pairs = zip(columns.labels, columns.splits, strict=True)
         found = Counter[tuple[str, str]]()
-        for (label, split), count in Counter(pairs).items():
-            found[WITHOUT if label is None else str(label), split] += count
+        for block in self.manifest.columns.blocks():
+            values = [*map(str, block.label_values), WITHOUT]
+            pairs = np.column_stack([block.label_codes, block.split_codes])
+            for (label, split), count in zip(
+                *np.unique(pairs, axis=0, return_counts=True), strict=True
+            ):
+                found[values[label], SPLITS[split]] += int(count)
         without = any(name == WITHOUT for name, _ in found)
         names = [*self.dataset.classes, *([WITHOUT] if without else [])]
         return {name: tuple(found[name, split] for split in SPLITS) for name in names}
@@ -95,6 +99,11 @@ class DatasetDetails(Showable):
         return words_of(self.dataset.options)
 
     @property
+    def corrections(self) -> str:
+        """How many labels people changed and samples they left out, in words; empty of none."""
+        return Corrections.of(self.dataset.options).to_text()
+
+    @property
     def skipped(self) -> dict[str, Any]:
         """`count` of the rows and files that are no samples, and why the `first` are none."""
         return self.dataset.options.get("skipped", {"count": 0, "first": []})
@@ -106,6 +115,7 @@ class DatasetDetails(Showable):
             "windows_of": self.windows_of,
             "own_splits": self.dataset.options.get("own_splits"),
             "splits": self.splits,
+            "corrections": self.corrections or None,
             "skipped": self.skipped,
             "failures": self.failures,
         }

@@ -58,7 +58,9 @@ def fetched_anew(context: Context, dataset: Dataset) -> Dataset:
         had_settled = bool(before.stat)
         tell(f"{before.address} {'has changed' if had_settled else UNSETTLED}")
     contents = Contents(context.config.contents)
+    options = {"store_options": before.store_options, "root": dataset.options.get("root")}
+    known = [before] if before.is_here else []
     kept = sources.keep_fetched(
-        before.address, dataset.kind, contents, {"store_options": before.store_options}
+        before.address, dataset.kind, contents, options, lambda _: iter(known)
     )
     return replace(dataset, source=str(kept.path), options={**dataset.options, **kept.stored})

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from headstart.context import Context
 from headstart.errors import HeadstartError, SourceGone
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.corrections import after_others, corrected
 from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_anew
@@ -52,7 +53,8 @@ def _check_there(now: Dataset) -> None:
     if sources.is_gone(now.source):
         raise SourceGone(
             f"the source of dataset {now.name!r}, {now.source}, is not there",
-            hint="Put it back; features in the cache can still be used.",
+            hint=f"If it was moved: `headstart dataset move {now.name} PATH`. Features in the "
+            "cache can still be used.",
         )
 
 
@@ -74,12 +76,15 @@ def _looked_at(
         manifest = sources.rescan(opened, options, previous, progress, skipped)
     if manifest is previous:
         return dataset, previous
+    manifest = corrected(manifest, options)
     own = ("skipped", "unused")
     others = {key: value for key, value in now.options.items() if key not in own}
     stored = others | sources.listed(skipped)
     stored |= warn_of_new(opened, now.options.get("unused"))
     if manifest == previous and stored == dataset.options:
         return dataset, previous
+    if manifest.digest != previous.digest:
+        stored = after_others(stored)
     found = described(context, now.name, manifest, stored, previous)
     updated = context.datasets.update(found, instead_of=dataset)
     if updated is None:

@@ -9,11 +9,12 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, SourceGone
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.corrections import after_others, corrected
 from headstart.jobs.datasets.add import described, heads_on, settled, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
-from headstart.storage.columns.finder import ABSENT, TextFinder
+from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.windowed.wholes import wholes_of
 from headstart.values.showable import Showable
@@ -55,19 +56,20 @@ def resplit(
     if sources.is_gone(dataset.source):
         raise SourceGone(
             f"the source of dataset {name!r}, {dataset.source}, is not there",
-            hint="Put it back; until then its splits stay.",
+            hint=f"If it was moved: `headstart dataset move {name} PATH`. Its splits stay.",
         )
     options = _options(dataset, sources.spelled(split), sources.checked_seed(seed))
     previous, skipped = context.manifest(dataset), list[str]()
     opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
     manifest = sources.scan(opened, options, previous, progress, keeps=False, skipped=skipped)
+    manifest = corrected(manifest, options)
     warn_of_skipped(opened.source, skipped)
     moved, heads = (
         _moved(wholes_of(previous).columns, wholes_of(manifest).columns),
         heads_on(context, name),
     )
     stored = settled(opened, options, manifest) | sources.listed(skipped)
-    stored = sources.voiding(stored, heads if moved else [])
+    stored = sources.voiding(after_others(stored), heads if moved else [])
     voided = [one for one in sources.voided_in(stored) if one in heads]
     updated = context.datasets.update(described(context, name, manifest, stored), dataset)
     if updated is None:
@@ -80,7 +82,7 @@ def resplit(
 
 def _moved(before: SampleColumns, after: SampleColumns) -> int:
     """Samples that stand in another split than before."""
-    known, splits, moved = TextFinder(before, lambda some: some.ids), before.split_codes, 0
+    known, splits, moved = IdFinder(before), before.split_codes, 0
     for block in after.blocks():
         rows = known.find(block.ids)
         there = rows != ABSENT

@@ -11,18 +11,16 @@ import numpy as np
 
 from headstart.backbone_model import pipeline_of
 from headstart.errors import HeadError
-from headstart.extractors.preprocessing.affine import Affine
 from headstart.heads.models import attach as models
 from headstart.heads.models.export import (
     WITH_TEXTS,
     format_of,
     with_labels,
-    with_pixels,
     write_checked,
 )
 from headstart.heads.tasks import MEDIAN, Ordinal
 from headstart.jobs.heads.description import describe
-from headstart.registry.entities import Backbone
+from headstart.jobs.heads.inputs import is_inside, what_goes_in, with_arithmetic
 from headstart.storage.manifest import Label
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
@@ -37,12 +35,14 @@ class Attached(Showable):
         difference: of what it says from the cached features' path, the largest that was found.
         classes: the label of each probability.
         file: where it was saved; None where it was not.
+        takes: what goes in, in words.
     """
 
     model: Any
     difference: float
     classes: tuple[Label, ...]
     file: Path | None = None
+    takes: str = ""
 
     def __iter__(self) -> Iterator[Any]:
         """Model and difference, the pair that `Head.attach_checked` gave before."""
@@ -54,6 +54,7 @@ class Attached(Showable):
     def _facts(self) -> dict[str, Any]:
         return {
             "file": self.file,
+            "takes": self.takes,
             "classes": self.classes,
             "max_abs_diff": self.difference,
             "parameters": self.model.count_params(),
@@ -61,14 +62,15 @@ class Attached(Showable):
 
     def _line(self) -> str:
         saved = "" if self.file is None else f", saved in {str(self.file)!r}"
-        return f"{len(self.classes):,} classes, within {self.difference:.1g}{saved}"
+        inside = f"{self.takes} in, {len(self.classes):,} classes out"
+        return f"{inside}, within {self.difference:.1g}{saved}"
 
 
 def attach(
     head: TrainedHead,
     path: str | Path | None = None,
     *,
-    pixels: bool = False,
+    pixels: bool | None = None,
     labels: bool = False,
 ) -> Attached:
     """See `Head.attach`."""
@@ -89,18 +91,18 @@ def attach(
         return models.check_parity(given, expected, models.TOLERANCES[cut.precision])
 
     difference = compare(models.predict(model, inputs))
-    if pixels:
-        affine = _affine(head, backbone)
-        assert isinstance(raw, np.ndarray)  # as there is one input
-        model, inputs = with_pixels(model, affine, raw.shape[1:]), raw
+    inside = is_inside(head, backbone, raw, pixels)
+    if inside:
+        model, inputs = with_arithmetic(head, backbone, model, raw), raw
         difference = max(difference, compare(models.predict(model, inputs)))
+    takes = what_goes_in(backbone, raw, inside=inside)
     if labels:
         model = with_labels(model, stack.classes, is_median=_is_median(head))
     if target is not None:
         written = write_checked(model, target, inputs, compare, stack.classes)
         difference = max(difference, written)
-        describe(head.context, head.record, target, backbone, difference, pixels=pixels)
-    return Attached(model, difference, tuple(head.record.classes), target)
+        describe(head.context, head.record, target, backbone, difference, takes, pixels=inside)
+    return Attached(model, difference, tuple(head.record.classes), target, takes)
 
 
 def _need_texts(head: TrainedHead, chosen: str) -> None:
@@ -117,14 +119,3 @@ def _need_texts(head: TrainedHead, chosen: str) -> None:
 def _is_median(head: TrainedHead) -> bool:
     task = head.task
     return isinstance(task, Ordinal) and task.decision == MEDIAN
-
-
-def _affine(head: TrainedHead, backbone: Backbone) -> Affine:
-    """The arithmetic on pixels that ends the backbone's preprocessing."""
-    shapes = [tensor["shape"] for tensor in backbone.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 3:
-        raise HeadError(
-            f"backbone {backbone.label!r} does not take one image",
-            hint="Attach without pixels.",
-        )
-    return Affine.of(pipeline_of(head.context, backbone).arithmetic, shapes[0][-1] or 3)

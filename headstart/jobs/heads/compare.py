@@ -15,6 +15,8 @@ from headstart.heads.evaluation.paired import (
     NONE,
     PAIRED,
     PROCEDURE,
+    VALUES,
+    mean_difference,
     often_right,
     paired_interval,
     right_of,
@@ -166,7 +168,7 @@ def _together(
     one: TrainedHead, other: TrainedHead
 ) -> tuple[list[Sample], list[np.ndarray], np.ndarray, list[Label]]:
     """The samples that both were judged on, what each says of them, the truth, and the classes."""
-    judged: list[Judged] = [one.held_out(), other.held_out()]
+    judged: list[Judged] = [head.held_out(corrected=True) for head in (one, other)]
     rows = [{sample.id: row for row, sample in enumerate(found.samples)} for found in judged]
     common = [id_ for id_ in rows[0] if id_ in rows[1]]
     if not common:
@@ -231,6 +233,8 @@ def _interval(
     if name in AREAS:
         ends = area_difference(name, outputs[0], outputs[1], targets, clusters)
         return ends, NONE if ends is None else BY_INFLUENCES
+    if name in VALUES:
+        return mean_difference(name, outputs[0], outputs[1], targets, clusters)
     if name not in PAIRED:  # a calibration error: a distance, of which drawn samples have more
         return None, NONE
     cost = max(outputs[0].shape[1], 1)

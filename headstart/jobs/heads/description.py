@@ -21,6 +21,7 @@ def describe(
     target: Path,
     backbone: Backbone,
     difference: float,
+    takes: str,
     *,
     pixels: bool = False,
 ) -> None:
@@ -32,12 +33,14 @@ def describe(
         target: the model's file or folder.
         backbone: of the model.
         difference: the largest that its checks found.
+        takes: what goes in, in words.
         pixels: whether the arithmetic of the preprocessing is inside the model.
     """
     inside = pipeline_of(context, backbone).arithmetic if pixels else ()
     facts = {
         "task": task_of(record.settings).describe(),
         "classes": list(record.classes),
+        "takes": takes,
         "preprocessing": backbone.preprocessing,
         "inside_the_model": list(inside),
         "backbone": record.backbone,
@@ -52,7 +55,7 @@ def describe(
     }
     text = {
         ".json": json.dumps(facts, indent=2, ensure_ascii=False) + "\n",
-        ".md": model_card(record, backbone, difference, target.name),
+        ".md": model_card(record, backbone, difference, target.name, takes),
     }
     for suffix, content in text.items():
         with written_aside(target.with_suffix(suffix)) as file:

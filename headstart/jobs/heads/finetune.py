@@ -20,6 +20,7 @@ from headstart.heads.models.export import format_of, write_checked
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
 from headstart.jobs.heads.description import describe
+from headstart.jobs.heads.inputs import is_inside, what_goes_in, with_arithmetic
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.jobs.heads.train import keep
 from headstart.jobs.heads.tuning import Tuning, tune
@@ -163,6 +164,7 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
         "judged_on": tuning.splits.judged,
         "best_epoch": tuning.course.best_epoch,
         "history": tuning.course.history,
+        "seconds": tuning.seconds,
         "validation": _short(tuning.result["validation"]),
         **scores,
     }
@@ -212,6 +214,10 @@ def _keep(
         return check_parity(given, expected, TOLERANCES[cut.precision])
 
     difference = compare(predict(whole, inputs))
+    inside = is_inside(head, backbone, raw, None)
+    if inside:
+        whole, inputs = with_arithmetic(head, backbone, whole, raw), raw
+        difference = max(difference, compare(predict(whole, inputs)))
     if target is not None:  # first: a file that cannot be written or is not right keeps nothing
         difference = max(difference, write_checked(whole, target, inputs, compare))
     kept = None
@@ -219,5 +225,6 @@ def _keep(
         kept = keep(head.context, made, tuning.top.to_bytes())
     if target is not None:
         told = replace(made, name=head.record.name) if kept is None else kept
-        describe(head.context, told, target, backbone, difference)
+        takes = what_goes_in(backbone, raw, inside=inside)
+        describe(head.context, told, target, backbone, difference, takes, pixels=inside)
     return kept, whole, difference

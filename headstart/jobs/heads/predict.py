@@ -69,6 +69,7 @@ class Predictions(Showable):
         classes: the label of each probability.
         outputs: how many probabilities, or numbers, a sample has.
         says: what is said of a sample: a `class`, `labels` or `numbers`.
+        has_splits: whether a sample is of a registered dataset, so that it stands in a split.
         total: how many samples there are.
         done: how many of them are behind us.
         skipped: names of those that could not be read, as far as we got.
@@ -98,6 +99,7 @@ class Predictions(Showable):
         self._backbone, self._cut = head.origin()
         taker = Taker.of(self._context, self._backbone, root, of_wholes=self._how is not None)
         self._items = list(taker.take(samples))
+        self.has_splits = any(one.split is not None for one in self._items)
         self._key = head.record.feature_key
         self._judge = head.judge
         self._task = head.task
@@ -224,8 +226,8 @@ class Predictions(Showable):
         """Predictions of samples by their numbers."""
         for number, row in judged:
             said, probability = self._task.decide(row, self.classes)
-            name = self._items[number].name
-            yield Prediction(name, said, probability, row, self.classes)
+            item = self._items[number]
+            yield Prediction(item.name, said, probability, row, self.classes, item.split)
 
     def _run(self, batch: Batch) -> list[np.ndarray]:
         if self._engine is None:

@@ -25,6 +25,7 @@ class Says(Protocol):
     classes: tuple[Label, ...]
     outputs: int
     says: str
+    has_splits: bool
 
 
 CLASS, LABELS, NUMBERS = "class", "labels", "numbers"
@@ -51,6 +52,7 @@ class Prediction(Showable):
         outputs: the probabilities of all classes, in the head's order, (classes,), float32; or the
             numbers, (outputs,).
         classes: the label of each probability; none for numbers.
+        split: of a sample of a registered dataset: what is said of one of `train` was learned.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Prediction(Showable):
     probability: float
     outputs: np.ndarray
     classes: tuple[Label, ...] = ()
+    split: str | None = None
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -77,15 +80,28 @@ class Prediction(Showable):
 
     def _facts(self) -> dict[str, Any]:
         """As `probability` no number that is none: see there."""
+        known: dict[str, Any] = {"name": self.name}
+        known |= {} if self.split is None else {"split": self.split}
         if not self.classes:
             said = self.values.tolist()
-            return {
-                "name": self.name,
-                **({"value": said[0]} if len(said) == 1 else {"values": said}),
-            }
+            return known | ({"value": said[0]} if len(said) == 1 else {"values": said})
+        known["label"] = self.label
         if math.isnan(self.probability):
-            return {"name": self.name, "label": self.label, "probabilities": self.by_class()}
-        return {"name": self.name, "label": self.label, "probability": self.probability}
+            return known | {"probabilities": self.by_class()}
+        return known | {"probability": self.probability}
+
+    def top(self, count: int) -> list[tuple[Label, float]]:
+        """The likeliest classes with their probabilities, the likeliest first.
+
+        Of equally probable ones those that stand first in the head's order.
+
+        Raises:
+            HeadError: the head says numbers, or `count` is below 1.
+        """
+        if count < 1:
+            raise HeadError(f"count is {count}", hint="Give 1 or more.")
+        places = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.classes[place], float(self.probabilities[place])) for place in places]
 
     def by_class(self) -> dict[str, float]:
         """The probability of each class, by its label."""
@@ -109,7 +125,11 @@ class Predicted(Results[Prediction]):
         classes: the label of each probability; none for numbers.
         outputs: how many probabilities, or numbers, a sample has.
         says: what is said of a sample: a `class`, `labels` or `numbers`.
+        has_splits: whether a sample is of a registered dataset, so that it stands in a split.
+        tops: how many of the likeliest classes `to_json` has of each, `top`; 0 for none.
     """
+
+    tops = 0
 
     def __init__(
         self,
@@ -121,7 +141,7 @@ class Predicted(Results[Prediction]):
         super().__init__(found)
         self.trust, self.skipped = trust, tuple(skipped)
         self.classes, self.outputs = tuple(head.classes), head.outputs
-        self.says = head.says
+        self.says, self.has_splits = head.says, head.has_splits
 
     @property
     def ids(self) -> list[str]:
@@ -155,12 +175,14 @@ class Predicted(Results[Prediction]):
         return np.stack([one.outputs for one in self])
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a sample: its `name`; of a class `label`, `probability` and `p_CLASS`, the
-        probability of each class, float32; of several labels the same without `probability`; of a
-        number `value`, of several `value_1` and so on."""
+        """A row a sample: its `name`; its `split`, where one is of a dataset; of a class `label`,
+        `probability` and `p_CLASS`, the probability of each class, float32; of several labels the
+        same without `probability`; of a number `value`, of several `value_1` and so on."""
         import pyarrow
 
         columns: dict[str, Any] = {"name": pyarrow.array(self.ids, pyarrow.string())}
+        if self.has_splits:
+            columns["split"] = pyarrow.array([one.split for one in self], pyarrow.string())
         if self.says != NUMBERS:
             columns["label"] = pyarrow.array(self.labels)
         if self.says == CLASS:
@@ -181,4 +203,15 @@ class Predicted(Results[Prediction]):
         return self.to_arrow().to_pandas()
 
     def _facts(self) -> Any:
-        return [{**one.to_json(), "trust": self.trust} for one in self]
+        return [
+            {
+                **one.to_json(),
+                **({"top": [_likely(*pair) for pair in one.top(self.tops)]} if self.tops else {}),
+                "trust": self.trust,
+            }
+            for one in self
+        ]
+
+
+def _likely(label: Label, probability: float) -> dict[str, Any]:
+    return {"label": label, "probability": probability}

@@ -41,11 +41,12 @@ def check_target(path: Path) -> None:
 def write(predictions: Predictions, path: Path, progress: Progress = silent) -> int:
     """Write predictions while they are computed; the file appears when it is whole.
 
-    A row has the sample's `name`. Of a class there follow `label`, `probability` and those of all
-    classes: columns `p_CLASS` in CSV, an object `probabilities` in JSON lines, a list in the order
-    of the schema's metadata `classes` in Parquet. Of several labels the same, without a
-    `probability`: there is none of all together. Of a number there is `value`; of several columns
-    `value_1` … in CSV, a list `values` in JSON lines and Parquet.
+    A row has the sample's `name`, and its `split` if it is of a registered dataset. Of a class
+    there follow `label`, `probability` and those of all classes: columns `p_CLASS` in CSV, an
+    object `probabilities` in JSON lines, a list in the order of the schema's metadata `classes` in
+    Parquet. Of several labels the same, without a `probability`: there is none of all together. Of
+    a number there is `value`; of several columns `value_1` … in CSV, a list `values` in JSON lines
+    and Parquet.
 
     Returns:
         The number of rows.
@@ -70,13 +71,15 @@ def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
     said = {CLASS: ["label", "probability"], LABELS: ["label"], NUMBERS: []}[head.says]
-    writer.writerow(["name", *said, *names_of(head.classes, head.outputs)])
+    split = ["split"] if head.has_splits else []
+    writer.writerow(["name", *split, *said, *names_of(head.classes, head.outputs)])
 
     def add(one: Prediction) -> None:
         facts = one.to_json()
         sure = [f"{facts['probability']:.6g}"] if "probability" in facts else []
         label = [facts["label"]] if "label" in facts else []
-        writer.writerow([one.name, *label, *sure, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
+        known = [one.name, *([one.split] if split else [])]
+        writer.writerow([*known, *label, *sure, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
 
     yield add
     text.flush()
@@ -108,7 +111,8 @@ def _parquet(file: BinaryIO, head: Says) -> Iterator[Write]:
             rows.clear()
 
         def add(one: Prediction) -> None:
-            rows.append({"name": one.name, **row_of(one)})
+            known = {"split": one.split} if head.has_splits else {}
+            rows.append({"name": one.name, **known, **row_of(one)})
             if len(rows) == ROWS:
                 flush()
 
@@ -120,16 +124,17 @@ def _columns(head: Says) -> tuple[Any, Callable[[Prediction], dict[str, Any]]]:
     """The schema of a Parquet file, and what stands in it besides the name."""
     import pyarrow
 
-    name, each = ("name", pyarrow.string()), pyarrow.list_(pyarrow.float32(), head.outputs)
+    text, each = pyarrow.string(), pyarrow.list_(pyarrow.float32(), head.outputs)
+    known = [("name", text), *([("split", text)] if head.has_splits else [])]
     if head.says == NUMBERS:
         if head.outputs == 1:
-            return pyarrow.schema([name, ("value", pyarrow.float64())]), Prediction.to_json
-        return pyarrow.schema([name, ("values", each)]), lambda one: {"values": one.values}
+            return pyarrow.schema([*known, ("value", pyarrow.float64())]), Prediction.to_json
+        return pyarrow.schema([*known, ("values", each)]), lambda one: {"values": one.values}
     is_number = head.says == CLASS and all(isinstance(label, int) for label in head.classes)
-    label = ("label", pyarrow.int64() if is_number else pyarrow.string())
+    label = ("label", pyarrow.int64() if is_number else text)
     sure = [("probability", pyarrow.float32())] if head.says == CLASS else []
     metadata = {"classes": json.dumps(list(head.classes), ensure_ascii=False)}
-    schema = pyarrow.schema([name, label, *sure, ("probabilities", each)], metadata=metadata)
+    schema = pyarrow.schema([*known, label, *sure, ("probabilities", each)], metadata=metadata)
 
     def row_of(one: Prediction) -> dict[str, Any]:
         said = one.label if is_number else str(one.label)

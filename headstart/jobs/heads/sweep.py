@@ -57,6 +57,13 @@ def unwatched(_name: str, _crossed: Crossed) -> None:
     """Of callers who wait for the end."""
 
 
+def kind_tried(settings: dict[str, Any]) -> HeadKind:
+    """The kind of heads that a trial's settings are of; a linear one has a single strength."""
+    if settings["kind"] == Linear.kind:
+        return Linear((settings["strength"],))
+    return kind_of(settings["kind"], settings)
+
+
 @dataclass(frozen=True)
 class Trial(Showable):
     """One setting on one kind of features.
@@ -112,10 +119,7 @@ class Trial(Showable):
     @property
     def kind(self) -> HeadKind:
         """Of heads of this setting: `ws.heads.train(name, features, trial.kind)` trains one."""
-        settings = self.crossed.settings
-        if settings["kind"] == Linear.kind:
-            return Linear((settings["strength"],))
-        return kind_of(settings["kind"], settings)
+        return kind_tried(self.crossed.settings)
 
     def to_record(self, winner: Winner | None = None) -> TrialRecord:
         """As it is kept; with the best of a sweep is kept what that is worth."""

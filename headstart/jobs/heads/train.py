@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from headstart.cached import Origin, features_in_views, of_samples
 from headstart.context import Context
-from headstart.errors import HeadError
+from headstart.errors import HeadError, NotFound
 from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import Task, one_task
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
+from headstart.notices import warn
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
@@ -46,6 +48,11 @@ def train(
             f"{brief(features)} does not know its backbone and dataset",
             hint="Train on what ws.extract or ws.features gives, not on a part of it.",
         )
+    if other := find_of_other(context, name, origin.dataset.name):
+        warn(
+            f"head {name!r} was trained on dataset {other.dataset!r} so far: its next version is "
+            f"of {origin.dataset.name!r}"
+        )
     started = time.monotonic()
     features = of_samples(features, windows)
     more = features_in_views(
@@ -57,7 +64,8 @@ def train(
     )
     chosen = None if kind is None else one_kind(kind)
     trained = fit(features, chosen, seed, task, [of_samples(one, features.windows) for one in more])
-    settings = trained.settings | windows_of(features)
+    seconds = round(time.monotonic() - started, 3)
+    settings = trained.settings | windows_of(features) | {"seconds": seconds}
     metrics = trained.metrics | {TESTED_ON: samples_key(features.split("test").samples)}
     record = keep(
         context,
@@ -87,11 +95,20 @@ def train(
             record.dataset,
             "done",
             {name: metrics[name] for name in ("n_train", "n_validation", "n_test", TESTED_ON)},
-            round(time.monotonic() - started, 3),
+            seconds,
             record.versions,
         )
     )
     return TrainedHead(context, record)
+
+
+def find_of_other(context: Context, name: str, dataset: str) -> HeadRecord | None:
+    """The latest head of a name, if it was trained on another dataset than the next is to be."""
+    with suppress(NotFound):
+        latest = context.heads.get(name)
+        if latest.name == name and latest.dataset != dataset:
+            return latest
+    return None
 
 
 def windows_of(features: FeatureView) -> dict[str, Any]:

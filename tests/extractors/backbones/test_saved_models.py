@@ -202,7 +202,7 @@ def test_a_head_is_attached_to_a_frozen_graph_and_saved(ready, tmp_path, picture
         view.to_numpy(), ready.extract("net", "pics").to_numpy(), atol=TOLERANCE
     )
     head = ready.heads.train("tint", view, hs.Linear())
-    attached = head.attach(tmp_path / "classifier.keras")
+    attached = head.attach(tmp_path / "classifier.keras", pixels=False)
     again = keras.saving.load_model(tmp_path / "classifier.keras", compile=False)
     x = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
     np.testing.assert_array_equal(attached(x), again(x))
@@ -309,7 +309,7 @@ def test_an_attached_frozen_graph_is_loaded_by_another_process(ready, tmp_path):
     model.export(tmp_path / "exported", verbose=False)
     ready.backbones.add("frozen", tmp_path / "exported", preprocess="unit")
     head = ready.heads.train("tint", ready.extract("frozen", "pics"), hs.Linear())
-    attached = head.attach(tmp_path / "classifier.keras")
+    attached = head.attach(tmp_path / "classifier.keras", pixels=False)
     x = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
     np.save(tmp_path / "x.npy", x)
     program = (

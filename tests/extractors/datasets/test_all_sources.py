@@ -5,6 +5,7 @@ To add a source: a maker, which writes or makes it from `Pictures`, and a line i
 
 from __future__ import annotations
 
+import gzip
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from layout_makers import LAYOUTS
+from layout_makers import LAYOUTS, webdataset_shards
 from PIL import Image
-from remote_makers import in_bucket, on_the_web
+from remote_makers import in_bucket, layout_in_bucket, on_the_web
 
 from headstart.storage.keys import digest_of
 
@@ -234,6 +235,39 @@ MAKERS = {
 }
 
 
+def in_a_bucket(name: str) -> Any:
+    """Of the maker of a layout of others, which lies in a bucket then: by the address of its
+    folder."""
+
+    def make(p: Pictures, bucket: Any, web: Any) -> str:
+        return layout_in_bucket(LAYOUTS[name], class_folder(p), p.root / f"far-{name}", bucket)
+
+    return make
+
+
+def packed_tars_on_the_web(p: Pictures, bucket: Any, web: Any) -> str:
+    (p.root / "packed").mkdir()
+    webdataset_shards(class_folder(p), p.root / "packed")
+    for one in (p.root / "packed").glob("*.tar"):
+        web.files[f"/packed/{one.name}.gz"] = gzip.compress(one.read_bytes())
+    return f"{web.address}/packed/shard-{{000..002}}.tar.gz"
+
+
+def columns_on_the_web(p: Pictures, bucket: Any, web: Any) -> str:
+    web.files["/b.parquet"] = parquet_of_bytes(p).read_bytes()
+    return f"{web.address}/b.parquet"
+
+
+FAR = {
+    # Makers of (pictures, what puts into a bucket, a web server)
+    "folder": lambda p, bucket, web: in_bucket(class_folder(p), bucket),
+    "table": lambda p, bucket, web: on_the_web(class_folder(p), web),
+    "columns": columns_on_the_web,
+    "packed-tars": packed_tars_on_the_web,
+    **{name: in_a_bucket(name) for name in LAYOUTS},
+}
+
+
 def made(root: Path, count: int) -> Pictures:
     root.mkdir(exist_ok=True)
     return Pictures(
@@ -272,17 +306,26 @@ def test_what_one_source_computed_no_other_computes_again(ready, tmp_path):
     assert computed == {name: 24 if name == "folder" else 0 for name in MAKERS}
 
 
-@pytest.mark.parametrize("place", ["bucket", "web"])
-def test_what_lies_far_is_the_same_and_is_not_computed_again(ready, every, place, request):
-    folder, server = class_folder(every), request.getfixturevalue(place)
-    ready.datasets.add("here", folder)
+@pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
+@pytest.mark.parametrize("name", FAR)
+def test_samples_and_labels_are_the_same_where_they_lie_far(ws, every, bucket, web, name):
+    ws.datasets.add("d", FAR[name](every, bucket, web))
+    found = ws.datasets.manifest("d").samples
+    wanted = sorted((digest_of(content), label) for content, label, _ in every.rows)
+    assert wanted == sorted((one.digest, one.label) for one in found)
+
+
+@pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
+def test_what_lies_far_is_not_computed_again(ready, tmp_path, bucket, web):
+    computed = {}
+    ready.datasets.add("here", class_folder(made(tmp_path / "here", 24)))
     ready.extract("net", "here")
-    far = in_bucket(folder, server) if place == "bucket" else on_the_web(folder, server)
-    ready.datasets.add("far", far)
-    here, there = (ready.datasets.manifest(name).samples for name in ("here", "far"))
-    labels = [sorted((one.digest, one.label) for one in some) for some in (here, there)]
-    assert labels[0] == labels[1] and len(there) == len(every.labels)
-    assert ready.extract("net", "far").report.computed == 0
+    for name, make in FAR.items():
+        web.files.clear()
+        ready.datasets.add(name, make(made(tmp_path / name, 24), bucket, web))
+        report = ready.extract("net", name).report
+        computed[name] = (report.samples, report.computed)
+    assert computed == dict.fromkeys(FAR, (24, 0))
 
 
 @pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")

@@ -530,13 +530,15 @@ def test_columns_of_parquet_may_hold_addresses(served, web, tmp_path, local):
     assert web.asked() == []
 
 
-@pytest.mark.parametrize("name", ["x.tar.gz", "x.tfrecord"])
-def test_what_is_not_read_at_an_address_is_refused_in_a_line(name, fails, ws):
-    assert "is not read at an address" in fails("dataset", "add", "d", f"s3://photos/{name}")
+def test_what_is_not_read_at_an_address_is_refused_in_a_line(fails, ws):
+    said = fails("dataset", "add", "d", "s3://photos/a.json", "--kind", "coco")
+    assert "s3://photos/a.json: a dataset of kind coco is not read there" in said
 
 
-def test_an_address_of_no_known_kind_is_refused_in_a_line(fails, ws):
-    assert "https://host/x.png is none of" in fails("dataset", "add", "d", "https://host/x.png")
+@pytest.mark.parametrize("name", ["x.png", "annotations.json", "data.yaml"])
+def test_an_address_of_no_known_kind_is_refused_in_a_line(fails, ws, name):
+    said = fails("dataset", "add", "d", f"https://host/{name}")
+    assert f"https://host/{name} is no dataset that can be read at an address" in said
 
 
 @pytest.mark.parametrize("place", ["bucket", "web"])

@@ -362,11 +362,12 @@ def test_extended_headers_are_not_believed(tmp_path, records, why):
     assert why in refused(tmp_path / "x.tar")
 
 
-def test_a_packed_tar_says_what_to_do(ws, tmp_path, fails):
-    with tarfile.open(tmp_path / "p.tar.gz", "w:gz") as tar:
-        put(tar, "a.txt", b"one")
-    said = fails("dataset", "add", "p", tmp_path / "p.tar.gz")
-    assert "is packed with .tar.gz" in said and "gunzip" in said
+def test_several_packed_tars_say_what_to_do(ws, tmp_path, fails):
+    for name in ("p-0.tar.gz", "p-1.tar.gz"):
+        with tarfile.open(tmp_path / name, "w:gz") as tar:
+            put(tar, "a.txt", b"one")
+    said = fails("dataset", "add", "p", tmp_path / "p-*.tar.gz")
+    assert "p-0.tar.gz is packed with .tar.gz" in said and "gunzip" in said
 
 
 def test_a_tar_that_shrank_or_is_gone_is_an_error_of_ours_when_samples_are_read(folder, tmp_path):

@@ -12,7 +12,7 @@ import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.cross_validation import cross, draws_of
-from headstart.heads.evaluation.folds import split_into_folds, with_few
+from headstart.heads.evaluation.folds import held_out, split_into_folds, with_few
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
@@ -110,6 +110,24 @@ def test_a_class_with_fewer_samples_than_folds_is_refused():
         split_into_folds(y, 5, classes=CLASSES)
     with pytest.raises(HeadError, match="folds is 1"):
         split_into_folds(y, 1, classes=CLASSES)
+
+
+def test_ages_that_are_taken_for_classes_are_said_to_look_like_numbers():
+    """The hint was to take fewer folds or to leave the class out, of each of 60 ages."""
+    ages = list(range(20, 80))
+    y = np.repeat(np.arange(60), 3)
+    for ask in (
+        lambda: split_into_folds(y, 5, classes=ages),
+        lambda: with_few(split_into_folds(y, 3, classes=ages)[0], y, 7, ages),
+        lambda: held_out(y[:-2], classes=ages, groups=None, seed=0),
+        lambda: hs.Classification().check(Part(np.zeros((180, 1)), y % 59), ages),
+    ):
+        with pytest.raises(HeadError) as caught:
+            ask()
+        assert "--task regression" in (caught.value.hint or "")
+    with pytest.raises(HeadError) as caught:
+        split_into_folds(np.repeat(np.arange(3), 3), 5, classes=[1, 2, 3])
+    assert caught.value.hint == "Take fewer folds, add samples, or leave the class out."
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():

@@ -68,6 +68,16 @@ def test_twins_are_found_however_many_samples_have_one(kind, share, of_each):
     assert len(found - pairs) <= 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_twins_are_found_among_the_rows_of_the_cells_around(kind, monkeypatch):
+    monkeypatch.setattr("headstart.heads.evaluation.near_duplicates.EXACT", 1_000)
+    rng = np.random.default_rng(0)
+    x, pairs = with_twins(kind(rng, 1_500), 0.1, 2, rng)
+    found = {(one.first, one.second) for one in find_near_duplicates(x)}
+    assert len(found & pairs) >= 0.98 * len(pairs)
+    assert len(found - pairs) <= 4
+
+
 def test_where_all_have_a_twin_a_quarter_of_the_distance_is_near():
     rng = np.random.default_rng(1)
     x, pairs = with_twins(in_clusters(rng, 300), 1, 2, rng, near=0.25)

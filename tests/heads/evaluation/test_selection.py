@@ -6,7 +6,7 @@ from scipy.stats import binom, norm
 
 import headstart as hs
 from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
 from headstart.heads.evaluation.intervals import wilson_interval
@@ -204,9 +204,10 @@ def test_repeats_of_samples_in_groups_are_no_more_samples():
         Outcomes(np.tile(right, (times, 1)), draws[:times], 0.8, Clusters.of(groups))
         for times in (1, 5)
     )
-    assert one.share_interval[0] == pytest.approx(0.670, abs=0.001)
-    # [.982, 1.000] where each repeat counted as 350 samples more
-    np.testing.assert_allclose(five.share_interval, one.share_interval, atol=0.02)
+    once = cluster_share_interval(right, Clusters.of(groups))
+    assert once[0] == pytest.approx(0.670, abs=0.001)
+    # [.982, 1.000] where each repeat counted as 350 samples more; folds are alike besides
+    assert one.share_interval[0] < five.share_interval[0] < once[0]
     apart = Clusters.of(groups).variance(five.by_sample)
     assert sum(five.parts) >= apart
 
@@ -215,3 +216,41 @@ def test_one_group_tells_nothing_however_often_it_is_tried():
     draws = np.repeat([[0], [1]], 20, axis=1)
     found = Outcomes(np.ones((2, 20), bool), draws, 0.5, Clusters.of(np.zeros(20, int)))
     assert found.share_interval == (0.0, 1.0) and found.interval is None
+
+
+def crossed(rng, repeats, apart=3.0, samples=50):
+    """Two equally good candidates that are cross-validated on the same samples, each with features
+    of its own: least squares of as many features as samples, the same folds."""
+    y = np.arange(samples) % 2
+    centres = np.stack([-np.ones(samples), np.ones(samples)]) * apart / samples**0.5 / 2**0.5
+    x = centres[y] + rng.standard_normal((2, samples, samples))
+    folds = np.stack([rng.permutation(samples) % 5 for _ in range(repeats)])
+    hits = np.zeros((2, repeats, samples), bool)
+    for repeat, fold in np.ndindex(repeats, 5):
+        test = folds[repeat] == fold
+        known, signs = x[:, ~test], 2.0 * y[~test] - 1
+        products = known @ known.swapaxes(1, 2) + np.eye(len(signs))
+        weights = known.swapaxes(1, 2) @ np.linalg.solve(products, np.stack([signs] * 2)[..., None])
+        hits[:, repeat, test] = ((x[:, test] @ weights)[..., 0] > 0) == y[test]
+    draws = folds + 5 * np.arange(repeats)[:, None]
+    return [Outcomes(one, draws, 0.8) for one in hits]
+
+
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_heads_of_folds_that_are_alike_are_no_independent_ones(repeats):
+    """The interval of one run held the mean in 78 %, one of two equally good ones was called worse
+    in 17 %, and the winner's interval held it in 77 %; of five repeats 95, 8 and 68 %."""
+    rng = np.random.default_rng(11)
+    tried = [crossed(rng, repeats) for _ in range(300 if repeats == 1 else 120)]
+    truth = np.mean([one.mean for pair in tried for one in pair])
+    ends = [one.share_interval for pair in tried for one in pair]
+    assert np.mean([low <= truth <= high for low, high in ends]) >= 0.93
+    assert np.mean([worse_than_best(pair).any() for pair in tried]) <= 0.07
+    ends = [winner_of(pair, "accuracy").corrected_interval for pair in tried]
+    assert np.mean([low <= truth <= high for low, high in ends]) >= 0.93
+
+
+def test_a_winner_that_is_all_right_may_be_wrong_on_the_next():
+    """Whatever was drawn, all was right: its corrected interval was [1, 1]."""
+    found = winner_of(outcomes(np.ones((3, 50), bool)), "accuracy")
+    assert found.corrected_interval == pytest.approx(wilson_interval(50, 50))

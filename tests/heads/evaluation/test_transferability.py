@@ -5,7 +5,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
+from headstart.heads.evaluation import transferability
 from headstart.heads.evaluation.transferability import h_score, log_me
+from headstart.heads.rows import ChosenRows
 
 EXACT = 1e-6
 
@@ -182,3 +184,22 @@ def test_the_h_score_lies_between_nothing_and_one_less_than_the_classes():
     assert 2.9 < h_score(x, targets, 0.0) <= 3 + EXACT
     noise = np.random.default_rng(0).normal(size=(4000, 6))
     assert 0 <= h_score(noise, np.arange(4000) % 4, 0.0) < 0.05
+
+
+def test_rows_that_are_read_in_blocks_have_the_same_scores(monkeypatch):
+    """And no copy of them is made: the most memory is that of a few blocks."""
+    import tracemalloc
+
+    monkeypatch.setattr(transferability, "BLOCK_ROWS", 128)
+    x, targets = data(6_000, 64)
+    x = x.astype(np.float32)
+    whole = log_me_by_fixed_point(x[:200], targets[:200], steps=500)
+    assert log_me(ChosenRows(x).only(np.arange(200)), targets[:200]) == pytest.approx(
+        whole, abs=1e-6
+    )
+    expected = h_score_by_definition(x.astype(np.float64), targets)
+    tracemalloc.start()
+    log_me(ChosenRows(x), targets)
+    assert h_score(ChosenRows(x), targets, 0.0) == pytest.approx(expected, abs=EXACT)
+    assert tracemalloc.get_traced_memory()[1] < x.nbytes / 2
+    tracemalloc.stop()

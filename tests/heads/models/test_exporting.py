@@ -175,7 +175,7 @@ def test_only_the_head_can_be_trained_whatever_the_backbones_layers_are_called(w
         draw(tmp_path / "pics" / f"c{number % 2}" / f"{number}.png", number, tint=number % 2)
     ws.backbones.add("m", tmp_path / "m.keras", preprocess="unit")
     ws.datasets.add("pics", tmp_path / "pics")
-    model = ws.heads.train("h", ws.extract("m", "pics"), hs.MLP(epochs=1)).attach()
+    model = ws.heads.train("h", ws.extract("m", "pics"), hs.MLP(epochs=1)).attach(pixels=False)
     trained = [layer.name for layer in model.layers if layer.trainable and layer.weights]
     assert trained == ["head_dense_1", "head_probabilities"]
 

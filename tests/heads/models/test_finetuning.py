@@ -70,21 +70,27 @@ def by_hand(ws, model, frozen, settings):
     return whole
 
 
+def uint8(x):
+    """The pixels that preprocessing as `unit` gave `x` of."""
+    return np.rint(255 * x).astype(np.uint8)
+
+
 @pytest.mark.parametrize(("start", "frozen"), [("relu", {"conv", "relu"}), ("conv", {"conv"})])
 def test_it_gives_the_model_that_fine_tuning_on_pictures_gives(trained, model, start, frozen):
     tuned = trained.heads.get("h").finetune(start, None, STEPS)
     assert tuned.is_better
     x, targets = pictures_of(trained, "test")
     expected = by_hand(trained, model, frozen, STEPS).predict(x, verbose=0)
-    given = tuned.model.predict(x, verbose=0)
+    given = tuned.model.predict(uint8(x), verbose=0)
     np.testing.assert_allclose(given, expected, atol=2e-3)
     assert tuned.metrics["accuracy"] == pytest.approx((given.argmax(axis=1) == targets).mean())
-    before = trained.heads.get("h:1").attach().predict(x, verbose=0)
+    before = trained.heads.get("h:1").attach(pixels=False).predict(x, verbose=0)
     assert np.abs(given - before).max() > 0.01  # it did learn something
 
 
 def test_what_lies_below_the_cut_and_batch_norms_stay_as_they_are(trained, model):
     tuned = trained.heads.get("h").finetune("conv", None, STEPS).model
+    tuned = tuned.get_layer(tuned.name)  # below the pixels' scaling
     for name in ("conv", "bn"):
         for one, other in zip(
             tuned.get_layer(name).get_weights(), model.get_layer(name).get_weights(), strict=True
@@ -102,7 +108,7 @@ def test_the_saved_model_is_what_was_trained(trained, run, tmp_path):
     assert said["max_abs_diff"] < TOLERANCE
     assert len(said["history"]["loss"]) == 2
     x, targets = pictures_of(trained, "test")
-    given = keras.models.load_model(file).predict(x, verbose=0)
+    given = keras.models.load_model(file).predict(uint8(x), verbose=0)
     assert said["metrics"]["accuracy"] == pytest.approx((given.argmax(axis=1) == targets).mean())
     assert "fine-tuned from relu" in (tmp_path / "tuned.md").read_text()
     shown = run(

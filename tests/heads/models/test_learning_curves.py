@@ -138,12 +138,12 @@ def test_repeats_of_the_same_groups_do_not_narrow_the_band():
     clusters = Clusters.of(groups)
     widths = []
     for count in (1, 5, 25):
-        low, high = curve_interval(repeats(count), clusters)
+        low, high = curve_interval(repeats(count), 0.1, clusters)
         alone = cluster_share_interval(right, clusters)
         assert low <= alone[0] + 0.01 and high >= alone[1] - 0.01
         widths.append(high - low)
     assert widths[2] > 0.8 * widths[0]
-    assert curve_interval(repeats(1), Clusters(np.zeros(310, int))) == (0.0, 1.0)
+    assert curve_interval(repeats(1), 0.8, Clusters(np.zeros(310, int))) == (0.0, 1.0)
 
 
 def test_the_groups_of_a_curve_are_said():

@@ -1,5 +1,6 @@
 """Samples in columns are the samples that they were made of, whatever is asked of them."""
 
+import hashlib
 import pickle
 import random
 
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.storage.columns.block import Block, Lists
-from headstart.storage.columns.finder import ABSENT, DigestFinder, TextFinder
+from headstart.storage.columns.comparison import same_places, same_stats
+from headstart.storage.columns.finder import ABSENT, LOOKS, DigestFinder, IdFinder, LocationFinder
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.keys import digest_of_bytes
+from headstart.storage.keys import canonical_json, digest_of_bytes
 from headstart.storage.manifest import Manifest, Sample
 
 SOURCE = "/p"
@@ -97,11 +99,49 @@ def test_equal_columns_are_those_of_equal_samples(one, other):
 
 @given(st.lists(texts | st.integers(0, 99), max_size=30), st.lists(texts, max_size=9))
 def test_a_key_is_found_where_it_stands_last(known, wanted):
-    columns = of([Sample(str(n), "0" * 64, None, "train", key) for n, key in enumerate(known)])
-    finder = TextFinder(columns, lambda some: some.locations)
-    last = {key: row for row, key in enumerate(known)}
+    rows = list(enumerate(known))
+    at = LocationFinder(of([Sample(str(n), "0" * 64, None, "train", key) for n, key in rows]))
+    named = IdFinder(of([Sample(str(key), "0" * 64, None, "train", n) for n, key in rows]))
+    last, last_of = {key: row for row, key in rows}, {str(key): row for row, key in rows}
     keys = [*wanted, *known]
-    assert finder.find(keys).tolist() == [last.get(key, ABSENT) for key in keys]
+    for _ in range(LOOKS + 1):  # at last by their order
+        assert at.find(keys).tolist() == [last.get(key, ABSENT) for key in keys]
+        found = named.find([str(key) for key in keys]).tolist()
+        assert found == [last_of.get(str(key), ABSENT) for key in keys]
+
+
+@given(st.lists(texts, max_size=30), st.lists(texts, max_size=9))
+def test_what_lies_in_the_source_under_its_id_is_found_by_its_place(ids, wanted):
+    lying = [Sample(id_, "0" * 64, None, "train", f"{SOURCE}/{id_}") for id_ in ids]
+    finder = LocationFinder(of(lying))
+    last = {f"{SOURCE}/{id_}": row for row, id_ in enumerate(ids)}
+    keys = [*last, *wanted, *(f"{SOURCE}/{one}" for one in wanted), 3]
+    for _ in range(LOOKS + 1):  # at last by their order
+        assert finder.find(keys).tolist() == [last.get(key, ABSENT) for key in keys]
+
+
+@given(samples)
+def test_the_digest_is_of_the_samples_spelled_as_json_line_by_line(given):
+    content = hashlib.sha256(b"headstart.manifest/1\0")
+    for one in given:
+        said = [one.id, one.digest, one.label, one.split]
+        said += [] if one.group is None else [one.group]
+        content.update(canonical_json(said) + b"\n")
+    assert Manifest("csv", SOURCE, of(given)).digest == content.hexdigest()
+
+
+@given(samples, samples)
+def test_samples_are_compared_place_by_place_as_by_themselves(one, other):
+    count = min(len(one), len(other))
+    mixed = [mine if n % 2 else its for n, (mine, its) in enumerate(zip(one, other, strict=False))]
+    own, its = (of(some, 99).window(0, count) for some in (one[:count], mixed))
+    pairs = list(zip(one[:count], mixed, strict=True))
+    is_placed = same_places(own, its).tolist()
+    assert all(
+        a.location == b.location for (a, b), same in zip(pairs, is_placed, strict=True) if same
+    )
+    assert all(same for (a, b), same in zip(pairs, is_placed, strict=True) if a is b)
+    assert same_stats(own, its).tolist() == [bool(a.stat) and a.stat == b.stat for a, b in pairs]
 
 
 @given(samples)

@@ -171,5 +171,10 @@ def _looks_like_coco(path: Path) -> bool:
             head = file.read(HEAD)
     except (OSError, StorageError, ValueError):
         return False
+    return is_coco(head)
+
+
+def is_coco(head: bytes) -> bool:
+    """Whether a file begins like annotations, by its first `HEAD` bytes."""
     is_object = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
     return is_object and any(f'"{name}"'.encode() in head for name in USED)

@@ -21,8 +21,8 @@ from headstart.extractors.datasets.named_files import (
     check_within,
     digest_of_file,
     open_within,
+    own_root_of,
     read_named,
-    root_of,
 )
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
 from headstart.extractors.datasets.rows import Skipping, stat_of
@@ -99,7 +99,7 @@ class BoxSource(ABC):
         self.source = source
         self.skipped: list[str] = []
         self._options = options
-        self._within = root_of(options)
+        self._within = own_root_of(source, options)
         self._left: Counter[str] = Counter()
 
     @property

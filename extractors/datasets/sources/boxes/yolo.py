@@ -303,8 +303,13 @@ def _looks_like_yolo(path: Path) -> bool:
     """Whether a file names classes and folders of splits; a look at its first bytes."""
     try:
         with open_regular(path) as file:
-            lines = file.read(1 << 16).splitlines()
+            return is_yolo(file.read(1 << 16))
     except (OSError, StorageError, ValueError):
         return False
+
+
+def is_yolo(head: bytes) -> bool:
+    """Whether a file names classes and folders of splits, by its first bytes."""
+    lines = head.splitlines()
     keys = {line.partition(b":")[0] for line in lines}
     return b"names" in keys and bool(keys & {b"train", b"val"})

@@ -16,12 +16,20 @@ import pyarrow as pa
 
 from headstart.errors import DatasetError, SampleChanged
 from headstart.extractors.datasets.labels import rows_reader
-from headstart.extractors.datasets.named_files import HINT, root_of
+from headstart.extractors.datasets.named_files import HINT, own_root_of
 from headstart.extractors.datasets.places import Places, is_address, is_far
 from headstart.extractors.datasets.remote.ahead import ahead
-from headstart.extractors.datasets.remote.fetched import FETCHED
+from headstart.extractors.datasets.remote.several import base_of
 from headstart.extractors.datasets.rows import Skipping
-from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
+from headstart.extractors.datasets.source import (
+    FETCHED,
+    LIKELY,
+    NO,
+    Entry,
+    Location,
+    Option,
+    Options,
+)
 from headstart.extractors.datasets.sources.columnar.arrow_file import ArrowPart
 from headstart.extractors.datasets.sources.columnar.cells import array_in, bytes_in
 from headstart.extractors.datasets.sources.columnar.expansion import Expansion
@@ -77,7 +85,7 @@ class ColumnarSource:
         self.skipped: list[str] = []
         self._path = Path(source)
         self._options = dict(options)
-        self._root = root_of(options)
+        self._root = own_root_of(source, options)
         self._names_far = False
 
     @staticmethod
@@ -223,7 +231,7 @@ class ColumnarSource:
     @cached_property
     def _places(self) -> Places:
         fetched = self._options.get(FETCHED)  # paths are relative to where the file was
-        source = self.source if fetched is None else fetched["address"]
+        source = self.source if fetched is None else base_of(fetched["address"])
         return Places(source, self._options, self._folder)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from headstart.extractors.datasets.options import (
     LABEL_COLUMN,
 )
 from headstart.extractors.datasets.rows import Skipping
-from headstart.extractors.datasets.shard_names import holds
+from headstart.extractors.datasets.shard_names import RECORDS, holds
 from headstart.extractors.datasets.source import LIKELY, NO, SURE, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.shards.examples import Values, features_in
 from headstart.extractors.datasets.sources.shards.feature_spec import (
@@ -34,9 +33,6 @@ from headstart.extractors.datasets.sources.shards.ranges import Range, range_at
 from headstart.extractors.datasets.sources.shards.record_frames import frames_of, record_in
 from headstart.extractors.datasets.sources.shards.tfds_info import FEATURES_FILE, INFO, roles_in
 from headstart.storage.keys import digest_of
-
-NAMED = re.compile(r"(?s).*(\.tfrecords?|\.tfrec)(?:-\d+-of-\d+)?")
-"""Names of such files: `x.tfrecord`, `x.tfrecords`, `x.tfrecord-00000-of-00010`."""
 
 
 class Shard(NamedTuple):
@@ -79,9 +75,9 @@ class TFRecordSource:
 
     @staticmethod
     def recognise(source: str) -> float:
-        if NAMED.fullmatch(source.lower()):
+        if RECORDS.fullmatch(source.lower()):
             return LIKELY
-        return SURE if holds(source, NAMED, (INFO,)) else NO
+        return SURE if holds(source, RECORDS, (INFO,)) else NO
 
     def stamp(self) -> tuple[int, ...]:
         return self._files.stamp
@@ -147,7 +143,7 @@ class TFRecordSource:
 
     @cached_property
     def _files(self) -> ShardFiles:
-        return ShardFiles(self.source, self._options, NAMED)
+        return ShardFiles(self.source, self._options, RECORDS)
 
     @property
     def _shards(self) -> Iterator[Shard]:

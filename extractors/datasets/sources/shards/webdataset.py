@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from itertools import chain, islice
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.options import GROUP_PATTERN, LABEL_COLUMN
 from headstart.extractors.datasets.rows import Skipping
-from headstart.extractors.datasets.shard_names import holds
+from headstart.extractors.datasets.shard_names import TARS, holds
 from headstart.extractors.datasets.source import LIKELY, NO, SURE, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.folders import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from headstart.extractors.datasets.sources.shards.files import ShardFiles
@@ -26,7 +25,6 @@ from headstart.extractors.datasets.sources.shards.sample_members import (
 from headstart.extractors.datasets.sources.shards.tar_headers import packed
 from headstart.extractors.datasets.sources.tables.columns import UNLABELLED
 
-NAMED = re.compile(r"(?s).*(\.tar|\.tgz|\.tar\.(?:gz|bz2|xz|zst))")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MEMBER = Option(
     "member",
@@ -51,9 +49,9 @@ class WebDatasetSource:
 
     @staticmethod
     def recognise(source: str) -> float:
-        if NAMED.fullmatch(source.lower()):
+        if TARS.fullmatch(source.lower()):
             return LIKELY
-        return SURE if holds(source, NAMED, IMAGE_SUFFIXES | AUDIO_SUFFIXES) else NO
+        return SURE if holds(source, TARS, IMAGE_SUFFIXES | AUDIO_SUFFIXES) else NO
 
     def stamp(self) -> tuple[int, ...]:
         return self._files.stamp
@@ -99,7 +97,7 @@ class WebDatasetSource:
 
     @cached_property
     def _files(self) -> ShardFiles:
-        return ShardFiles(self.source, self._options, NAMED)
+        return ShardFiles(self.source, self._options, TARS)
 
     def _opened(self, label: str | None) -> tuple[Iterator[Sample], Members]:
         """All samples, and what they are made of."""

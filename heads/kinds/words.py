@@ -1,0 +1,122 @@
+"""Settings of heads in words: what they were given, and what the fit made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headstart.heads.kinds.every_kind import KINDS, kind_of
+
+UNSAID = {"patience", "iterations"}
+"""Settings that have no option: nobody gave them."""
+FEW = 3
+"""Candidates that are all named."""
+
+
+def setting_words(settings: Mapping[str, Any]) -> str:
+    """A head's kind and settings in a few words, such as `mlp, hidden 64x32, dropout 0.3`.
+
+    Args:
+        settings: what `describe` gave, with `kind`.
+    """
+    kind = settings["kind"]
+    given = {name: value for name, value in settings.items() if name not in {"kind", *UNSAID}}
+    return ", ".join([kind, *filter(None, (_said(kind, *one) for one in given.items()))])
+
+
+def given_words(kind: str, settings: Mapping[str, Any]) -> str:
+    """The settings that a head of a kind was given, of all that is stored of it.
+
+    Empty of a kind that is not known here: of a fine-tuned head, or a package that is gone.
+    """
+    if kind not in KINDS:
+        return ""
+    described = settings.get("given") or kind_of(kind, settings).describe()
+    if "history" in settings and "given" not in settings:  # those of the fit, not those allowed
+        described = {name: value for name, value in described.items() if name != "epochs"}
+    return setting_words({"kind": kind, **described}).partition(", ")[2]
+
+
+def fitted_words(kind: str, settings: Mapping[str, Any]) -> str:
+    """What the fit of a head chose and how it went, such as `strength 0.01, the best of 7 that were
+    tried; temperature 1.31; 0.42 s`; empty where nothing is stored.
+
+    Args:
+        kind: its name.
+        settings: all that is stored of the head.
+    """
+    parts = [_chosen(kind, settings)]
+    temperature = settings.get("temperature")
+    if temperature is not None:
+        parts.append(f"temperature {_range(temperature)}")
+    if "history" in settings and "best_epoch" not in settings:  # of a tuned one, with its origin
+        parts.append(f"{settings['epochs']} epochs")
+    if "steps" in settings:
+        parts.append(f"{settings['steps']:,} steps")
+    if "seconds" in settings:
+        parts.append(f"{settings['seconds']:.3g} s")
+    return "; ".join(filter(None, parts))
+
+
+def _chosen(kind: str, settings: Mapping[str, Any]) -> str:
+    """The value that the fit chose among candidates: of several labels one each."""
+    value = settings.get("strength", settings.get("chosen"))
+    name = _name_of(kind)
+    if value is None or name is None or "not_chosen" in settings:
+        return "" if value is None or name is None else f"{name} {_range(value)}"
+    tried = len(settings.get("path", ()))
+    among = f", the best of {tried} that were tried" if tried > 1 else ""
+    each = ", label by label" if isinstance(value, Sequence) else ""
+    return f"{name} {_range(value)}{each}{among}"
+
+
+def _name_of(kind: str) -> str | None:
+    """What one value is called, among which heads of a kind choose; None if they don't."""
+    options = KINDS[kind].options if kind in KINDS else ()
+    several = next((one for one in options if one.takes == "candidates"), None)
+    if several is not None:
+        return _singular(several.name)
+    return options[0].name.replace("_", " ") if options else None
+
+
+def _said(kind: str, name: str, value: Any) -> str:
+    """One setting; empty where it is what nobody asks about."""
+    takes = {one.name: one.takes for one in KINDS[kind].options} if kind in KINDS else {}
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return "" if value else f"not {words}"
+    if name == "label_smoothing" and not value:
+        return ""
+    if value is None:
+        return f"{_singular(words)} chosen by the fit"
+    if takes.get(name) == "candidates":
+        several = [number(one) for one in value]
+        if len(several) > FEW:
+            among = f"{len(several)} from {number(min(value))} to {number(max(value))}"
+            return f"{_singular(words)} chosen among {among}"
+        among = " chosen among" if len(several) > 1 else ""
+        return f"{_singular(words)}{among} {', '.join(several)}"
+    return f"{words} {'x'.join(map(number, value)) if isinstance(value, list) else number(value)}"
+
+
+def _singular(name: str) -> str:
+    """`strengths` is several, `strength` one."""
+    if name.endswith("ies"):
+        return f"{name.removesuffix('ies')}y"
+    return name.removesuffix("s") if name != "neighbours" else "number of neighbours"
+
+
+def _range(value: Any) -> str:
+    """A number, or from the least to the largest of several."""
+    if not isinstance(value, Sequence):
+        return number(value)
+    known = [one for one in value if one is not None]
+    if not known:
+        return "unknown"
+    ends = list(dict.fromkeys(number(one) for one in (min(known), max(known))))
+    return " to ".join(ends)
+
+
+def number(value: Any) -> str:
+    """A number as short as can be; a text as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,135 @@
+"""`head evaluate`, `retrain`, `remove`: looking after heads that are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from headstart.cli.heads.shown import by_class, confusion, scores, shown
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    on_error_option,
+    table,
+    text,
+    with_options,
+)
+
+
+def register(group: click.Group) -> None:
+    evaluate = with_options(
+        _evaluate,
+        click.argument("name"),
+        click.argument("dataset"),
+        click.option(
+            "--split",
+            type=click.Choice(("all", "train", "validation", "test")),
+            help="Of DATASET: test of the one it was trained on, all of others without it.",
+        ),
+        click.option("--all", "every", is_flag=True, help="The scores of every class."),
+        on_error_option,
+    )
+    command(group, "evaluate")(evaluate)
+    retrain = with_options(
+        _retrain,
+        click.argument("name"),
+        click.option("--as", "new", metavar="NEWNAME", help="Of the new head; NAME without it."),
+        on_error_option,
+    )
+    command(group, "retrain")(retrain)
+    remove = with_options(
+        _remove,
+        click.argument("name"),
+        click.option(
+            "--keep",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Remove all versions of NAME but the latest N, and those that are in use.",
+        ),
+        click.option("--force", is_flag=True, help="Remove also what is in use."),
+    )
+    command(group, "remove")(remove)
+
+
+def _evaluate(
+    call: Call, name: str, dataset: str, split: str | None, every: bool, on_error: str
+) -> Result:
+    """Score a head on the labelled samples of DATASET; what is missing is extracted first.
+
+    Samples whose content it was fitted on are left out and counted.
+    """
+    from headstart.cli.extract import extract_missing
+
+    workspace = call.open(dataset)
+    head = workspace.heads.get(name)
+    backbone, cut = head.origin()
+    reference = f"{backbone.reference}@{cut.name}"
+    extract_missing(workspace, reference, dataset, cut.precision, on_error=on_error)
+    found = head.evaluate(dataset, split)
+    record = replace(head.record, metrics=found.metrics)
+    rows = [
+        ("head", f"{found.head}, trained on {record.dataset}"),
+        ("dataset", f"{found.dataset}, {_split(found.split)}"),
+        ("samples", found.samples),
+        *_left_out(found),
+        *scores(record),
+    ]
+    parts = [*by_class(found.metrics, found.classes, every=every)]
+    if matrix := confusion(found.metrics, found.classes):
+        parts.append(matrix)
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("what", ""), rows))
+        for part in parts:
+            out.print(part)
+
+    return Result(found, show)
+
+
+def _retrain(call: Call, name: str, new: str | None, on_error: str) -> Result:
+    """Train a head again, with its settings and seed, on its dataset as it is now.
+
+    What is missing is extracted first. `head compare NAME:1 NAME:2` tells what that changed.
+    """
+    from headstart.cli.extract import extract_missing
+
+    workspace = call.open()
+    head = workspace.heads.get(name)
+    record, (backbone, cut) = head.record, head.origin()
+    dataset = workspace.context.datasets.get(record.dataset)  # a name, and no source
+    views = record.settings.get("views", 0)
+    reference = f"{backbone.reference}@{cut.name}"
+    extract_missing(workspace, reference, dataset, cut.precision, views, on_error=on_error)
+    return shown(head.retrain(new))
+
+
+def _split(name: str) -> str:
+    return "all splits" if name == "all" else f"the {name} split"
+
+
+def _left_out(found: Any) -> Iterator[tuple[str, str]]:
+    if found.seen:
+        yield "left out", f"{found.seen:,} samples, whose content it was fitted on"
+    if found.unlabelled:
+        yield "left out", f"{found.unlabelled:,} samples without a label"
+
+
+def _remove(call: Call, name: str, keep: int | None, force: bool) -> Result:
+    """Forget a head: its latest version, NAME:VERSION, or with --keep all but the latest ones.
+
+    Refused while an alias or a fine-tuned head depends on it. `features gc --apply` frees its file;
+    cached features stay.
+    """
+    gone = call.open().heads.remove(name, keep=keep, force=force)
+    lines = [f"Removed head {', '.join(gone.removed)}." if gone.removed else "Nothing to remove."]
+    lines += [f"Kept {one}." for one in gone.spared]
+
+    def show(out: Any) -> None:
+        for line in lines:
+            out.print(text(line))
+
+    return Result(gone, show)

@@ -1,0 +1,90 @@
+"""Registering a backbone whose file is stored: what had lost it, or its row, is whole again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from headstart.context import Context
+from headstart.errors import LayerNotFound
+from headstart.extractors.backbones.loader import SUFFIXES
+from headstart.extractors.run.keys import gives
+from headstart.notices import tell
+from headstart.registry.entities import Backbone
+from headstart.storage.artifacts import HELD_AS
+from headstart.storage.locks import Alone
+
+
+def register(context: Context, backbone: Backbone) -> Backbone:
+    """Insert a backbone; see `BackboneRepository.add`.
+
+    Backbones of the same trunk and preprocessing whose stored file is lost get this one's, and
+    heads whose backbone was removed are on this one if it gives the features of their key.
+    """
+    with context.database.together():
+        return mend(context, backbone, context.backbones.add(backbone))
+
+
+def mend(context: Context, backbone: Backbone, kept: Backbone) -> Backbone:
+    """Restore what is the same as a backbone and lost its file, and heads that lost their backbone.
+
+    Args:
+        context: whose.
+        backbone: as it was read; its file is stored.
+        kept: the registered one that it is.
+
+    Returns:
+        The registered one, as it is now.
+    """
+    with context.database.together():
+        restored = restore(context, backbone)
+        heads = relink_heads(context, kept)
+        kept = context.backbones.get(kept.reference)
+    for label in restored:
+        tell(f"the lost model file of backbone {label!r} is restored")
+    for label in heads:
+        tell(f"head {label!r} is on backbone {kept.label!r} again")
+    return kept
+
+
+def restore(context: Context, backbone: Backbone) -> list[str]:
+    """Give this backbone's file to all of the same trunk that lost theirs; says which."""
+    lost = [one for one in context.backbones.find_same(backbone) if not _is_stored(context, one)]
+    for one in lost:
+        context.backbones.set_artifact(one, backbone)
+    return [one.label for one in lost]
+
+
+def relink_heads(context: Context, backbone: Backbone) -> list[str]:
+    """Heads without a backbone that were trained on this one's features; says which."""
+    linked = []
+    for head in context.heads.find_all():
+        if head.backbone_id is not None:
+            continue
+        with suppress(LayerNotFound):
+            if gives(backbone, head.cut, head.feature_key, context.calibrations) is not None:
+                context.heads.set_backbone(head, backbone)
+                linked.append(f"{head.name}:{head.version}")
+    return linked
+
+
+def discard_unneeded(context: Context, backbone: Backbone) -> None:
+    """Delete the file that was stored for a backbone if no row came to name it.
+
+    The same model may come as another file; `features gc` finds what is not deleted here, as
+    somebody else puts files there now.
+    """
+    file = _file(context, backbone)
+    with Alone(context.config.locks, HELD_AS) as lock:
+        if lock.is_held and file.stem not in context.needed_artifacts():
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+
+
+def _file(context: Context, backbone: Backbone) -> Path:
+    return context.artifacts.path_of(backbone.artifact_digest, SUFFIXES[backbone.format])
+
+
+def _is_stored(context: Context, backbone: Backbone) -> bool:
+    file = _file(context, backbone)
+    return file.is_file() and file.stat().st_size == backbone.artifact_size

@@ -1,0 +1,74 @@
+"""`log`: who did what, and how long that is kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from headstart.context import Context
+from headstart.errors import RegistryError
+from headstart.registry.audit.events import Event
+from headstart.values.showable import Results, Showable
+
+AGO = re.compile(r"(\d+)\s*([smhdw])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Forgotten(Showable):
+    """How many events were deleted, and from before when, in ISO 8601 and UTC."""
+
+    forgotten: int
+    before: str
+
+
+def find(
+    context: Context,
+    name: str | None = None,
+    *,
+    kind: str | None = None,
+    action: str | None = None,
+    user: str | None = None,
+    since: str | datetime | None = None,
+    limit: int | None = None,
+) -> Results[Event]:
+    """The events, the newest first; see `EventRepository.find`.
+
+    Args:
+        context: whose.
+        name: of an object; without a version all its versions'.
+        kind: of the objects.
+        action: that was done.
+        user: who did it.
+        since: a moment, as `moment` reads it.
+        limit: at most so many.
+    """
+    start = None if since is None else moment(since)
+    return context.events.find(name, kind=kind, action=action, user=user, since=start, limit=limit)
+
+
+def forget(context: Context, before: str | datetime) -> Forgotten:
+    """Delete the events from before a moment, and write that down as an event."""
+    start = moment(before)
+    return Forgotten(context.events.forget(start), start.isoformat(timespec="seconds"))
+
+
+def moment(given: str | datetime) -> datetime:
+    """A moment in UTC: a date or time in ISO 8601, of this machine's zone if it names none; or how
+    long ago, such as `7d` (s, m, h, d, w).
+
+    Raises:
+        RegistryError: it is neither.
+    """
+    if isinstance(given, datetime):
+        return given.astimezone(UTC)
+    ago = AGO.fullmatch(given.strip())
+    try:
+        if ago:
+            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(given.strip()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RegistryError(
+            f"{given!r} is no moment", hint="Give such as 2026-01-31, 2026-01-31T12:00, 7d or 12h."
+        ) from None

@@ -1,0 +1,1 @@
+"""Looking after heads: evaluate, remove, train again."""

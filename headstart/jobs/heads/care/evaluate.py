@@ -1,0 +1,196 @@
+"""`head.evaluate`: a head's scores on the labelled samples of any dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.cached import features_of, of_samples
+from headstart.context import Context
+from headstart.errors import HeadError, NotFound
+from headstart.extractors.datasets import window_options
+from headstart.heads.evaluation.by_sample import BySample
+from headstart.heads.evaluation.clusters import clusters_of
+from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.labelled import labels_of
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import MultiLabel
+from headstart.notices import warn
+from headstart.registry.entities import Dataset
+from headstart.storage.columns.finder import ABSENT, DigestFinder
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import SPLITS, Label, Sample
+from headstart.storage.windowed.wholes import wholes_of
+from headstart.trained_head import TrainedHead
+from headstart.values.showable import Showable
+
+ALL = "all"
+"""The samples of every split."""
+NAMED = 5
+"""Labels that are named, of those that a head does not know."""
+
+
+@dataclass(frozen=True)
+class Evaluated(Showable):
+    """What a head's scores are on samples of a dataset.
+
+    Attributes:
+        head: its name and version.
+        dataset: whose samples they are.
+        split: of which they were taken, or `all`.
+        samples: how many the scores are of.
+        seen: how many were left out, as the head was fitted on their content; None where that
+            cannot be told, as its dataset is not what it was.
+        unlabelled: how many were left out, as they have no label.
+        metrics: the scores with their intervals, as those of a trained head.
+        classes: the label of each number in the metrics.
+    """
+
+    head: str
+    dataset: str
+    split: str
+    samples: int
+    seen: int | None
+    unlabelled: int
+    metrics: dict[str, Any]
+    classes: tuple[Label, ...]
+
+    def _line(self) -> str:
+        return f"{self.head} on {self.samples:,} samples of {self.dataset!r} ({self.split})"
+
+
+def evaluate(head: TrainedHead, dataset: str, split: str | None = None) -> Evaluated:
+    """See `Head.evaluate`."""
+    context, record = head.context, head.record
+    if split not in (None, ALL, *SPLITS):
+        raise HeadError(f"split is {split!r}", hint=f"Give {ALL}, {', '.join(SPLITS)}.")
+    known = context.datasets.get(dataset)
+    is_own = known.digest == record.dataset_digest or known.digest == _corrected(head)
+    chosen = split or ("test" if is_own else ALL)
+    outputs, samples = _said(head, known, chosen)
+    fitted = None if is_own and split in ("train", "validation") else _fitted_on(context, head)
+    kept, seen, unlabelled = _kept(head, samples, fitted)
+    if fitted is None:
+        warn(_unknown(head, chosen, is_own=is_own))
+    if not kept.any():
+        raise HeadError(
+            f"no sample of {dataset!r} ({chosen}) is left to evaluate on: head {record.name!r} was "
+            f"fitted on {seen or 0:,} of {len(samples):,}, {unlabelled:,} have no label",
+            hint="Take samples that it has not seen, with labels.",
+        )
+    samples = [samples[row] for row in np.flatnonzero(kept).tolist()]
+    classes = list(record.classes)
+    targets = head.task.read(_labels(head, samples, dataset), classes)
+    clusters = clusters_of(samples)
+    metrics = scores_of(head.task, outputs[kept], targets, classes, clusters)
+    metrics["n_test"] = len(samples)
+    name = f"{record.name}:{record.version}"
+    left = None if fitted is None else seen
+    return Evaluated(
+        name, known.name, chosen, len(samples), left, unlabelled, metrics, tuple(classes)
+    )
+
+
+def _said(head: TrainedHead, dataset: Dataset, split: str) -> tuple[np.ndarray, Sequence[Sample]]:
+    """What the head says of the samples of a split."""
+    backbone, cut = head.origin()
+    cutting = {name: value for name, value in head.windows.items() if name != "pooled"}
+    if cutting != window_options(dataset.options)[0]:
+        raise HeadError(
+            f"head {head.record.name!r} is of samples that were cut otherwise than those of "
+            f"{dataset.name!r}",
+            hint="Add the source by another name, with the windows that `head show` tells.",
+        )
+    reference = f"{backbone.reference}@{cut.name}"
+    view = features_of(head.context, reference, dataset, cut.precision)
+    view = of_samples(view, head.windows.get("pooled"))
+    view = view if split == ALL else view.split(split)
+    if not len(view):
+        raise HeadError(f"the {split} split of {dataset.name!r} is empty", hint="Name another.")
+    of = BySample.of(view)
+    return of.mean(head.judge.predict_proba(view.to_numpy())), of.samples
+
+
+def _corrected(head: TrainedHead) -> str | None:
+    """The digest of the dataset that a head was trained on, where it was corrected since."""
+    try:
+        return head.dataset(corrected=True).digest
+    except (HeadError, NotFound):
+        return None
+
+
+def _fitted_on(context: Context, head: TrainedHead) -> SampleColumns | None:
+    """The samples that a head was fitted on, or that chose its settings; None where its dataset is
+    not what it was."""
+    try:
+        samples = wholes_of(context.manifest(head.dataset(corrected=True))).columns
+    except (HeadError, NotFound):
+        return None
+    return samples.where(samples.split_codes != SPLITS.index("test"))
+
+
+def _kept(
+    head: TrainedHead, samples: Sequence[Sample], fitted: SampleColumns | None
+) -> tuple[np.ndarray, int, int]:
+    """Which samples have a label and are new to the head, how many are not, and have none."""
+    columns = SampleColumns.of(samples)
+    new = np.ones(len(samples), bool)
+    if fitted is not None and len(fitted):
+        new = DigestFinder(fitted).find(columns.digests) == ABSENT
+    labelled = np.ones(len(samples), bool)
+    if not isinstance(head.task, MultiLabel):  # there, no label is an answer
+        labelled = np.array([label is not None for label in labels_of(samples)], bool)
+    return new & labelled, int((~new).sum()), int((new & ~labelled).sum())
+
+
+def _unknown(head: TrainedHead, split: str, *, is_own: bool) -> str:
+    record = head.record
+    if is_own:
+        return (
+            f"head {record.name!r} was fitted on the {split} split, or its settings were chosen on "
+            "it: these scores say little of other samples"
+        )
+    return (
+        f"dataset {record.dataset!r} is not what head {record.name!r} was trained on: which of "
+        "these samples it was fitted on cannot be told, and none is left out"
+    )
+
+
+def _labels(head: TrainedHead, samples: Sequence[Sample], dataset: str) -> list[Label | None]:
+    """The labels as the head has them: a class may be a number here and a text there.
+
+    Raises:
+        HeadError: the head does not know one, or says another number of numbers.
+    """
+    labels, task = labels_of(samples), head.task
+    if isinstance(task, Regression):
+        task.find_classes(samples)
+        wide = task.read(labels[:1], []).shape[1]
+        if wide != head.judge.outputs:
+            raise HeadError(
+                f"labels of {dataset!r} are {wide} numbers a sample, head {head.record.name!r} "
+                f"says {head.judge.outputs}",
+                hint="Evaluate it on a dataset that is labelled as its own.",
+            )
+        return labels
+    known = {str(label): label for label in head.record.classes}
+    if isinstance(task, MultiLabel):
+        found = map(str, task.find_classes(samples))
+    else:
+        found = (str(label) for label in labels)
+        labels = [known.get(str(label)) for label in labels]
+    if unknown := list(_unknown_of(found, known)):
+        more = f" and {len(unknown) - NAMED:,} more" if len(unknown) > NAMED else ""
+        raise HeadError(
+            f"labels of {dataset!r} that head {head.record.name!r} does not know: "
+            f"{', '.join(map(repr, unknown[:NAMED]))}{more}",
+            hint="It can only be wrong there: leave those samples out, or train it on them.",
+        )
+    return labels
+
+
+def _unknown_of(found: Iterator[str], known: dict[str, Label]) -> Iterator[str]:
+    return (label for label in dict.fromkeys(found) if label not in known)

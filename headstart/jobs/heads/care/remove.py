@@ -1,0 +1,71 @@
+"""`ws.heads.remove`: heads are forgotten, one version or all but the latest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headstart.context import Context
+from headstart.errors import HeadError, StillInUse
+from headstart.registry.entities import Head as HeadRecord
+from headstart.registry.names import split_version
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class RemovedHeads(Showable):
+    """Heads that were forgotten.
+
+    Attributes:
+        removed: `NAME:VERSION` of each.
+        spared: versions that were to be removed and are in use, each with what uses it.
+    """
+
+    removed: tuple[str, ...]
+    spared: tuple[str, ...] = ()
+
+    def _line(self) -> str:
+        return ", ".join(self.removed) or "none"
+
+
+def remove(
+    context: Context, reference: str, *, keep: int | None = None, force: bool = False
+) -> RemovedHeads:
+    """See `Heads.remove`."""
+    chosen = context.heads.get(reference)
+    if keep is None:
+        if (uses := uses_of(context, chosen)) and not force:
+            raise StillInUse(
+                f"head {_name(chosen)} is in use: {uses}",
+                hint="Remove it all the same with --force; the aliases go with it, and what "
+                "was fine-tuned from it can no longer be reproduced.",
+            )
+        return RemovedHeads(tuple(context.heads.remove([chosen])))
+    if keep < 1:
+        raise HeadError(
+            f"keep is {keep}", hint="Give 1 or more; without it one version is removed."
+        )
+    if split_version(reference)[1] is not None or chosen.name != reference:
+        raise HeadError(
+            f"{reference!r} is one version of head {chosen.name!r}",
+            hint=f"Name the head, {chosen.name}, of which all but the latest {keep} are to go.",
+        )
+    old = [one for one in context.heads.find_all() if one.name == chosen.name][:-keep]
+    used = {_name(one): uses for one in old if (uses := uses_of(context, one)) and not force}
+    gone = [one for one in old if _name(one) not in used]
+    spared = tuple(f"{name}: {uses}" for name, uses in used.items())
+    return RemovedHeads(tuple(context.heads.remove(gone)), spared)
+
+
+def uses_of(context: Context, head: HeadRecord) -> str:
+    """What depends on a head, in words: its aliases, and what was fine-tuned from it."""
+    tuned = [
+        _name(one)
+        for one in context.heads.find_all()
+        if one.settings.get("parent") == _name(head) and one.id != head.id
+    ]
+    parts = [f"alias {alias}" for alias in head.aliases]
+    return ", ".join([*parts, *(f"{name} was fine-tuned from it" for name in tuned)])
+
+
+def _name(head: HeadRecord) -> str:
+    return f"{head.name}:{head.version}"

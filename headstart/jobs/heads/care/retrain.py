@@ -1,0 +1,33 @@
+"""`head.retrain`: a head's next version, of the same settings, on its dataset as it is now."""
+
+from __future__ import annotations
+
+from headstart.cached import features_of
+from headstart.errors import HeadError
+from headstart.heads.kinds.every_kind import kind_of
+from headstart.jobs.heads.train import train
+from headstart.trained_head import TrainedHead
+
+
+def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
+    """See `Head.retrain`."""
+    record = head.record
+    if head.is_tuned:
+        raise HeadError(
+            f"head {record.name!r} was fine-tuned from {record.settings['parent']!r}",
+            hint="Train that one again, then `headstart head finetune` it.",
+        )
+    _, cut = head.origin()
+    reference = f"{record.backbone}@{record.cut}"
+    features = features_of(head.context, reference, record.dataset, cut.precision)
+    kind = kind_of(record.kind, record.settings | record.settings.get("given", {}))
+    return train(
+        head.context,
+        name or record.name,
+        features,
+        kind,
+        seed=record.seed,
+        task=head.task,
+        views=record.settings.get("views", 0),
+        windows=head.windows.get("pooled"),
+    )

@@ -1,0 +1,51 @@
+"""Who is at work, and by which command or call: what is written down beside a change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from headstart.database_urls import without_passwords
+from headstart.visible import visible
+
+LONGEST = 2000
+"""Letters of a call that are kept."""
+_CALL: ContextVar[Callable[[], str] | None] = ContextVar("_CALL", default=None)
+
+
+@contextmanager
+def called_as(in_words: Callable[[], str]) -> Iterator[None]:
+    """What is changed within it is changed by this call; the outermost counts."""
+    if _CALL.get() is not None:
+        yield
+        return
+    token = _CALL.set(in_words)
+    try:
+        yield
+    finally:
+        _CALL.reset(token)
+
+
+def call_in_words() -> str:
+    """The command line or the call of Python that is running, without passwords."""
+    in_words = _CALL.get()
+    told = "" if in_words is None else visible(without_passwords(in_words()))
+    return told if len(told) <= LONGEST else f"{told[: LONGEST - 1]}…"
+
+
+def user_name() -> str:
+    """The user's name; the number where the system knows no name for it, as in containers."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+def host_name() -> str:
+    import socket
+
+    return socket.gethostname()

@@ -1,0 +1,1 @@
+"""Whose a database is, and who changed what in it."""

@@ -1,0 +1,128 @@
+"""Whose a database is: workspace and database carry the same UUID.
+
+Files of a workspace and rows of its database need each other. Two workspaces on one database would
+each find rows whose files the other has.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, Row, inspect, select
+
+from headstart.config import Config, with_id
+from headstart.errors import ForeignDatabase
+from headstart.registry import tables as t
+from headstart.registry.audit.events import record
+from headstart.registry.database import Database, insert_new
+from headstart.values.calls import host_name
+
+OWN = "Name that folder with --workspace, or give this workspace a database of its own."
+
+
+def check(config: Config) -> None:
+    """Refuse a database that says it is another workspace's.
+
+    One without a UUID, and a workspace without one, are of before there were any: `claim` gives
+    them theirs.
+
+    Raises:
+        ForeignDatabase: it is another one's.
+    """
+    if config.id is None:
+        return
+    if config.sqlite_file is not None and not config.sqlite_file.exists():
+        return
+    database = Database(config)
+    try:
+        with database.reading() as connection:
+            if inspect(connection).has_table(t.identity.name):
+                _refuse_other(config, _find(connection))
+    finally:
+        database.close()
+
+
+def check_new(config: Config) -> None:
+    """As `check`, for a workspace that was just made: it has no part in anything registered.
+
+    Raises:
+        ForeignDatabase: the database is another one's.
+    """
+    check(config)
+    if config.sqlite_file is not None and not config.sqlite_file.exists():
+        return
+    database = Database(config)
+    try:
+        with database.reading() as connection:
+            known = inspect(connection)
+            if known.has_table(t.identity.name) and _find(connection) is not None:
+                return
+            for table in (t.backbones, t.datasets):
+                filled = (
+                    known.has_table(table.name)
+                    and connection.execute(select(table.c.id).limit(1)).first()
+                )
+                if filled:
+                    raise ForeignDatabase(
+                        "the database is in use by another workspace, which has no UUID yet",
+                        hint=f"{OWN} If it is this one's, made anew: run `headstart db upgrade` "
+                        "where the old headstart.toml is.",
+                    )
+    finally:
+        database.close()
+
+
+def claim(config: Config, schema_before: str | None, schema: str) -> Config:
+    """Let workspace and database carry one UUID; what has none takes the other's.
+
+    Args:
+        config: of the workspace; the database is at this code's schema.
+        schema_before: at which it was; None if it was just made.
+        schema: at which it is.
+
+    Returns:
+        The workspace's settings, with its UUID.
+
+    Raises:
+        ForeignDatabase: the database is another workspace's.
+    """
+    database = Database(config)
+    try:
+        with database.writing() as connection:
+            row = {
+                "id": 1,
+                "uuid": config.id or str(uuid.uuid4()),
+                "root": str(config.root),
+                "host": host_name(),
+            }
+            insert_new(connection, t.identity, row)
+            found = _find(connection)
+            _refuse_other(config, found)
+            if schema_before != schema:
+                record(
+                    connection,
+                    "init" if schema_before is None else "upgrade",
+                    "database",
+                    "schema",
+                    before=None if schema_before is None else {"schema": schema_before},
+                    after={"schema": schema},
+                )
+    finally:
+        database.close()
+    assert found is not None
+    return with_id(config, found.uuid)
+
+
+def _find(connection: Connection) -> Row[Any] | None:
+    return connection.execute(select(t.identity)).first()
+
+
+def _refuse_other(config: Config, found: Row[Any] | None) -> None:
+    if found is None or config.id is None or found.uuid == config.id:
+        return
+    raise ForeignDatabase(
+        f"the database is that of the workspace made in {found.root} on {found.host} "
+        f"({found.uuid}), and {config.root} is another one ({config.id})",
+        hint=OWN,
+    )

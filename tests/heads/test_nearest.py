@@ -1,0 +1,49 @@
+"""Neighbours of many rows: those that comparing all pairs finds, in blocks or from cells."""
+
+import numpy as np
+import pytest
+
+from headstart.heads.nearest import nearest_by_cells, nearest_other, of_length_one
+
+
+def features(count, width=48, inside=12, seed=0):
+    """As a network makes them: clusters in few dimensions, cut off at 0."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(count, inside)) @ rng.normal(size=(inside, width)) / np.sqrt(inside)
+    x += 1.5 * rng.normal(size=(10, width))[rng.integers(0, 10, count)]
+    return np.maximum(x + 0.1 * rng.normal(size=x.shape), 0).astype(np.float32)
+
+
+def test_cells_hold_nearly_all_of_the_nearest():
+    rows = features(4_000)
+    unit, all_ = of_length_one(rows), np.arange(len(rows))
+    exact, theirs = nearest_other(unit, all_, unit, 16)
+    distances, found = nearest_by_cells(rows, 16)
+    kept = np.mean(
+        [len({*a} & {*b}) / 16 for a, b in zip(found.tolist(), theirs.tolist(), strict=True)]
+    )
+    assert kept > 0.97
+    assert (found != all_[:, None]).all()
+    assert (np.diff(distances, axis=1) >= 0).all() and (distances >= exact - 1e-6).all()
+    np.testing.assert_allclose(np.median(distances, axis=0), np.median(exact, axis=0), rtol=0.01)
+    again = nearest_by_cells(rows, 16)
+    assert np.array_equal(again[0], distances) and np.array_equal(again[1], found)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((400, 5)), np.ones((400, 5))], ids=["zeros", "copies"])
+def test_rows_without_a_difference_have_neighbours_too(rows):
+    distances, found = nearest_by_cells(rows.astype(np.float32), 8)
+    assert (distances == 0).all()
+    assert all(len({*own}) == 8 and row not in own for row, own in enumerate(found.tolist()))
+
+
+def test_rows_of_one_number_are_no_neighbours():
+    rows = np.concatenate([features(300), features(300) + np.float32(1e-3)])
+    of = np.arange(600) % 300
+    distances, found = nearest_by_cells(rows, 8)
+    assert (found[:, 0] == (np.arange(600) + 300) % 600).mean() > 0.99
+    distances, found = nearest_by_cells(rows, 8, apart=of)
+    assert np.isfinite(distances).all() and (of[found] != of[:, None]).all()
+    distances, _ = nearest_by_cells(rows[:20], 8, apart=np.arange(20) // 14)
+    some = np.isfinite(distances).sum(axis=1)  # in cells that no row names there may be one more
+    assert (some[:14] <= 6).all() and (some >= 5).all()

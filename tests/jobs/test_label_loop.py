@@ -1,0 +1,161 @@
+"""Labels that are found wrong, corrected by a person, and learned anew, on cached features."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import headstart as hs
+from conftest import WRONG
+from headstart.errors import DatasetError, HeadError
+
+CUT = "flat@as_it_is"
+
+
+def labels(ws, name="noisy"):
+    return {one.id: one.label for one in ws.datasets.manifest(name).samples}
+
+
+def splits(ws, name="noisy"):
+    return {one.id: one.split for one in ws.datasets.manifest(name).samples}
+
+
+def write(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_the_whole_loop(rows, run, tmp_path):
+    """Audit, edit, correct, retrain, compare: each step by the command line."""
+    before, dealt = labels(rows), splits(rows)
+    source = rows.datasets["noisy"].source
+    content = Path(source).read_bytes()
+    run("head", "train", "h", CUT, "noisy", "--strengths", "0.1")
+    file = tmp_path / "suspects.csv"
+    ran = run("features", "audit", CUT, "noisy", "-o", file, "--json")
+    with file.open(encoding="utf-8", newline="") as opened:
+        found = list(csv.DictReader(opened))
+    assert [row["id"] for row in found] == [one["id"] for one in ran.json["wrong_labels"]]
+    truth = labels(rows, "rows")
+    wrong = [row for row in found if row["label"] != truth[row["id"]]]
+    assert len(wrong) > len(WRONG) / 2  # the others are left to another round
+    for row in wrong[1:]:
+        row["new_label"] = truth[row["id"]]
+    wrong[0]["exclude"] = "x"
+    done = run("dataset", "correct", "noisy", write(file, found), "--json").json
+    assert set(done["labels"]) == {row["id"] for row in wrong[1:]}
+    assert done["excluded"] == [wrong[0]["id"]]
+    assert done["untouched"] == len(found) - len(wrong)
+    now = labels(rows)
+    assert {id_ for id_ in now if now[id_] != before[id_]} == set(done["labels"])
+    assert wrong[0]["id"] not in now and Path(source).read_bytes() == content
+    assert all(dealt[id_] == split for id_, split in splits(rows).items())
+    run("head", "retrain", "h")
+    compared = run("head", "compare", "h:1", "h:2", "--json").json
+    by_name = {one["name"]: one for one in compared["differences"]}
+    assert by_name["log_loss"]["difference"] < 0  # on the same samples, with the labels of now
+    assert compared["samples"] == sum(split == "test" for split in splits(rows).values())
+    assert rows.heads["h:2"].record.settings["strength"] == 0.1
+    shown = run("dataset", "show", "noisy").out
+    assert f"corrected  {len(wrong) - 1} labels changed, 1 samples excluded" in shown
+
+
+def test_corrections_hold_when_the_source_is_looked_at_again(rows, tmp_path):
+    changed = {str(row): labels(rows, "rows")[str(row)] for row in WRONG[:3]}
+    rows.datasets.correct("noisy", changed)
+    rows.datasets.exclude("noisy", ["7", "8"])
+    now, dealt = labels(rows), splits(rows)
+    for again in (
+        lambda: rows.datasets.refresh("noisy"),
+        lambda: rows.datasets.add("noisy", rows.datasets["noisy"].source),
+    ):
+        again()
+        assert labels(rows) == now and splits(rows) == dealt
+    rows.datasets.resplit("noisy", "50/50")
+    assert labels(rows) == now and splits(rows) != dealt
+
+
+def test_a_source_that_changed_keeps_what_was_corrected_of_contents_that_stayed(rows, tmp_path):
+    from dataclasses import replace
+
+    own = tmp_path / "own.npz"
+    known = np.load(rows.datasets["noisy"].source)
+    shutil.copy(rows.datasets["noisy"].source, own)
+    rows.datasets.add("own", own)
+    rows.datasets.correct("own", {"0": "c", "1": "c"})
+    x, y = known["x"].copy(), known["y"]
+    x[1] += 1  # another content by that id
+    np.savez(own, x=x, y=y)
+    with pytest.warns(UserWarning, match="1 samples that were corrected have other contents"):
+        rows.datasets.refresh("own")
+    assert labels(rows, "own")["0"] == "c" and labels(rows, "own")["1"] == y[1] != "c"
+    assert replace(rows.datasets["own"]).options["corrections"]["versions"] == []
+
+
+def test_samples_are_taken_back(rows, run, fails):
+    before, dealt = labels(rows), splits(rows)
+    run("dataset", "exclude", "noisy", "3", "4")
+    assert set(before) - set(labels(rows)) == {"3", "4"}
+    assert "not excluded from 'noisy': '5'" in fails("dataset", "exclude", "noisy", "5", "--undo")
+    run("dataset", "exclude", "noisy", "3", "4", "--undo")
+    assert labels(rows) == before and splits(rows) == dealt
+    rows.datasets.correct("noisy", {"0": "c"})
+    rows.datasets.correct("noisy", {"0": before["0"]})
+    assert labels(rows) == before
+    assert not rows.datasets["noisy"].options["corrections"]["labels"]
+
+
+def test_what_cannot_be_corrected_changes_nothing(rows, fails, tmp_path):
+    before = rows.datasets["noisy"]
+    file = tmp_path / "c.csv"
+    for row, line in (
+        ({"id": "999", "new_label": "a"}, "has no sample '999'"),
+        ({"id": "0", "label": "z", "new_label": "a"}, "the file says 'z'"),
+        ({"id": "0", "new_label": "a", "exclude": "x"}, "a new label, and exclude"),
+        ({"id": "0", "other": "a"}, "It needs id, and new_label or exclude"),
+    ):
+        assert line in fails("dataset", "correct", "noisy", write(file, [row]))
+    assert "cannot be read" in fails("dataset", "correct", "noisy", tmp_path / "none.csv")
+    assert "has no sample" in fails("dataset", "exclude", "noisy", "999")
+    assert "Name a .csv file" in fails("features", "audit", CUT, "noisy", "-o", tmp_path / "s.txt")
+    with pytest.raises(DatasetError, match="no sample of 'noisy' would be left"):
+        rows.datasets.exclude("noisy", list(labels(rows)))
+    assert rows.datasets["noisy"] == before
+
+
+def test_the_journal_says_what_was_changed_when(rows):
+    digest = rows.datasets["noisy"].digest
+    was = labels(rows)["0"]
+    done = rows.datasets.correct("noisy", {"0": "c" if was != "c" else "a"})
+    (run,) = rows.runs.find_latest("correct", "noisy")
+    assert run.counts["labels"] == {"0": [was, done.labels["0"][1]]}
+    assert (run.counts["before"], run.counts["after"]) == (digest, done.dataset.digest)
+
+
+def test_a_new_class_is_told_and_older_heads_are_not_asked_of_it(rows):
+    rows.heads.train("h", rows.features(CUT, "noisy"), hs.Prototype())
+    tested = [id_ for id_, split in splits(rows).items() if split == "test"]
+    trained = [id_ for id_, split in splits(rows).items() if split == "train"]
+    with pytest.warns(UserWarning, match="new classes: 'new'"):
+        rows.datasets.correct("noisy", dict.fromkeys([*tested[:2], *trained[:5]], "new"))
+    again = rows.heads["h"].retrain()
+    assert "new" in again.record.classes
+    with pytest.raises(HeadError, match="'new', a class of dataset 'noisy' by now"):
+        rows.heads.compare("h:1", "h:2")
+
+
+def test_a_head_learns_again_as_it_was_told(rows):
+    view = rows.features(CUT, "noisy")
+    made = rows.heads.train(
+        "h", view, hs.MLP((4,), learning_rate=0.1, epochs=90, patience=1), seed=3
+    )
+    assert made.record.settings["epochs"] < 90 == made.record.settings["given"]["epochs"]
+    again = made.retrain("again")
+    assert (again.record.name, again.record.seed) == ("again", 3)
+    assert again.record.settings["given"] == made.record.settings["given"]
+    assert again.metrics["accuracy"] == made.metrics["accuracy"]

@@ -1,0 +1,188 @@
+"""Heads that are there: evaluated elsewhere, removed, trained from a sweep, their likeliest."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, log_loss
+
+import headstart as hs
+from headstart.errors import HeadError, HeadstartError, StillInUse
+from headstart.jobs.heads.predicted import Prediction
+
+CUT = "flat@as_it_is"
+
+
+@pytest.fixture
+def trained(rows):
+    rows.heads.train("h", rows.features(CUT, "rows"), hs.Linear((0.1,)))
+    return rows
+
+
+def other(ws, tmp_path, labels=("a", "b", "c"), count=90):
+    """A dataset that shares rows 0 to 29 with `rows`, and has others of its own; extracted."""
+    rng = np.random.default_rng(5)
+    y = np.arange(count) % 3
+    x = (rng.normal(size=(count, 6)) + 2 * np.eye(3, 6)[y]).astype(np.float32)
+    x[:30] = ws.features(CUT, "rows")[np.arange(30)]
+    np.savez(tmp_path / "other.npz", x=x, y=np.array(labels)[y])
+    ws.datasets.add("other", tmp_path / "other.npz")
+    ws.extract(CUT, "other", settings=hs.Settings(engine="tensorflow"))
+    return x, np.array(labels)[y]
+
+
+# Evaluated.
+
+
+def test_a_head_is_evaluated_on_what_it_has_not_seen(trained, tmp_path, run):
+    x, y = other(trained, tmp_path)
+    head = trained.heads["h"]
+    found = head.evaluate("other")
+    splits = [sample.split for sample in trained.datasets.manifest("rows").samples][:30]
+    seen = sum(split != "test" for split in splits)
+    assert 0 < seen < 30 and (found.seen, found.samples) == (seen, 90 - seen)
+    new = np.array([split == "test" for split in splits] + [True] * 60)
+    said = head.judge.predict_proba(x[new]).astype(float)
+    said /= said.sum(axis=1, keepdims=True)
+    assert found.metrics["accuracy"] == accuracy_score(
+        y[new], np.array(["a", "b", "c"])[said.argmax(1)]
+    )
+    assert found.metrics["log_loss"] == pytest.approx(log_loss(y[new], said), rel=1e-5)
+    low, high = found.metrics["intervals"]["accuracy"]
+    assert low < found.metrics["accuracy"] < high
+    ran = run("head", "evaluate", "h", "other", "--json").json
+    assert ran["metrics"]["accuracy"] == found.metrics["accuracy"] and ran["seen"] == seen
+    shown = run("head", "evaluate", "h", "other").out
+    assert f"{seen} samples, whose content it was fitted on" in shown and "precision" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_on_its_own_dataset_it_has_the_scores_that_it_was_trained_with(trained):
+    head = trained.heads["h"]
+    found = head.evaluate("rows")
+    assert found.split == "test" and found.seen == 0
+    assert found.metrics["accuracy"] == head.metrics["accuracy"]
+    assert found.metrics["intervals"] == head.metrics["intervals"]
+    with pytest.warns(UserWarning, match="say little of other samples"):
+        assert head.evaluate("rows", "train").samples == head.metrics["n_train"]
+    with pytest.raises(HeadError, match="split is 'half'"):
+        head.evaluate("rows", "half")
+
+
+def test_labels_that_a_head_does_not_know_are_named(trained, tmp_path, fails):
+    other(trained, tmp_path, labels=("a", "b", "z"))
+    line = fails("head", "evaluate", "h", "other")
+    assert "that head 'h' does not know: 'z'" in line
+
+
+def test_where_its_dataset_changed_nothing_is_left_out_in_silence(trained, tmp_path):
+    other(trained, tmp_path)
+    trained.datasets.remove("rows")
+    with pytest.warns(UserWarning, match="cannot be told"):
+        found = trained.heads["h"].evaluate("other")
+    assert found.seen is None and found.samples == 90
+
+
+# Removed.
+
+
+def test_a_removed_head_is_gone_and_its_version_is_of_no_other(trained, run, fails):
+    view = trained.features(CUT, "rows")
+    trained.heads.train("h", view, hs.Prototype())
+    assert run("head", "remove", "h", "--json").json == {"removed": ["h:2"], "spared": []}
+    assert trained.heads["h"].record.version == 1
+    again = trained.heads.train("h", view, hs.Ridge())
+    assert again.record.version == 3  # what was recorded of h:2 is not of this one
+    assert again.looks.heads == 3
+    assert "no head 'h:2'" in fails("head", "remove", "h:2")
+
+
+def test_what_is_in_use_is_not_removed_unasked(trained, run, fails):
+    trained.heads.alias("production", "h")
+    line = fails("head", "remove", "h")
+    assert "head h:1 is in use: alias production" in line and "--force" in line
+    with pytest.raises(StillInUse):
+        trained.heads.remove(trained.heads["h"])
+    assert run("head", "remove", "h", "--force").out == "Removed head h:1.\n"
+    assert not trained.heads.list() and "production" not in trained.heads
+
+
+def test_old_versions_are_pruned_but_for_those_in_use(trained, run, fails):
+    view = trained.features(CUT, "rows")
+    for _ in range(4):
+        trained.heads.train("h", view, hs.Prototype())
+    trained.heads.alias("production", "h:2")
+    assert "is one version of head 'h'" in fails("head", "remove", "production", "--keep", "1")
+    shown = run("head", "remove", "h", "--keep", "2").out
+    assert "Removed head h:1, h:3." in shown and "Kept h:2: alias production." in shown
+    assert [head.record.version for head in trained.heads.list()] == [2, 4, 5]
+    assert trained.heads.remove("h", keep=2).removed == ()
+    with pytest.raises(HeadError, match="keep is 0"):
+        trained.heads.remove("h", keep=0)
+    assert trained.heads.remove("h", keep=1, force=True).removed == ("h:2", "h:4")
+
+
+def test_what_was_fine_tuned_from_a_head_keeps_it(trained):
+    from dataclasses import replace
+
+    from headstart.jobs.heads.train import keep
+
+    record = trained.heads["h"].record
+    made = replace(record, name="tuned", settings=record.settings | {"parent": "h:1"})
+    keep(trained.context, made, trained.heads["h"].stack.to_bytes())
+    with pytest.raises(StillInUse, match="tuned:1 was fine-tuned from it"):
+        trained.heads.remove("h")
+
+
+def test_the_file_of_a_removed_head_is_garbage(trained):
+    digest = trained.heads["h"].record.artifact_digest
+    assert not any(digest in one.what for one in trained.cache.gc().found)
+    trained.heads.remove("h")
+    assert digest not in trained.context.needed_artifacts()
+
+
+# From a sweep.
+
+
+def test_a_row_of_a_sweep_becomes_a_head(rows, run, fails):
+    asked = ("head", "sweep", "rows", CUT, "--folds", "3", "--seed", "3")
+    sweep = run(*asked, "--kinds", "linear,prototype,ridge", "--strengths", "0.01,1", "--json").json
+    for row, trial in enumerate(sweep["trials"], start=1):
+        made = run(
+            "head", "train", f"row{row}", "--from-sweep", f"{sweep['id']}:{row}", "--json"
+        ).json
+        assert (made["kind"], made["seed"]) == (trial["kind"], 3)
+        if trial["kind"] == "linear":
+            assert made["settings"]["strengths"] == [trial["strength"]]
+    best = rows.heads.train_from_sweep("best", sweep["id"])
+    assert best.record.kind == sweep["trials"][0]["kind"] and best.record.dataset == "rows"
+    assert np.array_equal(best.stack.layers[0].kernel, rows.heads["row1"].stack.layers[0].kernel)
+    last = len(sweep["trials"])
+    assert f"has no row {last + 1}" in fails("head", "train", "n", "--from-sweep", f"1:{last + 1}")
+    assert "no sweep 9" in fails("head", "train", "n", "--from-sweep", "9")
+    assert "leave theirs out" in fails("head", "train", "n", CUT, "rows", "--from-sweep", "1")
+    assert "ID:ROW" in fails("head", "train", "n", "--from-sweep", "best")
+    assert "Name a BACKBONE and a DATASET" in fails("head", "train", "n")
+    few = run(*asked, "--shots", "2", "--json").json["id"]
+    assert "sweep again without --shots" in fails("head", "train", "n", "--from-sweep", str(few))
+
+
+# The likeliest.
+
+
+def test_the_likeliest_classes_are_told(trained, run, fails, tmp_path):
+    np.savez(tmp_path / "one.npz", x=np.array([[2.0, 1, 0, 0, 0, 0]], np.float32))
+    (said,) = run("head", "predict", "h", tmp_path / "one.npz", "--top", "2", "--json").json
+    assert [one["label"] for one in said["top"]] == ["a", "b"]
+    assert said["top"][0] == {"label": said["label"], "probability": said["probability"]}
+    shown = run("head", "predict", "h", tmp_path / "one.npz", "--top", "2").out
+    assert f"{said['top'][1]['probability']:.3f}" in shown
+    file = tmp_path / "p.csv"
+    assert "leave --top out" in fails("head", "predict", "h", "rows", "--top", "2", "-o", file)
+
+
+def test_of_equally_likely_classes_the_first_come_first():
+    one = Prediction("s", "b", 0.4, np.array([0.3, 0.4, 0.3], np.float32), ("a", "b", "c"))
+    assert [label for label, _ in one.top(9)] == ["b", "a", "c"]
+    with pytest.raises(HeadstartError, match="count is 0"):
+        one.top(0)
+    with pytest.raises(HeadError, match="says numbers"):
+        Prediction("s", 1.0, np.nan, np.ones(1, np.float32)).top(1)
