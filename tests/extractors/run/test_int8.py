@@ -204,8 +204,9 @@ def test_a_head_on_int8_predicts_and_is_not_attached(ws, calibrated):
     assert head.origin()[1].precision == rows_of(ws)[0].counts["precision"]
     few = sorted((calibrated / "pictures" / "red").iterdir())[:3]
     assert len(head.predict(few)) == 3
-    with pytest.raises(HeadError, match="trained on features in int8"):
-        head.attach()
+    for refused in (head.attach, lambda: head.finetune("pool")):
+        with pytest.raises(HeadError, match="trained on features in int8"):
+            refused()
 
 
 def test_rank_takes_what_is_cached_in_int8(ws):
