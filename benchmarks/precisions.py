@@ -48,12 +48,13 @@ def main() -> None:
     folder = parser.parse_args().folder
     warnings.simplefilter("ignore", HeadstartWarning)
     print(f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    print(_accuracies(folder).to_markdown(), flush=True)
-    print(_speeds(folder).to_markdown(), flush=True)
+    print(accuracies(folder).to_markdown(), flush=True)
+    print(speeds(folder).to_markdown(), flush=True)
     print(f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)
 
 
-def _accuracies(folder: Path) -> Section:
+def accuracies(folder: Path) -> Section:
+    """A linear head on features of each precision, and how far they are from float32."""
     rows = []
     for name, calibrated_by, workspace, backbone, dataset in _sets(folder):
         rows += _rows_of(name, calibrated_by, workspace, backbone, dataset)
@@ -147,7 +148,8 @@ def _cells(
     return accuracy, points, f"{apart.mean():.3f}", f"{apart.max():.3f}"
 
 
-def _speeds(folder: Path, repeats: int = 5) -> Section:
+def speeds(folder: Path, repeats: int = 5) -> Section:
+    """Pictures a second in each precision, in turn."""
     workspace = hs.init(folder / "speeds")
     workspace.datasets.add("photos", photographs(folder / "photos", 128))
     samples = workspace.datasets.manifest("photos").samples
