@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart.errors import BackboneError
-from headstart.heads.evaluation.clusters import Clusters
-from headstart.heads.evaluation.paired import OftenRight, often_right
 from headstart.notices import warn
 from headstart.storage.manifest import Label
+
+if TYPE_CHECKING:  # what has to do with heads is loaded where a trunk is calibrated
+    from headstart.heads.evaluation.paired import OftenRight
 
 FOLDS = 5
 LARGEST_ERROR = 0.5
@@ -38,6 +39,9 @@ def verdict_of(
         labels: of them; None where they have none.
         groups: likewise.
     """
+    from headstart.heads.evaluation.clusters import Clusters
+    from headstart.heads.evaluation.paired import often_right
+
     apart = np.linalg.norm(quantized - whole, axis=1)
     errors = apart / np.maximum(np.linalg.norm(whole, axis=1), 1e-12)
     found: dict[str, Any] = {
