@@ -70,14 +70,14 @@ def _measure(workspace: hs.Workspace, name: str, batch: Any, repeats: int) -> li
     speeds: dict[tuple[str, str], list[float]] = {key: [] for key in engines}
     for _ in range(repeats):
         for key, engine in engines.items():
-            speeds[key].append(_speed(engine, batch))
+            speeds[key].append(speed(engine, batch))
     return [
         f"{statistics.median(speeds[key]):,.1f} ({errors[key]:.0e})" if key in engines else "-"
         for key in ((engine, precision) for engine in ENGINES for precision in PRECISIONS)
     ]
 
 
-def _speed(engine: Any, batch: Any) -> float:
+def speed(engine: Any, batch: Any) -> float:
     """Samples a second over at least a second."""
     count = batches.length(batch)
     batch = batches.take(batch, np.arange(2 * count) % count)

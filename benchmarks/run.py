@@ -26,6 +26,7 @@ import fine_tuning
 import first_runs
 import light_heads
 import many_samples
+import precisions
 import store
 import whole_runs
 from material import MODELS, Model
@@ -131,6 +132,15 @@ def _engines(folder: Path, *, is_quick: bool) -> Section:
     return engines.section(folder, _repeats(is_quick=is_quick), _models(is_quick=is_quick))
 
 
+def _precisions(folder: Path, *, is_quick: bool) -> Section:
+    assert not is_quick
+    return precisions.accuracies(folder)
+
+
+def _precision_speeds(folder: Path, *, is_quick: bool) -> Section:
+    return precisions.speeds(folder, 1 if is_quick else 5)
+
+
 def _first_runs(folder: Path, *, is_quick: bool) -> Section:
     return first_runs.section(folder, 1 if is_quick else 5, 0.1 if is_quick else 1.0)
 
@@ -174,6 +184,8 @@ def _rows(folder: Path, *, is_quick: bool) -> Section:
 
 SECTIONS = {
     "engines": _engines,
+    "precisions": _precisions,
+    "precision-speeds": _precision_speeds,
     "first-runs": _first_runs,
     "end-to-end": _end_to_end,
     "heads": _heads,
@@ -185,7 +197,7 @@ SECTIONS = {
     "rows": _rows,
 }
 QUICK_MODELS = ("lite0",)
-LONG = ["fine-tuning", "store", "rows"]
+LONG = ["precisions", "precision-speeds", "fine-tuning", "store", "rows"]
 """Sections that a quick run leaves out."""
 
 

@@ -228,8 +228,8 @@ TERMS = (
     ),
     _basic(
         "precision",
-        "With how many digits the backbone computes: float32, or bfloat16, which is faster where "
-        "the processor has it.",
+        "With how many digits the backbone computes: float32, or bfloat16 or int8, which are "
+        "faster where the processor has them.",
     ),
     _term(
         "preprocessing",

@@ -18,6 +18,7 @@ from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.datasets import reader_of, voided_in
 from headstart.extractors.datasets.corrections import Corrections
+from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.preprocessing.batches import Batch, stack
 from headstart.extractors.run.keys import gives
 from headstart.heads.dense_stack import DenseStack
@@ -249,7 +250,8 @@ class TrainedHead(Showable):
                 hint="Add it again, by any name: a head is on whatever has its trunk.",
             )
         backbone = self.context.backbones.get(self.record.backbone)
-        cut = gives(backbone, self.record.cut, self.record.feature_key)
+        key, known = self.record.feature_key, self.context.calibrations
+        cut = gives(backbone, self.record.cut, key, known)
         if cut is not None:
             return backbone, cut
         raise HeadError(
@@ -257,6 +259,21 @@ class TrainedHead(Showable):
             "trained on",
             hint="Train the head again.",
         )
+
+    def refuse_int8(self, cut: Cut, what: str) -> None:
+        """See that it was not trained on features in int8: Keras models compute in float32, whose
+        features it has never seen.
+
+        Raises:
+            HeadError: it was.
+        """
+        if kind_of(cut.precision) == INT8:
+            raise HeadError(
+                f"head {self.record.name!r} was trained on features in int8, and {what} would "
+                "compute in float32",
+                hint="Train it on features in float32 or bfloat16 for that; `headstart head "
+                "predict` runs it in int8.",
+            )
 
     def trunk(self, backbone: Backbone, cut: Cut) -> Any:
         """The frozen model up to where the dense layers begin, with tuned weights if there are."""

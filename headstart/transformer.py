@@ -27,7 +27,8 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
     Args:
         workspace: its folder, or the workspace.
         backbone: `NAME[@CUT]`, or a source in the place of the name.
-        precision: `float32` or `bfloat16`, in what the backbone computes.
+        precision: `float32`, `bfloat16` or, where a dataset was extracted in it, `int8`: in what
+            the backbone computes.
         engine: see `hs.Settings`.
         batch_size: samples a call; found out if not given.
 

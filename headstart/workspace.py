@@ -228,7 +228,7 @@ class Workspace(Trials, Showable):
         Args:
             backbone: `NAME[@CUT[,CUT…]]`.
             dataset: its first samples are computed by each engine, and compared.
-            precision: `float32` or `bfloat16`.
+            precision: `float32`, `bfloat16` or `int8`, which is calibrated if it is not yet.
             engine: `auto`, `tensorflow`, `openvino`, or one of a plug-in.
 
         Raises:

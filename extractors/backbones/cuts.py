@@ -37,7 +37,8 @@ class Cut:
     Attributes:
         point: the cut point.
         pooling: one of `POOLINGS`, or None.
-        precision: in what the trunk computes: `float32` or `bfloat16`.
+        precision: in what the trunk computes: `float32`, `bfloat16`, or `int8-` and the digest of
+            a calibration.
     """
 
     point: CutPoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from headstart.extractors.difference import relative_error
-from headstart.extractors.engines.engine import Engine
+from headstart.extractors.engines.engine import Engine, kind_of
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -14,7 +14,7 @@ ROUNDED_TO = 16
 """Lengths are rounded up to that: an engine prepares itself for each one it meets."""
 
 
-ALLOWED = {"float32": 1e-4, "bfloat16": 0.02}
+ALLOWED = {"float32": 1e-4, "bfloat16": 0.02, "int8": 0.02}
 """Largest relative error of a row with less padding against the row with all of it."""
 
 
@@ -57,7 +57,7 @@ class Buckets:
     def _look(self, batch: Batch) -> bool:
         few = batches.take(batch, slice(0, self._engine.call_size))
         error = relative_error(self._sorted(few), self._engine.run(few))
-        return error <= ALLOWED[self._engine.precision]
+        return error <= ALLOWED[kind_of(self._engine.precision)]
 
     def _sorted(self, batch: Batch) -> list[np.ndarray]:
         assert isinstance(batch, dict)

@@ -42,6 +42,9 @@ class CutReport(Showable):
         unreadable: those that could not be read when it was tried.
         damaged_shards: put aside since; some of what is missing was in them.
         reasons: why, the most frequent first.
+        precision: that features are in.
+        calibration: in int8, by which dataset and how many samples it was calibrated, and how its
+            features compare with those in float32; None where it is not yet.
     """
 
     cut: str
@@ -51,6 +54,8 @@ class CutReport(Showable):
     unreadable: int
     damaged_shards: int
     reasons: list[Reason] = field(default_factory=list)
+    precision: str = "float32"
+    calibration: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ def explain(
             unreadable=len(unreadable - has_row),
             damaged_shards=_count_damaged(repository, key),
             reasons=_reasons(backbone, cut, key, missing, first, repository, cache),
+            precision=cut.precision,
         )
         reports.append(report)
     rate = _rate(runs)

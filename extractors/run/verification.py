@@ -50,7 +50,8 @@ class Check(Showable):
 
 @dataclass(frozen=True)
 class RowsCheck(Showable):
-    """Stored rows beside the same rows computed again by TensorFlow in float32.
+    """Stored rows beside the same rows computed again by TensorFlow in float32, or in int8 by the
+    calibrated trunk.
 
     Attributes:
         rows: how many.

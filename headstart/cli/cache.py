@@ -95,9 +95,28 @@ def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:
                 out.print(f"{cut.cut}: {cut.damaged_shards} damaged shards were put aside.")
             if cut.unreadable:
                 out.print(f"{cut.cut}: {cut.unreadable:,} contents could not be read before.")
+            if line := _calibration(cut):
+                out.print(text(line), soft_wrap=True)
         out.print(text(_forecast(found)), soft_wrap=True)
 
     return Result(found, show)
+
+
+def _calibration(cut: Any) -> str:
+    """Of features in int8, by what the trunk was calibrated and what that costs."""
+    found = cut.calibration
+    if found is None:
+        return f"{cut.cut}: not calibrated for int8 yet." if cut.precision == "int8" else ""
+    line = (
+        f"{cut.cut}: {cut.precision}, calibrated by {found['calibrated_by']:,} samples of "
+        f"{found['dataset']}; relative error {found['mean_relative_error']:.2g} on average"
+    )
+    if accuracy := found.get("accuracy"):
+        line += (
+            f", a linear head {accuracy['int8']:.1%} right, {accuracy['float32']:.1%} in float32, "
+            f"on {accuracy['samples']:,} others"
+        )
+    return f"{line}."
 
 
 def _forecast(found: Any) -> str:

@@ -62,7 +62,7 @@ def relink_heads(context: Context, backbone: Backbone) -> list[str]:
         if head.backbone_id is not None:
             continue
         with suppress(LayerNotFound):
-            if gives(backbone, head.cut, head.feature_key) is not None:
+            if gives(backbone, head.cut, head.feature_key, context.calibrations) is not None:
                 context.heads.set_backbone(head, backbone)
                 linked.append(f"{head.name}:{head.version}")
     return linked

@@ -27,7 +27,7 @@ from headstart.extractors.run.plan import one_cut_only
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.run.worker import Worker, probe
 from headstart.extractors.watchdog import Guard, Step, Watchdog
-from headstart.jobs.features.verdict import check_loss, verdict_of
+from headstart.jobs.features.verdict import check_loss, loses, verdict_of
 from headstart.notices import tell
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.storage.locks import Turn
@@ -87,8 +87,12 @@ def calibrated(
 
 
 def _find(job: _Job) -> Calibration | None:
+    """The calibration that is there; one that is refused is made anew by another dataset."""
     found = job.context.calibrations.find(job.backbone, job.cut)
-    return found if found is not None and found.is_there else None
+    if found is None or not found.is_there:
+        return None
+    is_own = found.dataset == job.dataset.name
+    return found if is_own or not loses(found.verdict, job.settings.max_loss) else None
 
 
 def _calibrate(job: _Job) -> Calibration:
@@ -114,7 +118,7 @@ def _calibrate(job: _Job) -> Calibration:
     verdict = _verdict(_Both(whole, quantized), pipeline, read, tried, job, watchdog)
     maker.keep(files, quantized, verdict, length(batch), time.monotonic() - began)
     found = _find(job)
-    assert found is not None  # it was just kept
+    assert found is not None  # it was just kept, and is of this dataset
     return found
 
 

@@ -15,6 +15,7 @@ from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.run.worker import probe
 from headstart.extractors.watchdog import Watchdog
+from headstart.jobs.features.calibrate import calibrated
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import reference_of
 from headstart.values.showable import Showable
@@ -68,13 +69,15 @@ def compile_backbone(
     entity, cuts = context.resolve(backbone, precision)
     record = context.datasets.get(dataset)
     manifest = context.manifest(record)
+    settings = Settings(precision=precision, engine=engine)
+    cuts = calibrated(context, entity, cuts, record, manifest, settings)
     read = reader_of(record)
     pipeline = pipeline_of(context, entity)
-    watchdog = Watchdog(Settings().stall_seconds)
+    watchdog = Watchdog(settings.stall_seconds)
     guard = watchdog.guard(manifest.samples[:PROBE_SAMPLES])
     chosen = chooser_of(context, entity).choose(
         engine,
-        precision,
+        cuts[0].precision,
         cuts,
         lambda: probe(pipeline, read, manifest.samples, watchdog),
         sys.maxsize,

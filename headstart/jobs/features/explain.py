@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from headstart.context import Context
+from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.run.explain import Explanation
 from headstart.extractors.run.explain import explain as explain_rows
 from headstart.registry.entities import Backbone, Dataset
@@ -18,4 +23,18 @@ def explain(
     runs = context.runs.find_latest("extract", limit=200)
     name = reference_of(backbone, "backbone").partition("@")[0]
     own = [run for run in runs if run.subject.partition("@")[0] == name]
-    return explain_rows(entity, cuts, manifest, context.feature_sets, context.cache(), own)
+    found = explain_rows(entity, cuts, manifest, context.feature_sets, context.cache(), own)
+    reports = [
+        replace(report, calibration=_calibration(context, entity, cut))
+        for report, cut in zip(found.cuts, cuts, strict=True)
+    ]
+    return replace(found, cuts=reports)
+
+
+def _calibration(context: Context, backbone: Backbone, cut: Cut) -> dict[str, Any] | None:
+    if kind_of(cut.precision) != INT8:
+        return None
+    found = context.calibrations.find(backbone, cut, cut.precision)
+    if found is None:
+        return None
+    return {"dataset": found.dataset, "calibrated_by": found.samples, **found.verdict}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart.errors import BackboneError
-from headstart.heads.evaluation.clusters import Clusters
-from headstart.heads.evaluation.paired import OftenRight, often_right
 from headstart.notices import warn
 from headstart.storage.manifest import Label
+
+if TYPE_CHECKING:  # what has to do with heads is loaded where a trunk is calibrated
+    from headstart.heads.evaluation.paired import OftenRight
 
 FOLDS = 5
 LARGEST_ERROR = 0.5
@@ -38,6 +39,9 @@ def verdict_of(
         labels: of them; None where they have none.
         groups: likewise.
     """
+    from headstart.heads.evaluation.clusters import Clusters
+    from headstart.heads.evaluation.paired import often_right
+
     apart = np.linalg.norm(quantized - whole, axis=1)
     errors = apart / np.maximum(np.linalg.norm(whole, axis=1), 1e-12)
     found: dict[str, Any] = {
@@ -49,8 +53,8 @@ def verdict_of(
     if len(rows) and np.isfinite(errors).all():
         own = [groups[row] or f"\0{row}" for row in rows.tolist()]
         clusters = Clusters.of(own)
-        was = _right(whole[rows], targets, own)
-        now = _right(quantized[rows], targets, own)
+        was = right_of(whole[rows], targets, own)
+        now = right_of(quantized[rows], targets, own)
         found["accuracy"] = _accuracy(was, now, often_right(was, now, clusters))
     return found
 
@@ -84,7 +88,7 @@ def _of_classes(labels: Sequence[Label | None]) -> tuple[np.ndarray, np.ndarray]
     return there[enough], numbers[enough]
 
 
-def _right(features: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+def right_of(features: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     """Which samples a head tells right that was trained without them and their groups, bool."""
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.model_selection import StratifiedGroupKFold
@@ -98,6 +102,15 @@ def _right(features: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> 
         head.fit(features[train], targets[train])
         right[test] = head.predict(features[test]) == targets[test]
     return right
+
+
+def loses(verdict: dict[str, Any], max_loss: float) -> bool:
+    """Whether a calibration loses more than is allowed, beyond doubt; see `check_loss`."""
+    accuracy = verdict.get("accuracy")
+    if accuracy is None:
+        return not verdict["mean_relative_error"] <= LARGEST_ERROR  # also of NaN
+    interval = accuracy["interval_points"]
+    return accuracy["loss_points"] > max_loss and (interval is None or interval[0] > max_loss)
 
 
 def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: float) -> None:
@@ -118,7 +131,7 @@ def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: floa
     """
     accuracy, error = verdict.get("accuracy"), verdict["mean_relative_error"]
     if accuracy is None:
-        if not error <= LARGEST_ERROR:
+        if loses(verdict, max_loss):
             raise BackboneError(
                 f"{label!r} in int8 gives other features: the mean relative error on "
                 f"{verdict['samples']:,} samples of {dataset} is {error:.2g}, allowed "
@@ -126,11 +139,10 @@ def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: floa
                 hint="Use --precision bfloat16.",
             )
         return
-    loss, interval = accuracy["loss_points"], accuracy["interval_points"]
-    if loss <= max_loss:
+    if accuracy["loss_points"] <= max_loss:
         return
     words = words_of(label, dataset, accuracy)
-    if interval is not None and interval[0] <= max_loss:
+    if not loses(verdict, max_loss):
         warn(f"{words}; that may be chance: the interval reaches the {max_loss:g} that are allowed")
         return
     raise BackboneError(

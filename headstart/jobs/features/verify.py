@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from headstart.backbone_model import open_engine, prepare
+import numpy as np
+
+from headstart.backbone_model import chooser_of, open_engine, pipeline_of, prepare
 from headstart.context import Context
 from headstart.errors import FeatureError
+from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.datasets import reader_of
+from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.engines.parity import tolerance
+from headstart.extractors.preprocessing.batches import stack
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.verification import compare_rows
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
+from headstart.storage.manifest import Sample
 from headstart.values.options import taken
 from headstart.values.showable import Record
 
@@ -66,10 +74,27 @@ def verify(
     if view is None:
         return Verified(0, None, None, None, True, cache.quarantined, key)
     read = reader_of(record)
-    inputs = prepare(context, entity, [view.samples[row] for row in chosen], read)
-    (computed,) = open_engine(context, entity, cuts[:1]).run(inputs)
+    computed = _computed(context, entity, cuts[0], [view.samples[row] for row in chosen], read)
     check = compare_rows(stored, computed, _tolerance(context, key, precision))
     return Verified(**asdict(check), ok=check.ok, corrupt=cache.quarantined, feature_key=key)
+
+
+def _computed(
+    context: Context,
+    backbone: Backbone,
+    cut: Cut,
+    samples: Sequence[Sample],
+    read: Callable[[Sample], Any],
+) -> np.ndarray:
+    """Rows computed anew: by TensorFlow in float32, in int8 by the calibrated trunk itself."""
+    if kind_of(cut.precision) != INT8:
+        inputs = prepare(context, backbone, samples, read)
+        return open_engine(context, backbone, [cut]).run(inputs)[0]
+    pixels = pipeline_of(context, backbone).pixels
+    batch = stack([pixels.prepare(read(sample)) for sample in samples])
+    chooser = chooser_of(context, backbone)
+    chosen = chooser.choose("auto", cut.precision, [cut], lambda: batch, len(samples))
+    return chosen.engine.run(batch)[0]
 
 
 def _tolerance(context: Context, key: str, precision: str) -> float:

@@ -79,6 +79,7 @@ def attach(
     if labels:
         _need_texts(head, chosen)
     backbone, cut = head.origin()
+    head.refuse_int8(cut, "a model of it")
     pipeline, stack = pipeline_of(head.context, backbone), head.stack
     name = f"{backbone.name}_{head.record.name}".replace(".", "_")
     model = models.attach(head.trunk(backbone, cut), stack, name)

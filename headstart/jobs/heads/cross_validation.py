@@ -13,6 +13,7 @@ from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.engines.engine import kind_of
 from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
@@ -222,14 +223,13 @@ def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
         return found
     context.datasets.get(wanted.dataset)
     for one in context.feature_sets.find_sets():
-        if one.precision != wanted.precision:
+        if kind_of(one.precision) != kind_of(wanted.precision):
             continue
         with suppress(NotFound, LayerNotFound, FeaturesMissing):  # gone, or of another dataset
             backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", wanted.precision)
-            features_of(
-                context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision
-            )
-            found.append((backbone, cut))
+            features_of(context, f"{backbone.reference}@{cut.name}", wanted.dataset, cut.precision)
+            if cut.precision == one.precision:  # not of a calibration before
+                found.append((backbone, cut))
     if not found:
         raise HeadError(
             f"no features of dataset {wanted.dataset!r} are cached in {wanted.precision}",

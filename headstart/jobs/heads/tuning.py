@@ -122,11 +122,13 @@ def check_start(head: TrainedHead, start: str) -> Cut:
     The model is loaded only if the cut is no bottleneck by itself.
 
     Raises:
-        HeadError: it is pooled, or the head is no head of classes that steps can improve.
+        HeadError: it is pooled, or the head is no head of classes that steps can improve, or was
+            trained on features in int8.
         BackboneError: it is no bottleneck, or does not lie below the head's own cut.
         LayerNotFound: there is no such cut.
     """
-    backbone, _ = head.origin()
+    backbone, origin = head.origin()
+    head.refuse_int8(origin, "its fine-tuning")
     below = resolve(backbone.cuts, start)
     if below.pooling not in (None, MASKED):
         raise HeadError(f"{start!r} is pooled", hint="Name the cut alone.")
