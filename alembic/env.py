@@ -2,10 +2,12 @@
 
 from alembic import context
 
+from headstart.registry.audit.identity import settle
 from headstart.registry.database import Database
 from headstart.registry.tables import metadata
 
-database = Database(context.config.attributes["headstart"])
+config = context.config.attributes["headstart"]
+database = Database(config)
 try:
     with database.writing() as connection:
         context.configure(
@@ -15,6 +17,9 @@ try:
             transactional_ddl=True,
         )
         with context.begin_transaction():
+            before = context.get_context().get_current_revision()
             context.run_migrations()
+            after = context.get_context().get_current_revision()
+            settle(connection, config, before, after)
 finally:
     database.close()

@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import all_rows
 import end_to_end
 import engines
 import fine_tuning
@@ -176,6 +177,11 @@ def _datasets(folder: Path, *, is_quick: bool) -> Section:
     return many_samples.section(folder, is_quick=is_quick)
 
 
+def _rows(folder: Path, *, is_quick: bool) -> Section:
+    assert not is_quick
+    return all_rows.section(folder)
+
+
 SECTIONS = {
     "engines": _engines,
     "precisions": _precisions,
@@ -188,9 +194,10 @@ SECTIONS = {
     "growth": _growth,
     "store": _store,
     "datasets": _datasets,
+    "rows": _rows,
 }
 QUICK_MODELS = ("lite0",)
-LONG = ["precisions", "precision-speeds", "fine-tuning", "store"]
+LONG = ["precisions", "precision-speeds", "fine-tuning", "store", "rows"]
 """Sections that a quick run leaves out."""
 
 

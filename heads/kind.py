@@ -32,7 +32,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.heads.dense_stack import Layer
-from headstart.heads.rows import Rows
+from headstart.heads.rows import Rows, some_of
 from headstart.heads.setting import Setting
 
 
@@ -63,10 +63,8 @@ class Part:
         return self._of(chosen, self.features[chosen])
 
     def only(self, chosen: np.ndarray) -> Part:
-        """As `rows`, but features on the disk stay there."""
-        features = self.features
-        in_memory = isinstance(features, np.ndarray)
-        return self._of(chosen, features[chosen] if in_memory else features.only(chosen))
+        """As `rows`, but features on the disk stay there, and many are not copied."""
+        return self._of(chosen, some_of(self.features, chosen))
 
     def _of(self, chosen: slice | np.ndarray, features: Rows) -> Part:
         weights = None if self.weights is None else self.weights[chosen]

@@ -14,6 +14,8 @@ from headstart.storage.views import FeatureView
 
 BLOCK_BYTES = 8 << 20
 """Of rows that are looked at together."""
+COPIED = 256 << 20
+"""Of an array, so many bytes of some rows are copied; of more each block when it is looked at."""
 SHARE = 0.5
 """Of the memory that is free: what features may take."""
 
@@ -143,9 +145,21 @@ def less(features: Rows, origin: np.ndarray) -> Rows:
     return features - origin if isinstance(features, np.ndarray) else features.less(origin)
 
 
-def rows_of(*views: FeatureView, room: float | None = None) -> Rows:
-    """The rows of some views, one behind the other: in memory if they fit into `room` bytes, by
-    default half of what is free."""
+def some_of(features: Rows, chosen: np.ndarray) -> Rows:
+    """Some rows, (n,), in memory if they are few; else each block is read, or copied, when it is
+    sliced."""
+    if not isinstance(features, np.ndarray):
+        return features.only(chosen)
+    is_large = 4 * len(chosen) * features.shape[1] > COPIED
+    return ChosenRows(features).only(chosen) if is_large else features[chosen]
+
+
+def rows_of(
+    *views: FeatureView, chosen: np.ndarray | None = None, room: float | None = None
+) -> Rows:
+    """The rows of some views, one behind the other, or those chosen of them, (n,): in memory if
+    they fit into `room` bytes, by default half of what is free."""
     stored = StoredRows(*views)
+    stored = stored if chosen is None else stored.only(chosen)
     size = 4 * stored.shape[0] * stored.shape[1]
     return stored[:] if size <= (SHARE * free_memory() if room is None else room) else stored

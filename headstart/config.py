@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tomllib
 import uuid
 from collections.abc import Iterator
@@ -266,6 +267,16 @@ def _write_new(file: Path, content: str, made: Made, *, is_secret: bool) -> bool
     return True
 
 
+def _check_regular(file: Path) -> None:
+    """See that it is a file that ends: a FIFO or a device would be read for ever.
+
+    Raises:
+        OSError: it is none, or is not there.
+    """
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError("it is no regular file")
+
+
 def load_config(root: Path) -> Config:
     """Read a workspace's `headstart.toml`.
 
@@ -276,6 +287,7 @@ def load_config(root: Path) -> Config:
     root = root.expanduser().absolute()
     file = root / CONFIG_FILE
     try:
+        _check_regular(file)
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WorkspaceNotFound(
@@ -289,7 +301,7 @@ def load_config(root: Path) -> Config:
             hint="Ask its owner: `headstart init --shared` lets a group in, unless the file holds "
             "a password; then use a URL without one, with ~/.pgpass or --database-url-file.",
         ) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WorkspaceError(
             f"cannot read {file}: {error}", hint="Mend the file; nothing was changed."
         ) from error

@@ -45,6 +45,7 @@ Every message says what was received and where; `hint` says what to do next.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from headstart.visible import visible
 
@@ -60,7 +61,12 @@ class HeadstartError(Exception):
     Args:
         message: what was received, and where (file, dataset, row).
         hint: what to do next; printed behind the message.
+
+    Attributes:
+        code: its kind in a word, for programs; `--json` gives it, docs/commands.md lists all.
     """
+
+    code: ClassVar[str] = "failed"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         self.message = without_addresses(message)
@@ -81,17 +87,25 @@ class WorkspaceError(HeadstartError):
 class WorkspaceNotFound(WorkspaceError, FileNotFoundError):
     """There is no workspace in the folder named."""
 
+    code = "not_found"
+
 
 class ForeignDatabase(WorkspaceError):
     """The database belongs to another workspace."""
+
+    code = "foreign_database"
 
 
 class SchemaOutdated(WorkspaceError):
     """The database was made by older code and needs `headstart db upgrade`."""
 
+    code = "schema"
+
 
 class SchemaTooNew(WorkspaceError):
     """The database was made by newer code than this."""
+
+    code = "schema"
 
 
 class RegistryError(HeadstartError):
@@ -101,21 +115,31 @@ class RegistryError(HeadstartError):
 class NotFound(RegistryError, LookupError):
     """Nothing of that name is registered."""
 
+    code = "not_found"
+
 
 class AlreadyExists(RegistryError, ValueError):
     """The name is taken by something else."""
+
+    code = "exists"
 
 
 class StillInUse(RegistryError, ValueError):
     """Other things depend on what was to be removed."""
 
+    code = "in_use"
+
 
 class LeaseLost(RegistryError):
     """Others took over what this process had claimed, as it was not heard of for too long."""
 
+    code = "busy"
+
 
 class DatabaseGone(RegistryError, ConnectionError):
     """The registry's database answered before, and does so no longer."""
+
+    code = "busy"
 
 
 class BackboneError(HeadstartError):
@@ -133,13 +157,19 @@ class WeightsOnly(ModelFileError):
 class UnsafeModel(ModelFileError):
     """The file could run code, or harm the process, when it is loaded."""
 
+    code = "unsafe"
+
 
 class WeightsUnavailable(BackboneError, ConnectionError):
     """Pretrained weights could not be fetched."""
 
+    code = "unavailable"
+
 
 class LayerNotFound(BackboneError, LookupError):
     """The backbone has no such cut point."""
+
+    code = "not_found"
 
 
 class PreprocessingError(BackboneError, ValueError):
@@ -153,6 +183,8 @@ class DatasetError(HeadstartError, ValueError):
 class SourceGone(DatasetError):
     """A dataset's source is not there now; its cached features still are."""
 
+    code = "not_found"
+
 
 class SampleError(HeadstartError, ValueError):
     """One sample of a dataset is at fault; the message names it."""
@@ -161,9 +193,13 @@ class SampleError(HeadstartError, ValueError):
 class SampleUnreadable(SampleError):
     """The sample's content cannot be decoded."""
 
+    code = "unreadable"
+
 
 class SampleChanged(SampleError):
     """The sample's content is no longer what the manifest says."""
+
+    code = "changed"
 
 
 class FeatureError(HeadstartError):
@@ -173,6 +209,8 @@ class FeatureError(HeadstartError):
 class FeaturesMissing(FeatureError, LookupError):
     """Features were asked for that have not been extracted."""
 
+    code = "not_found"
+
 
 class NonFiniteFeatures(FeatureError, ValueError):
     """The trunk gave NaN or infinity for a sample."""
@@ -181,9 +219,13 @@ class NonFiniteFeatures(FeatureError, ValueError):
 class ShardDamaged(FeatureError, ValueError):
     """A shard's file is missing, or is not what was committed."""
 
+    code = "damaged"
+
 
 class Stalled(FeatureError, TimeoutError):
     """A step of an extraction takes for ever; the message names the samples it is about."""
+
+    code = "busy"
 
 
 class Cancelled(FeatureError):
@@ -193,6 +235,8 @@ class Cancelled(FeatureError):
 class StorageError(HeadstartError, OSError):
     """The disk cannot take, or give, what it should; what was committed is kept."""
 
+    code = "storage"
+
 
 class ShardExists(StorageError, FileExistsError):
     """A shard is written once, and its name is taken; the one that is there was not touched."""
@@ -201,9 +245,13 @@ class ShardExists(StorageError, FileExistsError):
 class ArtifactDamaged(HeadstartError, ValueError):
     """A stored artifact is missing, or is not what was registered."""
 
+    code = "damaged"
+
 
 class UnsafeName(HeadstartError, ValueError):
     """A name from outside cannot be made a path; nothing was read or written by it."""
+
+    code = "unsafe"
 
 
 class HeadError(HeadstartError, ValueError):

@@ -215,7 +215,8 @@ class TrainedHead(Showable):
         manifest = self.context.manifest(self.dataset(corrected=corrected))
         features = self.context.cache().open_view(self.record.feature_key, manifest)
         say_left_out(features, self.record.dataset)
-        return features.grouped(self.windows["pooled"]) if self.windows else features
+        features = features.grouped(self.windows["pooled"]) if self.windows else features
+        return features if isinstance(self.task, MultiLabel) else features.labelled()
 
     def dataset(self, *, corrected: bool = False) -> Dataset:
         """The dataset that it was trained on.

@@ -22,6 +22,8 @@ def _shown(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+LONGEST, HEAD, TAIL = 8000, 5000, 1000
+"""Letters of a message; a path has 4,096 at most."""
 TABLE = {code: _shown(code) for code in CONTROLS}
 LINES = {code: shown for code, shown in TABLE.items() if chr(code) not in "\n\t"}
 JSON = {code: f"\\u{code:04x}" for code in CONTROLS if chr(code) not in "\n\t"}
@@ -30,6 +32,15 @@ JSON = {code: f"\\u{code:04x}" for code in CONTROLS if chr(code) not in "\n\t"}
 def visible(text: str) -> str:
     """The text on one line, with its control characters written out, such as `\\x1b`."""
     return text.translate(TABLE)
+
+
+def shortened(text: str) -> str:
+    """A message without what no reader wants, as where a name in a file has a million letters: its
+    beginning and its end, with what to do next, and how much is left out."""
+    if len(text) <= LONGEST:
+        return text
+    left = len(text) - HEAD - TAIL
+    return f"{text[:HEAD]}… ({left:,} letters) …{text[-TAIL:]}"
 
 
 def visible_lines(text: str) -> str:

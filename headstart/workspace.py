@@ -112,9 +112,13 @@ def is_source(given: str) -> bool:
 
 
 def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:
+    return Workspace(_config_in(root), shard_store)
+
+
+def _config_in(root: Path) -> Config:
     config = load_config(root)
     database.check(config)
-    return Workspace(config, shard_store)
+    return config
 
 
 @checks_arguments
@@ -129,11 +133,13 @@ class Workspace(Trials, Showable):
         cache: care of the feature cache.
     """
 
-    def __init__(self, config: Config, shard_store: ShardStore | None = None) -> None:
+    def __init__(self, config: Config | str | Path, shard_store: ShardStore | None = None) -> None:
         """
         Args:
+            config: of the workspace; or its folder, which is opened as `headstart.open` does it.
             shard_store: where shards are; the workspace's own folder without it.
         """
+        config = config if isinstance(config, Config) else _config_in(Path(config))
         self.config = config
         self._shard_store = shard_store
         self.context = Context(config, shard_store)

@@ -11,6 +11,7 @@ from headstart.config import CONTENTS
 from headstart.errors import AlreadyExists, NotFound
 from headstart.paths import below
 from headstart.registry import tables as t
+from headstart.registry.audit.differences import differences
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import Dataset
@@ -19,6 +20,8 @@ from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
 
 KIND = "dataset"
+DEPARTED = "departed"
+"""The option that holds where samples stood that are gone: of the machinery, and large."""
 
 
 @outlasting
@@ -152,17 +155,9 @@ def _get(connection: Connection, name: str | Dataset) -> Dataset:
 
 def _update(connection: Connection, dataset: Dataset, known: Dataset) -> None:
     """Store a dataset in the place of one that is known; what changed is written down."""
-    before, after = _facts(known), _facts(dataset)
-    if before != after:
-        changed = {name for name in before | after if before.get(name) != after.get(name)}
-        record(
-            connection,
-            "change",
-            KIND,
-            dataset.name,
-            before={name: value for name, value in before.items() if name in changed},
-            after={name: value for name, value in after.items() if name in changed},
-        )
+    before, after = differences(_facts(known), _facts(dataset))
+    if before or after:
+        record(connection, "change", KIND, dataset.name, before=before, after=after)
     statement = update(t.datasets).where(t.datasets.c.name == dataset.name)
     connection.execute(statement.values(**_values(dataset)))
 
@@ -173,7 +168,7 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "digest": dataset.digest,
         "samples": dataset.samples,
-        "options": dataset.options,
+        "options": {key: value for key, value in dataset.options.items() if key != DEPARTED},
     }
 
 

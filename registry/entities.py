@@ -147,6 +147,10 @@ class Backbone(Showable):
         )
 
 
+WINDOWED = {"window", "frames"}
+"""Options of datasets whose samples are cut into windows."""
+
+
 @dataclass(frozen=True)
 class Dataset(Showable):
     """A registered dataset; `digest` names its content, `manifest` the file that lists it."""
@@ -168,12 +172,17 @@ class Dataset(Showable):
         options = {name: value for name, value in self.options.items() if name != "departed"}
         facts = {**vars(self), "options": options}
         del facts["id"], facts["manifest"]
-        return facts
+        return {**facts, "unique_samples": self.unique}
 
     def _line(self) -> str:
         same = "" if self.unique == self.samples else f", {self.unique:,} different"
         classes = f"{len(self.classes):,} classes" if self.classes else "no labels"
-        return f"{self.name!r}, {self.samples:,} samples{same}, {classes}, {self.kind}"
+        return f"{self.name!r}, {self.samples:,} {self.counted}{same}, {classes}, {self.kind}"
+
+    @property
+    def counted(self) -> str:
+        """What its samples are: `windows` where sounds, texts, series or videos are cut."""
+        return "windows" if WINDOWED & set(self.options) else "samples"
 
 
 @dataclass(frozen=True)

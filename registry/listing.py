@@ -17,6 +17,7 @@ from typing import Any
 from headstart.config import Config
 from headstart.errors import RegistryError, WorkspaceError
 from headstart.registry import schema
+from headstart.registry.entities import WINDOWED
 from headstart.registry.full_disk import opened
 from headstart.values.showable import Results
 
@@ -34,7 +35,7 @@ SELECT a.alias, b.name, b.version FROM backbone_aliases a JOIN backbones b ON b.
 ORDER BY a.alias
 """
 DATASETS = """
-SELECT name, kind, source, digest, samples, unique_samples, classes, created_at
+SELECT name, kind, source, digest, samples, unique_samples, classes, created_at, options
 FROM datasets ORDER BY name
 """
 FEATURES = """
@@ -77,7 +78,13 @@ def backbones(config: Config) -> Rows:
 
 
 def datasets(config: Config) -> Rows:
-    return Results(_read(config, lambda fetch: fetch(DATASETS)))
+    """All of them; `windows` says that their samples are windows."""
+
+    def counted(fetch: Fetch) -> list[dict[str, Any]]:
+        found = [(row, row.pop("options")) for row in fetch(DATASETS)]
+        return [{**row, "windows": bool(WINDOWED & set(options))} for row, options in found]
+
+    return Results(_read(config, counted))
 
 
 def features(config: Config) -> Rows:

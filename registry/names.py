@@ -9,16 +9,23 @@ from headstart.errors import RegistryError
 from headstart.paths import NAME
 
 
-def check_name(name: str, what: str) -> str:
+def check_name(name: str, what: str, other: object = None) -> str:
     """Give the name back if it may be used.
+
+    Args:
+        name: that was given.
+        what: it is to be the name of.
+        other: what was given behind it, which may have been meant.
 
     Raises:
         RegistryError: it holds a character that has a meaning in references or paths.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
+        is_behind = isinstance(other, str) and NAME.fullmatch(other)
         raise RegistryError(
             f"{name!r} cannot name a {what}",
-            hint="Use letters, digits, '.', '_' and '-', beginning with a letter or digit.",
+            hint="Use letters, digits, '.', '_' and '-', beginning with a letter or digit."
+            + (f" The name comes first: {other} {name}?" if is_behind else ""),
         )
     return name
 

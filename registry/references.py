@@ -32,8 +32,12 @@ def reference_of(given: Any, what: str) -> str:
         return known.name
     if isinstance(known, Head) and what == "head":
         return f"{known.name}:{known.version}"
+    is_other = isinstance(known, Backbone | Dataset | Head)
     raise RegistryError(
-        f"{brief(given)}, of type {type(given).__name__}, names no {what}", hint="Give its name."
+        f"{brief(given)}, of type {type(given).__name__}, names no {what}",
+        hint=f"Are two arguments in each other's place? Here a {what} is wanted."
+        if is_other
+        else "Give its name.",
     )
 
 

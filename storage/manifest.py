@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from headstart.errors import DatasetError, first_line
+from headstart.errors import DatasetError, StorageError, first_line
 from headstart.paths import checked_digest, inside
 from headstart.storage.columns.block import Block, Lists
 from headstart.storage.columns.buffers import (
@@ -33,7 +33,7 @@ from headstart.storage.columns.buffers import (
     texts_array,
 )
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.files import written_aside
+from headstart.storage.files import open_regular, written_aside
 from headstart.storage.keys import canonical_json
 from headstart.storage.manifest_parts import (
     OF_BEFORE,
@@ -60,6 +60,16 @@ LARGEST_WHOLE = 4096
 """Samples of a manifest that is written whole."""
 LINES, LONGEST_LINES = 4096, 1 << 28
 """Samples that are spelled out at a time, and letters of their labels and groups, about."""
+UNREADABLE = (
+    OSError,
+    StorageError,  # it is no regular file
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
+"""What comes of a file that is no manifest."""
 HINT = "Add the dataset again; cached features are not touched."
 
 
@@ -162,9 +172,9 @@ class Manifest(Showable):
             return _read(path)
         except FileNotFoundError:
             raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, DatasetError):
-                raise
+        except DatasetError:
+            raise
+        except UNREADABLE as error:
             raise DatasetError(f"the manifest {path} is damaged", hint=HINT) from error
 
     @staticmethod
@@ -182,7 +192,7 @@ class Manifest(Showable):
 
 def _read(path: Path) -> Manifest:
     found = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         lines = _hashed(file, found)
         head = _head(path, lines)
         blocks = list(_blocks(head["source"], lines))
@@ -216,7 +226,7 @@ def get_parts(path: Path) -> set[str]:
         DatasetError: the manifest is missing, damaged or of newer code, so that nobody can tell.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = hashlib.sha256()
             lines = _hashed(file, content)
             head = _head(path, lines)
@@ -227,7 +237,7 @@ def get_parts(path: Path) -> set[str]:
         raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
     except DatasetError:
         raise
-    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise DatasetError(
             f"the manifest {path} cannot be read ({first_line(error)})", hint=HINT
         ) from error

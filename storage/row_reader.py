@@ -92,7 +92,7 @@ class RowReader:
                     here = slice(group.start, group.stop)
                     self._read_group(reader, group, targets[here], row[here], out)
 
-        if out.nbytes < LARGE:
+        if out.nbytes < LARGE or not groups:  # all may have been read by themselves
             work(groups)
         else:
             with ThreadPoolExecutor(THREADS) as pool:

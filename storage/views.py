@@ -167,6 +167,15 @@ class FeatureView(Showable):
         part.report = None
         return part
 
+    def labelled(self) -> FeatureView:
+        """The part of the view whose samples have a label."""
+        without = np.array([label is None for label in self.labels], bool)
+        if not without.any():
+            return self
+        part = self._taken(np.flatnonzero(~without))
+        part.report = None
+        return part
+
     def grouped(self, how: str = MEAN) -> FeatureView:
         """A row a sample, where rows are of windows; other rows are as they are.
 

@@ -231,10 +231,13 @@ def server(tmp_path_factory):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
     """None for the workspace's own SQLite, else the URL of an empty database."""
-    if request.param == "sqlite":
-        return None
-    address = request.getfixturevalue("server")
-    name = f"zoo_{abs(hash(str(tmp_path)))}"
+    return None if request.param == "sqlite" else request.getfixturevalue("own_database")
+
+
+@pytest.fixture
+def own_database(server, tmp_path):
+    """The URL of an empty database of PostgreSQL: each workspace has one of its own."""
+    address, name = server, f"zoo_{abs(hash(str(tmp_path)))}"
     engine = create_engine(address, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))

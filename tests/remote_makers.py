@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
+from layout_makers import members, write_tar
 from PIL import Image
 from remote_fixtures import in_table, serve, under
 from web_server import WebServer
@@ -47,6 +48,16 @@ def layout_in_bucket(make: Callable[..., Any], folder: Path, target: Path, put: 
         moved = path == "labels.json"  # COCO's annotations lie in a folder of their own
         put(f"far/{target.name}/{'annotations/' if moved else ''}{path}", content)
     return f"s3://photos/far/{target.name}/"
+
+
+def tars_of(folder: Path, ending: str = ".tar") -> dict[str, bytes]:
+    """Three tars, by name."""
+    found = members(folder)
+    written = {}
+    for number in range(3):
+        path = write_tar(folder.parent / f"s-{number:03}.tar", found[number::3])
+        written[f"s-{number:03}{ending}"] = path.read_bytes()
+    return written
 
 
 LABELS = ["cat", "dog", "owl"] * 8

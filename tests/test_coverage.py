@@ -70,11 +70,19 @@ def test_the_cases_are_those_that_were_asked_for(simulations):
     assert {50, 350, 2000} <= {case.n for one in found for case in one.cases}
 
 
+MODULES = sorted(
+    one.stem
+    for one in (Path(__file__).parents[1] / "benchmarks/simulations").glob("*.py")
+    if one.stem != "__init__"
+)
+
+
 @pytest.mark.slow  # of so few repeats only what chance does not explain counts: see `is_refuted`
-def test_every_claim_holds_as_often_as_it_says(simulations):
+@pytest.mark.parametrize("module", MODULES)
+def test_every_claim_holds_as_often_as_it_says(simulations, module):
     wrong = [
         (one.of.name, one.case, one.share)
-        for one in simulations.simulate(simulations.every_simulation(), REPEATS)
+        for one in simulations.simulate(simulations.simulations_of(module), REPEATS)
         if one.is_refuted
     ]
     assert wrong == []

@@ -12,7 +12,7 @@ import click
 import pytest
 
 import headstart as hs
-from conftest import draw_classes, network
+from conftest import draw, draw_classes, network
 from headstart.catalog.backbones import Backbones
 from headstart.catalog.cache import Cache
 from headstart.catalog.datasets import Datasets
@@ -74,6 +74,8 @@ head evaluate h pics
 head train s --from-sweep 1
 head retrain h --as again
 head remove s
+dataset add pool {p}/unlabelled
+features next pool --head again --n 2
 dataset correct again {p}/suspects.csv
 dataset exclude again red/01.png
 dataset forget-failures pics
@@ -122,6 +124,8 @@ def test_every_command_prints_the_json_of_its_result(tmp_path, temporary, capsys
     ws = hs.init(tmp_path / "zoo")
     ws.backbones.add("net", tmp_path / "network.keras", preprocess="unit")
     ws.datasets.add("pics", draw_classes(tmp_path / "pictures"))
+    for number in range(3):
+        draw(tmp_path / "unlabelled" / f"{number}.png", 900 + number)
     key = ws.extract("net", "pics").key
     seen: list[Showable] = []
     made = output.document_of

@@ -6,7 +6,9 @@ A module of this folder has `SIMULATIONS`, a list; `benchmarks/coverage.py` runs
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +36,8 @@ class Case:
 Covered = Callable[[np.random.Generator, Case], bool]
 
 
+FEWEST = 100
+"""Repeats of a case, however long they take."""
 CLAIMED = 0.02
 """So far below what is said a share may lie; docs/statistics.md lists what lies lower."""
 
@@ -113,21 +117,44 @@ class Simulated:
         is_more = self.share > most + self._noise(most) and not self.of.may_exceed
         return self.share < at_least or is_more
 
+    @property
+    def error(self) -> float:
+        """The standard error of a share that is as large as it is said to be."""
+        return (self.of.nominal * (1 - self.of.nominal) / self.repeats) ** 0.5
+
     def _noise(self, share: float) -> float:
         return 2 * (share * (1 - share) / self.repeats) ** 0.5
 
 
+def modules() -> list[str]:
+    """What is simulated, by the names of the files here."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__))
+
+
+def simulations_of(module: str) -> list[Simulation]:
+    return importlib.import_module(f"{__name__}.{module}").SIMULATIONS
+
+
 def every_simulation() -> list[Simulation]:
     """Those of all modules here."""
-    modules = sorted(found.name for found in pkgutil.iter_modules(__path__))
-    made = [importlib.import_module(f"{__name__}.{name}") for name in modules]
-    return [one for module in made for one in module.SIMULATIONS]
+    return [one for module in modules() for one in simulations_of(module)]
 
 
-def simulate(simulations: Sequence[Simulation], repeats: int, seed: int = 0) -> Iterator[Simulated]:
-    """Each claim on each of its data, so many times; every case has draws of its own."""
+def simulate(
+    simulations: Sequence[Simulation], repeats: int, seed: int = 0, seconds: float = math.inf
+) -> Iterator[Simulated]:
+    """Each claim on each of its data, so many times; every case has draws of its own.
+
+    Args:
+        simulations: the claims.
+        repeats: of each case.
+        seed: of the draws; those of fewer repeats are the first of more.
+        seconds: of a processor, after which a case ends with fewer repeats, `FEWEST` at least.
+    """
     for one in simulations:
         for number, case in enumerate(one.cases):
             rng = np.random.default_rng([seed, zlib.crc32(one.name.encode()), number])
-            held = [one.covered(rng, case) for _ in range(repeats)]
-            yield Simulated(one, case, float(np.mean(held)), repeats)
+            held, end = [one.covered(rng, case)], time.process_time() + seconds
+            while len(held) < repeats and (len(held) < FEWEST or time.process_time() < end):
+                held.append(one.covered(rng, case))
+            yield Simulated(one, case, float(np.mean(held)), len(held))

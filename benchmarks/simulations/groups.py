@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from headstart.heads.evaluation.bootstrap import mean_interval, r2_interval
+from headstart.heads.evaluation.bootstrap import mean_interval
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.evaluation.per_class import macro_f1_interval
 from simulations import Case, Simulation
@@ -42,17 +42,6 @@ def of_a_loss(rng: np.random.Generator, case: Case) -> bool:
     return low <= np.exp((0.4**2 + 0.8**2) / 2) <= high
 
 
-def of_r2(rng: np.random.Generator, case: Case) -> bool:
-    """R2 of guesses whose error is partly that of the group: .6 in truth."""
-    groups = grouped(rng, case)
-    own = rng.normal(0, 1, (2, case.groups))[:, groups]
-    noise = rng.normal(0, 1, (2, len(groups)))
-    targets = (own[0] * 0.5**0.5 + noise[0] * 0.5**0.5)[:, None]
-    errors = 0.4**0.5 * (own[1] * 0.3**0.5 + noise[1] * 0.7**0.5)[:, None]
-    low, high = r2_interval(targets + errors, targets, Clusters.of(groups)) or (0, 0)
-    return low <= 0.6 <= high
-
-
 def of_f1(rng: np.random.Generator, case: Case) -> bool:
     """Macro F1 of heads that are right more often in some groups than in others."""
     from scipy.sparse import csr_array
@@ -81,7 +70,6 @@ SIMULATIONS = [
         for correlation in (0, 0.05, 0.2, 0.5, 1)
     ),
     Simulation("mean of skewed losses in groups", 0.95, of_a_loss, CASES),
-    Simulation("R2 in groups", 0.95, of_r2, CASES),
     Simulation(
         "macro F1 in groups",
         0.95,

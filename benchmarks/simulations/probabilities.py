@@ -1,48 +1,38 @@
-"""Intervals of what probabilities are worth: areas, calibration, losses, recalls, R2."""
+"""Intervals of what probabilities are worth: areas, calibration, losses, recalls.
+
+Each is tried in two worlds. Constants of the intervals were chosen in the first, if anywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
 
-from headstart.heads.evaluation.areas import areas_of
-from headstart.heads.evaluation.bootstrap import mean_interval, r2_interval
+from headstart.heads.evaluation.areas import area_difference, areas_of
+from headstart.heads.evaluation.bootstrap import mean_interval
 from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.paired import mean_difference
 from headstart.heads.evaluation.per_class import balanced_accuracy, class_scores
-from headstart.heads.evaluation.reliability import Reliability, briers_of
-from headstart.heads.kinds.losses import losses_of
+from headstart.heads.evaluation.reliability import BINS, Reliability, briers_of, unseen_of
+from headstart.heads.kinds.losses import log_losses_of
 from simulations import Case, Known, Simulation
 
-LARGE = 40_000
-"""Samples that stand for all."""
+LARGE, TIMES = 40_000, 10
+"""Samples that stand for all, so many times."""
 TRIED = 400
 """Splits whose mean stands for that of all splits of a size."""
 EASE = (1.0, 2.0, 3.5)
 """How far apart classes lie."""
-RARE = "a few mistakes make up the mean, and a small split may have none of them"
-SKEWED = "squared errors are skewed, and so is a share of them"
-TOO_NARROW = {
-    "brier": {
-        Case(50, 2): Known(0.78, RARE),
-        Case(350, 2): Known(0.90, RARE),
-        Case(350, 10): Known(0.91, RARE),
-    },
-    "log_loss": {
-        Case(50, 2): Known(0.78, RARE),
-        Case(50, 10): Known(0.90, RARE),
-        Case(350, 2): Known(0.90, RARE),
-    },
-    "r2": {Case(50): Known(0.91, SKEWED), Case(350): Known(0.91, SKEWED)},
-}
-"""Where intervals are known to hold the truth less often than they say."""
+LOSSES = {"brier": briers_of, "log_loss": log_losses_of}
+
+Judged = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Probabilities, the truth, and each sample's group, in which what is said is off alike."""
+World = Callable[[np.random.Generator, int, Case, float], Judged]
 
 
-def judged(
-    rng: np.random.Generator, samples: int, case: Case, ease: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities of a head that knows the world, the truth, and each sample's group, in which
-    what is said is off in the same direction."""
+def calibrated(rng: np.random.Generator, samples: int, case: Case, ease: float) -> Judged:
+    """A head that knows the world; normal noise, classes as frequent as each other."""
     targets = rng.integers(0, case.classes, samples)
     groups = rng.integers(0, max(case.groups, 1), samples)
     logits = rng.normal(size=(samples, case.classes))
@@ -50,44 +40,74 @@ def judged(
         own = rng.normal(size=(case.groups, case.classes))
         logits = 0.6**0.5 * logits + 0.4**0.5 * own[groups]
     logits[np.arange(samples), targets] += ease
-    logits *= ease
+    return softmax(ease * logits), targets, groups
+
+
+def overconfident(rng: np.random.Generator, samples: int, case: Case, ease: float) -> Judged:
+    """A head that is surer than it should be by half; heavy tails (Student's t, 5 degrees of
+    freedom), the classes' frequencies as 1, 1 / 2, 1 / 3 and so on."""
+    shares = 1 / np.arange(1, case.classes + 1)
+    targets = rng.choice(case.classes, samples, p=shares / shares.sum())
+    groups = rng.integers(0, max(case.groups, 1), samples)
+    logits = rng.standard_t(5, (samples, case.classes))
+    if case.groups:
+        own = rng.standard_t(5, (case.groups, case.classes))[groups]
+        logits = np.where(rng.random(logits.shape) < 0.4, own, logits)  # as each alone
+    logits[np.arange(samples), targets] += 1.3 * ease
+    return softmax(1.5 * 0.6 * ease * logits), targets, groups
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
     outputs = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return outputs / outputs.sum(axis=1, keepdims=True), targets, groups
+    return outputs / outputs.sum(axis=1, keepdims=True)
 
 
 def clusters_of(case: Case, groups: np.ndarray) -> Clusters | None:
     return Clusters.of(groups) if case.groups else None
 
 
-def plain(case: Case) -> Case:
-    """The same samples, each on its own: groups change no mean."""
-    return Case(case.n, case.classes)
+@cache
+def truth_of(world: World, classes: int, ease: float, name: str) -> np.ndarray:
+    """What very large splits say: of each class, or of all, (classes,) or (1,); groups change no
+    mean."""
+    rng, found = np.random.default_rng(0), []
+    if name == "ece" and world is calibrated:
+        return np.zeros(1)
+    for _ in range(TIMES):
+        large, targets, _ = world(rng, LARGE, Case(classes=classes), ease)
+        right = large.argmax(axis=1) == targets
+        if name == "auroc":
+            found.append(np.array(areas_of(large, targets).roc, float))
+        elif name == "recall":
+            counts = np.maximum(np.bincount(targets, minlength=classes), 1)
+            found.append(np.bincount(targets, right, classes) / counts)
+        elif name == "ece":
+            sure = large.max(axis=1)
+            bins = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+            found.append(np.bincount(bins, right - sure, BINS) / LARGE)
+        else:
+            found.append(LOSSES[name](large, targets).mean(keepdims=True))
+    mean = np.mean(found, axis=0)
+    return np.abs(mean).sum(keepdims=True) if name == "ece" else mean
 
 
 @cache
-def true_of(case: Case, ease: float) -> dict[str, np.ndarray]:
-    """By class what a very large split says, and what splits of this size say of AUPRC."""
+def precision_of(world: World, case: Case, ease: float) -> np.ndarray:
+    """What splits of this size say of AUPRC, of each class, (classes,)."""
     rng = np.random.default_rng(0)
-    large, targets, _ = judged(rng, LARGE, plain(case), ease)
-    right = large.argmax(axis=1) == targets
-    counts = np.maximum(np.bincount(targets, minlength=case.classes), 1)
-    curves = np.full((TRIED, case.classes), np.nan)
-    for row in curves:
-        outputs, truth, _ = judged(rng, case.n, plain(case), ease)
-        row[:] = [np.nan if one is None else one for one in areas_of(outputs, truth).precision]
-    return {
-        "auroc": np.array(areas_of(large, targets).roc, float),
-        "auprc": np.nanmean(curves, axis=0),
-        "recall": np.bincount(targets, right, case.classes) / counts,
-        "brier": np.array([briers_of(large, targets).mean()]),
-        "log_loss": np.array([losses_of("softmax", large, targets).mean()]),
-    }
+    total, known = np.zeros(case.classes), np.zeros(case.classes)
+    for _ in range(TRIED):
+        outputs, truth, _ = world(rng, case.n, case, ease)
+        row = np.array(areas_of(outputs, truth).precision, float)
+        total += np.nan_to_num(row)
+        known += ~np.isnan(row)
+    return total / np.maximum(known, 1)
 
 
-def of_probabilities(rng: np.random.Generator, case: Case, name: str) -> bool:
+def of_probabilities(rng: np.random.Generator, case: Case, world: World, name: str) -> bool:
     """A score of a split, whose truth is that of the classes which occur in it."""
     ease = float(rng.choice(EASE))
-    outputs, targets, groups = judged(rng, case.n, case, ease)
+    outputs, targets, groups = world(rng, case.n, case, ease)
     clusters, occur = clusters_of(case, groups), np.unique(targets)
     if name == "recall":
         found = balanced_accuracy(outputs.argmax(axis=1), targets, clusters)[1]
@@ -95,13 +115,55 @@ def of_probabilities(rng: np.random.Generator, case: Case, name: str) -> bool:
         areas = areas_of(outputs, targets, clusters)
         scored = areas.auroc if name == "auroc" else areas.auprc
         found = (0.0, 1.0) if scored is None else scored[1]
+    elif name == "ece":
+        found = Reliability.of(outputs, targets, clusters).interval()
     else:
-        of = briers_of(outputs, targets)
-        values = of if name == "brier" else losses_of("softmax", outputs, targets)
-        found = mean_interval(values, clusters=clusters) or (0.0, np.inf)
-    truth = true_of(plain(case), ease)[name]
+        value_of = LOSSES[name]
+        unseen = unseen_of(value_of, outputs, targets)
+        values = value_of(outputs, targets)
+        found = mean_interval(values, clusters=clusters, unseen=unseen) or (0.0, np.inf)
+    if name == "auprc":
+        truth = precision_of(world, Case(case.n, case.classes), ease)
+    else:
+        truth = truth_of(world, case.classes, ease, name)
     value = float(truth.mean() if len(truth) == 1 else truth[occur].mean())
-    return found[0] <= value <= found[1]
+    return found[0] - 1e-9 <= value <= found[1] + 1e-9
+
+
+def of_two_heads(rng: np.random.Generator, case: Case, world: World, name: str) -> bool:
+    """What a second head, of half the ease and with noise of its own, loses more than the first;
+    of AUROC how much less it has."""
+    ease = float(rng.choice(EASE))
+    one, other, targets, groups = two_heads(rng, case.n, case, world, ease)
+    clusters = clusters_of(case, groups)
+    if name == "auroc":
+        found = area_difference(name, one, other, targets, clusters) or (-1.0, 1.0)
+    else:
+        found = mean_difference(name, one, other, targets, clusters)[0] or (-np.inf, np.inf)
+    return found[0] <= difference_of(world, case.classes, ease, name) <= found[1]
+
+
+def two_heads(
+    rng: np.random.Generator, samples: int, case: Case, world: World, ease: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    one, targets, groups = world(rng, samples, case, ease)
+    logits = np.log(np.maximum(one, 1e-300))
+    other = softmax(0.7 * logits + 0.5 * ease * rng.normal(size=logits.shape))
+    return one, other, targets, groups
+
+
+@cache
+def difference_of(world: World, classes: int, ease: float, name: str) -> float:
+    rng, found = np.random.default_rng(0), []
+    for _ in range(TIMES):
+        one, other, targets, _ = two_heads(rng, LARGE, Case(classes=classes), world, ease)
+        if name == "auroc":
+            areas = [np.mean(np.array(areas_of(said, targets).roc, float)) for said in (one, other)]
+            found.append(areas[1] - areas[0])
+        else:
+            value_of = LOSSES[name]
+            found.append((value_of(other, targets) - value_of(one, targets)).mean())
+    return float(np.mean(found))
 
 
 def of_calibration(rng: np.random.Generator, case: Case, off: float) -> bool:
@@ -130,36 +192,55 @@ def of_f1(rng: np.random.Generator, case: Case) -> bool:
     return low is not None and high is not None and low <= value <= high
 
 
-def of_r2(rng: np.random.Generator, case: Case) -> bool:
-    """R2 of guesses with errors as normal as the numbers: .2 to .95."""
-    truth = rng.uniform(0.2, 0.95)
-    targets = rng.normal(size=(case.n, 1))
-    outputs = targets + rng.normal(0, (1 - truth) ** 0.5, (case.n, 1))
-    low, high = r2_interval(outputs, targets) or (-np.inf, np.inf)
-    return low <= truth <= high
-
-
-SIZES = (50, 350, 2000)
-ALONE = [Case(n, classes) for n in SIZES for classes in (2, 10)]
-MANY = [Case(2000, 100)]
-GROUPED = [Case(350, 3, groups=30), Case(2000, 3, groups=100)]
+SIZES = {50: 10, 350: 50, 2000: 100}
+"""Samples, and how many groups they stand in where they do."""
+GRID = [
+    Case(n, classes, groups=groups)
+    for classes in (2, 10, 100)
+    for n, some in SIZES.items()
+    for groups in (0, some)
+]
+FEWER = [one for one in GRID if not one.groups or one.n == 350]
+PAIRS = [Case(n, classes, 2) for classes in (2, 10) for n in SIZES] + [Case(350, 2, 2, 50)]
 NAMES = {
     "AUROC: influences": "auroc",
     "AUPRC, of what splits of its size give: influences": "auprc",
     "balanced accuracy: influences": "recall",
-    "Brier score: BCa": "brier",
-    "log loss: BCa": "log_loss",
+    "Brier score: Bayesian bootstrap, an unseen sample added": "brier",
+    "log loss: Bayesian bootstrap, an unseen sample added": "log_loss",
+    "ECE of softmax outputs: inverted test": "ece",
 }
+ELSEWHERE = ("brier", "log_loss", "ece")
+"""What has constants or heuristics of its own, and is tried in a second world."""
+DIFFERENCES = {
+    "compare: log losses, paired Bayesian bootstrap": "log_loss",
+    "compare: Brier scores, paired Bayesian bootstrap": "brier",
+    "compare: AUROC, differences of influences": "auroc",
+}
+BINNED = "gaps are tried in the proportions that are seen, which few samples a bin hardly tell"
+TOO_NARROW = {
+    ("ece", "overconfident"): {
+        case: Known(0.86, BINNED) for case in (Case(2000, 10), Case(350, 100), Case(2000, 100))
+    }
+}
+"""Where intervals are known to hold the truth less often than they say."""
+WORLDS: dict[str, World] = {"calibrated": calibrated, "overconfident": overconfident}
 SIMULATIONS = [
     *(
         Simulation(
-            name,
+            f"{name}; {words}",
             0.95,
-            partial(of_probabilities, name=score),
-            [*ALONE, *MANY, *GROUPED],
-            known=TOO_NARROW.get(score, {}),
+            partial(covered, world=world, name=score),
+            cases,
+            known=TOO_NARROW.get((score, words), {}),
         )
-        for name, score in NAMES.items()
+        for words, world in WORLDS.items()
+        for covered, cases, names in (
+            (of_probabilities, GRID if world is calibrated else FEWER, NAMES),
+            (of_two_heads, PAIRS, DIFFERENCES),
+        )
+        for name, score in names.items()
+        if world is calibrated or score in ELSEWHERE
     ),
     *(
         Simulation(
@@ -171,11 +252,4 @@ SIMULATIONS = [
         for off in (0.0, 0.03, 0.1)
     ),
     Simulation("F1 of a class: Wilson's of a Jaccard", 0.95, of_f1, [Case(n) for n in SIZES]),
-    Simulation(
-        "R2: percentile bootstrap",
-        0.95,
-        of_r2,
-        [Case(n) for n in SIZES],
-        known=TOO_NARROW["r2"],
-    ),
 ]

@@ -84,6 +84,17 @@ def checked(
     return found
 
 
+def check_columns(given: Mapping[str, Any]) -> None:
+    """See that options which name a column are texts; the others are left to `checked`.
+
+    Raises:
+        DatasetError: one is not.
+    """
+    for name, value in given.items():
+        if name.endswith("_column") and value is not None:
+            _text(LABEL_COLUMN if name == LABEL_COLUMN.name else Option(name, ""), value)
+
+
 def _unknown(
     source: type[DatasetSource], name: str, sources: list[type[DatasetSource]]
 ) -> DatasetError:

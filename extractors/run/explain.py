@@ -80,6 +80,9 @@ class Explanation(Showable):
     bytes: int | None
     cuts: list[CutReport]
 
+    def _facts(self) -> dict[str, Any]:
+        return {**vars(self), "unique_samples": self.unique}
+
 
 def explain(
     backbone: Backbone,

@@ -54,7 +54,8 @@ class Report(Showable):
         return self.feature_keys[self.cuts[0]]
 
     def _facts(self) -> dict[str, Any]:
-        return {**self.__dict__, "feature_key": self.feature_key}
+        facts = {**self.__dict__, "unique_samples": self.unique}  # `unique` as scripts know it
+        return {**facts, "feature_key": self.feature_key}
 
     def _line(self) -> str:
         return (

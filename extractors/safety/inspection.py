@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import subprocess
 import sys
 import zipfile
@@ -44,7 +45,7 @@ ASSETS = "assets/"
 LARGEST_CONFIG = 256 << 20
 BLOW_UP = 50
 """How many times its stored size something may have when it is unpacked."""
-LARGEST_NUMBER = 1 << 31
+LARGEST_NUMBER, LONGEST_NUMBER = 1 << 31, 10**30
 MOST_LAYERS, MOST_OBJECTS, MOST_VALUES = 10_000, 200_000, 4_000_000
 """In a configuration: the largest of Keras' own models have a thousand layers of ten objects, which
 are loaded in seconds; words of a vocabulary are values."""
@@ -232,8 +233,6 @@ def _inspect_config(text: str, found: Inspection, *, compiled: bool = False) -> 
     for value in walk(config):
         if isinstance(value, dict):
             _inspect_object(value, found)
-        elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
-            found.problems.append(f"its configuration holds the number {value:,}")
         elif isinstance(value, str) and value.startswith(f"{HUB}>"):
             # Keras takes what is registered under such a text, wherever it stands.
             found.names.append((FUNCTION if value in HUB_FUNCTIONS else HUB, value))
@@ -245,6 +244,8 @@ def _too_many(config: Any) -> str | None:
     for count, value in enumerate(walk(config), start=1):
         if count > MOST_VALUES:
             return f"its configuration holds more than {MOST_VALUES:,} values"
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            return f"its configuration holds {_number_text(value)}"
         if isinstance(value, dict):
             objects += "class_name" in value
             listed = value.get("layers")
@@ -254,6 +255,13 @@ def _too_many(config: Any) -> str | None:
             if objects > MOST_OBJECTS:
                 return f"its configuration holds more than {MOST_OBJECTS:,} objects"
     return None
+
+
+def _number_text(number: int) -> str:
+    if abs(number) < LONGEST_NUMBER:
+        return f"the number {number:,}"
+    # Python spells none of more than 4,300 digits.
+    return f"a number of {math.floor(math.log10(abs(number))) + 1:,} digits"
 
 
 def walk(value: Any) -> Iterator[Any]:

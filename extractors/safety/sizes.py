@@ -7,13 +7,14 @@ before anything is built.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
 ROWS = ("input_dim", "vocabulary_size", "vocab_size")
 COLUMNS = ("output_dim", "hidden_dim", "embedding_dim", "hidden_size")
 RECURRENT = re.compile(r"(LSTM|GRU|SimpleRNN)(Cell)?$")
+MOST = (1 << 63) - 1
+"""Where counting ends: products of very many sides have very many digits."""
 BYTES = 4
 """Of a number, in memory: float32."""
 
@@ -36,7 +37,7 @@ def least_numbers(name: str, config: dict[str, Any], build: Any = None) -> int:
         _count(config, "hidden_dim") * _count(config, "intermediate_dim"),
         _einsum(config, build) if name == "EinsumDense" else 0,
     ]  # fmt: skip
-    return max(found)
+    return min(max(found), MOST)
 
 
 def _table(config: dict[str, Any]) -> int:
@@ -90,4 +91,8 @@ def _product(value: Any) -> int:
     if isinstance(value, int):
         return max(0, value)
     numbers = value if isinstance(value, list) else []
-    return math.prod(n for n in numbers if isinstance(n, int) and n > 0)
+    found = 1
+    for number in numbers:
+        if isinstance(number, int) and number > 0:
+            found = min(found * number, MOST)
+    return found

@@ -21,6 +21,7 @@ from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.linear import Linear, fit_path
 from headstart.heads.kinds.losses import log_losses_of, losses_of
 from headstart.heads.origins import near_zero
+from headstart.heads.rows import COPIED, some_of, spans_of_rows
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
 
@@ -125,13 +126,22 @@ class Crossed(Showable):
         return f"{self.settings['kind']}, accuracy {self.accuracy:.2f} [{low:.2f}, {high:.2f}]"
 
 
-class _Gathered:
-    """What the folds' heads of one setting say, until the last has said it."""
+class Gathered:
+    """What the folds' heads of one setting say, until the last has said it.
+
+    Args:
+        rows: what is tried.
+        folds: which rows each trains on and tries.
+        draws: of the folds, see `draws_of`.
+        classes: how many.
+    """
 
     def __init__(self, rows: Part, folds: Sequence[Fold], draws: np.ndarray, classes: int) -> None:
         self._rows, self._folds, self._draws = rows, folds, draws
         self._left = len(folds)
-        self._probabilities = np.zeros((len(rows), classes))
+        # a sum of one is as exact in float32, which it is of
+        kept = np.float32 if len(draws) == 1 else np.float64
+        self._probabilities = np.zeros((len(rows), classes), kept)
         self._hits = np.zeros(draws.shape, bool)
         self._losses = np.zeros(draws.shape, np.float32)
 
@@ -147,10 +157,12 @@ class _Gathered:
         return not self._left
 
     def result(self, settings: dict[str, Any], kind: HeadKind) -> Crossed:
+        """Once, when all folds are done."""
         rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
+        self._probabilities /= len(self._draws)
         return Crossed(
             settings,
-            self._probabilities / len(self._draws),
+            self._probabilities,
             rows.targets,
             self._hits,
             self._losses,
@@ -195,7 +207,8 @@ def cross(
         seed: of everything that chance decides.
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
-        jobs: processes; as many as there are cores without it, and none but this one for 1.
+        jobs: processes; as many as there are cores without it, and none but this one for 1, or
+            where each would have many rows of its own in memory.
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
@@ -210,7 +223,7 @@ def cross(
     settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
     settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
     draws = draws_of(folds, len(targets))
-    gathered = {key: _Gathered(rows, folds, draws, classes) for key in settings}
+    gathered = {key: Gathered(rows, folds, draws, classes) for key in settings}
     done: dict[Any, Crossed] = {}
     for (what, number), found in _run(units, rows, folds, classes, seed, jobs):
         for key, probabilities in zip(what if what is strengths else [what], found, strict=True):
@@ -241,7 +254,8 @@ def _run(
         for unit, (what, number) in enumerate(units):
             yield delayed(_try)(unit, what, folds[number], rows, classes, seed)
 
-    processes = min(cores() if jobs is None else jobs, len(units))
+    is_large = not isinstance(rows.features, np.ndarray) or rows.features.nbytes > COPIED
+    processes = 1 if is_large else min(cores() if jobs is None else jobs, len(units))
     done: Any = Parallel(processes, return_as="generator_unordered")(work())
     for unit, found in done:
         yield units[unit], found
@@ -251,11 +265,17 @@ def _try(
     number: int, what: Any, fold: Fold, rows: Part, classes: int, seed: int
 ) -> tuple[int, list[np.ndarray]]:
     """Fit on one fold's rows; gives class probabilities of the others, (rows, classes) each."""
-    train, tried = rows.rows(fold.train), rows.features[fold.test]
+    train, tried = rows.only(fold.train), some_of(rows.features, fold.test)
+    spans = spans_of_rows(tried, COPIED // 4)
     if isinstance(what, list):
         with one_thread_a_core() as pool:
             path = list(fit_path(train, what, classes, seed, pool))
-        return number, [softmax(tried @ kernel + bias) for kernel, bias in path]
+        said = [np.empty((len(tried), classes), np.float32) for _ in path]
+        for span in spans:
+            block = tried[span]
+            for own, (kernel, bias) in zip(said, path, strict=True):
+                own[span] = softmax(block @ kernel + bias)
+        return number, said
     layers = what.fit(train, rows.rows(slice(0)), classes, seed).layers
     stack = DenseStack(layers, tuple(range(classes)))
     return number, [outputs_of(stack, Part(tried, np.empty(len(tried))))]

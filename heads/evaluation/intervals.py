@@ -102,3 +102,26 @@ def interval_text(metrics: Mapping[str, Any], name: str) -> str:
     if interval is None:
         return "no interval"
     return " to ".join(score_text(name, end) for end in interval)
+
+
+def difference_interval(
+    one: tuple[float, tuple[float, float]],
+    other: tuple[float, tuple[float, float]],
+    correlation: float,
+) -> tuple[float, float]:
+    """Of what one estimate is above another of the same samples, from their own intervals: how far
+    each reaches in the direction that makes the difference smaller, or larger, stands for its
+    standard error (MOVER; Zou: Toward using confidence intervals to compare correlations, 2007).
+    What knows of an estimate that it cannot go beyond an end, the difference then knows, too.
+
+    Args:
+        one: the estimate and its interval.
+        other: likewise.
+        correlation: of the two estimates.
+    """
+    (value, (low, high)), (less, (least, most)) = one, other
+    apart, alike = value - less, min(max(correlation, -1.0), 1.0)
+    ends = []
+    for own, its in ((value - low, most - less), (high - value, less - least)):
+        ends.append(math.sqrt(max(own**2 + its**2 - 2 * alike * own * its, 0.0)))
+    return apart - ends[0], apart + ends[1]

@@ -158,11 +158,11 @@ class Outcomes:
 
     def quantile(self, confidence: float = CONFIDENCE) -> float:
         """How many standard errors an interval reaches."""
-        from scipy.stats import norm, t
+        from scipy.special import ndtri, stdtrit  # scipy.stats takes a second to import
 
         high = (1 + confidence) / 2
         freedom = self.freedom
-        return float(norm.ppf(high) if math.isinf(freedom) else t.ppf(high, freedom))
+        return float(ndtri(high) if math.isinf(freedom) else stdtrit(freedom, high))
 
     @property
     def error(self) -> float:

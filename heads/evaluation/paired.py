@@ -23,8 +23,13 @@ from headstart.heads.evaluation.bootstrap import (
     r2_score,
 )
 from headstart.heads.evaluation.clusters import Clusters
-from headstart.heads.evaluation.intervals import CONFIDENCE
-from headstart.heads.evaluation.reliability import briers_of, unseen_difference
+from headstart.heads.evaluation.intervals import CONFIDENCE, difference_interval
+from headstart.heads.evaluation.reliability import (
+    ValueOf,
+    briers_of,
+    unseen_difference,
+    unseen_of,
+)
 from headstart.heads.evaluation.scores import by_class
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.tasks import SAID_FROM
@@ -191,7 +196,36 @@ def mean_difference(
     else:
         procedure, unseen = BY_WEIGHTS, unseen_difference(value_of, one, other, targets)
     found = mean_interval(apart, clusters=clusters, unseen=unseen)
-    return found, NONE if found is None else procedure
+    if found is None:
+        return None, NONE
+    if name in OF_PROBABILITIES:
+        low, high = _from_both(value_of, one, other, targets, clusters)
+        found = min(found[0], low), max(found[1], high)
+    return found, procedure
+
+
+OF_PROBABILITIES = ("log_loss", "brier")
+
+
+def _from_both(
+    value_of: ValueOf,
+    one: np.ndarray,
+    other: np.ndarray,
+    targets: np.ndarray,
+    clusters: Clusters | None,
+) -> Interval:
+    """What a head loses more than one by the intervals of both: what either may lose on a sample
+    that is of no kind among these, the difference may be, too."""
+    scored, parts = [], []
+    for outputs in (other, one):
+        values = value_of(outputs, targets)
+        mean, unseen = float(values.mean()), unseen_of(value_of, outputs, targets)
+        found = mean_interval(values, clusters=clusters, unseen=unseen)
+        scored.append((mean, found or (mean, mean)))
+        parts.append(values - mean if clusters is None else clusters.sums(values - mean))
+    lengths = float(np.sqrt((parts[0] @ parts[0]) * (parts[1] @ parts[1])))
+    alike = float(parts[0] @ parts[1]) / lengths if lengths else 0.0
+    return difference_interval(scored[0], scored[1], alike)
 
 
 def _mean(values: np.ndarray) -> Score:
@@ -259,7 +293,7 @@ def right_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return outputs.argmax(axis=1) == targets
 
 
-VALUES: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+VALUES: Mapping[str, ValueOf] = {
     "log_loss": log_losses_of,
     "brier": briers_of,
     "steps_off": lambda outputs, targets: np.abs(outputs.argmax(axis=1) - targets).astype(

@@ -57,6 +57,13 @@ def scores_by_class(support: np.ndarray, said: np.ndarray, hits: np.ndarray) -> 
     }
 
 
+def majority_of(metrics: Mapping[str, Any]) -> float | None:
+    """How often the most frequent class of the test split is right, the chance level of an
+    accuracy; None of heads of before that have no samples of each class."""
+    support = metrics.get("per_class", {}).get("support")
+    return max(support) / sum(support) if support and sum(support) else None
+
+
 def balanced_accuracy(
     guesses: np.ndarray, targets: np.ndarray, clusters: Clusters | None
 ) -> tuple[float, tuple[float, float]]:

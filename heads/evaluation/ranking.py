@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.cross_validation import Crossed, cross
+from headstart.heads.evaluation.cross_validation import Crossed, Gathered, cross, draws_of
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.transferability import h_score, log_me
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.nearest import nearest_by_cells
 from headstart.values.showable import Results, Showable
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 """Of the linear heads; the one with the least log loss on the rows left out counts, so that the
 choice does not favour the accuracy that is told."""
+NEAREST = 10
+"""Neighbours that vote."""
+MOST = 2e9
+"""Pairs of rows that are compared one by one: 50,000 in five folds; a minute on two cores."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Rank(Showable):
         size: bytes a sample, as it is stored.
         seconds: of extraction a sample; None where it was never measured.
         linear: the best linear head, on rows that it was not trained on.
-        neighbours: the nearest neighbours, likewise.
+        neighbours: the nearest neighbours, likewise; see `needs_cells`.
         log_me: see `transferability.log_me`.
         h_score: see `transferability.h_score`.
         is_worse: whether the linear head is significantly less accurate than the best one of the
@@ -100,12 +107,11 @@ def rank_features(
         size: bytes a sample.
         seconds: of extraction a sample.
     """
-    *lines, neighbours = cross(
-        [Linear(STRENGTHS), Neighbours(10, calibrated=False)],
-        rows,
-        folds,
-        jobs=1,
-    )
+    are_many = needs_cells(rows, folds)
+    alone = [] if are_many else [Neighbours(NEAREST, calibrated=False)]
+    found = cross([Linear(STRENGTHS), *alone], rows, folds, jobs=1)
+    lines = found[: len(STRENGTHS)]
+    neighbours = cross_by_cells(rows, folds, NEAREST) if are_many else found[-1]
     return Rank(
         backbone=backbone,
         cut=cut,
@@ -114,9 +120,51 @@ def rank_features(
         seconds=seconds,
         linear=min(lines, key=lambda found: found.log_loss),
         neighbours=neighbours,
-        log_me=log_me(rows.features[:], rows.targets),
-        h_score=h_score(rows.features[:], rows.targets),
+        log_me=log_me(rows.features, rows.targets),
+        h_score=h_score(rows.features, rows.targets),
     )
+
+
+def needs_cells(rows: Part, folds: Sequence[Fold]) -> bool:
+    """Whether neighbours are looked for in cells: of so many rows, none of them left out."""
+    pairs = sum(float(len(fold.train)) * len(fold.test) for fold in folds)
+    trained = min(len(fold.train) + len(fold.test) for fold in folds)
+    return pairs > MOST and trained == len(rows)
+
+
+def cross_by_cells(rows: Part, folds: Sequence[Fold], count: int) -> Crossed:
+    """As `cross` of `Neighbours(count, calibrated=False)`, of neighbours that `nearest_by_cells`
+    finds, once a repeat: those that are tried together, and are not trained on, are kept apart.
+
+    A row around which no other is has the classes' shares.
+
+    Args:
+        rows: features (rows, width), float32, with class numbers and groups.
+        folds: which rows to train on, and which to try.
+        count: how many vote.
+    """
+    classes, draws = int(rows.targets.max()) + 1, draws_of(folds, len(rows))
+    kind = Neighbours(count, calibrated=False)
+    gathered = Gathered(rows, folds, draws, classes)
+    for tried in draws:
+        distances, near = nearest_by_cells(rows.features, count, apart=tried)
+        for number in np.unique(tried).tolist():
+            own = folds[number].test
+            targets = np.where(np.isfinite(distances[own]), rows.targets[near[own]], -1)
+            shares = np.bincount(rows.targets[folds[number].train], minlength=classes)
+            gathered.add(number, _votes(targets, shares))
+    return gathered.result({"kind": kind.kind, **kind.describe()}, kind)
+
+
+def _votes(targets: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """The share of each class, (rows, classes) float32, of class numbers (rows, count), of which
+    -1 is none; of rows of which all are none the shares that are given, (classes,)."""
+    rows, classes = len(targets), len(without)
+    which, place = np.nonzero(targets >= 0)
+    cells = which * classes + targets[which, place]
+    votes = np.bincount(cells, minlength=rows * classes).reshape(rows, classes).astype(np.float32)
+    votes[~votes.any(axis=1)] = without
+    return votes / votes.sum(axis=1, keepdims=True)
 
 
 def in_order(ranks: Sequence[Rank]) -> Results[Rank]:

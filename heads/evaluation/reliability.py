@@ -14,8 +14,9 @@ from headstart.heads.tasks import SAID_FROM
 
 BINS = 15
 """Of equal width, as Guo et al. (2017) have it."""
-STEPS = np.linspace(-6, 6, 61)
-"""Standard errors by which the true error may differ from the one that is seen."""
+SMALLER, STEPS = np.linspace(0, 1, 31), np.linspace(0, 6, 31)
+"""Of the error that is seen, as which the true one is tried; and standard errors, by which it may
+be larger."""
 DRAWS = 400
 
 
@@ -157,14 +158,22 @@ class Reliability:
         an error as large as this one, or as small, is drawn often enough. With none the head is
         calibrated: the interval holds 0 unless that is refuted. That the samples could have stood
         in other bins is made up for by half as much on each side as `CONFIDENCE` would leave.
+
+        Of samples in groups it reaches as far as that of as many samples as these are worth, or as
+        there are: by how much groups differ is known badly, and too few samples would have more
+        gaps by chance than are seen.
         """
-        drawn_of, share = np.rint(self.worth), self.counts / self.counts.sum()
-        gaps = self.right - self.sure
-        side = np.where(gaps == 0, np.sign(0.5 - self.sure), np.sign(gaps))
-        gaps = gaps + side / (drawn_of + 1)  # all right, and quite sure, is no proof of more
+        sizes = np.unique([self.counts, np.rint(self.worth)], axis=0)
+        ends = np.array([self._inverted(one, seed) for one in sizes])
+        return float(ends[:, 0].min()), float(ends[:, 1].max())
+
+    def _inverted(self, drawn_of: np.ndarray, seed: int) -> Interval:
+        """Of bins of so many independent samples, (bins,)."""
+        share = self.counts / self.counts.sum()
         likely = (self.right * drawn_of + 0.5) / (drawn_of + 1)
+        gaps = likely - self.sure  # all right, and quite sure, is no proof of more
         error = np.sqrt(share**2 @ (likely * (1 - likely) / drawn_of)) / (share @ np.abs(gaps))
-        scales = np.unique(np.maximum(1 + error * STEPS, 0))
+        scales = np.unique(np.concatenate([SMALLER, 1 + error * STEPS]))
         shares = np.clip(self.sure + scales[:, None] * gaps, 0, 1)
         rng = np.random.default_rng(seed)
         drawn = rng.binomial(drawn_of.astype(int), shares, (DRAWS, *shares.shape)) / drawn_of
@@ -174,8 +183,8 @@ class Reliability:
         is_large = (errors >= self.error - 1e-12).mean(axis=0) >= least
         kept = np.flatnonzero(is_small & is_large)
         ends = np.abs(shares - self.sure) @ share
-        if not len(kept):
-            return self.error, self.error
+        if not len(kept):  # less than chance leaves of a calibrated head
+            return 0.0, self.error
         return float(ends[kept[0]]), float(ends[kept[-1]])
 
 

@@ -192,7 +192,8 @@ def few_trained(
     ]
 
 
-def _share(right: np.ndarray, clusters: Clusters | None) -> Interval | None:
+def share_interval_of(right: np.ndarray, clusters: Clusters | None) -> Interval | None:
+    """Of the share of samples that are right, (n,) bool; of groups one of groups."""
     if clusters is not None:
         return cluster_share_interval(right, clusters)
     return wilson_interval(int(right.sum()), len(right)) if len(right) else None
@@ -201,13 +202,13 @@ def _share(right: np.ndarray, clusters: Clusters | None) -> Interval | None:
 def _accuracy(
     outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
 ) -> Interval | None:
-    return _share(outputs.argmax(axis=1) == targets, clusters)
+    return share_interval_of(outputs.argmax(axis=1) == targets, clusters)
 
 
 def _exact(
     outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
 ) -> Interval | None:
-    return _share(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1), clusters)
+    return share_interval_of(((outputs >= SAID_FROM) == (targets > 0)).all(axis=1), clusters)
 
 
 def by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:

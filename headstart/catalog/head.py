@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
+    from headstart.jobs.heads.care.conformal import Conformal
     from headstart.jobs.heads.care.evaluate import Evaluated
+    from headstart.jobs.heads.care.label_next import ToLabel
     from headstart.jobs.heads.finetune import FineTuned
     from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
@@ -156,6 +158,44 @@ class Head(TrainedHead):
 
         return evaluate(self, dataset_named(self.context, dataset), split)
 
+    def conformal(self, level: float = 0.9) -> Conformal:
+        """How sure it has to be for sets of classes to hold the right one of a share `level` of
+        samples, told by the validation split, and how many they hold of the test split (adaptive
+        prediction sets; Romano, Sesia, Candès, NeurIPS 2020). `predict(…, unsure="set")` has them.
+
+        Raises:
+            HeadError: it says no single class, there is no validation split, or the dataset is not
+                what it was.
+            FeaturesMissing: its features are not cached any more.
+        """
+        from headstart.jobs.heads.care.conformal import conformal
+
+        return conformal(self, level)
+
+    def label_next(
+        self, dataset: str | Path | Dataset, count: int = 20, *, limit: int = 20_000, seed: int = 0
+    ) -> Results[ToLabel]:
+        """The samples of a dataset without a label that a person should label first, in order: of
+        which it is unsure, and which are unlike each other (BADGE; Ash et al., ICLR 2020).
+
+        `ws.datasets.correct` takes the labels.
+
+        Args:
+            dataset: name of a dataset, or a source; its features have to be extracted.
+            count: how many; fewer are given where all others are copies of those.
+            limit: look at so many samples at most, chosen by seed.
+            seed: of the draws.
+
+        Raises:
+            HeadError: it says numbers, all samples have a label, or a number is below 1.
+            FeaturesMissing: features have not been extracted.
+        """
+        from headstart.jobs.datasets.named import dataset_named
+        from headstart.jobs.heads.care.label_next import label_next
+
+        named = dataset_named(self.context, dataset)
+        return label_next(self, named, count, limit=limit, seed=seed)
+
     def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
 
@@ -207,7 +247,13 @@ class Head(TrainedHead):
 
     @renamed(paths="samples")
     def predict(
-        self, samples: Any, on_error: str = "fail", root: str | Path | None = None
+        self,
+        samples: Any,
+        on_error: str = "fail",
+        root: str | Path | None = None,
+        *,
+        unsure: str | None = None,
+        level: float = 0.9,
     ) -> Predicted:
         """Class and probability of each sample, in order.
 
@@ -222,6 +268,9 @@ class Head(TrainedHead):
                 polars or pyarrow with a column of paths, pictures or texts, or columns of numbers.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
             root: a folder outside of which no file is read, whoever names it.
+            unsure: `set` gives each prediction `likely`, the classes of which one is right; with
+                `reject` also no label where those are several. See `conformal`.
+            level: the share of sets that are to hold the right class.
 
         Returns:
             A list of `Prediction`, with `ids`, `labels`, `classes`, `probabilities`, `to_pandas()`
@@ -232,13 +281,21 @@ class Head(TrainedHead):
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
             DatasetError: a file lies outside of the root.
         """
-        return self.predict_each(samples, on_error, root).gather()
+        asked = {"unsure": unsure, "level": level}
+        return self.predict_each(samples, on_error, root, **asked).gather()
 
     @renamed(paths="samples")
     def predict_each(
-        self, samples: Any, on_error: str = "fail", root: str | Path | None = None
+        self,
+        samples: Any,
+        on_error: str = "fail",
+        root: str | Path | None = None,
+        *,
+        unsure: str | None = None,
+        level: float = 0.9,
     ) -> Predictions:
         """As `predict`, but computed while it is iterated: for more than fits into memory."""
+        from headstart.jobs.heads.care.conformal import unsure_of
         from headstart.jobs.heads.predict import Predictions
 
-        return Predictions(self, samples, on_error, root)
+        return Predictions(self, samples, on_error, root, unsure_of(self, unsure, level))

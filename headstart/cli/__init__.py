@@ -124,15 +124,22 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         where = f" See `{context.command_path} --help`." if context is not None else ""
-        _fail(f"error: {' '.join(error.format_message().split())}{where}", _debug(given))
+        code = "usage" if isinstance(error, click.UsageError) else "failed"
+        said = " ".join(error.format_message().split())
+        if type(error) is not click.ClickException:  # which is of a result that was printed
+            _tell(given, code, said, where.strip() or None)
+        _fail(f"error: {said}{where}", _debug(given))
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except Stalled as error:
+        _tell(given, error.code, error.message, error.hint)
         _leave(f"error: {error}", _debug(given))
     except HeadstartError as error:
+        _tell(given, error.code, error.message, error.hint)
         _fail(f"error: {error}", _debug(given))
     except Exception as error:
+        _tell(given, "bug", first_line(error), "Please report it with what --debug shows.")
         _fail(
             f"error: unexpected {first_line(error)}. This is a bug in headstart: please report it "
             "with what --debug shows.",
@@ -183,15 +190,32 @@ def _debug(given: list[str]) -> bool:
     return "--debug" in given
 
 
+def _tell(given: list[str], code: str, message: str, hint: str | None) -> None:
+    """With `--json`, say for programs what went wrong: an object in a line of standard error,
+    before the line for people."""
+    if "--json" not in given:
+        return
+    import json
+
+    import click
+
+    from headstart.database_urls import without_passwords
+    from headstart.visible import visible_json
+
+    facts = {"code": code, "message": " ".join(message.split()), "hint": hint}
+    told = json.dumps({"error": facts}, ensure_ascii=False)
+    click.echo(visible_json(without_passwords(told)), err=True)
+
+
 def _fail(message: str, debug: bool = False, status: int = 1) -> NoReturn:
     import click
 
     from headstart.database_urls import without_passwords
-    from headstart.visible import visible, visible_lines
+    from headstart.visible import shortened, visible, visible_lines
 
     if debug:
         import traceback
 
         click.echo(visible_lines(without_passwords(traceback.format_exc())), err=True, nl=False)
-    click.echo(visible(without_passwords(message)), err=True)
+    click.echo(shortened(visible(without_passwords(message))), err=True)
     sys.exit(status)

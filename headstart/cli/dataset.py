@@ -151,11 +151,16 @@ def _list(call: Call) -> Result:
     rows = listing.datasets(call.config)
     columns = ("name", "=kind", ">samples", ">?unique", ">classes", "source")
     cells = [
-        (r["name"], r["kind"], r["samples"], r["unique_samples"], len(r["classes"]), r["source"])
+        (r["name"], r["kind"], _count(r), r["unique_samples"], len(r["classes"]), r["source"])
         for r in rows
     ]
     empty = "No datasets yet. Add one with `headstart dataset add NAME FOLDER`."
     return Result(rows, lambda out: out.print(table(None, columns, cells) if rows else empty))
+
+
+def _count(row: dict[str, Any]) -> int | str:
+    """The samples of a dataset; windows are called so."""
+    return f"{row['samples']:,} windows" if row["windows"] else row["samples"]
 
 
 def _show(call: Call, name: str) -> Result:

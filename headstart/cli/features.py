@@ -12,6 +12,8 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    limit_option,
+    on_error_option,
     precision_option,
     progress_bar,
     shape_text,
@@ -38,6 +40,31 @@ def register(cli: click.Group) -> None:
     windows = windows_option("each", "mean", "max")
     export = with_options(_export, backbone, dataset, path, precision_option, windows)
     command(group, "export")(export)
+    command(group, "next")(
+        with_options(
+            _next,
+            dataset,
+            click.option("--head", required=True, help="Whose probabilities say what is unsure."),
+            click.option(
+                "--n",
+                "count",
+                type=click.IntRange(min=1),
+                default=20,
+                show_default=True,
+                help="How many.",
+            ),
+            limit_option,
+            click.option("--seed", type=int, default=0, show_default=True, help="Of the draws."),
+            on_error_option,
+            click.option(
+                "--output",
+                "-o",
+                type=OutputFile(),
+                metavar="FILE.csv",
+                help="Write them, to be labelled and given to `dataset correct`.",
+            ),
+        )
+    )
     plots.register_features(group)
     cache.register(group)
     cli.add_command(group)
@@ -99,6 +126,54 @@ def _show(call: Call, key: str) -> Result:
     if savings is not None and savings.advice and found.compression == "none":
         rows.append(("advice", savings.advice))
     return Result(details, lambda out: out.print(table(None, ("what", ""), rows)))
+
+
+def _next(
+    call: Call,
+    dataset: str,
+    head: str,
+    count: int,
+    limit: int,
+    seed: int,
+    on_error: str,
+    output: Path | None,
+) -> Result:
+    """Which samples of DATASET without a label to label next: those of which a head is unsure, and
+    which are unlike each other (BADGE). What is missing is extracted first.
+
+    With --output they are written: fill in new_label, and give the file to `dataset correct`.
+    """
+    from headstart.cli.extract import extract_missing
+    from headstart.cli.models import said
+    from headstart.heads.evaluation.intervals import share_text
+    from headstart.jobs.datasets.suspects import NEXT, check_target, write_rows
+
+    if output is not None:
+        check_target(output)
+    workspace = call.open(dataset)
+    judge = workspace.heads.get(head)
+    backbone, cut = judge.origin()
+    reference = f"{backbone.reference}@{cut.name}"
+    extract_missing(workspace, reference, dataset, cut.precision, on_error=on_error)
+    found = judge.label_next(dataset, count, limit=limit, seed=seed)
+    if output is not None:
+        write_rows(output, NEXT, (one.to_json() for one in found))
+    rows = [
+        (
+            one.sample.id,
+            one.sample.split,
+            said(one.guess),
+            None if one.probability != one.probability else share_text(one.probability),
+        )
+        for one in found
+    ]
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("sample", "=split", "guess", ">probability"), rows))
+        if output is not None:
+            out.print(text(f"Wrote {output}, {len(found):,} samples to label."), soft_wrap=True)
+
+    return Result(found, show)
 
 
 def _export(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import OutputFile
+from headstart.database_urls import without_passwords
 
 COLUMNS = ("", ">samples", ">accuracy", ">macro F1", ">log loss")
 MODEL = OutputFile(beside={"*": (".json", ".md")})
@@ -89,6 +91,18 @@ def register(group: click.Group) -> None:
             type=click.IntRange(min=1),
             metavar="K",
             help="Show the K likeliest classes of each, with their probabilities.",
+        ),
+        click.option(
+            "--unsure",
+            type=click.Choice(("reject", "set")),
+            help="Of each the classes of which one is right; with reject none is said of several.",
+        ),
+        click.option(
+            "--level",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=0.9,
+            show_default=True,
+            help="--unsure: the share of sets that are to hold the right class.",
         ),
         on_error_option,
         click.option(
@@ -188,8 +202,13 @@ def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
     """Put a head's settings, scores and lineage into MLflow."""
     from headstart.jobs.heads.log import log
 
-    done = log(call.open().heads.get(name), uri, experiment)
-    return Result(done, lambda out: out.print(text(f"Logged as run {done.run}.")))
+    head = call.open().heads.get(name)
+    server = uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if server.startswith(("http://", "https://")):
+        note(without_passwords(f"logging {name} into {server}, experiment {experiment}"))
+    done = log(head, uri, experiment)
+    said = f"Logged as run {done.run}." if done.is_new else f"It was logged before, as {done.run}."
+    return Result(done, lambda out: out.print(text(said)))
 
 
 def _predict(
@@ -198,6 +217,8 @@ def _predict(
     paths: tuple[Path, ...],
     output: Path | None,
     top: int | None,
+    unsure: str | None,
+    level: float,
     on_error: str,
     root: Path | None,
 ) -> Result:
@@ -220,7 +241,9 @@ def _predict(
             f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
             "its scores count no more; train it again"
         )
-    predictions = head.predict_each(paths, on_error, root)
+    predictions = head.predict_each(paths, on_error, root, unsure=unsure, level=level)
+    if unsure is not None:
+        note(f"{head.conformal(level).to_text()}.")
     with progress_bar("predicting", "samples") as progress:
         if output is not None:
             written = write(predictions, output, progress)
@@ -235,6 +258,8 @@ def _predict(
         note(f"warning: {line}.")
     found.tops = top or 0
     columns, cells_of = SHOWN[predictions.says] if top is None else likeliest(top)
+    if unsure is not None:
+        columns, cells_of = (*columns, "one of"), with_set(cells_of)
     if predictions.has_splits:
         columns = ("split", *columns)
     splits = [(one.split,) if predictions.has_splits else () for one in found]
@@ -273,10 +298,15 @@ def likeliest(count: int) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, .
     return ("class", ">probability"), cells
 
 
-def _class_cells(one: Any) -> tuple[str, str]:
+def with_set(cells_of: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], tuple[Any, ...]]:
+    """Cells with those of the classes of which one is right."""
+    return lambda one: (*cells_of(one), ", ".join(map(str, one.likely)))
+
+
+def _class_cells(one: Any) -> tuple[str | None, str]:
     from headstart.heads.evaluation.intervals import share_text
 
-    return said(one.label), share_text(one.probability)
+    return None if one.label is None else said(one.label), share_text(one.probability)
 
 
 def _label_cells(one: Any) -> tuple[str | None, str]:

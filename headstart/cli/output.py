@@ -232,8 +232,21 @@ def draws_text(repeats: int, draws: int) -> str:
         return " One repeat: the intervals leave out which samples were drawn to train on."
     return (
         f" Scores are means over {draws:,} draws of the training samples; ± is the standard "
-        "deviation between draws."
+        "deviation between draws. One repeat cannot tell how much heads differ by what they are "
+        "trained on; with more the intervals hold it, and may be wider."
     )
+
+
+def majority_text(targets: Any) -> str:
+    """The chance level: how often the most frequent class is right; of class numbers, (n,)."""
+    import numpy as np
+
+    from headstart.heads.evaluation.intervals import share_text
+
+    if targets.ndim != 1:
+        return ""
+    share = float(np.bincount(targets.astype(int)).max()) / len(targets)
+    return f" Who always says the most frequent class has accuracy {share_text(share)}."
 
 
 def console(*, stderr: bool = False) -> Console:

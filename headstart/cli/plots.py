@@ -126,9 +126,11 @@ def _plot_features(
 
     from headstart.cached import of_samples
     from headstart.heads.labelled import some_rows
+    from headstart.heads.rows import rows_of
+    from headstart.jobs.heads.cross_validation import ROOM
     from headstart.jobs.outcomes import Written
     from headstart.plots.figures import check_target, save
-    from headstart.plots.maps import draw_map
+    from headstart.plots.maps import draw_map, shown_of
 
     check_target(file)
     workspace = call.open(backbone, dataset)
@@ -137,11 +139,12 @@ def _plot_features(
         windows = windows or judge.windows["pooled"]
     view = of_samples(workspace.features(backbone, dataset, precision), windows)
     rows = some_rows(np.arange(len(view)), limit, seed)
-    features, labels = view[rows], [view.labels[row] for row in rows]
+    rows = shown_of(rows, method, seed)
+    features, labels = rows_of(view, chosen=rows, room=ROOM), view.samples.take(rows).labels
     wrong = None
     if judge is not None:
         judge.need_classes()
-        guesses = judge.judge.predict(features)
+        guesses = judge.judge.predict(view[rows])
         wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
     title = f"{dataset} as {backbone} sees it" + ("" if head is None else f"; x: {head} is wrong")
     save(draw_map(features, labels, title, method=method, seed=seed, wrong=wrong), file)

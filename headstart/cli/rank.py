@@ -16,6 +16,7 @@ from headstart.cli.output import (
     explain_words,
     folds_option,
     limit_option,
+    majority_text,
     note,
     on_error_option,
     precision_option,
@@ -128,7 +129,7 @@ def _rank(
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
         "Below each accuracy its 95 % interval; LogME and H are no shares and have none. "
-        f"{STAR}. ms: of extraction a sample."
+        f"{STAR}. ms: of extraction a sample.{majority_text(ranks[0].linear.targets)}"
     )
     if shots is not None:
         legend += draws_text(trying.times, trying.times * folds)

@@ -24,6 +24,7 @@ from headstart.cli.output import (
     explain_words,
     folds_option,
     limit_option,
+    majority_text,
     on_error_option,
     precision_option,
     progress_bar,
@@ -162,7 +163,7 @@ def _sweep(
     legend = (
         f"{sweep.heads:,} heads in {sweep.seconds:.1f} s; {len(sweep.trials):,} settings, the "
         f"first {len(rows)} of them shown. {STAR}: {level:,} of all. Kept as sweep {sweep.id}. "
-        f"{BELOW}, of {sweep.samples:,} samples."
+        f"{BELOW}, of {sweep.samples:,} samples.{majority_text(sweep.trials[0].crossed.targets)}"
     )
     if trying.times > 1 or shots is not None:
         legend += draws_text(trying.times, trying.times * folds)

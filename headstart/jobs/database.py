@@ -32,7 +32,7 @@ def upgrade(config: Config) -> Upgraded:
     identity.check(config)
     before = schema.current(config)
     after = schema.upgrade(config)
-    identity.claim(config, before, after)
+    identity.claim(config)
     return Upgraded(before, after)
 
 
@@ -49,8 +49,8 @@ def prepare(config: Config, *, is_new: bool) -> Config:
     from headstart.registry.audit import identity
 
     (identity.check_new if is_new else identity.check)(config)
-    before = schema.current(config)
-    return identity.claim(config, before, schema.upgrade(config))
+    schema.upgrade(config)
+    return identity.claim(config)
 
 
 def check(config: Config) -> None:

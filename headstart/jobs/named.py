@@ -52,6 +52,12 @@ def in_order(context: Context, backbone: Any, dataset: Any) -> Iterator[None]:
                 f"{backbone!r} is a dataset and {dataset!r} a backbone, in each other's place",
                 hint=f"Swap them: the backbone is {dataset}, the dataset {backbone}.",
             ) from error
+        if _is(context.datasets, backbone) and not _is_backbone(context, backbone):
+            raise NotFound(
+                error.message,
+                hint=f"{backbone!r} is a dataset, where a backbone is wanted: that comes before "
+                "the dataset, and behind the name of a head.",
+            ) from error
         raise
 
 

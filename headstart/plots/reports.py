@@ -49,7 +49,7 @@ from headstart.plots.judgements import draw_head
 from headstart.plots.maps import draw_map
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
-from headstart.storage.manifest import Sample
+from headstart.storage.manifest import SPLITS, Sample
 from headstart.trained_head import Judged
 from headstart.visible import visible_lines
 
@@ -193,11 +193,12 @@ def _template() -> Any:
 def _draw_map(head: Head, seed: int) -> str:
     view = head.features()
     rows = some_rows(np.arange(len(view)), ON_THE_MAP, seed)
-    features, labels = view[rows], [view.labels[row] for row in rows]
+    samples = view.samples.take(rows)
+    features, labels = view[rows], samples.labels
     guesses = head.judge.predict(features)
     features = head.judge.embed(features)
     wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
-    tested = np.array([view.samples[row].split == "test" for row in rows])
+    tested = samples.split_codes == SPLITS.index("test")
     made = draw_map(features, labels, "", seed=seed, wrong=wrong & tested)
     return _url("image/png", to_png(made))
 

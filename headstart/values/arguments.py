@@ -7,7 +7,8 @@ import functools
 import inspect
 import operator
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from headstart.database_urls import without_passwords
@@ -76,13 +77,28 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             return function(*arguments, **given)  # Python says it as it always does
         for name, value in bound.arguments.items():
             if name in kinds:
-                bound.arguments[name] = _taken(
-                    value, kinds[name], f"{name} of {function.__qualname__}"
-                )
+                what = f"{name} of {function.__qualname__}"
+                with _order_of(signature, value, bound.arguments):
+                    bound.arguments[name] = _taken(value, kinds[name], what)
         with called_as(lambda: _in_words(function, bound)):
             return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+@contextmanager
+def _order_of(signature: inspect.Signature, value: Any, given: Mapping[str, Any]) -> Iterator[None]:
+    """An error of a value that stands where a text is wanted, and a text behind it, says which
+    argument comes when."""
+    try:
+        yield
+    except HeadstartError as error:
+        names = [name for name in signature.parameters if name != "self"]
+        is_first = bool(names) and given.get(names[0]) is value
+        second = given.get(names[1]) if len(names) > 1 else None
+        if is_first and isinstance(second, str) and error.hint:
+            error.hint += f" The order is {', '.join(names[:2])}."
+        raise
 
 
 def _in_words(function: Callable[..., Any], bound: inspect.BoundArguments) -> str:

@@ -73,45 +73,62 @@ def check_new(config: Config) -> None:
         database.close()
 
 
-def claim(config: Config, schema_before: str | None, schema: str) -> Config:
-    """Let workspace and database carry one UUID; what has none takes the other's.
+def settle(connection: Connection, config: Config, before: str | None, after: str | None) -> None:
+    """Give a database its UUID, and write down from which schema it came, in the transaction of the
+    migration itself.
+
+    Args:
+        connection: of the migration.
+        config: of the workspace.
+        before: the schema at which the database was; None if it was just made.
+        after: at which it is; nothing is done where that is no newer one, or has no UUIDs.
+
+    Raises:
+        ForeignDatabase: the database is another workspace's.
+    """
+    is_newer = after is not None and (before is None or before < after)
+    if not is_newer or not inspect(connection).has_table(t.identity.name):
+        return
+    _ensure(connection, config)
+    record(
+        connection,
+        "init" if before is None else "upgrade",
+        "database",
+        "schema",
+        before=None if before is None else {"schema": before},
+        after={"schema": after},
+    )
+
+
+def claim(config: Config) -> Config:
+    """The settings of a workspace with the UUID that its database has; `headstart.toml` gets it.
 
     Args:
         config: of the workspace; the database is at this code's schema.
-        schema_before: at which it was; None if it was just made.
-        schema: at which it is.
-
-    Returns:
-        The workspace's settings, with its UUID.
 
     Raises:
         ForeignDatabase: the database is another workspace's.
     """
     database = Database(config)
     try:
-        with database.writing() as connection:
-            row = {
-                "id": 1,
-                "uuid": config.id or str(uuid.uuid4()),
-                "root": str(config.root),
-                "host": host_name(),
-            }
-            insert_new(connection, t.identity, row)
+        with database.reading() as connection:
             found = _find(connection)
-            _refuse_other(config, found)
-            if schema_before != schema:
-                record(
-                    connection,
-                    "init" if schema_before is None else "upgrade",
-                    "database",
-                    "schema",
-                    before=None if schema_before is None else {"schema": schema_before},
-                    after={"schema": schema},
-                )
+        if found is None:  # somebody deleted the row
+            with database.writing() as connection:
+                found = _ensure(connection, config)
     finally:
         database.close()
-    assert found is not None
+    _refuse_other(config, found)
     return with_id(config, found.uuid)
+
+
+def _ensure(connection: Connection, config: Config) -> Row[Any]:
+    made = config.id or str(uuid.uuid4())
+    row = {"id": 1, "uuid": made, "root": str(config.root), "host": host_name()}
+    insert_new(connection, t.identity, row)
+    found = connection.execute(select(t.identity)).one()
+    _refuse_other(config, found)
+    return found
 
 
 def _find(connection: Connection) -> Row[Any] | None:

@@ -10,7 +10,7 @@ import pytest
 
 import headstart as hs
 from conftest import clean_environment
-from headstart.errors import HeadError, NotFound, RegistryError
+from headstart.errors import HeadError, NotFound, RegistryError, WorkspaceNotFound
 
 
 @pytest.fixture
@@ -89,6 +89,13 @@ def test_a_thing_is_taken_for_its_name(trained):
         ws.extract(3, "pics")
     with pytest.raises(RegistryError, match="names no dataset"):
         ws.features("net", net)
+
+
+def test_a_folder_opens_its_workspace(ws, tmp_path):
+    for given in (ws.config.root, str(ws.config.root)):
+        assert hs.Workspace(given).config == ws.config
+    with pytest.raises(WorkspaceNotFound):
+        hs.Workspace(tmp_path / "nothing")
 
 
 def test_one_stands_for_several_and_a_name_for_a_kind(trained):

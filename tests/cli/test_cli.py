@@ -139,6 +139,9 @@ def test_a_damaged_settings_file_is_explained(ready, fails):
     assert "cannot read" in fails("backbone", "list")
     (ready.config.root / "headstart.toml").write_text("version = 99")
     assert "has workspace version 99; this code reads 1" in fails("backbone", "list")
+    (ready.config.root / "headstart.toml").unlink()
+    os.mkfifo(ready.config.root / "headstart.toml")
+    assert "it is no regular file" in fails("backbone", "list")
 
 
 def test_a_missing_database_is_explained(ready, fails):
@@ -284,6 +287,16 @@ def test_a_group_alone_prints_its_help(run):
 
 def test_json_may_stand_in_front_of_the_command(ready, run):
     assert run("--json", "backbone", "list").json == run("backbone", "list", "--json").json
+    assert run("--json", "head", "list").json == run("head", "list", "--json").json == []
+
+
+def test_different_contents_have_one_name_in_all_json(ready, run):
+    shown = run("dataset", "show", "pics", "--json").json["unique_samples"]
+    (listed,) = run("dataset", "list", "--json").json
+    explained = run("features", "explain", "net", "pics", "--json").json["unique_samples"]
+    extracted = run("extract", "net", "pics", "--json").json
+    named = {shown, listed["unique_samples"], explained, extracted["unique_samples"]}
+    assert named == {36} == {extracted["unique"]}  # by which name scripts of before know it
 
 
 def test_a_name_stands_beside_the_version_that_it_means(trained, run, tmp_path):

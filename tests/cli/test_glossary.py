@@ -62,3 +62,10 @@ def test_tables_explain_their_words(ready, run):
     assert "strength: C, the inverse of the penalty" in shown
     shown = " ".join(run("rank", "pics", "--folds", "2").out.split())
     assert "LogME: How likely the labels are" in shown and "kNN: A sample is given" in shown
+
+
+def test_the_help_says_that_strengths_are_c_and_which_way_they_go(run):
+    for command in ("train", "sweep"):
+        shown = " ".join(run("head", command, "--help").out.split())
+        assert "--strengths" in shown
+        assert "C, the inverse of the penalty, as in scikit-learn: a larger one follows" in shown

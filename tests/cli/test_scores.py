@@ -42,6 +42,7 @@ def test_what_train_and_show_print(trained, run):
         for score in ("accuracy", "balanced accuracy", "macro F1", "AUROC", "AUPRC", "log loss"):
             (line,) = [one for one in ran.out.splitlines() if one.startswith(f"{score} ")]
             assert re.search(rf"\d\.\d{{3}}, 95 %: {INTERVAL}", line), line
+        assert re.search(r"; majority class 0\.\d{3}", ran.out)
         assert re.search(r"held out +6 samples", ran.out)
         assert re.search(r"settings +strength chosen among 9 from 0.0001 to 1", ran.out)
         assert re.search(r"fitted +strength \S+, the best of 9 that were tried; \d+ steps", ran.out)

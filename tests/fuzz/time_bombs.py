@@ -92,6 +92,10 @@ def keras_of(config, members=()):
     return make
 
 
+HUGE = {"input_dim": 10**4200, "output_dim": 10**4200}
+SIDES = {"filters": 3, "kernel_size": [1 << 31] * 100_000}
+
+
 def sequential(layers):
     return {
         "module": "keras",
@@ -231,6 +235,24 @@ BOMBS = [
     ),
     WayIn("very many groups", BACKBONE, "more than 50,000 groups and weights", many_groups),
     WayIn("very many files of a preset", PRESET, "more than 1,000", many_files),
+    WayIn(
+        "numbers of 4,200 digits",
+        BACKBONE,
+        "holds a number of 4,201 digits",
+        keras_of(lambda: sequential([{**layer(0, **HUGE), "class_name": "Embedding"}])),
+    ),
+    WayIn(
+        "a kernel of 100,000 sides",
+        BACKBONE,
+        "its layers would hold at least 9,223,372,036,854,775,807 numbers",
+        keras_of(lambda: sequential([{**layer(0, **SIDES), "class_name": "Conv2D"}])),
+    ),
+    WayIn(
+        "a name of 5,000,000 letters",
+        BACKBONE,
+        "R… (4,99",
+        keras_of(lambda: sequential([{**layer(0), "class_name": "R" * 5_000_000}])),
+    ),
     WayIn("very many shards", IMPORT, "it lists 2", many_shards),
     WayIn("very many tags", IMPORT, "at most 1,000", many_tags),
 ]

@@ -106,7 +106,8 @@ def test_predictions_of_several_numbers_are_written(ws, add, run, tmp_path):
     one = head.predict("rows")[0]
     numbers = one.values
     assert one.label == "|".join(f"{n:.7g}" for n in numbers.tolist())
-    assert one.to_json() == {"name": one.name, "values": pytest.approx(numbers.tolist())}
+    expected = {"name": one.name, "split": one.split, "values": pytest.approx(numbers.tolist())}
+    assert one.to_json() == expected
     for suffix in (".csv", ".jsonl", ".parquet"):
         assert run("head", "predict", "h", "rows", "--output", tmp_path / f"p{suffix}").code == 0
     with (tmp_path / "p.csv").open() as file:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -506,3 +508,32 @@ def test_a_kind_that_says_nothing_of_its_fit_can_do_several_labels():
     part = Part(x, (x[:, :2] > 0).astype(np.float32))
     fitted = hs.MultiLabel().fit(Silent(), part, part.rows(slice(0)), 2, 0)
     assert "judged_on" not in fitted.details
+
+
+def test_accuracy_macro_f1_and_confusion_are_scikit_learns():
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+    rng = np.random.default_rng(0)
+    outputs, targets = rng.dirichlet(np.ones(7), 500), rng.integers(1, 6, 500)  # 0 and 6 never
+    found = Classification().evaluate(outputs, targets, list("abcdefg"))
+    said = outputs.argmax(axis=1)
+    assert found["accuracy"] == accuracy_score(targets, said)
+    expected = f1_score(targets, said, labels=range(1, 6), average="macro")
+    assert found["macro_f1"] == pytest.approx(expected, abs=1e-15)
+    assert found["confusion"] == confusion_matrix(targets, said, labels=range(7)).tolist()
+
+
+def test_a_linear_head_is_fitted_and_scored_without_scikit_learn():
+    """It took more of the processor to import than all else of a small `head train`."""
+    code = (
+        "import sys, numpy as np\n"
+        "from headstart.heads.kind import Part\n"
+        "from headstart.heads.kinds.linear import Linear\n"
+        "from headstart.heads.tasks import Classification\n"
+        "x, y = np.random.default_rng(0).normal(size=(60, 4)).astype('f'), np.arange(60) % 3\n"
+        "Linear().fit(Part(x, y), Part(x[:0], y[:0]), 3, 0)\n"
+        "Classification().evaluate(np.eye(3)[y], y, 'abc')\n"
+        "found = {'sklearn', 'scipy.stats', 'pandas', 'tensorflow'} & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,6 +10,12 @@ import pytest
 import headstart as hs
 from conftest import WRONG
 from headstart.errors import DatasetError, HeadError
+from headstart.extractors.datasets.corrections import Change, Corrections, Wholes, corrected
+from headstart.heads.selection import unsure_and_diverse
+from headstart.storage.manifest import Manifest
+from headstart.storage.samples import Sample
+from headstart.storage.windowed.places import Located, Place
+from headstart.storage.windowed.wholes import windows_of
 
 CUT = "flat@as_it_is"
 
@@ -159,3 +165,80 @@ def test_a_head_learns_again_as_it_was_told(rows):
     assert (again.record.name, again.record.seed) == ("again", 3)
     assert again.record.settings["given"] == made.record.settings["given"]
     assert again.metrics["accuracy"] == made.metrics["accuracy"]
+
+
+# What to label next.
+
+
+def test_draws_are_those_of_k_means_on_the_gradients():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    said = rng.dirichlet(np.ones(3), 60)
+    errors = said - np.eye(3)[said.argmax(axis=1)]
+    gradients = (errors[:, :, None] * x[:, None, :]).reshape(60, -1)
+    plain, drawn = np.random.default_rng(7), [int((gradients**2).sum(axis=1).argmax())]
+    while len(drawn) < 10:
+        apart = ((gradients[:, None] - gradients[drawn]) ** 2).sum(axis=2).min(axis=1)
+        apart[drawn] = 0
+        drawn.append(int(plain.choice(60, p=apart / apart.sum())))
+    assert unsure_and_diverse(x, errors, 10, seed=7).tolist() == drawn
+
+
+def test_copies_and_what_is_sure_are_not_drawn():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(5, 4)), 20, axis=0)
+    errors = np.tile([0.4, -0.4], (100, 1))
+    drawn = unsure_and_diverse(x, errors, 20)
+    assert sorted((drawn // 20).tolist()) == [0, 1, 2, 3, 4]  # one of each, and no more
+    errors[20:] = 0  # sure, and right by its own word
+    drawn = unsure_and_diverse(rng.normal(size=(100, 4)), errors, 20)
+    assert (drawn >= 20).sum() <= 1  # all that is sure is one point
+
+
+def test_what_is_labelled_next_is_learned(rows, run, fails, tmp_path):
+    """A dataset without labels: some are given, and a head learns what has one."""
+    known = np.load(rows.datasets["rows"].source)
+    truth = dict(enumerate(known["y"].tolist()))
+    np.savez(tmp_path / "pool.npz", x=known["x"])
+    known.close()
+    rows.datasets.add("pool", tmp_path / "pool.npz")
+    rows.heads.train("h", rows.features(CUT, "rows"), hs.Linear((0.1,)))
+    assert "all samples of 'rows' have a label" in fails("features", "next", "rows", "--head", "h")
+    file = tmp_path / "next.csv"
+    found = run("features", "next", "pool", "--head", "h", "--n", "60", "-o", file, "--json").json
+    assert len(found) == 60 and len({one["id"] for one in found}) == 60
+    sure = rows.heads["h"].judge.predict_proba(rows.features(CUT, "pool").to_numpy()).max(axis=1)
+    assert np.mean([one["probability"] for one in found]) < sure.mean()
+    with file.open(encoding="utf-8", newline="") as opened:
+        table = list(csv.DictReader(opened))
+    write(file, [{**row, "new_label": truth[int(row["id"])]} for row in table])
+    run("dataset", "correct", "pool", file)
+    ran = run("head", "train", "p", CUT, "pool", "--kind", "prototype", "--json")
+    assert "180 of 240 samples have no label and are left out" in ran.err
+    metrics = ran.json["metrics"]
+    assert sum(metrics[f"n_{split}"] for split in ("train", "validation", "test")) == 60
+    head = rows.heads["p"]
+    assert len(head.held_out().samples) == metrics["n_test"] and head.reproduce().agrees
+    left = run("features", "next", "pool", "--head", "p", "--n", "5", "--json").json
+    assert not {one["id"] for one in left} & {one["id"] for one in found}
+
+
+# What is corrected, of other forms of datasets.
+
+
+def test_a_long_sample_is_corrected_with_all_of_its_windows():
+    songs = [Sample(name, name * 64, "a", "train", f"/{name}.wav") for name in "abc"]
+    cut: list[Sample] = []
+    for song in songs:
+        places = [Located(song.location, song.digest, Place("samples", n, n + 1)) for n in (0, 1)]
+        parts = [
+            (f"{n}s", one.place.digest_in(song.digest), one.text) for n, one in enumerate(places)
+        ]
+        cut += windows_of(song, parts)
+    manifest = Manifest("folder", "/", tuple(cut))
+    assert Wholes(manifest).samples.ids == ["a", "b", "c"]
+    known = Corrections({"b": Change("b" * 64, "a", "z")}, {"c": "c" * 64})
+    made = corrected(manifest, known.stored({}))
+    told = [("a#0s", "a"), ("a#1s", "a"), ("b#0s", "z"), ("b#1s", "z")]
+    assert [(one.id, one.label) for one in made.samples] == told
+    assert made.samples[2].digest == cut[2].digest

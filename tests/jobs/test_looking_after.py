@@ -186,3 +186,47 @@ def test_of_equally_likely_classes_the_first_come_first():
         one.top(0)
     with pytest.raises(HeadError, match="says numbers"):
         Prediction("s", 1.0, np.nan, np.ones(1, np.float32)).top(1)
+
+
+# Every task is evaluated.
+
+
+def of_task(ws, tmp_path, y, task, kind):
+    """A head on half of the rows, and a dataset with the other half; both labelled by `y`."""
+    x = ws.features(CUT, "rows").to_numpy()
+    for name, rows in (("one", slice(0, 120)), ("two", slice(120, 240))):
+        np.savez(tmp_path / f"{name}.npz", x=x[rows], y=y[rows])
+        ws.datasets.add(name, tmp_path / f"{name}.npz")
+    head = ws.heads.train("t", ws.features(CUT, "one"), kind, task=task)
+    return head, x[120:], y[120:]
+
+
+@pytest.mark.parametrize("targets", [1, 2])
+def test_a_head_for_numbers_is_evaluated(rows, tmp_path, targets, run):
+    x = rows.features(CUT, "rows").to_numpy()
+    y = (x[:, :targets] * 1.5 + 0.25).astype(np.float64)
+    y = y[:, 0] if targets == 1 else y
+    head, own, truth = of_task(rows, tmp_path, y, hs.Regression(), hs.Ridge((1.0,)))
+    found = head.evaluate("two")
+    said = head.judge.predict_proba(own)
+    error = np.abs(said - truth.reshape(120, -1)).mean()
+    assert found.samples == 120 and found.seen == 0
+    assert found.metrics["mean_absolute_error"] == pytest.approx(error, rel=1e-4)
+    assert "R2" in run("head", "evaluate", "t", "two").out
+    if targets == 2:
+        with pytest.raises(HeadError, match="are 1 numbers a sample, head 't' says 2"):
+            np.savez(tmp_path / "three.npz", x=own, y=truth[:, 0])
+            rows.datasets.add("three", tmp_path / "three.npz")
+            head.evaluate("three")
+
+
+def test_a_head_of_several_labels_is_evaluated(rows, tmp_path):
+    x = rows.features(CUT, "rows").to_numpy()
+    parts = [np.where(x[:, place] > 1, name, "") for place, name in enumerate("abc")]
+    y = np.array(["|".join(filter(None, row)) or "|" for row in zip(*parts, strict=True)])
+    head, own, truth = of_task(rows, tmp_path, y, hs.MultiLabel(), hs.Linear((0.1,)))
+    found = head.evaluate("two")
+    guesses = head.judge.predict_proba(own) >= 0.5
+    right = np.array([[name in label for name in "abc"] for label in truth])
+    assert found.samples == 120
+    assert found.metrics["exact"] == (guesses == right).all(axis=1).mean()

@@ -44,6 +44,16 @@ def test_a_table_moves_with_the_files_beside_it_and_its_root(ws, tmp_path):
     assert all(str(new) in sample.location for sample in ws.datasets.manifest("t").samples)
 
 
+def test_corrections_move_with_the_data_and_are_told_as_events(ready, pictures, tmp_path):
+    ready.datasets.correct("pics", {"red/00.jpg": "green"})
+    (event,) = ready.events.find("pics", action="change")
+    labels = event.after["options"]["corrections"]["labels"]
+    assert labels["red/00.jpg"]["after"] == "green" and list(labels) == ["red/00.jpg"]
+    corrected = ready.datasets.get("pics").digest
+    ready.datasets.move("pics", shutil.move(pictures, tmp_path / "elsewhere"))
+    assert ready.datasets.get("pics").digest == corrected
+
+
 def test_other_data_are_refused_and_a_part_is_told(ready, pictures, tmp_path):
     for number in range(6):
         draw(tmp_path / "other" / "ab"[number % 2] / f"{number}.png", 900 + number)

@@ -1,5 +1,7 @@
 """`rank` and `head sweep` on real features."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -216,7 +218,10 @@ def test_few_shots_are_drawn_several_times_and_their_spread_is_shown(cached, run
     for trial in found["trials"]:
         assert trial["repeats"] == 5 and trial["spread_between_draws"] >= 0
     shown = run(*asked).out
-    assert "means over 15 draws" in " ".join(shown.split()) and "± 0." in shown
+    shown = " ".join(shown.split())
+    assert "means over 15 draws" in shown and "± 0." in shown
+    assert "with more the intervals hold it, and may be wider" in shown
+    assert re.search(r"always says the most frequent class has accuracy 0\.\d{3}\.", shown)
     once = run(*asked, "--repeats", "1")
     assert "leave out which samples were drawn" in " ".join(once.out.split())
     (rank,) = cached.rank("pics", ["net@features"], trying=hs.CrossValidation(3, shots=1))

@@ -83,3 +83,16 @@ def test_a_moved_workspace_keeps_its_uuid_and_opens(ws, tmp_path):
     ws.database.close()
     moved = Path(shutil.move(ws.config.root, tmp_path / "moved"))
     assert hs.open(moved).config.id == ws.config.id
+
+
+def test_on_postgresql_a_second_workspace_is_refused_and_events_are_written(
+    own_database, tmp_path, fails
+):
+    ws = hs.init(tmp_path / "first", own_database)
+    said = fails("init", "--workspace", tmp_path / "second", "--database-url", own_database)
+    assert f"that of the workspace made in {ws.config.root}" in said
+    assert not (tmp_path / "second").exists()
+    (event,) = ws.events.find()
+    assert (event.action, event.kind, event.after) == ("init", "database", {"schema": schema.HEAD})
+    assert event.call.startswith("init(root=")
+    ws.database.close()

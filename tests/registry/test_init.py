@@ -3,8 +3,9 @@
 import pytest
 
 import headstart as hs
-from headstart import config, workspace
+from headstart import config
 from headstart.errors import HeadstartError, WorkspaceError
+from headstart.registry import schema
 
 NOBODY = "postgresql+psycopg://nobody@127.0.0.1:1/none"
 """A port at which nothing listens."""
@@ -68,7 +69,7 @@ def test_a_workspace_that_somebody_else_wrote_meanwhile_stays(tmp_path, monkeypa
         (root / "new.toml").replace(root / "headstart.toml")
         raise WorkspaceError("no database")
 
-    monkeypatch.setattr(workspace.schema, "upgrade", fails)
+    monkeypatch.setattr(schema, "upgrade", fails)
     with pytest.raises(WorkspaceError, match="no database"):
         hs.init(root)
     assert (root / "headstart.toml").read_text() == "version = 1\n"

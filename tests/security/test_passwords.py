@@ -107,12 +107,12 @@ def test_the_settings_are_private_from_the_first_byte_if_they_hold_a_password(tm
     assert mode_of(tmp_path / "open" / "headstart.toml") == 0o666
 
 
-def test_a_url_in_a_file_is_read_each_time_and_not_copied(run, tmp_path, server):
+def test_a_url_in_a_file_is_read_each_time_and_not_copied(run, tmp_path, own_database):
     file = tmp_path / "url"
-    file.write_text(f"{server}\n")
+    file.write_text(f"{own_database}\n")
     root = tmp_path / "zoo"
     assert run("init", "--workspace", root, "--database-url-file", file).code == 0
-    assert server not in (root / "headstart.toml").read_text()
+    assert own_database not in (root / "headstart.toml").read_text()
     assert run("db", "current", "--workspace", root, "--json").json["current"] is not None
     file.write_text(URL)
     file.chmod(0o644)
@@ -129,12 +129,12 @@ def test_a_url_in_a_file_is_read_each_time_and_not_copied(run, tmp_path, server)
 
 
 def test_a_url_in_the_environment_is_read_each_time_and_not_copied(
-    run, tmp_path, server, monkeypatch
+    run, tmp_path, own_database, monkeypatch
 ):
     root = tmp_path / "zoo"
-    monkeypatch.setenv("HEADSTART_DATABASE_URL", server)
+    monkeypatch.setenv("HEADSTART_DATABASE_URL", own_database)
     assert run("init", "--workspace", root).code == 0
-    assert server not in (root / "headstart.toml").read_text()
+    assert own_database not in (root / "headstart.toml").read_text()
     assert not (root / "headstart.db").exists()
     assert run("backbone", "list", "--workspace", root, "--json").json == []
     monkeypatch.delenv("HEADSTART_DATABASE_URL")
@@ -160,19 +160,21 @@ def test_one_way_to_name_a_database_at_a_time(run, tmp_path):
     assert SECRET not in ran.err
 
 
-def test_a_url_without_a_password_takes_it_from_the_users_own_file(tmp_path, server, monkeypatch):
+def test_a_url_without_a_password_takes_it_from_the_users_own_file(
+    tmp_path, own_database, monkeypatch
+):
     """libpq reads ~/.pgpass or $PGPASSFILE; the server here asks for no password, so that the
     one that was found is seen in the connection only."""
     import psycopg
 
-    parts = urlsplit(server.replace("+psycopg", ""))
+    parts = urlsplit(own_database.replace("+psycopg", ""))
     passwords = tmp_path / "pgpass"
     passwords.write_text(f"*:*:*:{parts.username}:{SECRET}\n")
     passwords.chmod(0o600)
     monkeypatch.setenv("PGPASSFILE", str(passwords))
-    with psycopg.connect(server.replace("+psycopg", "")) as connection:
+    with psycopg.connect(own_database.replace("+psycopg", "")) as connection:
         assert connection.info.password == SECRET
-    ws = hs.init(tmp_path / "zoo", server)
+    ws = hs.init(tmp_path / "zoo", own_database)
     with ws.database.reading() as connection:
         assert connection.connection.dbapi_connection.info.password == SECRET
     assert SECRET not in (ws.config.root / "headstart.toml").read_text()

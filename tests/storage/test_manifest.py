@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from itertools import pairwise
 
@@ -181,13 +182,18 @@ def test_parts_are_the_same_when_the_folder_was_moved(folder):
     assert get_parts(folder / name) == {part.file for part in again.parts}
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "newer", "no object", "a folder"])
+DAMAGES = ["missing", "cut", "changed", "newer", "no object", "a folder", "deep", "a FIFO"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_parts_of_a_manifest_that_cannot_be_read_are_not_said_to_be_none(folder, damage):
     path = folder / Manifest("folder", "/p", many(6_000)).write(folder)
     content = path.read_bytes()
     path.unlink()
     if damage == "a folder":
         path.mkdir()
+    elif damage == "a FIFO":
+        os.mkfifo(path)
     elif damage != "missing":
         path.write_bytes(
             {
@@ -195,10 +201,13 @@ def test_parts_of_a_manifest_that_cannot_be_read_are_not_said_to_be_none(folder,
                 "changed": content.replace(b'"parts":[', b'"trap":['),
                 "newer": content.replace(b'"version":3', b'"version":9'),
                 "no object": b"[]\n",
+                "deep": b"[" * 200_000,
             }[damage]
         )
     with pytest.raises(DatasetError):
         get_parts(path)
+    with pytest.raises(DatasetError):
+        Manifest.open(path)
 
 
 def test_damage_to_a_part_is_found(folder):

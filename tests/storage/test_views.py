@@ -248,6 +248,14 @@ def test_a_chunk_that_was_found_right_is_not_read_again_for_a_row(wide, read_byt
     assert read_bytes == [WIDTH * 4] * 30
 
 
+def test_many_rows_may_all_be_read_by_themselves(wide, read_bytes, monkeypatch):
+    """32 MB and more of such rows were no error of anybody's, but a crash."""
+    wide.to_numpy()
+    monkeypatch.setattr(row_reader, "LARGE", 1000)
+    rows = np.arange(0, ROWS, 50)
+    np.testing.assert_array_equal(wide[rows][:, 0], rows)
+
+
 def test_rows_of_a_shard_that_somebody_wrote_to_are_checked_again(wide, read_bytes, store):
     whole = wide.to_numpy()
     shard = wide._reader._shards[1].file

@@ -12,7 +12,7 @@ from headstart.extractors.datasets.kinds import find_kind, reads_addresses
 from headstart.extractors.datasets.memory.kept import Kept
 from headstart.extractors.datasets.memory.packed_tar import keep_unpacked_tar
 from headstart.extractors.datasets.memory.unpacked import keep_unpacked
-from headstart.extractors.datasets.options import checked_settings
+from headstart.extractors.datasets.options import check_columns, checked_settings
 from headstart.extractors.datasets.places import is_called_folder, named
 from headstart.extractors.datasets.remote.addresses import is_address, is_on_the_web, parse
 from headstart.extractors.datasets.remote.fetched import Fetched, fetch
@@ -53,6 +53,7 @@ def kept_in(
     """
     from headstart.extractors.datasets.memory.adapter import as_source, is_in_memory
 
+    check_columns(options)
     if is_in_memory(source):
         if kind is not None:
             raise DatasetError(

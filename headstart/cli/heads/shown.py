@@ -71,7 +71,8 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
 def scores(record: Any) -> Iterator[tuple[str, str]]:
     """The scores of a head with their intervals; one that was balanced has probabilities of classes
     that are equally frequent."""
-    from headstart.heads.evaluation.intervals import interval_text, score_text
+    from headstart.heads.evaluation.intervals import interval_text, score_text, share_text
+    from headstart.heads.evaluation.per_class import majority_of
     from headstart.heads.evaluation.provenance import balanced_text, scores_in, words_of
 
     metrics = record.metrics
@@ -82,6 +83,8 @@ def scores(record: Any) -> Iterator[tuple[str, str]]:
         if name == "ece":
             told += f" ({score_text(name, metrics['ece_debiased'])} debiased)"
         more = balanced_text(record) if name == "log_loss" else ""
+        if name == "accuracy" and (share := majority_of(metrics)) is not None:
+            more = f"majority class {share_text(share)}"
         yield words_of(name), f"{told}, 95 %: {interval_text(metrics, name)}{more and f'; {more}'}"
 
 

@@ -49,7 +49,7 @@ def add(
     **options: Any,
 ) -> DatasetDetails:
     """See `Datasets.add`."""
-    check_name(name, "dataset")
+    check_name(name, "dataset", source)
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)

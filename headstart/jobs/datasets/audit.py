@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +20,13 @@ from headstart.heads.evaluation.near_duplicates import find_alike, find_near_dup
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import labelled_rows, some_rows
-from headstart.jobs.heads.cross_validation import CrossValidation, folds_of
+from headstart.heads.rows import Rows, rows_of
+from headstart.jobs.heads.cross_validation import ROOM, CrossValidation, folds_of
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import reference_of
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, Label, Sample
 from headstart.values.showable import Showable
 
@@ -120,13 +122,18 @@ class Audit(Showable):
     def groups(self) -> dict[str, str]:
         """Of each sample that has a near duplicate, by id, a name that it shares with all that are
         connected to it: the id of the first of them. As a group column they stay in one split."""
-        found: dict[str, str] = {}
+        before: dict[str, str] = {}
+
+        def first_of(name: str) -> str:
+            while (further := before.setdefault(name, name)) != name:
+                before[name] = before[further]  # half of the way next time
+                name = further
+            return name
+
         for pair in self.twins:
-            names = [found.setdefault(one.id, one.id) for one in (pair.first, pair.second)]
-            kept, other = min(names), max(names)
-            if kept != other:
-                found = {id_: kept if name == other else name for id_, name in found.items()}
-        return found
+            names = [first_of(one.id) for one in (pair.first, pair.second)]
+            before[max(names)] = min(names)
+        return {name: first_of(name) for name in list(before)}
 
     @property
     def leaks(self) -> list[Twins]:
@@ -162,8 +169,7 @@ def audit(
     if not len(view):
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
-    features = view[rows].reshape(len(rows), -1).astype(np.float32, copy=False)
-    samples = list(view.samples.take(rows))
+    features, samples = rows_of(view, chosen=rows, room=ROOM), view.samples.take(rows)
     looks = None
     if pictures:
         looks = _looks(
@@ -171,44 +177,52 @@ def audit(
         )
     twins = _twins(features, samples, looks or {})
     seen = None if looks is None else len(looks)
-    if all(sample.label is None for sample in samples):
+    if not samples.different_labels:
         return Audit(len(rows), None, twins, seen)
     return Audit(len(rows), _suspects(features, samples, trying, progress), twins, seen)
 
 
-def _twins(features: np.ndarray, samples: list[Sample], looks: dict[int, int]) -> list[Twins]:
+def _twins(features: Rows, samples: SampleColumns, looks: dict[int, int]) -> list[Twins]:
     """Copies, and pairs that are near by their features or look alike, those across the border of
     the test split first."""
     apart = {(one.first, one.second): one.distance for one in find_near_duplicates(features)}
     numbers = list(looks)
     hashes = np.array([looks[number] for number in numbers], np.uint64)
     alike = {(numbers[one], numbers[other]) for one, other in find_alike(hashes)}
+    pairs = sorted({*apart, *alike})
+    known = _each(samples, (row for pair in pairs for row in pair))
     found = [
         Twins(
-            samples[first],
-            samples[second],
+            known[first],
+            known[second],
             apart[first, second] if (first, second) in apart else _apart(features, first, second),
             ", ".join(
                 evidence
-                for evidence, pairs in ((FEATURES, apart), (PICTURE, alike))
-                if (first, second) in pairs
+                for evidence, those in ((FEATURES, apart), (PICTURE, alike))
+                if (first, second) in those
             ),
         )
-        for first, second in sorted({*apart, *alike})
-        if samples[first].digest != samples[second].digest
+        for first, second in pairs
+        if known[first].digest != known[second].digest
     ]
     found.sort(key=lambda pair: pair.distance)
     return sorted(_copies(samples) + found, key=lambda pair: not pair.is_leak)
 
 
-def _apart(features: np.ndarray, first: int, second: int) -> float:
-    one, other = (features[row].astype(np.float64) for row in (first, second))
+def _each(samples: SampleColumns, rows: Iterable[int]) -> dict[int, Sample]:
+    """Samples by their numbers."""
+    wanted = np.unique(np.fromiter(rows, np.int64))
+    return dict(zip(wanted.tolist(), samples.take(wanted), strict=True))
+
+
+def _apart(features: Rows, first: int, second: int) -> float:
+    one, other = features[np.array([first, second])].astype(np.float64)
     lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
     return 1 - float(one @ other) / lengths if lengths else 1.0
 
 
 def _looks(
-    read: Callable[[Sample], Any], samples: list[Sample], progress: Progress
+    read: Callable[[Sample], Any], samples: SampleColumns, progress: Progress
 ) -> dict[int, int]:
     """The hashes of how samples look, by number; of what is no picture, or unreadable, none."""
     found: dict[int, int] = {}
@@ -225,18 +239,21 @@ def _looks(
     return found
 
 
-def _copies(samples: list[Sample]) -> list[Twins]:
+def _copies(samples: SampleColumns) -> list[Twins]:
     """Samples of the same content, each with the first of them."""
+    firsts = samples.first_rows
+    others = np.setdiff1d(np.arange(len(samples)), firsts)
+    wanted = {one.tobytes() for one in samples.take(others).digests}
     first: dict[str, Sample] = {}
     return [
         Twins(earlier, sample, 0.0, SAME)
-        for sample in samples
+        for sample in samples.where(samples.have({one.hex() for one in wanted}))
         if (earlier := first.setdefault(sample.digest, sample)) is not sample
     ]
 
 
 def _suspects(
-    features: np.ndarray, samples: list[Sample], trying: CrossValidation, progress: Progress
+    features: Rows, samples: SampleColumns, trying: CrossValidation, progress: Progress
 ) -> list[Suspect]:
     labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
     folds = folds_of(labelled, trying)
@@ -255,7 +272,8 @@ def _suspects(
         progress=advance,
     )
     best = min(tried, key=lambda one: one.log_loss)
+    wrong = find_wrong_labels(best.probabilities, labelled.targets)
+    known = _each(samples, (found.row for found in wrong))
     return [
-        Suspect(samples[found.row], labelled.classes[found.guess], found.margin)
-        for found in find_wrong_labels(best.probabilities, labelled.targets)
+        Suspect(known[found.row], labelled.classes[found.guess], found.margin) for found in wrong
     ]

@@ -213,6 +213,8 @@ def _as_label(text: Label, manifest: Manifest) -> Label:
 
 def _tell_of_new(name: str, told: Mapping[str, tuple[Label | None, Label]], old: Manifest) -> None:
     classes = set(old.classes)
+    if sources.are_numbers(classes) or sources.several_in(classes):  # no class is one label
+        return
     if new := list(dict.fromkeys(str(after) for _, after in told.values() if after not in classes)):
         tell(f"{name}: new classes: {some(new)}")
 

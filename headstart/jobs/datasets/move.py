@@ -9,6 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError, SourceGone
 from headstart.extractors import datasets as sources
+from headstart.extractors.datasets.corrections import after_others, corrected
 from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.notices import warn
@@ -68,6 +69,7 @@ def move(context: Context, name: str, path: str | Path, progress: Progress = sil
     given = sources.as_stored(options)
     opened = sources.open_source(dataset.kind, place, given, context.artifacts)
     manifest = sources.scan(opened, given, previous, progress, skipped=skipped)
+    manifest = corrected(manifest, given)
     before, after = wholes_of(previous).columns, wholes_of(manifest).columns
     same = _same(before, after)
     if not same:
@@ -82,6 +84,8 @@ def move(context: Context, name: str, path: str | Path, progress: Progress = sil
         )
     stored = {key: value for key, value in options.items() if key not in ("skipped", "unused")}
     stored |= sources.listed(skipped) | warn_of_new(opened, options.get("unused"))
+    if manifest.digest != previous.digest:
+        stored = after_others(stored)
     found = described(context, name, manifest, stored, previous)
     updated = context.datasets.update(found, instead_of=dataset)
     if updated is None:

@@ -8,8 +8,9 @@ from contextlib import suppress
 from headstart.context import Context
 from headstart.errors import HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
-from headstart.heads.evaluation.ranking import Rank, in_order, rank_features
+from headstart.heads.evaluation.ranking import Rank, in_order, needs_cells, rank_features
 from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
+from headstart.notices import tell
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 from headstart.values.showable import Results
@@ -37,6 +38,11 @@ def rank(
     ranks: list[Rank] = []
     progress(0, len(chosen))
     for one in load(context, features, chosen, trying):
+        if not ranks and needs_cells(one.rows, one.folds):
+            tell(
+                f"neighbours of {len(one.labelled.rows):,} samples are looked for around each, not "
+                "among all: a few of them may be others"
+            )
         ranks.append(
             rank_features(
                 one.rows,

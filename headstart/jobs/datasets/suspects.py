@@ -14,6 +14,8 @@ from headstart.jobs.datasets.correct import EXCLUDE, ID, LABEL, NEW
 from headstart.storage.files import written_aside
 
 COLUMNS = (ID, "split", LABEL, "guess", "margin", NEW, EXCLUDE)
+NEXT = (ID, "split", LABEL, "guess", "probability", NEW, EXCLUDE)
+"""Of samples that are to be labelled."""
 
 
 def check_target(path: Path) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from headstart.cached import say_left_out, with_origin
 from headstart.context import Context
-from headstart.errors import SourceGone
+from headstart.errors import FeatureError, SourceGone
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.plan import ExtractionPlan
+from headstart.extractors.run.report import Report
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.features.calibrate import calibrated
@@ -54,10 +55,24 @@ def extract(
     else:
         report = executor.run(plan, progress)
     skipped = {sample["id"] for sample in report.skipped_samples}
+    if report.skipped and not report.computed + report.reused:
+        raise _nothing_readable(record, report)
     features = opened.cache.open_view(report.feature_key, manifest, report, skipped)
     if plan.settings.on_error == "fail":  # who asked for skipping has them in the report
         say_left_out(features, record.name)
     return with_origin(features, planned.backbone, cuts[0], record)
+
+
+def _nothing_readable(dataset: Dataset, report: Report) -> FeatureError:
+    """The error where all that a dataset holds was skipped, which then is of another kind than the
+    backbone takes; with the reason of the first sample."""
+    first = report.skipped_samples[0]
+    return FeatureError(
+        f"none of the {report.samples:,} samples of {dataset.name!r} can be read, such as "
+        f"{first['id']!r}: {first['reason']}",
+        hint="Give a dataset of what the backbone takes, or a backbone for what this one holds; "
+        f"`headstart dataset forget-failures {dataset.name}` tries them again.",
+    )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJE
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, labelled_rows
+from headstart.heads.rows import Rows, rows_of
 from headstart.notices import tell, warn
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References, reference_of, references_of
@@ -32,6 +33,9 @@ FEW_SHOT_REPEATS = 5
 """Of all folds, where heads are trained on few samples a class: 25 draws with five folds."""
 LARGEST = 20_000
 """Samples that are looked at; of more, so many chosen by seed."""
+ROOM = 1 << 30
+"""Bytes of features in memory, however many samples are looked at: those of more are read where
+they lie, block by block, as often as they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Candidate:
         backbone: what they come from.
         cut: where.
         size: bytes a sample, as it is served.
-        features: (rows, width), float32.
+        features: (rows, width), float32; on the disk if they are large.
         labelled: which samples the rows are.
         folds: which rows to train on, and which to try.
     """
@@ -122,7 +126,7 @@ class Candidate:
     backbone: Backbone
     cut: Cut
     size: int
-    features: np.ndarray
+    features: Rows
     labelled: Labelled
     folds: list[Fold]
 
@@ -161,7 +165,8 @@ def load(
     chosen: Sequence[tuple[Backbone, Cut]],
     trying: CrossValidation,
 ) -> Iterator[Candidate]:
-    """The features of each cut, one after the other, so that one is in memory at a time.
+    """The features of each cut, one after the other, so that one is in memory at a time; and what
+    takes more than `ROOM` stays on the disk.
 
     All are of the same samples: what one backbone cannot read is left out of all.
     """
@@ -178,12 +183,15 @@ def load(
     labelled = labelled_rows(samples, trying.limit, trying.seed)
     _tell_of_several(wanted.dataset, labelled)
     folds = folds_of(labelled, trying)
-    ids = samples.take(labelled.rows).ids
+    ids = [] if len(views) == 1 else samples.take(labelled.rows).ids
     for (backbone, cut), view in zip(chosen, views, strict=True):
-        rows = {id_: row for row, id_ in enumerate(view.ids)}
-        features = view[[rows[one] for one in ids]]
-        flat = features.reshape(len(features), -1).astype(np.float32, copy=False)
-        yield Candidate(backbone, cut, features[0].nbytes, flat, labelled, folds)
+        rows = labelled.rows
+        if view.samples is not samples:
+            known = {id_: row for row, id_ in enumerate(view.ids)}
+            rows = np.array([known[one] for one in ids], np.int64)
+        size = int(np.prod(view.shape[1:], dtype=np.int64)) * view.dtype.itemsize
+        features = rows_of(view, chosen=rows, room=ROOM)
+        yield Candidate(backbone, cut, size, features, labelled, folds)
 
 
 def _tell_of_several(dataset: str, labelled: Labelled) -> None:

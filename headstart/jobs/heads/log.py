@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from headstart.errors import HeadError, first_line
 from headstart.heads.models.cards import model_card
 from headstart.trained_head import TrainedHead
+from headstart.values.calls import user_name
 from headstart.values.showable import Showable
 
 
@@ -19,9 +23,22 @@ class Logged(Showable):
 
     Attributes:
         run: its id.
+        is_new: whether it was made now; a head that was logged there before keeps its run.
     """
 
     run: str
+    is_new: bool = True
+
+
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+"""Seconds, and tries, by which a server that is not there is noticed, unless the environment says
+otherwise; MLflow's own are 120 s and 7 (https://mlflow.org/docs/latest/api_reference/)."""
+SAME = "headstart.head"
+"""The tag by which a head's run is found again: workspace, name, version and sha256."""
 
 
 def log(head: TrainedHead, uri: str | None, experiment: str) -> Logged:
@@ -37,20 +54,44 @@ def log(head: TrainedHead, uri: str | None, experiment: str) -> Logged:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what MLflow itself calls
             card = model_card(head.record, backbone)
-            return Logged(_write(MlflowClient(uri), head, card, experiment))
+            with _bounded():
+                return _write(MlflowClient(uri), head, card, experiment)
     except (MlflowException, OSError) as error:
         raise HeadError(
             f"cannot log into {uri or 'MLflow'}: {first_line(error)}",
-            hint="Check the tracking server's address.",
+            hint="Check the tracking server's address, and that it runs; "
+            "$MLFLOW_HTTP_REQUEST_TIMEOUT (seconds) and $MLFLOW_HTTP_REQUEST_MAX_RETRIES say how "
+            "long it is waited for.",
         ) from error
 
 
-def _write(client: Any, head: TrainedHead, card: str, experiment: str) -> str:
-    """Make a run of it; gives its id."""
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """MLflow asks its environment how long it waits; what stands there already holds."""
+    added = {name: value for name, value in PATIENCE.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _write(client: Any, head: TrainedHead, card: str, experiment: str) -> Logged:
+    """Make a run of it, unless the experiment has one."""
     found = client.get_experiment_by_name(experiment)
     number = client.create_experiment(experiment) if found is None else found.experiment_id
     record = head.record
-    run = client.create_run(number, run_name=f"{record.name}:{record.version}").info.run_id
+    same = f"{head.context.config.id} {record.name}:{record.version} {record.artifact_digest}"
+    wanted = f"tags.`{SAME}` = '{same}' and attributes.status = 'FINISHED'"
+    known = client.search_runs([number], wanted, max_results=1)
+    if known:
+        return Logged(known[0].info.run_id, is_new=False)
+    run = client.create_run(
+        number,
+        run_name=f"{record.name}:{record.version}",
+        tags={"mlflow.user": user_name(), SAME: same},
+    ).info.run_id
     for name, value in _parameters(head).items():
         client.log_param(run, name, value)
     for name, value in head.metrics.items():
@@ -63,7 +104,7 @@ def _write(client: Any, head: TrainedHead, card: str, experiment: str) -> str:
         client.set_tag(run, f"headstart.{name}", value)
     client.log_text(run, card, f"{record.name}.md")
     client.set_terminated(run)
-    return run
+    return Logged(run)
 
 
 def _parameters(head: TrainedHead) -> dict[str, Any]:

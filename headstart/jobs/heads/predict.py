@@ -21,6 +21,7 @@ from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
 from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
+from headstart.jobs.heads.care.conformal import Unsure
 from headstart.jobs.heads.predicted import Predicted, Prediction
 from headstart.jobs.raw_samples import HINT, Taker
 from headstart.notices import warn
@@ -70,6 +71,7 @@ class Predictions(Showable):
         outputs: how many probabilities, or numbers, a sample has.
         says: what is said of a sample: a `class`, `labels` or `numbers`.
         has_splits: whether a sample is of a registered dataset, so that it stands in a split.
+        has_sets: whether sets of classes were asked for.
         total: how many samples there are.
         done: how many of them are behind us.
         skipped: names of those that could not be read, as far as we got.
@@ -79,6 +81,8 @@ class Predictions(Showable):
         samples: see `Head.predict`.
         on_error: `fail` at a sample that cannot be read, or `skip` it.
         root: a folder outside of which no file is read, whoever names it.
+        unsure: the sets of classes to tell, and whether nothing else is said of a sample whose set
+            is of several; none without it.
 
     Raises:
         HeadError: a path leads nowhere, or the backbone is another one now.
@@ -90,6 +94,7 @@ class Predictions(Showable):
         samples: Any,
         on_error: str = "fail",
         root: str | Path | None = None,
+        unsure: Unsure | None = None,
     ) -> None:
         self._context, self._record = head.context, head.record
         if on_error not in ("fail", "skip"):
@@ -99,6 +104,7 @@ class Predictions(Showable):
         self._backbone, self._cut = head.origin()
         taker = Taker.of(self._context, self._backbone, root, of_wholes=self._how is not None)
         self._items = list(taker.take(samples))
+        self._unsure, self.has_sets = unsure, unsure is not None
         self.has_splits = any(one.split is not None for one in self._items)
         self._key = head.record.feature_key
         self._judge = head.judge
@@ -227,7 +233,8 @@ class Predictions(Showable):
         for number, row in judged:
             said, probability = self._task.decide(row, self.classes)
             item = self._items[number]
-            yield Prediction(item.name, said, probability, row, self.classes, item.split)
+            made = Prediction(item.name, said, probability, row, self.classes, item.split)
+            yield made if self._unsure is None else self._unsure.of(made)
 
     def _run(self, batch: Batch) -> list[np.ndarray]:
         if self._engine is None:

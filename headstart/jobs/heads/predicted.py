@@ -26,6 +26,7 @@ class Says(Protocol):
     outputs: int
     says: str
     has_splits: bool
+    has_sets: bool
 
 
 CLASS, LABELS, NUMBERS = "class", "labels", "numbers"
@@ -46,21 +47,24 @@ class Prediction(Showable):
     Attributes:
         name: of the sample.
         label: the most probable class, or the one that an ordinal head's task decides for; several
-            with the head's separator between them; a number; or several, such as `0.5|1.25`.
+            with the head's separator between them; a number; or several, such as `0.5|1.25`. None
+            of what is rejected (`unsure="reject"`): several classes may be right.
         probability: that this class is right; NaN for several labels, which depend on each
             other, so that those of each say nothing of all together, and for numbers.
         outputs: the probabilities of all classes, in the head's order, (classes,), float32; or the
             numbers, (outputs,).
         classes: the label of each probability; none for numbers.
         split: of a sample of a registered dataset: what is said of one of `train` was learned.
+        likely: the classes of which one is right, the likeliest first, where sets were asked for.
     """
 
     name: str
-    label: Label | float
+    label: Label | float | None
     probability: float
     outputs: np.ndarray
     classes: tuple[Label, ...] = ()
     split: str | None = None
+    likely: tuple[Label, ...] | None = None
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -88,7 +92,8 @@ class Prediction(Showable):
         known["label"] = self.label
         if math.isnan(self.probability):
             return known | {"probabilities": self.by_class()}
-        return known | {"probability": self.probability}
+        known["probability"] = self.probability
+        return known if self.likely is None else known | {"set": list(self.likely)}
 
     def top(self, count: int) -> list[tuple[Label, float]]:
         """The likeliest classes with their probabilities, the likeliest first.
@@ -126,6 +131,7 @@ class Predicted(Results[Prediction]):
         outputs: how many probabilities, or numbers, a sample has.
         says: what is said of a sample: a `class`, `labels` or `numbers`.
         has_splits: whether a sample is of a registered dataset, so that it stands in a split.
+        has_sets: whether sets of classes were asked for.
         tops: how many of the likeliest classes `to_json` has of each, `top`; 0 for none.
     """
 
@@ -141,7 +147,7 @@ class Predicted(Results[Prediction]):
         super().__init__(found)
         self.trust, self.skipped = trust, tuple(skipped)
         self.classes, self.outputs = tuple(head.classes), head.outputs
-        self.says, self.has_splits = head.says, head.has_splits
+        self.says, self.has_splits, self.has_sets = head.says, head.has_splits, head.has_sets
 
     @property
     def ids(self) -> list[str]:
@@ -149,7 +155,7 @@ class Predicted(Results[Prediction]):
         return [one.name for one in self]
 
     @property
-    def labels(self) -> list[Label | float]:
+    def labels(self) -> list[Label | float | None]:
         """What is said of each."""
         return [one.label for one in self]
 
@@ -188,6 +194,10 @@ class Predicted(Results[Prediction]):
         if self.says == CLASS:
             sure = [one.probability for one in self]
             columns["probability"] = pyarrow.array(sure, pyarrow.float32())
+        if self.has_sets:
+            columns["set"] = pyarrow.array(
+                [[str(label) for label in one.likely or ()] for one in self]
+            )
         outputs = self._outputs()
         for place, name in enumerate(names_of(self.classes, self.outputs)):
             columns[name] = pyarrow.array(outputs[:, place])

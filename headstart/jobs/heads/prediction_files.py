@@ -15,6 +15,7 @@ from headstart.jobs.heads.predict import Predictions
 from headstart.jobs.heads.predicted import CLASS, LABELS, NUMBERS, Prediction, Says, names_of
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
+from headstart.storage.samples import BETWEEN
 
 ROWS = 4096
 """Of a group in a Parquet file."""
@@ -46,7 +47,8 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
     object `probabilities` in JSON lines, a list in the order of the schema's metadata `classes` in
     Parquet. Of several labels the same, without a `probability`: there is none of all together. Of
     a number there is `value`; of several columns `value_1` … in CSV, a list `values` in JSON lines
-    and Parquet.
+    and Parquet. Where sets of classes were asked for, `set` has them: with `|` between them in CSV,
+    a list elsewhere; a `label` that is not known is empty.
 
     Returns:
         The number of rows.
@@ -72,14 +74,16 @@ def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
     writer = csv.writer(text)
     said = {CLASS: ["label", "probability"], LABELS: ["label"], NUMBERS: []}[head.says]
     split = ["split"] if head.has_splits else []
-    writer.writerow(["name", *split, *said, *names_of(head.classes, head.outputs)])
+    sets = ["set"] if head.has_sets else []
+    writer.writerow(["name", *split, *said, *sets, *names_of(head.classes, head.outputs)])
 
     def add(one: Prediction) -> None:
         facts = one.to_json()
         sure = [f"{facts['probability']:.6g}"] if "probability" in facts else []
         label = [facts["label"]] if "label" in facts else []
         known = [one.name, *([one.split] if split else [])]
-        writer.writerow([*known, *label, *sure, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
+        likely = [BETWEEN.join(map(str, one.likely or ()))] if sets else []
+        writer.writerow([*known, *label, *sure, *likely, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
 
     yield add
     text.flush()
@@ -133,12 +137,17 @@ def _columns(head: Says) -> tuple[Any, Callable[[Prediction], dict[str, Any]]]:
     is_number = head.says == CLASS and all(isinstance(label, int) for label in head.classes)
     label = ("label", pyarrow.int64() if is_number else text)
     sure = [("probability", pyarrow.float32())] if head.says == CLASS else []
+    sets = [("set", pyarrow.list_(label[1]))] if head.has_sets else []
     metadata = {"classes": json.dumps(list(head.classes), ensure_ascii=False)}
-    schema = pyarrow.schema([*known, label, *sure, ("probabilities", each)], metadata=metadata)
+    schema = pyarrow.schema(
+        [*known, label, *sure, *sets, ("probabilities", each)], metadata=metadata
+    )
 
     def row_of(one: Prediction) -> dict[str, Any]:
-        said = one.label if is_number else str(one.label)
-        more = {"probability": one.probability} if sure else {}
+        said = one.label if is_number or one.label is None else str(one.label)
+        more: dict[str, Any] = {"probability": one.probability} if sure else {}
+        if sets:
+            more["set"] = [name if is_number else str(name) for name in one.likely or ()]
         return {"label": said, **more, "probabilities": one.probabilities}
 
     return schema, row_of

@@ -14,7 +14,7 @@ from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
-from headstart.heads.tasks import Task, one_task
+from headstart.heads.tasks import MultiLabel, Task, one_task
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
 from headstart.registry.entities import Head as HeadRecord
@@ -54,7 +54,7 @@ def train(
             f"of {origin.dataset.name!r}"
         )
     started = time.monotonic()
-    features = of_samples(features, windows)
+    features = _labelled(of_samples(features, windows), task)
     more = features_in_views(
         context,
         f"{origin.backbone.reference}@{origin.cut.name}",
@@ -100,6 +100,23 @@ def train(
         )
     )
     return TrainedHead(context, record)
+
+
+def _labelled(features: FeatureView, task: Task | None) -> FeatureView:
+    """The rows that can be learned; where some have a label, those have not are left out, and said.
+
+    Of several labels a sample none is an answer, and without any the task says so.
+    """
+    if isinstance(task, MultiLabel):
+        return features
+    found = features.labelled()
+    if not len(found) or found is features:
+        return features
+    warn(
+        f"{features.origin.dataset.name}: {len(features) - len(found):,} of {len(features):,} "
+        "samples have no label and are left out; `headstart features next` says which to label"
+    )
+    return found
 
 
 def find_of_other(context: Context, name: str, dataset: str) -> HeadRecord | None:

@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 import headstart as hs
 from conftest import draw
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, HeadstartError
 from headstart.notices import DifferingCopies, FewSamples, HeadstartNote, HeadstartWarning
 
 
@@ -158,3 +158,46 @@ def test_windows_are_not_cut_of_several_arrays(ws):
     data = {"p": np.zeros((4, 10)), "q": np.zeros((4, 10))}
     with pytest.raises(DatasetError, match="several arrays, p, q; windows are cut of one"):
         ws.datasets.add("d", data, window="4")
+
+
+def test_samples_of_which_none_can_be_read_say_why(ready, run, tmp_path):
+    rows = [("text", "label"), *((f"word {n}", "ab"[n % 2]) for n in range(12))]
+    ready.datasets.add("words", table(tmp_path / "t.csv", rows))
+    for _ in range(2):
+        told = run("extract", "net", "words", "--on-error", "skip")
+        assert told.code == 1 and "none of the 12 samples of 'words' can be read" in told.err
+        assert "it is a text, and the backbone takes pictures" in told.err
+
+
+def test_arguments_in_each_others_place_are_told_so(ready, run, fails, tmp_path):
+    features = ready.extract("net", "pics")
+    with pytest.raises(HeadstartError, match=r"Give a text\. The order is name, features"):
+        ready.heads.train(features, "h")
+    with pytest.raises(HeadstartError, match=r"Give a text\. The order is name, source"):
+        ready.datasets.add(tmp_path / "t.csv", "d")
+    with pytest.raises(HeadstartError, match=r"names no backbone\. Are two arguments in"):
+        ready.extract(ready.datasets.get("pics"), ready.backbones.get("net"))
+    told = fails("dataset", "add", tmp_path / "t.csv", "mine")
+    assert told.endswith(f"The name comes first: mine {tmp_path / 't.csv'}?")
+    told = fails("head", "train", "net", "pics", "h")
+    assert "'pics' is a dataset, where a backbone is wanted" in told
+
+
+def test_several_names_of_columns_are_told_to_be_one_text(ws):
+    frame = pa.table({"text": list("abcdefghijkl"), "lat": range(12), "lon": range(12)})
+    with pytest.raises(DatasetError, match=r"label_column is \['lat', 'lon'\].* such as lat\+lon"):
+        ws.datasets.add("d", frame, label_column=["lat", "lon"])
+    ws.datasets.add("d", frame, label_column="lat+lon")
+    assert ws.datasets.manifest("d").samples[3].label == "3|3"
+
+
+def test_windows_are_called_so_in_one_line(ws, run, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 64, 2)).astype(np.float32), np.arange(12) % 2
+    np.savez(tmp_path / "s.npz", x=x, y=y)
+    with pytest.warns(HeadstartWarning):
+        added = ws.datasets.add("d", tmp_path / "s.npz", window="16", hop="16")
+    assert "48 windows" in repr(added)
+    (row,) = run("dataset", "list", "--json").json
+    assert (row["samples"], row["windows"]) == (48, True)
+    assert " 48 windows " in run("dataset", "list").out

@@ -2,17 +2,15 @@
 
 import gzip
 import json
-import lzma
 import os
-import tarfile
 import warnings
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from layout_makers import LAYOUTS, members, put, write_tar
+from layout_makers import LAYOUTS, members, write_tar
 from remote_fixtures import put_raw, under
-from remote_makers import facts, layout_in_bucket, parquet, table, tar
+from remote_makers import facts, layout_in_bucket, parquet, table, tar, tars_of
 
 from conftest import draw
 from headstart.errors import DatasetError, SourceGone
@@ -40,16 +38,6 @@ def same(ws) -> bool:
     return sorted(facts(ws, "far")) == sorted(facts(ws, "here"))
 
 
-def shards(folder: Path, ending: str = ".tar") -> dict[str, bytes]:
-    """Three tars, by name."""
-    found = members(folder)
-    written = {}
-    for number in range(3):
-        path = write_tar(folder.parent / f"s-{number:03}.tar", found[number::3])
-        written[f"s-{number:03}{ending}"] = path.read_bytes()
-    return written
-
-
 @pytest.mark.parametrize(
     "name", ["coco", "imagefolder", "tfds", "tfrecord", "webdataset-of-several", "yolo"]
 )
@@ -70,7 +58,7 @@ def test_a_layout_in_a_bucket_has_the_samples_of_the_same_here(
 
 @pytest.mark.parametrize("pattern", ["s-{000..002}.tar", "s-*.tar", "s-00[0-2].tar", ""])
 def test_tars_of_a_pattern_in_a_bucket(ws, bucket, pictures, pattern):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     ws.datasets.add("here", pictures)
     assert ws.datasets.add("far", f"s3://photos/far/{pattern}").kind == "webdataset"
@@ -79,81 +67,8 @@ def test_tars_of_a_pattern_in_a_bucket(ws, bucket, pictures, pattern):
     assert ids == {"s-000", "s-001", "s-002"}
 
 
-@pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst"])
-def test_tars_of_numbers_on_the_web_packed_or_not(ws, web, pictures, ending):
-    for name, content in shards(pictures, ending).items():
-        web.files[f"/far/{name}"] = packed(content, ending)
-    ws.datasets.add("here", pictures)
-    address = f"{web.address}/far/s-{{000..002}}{ending}"
-    ws.datasets.add("far", address)
-    assert same(ws)
-    assert not list(ws.config.contents.rglob("*.partial"))
-    assert {one.suffix for one in ws.config.contents.rglob("s-*")} == {".tar"}
-    web.log.clear()
-    ws.datasets.refresh("far")
-    assert web.asked("GET") == [] and len(web.asked("HEAD")) == 3
-
-
-def packed(content: bytes, ending: str) -> bytes:
-    if ending == ".tar.xz":
-        return lzma.compress(content)
-    if ending == ".tar.zst":
-        import pyarrow as pa
-
-        return pa.Codec("zstd").compress(content, asbytes=True)
-    return content if ending == ".tar" else gzip.compress(content)
-
-
-@pytest.mark.parametrize("place", ["here", "web"])
-def test_a_packed_tar_is_unpacked_once(ws, web, pictures, tmp_path, place):
-    ws.datasets.add("here", pictures)
-    path = tmp_path / "p.tar.gz"
-    one = write_tar(tmp_path / "p.tar", members(pictures))
-    path.write_bytes(gzip.compress(one.read_bytes()))
-    web.files["/p.tar.gz"] = path.read_bytes()
-    address = f"{web.address}/p.tar.gz"
-    with pytest.warns(HeadstartNote, match=r"p\.tar\.gz is packed: its .* are unpacked once"):
-        ws.datasets.add("far", path if place == "here" else address)
-    assert same(ws)
-    assert ws.datasets.refresh("far").samples == 12
-    if place == "web":
-        asked = web.asked("GET").count("/p.tar.gz")
-        ws.datasets.add("far", address)
-        assert web.asked("GET").count("/p.tar.gz") == asked
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (gzip.compress(b"no tar"), "ends at|is no tar"),
-        (gzip.compress(bytes(10240))[:40], r"is damaged: no \.tar\.gz"),
-        (b"no gzip", r"is damaged: no \.tar\.gz"),
-    ],
-)
-@pytest.mark.parametrize("place", ["here", "far"])
-def test_damaged_packed_tars_are_named(ws, web, tmp_path, content, words, place):
-    (tmp_path / "p.tar.gz").write_bytes(content)
-    web.files["/p.tar.gz"] = content
-    source = tmp_path / "p.tar.gz" if place == "here" else f"{web.address}/p.tar.gz"
-    with pytest.raises(DatasetError, match=f"p.tar.gz.*({words})") as error:
-        ws.datasets.add("d", source)
-    assert "contents/" not in str(error.value)
-    assert [one for one in ws.config.contents.glob("*") if one.suffix == ".partial"] == []
-
-
-def test_a_tar_that_is_packed_too_well_is_refused(ws, tmp_path, monkeypatch):
-    from headstart.extractors.datasets.sources import numpy_files
-
-    monkeypatch.setattr(numpy_files, "SMALL", 1 << 16)
-    with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as archive:
-        put(archive, "a.txt", bytes(1 << 22))
-    with pytest.raises(DatasetError, match=r"b\.tar\.gz: .* more than \d+ times the whole file"):
-        ws.datasets.add("d", tmp_path / "b.tar.gz")
-    assert not list(ws.config.contents.glob("*"))
-
-
 def test_one_file_more_and_one_that_changed_are_fetched_alone(ready, bucket, pictures):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     ready.datasets.add("far", "s3://photos/far/")
     assert ready.extract("net", "far").report.computed == 12
@@ -161,7 +76,7 @@ def test_one_file_more_and_one_that_changed_are_fetched_alone(ready, bucket, pic
     bucket(
         "far/s-001.tar", write_tar(pictures.parent / "n.tar", members(pictures)[:2]).read_bytes()
     )
-    bucket("far/s-003.tar", shards(pictures)["s-001.tar"])
+    bucket("far/s-003.tar", tars_of(pictures)["s-001.tar"])
     with pytest.warns(HeadstartNote, match=r": 2 files, .* are fetched once, .*, 2 are here"):
         found = ready.extract("net", "far")
     assert found.report.computed == 0 and found.report.samples == 14
@@ -170,7 +85,7 @@ def test_one_file_more_and_one_that_changed_are_fetched_alone(ready, bucket, pic
 
 
 def test_nothing_that_changed_asks_for_nothing(ws, bucket, pictures, monkeypatch):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     ws.datasets.add("a", "s3://photos/far/")
     monkeypatch.setattr(mirror, "_fill", None)
@@ -181,7 +96,7 @@ def test_nothing_that_changed_asks_for_nothing(ws, bucket, pictures, monkeypatch
 
 
 def test_what_broke_off_goes_on_where_it_was(ws, web, pictures):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         web.files[f"/far/{name}"] = content
     web.always["/far/s-002.tar"] = 403
     address = f"{web.address}/far/s-{{000..002}}.tar"
@@ -201,14 +116,14 @@ def test_what_broke_off_goes_on_where_it_was(ws, web, pictures):
 
 def test_a_server_that_says_nothing_of_changes(ws, web, pictures):
     web.weak = True
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         web.files[f"/far/{name}"] = content
     address = f"{web.address}/far/s-{{000..002}}.tar"
     ws.datasets.add("far", address)
     with pytest.warns(HeadstartNote, match="nothing says whether it has changed"):
         ws.datasets.refresh("far")
     first = facts(ws, "far")
-    web.files["/far/s-000.tar"] = shards(pictures)["s-001.tar"]
+    web.files["/far/s-000.tar"] = tars_of(pictures)["s-001.tar"]
     ws.datasets.add("far", address)
     assert facts(ws, "far") != first
 
@@ -268,7 +183,7 @@ def test_pictures_beside_a_tar_stay_a_folder_of_pictures(ws, bucket, pictures):
 
 
 def test_gc_leaves_a_folder_that_is_needed_and_deletes_one_that_is_not(ws, bucket, pictures):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     ws.datasets.add("far", "s3://photos/far/")
     (folder,) = contents_of(ws)
@@ -286,7 +201,7 @@ def test_a_workspace_with_a_folder_can_be_moved(ready, bucket, pictures, tmp_pat
 
     import headstart as hs
 
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     ready.datasets.add("far", "s3://photos/far/")
     moved = tmp_path / "moved"
@@ -298,7 +213,7 @@ def test_a_workspace_with_a_folder_can_be_moved(ready, bucket, pictures, tmp_pat
 
 
 def test_bad_files_are_named_by_their_address(ws, bucket, pictures):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content[:3000] if "001" in name else content)
     with pytest.raises(DatasetError, match=r"s3://photos/far/s-001\.tar") as error:
         ws.datasets.add("far", "s3://photos/far/s-{000..002}.tar")
@@ -323,29 +238,29 @@ def test_what_is_not_there_is_said(ws, bucket, web, fails):
 
 
 def test_names_in_a_bucket_never_lead_out_of_the_folder(ws, bucket, pictures, account):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     plain = {"Content-Type": "application/octet-stream"}
-    put_raw(f"{account}/photos/far/a%5C..%5C..%5Cx.tar", shards(pictures)["s-000.tar"], plain)
+    put_raw(f"{account}/photos/far/a%5C..%5C..%5Cx.tar", tars_of(pictures)["s-000.tar"], plain)
     ws.datasets.add("far", "s3://photos/far/")
     (folder,) = contents_of(ws)
     assert {one.parent for one in ws.config.root.rglob("*.tar")} == {folder}
 
 
 def test_an_object_and_a_folder_of_one_name_are_said(ws, bucket, pictures):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/train/{name}", content)
     bucket("far/train", b"an object")
     with pytest.raises(DatasetError, match="s3://photos/far/: train is an object and a folder"):
         ws.datasets.add("far", "s3://photos/far/", kind="webdataset")
-    bucket("near/a.tar", shards(pictures)["s-000.tar"])
-    bucket("near/a.tar.gz", gzip.compress(shards(pictures)["s-000.tar"]))
+    bucket("near/a.tar", tars_of(pictures)["s-000.tar"])
+    bucket("near/a.tar.gz", gzip.compress(tars_of(pictures)["s-000.tar"]))
     with pytest.raises(DatasetError, match=r"near/: a\.tar would lie here as a\.tar, as another"):
         ws.datasets.add("far", "s3://photos/near/")
 
 
 def test_predictions_of_a_folder_that_is_fetched_say_what_to_do(ready, bucket, pictures, run):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     ready.heads.train("h", ready.extract("net", "pics"))
     ran = run("head", "predict", "h", "s3://photos/far/")
@@ -359,13 +274,13 @@ def test_a_query_on_the_web_is_no_pattern(ws, web):
 
 
 def test_what_was_fetched_is_written_down(ws, bucket, pictures):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ws.datasets.add("far", "s3://photos/far/")
     (folder,) = contents_of(ws)
-    assert list(json.loads((folder / ".fetched").read_text())) == sorted(shards(pictures))
+    assert list(json.loads((folder / ".fetched").read_text())) == sorted(tars_of(pictures))
 
 
 @pytest.mark.parametrize("name", ["coco", "imagefolder", "yolo"])
@@ -382,7 +297,7 @@ def test_what_says_what_a_folder_is_may_come_late_in_its_listing(
 
 
 def test_what_changes_while_it_is_fetched_is_refused(ws, bucket, pictures, monkeypatch):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
     fill = mirror._fill
 
@@ -423,7 +338,7 @@ def test_a_folder_whose_data_yaml_names_another_place_is_refused(ws, bucket, pic
 
 
 def test_gc_finds_what_a_killed_fetch_was_writing(ws, bucket, pictures):
-    for name, content in shards(pictures).items():
+    for name, content in tars_of(pictures).items():
         bucket(f"far/train/{name}", content)
     ws.datasets.add("far", "s3://photos/far/", kind="webdataset")
     (folder,) = contents_of(ws)

@@ -16,6 +16,7 @@ from headstart.heads.evaluation.folds import held_out, split_into_folds, with_fe
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.rows import ChosenRows
 
 CLASSES = ["a", "b", "c"]
 
@@ -276,3 +277,17 @@ def test_one_floor_under_what_was_said_to_be_impossible():
     assert score == loss_of("softmax", said, truth)
     assert score == pytest.approx(log_loss(truth, said.astype(np.float64)), abs=1e-9)
     assert score == pytest.approx(12.0, abs=0.1)
+
+
+def test_rows_that_are_not_copied_have_the_same_scores(monkeypatch):
+    x, y = data(2_000)
+    folds = split_into_folds(y, 4, classes=CLASSES)
+    kinds = [hs.Linear((1e-2, 1.0)), hs.Prototype()]
+    expected = cross(kinds, Part(x, y), folds, jobs=1)
+    monkeypatch.setattr("headstart.heads.rows.COPIED", 0)
+    monkeypatch.setattr("headstart.heads.evaluation.cross_validation.COPIED", 16_000)
+    for rows in (x, ChosenRows(x)):
+        for one, other in zip(cross(kinds, Part(rows, y), folds), expected, strict=True):
+            assert one.settings == other.settings
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+            np.testing.assert_array_equal(one.hits, other.hits)

@@ -1,6 +1,10 @@
 """Pictures are drawn from real features; whether they can be read, people have to look."""
 
+import getpass
+import threading
 import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,6 +12,9 @@ from PIL import Image
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.heads.rows import ChosenRows
+from headstart.notices import HeadstartNote
+from headstart.plots import maps
 from headstart.plots.judgements import calibration
 from headstart.plots.maps import draw_map
 
@@ -91,6 +98,39 @@ def test_a_head_that_cannot_be_reproduced_says_so(trained, monkeypatch):
     assert not found["agrees"] and found["max_abs_diff"] > 0
 
 
+class Busy(BaseHTTPRequestHandler):
+    """A tracking server that is not ready: it counts how often it is asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        self.send_error(503)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_tracking_server_that_does_not_answer_is_given_up_soon(trained, monkeypatch):
+    monkeypatch.setattr(Busy, "asked", [])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    try:
+        with pytest.raises(HeadError, match=r"cannot log into http.*that it runs"):
+            trained.heads.get("h").log(address)
+        assert len(Busy.asked) == 2  # once more, where MLflow asks eight times within minutes
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        with pytest.raises(HeadError, match="cannot log into http"):
+            trained.heads.get("h").log(address)
+        assert len(Busy.asked) == 3
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_a_head_is_logged_into_mlflow(trained, run, tmp_path, fails, monkeypatch):
     monkeypatch.chdir(tmp_path)  # artifacts lie below it, as MLflow has it
     uri = f"sqlite:///{tmp_path / 'flow.db'}"
@@ -108,6 +148,27 @@ def test_a_head_is_logged_into_mlflow(trained, run, tmp_path, fails, monkeypatch
     assert logged.data.params["kind"] == "linear" and logged.data.params["seed"] == "0"
     assert logged.data.tags["headstart.feature_key"] == head.record.feature_key
     assert artifacts == ["h.md"]
+    assert logged.info.user_id == getpass.getuser()
+    again = run("head", "log", "h", "--to", uri, "--experiment", "mine", "--json").json
+    assert again == {"run": said["run"], "is_new": False}
+    assert run("head", "log", "h", "--to", uri, "--experiment", "other", "--json").json["is_new"]
     assert "cannot log into" in fails("head", "log", "h", "--to", "nothing://here")
     monkeypatch.setitem(__import__("sys").modules, "mlflow.tracking", None)
     assert "pip install 'headstart[mlflow]'" in fails("head", "log", "h", "--to", uri)
+
+
+def test_the_components_of_many_rows_are_those_of_all_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(3_000, 4)) @ rng.normal(size=(4, 20)) + 5).astype(np.float32)
+    whole, share = maps._places(x, "pca", 0)
+    monkeypatch.setitem(maps.LARGEST, "umap", 1_000)
+    found, again = maps._places(ChosenRows(x), "pca", 0)
+    np.testing.assert_allclose(found, whole, atol=1e-3)
+    assert share == again
+
+
+def test_a_map_of_more_samples_than_its_method_can_draw_says_how_many_it_shows():
+    with pytest.warns(HeadstartNote, match="10,000 of 20,000 samples are drawn") as told:
+        shown = maps.shown_of(np.arange(20_000), "tsne", 0)
+    assert len(np.unique(shown)) == 10_000 and len(told) == 1
+    assert len(maps.shown_of(np.arange(20_000), "pca", 0)) == 20_000

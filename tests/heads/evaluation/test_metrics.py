@@ -130,6 +130,32 @@ def test_a_calibrated_head_is_not_said_to_be_off():
     assert plain > 0.08 and debiased < 0.8 * plain
 
 
+def test_ten_that_are_all_right_do_not_prove_a_sure_head():
+    """One in ten is wrong in truth: the interval held that in 60 %, as it ended at 0.00001."""
+    rng, held = np.random.default_rng(3), 0
+    sure = np.full(10, 0.99999)
+    for _ in range(100):
+        right = rng.random(10) < 0.9
+        low, high = Reliability.of(np.c_[sure, 1 - sure], np.where(right, 0, 1)).interval()
+        held += low <= 0.1 - 1e-5 <= high
+    assert held >= 93
+
+
+def test_a_calibrated_head_is_not_said_to_be_off_of_samples_in_groups():
+    """Whose groups say nothing more: of 1,000 in 50 groups it was said in a third of draws, for
+    fewer samples, as which they were taken, would have left more gaps by chance."""
+    rng, held = np.random.default_rng(0), 0
+    clusters = Clusters(np.arange(1000) % 50)
+    for _ in range(20):
+        sure = 1 - rng.beta(1, 3, 1000) * 0.5
+        right = rng.random(1000) < sure
+        low, high = Reliability.of(
+            np.c_[sure, 1 - sure], np.where(right, 0, 1), clusters
+        ).interval()
+        held += low == 0 < high
+    assert held >= 18
+
+
 def test_influences_are_the_derivatives_by_the_weights_of_samples():
     from headstart.heads.evaluation.areas import _both
 

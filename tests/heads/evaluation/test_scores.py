@@ -16,6 +16,7 @@ from headstart.heads.evaluation.intervals import (
     wilson_interval,
 )
 from headstart.heads.evaluation.paired import PAIRED, paired_interval
+from headstart.heads.evaluation.per_class import majority_of
 from headstart.heads.evaluation.scores import INTERVALS, scores_of
 
 
@@ -263,3 +264,11 @@ def test_wilsons_interval_is_scipys(right, total):
 
     theirs = binomtest(right, total).proportion_ci(method="wilson")
     assert wilson_interval(right, total) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_the_chance_level_of_an_accuracy_is_the_share_of_the_most_frequent_class():
+    targets = np.repeat([0, 1, 2], [5, 70, 25])
+    outputs = np.full((100, 3), 1 / 3)
+    found = scores_of(hs.Classification(), outputs, targets, list("abc"))
+    assert majority_of(found) == 0.7
+    assert majority_of({"accuracy": 0.7}) is None  # a head of before

@@ -23,6 +23,7 @@ from headstart.registry.entities import Dataset
 from headstart.storage.columns.finder import ABSENT, DigestFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, Label, Sample
+from headstart.storage.views import FeatureView
 from headstart.storage.windowed.wholes import wholes_of
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
@@ -94,8 +95,13 @@ def evaluate(head: TrainedHead, dataset: str, split: str | None = None) -> Evalu
     )
 
 
-def _said(head: TrainedHead, dataset: Dataset, split: str) -> tuple[np.ndarray, Sequence[Sample]]:
-    """What the head says of the samples of a split."""
+def whole_view(head: TrainedHead, dataset: Dataset) -> FeatureView:
+    """The cached features that a head takes, of any dataset.
+
+    Raises:
+        HeadError: its samples were cut into other windows, or the backbone is another one now.
+        FeaturesMissing: some have not been extracted.
+    """
     backbone, cut = head.origin()
     cutting = {name: value for name, value in head.windows.items() if name != "pooled"}
     if cutting != window_options(dataset.options)[0]:
@@ -106,7 +112,12 @@ def _said(head: TrainedHead, dataset: Dataset, split: str) -> tuple[np.ndarray, 
         )
     reference = f"{backbone.reference}@{cut.name}"
     view = features_of(head.context, reference, dataset, cut.precision)
-    view = of_samples(view, head.windows.get("pooled"))
+    return of_samples(view, head.windows.get("pooled"))
+
+
+def _said(head: TrainedHead, dataset: Dataset, split: str) -> tuple[np.ndarray, Sequence[Sample]]:
+    """What the head says of the samples of a split."""
+    view = whole_view(head, dataset)
     view = view if split == ALL else view.split(split)
     if not len(view):
         raise HeadError(f"the {split} split of {dataset.name!r} is empty", hint="Name another.")
