@@ -18,7 +18,7 @@ from headstart.storage.manifest import Label, sorted_labels
 
 METHODS = ("pca", "tsne", "umap")
 LARGEST = {"pca": 1_000_000, "tsne": 10_000, "umap": 50_000}
-"""Samples that are drawn: a minute or two on two cores. t-SNE's time grows by more than their
+"""Samples that are drawn: minutes on two cores. t-SNE's time grows by more than their
 number, and where points lie on each other nothing is seen of more."""
 WIDEST = 4096
 """Columns of a covariance that is worth making."""

@@ -63,7 +63,7 @@ def test_pictures_that_look_alike_are_named_and_may_be_made_a_group(ready, pictu
 
 
 def test_groups_are_what_pairs_connect_however_many_there_are():
-    """Ten thousand pairs of one chain took 8 s, and a million would have taken a day."""
+    """A chain of ten thousand pairs is one group."""
     made = {n: Sample(f"{n:05}", "0" * 64, None, "train", n) for n in range(10_005)}
     order = np.random.default_rng(0).permutation(10_000).tolist()
     pairs = [*((n, n + 1) for n in order), (10_002, 10_004)]
