@@ -81,6 +81,36 @@ def test_where_its_dataset_changed_nothing_is_left_out_in_silence(trained, tmp_p
     assert found.seen is None and found.samples == 90
 
 
+def test_its_own_dataset_that_changed_is_not_scored_as_another_one(trained, fails):
+    """Samples that it was fitted on counted as new ones."""
+    head = trained.heads["h"]
+    trained.datasets.resplit("rows", "50/50")
+    line = fails("head", "evaluate", "h", "rows")
+    assert "was fitted on cannot be told" in line and "--split all" in line
+    with pytest.warns(UserWarning, match="cannot be told"):
+        found = head.evaluate("rows", "all")
+    assert (found.split, found.seen, found.samples) == ("all", None, 240)
+    with pytest.warns(UserWarning, match="cannot be told"):
+        assert head.evaluate("rows", "train").split == "train"
+
+
+def test_its_own_dataset_that_was_corrected_is_tested_on_as_before(trained):
+    head = trained.heads["h"]
+    trained.datasets.exclude("rows", ["0"])
+    found = head.evaluate("rows")
+    assert found.split == "test" and found.seen == 0
+
+
+def test_what_was_excluded_since_it_was_fitted_is_not_new(trained, tmp_path):
+    other(trained, tmp_path)
+    head = trained.heads["h"]
+    seen = head.evaluate("other").seen
+    one = next(s.id for s in trained.datasets.manifest("rows").samples if s.split == "train")
+    assert int(one) < 30  # a copy of it is in the other one
+    trained.datasets.exclude("rows", [one])
+    assert head.evaluate("other").seen == seen
+
+
 # Removed.
 
 
