@@ -178,8 +178,8 @@ class Datasets(Collection[Dataset]):
                 writes it; where it has a column `label`, that must be the label of now.
 
         Raises:
-            DatasetError: the file is none, a sample is not there, or its label is another one by
-                now; nothing is changed.
+            DatasetError: the file is none, a sample is not there, its label is another one by now,
+                or a new one is neither a text nor a number; nothing is changed.
         """
         from headstart.jobs.datasets.correct import correct
 
@@ -189,10 +189,14 @@ class Datasets(Collection[Dataset]):
         self, name: str | Dataset, ids: str | Sequence[str], *, undo: bool = False
     ) -> Corrected:
         """Leave samples out, as `correct` does; with `undo` take them back, for which the source is
-        looked at.
+        looked at, as `refresh` does: what else changed in it comes in, too.
 
         Raises:
             DatasetError: a sample is not there, or was not excluded; nothing is changed.
+            SourceGone: the source is not there to take samples back from.
+
+        Warns:
+            HeadstartWarning: a sample is excluded no more, and is not in the source any more.
         """
         from headstart.jobs.datasets.correct import exclude
 

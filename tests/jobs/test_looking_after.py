@@ -1,12 +1,15 @@
 """Heads that are there: evaluated elsewhere, removed, trained from a sweep, their likeliest."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 import headstart as hs
-from headstart.errors import HeadError, HeadstartError, StillInUse
+from headstart.errors import HeadError, HeadstartError, NotFound, StillInUse
 from headstart.jobs.heads.predicted import Prediction
+from headstart.registry.heads import HeadRepository
 
 CUT = "flat@as_it_is"
 
@@ -81,6 +84,36 @@ def test_where_its_dataset_changed_nothing_is_left_out_in_silence(trained, tmp_p
     assert found.seen is None and found.samples == 90
 
 
+def test_its_own_dataset_that_changed_is_not_scored_as_another_one(trained, fails):
+    """Samples that it was fitted on counted as new ones."""
+    head = trained.heads["h"]
+    trained.datasets.resplit("rows", "50/50")
+    line = fails("head", "evaluate", "h", "rows")
+    assert "was fitted on cannot be told" in line and "--split all" in line
+    with pytest.warns(UserWarning, match="cannot be told"):
+        found = head.evaluate("rows", "all")
+    assert (found.split, found.seen, found.samples) == ("all", None, 240)
+    with pytest.warns(UserWarning, match="cannot be told"):
+        assert head.evaluate("rows", "train").split == "train"
+
+
+def test_its_own_dataset_that_was_corrected_is_tested_on_as_before(trained):
+    head = trained.heads["h"]
+    trained.datasets.exclude("rows", ["0"])
+    found = head.evaluate("rows")
+    assert found.split == "test" and found.seen == 0
+
+
+def test_what_was_excluded_since_it_was_fitted_is_not_new(trained, tmp_path):
+    other(trained, tmp_path)
+    head = trained.heads["h"]
+    seen = head.evaluate("other").seen
+    one = next(s.id for s in trained.datasets.manifest("rows").samples if s.split == "train")
+    assert int(one) < 30  # a copy of it is in the other one
+    trained.datasets.exclude("rows", [one])
+    assert head.evaluate("other").seen == seen
+
+
 # Removed.
 
 
@@ -118,6 +151,48 @@ def test_old_versions_are_pruned_but_for_those_in_use(trained, run, fails):
     with pytest.raises(HeadError, match="keep is 0"):
         trained.heads.remove("h", keep=0)
     assert trained.heads.remove("h", keep=1, force=True).removed == ("h:2", "h:4")
+
+
+def test_nobody_gives_an_alias_between_the_look_and_the_removal(trained, monkeypatch):
+    """The head was removed, with the alias that it had just been given."""
+    look, threads, said = HeadRepository.find_all, [], []
+
+    def alias():
+        try:
+            trained.heads.alias("production", "h")
+            said.append("given")
+        except NotFound:
+            said.append("refused")
+
+    def slow(self):
+        found = look(self)
+        if not threads:
+            threads.append(Thread(target=alias))
+            threads[0].start()
+            threads[0].join(0.3)
+        return found
+
+    monkeypatch.setattr(HeadRepository, "find_all", slow)
+    trained.heads.remove("h")
+    threads[0].join()
+    assert said == ["refused"]
+
+
+def test_heads_are_read_once_however_many_go(trained, monkeypatch):
+    view = trained.features(CUT, "rows")
+    for _ in range(4):
+        trained.heads.train("h", view, hs.Prototype())
+    look, looks = HeadRepository.find_all, []
+    monkeypatch.setattr(HeadRepository, "find_all", lambda self: looks.append(1) or look(self))
+    assert len(trained.heads.remove("h", keep=1).removed) == 4
+    assert len(looks) == 1  # was one of each version
+
+
+def test_the_log_tells_the_aliases_of_a_removed_head(trained):
+    trained.heads.alias("production", "h")
+    trained.heads.remove("h", force=True)
+    removed = next(one for one in trained.events.find("h") if one.action == "remove")
+    assert removed.before["aliases"] == ["production"]
 
 
 def test_what_was_fine_tuned_from_a_head_keeps_it(trained):
