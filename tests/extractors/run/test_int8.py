@@ -336,6 +336,29 @@ def test_without_classes_the_mean_relative_error_decides(labels):
         check_loss("net", "pics", broken, 0.5)
 
 
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_with_fewer_groups_than_folds_the_mean_relative_error_decides_and_that_is_said(number):
+    whole, targets = features(60)
+    labels = list(map(str, targets))
+    groups = [f"g{row % number}" for row in range(60)]
+    found = verdict_of(whole, 1.1 * whole, labels, groups)
+    assert "accuracy" not in found and found["few_groups"] == number
+    with pytest.warns(HeadstartWarning, match=rf"error of 0\.1 .* of {number} groups, and 5 are"):
+        check_loss("net", "pics", found, 0.5)
+    far = verdict_of(whole, 1.6 * whole, labels, groups)
+    with pytest.raises(BackboneError, match=rf"is 0\.6, .* of {number} groups, and 5 are"):
+        check_loss("net", "pics", far, 0.5)
+
+
+def test_classes_that_are_groups_of_their_own_have_a_verdict():
+    """Folds are trained on one class then."""
+    whole, _ = features(60)
+    labels = ["a"] * 50 + ["b"] * 10
+    groups = [f"a{row % 4}" for row in range(50)] + ["b"] * 10
+    found = verdict_of(whole, whole, labels, groups)
+    assert found["accuracy"]["loss_points"] == 0
+
+
 def test_a_processor_without_vnni_is_told(monkeypatch, tmp_path):
     said = openvino.OpenVINOProvider.caveats
     quantization.is_fast_here.cache_clear()
