@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -383,9 +385,54 @@ def test_a_calibration_that_is_refused_is_made_anew_by_another_dataset_only(
         with pytest.raises(BackboneError, match="gives other features"):
             ws.extract("net", "pics", settings=ANY)
     assert len(rows_of(ws)) == 1  # it is not calibrated again to be refused again
+    (row,) = rows_of(ws)
+    assert row.counts["refused"] and row.counts["verdict"] == found
+    backbone, (cut,) = ws.context.resolve("net", "int8")
+    assert cut.precision == "int8" and ws.context.calibrations.find(backbone, cut) is None
     ws.datasets.add("more", draw_classes(tmp_path / "more"))
     found["mean_relative_error"] = 0.1
     assert ws.extract("net", "more", settings=ANY).report.precision
     assert [row.dataset for row in rows_of(ws)] == ["more", "pics"]
     ws.extract("net", "pics", settings=ANY)
     assert len(rows_of(ws)) == 2
+
+
+def lossy(points):
+    """A verdict that loses so many points of accuracy, beyond doubt."""
+    accuracy = {"samples": 900, "float32": 0.9, "int8": 0.9 - points / 100, "loss_points": points}
+    accuracy["interval_points"] = [points - 0.1, points + 0.1]
+    return {"samples": 900, "mean_relative_error": 0.2, "accuracy": accuracy}
+
+
+def test_int8_means_what_was_not_refused_and_a_change_of_it_is_said(ws, tmp_path, monkeypatch):
+    monkeypatch.delattr(calibrate, "_calibrate")
+    (row,) = rows_of(ws)
+    ws.datasets.add("more", draw_classes(tmp_path / "more"))
+    with ws.database.writing() as connection:
+        connection.execute(text("DELETE FROM runs WHERE kind = 'quantize'"))
+    for dataset, points, precision in (("pics", 5.0, "int8-1"), ("more", 3.0, "int8-2")):
+        counts = {"precision": precision, "verdict": lossy(points), "refused": dataset == "more"}
+        ws.context.runs.add(replace(row, dataset=dataset, counts=row.counts | counts))
+    backbone, cuts = ws.context.resolve("net")
+
+    def wanted(dataset, max_loss):
+        settings = hs.Settings(precision="int8", max_loss=max_loss)
+        record = ws.context.datasets.get(dataset)
+        known = ws.context.manifest(record)
+        (cut,) = calibrate.calibrated(ws.context, backbone, cuts, record, known, settings)
+        return cut.precision
+
+    def meant():
+        return ws.context.resolve("net", "int8")[1][0].precision
+
+    assert meant() == wanted("pics", 10.0) == wanted("more", 10.0) == "int8-1"
+    with pytest.raises(BackboneError, match=r"loses 3\.0 points .* more than 1 allowed"):
+        wanted("more", 1.0)  # it is not calibrated again to be refused again
+    assert meant() == "int8-1" and len(rows_of(ws)) == 2
+    with pytest.warns(HeadstartWarning, match=r"means int8-2 .* by more; it meant int8-1, .* pics"):
+        assert wanted("more", 4.0) == "int8-2"
+    assert meant() == "int8-2" and [one.dataset for one in rows_of(ws)] == ["more", "more", "pics"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert wanted("pics", 4.0) == "int8-2"
+    assert len(rows_of(ws)) == 3
