@@ -211,6 +211,19 @@ def test_a_head_on_int8_predicts_and_is_not_attached(ws, calibrated):
             refused()
 
 
+def test_a_head_of_a_sweep_in_int8_is_on_the_calibration_that_was_tried(ws, once, run):
+    trying = hs.CrossValidation(folds=2)
+    few = [hs.Linear((1.0,))]
+    kept = ws.sweep("pics", ["net"], few, precision="int8", trying=trying, jobs=1)
+    (row,) = rows_of(ws)
+    key = ws.features("net", "pics", "int8").key
+    newer = replace(row, counts=row.counts | {"precision": "int8-1"})
+    ws.context.runs.add(newer)
+    assert run("head", "train", "h", "--from-sweep", kept.id).code == 0
+    assert ws.heads["h"].record.feature_key == key
+    assert ws.heads.train_from_sweep("h", kept.id).record.feature_key == key
+
+
 def test_rank_takes_what_is_cached_in_int8(ws):
     assert [row.cut for row in ws.rank("pics", precision="int8")] == ["features"]
 
