@@ -116,17 +116,26 @@ class Datasets(Collection[Dataset]):
 
         return refresh(self._context, self._named(name, looks=False), progress).dataset
 
-    def move(self, name: str | Dataset, path: str | Path, progress: Progress = silent) -> Dataset:
+    def move(
+        self,
+        name: str | Dataset,
+        path: str | Path,
+        progress: Progress = silent,
+        *,
+        force: bool = False,
+    ) -> Dataset:
         """Say where the data of a dataset are now: splits, heads and features stay as they are.
 
         Args:
             name: of the dataset.
             path: where its source is.
             progress: called with (samples digested, samples in all).
+            force: also where fewer than half of its samples are there.
 
         Raises:
             SourceGone: nothing is there.
-            DatasetError: what is there has none of its samples, or is of another kind.
+            DatasetError: what is there has none of its samples, or fewer than half without
+                `force`, or is of another kind.
 
         Warns:
             HeadstartWarning: not all samples are as they were.
@@ -134,7 +143,7 @@ class Datasets(Collection[Dataset]):
         from headstart.jobs.datasets.move import move
 
         named = self._named(name, adds=False, looks=False)
-        return move(self._context, named, path, progress).dataset
+        return move(self._context, named, path, progress, force=force).dataset
 
     def resplit(
         self,

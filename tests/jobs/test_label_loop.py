@@ -87,6 +87,23 @@ def test_corrections_hold_when_the_source_is_looked_at_again(rows, tmp_path):
     assert labels(rows) == now and splits(rows) != dealt
 
 
+def test_a_script_that_adds_its_data_runs_again_after_a_correction(rows):
+    """Heads of before the correction are compared with those of now."""
+    source = rows.datasets["noisy"].source
+    rows.heads.train("h", rows.features(CUT, "noisy"), hs.Linear((0.1,)))
+    was = rows.datasets["noisy"].digest
+    rows.datasets.correct("noisy", {str(WRONG[0]): labels(rows, "rows")[str(WRONG[0])]})
+    rows.heads["h"].retrain()
+    compared = rows.heads.compare("h:1", "h:2")
+    rows.datasets.add("noisy", source)
+    assert rows.datasets["noisy"].options["corrections"]["versions"] == [was]
+    again = rows.heads.compare("h:1", "h:2")
+    assert again.samples == compared.samples
+    with pytest.warns(UserWarning, match="dealt anew: scores of heads"):
+        rows.datasets.add("noisy", source, split="50/50")
+    assert rows.datasets["noisy"].options["corrections"]["versions"] == []
+
+
 def test_a_source_that_changed_keeps_what_was_corrected_of_contents_that_stayed(rows, tmp_path):
     from dataclasses import replace
 

@@ -1,5 +1,6 @@
 """Heads that are there: evaluated elsewhere, removed, trained from a sweep, their likeliest."""
 
+import warnings
 from threading import Thread
 
 import numpy as np
@@ -8,7 +9,11 @@ from sklearn.metrics import accuracy_score, log_loss
 
 import headstart as hs
 from headstart.errors import HeadError, HeadstartError, NotFound, StillInUse
+from headstart.extractors.cache.gc import Choice
+from headstart.jobs.heads.care.kept_trial import kept_trial
 from headstart.jobs.heads.predicted import Prediction
+from headstart.notices import HeadstartNote
+from headstart.registry.entities import SweepRecord, TrialRecord
 from headstart.registry.heads import HeadRepository
 
 CUT = "flat@as_it_is"
@@ -238,6 +243,48 @@ def test_a_row_of_a_sweep_becomes_a_head(rows, run, fails):
     assert "Name a BACKBONE and a DATASET" in fails("head", "train", "n")
     few = run(*asked, "--shots", "2", "--json").json["id"]
     assert "sweep again without --shots" in fails("head", "train", "n", "--from-sweep", str(few))
+
+
+def old_sweep(ws):
+    """The number of a sweep as it was kept before precisions were."""
+    trying = {"folds": 3, "seed": 0, "shots": None, "windows": None}
+    trial = TrialRecord(CUT, "linear", {"strength": 1.0}, 0.9, 0.8, 0.95, 0.3, False)
+    digest = ws.datasets["rows"].digest
+    return ws.sweeps.add(SweepRecord("rows", digest, trying, 3, 1.0, {}), [trial]).id
+
+
+@pytest.fixture
+def half(rows):
+    """With the features in bfloat16, too."""
+    rows.extract(CUT, "rows", settings=hs.Settings(engine="tensorflow", precision="bfloat16"))
+    return rows
+
+
+def key_of(ws, precision):
+    return ws.features(CUT, "rows", precision).key
+
+
+def test_a_row_of_a_sweep_becomes_a_head_on_features_of_its_precision(half, run):
+    trying = hs.CrossValidation(folds=2)
+    kept = half.sweep(
+        "rows", [CUT], [hs.Linear((1.0,))], precision="bfloat16", trying=trying, jobs=1
+    )
+    key = key_of(half, "bfloat16")
+    assert half.heads.train_from_sweep("h", kept.id).record.feature_key == key
+    assert run("head", "train", "h", "--from-sweep", kept.id).code == 0
+    assert half.heads["h:2"].record.feature_key == key
+    run("head", "train", "h", "--from-sweep", kept.id, "--precision", "float32")
+    assert half.heads["h:3"].record.feature_key == key_of(half, "float32") != key
+
+
+def test_of_an_old_sweep_the_precision_is_the_only_one_that_is_cached_or_float32(half):
+    with pytest.warns(HeadstartNote, match="does not say in which precision .*: float32 is taken"):
+        assert kept_trial(half.context, old_sweep(half)).precision == "float32"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kept_trial(half.context, old_sweep(half), 1, "int8").precision == "int8"
+        half.cache.gc(Choice(sets=(key_of(half, "float32"),)), apply=True)
+        assert kept_trial(half.context, old_sweep(half)).precision == "bfloat16"
 
 
 # The likeliest.
