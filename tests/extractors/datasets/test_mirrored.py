@@ -123,6 +123,24 @@ def test_nothing_that_changed_asks_for_nothing(ws, bucket, pictures, monkeypatch
     assert len(contents_of(ws)) == 1
 
 
+@pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "cut short"])
+def test_what_was_lost_here_is_fetched_again_and_nothing_else(ws, bucket, pictures, is_gone):
+    tars = tars_of(pictures)
+    for name, content in tars.items():
+        bucket(f"far/{name}", content)
+    ws.datasets.add("far", "s3://photos/far/")
+    (folder,) = contents_of(ws)
+    lost, whole = folder / "s-001.tar", facts(ws, "far")
+    for look in (ws.datasets.refresh, lambda name: ws.datasets.add(name, "s3://photos/far/")):
+        lost.unlink()
+        if not is_gone:
+            lost.write_bytes(b"half")
+        with pytest.warns(HeadstartNote, match=r": 1 files, .* are fetched once, .*, 2 are here"):
+            look("far")
+        assert lost.read_bytes() == tars["s-001.tar"]
+    assert facts(ws, "far") == whole and contents_of(ws) == [folder]
+
+
 def test_what_broke_off_goes_on_where_it_was(ws, web, pictures):
     for name, content in tars_of(pictures).items():
         web.files[f"/far/{name}"] = content
