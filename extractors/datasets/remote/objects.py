@@ -151,11 +151,7 @@ class Objects:
             yield from (Found(one["path"], one["size"], _stat_of(one)) for one in block)
 
     def inside(self, address: Address) -> tuple[list[Address], list[Found]]:
-        """The folders in a folder, and the objects; what lies deeper is not asked for.
-
-        Raises:
-            DatasetError, SourceGone: as `listed`.
-        """
+        """The folders in a folder, and the objects, none that lies deeper; errors as `listed`."""
         self._check_listed(address)
         store, prefix = self._store(address), address.key.rstrip("/") or None
         found = self._answer(address, lambda: store.list_with_delimiter(prefix))
