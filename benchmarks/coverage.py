@@ -22,7 +22,7 @@ HEAD = (
 )
 LEGEND = """\
 All are said to hold in 0.95. In brackets: repeats, the number of samples where it is not that of
-the column, groups.
+the column, groups; repeats without an interval are left out of the share, and named.
 The standard error of a share of .95 is .022 of 100 repeats, .015 of 200, .007 of 1,000. **Bold**:
 further off than claimed; *italic*: so, but by less than two such errors."""
 
@@ -69,7 +69,8 @@ def cell(found: Simulated) -> str:
         share = f"**{share}**" if found.is_refuted else f"*{share}*"
     size = "" if case.n in SIZES else f", n {case.n:,}"
     groups = f", {case.groups} groups" if case.groups else ""
-    return f"{share} ({found.repeats:,}{size}{groups})"
+    without = f", {found.without:,} without" if found.without else ""
+    return f"{share} ({found.repeats:,}{size}{groups}{without})"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import importlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REPEATS = 100
@@ -31,6 +32,29 @@ def test_the_harness_tells_what_holds_from_what_does_not(simulations):
     known = {cases[1]: simulations.Known(0.78, "it is made so")}
     listed = replace(made, known=known)
     assert [one.is_refuted for one in simulations.simulate([listed], 1000)] == [False, False]
+
+
+def test_where_there_is_no_interval_none_held_the_truth(simulations):
+    """It counted as held: .98 of what held in .95 of the intervals that there were."""
+
+    def covered(rng, case):
+        return None if rng.random() < 0.5 else rng.random() < 0.95
+
+    made = simulations.Simulation("a claim", 0.95, covered, [simulations.Case()])
+    (found,) = simulations.simulate([made], 2000)
+    assert found.repeats + found.without == 2000 and 900 < found.without < 1100
+    assert found.share == pytest.approx(0.95, abs=0.015)
+    (none,) = simulations.simulate([replace(made, covered=lambda *_: None)], 5)
+    assert (none.repeats, none.without, none.holds) == (0, 5, False)
+
+
+def test_areas_in_no_order_have_no_share_of_intervals_that_hold(simulations, monkeypatch):
+    """Two heads that put all in one order have no interval of the difference."""
+    one = importlib.import_module("simulations.probabilities")
+    monkeypatch.setattr(one, "difference_of", lambda *_: 0.0)  # the truth takes seconds
+    case, rng = simulations.Case(50, 2, 2), np.random.default_rng(0)
+    found = [one.of_two_heads(rng, case, one.calibrated, "auroc") for _ in range(60)]
+    assert found.count(None) > 3
 
 
 def test_what_chance_may_explain_is_no_part_of_the_claim(simulations):

@@ -33,7 +33,8 @@ class Case:
     groups: int = 0
 
 
-Covered = Callable[[np.random.Generator, Case], bool]
+Covered = Callable[[np.random.Generator, Case], bool | None]
+"""Whether a claim held once; None where nothing was claimed, as there is no interval."""
 
 
 FEWEST = 100
@@ -83,14 +84,16 @@ class Simulated:
     Attributes:
         of: the claim.
         case: on which data.
-        share: of the repeats in which it held.
-        repeats: how many.
+        share: of the repeats with a claim in which it held; NaN of none.
+        repeats: how many of those.
+        without: how many more there were in which nothing was claimed.
     """
 
     of: Simulation
     case: Case
     share: float
     repeats: int
+    without: int = 0
 
     @property
     def known(self) -> Known | None:
@@ -120,10 +123,10 @@ class Simulated:
     @property
     def error(self) -> float:
         """The standard error of a share that is as large as it is said to be."""
-        return (self.of.nominal * (1 - self.of.nominal) / self.repeats) ** 0.5
+        return (self.of.nominal * (1 - self.of.nominal) / max(self.repeats, 1)) ** 0.5
 
     def _noise(self, share: float) -> float:
-        return 2 * (share * (1 - share) / self.repeats) ** 0.5
+        return 2 * (share * (1 - share) / max(self.repeats, 1)) ** 0.5
 
 
 def modules() -> list[str]:
@@ -147,14 +150,16 @@ def simulate(
 
     Args:
         simulations: the claims.
-        repeats: of each case.
+        repeats: of each case, those without a claim counted.
         seed: of the draws; those of fewer repeats are the first of more.
         seconds: of a processor, after which a case ends with fewer repeats, `FEWEST` at least.
     """
     for one in simulations:
         for number, case in enumerate(one.cases):
             rng = np.random.default_rng([seed, zlib.crc32(one.name.encode()), number])
-            held, end = [one.covered(rng, case)], time.process_time() + seconds
-            while len(held) < repeats and (len(held) < FEWEST or time.process_time() < end):
-                held.append(one.covered(rng, case))
-            yield Simulated(one, case, float(np.mean(held)), len(held))
+            found, end = [one.covered(rng, case)], time.process_time() + seconds
+            while len(found) < repeats and (len(found) < FEWEST or time.process_time() < end):
+                found.append(one.covered(rng, case))
+            held = [claim for claim in found if claim is not None]
+            share = float(np.mean(held)) if held else math.nan
+            yield Simulated(one, case, share, len(held), len(found) - len(held))

@@ -20,40 +20,43 @@ from simulations import Case, Simulation
 FOLDS, APART = 5, 3.0
 
 
-def crossed(rng: np.random.Generator, case: Case, repeats: int) -> list[Outcomes]:
-    """Of each candidate where the heads of folds are right on theirs."""
+def crossed(
+    rng: np.random.Generator, case: Case, repeats: int, parts: int = FOLDS
+) -> list[Outcomes]:
+    """Of each candidate where the heads of so many folds are right on theirs."""
     y = np.arange(case.n) % case.classes
     shape = case.candidates, case.n, case.n
     x = rng.standard_normal(shape)
     centres = np.random.default_rng(case.classes).standard_normal((case.classes, case.n))
     x += centres[y] * APART / case.n**0.5
-    folds = np.stack([rng.permutation(case.n) % FOLDS for _ in range(repeats)])
+    folds = np.stack([rng.permutation(case.n) % parts for _ in range(repeats)])
     hits = np.zeros((case.candidates, *folds.shape), bool)
-    for repeat, fold in np.ndindex(repeats, FOLDS):
+    for repeat, fold in np.ndindex(repeats, parts):
         test = folds[repeat] == fold
         known, ones = x[:, ~test], np.eye(case.classes)[y[~test]] - 1 / case.classes
         products = known @ known.swapaxes(1, 2) + np.eye(len(ones))
         weights = np.linalg.solve(products, np.broadcast_to(ones, (len(x), *ones.shape)))
         said = x[:, test] @ (known.swapaxes(1, 2) @ weights)
         hits[:, repeat, test] = said.argmax(axis=2) == y[test]
-    draws = folds + FOLDS * np.arange(repeats)[:, None]
-    return [Outcomes(one, draws, 1 - 1 / FOLDS) for one in hits]
+    draws = folds + parts * np.arange(repeats)[:, None]
+    return [Outcomes(one, draws, 1 - 1 / parts) for one in hits]
 
 
 @functools.cache
-def truth_of(n: int, classes: int) -> float:
+def truth_of(n: int, classes: int, parts: int = FOLDS) -> float:
     """The mean accuracy of such heads, over 100,000 samples."""
     rng, case = np.random.default_rng([1, zlib.crc32(b"many features")]), Case(n, classes)
-    return float(np.mean([crossed(rng, case, 1)[0].mean for _ in range(max(100_000 // n, 100))]))
+    times = max(100_000 // n, 100)
+    return float(np.mean([crossed(rng, case, 1, parts)[0].mean for _ in range(times)]))
 
 
-def of_an_interval(rng: np.random.Generator, case: Case, repeats: int) -> bool:
-    low, high = crossed(rng, case, repeats)[0].share_interval
-    return low <= truth_of(case.n, case.classes) <= high
+def of_an_interval(rng: np.random.Generator, case: Case, repeats: int, parts: int = FOLDS) -> bool:
+    low, high = crossed(rng, case, repeats, parts)[0].share_interval
+    return low <= truth_of(case.n, case.classes, parts) <= high
 
 
-def of_the_star(rng: np.random.Generator, case: Case, repeats: int) -> bool:
-    return not worse_than_best(crossed(rng, case, repeats)).any()
+def of_the_star(rng: np.random.Generator, case: Case, repeats: int, parts: int = FOLDS) -> bool:
+    return not worse_than_best(crossed(rng, case, repeats, parts)).any()
 
 
 def of_the_winner(rng: np.random.Generator, case: Case, repeats: int) -> bool:
@@ -91,4 +94,16 @@ SIMULATIONS = [
         ("learning curve: the last point", of_a_curve, ONE),
     )
     for repeats, words in ((1, "once"), (5, "five repeats"))
+] + [
+    Simulation(
+        f"{name}, as many features as samples, two folds {words}",
+        0.95,
+        functools.partial(covered, repeats=repeats, parts=2),
+        [Case(50, 2, candidates)],
+    )
+    for name, covered, candidates in (
+        ("cross-validation: the interval of an accuracy", of_an_interval, 1),
+        ("star: no equally good candidate is called worse", of_the_star, 2),
+    )
+    for repeats, words in ((1, "once"), (5, "five times"))
 ]

@@ -8,6 +8,7 @@ from functools import cache, partial
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import (
+    Interval,
     mean_interval,
     r2_interval,
     roots_interval,
@@ -43,13 +44,17 @@ def drawn(
     return share**0.5 * own + (1 - share) ** 0.5 * numbers, Clusters.of(groups)
 
 
-def of_r2(rng: np.random.Generator, case: Case, noise: Noise) -> bool:
+def held(interval: Interval | None, truth: float) -> bool | None:
+    """Whether it is in the interval; None where there is none."""
+    return None if interval is None else interval[0] <= truth <= interval[1]
+
+
+def of_r2(rng: np.random.Generator, case: Case, noise: Noise) -> bool | None:
     """.2 to .95 in truth."""
     truth = rng.uniform(0.2, 0.95)
     (targets, errors), clusters = drawn(rng, case, noise, 0.3)
     outputs = targets + (1 - truth) ** 0.5 * errors
-    low, high = r2_interval(outputs[:, None], targets[:, None], clusters) or (-np.inf, np.inf)
-    return low <= truth <= high
+    return held(r2_interval(outputs[:, None], targets[:, None], clusters), truth)
 
 
 @cache
@@ -59,16 +64,15 @@ def mean_size(noise: Noise, share: float) -> float:
     return float(np.abs(drawn(np.random.default_rng(0), case, noise, share)[0]).mean())
 
 
-def of_absolute(rng: np.random.Generator, case: Case, noise: Noise) -> bool:
+def of_absolute(rng: np.random.Generator, case: Case, noise: Noise) -> bool | None:
     (errors, _), clusters = drawn(rng, case, noise, 0.3)
-    low, high = mean_interval(np.abs(errors), clusters=clusters) or (0.0, np.inf)
-    return low <= mean_size(noise, 0.3 if case.groups else 0.0) <= high
+    found = mean_interval(np.abs(errors), clusters=clusters)
+    return held(found, mean_size(noise, 0.3 if case.groups else 0.0))
 
 
-def of_squared(rng: np.random.Generator, case: Case, noise: Noise) -> bool:
+def of_squared(rng: np.random.Generator, case: Case, noise: Noise) -> bool | None:
     (errors, _), clusters = drawn(rng, case, noise, 0.3)
-    low, high = roots_interval(errors[:, None] ** 2, clusters) or (0.0, np.inf)
-    return low <= 1.0 <= high
+    return held(roots_interval(errors[:, None] ** 2, clusters), 1.0)
 
 
 def of_steps(rng: np.random.Generator, case: Case, noise: Noise) -> bool:

@@ -104,7 +104,7 @@ def precision_of(world: World, case: Case, ease: float) -> np.ndarray:
     return total / np.maximum(known, 1)
 
 
-def of_probabilities(rng: np.random.Generator, case: Case, world: World, name: str) -> bool:
+def of_probabilities(rng: np.random.Generator, case: Case, world: World, name: str) -> bool | None:
     """A score of a split, whose truth is that of the classes which occur in it."""
     ease = float(rng.choice(EASE))
     outputs, targets, groups = world(rng, case.n, case, ease)
@@ -114,14 +114,16 @@ def of_probabilities(rng: np.random.Generator, case: Case, world: World, name: s
     elif name in ("auroc", "auprc"):
         areas = areas_of(outputs, targets, clusters)
         scored = areas.auroc if name == "auroc" else areas.auprc
-        found = (0.0, 1.0) if scored is None else scored[1]
+        found = None if scored is None else scored[1]
     elif name == "ece":
         found = Reliability.of(outputs, targets, clusters).interval()
     else:
         value_of = LOSSES[name]
         unseen = unseen_of(value_of, outputs, targets)
         values = value_of(outputs, targets)
-        found = mean_interval(values, clusters=clusters, unseen=unseen) or (0.0, np.inf)
+        found = mean_interval(values, clusters=clusters, unseen=unseen)
+    if found is None:
+        return None
     if name == "auprc":
         truth = precision_of(world, Case(case.n, case.classes), ease)
     else:
@@ -130,16 +132,18 @@ def of_probabilities(rng: np.random.Generator, case: Case, world: World, name: s
     return found[0] - 1e-9 <= value <= found[1] + 1e-9
 
 
-def of_two_heads(rng: np.random.Generator, case: Case, world: World, name: str) -> bool:
+def of_two_heads(rng: np.random.Generator, case: Case, world: World, name: str) -> bool | None:
     """What a second head, of half the ease and with noise of its own, loses more than the first;
     of AUROC how much less it has."""
     ease = float(rng.choice(EASE))
     one, other, targets, groups = two_heads(rng, case.n, case, world, ease)
     clusters = clusters_of(case, groups)
     if name == "auroc":
-        found = area_difference(name, one, other, targets, clusters) or (-1.0, 1.0)
+        found = area_difference(name, one, other, targets, clusters)[0]
     else:
-        found = mean_difference(name, one, other, targets, clusters)[0] or (-np.inf, np.inf)
+        found = mean_difference(name, one, other, targets, clusters)[0]
+    if found is None:
+        return None
     return found[0] <= difference_of(world, case.classes, ease, name) <= found[1]
 
 
@@ -177,7 +181,7 @@ def of_calibration(rng: np.random.Generator, case: Case, off: float) -> bool:
     return found[0] <= float(np.abs(gaps).sum()) + 1e-9 and float(np.abs(gaps).sum()) <= found[1]
 
 
-def of_f1(rng: np.random.Generator, case: Case) -> bool:
+def of_f1(rng: np.random.Generator, case: Case) -> bool | None:
     """F1 of one class: a third of the samples is of it, a recall and a false alarm rate."""
     recall, alarm = rng.uniform(0.3, 0.97), rng.uniform(0.01, 0.3)
     truth = rng.random(case.n) < 1 / 3
@@ -186,10 +190,9 @@ def of_f1(rng: np.random.Generator, case: Case) -> bool:
     np.add.at(confusion, (truth.astype(int), said.astype(int)), 1)
     found = class_scores({"confusion": confusion.tolist()}, "nu")[1].f1
     value = 2 * recall / 3 / (1 / 3 + recall / 3 + 2 * alarm / 3)
-    if found is None:
-        return True
-    _, low, high = found
-    return low is not None and high is not None and low <= value <= high
+    if found is None or found[1] is None or found[2] is None:
+        return None
+    return found[1] <= value <= found[2]
 
 
 SIZES = {50: 10, 350: 50, 2000: 100}

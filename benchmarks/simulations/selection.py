@@ -208,12 +208,12 @@ def two_equal_heads(rng: np.random.Generator, case: Case) -> bool:
     return mcnemar(int((other & ~one).sum()), int((one & ~other).sum())) >= 0.05
 
 
-def two_heads(rng: np.random.Generator, case: Case) -> bool:
+def two_heads(rng: np.random.Generator, case: Case) -> bool | None:
     """The paired interval holds the true difference of two accuracies."""
     shares = rng.uniform(0.5, 0.9, 2)
     (one, other), groups = right(rng, case, shares)
-    low, high = often_right(one, other, Clusters.of(groups)).interval or (0.0, 0.0)
-    return low <= shares[1] - shares[0] <= high
+    found = often_right(one, other, Clusters.of(groups)).interval
+    return None if found is None else found[0] <= shares[1] - shares[0] <= found[1]
 
 
 def grid(*classes: int) -> list[Case]:

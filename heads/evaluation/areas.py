@@ -17,7 +17,7 @@ import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval
 from headstart.heads.evaluation.clusters import Clusters, influenced_interval
-from headstart.heads.evaluation.intervals import CONFIDENCE, difference_interval
+from headstart.heads.evaluation.intervals import CONFIDENCE, NONE, difference_interval
 
 NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 NOISE = 1e-24
@@ -73,6 +73,8 @@ def areas_of(outputs: np.ndarray, truth: np.ndarray, clusters: Clusters | None =
     return Areas(roc.values, precision.values, roc.scored(is_one), precision.scored(False))
 
 
+BY_INFLUENCES = "paired infinitesimal jackknife"
+BY_BOTH = f"{BY_INFLUENCES} (of AUROC DeLong's) and MOVER, as far as either reaches"
 AREAS = {"auroc": 0, "auprc": 1, "mean_average_precision": 1}
 """Scores that are means of areas: which of `_means`."""
 
@@ -83,15 +85,15 @@ def area_difference(
     other: np.ndarray,
     truth: np.ndarray,
     clusters: Clusters | None = None,
-) -> Interval | None:
+) -> tuple[Interval | None, str]:
     """The interval of what another head's mean area is above one's on the same samples, from the
     differences of their influences (DeLong, DeLong and Clarke-Pearson: Comparing the areas under
     two or more correlated receiver operating characteristic curves, 1988), and where an area is
     near 1 from their own intervals, as far as either reaches: there few samples tell how much the
     areas differ, and the first alone held the truth in 89 to 93 %.
 
-    None where no sample has any, as where both put all in
-    the same order, or there is a single group.
+    None where no sample has any, as where both put all in the same order, or there is a single
+    group. With it, by what it was found.
 
     Args:
         name: of the score, see `AREAS`.
@@ -163,16 +165,17 @@ class _Mean:
         found = influenced_interval(mean, influence, spread / count**2, most, self._clusters)
         return mean, found
 
-    def above(self, other: _Mean, is_one: bool) -> Interval | None:
-        """The interval of this mean less another of the same samples and classes."""
+    def above(self, other: _Mean, is_one: bool) -> tuple[Interval | None, str]:
+        """The interval of this mean less another of the same samples and classes, and by what it
+        was found."""
         pairs = zip(self.values, other.values, strict=True)
-        apart = [None if a is None or b is None else a - b for a, b in pairs]
-        known, clusters = [one for one in apart if one is not None], self._clusters
+        gains = [None if a is None or b is None else a - b for a, b in pairs]
+        known, clusters = [one for one in gains if one is not None], self._clusters
         if not known or (clusters is not None and len(clusters) < 2):
-            return None
+            return None, NONE
         count, mean = len(known), float(np.mean(known))
         influence = (self._influence - other._influence) / count
-        alone = [one for place in self._alone if (one := apart[place]) is not None]
+        alone = [one for place in self._alone if (one := gains[place]) is not None]
         more = sum((one - mean) ** 2 for one in alone) / count**2 if count > 1 else 0.0
         if clusters is None:
             variance, quantile = float(influence @ influence), NORMAL
@@ -180,10 +183,12 @@ class _Mean:
             sums, quantile = clusters.sums(influence), clusters.t()
             variance = len(clusters) / (len(clusters) - 1) * float(sums @ sums)
         if variance + more <= NOISE:
-            return None
+            return None, NONE
         reach = quantile * math.sqrt(variance + more)
-        low, high = self._apart(other, is_one, quantile) or (mean, mean)
-        return max(min(mean - reach, low), -1.0), min(max(mean + reach, high), 1.0)
+        apart = self._apart(other, is_one, quantile)
+        low, high = apart or (mean, mean)
+        ends = max(min(mean - reach, low), -1.0), min(max(mean + reach, high), 1.0)
+        return ends, BY_INFLUENCES if apart is None else BY_BOTH
 
     def _apart(self, other: _Mean, is_one: bool, quantile: float) -> Interval | None:
         """The same from the two intervals, where either mean is so near 1 that so many standard

@@ -12,6 +12,7 @@ import numpy as np
 
 from headstart.extractors.runtime import cores
 from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
+from headstart.heads.evaluation.bootstrap import Unseen
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
@@ -48,6 +49,8 @@ class Crossed(Showable):
         taken: which share of the rows a fold trains on.
         groups: of each row, (rows,), rows of which are no evidence of their own; None without.
         complexity: of the heads, see `complexity_of`.
+        unseen: what a head may lose on a row that is of no kind among these, see `unseen_of`: the
+            mean over the heads, each of which is surer than their ensemble.
     """
 
     settings: dict[str, Any]
@@ -59,6 +62,7 @@ class Crossed(Showable):
     taken: float = 0.0
     groups: np.ndarray | None = None
     complexity: Complexity = (math.inf, math.inf)
+    unseen: Unseen | None = None
 
     @cached_property
     def clusters(self) -> Clusters | None:
@@ -73,8 +77,7 @@ class Crossed(Showable):
     @cached_property
     def log_losses(self) -> Outcomes:
         """The log loss of each row in each repeat."""
-        unseen = unseen_of(log_losses_of, self.probabilities, self.targets)
-        return Outcomes(self.losses, self.draws, self.taken, self.clusters, unseen)
+        return Outcomes(self.losses, self.draws, self.taken, self.clusters, self.unseen)
 
     def outcomes(self, objective: str) -> Outcomes:
         """What is compared where heads are chosen by an objective."""
@@ -144,6 +147,7 @@ class Gathered:
         self._probabilities = np.zeros((len(rows), classes), kept)
         self._hits = np.zeros(draws.shape, bool)
         self._losses = np.zeros(draws.shape, np.float32)
+        self._unseen = np.zeros(len(folds))
 
     def add(self, number: int, said: np.ndarray) -> bool:
         """Probabilities (rows, classes) from a fold's head; whether all folds are done."""
@@ -153,6 +157,7 @@ class Gathered:
         self._hits[repeat, tried] = said.argmax(axis=1) == targets
         self._losses[repeat, tried] = losses_of("softmax", said, targets)
         self._probabilities[tried] += said
+        self._unseen[number] = unseen_of(log_losses_of, said, targets).high * len(tried)
         self._left -= 1
         return not self._left
 
@@ -170,6 +175,7 @@ class Gathered:
             trained / len(rows),
             rows.groups,
             complexity_of(kind, rows, trained),
+            Unseen(0.0, float(self._unseen.sum()) / self._draws.size),
         )
 
 

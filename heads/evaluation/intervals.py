@@ -8,6 +8,8 @@ from statistics import NormalDist
 from typing import Any
 
 CONFIDENCE = 0.95
+NONE = "none"
+"""By which procedure an interval was found where there is none."""
 SHARES = ("accuracy", "exact")
 """Scores that are a share of the samples, so that their interval needs their number alone."""
 BOUNDED = (

@@ -16,8 +16,9 @@ from headstart.heads.evaluation.bootstrap import Interval, Unseen, mean_interval
 from headstart.heads.evaluation.clusters import Clusters, independent
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 
-MOST = 0.5
-"""Of the samples, below which the training sets of folds, as those of few shots, are not alike."""
+WHOLE = 0.8
+"""Of the samples, which five folds train on: of less, training sets are less alike, in
+proportion."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,18 @@ class Outcomes:
         variance of K-fold cross-validation, 2004). So it is what Nadeau and Bengio (Inference for
         the generalization error, 2003) take it for, of R repeats of K folds 1 / R + K times the
         samples tried over those trained on: 2.25 of five folds, 1.45 of five repeats of them. In
-        simulations one run had .5 to 2.24 (docs/statistics.md).
+        simulations one run had .5 to 2.24 (docs/statistics.md). Of less than `WHOLE` the second
+        part is less, in proportion, as in `curve_interval`: many draws of few shots are tried on
+        the same samples, and have next to none that they train on in common.
         """
-        if self.draws is None or self.taken < MOST:
+        if self.draws is None:
             return 1.0
-        return 1 / len(self.values) + 1 / self.taken
+        return 1 / len(self.values) + min(self.taken / WHOLE**2, 1 / max(self.taken, WHOLE))
+
+    @property
+    def fewer(self) -> float:
+        """By how much fewer samples tell that all are right: repeats are no more samples."""
+        return max(self.alike, 1.0)
 
     @cached_property
     def variance(self) -> float:
@@ -181,7 +189,7 @@ class Outcomes:
             return self._grouped_interval(self.clusters)
         most = self.units / self.alike if len(self.values) == 1 else self.values.size
         if not self.variance:  # all are right, or none
-            most = self.units / self.alike
+            most = self.units / self.fewer
         return share_interval(
             self.mean, variance=self.variance, most=most, quantile=self.quantile()
         )
@@ -189,7 +197,7 @@ class Outcomes:
     def _grouped_interval(self, clusters: Clusters) -> Interval:
         if len(clusters) < 2:
             return 0.0, 1.0
-        worth, (samples, draws) = clusters.worth(self.by_sample) / self.alike, self.parts
+        worth, (samples, draws) = clusters.worth(self.by_sample) / self.fewer, self.parts
         # where few are wrong the groups' variance says too little: `worth` knows of more
         least = self.mean * (1 - self.mean) / worth
         if len(self.values) == 1:
@@ -202,14 +210,15 @@ class Outcomes:
     @property
     def interval(self) -> Interval | None:
         """Of the mean of any values; None of a single sample, or group: that of the samples' own
-        means, which reaches further by what repeats, and folds that are alike, add to it."""
+        means, which reaches further by what repeats, and folds that are alike, add to it; not below
+        what a sample may have at the least."""
         if self.units < 2:
             return None
         found = mean_interval(self.by_sample, clusters=self.clusters, unseen=self.unseen)
         if found is None:
             return None
         low, high = (self.mean + self.widening * (end - self.mean) for end in found)
-        return low, high
+        return low if self.unseen is None else max(low, self.unseen.low), high
 
     @property
     def widening(self) -> float:

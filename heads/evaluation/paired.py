@@ -23,7 +23,7 @@ from headstart.heads.evaluation.bootstrap import (
     r2_score,
 )
 from headstart.heads.evaluation.clusters import Clusters
-from headstart.heads.evaluation.intervals import CONFIDENCE, difference_interval
+from headstart.heads.evaluation.intervals import CONFIDENCE, NONE, difference_interval
 from headstart.heads.evaluation.reliability import (
     ValueOf,
     briers_of,
@@ -103,8 +103,8 @@ def grouped_difference(
 BY_SHARES = "Bonett and Price's paired interval"
 BY_GROUPS = "linearised variance between groups, Student's t"
 BY_WEIGHTS = "paired Bayesian bootstrap, an unseen sample added"
+BY_WEIGHTS_OF_BOTH = f"{BY_WEIGHTS}, and MOVER, as far as either reaches"
 BY_STUDENT = "paired bootstrap, percentiles and studentised"
-NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,8 @@ def mean_difference(
         most = min(float(np.abs(apart).max(initial=0)) + 1, one.shape[1] - 1.0)
         procedure, unseen = BY_WEIGHTS, Unseen(-most, most)
     else:
-        procedure, unseen = BY_WEIGHTS, unseen_difference(value_of, one, other, targets)
+        procedure = BY_WEIGHTS_OF_BOTH
+        unseen = unseen_difference(value_of, one, other, targets)
     found = mean_interval(apart, clusters=clusters, unseen=unseen)
     if found is None:
         return None, NONE

@@ -18,6 +18,8 @@ SMALLER, STEPS = np.linspace(0, 1, 31), np.linspace(0, 6, 31)
 """Of the error that is seen, as which the true one is tried; and standard errors, by which it may
 be larger."""
 DRAWS = 400
+NO_GAP = 1e-6
+"""A gap of every bin, below which there is none to see: what rounding of float32 leaves."""
 
 
 def briers_of(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -156,8 +158,10 @@ class Reliability:
 
         All sizes of the gaps are tried, in the proportions that are seen: those remain under which
         an error as large as this one, or as small, is drawn often enough. With none the head is
-        calibrated: the interval holds 0 unless that is refuted. That the samples could have stood
-        in other bins is made up for by half as much on each side as `CONFIDENCE` would leave.
+        calibrated: the interval holds 0 unless that is refuted. Where no bin has a gap at all, its
+        standard error stands for one, in the direction that has more room. That the samples could
+        have stood in other bins is made up for by half as much on each side as `CONFIDENCE` would
+        leave.
 
         Of samples in groups it reaches as far as that of as many samples as these are worth, or as
         there are: by how much groups differ is known badly, and too few samples would have more
@@ -172,7 +176,10 @@ class Reliability:
         share = self.counts / self.counts.sum()
         likely = (self.right * drawn_of + 0.5) / (drawn_of + 1)
         gaps = likely - self.sure  # all right, and quite sure, is no proof of more
-        error = np.sqrt(share**2 @ (likely * (1 - likely) / drawn_of)) / (share @ np.abs(gaps))
+        variances = likely * (1 - likely) / drawn_of
+        if np.abs(gaps).max() < NO_GAP:  # no proportions are seen: each bin's own standard error
+            gaps = np.sqrt(variances) * np.where(self.sure < 0.5, 1, -1)
+        error = np.sqrt(share**2 @ variances) / (share @ np.abs(gaps))
         scales = np.unique(np.concatenate([SMALLER, 1 + error * STEPS]))
         shares = np.clip(self.sure + scales[:, None] * gaps, 0, 1)
         rng = np.random.default_rng(seed)

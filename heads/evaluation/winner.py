@@ -40,7 +40,9 @@ class Winner(Showable):
         raw: its score, which favours it.
         interval: of the raw score, as if it had been the only candidate.
         corrected: what a candidate that is chosen so is worth: the mean of the draws.
-        corrected_interval: what 95 % of the draws lie in, of as many samples as there are.
+        corrected_interval: what 95 % of the draws lie in, brought to as many samples as there are,
+            with the variance between draws of training sets; as far as the winner's own interval
+            reaches at least, and on by the luck of heads that are alike, which is a heuristic.
         candidates: among how many it was chosen.
         procedure: by which it was corrected.
     """
@@ -88,7 +90,9 @@ def winner_of(
     Samples of one group are drawn together. Between the training sets that were drawn, where all
     was repeated, the corrected interval has the winner's own variance. It reaches at least as far
     as that of the raw score: where the winner is all right draws have nothing to tell. Where heads
-    are alike the luck of the choice is larger than draws of samples tell, and the end reaches on.
+    are alike the luck of the choice is larger than draws of samples tell, and the end reaches on:
+    by the luck that draws tell times what `Outcomes.widening` is above 1. That is a heuristic of
+    ours, with no source but simulations (docs/statistics.md).
 
     Args:
         tried: of each candidate, all on the same samples.

@@ -10,9 +10,8 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.evaluation.areas import AREAS, area_difference
 from headstart.heads.evaluation.clusters import Clusters, clusters_of
-from headstart.heads.evaluation.intervals import SHARES
+from headstart.heads.evaluation.intervals import NONE, SHARES
 from headstart.heads.evaluation.paired import (
-    NONE,
     PAIRED,
     PROCEDURE,
     VALUES,
@@ -29,7 +28,6 @@ from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
 
 BY_BOOTSTRAP = "paired bootstrap, percentiles"
-BY_INFLUENCES = "paired infinitesimal jackknife"
 
 
 @dataclass(frozen=True)
@@ -231,8 +229,7 @@ def _interval(
         found = often_right(was, now, clusters)
         return found.interval, found.procedure
     if name in AREAS:
-        ends = area_difference(name, outputs[0], outputs[1], targets, clusters)
-        return ends, NONE if ends is None else BY_INFLUENCES
+        return area_difference(name, outputs[0], outputs[1], targets, clusters)
     if name in VALUES:
         return mean_difference(name, outputs[0], outputs[1], targets, clusters)
     if name not in PAIRED:  # a calibration error: a distance, of which drawn samples have more

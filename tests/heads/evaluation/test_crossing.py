@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.evaluation.cross_validation import cross, draws_of
-from headstart.heads.evaluation.folds import held_out, split_into_folds, with_few
+from headstart.heads.evaluation.cross_validation import Gathered, cross, draws_of
+from headstart.heads.evaluation.folds import Fold, held_out, split_into_folds, with_few
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
@@ -223,6 +223,20 @@ def test_repeats_are_heads_that_are_scored_one_by_one_and_no_ensemble():
     assert accuracies[40] == pytest.approx(accuracies[1], abs=0.08)
     low, high = found.interval
     assert low < accuracies[40] < high and found.spread > 0.03
+
+
+def test_what_heads_may_lose_on_what_is_unseen_is_that_of_each_and_not_of_their_ensemble():
+    """Two sure heads that say the contrary are, together, sure of nothing: .69 was taken."""
+    targets, all_rows = np.zeros(4, int), np.arange(4)
+    folds = [Fold(all_rows, all_rows)] * 2
+    draws = np.repeat([[0], [1]], 4, axis=1)
+    gathered = Gathered(Part(np.zeros((4, 1), np.float32), targets), folds, draws, 2)
+    for number, said in enumerate(([0.999, 0.001], [0.001, 0.999])):
+        gathered.add(number, np.tile(said, (4, 1)))
+    found = gathered.result({}, hs.Prototype())
+    np.testing.assert_allclose(found.probabilities, 0.5)
+    assert found.log_losses.unseen.low == 0
+    assert found.log_losses.unseen.high == pytest.approx(-np.log(0.001))
 
 
 def test_each_value_knows_the_fold_it_is_of():

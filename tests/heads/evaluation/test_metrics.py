@@ -141,6 +141,19 @@ def test_ten_that_are_all_right_do_not_prove_a_sure_head():
     assert held >= 93
 
 
+@pytest.mark.parametrize(
+    ("sure", "right"), [([0.5] * 20, [0, 1] * 10), ([0.75], [1]), ([0.875] * 3, [1] * 3)]
+)
+def test_where_no_bin_has_a_gap_at_all_there_is_an_interval(sure, right):
+    """Half a sample more, and the gaps were 0: their proportions NaN, and training ended so."""
+    sure = np.array(sure)
+    outputs, targets = np.c_[sure, 1 - sure], np.where(right, 0, 1)
+    found = Reliability.of(outputs, targets)
+    low, high = found.interval()
+    assert 0 == low < found.error + 0.1 < high < 1
+    assert scores(hs.Classification(), outputs, targets)["intervals"]["ece"] == [low, high]
+
+
 def test_a_calibrated_head_is_not_said_to_be_off_of_samples_in_groups():
     """Whose groups say nothing more: of 1,000 in 50 groups it was said in a third of draws, for
     fewer samples, as which they were taken, would have left more gaps by chance."""

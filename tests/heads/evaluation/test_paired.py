@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from headstart.heads.evaluation.areas import area_difference, areas_of
+from headstart.heads.evaluation.areas import BY_INFLUENCES, area_difference, areas_of
 from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.intervals import NONE
 from headstart.heads.evaluation.paired import (
     PAIRED,
     VALUES,
@@ -144,7 +145,8 @@ def test_the_difference_of_areas_has_the_interval_of_drawn_samples():
 
     for name in ("auroc", "auprc"):
         drawn = [difference(name, rng.integers(0, 150, 150)) for _ in range(500)]
-        low, high = area_difference(name, one, other, truth)
+        (low, high), procedure = area_difference(name, one, other, truth)
+        assert procedure == BY_INFLUENCES
         assert (low + high) / 2 == pytest.approx(difference(name, np.arange(150)))
         assert high - low == pytest.approx(4 * np.std(drawn), rel=0.15), name
 
@@ -155,7 +157,7 @@ def test_the_difference_of_areas_is_held_in_groups_too():
     for _ in range(300):
         truth, one, other = labels_of(rng, 300, 2, groups=20)
         clusters = Clusters.of(np.arange(300) % 20)
-        low, high = area_difference("auroc", one, other, truth, clusters)
+        (low, high), _ = area_difference("auroc", one, other, truth, clusters)
         held.append(low <= 0 <= high)
     assert 0.92 <= np.mean(held) <= 0.99
 
@@ -163,10 +165,11 @@ def test_the_difference_of_areas_is_held_in_groups_too():
 def test_many_labels_of_many_samples_have_an_interval_and_one_order_has_none():
     """Of more than 500,000 outputs there was none, and of fewer it took minutes."""
     truth, one, other = labels_of(np.random.default_rng(7), 3000, 200)
-    low, high = area_difference("mean_average_precision", one, other, truth)
+    (low, high), _ = area_difference("mean_average_precision", one, other, truth)
     assert low < high < low + 0.02
-    assert area_difference("auroc", one, one, truth) is None
-    assert area_difference("auroc", one, other, truth, Clusters(np.zeros(3000, int))) is None
+    assert area_difference("auroc", one, one, truth) == (None, NONE)
+    together = Clusters(np.zeros(3000, int))
+    assert area_difference("auroc", one, other, truth, together) == (None, NONE)
 
 
 def test_calibration_errors_have_no_interval_of_their_difference():
@@ -198,8 +201,10 @@ def test_the_difference_of_two_sure_heads_is_held_of_few_samples(name):
     for _ in range(100):
         one, other, targets = two_sure_heads(rng, 50)
         if name == "auroc":
-            low, high = area_difference(name, one, other, targets) or (-1, 1)  # none is said
+            found, procedure = area_difference(name, one, other, targets)
         else:
-            (low, high), _ = mean_difference(name, one, other, targets)
-        held.append(low <= truth <= high)
-    assert np.mean(held) >= 0.93
+            found, procedure = mean_difference(name, one, other, targets)
+        if found is not None:
+            held.append(found[0] <= truth <= found[1])
+            assert "MOVER" in procedure  # what was done is named
+    assert len(held) > 40 and np.mean(held) >= 0.93

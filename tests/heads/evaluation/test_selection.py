@@ -6,6 +6,7 @@ from scipy.stats import binom, norm
 
 import headstart as hs
 from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.bootstrap import Unseen
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
@@ -183,6 +184,38 @@ def test_the_interval_of_repeats_holds_the_mean_over_draws():
     assert 0.92 <= np.mean(held) <= 0.98
     assert np.mean(alone) < 0.75
     assert np.mean(spreads) == pytest.approx(0.121, abs=0.01)  # of means, by quadrature
+
+
+def test_many_draws_of_few_shots_tell_more_than_one():
+    """However many draws there were, the variance was that of samples tried once at least."""
+    rng = np.random.default_rng(12)
+    draws = np.stack([rng.permutation(200) % 5 + 5 * number for number in range(5)])
+    tried = [Outcomes(rng.random((5, 200)) < 0.7, draws, 0.02) for _ in range(20)]
+    once = np.mean([one.values.var(axis=1).mean() / 200 for one in tried])
+    assert np.mean([one.variance for one in tried]) < 0.5 * once
+    for one in tried:
+        low, high = one.share_interval
+        least, most = wilson_interval(round(one.mean * 200), 200)
+        assert high - low < most - least
+    few = Outcomes(np.ones((5, 200), bool), draws, 0.02).share_interval
+    assert few == pytest.approx(wilson_interval(200, 200))  # all right: no more samples than that
+
+
+def test_folds_that_take_a_little_more_are_hardly_more_alike():
+    """Of .49 of the samples it was 1, of .50 twice that."""
+    values, draws = np.ones((5, 20), bool), np.arange(5)[:, None] * np.ones(20, int)
+    alike = [Outcomes(values, draws, taken).alike for taken in np.linspace(0, 1, 101)]
+    assert np.abs(np.diff(alike)).max() < 0.02
+    assert alike[80] == pytest.approx(0.2 + 1 / 0.8) and alike[0] == 0.2
+
+
+def test_a_log_loss_is_not_below_what_it_can_be():
+    """One bad loss of twenty, widened as folds are alike: the interval began at -.1."""
+    losses = np.full((1, 20), 0.001)
+    losses[0, 3] = 5.0
+    found = Outcomes(losses, np.arange(20)[None] % 5, 0.8, unseen=Unseen(0.0, 6.0))
+    low, high = found.interval
+    assert low == 0 < found.mean < high
 
 
 def test_one_repeat_has_wilsons_interval():
