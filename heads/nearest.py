@@ -10,12 +10,13 @@ is matrix products of float32, and the same for the same rows whatever the numbe
 from __future__ import annotations
 
 import warnings
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from headstart.extractors.runtime import cores
-from headstart.heads.rows import Rows, spans_of_rows
+from headstart.heads.rows import Rows, some_of, spans_of_rows
 from headstart.heads.standardisation import one_thread_a_core
 
 AT_ONCE = 16_000_000
@@ -52,10 +53,50 @@ def nearest_by_cells(
         apart: numbers, (n,): rows of one number are no neighbours of each other.
         seed: of the centres.
 
+    Of rows of one content, and one number, `count` others are enough: further ones are left out,
+    and have the neighbours of the first. So a cell is not as large as its content is frequent.
+
     Returns:
         1 - cosine, (n, count) float32, infinite where there were no more; and which rows, (n,
         count) int32.
     """
+    first, before = _copies(rows, apart)
+    kept = np.flatnonzero(before <= count)
+    if len(kept) == len(rows):
+        return _by_cells(rows, count, apart, seed)
+    groups = None if apart is None else apart[kept]
+    distances, found = _by_cells(some_of(rows, kept), count, groups, seed)
+    own = np.where(before <= count, np.arange(len(rows)), first)
+    places = np.searchsorted(kept, own)
+    return distances[places], kept[found[places]].astype(np.int32)
+
+
+def _copies(rows: Rows, apart: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row the first that has its direction, and its number in `apart`, (n,); and how many
+    such rows come before it, (n,)."""
+    told = np.empty(len(rows), np.uint64)
+    for span in spans_of_rows(rows):
+        block = of_length_one(rows[span]) + np.float32(0)  # which makes 0 of -0
+        digests = (blake2b(row.tobytes(), digest_size=8).digest() for row in block)
+        told[span] = np.frombuffer(b"".join(digests), np.uint64)
+    by = (told,) if apart is None else (apart, told)
+    order = np.lexsort(by)
+    differs = np.zeros(len(rows), bool)
+    differs[:1] = True
+    for one in by:
+        differs[1:] |= one[order][1:] != one[order][:-1]
+    starts = np.flatnonzero(differs)
+    sizes = np.diff(np.append(starts, len(order)))
+    first, before = np.empty_like(order), np.empty_like(order)
+    first[order] = np.repeat(order[starts], sizes)
+    before[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    return first, before
+
+
+def _by_cells(
+    rows: Rows, count: int, apart: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """See `nearest_by_cells`, whatever is often there."""
     centres = _centres(rows, seed)
     named = _named(rows, centres)
     order = np.argsort(named[:, 0], kind="stable").astype(np.int32)

@@ -107,6 +107,7 @@ class HeadRepository:
         gone = []
         with self._database.writing() as connection:
             for head in heads:
+                aliases = _aliases_of(connection, head.id)
                 found = connection.execute(delete(t.heads).where(t.heads.c.id == head.id))
                 if not found.rowcount:
                     continue
@@ -114,7 +115,8 @@ class HeadRepository:
                 known = {"kind": REMOVED, "subject": name, "dataset": head.dataset}
                 how = {"status": "done", "counts": {}, "seconds": 0.0, "versions": {}}
                 connection.execute(insert(t.runs).values(**known, **how))
-                record(connection, "remove", KIND, name, before=_facts(head))
+                facts = _facts(head) | ({"aliases": aliases} if aliases else {})
+                record(connection, "remove", KIND, name, before=facts)
                 gone.append(name)
         return gone
 
@@ -201,6 +203,10 @@ def _get(connection: Connection, reference: str) -> Head:
 
 
 def _to_entity(connection: Connection, row: Row[Any]) -> Head:
+    return Head(**row._mapping, aliases=tuple(_aliases_of(connection, row.id)))
+
+
+def _aliases_of(connection: Connection, head_id: int | None) -> list[str]:
     aliases = t.head_aliases
-    query = select(aliases.c.alias).where(aliases.c.head_id == row.id).order_by(aliases.c.alias)
-    return Head(**row._mapping, aliases=tuple(connection.execute(query).scalars()))
+    query = select(aliases.c.alias).where(aliases.c.head_id == head_id).order_by(aliases.c.alias)
+    return [*connection.execute(query).scalars()]

@@ -29,6 +29,11 @@ EXACT = 30_000
 """Rows of which all pairs are compared: a quarter of a minute on two cores."""
 
 
+def compares_all(count: int) -> bool:
+    """Whether all pairs of so many rows are compared; else each with those around it."""
+    return count <= EXACT
+
+
 @dataclass(frozen=True)
 class NearPair:
     """Two samples that are nearly the same; `distance` is 1 - cosine of their features."""
@@ -49,6 +54,8 @@ def find_near_duplicates(features: Rows, near: float = NEAR) -> list[NearPair]:
     that `BY_CHANCE` samples of all are that near by chance, and `near` at most. So in few
     dimensions, where many samples are near each other by chance, twins have to be nearer; whether
     none, half or all of the samples have a twin makes no difference.
+
+    Of more than `EXACT` rows nearly all of them, see `nearest`.
 
     Args:
         features: (n, width).
@@ -106,7 +113,7 @@ def nearest(rows: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         1 - cosine, (n, count) float32, and which rows, (n, count) int32.
     """
-    if len(rows) > EXACT:
+    if not compares_all(len(rows)):
         return nearest_by_cells(rows, count)
     unit = of_length_one(rows[:])
     total, step = len(unit), max(1, AT_ONCE // len(unit))

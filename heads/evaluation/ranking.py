@@ -16,6 +16,7 @@ from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.nearest import nearest_by_cells
+from headstart.heads.origins import near_zero
 from headstart.values.showable import Results, Showable
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -143,6 +144,7 @@ def cross_by_cells(rows: Part, folds: Sequence[Fold], count: int) -> Crossed:
         folds: which rows to train on, and which to try.
         count: how many vote.
     """
+    rows = near_zero(rows)  # by the angle from there, as in `cross`
     classes, draws = int(rows.targets.max()) + 1, draws_of(folds, len(rows))
     kind = Neighbours(count, calibrated=False)
     gathered = Gathered(rows, folds, draws, classes)

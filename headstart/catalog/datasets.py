@@ -116,17 +116,26 @@ class Datasets(Collection[Dataset]):
 
         return refresh(self._context, self._named(name, looks=False), progress).dataset
 
-    def move(self, name: str | Dataset, path: str | Path, progress: Progress = silent) -> Dataset:
+    def move(
+        self,
+        name: str | Dataset,
+        path: str | Path,
+        progress: Progress = silent,
+        *,
+        force: bool = False,
+    ) -> Dataset:
         """Say where the data of a dataset are now: splits, heads and features stay as they are.
 
         Args:
             name: of the dataset.
             path: where its source is.
             progress: called with (samples digested, samples in all).
+            force: also where fewer than half of its samples are there.
 
         Raises:
             SourceGone: nothing is there.
-            DatasetError: what is there has none of its samples, or is of another kind.
+            DatasetError: what is there has none of its samples, or fewer than half without
+                `force`, or is of another kind.
 
         Warns:
             HeadstartWarning: not all samples are as they were.
@@ -134,7 +143,7 @@ class Datasets(Collection[Dataset]):
         from headstart.jobs.datasets.move import move
 
         named = self._named(name, adds=False, looks=False)
-        return move(self._context, named, path, progress).dataset
+        return move(self._context, named, path, progress, force=force).dataset
 
     def resplit(
         self,
@@ -178,8 +187,8 @@ class Datasets(Collection[Dataset]):
                 writes it; where it has a column `label`, that must be the label of now.
 
         Raises:
-            DatasetError: the file is none, a sample is not there, or its label is another one by
-                now; nothing is changed.
+            DatasetError: the file is none, a sample is not there, its label is another one by now,
+                or a new one is neither a text nor a number; nothing is changed.
         """
         from headstart.jobs.datasets.correct import correct
 
@@ -189,10 +198,14 @@ class Datasets(Collection[Dataset]):
         self, name: str | Dataset, ids: str | Sequence[str], *, undo: bool = False
     ) -> Corrected:
         """Leave samples out, as `correct` does; with `undo` take them back, for which the source is
-        looked at.
+        looked at, as `refresh` does: what else changed in it comes in, too.
 
         Raises:
             DatasetError: a sample is not there, or was not excluded; nothing is changed.
+            SourceGone: the source is not there to take samples back from.
+
+        Warns:
+            HeadstartWarning: a sample is excluded no more, and is not in the source any more.
         """
         from headstart.jobs.datasets.correct import exclude
 

@@ -147,7 +147,8 @@ class Head(TrainedHead):
 
         Raises:
             HeadError: a label is none that it knows, samples are cut into other windows, or none
-                is left.
+                is left; or no split is named, and its own dataset has changed, so that what it was
+                fitted on cannot be told.
             FeaturesMissing: features have not been extracted.
 
         Warns:

@@ -105,7 +105,7 @@ class Heads(Collection["Head"]):
         return self._head(self._context.heads.set_alias(alias, reference))
 
     def train_from_sweep(
-        self, name: str, sweep: int, row: int = 1, *, precision: str = "float32"
+        self, name: str, sweep: int, row: int = 1, *, precision: str | None = None
     ) -> Head:
         """Train a head with a setting that a sweep tried, on its features, with its seed.
 
@@ -113,7 +113,7 @@ class Heads(Collection["Head"]):
             name: of the head; see `train`.
             sweep: its number, as `ws.sweeps.find_all()` has it.
             row: of the sweep; 1 is the best.
-            precision: in what the features were computed.
+            precision: in what the features were computed; that of the sweep without it.
 
         Raises:
             NotFound: there is no such sweep.
@@ -126,8 +126,8 @@ class Heads(Collection["Head"]):
         from headstart.cached import features_of
         from headstart.jobs.heads.care.kept_trial import kept_trial
 
-        tried = kept_trial(self._context, sweep, row)
-        features = features_of(self._context, tried.features, tried.dataset, precision)
+        tried = kept_trial(self._context, sweep, row, precision)
+        features = features_of(self._context, tried.features, tried.dataset, tried.precision)
         return self.train(name, features, tried.kind, seed=tried.seed, windows=tried.windows)
 
     def remove(

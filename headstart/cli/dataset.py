@@ -37,8 +37,11 @@ def register(cli: click.Group) -> None:
     command(group, "list")(_list)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
-    move = (click.argument("name"), click.argument("path"))
-    command(group, "move")(with_options(_move, *move))
+    anyway = "Also where fewer than half of the samples are there."
+    force = click.option("--force", is_flag=True, help=anyway)
+    command(group, "move")(
+        with_options(_move, click.argument("name"), click.argument("path"), force)
+    )
     command(group, "forget-failures")(click.argument("name")(_forget_failures))
     command(group, "resplit", more=_split_options)(click.argument("name")(_resplit))
     file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
@@ -179,12 +182,12 @@ def _refresh(call: Call, name: str) -> Result:
         return _shown(refresh(workspace.context, known, progress))
 
 
-def _move(call: Call, name: str, path: str) -> Result:
+def _move(call: Call, name: str, path: str, force: bool) -> Result:
     """Say that the data of NAME are at PATH now; all files are hashed, splits and features stay."""
     from headstart.jobs.datasets.move import move
 
     with progress_bar("reading", "files") as progress:
-        done = move(call.open().context, name, path, progress)
+        done = move(call.open().context, name, path, progress, force=force)
     shown = _shown(done.details)
 
     def show(out: Any) -> None:

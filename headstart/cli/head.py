@@ -11,13 +11,14 @@ from headstart.cli.heads import care, compare
 from headstart.cli.heads.kept import row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.output import (
+    PRECISION,
+    PRECISIONS,
     Call,
     Result,
     command,
     names_in,
     note,
     on_error_option,
-    precision_option,
     score_cell,
     table,
     text,
@@ -55,7 +56,9 @@ TRAIN_OPTIONS = (
     ),
     click.option("--balanced", is_flag=True, help="Let all classes count alike."),
     click.option("--seed", type=int, help="Of all chance. Default: 0, or that of the sweep."),
-    precision_option,
+    click.option(
+        "--precision", type=PRECISIONS, help=f"{PRECISION} Default: float32, or that of the sweep."
+    ),
     on_error_option,
     views_option,
     windows_option("mean", "max", "each"),
@@ -92,7 +95,7 @@ def _train(
     decision: str | None,
     balanced: bool,
     seed: int | None,
-    precision: str,
+    precision: str | None,
     on_error: str,
     views: int,
     windows: str | None,
@@ -116,14 +119,15 @@ def _train(
         others = (backbone, dataset, kind, task, separator, order, decision, windows)
         sweep, row = row_of_sweep(from_sweep, others=any((*others, balanced, given)))
         workspace = call.open()
-        tried = kept_trial(workspace.context, sweep, row)
+        tried = kept_trial(workspace.context, sweep, row, precision)
         backbone, dataset, settings = tried.features, tried.dataset, tried.kind
         seed, windows = tried.seed if seed is None else seed, tried.windows
+        precision = tried.precision
     elif backbone is None or dataset is None:
         raise click.UsageError("Name a BACKBONE and a DATASET, or a sweep with --from-sweep.")
     else:
         settings = _kind(kind or made.default_kind.kind, given)
-        workspace = call.open(backbone, dataset)
+        workspace, precision = call.open(backbone, dataset), precision or "float32"
     backbone, dataset = both_named(
         workspace.context, backbone, dataset, looks=False, on_error=on_error
     )

@@ -167,13 +167,13 @@ def _names_of(row: Mapping[str, Any], latest: int) -> list[str]:
     return [*([f"{name}:{version}"] if latest > 1 else []), *alone, *row["aliases"]]
 
 
+PRECISIONS = click.Choice(["float32", "bfloat16", "int8"])
+PRECISION = (
+    "In what the backbone computes; bfloat16 is faster where the processor has it, int8 after "
+    "`extract --precision int8` calibrated it."
+)
 precision_option = click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16", "int8"]),
-    default="float32",
-    show_default=True,
-    help="In what the backbone computes; bfloat16 is faster where the processor has it, int8 after "
-    "`extract --precision int8` calibrated it.",
+    "--precision", type=PRECISIONS, default="float32", show_default=True, help=PRECISION
 )
 """Of every command that names features by backbone and dataset."""
 on_error_option = click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,13 +35,13 @@ def call_in_words() -> str:
 
 
 def user_name() -> str:
-    """The user's name; the number where the system knows no name for it, as in containers."""
+    """The user's name; "unknown" where the system has none, as for a bare number in containers."""
     import getpass
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    except (KeyError, OSError, ImportError, AttributeError):  # by version of Python and system
+        return "unknown"
 
 
 def host_name() -> str:

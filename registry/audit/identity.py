@@ -17,6 +17,7 @@ from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database, insert_new
 from headstart.values.calls import host_name
+from headstart.visible import visible
 
 OWN = "Name that folder with --workspace, or give this workspace a database of its own."
 
@@ -124,7 +125,7 @@ def claim(config: Config) -> Config:
 
 def _ensure(connection: Connection, config: Config) -> Row[Any]:
     made = config.id or str(uuid.uuid4())
-    row = {"id": 1, "uuid": made, "root": str(config.root), "host": host_name()}
+    row = {"id": 1, "uuid": made, "root": visible(str(config.root)), "host": host_name()}
     insert_new(connection, t.identity, row)
     found = connection.execute(select(t.identity)).one()
     _refuse_other(config, found)

@@ -16,6 +16,8 @@ from headstart.storage.samples import SPLITS, Label
 STATS, ODD_STATS = pa.list_(pa.int64()), pa.string()
 """Of `stat`: numbers, or JSON where one of them has more than 64 bits."""
 Stat = tuple[int, ...]
+PLAIN = {str, int, type(None)}
+"""Types of labels of which no two are equal in a dict that are spelled otherwise."""
 
 
 def digests_array(digests: np.ndarray) -> pa.Array:
@@ -42,7 +44,7 @@ def codes_in(array: pa.Array | None, rows: int) -> np.ndarray:
 def spelled(labels: Iterable[Label | None]) -> pa.Array:
     """The column of labels, of which each is spelled once."""
     keys: list[Any] = list(labels)
-    if bool in set(map(type, keys)):  # True is 1 in a dict
+    if not {*map(type, keys)} <= PLAIN:  # True and 1.0 are 1 in a dict
         keys = [None if label is None else (type(label), label) for label in keys]
     different = [key for key in dict.fromkeys(keys) if key is not None]
     values = [key[1] if isinstance(key, tuple) else key for key in different]

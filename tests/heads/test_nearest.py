@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from headstart.heads import nearest
 from headstart.heads.nearest import nearest_by_cells, nearest_other, of_length_one
 
 
@@ -35,6 +36,37 @@ def test_rows_without_a_difference_have_neighbours_too(rows):
     distances, found = nearest_by_cells(rows.astype(np.float32), 8)
     assert (distances == 0).all()
     assert all(len({*own}) == 8 and row not in own for row, own in enumerate(found.tolist()))
+
+
+def test_no_block_grows_with_the_rows_of_one_content(monkeypatch):
+    """Half of the rows are equal but for their lengths; the others have the neighbours that they
+    have among the first of them."""
+    rows, blocks = features(3_000), []
+    white = np.outer(2.0 ** (np.arange(3_000) % 5), rows[0]).astype(np.float32)
+    few, theirs = nearest_by_cells(np.concatenate([rows, white[:8]]), 8)
+
+    def watched(part, places, among, *given):
+        blocks.append(len(among))
+        return nearest_other(part, places, among, *given)
+
+    monkeypatch.setattr(nearest, "nearest_other", watched)
+    distances, found = nearest_by_cells(np.concatenate([rows, white]), 8)
+    assert max(blocks) < 2_000
+    np.testing.assert_array_equal(distances[:3_000], few[:3_000])
+    np.testing.assert_array_equal(found[:3_000], theirs[:3_000])
+    assert (distances[3_000:] == 0).all()
+    assert all(
+        len({*own}) == 8 and row not in own and {*own} <= {0, *range(3_000, 6_000)}
+        for row, own in enumerate(found[3_000:].tolist(), start=3_000)
+    )
+
+
+@pytest.mark.parametrize("numbers", [2, 5])
+def test_equal_rows_of_other_numbers_are_neighbours(numbers):
+    rows, apart = np.repeat(features(20), 50, axis=0), np.arange(1_000) % numbers
+    distances, found = nearest_by_cells(rows, 8, apart=apart)
+    assert (distances == 0).all() and (found // 50 == np.arange(1_000)[:, None] // 50).all()
+    assert (apart[found] != apart[:, None]).all()
 
 
 def test_rows_of_one_number_are_no_neighbours():

@@ -179,6 +179,23 @@ def test_heads_are_tried_and_labels_judged_on_songs(made):
         CrossValidation(windows="each")
 
 
+def test_songs_are_labelled_next_and_no_windows(made, tmp_path):
+    ws, _, songs = made
+    for number in range(4):
+        (tmp_path / f"{number}.wav").write_bytes(next(songs.rglob(f"{number}.wav")).read_bytes())
+    ws.datasets.add("pool", tmp_path, window="1s", hop="500ms")
+    ws.extract("ear", "pool")
+    head = ws.heads.train("next", ws.features("ear", "songs"), windows="each")
+    found = head.label_next("pool", 4)
+    assert sorted(one.sample.id for one in found) == [f"{number}.wav" for number in range(4)]
+    said = {one.name: one.probability for one in head.predict("pool")}
+    assert [one.probability for one in found] == pytest.approx(
+        [said[one.sample.id] for one in found], abs=1e-6
+    )
+    done = ws.datasets.correct("pool", {one.sample.id: "low" for one in found})
+    assert len(done.labels) == 4
+
+
 def test_a_head_on_windows_is_trained_again_the_same(made):
     ws, _, _ = made
     for how in ("mean", "each"):

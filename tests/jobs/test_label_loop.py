@@ -9,9 +9,10 @@ import pytest
 
 import headstart as hs
 from conftest import WRONG
-from headstart.errors import DatasetError, HeadError
+from headstart.errors import DatasetError, HeadError, RegistryError, SourceGone
 from headstart.extractors.datasets.corrections import Change, Corrections, Wholes, corrected
 from headstart.heads.selection import unsure_and_diverse
+from headstart.registry.runs import RunRepository
 from headstart.storage.manifest import Manifest
 from headstart.storage.samples import Sample
 from headstart.storage.windowed.places import Located, Place
@@ -86,6 +87,23 @@ def test_corrections_hold_when_the_source_is_looked_at_again(rows, tmp_path):
     assert labels(rows) == now and splits(rows) != dealt
 
 
+def test_a_script_that_adds_its_data_runs_again_after_a_correction(rows):
+    """Heads of before the correction are compared with those of now."""
+    source = rows.datasets["noisy"].source
+    rows.heads.train("h", rows.features(CUT, "noisy"), hs.Linear((0.1,)))
+    was = rows.datasets["noisy"].digest
+    rows.datasets.correct("noisy", {str(WRONG[0]): labels(rows, "rows")[str(WRONG[0])]})
+    rows.heads["h"].retrain()
+    compared = rows.heads.compare("h:1", "h:2")
+    rows.datasets.add("noisy", source)
+    assert rows.datasets["noisy"].options["corrections"]["versions"] == [was]
+    again = rows.heads.compare("h:1", "h:2")
+    assert again.samples == compared.samples
+    with pytest.warns(UserWarning, match="dealt anew: scores of heads"):
+        rows.datasets.add("noisy", source, split="50/50")
+    assert rows.datasets["noisy"].options["corrections"]["versions"] == []
+
+
 def test_a_source_that_changed_keeps_what_was_corrected_of_contents_that_stayed(rows, tmp_path):
     from dataclasses import replace
 
@@ -141,6 +159,68 @@ def test_the_journal_says_what_was_changed_when(rows):
     (run,) = rows.runs.find_latest("correct", "noisy")
     assert run.counts["labels"] == {"0": [was, done.labels["0"][1]]}
     assert (run.counts["before"], run.counts["after"]) == (digest, done.dataset.digest)
+
+
+def test_a_change_without_its_line_in_the_journal_is_none(rows, monkeypatch):
+    before = rows.datasets["noisy"]
+
+    def fail(self, run):
+        raise RegistryError("no room")
+
+    rows.datasets.exclude("noisy", ["3"])
+    excluded = rows.datasets["noisy"]
+    monkeypatch.setattr(RunRepository, "add", fail)
+    for change in (
+        lambda: rows.datasets.correct("noisy", {"0": "c", "1": "c"}),
+        lambda: rows.datasets.exclude("noisy", ["4"]),
+        lambda: rows.datasets.exclude("noisy", ["3"], undo=True),
+    ):
+        with pytest.raises(RegistryError, match="no room"):
+            change()
+        assert rows.datasets["noisy"] == excluded != before
+
+
+def test_labels_from_python_are_read_as_those_of_sources(rows, tmp_path):
+    x = np.load(rows.datasets["rows"].source)["x"]
+    np.savez(tmp_path / "prices.npz", x=x[:40], y=np.arange(40) / 4)
+    rows.datasets.add("prices", tmp_path / "prices.npz")
+    rows.datasets.correct("prices", {"0": 0.75, "1": np.float32(2), "2": "77", "5": "0.5|1"})
+    now = labels(rows, "prices")
+    assert [now[id_] for id_ in "0125"] == ["0.75", 2, 77, "0.5|1"]
+    before = rows.datasets["prices"]
+    for wrong in (None, [1, 2], float("nan"), {}, " "):
+        with pytest.raises(DatasetError, match=r"sample '3'.* neither a class name nor a number"):
+            rows.datasets.correct("prices", {"3": wrong})
+    assert rows.datasets["prices"] == before
+
+
+def test_what_is_gone_from_the_source_is_excluded_no_more(rows, tmp_path):
+    own = tmp_path / "own.npz"
+    with np.load(rows.datasets["noisy"].source) as known:
+        x, y = known["x"], known["y"]
+    np.savez(own, x=x, y=y)
+    rows.datasets.add("own", own)
+    rows.datasets.exclude("own", ["239"])
+    np.savez(own, x=x[:239], y=y[:239])
+    rows.datasets.refresh("own")
+    digest = rows.datasets["own"].digest
+    with pytest.warns(UserWarning, match="not in the source any more: '239'"):
+        done = rows.datasets.exclude("own", ["239"], undo=True)
+    assert done.restored == () and done.dataset.digest == digest
+    assert not rows.datasets["own"].options.get("corrections", {}).get("excluded")
+    with pytest.raises(DatasetError, match="not excluded"):
+        rows.datasets.exclude("own", ["239"], undo=True)
+
+
+def test_a_source_that_is_gone_gives_nothing_back(rows, tmp_path):
+    own = tmp_path / "own.npz"
+    shutil.copy(rows.datasets["noisy"].source, own)
+    rows.datasets.add("own", own)
+    before = rows.datasets.exclude("own", ["3"]).dataset
+    own.unlink()
+    with pytest.raises(SourceGone, match="is not there"):
+        rows.datasets.exclude("own", ["3"], undo=True)
+    assert rows.datasets["own"] == before
 
 
 def test_a_new_class_is_told_and_older_heads_are_not_asked_of_it(rows):

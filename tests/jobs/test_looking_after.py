@@ -1,12 +1,20 @@
 """Heads that are there: evaluated elsewhere, removed, trained from a sweep, their likeliest."""
 
+import warnings
+from threading import Thread
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 import headstart as hs
-from headstart.errors import HeadError, HeadstartError, StillInUse
+from headstart.errors import HeadError, HeadstartError, NotFound, StillInUse
+from headstart.extractors.cache.gc import Choice
+from headstart.jobs.heads.care.kept_trial import kept_trial
 from headstart.jobs.heads.predicted import Prediction
+from headstart.notices import HeadstartNote
+from headstart.registry.entities import SweepRecord, TrialRecord
+from headstart.registry.heads import HeadRepository
 
 CUT = "flat@as_it_is"
 
@@ -81,6 +89,36 @@ def test_where_its_dataset_changed_nothing_is_left_out_in_silence(trained, tmp_p
     assert found.seen is None and found.samples == 90
 
 
+def test_its_own_dataset_that_changed_is_not_scored_as_another_one(trained, fails):
+    """Samples that it was fitted on counted as new ones."""
+    head = trained.heads["h"]
+    trained.datasets.resplit("rows", "50/50")
+    line = fails("head", "evaluate", "h", "rows")
+    assert "was fitted on cannot be told" in line and "--split all" in line
+    with pytest.warns(UserWarning, match="cannot be told"):
+        found = head.evaluate("rows", "all")
+    assert (found.split, found.seen, found.samples) == ("all", None, 240)
+    with pytest.warns(UserWarning, match="cannot be told"):
+        assert head.evaluate("rows", "train").split == "train"
+
+
+def test_its_own_dataset_that_was_corrected_is_tested_on_as_before(trained):
+    head = trained.heads["h"]
+    trained.datasets.exclude("rows", ["0"])
+    found = head.evaluate("rows")
+    assert found.split == "test" and found.seen == 0
+
+
+def test_what_was_excluded_since_it_was_fitted_is_not_new(trained, tmp_path):
+    other(trained, tmp_path)
+    head = trained.heads["h"]
+    seen = head.evaluate("other").seen
+    one = next(s.id for s in trained.datasets.manifest("rows").samples if s.split == "train")
+    assert int(one) < 30  # a copy of it is in the other one
+    trained.datasets.exclude("rows", [one])
+    assert head.evaluate("other").seen == seen
+
+
 # Removed.
 
 
@@ -118,6 +156,48 @@ def test_old_versions_are_pruned_but_for_those_in_use(trained, run, fails):
     with pytest.raises(HeadError, match="keep is 0"):
         trained.heads.remove("h", keep=0)
     assert trained.heads.remove("h", keep=1, force=True).removed == ("h:2", "h:4")
+
+
+def test_nobody_gives_an_alias_between_the_look_and_the_removal(trained, monkeypatch):
+    """The head was removed, with the alias that it had just been given."""
+    look, threads, said = HeadRepository.find_all, [], []
+
+    def alias():
+        try:
+            trained.heads.alias("production", "h")
+            said.append("given")
+        except NotFound:
+            said.append("refused")
+
+    def slow(self):
+        found = look(self)
+        if not threads:
+            threads.append(Thread(target=alias))
+            threads[0].start()
+            threads[0].join(0.3)
+        return found
+
+    monkeypatch.setattr(HeadRepository, "find_all", slow)
+    trained.heads.remove("h")
+    threads[0].join()
+    assert said == ["refused"]
+
+
+def test_heads_are_read_once_however_many_go(trained, monkeypatch):
+    view = trained.features(CUT, "rows")
+    for _ in range(4):
+        trained.heads.train("h", view, hs.Prototype())
+    look, looks = HeadRepository.find_all, []
+    monkeypatch.setattr(HeadRepository, "find_all", lambda self: looks.append(1) or look(self))
+    assert len(trained.heads.remove("h", keep=1).removed) == 4
+    assert len(looks) == 1  # was one of each version
+
+
+def test_the_log_tells_the_aliases_of_a_removed_head(trained):
+    trained.heads.alias("production", "h")
+    trained.heads.remove("h", force=True)
+    removed = next(one for one in trained.events.find("h") if one.action == "remove")
+    assert removed.before["aliases"] == ["production"]
 
 
 def test_what_was_fine_tuned_from_a_head_keeps_it(trained):
@@ -163,6 +243,48 @@ def test_a_row_of_a_sweep_becomes_a_head(rows, run, fails):
     assert "Name a BACKBONE and a DATASET" in fails("head", "train", "n")
     few = run(*asked, "--shots", "2", "--json").json["id"]
     assert "sweep again without --shots" in fails("head", "train", "n", "--from-sweep", str(few))
+
+
+def old_sweep(ws):
+    """The number of a sweep as it was kept before precisions were."""
+    trying = {"folds": 3, "seed": 0, "shots": None, "windows": None}
+    trial = TrialRecord(CUT, "linear", {"strength": 1.0}, 0.9, 0.8, 0.95, 0.3, False)
+    digest = ws.datasets["rows"].digest
+    return ws.sweeps.add(SweepRecord("rows", digest, trying, 3, 1.0, {}), [trial]).id
+
+
+@pytest.fixture
+def half(rows):
+    """With the features in bfloat16, too."""
+    rows.extract(CUT, "rows", settings=hs.Settings(engine="tensorflow", precision="bfloat16"))
+    return rows
+
+
+def key_of(ws, precision):
+    return ws.features(CUT, "rows", precision).key
+
+
+def test_a_row_of_a_sweep_becomes_a_head_on_features_of_its_precision(half, run):
+    trying = hs.CrossValidation(folds=2)
+    kept = half.sweep(
+        "rows", [CUT], [hs.Linear((1.0,))], precision="bfloat16", trying=trying, jobs=1
+    )
+    key = key_of(half, "bfloat16")
+    assert half.heads.train_from_sweep("h", kept.id).record.feature_key == key
+    assert run("head", "train", "h", "--from-sweep", kept.id).code == 0
+    assert half.heads["h:2"].record.feature_key == key
+    run("head", "train", "h", "--from-sweep", kept.id, "--precision", "float32")
+    assert half.heads["h:3"].record.feature_key == key_of(half, "float32") != key
+
+
+def test_of_an_old_sweep_the_precision_is_the_only_one_that_is_cached_or_float32(half):
+    with pytest.warns(HeadstartNote, match="does not say in which precision .*: float32 is taken"):
+        assert kept_trial(half.context, old_sweep(half)).precision == "float32"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kept_trial(half.context, old_sweep(half), 1, "int8").precision == "int8"
+        half.cache.gc(Choice(sets=(key_of(half, "float32"),)), apply=True)
+        assert kept_trial(half.context, old_sweep(half)).precision == "bfloat16"
 
 
 # The likeliest.

@@ -68,6 +68,23 @@ def test_other_data_are_refused_and_a_part_is_told(ready, pictures, tmp_path):
         ready.datasets.move("pics", moved)
 
 
+def test_fewer_than_half_of_the_samples_are_no_place_of_a_dataset(ws, fails, tmp_path):
+    for number in range(8):
+        draw(tmp_path / "own" / "ab"[number % 2] / f"{number}.png", number)
+        draw(tmp_path / "other" / "ab"[number % 2] / f"{number}.png", number + 900 * (number > 2))
+    ws.datasets.add("own", tmp_path / "own")
+    before = ws.datasets.get("own")
+    line = fails("dataset", "move", "own", tmp_path / "other")
+    assert "has 3 of the 8 samples of dataset 'own', fewer than half" in line and "--force" in line
+    assert ws.datasets.get("own") == before
+    draw(tmp_path / "other" / "b" / "3.png", 3)
+    with pytest.warns(HeadstartWarning, match="4 of the 8 samples"):
+        ws.datasets.move("own", tmp_path / "other")
+    draw(tmp_path / "own" / "b" / "3.png", 903)
+    with pytest.warns(HeadstartWarning, match="3 of the 8 samples"):
+        ws.datasets.move("own", tmp_path / "own", force=True)
+
+
 def test_data_of_the_workspace_itself_are_not_moved(ws, fails, tmp_path):
     import numpy as np
 

@@ -33,7 +33,7 @@ def trained(ready, pictures):
     return ready
 
 
-def test_an_audit_finds_a_copy_and_says_where_it_stands(trained, run):
+def test_an_audit_finds_a_copy_and_says_where_it_stands(trained, run, monkeypatch):
     found = run("features", "audit", "net", "pics", "--json").json
     (same,) = [pair for pair in found["near_duplicates"] if pair["same_content"]]
     assert sorted(same["ids"]) == ["red/03.png", "red/copy.png"]
@@ -43,6 +43,11 @@ def test_an_audit_finds_a_copy_and_says_where_it_stands(trained, run):
     shown = run("features", "audit", "net", "pics").out
     assert "same content" in shown and "labels are worth a look" in shown
     assert max(map(len, shown.splitlines())) <= 80
+    assert found["all_pairs"] is True
+    monkeypatch.setattr("headstart.heads.evaluation.near_duplicates.EXACT", 36)
+    ran = run("features", "audit", "net", "pics", "--json")
+    assert ran.json["all_pairs"] is False
+    assert "near duplicates of 37 samples are looked for around each, not among all" in ran.err
 
 
 def test_pictures_that_look_alike_are_named_and_may_be_made_a_group(ready, pictures, run):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,10 @@ def drawn(rng, count, classes=5, sharpness=3.0):
     return said.astype(np.float32), np.minimum(targets, classes - 1)
 
 
+def threshold(said, targets, level):
+    return threshold_of(said, said.argmax(axis=1), targets, level)
+
+
 @pytest.mark.parametrize("level", [0.7, 0.9, 0.95])
 def test_coverage_is_what_was_asked_on_ten_seeds(level):
     """Each within 99.9 % of the beta-binomial of so many samples, the mean nearer."""
@@ -32,9 +37,9 @@ def test_coverage_is_what_was_asked_on_ten_seeds(level):
     shares = []
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        threshold = threshold_of(*drawn(rng, 300), level)
+        limit = threshold(*drawn(rng, 300), level)
         said, targets = drawn(rng, 1000)
-        held = sets_of(said, threshold)[np.arange(1000), targets]
+        held = sets_of(said, said.argmax(axis=1), limit)[np.arange(1000), targets]
         rank = int(np.ceil(301 * level))
         low, high = betabinom(1000, rank, 301 - rank).interval(0.999)
         assert low <= held.sum() <= high
@@ -42,21 +47,24 @@ def test_coverage_is_what_was_asked_on_ten_seeds(level):
     assert abs(np.mean(shares) - level) < 0.02
 
 
-def test_a_threshold_is_that_of_the_paper():
+def test_classes_go_in_from_the_likeliest_down():
     said = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], np.float32)
-    found = levels(said)
-    order = np.argsort(-said, axis=1)
-    for row in range(2):
-        below = 0.0
-        for place in order[row]:
-            share = float(said[row, place])
-            is_first = place == order[row][0]
-            assert (
-                found[row, place] == 0 if is_first else below <= found[row, place] < below + share
-            )
-            below += share
-    assert np.isinf(threshold_of(said, np.array([0, 2]), 0.9))  # two samples cannot tell
-    assert sets_of(said, np.inf).all() and (sets_of(said, 0.0).sum(axis=1) == 1).all()
+    first = said.argmax(axis=1)
+    assert levels(said, first) == pytest.approx(np.array([[0, 0.5, 0.8], [0.9, 0.7, 0]]))
+    assert np.isinf(threshold(said, np.array([0, 2]), 0.9))  # two samples cannot tell
+    assert sets_of(said, first, np.inf).all()
+    assert (sets_of(said, first, 0.0).sum(axis=1) == 1).all()
+    assert levels(said, np.array([2, 2]))[0] == pytest.approx([0.2, 0.7, 0])  # what is said leads
+
+
+def test_a_sample_has_its_set_in_whatever_batch_it_is_asked_of():
+    """The last bits of its probabilities differ, and chance was drawn from them."""
+    said, targets = drawn(np.random.default_rng(0), 300)
+    limit = threshold(said, targets, 0.9)
+    for scores in (np.nextafter(said, np.float32(1)), said * np.float32(1 - 3e-7)):
+        alone, first = scores.astype(np.float32), said.argmax(axis=1)
+        assert np.array_equal(sets_of(alone, first, limit), sets_of(said, first, limit))
+    assert sets_of(said, said.argmax(axis=1), limit).sum(axis=1).mean() < 4
 
 
 @pytest.fixture
@@ -77,7 +85,19 @@ def test_sets_of_a_head_and_what_they_are_worth(head, rows):
     said = head.predict("noisy", unsure="reject", level=0.8)
     assert all((one.label is None) == (len(one.likely) != 1) for one in said)
     again = [one.likely for one in said if one.split == "test"]
-    assert again == sets
+    assert again == sets and "task" not in found.to_json()
+
+
+def test_what_an_ordinal_head_says_is_in_its_set(rows):
+    """It says the class in the middle of the probabilities, which may be an unlikely one."""
+    view = rows.extract(CUT, "noisy", settings=hs.Settings(engine="tensorflow"))
+    task = hs.Ordinal(order=("a", "b", "c"))
+    head = rows.heads.train("o", view, hs.Linear((0.01,)), task=task)
+    found = replace(head.conformal(0.8), threshold=0.3)
+    middle = np.array([0.45, 0.1, 0.45], np.float32)
+    assert task.decide(middle, found.classes)[0] == "b" and "b" in found.set_of(middle)
+    for one in head.predict("noisy", unsure="set", level=0.8):
+        assert one.label in one.likely
 
 
 def test_a_linear_head_is_not_calibrated_on_what_it_was_fitted_on(head):
@@ -85,7 +105,7 @@ def test_a_linear_head_is_not_calibrated_on_what_it_was_fitted_on(head):
     is asked."""
     view = head.features().split("validation")
     targets = head.task.read(view.labels, head.record.classes)
-    inside = threshold_of(head.judge.predict_proba(view.to_numpy()), targets, 0.8)
+    inside = threshold(head.judge.predict_proba(view.to_numpy()), targets, 0.8)
     assert head.conformal(0.8).threshold != inside
 
 

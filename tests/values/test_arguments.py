@@ -23,6 +23,11 @@ VALID = {
     "tags": {"a": "b"},
     "key": "0" * 64,
     "start": "bn",
+    "corrections": {"red/00.jpg": "green"},
+    "ids": ["red/00.jpg"],
+    "sweep": 1,
+    "level": 0.9,
+    "count": 2,
     "samples": [np.zeros((4, 4, 3), np.uint8)],
 }
 PUBLIC = ("headstart.workspace", "headstart.catalog", "headstart.storage.views")

@@ -29,10 +29,12 @@ from headstart.extractors.runtime import keras, keras_hub
 from headstart.extractors.safety.copies import Copy, copy_folder
 from headstart.extractors.safety.first_load import FirstLoad, made
 from headstart.extractors.safety.presets import check_preset
+from headstart.fields import WrongField, read_json
 
 TASK, BACKBONE = "task.json", "config.json"
 PREPROCESSORS = ("preprocessor.json", "tokenizer.json", "image_converter.json")
 WEIGHTS = {".bin", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".pt", ".safetensors"}
+MEND = "Write the preset again with save_to_preset, or add it without that file and --preprocess."
 LONGEST = 512
 LARGEST_LENGTH = 65_536
 STAMP = (1980, 1, 1, 0, 0, 0)
@@ -165,8 +167,11 @@ def _preprocessing(
     folder: Path, known: dict[str, Any], files: Files, length: int
 ) -> Preprocessing | None:
     """The preset's own preprocessor as a step; None where it has none."""
-    if not any((folder / name).is_file() for name in PREPROCESSORS):
+    given = [folder / name for name in PREPROCESSORS if (folder / name).is_file()]
+    if not given:
         return None
+    for file in given:
+        _check_settings(file)
     inputs = known["inputs"]
     own = 0 if (folder / PREPROCESSORS[0]).is_file() else int(known["longest"])
     step = {
@@ -177,6 +182,22 @@ def _preprocessing(
     }
     decode = [{"step": "decode_image"}] if inputs[0][1] == 4 else []
     return Preprocessing.from_json({"steps": [*decode, step]}, files=files)
+
+
+def _check_settings(file: Path) -> None:
+    """See that a file of a preprocessor holds what KerasHub makes one of.
+
+    Raises:
+        ModelFileError: it holds something else.
+    """
+    try:
+        settings = read_json(file.read_bytes(), str(file))
+    except WrongField as error:
+        raise ModelFileError(f"{file} cannot be read ({error})", hint=MEND) from error
+    if not isinstance(settings, dict):
+        raise ModelFileError(f"{file} is no table of settings", hint=MEND)
+    if file.name == PREPROCESSORS[0] and not isinstance(settings.get("registered_name"), str):
+        raise ModelFileError(f"{file} names no preprocessor (registered_name)", hint=MEND)
 
 
 def _archive(folder: Path) -> bytes:

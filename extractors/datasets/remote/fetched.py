@@ -19,6 +19,7 @@ from headstart.errors import DatasetError, SampleError, SourceGone
 from headstart.extractors.datasets.named_files import HINT
 from headstart.extractors.datasets.places import suffix_of
 from headstart.extractors.datasets.remote.addresses import parse
+from headstart.extractors.datasets.remote.mark import is_whole
 from headstart.extractors.datasets.remote.objects import Objects
 from headstart.extractors.datasets.remote.several import is_several, objects_at, stamp_of
 from headstart.extractors.datasets.shard_names import RECORDS, TARS
@@ -27,9 +28,6 @@ from headstart.notices import tell
 from headstart.storage.contents import Contents
 from headstart.storage.files import free_bytes
 
-COMPLETE = ".fetched"
-"""In a folder of files that were fetched: what their store said of each; written when all are
-there."""
 LARGEST = 1 << 37
 """Bytes of what is fetched for a dataset: 128 GiB."""
 SHARE = 0.9
@@ -73,7 +71,8 @@ class Fetched:
 
     @property
     def is_here(self) -> bool:
-        return self.path is not None and (self.path.is_file() or (self.path / COMPLETE).is_file())
+        """Whether the file is, or all files of the folder are, with the sizes that were told."""
+        return self.path is not None and (self.path.is_file() or is_whole(self.path))
 
     def stat_now(self) -> tuple[int, ...]:
         """What the server says of it now; errors as `fetch`."""

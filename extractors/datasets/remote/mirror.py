@@ -19,24 +19,28 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.memory.packed_tar import packing_of, unpack, unpacked_name
 from headstart.extractors.datasets.remote.addresses import parse
 from headstart.extractors.datasets.remote.ahead import ahead
 from headstart.extractors.datasets.remote.fetched import (
-    COMPLETE,
     Fetched,
     Watched,
     as_of_source,
     check_room,
     in_bytes,
 )
+from headstart.extractors.datasets.remote.mark import (
+    COMPLETE,
+    is_there,
+    is_whole,
+    marked_in,
+    place_of,
+)
 from headstart.extractors.datasets.remote.objects import Objects
 from headstart.extractors.datasets.remote.several import Several, objects_at, stamp_of
 from headstart.notices import tell
-from headstart.paths import mirrored_below
 from headstart.storage.contents import Contents
 from headstart.storage.files import make_folder, written_aside
 
@@ -70,7 +74,7 @@ def mirror(
         _check_names(several, address)
         stamp = stamp_of(several)
         folder = contents.place_of_folder(_digest(found, several, stamp))
-        if not (folder / COMPLETE).is_file():
+        if not is_whole(folder):
             _fill(found, several, folder, _known(before))
             _check_same(found, stamp)
             _complete(folder, several)
@@ -137,15 +141,8 @@ def _known(before: Path | None) -> dict[str, Path]:
     """The files of another time, by name and what their store said of them."""
     if before is None:
         return {}
-    try:
-        told: Mapping[str, Any] = json.loads((before / COMPLETE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return {
-        _key(name, stat): mirrored_below(before, unpacked_name(name))
-        for name, stat in told.items()
-        if stat
-    }
+    known = {name: stat for name, stat in marked_in(before).items() if stat}
+    return {_key(name, stat): place_of(before, name) for name, stat in known.items()}
 
 
 def _key(name: str, stat: Sequence[int]) -> str:
@@ -159,10 +156,14 @@ def _fill(
     left = []
     make_folder(folder)
     for one in several:
-        place = mirrored_below(folder, unpacked_name(one.name))
+        place = place_of(folder, one.name)
+        if is_there(place, one.name, one.stat):
+            continue
         old = known.get(_key(one.name, one.stat))
-        if not place.is_file() and not (old is not None and _taken(old, place)):
+        if old is None or not is_there(old, one.name, one.stat):
             left.append(one)
+        else:
+            _take(old, place)
     size, done = sum(one.size for one in left), 0
     check_room(found.address, size, folder)
     kept = f", {len(several) - len(left):,} are here" if len(left) < len(several) else ""
@@ -184,22 +185,19 @@ def _complete(folder: Path, several: Sequence[Several]) -> None:
         file.write(json.dumps(told).encode())
 
 
-def _taken(old: Path, place: Path) -> bool:
-    """Whether a file of another time could be taken: by a link, or else copied."""
-    if not old.is_file():
-        return False
+def _take(old: Path, place: Path) -> None:
+    """Take a file of another time: by a link, or else copied."""
     make_folder(place.parent)
     with suppress(OSError):
         os.link(old, place)
-        return True
+        return
     with old.open("rb") as source, written_aside(place) as out:
         shutil.copyfileobj(source, out)
-    return True
 
 
 def _fetched(found: Fetched, folder: Path, one: Several) -> int:
     """Fetch a file; gives its bytes."""
-    place, packing = mirrored_below(folder, unpacked_name(one.name)), packing_of(one.name)
+    place, packing = place_of(folder, one.name), packing_of(one.name)
     sizes: list[int] = []
 
     def begin(size: int) -> None:

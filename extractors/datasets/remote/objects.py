@@ -142,19 +142,31 @@ class Objects:
             DatasetError: it is on the web, where nothing is listed, or holds too many.
             SourceGone: see `read`.
         """
+        self._check_listed(address)
+        stream = self._store(address).list(address.key.rstrip("/") or None, chunk_size=1000)
+        count = 0
+        while (block := self._answer(address, lambda: next(stream, None))) is not None:
+            count += len(block)
+            _check_count(address, count)
+            yield from (Found(one["path"], one["size"], _stat_of(one)) for one in block)
+
+    def inside(self, address: Address) -> tuple[list[Address], list[Found]]:
+        """The folders in a folder, and the objects, none that lies deeper; errors as `listed`."""
+        self._check_listed(address)
+        store, prefix = self._store(address), address.key.rstrip("/") or None
+        found = self._answer(address, lambda: store.list_with_delimiter(prefix))
+        folders, here = found["common_prefixes"], found["objects"]
+        _check_count(address, len(folders) + len(here))
+        files = [Found(one["path"], one["size"], _stat_of(one)) for one in here]
+        return [address.below(key) for key in folders], files
+
+    def _check_listed(self, address: Address) -> None:
         if address.is_web:
             raise DatasetError(
                 f"{address} cannot be listed: the web has no folders",
                 hint="Give a table (.csv, .jsonl) of the files' addresses, or a bucket.",
             )
         self.check(address)
-        stream = self._store(address).list(address.key.rstrip("/") or None, chunk_size=1000)
-        count = 0
-        while (block := self._next(address, stream)) is not None:
-            count += len(block)
-            if count > LARGEST_LISTING:
-                raise DatasetError(f"{address} holds more than {LARGEST_LISTING:,} objects")
-            yield from (Found(one["path"], one["size"], _stat_of(one)) for one in block)
 
     def check(self, address: Address, where: str = "") -> None:
         """See that an address may be read; nothing is asked.
@@ -179,11 +191,12 @@ class Objects:
                 hint=f"Write https://, or allow it: --root http://{address.host}/",
             )
 
-    def _next(self, address: Address, stream: Any) -> Any:
+    def _answer(self, address: Address, ask: Callable[[], Any]) -> Any:
+        """What `ask` gives of a listing, with its errors as ours."""
         import obstore.exceptions as theirs
 
         try:
-            return next(stream, None)
+            return ask()
         except theirs.InvalidPathError as error:
             raise DatasetError(
                 f"{address}: an object's name holds an empty step, '.' or '..' "
@@ -284,6 +297,11 @@ class Objects:
             if place not in self._stores:
                 self._stores[place] = _open(address, self._options)
             return self._stores[place]
+
+
+def _check_count(address: Address, count: int) -> None:
+    if count > LARGEST_LISTING:
+        raise DatasetError(f"{address} holds more than {LARGEST_LISTING:,} objects")
 
 
 def _chunks(store: Any, key: str, address: Address, share: Share | None) -> Iterator[bytes]:

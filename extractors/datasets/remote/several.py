@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from headstart.errors import DatasetError, SampleChanged, SourceGone
@@ -65,14 +65,16 @@ def base_of(text: str) -> str:
 
 
 def objects_at(address: Address, objects: Objects) -> list[Several]:
-    """All objects that an address names: those of a folder at any depth, without hidden ones; those
-    of braces in their order, those of wildcards as they are listed.
+    """All objects that an address names: those of a folder at any depth; those of braces in their
+    order, those of wildcards in that of their keys. What is hidden, or lies in what is, below the
+    folder in which all lie is none: nothing reads it in a folder here.
 
     Raises:
         SourceGone: there are none, or one of braces is not there, or nothing is given.
         DatasetError: a pattern names too many, or has wildcards and lies on the web.
     """
-    found = list(_of_pattern(address, objects) if is_pattern(address) else _in(address, objects))
+    every = _of_pattern(address, objects) if is_pattern(address) else _in(address, objects)
+    found = [one for one in every if not one.name.startswith(".") and "/." not in one.name]
     if not found:
         raise SourceGone(
             f"there are no objects {address}", hint="Check the address; it is case-sensitive."
@@ -111,6 +113,7 @@ def _of_pattern(address: Address, objects: Objects) -> Iterator[Several]:
     for key in wild:
         found = list(islice(_matching(address.below(key), objects), MOST + 1))
         check_count(found, str(address))
+        found.sort(key=lambda one: one.address.key)
         yield from (Several(one.address.key[start:], *one[1:]) for one in found)
     named = [address.below(key) for key in keys if key not in wild]
     for one, stat in _stats(named, objects):
@@ -121,12 +124,26 @@ def _matching(pattern: Address, objects: Objects) -> Iterator[Several]:
     """The objects of wildcards, none of which stands for a `/`."""
     if "**" in pattern.key:
         raise DatasetError(f"{pattern}: ** names nothing", hint="Name the folder above it.")
-    steps = pattern.key.count("/")
-    for one in objects.listed(folder_of(pattern)):
-        path = PurePosixPath(one.key)
-        is_alike = one.key.count("/") == steps and path.match(pattern.key)
-        if is_alike and not path.name.startswith("."):
-            yield Several(one.key, pattern.below(one.key), one.size, one.stat)
+    folder = folder_of(pattern)
+    start = len(folder.key) + 1 if folder.key else 0
+    return _matching_in(folder, pattern.key[start:].split("/"), objects)
+
+
+def _matching_in(folder: Address, steps: Sequence[str], objects: Objects) -> Iterator[Several]:
+    """The objects in a folder that match steps; of other folders nothing is asked."""
+    folders, files = objects.inside(folder)
+    if len(steps) == 1:
+        for one in files:
+            if _matches(address := folder.below(one.key), steps[0]):
+                yield Several(one.key, address, one.size, one.stat)
+        return
+    for below in folders:
+        if _matches(below, steps[0]):
+            yield from _matching_in(below, steps[1:], objects)
+
+
+def _matches(address: Address, step: str) -> bool:
+    return fnmatchcase(address.name, step) and not address.name.startswith(".")
 
 
 def _stats(named: Sequence[Address], objects: Objects) -> Iterator[tuple[Address, tuple[int, ...]]]:

@@ -7,14 +7,15 @@ quantized trunk lies in the artifact store by its sha256, with seeded samples an
 them; a row of SQL names it. The digest is in the precision that features are in, and so in their
 keys: those of another calibration are other features.
 
-The row counts, as for `conversions`. Whichever was made last is what `int8` means.
+The row counts, as for `conversions`. Of those that were not refused, as they lose too much, the
+last is what `int8` means; a refused one stays, so that it is not made again to be refused again.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Calibration:
         verdict: how its features compare with those in float32, JSON values; see `verdict`.
         trunk: as it is kept.
         is_there: whether its files are.
+        is_refused: whether it lost more than was allowed when it was made; `int8` never means it.
     """
 
     precision: str
@@ -57,6 +59,7 @@ class Calibration:
     verdict: dict[str, Any]
     trunk: KeptTrunk
     is_there: bool
+    is_refused: bool = False
 
 
 def precision_of(files: Mapping[str, bytes]) -> str:
@@ -91,7 +94,7 @@ class Calibrations:
     def find(self, backbone: Backbone, cut: Cut, precision: str = INT8) -> Calibration | None:
         """What int8 means for a trunk, or one calibration of it; None if there is none."""
         for one in self.find_all(backbone, cut):
-            if precision in (INT8, one.precision):
+            if one.precision == precision or (precision == INT8 and not one.is_refused):
                 return one
         return None
 
@@ -138,6 +141,18 @@ class Calibrations:
                 )
             )
 
+    def choose(self, backbone: Backbone, cut: Cut, precision: str) -> None:
+        """Let `int8` mean a calibration that is kept, refused before or older: its row once more.
+
+        Args:
+            backbone: whose trunk it is.
+            cut: where that is cut.
+            precision: the calibration's.
+        """
+        found = self._runs.find_latest(KIND, subject_of(backbone, cut), EVERY)
+        run = next(one for one in found if one.counts["precision"] == precision)
+        self._runs.add(replace(run, counts={**run.counts, "refused": False}))
+
     def needed_parts(self, points: Collection[str]) -> set[str]:
         """sha256 of the files that are of these cut points: cached features may be of any."""
         return {
@@ -158,4 +173,5 @@ class Calibrations:
             verdict=dict(counts["verdict"]),
             trunk=KeptTrunk(self._artifacts, parts, dict(counts["facts"])),
             is_there=all(self._artifacts.path_of(one, PART).exists() for one in parts.values()),
+            is_refused=counts.get("refused", False),
         )

@@ -80,6 +80,8 @@ def add(
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     stored |= {} if kept is None else {"origin": kept.origin}
     stored |= unused_in(opened)
+    if before is not None and manifest.digest != before.digest:
+        stored = after_others(stored)
     if before is not None and not stays:
         stored = sources.voiding(stored, sources.voided_in(before.options))
         stored = sources.voiding(stored, _warn_of_heads(context, name))
@@ -91,7 +93,7 @@ def add(
 def _with_corrections(given: dict[str, Any], before: Dataset | None) -> dict[str, Any]:
     """Options with the corrections of the dataset that is added again; which are of contents, and
     so of no others."""
-    return given if before is None else Corrections.of(after_others(before.options)).stored(given)
+    return given if before is None else Corrections.of(before.options).stored(given)
 
 
 def _left(

@@ -16,13 +16,17 @@ from headstart.extractors.datasets import reader_of
 from headstart.extractors.preprocessing.preview import difference_hash, glance
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.label_errors import find_wrong_labels
-from headstart.heads.evaluation.near_duplicates import find_alike, find_near_duplicates
+from headstart.heads.evaluation.near_duplicates import (
+    compares_all,
+    find_alike,
+    find_near_duplicates,
+)
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import labelled_rows, some_rows
 from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.heads.cross_validation import ROOM, CrossValidation, folds_of
-from headstart.notices import warn
+from headstart.notices import tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import reference_of
@@ -111,12 +115,15 @@ class Audit(Showable):
         suspects: labels that are worth a look; None if the dataset has no labels.
         twins: near duplicates, those across the border of the test split first.
         pictures: how many samples were compared by how they look; None where that was not asked.
+        all_pairs: whether the features of all pairs of samples were compared; else near duplicates
+            by features were looked for around each sample, and a few may be missing.
     """
 
     samples: int
     suspects: list[Suspect] | None
     twins: list[Twins]
     pictures: int | None = None
+    all_pairs: bool = True
 
     @property
     def groups(self) -> dict[str, str]:
@@ -146,6 +153,7 @@ class Audit(Showable):
             "wrong_labels": self.suspects,
             "near_duplicates": self.twins,
             "pictures": self.pictures,
+            "all_pairs": self.all_pairs,
         }
 
     def _line(self) -> str:
@@ -170,6 +178,11 @@ def audit(
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
     features, samples = rows_of(view, chosen=rows, room=ROOM), view.samples.take(rows)
+    if not (all_pairs := compares_all(len(rows))):
+        tell(
+            f"near duplicates of {len(rows):,} samples are looked for around each, not among all: "
+            "a few may be missing"
+        )
     looks = None
     if pictures:
         looks = _looks(
@@ -178,8 +191,9 @@ def audit(
     twins = _twins(features, samples, looks or {})
     seen = None if looks is None else len(looks)
     if not samples.different_labels:
-        return Audit(len(rows), None, twins, seen)
-    return Audit(len(rows), _suspects(features, samples, trying, progress), twins, seen)
+        return Audit(len(rows), None, twins, seen, all_pairs)
+    suspects = _suspects(features, samples, trying, progress)
+    return Audit(len(rows), suspects, twins, seen, all_pairs)
 
 
 def _twins(features: Rows, samples: SampleColumns, looks: dict[int, int]) -> list[Twins]:

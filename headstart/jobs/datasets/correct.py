@@ -12,9 +12,11 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import DatasetError
 from headstart.extractors import datasets as sources
-from headstart.extractors.datasets.corrections import Change, Corrections, Wholes, corrected, some
+from headstart.extractors.datasets.corrections import Change, Corrections, Wholes, some
+from headstart.extractors.datasets.rows import to_label
 from headstart.extractors.runtime import versions
 from headstart.jobs.datasets.add import described
+from headstart.jobs.datasets.refresh import look_again
 from headstart.notices import DifferingCopies, tell, warn
 from headstart.registry.entities import Dataset, Run
 from headstart.storage.columns.finder import ABSENT
@@ -85,7 +87,7 @@ def read_corrections(path: Path) -> Wanted:
             hint=f"It needs {ID}, and {NEW} or {EXCLUDE}, as `features audit --output` writes.",
         )
     labels: dict[str, tuple[Label, str | None]] = {}
-    excluded, untouched = list[str](), 0
+    excluded, untouched = dict[str, None](), 0
     for number, row in enumerate(rows, start=2):
         id_, new, leaves = (str(row.get(name) or "").strip() for name in (ID, NEW, EXCLUDE))
         if id_ in labels or id_ in excluded or (new and leaves):
@@ -94,17 +96,33 @@ def read_corrections(path: Path) -> Wanted:
         if new:
             labels[id_] = new, row.get(LABEL)
         elif leaves:
-            excluded.append(id_)
+            excluded[id_] = None
         else:
             untouched += 1
     return Wanted(labels, tuple(excluded), untouched)
 
 
 def wanted_of(given: Any) -> Wanted:
-    """From a file, or labels by id, as Python has them."""
+    """From a file, or labels by id, as Python has them.
+
+    Raises:
+        DatasetError: see `read_corrections`; or a label is neither a text nor a number.
+    """
     if isinstance(given, Mapping):
-        return Wanted({str(id_): (label, None) for id_, label in given.items()})
+        return Wanted({str(id_): (_read(id_, label), None) for id_, label in given.items()})
     return read_corrections(Path(given))
+
+
+def _read(id_: Any, label: Any) -> Label:
+    """A label as sources read one: a fraction is a text."""
+    try:
+        return to_label(label, f"sample {str(id_)!r}")
+    except DatasetError as error:
+        error.hint = (
+            "Give a class, a number, or several with | between them, such as 'dog|grass'; "
+            "`exclude` leaves a sample out. Nothing was corrected."
+        )
+        raise
 
 
 def correct(context: Context, name: str, given: Any) -> Corrected:
@@ -133,47 +151,46 @@ def correct(context: Context, name: str, given: Any) -> Corrected:
     made = wholes.changed(changes, [numbers[id_] for id_ in wanted.excluded])
     _warn_of_copies(name, made.columns)
     now = replace(known, labels=labels, excluded={**known.excluded, **left})
-    stored = _store(context, dataset, made, now)
-    done = Corrected(stored, told, tuple(left), untouched=wanted.untouched)
-    _record(context, dataset, done)
-    return done
+    done = Corrected(dataset, told, tuple(left), untouched=wanted.untouched)
+    return _stored(context, done, made, now)
 
 
 def exclude(context: Context, name: str, ids: Iterable[str], *, undo: bool = False) -> Corrected:
     """See `Datasets.exclude`."""
     listed = tuple(dict.fromkeys(ids))
+    if undo:
+        return _take_back(context, name, listed)
     dataset = context.datasets.get(name)
     known = Corrections.of(dataset.options)
-    if undo:
-        return _take_back(context, dataset, known, listed)
     wholes = Wholes(context.manifest(dataset))
     numbers = _numbers(wholes, [one for one in listed if one not in known.excluded], name)
     left = {id_: wholes.samples[number].digest for id_, number in numbers.items()}
     made = wholes.changed({}, numbers.values())
     now = replace(known, excluded={**known.excluded, **left})
-    done = Corrected(_store(context, dataset, made, now), {}, tuple(left))
-    _record(context, dataset, done)
-    return done
+    return _stored(context, Corrected(dataset, {}, tuple(left)), made, now)
 
 
-def _take_back(
-    context: Context, dataset: Dataset, known: Corrections, ids: tuple[str, ...]
-) -> Corrected:
-    """Samples that were excluded are looked for in the source again."""
-    if other := [id_ for id_ in ids if id_ not in known.excluded]:
-        raise DatasetError(
-            f"not excluded from {dataset.name!r}: {some(other)}",
-            hint=f"Excluded are {some(known.excluded) or 'none'}.",
-        )
-    excluded = {id_: one for id_, one in known.excluded.items() if id_ not in ids}
-    now = replace(known, excluded=excluded)
-    options = sources.as_stored(now.stored(dataset.options))
-    opened = sources.open_source(dataset.kind, dataset.source, options, context.artifacts)
-    found = sources.scan(opened, options, context.manifest(dataset))
-    made = corrected(found, options)
-    done = Corrected(_store(context, dataset, made, now, is_more=True), {}, restored=ids)
-    _record(context, dataset, done)
-    return done
+def _take_back(context: Context, name: str, ids: tuple[str, ...]) -> Corrected:
+    """Samples that were excluded are looked for in the source, as `refresh` looks at it."""
+
+    def without(options: dict[str, Any]) -> dict[str, Any]:
+        known = Corrections.of(options)
+        if other := [id_ for id_ in ids if id_ not in known.excluded]:
+            raise DatasetError(
+                f"not excluded from {name!r}: {some(other)}",
+                hint=f"Excluded are {some(known.excluded) or 'none'}.",
+            )
+        left = {id_: digest for id_, digest in known.excluded.items() if id_ not in ids}
+        return replace(known, excluded=left).stored(options)
+
+    def journal(before: Dataset, after: Dataset) -> None:
+        _record(context, before, Corrected(after, {}, restored=ids))
+
+    dataset, manifest = look_again(context, name, amended=without, journal=journal)
+    found = Wholes(manifest).find(ids)
+    if gone := [id_ for id_, number in zip(ids, found, strict=True) if number == ABSENT]:
+        warn(f"{name}: excluded no more, and not in the source any more: {some(gone)}")
+    return Corrected(dataset, {}, restored=tuple(id_ for id_ in ids if id_ not in gone))
 
 
 def _numbers(wholes: Wholes, ids: list[str], name: str) -> dict[str, int]:
@@ -205,7 +222,8 @@ def _as_label(text: Label, manifest: Manifest) -> Label:
     known = {str(label): label for label in manifest.classes}
     if str(text) in known:
         return known[str(text)]
-    are_numbers = known and all(isinstance(label, int) for label in known.values())
+    are_whole = all(isinstance(label, int) for label in known.values())
+    are_numbers = known and (are_whole or sources.are_numbers(known.values()))
     if are_numbers and isinstance(text, str) and text.lstrip("-").isdecimal():
         return int(text)
     return text
@@ -227,41 +245,39 @@ def _warn_of_copies(name: str, samples: SampleColumns) -> None:
         )
 
 
-def _store(
-    context: Context,
-    dataset: Dataset,
-    manifest: Manifest,
-    corrections: Corrections,
-    *,
-    is_more: bool = False,
-) -> Dataset:
-    """The next version of a dataset.
+def _stored(
+    context: Context, done: Corrected, manifest: Manifest, corrections: Corrections
+) -> Corrected:
+    """The next version of a dataset, and the journal of it, in one transaction.
 
     Args:
         context: where.
-        dataset: as it was.
+        done: what was done, to the dataset as it was.
         manifest: as it is to be.
         corrections: all of them by now.
-        is_more: whether samples come in, which a head of before may have been fitted on.
 
     Raises:
         DatasetError: somebody else changed it meanwhile, or no sample is left.
     """
+    before = done.dataset
     if not len(manifest.samples):
-        raise DatasetError(f"no sample of {dataset.name!r} would be left", hint="Leave some in.")
-    if manifest.digest == dataset.digest:
-        return dataset
-    versions = () if is_more else (*corrections.versions, dataset.digest)
-    options = replace(corrections, versions=versions).stored(dataset.options)
-    previous = context.manifest(dataset)
-    made = described(context, dataset.name, manifest, options, previous)
-    updated = context.datasets.update(made, dataset)
-    if updated is None:
-        raise DatasetError(
-            f"dataset {dataset.name!r} was changed by somebody else meanwhile",
-            hint="Nothing was corrected; do it again.",
-        )
-    return updated
+        raise DatasetError(f"no sample of {before.name!r} would be left", hint="Leave some in.")
+    if manifest.digest != before.digest:
+        corrections = replace(corrections, versions=(*corrections.versions, before.digest))
+    options = corrections.stored(before.options)
+    if (manifest.digest, options) == (before.digest, before.options):
+        return done
+    made = described(context, before.name, manifest, options, context.manifest(before))
+    with context.database.together():
+        updated = context.datasets.update(made, before)
+        if updated is None:
+            raise DatasetError(
+                f"dataset {before.name!r} was changed by somebody else meanwhile",
+                hint="Nothing was corrected; do it again.",
+            )
+        done = replace(done, dataset=updated)
+        _record(context, before, done)
+    return done
 
 
 def _record(context: Context, before: Dataset, done: Corrected) -> None:
@@ -274,5 +290,4 @@ def _record(context: Context, before: Dataset, done: Corrected) -> None:
         "before": before.digest,
         "after": done.dataset.digest,
     }
-    if before.digest != done.dataset.digest:
-        context.runs.add(Run("correct", name, name, "done", counts, 0.0, versions()))
+    context.runs.add(Run("correct", name, name, "done", counts, 0.0, versions()))

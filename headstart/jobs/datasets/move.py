@@ -48,7 +48,14 @@ class Moved(Showable):
         return {**self.details.to_json(), **was}
 
 
-def move(context: Context, name: str, path: str | Path, progress: Progress = silent) -> Moved:
+def move(
+    context: Context,
+    name: str,
+    path: str | Path,
+    progress: Progress = silent,
+    *,
+    force: bool = False,
+) -> Moved:
     """Look for a dataset's samples at another place, and keep that place.
 
     Every file there is read and hashed: samples are known again by their id and content, so that
@@ -57,8 +64,8 @@ def move(context: Context, name: str, path: str | Path, progress: Progress = sil
 
     Raises:
         SourceGone: nothing is there.
-        DatasetError: what is there has none of the samples, is of another kind, or the dataset has
-            no place outside of the workspace.
+        DatasetError: what is there has none of the samples, or fewer than half without `force`, is
+            of another kind, or the dataset has no place outside of the workspace.
     """
     dataset, place = context.datasets.get(name), sources.located(path)
     _check_movable(context, dataset)
@@ -76,6 +83,13 @@ def move(context: Context, name: str, path: str | Path, progress: Progress = sil
         raise DatasetError(
             f"{place} has none of the {len(before):,} samples of dataset {name!r}",
             hint="Name the place where its own data are, or add these by another name.",
+        )
+    if 2 * same < len(before) and not force:
+        raise DatasetError(
+            f"{place} has {same:,} of the {len(before):,} samples of dataset {name!r}, fewer than "
+            "half",
+            hint="Name the place where its own data are, or add these by another name; if the "
+            "others are gone, move it with --force (force=True).",
         )
     if same < len(before) or len(after) > same:
         warn(

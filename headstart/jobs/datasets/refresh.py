@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadstartError, SourceGone
@@ -17,6 +20,9 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
 
+Amend = Callable[[dict[str, Any]], dict[str, Any]]
+Journal = Callable[[Dataset, Dataset], None]
+
 
 def refresh(context: Context, name: str | Dataset, progress: Progress = silent) -> DatasetDetails:
     """Look at the source again; only files that changed are read.
@@ -28,12 +34,24 @@ def refresh(context: Context, name: str | Dataset, progress: Progress = silent) 
 
 
 def look_again(
-    context: Context, name: str | Dataset, progress: Progress = silent
+    context: Context,
+    name: str | Dataset,
+    progress: Progress = silent,
+    *,
+    amended: Amend | None = None,
+    journal: Journal | None = None,
 ) -> tuple[Dataset, Manifest]:
     """As `refresh`, without asking what could not be read: every extraction begins with it.
 
     Where somebody else changed the dataset meanwhile (dealt it anew, say), it is looked at once
     more, from what they made of it.
+
+    Args:
+        context: where.
+        name: of the dataset.
+        progress: as `refresh`.
+        amended: gives other options of it, by which the whole source is read.
+        journal: called with the dataset before and after, in the transaction of the change.
 
     Raises:
         SourceGone: see `refresh`.
@@ -42,9 +60,11 @@ def look_again(
         dataset = context.datasets.get(name)
         with held(context) if sources.FETCHED in dataset.options else nullcontext():
             now = fetched_anew(context, dataset)
+            now = now if amended is None else replace(now, options=amended(now.options))
             _check_there(now)
             with sources.in_words(now.source, now.options.get("origin")):
-                found = _looked_at(context, dataset, now, progress)
+                read = sources.rescan if amended is None else sources.scan
+                found = _looked_at(context, dataset, now, partial(read, progress=progress), journal)
         if found is not None:
             return found
 
@@ -59,21 +79,26 @@ def _check_there(now: Dataset) -> None:
 
 
 def _looked_at(
-    context: Context, dataset: Dataset, now: Dataset, progress: Progress
+    context: Context,
+    dataset: Dataset,
+    now: Dataset,
+    read: Callable[..., Manifest],
+    journal: Journal | None,
 ) -> tuple[Dataset, Manifest] | None:
     """The dataset as it is then; None where somebody else changed it meanwhile.
 
     Args:
         context: where.
         dataset: as it is registered.
-        now: the same, or with what was fetched anew for its source.
-        progress: as `refresh`.
+        now: the same, or with what was fetched anew for its source, or with other options.
+        read: the source, as `sources.rescan`.
+        journal: see `look_again`.
     """
     previous = context.manifest(dataset)
     options, skipped = sources.as_stored(now.options), list[str]()
     opened = sources.open_source(now.kind, now.source, options, context.artifacts)
     with _options_of_add(now.name):
-        manifest = sources.rescan(opened, options, previous, progress, skipped)
+        manifest = read(opened, options, previous, skipped=skipped)
     if manifest is previous:
         return dataset, previous
     manifest = corrected(manifest, options)
@@ -86,7 +111,10 @@ def _looked_at(
     if manifest.digest != previous.digest:
         stored = after_others(stored)
     found = described(context, now.name, manifest, stored, previous)
-    updated = context.datasets.update(found, instead_of=dataset)
+    with context.database.together():
+        updated = context.datasets.update(found, instead_of=dataset)
+        if updated is not None and journal is not None:
+            journal(dataset, updated)
     if updated is None:
         return None
     if stored.get("skipped") != now.options.get("skipped"):

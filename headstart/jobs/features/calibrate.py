@@ -28,7 +28,7 @@ from headstart.extractors.run.settings import Settings
 from headstart.extractors.run.worker import Worker, probe
 from headstart.extractors.watchdog import Guard, Step, Watchdog
 from headstart.jobs.features.verdict import check_loss, loses, verdict_of
-from headstart.notices import tell
+from headstart.notices import tell, warn
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.storage.locks import Turn
 from headstart.storage.manifest import Manifest, Sample
@@ -78,21 +78,40 @@ def calibrated(
         raise one_cut_only(len(cuts))
     check_engine(settings.engine)
     job = _Job(context, backbone, replace(cuts[0], precision=INT8), dataset, manifest, settings)
+    before = context.calibrations.find(backbone, job.cut)
     found = _find(job)
     if found is None:
         with Turn(context.config.locks, f"{INT8}-{subject_of(backbone, job.cut)[:32]}"):
             found = _find(job) or _calibrate(job)
     check_loss(job.label, found.dataset, found.verdict, settings.max_loss)
+    _let_mean(job, found, before)
     return [replace(job.cut, precision=found.precision)]
 
 
 def _find(job: _Job) -> Calibration | None:
-    """The calibration that is there; one that is refused is made anew by another dataset."""
-    found = job.context.calibrations.find(job.backbone, job.cut)
-    if found is None or not found.is_there:
-        return None
-    is_own = found.dataset == job.dataset.name
-    return found if is_own or not loses(found.verdict, job.settings.max_loss) else None
+    """The calibration to go by, that which `int8` means first, then the newest; one that is refused
+    is made anew by another dataset."""
+    known = job.context.calibrations
+    meant = known.find(job.backbone, job.cut)
+    for found in [*([] if meant is None else [meant]), *known.find_all(job.backbone, job.cut)]:
+        is_own = found.dataset == job.dataset.name
+        if found.is_there and (is_own or not loses(found.verdict, job.settings.max_loss)):
+            return found
+    return None
+
+
+def _let_mean(job: _Job, found: Calibration, before: Calibration | None) -> None:
+    """Let `int8` mean a calibration that was not refused, and say so if it meant another."""
+    known = job.context.calibrations
+    meant = known.find(job.backbone, job.cut)
+    if meant is None or meant.precision != found.precision:
+        known.choose(job.backbone, job.cut, found.precision)
+    if before is not None and before.precision != found.precision:
+        warn(
+            f"int8 of {job.label} means {found.precision} from now on, calibrated by "
+            f"{found.dataset}; it meant {before.precision}, calibrated by {before.dataset}, whose "
+            "features stay by that name and do not compare with those of now"
+        )
 
 
 def _calibrate(job: _Job) -> Calibration:
@@ -260,6 +279,7 @@ class _Maker:
             "engine": self._provider.name,
             "samples": samples,
             "verdict": verdict,
+            "refused": loses(verdict, job.settings.max_loss),
             "facts": facts,
         }
         versions = dict(self._provider.quantizer_versions())

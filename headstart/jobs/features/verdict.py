@@ -30,8 +30,9 @@ def verdict_of(
 ) -> dict[str, Any]:
     """What int8 costs, JSON values, by samples that it was not calibrated by.
 
-    Where at least two classes have `FOLDS` samples or more: how many of them a ridge classifier
-    tells right, cross-validated, and the paired difference with its 95 % interval.
+    Where at least two classes have `FOLDS` samples or more, in as many groups at least: how many of
+    them a ridge classifier tells right, cross-validated, and the paired difference with its 95 %
+    interval. Fewer groups, which cannot be dealt to the folds, are told as `few_groups`.
 
     Args:
         whole: features in float32, (n, numbers).
@@ -52,6 +53,8 @@ def verdict_of(
     rows, targets = _of_classes(labels)
     if len(rows) and np.isfinite(errors).all():
         own = [groups[row] or f"\0{row}" for row in rows.tolist()]
+        if len(set(own)) < FOLDS:
+            return found | {"few_groups": len(set(own))}
         clusters = Clusters.of(own)
         was = right_of(whole[rows], targets, own)
         now = right_of(quantized[rows], targets, own)
@@ -129,15 +132,9 @@ def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: floa
     Raises:
         BackboneError: it loses more.
     """
-    accuracy, error = verdict.get("accuracy"), verdict["mean_relative_error"]
+    accuracy = verdict.get("accuracy")
     if accuracy is None:
-        if loses(verdict, max_loss):
-            raise BackboneError(
-                f"{label!r} in int8 gives other features: the mean relative error on "
-                f"{verdict['samples']:,} samples of {dataset} is {error:.2g}, allowed "
-                f"{LARGEST_ERROR:g}; there are no labels to tell what that costs",
-                hint="Use --precision bfloat16.",
-            )
+        _check_error(label, dataset, verdict, max_loss)
         return
     if accuracy["loss_points"] <= max_loss:
         return
@@ -149,6 +146,29 @@ def check_loss(label: str, dataset: str, verdict: dict[str, Any], max_loss: floa
         f"{words}, more than {max_loss:g} allowed",
         hint="Use --precision bfloat16, or allow it: --max-loss.",
     )
+
+
+def _check_error(label: str, dataset: str, verdict: dict[str, Any], max_loss: float) -> None:
+    """As `check_loss`, where no accuracy is known."""
+    error, groups = verdict["mean_relative_error"], verdict.get("few_groups")
+    why = "there are no labels to tell what that costs"
+    if groups is not None:
+        why = (
+            f"the labelled samples are of {groups} groups, and {FOLDS} are needed to tell what it "
+            "costs in accuracy"
+        )
+    if loses(verdict, max_loss):
+        raise BackboneError(
+            f"{label!r} in int8 gives other features: the mean relative error on "
+            f"{verdict['samples']:,} samples of {dataset} is {error:.2g}, allowed "
+            f"{LARGEST_ERROR:g}; {why}",
+            hint="Use --precision bfloat16.",
+        )
+    if groups is not None:
+        warn(
+            f"{label!r} in int8 has a mean relative error of {error:.2g} on {verdict['samples']:,} "
+            f"samples of {dataset}, allowed {LARGEST_ERROR:g}; {why}"
+        )
 
 
 def words_of(label: str, dataset: str, accuracy: dict[str, Any]) -> str:

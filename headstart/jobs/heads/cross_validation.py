@@ -238,6 +238,11 @@ def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
     return _without_maps(found)
 
 
+def precisions_of(chosen: Sequence[tuple[Backbone, Cut]]) -> dict[str, str]:
+    """In which the features of each are, by `BACKBONE@CUT`; in int8 with a calibration's digest."""
+    return {f"{backbone.label}@{cut.name}": cut.precision for backbone, cut in chosen}
+
+
 def _without_maps(found: list[tuple[Backbone, Cut]]) -> list[tuple[Backbone, Cut]]:
     """A map of 7 x 7 x 1280 is 62,720 numbers a sample: a fit of minutes that nobody asked for."""
     vectors = [(backbone, cut) for backbone, cut in found if len(cut.shape) == 1]

@@ -10,7 +10,13 @@ from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.kinds.every_kind import KINDS
-from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
+from headstart.jobs.heads.cross_validation import (
+    CrossValidation,
+    Features,
+    choose,
+    load,
+    precisions_of,
+)
 from headstart.jobs.heads.sweep import Sweep, Watch, keep, unwatched
 from headstart.progress import Progress, silent
 
@@ -59,7 +65,7 @@ def search(
     progress(0, trials)
     study.optimize(objective, n_trials=trials)
     fitted = trials * trying.folds * trying.times
-    return keep(context, features.dataset, found, fitted, started, trying)
+    return keep(context, features.dataset, found, fitted, started, trying, precisions_of(chosen))
 
 
 def _optuna() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -23,7 +23,13 @@ from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import Kinds, every_kind, kind_of
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.tasks import Classification
-from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
+from headstart.jobs.heads.cross_validation import (
+    CrossValidation,
+    Features,
+    choose,
+    load,
+    precisions_of,
+)
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Head, SweepRecord, TrialRecord
 from headstart.values.showable import Showable
@@ -73,11 +79,13 @@ class Trial(Showable):
         crossed: what its heads said of the rows that they were not trained on.
         is_worse: whether it is significantly worse than the best, by the sweep's objective; see
             `worse_than_best`.
+        precision: in which the features are; in int8 with the calibration's digest.
     """
 
     features: str
     crossed: Crossed
     is_worse: bool
+    precision: str
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -129,6 +137,7 @@ class Trial(Showable):
             "samples": len(self.crossed.targets),
             "log_loss_interval": interval,
             "spread_between_draws": self.crossed.spread,
+            "precision": self.precision,
             **({} if winner is None else {"winner": winner.to_json()}),
         }
         return TrialRecord(
@@ -245,7 +254,7 @@ def sweep(
             jobs=jobs,
         )
         found += [(one.name, result) for result in crossed]
-    return keep(context, features.dataset, found, fitted, started, trying)
+    return keep(context, features.dataset, found, fitted, started, trying, precisions_of(chosen))
 
 
 def keep(
@@ -255,6 +264,7 @@ def keep(
     fitted: int,
     started: float,
     trying: CrossValidation,
+    precisions: Mapping[str, str],
 ) -> Sweep:
     """Put what was tried in order, and into the database.
 
@@ -265,11 +275,15 @@ def keep(
         fitted: heads in all.
         started: by `time.monotonic`.
         trying: on which folds.
+        precisions: see `precisions_of`.
     """
     found.sort(key=lambda pair: pair[1].order(trying.objective))
     tried = [result.outcomes(trying.objective) for _, result in found]
     worse = worse_than_best(tried, is_loss=trying.is_loss).tolist()
-    trials = [Trial(*pair, is_worse) for pair, is_worse in zip(found, worse, strict=True)]
+    trials = [
+        Trial(name, crossed, is_worse, precisions[name])
+        for (name, crossed), is_worse in zip(found, worse, strict=True)
+    ]
     winner = winner_of(tried, trying.objective, is_loss=trying.is_loss, seed=trying.seed)
     done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying, winner)
     record = SweepRecord(

@@ -14,6 +14,7 @@ import headstart as hs
 from conftest import draw, keras
 from headstart.backbone_model import open_engine
 from headstart.errors import BackboneError, ModelFileError, PreprocessingError, UnsafeModel
+from headstart.extractors.backbones.sources import kerashub
 from headstart.extractors.preprocessing.steps.hub import STEPS
 from headstart.notices import HeadstartWarning
 
@@ -294,6 +295,25 @@ def test_a_stored_preprocessor_that_keras_cannot_build_is_one_clear_line(tmp_pat
     members["preprocessor.json"] = json.dumps(known).encode()
     with pytest.raises(PreprocessingError, match="cannot read the backbone's preprocessor"):
         STEPS["kerashub"].open(stored(members), inputs=[], sequence_length=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("preprocessor.json", "[]", "is no table of settings"),
+        ("preprocessor.json", "null", "is no table of settings"),
+        ("preprocessor.json", "{}", "names no preprocessor"),
+        ("tokenizer.json", "[]", "is no table of settings"),
+        ("image_converter.json", "{", "cannot be read"),
+    ],
+)
+def test_a_preprocessor_that_is_none_is_refused_when_the_preset_is_added(
+    ws, tmp_path, name, content, problem
+):
+    (tmp_path / name).write_text(content)
+    known = {"inputs": [["token_ids", 2]], "longest": 16}
+    with pytest.raises(ModelFileError, match=rf"{name} {problem}"):
+        kerashub._preprocessing(tmp_path, known, ws.context.artifacts, 0)
 
 
 def test_a_preset_with_a_link_out_of_its_folder_is_refused(ws, tmp_path):

@@ -15,6 +15,10 @@ from remote_makers import facts, layout_in_bucket, parquet, table, tar, tars_of
 from conftest import draw
 from headstart.errors import DatasetError, SourceGone
 from headstart.extractors.datasets.remote import mirror, recognition
+from headstart.extractors.datasets.remote import objects as remote_objects
+from headstart.extractors.datasets.remote.addresses import parse
+from headstart.extractors.datasets.remote.objects import Objects
+from headstart.extractors.datasets.remote.several import objects_at
 from headstart.notices import HeadstartNote
 
 pytestmark = pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
@@ -67,6 +71,30 @@ def test_tars_of_a_pattern_in_a_bucket(ws, bucket, pictures, pattern):
     assert ids == {"s-000", "s-001", "s-002"}
 
 
+def names_at(address) -> list[str]:
+    return [one.name for one in objects_at(parse(address), Objects(address, {}))]
+
+
+def test_wildcards_list_no_folders_in_which_nothing_can_match(bucket, monkeypatch):
+    shards = [f"{step}s-{number}.tar" for step in ("", "a/", "a-b/") for number in range(3)]
+    for key in [*shards, *(f"other/{number}" for number in range(12))]:
+        bucket(key, b"x")
+    monkeypatch.setattr(remote_objects, "LARGEST_LISTING", 8)
+    assert names_at("s3://photos/s-*.tar") == ["s-0.tar", "s-1.tar", "s-2.tar"]
+    below = [f"{step}s-{number}.tar" for step in ("a-b/", "a/") for number in (0, 2)]
+    assert names_at("s3://photos/a*/s-[02].tar") == below  # as a listing of all has them
+
+
+@pytest.mark.parametrize("step", ["*", "{.old,new}", "{.old,n*}", "*w"])
+def test_hidden_steps_are_left_out_whatever_names_them(bucket, step):
+    for key in ("x/.old/s-0.tar", "x/new/s-0.tar", "x/new/.s-1.tar", "x/.s/new/s-0.tar"):
+        bucket(key, b"x")
+    assert names_at(f"s3://photos/x/{step}/s-0.tar") == ["new/s-0.tar"]
+    assert names_at("s3://photos/x/.old/*.tar") == ["s-0.tar"]  # which was named as it is
+    with pytest.raises(SourceGone, match="there are no objects"):
+        names_at("s3://photos/x/{.old,.s/new}/s-0.tar")
+
+
 def test_one_file_more_and_one_that_changed_are_fetched_alone(ready, bucket, pictures):
     for name, content in tars_of(pictures).items():
         bucket(f"far/{name}", content)
@@ -93,6 +121,24 @@ def test_nothing_that_changed_asks_for_nothing(ws, bucket, pictures, monkeypatch
     ws.datasets.refresh("a")
     assert ws.datasets.get_or_add("s3://photos/far/").name in ("a", "b")
     assert len(contents_of(ws)) == 1
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "cut short"])
+def test_what_was_lost_here_is_fetched_again_and_nothing_else(ws, bucket, pictures, is_gone):
+    tars = tars_of(pictures)
+    for name, content in tars.items():
+        bucket(f"far/{name}", content)
+    ws.datasets.add("far", "s3://photos/far/")
+    (folder,) = contents_of(ws)
+    lost, whole = folder / "s-001.tar", facts(ws, "far")
+    for look in (ws.datasets.refresh, lambda name: ws.datasets.add(name, "s3://photos/far/")):
+        lost.unlink()
+        if not is_gone:
+            lost.write_bytes(b"half")
+        with pytest.warns(HeadstartNote, match=r": 1 files, .* are fetched once, .*, 2 are here"):
+            look("far")
+        assert lost.read_bytes() == tars["s-001.tar"]
+    assert facts(ws, "far") == whole and contents_of(ws) == [folder]
 
 
 def test_what_broke_off_goes_on_where_it_was(ws, web, pictures):

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,6 +211,19 @@ def test_a_head_on_int8_predicts_and_is_not_attached(ws, calibrated):
             refused()
 
 
+def test_a_head_of_a_sweep_in_int8_is_on_the_calibration_that_was_tried(ws, once, run):
+    trying = hs.CrossValidation(folds=2)
+    few = [hs.Linear((1.0,))]
+    kept = ws.sweep("pics", ["net"], few, precision="int8", trying=trying, jobs=1)
+    (row,) = rows_of(ws)
+    key = ws.features("net", "pics", "int8").key
+    newer = replace(row, counts=row.counts | {"precision": "int8-1"})
+    ws.context.runs.add(newer)
+    assert run("head", "train", "h", "--from-sweep", kept.id).code == 0
+    assert ws.heads["h"].record.feature_key == key
+    assert ws.heads.train_from_sweep("h", kept.id).record.feature_key == key
+
+
 def test_rank_takes_what_is_cached_in_int8(ws):
     assert [row.cut for row in ws.rank("pics", precision="int8")] == ["features"]
 
@@ -336,6 +351,29 @@ def test_without_classes_the_mean_relative_error_decides(labels):
         check_loss("net", "pics", broken, 0.5)
 
 
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_with_fewer_groups_than_folds_the_mean_relative_error_decides_and_that_is_said(number):
+    whole, targets = features(60)
+    labels = list(map(str, targets))
+    groups = [f"g{row % number}" for row in range(60)]
+    found = verdict_of(whole, 1.1 * whole, labels, groups)
+    assert "accuracy" not in found and found["few_groups"] == number
+    with pytest.warns(HeadstartWarning, match=rf"error of 0\.1 .* of {number} groups, and 5 are"):
+        check_loss("net", "pics", found, 0.5)
+    far = verdict_of(whole, 1.6 * whole, labels, groups)
+    with pytest.raises(BackboneError, match=rf"is 0\.6, .* of {number} groups, and 5 are"):
+        check_loss("net", "pics", far, 0.5)
+
+
+def test_classes_that_are_groups_of_their_own_have_a_verdict():
+    """Folds are trained on one class then."""
+    whole, _ = features(60)
+    labels = ["a"] * 50 + ["b"] * 10
+    groups = [f"a{row % 4}" for row in range(50)] + ["b"] * 10
+    found = verdict_of(whole, whole, labels, groups)
+    assert found["accuracy"]["loss_points"] == 0
+
+
 def test_a_processor_without_vnni_is_told(monkeypatch, tmp_path):
     said = openvino.OpenVINOProvider.caveats
     quantization.is_fast_here.cache_clear()
@@ -360,9 +398,54 @@ def test_a_calibration_that_is_refused_is_made_anew_by_another_dataset_only(
         with pytest.raises(BackboneError, match="gives other features"):
             ws.extract("net", "pics", settings=ANY)
     assert len(rows_of(ws)) == 1  # it is not calibrated again to be refused again
+    (row,) = rows_of(ws)
+    assert row.counts["refused"] and row.counts["verdict"] == found
+    backbone, (cut,) = ws.context.resolve("net", "int8")
+    assert cut.precision == "int8" and ws.context.calibrations.find(backbone, cut) is None
     ws.datasets.add("more", draw_classes(tmp_path / "more"))
     found["mean_relative_error"] = 0.1
     assert ws.extract("net", "more", settings=ANY).report.precision
     assert [row.dataset for row in rows_of(ws)] == ["more", "pics"]
     ws.extract("net", "pics", settings=ANY)
     assert len(rows_of(ws)) == 2
+
+
+def lossy(points):
+    """A verdict that loses so many points of accuracy, beyond doubt."""
+    accuracy = {"samples": 900, "float32": 0.9, "int8": 0.9 - points / 100, "loss_points": points}
+    accuracy["interval_points"] = [points - 0.1, points + 0.1]
+    return {"samples": 900, "mean_relative_error": 0.2, "accuracy": accuracy}
+
+
+def test_int8_means_what_was_not_refused_and_a_change_of_it_is_said(ws, tmp_path, monkeypatch):
+    monkeypatch.delattr(calibrate, "_calibrate")
+    (row,) = rows_of(ws)
+    ws.datasets.add("more", draw_classes(tmp_path / "more"))
+    with ws.database.writing() as connection:
+        connection.execute(text("DELETE FROM runs WHERE kind = 'quantize'"))
+    for dataset, points, precision in (("pics", 5.0, "int8-1"), ("more", 3.0, "int8-2")):
+        counts = {"precision": precision, "verdict": lossy(points), "refused": dataset == "more"}
+        ws.context.runs.add(replace(row, dataset=dataset, counts=row.counts | counts))
+    backbone, cuts = ws.context.resolve("net")
+
+    def wanted(dataset, max_loss):
+        settings = hs.Settings(precision="int8", max_loss=max_loss)
+        record = ws.context.datasets.get(dataset)
+        known = ws.context.manifest(record)
+        (cut,) = calibrate.calibrated(ws.context, backbone, cuts, record, known, settings)
+        return cut.precision
+
+    def meant():
+        return ws.context.resolve("net", "int8")[1][0].precision
+
+    assert meant() == wanted("pics", 10.0) == wanted("more", 10.0) == "int8-1"
+    with pytest.raises(BackboneError, match=r"loses 3\.0 points .* more than 1 allowed"):
+        wanted("more", 1.0)  # it is not calibrated again to be refused again
+    assert meant() == "int8-1" and len(rows_of(ws)) == 2
+    with pytest.warns(HeadstartWarning, match=r"means int8-2 .* by more; it meant int8-1, .* pics"):
+        assert wanted("more", 4.0) == "int8-2"
+    assert meant() == "int8-2" and [one.dataset for one in rows_of(ws)] == ["more", "more", "pics"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert wanted("pics", 4.0) == "int8-2"
+    assert len(rows_of(ws)) == 3

@@ -332,8 +332,11 @@ def test_a_table_of_words_is_refused_with_the_way_on(ws, tmp_path):
         ws.backbones.add("net", tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_a_graph_that_takes_gigabytes_to_be_read_is_ended_apart(ws, fails, tmp_path):
-    """TensorFlow computes constants while it finds out shapes: here 24 GB, of a file of 1 kB."""
+    """TensorFlow computes constants while it finds out shapes: here 24 GB, of a file of 1 kB.
+
+    It waits for memory three times, ten seconds each, before it gives up."""
     with tf.Graph().as_default() as graph:
         x = tf.compat.v1.placeholder(tf.float32, (None, 2), name="x")
         many = tf.raw_ops.Fill(dims=[1], value=tf.constant(1, tf.int64))

@@ -4,7 +4,7 @@ import numpy as np
 
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds, with_few
-from headstart.heads.evaluation.ranking import cross_by_cells, needs_cells
+from headstart.heads.evaluation.ranking import cross_by_cells, needs_cells, rank_features
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.rows import ChosenRows
@@ -42,6 +42,18 @@ def test_rows_of_the_group_that_is_tried_have_no_vote():
     part = Part(x, y, groups=groups)
     (exact,) = cross([Neighbours(10, calibrated=False)], part, folds, jobs=1)
     assert abs(cross_by_cells(part, folds, 10).accuracy - exact.accuracy) < 0.03
+
+
+def test_a_column_far_from_zero_hides_no_neighbours(monkeypatch):
+    x, y = data(1_000)
+    x[:, 0] += 32_768
+    folds = split_into_folds(y, 4, classes=CLASSES)
+    told = {"backbone": "net", "cut": "gap", "size": 96, "seconds": None}
+    exact = rank_features(Part(x, y), folds, **told).neighbours
+    monkeypatch.setattr("headstart.heads.evaluation.ranking.MOST", 0)
+    found = rank_features(Part(x, y), folds, **told).neighbours
+    assert exact.accuracy > 0.75
+    assert abs(found.accuracy - exact.accuracy) < 0.02
 
 
 def test_cells_are_for_many_rows_that_are_all_trained_on():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.storage.columns.arrays import spelled
 from headstart.storage.columns.block import Block, Lists
 from headstart.storage.columns.comparison import same_places, same_stats
 from headstart.storage.columns.finder import ABSENT, LOOKS, DigestFinder, IdFinder, LocationFinder
@@ -95,6 +96,12 @@ def test_equal_columns_are_those_of_equal_samples(one, other):
     assert of(one) == of(one, 2)
     changed = one[:-1] + other[:1]
     assert (of(one) == of(changed)) == (one == changed)
+
+
+@pytest.mark.parametrize("given", [[1.0], [1, 1.0, 2], [1.0, 1], ["1", True, 1, 1.0]])
+def test_a_label_with_a_point_is_refused_beside_its_equal_too(given):
+    with pytest.raises(TypeError, match=r"the label 1\.0 is neither a text nor a whole number"):
+        spelled(given)
 
 
 @given(st.lists(texts | st.integers(0, 99), max_size=30), st.lists(texts, max_size=9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -33,14 +34,15 @@ class Conformal(Showable):
 
     Attributes:
         level: the share of sets that are to hold the right class.
-        threshold: of the probabilities in a set; None where a set holds every class, as there are
-            too few samples to tell.
+        threshold: classes go into a set until their probabilities pass it; None where a set holds
+            every class, as there are too few samples to tell.
         calibrated_on: validation samples that told it.
         coverage: the share of test samples whose set holds the right class.
         interval: of that, 95 %; None of a single group.
         tested_on: how many there are.
         mean_size: classes in a set, on average over those.
         classes: the label of each.
+        task: what the head says by, which is in every set.
     """
 
     level: float
@@ -51,11 +53,12 @@ class Conformal(Showable):
     tested_on: int
     mean_size: float
     classes: tuple[Label, ...]
+    task: Classification
 
     def set_of(self, row: np.ndarray) -> tuple[Label, ...]:
         """The classes in the set of a row of probabilities, (classes,), the likeliest first."""
         limit = np.inf if self.threshold is None else self.threshold
-        (held,) = sets_of(row[None], limit)
+        (held,) = sets_of(row[None], self.task.guess(row[None]), limit)
         order = np.argsort(-row, kind="stable")
         return tuple(self.classes[place] for place in order.tolist() if held[place])
 
@@ -69,6 +72,11 @@ class Conformal(Showable):
             f"{self.mean_size:.2f} classes on average; calibrated on {self.calibrated_on:,} "
             f"validation samples{few}"
         )
+
+    def _facts(self) -> dict[str, Any]:
+        facts = dict(vars(self))
+        del facts["task"]
+        return facts
 
     def _line(self) -> str:
         return self.to_text()
@@ -123,11 +131,11 @@ def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
             hint="`headstart dataset resplit` deals one; then train the head again.",
         )
     of = BySample.of(judging)
-    said = of.mean(_said(head, view, judging))
+    outputs = of.mean(_said(head, view, judging))
     targets = of.first(head.task.read(judging.labels, head.record.classes))
-    threshold = threshold_of(said, targets, level)
+    threshold = threshold_of(outputs, head.task.guess(outputs), targets, level)
     judged = head.held_out()
-    held = sets_of(judged.probabilities, threshold)
+    held = sets_of(judged.probabilities, judged.guesses, threshold)
     right = held[np.arange(len(held)), judged.targets]
     return Conformal(
         level,
@@ -138,6 +146,7 @@ def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
         len(held),
         float(held.sum(axis=1).mean()),
         tuple(head.record.classes),
+        head.task,
     )
 
 

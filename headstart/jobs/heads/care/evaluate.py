@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from headstart.cached import features_of, of_samples
-from headstart.context import Context
 from headstart.errors import HeadError, NotFound
 from headstart.extractors.datasets import window_options
+from headstart.extractors.datasets.corrections import Corrections
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import scores_of
@@ -69,13 +69,17 @@ def evaluate(head: TrainedHead, dataset: str, split: str | None = None) -> Evalu
     if split not in (None, ALL, *SPLITS):
         raise HeadError(f"split is {split!r}", hint=f"Give {ALL}, {', '.join(SPLITS)}.")
     known = context.datasets.get(dataset)
-    is_own = known.digest == record.dataset_digest or known.digest == _corrected(head)
+    is_own = known.name == record.dataset or known.digest == record.dataset_digest
+    fitted = _fitted_on(head, known)
+    if fitted is None and is_own and split is None:
+        raise _untold(head)
     chosen = split or ("test" if is_own else ALL)
     outputs, samples = _said(head, known, chosen)
-    fitted = None if is_own and split in ("train", "validation") else _fitted_on(context, head)
+    is_learned = fitted is not None and is_own and chosen in ("train", "validation")
+    fitted = None if is_learned else fitted
     kept, seen, unlabelled = _kept(head, samples, fitted)
     if fitted is None:
-        warn(_unknown(head, chosen, is_own=is_own))
+        warn(_unknown(head, chosen, is_learned=is_learned))
     if not kept.any():
         raise HeadError(
             f"no sample of {dataset!r} ({chosen}) is left to evaluate on: head {record.name!r} was "
@@ -125,41 +129,69 @@ def _said(head: TrainedHead, dataset: Dataset, split: str) -> tuple[np.ndarray, 
     return of.mean(head.judge.predict_proba(view.to_numpy())), of.samples
 
 
-def _corrected(head: TrainedHead) -> str | None:
-    """The digest of the dataset that a head was trained on, where it was corrected since."""
-    try:
-        return head.dataset(corrected=True).digest
-    except (HeadError, NotFound):
-        return None
+@dataclass(frozen=True)
+class _FittedOn:
+    """What a head was fitted on, or what chose its settings.
+
+    Attributes:
+        samples: of its dataset.
+        gone: digests of samples that were excluded from that since; of which split, and whether
+            before the head was trained, is not known, so that all of them count.
+    """
+
+    samples: SampleColumns
+    gone: frozenset[str] = frozenset()
+
+    def has(self, columns: SampleColumns) -> np.ndarray:
+        """Which of some samples are among them, by their content, (n,) bool."""
+        found = columns.have(self.gone)
+        if len(self.samples):
+            found |= DigestFinder(self.samples).find(columns.digests) != ABSENT
+        return found
 
 
-def _fitted_on(context: Context, head: TrainedHead) -> SampleColumns | None:
-    """The samples that a head was fitted on, or that chose its settings; None where its dataset is
-    not what it was."""
+def _fitted_on(head: TrainedHead, known: Dataset) -> _FittedOn | None:
+    """What a head was fitted on; None where its dataset is not what it was.
+
+    Args:
+        head: the head.
+        known: the dataset that it is evaluated on, which may be its own by another name.
+    """
+    was = head.record.dataset_digest
     try:
-        samples = wholes_of(context.manifest(head.dataset(corrected=True))).columns
+        own = known if known.digest == was else head.dataset(corrected=True)
+        samples = wholes_of(head.context.manifest(own)).columns
     except (HeadError, NotFound):
         return None
-    return samples.where(samples.split_codes != SPLITS.index("test"))
+    gone = Corrections.of(own.options).excluded.values() if own.digest != was else ()
+    return _FittedOn(samples.where(samples.split_codes != SPLITS.index("test")), frozenset(gone))
 
 
 def _kept(
-    head: TrainedHead, samples: Sequence[Sample], fitted: SampleColumns | None
+    head: TrainedHead, samples: Sequence[Sample], fitted: _FittedOn | None
 ) -> tuple[np.ndarray, int, int]:
     """Which samples have a label and are new to the head, how many are not, and have none."""
     columns = SampleColumns.of(samples)
-    new = np.ones(len(samples), bool)
-    if fitted is not None and len(fitted):
-        new = DigestFinder(fitted).find(columns.digests) == ABSENT
+    new = np.ones(len(samples), bool) if fitted is None else ~fitted.has(columns)
     labelled = np.ones(len(samples), bool)
     if not isinstance(head.task, MultiLabel):  # there, no label is an answer
         labelled = np.array([label is not None for label in labels_of(samples)], bool)
     return new & labelled, int((~new).sum()), int((new & ~labelled).sum())
 
 
-def _unknown(head: TrainedHead, split: str, *, is_own: bool) -> str:
+def _untold(head: TrainedHead) -> HeadError:
     record = head.record
-    if is_own:
+    return HeadError(
+        f"dataset {record.dataset!r} has changed since head {record.name!r} was trained: which of "
+        "its samples it was fitted on cannot be told",
+        hint=f"`headstart head retrain {record.name}` trains it on the dataset as it is; --split "
+        f"{ALL} scores it on all samples, whatever it was fitted on.",
+    )
+
+
+def _unknown(head: TrainedHead, split: str, *, is_learned: bool) -> str:
+    record = head.record
+    if is_learned:
         return (
             f"head {record.name!r} was fitted on the {split} split, or its settings were chosen on "
             "it: these scores say little of other samples"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.cached import features_of
 from headstart.context import Context
-from headstart.errors import HeadError
+from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.heads.kind import HeadKind
-from headstart.jobs.heads.sweep import kind_tried
-from headstart.notices import warn
+from headstart.jobs.heads.sweep import BEHIND, kind_tried
+from headstart.notices import tell, warn
+from headstart.registry.entities import SweepRecord, TrialRecord
 from headstart.values.options import taken
 from headstart.values.showable import Showable
 
@@ -24,6 +27,7 @@ class KeptTrial(Showable):
         kind: of the head, with the settings that were tried.
         seed: of the sweep.
         windows: what a sample was of its windows; None of a dataset without.
+        precision: in which the features were, or are to be.
     """
 
     features: str
@@ -31,17 +35,26 @@ class KeptTrial(Showable):
     kind: HeadKind
     seed: int
     windows: str | None
+    precision: str
 
 
-def kept_trial(context: Context, sweep: int, row: int = 1) -> KeptTrial:
+def kept_trial(
+    context: Context, sweep: int, row: int = 1, precision: str | None = None
+) -> KeptTrial:
     """A row of a sweep; 1 is the best.
+
+    Args:
+        context: where.
+        sweep: its number.
+        row: of it.
+        precision: of the features, in the place of that of the sweep.
 
     Raises:
         NotFound: there is no such sweep.
         HeadError: it has no such row, or tried heads on few samples.
 
     Warns:
-        HeadstartWarning: the dataset is not what it was.
+        HeadstartWarning: the dataset is not what it was, or nothing tells the precision.
     """
     row = taken("row", row, "int", HeadError)
     kept = context.sweeps.get(sweep)
@@ -61,5 +74,29 @@ def kept_trial(context: Context, sweep: int, row: int = 1) -> KeptTrial:
     trial = kept.trials[row - 1]
     kind = kind_tried({"kind": trial.kind, **trial.settings})
     return KeptTrial(
-        trial.features, kept.sweep.dataset, kind, trying.get("seed", 0), trying.get("windows")
+        trial.features,
+        kept.sweep.dataset,
+        kind,
+        trying.get("seed", 0),
+        trying.get("windows"),
+        precision or _precision_of(context, kept.sweep, trial),
     )
+
+
+def _precision_of(context: Context, sweep: SweepRecord, trial: TrialRecord) -> str:
+    """In which the features of a trial were. Sweeps of before do not say: the one in which they are
+    cached, else float32, which is said."""
+    if known := trial.settings.get(BEHIND, {}).get("precision"):
+        return known
+    cached = []
+    for precision in sorted({one.precision for one in context.feature_sets.find_sets()}):
+        with suppress(NotFound, LayerNotFound, FeaturesMissing):
+            features_of(context, trial.features, sweep.dataset, precision)
+            cached.append(precision)
+    if len(cached) == 1:
+        return cached[0]
+    tell(
+        f"sweep {sweep.id} does not say in which precision its features were: float32 is taken, "
+        "unless --precision says another (precision=)"
+    )
+    return "float32"

@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.labelled import labels_of, some_rows
 from headstart.heads.selection import unsure_and_diverse
 from headstart.heads.tasks import SAID_FROM, Classification
 from headstart.jobs.heads.care.evaluate import whole_view
 from headstart.storage.manifest import Label, Sample
+from headstart.storage.views import FeatureView
+from headstart.storage.windowed.pooled import MEAN, pooled
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Results, Showable
 
 LIMIT = 20_000
 """Samples that are looked at, at most."""
+AT_ONCE = 10_000
+"""Windows whose features are in memory."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +59,39 @@ def label_next(
             hint="What to label next is found by probabilities: take a head of classes.",
         )
     view = whole_view(head, head.context.datasets.get(dataset))
-    without = np.array([label is None for label in labels_of(view.samples)], bool)
+    of = BySample.of(view)
+    without = np.array([label is None for label in labels_of(of.samples)], bool)
     rows = some_rows(np.flatnonzero(without), limit, seed)
     if not len(rows):
         raise HeadError(
             f"all samples of {dataset!r} have a label",
             hint="Name a dataset with samples to label; `features audit` looks for wrong labels.",
         )
-    features = view[rows]
-    said = head.judge.predict_proba(features)
+    features, said = _of_samples(head, view, of, rows)
     flat = features.reshape(len(rows), -1).astype(np.float64)
     spread = flat.std(axis=0)
     scaled = (flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1)
     chosen = unsure_and_diverse(scaled, said - _guesses(head, said), count, seed)
     classes = tuple(head.record.classes)
     return Results(
-        ToLabel(view.samples[int(rows[row])], *head.task.decide(said[row], classes))
+        ToLabel(of.samples[int(rows[row])], *head.task.decide(said[row], classes))
         for row in chosen.tolist()
     )
+
+
+def _of_samples(
+    head: TrainedHead, view: FeatureView, of: BySample, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The features of some samples, by their numbers, and what the head says of each, (rows,
+    classes); of windows the mean of a sample's, as a sample is what a person labels."""
+    if of.numbers is None:
+        features = view[rows]
+        return features, head.judge.predict_proba(features)
+    means = view.grouped(MEAN)[rows]
+    windows = np.flatnonzero(np.isin(of.numbers, rows))
+    parts = np.array_split(windows, -(-len(windows) // AT_ONCE))
+    said = np.concatenate([head.judge.predict_proba(view[part]) for part in parts])
+    return means, pooled(said, np.searchsorted(rows, of.numbers[windows]), len(rows), MEAN)
 
 
 def _guesses(head: TrainedHead, said: np.ndarray) -> np.ndarray:

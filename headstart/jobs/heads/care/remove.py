@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headstart.context import Context
@@ -30,10 +31,15 @@ class RemovedHeads(Showable):
 def remove(
     context: Context, reference: str, *, keep: int | None = None, force: bool = False
 ) -> RemovedHeads:
-    """See `Heads.remove`."""
+    """See `Heads.remove`. What uses a head is looked for in the transaction that removes it."""
+    with context.database.together():
+        return _removed(context, reference, keep, force=force)
+
+
+def _removed(context: Context, reference: str, keep: int | None, *, force: bool) -> RemovedHeads:
     chosen = context.heads.get(reference)
     if keep is None:
-        if (uses := uses_of(context, chosen)) and not force:
+        if not force and (uses := uses_of(chosen, context.heads.find_all())):
             raise StillInUse(
                 f"head {_name(chosen)} is in use: {uses}",
                 hint="Remove it all the same with --force; the aliases go with it, and what "
@@ -49,18 +55,19 @@ def remove(
             f"{reference!r} is one version of head {chosen.name!r}",
             hint=f"Name the head, {chosen.name}, of which all but the latest {keep} are to go.",
         )
-    old = [one for one in context.heads.find_all() if one.name == chosen.name][:-keep]
-    used = {_name(one): uses for one in old if (uses := uses_of(context, one)) and not force}
+    known = context.heads.find_all()
+    old = [one for one in known if one.name == chosen.name][:-keep]
+    used = {} if force else {_name(one): uses for one in old if (uses := uses_of(one, known))}
     gone = [one for one in old if _name(one) not in used]
     spared = tuple(f"{name}: {uses}" for name, uses in used.items())
     return RemovedHeads(tuple(context.heads.remove(gone)), spared)
 
 
-def uses_of(context: Context, head: HeadRecord) -> str:
-    """What depends on a head, in words: its aliases, and what was fine-tuned from it."""
+def uses_of(head: HeadRecord, known: Sequence[HeadRecord]) -> str:
+    """What of all heads depends on one, in words: its aliases, and what was fine-tuned from it."""
     tuned = [
         _name(one)
-        for one in context.heads.find_all()
+        for one in known
         if one.settings.get("parent") == _name(head) and one.id != head.id
     ]
     parts = [f"alias {alias}" for alias in head.aliases]
