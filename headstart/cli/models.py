@@ -24,6 +24,7 @@ from headstart.cli.output import (
 )
 from headstart.cli.parameters import OutputFile
 from headstart.database_urls import without_passwords
+from headstart.errors import HeadError
 
 COLUMNS = ("", ">samples", ">accuracy", ">macro F1", ">log loss")
 MODEL = OutputFile(beside={"*": (".json", ".md")})
@@ -100,9 +101,7 @@ def register(group: click.Group) -> None:
         click.option(
             "--level",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            default=0.9,
-            show_default=True,
-            help="--unsure: the share of sets that are to hold the right class.",
+            help="--unsure: the share of sets that are to hold the right class; 0.9 without it.",
         ),
         on_error_option,
         click.option(
@@ -218,7 +217,7 @@ def _predict(
     output: Path | None,
     top: int | None,
     unsure: str | None,
-    level: float,
+    level: float | None,
     on_error: str,
     root: Path | None,
 ) -> Result:
@@ -231,6 +230,9 @@ def _predict(
     from headstart.jobs.heads.prediction_files import check_target, write
     from headstart.jobs.outcomes import Written
 
+    if level is not None and unsure is None:
+        raise HeadError("--level is of sets", hint="Say --unsure set or --unsure reject as well.")
+    level = 0.9 if level is None else level
     if output is not None:
         check_target(output)
     head = call.open().heads.get(name)

@@ -140,16 +140,42 @@ def test_what_cannot_be_corrected_changes_nothing(rows, fails, tmp_path):
     for row, line in (
         ({"id": "999", "new_label": "a"}, "has no sample '999'"),
         ({"id": "0", "label": "z", "new_label": "a"}, "the file says 'z'"),
-        ({"id": "0", "new_label": "a", "exclude": "x"}, "a new label, and exclude"),
+        ({"id": "0", "new_label": "a", "exclude": "x"}, "has a new label, and exclude"),
         ({"id": "0", "other": "a"}, "It needs id, and new_label or exclude"),
     ):
         assert line in fails("dataset", "correct", "noisy", write(file, [row]))
+    for text, line in (
+        ('id,new_label\n"0,a\n1,b\n', "cannot be read: a quote that is opened is not closed"),
+        ("id,new_label\n0\n", "row 2: it has fewer cells than the header"),
+        ("id,new_label\n0,a,b\n", "row 2: it has more cells than the header"),
+        ("id,new_label\n0,a\n0,b\n", "row 3: sample '0' was named before"),
+        ("", "is empty"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        assert line in fails("dataset", "correct", "noisy", file)
     assert "cannot be read" in fails("dataset", "correct", "noisy", tmp_path / "none.csv")
     assert "has no sample" in fails("dataset", "exclude", "noisy", "999")
     assert "Name a .csv file" in fails("features", "audit", CUT, "noisy", "-o", tmp_path / "s.txt")
     with pytest.raises(DatasetError, match="no sample of 'noisy' would be left"):
         rows.datasets.exclude("noisy", list(labels(rows)))
     assert rows.datasets["noisy"] == before
+
+
+def test_a_file_is_corrected_by_twice(rows, run, tmp_path):
+    """What is so already is nothing to do; what says no in `exclude` stays."""
+    was = labels(rows)
+    table = [
+        {"id": "0", "label": was["0"], "new_label": "c" if was["0"] != "c" else "a", "exclude": ""},
+        {"id": "1", "label": was["1"], "new_label": "", "exclude": "x"},
+        {"id": "2", "label": was["2"], "new_label": "", "exclude": "False"},
+    ]
+    file = write(tmp_path / "c.csv", table)
+    assert run("dataset", "correct", "noisy", file).code == 0
+    now = rows.datasets["noisy"]
+    assert set(was) - set(labels(rows)) == {"1"}
+    again = run("dataset", "correct", "noisy", file)
+    assert again.code == 0, again.err
+    assert rows.datasets["noisy"] == now
 
 
 def test_the_journal_says_what_was_changed_when(rows):

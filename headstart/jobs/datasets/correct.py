@@ -26,6 +26,8 @@ from headstart.values.showable import Showable
 
 ID, LABEL, NEW, EXCLUDE = "id", "label", "new_label", "exclude"
 """Columns of a file of corrections; the others are for people."""
+NOT = ("no", "n", "false", "0")
+"""What says in the column `exclude`, in any case, that a sample stays."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,34 @@ def read_corrections(path: Path) -> Wanted:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, strict=True)  # a quote that stays open is no label
             rows, columns = list(reader), set(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        why = str(error).replace("unexpected end of data", "a quote that is opened is not closed")
+        raise DatasetError(f"{path} cannot be read: {why}", hint="Give a CSV file.") from error
+    except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read: {error}", hint="Give a CSV file.") from error
+    if not columns:
+        raise DatasetError(f"{path} is empty", hint="Give a CSV file with a header.")
     if ID not in columns or not columns & {NEW, EXCLUDE}:
         raise DatasetError(
-            f"{path} has the columns {', '.join(sorted(columns)) or 'none'}",
+            f"{path} has the columns {', '.join(sorted(columns))}",
             hint=f"It needs {ID}, and {NEW} or {EXCLUDE}, as `features audit --output` writes.",
         )
     labels: dict[str, tuple[Label, str | None]] = {}
     excluded, untouched = dict[str, None](), 0
     for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise DatasetError(
+                f"{path}, row {number}: it has {'more' if None in row else 'fewer'} cells than the "
+                "header",
+                hint="Put cells with commas into quotes. Nothing was corrected.",
+            )
         id_, new, leaves = (str(row.get(name) or "").strip() for name in (ID, NEW, EXCLUDE))
+        leaves = "" if leaves.lower() in NOT else leaves
         if id_ in labels or id_ in excluded or (new and leaves):
-            why = "a new label, and exclude" if new and leaves else "named before"
-            raise DatasetError(f"{path}, row {number}: sample {id_!r} has {why}", hint="Say one.")
+            why = "has a new label, and exclude" if new and leaves else "was named before"
+            raise DatasetError(f"{path}, row {number}: sample {id_!r} {why}", hint="Say one.")
         if new:
             labels[id_] = new, row.get(LABEL)
         elif leaves:
@@ -131,15 +145,16 @@ def correct(context: Context, name: str, given: Any) -> Corrected:
     dataset = context.datasets.get(name)
     manifest, known = context.manifest(dataset), Corrections.of(dataset.options)
     wholes = Wholes(manifest)
-    asked = [*wanted.labels, *wanted.excluded]
+    out = [id_ for id_ in wanted.excluded if id_ not in known.excluded]
+    asked = [*wanted.labels, *out]
     numbers = _numbers(wholes, asked, name)
     labels, told, changes = dict(known.labels), dict[str, tuple[Label | None, Label]](), {}
     for id_, (text, thought) in wanted.labels.items():
         sample = wholes.samples[numbers[id_]]
-        _check_thought(name, id_, sample.label, thought)
         new = _as_label(text, manifest)
         if new == sample.label:
             continue
+        _check_thought(name, id_, sample.label, thought)
         told[id_] = sample.label, new
         changes[numbers[id_]] = new
         first = labels[id_].before if id_ in labels else sample.label
@@ -147,8 +162,8 @@ def correct(context: Context, name: str, given: Any) -> Corrected:
         if first == new:
             del labels[id_]  # as the source has it
     _tell_of_new(name, told, manifest)
-    left = {id_: wholes.samples[numbers[id_]].digest for id_ in wanted.excluded}
-    made = wholes.changed(changes, [numbers[id_] for id_ in wanted.excluded])
+    left = {id_: wholes.samples[numbers[id_]].digest for id_ in out}
+    made = wholes.changed(changes, [numbers[id_] for id_ in out])
     _warn_of_copies(name, made.columns)
     now = replace(known, labels=labels, excluded={**known.excluded, **left})
     done = Corrected(dataset, told, tuple(left), untouched=wanted.untouched)
