@@ -35,13 +35,16 @@ def call_in_words() -> str:
 
 
 def user_name() -> str:
-    """The user's name; "unknown" where the system has none, as for a bare number in containers."""
+    """The user's name; the number where the system knows no name for it, as in containers."""
     import getpass
 
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError, AttributeError):  # by version of Python and system
-        return "unknown"
+        import psutil
+
+        uids = getattr(psutil.Process(), "uids", None)  # not every system numbers its users
+        return "unknown" if uids is None else f"uid {uids().real}"
 
 
 def host_name() -> str:

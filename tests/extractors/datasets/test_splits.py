@@ -339,8 +339,8 @@ def test_who_looks_again_does_not_undo_what_another_deals_meanwhile(ws, table, m
     file.write_text(file.read_text() + json.dumps({"id": "new", "text": "new", "label": "a"}))
     scan, met = refresh.sources.rescan, []
 
-    def slow(*given):
-        found = scan(*given)
+    def slow(*given, **more):
+        found = scan(*given, **more)
         if not met:
             met.append(ws.datasets.resplit("d", "none"))
         return found
