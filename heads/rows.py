@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
+from typing import Self
 
 import numpy as np
 
@@ -20,29 +22,25 @@ SHARE = 0.5
 """Of the memory that is free: what features may take."""
 
 
-class StoredRows:
-    """Rows of one view or of several, one behind the other, read when they are sliced.
+class LazyRows(ABC):
+    """Rows that are read, or copied, when they are sliced and not before.
 
     Attributes:
         shape: (rows, width).
     """
 
-    def __init__(self, *views: FeatureView) -> None:
-        self._views = views
-        self._starts = np.cumsum([0, *(len(view) for view in views)])
-        width = int(np.prod(views[0].shape[1:], dtype=np.int64))
-        self.shape = (int(self._starts[-1]), width)
-        self._chosen: np.ndarray | None = None
-        self._origin: np.ndarray | None = None
+    shape: tuple[int, int]
+    _chosen: np.ndarray | None = None
+    _origin: np.ndarray | None = None
 
-    def less(self, origin: np.ndarray) -> StoredRows:
+    def less(self, origin: np.ndarray) -> Self:
         """The same rows with numbers (width,) taken from each when they are sliced."""
         found = copy(self)
         found._origin = origin if self._origin is None else self._origin + origin
         return found
 
-    def only(self, chosen: np.ndarray) -> StoredRows:
-        """Some of the rows, (n,), as rows of their own that are read when they are sliced."""
+    def only(self, chosen: np.ndarray) -> Self:
+        """Some of the rows, (n,), as rows of their own."""
         found = copy(self)
         found._chosen = chosen if self._chosen is None else self._chosen[chosen]
         found.shape = (len(chosen), self.shape[1])
@@ -53,12 +51,24 @@ class StoredRows:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Some rows, (n, width), float32."""
-        found = self._read(rows)
+        found = self._read(rows if self._chosen is None else self._chosen[rows])
         return found if self._origin is None else found - self._origin
 
+    @abstractmethod
     def _read(self, rows: slice | np.ndarray) -> np.ndarray:
-        if self._chosen is not None:
-            rows = self._chosen[rows]
+        """Some of all rows there are, (n, width), float32."""
+
+
+class StoredRows(LazyRows):
+    """Rows of one view or of several, one behind the other, read when they are sliced."""
+
+    def __init__(self, *views: FeatureView) -> None:
+        self._views = views
+        self._starts = np.cumsum([0, *(len(view) for view in views)])
+        width = int(np.prod(views[0].shape[1:], dtype=np.int64))
+        self.shape = (int(self._starts[-1]), width)
+
+    def _read(self, rows: slice | np.ndarray) -> np.ndarray:
         if len(self._views) == 1:
             return flat(self._views[0][rows]).astype(np.float32, copy=False)
         numbers = np.arange(self._starts[-1])[rows]
@@ -70,43 +80,19 @@ class StoredRows:
         return found
 
 
-class ChosenRows:
-    """Some rows of an array, copied when they are sliced and not before: four fifths of a large
-    array are not to lie beside it.
-
-    Attributes:
-        shape: (rows, width).
-    """
+class ChosenRows(LazyRows):
+    """Some rows of an array, copied when they are sliced: four fifths of a large array are not to
+    lie beside it. A slice of all rows is no copy."""
 
     def __init__(self, features: np.ndarray) -> None:
         self._features = features
-        self.shape: tuple[int, int] = features.shape
-        self._chosen: np.ndarray | None = None
-        self._origin: np.ndarray | None = None
+        self.shape = (len(features), features.shape[1])
 
-    def less(self, origin: np.ndarray) -> ChosenRows:
-        """See `StoredRows.less`."""
-        found = copy(self)
-        found._origin = origin if self._origin is None else self._origin + origin
-        return found
-
-    def only(self, chosen: np.ndarray) -> ChosenRows:
-        """See `StoredRows.only`."""
-        found = copy(self)
-        found._chosen = chosen if self._chosen is None else self._chosen[chosen]
-        found.shape = (len(chosen), self.shape[1])
-        return found
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Some rows, (n, width), float32; a slice of all rows is no copy."""
-        found = self._features[rows if self._chosen is None else self._chosen[rows]]
-        return found if self._origin is None else found - self._origin
+    def _read(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self._features[rows]
 
 
-Rows = np.ndarray | StoredRows | ChosenRows
+Rows = np.ndarray | LazyRows
 """Features (n, width), float32."""
 
 

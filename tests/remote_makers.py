@@ -17,6 +17,8 @@ from PIL import Image
 from remote_fixtures import in_table, serve, under
 from web_server import WebServer
 
+from conftest import draw
+
 
 def in_bucket(folder: Path, put: Callable[[str, bytes], None]) -> str:
     """The same folder in the bucket `photos`; `put` is the fixture `bucket`. Kind `folder`."""
@@ -115,3 +117,15 @@ FILES = {"x.tar": tar, "x.parquet": parquet, "x.arrow": arrow, "x.feather": arro
 
 def facts(ws, name):
     return [(one.digest, one.label) for one in ws.datasets.manifest(name).samples]
+
+
+def same(ws) -> bool:
+    """Whether the datasets `far` and `here` have the same samples."""
+    return sorted(facts(ws, "far")) == sorted(facts(ws, "here"))
+
+
+def a_dozen(folder: Path) -> Path:
+    """12 pictures of three classes in class folders."""
+    for number in range(12):
+        draw(folder / ("blue", "green", "red")[number % 3] / f"{number:02}.png", number, (20, 16))
+    return folder

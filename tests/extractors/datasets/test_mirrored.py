@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from layout_makers import LAYOUTS, members, write_tar
 from remote_fixtures import put_raw, under
-from remote_makers import facts, layout_in_bucket, parquet, table, tar, tars_of
+from remote_makers import a_dozen, facts, layout_in_bucket, parquet, same, table, tar, tars_of
 
-from conftest import draw
 from headstart.errors import DatasetError, SourceGone
 from headstart.extractors.datasets.remote import mirror, recognition
 from headstart.extractors.datasets.remote import objects as remote_objects
@@ -22,24 +21,15 @@ from headstart.extractors.datasets.remote.several import objects_at
 from headstart.notices import HeadstartNote
 
 pytestmark = pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
-CLASSES = ("blue", "green", "red")
 
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    """12 pictures of three classes in class folders."""
-    folder = tmp_path / "pictures"
-    for number in range(12):
-        draw(folder / CLASSES[number % 3] / f"{number:02}.png", number, (20, 16))
-    return folder
+    return a_dozen(tmp_path / "pictures")
 
 
 def contents_of(ws) -> list[Path]:
     return sorted(ws.config.contents.iterdir())
-
-
-def same(ws) -> bool:
-    return sorted(facts(ws, "far")) == sorted(facts(ws, "here"))
 
 
 @pytest.mark.parametrize(

@@ -7,27 +7,17 @@ from pathlib import Path
 
 import pytest
 from layout_makers import members, put, write_tar
-from remote_makers import facts, tars_of
+from remote_makers import a_dozen, same, tars_of
 
-from conftest import draw
 from headstart.errors import DatasetError
 from headstart.notices import HeadstartNote
 
 pytestmark = pytest.mark.filterwarnings("ignore::headstart.notices.HeadstartWarning")
-CLASSES = ("blue", "green", "red")
 
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    """12 pictures of three classes in class folders."""
-    folder = tmp_path / "pictures"
-    for number in range(12):
-        draw(folder / CLASSES[number % 3] / f"{number:02}.png", number, (20, 16))
-    return folder
-
-
-def same(ws) -> bool:
-    return sorted(facts(ws, "far")) == sorted(facts(ws, "here"))
+    return a_dozen(tmp_path / "pictures")
 
 
 @pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst"])
