@@ -253,9 +253,17 @@ class Datasets(Collection[Dataset]):
 
         return forget_failures(self._context, self._named(name))
 
-    def remove(self, name: str | Dataset) -> Dataset:
-        """Forget a dataset; features stay, other datasets may share them."""
-        return self._context.datasets.remove(self._named(name, adds=False, looks=False))
+    def remove(self, name: str | Dataset, *, force: bool = False) -> Dataset:
+        """Forget a dataset; features stay, other datasets may share them.
+
+        Raises:
+            StillInUse: labels were corrected, samples excluded or heads trained on it, and `force`
+                is not given.
+        """
+        from headstart.jobs.datasets.remove import remove
+
+        named = self._named(name, adds=False, looks=False)
+        return remove(self._context, named, force=force)
 
     def manifest(self, dataset: Dataset | str) -> Manifest:
         """The samples of a dataset as they were last looked at."""
