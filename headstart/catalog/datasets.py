@@ -184,11 +184,16 @@ class Datasets(Collection[Dataset]):
             name: of the dataset.
             corrections: new labels by id; or a CSV file with the columns `id`, `new_label` and
                 `exclude` (anything in it leaves the sample out), as `features audit --output`
-                writes it; where it has a column `label`, that must be the label of now.
+                writes it, with commas, semicolons or tabs, in UTF-8 or UTF-16; where it has a
+                column `label`, that must be the label of now.
 
         Raises:
             DatasetError: the file is none, a sample is not there, its label is another one by now,
-                or a new one is neither a text nor a number; nothing is changed.
+                or a new one can be none (`nan`, invisible signs); nothing is changed.
+
+        Warns:
+            HeadstartWarning: a new class is spelled nearly like one that is there.
+            HeadstartNote: there are new classes.
         """
         from headstart.jobs.datasets.correct import correct
 

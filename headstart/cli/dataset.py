@@ -241,7 +241,9 @@ def _exclude(call: Call, name: str, ids: tuple[str, ...], undo: bool) -> Result:
 
 
 def _changed(done: Corrected) -> Result:
-    rows = [(id_, *pair) for id_, pair in done.labels.items()][:LISTED]
+    rows = [(id_, *pair) for id_, pair in done.labels.items()]
+    rows += [(id_, None, "left out") for id_ in done.excluded]
+    rows += [(id_, None, "taken back") for id_ in done.restored]
     counts = {
         "labels changed": len(done.labels),
         "samples left out": len(done.excluded),
