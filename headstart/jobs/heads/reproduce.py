@@ -14,6 +14,7 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.models.train import train
+from headstart.heads.tasks import MultiLabel
 from headstart.jobs.heads.tuning import tune
 from headstart.notices import tell
 from headstart.trained_head import TrainedHead
@@ -80,6 +81,7 @@ def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray
     )
     kind = kind_of(record.kind, record.settings)
     grouped = [of_samples(one, head.windows.get("pooled")) for one in more]
+    grouped = grouped if isinstance(head.task, MultiLabel) else [one.labelled() for one in grouped]
     trained = train(head.features(), kind, record.seed, head.task, grouped)
     tell_of_bounds(head.stack, trained.stack)
     return trained.metrics, arrays_of(trained.stack)
