@@ -3,10 +3,15 @@
 All times are the database's, so that machines need not agree. A lease whose holder is not heard
 of runs out; whoever then wants its samples takes the whole lease away, and what its holder
 commits later is refused. A lease granted in the future (the clock was set back) has run out too.
+
+What a job's worker had claimed when it ended without a word may be what ended it: those samples
+are counted in `attempts`, up to two for what was claimed with others, and further only for what
+was claimed alone. So none can have three tries but one that a worker died of, or with.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import threading
@@ -15,14 +20,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from headstart.errors import LeaseLost, RegistryError
 from headstart.registry import tables as t
-from headstart.registry.database import Database
+from headstart.registry.database import Database, insert_into
 
 AT_ONCE = 500
 """Digests in one statement; SQLite takes 32,766 parameters."""
+TOGETHER = 2
+"""More tries than that only count for a sample that was claimed alone."""
 SLACK = 1.0
 """Seconds that a lease may seem granted in the future; clocks of one database hardly jitter."""
 
@@ -34,6 +41,27 @@ class Claimed:
     lease: str
     keys: tuple[str, ...]
     digests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who computes samples of some feature sets now.
+
+    Attributes:
+        host: name of the machine.
+        process: its number there; None of one of before schema 0007.
+        seconds: since it has the lease.
+        heard: seconds since it was heard of.
+        claimed: samples that it has claimed and not committed.
+        committed: samples that it has committed under this lease.
+    """
+
+    host: str
+    process: int | None
+    seconds: float
+    heard: float
+    claimed: int
+    committed: int
 
 
 class Signs(Protocol):
@@ -53,12 +81,16 @@ class Lease:
         database: whose clock and tables count.
         seconds: after so long without a renewal it has run out.
         signs: by which a holder on this machine that was killed is noticed at once.
+        job: the job that it works at, if it is a worker.
     """
 
-    def __init__(self, database: Database, seconds: float, signs: Signs) -> None:
+    def __init__(
+        self, database: Database, seconds: float, signs: Signs, job: int | None = None
+    ) -> None:
         self._database = database
         self._seconds = seconds
         self._signs = signs
+        self._job = job
         self._stop = threading.Event()
         self.token = ""
 
@@ -145,6 +177,9 @@ class Lease:
                 "owner": socket.gethostname()[:200],
                 "granted_at": now,
                 "expires_at": now + self._seconds,
+                "job": self._job,
+                "process": os.getpid(),
+                "begun_at": now,
             }
             connection.execute(insert(t.leases).values(**values))
 
@@ -160,12 +195,16 @@ class Lease:
         now = clock(connection)
         leases = t.leases.c
         has_run_out = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
-        connection.execute(delete(t.leases).where(has_run_out, leases.token != self.token))
+        run_out = select(leases.token).where(has_run_out, leases.token != self.token)
+        gone = list(connection.execute(run_out).scalars())
         ours = select(leases.token).where(leases.owner == socket.gethostname()[:200])
         for token in connection.execute(ours).scalars().all():
-            if token != self.token and self._signs.is_dead(token):
-                connection.execute(delete(t.leases).where(leases.token == token))
+            if token not in (self.token, *gone) and self._signs.is_dead(token):
+                gone.append(token)
                 self._signs.end(token)
+        for token in gone:
+            _count_tries(connection, token)
+            connection.execute(delete(t.leases).where(leases.token == token))
 
     def _renew(self, connection: Connection) -> bool:
         now = clock(connection)
@@ -201,6 +240,62 @@ def give_back(connection: Connection, claimed: Claimed) -> None:
         ended += connection.execute(statement).rowcount
     if ended != len(claimed.keys) * len(claimed.digests):
         raise _lost()
+
+
+def count_committed(connection: Connection, claimed: Claimed) -> None:
+    """Write down how many samples a lease has brought, as part of the transaction that did."""
+    leases = t.leases.c
+    more = leases.committed + len(claimed.digests)
+    statement = update(t.leases).where(leases.token == claimed.lease)
+    connection.execute(statement.values(committed=more))
+
+
+def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
+    """Who has claimed samples for any of these feature keys; not those whose lease has run out."""
+    leases, claims = t.leases.c, t.claims.c
+    query = (
+        select(t.leases, func.count(claims.digest.distinct()).label("claimed"))
+        .join(t.claims, claims.lease == leases.token)
+        .where(claims.feature_key.in_(keys))
+        .group_by(*t.leases.c)
+        .order_by(leases.owner, leases.process)
+    )
+
+    def attempt() -> list[Holder]:
+        with database.reading() as connection:
+            now = clock(connection)
+            return [
+                Holder(
+                    host=row.owner,
+                    process=row.process,
+                    seconds=now - (row.granted_at if row.begun_at is None else row.begun_at),
+                    heard=now - row.granted_at,
+                    claimed=row.claimed,
+                    committed=row.committed,
+                )
+                for row in connection.execute(query)
+                if row.expires_at >= now
+            ]
+
+    return database.outlast(attempt)
+
+
+def _count_tries(connection: Connection, token: str) -> None:
+    """Count what a worker had claimed that ended without a word, before its lease is taken away."""
+    job = connection.execute(select(t.leases.c.job).where(t.leases.c.token == token)).scalar()
+    known = select(t.jobs.c.id).where(t.jobs.c.id == job)
+    if job is None or connection.execute(known).first() is None:
+        return
+    held = select(t.claims.c.digest).where(t.claims.c.lease == token).distinct()
+    digests = connection.execute(held).scalars().all()
+    tries = t.attempts.c.tries
+    more = tries + 1 if len(digests) == 1 else case((tries < TOGETHER, tries + 1), else_=tries)
+    rows = [{"job": job, "digest": digest, "tries": 1} for digest in digests]
+    if rows:
+        counted = insert_into(connection, t.attempts).on_conflict_do_update(
+            index_elements=[t.attempts.c.job, t.attempts.c.digest], set_={"tries": more}
+        )
+        connection.execute(counted, rows)
 
 
 def clock(connection: Connection) -> float:

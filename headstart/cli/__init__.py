@@ -35,7 +35,7 @@ def _program() -> click.Group:
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.output import Call
-    from headstart.cli.workspace import log
+    from headstart.cli.workspace import job, log, worker
 
     @click.group(
         name="cli",
@@ -58,7 +58,8 @@ def _program() -> click.Group:
         del debug  # looked for by `main`, which sees the errors
         context.obj = Call(workspace, as_json)
 
-    for module in (admin, zoo, backbone, dataset, extract, features, head, rank, log, demo):
+    data = (zoo, backbone, dataset, extract, job, worker, features)
+    for module in (admin, *data, head, rank, log, demo):
         module.register(program)
     return program
 

@@ -16,6 +16,7 @@ from headstart.extractors.run.extraction import Extraction, Opened
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
+from headstart.extractors.run.suspects import Suspects
 from headstart.extractors.runtime import versions
 from headstart.paths import inside
 from headstart.progress import Progress, silent
@@ -25,12 +26,19 @@ from headstart.storage.manifest import Manifest
 
 
 class LocalExecutor:
-    """See `Executor`."""
+    """See `Executor`.
+
+    Args:
+        context: of the workspace.
+        job: the number of the job that this is a part of, if it is: its samples that end processes
+            are counted.
+    """
 
     name = "local"
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, job: int | None = None) -> None:
         self._context = context
+        self._suspects = Suspects(None if job is None else context.jobs, job)
         self._cancelled = threading.Event()
 
     def run(self, plan: ExtractionPlan, progress: Progress = silent) -> Report:
@@ -49,7 +57,7 @@ class LocalExecutor:
                     hint="What was computed is committed; the same again goes on from there.",
                 )
 
-        extraction = Extraction(plan, opened, advance)
+        extraction = Extraction(plan, opened, advance, self._suspects)
         return _recorded(self._context, extraction, plan)
 
     def cancel(self) -> None:
@@ -69,7 +77,7 @@ def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
     backbone = in_view(plain, plan.augmentation)
     plan.check_keys(keys_of(backbone, cuts))
     dataset = context.datasets.get(plan.dataset)
-    chosen = samples_in_view(_planned_manifest(context, plan), plan.augmentation)
+    chosen = samples_in_view(planned_manifest(context, plan), plan.augmentation)
     return opened_here(context, backbone, cuts, dataset, chosen)
 
 
@@ -103,7 +111,7 @@ def _planned_cuts(context: Context, plan: ExtractionPlan) -> tuple[Backbone, lis
     return backbone, [replace(cut, precision=plan.settings.precision) for cut in cuts]
 
 
-def _planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
+def planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
     """The plan's samples.
 
     Raises:

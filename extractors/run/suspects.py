@@ -1,0 +1,61 @@
+"""Samples that workers may have ended at: they are computed apart, and given up after some tries.
+
+A decoder that crashes takes its process with it, and nobody is left to say at which sample. The
+ledger knows what the process had claimed. Those samples are computed in small blocks at the second
+try and one at a time at the third; one that had a worker for itself, and that worker ended again,
+is given up. Each block has a lease of its own, so that what is counted at its end is the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from headstart.registry.jobs import JobRepository
+
+TRIES = 3
+BLOCK = 32
+"""Samples that are computed together at the second try."""
+GIVEN_UP = f"{TRIES} workers ended without a word that had it, the last of them nothing else"
+
+Missing = dict[int, tuple[str, ...]]
+"""Numbers of samples to the cuts that have no row for them."""
+
+
+class Suspects:
+    """Those of one job.
+
+    Args:
+        jobs: where tries are counted; None where nobody counts them, as outside of jobs.
+        job: its number.
+    """
+
+    def __init__(self, jobs: JobRepository | None = None, job: int | None = None) -> None:
+        self._jobs = jobs
+        self.job = job
+        self._tries: dict[str, int] = {}
+
+    def given_up(self, digests: Sequence[str]) -> list[str]:
+        """Look at the ledger; gives which of these samples had all their tries."""
+        if self._jobs is None or self.job is None:
+            return []
+        self._tries = self._jobs.find_tries(self.job)
+        return [digest for digest in digests if self._tries.get(digest, 0) >= TRIES]
+
+    def parts(
+        self, missing: Missing, digests_of: Callable[[Iterable[int]], list[str]]
+    ) -> Iterator[Missing]:
+        """What is missing, in parts to be claimed one after the other: all that is above suspicion
+        first.
+
+        Args:
+            missing: samples by number.
+            digests_of: the digests of samples of some numbers, in the same order.
+        """
+        if not self._tries:
+            yield missing
+            return
+        tries = [self._tries.get(digest, 0) for digest in digests_of(missing)]
+        for counted, size in ((0, len(missing)), (1, BLOCK), (2, 1)):
+            rows = [row for row, has in zip(missing, tries, strict=True) if has == counted]
+            for start in range(0, len(rows), max(1, size)):
+                yield {row: missing[row] for row in rows[start : start + size]}
