@@ -136,7 +136,7 @@ class Lease:
 
     def _claim(self, keys: Sequence[str], wanted: Iterator[str], limit: int) -> Claimed:
         with self._database.writing() as connection:
-            self._take_over(connection)
+            _take_over(connection, self._signs, self.token)
             if not self._renew(connection):
                 raise _lost()
             taken = self._taken_by_others(connection, keys)
@@ -186,25 +186,6 @@ class Lease:
     def _end(self) -> None:
         with self._database.writing() as connection:  # its claims go with it
             connection.execute(delete(t.leases).where(t.leases.c.token == self.token))
-
-    def _take_over(self, connection: Connection) -> None:
-        """Take away the leases of others that have run out, or whose holder on this machine is
-        dead; their claims go with them."""
-        if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
-            connection.exec_driver_sql("LOCK TABLE claims IN SHARE ROW EXCLUSIVE MODE")
-        now = clock(connection)
-        leases = t.leases.c
-        has_run_out = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
-        run_out = select(leases.token).where(has_run_out, leases.token != self.token)
-        gone = list(connection.execute(run_out).scalars())
-        ours = select(leases.token).where(leases.owner == socket.gethostname()[:200])
-        for token in connection.execute(ours).scalars().all():
-            if token not in (self.token, *gone) and self._signs.is_dead(token):
-                gone.append(token)
-                self._signs.end(token)
-        for token in gone:
-            _count_tries(connection, token)
-            connection.execute(delete(t.leases).where(leases.token == token))
 
     def _renew(self, connection: Connection) -> bool:
         now = clock(connection)
@@ -278,6 +259,37 @@ def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
             ]
 
     return database.outlast(attempt)
+
+
+def end_dead(database: Database, signs: Signs) -> None:
+    """Take away the leases that have run out, or whose holder on this machine is dead, as every
+    claim does."""
+
+    def attempt() -> None:
+        with database.writing() as connection:
+            _take_over(connection, signs)
+
+    database.outlast(attempt)
+
+
+def _take_over(connection: Connection, signs: Signs, own: str = "") -> None:
+    """Take away the leases of others that have run out, or whose holder on this machine is dead;
+    their claims go with them."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        connection.exec_driver_sql("LOCK TABLE claims IN SHARE ROW EXCLUSIVE MODE")
+    now = clock(connection)
+    leases = t.leases.c
+    has_run_out = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
+    run_out = select(leases.token).where(has_run_out, leases.token != own)
+    gone = list(connection.execute(run_out).scalars())
+    ours = select(leases.token).where(leases.owner == socket.gethostname()[:200])
+    for token in connection.execute(ours).scalars().all():
+        if token not in (own, *gone) and signs.is_dead(token):
+            gone.append(token)
+            signs.end(token)
+    for token in gone:
+        _count_tries(connection, token)
+        connection.execute(delete(t.leases).where(leases.token == token))
 
 
 def _count_tries(connection: Connection, token: str) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from headstart.registry.jobs import JobRepository
-
 TRIES = 3
 BLOCK = 32
 """Samples that are computed together at the second try."""
@@ -25,20 +23,22 @@ class Suspects:
     """Those of one job.
 
     Args:
-        jobs: where tries are counted; None where nobody counts them, as outside of jobs.
-        job: its number.
+        job: its number; None outside of jobs, where nobody counts tries.
+        find_tries: looks at the ledger; see `JobRepository.find_tries`.
     """
 
-    def __init__(self, jobs: JobRepository | None = None, job: int | None = None) -> None:
-        self._jobs = jobs
+    def __init__(
+        self, job: int | None = None, find_tries: Callable[[], dict[str, int]] = dict
+    ) -> None:
         self.job = job
+        self._find_tries = find_tries
         self._tries: dict[str, int] = {}
 
     def given_up(self, digests: Sequence[str]) -> list[str]:
         """Look at the ledger; gives which of these samples had all their tries."""
-        if self._jobs is None or self.job is None:
+        self._tries = self._find_tries()
+        if not self._tries:
             return []
-        self._tries = self._jobs.find_tries(self.job)
         return [digest for digest in digests if self._tries.get(digest, 0) >= TRIES]
 
     def parts(

@@ -61,6 +61,8 @@ def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Re
     if worker.is_stopped:
         note("terminated: what was computed is committed, the rest given back.")
         sys.exit(TERMINATED)
+    for warning in dict.fromkeys(warning for work in works for warning in work.warnings):
+        note(f"warning: {warning}")
     left = [work for work in works if work.error]
 
     def show(out: Any) -> None:

@@ -162,9 +162,13 @@ def as_it_is(context: Context, job: Job) -> JobProgress:
     try:
         return progress_of(context, job)
     except HeadstartError as error:
-        said = job if job.error else replace(job, error=str(error))
-        known = (job.counts.get(n, 0) for n in ("samples", "committed", "failed", "missing"))
-        return JobProgress(said, job.state, *known, claimed=0)
+        return as_written(job if job.error else replace(job, error=str(error)))
+
+
+def as_written(job: Job) -> JobProgress:
+    """What was written down when a worker last ended, without a look at the ledger."""
+    known = (job.counts.get(name, 0) for name in ("samples", "committed", "failed", "missing"))
+    return JobProgress(job, job.state, *known, claimed=0)
 
 
 def _state(job: Job, missing: int, *, is_worked_at: bool) -> str:

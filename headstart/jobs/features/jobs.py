@@ -8,6 +8,7 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.jobs.features.job_progress import (
     JobProgress,
     as_it_is,
+    as_written,
     planned_samples,
     preprocessing_of,
 )
@@ -17,8 +18,11 @@ from headstart.values.showable import Results
 
 
 def find_jobs(context: Context, limit: int | None = None) -> Results[JobProgress]:
-    """Jobs, the newest first, each as far as it is now."""
-    return Results(as_it_is(context, job) for job in context.jobs.find_all(limit=limit))
+    """Jobs, the newest first, each as far as it is now; of those done, how they ended."""
+    return Results(
+        as_written(job) if job.state == DONE else as_it_is(context, job)
+        for job in context.jobs.find_all(limit=limit)
+    )
 
 
 def get_job(context: Context, number: int) -> JobProgress:

@@ -21,6 +21,7 @@ from headstart.extractors.runtime import versions
 from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset, Run
+from headstart.registry.leases import end_dead
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest
 
@@ -38,7 +39,7 @@ class LocalExecutor:
 
     def __init__(self, context: Context, job: int | None = None) -> None:
         self._context = context
-        self._suspects = Suspects(None if job is None else context.jobs, job)
+        self._suspects = Suspects() if job is None else _suspects_of(context, job)
         self._cancelled = threading.Event()
 
     def run(self, plan: ExtractionPlan, progress: Progress = silent) -> Report:
@@ -63,6 +64,16 @@ class LocalExecutor:
     def cancel(self) -> None:
         """See `Executor.cancel`; the task under way is finished, in some tenths of a second."""
         self._cancelled.set()
+
+
+def _suspects_of(context: Context, job: int) -> Suspects:
+    signs = LifeSigns(context.config.locks)
+
+    def find_tries() -> dict[str, int]:
+        end_dead(context.database, signs)  # whose samples are counted then
+        return context.jobs.find_tries(job)
+
+    return Suspects(job, find_tries)
 
 
 def open_plan(context: Context, plan: ExtractionPlan) -> Opened:

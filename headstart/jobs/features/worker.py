@@ -47,6 +47,7 @@ class Work(Showable):
         computed: samples that it computed; None where it did not get to the end of it.
         seconds: that it was at it.
         error: why it left before the end.
+        warnings: what is doubtful about the cuts, and about what reached the trunk.
     """
 
     job: int
@@ -54,6 +55,7 @@ class Work(Showable):
     computed: int | None
     seconds: float
     error: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class JobWorker:
@@ -140,8 +142,10 @@ class JobWorker:
             raise error
         if said is not None and found.job.is_open:
             self._left.add(job.id)
-        computed = None if report is None else report.computed
-        return Work(job.id, found.state, computed, round(time.monotonic() - started, 3), said)
+        seconds = round(time.monotonic() - started, 3)
+        if report is None:
+            return Work(job.id, found.state, None, seconds, said)
+        return Work(job.id, found.state, report.computed, seconds, said, tuple(report.warnings))
 
     def _run(self, job: Job) -> Report:
         _refuse_other_versions(job)
