@@ -40,7 +40,8 @@ def _program() -> click.Group:
     @click.group(
         name="cli",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Run every backbone once; train as many heads as you like.",
+        help="Run each backbone once over your data; train any number of small classifiers on the "
+        "result.",
         epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
         "once and kept; a head is a small model trained on them. `headstart glossary` explains "
         "all words.",
