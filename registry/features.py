@@ -109,8 +109,8 @@ class FeatureRepository:
         already: list[Shard] = []
         with self._database.writing() as connection:
             if claimed is not None:
+                count_committed(connection, claimed)  # first: the lease is locked before its claims
                 give_back(connection, claimed)
-                count_committed(connection, claimed)
             _forget(connection, instead_of)
             for shard in shards:
                 values = _shard_values(shard)

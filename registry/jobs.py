@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from headstart.errors import NotFound
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
+from headstart.registry.leases import clock
 from headstart.registry.outages import outlasting
 from headstart.values.calls import host_name, user_name
 from headstart.values.showable import Results, Showable
@@ -68,6 +69,27 @@ class Job(Showable):
 
     def _line(self) -> str:
         return f"{self.id}, {self.subject!r} on {self.dataset!r}, {self.state}"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who computes samples of some feature sets now.
+
+    Attributes:
+        host: name of the machine.
+        process: its number there; None of one of before schema 0007.
+        seconds: since it has the lease.
+        heard: seconds since it was heard of.
+        claimed: samples that it has claimed and not committed.
+        committed: samples that it has committed under this lease.
+    """
+
+    host: str
+    process: int | None
+    seconds: float
+    heard: float
+    claimed: int
+    committed: int
 
 
 @outlasting
@@ -162,6 +184,36 @@ class JobRepository:
         """Begin to count anew."""
         with self._database.writing() as connection:
             connection.execute(delete(t.attempts).where(t.attempts.c.job == number))
+
+
+def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
+    """Who has claimed samples for any of these feature keys; not those whose lease has run out."""
+    leases, claims = t.leases.c, t.claims.c
+    query = (
+        select(t.leases, func.count(claims.digest.distinct()).label("claimed"))
+        .join(t.claims, claims.lease == leases.token)
+        .where(claims.feature_key.in_(keys))
+        .group_by(*t.leases.c)
+        .order_by(leases.owner, leases.process)
+    )
+
+    def attempt() -> list[Holder]:
+        with database.reading() as connection:
+            now = clock(connection)
+            return [
+                Holder(
+                    host=row.owner,
+                    process=row.process,
+                    seconds=now - (row.granted_at if row.begun_at is None else row.begun_at),
+                    heard=now - row.granted_at,
+                    claimed=row.claimed,
+                    committed=row.committed,
+                )
+                for row in connection.execute(query)
+                if row.expires_at >= now
+            ]
+
+    return database.outlast(attempt)
 
 
 def _to_job(row: Row[Any]) -> Job:

@@ -8,7 +8,10 @@ is given up. Each block has a lease of its own, so that what is counted at its e
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from headstart.extractors.run.writer import FIRST_BLOCK
 
 TRIES = 3
 BLOCK = 32
@@ -45,17 +48,29 @@ class Suspects:
         self, missing: Missing, digests_of: Callable[[Iterable[int]], list[str]]
     ) -> Iterator[Missing]:
         """What is missing, in parts to be claimed one after the other: all that is above suspicion
-        first.
+        first, each worker of a job from another place on: who begins where others did finds all
+        claimed or committed, block by block.
 
         Args:
             missing: samples by number.
             digests_of: the digests of samples of some numbers, in the same order.
         """
-        if not self._tries:
+        if self.job is None:
             yield missing
+            return
+        if not self._tries:
+            yield _from_somewhere(missing)
             return
         tries = [self._tries.get(digest, 0) for digest in digests_of(missing)]
         for counted, size in ((0, len(missing)), (1, BLOCK), (2, 1)):
             rows = [row for row, has in zip(missing, tries, strict=True) if has == counted]
             for start in range(0, len(rows), max(1, size)):
                 yield {row: missing[row] for row in rows[start : start + size]}
+
+
+def _from_somewhere(missing: Missing) -> Missing:
+    rows = list(missing)
+    if len(rows) <= FIRST_BLOCK:
+        return missing
+    start = secrets.randbelow(len(rows))  # whoever seeds `random` seeds it alike in all workers
+    return {row: missing[row] for row in (*rows[start:], *rows[:start])}

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import deque
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from headstart.extractors.run import suspects, worker
 from headstart.extractors.runtime import THREADS_OF, cores
 from headstart.jobs.features import worker as job_worker
 from headstart.jobs.features.worker import JobWorker
-from headstart.registry import leases, tables
+from headstart.registry import tables
+from headstart.registry.jobs import find_holders
 from headstart.registry.leases import Lease
 from headstart.storage.locks import LifeSigns
 
@@ -107,7 +109,7 @@ def test_what_is_cancelled_in_mid_job_keeps_what_was_committed_and_goes_on_after
 
 def no_claims(ws):
     keys = [one.key for one in ws.context.feature_sets.find_sets()]
-    return leases.find_holders(ws.database, keys) == []
+    return find_holders(ws.database, keys) == []
 
 
 def test_who_is_stopped_commits_what_is_in_hand_and_gives_back_the_rest(ready):
@@ -263,13 +265,13 @@ def die_with(ws, job, digests):
     """What is left of a worker that was killed, as soon as another one looks: its tries."""
     lease = Lease(ws.database, 3600.0, LifeSigns(ws.config.locks), job)
     lease.__enter__()
-    lease.claim(("k" * 64,), iter(digests), len(digests))
+    lease.claim(("k" * 64,), deque(digests), len(digests))
     lease._stop.set()
     lease._thread.join()
     for descriptor in lease._signs._held.values():  # what the system does at a death
         os.close(descriptor)
     with Lease(ws.database, 60.0, LifeSigns(ws.config.locks)) as other:
-        other.claim(("k" * 64,), iter(()), 1)
+        other.claim(("k" * 64,), deque(), 1)
 
 
 def test_only_a_sample_that_a_worker_had_for_itself_gets_a_third_try(ready, digests):

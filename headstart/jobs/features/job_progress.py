@@ -12,8 +12,16 @@ from headstart.errors import HeadstartError
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.jobs.features.local_executor import planned_manifest
-from headstart.registry.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, Job
-from headstart.registry.leases import Holder, find_holders
+from headstart.registry.jobs import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    Holder,
+    Job,
+    find_holders,
+)
 from headstart.storage.columns.samples import SampleColumns
 from headstart.values.showable import Showable
 
