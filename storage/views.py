@@ -69,7 +69,7 @@ class FeatureView(Showable):
         """
         self.samples = columns = SampleColumns.of(samples)
         if isinstance(places, Index):
-            places = places.find_blocks(block.digests for block in columns.blocks())
+            places = places.find_blocks(columns.digest_blocks())
         if not places.present.all():
             missing = columns[int(np.argmin(places.present))]
             raise FeatureError(f"sample {missing.id!r} has no row in feature set {key[:12]}")
