@@ -9,6 +9,8 @@ from functools import lru_cache
 from io import FileIO
 from pathlib import Path
 
+import pyarrow as pa
+
 from headstart.errors import StorageError
 from headstart.paths import DIGEST, below, one_below
 from headstart.storage.files import PARTIAL, free_bytes, state_of, write_under_its_hash
@@ -56,6 +58,14 @@ class LocalStore:
     def reader(self) -> LocalReader:
         """See `ShardStore.reader`."""
         return LocalReader(self)
+
+    def mapped(self, name: str) -> pa.Buffer | None:
+        """See `ShardStore.mapped`; no file stays open for it."""
+        try:
+            with pa.memory_map(_place_of(self._folder, name)) as file:
+                return file.read_buffer()
+        except OSError:  # whoever reads it says what is wrong
+            return None
 
     def stat_of(self, name: str) -> Stat:
         """Size, mtime and ctime in ns, and inode."""
