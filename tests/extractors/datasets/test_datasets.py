@@ -198,9 +198,9 @@ def parts_read(monkeypatch):
     """The parts of manifests that are read, in order."""
     real, seen = manifest.read_part, []
 
-    def read(folder, source, part):
+    def read(folder, source, part, *more):
         seen.append(part.file)
-        return real(folder, source, part)
+        return real(folder, source, part, *more)
 
     monkeypatch.setattr(manifest, "read_part", read)
     return seen
