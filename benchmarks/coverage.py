@@ -1,10 +1,11 @@
 """How often intervals hold the truth and stars are deserved, beside how often they say so.
 
-Run it by hand: `python benchmarks/coverage.py --repeats 300 --results FILE`. It writes each cell to
+Run it by hand: `python benchmarks/coverage.py --repeats 400 --results FILE`. It writes each cell to
 the file as it is done, and does not run anew what stands there: so it can be ended and started
-again. Then it prints a table in Markdown of all that is in the file; docs/statistics.md has it.
-After a change of some procedure: `--only WORD --anew`. It ends with 1 if chance does not explain
-how far a share lies from what is claimed. `make test-all` runs the same with few repeats.
+again. What takes long has a half or a quarter of the repeats. Then it prints a table in Markdown of
+all that is in the file; docs/statistics.md has it. After a change of some procedure: `--only WORD
+--anew`. It ends with 1 if chance does not explain how far a share lies from what is claimed. `make
+test-all` runs the same with few repeats.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def main() -> None:
     every = every_simulation()
     for one, number in cells_of([one for one in every if given.only in one.name]):
         if given.anew or kept.find(one, number) is None:
-            found = simulate_one(one, number, given.repeats, given.seed, given.seconds)
+            repeats = one.repeats(one.cases[number], given.repeats)
+            found = simulate_one(one, number, repeats, given.seed, given.seconds)
             print(one.name, found.case, cell(found), file=sys.stderr, flush=True)
             kept.add(number, found)
     cells = list(cells_of(every))

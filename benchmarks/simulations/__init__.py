@@ -39,6 +39,8 @@ Covered = Callable[[np.random.Generator, Case], bool | None]
 
 FEWEST = 100
 """Repeats of a case, however long they take."""
+MANY = 100
+"""Candidates, of which one time takes twice as long."""
 CLAIMED = 0.02
 """So far below what is said a share may lie; docs/statistics.md lists what lies lower."""
 
@@ -67,6 +69,7 @@ class Simulation:
         cases: on which data.
         may_exceed: whether it may hold more often than it says: it is conservative.
         known: on which of them it is known to fail, and how far.
+        cost: what one time takes, where it is much, in those of others.
     """
 
     name: str
@@ -75,6 +78,12 @@ class Simulation:
     cases: Sequence[Case]
     may_exceed: bool = True
     known: Mapping[Case, Known] = field(default_factory=dict)
+    cost: int = 1
+
+    def repeats(self, case: Case, asked: int) -> int:
+        """Fewer than are asked for of what takes long, `FEWEST` at least."""
+        cost = self.cost * (2 if case.candidates >= MANY else 1)
+        return max(asked // cost, min(asked, FEWEST))
 
 
 @dataclass(frozen=True)
