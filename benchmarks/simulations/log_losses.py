@@ -1,5 +1,5 @@
-"""Log losses of cross-validation: the interval, the star and the winner where heads are chosen by
-them.
+"""Log losses and other scores of cross-validation: the intervals, the star and the winner where
+heads are chosen by log losses.
 
 Heads of two sorts: nearest means, as sure as so many rows allow, and least squares of as many
 features as samples, whose softmax is a good deal too sure."""
@@ -19,8 +19,10 @@ from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.bootstrap import Unseen
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.reliability import unseen_of
+from headstart.heads.evaluation.scores import scores_of, widened
 from headstart.heads.evaluation.winner import winner_of
 from headstart.heads.kinds.losses import log_losses_of
+from headstart.heads.tasks import Classification
 from simulations import Case, Simulation
 from simulations.many_features import APART
 from simulations.probabilities import softmax
@@ -121,6 +123,42 @@ def of_the_winner(rng: np.random.Generator, case: Case, repeats: int, name: str)
     return low <= truth_of(replace(case, candidates=1), None, name) <= high
 
 
+@functools.cache
+def scores_in_truth(case: Case) -> dict[str, float]:
+    """What 200 such heads score on average, of 1,000 fresh samples each."""
+    rng, found = np.random.default_rng([1, 2]), []
+    y, fresh = np.arange(case.n) % case.classes, np.arange(1000) % case.classes
+    for _ in range(200):
+        known, asked = (
+            wide_centres(case)[one] + rng.standard_normal((len(one), case.n)) for one in (y, fresh)
+        )
+        rows = rng.permutation(case.n)[: case.n * 4 // 5]
+        said = of_least_squares(known[rows], y[rows], asked, case.classes)
+        found.append(scores_of(Classification(), said, fresh, range(case.classes)))
+    return {score: float(np.mean([one[score] for one in found])) for score in SCORES}
+
+
+def of_a_score(rng: np.random.Generator, case: Case, score: str) -> bool | None:
+    """The interval of another score of what all folds' heads said, once."""
+    (outcomes,), said, y = judged(rng, case)
+    found = widened(scores_of(Classification(), said, y, range(case.classes)), outcomes.reach)
+    if score not in found["intervals"]:
+        return None
+    low, high = found["intervals"][score]
+    return low <= scores_in_truth(case)[score] <= high
+
+
+def judged(rng: np.random.Generator, case: Case) -> Any:
+    """Where least squares are right, what they say, and the truth."""
+    y, folds = np.arange(case.n) % case.classes, rng.permutation(case.n) % FOLDS
+    x = wide_centres(case)[y] + rng.standard_normal((case.n, case.n))
+    said = np.zeros((case.n, case.classes))
+    for fold in range(FOLDS):
+        test = folds == fold
+        said[test] = of_least_squares(x[~test], y[~test], x[test], case.classes)
+    return [Outcomes((said.argmax(axis=1) == y)[None], folds[None], 0.8)], said, y
+
+
 TIMES = ((1, "once"), (5, "five repeats"))
 SOME = {
     "nearest means": [Case(50), Case(350), Case(350, 10), Case(2000, 10)],
@@ -128,7 +166,18 @@ SOME = {
 }
 FEW = [Case(50), Case(350), Case(350, 10)]
 COMPARED = [Case(50, 2, 2), Case(50, 2, 10), Case(350, 2, 2)]
+SCORES = ("balanced_accuracy", "auroc", "auprc", "brier", "macro_f1")
 SIMULATIONS = [
+    *(
+        Simulation(
+            f"cross-validation: the interval of {score.replace('_', ' ')}, least squares, once",
+            0.95,
+            partial(of_a_score, score=score),
+            [Case(50), Case(50, 5)],
+            cost=2,
+        )
+        for score in SCORES
+    ),
     *(
         Simulation(
             f"cross-validation: the interval of a log loss, {name}, {words}",

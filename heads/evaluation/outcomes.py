@@ -247,11 +247,18 @@ class Outcomes:
         found = mean_interval(self.by_sample, clusters=self.clusters, unseen=self.unseen)
         if found is None:
             return None
-        wider = self.widening
-        if self.are_few:  # so few draws hardly tell how much they differ
-            wider *= self.quantile() / NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-        low, high = (self.mean + wider * (end - self.mean) for end in found)
+        low, high = (self.mean + self.reach * (end - self.mean) for end in found)
         return low if self.unseen is None else max(low, self.unseen.low), high
+
+    @property
+    def reach(self) -> float:
+        """How many times as far as one of independent samples an interval reaches, where no formula
+        of its own knows of folds and draws: `widening`, the root of `alike` at least; with the
+        quantile of Student's t of `are_few`, whose draws hardly tell how much they differ."""
+        wider = max(self.widening, math.sqrt(self.alike))
+        if not self.are_few:
+            return wider
+        return wider * self.quantile() / NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
     @property
     def widening(self) -> float:
