@@ -98,7 +98,7 @@ def _shown(found: JobProgress) -> Print:
     columns = ("worker", ">claimed", ">committed", ">samples/s", ">seconds", ">heard of")
 
     def show(out: Any) -> None:
-        out.print(table(None, ("=", ""), rows))
+        out.print(table(None, ("what", ""), rows))
         if workers:
             out.print(table(None, columns, workers))
         for failure in found.failures:
