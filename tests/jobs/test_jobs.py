@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections import deque
 
 import numpy as np
@@ -375,6 +376,15 @@ def test_who_waits_takes_up_jobs_that_come(ready, monkeypatch):
     works = waiting.run(wait=True)
     assert [work.state for work in works] == ["done"]
     assert told == works  # as soon as each is left
+
+
+def test_who_waits_in_vain_can_be_terminated(ready, run, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(job_worker.time, "sleep", lambda _: signal.raise_signal(signal.SIGTERM))
+    ended = run("worker", "--wait")
+    assert ended.code == 128 + signal.SIGTERM
+    assert "terminated: what was computed is committed" in ended.err
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_what_there_is_not_says_so(ready):

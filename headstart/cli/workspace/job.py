@@ -58,7 +58,7 @@ def _list(call: Call, limit: int) -> Result:
 
 
 def _show(call: Call, number: int) -> Result:
-    """Show how far a job is, and who works at it, by the ledger."""
+    """Show how far a job is, and who works at it, as the database has it."""
     found = call.open().jobs.get(number)
     return Result(found, _shown(found))
 
