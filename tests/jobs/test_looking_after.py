@@ -83,7 +83,7 @@ def test_labels_that_a_head_does_not_know_are_named(trained, tmp_path, fails):
 
 def test_where_its_dataset_changed_nothing_is_left_out_in_silence(trained, tmp_path):
     other(trained, tmp_path)
-    trained.datasets.remove("rows")
+    trained.datasets.remove("rows", force=True)
     with pytest.warns(UserWarning, match="cannot be told"):
         found = trained.heads["h"].evaluate("other")
     assert found.seen is None and found.samples == 90

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.cached import features_of, of_samples
+from headstart.cached import features_of, labelled_in, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
@@ -168,17 +168,17 @@ def load(
     """The features of each cut, one after the other, so that one is in memory at a time; and what
     takes more than `ROOM` stays on the disk.
 
-    All are of the same samples: what one backbone cannot read is left out of all.
+    All are of the same samples: what one backbone cannot read, and what has no label where others
+    have one, is left out of all.
     """
+    references = [f"{backbone.reference}@{cut.name}" for backbone, cut in chosen]
     views = [
         of_samples(
-            features_of(
-                context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision
-            ),
-            trying.windows,
+            features_of(context, reference, wanted.dataset, wanted.precision), trying.windows
         )
-        for backbone, cut in chosen
+        for reference in references
     ]
+    views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
     samples = _in_all(views)
     labelled = labelled_rows(samples, trying.limit, trying.seed)
     _tell_of_several(wanted.dataset, labelled)
