@@ -21,8 +21,8 @@ from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.linear import Linear, fit_path
 from headstart.heads.kinds.losses import log_losses_of, losses_of
-from headstart.heads.origins import near_zero
-from headstart.heads.rows import COPIED, some_of, spans_of_rows
+from headstart.heads.origins import bounds_of, near_zero
+from headstart.heads.rows import COPIED, held, some_of, spans_of_rows
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
 
@@ -272,6 +272,8 @@ def _try(
 ) -> tuple[int, list[np.ndarray]]:
     """Fit on one fold's rows; gives class probabilities of the others, (rows, classes) each."""
     train, tried = rows.only(fold.train), some_of(rows.features, fold.test)
+    bounds = bounds_of(train.features)
+    tried = tried if bounds is None else held(tried, bounds)
     spans = spans_of_rows(tried, COPIED // 4)
     if isinstance(what, list):
         with one_thread_a_core() as pool:

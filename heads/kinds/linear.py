@@ -17,6 +17,7 @@ from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.grid import C_TOLD, PLAIN, Choice, choose, nearest
 from headstart.heads.kinds.logistic import Curvature, Logistic, Memory, Solution
 from headstart.heads.kinds.ordinal import fit_ordinal
+from headstart.heads.origins import bounds_of, within
 from headstart.heads.setting import Setting
 from headstart.heads.standardisation import Standardisation, one_thread_a_core, spans_of
 from headstart.values.options import Options
@@ -152,8 +153,9 @@ def _chosen(
     in_memory, inside = isinstance(train.features, np.ndarray), _Heard()
     is_asked = in_memory and outside.rows < ENOUGH
     for fitted, left_out in sides(inner_folds(train, seed, FOLDS)) if is_asked else ():
-        path = fit_path(train.rows(fitted), strengths, classes, seed, pool)
-        inside += _heard(train.rows(left_out), path)
+        part = train.rows(fitted)
+        path = fit_path(part, strengths, classes, seed, pool)
+        inside += _heard(within(train.rows(left_out), bounds_of(part.features)), path)
     judged = {"train": inside.rows, "validation": outside.rows}
     both = outside + inside
     if not both.rows:

@@ -35,12 +35,13 @@ def _program() -> click.Group:
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.output import Call
-    from headstart.cli.workspace import log
+    from headstart.cli.workspace import job, log, worker
 
     @click.group(
         name="cli",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Run every backbone once; train as many heads as you like.",
+        help="Run each backbone once over your data; train any number of small classifiers on the "
+        "result.",
         epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
         "once and kept; a head is a small model trained on them. `headstart glossary` explains "
         "all words.",
@@ -58,7 +59,8 @@ def _program() -> click.Group:
         del debug  # looked for by `main`, which sees the errors
         context.obj = Call(workspace, as_json)
 
-    for module in (admin, zoo, backbone, dataset, extract, features, head, rank, log, demo):
+    data = (zoo, backbone, dataset, extract, job, worker, features)
+    for module in (admin, *data, head, rank, log, demo):
         module.register(program)
     return program
 
@@ -83,13 +85,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except SystemExit as end:
         _end_if_threads_hang(end.code)
         raise
+    finally:
+        if before is not None:
+            _when_interrupted(before)
 
 
 def _when_interrupted(handler: Any) -> Any:
     """What becomes of Ctrl-C from now on; gives what it was, None where nothing was changed: it is
     ignored, as of a job in the background, or is somebody else's."""
     try:
-        if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _end_at_once):
+        if signal.getsignal(signal.SIGINT) in (
+            signal.default_int_handler,
+            _end_at_once,
+            _raise_and_remember,
+        ):
             return signal.signal(signal.SIGINT, handler)
     except ValueError:  # not the main thread, to which it never comes
         pass
@@ -101,6 +110,31 @@ def _end_at_once(*_signal: object) -> None:
     os._exit(130)
 
 
+_interrupts: list[bool] = []
+"""Something, once Ctrl-C has come: libraries that are loading, and processes that were asked for
+something, make other errors of it, which would be said as bugs."""
+
+
+def _raise_and_remember(*_signal: object) -> None:
+    _interrupts.append(True)
+    raise KeyboardInterrupt
+
+
+def _called(group: click.Group, given: list[str]) -> Any:
+    """What the command gives; what fails after Ctrl-C has come was interrupted, whatever it says.
+
+    Raises:
+        KeyboardInterrupt: of it.
+    """
+    _interrupts.clear()
+    try:
+        return group.main(args=given, prog_name="headstart", standalone_mode=False)
+    except Exception as error:
+        if _interrupts:
+            raise KeyboardInterrupt from error
+        raise
+
+
 def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     import click
 
@@ -109,9 +143,9 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
 
     try:
         if before is not None:
-            _when_interrupted(before)
+            _when_interrupted(_raise_and_remember)
         with called_as(lambda: _in_words(given)):
-            status = group.main(args=given, prog_name="headstart", standalone_mode=False)
+            status = _called(group, given)
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as error:
