@@ -188,7 +188,7 @@ SIMULATIONS = [
             0.95,
             partial(of_a_score, score=score),
             [Case(50), Case(50, 5)],
-            cost=2,
+            cost=4,
         )
         for score in SCORES
     ),
@@ -199,7 +199,7 @@ SIMULATIONS = [
             partial(of_an_interval, repeats=repeats, shots=None, name=name),
             cases,
             known=known_of(name, repeats, cases),
-            cost=2,
+            cost=4,
         )
         for name, cases in SOME.items()
         for repeats, words in TIMES
@@ -210,7 +210,7 @@ SIMULATIONS = [
             0.95,
             partial(of_an_interval, repeats=repeats, shots=shots, name="nearest means"),
             FEW,
-            cost=2,
+            cost=4,
         )
         for shots in (1, 5)
         for repeats, words in TIMES
@@ -222,7 +222,7 @@ SIMULATIONS = [
             partial(covered, repeats=repeats, name=name),
             COMPARED if repeats == 1 else COMPARED[:2],
             known=known_of(name, repeats, COMPARED),
-            cost=2,
+            cost=4,
         )
         for claim, covered in (
             ("star by log loss: no equally good candidate is called worse", of_the_star),
