@@ -10,9 +10,9 @@ import numpy as np
 
 from headstart.heads.kind import Part
 
-BLOCK_BYTES = 2 << 20
-"""Of rows that are worked on at once. Smaller blocks would stay in a core's own cache, and cost
-more in calls than that saves."""
+BLOCK_BYTES = 4 << 20
+"""Of rows that are worked on at once. From 1 to 8 MiB products are as fast, and rows on the disk
+are read about twice as fast as in blocks of 2."""
 
 
 def spans_of(part: Part) -> list[tuple[int, int]]:

@@ -274,7 +274,7 @@ def _linear(
         else:
             shared = SharedRows([rows.only(folds[numbers[0]].train)])
         with one_thread_a_core() as pool:
-            paths = fit_paths(shared, strengths, classes, seed, pool, lambda: progress(1))
+            paths = fit_paths(shared, strengths, classes, seed, pool, done=lambda: progress(1))
         for number, path in zip(numbers, paths, strict=True):
             said = _by_weights(some_of(rows.features, folds[number].test), path, classes)
             for strength, probabilities in zip(strengths, said, strict=True):

@@ -9,7 +9,7 @@ rows, chosen by seed.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,11 @@ CERTAIN = 10.0
 """Where the mean of 1 - sum(p^2) is below a tenth, the stop is asked for less of a gap."""
 SUFFICIENT = 1e-4
 """Armijo's constant."""
+ALIKE, KEPT = 1.2, 8
+"""Weights and penalties of no larger ratio have one Cholesky factor; so many are kept."""
+
+Solver = Callable[[np.ndarray], np.ndarray]
+"""From a right side (width + 1, n) to the solution of the approximate Hessian."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ class Memory:
             self.add(moved, turned)
         self.penalty = penalty
 
-    def inverse_hessian_times(self, slope: np.ndarray, precondition: Any) -> np.ndarray:
+    def inverse_hessian_times(self, slope: np.ndarray, precondition: Solver) -> np.ndarray:
         """The two loops of L-BFGS."""
         if not self.steps:
             return precondition(slope)
@@ -183,36 +188,56 @@ class Memory:
         return r
 
 
-@dataclass(frozen=True)
 class Curvature:
-    """The second moments of standardised features, (width, width); None where there are too many
-    columns to be worth it."""
+    """The second moments of standardised features, and what solves for the Hessians that they make.
 
-    gram: np.ndarray | None
+    Fits side by side share it: it decides how fast each is, not where it ends. A solver is made
+    once for weights and penalties that are `ALIKE`.
+
+    Args:
+        gram: (width, width); None where there are too many columns to be worth it.
+    """
+
+    def __init__(self, gram: np.ndarray | None) -> None:
+        self.gram = gram
+        self._known: list[tuple[float, float, Solver]] = []
 
     @staticmethod
-    def of(rows: SharedRows, fit: int, scale: Standardisation, seed: int) -> Curvature:
-        """From some of the rows of a fit."""
+    def of(rows: SharedRows, scale: Standardisation, seed: int) -> Curvature:
+        """From some of the rows of the first fit."""
         if rows.width > LARGEST_GRAM:
             return Curvature(None)
-        drawn = rows.drawn(fit, max(GRAM_ROWS_PER_COLUMN * rows.width, 2048), seed)
+        drawn = rows.drawn(0, max(GRAM_ROWS_PER_COLUMN * rows.width, 2048), seed)
         standardised = scale.apply(drawn)
         return Curvature(standardised.T @ standardised / np.float32(len(drawn)))
 
-    def inverse(self, weight: float, penalty: float) -> Any:
+    def inverse(self, weight: float, penalty: float) -> Solver:
         """A function that solves for the approximate Hessian."""
         weight = max(weight, 1e-4)
+        for known, other, solve in self._known:
+            if max(weight / known, known / weight, penalty / other, other / penalty) < ALIKE:
+                return solve
+        solve = self._solver(weight, penalty)
+        self._known = [*self._known[1 - KEPT :], (weight, penalty, solve)]
+        return solve
+
+    def _solver(self, weight: float, penalty: float) -> Solver:
         if self.gram is None:
             return lambda slope: slope / (weight + penalty)
         from scipy.linalg import cho_factor, cho_solve
 
         matrix = (weight * self.gram).astype(np.float64)
         matrix[np.diag_indices_from(matrix)] += penalty + 1e-6 * weight
-        factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        triangle, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        factor = triangle.astype(np.float32), lower  # it says where to look, not where the end is
 
         def solve(slope: np.ndarray) -> np.ndarray:
             solved = np.empty_like(slope)
-            solved[:-1] = cho_solve(factor, slope[:-1], check_finite=False)
+            size = float(np.abs(slope).max()) or 1.0  # slopes of 1e-12 have squares below float32
+            solved[:-1] = cho_solve(
+                factor, (slope[:-1] / size).astype(np.float32), check_finite=False
+            )
+            solved[:-1] *= size
             solved[-1] = slope[-1] / weight
             return solved
 

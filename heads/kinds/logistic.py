@@ -82,7 +82,8 @@ class Logistic:
         kernels = [self._raw(fit, x) for fit, x in asked.items()]
         kernel = np.hstack([one for one, _ in kernels]).astype(np.float32)
         bias = np.hstack([one for _, one in kernels]).astype(np.float32)
-        for sums in self._pool.map(lambda own: self._sums(own, fits, kernel, bias), self._spans):
+        run = map if len(self._spans) == 1 else self._pool.map
+        for sums in run(lambda own: self._sums(own, fits, kernel, bias), self._spans):
             total += sums
         return {fit: self._of(fit, total, place) for place, fit in enumerate(fits)}
 

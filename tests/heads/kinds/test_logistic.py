@@ -144,7 +144,7 @@ def test_it_does_not_depend_on_the_number_of_cores(monkeypatch):
 def test_without_a_gram_matrix_it_takes_longer_and_gets_there(monkeypatch):
     monkeypatch.setattr(lbfgs, "LARGEST_GRAM", 10)
     x, y = features()
-    assert Curvature.of(SharedRows([Part(x, y)]), 0, None, 0).gram is None
+    assert Curvature.of(SharedRows([Part(x, y)]), None, 0).gram is None
     layer = fitted(x, y, 0.1, 4)
     best = objective(x, y, *by_sklearn(x, y, 0.1), 0.1)
     assert objective(x, y, layer.kernel, layer.bias, 0.1) <= best * (1 + CLOSE)
