@@ -159,6 +159,29 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+THREADS_OF = (
+    "HEADSTART_CORES",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+"""Variables by which engines, TensorFlow and the libraries of linear algebra know how many threads
+they may have; each is looked at when its library is loaded."""
+
+
+def use_cores(count: int) -> None:
+    """Let this process, and those that it starts, use so many cores and no more.
+
+    For a process of which several run on one machine; to be called before anything is computed.
+    """
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(dict.fromkeys(THREADS_OF, str(count)))
+    threadpool_limits(count)  # of what is loaded already
+
+
 def versions() -> dict[str, str]:
     """Versions of what can change a number, read without importing any of it."""
     import importlib.metadata

@@ -1,4 +1,4 @@
-"""Headstart: run every backbone once; train as many heads as you like.
+"""Headstart: run each backbone once over your data; train any number of small heads on that.
 
 >>> import headstart as hs                          # doctest: +SKIP
 >>> ws = hs.init("zoo")

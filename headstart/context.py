@@ -22,6 +22,7 @@ from headstart.registry.datasets import DatasetRepository
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.features import FeatureRepository
 from headstart.registry.heads import HeadRepository
+from headstart.registry.jobs import JobRepository
 from headstart.registry.references import reference_of
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
@@ -44,8 +45,8 @@ class Context:
     Attributes:
         config: where the workspace lies, and its database.
         database: sessions.
-        backbones, datasets, heads, feature_sets, runs, sweeps, events: the repositories of its
-            tables.
+        backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs: the repositories of
+            its tables.
         artifacts: model files and heads, by sha256.
         conversions: trunks in their engines' own formats, among the artifacts.
         calibrations: trunks in int8, likewise.
@@ -64,6 +65,7 @@ class Context:
         self.runs = RunRepository(self.database)
         self.sweeps = SweepRepository(self.database)
         self.events = EventRepository(self.database)
+        self.jobs = JobRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts)
         self.conversions = Conversions(self.artifacts, self.runs, config.locks)
         self.calibrations = Calibrations(self.artifacts, self.runs, config.locks)

@@ -12,6 +12,7 @@ from headstart.catalog.backbones import Backbones
 from headstart.catalog.cache import Cache
 from headstart.catalog.datasets import Datasets
 from headstart.catalog.heads import Heads
+from headstart.catalog.jobs import Jobs
 from headstart.catalog.trials import Trials
 from headstart.config import (
     CONFIG_FILE,
@@ -131,6 +132,7 @@ class Workspace(Trials, Showable):
         database: its sessions; closed with `ws.database.close()`.
         backbones, datasets, heads, sweeps, runs, events: what there is.
         cache: care of the feature cache.
+        jobs: extractions that workers do.
     """
 
     def __init__(self, config: Config | str | Path, shard_store: ShardStore | None = None) -> None:
@@ -148,6 +150,7 @@ class Workspace(Trials, Showable):
         self.datasets = Datasets(self.context)
         self.heads = Heads(self.context)
         self.cache = Cache(self.context)
+        self.jobs = Jobs(self.context)
         self.sweeps = self.context.sweeps
         self.runs = self.context.runs
         self.events = self.context.events

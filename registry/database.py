@@ -266,11 +266,16 @@ class Database:
 
 def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
     """Insert a row unless its key is there, whoever was first; says whether it was inserted."""
+    statement = insert_into(connection, table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement.returning(literal_column("1"))).first() is not None
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An insertion that can say what to do where a row's key is taken (`on_conflict_…`)."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement.returning(literal_column("1"))).first() is not None
+    return make(table)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database, insert_new
 from headstart.registry.entities import Failure, FeatureSet, Shard
-from headstart.registry.leases import Claimed, give_back
+from headstart.registry.leases import Claimed, count_committed, give_back
 from headstart.registry.outages import outlasting
 
 COMMITTED = "committed"
@@ -109,6 +109,7 @@ class FeatureRepository:
         already: list[Shard] = []
         with self._database.writing() as connection:
             if claimed is not None:
+                count_committed(connection, claimed)  # first: the lease is locked before its claims
                 give_back(connection, claimed)
             _forget(connection, instead_of)
             for shard in shards:

@@ -3,26 +3,37 @@
 All times are the database's, so that machines need not agree. A lease whose holder is not heard
 of runs out; whoever then wants its samples takes the whole lease away, and what its holder
 commits later is refused. A lease granted in the future (the clock was set back) has run out too.
+
+What a job's worker had claimed when it ended without a word may be what ended it: those samples
+are counted in `attempts`, up to two for what was claimed with others, and further only for what
+was claimed alone. So none can have three tries but one that a worker died of, or with.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, insert, select, update
 
 from headstart.errors import LeaseLost, RegistryError
 from headstart.registry import tables as t
-from headstart.registry.database import Database
+from headstart.registry.database import Database, insert_into
 
+LARGEST_WINDOW = 16_000
+"""So many samples are looked at to find free ones where others have claimed all before."""
 AT_ONCE = 500
 """Digests in one statement; SQLite takes 32,766 parameters."""
+TOGETHER = 2
+"""More tries than that only count for a sample that was claimed alone."""
 SLACK = 1.0
 """Seconds that a lease may seem granted in the future; clocks of one database hardly jitter."""
 
@@ -53,12 +64,16 @@ class Lease:
         database: whose clock and tables count.
         seconds: after so long without a renewal it has run out.
         signs: by which a holder on this machine that was killed is noticed at once.
+        job: the job that it works at, if it is a worker.
     """
 
-    def __init__(self, database: Database, seconds: float, signs: Signs) -> None:
+    def __init__(
+        self, database: Database, seconds: float, signs: Signs, job: int | None = None
+    ) -> None:
         self._database = database
         self._seconds = seconds
         self._signs = signs
+        self._job = job
         self._stop = threading.Event()
         self.token = ""
 
@@ -80,53 +95,59 @@ class Lease:
             if kind is None:  # else the reason is under way already; the lease runs out by itself
                 raise
 
-    def claim(self, keys: Sequence[str], wanted: Iterator[str], limit: int) -> Claimed:
+    def claim(self, keys: Sequence[str], wanted: deque[str], limit: int) -> Claimed:
         """Claim samples that nobody else computes.
+
+        What it costs depends on how many samples are looked at, and not on how many others have.
 
         Args:
             keys: feature keys; a sample is claimed for all of them.
-            wanted: sample digests; as many are taken out as it takes, those that others have
-                claimed are passed by.
+            wanted: sample digests; as many are taken out at its left as it takes, those that others
+                have claimed are passed by.
             limit: how many to claim at most.
 
         Raises:
             LeaseLost: others took this lease over.
         """
-        taken_out: list[str] = []  # also by an attempt that ended with the database's going away
+        chosen: list[str] = []
+        window = AT_ONCE
+        while len(chosen) < limit:
+            seen = list(islice(wanted, max(window, limit - len(chosen))))
+            dead, passed, won = self._database.outlast(
+                partial(self._claim, keys, seen, limit - len(chosen))
+            )
+            _take_over_all(self._database, self._signs, dead)
+            for _ in range(passed):
+                wanted.popleft()
+            chosen += won
+            if not wanted and not dead:
+                break
+            window = min(LARGEST_WINDOW, window if won else 4 * window)
+        return Claimed(self.token, tuple(keys), tuple(chosen))
 
-        def each() -> Iterator[str]:
-            yield from tuple(taken_out)
-            for digest in wanted:
-                taken_out.append(digest)
-                yield digest
+    def _claim(
+        self, keys: Sequence[str], seen: list[str], limit: int
+    ) -> tuple[list[str], int, list[str]]:
+        """Claim the first samples of some that are free; gives how many were looked at, and those.
 
-        return self._database.outlast(lambda: self._claim(keys, each(), limit))
-
-    def _claim(self, keys: Sequence[str], wanted: Iterator[str], limit: int) -> Claimed:
+        It is one transaction that locks in one order, so that no two wait for each other: the
+        lease, then claims by their digests. Where there are leases to be taken away, which locks
+        other leases, it does nothing else but to give those.
+        """
         with self._database.writing() as connection:
-            self._take_over(connection)
+            lease = select(t.leases.c.token).where(t.leases.c.token == self.token)
+            if connection.execute(lease.with_for_update(read=True, key_share=True)).first() is None:
+                raise _lost()
+            if dead := _find_dead(connection, self._signs, self.token):
+                return dead, 0, []
+            taken = _taken(connection, keys, seen)
+            free = [(place, digest) for place, digest in enumerate(seen) if digest not in taken]
+            free = free[:limit]
+            won = _insert(connection, self.token, keys, [digest for _, digest in free])
             if not self._renew(connection):
                 raise _lost()
-            taken = self._taken_by_others(connection, keys)
-            chosen = tuple(islice((d for d in wanted if d not in taken), limit))
-            rows = [
-                {"feature_key": key, "digest": digest, "lease": self.token}
-                for key in keys
-                for digest in chosen
-            ]
-            if rows:
-                connection.execute(insert(t.claims), rows)
-        return Claimed(self.token, tuple(keys), chosen)
-
-    def _taken_by_others(self, connection: Connection, keys: Sequence[str]) -> set[str]:
-        """What the other leases have claimed; its own it does not ask for again."""
-        others = select(t.leases.c.token).where(t.leases.c.token != self.token)
-        tokens = connection.execute(others).scalars().all()
-        if not tokens:
-            return set()
-        claims = t.claims.c
-        query = select(claims.digest).where(claims.lease.in_(tokens), claims.feature_key.in_(keys))
-        return set(connection.execute(query).scalars())
+        passed = free[-1][0] + 1 if len(free) == limit else len(seen)
+        return [], passed, [digest for _, digest in free if digest in won]
 
     def give_back(self, claimed: Claimed) -> None:
         """Others may compute these now."""
@@ -145,27 +166,15 @@ class Lease:
                 "owner": socket.gethostname()[:200],
                 "granted_at": now,
                 "expires_at": now + self._seconds,
+                "job": self._job,
+                "process": os.getpid(),
+                "begun_at": now,
             }
             connection.execute(insert(t.leases).values(**values))
 
     def _end(self) -> None:
         with self._database.writing() as connection:  # its claims go with it
             connection.execute(delete(t.leases).where(t.leases.c.token == self.token))
-
-    def _take_over(self, connection: Connection) -> None:
-        """Take away the leases of others that have run out, or whose holder on this machine is
-        dead; their claims go with them."""
-        if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
-            connection.exec_driver_sql("LOCK TABLE claims IN SHARE ROW EXCLUSIVE MODE")
-        now = clock(connection)
-        leases = t.leases.c
-        has_run_out = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
-        connection.execute(delete(t.leases).where(has_run_out, leases.token != self.token))
-        ours = select(leases.token).where(leases.owner == socket.gethostname()[:200])
-        for token in connection.execute(ours).scalars().all():
-            if token != self.token and self._signs.is_dead(token):
-                connection.execute(delete(t.leases).where(leases.token == token))
-                self._signs.end(token)
 
     def _renew(self, connection: Connection) -> bool:
         now = clock(connection)
@@ -201,6 +210,113 @@ def give_back(connection: Connection, claimed: Claimed) -> None:
         ended += connection.execute(statement).rowcount
     if ended != len(claimed.keys) * len(claimed.digests):
         raise _lost()
+
+
+def count_committed(connection: Connection, claimed: Claimed) -> None:
+    """Write down how many samples a lease has brought, as part of the transaction that did."""
+    leases = t.leases.c
+    more = leases.committed + len(claimed.digests)
+    statement = update(t.leases).where(leases.token == claimed.lease)
+    connection.execute(statement.values(committed=more))
+
+
+def end_dead(database: Database, signs: Signs) -> None:
+    """Take away the leases that have run out, or whose holder on this machine is dead, as every
+    claim does."""
+
+    def look() -> list[str]:
+        with database.reading() as connection:
+            return _find_dead(connection, signs)
+
+    _take_over_all(database, signs, database.outlast(look))
+
+
+def _find_dead(connection: Connection, signs: Signs, own: str = "") -> list[str]:
+    leases, now = t.leases.c, clock(connection)
+    query = select(leases.token, leases.owner, leases.granted_at, leases.expires_at)
+    here = socket.gethostname()[:200]
+    return [
+        one.token
+        for one in connection.execute(query.where(leases.token != own)).all()
+        if _has_run_out(one.granted_at, one.expires_at, now)
+        or (one.owner == here and signs.is_dead(one.token))
+    ]
+
+
+def _take_over_all(database: Database, signs: Signs, tokens: Sequence[str]) -> None:
+    """Take leases away, and their claims with them; each in a transaction of its own: see
+    `Lease._claim`."""
+    for token in tokens:
+        database.outlast(partial(_take_over, database, signs, token))
+
+
+def _has_run_out(granted_at: float, expires_at: float, now: float) -> bool:
+    return expires_at < now or granted_at > now + SLACK
+
+
+def _take_over(database: Database, signs: Signs, token: str) -> None:
+    """Take one away, unless its holder was heard of meanwhile, or another took it."""
+    leases = t.leases.c
+    with database.writing() as connection:
+        query = select(leases.owner, leases.granted_at, leases.expires_at)
+        row = connection.execute(query.where(leases.token == token).with_for_update()).first()
+        if row is None:
+            return
+        is_dead = row.owner == socket.gethostname()[:200] and signs.is_dead(token)
+        if is_dead or _has_run_out(row.granted_at, row.expires_at, clock(connection)):
+            _count_tries(connection, token)
+            connection.execute(delete(t.leases).where(leases.token == token))
+    if is_dead:
+        signs.end(token)
+
+
+def _taken(connection: Connection, keys: Sequence[str], digests: Sequence[str]) -> set[str]:
+    """Which of some samples are claimed for any of these keys."""
+    claims, found = t.claims.c, set[str]()
+    for start in range(0, len(digests), AT_ONCE):
+        part = digests[start : start + AT_ONCE]
+        query = select(claims.digest).where(claims.feature_key.in_(keys), claims.digest.in_(part))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _insert(
+    connection: Connection, token: str, keys: Sequence[str], digests: Sequence[str]
+) -> set[str]:
+    """Claim samples; gives those that were free at all keys: another may be faster."""
+    rows = [
+        {"feature_key": key, "digest": digest, "lease": token}
+        for digest in sorted(digests)
+        for key in sorted(keys)
+    ]
+    if not rows:
+        return set()
+    statement = insert_into(connection, t.claims).on_conflict_do_nothing()
+    had = Counter(connection.execute(statement.returning(t.claims.c.digest), rows).scalars().all())
+    half = [digest for digest, count in had.items() if count < len(keys)]
+    for start in range(0, len(half), AT_ONCE):
+        claims, part = t.claims.c, half[start : start + AT_ONCE]
+        statement = delete(t.claims).where(claims.lease.concat("") == token)
+        connection.execute(statement.where(claims.feature_key.in_(keys), claims.digest.in_(part)))
+    return set(had).difference(half)
+
+
+def _count_tries(connection: Connection, token: str) -> None:
+    """Count what a worker had claimed that ended without a word, before its lease is taken away."""
+    job = connection.execute(select(t.leases.c.job).where(t.leases.c.token == token)).scalar()
+    known = select(t.jobs.c.id).where(t.jobs.c.id == job)
+    if job is None or connection.execute(known).first() is None:
+        return
+    held = select(t.claims.c.digest).where(t.claims.c.lease == token).distinct()
+    digests = sorted(connection.execute(held).scalars())
+    tries = t.attempts.c.tries
+    more = tries + 1 if len(digests) == 1 else case((tries < TOGETHER, tries + 1), else_=tries)
+    rows = [{"job": job, "digest": digest, "tries": 1} for digest in digests]
+    if rows:
+        counted = insert_into(connection, t.attempts).on_conflict_do_update(
+            index_elements=[t.attempts.c.job, t.attempts.c.digest], set_={"tries": more}
+        )
+        connection.execute(counted, rows)
 
 
 def clock(connection: Connection) -> float:

@@ -182,6 +182,10 @@ leases = Table(
     Column("owner", NAME, nullable=False),
     Column("granted_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("job", Integer),
+    Column("process", Integer),
+    Column("begun_at", Float),
+    Column("committed", BigInteger, nullable=False, server_default="0"),
 )
 
 claims = Table(
@@ -275,6 +279,34 @@ runs = Table(
     Column("seconds", Float, nullable=False),
     Column("versions", JSON, nullable=False),
     created_at(),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("dataset", NAME, nullable=False),
+    Column("dataset_digest", DIGEST, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("error", Text),
+    Column("user", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("versions", JSON, nullable=False),
+    created_at(),
+    Column("updated_at", UTCDateTime, nullable=False, default=now, onupdate=now),
+    Index(None, "state"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", DIGEST, primary_key=True),
+    Column("tries", Integer, nullable=False),
 )
 
 identity = Table(

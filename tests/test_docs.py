@@ -13,10 +13,12 @@ import click
 import h5py
 import numpy as np
 import pytest
+import yaml
 
 from conftest import clean_environment, draw, keras
 from headstart.cli import cli
 from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.runtime import THREADS_OF
 
 ROOT = Path(__file__).parent.parent
 
@@ -121,6 +123,36 @@ def test_the_block_of_the_page_on_windows_works(tmp_path, monkeypatch, capsys):
     shown = capsys.readouterr().out
     for line in ("(360, 8) ['0#rows=0-64', '0#rows=32-96']", "(60, 8)", "12 0"):
         assert line in shown and f": {line}\n" in blocks("docs/windows.md", "python")[0]
+
+
+@pytest.mark.slow  # a quarter of a minute; tests/jobs/test_jobs.py has its steps one by one
+def test_the_blocks_of_the_page_on_many_workers_work(photos, run, monkeypatch):
+    """The tale as it stands; the scripts of the schedulers as far as their worker."""
+    monkeypatch.chdir(photos)
+    for name in THREADS_OF:
+        monkeypatch.setenv(name, "1")
+    (script,) = blocks("docs/scaling.md", "bash")
+    (batch,) = blocks("docs/scaling.md", "slurm")
+    (manifest,) = blocks("docs/scaling.md", "yaml")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    pods = yaml.safe_load(manifest)["spec"]["template"]["spec"]
+    (container,) = pods["containers"]
+    assert {one["name"] for one in container["volumeMounts"]} == {
+        one["name"] for one in pods["volumes"]
+    }
+    in_pod = shlex.join([*container["command"], *container["args"]])
+    in_batch = os.path.expandvars(batch.strip().splitlines()[-1].removeprefix("exec "))
+    subprocess.run(["bash", "-n"], input=batch, text=True, check=True)
+    outs = []
+    for line in [*script.strip().splitlines(), in_batch, in_pod]:
+        name, *words = shlex.split(line)
+        done = run(*(str(photos / "zoo") if word == "/zoo" else word for word in words))
+        assert (name, done.code) == ("headstart", 0), done.err
+        outs.append(done.out)
+    assert "job 1 is queued: lite0 on photos" in outs[3]
+    assert "job 1 is done, 45 samples computed here" in outs[4]
+    assert "0 computed, 45 reused" in outs[6]
+    assert outs[7:] == ["Nothing is left to do.\n"] * 2
 
 
 def test_the_commands_on_files_in_a_store_work(photos, bucket, run, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -22,6 +22,7 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.read_ahead import ReadAhead
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.stored_rows import StoredRows
+from headstart.extractors.run.suspects import GIVEN_UP, Suspects
 from headstart.extractors.run.unreadable import Unreadable
 from headstart.extractors.run.worker import Task, Worker, probe
 from headstart.extractors.run.writer import Writer, claimed_samples
@@ -78,9 +79,17 @@ class Extraction:
         plan: what to compute, and how.
         opened: what the plan names.
         progress: called with (samples done, samples to do).
+        suspects: of the job that it is a part of, if it is.
     """
 
-    def __init__(self, plan: ExtractionPlan, opened: Opened, progress: Progress) -> None:
+    def __init__(
+        self,
+        plan: ExtractionPlan,
+        opened: Opened,
+        progress: Progress,
+        suspects: Suspects | None = None,
+    ) -> None:
+        self._suspects = suspects or Suspects()
         self._settings = plan.settings
         self._opened = opened
         self._cache = opened.cache
@@ -89,7 +98,7 @@ class Extraction:
         self._versions = versions()
         self._watchdog = Watchdog(plan.settings.stall_seconds)
         self._engines: dict[tuple[str, ...], Chosen] = {}
-        self._total = 0
+        self._done = self._total = 0
         self._is_linted = False
         columns = opened.manifest.columns
         self._wanted = columns.take(columns.first_rows)
@@ -162,9 +171,11 @@ class Extraction:
             self._stored.foresee(missing, self._cache)
         wait = FIRST_WAIT
         while missing:
+            self._done, is_busy = self._total - len(missing), False
             try:
-                with self._open_lease() as lease:
-                    is_busy = self._compute(lease, missing)
+                for part in self._suspects.parts(missing, self._digests_of):
+                    with self._open_lease() as lease:
+                        is_busy |= self._compute(lease, part)
             except LeaseLost:
                 is_busy = True  # others have what this process had; see what is left to do
             if is_busy:
@@ -177,7 +188,11 @@ class Extraction:
 
     def _open_lease(self) -> Lease:
         opened = self._opened
-        return Lease(opened.database, self._settings.lease_seconds, opened.signs)
+        seconds, job = self._settings.lease_seconds, self._suspects.job
+        return Lease(opened.database, seconds, opened.signs, job)
+
+    def _digests_of(self, rows: Iterable[int]) -> list[str]:
+        return unpack_digests(self._wanted.take(np.array([*rows], np.int64)).digests)
 
     def _still_missing(self, rows: np.ndarray) -> dict[int, tuple[str, ...]]:
         """Numbers of samples in `_wanted` to the cuts that have no row for them, in their order.
@@ -191,8 +206,9 @@ class Extraction:
             for row in rows[~present].tolist():
                 missing[row] = (*missing.get(row, ()), cut)
         numbers = np.array(sorted(missing), np.int64)
-        digests = unpack_digests(self._wanted.take(numbers).digests)
+        digests = self._digests_of(numbers.tolist())
         self._unreadable.recall([one for one in digests if one not in self._unreadable])
+        self._unreadable.give_up(self._suspects.given_up(digests), GIVEN_UP)
         return {
             row: missing[row]
             for row, digest in zip(numbers.tolist(), digests, strict=True)
@@ -205,15 +221,14 @@ class Extraction:
         Returns:
             Whether there was anything to do that others were not doing already.
         """
-        done = self._total - len(missing)
         is_busy = False
         for cuts in dict.fromkeys(missing.values()):
             rows = [row for row, lacking in missing.items() if lacking == cuts]
             samples = list(self._wanted.take(np.array(rows, np.int64)))
             for finished in self._pass(lease, cuts, samples):
                 is_busy = True
-                done += finished
-                self._progress(done, self._total)
+                self._done += finished
+                self._progress(self._done, self._total)
         return is_busy
 
     def _pass(self, lease: Lease, cuts: tuple[str, ...], samples: list[Sample]) -> Iterator[int]:

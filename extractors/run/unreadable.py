@@ -63,6 +63,14 @@ class Unreadable:
             [Failure(sample.digest, self._preprocessing, error.message)]
         )
 
+    def give_up(self, digests: Sequence[str], reason: str) -> None:
+        """Leave these out from now on, whatever `on_error` says: they cost a process each time."""
+        if digests:
+            self._reasons.update(dict.fromkeys(digests, reason))
+            self._repository.record_failures(
+                [Failure(digest, self._preprocessing, reason) for digest in digests]
+            )
+
     def listed(self, samples: SampleColumns) -> list[dict[str, str]]:
         """Id and reason of each of these samples that could not be read."""
         return [

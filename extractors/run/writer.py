@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
@@ -43,7 +44,7 @@ def claimed_samples(
         LeaseLost: this process was not heard of for too long.
     """
     by_digest = {sample.digest: sample for sample in samples}
-    wanted = iter(by_digest)
+    wanted = deque(by_digest)
     size, since, seen = FIRST_BLOCK, time.monotonic(), 0
     while True:
         claimed = lease.claim(keys, wanted, size)
@@ -53,6 +54,8 @@ def claimed_samples(
         done = tuple(d for d, has in zip(claimed.digests, there, strict=True) if has)
         if done:
             lease.give_back(Claimed(claimed.lease, claimed.keys, done))
+        if len(done) == len(claimed.digests):
+            return  # in the wake of another one: it is time to look at what is missing
         for digest, has in zip(claimed.digests, there, strict=True):
             if not has:
                 yield by_digest[digest]

@@ -37,7 +37,7 @@ class Rank(Showable):
         cut: where it is cut.
         width: numbers a sample.
         size: bytes a sample, as it is stored.
-        seconds: of extraction a sample; None where it was never measured.
+        seconds: extraction time per sample; None where it was never measured.
         linear: the best linear head, on rows that it was not trained on.
         neighbours: the nearest neighbours, likewise; see `needs_cells`.
         log_me: see `transferability.log_me`.
@@ -106,7 +106,7 @@ def rank_features(
         backbone: its label.
         cut: its cut.
         size: bytes a sample.
-        seconds: of extraction a sample.
+        seconds: extraction time per sample.
     """
     are_many = needs_cells(rows, folds)
     alone = [] if are_many else [Neighbours(NEAREST, calibrated=False)]

@@ -35,12 +35,13 @@ def _program() -> click.Group:
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.output import Call
-    from headstart.cli.workspace import log
+    from headstart.cli.workspace import job, log, worker
 
     @click.group(
         name="cli",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Run every backbone once; train as many heads as you like.",
+        help="Run each backbone once over your data; train any number of small classifiers on the "
+        "result.",
         epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
         "once and kept; a head is a small model trained on them. `headstart glossary` explains "
         "all words.",
@@ -58,7 +59,8 @@ def _program() -> click.Group:
         del debug  # looked for by `main`, which sees the errors
         context.obj = Call(workspace, as_json)
 
-    for module in (admin, zoo, backbone, dataset, extract, features, head, rank, log, demo):
+    data = (zoo, backbone, dataset, extract, job, worker, features)
+    for module in (admin, *data, head, rank, log, demo):
         module.register(program)
     return program
 

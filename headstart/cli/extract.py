@@ -21,6 +21,7 @@ from headstart.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from headstart.extractors.run.settings import Settings
     from headstart.registry.entities import Dataset
     from headstart.workspace import Workspace
 
@@ -95,11 +96,18 @@ def _with_options(function: Any) -> Any:
             help="End the run when a sample or a batch is not done after so long.",
         ),
         views_option,
+        click.option(
+            "--detach",
+            is_flag=True,
+            help="Compute nothing here: write it down as a job, for `headstart worker` to do.",
+        ),
     )
     return with_options(function, *options)
 
 
-def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) -> Result:
+def _extract(
+    call: Call, backbone: str, dataset: str, views: int, detach: bool, **given: Any
+) -> Result:
     """Compute the features of DATASET that are not in the cache yet.
 
     CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
@@ -110,6 +118,8 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
 
     workspace = call.open(backbone, dataset)
     settings = Settings(**given)
+    if detach:
+        return _detached(workspace, backbone, dataset, settings, views)
     reports = []
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:
@@ -130,6 +140,26 @@ def _extract(call: Call, backbone: str, dataset: str, views: int, **given: Any) 
             out.print(text(describe(report) + _words(view)), soft_wrap=True)
 
     return Result(data, show)
+
+
+def _detached(
+    workspace: Workspace, backbone: str, dataset: str, settings: Settings, views: int
+) -> Result:
+    """A job for the samples as they are, and one for each view."""
+    from headstart.values.showable import Results
+
+    jobs = Results(
+        workspace.jobs.add(backbone, dataset, settings=settings, augmentation=view)
+        for view in range(views + 1)
+    )
+
+    def show(out: Any) -> None:
+        for view, job in enumerate(jobs):
+            line = f"job {job.id} is queued: {job.subject} on {job.dataset}{_words(view)}"
+            out.print(text(f"{line}. Do it: headstart worker {job.id}"), soft_wrap=True)
+        out.print("How far it is: headstart job list", soft_wrap=True)
+
+    return Result(jobs, show)
 
 
 def _note_warnings(report: Any) -> None:

@@ -129,7 +129,7 @@ def _rank(
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
         "Below each accuracy its 95 % interval; LogME and H are no shares and have none. "
-        f"{STAR}. ms: of extraction a sample.{majority_text(ranks[0].linear.targets)}"
+        f"{STAR}. ms: extraction time per sample.{majority_text(ranks[0].linear.targets)}"
     )
     if shots is not None:
         legend += draws_text(trying.times, trying.times * folds)

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import time
+from collections import deque
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -43,7 +44,7 @@ def lease(zoo, tmp_path):
 
 
 def digests(*numbers):
-    return iter(f"{number:064x}" for number in numbers)
+    return deque(f"{number:064x}" for number in numbers)
 
 
 def test_what_one_has_claimed_another_passes_by(lease):
@@ -156,7 +157,7 @@ def test_an_extractor_whose_lease_was_taken_over_goes_on_with_what_is_left(
             moved.append(True)
             monkeypatch.setattr(leases, "clock", shifted(DAY))
             with Lease(other.database, 60.0, LifeSigns(ready.config.locks)) as thief:
-                real(thief, keys, iter(claimed.digests[:3]), 3)
+                real(thief, keys, deque(claimed.digests[:3]), 3)
         return claimed
 
     monkeypatch.setattr(Lease, "claim", claim)

@@ -23,6 +23,7 @@ from pathlib import Path
 import sqlalchemy
 
 import headstart as hs
+from headstart.extractors.run import worker
 from headstart.extractors.runtime import keras, tensorflow
 from headstart.registry.features import FeatureRepository
 from headstart.storage import files
@@ -102,7 +103,12 @@ def is_shard(path, *_more):
     return ".h5" in path.name
 
 
+def is_poisoned(samples, *_more):
+    return any("poison" in sample.id for sample in samples)
+
+
 POINTS = {
+    "at a poison": lambda hit: before(worker, "_read_all", hit, is_poisoned),
     "before the write": lambda hit: before(
         files.Path, "open", hit, lambda path, mode="r", *_: mode == "x+b" and is_shard(path)
     ),

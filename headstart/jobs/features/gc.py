@@ -9,6 +9,7 @@ from typing import Any
 from headstart.context import Context
 from headstart.extractors.cache.gc import Choice, Collector, Garbage, Needed
 from headstart.extractors.cache.strays import Strays
+from headstart.registry.jobs import UNFINISHED
 from headstart.storage.contents import Contents
 from headstart.values.showable import Results, Showable
 
@@ -71,7 +72,8 @@ def collector_of(context: Context) -> Collector:
     def find_needed() -> Needed:
         datasets = context.datasets.find_all()
         kept = {contents.find_name(one.source) for one in datasets}
-        return Needed({one.manifest for one in datasets}, kept - {None})
+        planned = {str(job.plan.get("manifest")) for job in context.jobs.find_all(UNFINISHED)}
+        return Needed({one.manifest for one in datasets} | planned, kept - {None})
 
     return Collector(
         context.feature_sets,

@@ -16,21 +16,30 @@ from headstart.extractors.run.extraction import Extraction, Opened
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
+from headstart.extractors.run.suspects import Suspects
 from headstart.extractors.runtime import versions
 from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset, Run
+from headstart.registry.leases import end_dead
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest
 
 
 class LocalExecutor:
-    """See `Executor`."""
+    """See `Executor`.
+
+    Args:
+        context: of the workspace.
+        job: the number of the job that this is a part of, if it is: its samples that end processes
+            are counted.
+    """
 
     name = "local"
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, job: int | None = None) -> None:
         self._context = context
+        self._suspects = Suspects() if job is None else _suspects_of(context, job)
         self._cancelled = threading.Event()
 
     def run(self, plan: ExtractionPlan, progress: Progress = silent) -> Report:
@@ -49,12 +58,22 @@ class LocalExecutor:
                     hint="What was computed is committed; the same again goes on from there.",
                 )
 
-        extraction = Extraction(plan, opened, advance)
+        extraction = Extraction(plan, opened, advance, self._suspects)
         return _recorded(self._context, extraction, plan)
 
     def cancel(self) -> None:
         """See `Executor.cancel`; the task under way is finished, in some tenths of a second."""
         self._cancelled.set()
+
+
+def _suspects_of(context: Context, job: int) -> Suspects:
+    signs = LifeSigns(context.config.locks)
+
+    def find_tries() -> dict[str, int]:
+        end_dead(context.database, signs)  # whose samples are counted then
+        return context.jobs.find_tries(job)
+
+    return Suspects(job, find_tries)
 
 
 def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
@@ -69,7 +88,7 @@ def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
     backbone = in_view(plain, plan.augmentation)
     plan.check_keys(keys_of(backbone, cuts))
     dataset = context.datasets.get(plan.dataset)
-    chosen = samples_in_view(_planned_manifest(context, plan), plan.augmentation)
+    chosen = samples_in_view(planned_manifest(context, plan), plan.augmentation)
     return opened_here(context, backbone, cuts, dataset, chosen)
 
 
@@ -103,7 +122,7 @@ def _planned_cuts(context: Context, plan: ExtractionPlan) -> tuple[Backbone, lis
     return backbone, [replace(cut, precision=plan.settings.precision) for cut in cuts]
 
 
-def _planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
+def planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
     """The plan's samples.
 
     Raises:

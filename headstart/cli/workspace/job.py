@@ -1,0 +1,125 @@
+"""`job`: what workers are to do, and how far they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headstart.cli.output import Call, Print, Result, command, table, text, with_options
+
+if TYPE_CHECKING:
+    from headstart.jobs.features.job_progress import JobProgress, Worker
+
+
+def register(cli: click.Group) -> None:
+    group = click.Group("job", help="Extractions that workers do: `extract --detach`, `worker`.")
+    number = click.argument("number", metavar="JOB", type=int)
+    limit = click.option(
+        "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many."
+    )
+    command(group, "list")(with_options(_list, limit))
+    command(group, "show")(number(_show))
+    command(group, "cancel")(number(_cancel))
+    command(group, "retry")(number(_retry))
+    cli.add_command(group)
+
+
+def _list(call: Call, limit: int) -> Result:
+    """List the jobs, the newest first, each as far as it is now."""
+    found = call.open().jobs.find(limit)
+    rows = [
+        (
+            str(one.job.id),
+            one.job.subject,
+            one.job.dataset,
+            one.state,
+            one.committed,
+            one.failed,
+            one.missing,
+            f"{one.job.user}@{one.job.host}",
+            f"{one.job.created_at:%Y-%m-%d %H:%M}",
+        )
+        for one in found
+    ]
+    columns = (
+        ">job",
+        "backbone",
+        "dataset",
+        "=state",
+        ">committed",
+        ">failed",
+        ">missing",
+        "?by",
+        "=?when (UTC)",
+    )
+    empty = "No jobs yet. `headstart extract BACKBONE DATASET --detach` makes one."
+    return Result(found, lambda out: out.print(table(None, columns, rows) if rows else empty))
+
+
+def _show(call: Call, number: int) -> Result:
+    """Show how far a job is, and who works at it, by the ledger."""
+    found = call.open().jobs.get(number)
+    return Result(found, _shown(found))
+
+
+def _cancel(call: Call, number: int) -> Result:
+    """End a job: its workers commit what they have in hand and leave; rows stay."""
+    found = call.open().jobs.cancel(number)
+    return Result(found, lambda out: out.print(text(describe(found)), soft_wrap=True))
+
+
+def _retry(call: Call, number: int) -> Result:
+    """Open a job again, whatever became of it; what of it failed is tried anew."""
+    found = call.open().jobs.retry(number)
+    return Result(found, lambda out: out.print(text(describe(found)), soft_wrap=True))
+
+
+def _shown(found: JobProgress) -> Print:
+    job, left = found.job, found.seconds_left
+    rows = [
+        ("job", str(job.id)),
+        ("features", job.subject),
+        ("dataset", f"{job.dataset}, manifest {job.dataset_digest[:12]}"),
+        ("by", f"{job.user}@{job.host}, {job.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("state", found.state),
+        ("samples", f"{found.samples:,} different"),
+        ("committed", found.committed),
+        ("failed", found.failed),
+        ("missing", f"{found.missing:,}, of which {found.claimed:,} are claimed"),
+        ("rate", f"{found.rate:,.1f} samples/s"),
+        ("time left", "nobody can tell" if left is None else f"{left:,.0f} s"),
+    ]
+    if not found.missing:
+        rows = [row for row in rows if row[0] not in ("missing", "rate", "time left")]
+    if job.error:
+        rows.append(("error", job.error))
+    workers = [_cells(worker) for worker in found.workers]
+    columns = ("worker", ">claimed", ">committed", ">samples/s", ">seconds", ">heard of")
+
+    def show(out: Any) -> None:
+        out.print(table(None, ("=", ""), rows))
+        if workers:
+            out.print(table(None, columns, workers))
+        for failure in found.failures:
+            out.print(text(f"failed {failure['id']}: {failure['reason']}"), soft_wrap=True)
+        if found.failed > len(found.failures):
+            out.print(f"… {found.failed:,} failed in all")
+
+    return show
+
+
+def _cells(worker: Worker) -> tuple[Any, ...]:
+    name = worker.host if worker.process is None else f"{worker.host}:{worker.process}"
+    heard = f"{worker.heard:.0f} s ago"
+    seconds = f"{worker.seconds:,.0f}"
+    return name, worker.claimed, worker.committed, f"{worker.rate:,.1f}", seconds, heard
+
+
+def describe(found: JobProgress) -> str:
+    """A job in one line."""
+    job = found.job
+    return (
+        f"job {job.id}, {job.subject} on {job.dataset}, is {found.state}: {found.committed:,} of "
+        f"{found.samples:,} committed, {found.failed:,} failed, {found.missing:,} missing"
+    )

@@ -1,0 +1,90 @@
+"""`worker`: a process that does what jobs there are, until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    note,
+    progress_bar,
+    text,
+    with_options,
+)
+
+TERMINATED = 128 + signal.SIGTERM
+"""The exit status of who was asked to end, as shells have it."""
+
+
+def register(cli: click.Group) -> None:
+    command(cli, "worker")(
+        with_options(
+            _worker,
+            click.argument("number", metavar="[JOB]", type=int, required=False),
+            click.option("--wait", is_flag=True, help="Stay for jobs to come."),
+            click.option(
+                "--cores",
+                type=click.IntRange(min=1),
+                help="Threads that compute; all cores of the machine without it. For several "
+                "workers on one machine, each its share.",
+            ),
+        )
+    )
+
+
+def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Result:
+    """Compute what jobs need, sample by sample, together with whoever else does, until nothing is
+    left.
+
+    Works at JOB, or at all that are queued, the oldest first. SIGTERM lets it finish and commit
+    what it has in hand, give back the rest and end with status 143; nothing is lost if it is
+    killed. A sample at which three workers ended without a word is given up.
+    """
+    if cores is not None:
+        from headstart.extractors.runtime import use_cores
+
+        use_cores(cores)
+    from headstart.jobs.features.worker import JobWorker
+
+    with progress_bar("working", "samples") as progress:
+        worker = JobWorker(call.open().context, progress)
+        with _until_terminated(worker.stop):
+            works = worker.run(number, wait=wait)
+    if worker.is_stopped:
+        note("terminated: what was computed is committed, the rest given back.")
+        sys.exit(TERMINATED)
+    for warning in dict.fromkeys(warning for work in works for warning in work.warnings):
+        note(f"warning: {warning}")
+    left = [work for work in works if work.error]
+
+    def show(out: Any) -> None:
+        for work in works:
+            if not work.error:
+                out.print(text(_line(work)), soft_wrap=True)
+        if not works:
+            out.print("Nothing is left to do.")
+
+    failed = "; ".join(f"job {work.job} is {work.state}: {work.error}" for work in left)
+    return Result(works, show, failed)
+
+
+@contextlib.contextmanager
+def _until_terminated(stop: Callable[[], None]) -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _line(work: Any) -> str:
+    computed = "" if work.computed is None else f", {work.computed:,} samples computed here"
+    return f"job {work.job} is {work.state}{computed}, in {work.seconds:.1f} s"

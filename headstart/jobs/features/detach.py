@@ -1,0 +1,41 @@
+"""`extract --detach`: an extraction is planned and written down, and workers do it."""
+
+from __future__ import annotations
+
+from headstart.context import Context
+from headstart.extractors.run.settings import Settings
+from headstart.extractors.runtime import versions
+from headstart.jobs.features.extract import plan_extraction
+from headstart.registry.entities import Backbone, Dataset
+from headstart.registry.jobs import Job
+
+DECIDING = frozenset(
+    {"headstart", "tensorflow", "keras", "keras-hub", "pillow", "tokenizers", "soundfile", "soxr"}
+)
+"""Packages that decode samples or compute features."""
+
+
+def detach(
+    context: Context,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
+    settings: Settings | None = None,
+    augmentation: int = 0,
+) -> Job:
+    """Plan an extraction, with the dataset looked at now and by no worker again, and queue it."""
+    plan = plan_extraction(context, backbone, dataset, settings, augmentation)
+    return context.jobs.add(
+        Job(
+            kind="extract",
+            subject=plan.asked,
+            dataset=plan.dataset,
+            dataset_digest=plan.dataset_digest,
+            plan=plan.to_json(),
+            versions=deciding_versions(),
+        )
+    )
+
+
+def deciding_versions() -> dict[str, str]:
+    """Versions of what features depend on, here."""
+    return {name: version for name, version in versions().items() if name in DECIDING}

@@ -1,0 +1,222 @@
+"""`headstart worker`: a process without a state of its own that works at what jobs there are.
+
+Everything that it must not lose is in the ledger and in the cache: it may be killed at any time,
+and another one, anywhere, goes on. A job is done when no sample of its manifest lacks a row or a
+reason, whoever computed it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from headstart.context import Context
+from headstart.errors import (
+    BackboneError,
+    Cancelled,
+    DatabaseGone,
+    HeadstartError,
+    NonFiniteFeatures,
+    RegistryError,
+    SampleUnreadable,
+    Stalled,
+)
+from headstart.extractors.run.plan import ExtractionPlan
+from headstart.extractors.run.report import Report
+from headstart.jobs.features.detach import deciding_versions
+from headstart.jobs.features.job_progress import JobProgress, as_it_is
+from headstart.jobs.features.local_executor import LocalExecutor
+from headstart.progress import Progress, silent
+from headstart.registry.jobs import DONE, FAILED, QUEUED, Job
+from headstart.values.calls import host_name
+from headstart.values.showable import Results, Showable
+
+LOOK_SECONDS = 1.0
+"""So often a worker looks whether its job was cancelled; some tenths of a second a task."""
+WAIT_SECONDS, NAP_SECONDS = 2.0, 0.2
+"""So often one that waits looks for jobs, and whether it was stopped."""
+
+
+@dataclass(frozen=True)
+class Work(Showable):
+    """What a worker did at one job.
+
+    Attributes:
+        job: its number.
+        state: of the job, when the worker left it.
+        computed: samples that it computed; None where it did not get to the end of it.
+        seconds: that it was at it.
+        error: why it left before the end.
+        warnings: what is doubtful about the cuts, and about what reached the trunk.
+    """
+
+    job: int
+    state: str
+    computed: int | None
+    seconds: float
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class JobWorker:
+    """Works at jobs, one after the other, in this process.
+
+    Args:
+        context: of the workspace.
+        progress: called with (samples done, samples to do) of the job under way.
+    """
+
+    def __init__(self, context: Context, progress: Progress = silent) -> None:
+        self._context = context
+        self._progress = progress
+        self._left: set[int] = set()
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        """Finish the samples in hand, commit them, give back the others, and end.
+
+        May be called at any time, by any thread or signal handler: it only says so.
+        """
+        self.is_stopped = True
+
+    def run(self, number: int | None = None, *, wait: bool = False) -> Results[Work]:
+        """Work until nothing is left that this process can do.
+
+        Args:
+            number: of the one job to work at; all that are open without it, the oldest first.
+            wait: stay for jobs to come.
+
+        Raises:
+            NotFound: there is no job of that number.
+            RegistryError: it was cancelled, or has failed; or the database went away.
+            Stalled: a step takes for ever.
+        """
+        if number is not None:
+            self._refuse_closed(self._context.jobs.get(number))
+        works = Results[Work]()
+        while not self.is_stopped:
+            job = self._next(number)
+            if job is not None:
+                works.append(self._work_at(job))
+            elif wait:
+                self._nap()
+            else:
+                break
+        return works
+
+    def _next(self, number: int | None) -> Job | None:
+        """The oldest open job that this worker has not had to leave."""
+        found = (
+            job
+            for job in self._context.jobs.find_open()
+            if job.id not in self._left and number in (None, job.id)
+        )
+        return next(found, None)
+
+    def _nap(self) -> None:
+        until = time.monotonic() + WAIT_SECONDS
+        while not self.is_stopped and time.monotonic() < until:
+            time.sleep(NAP_SECONDS)
+
+    def _refuse_closed(self, job: Job) -> None:
+        if not job.is_open and job.state != DONE:
+            raise RegistryError(
+                f"job {job.id} is {job.state}" + (f": {job.error}" if job.error else ""),
+                hint=f"`headstart job retry {job.id}` opens it again.",
+            )
+
+    def _work_at(self, job: Job) -> Work:
+        started = time.monotonic()
+        report: Report | None = None
+        error: HeadstartError | None = None
+        try:
+            report = self._run(job)
+        except Cancelled:  # by `stop`, or by who cancelled the job
+            pass
+        except DatabaseGone:  # there is nothing to write it into
+            raise
+        except HeadstartError as met:
+            error = met
+        found, said = self._settle(job.id, error, report)
+        if isinstance(error, Stalled):  # a thread hangs: this process is of no use any more
+            raise error
+        if said is not None and found.job.is_open:
+            self._left.add(job.id)
+        seconds = round(time.monotonic() - started, 3)
+        if report is None:
+            return Work(job.id, found.state, None, seconds, said)
+        return Work(job.id, found.state, report.computed, seconds, said, tuple(report.warnings))
+
+    def _run(self, job: Job) -> Report:
+        _refuse_other_versions(job)
+        executor = LocalExecutor(self._context, job.id)
+        looked = time.monotonic()
+
+        def look(done: int, total: int) -> None:
+            nonlocal looked
+            self._progress(done, total)
+            if time.monotonic() - looked >= LOOK_SECONDS:
+                looked = time.monotonic()
+                if not self._context.jobs.get(job.id).is_open:
+                    executor.cancel()
+            if self.is_stopped:
+                executor.cancel()
+
+        return executor.run(ExtractionPlan.from_json(job.plan), look)
+
+    def _settle(
+        self, number: int, error: HeadstartError | None, report: Report | None
+    ) -> tuple[JobProgress, str | None]:
+        """Write down what the ledger says of a job that this worker leaves; gives that, and what
+        was wrong."""
+        jobs = self._context.jobs
+        found = as_it_is(self._context, jobs.get(number))
+        said = None if error is None else str(error)
+        if found.state == DONE:
+            jobs.change(number, DONE, "finish", out_of=(QUEUED, FAILED), counts=found.counts)
+        elif error is not None and _is_of_the_data(error):
+            jobs.change(number, FAILED, "fail", out_of=(QUEUED,), error=said, counts=found.counts)
+        elif error is not None or (report is not None and found.missing):
+            said = said or _unseen(found, report)
+            jobs.note(number, f"a worker on {host_name()} left: {said}", found.counts)
+        return as_it_is(self._context, jobs.get(number)), said
+
+
+def _refuse_other_versions(job: Job) -> None:
+    """Refuse a job that was planned with other versions of what features depend on.
+
+    Raises:
+        BackboneError: a package is another one here.
+    """
+    ours = deciding_versions()
+    other = {name: of for name, of in job.versions.items() if ours.get(name, of) != of}
+    if other:
+        theirs = ", ".join(f"{name} {of}" for name, of in other.items())
+        here = ", ".join(f"{name} {ours[name]}" for name in other)
+        raise BackboneError(
+            f"job {job.id} was planned with {theirs}, and this worker has {here}",
+            hint="Start workers of the versions that it was planned with, or plan it again with "
+            f"these: `headstart extract {job.subject} {job.dataset} --detach`.",
+        )
+
+
+def _is_of_the_data(error: HeadstartError) -> bool:
+    """Whether each worker would meet it, as it lies in a sample and not in this machine."""
+    if not isinstance(error, SampleUnreadable | NonFiniteFeatures):
+        return False
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return False
+        cause = cause.__cause__
+    return True
+
+
+def _unseen(found: JobProgress, report: Report | None) -> str:
+    """What is wrong where samples cannot be read for a reason that is not their content's."""
+    known = {one["id"] for one in found.failures}
+    skipped = () if report is None else report.skipped_samples
+    first = next(
+        (f", such as {o['id']!r}: {o['reason']}" for o in skipped if o["id"] not in known), ""
+    )
+    return f"{found.missing:,} samples cannot be read here{first}. Are the dataset's files here?"

@@ -1,0 +1,220 @@
+"""Jobs: extractions that were planned and are done by workers, wherever those are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from headstart.errors import NotFound
+from headstart.registry import tables as t
+from headstart.registry.audit.events import record
+from headstart.registry.database import Database
+from headstart.registry.leases import clock
+from headstart.registry.outages import outlasting
+from headstart.values.calls import host_name, user_name
+from headstart.values.showable import Results, Showable
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
+"""`running` is never stored: it is what the ledger shows of a queued job."""
+UNFINISHED = (QUEUED, FAILED, CANCELLED)
+"""What may be gone on with, so that its manifest is kept."""
+
+
+@dataclass(frozen=True)
+class Job(Showable):
+    """An extraction that workers do.
+
+    Attributes:
+        kind: `extract`.
+        subject: the backbone and its cuts, as somebody asked for them.
+        dataset: its name.
+        dataset_digest: of the manifest, which no worker looks at the dataset for.
+        plan: the `ExtractionPlan`, as JSON has it.
+        versions: of what computes and decodes, where it was planned; a worker has the same.
+        state: `queued`, `done`, `failed` or `cancelled`, as it was last written; whether samples
+            are being computed is in `ws.jobs.progress`.
+        counts: of samples, when a worker last ended.
+        error: why the last worker that failed did.
+        user: who planned it.
+        host: where.
+        created_at: when, in UTC.
+        updated_at: when it was last written, in UTC.
+        id: its number.
+    """
+
+    kind: str
+    subject: str
+    dataset: str
+    dataset_digest: str
+    plan: dict[str, Any]
+    versions: dict[str, str]
+    state: str = QUEUED
+    counts: dict[str, int] = field(default_factory=dict)
+    error: str | None = None
+    user: str = field(default_factory=user_name)
+    host: str = field(default_factory=host_name)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether workers may work at it."""
+        return self.state == QUEUED
+
+    def _line(self) -> str:
+        return f"{self.id}, {self.subject!r} on {self.dataset!r}, {self.state}"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who computes samples of some feature sets now.
+
+    Attributes:
+        host: name of the machine.
+        process: its number there; None of one of before schema 0007.
+        seconds: since it has the lease.
+        heard: seconds since it was heard of.
+        claimed: samples that it has claimed and not committed.
+        committed: samples that it has committed under this lease.
+    """
+
+    host: str
+    process: int | None
+    seconds: float
+    heard: float
+    claimed: int
+    committed: int
+
+
+@outlasting
+class JobRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, job: Job) -> Job:
+        """Write down a new job; gives it with its number."""
+        values = asdict(job)
+        for name in ("id", "created_at", "updated_at"):
+            del values[name]
+        with self._database.writing() as connection:
+            made = connection.execute(insert(t.jobs).values(**values).returning(t.jobs.c.id))
+            number = made.scalar_one()
+            facts = {"kind": job.kind, "subject": job.subject, "dataset": job.dataset}
+            record(connection, "add", "job", str(number), after=facts)
+            row = connection.execute(select(t.jobs).where(t.jobs.c.id == number)).one()
+            return _to_job(row)
+
+    def get(self, number: int) -> Job:
+        """The job of that number.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(select(t.jobs).where(t.jobs.c.id == number)).first()
+        if row is None:
+            raise NotFound(f"there is no job {number}", hint="See `headstart job list`.")
+        return _to_job(row)
+
+    def find_all(self, states: Sequence[str] = STATES, limit: int | None = None) -> Results[Job]:
+        """Jobs, the newest first."""
+        query = select(t.jobs).where(t.jobs.c.state.in_(states)).order_by(t.jobs.c.id.desc())
+        with self._database.reading() as connection:
+            return Results(_to_job(row) for row in connection.execute(query.limit(limit)))
+
+    def find_open(self) -> Results[Job]:
+        """Those that workers may work at, the oldest first."""
+        return Results(reversed(self.find_all((QUEUED,))))
+
+    def change(
+        self,
+        number: int,
+        state: str,
+        action: str,
+        *,
+        out_of: Sequence[str],
+        error: str | None = None,
+        counts: dict[str, int] | None = None,
+    ) -> bool:
+        """Write another state, and an event of it.
+
+        Args:
+            number: of the job.
+            state: that it is in now.
+            action: what was done, for the event.
+            out_of: the states in which it may be; in another one nothing is changed.
+            error: why, if something failed.
+            counts: of its samples; as they were without.
+
+        Returns:
+            Whether it was changed: of several that say the same, one is first.
+        """
+        more = {} if counts is None else {"counts": counts}
+        with self._database.writing() as connection:
+            chosen = (t.jobs.c.id == number, t.jobs.c.state.in_(out_of))
+            was = connection.execute(select(t.jobs.c.state).where(*chosen)).scalar()
+            statement = update(t.jobs).where(*chosen).values(state=state, error=error, **more)
+            if connection.execute(statement).rowcount != 1:
+                return False
+            facts = {"state": state} | ({} if error is None else {"error": error})
+            record(connection, action, "job", str(number), before={"state": was}, after=facts)
+            return True
+
+    def note(self, number: int, error: str | None, counts: dict[str, int]) -> None:
+        """Write what a worker that ended says, without another state."""
+        statement = update(t.jobs).where(t.jobs.c.id == number)
+        with self._database.writing() as connection:
+            connection.execute(statement.values(error=error, counts=counts))
+
+    def find_tries(self, number: int) -> dict[str, int]:
+        """How often workers ended without a word that had claimed a sample, by its digest; only
+        those there are any of. See `registry.leases`."""
+        attempts = t.attempts.c
+        query = select(attempts.digest, attempts.tries).where(attempts.job == number)
+        with self._database.reading() as connection:
+            return {row.digest: row.tries for row in connection.execute(query)}
+
+    def forget_tries(self, number: int) -> None:
+        """Begin to count anew."""
+        with self._database.writing() as connection:
+            connection.execute(delete(t.attempts).where(t.attempts.c.job == number))
+
+
+def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
+    """Who has claimed samples for any of these feature keys; not those whose lease has run out."""
+    leases, claims = t.leases.c, t.claims.c
+    query = (
+        select(t.leases, func.count(claims.digest.distinct()).label("claimed"))
+        .join(t.claims, claims.lease == leases.token)
+        .where(claims.feature_key.in_(keys))
+        .group_by(*t.leases.c)
+        .order_by(leases.owner, leases.process)
+    )
+
+    def attempt() -> list[Holder]:
+        with database.reading() as connection:
+            now = clock(connection)
+            return [
+                Holder(
+                    host=row.owner,
+                    process=row.process,
+                    seconds=now - (row.granted_at if row.begun_at is None else row.begun_at),
+                    heard=now - row.granted_at,
+                    claimed=row.claimed,
+                    committed=row.committed,
+                )
+                for row in connection.execute(query)
+                if row.expires_at >= now
+            ]
+
+    return database.outlast(attempt)
+
+
+def _to_job(row: Row[Any]) -> Job:
+    return Job(**row._mapping)
