@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 # Each process of the tests has a core: threads of BLAS beside it would only wait for each other.
 TOGETHER := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 QUICK := tests/cli tests/registry tests/storage tests/extractors/cache tests/extractors/datasets \
-	tests/extractors/run tests/extractors/backbones/test_sources.py \
+	tests/extractors/run tests/extractors/backbones/test_sources.py tests/extractors/backbones/test_lite.py \
 	tests/extractors/backbones/test_saved_models.py tests/extractors/preprocessing \
 	tests/heads/test_heads.py tests/heads/test_tasks.py tests/reliability/test_disk_errors.py
 FOLDERS := headstart registry storage extractors heads alembic

@@ -1,19 +1,25 @@
 """How often intervals hold the truth and stars are deserved, beside how often they say so.
 
-Run it by hand: `python benchmarks/coverage.py --repeats 2000 [--seconds 5] [--only WORD]`. It
-prints a table in Markdown; docs/statistics.md has it. It ends with 1 if chance does not explain how
-far a share lies from what is claimed. `make test-all` runs the same with few repeats.
+Run it by hand: `python benchmarks/coverage.py --repeats 400 --results FILE`. It writes each cell to
+the file as it is done, and does not run anew what stands there: so it can be ended and started
+again. What takes long has a half or a quarter of the repeats. Then it prints a table in Markdown of
+all that is in the file; docs/statistics.md has it. After a change of some procedure: `--only WORD
+--anew`. It ends with 1 if chance does not explain how far a share lies from what is claimed. `make
+test-all` runs the same with few repeats.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from simulations import Simulated, every_simulation, simulate
+from simulations import Simulated, Simulation, cells_of, every_simulation, simulate_one
 
 SIZES = (50, 350, 2000)
 HEAD = (
@@ -26,10 +32,13 @@ the column, groups; repeats without an interval are left out of the share, and n
 The standard error of a share of .95 is .022 of 100 repeats, .015 of 200, .007 of 1,000. **Bold**:
 further off than claimed; *italic*: so, but by less than two such errors."""
 
+Key = tuple[str, int]
+"""Of a cell: the claim's name and its case's number."""
+
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--repeats", type=int, default=500)
+    asked.add_argument("--repeats", type=int, default=300)
     asked.add_argument(
         "--seconds",
         type=float,
@@ -38,14 +47,65 @@ def main() -> None:
     )
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--only", default="", help="Claims whose name has this in it.")
+    asked.add_argument("--results", type=Path, help="Lines of JSON, one for each cell.")
+    asked.add_argument("--anew", action="store_true", help="Also what stands there already.")
     given = asked.parse_args()
-    chosen = [one for one in every_simulation() if given.only in one.name]
-    found = []
-    for one in simulate(chosen, given.repeats, given.seed, given.seconds):
-        print(one.of.name, one.case, cell(one), file=sys.stderr, flush=True)
-        found.append(one)
-    print(f"{LEGEND} Seed {given.seed}.\n\n{table(found)}")
+    kept = Kept(given.results, given.seed, given.repeats)
+    every = every_simulation()
+    for one, number in cells_of([one for one in every if given.only in one.name]):
+        if given.anew or kept.find(one, number) is None:
+            repeats = one.repeats(one.cases[number], given.repeats)
+            found = simulate_one(one, number, repeats, given.seed, given.seconds)
+            print(one.name, found.case, cell(found), file=sys.stderr, flush=True)
+            kept.add(number, found)
+    cells = list(cells_of(every))
+    found = [one for one in (kept.find(*key) for key in cells) if one is not None]
+    print(f"{LEGEND} Seed {given.seed}; {len(found):,} of {len(cells):,} cells.\n\n{table(found)}")
     sys.exit(any(one.is_refuted for one in found))
+
+
+class Kept:
+    """What was simulated before, and is kept; of one cell the last line counts.
+
+    Args:
+        path: of the lines; None to keep nothing beyond this run.
+        seed: of the draws: those of others are left alone.
+        repeats: likewise.
+    """
+
+    def __init__(self, path: Path | None, seed: int, repeats: int) -> None:
+        self._path, self._run = path, {"seed": seed, "asked": repeats}
+        self._cells: dict[Key, dict[str, Any]] = {}
+        if path is not None and path.exists():
+            self._cells = {
+                (line["claim"], line["number"]): line
+                for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+                if self._run.items() <= line.items()
+            }
+
+    def find(self, one: Simulation, number: int) -> Simulated | None:
+        """What came of a cell; None of one that was not run, or of other data than now."""
+        line = self._cells.get((one.name, number))
+        if line is None or line["case"] != repr(one.cases[number]):
+            return None
+        share = math.nan if line["share"] is None else line["share"]
+        return Simulated(one, one.cases[number], share, line["repeats"], line["without"])
+
+    def add(self, number: int, found: Simulated) -> None:
+        """Keep a cell, written before the next one is begun."""
+        line = {
+            "claim": found.of.name,
+            "number": number,
+            "case": repr(found.case),
+            "share": None if math.isnan(found.share) else found.share,
+            "repeats": found.repeats,
+            "without": found.without,
+            **self._run,
+        }
+        self._cells[found.of.name, number] = line
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
 
 
 def table(found: Sequence[Simulated]) -> str:

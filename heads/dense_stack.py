@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +14,39 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.extractors.runtime import keras
+from headstart.heads.bounds import Bounds
 from headstart.storage.manifest import Label
 
-FORMATS = ("headstart.dense-stack/1", "headstart.dense-stack/2")
-"""Of stacks without and with an origin, which code that does not know of it must not read."""
+FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3))
+"""Of stacks without an origin, with one, and with bounds (and perhaps an origin): code that does
+not know of them must not read it."""
 ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
 class Layer:
-    """`activation((x - origin) @ kernel + bias)`: kernel (inputs, outputs), float32.
+    """`activation(hold(x - origin) @ kernel + bias)`: kernel (inputs, outputs), float32.
 
     Only the first layer of a stack may have an origin, (inputs,): the place of features that lie so
-    far from zero that a bias cannot hold what it comes to. Without one it is 0.
+    far from zero that a bias cannot hold what it comes to. Without one it is 0. Likewise it may
+    have bounds within which features are held then.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
     activation: str
     origin: np.ndarray | None = None
+    bounds: Bounds | None = None
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs of inputs (n, inputs)."""
         x = x if self.origin is None else x - self.origin
+        x = x if self.bounds is None else self.bounds.hold(x)
         return activate(self.activation, x @ self.kernel + self.bias)
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """Kernel, bias, and the origin if it has one."""
+        """Kernel, bias, and the origin if it has one; bounds are no weights."""
         return [self.kernel, self.bias, *([] if self.origin is None else [self.origin])]
 
 
@@ -75,8 +80,10 @@ class DenseStack:
 
     @property
     def lowest_name(self) -> str:
-        """What the lowest of them is called, that of the origin included."""
-        return self.layer_names[0] if self.layers[0].origin is None else "head_column"
+        """What the lowest of them is called, those of the origin and the bounds included."""
+        if self.layers[0].origin is not None:
+            return "head_column"
+        return self.layer_names[0] if self.layers[0].bounds is None else "head_bounds"
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities (n, classes), or numbers (n, outputs), of features (n, …), flattened
@@ -96,6 +103,11 @@ class DenseStack:
         """The most probable class of each row."""
         return [self.classes[best] for best in self.predict_proba(features).argmax(axis=1)]
 
+    def unheld(self) -> DenseStack:
+        """The same stack without bounds of features."""
+        first, *others = self.layers
+        return replace(self, layers=(replace(first, bounds=None), *others))
+
     def embed(self, features: np.ndarray) -> np.ndarray:
         """The features that the layers take: those that are given, as no layers lie below."""
         return features
@@ -110,6 +122,7 @@ class DenseStack:
             column = layers.Reshape((len(origin), 1), name=self.lowest_name)(x)
             offset = (-origin[:, None]).tolist()
             x = layers.Flatten()(layers.Rescaling(1.0, offset, name="head_origin")(column))
+        x = _hold_in_keras(self.layers[0].bounds, x)
         for name, layer in zip(self.layer_names, self.layers, strict=True):
             is_plain = layer.activation in ACTIVATIONS
             activation = layer.activation if is_plain else None
@@ -122,7 +135,8 @@ class DenseStack:
 
     def to_bytes(self) -> bytes:
         """The stack as an `.npz` archive without pickles."""
-        return archive(FORMATS[self.layers[0].origin is not None], *self.parts())
+        head, arrays = self.parts()
+        return archive(FORMATS[number_of_format(arrays)], head, arrays)
 
     @staticmethod
     def read(path: Path) -> DenseStack:
@@ -138,23 +152,27 @@ class DenseStack:
         }
         arrays = {f"kernel_{number}": one.kernel for number, one in enumerate(self.layers)}
         arrays |= {f"bias_{number}": one.bias for number, one in enumerate(self.layers)}
-        origin = self.layers[0].origin
+        origin, bounds = self.layers[0].origin, self.layers[0].bounds
         arrays |= {} if origin is None else {"origin": origin}
+        arrays |= {} if bounds is None else {"lower": bounds.lower, "upper": bounds.upper}
         return head, arrays
 
     @staticmethod
     def of_parts(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> DenseStack:
         """The inverse of `parts`."""
-        layers = tuple(
-            Layer(
-                arrays[f"kernel_{number}"],
-                arrays[f"bias_{number}"],
-                activation,
-                arrays["origin"] if number == 0 and "origin" in arrays else None,
-            )
+        first, *others = (
+            Layer(arrays[f"kernel_{number}"], arrays[f"bias_{number}"], activation)
             for number, activation in enumerate(head["activations"])
         )
-        return DenseStack(layers, tuple(head["classes"]))
+        origin = arrays.get("origin")
+        bounds = Bounds(arrays["lower"], arrays["upper"]) if "lower" in arrays else None
+        first = replace(first, origin=origin, bounds=bounds)
+        return DenseStack((first, *others), tuple(head["classes"]))
+
+
+def number_of_format(arrays: Mapping[str, np.ndarray]) -> int:
+    """Which of three formats arrays of `DenseStack.parts` need; see `FORMATS`."""
+    return 2 if "lower" in arrays else int("origin" in arrays)
 
 
 def archive(format_: str, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -211,6 +229,15 @@ def activate(name: str, x: np.ndarray) -> np.ndarray:
     count = int(name.removeprefix("top_"))
     least = np.partition(x, -count, axis=1)[:, -count, None]
     return (x >= least).astype(np.float32)
+
+
+def _hold_in_keras(bounds: Bounds | None, x: Any) -> Any:
+    """`Bounds.hold` of Keras' own operations; behind a layer with a name, as they have none."""
+    if bounds is None:
+        return x
+    ops = keras().ops
+    x = keras().layers.Identity(name="head_bounds")(x)
+    return ops.minimum(ops.maximum(x, bounds.lower), bounds.upper)
 
 
 def _activate_in_keras(name: str, x: Any) -> Any:

@@ -1,20 +1,22 @@
-"""Features that lie far from zero are moved there before a head is fitted to them.
+"""What is done to features before a head is fitted to them, and by its first layer ever after:
+those that lie far from zero are moved there, and those that hardly vary are held within bounds.
 
 Around 1e6 float32 has sixteen steps to the unit, and a product with weights loses them: no fit can
 find them again, and neither can a head whose bias holds what the features' mean comes to. A
 constant of float32 that is near the features is taken from them exactly (Sterbenz' lemma), so all
-that follows, a head that is attached too, works on small numbers.
+that follows, a head that is attached too, works on small numbers. Why some are held: `bounds.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from headstart.heads.bounds import BEYOND, HARDLY, Bounds
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.rows import Rows, check_finite, less
+from headstart.heads.rows import Rows, check_finite, held, less, spans_of_rows
 
 FAR = 64.0
 """Standard deviations from zero from which a column is moved: folded into a bias, a mean of so many
@@ -29,20 +31,93 @@ def origin_of(features: Rows) -> np.ndarray | None:
 
     A constant column is far if it would be with the spread that the others have as a rule.
     """
-    count = min(BLOCKS, -(-len(features) // BLOCK_ROWS))
-    starts = np.linspace(0, max(len(features) - BLOCK_ROWS, 0), count).astype(int)
-    ends = np.minimum(starts + BLOCK_ROWS, np.append(starts[1:], len(features)))  # no row twice
-    blocks = [features[start:end] for start, end in zip(starts, ends, strict=True)]
-    rows = np.concatenate(blocks).astype(np.float64)
+    rows = _some(features)
     mean, std = rows.mean(axis=0), rows.std(axis=0)
     usual = np.median(std[std > 0]) if (std > 0).any() else 1.0
     far = np.abs(mean) > FAR * np.where(std > 0, std, usual)
     return np.where(far, mean, 0).astype(np.float32) if far.any() else None
 
 
+def bounds_of(features: Rows) -> Bounds | None:
+    """Within which features are to be held, as those of the rows (n, width) hardly vary beside
+    others; None where none is.
+
+    No row of these is changed by them. A constant column is not held: no weight comes of it.
+    """
+    rows = _some(features)
+    varies = rows.min(axis=0, initial=np.inf) < rows.max(axis=0, initial=-np.inf)
+    if not varies.any():
+        return None
+    std = np.where(varies, rows.std(axis=0), 0)
+    usual = HARDLY * np.quantile(std[varies], 0.9, method="higher")
+    suspects = np.flatnonzero(std < usual)
+    if len(rows) < len(features):
+        lowest, highest, mean, std = _told(features, suspects, rows[:, suspects].mean(axis=0))
+    else:
+        own = rows[:, suspects]
+        lowest, highest, mean, std = own.min(0), own.max(0), own.mean(0), std[suspects]
+    hardly = (lowest < highest) & (std < usual)
+    if not hardly.any():
+        return None
+    lower = np.minimum(lowest, mean - BEYOND * std)[hardly]
+    upper = np.maximum(highest, mean + BEYOND * std)[hardly]
+    return Bounds.of(features.shape[1], suspects[hardly], lower, upper)
+
+
+def _some(features: Rows) -> np.ndarray:
+    """Some rows, (n, width) float64; all, if they are few."""
+    count = min(BLOCKS, -(-len(features) // BLOCK_ROWS))
+    starts = np.linspace(0, max(len(features) - BLOCK_ROWS, 0), count).astype(int)
+    ends = np.minimum(starts + BLOCK_ROWS, np.append(starts[1:], len(features)))  # no row twice
+    blocks = [features[start:end] for start, end in zip(starts, ends, strict=True)]
+    return np.concatenate(blocks).astype(np.float64)
+
+
+def _told(
+    features: Rows, columns: np.ndarray, shift: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The least, the largest, the mean and the standard deviation of some columns, (columns,)
+    float64 each, over all rows, from a shift near the mean."""
+    sums = np.zeros((2, len(columns)))
+    lowest, highest = np.full(len(columns), np.inf), np.full(len(columns), -np.inf)
+    for span in spans_of_rows(features) if len(columns) else ():
+        block = features[span][:, columns].astype(np.float64)
+        lowest = np.minimum(lowest, block.min(axis=0))
+        highest = np.maximum(highest, block.max(axis=0))
+        block -= shift
+        sums += block.sum(axis=0), np.square(block).sum(axis=0)
+    mean, square = sums / len(features)
+    return lowest, highest, shift + mean, np.sqrt(np.maximum(square - mean**2, 0))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is done to features first: an origin is taken from them, and they are held within
+    bounds that are of features without it. Either may be None."""
+
+    origin: np.ndarray | None = None
+    bounds: Bounds | None = None
+
+    @staticmethod
+    def of(features: Rows) -> Frame:
+        """That of features to train on, (n, width)."""
+        origin = origin_of(features)
+        near = features if origin is None else less(features, origin)
+        return Frame(origin, bounds_of(near))
+
+    def around(self, part: Part) -> Part:
+        """A part with its features so changed."""
+        return within(moved(part, self.origin), self.bounds)
+
+
 def moved(part: Part, origin: np.ndarray | None) -> Part:
     """A part with an origin taken from its features."""
     return part if origin is None else replace(part, features=less(part.features, origin))
+
+
+def within(part: Part, bounds: Bounds | None) -> Part:
+    """A part with its features held within bounds."""
+    return part if bounds is None else replace(part, features=held(part.features, bounds))
 
 
 def near_zero(part: Part) -> Part:
@@ -56,22 +131,22 @@ def near_zero(part: Part) -> Part:
 
 
 def fit_near_zero(fit: Callable[[Part, Part], Fitted], train: Part, validation: Part) -> Fitted:
-    """Fit a head to features without their origin; its first layer takes that from any.
+    """Fit a head to features in their frame; its first layer puts any into that.
 
     Args:
         fit: of a kind or a task, to rows to train on and rows to choose on.
-        train: says what the origin is.
+        train: says what the frame is.
         validation: may be empty.
     """
-    return fit_from(origin_of(train.features), fit, train, validation)
+    return fit_from(Frame.of(train.features), fit, train, validation)
 
 
 def fit_from(
-    origin: np.ndarray | None, fit: Callable[[Part, Part], Fitted], train: Part, validation: Part
+    frame: Frame, fit: Callable[[Part, Part], Fitted], train: Part, validation: Part
 ) -> Fitted:
-    """As `fit_near_zero`, with a given origin."""
-    fitted = fit(moved(train, origin), moved(validation, origin))
-    if origin is None:
-        return fitted
+    """As `fit_near_zero`, with a given frame."""
+    fitted = fit(frame.around(train), frame.around(validation))
     first, *others = fitted.layers
-    return Fitted((replace(first, origin=origin), *others), fitted.details)
+    return Fitted(
+        (replace(first, origin=frame.origin, bounds=frame.bounds), *others), fitted.details
+    )

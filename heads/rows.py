@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.bounds import Bounds
 from headstart.heads.dense_stack import flat
 from headstart.storage.memory import free_memory
 from headstart.storage.views import FeatureView
@@ -32,11 +33,19 @@ class LazyRows(ABC):
     shape: tuple[int, int]
     _chosen: np.ndarray | None = None
     _origin: np.ndarray | None = None
+    _bounds: Bounds | None = None
 
     def less(self, origin: np.ndarray) -> Self:
-        """The same rows with numbers (width,) taken from each when they are sliced."""
+        """The same rows with numbers (width,) taken from each when they are sliced, before they are
+        held."""
         found = copy(self)
         found._origin = origin if self._origin is None else self._origin + origin
+        return found
+
+    def held(self, bounds: Bounds) -> Self:
+        """The same rows, held within bounds when they are sliced, in the place of others."""
+        found = copy(self)
+        found._bounds = bounds
         return found
 
     def only(self, chosen: np.ndarray) -> Self:
@@ -52,7 +61,8 @@ class LazyRows(ABC):
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Some rows, (n, width), float32."""
         found = self._read(rows if self._chosen is None else self._chosen[rows])
-        return found if self._origin is None else found - self._origin
+        found = found if self._origin is None else found - self._origin
+        return found if self._bounds is None else self._bounds.hold(found)
 
     @abstractmethod
     def _read(self, rows: slice | np.ndarray) -> np.ndarray:
@@ -129,6 +139,11 @@ def check_finite(features: Rows, ids: Sequence[str] | None = None) -> None:
 def less(features: Rows, origin: np.ndarray) -> Rows:
     """Features with numbers (width,), float32, taken from each row."""
     return features - origin if isinstance(features, np.ndarray) else features.less(origin)
+
+
+def held(features: Rows, bounds: Bounds) -> Rows:
+    """Features held within bounds."""
+    return bounds.hold(features) if isinstance(features, np.ndarray) else features.held(bounds)
 
 
 def some_of(features: Rows, chosen: np.ndarray) -> Rows:

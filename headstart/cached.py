@@ -111,6 +111,24 @@ def say_left_out(view: FeatureView, dataset: str) -> None:
     )
 
 
+def labelled_in(features: FeatureView) -> FeatureView:
+    """The rows that can be learned; where some have a label, those that have none are left out, and
+    said. Where none has, all of them: whoever needs labels says so.
+
+    Warns:
+        HeadstartWarning: how many are left out.
+    """
+    found = features.labelled()
+    if not len(found) or found is features:
+        return features
+    name = f"{features.origin.dataset.name}: " if features.origin is not None else ""
+    warn(
+        f"{name}{len(features) - len(found):,} of {len(features):,} samples have no label and are "
+        "left out; `headstart features next` says which to label"
+    )
+    return found
+
+
 def with_origin(view: FeatureView, backbone: Backbone, cut: Cut, dataset: Dataset) -> FeatureView:
     """The view, knowing where it comes from."""
     view.origin = Origin(backbone, cut, dataset)

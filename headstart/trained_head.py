@@ -102,6 +102,11 @@ class TrainedHead(Showable):
         return self.record.metrics
 
     @property
+    def _reference(self) -> str:
+        """Its name with its version: of two versions one may be meant."""
+        return f"{self.record.name}:{self.record.version}"
+
+    @property
     def task(self) -> Task:
         """What its labels mean."""
         return task_of(self.record.settings)
@@ -186,7 +191,7 @@ class TrainedHead(Showable):
         if corrected and (new := self._unknown(view)):
             raise HeadError(
                 f"{new[0]!r}, a class of dataset {self.record.dataset!r} by now, is none of head "
-                f"{self.record.name!r}",
+                f"{self._reference!r}",
                 hint="`headstart head retrain` trains it on the dataset as it is.",
             )
         targets = self.task.read(view.labels, self.record.classes)
@@ -232,7 +237,7 @@ class TrainedHead(Showable):
         is_corrected = corrected and was in Corrections.of(dataset.options).versions
         if dataset.digest != was and not is_corrected:
             raise HeadError(
-                f"dataset {dataset.name!r} has changed since head {self.record.name!r} was trained",
+                f"dataset {dataset.name!r} has changed since head {self._reference!r} was trained",
                 hint="Train it again on the dataset as it is: headstart head retrain "
                 f"{self.record.name}.",
             )

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, case, delete, insert, select, update
 
@@ -138,9 +138,10 @@ class Lease:
             lease = select(t.leases.c.token).where(t.leases.c.token == self.token)
             if connection.execute(lease.with_for_update(read=True, key_share=True)).first() is None:
                 raise _lost()
-            if dead := _find_dead(connection, self._signs, self.token):
+            others = _find_others(connection, self.token)
+            if dead := _which_are_dead(connection, others, self._signs):
                 return dead, 0, []
-            taken = _taken(connection, keys, seen)
+            taken = _taken(connection, keys, seen) if others else set[str]()
             free = [(place, digest) for place, digest in enumerate(seen) if digest not in taken]
             free = free[:limit]
             won = _insert(connection, self.token, keys, [digest for _, digest in free])
@@ -226,18 +227,23 @@ def end_dead(database: Database, signs: Signs) -> None:
 
     def look() -> list[str]:
         with database.reading() as connection:
-            return _find_dead(connection, signs)
+            return _which_are_dead(connection, _find_others(connection), signs)
 
     _take_over_all(database, signs, database.outlast(look))
 
 
-def _find_dead(connection: Connection, signs: Signs, own: str = "") -> list[str]:
-    leases, now = t.leases.c, clock(connection)
+def _find_others(connection: Connection, own: str = "") -> Sequence[Any]:
+    leases = t.leases.c
     query = select(leases.token, leases.owner, leases.granted_at, leases.expires_at)
-    here = socket.gethostname()[:200]
+    return connection.execute(query.where(leases.token != own)).all()
+
+
+def _which_are_dead(connection: Connection, leases: Sequence[Any], signs: Signs) -> list[str]:
+    """Tokens of those that have run out, or whose holder on this machine is dead."""
+    here, now = socket.gethostname()[:200], clock(connection)
     return [
         one.token
-        for one in connection.execute(query.where(leases.token != own)).all()
+        for one in leases
         if _has_run_out(one.granted_at, one.expires_at, now)
         or (one.owner == here and signs.is_dead(one.token))
     ]

@@ -24,7 +24,7 @@ def check_name(name: str, what: str, other: object = None) -> str:
         is_behind = isinstance(other, str) and NAME.fullmatch(other)
         raise RegistryError(
             f"{name!r} cannot name a {what}",
-            hint="Use letters, digits, '.', '_' and '-', beginning with a letter or digit."
+            hint="Use a to z, A to Z, digits, '.', '_' and '-', beginning with a letter or digit."
             + (f" The name comes first: {other} {name}?" if is_behind else ""),
         )
     return name

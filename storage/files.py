@@ -299,6 +299,16 @@ def _refuse_special(path: Path, mode: int) -> None:
     raise StorageError(f"{path} is {kind}, not a file", hint="Give a regular file.")
 
 
+def state_of(path: Path | str) -> tuple[int, ...]:
+    """By what it is seen that somebody has written to a file, or put another in its place: size,
+    mtime and ctime in ns, and inode; empty if it is missing."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - it is asked for at each read of a few rows
+    except OSError:
+        return ()
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
 def free_bytes(folder: Path) -> int:
     """Bytes that can still be written under a folder, or under the nearest one that exists."""
     while not folder.exists():

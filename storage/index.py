@@ -2,12 +2,13 @@
 
 An index is a list of segments, each sorted by digest. 36 bytes a row: the digest and a row number;
 a segment read from its file (`storage.index_files`) is mapped, so that only what is looked at is
-in memory.
+in memory; of a large one a range after the other, so that looking for all takes no more memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,11 @@ from headstart.storage.shards.format import Layout
 from headstart.storage.shards.shard import CheckedShard, ShardFile
 
 ABSENT = -1
+LARGE, FEW = 1 << 17, 1 << 12
+"""Rows of a mapped segment, 5 MB, that may be in memory at a time; digests that are looked up
+together though they touch more."""
+TOGETHER = 1 << 15
+"""Digests of blocks that are looked up together, 1 MB."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ class IndexedShard:
 
 @dataclass(frozen=True)
 class Places:
-    """Where rows are: `shard` and `row`, both int64 of one length; `ABSENT` where there is none."""
+    """Where rows are: `shard` and `row`, both of one length, int32 where no shard has 2^31 rows,
+    else int64; `ABSENT` where there is none."""
 
     shard: np.ndarray
     row: np.ndarray
@@ -65,6 +72,7 @@ class Segment:
         rest: their other 24 bytes; uint64, shape (rows, 3).
         number: the number of each row; where digests are equal, the lower number comes first.
         file: what it was read from and still is the same as; None for one made in memory.
+        mapping: in which the arrays lie, where they are mapped.
     """
 
     shards: tuple[IndexedShard, ...]
@@ -73,6 +81,7 @@ class Segment:
     rest: np.ndarray
     number: np.ndarray
     file: Path | None = None
+    mapping: mmap.mmap | None = None
 
     @staticmethod
     def build(shards: Sequence[IndexedShard], digests: Sequence[np.ndarray]) -> Segment:
@@ -138,7 +147,30 @@ class Segment:
         """
         shard = np.full(len(wanted), ABSENT, np.int64)
         row = np.full(len(wanted), ABSENT, np.int64)
-        place = np.searchsorted(self.first, wanted[:, 0], side="left")
+        for part in self._parts(len(wanted)):
+            shard[part], row[part] = self._find(wanted[part])
+            if self.mapping is not None and len(self) > LARGE:
+                _let_go(self.mapping)
+        return shard, row
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        """Of `count` digests in order, some at a time: those that lie in a range of a large one."""
+        is_large = self.mapping is not None and len(self) > LARGE
+        size = max(FEW, count * LARGE // len(self)) if is_large else max(1, count)
+        return (slice(start, start + size) for start in range(0, count, size))
+
+    def _range_of(self, wanted: np.ndarray) -> tuple[int, int]:
+        """The rows among which digests in order can be."""
+        if not len(wanted):
+            return 0, 0
+        low = np.searchsorted(self.first, wanted[0, 0], side="left")
+        return int(low), int(np.searchsorted(self.first, wanted[-1, 0], side="right"))
+
+    def _find(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shard = np.full(len(wanted), ABSENT, np.int64)
+        row = np.full(len(wanted), ABSENT, np.int64)
+        low, high = self._range_of(wanted)  # outside of it nothing is read
+        place = np.searchsorted(self.first[low:high], wanted[:, 0], side="left") + low
         # Rows that share the first 8 bytes lie side by side: step on until none can match.
         open_ = np.arange(len(wanted))
         while len(open_):
@@ -152,6 +184,13 @@ class Segment:
             open_ = open_[~equal]
             place[open_] += 1
         return shard, row
+
+
+def _let_go(mapping: mmap.mmap) -> None:
+    """Take what was looked at of a mapped file out of this process's memory; it is read again
+    where it is looked at again."""
+    if hasattr(mapping, "madvise"):  # not on Windows
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 class Index:
@@ -198,10 +237,23 @@ class Index:
 
     def find_blocks(self, blocks: Iterable[np.ndarray]) -> Places:
         """As `find_packed`, of digests in blocks: what is sorted and compared is never all."""
-        found = [self.find_packed(digests) for digests in blocks]
-        empty = [np.empty(0, np.int64)]
+        found = [self.find_packed(digests) for digests in _together(blocks)]
+        empty = [np.empty(0, self._place_type)]
         shards, rows = [one.shard for one in found], [one.row for one in found]
         return Places(np.concatenate(empty + shards), np.concatenate(empty + rows))
+
+    def find_absent(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
+        """The numbers of those digests in blocks for which there is no row, int64."""
+        found, start = [np.empty(0, np.int64)], 0
+        for digests in _together(blocks):
+            found.append(np.flatnonzero(~self.find_packed(digests).present) + start)
+            start += len(digests)
+        return np.concatenate(found)
+
+    @cached_property
+    def _place_type(self) -> type[np.signedinteger]:
+        counts = [len(self.shards), *(shard.file.rows for shard in self.shards)]
+        return np.int32 if max(counts) < 2**31 else np.int64
 
     def find_packed(self, digests: np.ndarray) -> Places:
         """Look up digests, shape (n, 32), uint8; one place each, in their order."""
@@ -219,9 +271,22 @@ class Index:
             row[open_[hit]] = found_row[hit]
             open_ = open_[~hit]
             before += len(segment.shards)
-        places = Places(np.empty_like(shard), np.empty_like(row))
+        places = Places(*(np.empty(len(words), self._place_type) for _ in range(2)))
         places.shard[order], places.row[order] = shard, row
         return places
+
+
+def _together(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Small blocks of digests as larger ones: what is looked up together reads a segment once."""
+    waiting, count = list[np.ndarray](), 0
+    for digests in blocks:
+        waiting.append(digests)
+        count += len(digests)
+        if count >= TOGETHER:
+            yield np.concatenate(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 def as_words(digests: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ it (`ShardStore.stat_of`) is another than then. What is served is checked chunk 
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -156,12 +157,9 @@ def load_segment(path: Path) -> Segment | None:
 
 def _map_segment(path: Path, file: BinaryIO, head: dict, start: int) -> Segment:
     arrays = {}
+    mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     for name, dtype, shape in head["arrays"]:
-        arrays[name] = (
-            np.memmap(file, dtype, "r", start, tuple(shape))
-            if np.prod(shape)
-            else (np.empty(shape, dtype))
-        )
+        arrays[name] = np.ndarray(tuple(shape), dtype, mapping, start)
         start += -(-arrays[name].nbytes // ALIGNMENT) * ALIGNMENT
     shards, at = [], 0
     for name, rows, size, sha256, stat, chunk_rows, chunks in head["shards"]:
@@ -174,7 +172,8 @@ def _map_segment(path: Path, file: BinaryIO, head: dict, start: int) -> Segment:
         shard = ShardFile(in_set(key, checked_name(name)), key, rows, size, sha256)
         shards.append(IndexedShard(shard, layout, tuple(stat)))
     rows = (arrays[name] for name in ("first", "rest", "number"))
-    return Segment(tuple(shards), np.ones(len(shards), bool), *rows, file=path)
+    alive = np.ones(len(shards), bool)
+    return Segment(tuple(shards), alive, *rows, file=path, mapping=mapping)
 
 
 def _write_segment(path: Path, segment: Segment) -> Segment:

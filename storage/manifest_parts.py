@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from typing import Any
 
 from headstart.errors import DatasetError, StorageError
 from headstart.paths import inside
-from headstart.storage.columns.arrow_file import from_arrow, map_file, to_arrow
+from headstart.storage.columns.arrow_file import from_arrow, from_checked, map_file, to_arrow
 from headstart.storage.columns.block import Block, Lists
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.files import sha256_of_file, written_aside
+from headstart.storage.files import state_of, written_aside
 from headstart.storage.keys import pack_digests
 from headstart.storage.samples import SPLITS
 
@@ -32,6 +33,8 @@ LONGEST = 8 * MEAN
 """Samples in a part: on average, and at most, whatever their ids are."""
 MOST = 512
 """Parts of a manifest, about: of more samples they are twice as long, and so on."""
+KEPT_BYTES = 16 << 20
+"""Of the parts that were read, so much stays mapped."""
 SUFFIX, OF_BEFORE = ".arrows", ".json"
 HINT = "Add the dataset again; cached features are not touched."
 
@@ -50,7 +53,11 @@ class Part:
 
 
 class Parts(Sequence[Block]):
-    """The blocks in the parts of a manifest; each is read, once, when it is asked for.
+    """The blocks in the parts of a manifest; each is read when it is asked for.
+
+    Of those asked for last, `KEPT_BYTES` stay mapped, so that going through all of a manifest
+    takes no more memory the longer it is. A part is checked as a whole when it is first read, and
+    again when somebody has written to its file since.
 
     Args:
         folder: see `parts_folder`.
@@ -64,13 +71,16 @@ class Parts(Sequence[Block]):
         folder: Path,
         source: str,
         parts: Sequence[Part],
-        read: Callable[[Path, str, Part], Block],
+        read: Callable[[Path, str, Part, bool], Block],
     ) -> None:
         self._folder = folder
         self._source = source
         self._parts = parts
         self._read = read
         self._known: dict[int, Block] = {}
+        self._checked: dict[int, tuple[int, ...]] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -79,9 +89,35 @@ class Parts(Sequence[Block]):
         if isinstance(place, slice):
             return [self[one] for one in range(len(self))[place]]
         number = range(len(self))[place]
-        if number not in self._known:
-            self._known[number] = self._read(self._folder, self._source, self._parts[number])
-        return self._known[number]
+        with self._lock:
+            found = self._known.get(number)
+            if found is None:
+                found = self._known[number] = self._opened(number)
+                self._forget()
+            return found
+
+    def _opened(self, number: int) -> Block:
+        part = self._parts[number]
+        state = state_of(self._folder / part.file)
+        is_checked = bool(state) and self._checked.get(number) == state
+        found = self._read(self._folder, self._source, part, is_checked)
+        self._checked[number] = state
+        self._bytes += _mapped_bytes(part, found)
+        return found
+
+    def _forget(self) -> None:
+        """Unmap those that were read first; one of JSON takes too long to be read again."""
+        for number in list(self._known)[:-1] if self._bytes > KEPT_BYTES else ():
+            size = _mapped_bytes(self._parts[number], self._known[number])
+            if size:
+                del self._known[number]
+                self._bytes -= size
+            if self._bytes <= KEPT_BYTES:
+                break
+
+
+def _mapped_bytes(part: Part, block: Block) -> int:
+    return block.batch.nbytes if part.suffix == SUFFIX else 0
 
 
 def parts_folder(manifests: Path) -> Path:
@@ -134,20 +170,28 @@ def write_part(folder: Path, block: Block) -> Part:
     return part
 
 
-def read_part(folder: Path, source: str, part: Part) -> Block:
+def read_part(folder: Path, source: str, part: Part, is_checked: bool = False) -> Block:
     """Read what `write_part` wrote, or earlier versions did.
+
+    Args:
+        folder: see `parts_folder`.
+        source: of the manifest.
+        part: which one.
+        is_checked: it was read before, and nobody has written to it since.
 
     Raises:
         DatasetError: the file is missing or is not what was written.
     """
     path = inside(folder, part.file)
     try:
-        # Hashed by reading: what is only hashed is then no memory of this process.
-        if sha256_of_file(path) != part.sha256:
+        content = map_file(path)
+        if is_checked:
+            return from_checked(content, source)
+        if hashlib.sha256(content).hexdigest() != part.sha256:
             raise ValueError("its sha256 is another")
         if part.suffix == OF_BEFORE:
-            return _of_before(path, source, part.samples)
-        return from_arrow(map_file(path), source, FORMAT, part.samples)
+            return _of_before(bytes(content), source, part.samples)
+        return from_arrow(content, source, FORMAT, part.samples)
     except FileNotFoundError:
         raise DatasetError(f"the part {path} of a manifest is missing", hint=HINT) from None
     except (
@@ -161,10 +205,10 @@ def read_part(folder: Path, source: str, part: Part) -> Block:
         raise DatasetError(f"the part {path} of a manifest is damaged", hint=HINT) from error
 
 
-def _of_before(path: Path, source: str, samples: int) -> Block:
+def _of_before(content: bytes, source: str, samples: int) -> Block:
     """A part of JSON: a list for each attribute; labels and splits are numbered, and where all
     lie in the source under their ids, no place is said."""
-    columns: dict[str, Any] = json.loads(path.read_bytes())
+    columns: dict[str, Any] = json.loads(content)
     ids, stats = columns["ids"], columns["stats"]
     labels = [sys.intern(one) if isinstance(one, str) else one for one in columns["labels"]]
     if len(ids) != samples:

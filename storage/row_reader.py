@@ -1,5 +1,6 @@
 """Reading rows by their places, straight into the caller's array: a chunk is checked when a row of
-it is first asked for, and as a whole; from then on its rows can be read by themselves."""
+it is first asked for, and as a whole; from then on its rows can be read by themselves, from the
+mapped shard where the store can map one."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ import xxhash
 from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import ChunkDecoder, Encoding
 from headstart.storage.index import Index, IndexedShard, Places
+from headstart.storage.mapped_rows import MappedRows
 from headstart.storage.shard_store import ShardReader, ShardStore, read_each
 from headstart.storage.shards.format import AGAIN
 from headstart.storage.shards.shard import ShardFile
@@ -27,6 +30,9 @@ LARGE = 32 << 20
 """From so many bytes on, a read is shared among threads."""
 CALL_BYTES = 16 << 10
 """So many bytes of a chunk are read and checked in the time that it takes to ask for a row."""
+FEW_BYTES = 8 << 20
+"""A read of more is taken for part of a pass through all rows, which is to map nothing: what is
+mapped counts as memory of the process."""
 NOT_COMMITTED = "a chunk of it is not what was committed"
 
 
@@ -58,12 +64,23 @@ class RowReader:
         self._chunk_rows = np.array([s.layout.chunk_rows for s in self._shards], np.int64)
         counts = [len(shard.layout.offsets) for shard in self._shards]
         self._first_chunk = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        self._rows = np.array([shard.file.rows for shard in self._shards], np.int64)
+        self._shard_of = np.repeat(np.arange(len(counts)), counts)
+        rows = np.array([shard.file.rows for shard in self._shards], np.int64)
+        self._first_row = np.concatenate([[0], np.cumsum(rows)]).astype(np.int64)
+        # Of each chunk: its first row, rows in it, and where row 0 of its shard would lie if those
+        # before it lay as its own do, so that a row's place is that and its number times its bytes.
+        place = np.arange(len(self._shard_of)) - self._first_chunk[self._shard_of]
+        self._first = place * self._chunk_rows[self._shard_of]
+        left = rows[self._shard_of] - self._first
+        self._held = np.minimum(self._chunk_rows[self._shard_of], left)
+        offsets = [np.empty(0, np.int64), *(shard.layout.offsets for shard in self._shards)]
+        self._base = np.concatenate(offsets).astype(np.int64) - self._first * self.row_bytes
         self._on_damage = on_damage
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._decoders: dict[int, ChunkDecoder] = {}
         self._is_right = np.zeros(int(self._first_chunk[-1]), bool)
+        self._mapped = MappedRows(store, self._shards, self.row_bytes)
 
     def chunk_of(self, places: Places) -> np.ndarray:
         """The number of the chunk that holds each row, over all shards; int64."""
@@ -78,19 +95,25 @@ class RowReader:
         """
         targets = np.arange(len(places.row))
         chunk, row = self.chunk_of(places), places.row
-        if np.any(np.diff(chunk) < 0):
-            targets = np.argsort(chunk, kind="stable")
+        if (chunk[1:] < chunk[:-1]).any():
+            targets = np.argsort(self._first_row[places.shard] + row)
             chunk, row = chunk[targets], row[targets]
-        if out.flags.c_contiguous and self._is_right.any():
+        if out.flags.c_contiguous and out.nbytes and self._is_right.any():
             left = ~self._read_single(chunk, row, targets, out)
+            if not left.any():
+                return
             chunk, row, targets = chunk[left], row[left], targets[left]
         groups = self._groups(chunk, row, targets)
 
         def work(part: list[_Group]) -> None:
+            scratch = bytearray()
             with self._store.reader() as reader:
                 for group in part:
                     here = slice(group.start, group.stop)
-                    self._read_group(reader, group, targets[here], row[here], out)
+                    if self.encoding.is_plain and group.has_all:
+                        scratch = self._read_all(reader, group, targets[here], out, scratch)
+                    else:
+                        self._read_group(reader, group, targets[here], row[here], out)
 
         if out.nbytes < LARGE or not groups:  # all may have been read by themselves
             work(groups)
@@ -106,45 +129,62 @@ class RowReader:
 
         A shard that somebody has written to since is left to those who check.
         """
-        first = np.searchsorted(chunk, chunk, side="left")
-        count = np.searchsorted(chunk, chunk, side="right") - first
-        shard = np.searchsorted(self._first_chunk, chunk, side="right") - 1
-        size = self.row_bytes
-        cheap = count * (CALL_BYTES + size) < self._chunk_rows[shard] * size
-        is_single = self._is_right[chunk] & cheap
-        content = out.reshape(-1).view(np.uint8).data
+        starts = _starts(chunk)
+        counts = np.diff(np.append(starts, len(chunk)))
+        different = chunk[starts]
+        held = self._held[different] * self.row_bytes
+        maps = self._mapped.are_there and out.nbytes <= FEW_BYTES
+        is_cheap = counts * (0 if maps else CALL_BYTES + self.row_bytes) < held
+        is_single = np.repeat(self._is_right[different] & is_cheap, counts)
+        chosen = np.flatnonzero(is_single)
+        shard = self._shard_of[chunk[chosen]]
+        offsets = self._base[chunk[chosen]] + row[chosen] * self.row_bytes
+        rows = out.reshape(len(out), -1).view(np.dtype((np.void, self.row_bytes)))[:, 0]
         with self._store.reader() as reader:
-            for number in np.unique(shard[is_single]).tolist():
-                own = self._shards[number]
-                here = np.flatnonzero(is_single & (shard == number))
-                if self._store.stat_of(own.file.name) != own.stat:
+            for start, stop in pairwise([*_starts(shard).tolist(), len(shard)]):
+                number, here = int(shard[start]), chosen[start:stop]
+                own, mapped = self._shards[number], self._mapped.find(number) if maps else None
+                # After it was mapped: another may have come to its place a moment before.
+                if self._is_written(own):
                     is_single[here] = False
-                    continue
-                place = chunk[here] - self._first_chunk[number]
-                inside = row[here] - place * self._chunk_rows[number]
-                offsets = np.asarray(own.layout.offsets)[place].astype(np.int64) + inside * size
-                begins = (targets[here] * size).tolist()
-                parts = [content[begin : begin + size] for begin in begins]
-                ask = partial(read_each, reader)
-                got = self._asked(own, ask, own.file.name, offsets.tolist(), parts)
-                if got != size * len(parts):
-                    raise self._damaged(own, NOT_COMMITTED)
+                elif mapped is None:
+                    self._ask(reader, own, offsets[start:stop], targets[here], out)
+                else:
+                    rows[targets[here]] = mapped[offsets[start:stop]]
+        self._mapped.note(len(chosen) if maps else 0)
         return is_single
+
+    def _ask(
+        self,
+        reader: ShardReader,
+        shard: IndexedShard,
+        offsets: np.ndarray,
+        targets: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
+        """Rows at some places of a shard into those of `out`, with a call for each."""
+        size, content = self.row_bytes, out.reshape(-1).view(np.uint8).data
+        parts = [content[begin : begin + size] for begin in (targets * size).tolist()]
+        ask = partial(read_each, reader)
+        got = self._asked(shard, ask, shard.file.name, offsets.tolist(), parts)
+        if got != size * len(parts):
+            raise self._damaged(shard, NOT_COMMITTED)
 
     def _groups(self, chunk: np.ndarray, row: np.ndarray, targets: np.ndarray) -> list[_Group]:
         """Rows that lie in one chunk, as ranges of the arrays given, which are sorted by chunk."""
         if not len(chunk):
             return []
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(chunk)) + 1])
+        starts = _starts(chunk)
         stops = np.concatenate([starts[1:], [len(chunk)]])
-        shard = np.searchsorted(self._first_chunk, chunk[starts], side="right") - 1
+        shard = self._shard_of[chunk[starts]]
         place = chunk[starts] - self._first_chunk[shard]
-        first = place * self._chunk_rows[shard]
-        held = np.minimum(self._chunk_rows[shard], self._rows[shard] - first)
+        first, held = self._first[chunk[starts]], self._held[chunk[starts]]
         # A chunk is whole where each row follows the one before, in the file and in the array.
         jumps = np.concatenate([[0], np.cumsum((np.diff(row) != 1) | (np.diff(targets) != 1))])
         is_whole = (stops - starts == held) & (jumps[starts] == jumps[stops - 1])
-        columns = (starts, stops, shard, place, first, held, is_whole, chunk[starts])
+        falls = np.concatenate([[0], np.cumsum(np.diff(row) != 1)])
+        has_all = (stops - starts == held) & (falls[starts] == falls[stops - 1]) & ~is_whole
+        columns = (starts, stops, shard, place, first, held, is_whole, has_all, chunk[starts])
         return [_Group(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
 
     def _read_group(
@@ -171,6 +211,34 @@ class RowReader:
             self._keep(group.chunk, content)
             out[targets] = content[row - group.first]
 
+    def _read_all(
+        self,
+        reader: ShardReader,
+        group: _Group,
+        targets: np.ndarray,
+        out: np.ndarray,
+        scratch: bytearray,
+    ) -> bytearray:
+        """All rows of a chunk, each once, into `targets` of `out`, by way of memory that the next
+        one may use again; what was found right, and nobody has written to, is not checked again."""
+        shard = self._shards[group.shard]
+        size = int(shard.layout.sizes[group.place])
+        if len(scratch) < size:
+            scratch = bytearray(size)
+        content = memoryview(scratch)[:size]
+        if not self._is_right[group.chunk] or self._is_written(shard):
+            self._fill(reader, shard, group.place, content)
+            self._is_right[group.chunk] = True
+        elif self._read_at(reader, shard, group.place, content) != size:
+            raise self._damaged(shard, NOT_COMMITTED)
+        count = group.held * self.row_bytes // self.dtype.itemsize
+        out[targets] = np.frombuffer(scratch, self.dtype, count).reshape(group.held, *self.shape)
+        return scratch
+
+    def _is_written(self, shard: IndexedShard) -> bool:
+        """Whether somebody has written to a shard since it was checked as a whole."""
+        return self._store.stat_of(shard.file.name) != shard.stat
+
     def _read_into(
         self, reader: ShardReader, shard: IndexedShard, at: int, target: np.ndarray
     ) -> None:
@@ -191,14 +259,20 @@ class RowReader:
 
     def _fill(self, reader: ShardReader, shard: IndexedShard, at: int, *parts: memoryview) -> None:
         """Read a chunk's bytes into memory, and check them there."""
-        offset = int(shard.layout.offsets[at])
-        got = self._asked(shard, reader.read_into, shard.file.name, offset, parts)
+        got = self._read_at(reader, shard, at, *parts)
         checksum = xxhash.xxh3_64(parts[0])
         for part in parts[1:]:
             checksum.update(part)
         is_whole = got == sum(map(len, parts))
         if not is_whole or checksum.intdigest() != int(shard.layout.checksums[at]):
             raise self._damaged(shard, NOT_COMMITTED)
+
+    def _read_at(
+        self, reader: ShardReader, shard: IndexedShard, at: int, *parts: memoryview
+    ) -> int:
+        """Read a chunk's bytes into memory; gives how many there were."""
+        offset = int(shard.layout.offsets[at])
+        return self._asked(shard, reader.read_into, shard.file.name, offset, parts)
 
     def _asked(self, shard: IndexedShard, what: Callable[..., int], *arguments: Any) -> int:
         """What a reader gives; where the shard cannot be read, it is damaged."""
@@ -241,7 +315,8 @@ class _Group(NamedTuple):
         place: of the chunk in the shard.
         first: the chunk's first row in the shard.
         held: rows in the chunk.
-        is_whole: whether it is all of them, in their order.
+        is_whole: whether it is all of them, and they are wanted in their order.
+        has_all: whether it is all of them, each once, and they are wanted in another order.
         chunk: its number over all shards.
     """
 
@@ -252,7 +327,15 @@ class _Group(NamedTuple):
     first: int
     held: int
     is_whole: bool
+    has_all: bool
     chunk: int
+
+
+def _starts(numbers: np.ndarray) -> np.ndarray:
+    """The places where numbers are others than the one before, and the first."""
+    is_first = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=is_first[1:])
+    return np.flatnonzero(is_first)
 
 
 def _parts(groups: list[_Group], count: int) -> Iterator[list[_Group]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+import pyarrow as pa
+
 Stat = tuple[int, ...]
 
 
@@ -106,6 +108,12 @@ def read_each(
     return own(name, offsets, parts)
 
 
+def mapped(store: ShardStore, name: str) -> pa.Buffer | None:
+    """`ShardStore.mapped`; None of stores that know nothing of it."""
+    own = getattr(store, "mapped", None)
+    return None if own is None else own(name)
+
+
 class ShardStore(Protocol):
     """Keeps shards: bytes that are written once, under names that SQL rows hold.
 
@@ -167,6 +175,14 @@ class ShardStore(Protocol):
     def reader(self) -> ShardReader:
         """Opens nothing until it is asked for bytes."""
         ...
+
+    def mapped(self, name: str) -> pa.Buffer | None:
+        """All bytes of a shard, mapped, so that rows are read from where they lie.
+
+        A store need not have it. What it gives is that shard as long as somebody has it, also when
+        it was deleted meanwhile. None where it cannot be mapped.
+        """
+        return None
 
     def stat_of(self, name: str) -> Stat:
         """Numbers that are others when somebody has written to the shard, size first.

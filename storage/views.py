@@ -69,7 +69,7 @@ class FeatureView(Showable):
         """
         self.samples = columns = SampleColumns.of(samples)
         if isinstance(places, Index):
-            places = places.find_blocks(block.digests for block in columns.blocks())
+            places = places.find_blocks(columns.digest_blocks())
         if not places.present.all():
             missing = columns[int(np.argmin(places.present))]
             raise FeatureError(f"sample {missing.id!r} has no row in feature set {key[:12]}")
@@ -156,7 +156,19 @@ class FeatureView(Showable):
         """One row (feature shape), or several (n, *feature shape)."""
         if isinstance(rows, int | np.integer):
             return self._gather(np.array([range(len(self))[rows]]))[0]
-        return self._gather(np.arange(len(self))[rows])
+        return self._gather(self._meant(rows))
+
+    def _meant(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        """The numbers of rows as `np.arange(len(self))[rows]` gives them, which makes all of them
+        first."""
+        count = len(self)
+        if isinstance(rows, slice):
+            return np.arange(*rows.indices(count))
+        given = np.asarray(rows)
+        is_plain = given.dtype == np.int64 and given.ndim == 1 and len(given) > 0
+        if is_plain and given.min() >= 0 and given.max() < count:
+            return given
+        return np.arange(count)[rows]
 
     def split(self, name: str) -> FeatureView:
         """The part of the view that belongs to `train`, `validation` or `test`."""
@@ -308,20 +320,19 @@ class FeatureView(Showable):
         else:
             parts = windows(len(self), self._reader.row_bytes, batch_size)
         left_rows, left = np.empty(0, np.int64), np.empty((0, *self.shape[1:]), self.dtype)
-        for window, features in read_ahead(parts, lambda window: self._gather(window.rows)):
-            order, start = window.order, 0
+        for rows, features in read_ahead(parts, self._gather):
+            start = 0
             if len(left):
-                start = min(batch_size - len(left), len(order))
-                left_rows = np.concatenate([left_rows, window.rows[order[:start]]])
-                left = np.concatenate([left, features[order[:start]]])
+                start = min(batch_size - len(left), len(rows))
+                left_rows = np.concatenate([left_rows, rows[:start]])
+                left = np.concatenate([left, features[:start]])
                 if len(left) < batch_size:
                     continue
                 yield left_rows, left
-            stop = start + (len(order) - start) // batch_size * batch_size
+            stop = start + (len(rows) - start) // batch_size * batch_size
             for at in range(start, stop, batch_size):
-                chosen = order[at : at + batch_size]
-                yield window.rows[chosen], window.take(features, chosen)
-            left_rows, left = window.rows[order[stop:]], features[order[stop:]]
+                yield rows[at : at + batch_size], features[at : at + batch_size]
+            left_rows, left = rows[stop:], features[stop:]
         if len(left):
             yield left_rows, left
 

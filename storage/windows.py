@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,37 +12,18 @@ WINDOW_BYTES = 24 << 20
 little beside a batch of a backbone."""
 
 
-@dataclass(frozen=True)
-class Window:
-    """Rows that are read at once.
-
-    Attributes:
-        rows: their numbers, in the order in which they are read; int64.
-        order: places in `rows`, in the order in which they are given out; int64.
-        is_mixed: whether that is another order.
-    """
-
-    rows: np.ndarray
-    order: np.ndarray
-    is_mixed: bool
-
-    def take(self, features: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """The features at some places that follow each other in `order`; not a copy if it can."""
-        return features[chosen] if self.is_mixed else features[chosen[0] : chosen[-1] + 1]
-
-
-def windows(rows: int, row_bytes: int, batch_size: int) -> Iterator[Window]:
-    """All rows in their order, in windows of whole batches."""
+def windows(rows: int, row_bytes: int, batch_size: int) -> Iterator[np.ndarray]:
+    """All rows in their order, in windows of whole batches; int64."""
     size = max(1, WINDOW_BYTES // max(1, row_bytes * batch_size)) * batch_size
     for start in range(0, rows, size):
-        part = np.arange(start, min(rows, start + size))
-        yield Window(part, np.arange(len(part)), is_mixed=False)
+        yield np.arange(start, min(rows, start + size))
 
 
 def shuffled_windows(
     chunks: np.ndarray, row_bytes: int, rng: np.random.Generator
-) -> Iterator[Window]:
-    """All rows mixed, each chunk in one window.
+) -> Iterator[np.ndarray]:
+    """All rows mixed, each chunk in one window; int64. They are read in the order in which they are
+    given out, so that none is copied once more.
 
     Args:
         chunks: the chunk that each row lies in; int64, shape (rows,).
@@ -64,14 +44,14 @@ def shuffled_windows(
         yield _mixed(gathered, rng)
 
 
-def _mixed(blocks: list[np.ndarray], rng: np.random.Generator) -> Window:
+def _mixed(blocks: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     rows = np.concatenate(blocks)
-    return Window(rows, rng.permutation(len(rows)), is_mixed=True)
+    return rows[rng.permutation(len(rows))]
 
 
 def read_ahead(
-    parts: Iterable[Window], read: Callable[[Window], np.ndarray]
-) -> Iterator[tuple[Window, np.ndarray]]:
+    parts: Iterable[np.ndarray], read: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Windows with what `read` gives, the next one being read meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         coming = iter(parts)

@@ -85,7 +85,7 @@ head predict h {p}/pictures/red -o {p}/p.csv
 head log h --to sqlite:///{p}/flow.db
 rank pics net --folds 3
 dataset resplit again
-dataset remove again
+dataset remove again --force
 backbone remove other
 """
 ELSEWHERE = {"demo"}

@@ -39,6 +39,8 @@ Covered = Callable[[np.random.Generator, Case], bool | None]
 
 FEWEST = 100
 """Repeats of a case, however long they take."""
+MANY = 100
+"""Candidates, of which one time takes twice as long."""
 CLAIMED = 0.02
 """So far below what is said a share may lie; docs/statistics.md lists what lies lower."""
 
@@ -67,6 +69,7 @@ class Simulation:
         cases: on which data.
         may_exceed: whether it may hold more often than it says: it is conservative.
         known: on which of them it is known to fail, and how far.
+        cost: what one time takes, where it is much, in those of others.
     """
 
     name: str
@@ -75,6 +78,12 @@ class Simulation:
     cases: Sequence[Case]
     may_exceed: bool = True
     known: Mapping[Case, Known] = field(default_factory=dict)
+    cost: int = 1
+
+    def repeats(self, case: Case, asked: int) -> int:
+        """Fewer than are asked for of what takes long, `FEWEST` at least."""
+        cost = self.cost * (2 if case.candidates >= MANY else 1)
+        return max(asked // cost, min(asked, FEWEST))
 
 
 @dataclass(frozen=True)
@@ -143,23 +152,38 @@ def every_simulation() -> list[Simulation]:
     return [one for module in modules() for one in simulations_of(module)]
 
 
+def cells_of(simulations: Sequence[Simulation]) -> Iterator[tuple[Simulation, int]]:
+    """Each claim with the number of each of its cases: what a table has a cell for."""
+    for one in simulations:
+        for number in range(len(one.cases)):
+            yield one, number
+
+
 def simulate(
     simulations: Sequence[Simulation], repeats: int, seed: int = 0, seconds: float = math.inf
 ) -> Iterator[Simulated]:
-    """Each claim on each of its data, so many times; every case has draws of its own.
+    """Each claim on each of its data, so many times; see `simulate_one`."""
+    for one, number in cells_of(simulations):
+        yield simulate_one(one, number, repeats, seed, seconds)
+
+
+def simulate_one(
+    one: Simulation, number: int, repeats: int, seed: int = 0, seconds: float = math.inf
+) -> Simulated:
+    """A claim on one of its data, so many times; every case has draws of its own.
 
     Args:
-        simulations: the claims.
-        repeats: of each case, those without a claim counted.
+        one: the claim.
+        number: of the case.
+        repeats: how many, those without a claim counted.
         seed: of the draws; those of fewer repeats are the first of more.
-        seconds: of a processor, after which a case ends with fewer repeats, `FEWEST` at least.
+        seconds: of a processor, after which it ends with fewer repeats, `FEWEST` at least.
     """
-    for one in simulations:
-        for number, case in enumerate(one.cases):
-            rng = np.random.default_rng([seed, zlib.crc32(one.name.encode()), number])
-            found, end = [one.covered(rng, case)], time.process_time() + seconds
-            while len(found) < repeats and (len(found) < FEWEST or time.process_time() < end):
-                found.append(one.covered(rng, case))
-            held = [claim for claim in found if claim is not None]
-            share = float(np.mean(held)) if held else math.nan
-            yield Simulated(one, case, share, len(held), len(found) - len(held))
+    case = one.cases[number]
+    rng = np.random.default_rng([seed, zlib.crc32(one.name.encode()), number])
+    found, end = [one.covered(rng, case)], time.process_time() + seconds
+    while len(found) < repeats and (len(found) < FEWEST or time.process_time() < end):
+        found.append(one.covered(rng, case))
+    held = [claim for claim in found if claim is not None]
+    share = float(np.mean(held)) if held else math.nan
+    return Simulated(one, case, share, len(held), len(found) - len(held))

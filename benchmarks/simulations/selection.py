@@ -107,20 +107,28 @@ def draws_that_do_not(rng: np.random.Generator, case: Case) -> bool:
     return low <= truth <= high
 
 
-def repeats_in_groups(rng: np.random.Generator, case: Case, share: float, between: float) -> bool:
+def repeats_in_groups(
+    rng: np.random.Generator,
+    case: Case,
+    share: float,
+    between: float,
+    repeats: int = REPEATS,
+    taken: float = 0.0,
+) -> bool:
     """The interval of repeats of samples in groups, whose folds take groups whole, holds the mean:
     the groups are right together by a latent correlation of .4, and are the same in each repeat."""
     groups = np.sort(rng.integers(0, case.groups, case.n))
     ease = 0.4**0.5 * rng.standard_normal(case.groups)[groups]
     ease += 0.4**0.5 * rng.standard_normal(case.n)
-    folds = np.stack([rng.permutation(case.groups) % FOLDS for _ in range(REPEATS)])[:, groups]
-    draws = folds + FOLDS * np.arange(REPEATS)[:, None]
+    folds = np.stack([rng.permutation(case.groups) % FOLDS for _ in range(repeats)])[:, groups]
+    draws = folds + FOLDS * np.arange(repeats)[:, None]
     _, draws = np.unique(draws, return_inverse=True)
     draws = draws.reshape(folds.shape)
-    moved = between * rng.standard_normal(FOLDS * REPEATS)[draws]
+    moved = between * rng.standard_normal(FOLDS * repeats)[draws]
     noise = 0.2**0.5 * rng.standard_normal(folds.shape)
     right = ease + moved + noise < norm.ppf(share) * (1 + between**2) ** 0.5
-    low, high = Outcomes(right, draws, clusters=Clusters.of(groups)).share_interval
+    found = Outcomes(right, draws, taken, Clusters.of(groups))
+    low, high = found.share_interval
     return low <= share <= high
 
 
@@ -160,10 +168,11 @@ def tried_heads(
 
 @functools.cache
 def truth_of_heads(classes: int, rows: int) -> float:
-    """The accuracy of nearest means of so many rows a class, the mean over 20,000 heads."""
+    """The accuracy of nearest means of so many rows a class, the mean over 20,000 heads, of many
+    classes 2,000."""
     rng, centres = np.random.default_rng(1), centres_of(classes)
     found = []
-    for _ in range(200):
+    for _ in range(200 if classes < 100 else 20):
         known = centres + rng.standard_normal((100, classes, WIDTH)) / rows**0.5
         asked = centres + rng.standard_normal((100, 20, classes, WIDTH))
         said = nearest(known[:, None], asked)
@@ -171,15 +180,10 @@ def truth_of_heads(classes: int, rows: int) -> float:
     return float(np.mean(found))
 
 
-def one_shot(rng: np.random.Generator, case: Case) -> bool:
-    """The interval of one-shot heads holds what such a head gets on average."""
-    low, high = tried_heads(rng, case, REPEATS, 1)[0].share_interval
-    return low <= truth_of_heads(case.classes, 1) <= high
-
-
-def five_shots(rng: np.random.Generator, case: Case) -> bool:
-    low, high = tried_heads(rng, case, REPEATS, 5)[0].share_interval
-    return low <= truth_of_heads(case.classes, 5) <= high
+def few_shots(rng: np.random.Generator, case: Case, shots: int, repeats: int) -> bool:
+    """The interval of few-shot heads holds what such a head gets on average."""
+    low, high = tried_heads(rng, case, repeats, shots)[0].share_interval
+    return low <= truth_of_heads(case.classes, shots) <= high
 
 
 def all_rows(rng: np.random.Generator, case: Case) -> bool:
@@ -193,9 +197,17 @@ def all_rows_repeated(rng: np.random.Generator, case: Case) -> bool:
     return low <= truth_of_heads(case.classes, case.n * 4 // 5 // case.classes) <= high
 
 
-def star_of_few_shots(rng: np.random.Generator, case: Case) -> bool:
+def star_of_few_shots(rng: np.random.Generator, case: Case, repeats: int) -> bool:
     """Features that are equally good for one-shot heads: none is called worse."""
-    return not worse_than_best(tried_heads(rng, case, REPEATS, 1)).any()
+    return not worse_than_best(tried_heads(rng, case, repeats, 1)).any()
+
+
+def winner_of_few_shots(rng: np.random.Generator, case: Case, repeats: int) -> bool:
+    """The corrected interval of the best of features that are equally good holds what they are."""
+    found = winner_of(tried_heads(rng, case, repeats, 1), "accuracy")
+    assert found is not None
+    low, high = found.corrected_interval
+    return low <= truth_of_heads(case.classes, 1) <= high
 
 
 def star_of_repeats(rng: np.random.Generator, case: Case) -> bool:
@@ -236,22 +248,32 @@ REAL = [
 COMPARED = [Case(n, 2, count) for n in (50, 350) for count in (2, 10)]
 SIMULATIONS = [
     Simulation(
-        "star: no equally good candidate is called worse", 0.95, star_of_equals, grid(2, 10, 100)
+        "star: no equally good candidate is called worse",
+        0.95,
+        star_of_equals,
+        grid(2, 10, 100),
+        cost=2,
     ),
     Simulation(
-        "star: none of the best is called worse where others are", 0.95, star_of_the_best, grid(2)
+        "star: none of the best is called worse where others are",
+        0.95,
+        star_of_the_best,
+        grid(2),
+        cost=2,
     ),
     Simulation(
         "winner: the corrected interval holds chance, where all guess",
         0.95,
         winner_of_equals,
         grid(2, 10, 100),
+        cost=2,
     ),
     Simulation(
         "winner: the corrected interval holds the winner's accuracy",
         0.95,
         winner_of_unequal,
         grid(2),
+        cost=2,
     ),
     Simulation(
         "repeats: the interval holds the mean accuracy, draws differ",
@@ -275,11 +297,44 @@ SIMULATIONS = [
         for share in (0.7, 0.97)
         for between, words in ((0.5, "draws differ"), (0.0, "draws do not differ"))
     ),
-    Simulation("few shots: one sample a class, real heads", 0.95, one_shot, REAL),
-    Simulation("few shots: five samples a class, real heads", 0.95, five_shots, REAL),
+    *(
+        Simulation(
+            f"few shots in groups, tried once: accuracy {share}, {words}",
+            0.95,
+            functools.partial(
+                repeats_in_groups, share=share, between=between, repeats=1, taken=0.02
+            ),
+            [Case(n, groups=count) for n, count in ((350, 10), (350, 30), (2000, 100))],
+        )
+        for share in (0.7, 0.97)
+        for between, words in ((0.5, "draws differ"), (0.0, "draws do not differ"))
+    ),
+    *(
+        Simulation(
+            f"few shots: {words} a class, {times}real heads",
+            0.95,
+            functools.partial(few_shots, shots=shots, repeats=repeats),
+            REAL,
+        )
+        for repeats, times in ((REPEATS, ""), (1, "tried once, "))
+        for shots, words in ((1, "one sample"), (5, "five samples"))
+    ),
     Simulation("cross-validation: once, real heads", 0.95, all_rows, REAL),
     Simulation("cross-validation: five repeats, real heads", 0.95, all_rows_repeated, REAL),
-    Simulation("star: few shots, real heads", 0.95, star_of_few_shots, COMPARED),
+    *(
+        Simulation(
+            f"{name}: few shots, {times}real heads",
+            0.95,
+            functools.partial(covered, repeats=repeats),
+            COMPARED,
+            cost=2,
+        )
+        for name, covered, repeats, times in (
+            ("star", star_of_few_shots, REPEATS, ""),
+            ("winner", winner_of_few_shots, REPEATS, ""),
+            ("winner", winner_of_few_shots, 1, "tried once, "),
+        )
+    ),
     Simulation("star: five repeats, real heads", 0.95, star_of_repeats, COMPARED),
     Simulation("compare: McNemar's mid-p", 0.95, two_equal_heads, [Case(n, 2, 2) for n in SIZES]),
     Simulation(

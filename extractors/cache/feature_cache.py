@@ -185,7 +185,7 @@ class FeatureCache:
         index = self.open_index(key)
         all_ = manifest.columns
         unreadable = self._repository.find_failures(feature_set.preprocessing_fingerprint)
-        places = index.find_blocks(block.digests for block in all_.blocks())
+        places = index.find_blocks(all_.digest_blocks())
         present = places.present
         without = all_.where(~present)
         is_left_out = without.have(unreadable)
@@ -201,7 +201,7 @@ class FeatureCache:
         reader = self.open_reader(feature_set, index)
         return FeatureView(
             key,
-            places.at(present),
+            places if present.all() else places.at(present),
             all_.where(present),
             reader,
             left_out=without,
@@ -218,7 +218,7 @@ class FeatureCache:
         """
         hold = self.hold(key)
         feature_set, index = self._repository.find_set(key), self.open_index(key)
-        found = index.find_blocks(one.digests for one in SampleColumns.of(samples).blocks())
+        found = index.find_blocks(SampleColumns.of(samples).digest_blocks())
         lacking = np.count_nonzero(~found.present)
         if feature_set is None or lacking:
             raise FeaturesMissing(
@@ -239,7 +239,7 @@ class FeatureCache:
         hold = self.hold(key)
         index = self.open_index(key)
         columns = SampleColumns.of(samples)
-        found = index.find_blocks(block.digests for block in columns.blocks())
+        found = index.find_blocks(columns.digest_blocks())
         numbers = np.flatnonzero(found.present)
         feature_set = self._repository.find_set(key)
         if not len(numbers) or feature_set is None:

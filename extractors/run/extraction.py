@@ -100,8 +100,7 @@ class Extraction:
         self._engines: dict[tuple[str, ...], Chosen] = {}
         self._done = self._total = 0
         self._is_linted = False
-        columns = opened.manifest.columns
-        self._wanted = columns.take(columns.first_rows)
+        self._wanted = opened.manifest.columns.different
         self._unreadable = Unreadable(
             opened.backbone, plan.dataset, plan.settings.on_error, opened.repository
         )
@@ -165,7 +164,7 @@ class Extraction:
             self._settings,
             self._opened.repository,
         )
-        missing = self._still_missing(np.arange(len(self._wanted)))
+        missing = self._still_missing(None)
         self._total = len(missing)
         if missing:
             self._stored.foresee(missing, self._cache)
@@ -194,16 +193,20 @@ class Extraction:
     def _digests_of(self, rows: Iterable[int]) -> list[str]:
         return unpack_digests(self._wanted.take(np.array([*rows], np.int64)).digests)
 
-    def _still_missing(self, rows: np.ndarray) -> dict[int, tuple[str, ...]]:
+    def _still_missing(self, rows: np.ndarray | None) -> dict[int, tuple[str, ...]]:
         """Numbers of samples in `_wanted` to the cuts that have no row for them, in their order.
 
         Those known to be unreadable are left out.
+
+        Args:
+            rows: the numbers that are looked at; all without them.
         """
-        asked, missing = self._wanted.take(rows), dict[int, tuple[str, ...]]()
+        missing = dict[int, tuple[str, ...]]()
+        asked = self._wanted if rows is None else self._wanted.take(rows)
         for cut, key in self.report.feature_keys.items():
             index = self._cache.open_index(key, fresh=True)
-            present = index.find_blocks(block.digests for block in asked.blocks()).present
-            for row in rows[~present].tolist():
+            lacking = index.find_absent(asked.digest_blocks())
+            for row in (lacking if rows is None else rows[lacking]).tolist():
                 missing[row] = (*missing.get(row, ()), cut)
         numbers = np.array(sorted(missing), np.int64)
         digests = self._digests_of(numbers.tolist())

@@ -22,8 +22,8 @@ from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.linear import Linear, Weights, fit_paths
 from headstart.heads.kinds.losses import log_losses_of, losses_of
-from headstart.heads.origins import near_zero
-from headstart.heads.rows import COPIED, Rows, some_of, spans_of_rows
+from headstart.heads.origins import bounds_of, near_zero
+from headstart.heads.rows import COPIED, Rows, held, some_of, spans_of_rows
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
@@ -276,9 +276,16 @@ def _linear(
         with one_thread_a_core() as pool:
             paths = fit_paths(shared, strengths, classes, seed, pool, done=lambda: progress(1))
         for number, path in zip(numbers, paths, strict=True):
-            said = _by_weights(some_of(rows.features, folds[number].test), path, classes)
+            said = _by_weights(_tried(rows, folds[number]), path, classes)
             for strength, probabilities in zip(strengths, said, strict=True):
                 yield strength, number, probabilities
+
+
+def _tried(rows: Part, fold: Fold) -> Rows:
+    """Features that a fold tries, held as heads hold them that are fitted to the others."""
+    tried = some_of(rows.features, fold.test)
+    bounds = bounds_of(some_of(rows.features, fold.train))
+    return tried if bounds is None else held(tried, bounds)
 
 
 def _by_weights(tried: Rows, path: Sequence[Weights], classes: int) -> list[np.ndarray]:
@@ -322,7 +329,7 @@ def _try(
     kind: HeadKind, number: int, fold: Fold, rows: Part, classes: int, seed: int
 ) -> tuple[HeadKind, int, np.ndarray]:
     """Fit on one fold's rows; gives class probabilities of the others, (rows, classes)."""
-    train, tried = rows.only(fold.train), some_of(rows.features, fold.test)
+    train, tried = rows.only(fold.train), _tried(rows, fold)
     layers = kind.fit(train, rows.rows(slice(0)), classes, seed).layers
     stack = DenseStack(layers, tuple(range(classes)))
     return kind, number, outputs_of(stack, Part(tried, np.empty(len(tried))))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from headstart.heads.dense_stack import flat
 from headstart.heads.nearest import AT_ONCE, nearest_by_cells, nearest_other, of_length_one
-from headstart.heads.rows import Rows
+from headstart.heads.origins import origin_of
+from headstart.heads.rows import Rows, less
 
 NEAR = 0.13
 """Two samples are near duplicates if they are nearer than this share of the distance to their
@@ -55,7 +57,8 @@ def find_near_duplicates(features: Rows, near: float = NEAR) -> list[NearPair]:
     dimensions, where many samples are near each other by chance, twins have to be nearer; whether
     none, half or all of the samples have a twin makes no difference.
 
-    Of more than `EXACT` rows nearly all of them, see `nearest`.
+    Of more than `EXACT` rows nearly all of them, see `nearest`. Columns that lie far from zero are
+    moved there first: float32 would not tell angles apart.
 
     Args:
         features: (n, width).
@@ -65,6 +68,8 @@ def find_near_duplicates(features: Rows, near: float = NEAR) -> list[NearPair]:
         return []
     if isinstance(features, np.ndarray):
         features = flat(features).astype(np.float32, copy=False)
+    if (origin := origin_of(features)) is not None:  # from zero, all are in one direction
+        features = less(features, origin)
     distances, rows = nearest(features, min(RANKS, len(features) - 1))
     around = distances[:, :AROUND][:, -1]
     limit = min(near, _share_by_chance(distances))
@@ -88,16 +93,26 @@ def find_alike(hashes: np.ndarray) -> list[tuple[int, int]]:
     """
     detail = np.bitwise_count(hashes)
     rows = np.flatnonzero((detail >= DETAIL) & (detail <= 64 - DETAIL))
-    some, found = hashes[rows], list[tuple[int, int]]()
-    step = max(1, AT_ONCE // max(len(some), 1))
-    for start in range(0, len(some), step):
-        part = some[start : start + step]
-        firsts, seconds = np.nonzero(np.bitwise_count(part[:, None] ^ some) <= BITS)
-        firsts += start
-        ahead = firsts < seconds
-        pairs = zip(rows[firsts[ahead]].tolist(), rows[seconds[ahead]].tolist(), strict=True)
-        found.extend(pairs)
-    return found
+    some, found = hashes[rows], set[tuple[int, int]]()
+    # Of so many pieces one at least is the same, wherever the bits are that differ (the pigeonhole
+    # principle; Manku, Jain, Das Sarma: Detecting near-duplicates for web crawling, 2007).
+    for piece in range(BITS + 1):
+        keys = some >> np.uint64(64 // (BITS + 1) * piece) & np.uint64((1 << 64 // (BITS + 1)) - 1)
+        order = np.argsort(keys, kind="stable")
+        for same in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+            found.update(_alike_among(some, same))
+    return [(int(rows[first]), int(rows[second])) for first, second in sorted(found)]
+
+
+def _alike_among(hashes: np.ndarray, chosen: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Pairs of some hashes that differ in `BITS` at most, by number, each in order."""
+    own, step = hashes[chosen], max(1, AT_ONCE // max(len(chosen), 1))
+    for start in range(0, len(own) if len(own) > 1 else 0, step):
+        part = own[start : start + step]
+        firsts, seconds = np.nonzero(np.bitwise_count(part[:, None] ^ own) <= BITS)
+        ahead = firsts + start < seconds
+        pairs = np.sort(chosen[np.stack([firsts[ahead] + start, seconds[ahead]], axis=1)], axis=1)
+        yield from map(tuple, pairs.tolist())
 
 
 def nearest(rows: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from headstart.heads.evaluation.bootstrap import Interval, Unseen, mean_interval
 from headstart.heads.evaluation.clusters import Clusters, independent
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 
+ROUNDING = 1e-9
+"""Of a share of the samples."""
 WHOLE = 0.8
 """Of the samples, which five folds train on: of less, training sets are less alike, in
 proportion."""
@@ -32,6 +35,8 @@ class Outcomes:
     All draws are from the same samples, of which a training set takes a share s, and that adds V s
     at most (Hoeffding: A class of statistics with asymptotically normal distribution, 1948); to the
     samples' part, and with its sign, as a sample that is hard to tell is a bad one to learn from.
+    Of few samples that were tried once each fold's training set is such a draw, on samples of its
+    own: the variance between the folds holds all.
 
     Attributes:
         values: (repeats, samples).
@@ -59,13 +64,21 @@ class Outcomes:
         return float(self.by_sample.mean())
 
     @cached_property
+    def are_few(self) -> bool:
+        """Whether all was tried once, by heads of fewer samples than a fold leaves."""
+        if self.draws is None or len(self.values) > 1:
+            return False
+        return 0 < self.taken < 1 - 1 / (int(self.draws.max()) + 1) - ROUNDING
+
+    @cached_property
     def effects(self) -> np.ndarray:
         """Of each draw of a training set, how much better than on average the samples that it was
-        tried on did, (draws,); none where nothing was repeated."""
-        if self.draws is None or len(self.values) < 2:
+        tried on did, (draws,); of `are_few`, than all did. None where heads of all that folds
+        leave were tried once: those are too alike to tell."""
+        if self.draws is None or (len(self.values) < 2 and not self.are_few):
             return np.zeros(0)
         numbers = self.draws.ravel()
-        beyond = (self.values - self.by_sample).ravel()
+        beyond = (self.values - (self.mean if self.are_few else self.by_sample)).ravel()
         return np.bincount(numbers, beyond) / np.bincount(numbers)
 
     @cached_property
@@ -74,23 +87,32 @@ class Outcomes:
         repeats = len(self.values)
         if not len(self.effects):
             return 0.0
-        # a sample's mean, to which a draw is compared, has a share of the draw and of all others
+        # the mean to which a draw is compared has a share of the draw and of all others
         folds = len(self.effects) / repeats
+        if self.are_few:
+            return float((self.effects**2).mean()) / (1 - 1 / folds)
         left = (1 - 1 / repeats) ** 2 + (repeats - 1) / repeats**2 / folds
         return float((self.effects**2).mean()) / left
 
     @cached_property
     def _within(self) -> float:
-        """The variance of a sample's value between the repeats."""
-        repeats = len(self.values)
-        return float(self.values.var(axis=0, ddof=1).mean()) if repeats > 1 else 0.0
+        """The variance of a sample's value between the repeats; of `are_few` between samples, which
+        such a draw has as its noise."""
+        if self.are_few:
+            return float(self.values.var(dtype=np.float64))
+        return float(self.values.var(axis=0, ddof=1).mean()) if len(self.values) > 1 else 0.0
 
     @property
     def spread(self) -> float | None:
         """Standard deviation of the mean of a head between draws of its training set; None where
-        nothing was repeated."""
+        nothing was repeated: of one try's few draws it would say little."""
+        return self.drawn_apart if len(self.values) > 1 and len(self.effects) else None
+
+    @cached_property
+    def drawn_apart(self) -> float:
+        """The same of any draws; 0 of none."""
         if not len(self.effects):
-            return None
+            return 0.0
         tried = self.values.size / len(self.effects)
         # what one sample does otherwise in one repeat is no draw's
         noise = max(self._within - self.between, 0.0) / tried
@@ -109,7 +131,9 @@ class Outcomes:
         if not len(self.effects):
             return of_samples, 0.0
         of_samples = max(of_samples - self._within / repeats / samples, 0.0)
-        learnt = (self.spread or 0.0) * math.sqrt(self.taken)
+        if self.are_few:  # each draw has samples of its own, and their groups
+            of_samples = 0.0
+        learnt = self.drawn_apart * math.sqrt(self.taken)
         return (math.sqrt(of_samples) + learnt) ** 2, self.between / len(self.effects)
 
     @property
@@ -161,8 +185,14 @@ class Outcomes:
             whole = apart = self.clusters.freedom
         if not len(self.effects) or not samples + draws:
             return whole
-        of_draws = len(self.effects) * (len(self.values) - 1) / len(self.values)
-        return (samples + draws) ** 2 / (samples**2 / apart + draws**2 / max(of_draws, 1))
+        return (samples + draws) ** 2 / (samples**2 / apart + draws**2 / self.free_draws)
+
+    @property
+    def free_draws(self) -> float:
+        """Degrees of freedom of the variance between draws: what each is compared with, a mean over
+        the repeats or that of all, is of the same draws."""
+        means = 1 if self.are_few else len(self.effects) / len(self.values)
+        return max(len(self.effects) - means, 1.0)
 
     def quantile(self, confidence: float = CONFIDENCE) -> float:
         """How many standard errors an interval reaches."""
@@ -180,8 +210,8 @@ class Outcomes:
     @property
     def share_interval(self) -> Interval:
         """Of the mean of values from 0 to 1: Wilson's, of as many independent samples as would
-        have the variance; just Wilson's where each sample is on its own and was tried once, by
-        one head.
+        have the variance, with Student's t where that was seen between draws; just Wilson's where
+        each sample is on its own and was tried once, by one head.
 
         Of groups that is as many as `Clusters.worth` says, however often they are tried: repeats
         add the variance of their draws, and are no more samples."""
@@ -201,7 +231,7 @@ class Outcomes:
         # where few are wrong the groups' variance says too little: `worth` knows of more
         least = self.mean * (1 - self.mean) / worth
         if len(self.values) == 1:
-            variance = least
+            variance = max(least, sum(self.parts)) if self.are_few else least
         else:
             variance = max(max(samples, least) + draws, self.variance)
         quantile = max(self.quantile(), clusters.t())
@@ -217,8 +247,18 @@ class Outcomes:
         found = mean_interval(self.by_sample, clusters=self.clusters, unseen=self.unseen)
         if found is None:
             return None
-        low, high = (self.mean + self.widening * (end - self.mean) for end in found)
+        low, high = (self.mean + self.reach * (end - self.mean) for end in found)
         return low if self.unseen is None else max(low, self.unseen.low), high
+
+    @property
+    def reach(self) -> float:
+        """How many times as far as one of independent samples an interval reaches, where no formula
+        of its own knows of folds and draws: `widening`, the root of `alike` at least; with the
+        quantile of Student's t of `are_few`, whose draws hardly tell how much they differ."""
+        wider = max(self.widening, math.sqrt(self.alike))
+        if not self.are_few:
+            return wider
+        return wider * self.quantile() / NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
     @property
     def widening(self) -> float:

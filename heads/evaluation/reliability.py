@@ -16,7 +16,7 @@ BINS = 15
 """Of equal width, as Guo et al. (2017) have it."""
 SMALLER, STEPS = np.linspace(0, 1, 31), np.linspace(0, 6, 31)
 """Of the error that is seen, as which the true one is tried; and standard errors, by which it may
-be larger."""
+be larger or smaller."""
 DRAWS = 400
 NO_GAP = 1e-6
 """A gap of every bin, below which there is none to see: what rounding of float32 leaves."""
@@ -159,9 +159,10 @@ class Reliability:
         All sizes of the gaps are tried, in the proportions that are seen: those remain under which
         an error as large as this one, or as small, is drawn often enough. With none the head is
         calibrated: the interval holds 0 unless that is refuted. Where no bin has a gap at all, its
-        standard error stands for one, in the direction that has more room. That the samples could
-        have stood in other bins is made up for by half as much on each side as `CONFIDENCE` would
-        leave.
+        standard error stands for one, in the direction that has more room. How many samples stand
+        in each bin is drawn, too: gaps that differ between bins move the error by that. That the
+        proportions are of the same samples is made up for by half as much on each side as
+        `CONFIDENCE` would leave.
 
         Of samples in groups it reaches as far as that of as many samples as these are worth, or as
         there are: by how much groups differ is known badly, and too few samples would have more
@@ -179,12 +180,15 @@ class Reliability:
         variances = likely * (1 - likely) / drawn_of
         if np.abs(gaps).max() < NO_GAP:  # no proportions are seen: each bin's own standard error
             gaps = np.sqrt(variances) * np.where(self.sure < 0.5, 1, -1)
-        error = np.sqrt(share**2 @ variances) / (share @ np.abs(gaps))
-        scales = np.unique(np.concatenate([SMALLER, 1 + error * STEPS]))
+        total, middle = round(drawn_of.sum()), share @ np.abs(gaps)
+        variance = share @ (likely * (1 - likely) + gaps**2) - middle**2
+        steps = STEPS * np.sqrt(variance / total) / middle
+        scales = np.unique(np.concatenate([SMALLER, np.maximum(1 - steps, 0), 1 + steps]))
         shares = np.clip(self.sure + scales[:, None] * gaps, 0, 1)
         rng = np.random.default_rng(seed)
-        drawn = rng.binomial(drawn_of.astype(int), shares, (DRAWS, *shares.shape)) / drawn_of
-        errors = np.abs(drawn - self.sure) @ share
+        counts = rng.multinomial(total, share, DRAWS)[:, None]
+        right = rng.binomial(counts, shares)  # (draws, scales, bins)
+        errors = np.abs(right - counts * self.sure).sum(axis=2) / total
         least = (1 - CONFIDENCE) / 4
         is_small = (errors <= self.error + 1e-12).mean(axis=0) >= least
         is_large = (errors >= self.error - 1e-12).mean(axis=0) >= least

@@ -130,6 +130,16 @@ def _around(name: str, value: float, low: float, high: float) -> list[float]:
     return [max(min(low, value), least), min(max(high, value), most)]
 
 
+def widened(found: Mapping[str, Any], by: float) -> dict[str, Any]:
+    """Scores whose intervals reach so many times as far from the score, within what it can be: of
+    heads of folds, which are alike, see `Outcomes.reach`."""
+    intervals = {
+        name: _around(name, found[name], *(found[name] + by * (end - found[name]) for end in ends))
+        for name, ends in found["intervals"].items()
+    }
+    return {**found, "intervals": intervals}
+
+
 Scored = tuple[float, Interval | None]
 """A score and its interval."""
 

@@ -18,6 +18,7 @@ from headstart.heads.kinds.grid import C_TOLD, PLAIN, Choice, choose, nearest
 from headstart.heads.kinds.lbfgs import Curvature, Evaluation, Memory, Solution, minimise
 from headstart.heads.kinds.logistic import Logistic
 from headstart.heads.kinds.ordinal import fit_ordinal
+from headstart.heads.origins import bounds_of, within
 from headstart.heads.setting import Setting
 from headstart.heads.shared_rows import SharedRows, spans_of
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
@@ -168,8 +169,9 @@ def _chosen(
             inside_of[asked, fit] = False
         shared = SharedRows([train], inside_of)
         paths = fit_paths(shared, strengths, classes, seed, pool, tolerance=CHOICE_TOLERANCE)
-        for asked, path in zip(left_out, paths, strict=True):
-            inside += _heard(train.rows(asked), path)
+        for asked, own, path in zip(left_out, inside_of.T, paths, strict=True):
+            bounds = bounds_of(train.features[own])
+            inside += _heard(within(train.rows(asked), bounds), path)
     judged = {"train": inside.rows, "validation": outside.rows}
     both = outside + inside
     if not both.rows:

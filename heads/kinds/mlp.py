@@ -22,6 +22,7 @@ from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
+from headstart.heads.origins import bounds_of, within
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
@@ -135,7 +136,8 @@ class MLP(Options, error=HeadError):
                 for fitted, asked in sides(judge.folds):
                     part = train.only(fitted)
                     other, _ = self._train(part, validation, outputs, seed, activation, pool)
-                    scores[asked] = _scores(other, train.only(asked).features)
+                    held = within(train.only(asked), bounds_of(part.features))
+                    scores[asked] = _scores(other, held.features)
                 return scores
 
             verdict = judge.hear(lambda features: _scores(stack, features), left_out)

@@ -126,9 +126,13 @@ def write_checked(
         partial.replace(target)
         _remove(old)
     except OSError as error:
-        raise HeadError(f"cannot write {target}: {first_line(error)}") from error
+        raise HeadError(
+            f"cannot write {target}: {error.strerror or first_line(error)}",
+            hint="Name a place that can be written to.",
+        ) from error
     finally:
-        _remove(partial)
+        with contextlib.suppress(OSError):  # where nothing could be written nothing is left
+            _remove(partial)
     return difference
 
 

@@ -18,7 +18,7 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.linear import Linear
-from headstart.heads.origins import fit_from
+from headstart.heads.origins import Frame, fit_from
 from headstart.registry.entities import CutPoint
 from headstart.values.options import Options
 
@@ -238,9 +238,9 @@ def start_of(
         part, judging = train(), held()
     else:
         return before
-    # the model has been built with the origin that the head has
+    # the model has been built with the origin and the bounds that the head has, mostly none
     fitted = fit_from(
-        before.layers[0].origin,
+        Frame(before.layers[0].origin, before.layers[0].bounds),
         lambda train, judging: chosen.fit(train, judging, len(before.classes), seed),
         part,
         judging,

@@ -15,14 +15,14 @@ from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.runtime import keras
-from headstart.heads.dense_stack import DenseStack, archive, head_of_archive
+from headstart.heads.dense_stack import DenseStack, archive, head_of_archive, number_of_format
 from headstart.heads.models.attach import predict
 from headstart.heads.models.finetune import build_top, head_of
 from headstart.registry.entities import CutPoint
 from headstart.storage.manifest import Label
 
-FORMATS = ("headstart.tuned-top/1", "headstart.tuned-top/2")
-"""Of heads without and with an origin; see `dense_stack.FORMATS`."""
+FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3))
+"""Of heads without an origin, with one, and with bounds; see `dense_stack.FORMATS`."""
 ROWS_AT_ONCE = 256
 
 
@@ -94,7 +94,7 @@ class TunedTop:
         flat = [weight for _, weights in self.layers for weight in weights]
         tuned = {f"weight_{number}": weight for number, weight in enumerate(flat)}
         said = {**head, "from": self.start, "cut": self.cut, "layers": counts}
-        return archive(FORMATS["origin" in arrays], said, {**arrays, **tuned})
+        return archive(FORMATS[number_of_format(arrays)], said, {**arrays, **tuned})
 
     @staticmethod
     def read(path: Path) -> TunedTop:

@@ -184,11 +184,16 @@ class Datasets(Collection[Dataset]):
             name: of the dataset.
             corrections: new labels by id; or a CSV file with the columns `id`, `new_label` and
                 `exclude` (anything in it leaves the sample out), as `features audit --output`
-                writes it; where it has a column `label`, that must be the label of now.
+                writes it, with commas, semicolons or tabs, in UTF-8 or UTF-16; where it has a
+                column `label`, that must be the label of now.
 
         Raises:
             DatasetError: the file is none, a sample is not there, its label is another one by now,
-                or a new one is neither a text nor a number; nothing is changed.
+                or a new one can be none (`nan`, invisible signs); nothing is changed.
+
+        Warns:
+            HeadstartWarning: a new class is spelled nearly like one that is there.
+            HeadstartNote: there are new classes.
         """
         from headstart.jobs.datasets.correct import correct
 
@@ -253,9 +258,17 @@ class Datasets(Collection[Dataset]):
 
         return forget_failures(self._context, self._named(name))
 
-    def remove(self, name: str | Dataset) -> Dataset:
-        """Forget a dataset; features stay, other datasets may share them."""
-        return self._context.datasets.remove(self._named(name, adds=False, looks=False))
+    def remove(self, name: str | Dataset, *, force: bool = False) -> Dataset:
+        """Forget a dataset; features stay, other datasets may share them.
+
+        Raises:
+            StillInUse: labels were corrected, samples excluded or heads trained on it, and `force`
+                is not given.
+        """
+        from headstart.jobs.datasets.remove import remove
+
+        named = self._named(name, adds=False, looks=False)
+        return remove(self._context, named, force=force)
 
     def manifest(self, dataset: Dataset | str) -> Manifest:
         """The samples of a dataset as they were last looked at."""

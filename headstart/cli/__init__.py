@@ -85,13 +85,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except SystemExit as end:
         _end_if_threads_hang(end.code)
         raise
+    finally:
+        if before is not None:
+            _when_interrupted(before)
 
 
 def _when_interrupted(handler: Any) -> Any:
     """What becomes of Ctrl-C from now on; gives what it was, None where nothing was changed: it is
     ignored, as of a job in the background, or is somebody else's."""
     try:
-        if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _end_at_once):
+        if signal.getsignal(signal.SIGINT) in (
+            signal.default_int_handler,
+            _end_at_once,
+            _raise_and_remember,
+        ):
             return signal.signal(signal.SIGINT, handler)
     except ValueError:  # not the main thread, to which it never comes
         pass
@@ -103,6 +110,31 @@ def _end_at_once(*_signal: object) -> None:
     os._exit(130)
 
 
+_interrupts: list[bool] = []
+"""Something, once Ctrl-C has come: libraries that are loading, and processes that were asked for
+something, make other errors of it, which would be said as bugs."""
+
+
+def _raise_and_remember(*_signal: object) -> None:
+    _interrupts.append(True)
+    raise KeyboardInterrupt
+
+
+def _called(group: click.Group, given: list[str]) -> Any:
+    """What the command gives; what fails after Ctrl-C has come was interrupted, whatever it says.
+
+    Raises:
+        KeyboardInterrupt: of it.
+    """
+    _interrupts.clear()
+    try:
+        return group.main(args=given, prog_name="headstart", standalone_mode=False)
+    except Exception as error:
+        if _interrupts:
+            raise KeyboardInterrupt from error
+        raise
+
+
 def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     import click
 
@@ -111,9 +143,9 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
 
     try:
         if before is not None:
-            _when_interrupted(before)
+            _when_interrupted(_raise_and_remember)
         with called_as(lambda: _in_words(given)):
-            status = group.main(args=given, prog_name="headstart", standalone_mode=False)
+            status = _called(group, given)
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from headstart.cli.extract import loss_text
 from headstart.cli.output import (
     Call,
     Result,
@@ -107,16 +108,13 @@ def _calibration(cut: Any) -> str:
     found = cut.calibration
     if found is None:
         return f"{cut.cut}: not calibrated for int8 yet." if cut.precision == "int8" else ""
-    line = (
-        f"{cut.cut}: {cut.precision}, calibrated by {found['calibrated_by']:,} samples of "
-        f"{found['dataset']}; relative error {found['mean_relative_error']:.2g} on average"
-    )
-    if accuracy := found.get("accuracy"):
-        line += (
-            f", a linear head {accuracy['int8']:.1%} right, {accuracy['float32']:.1%} in float32, "
-            f"on {accuracy['samples']:,} others"
+    by = f"{found['calibrated_by']:,} samples of {found['dataset']}; {loss_text(found)}"
+    if found["refused"]:
+        return (
+            f"{cut.cut}: no calibration for int8 is in use: one was refused for what it loses, by "
+            f"{by}. Allow it with extract --precision int8 --max-loss POINTS."
         )
-    return f"{line}."
+    return f"{cut.cut}: {cut.precision}, calibrated by {by}."
 
 
 def _forecast(found: Any) -> str:

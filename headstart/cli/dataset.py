@@ -53,7 +53,9 @@ def register(cli: click.Group) -> None:
         click.option("--undo", is_flag=True, help="Take samples back that were left out."),
     )
     command(group, "exclude")(exclude)
-    command(group, "remove")(click.argument("name")(_remove))
+    uses = "Also while it has corrections, or heads were trained on it."
+    force = click.option("--force", is_flag=True, help=uses)
+    command(group, "remove")(with_options(_remove, click.argument("name"), force))
     cli.add_command(group)
 
 
@@ -239,7 +241,9 @@ def _exclude(call: Call, name: str, ids: tuple[str, ...], undo: bool) -> Result:
 
 
 def _changed(done: Corrected) -> Result:
-    rows = [(id_, *pair) for id_, pair in done.labels.items()][:LISTED]
+    rows = [(id_, *pair) for id_, pair in done.labels.items()]
+    rows += [(id_, None, "left out") for id_ in done.excluded]
+    rows += [(id_, None, "taken back") for id_ in done.restored]
     counts = {
         "labels changed": len(done.labels),
         "samples left out": len(done.excluded),
@@ -251,17 +255,19 @@ def _changed(done: Corrected) -> Result:
 
     def show(out: Any) -> None:
         if rows:
-            out.print(table(None, ("sample", "label before", "now"), rows))
+            out.print(table(None, ("sample", "label before", "now"), rows[:LISTED]))
+        if len(rows) > LISTED:
+            out.print(text(f"and {len(rows) - LISTED:,} more; --json lists all"))
         out.print(text(line))
 
     return Result(done, show)
 
 
-def _remove(call: Call, name: str) -> Result:
-    """Forget a dataset; its features stay in the cache."""
+def _remove(call: Call, name: str, force: bool) -> Result:
+    """Forget a dataset; refused while it has corrections or heads. Features stay in the cache."""
     from headstart.jobs.outcomes import Removed
 
-    gone = Removed(call.open().datasets.remove(name).name)
+    gone = Removed(call.open().datasets.remove(name, force=force).name)
     return Result(gone, lambda out: out.print(text(f"Removed dataset {gone.removed}.")))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -227,4 +227,19 @@ def describe(report: Any) -> str:
         f"{report.computed:,} computed{rate}, {report.reused:,} reused, "
         f"{report.skipped:,} skipped, in {report.seconds:.1f} s, "
         f"{len(report.cuts)} cut{'s' if len(report.cuts) > 1 else ''}{by}"
+        + (f"; {loss_text(report.check)}" if "mean_relative_error" in report.check else "")
     )
+
+
+def loss_text(verdict: Mapping[str, Any]) -> str:
+    """What int8 costs beside float32, by samples that it was not calibrated by; `verdict_of`."""
+    told = (
+        f"relative error {verdict['mean_relative_error']:.2g} on average, "
+        f"{verdict['relative_error']:.2g} of the worst row"
+    )
+    if accuracy := verdict.get("accuracy"):
+        told += (
+            f", a linear head {accuracy['int8']:.1%} right, {accuracy['float32']:.1%} in float32, "
+            f"on {accuracy['samples']:,} others"
+        )
+    return told

@@ -229,7 +229,10 @@ STAR = (
 def draws_text(repeats: int, draws: int) -> str:
     """What a score of few-shot heads is the mean of, and what its third line says."""
     if repeats < 2:
-        return " One repeat: the intervals leave out which samples were drawn to train on."
+        return (
+            f" One repeat: {draws:,} draws of training samples hardly tell how much heads differ, "
+            "so the intervals are wide and none is called worse; more repeats tell more."
+        )
     return (
         f" Scores are means over {draws:,} draws of the training samples; ± is the standard "
         "deviation between draws. One repeat cannot tell how much heads differ by what they are "

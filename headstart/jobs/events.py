@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from headstart.context import Context
 from headstart.errors import RegistryError
 from headstart.registry.audit.events import Event
+from headstart.registry.names import nearest
 from headstart.values.showable import Results, Showable
 
 AGO = re.compile(r"(\d+)\s*([smhdw])")
@@ -46,6 +47,18 @@ def find(
     """
     start = None if since is None else moment(since)
     return context.events.find(name, kind=kind, action=action, user=user, since=start, limit=limit)
+
+
+def hint_for(context: Context, name: str) -> str:
+    """What to do where there are no events of an object of that name."""
+    known = {one.object.partition(":")[0] for one in context.events.find(limit=LOOKED_AT)}
+    if name.partition(":")[0] in known:
+        return "There are others of it: leave filters out, or its version."
+    return nearest(name, known) or "`headstart log` alone lists all."
+
+
+LOOKED_AT = 10_000
+"""Events, the newest, among whose objects a name is looked for."""
 
 
 def forget(context: Context, before: str | datetime) -> Forgotten:

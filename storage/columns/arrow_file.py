@@ -74,6 +74,12 @@ def from_arrow(content: pa.Buffer, source: str, format_: dict[bytes, bytes], row
     return block
 
 
+def from_checked(content: pa.Buffer, source: str) -> Block:
+    """As `from_arrow`, of bytes that it has taken before."""
+    with pa.ipc.open_stream(content) as reader:
+        return Block(reader.read_next_batch(), source)
+
+
 def _check_messages(content: pa.Buffer) -> None:
     """See that there is one batch and nothing packed."""
     kinds = []

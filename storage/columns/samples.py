@@ -18,6 +18,8 @@ from headstart.storage.samples import SPLITS, Label, Sample
 
 LARGEST_BLOCK = 1 << 16
 """Samples of a block that is made in memory, and that are looked at together."""
+DIGESTS = 1 << 14
+"""Samples whose digests alone are gathered together."""
 
 
 class SampleColumns(Sequence[Sample]):
@@ -108,7 +110,7 @@ class SampleColumns(Sequence[Sample]):
 
     def where(self, is_meant: np.ndarray) -> SampleColumns:
         """The samples for which a bool stands in an array of their length."""
-        return self.take(np.flatnonzero(is_meant))
+        return self if is_meant.all() else self.take(np.flatnonzero(is_meant))
 
     def of_split(self, split: str) -> SampleColumns:
         """The samples of one split."""
@@ -132,6 +134,15 @@ class SampleColumns(Sequence[Sample]):
             return
         for start in range(0, len(self._rows), LARGEST_BLOCK):
             yield self._gathered(self._rows[start : start + LARGEST_BLOCK])
+
+    def digest_blocks(self) -> Iterator[np.ndarray]:
+        """The digests of the samples in order, uint8, some at a time, shape (n, 32)."""
+        if self._rows is None:
+            yield from (block.digests for block in self.blocks())
+            return
+        for start in range(0, len(self._rows), DIGESTS):
+            rows = self._rows[start : start + DIGESTS]
+            yield SampleColumns(self.source, self._blocks, self._counts, rows).digests
 
     def pieces(self) -> Iterator[SampleColumns]:
         """The samples in `blocks`, each as columns of its own."""
@@ -269,23 +280,23 @@ class SampleColumns(Sequence[Sample]):
     @property
     def unique(self) -> int:
         """Different contents."""
-        return len(self.first_rows)
+        return int(np.count_nonzero(self._are_first))
 
     @property
     def first_rows(self) -> np.ndarray:
         """The number of the first sample of each content, ascending, int64."""
-        first = self.digest_heads
-        order = np.argsort(first, kind="stable")
-        first = first[order]
-        shared = first[1:] == first[:-1]
-        if not shared.any():
-            return np.arange(len(first))
-        is_shared = np.zeros(len(first), bool)
-        is_shared[1:] |= shared
-        is_shared[:-1] |= shared
-        rows = np.sort(order[is_shared])  # the few whose other 24 bytes have to be looked at
-        del first, order
+        return np.flatnonzero(self._are_first)
+
+    @property
+    def different(self) -> SampleColumns:
+        """The first sample of each content."""
+        return self.where(self._are_first)
+
+    @property
+    def _are_first(self) -> np.ndarray:
+        """Which samples have a content that none before them has, bool."""
         is_first = np.ones(len(self), bool)
+        rows = self.rows_of_like_heads  # the few whose other 24 bytes have to be looked at
         is_first[rows] = False
         seen: set[bytes] = set()
         start = 0
@@ -296,7 +307,21 @@ class SampleColumns(Sequence[Sample]):
                 is_first[row] = digest not in seen
                 seen.add(digest)
             start += len(block)
-        return np.flatnonzero(is_first)
+        return is_first
+
+    @property
+    def rows_of_like_heads(self) -> np.ndarray:
+        """The numbers of the samples whose content is, by its first 8 bytes, that of another,
+        ascending; nearly all have the same content."""
+        heads = self.digest_heads
+        heads.sort()
+        shared = np.unique(heads[1:][heads[1:] == heads[:-1]])
+        del heads
+        if not len(shared):
+            return np.empty(0, np.int64)
+        found = self.digest_heads
+        places = np.minimum(np.searchsorted(shared, found), len(shared) - 1)
+        return np.flatnonzero(shared[places] == found)
 
 
 def heads_of(digests: np.ndarray) -> np.ndarray:

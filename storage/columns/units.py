@@ -45,7 +45,7 @@ def joined_units(columns: SampleColumns) -> dict[str, str]:
     first of their groups, by name; the others are missing."""
     if not columns.has_groups:
         return {}
-    some = columns.take(_rows_with_copies(columns))
+    some = columns.take(columns.rows_of_like_heads)
     units = [unit for block in some.blocks() for unit in units_in(block)]
     known, numbers = np.unique(np.array(units, object), return_inverse=True)
     contents = np.unique(np.array(unpack_digests(some.digests), object), return_inverse=True)[1]
@@ -77,14 +77,3 @@ def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     shape = (size + int(second.max()) + 1,) * 2
     edges = coo_array((np.ones(len(first)), (first, second + size)), shape=shape)
     return connected_components(edges, directed=False)[1][first].astype(np.int64)
-
-
-def _rows_with_copies(columns: SampleColumns) -> np.ndarray:
-    """Rows whose content is, by its first 8 bytes, that of another row."""
-    heads = columns.digest_heads
-    order = np.argsort(heads, kind="stable")
-    shared = heads[order][1:] == heads[order][:-1]
-    is_shared = np.zeros(len(heads), bool)
-    is_shared[1:] |= shared
-    is_shared[:-1] |= shared
-    return np.sort(order[is_shared])

@@ -49,6 +49,29 @@ def test_while_nothing_is_imported_yet_it_is_the_line(ws):
     assert (running.returncode, told.count("\n")) == (130, 1) and told.startswith("interrupted.")
 
 
+def test_a_library_that_makes_another_error_of_it_is_no_bug(monkeypatch, capsys):
+    import click
+
+    from headstart import cli
+
+    @click.command()
+    def loading():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt as interrupt:
+            raise ImportError("numpy.core.multiarray failed to import") from interrupt
+
+    monkeypatch.setattr(cli, "cli", loading, raising=False)
+    was = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    told = capsys.readouterr().err
+    assert ended.value.code == 130 and told.count("\n") == 1, told
+    assert told.startswith("interrupted.")
+    assert signal.getsignal(signal.SIGINT) is was
+
+
 def test_an_interrupt_that_is_ignored_stays_so(ws):
     start = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {START}"
     running = begun(ws, "head", "list", start=start)

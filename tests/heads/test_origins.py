@@ -190,6 +190,6 @@ def test_an_unknown_format_is_refused(tmp_path):
     from headstart.heads.dense_stack import archive
 
     file = tmp_path / "later.npz"
-    file.write_bytes(archive("headstart.dense-stack/3", {}, {}))
-    with pytest.raises(HeadError, match="dense-stack/3"):
+    file.write_bytes(archive("headstart.dense-stack/4", {}, {}))
+    with pytest.raises(HeadError, match="dense-stack/4"):
         DenseStack.read(file)

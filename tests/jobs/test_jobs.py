@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections import deque
 
 import numpy as np
@@ -362,8 +363,8 @@ def test_a_worker_has_the_cores_that_it_was_given(ready, run, monkeypatch):
 def test_who_waits_takes_up_jobs_that_come(ready, monkeypatch):
     monkeypatch.setattr(job_worker, "NAP_SECONDS", 0.01)
     monkeypatch.setattr(job_worker, "WAIT_SECONDS", 0.01)
-    waiting = JobWorker(ready.context)
-    added = []
+    added, told = [], []
+    waiting = JobWorker(ready.context, tell=told.append)
 
     def nap(seconds):
         if not added:
@@ -372,7 +373,18 @@ def test_who_waits_takes_up_jobs_that_come(ready, monkeypatch):
             waiting.stop()
 
     monkeypatch.setattr(job_worker.time, "sleep", nap)
-    assert [work.state for work in waiting.run(wait=True)] == ["done"]
+    works = waiting.run(wait=True)
+    assert [work.state for work in works] == ["done"]
+    assert told == works  # as soon as each is left
+
+
+def test_who_waits_in_vain_can_be_terminated(ready, run, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(job_worker.time, "sleep", lambda _: signal.raise_signal(signal.SIGTERM))
+    ended = run("worker", "--wait")
+    assert ended.code == 128 + signal.SIGTERM
+    assert "terminated: what was computed is committed" in ended.err
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_what_there_is_not_says_so(ready):

@@ -81,9 +81,24 @@ def test_labels_that_a_head_does_not_know_are_named(trained, tmp_path, fails):
     assert "that head 'h' does not know: 'z'" in line
 
 
+def test_what_cannot_be_evaluated_is_refused_before_anything_is_extracted(
+    trained, tmp_path, fails, monkeypatch
+):
+    x = np.random.default_rng(0).normal(size=(9, 6)).astype(np.float32)
+    for name, labels in (("strange", ["z"] * 9), ("known", ["a"] * 9)):
+        np.savez(tmp_path / f"{name}.npz", x=x, y=np.array(labels))
+        trained.datasets.add(name, tmp_path / f"{name}.npz", split="none")
+    monkeypatch.setattr("headstart.cli.extract.extract_missing", None)
+    assert "does not know: 'z'" in fails("head", "evaluate", "h", "strange")
+    said = fails("head", "evaluate", "h", "known", "--split", "test")
+    assert "the test split of 'known' is empty" in said
+    trained.datasets.resplit("rows", "50/50")
+    assert "cannot be told" in fails("head", "evaluate", "h", "rows")
+
+
 def test_where_its_dataset_changed_nothing_is_left_out_in_silence(trained, tmp_path):
     other(trained, tmp_path)
-    trained.datasets.remove("rows")
+    trained.datasets.remove("rows", force=True)
     with pytest.warns(UserWarning, match="cannot be told"):
         found = trained.heads["h"].evaluate("other")
     assert found.seen is None and found.samples == 90

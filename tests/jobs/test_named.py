@@ -256,7 +256,7 @@ def test_what_is_remembered_of_a_source_may_be_lost_or_wrong(ws, model_file, pic
 
 def test_a_dataset_that_was_removed_is_not_a_folder_of_its_name(ready, pictures, run):
     ready.heads.train("h", ready.extract("net", "pics"))
-    ready.datasets.remove("pics")
+    ready.datasets.remove("pics", force=True)
     pictures.rename("pics")
     assert "no dataset 'pics' is registered" in run("head", "finetune", "h", "--from", "bn").err
     assert not len(ready.datasets)
@@ -301,7 +301,7 @@ def test_commands_take_sources(ws, run, model_file, pictures):
         ("dataset", "refresh", "pictures/"),
     ):
         assert run(*words).code == 0, words
-    assert "removed" in run("dataset", "remove", "pictures/", "--json").json
+    assert "removed" in run("dataset", "remove", "pictures/", "--force", "--json").json
 
 
 @pytest.mark.parametrize("make", [list, np.array])

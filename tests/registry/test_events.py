@@ -56,7 +56,7 @@ def test_datasets_heads_and_extractions_are_told(ready, pictures):
     ready.heads.alias("production", "h")
     ready.datasets.resplit("pics", seed=3)
     ready.extract("net", "pics")  # nothing is computed: nothing to be told
-    ready.datasets.remove("pics")
+    ready.datasets.remove("pics", force=True)
     assert told(ready, "pics") == [
         ("remove", "dataset", "pics"),
         ("change", "dataset", "pics"),

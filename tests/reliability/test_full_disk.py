@@ -84,7 +84,7 @@ def test_what_writes_says_in_one_line_that_the_disk_is_full(full, fails):
     for line in (
         f"features gc --set {key} --apply",  # first: an error would keep a view alive
         "head train other net pics",
-        "dataset remove pics",
+        "dataset remove pics --force",
         "backbone alias best net",
         "extract net@conv pics",
     ):

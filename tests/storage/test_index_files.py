@@ -60,7 +60,7 @@ def test_shards_are_read_once_then_the_index_comes_from_its_file(write, folder, 
     assert len(checked) == 2
     assert rows_of(again, 100, 50) == (True, list(range(50)))
     assert not again.find(digests_of(150, 5)).present.any()
-    assert isinstance(again.segments[0].first, np.memmap)
+    assert again.segments[0].mapping is not None
 
 
 def test_later_shards_lie_in_the_recent_file_until_they_are_many(write, folder, checked, store):
@@ -175,4 +175,5 @@ def test_an_index_file_that_is_replaced_while_it_is_opened_is_mapped_as_it_was_c
     monkeypatch.setattr(index_files.json, "loads", replaced)
     segment = load_segment(folder / BASE)
     assert len(segment) == 100
-    assert (segment.find(as_words(pack_digests(digests_of(0, 100))))[0] != ABSENT).all()
+    wanted = as_words(pack_digests(digests_of(0, 100)))
+    assert (segment.find(wanted[np.argsort(wanted[:, 0])])[0] != ABSENT).all()

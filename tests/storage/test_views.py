@@ -240,7 +240,13 @@ def read_bytes(monkeypatch):
     return seen
 
 
-def test_a_chunk_that_was_found_right_is_not_read_again_for_a_row(wide, read_bytes):
+@pytest.fixture
+def unmapped(monkeypatch):
+    """A store as others write it, that maps nothing."""
+    monkeypatch.delattr(LocalStore, "mapped")
+
+
+def test_a_chunk_that_was_found_right_is_not_read_again_for_a_row(wide, read_bytes, unmapped):
     wide.to_numpy()
     del read_bytes[:]
     rows = np.random.default_rng(0).choice(ROWS, 30)
@@ -280,7 +286,9 @@ def test_a_shard_that_was_cut_short_is_an_error_and_no_crash(wide, read_bytes, s
         wide[650]
 
 
-def test_of_narrow_rows_the_chunk_is_read_where_that_costs_less(wide, read_bytes, monkeypatch):
+def test_of_narrow_rows_the_chunk_is_read_where_that_costs_less(
+    wide, read_bytes, unmapped, monkeypatch
+):
     wide.to_numpy()
     monkeypatch.setattr(row_reader, "CALL_BYTES", 16 << 10)
     del read_bytes[:]

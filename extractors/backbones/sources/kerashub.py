@@ -144,7 +144,9 @@ def preset_class(file: Path) -> Any:
     name = json.loads(file.read_text(encoding="utf-8"))["registered_name"]
     found = keras().saving.get_registered_object(name)
     if found is None:
-        raise ModelFileError(f"{file} names {name!r}, which the installed KerasHub does not have")
+        raise ModelFileError(
+            f"{file} names {name!r}, which the installed KerasHub does not have", hint=MEND
+        )
     return found
 
 
@@ -188,7 +190,7 @@ def _check_settings(file: Path) -> None:
     """See that a file of a preprocessor holds what KerasHub makes one of.
 
     Raises:
-        ModelFileError: it holds something else.
+        ModelFileError: it holds something else, or names a class that KerasHub does not have.
     """
     try:
         settings = read_json(file.read_bytes(), str(file))
@@ -198,6 +200,8 @@ def _check_settings(file: Path) -> None:
         raise ModelFileError(f"{file} is no table of settings", hint=MEND)
     if file.name == PREPROCESSORS[0] and not isinstance(settings.get("registered_name"), str):
         raise ModelFileError(f"{file} names no preprocessor (registered_name)", hint=MEND)
+    if file.name == PREPROCESSORS[0]:
+        preset_class(file)
 
 
 def _archive(folder: Path) -> bytes:

@@ -63,10 +63,13 @@ def _evaluate(
     Samples whose content it was fitted on are left out and counted.
     """
     from headstart.cli.extract import extract_missing
+    from headstart.jobs.datasets.named import dataset_named
+    from headstart.jobs.heads.care.evaluate import check_evaluation
 
     workspace = call.open(dataset)
     head = workspace.heads.get(name)
     backbone, cut = head.origin()
+    check_evaluation(head, dataset_named(head.context, dataset), split)
     reference = f"{backbone.reference}@{cut.name}"
     extract_missing(workspace, reference, dataset, cut.precision, on_error=on_error)
     found = head.evaluate(dataset, split)
@@ -78,8 +81,9 @@ def _evaluate(
         *_left_out(found),
         *scores(record),
     ]
-    parts = [*by_class(found.metrics, found.classes, every=every)]
-    if matrix := confusion(found.metrics, found.classes):
+    of = f"{_split(found.split)} of {found.dataset}"
+    parts = [*by_class(found.metrics, found.classes, every=every, of=of)]
+    if matrix := confusion(found.metrics, found.classes, of):
         parts.append(matrix)
 
     def show(out: Any) -> None:

@@ -68,6 +68,9 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
     return Result(head, show)
 
 
+HELD_OUT = "the held-out split"
+
+
 def scores(record: Any) -> Iterator[tuple[str, str]]:
     """The scores of a head with their intervals; one that was balanced has probabilities of classes
     that are equally frequent."""
@@ -88,8 +91,11 @@ def scores(record: Any) -> Iterator[tuple[str, str]]:
         yield words_of(name), f"{told}, 95 %: {interval_text(metrics, name)}{more and f'; {more}'}"
 
 
-def by_class(metrics: Mapping[str, Any], classes: Sequence[Any], *, every: bool) -> list[Any]:
-    """A table of each class, or of those with the lowest F1, and a line below it."""
+def by_class(
+    metrics: Mapping[str, Any], classes: Sequence[Any], *, every: bool, of: str = HELD_OUT
+) -> list[Any]:
+    """A table of each class, or of those with the lowest F1, and a line below it; `of` says of
+    which samples."""
     from headstart.heads.evaluation.per_class import class_scores
 
     found = class_scores(metrics, classes)
@@ -111,7 +117,7 @@ def by_class(metrics: Mapping[str, Any], classes: Sequence[Any], *, every: bool)
     many = f"The {WORST} of {len(found):,} classes with the lowest F1; --all shows all. "
     line = f"{many if len(shown) < len(found) else ''}Below each share its 95 % interval."
     titles = [f">?{name.upper()}" for name in areas]
-    return [table("Each class on the held-out split", (*columns, *titles), rows), line]
+    return [table(f"Each class on {of}", (*columns, *titles), rows), line]
 
 
 WORST = 10
@@ -144,7 +150,7 @@ def windows_text(windows: Mapping[str, Any]) -> str:
 CUTTING = ("window", "hop", "frames", "every")
 
 
-def confusion(metrics: Mapping[str, Any], classes: Sequence[Any]) -> Any | None:
+def confusion(metrics: Mapping[str, Any], classes: Sequence[Any], of: str = HELD_OUT) -> Any | None:
     """The confusion matrix as a table; columns are numbered to fit. None of many classes, and where
     there is none."""
     if "confusion" not in metrics or len(classes) > LARGEST_CONFUSION:
@@ -156,6 +162,4 @@ def confusion(metrics: Mapping[str, Any], classes: Sequence[Any]) -> Any | None:
             zip(classes, metrics["confusion"], strict=True), start=1
         )
     ]
-    return table(
-        "Confusion on the held-out split (columns: guessed, by the # of the class)", columns, rows
-    )
+    return table(f"Confusion on {of} (columns: guessed, by the # of the class)", columns, rows)

@@ -58,7 +58,7 @@ def _list(call: Call, limit: int) -> Result:
 
 
 def _show(call: Call, number: int) -> Result:
-    """Show how far a job is, and who works at it, by the ledger."""
+    """Show how far a job is, and who works at it, as the database has it."""
     found = call.open().jobs.get(number)
     return Result(found, _shown(found))
 
@@ -98,7 +98,7 @@ def _shown(found: JobProgress) -> Print:
     columns = ("worker", ">claimed", ">committed", ">samples/s", ">seconds", ">heard of")
 
     def show(out: Any) -> None:
-        out.print(table(None, ("=", ""), rows))
+        out.print(table(None, ("what", ""), rows))
         if workers:
             out.print(table(None, columns, workers))
         for failure in found.failures:

@@ -65,14 +65,17 @@ def _log(
     ]
     columns = ("=when (UTC)", "who", "=did", "to", "what", "by")
     empty = "No such events."
-    return Result(found, lambda out: out.print(table(None, columns, rows) if rows else empty))
+    if not rows and object is not None:
+        empty = f"No such events of {object!r}. {events.hint_for(context, object)}"
+    shown = table(None, columns, rows) if rows else text(empty)
+    return Result(found, lambda out: out.print(shown))
 
 
-def _changed(before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:
+def _changed(before: dict[str, Any] | None, after: dict[str, Any] | None) -> str | tuple[str, ...]:
     """What is another than before, a line each; of what is new or gone, `--json` has all."""
     if before is None or after is None:
         return ", ".join(f"{name} {_short(value)}" for name, value in _plain(after or before))
-    return "\n".join(
+    return tuple(
         f"{name} {_short(before.get(name))} -> {_short(value)}"
         for name, value in after.items()
         if value != before.get(name)

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+
+if TYPE_CHECKING:
+    from headstart.jobs.features.worker import Work
 
 TERMINATED = 128 + signal.SIGTERM
 """The exit status of who was asked to end, as shells have it."""
@@ -54,15 +57,19 @@ def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Re
         use_cores(cores)
     from headstart.jobs.features.worker import JobWorker
 
+    def tell(work: Work) -> None:
+        for warning in work.warnings:
+            note(f"warning: {warning}")
+        if wait:  # who stays may never come to print its results
+            note(_line(work))
+
     with progress_bar("working", "samples") as progress:
-        worker = JobWorker(call.open().context, progress)
+        worker = JobWorker(call.open().context, progress, tell)
         with _until_terminated(worker.stop):
             works = worker.run(number, wait=wait)
     if worker.is_stopped:
         note("terminated: what was computed is committed, the rest given back.")
         sys.exit(TERMINATED)
-    for warning in dict.fromkeys(warning for work in works for warning in work.warnings):
-        note(f"warning: {warning}")
     left = [work for work in works if work.error]
 
     def show(out: Any) -> None:
@@ -72,7 +79,7 @@ def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Re
         if not works:
             out.print("Nothing is left to do.")
 
-    failed = "; ".join(f"job {work.job} is {work.state}: {work.error}" for work in left)
+    failed = "; ".join(map(_line, left))
     return Result(works, show, failed)
 
 
@@ -85,6 +92,9 @@ def _until_terminated(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _line(work: Any) -> str:
+def _line(work: Work) -> str:
+    line = f"job {work.job} is {work.state}"
+    if work.error:
+        return f"{line}: {work.error}"
     computed = "" if work.computed is None else f", {work.computed:,} samples computed here"
-    return f"job {work.job} is {work.state}{computed}, in {work.seconds:.1f} s"
+    return f"{line}{computed}, in {work.seconds:.1f} s"

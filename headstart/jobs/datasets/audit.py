@@ -24,7 +24,8 @@ from headstart.heads.evaluation.near_duplicates import (
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import labelled_rows, some_rows
-from headstart.heads.rows import Rows, rows_of
+from headstart.heads.origins import origin_of
+from headstart.heads.rows import Rows, less, rows_of, some_of
 from headstart.jobs.heads.cross_validation import ROOM, CrossValidation, folds_of
 from headstart.notices import tell, warn
 from headstart.progress import Progress, silent
@@ -199,6 +200,8 @@ def audit(
 def _twins(features: Rows, samples: SampleColumns, looks: dict[int, int]) -> list[Twins]:
     """Copies, and pairs that are near by their features or look alike, those across the border of
     the test split first."""
+    if (origin := origin_of(features)) is not None:
+        features = less(features, origin)
     apart = {(one.first, one.second): one.distance for one in find_near_duplicates(features)}
     numbers = list(looks)
     hashes = np.array([looks[number] for number in numbers], np.uint64)
@@ -269,6 +272,13 @@ def _copies(samples: SampleColumns) -> list[Twins]:
 def _suspects(
     features: Rows, samples: SampleColumns, trying: CrossValidation, progress: Progress
 ) -> list[Suspect]:
+    told = np.flatnonzero([label is not None for label in samples.labels])
+    if len(told) < len(samples):
+        warn(
+            f"{len(samples) - len(told):,} of {len(samples):,} samples have no label: they are no "
+            "suspects, and are looked at for near duplicates alone"
+        )
+        features, samples = some_of(features, told), samples.take(told)
     labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
     folds = folds_of(labelled, trying)
     total, fitted = len(STRENGTHS) * len(folds), 0

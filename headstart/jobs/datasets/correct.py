@@ -3,19 +3,19 @@ version of the dataset, its source untouched."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
+from unicodedata import normalize
 
 from headstart.context import Context
 from headstart.errors import DatasetError
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.corrections import Change, Corrections, Wholes, some
-from headstart.extractors.datasets.rows import to_label
 from headstart.extractors.runtime import versions
 from headstart.jobs.datasets.add import described
+from headstart.jobs.datasets.corrections_file import check_new, find_alike, wanted_of
 from headstart.jobs.datasets.refresh import look_again
 from headstart.notices import DifferingCopies, tell, warn
 from headstart.registry.entities import Dataset, Run
@@ -23,11 +23,6 @@ from headstart.storage.columns.finder import ABSENT
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Label, Manifest
 from headstart.values.showable import Showable
-
-ID, LABEL, NEW, EXCLUDE = "id", "label", "new_label", "exclude"
-"""Columns of a file of corrections; the others are for people."""
-NOT = ("no", "n", "false", "0")
-"""What says in the column `exclude`, in any case, that a sample stays."""
 
 
 @dataclass(frozen=True)
@@ -54,104 +49,20 @@ class Corrected(Showable):
         )
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a person wants: new labels and samples to leave out, by id.
-
-    Attributes:
-        labels: of each sample the text or number, and the label that it was thought to have, if
-            that was said.
-        excluded: ids.
-        untouched: rows that say nothing.
-    """
-
-    labels: dict[str, tuple[Label, str | None]]
-    excluded: tuple[str, ...] = ()
-    untouched: int = 0
-
-
-def read_corrections(path: Path) -> Wanted:
-    """What stands in a CSV file with the columns `id`, `new_label` and `exclude`, one of these two
-    at least; and `label`, which is compared with what the label is.
-
-    Raises:
-        DatasetError: it is no such file, or a row says two things.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)  # a quote that stays open is no label
-            rows, columns = list(reader), set(reader.fieldnames or ())
-    except csv.Error as error:
-        why = str(error).replace("unexpected end of data", "a quote that is opened is not closed")
-        raise DatasetError(f"{path} cannot be read: {why}", hint="Give a CSV file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}", hint="Give a CSV file.") from error
-    if not columns:
-        raise DatasetError(f"{path} is empty", hint="Give a CSV file with a header.")
-    if ID not in columns or not columns & {NEW, EXCLUDE}:
-        raise DatasetError(
-            f"{path} has the columns {', '.join(sorted(columns))}",
-            hint=f"It needs {ID}, and {NEW} or {EXCLUDE}, as `features audit --output` writes.",
-        )
-    labels: dict[str, tuple[Label, str | None]] = {}
-    excluded, untouched = dict[str, None](), 0
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise DatasetError(
-                f"{path}, row {number}: it has {'more' if None in row else 'fewer'} cells than the "
-                "header",
-                hint="Put cells with commas into quotes. Nothing was corrected.",
-            )
-        id_, new, leaves = (str(row.get(name) or "").strip() for name in (ID, NEW, EXCLUDE))
-        leaves = "" if leaves.lower() in NOT else leaves
-        if id_ in labels or id_ in excluded or (new and leaves):
-            why = "has a new label, and exclude" if new and leaves else "was named before"
-            raise DatasetError(f"{path}, row {number}: sample {id_!r} {why}", hint="Say one.")
-        if new:
-            labels[id_] = new, row.get(LABEL)
-        elif leaves:
-            excluded[id_] = None
-        else:
-            untouched += 1
-    return Wanted(labels, tuple(excluded), untouched)
-
-
-def wanted_of(given: Any) -> Wanted:
-    """From a file, or labels by id, as Python has them.
-
-    Raises:
-        DatasetError: see `read_corrections`; or a label is neither a text nor a number.
-    """
-    if isinstance(given, Mapping):
-        return Wanted({str(id_): (_read(id_, label), None) for id_, label in given.items()})
-    return read_corrections(Path(given))
-
-
-def _read(id_: Any, label: Any) -> Label:
-    """A label as sources read one: a fraction is a text."""
-    try:
-        return to_label(label, f"sample {str(id_)!r}")
-    except DatasetError as error:
-        error.hint = (
-            "Give a class, a number, or several with | between them, such as 'dog|grass'; "
-            "`exclude` leaves a sample out. Nothing was corrected."
-        )
-        raise
-
-
 def correct(context: Context, name: str, given: Any) -> Corrected:
     """See `Datasets.correct`."""
     wanted = wanted_of(given)
     dataset = context.datasets.get(name)
     manifest, known = context.manifest(dataset), Corrections.of(dataset.options)
     wholes = Wholes(manifest)
+    wanted = wanted.renamed(_own_ids(wholes, known, [*wanted.labels, *wanted.excluded]))
     out = [id_ for id_ in wanted.excluded if id_ not in known.excluded]
     asked = [*wanted.labels, *out]
     numbers = _numbers(wholes, asked, name)
     labels, told, changes = dict(known.labels), dict[str, tuple[Label | None, Label]](), {}
     for id_, (text, thought) in wanted.labels.items():
         sample = wholes.samples[numbers[id_]]
-        new = _as_label(text, manifest)
+        new = _as_label(id_, text, manifest)
         if new == sample.label:
             continue
         _check_thought(name, id_, sample.label, thought)
@@ -172,12 +83,12 @@ def correct(context: Context, name: str, given: Any) -> Corrected:
 
 def exclude(context: Context, name: str, ids: Iterable[str], *, undo: bool = False) -> Corrected:
     """See `Datasets.exclude`."""
-    listed = tuple(dict.fromkeys(ids))
-    if undo:
-        return _take_back(context, name, listed)
     dataset = context.datasets.get(name)
     known = Corrections.of(dataset.options)
     wholes = Wholes(context.manifest(dataset))
+    listed = tuple(dict.fromkeys(_own_ids(wholes, known, list(ids)).values()))
+    if undo:
+        return _take_back(context, name, listed)
     numbers = _numbers(wholes, [one for one in listed if one not in known.excluded], name)
     left = {id_: wholes.samples[number].digest for id_, number in numbers.items()}
     made = wholes.changed({}, numbers.values())
@@ -208,6 +119,18 @@ def _take_back(context: Context, name: str, ids: tuple[str, ...]) -> Corrected:
     return Corrected(dataset, {}, restored=tuple(id_ for id_ in ids if id_ not in gone))
 
 
+def _own_ids(wholes: Wholes, known: Corrections, ids: list[str]) -> dict[str, str]:
+    """The id that a sample has, or had, for each that is given: a file system or a spreadsheet
+    may have written its accents otherwise (Unicode's forms NFC and NFD)."""
+    found = {}
+    for form in (str, partial(normalize, "NFC"), partial(normalize, "NFD")):
+        forms = {id_: form(id_) for id_ in ids if id_ not in found}
+        numbers = zip(forms.items(), wholes.find(forms.values()), strict=True)
+        there = ((pair, number != ABSENT or pair[1] in known.excluded) for pair, number in numbers)
+        found |= dict(pair for pair, is_there in there if is_there)
+    return {id_: found.get(id_, id_) for id_ in ids}
+
+
 def _numbers(wholes: Wholes, ids: list[str], name: str) -> dict[str, int]:
     """The number of each sample.
 
@@ -232,11 +155,16 @@ def _check_thought(name: str, id_: str, label: Label | None, thought: str | None
         )
 
 
-def _as_label(text: Label, manifest: Manifest) -> Label:
-    """A label as those of a dataset are: a class's own, or a number where all are numbers."""
+def _as_label(id_: str, text: Label, manifest: Manifest) -> Label:
+    """A label as those of a dataset are: a class's own, or a number where all are numbers.
+
+    Raises:
+        DatasetError: it is none of them, and can be none.
+    """
     known = {str(label): label for label in manifest.classes}
     if str(text) in known:
         return known[str(text)]
+    check_new(id_, text)
     are_whole = all(isinstance(label, int) for label in known.values())
     are_numbers = known and (are_whole or sources.are_numbers(known.values()))
     if are_numbers and isinstance(text, str) and text.lstrip("-").isdecimal():
@@ -250,6 +178,13 @@ def _tell_of_new(name: str, told: Mapping[str, tuple[Label | None, Label]], old:
         return
     if new := list(dict.fromkeys(str(after) for _, after in told.values() if after not in classes)):
         tell(f"{name}: new classes: {some(new)}")
+    spelled = {str(label): label for label in old.classes}
+    for one in new:
+        if (near := find_alike(one, spelled)) is not None:
+            warn(
+                f"{name}: {one!r} is a new class beside {str(near)!r}, which is spelled nearly so; "
+                f"if that was meant, give the samples {str(near)!r} as their new_label"
+            )
 
 
 def _warn_of_copies(name: str, samples: SampleColumns) -> None:

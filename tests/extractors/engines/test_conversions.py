@@ -2,15 +2,14 @@
 its hash says, and to give what TensorFlow gave."""
 
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conversions_read import OPENVINO_ALONE, conversions, elsewhere_run, said
 from sqlalchemy import text
 
 import headstart as hs
@@ -23,13 +22,12 @@ from headstart.extractors.difference import relative_error
 from headstart.extractors.engines import openvino_engine as openvino
 from headstart.extractors.engines import selection
 from headstart.extractors.engines.background import Keeping
-from headstart.extractors.engines.conversions import KIND, REFERENCES
+from headstart.extractors.engines.conversions import REFERENCES
 from headstart.extractors.engines.kept import KeptEngines
 from headstart.extractors.engines.parity import TOLERANCES
 from headstart.extractors.engines.seeded import BLOCKS, kept_samples, pack, unpack
 from headstart.extractors.engines.trial import Request
 from headstart.extractors.watchdog import unguarded
-from headstart.jobs.backbones import convert
 
 BFLOAT16 = hs.Settings(precision="bfloat16")
 
@@ -49,10 +47,6 @@ def no_conversion(monkeypatch):
     monkeypatch.setattr(openvino, "convert", convert)
 
 
-def conversions(ws):
-    return ws.context.runs.find_latest(KIND)
-
-
 def part(ws, name):
     """The file of a part of the one conversion."""
     (run,) = conversions(ws)
@@ -70,12 +64,6 @@ def plain_features(ws, name="net"):
 def assert_right(ws, view, precision="float32"):
     error = relative_error([view.to_numpy()], [plain_features(ws)])
     assert view.report.computed and error <= TOLERANCES[precision]
-
-
-def elsewhere_run(ws, code):
-    """Run code with `ws` in a new process."""
-    start = f"import sys, headstart as hs\nws = hs.open({str(ws.config.root)!r})\n"
-    return subprocess.run([sys.executable, "-c", start + code], timeout=120, check=False)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -194,10 +182,6 @@ def test_a_damaged_part_is_said_and_made_anew(elsewhere, name, damage):
     assert_right(elsewhere, view)
     forget_rows(elsewhere)
     assert not said(elsewhere.extract("net", "pics"))
-
-
-def said(view):
-    return [warning for warning in view.report.warnings if "anew" in warning]
 
 
 def test_the_files_of_another_trunk_in_its_place_are_not_taken(elsewhere):
@@ -330,121 +314,6 @@ def test_the_same_backbone_again_is_not_converted_again(ready, model_file, no_co
     ready.backbones.add("net", model_file, preprocess="unit", say=lines.append)
     ready.backbones.add("twin", model_file, preprocess="unit", say=lines.append)
     assert len(conversions(ready)) == 1 and not lines
-
-
-def test_adding_says_what_converting_takes(run, ws, model_file):
-    err = run("backbone", "add", "net", model_file, "--preprocess", "unit").err
-    assert "converting net@features for openvino …" in err.splitlines()
-    assert "net@features converted for openvino in " in err
-
-
-def test_what_cannot_be_converted_is_added_all_the_same(ws, model_file, monkeypatch):
-    lines = []
-    monkeypatch.setattr(openvino, "convert", lambda *_: 1 / 0)
-    ws.backbones.add("net", model_file, preprocess="unit", say=lines.append)
-    assert lines[-1] == (
-        "openvino cannot convert it (ZeroDivisionError: division by zero): the first extraction "
-        "looks again"
-    )
-    monkeypatch.setattr(convert, "free_memory", lambda: 1000)
-    lines.clear()
-    ws.backbones.add("net2", model_file, preprocess="unit", say=lines.append)
-    (line,) = lines
-    assert line.startswith("net2 is not converted now, that may take ")
-    assert not conversions(ws)
-
-
-HANGS = {
-    "converting": "openvino.convert = lambda *_: threading.Event().wait()\n",
-    "the reference": "TensorFlowEngine.__init__ = lambda *_: threading.Event().wait()\n",
-    "the samples": "selection.kept_samples = lambda *_: threading.Event().wait()\n",
-}
-
-
-@pytest.mark.parametrize(
-    "hangs", ["converting", *(pytest.param(one, marks=pytest.mark.slow) for one in [*HANGS][1:])]
-)
-def test_a_conversion_that_hangs_is_given_up_and_the_command_ends(ws, model_file, hangs):
-    code = (
-        "import threading\n"
-        "from headstart.cli import main\n"
-        "from headstart.extractors.engines import openvino_engine as openvino, selection\n"
-        "from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine\n"
-        "from headstart.jobs.backbones import convert\n"
-        "convert.PATIENCE = 2.0\n"
-        f"{HANGS[hangs]}"
-        "import atexit; atexit.register(threading.Event().wait)\n"  # a proper end would hang
-        f"main(['--workspace', {str(ws.config.root)!r}, 'backbone', 'add', 'net', "
-        f"{str(model_file)!r}, '--preprocess', 'unit'])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if "is not converted" in line]
-    assert "converting it for openvino, to run was given up after 2 s. The first extraction" in line
-    assert ws.backbones.get("net").name == "net" and not conversions(ws)
-
-
-@pytest.mark.parametrize(
-    "where", ["before the row", pytest.param("after the row", marks=pytest.mark.slow)]
-)
-def test_a_process_killed_while_it_keeps_a_trunk_leaves_nothing_half(ws, model_file, where):
-    die = "os.kill(os.getpid(), signal.SIGKILL)"
-    real = "add(self, run)" if where == "after the row" else "None"
-    done = elsewhere_run(
-        ws,
-        "import os, signal\n"
-        "from headstart.registry.runs import RunRepository\n"
-        "add = RunRepository.add\n"
-        f"RunRepository.add = lambda self, run: ({real}, {die})\n"
-        f"ws.backbones.add('net', {str(model_file)!r}, preprocess='unit')\n",
-    )
-    assert done.returncode == -signal.SIGKILL
-    assert len(conversions(ws)) == (where == "after the row")
-    assert ws.backbones.get("net").name == "net"
-    ws.datasets.add("pics", np.random.default_rng(0).integers(0, 256, (9, 20, 16, 3), np.uint8))
-    view = ws.extract("net", "pics", settings=hs.Settings(engine="openvino"))
-    assert view.report.computed == 9 and not said(view)
-    assert len(conversions(ws)) == 1
-
-
-def test_garbage_collection_keeps_what_a_backbone_is_run_by(ready):
-    needed = ready.context.needed_artifacts()
-    (run,) = conversions(ready)
-    assert set(run.counts["parts"].values()) <= needed
-    ready.backbones.remove("net")
-    assert not set(run.counts["parts"].values()) & ready.context.needed_artifacts()
-
-
-def test_of_two_versions_the_newer_is_needed(ready, monkeypatch):
-    monkeypatch.setattr(openvino.OpenVINOProvider, "version", staticmethod(lambda: "2099.1"))
-    ready.extract("net", "pics", settings=hs.Settings(engine="openvino"))
-    new, old = conversions(ready)
-    needed = ready.context.needed_artifacts()
-    gone = set(old.counts["parts"].values()) - set(new.counts["parts"].values())
-    assert set(new.counts["parts"].values()) <= needed and not gone & needed
-
-
-def test_a_bundle_brings_no_converted_trunk_and_its_model_is_converted_where_it_comes(
-    ready, tmp_path
-):
-    file = ready.backbones.export("net", tmp_path / "net.zip")
-    own = {Path(name).name for name in zipfile.ZipFile(file).namelist()}
-    (run,) = conversions(ready)
-    assert not own & set(run.counts["parts"].values())
-    other = hs.init(tmp_path / "other")
-    other.backbones.import_(file)
-    (converted,) = conversions(other)
-    assert converted.subject == run.subject
-    other.datasets.add("pics", tmp_path / "pictures")
-    assert elsewhere_run(other, OPENVINO_ALONE).returncode == 0
-
-
-OPENVINO_ALONE = (
-    "assert ws.extract('net', 'pics').report.engine == 'openvino'\n"
-    "assert 'tensorflow' not in sys.modules\n"
-)
 
 
 def test_a_registry_of_which_the_files_are_gone_converts_again(ready):

@@ -54,7 +54,7 @@ def test_the_held_out_split_gives_the_metrics_of_the_training(trained):
 def test_a_head_whose_dataset_changed_is_not_judged_on_other_samples(trained, pictures):
     next(pictures.glob("red/*.png")).unlink()
     trained.datasets.refresh("pics")
-    with pytest.raises(HeadError, match="has changed since head 'h' was trained"):
+    with pytest.raises(HeadError, match="has changed since head 'h:1' was trained"):
         trained.heads.get("h").held_out()
 
 

@@ -131,3 +131,37 @@ def test_a_picture_of_another_size_quality_and_brightness_looks_alike_and_others
     found = find_alike(np.array(hashes, np.uint64))
     expected = {(n, n + 1) for n in range(0, 120, 2)}
     assert set(found) <= expected and len(found) >= 0.9 * len(expected)
+
+
+@pytest.mark.parametrize("by", [2.0**14, 2.0**20])
+def test_twins_are_found_far_from_zero(by):
+    rng = np.random.default_rng(0)
+    x, pairs = with_twins(in_clusters(rng, 600), 0.1, 2, rng)
+    x = np.round(x * 64) / 64  # with the offset, float32 tells them apart to a sixteenth
+    near = {(one.first, one.second) for one in find_near_duplicates(x)}
+    far = {(one.first, one.second) for one in find_near_duplicates(x + by)}
+    assert len(near & pairs) >= 0.9 * len(pairs)
+    assert len(far & pairs) >= 0.9 * len(near & pairs) and len(far - pairs) <= 2
+
+
+def test_pictures_that_look_alike_are_those_of_all_pairs():
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 2**63, 3000, dtype=np.uint64)
+    for number in range(0, 300, 2):  # up to five bits of the next one's differ
+        bits = rng.choice(64, number % 6, replace=False)
+        hashes[number] = hashes[number + 1] ^ np.uint64(sum(1 << int(bit) for bit in bits))
+    hashes[500:560] &= np.uint64(0xFFFF0000FFFF)  # many share a piece
+    apart = np.bitwise_count(hashes[:, None] ^ hashes)
+    plain = [(a, b) for a, b in np.argwhere(apart <= 3).tolist() if a < b]
+    assert len(plain) > 50 and find_alike(hashes) == plain
+
+
+def test_many_pictures_are_compared_in_a_moment(monkeypatch):
+    """No array of all pairs: of 60,000 those would be 3.6e9."""
+    hashes = np.random.default_rng(0).integers(0, 2**63, 60_000, dtype=np.uint64)
+    hashes[-1] = hashes[0] ^ np.uint64(5)
+    compared = []
+    count = np.bitwise_count
+    monkeypatch.setattr(np, "bitwise_count", lambda x: compared.append(x.size) or count(x))
+    assert find_alike(hashes) == [(0, 59_999)]
+    assert sum(compared) < 10_000_000

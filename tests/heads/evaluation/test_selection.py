@@ -201,6 +201,38 @@ def test_many_draws_of_few_shots_tell_more_than_one():
     assert few == pytest.approx(wilson_interval(200, 200))  # all right: no more samples than that
 
 
+def test_few_shots_tried_once_differ_by_the_draws_of_the_folds():
+    """Wilson's interval held the mean in .62, and of two equal heads one was worse in half."""
+    rng, held, known, worse = np.random.default_rng(8), [], [], []
+    for _ in range(300):
+        numbers = rng.permutation(350)[None] % 5
+        moved = 0.6 * rng.standard_normal((2, 5))[:, numbers]
+        odds = norm.cdf(0.5 + 1.5 * rng.standard_normal(350) + moved)
+        two = [Outcomes(rng.random(one.shape) < one, numbers, 0.02) for one in odds]
+        truth = norm.cdf(0.5 / np.sqrt(1 + 1.5**2 + 0.6**2))
+        low, high = two[0].share_interval
+        held.append(low <= truth <= high)
+        low, high = wilson_interval(two[0].mean * 350, 350)
+        known.append(low <= truth <= high)
+        worse.append(worse_than_best(two).any())
+    assert np.mean(known) < 0.7
+    assert np.mean(held) >= 0.92
+    assert not any(worse)
+    assert two[0].spread is None  # of five draws it would say little
+    all_rows = Outcomes(two[0].values, numbers, 0.8)
+    assert not len(all_rows.effects)  # heads of four fifths are too alike to tell
+
+
+def test_the_losses_of_few_shots_tried_once_have_a_wider_interval():
+    rng, held = np.random.default_rng(8), []
+    for _ in range(100):
+        numbers = rng.permutation(350)[None] % 5
+        losses = rng.exponential(size=350) * np.exp(0.3 * rng.standard_normal(5))[numbers]
+        low, high = Outcomes(losses, numbers, 0.02, unseen=Unseen(0.0, 6.0)).interval
+        held.append(low <= np.exp(0.3**2 / 2) <= high)
+    assert np.mean(held) >= 0.92
+
+
 def test_folds_that_take_a_little_more_are_hardly_more_alike():
     """Of .49 of the samples it was 1, of .50 twice that."""
     values, draws = np.ones((5, 20), bool), np.arange(5)[:, None] * np.ones(20, int)

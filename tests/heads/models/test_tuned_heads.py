@@ -142,7 +142,7 @@ def test_a_dataset_that_changed_is_not_tuned_on(ready, pictures):
     head = trained(ready)
     next(pictures.glob("red/*.png")).unlink()
     ready.datasets.refresh("pics")
-    with pytest.raises(HeadError, match="has changed since head 'h' was trained"):
+    with pytest.raises(HeadError, match="has changed since head 'h:1' was trained"):
         head.finetune("relu", None, STEPS)
 
 

@@ -111,6 +111,11 @@ class Table:
         """Whether every sample is just a file."""
         return len(self.values) == 1 and self.values[0].kind == "path"
 
+    @property
+    def names_files(self) -> bool:
+        """Whether what a sample is may change without the table."""
+        return any(value.kind == "path" for value in self.values)
+
     def __len__(self) -> int:
         return len(self._file)
 
@@ -274,7 +279,9 @@ class TableSource:
         return LIKELY if suffix_of(source) in TABLE_SUFFIXES else NO
 
     def stamp(self) -> tuple[int, ...]:
-        return ()  # the table may be the same, and a file that it names another
+        if self._is_far or self._table.names_files:
+            return ()  # the table may be the same, and a file that it names another
+        return self._places.stat_of_table()
 
     def scan(self) -> Iterator[Entry]:
         table, skipping = self._labelled, Skipping(self._options)

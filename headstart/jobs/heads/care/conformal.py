@@ -128,7 +128,9 @@ def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
     if not len(judging):
         raise HeadError(
             f"dataset {head.record.dataset!r} has no validation split to calibrate sets on",
-            hint="`headstart dataset resplit` deals one; then train the head again.",
+            hint="Say in the source which samples of the train split are `validation` (a column, a "
+            "folder), refresh it and train the head again; `headstart dataset resplit` deals all "
+            "samples anew, those of the test split too.",
         )
     of = BySample.of(judging)
     outputs = of.mean(_said(head, view, judging))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,38 +65,57 @@ class Evaluated(Showable):
 
 def evaluate(head: TrainedHead, dataset: str, split: str | None = None) -> Evaluated:
     """See `Head.evaluate`."""
-    context, record = head.context, head.record
-    if split not in (None, ALL, *SPLITS):
-        raise HeadError(f"split is {split!r}", hint=f"Give {ALL}, {', '.join(SPLITS)}.")
-    known = context.datasets.get(dataset)
-    is_own = known.name == record.dataset or known.digest == record.dataset_digest
-    fitted = _fitted_on(head, known)
-    if fitted is None and is_own and split is None:
-        raise _untold(head)
-    chosen = split or ("test" if is_own else ALL)
-    outputs, samples = _said(head, known, chosen)
-    is_learned = fitted is not None and is_own and chosen in ("train", "validation")
-    fitted = None if is_learned else fitted
-    kept, seen, unlabelled = _kept(head, samples, fitted)
-    if fitted is None:
-        warn(_unknown(head, chosen, is_learned=is_learned))
-    if not kept.any():
-        raise HeadError(
-            f"no sample of {dataset!r} ({chosen}) is left to evaluate on: head {record.name!r} was "
-            f"fitted on {seen or 0:,} of {len(samples):,}, {unlabelled:,} have no label",
-            hint="Take samples that it has not seen, with labels.",
-        )
-    samples = [samples[row] for row in np.flatnonzero(kept).tolist()]
-    classes = list(record.classes)
-    targets = head.task.read(_labels(head, samples, dataset), classes)
+    asked = _asked(head, dataset, split)
+    outputs, samples = _said(head, asked.dataset, asked.split)
+    kept = _kept(head, samples, asked)
+    if asked.fitted is None:
+        warn(_unknown(head, asked.split, is_learned=asked.is_learned))
+    samples = [samples[row] for row in np.flatnonzero(kept.rows).tolist()]
+    classes = list(head.record.classes)
+    targets = head.task.read(kept.labels, classes)
     clusters = clusters_of(samples)
-    metrics = scores_of(head.task, outputs[kept], targets, classes, clusters)
+    metrics = scores_of(head.task, outputs[kept.rows], targets, classes, clusters)
     metrics["n_test"] = len(samples)
-    name = f"{record.name}:{record.version}"
-    left = None if fitted is None else seen
     return Evaluated(
-        name, known.name, chosen, len(samples), left, unlabelled, metrics, tuple(classes)
+        f"{head.record.name}:{head.record.version}",
+        asked.dataset.name,
+        asked.split,
+        len(samples),
+        None if asked.fitted is None else kept.seen,
+        kept.unlabelled,
+        metrics,
+        tuple(classes),
     )
+
+
+def check_evaluation(head: TrainedHead, dataset: str, split: str | None = None) -> None:
+    """See what can be seen before features are extracted for it.
+
+    Raises:
+        HeadError: see `Head.evaluate`.
+    """
+    asked = _asked(head, dataset, split)
+    check_cutting(head, asked.dataset)
+    samples = wholes_of(head.context.manifest(asked.dataset)).columns
+    if asked.split != ALL:
+        samples = samples.where(samples.split_codes == SPLITS.index(asked.split))
+    _check_some(samples, asked.dataset, asked.split)
+    _kept(head, samples, asked)
+
+
+def check_cutting(head: TrainedHead, dataset: Dataset) -> None:
+    """See that the samples of a dataset are cut into windows as those of the head's own were.
+
+    Raises:
+        HeadError: they are not.
+    """
+    cutting = {name: value for name, value in head.windows.items() if name != "pooled"}
+    if cutting != window_options(dataset.options)[0]:
+        raise HeadError(
+            f"head {head.record.name!r} is of samples that were cut otherwise than those of "
+            f"{dataset.name!r}",
+            hint="Add the source by another name, with the windows that `head show` tells.",
+        )
 
 
 def whole_view(head: TrainedHead, dataset: Dataset) -> FeatureView:
@@ -107,26 +126,61 @@ def whole_view(head: TrainedHead, dataset: Dataset) -> FeatureView:
         FeaturesMissing: some have not been extracted.
     """
     backbone, cut = head.origin()
-    cutting = {name: value for name, value in head.windows.items() if name != "pooled"}
-    if cutting != window_options(dataset.options)[0]:
-        raise HeadError(
-            f"head {head.record.name!r} is of samples that were cut otherwise than those of "
-            f"{dataset.name!r}",
-            hint="Add the source by another name, with the windows that `head show` tells.",
-        )
+    check_cutting(head, dataset)
     reference = f"{backbone.reference}@{cut.name}"
     view = features_of(head.context, reference, dataset, cut.precision)
     return of_samples(view, head.windows.get("pooled"))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a head is to be evaluated on.
+
+    Attributes:
+        dataset: as it is registered.
+        split: which of its splits, or all.
+        fitted: what the head was fitted on; None where that is not known, or does not matter.
+        is_learned: whether that is just what it was fitted on.
+    """
+
+    dataset: Dataset
+    split: str
+    fitted: _FittedOn | None
+    is_learned: bool
+
+
+def _asked(head: TrainedHead, dataset: str, split: str | None) -> _Asked:
+    """What was asked for.
+
+    Raises:
+        HeadError: there is no such split, or what the head was fitted on has to be known and is
+            not.
+    """
+    record = head.record
+    if split not in (None, ALL, *SPLITS):
+        raise HeadError(f"split is {split!r}", hint=f"Give {ALL}, {', '.join(SPLITS)}.")
+    known = head.context.datasets.get(dataset)
+    is_own = known.name == record.dataset or known.digest == record.dataset_digest
+    fitted = _fitted_on(head, known)
+    if fitted is None and is_own and split is None:
+        raise _untold(head)
+    chosen = split or ("test" if is_own else ALL)
+    is_learned = fitted is not None and is_own and chosen in ("train", "validation")
+    return _Asked(known, chosen, None if is_learned else fitted, is_learned)
 
 
 def _said(head: TrainedHead, dataset: Dataset, split: str) -> tuple[np.ndarray, Sequence[Sample]]:
     """What the head says of the samples of a split."""
     view = whole_view(head, dataset)
     view = view if split == ALL else view.split(split)
-    if not len(view):
-        raise HeadError(f"the {split} split of {dataset.name!r} is empty", hint="Name another.")
+    _check_some(view, dataset, split)
     of = BySample.of(view)
     return of.mean(head.judge.predict_proba(view.to_numpy())), of.samples
+
+
+def _check_some(found: Sized, dataset: Dataset, split: str) -> None:
+    if not len(found):
+        raise HeadError(f"the {split} split of {dataset.name!r} is empty", hint="Name another.")
 
 
 @dataclass(frozen=True)
@@ -167,16 +221,45 @@ def _fitted_on(head: TrainedHead, known: Dataset) -> _FittedOn | None:
     return _FittedOn(samples.where(samples.split_codes != SPLITS.index("test")), frozenset(gone))
 
 
-def _kept(
-    head: TrainedHead, samples: Sequence[Sample], fitted: _FittedOn | None
-) -> tuple[np.ndarray, int, int]:
-    """Which samples have a label and are new to the head, how many are not, and have none."""
+@dataclass(frozen=True)
+class _Kept:
+    """The samples that a head is evaluated on.
+
+    Attributes:
+        rows: which of all, bool.
+        labels: theirs.
+        seen: how many it was fitted on.
+        unlabelled: how many of the others have no label.
+    """
+
+    rows: np.ndarray
+    labels: list[Label | None]
+    seen: int
+    unlabelled: int
+
+
+def _kept(head: TrainedHead, samples: Sequence[Sample], asked: _Asked) -> _Kept:
+    """Those that have a label and are new to the head.
+
+    Raises:
+        HeadError: none is left, or the head cannot say what their labels are.
+    """
     columns = SampleColumns.of(samples)
-    new = np.ones(len(samples), bool) if fitted is None else ~fitted.has(columns)
+    new = np.ones(len(samples), bool) if asked.fitted is None else ~asked.fitted.has(columns)
     labelled = np.ones(len(samples), bool)
     if not isinstance(head.task, MultiLabel):  # there, no label is an answer
         labelled = np.array([label is not None for label in labels_of(samples)], bool)
-    return new & labelled, int((~new).sum()), int((new & ~labelled).sum())
+    rows, seen, unlabelled = new & labelled, int((~new).sum()), int((new & ~labelled).sum())
+    name = asked.dataset.name
+    if not rows.any():
+        raise HeadError(
+            f"no sample of {name!r} ({asked.split}) is left to evaluate on: head "
+            f"{head.record.name!r} was fitted on {seen:,} of {len(samples):,}, {unlabelled:,} have "
+            "no label",
+            hint="Take samples that it has not seen, with labels.",
+        )
+    labels = _labels(head, columns.take(np.flatnonzero(rows)), name)
+    return _Kept(rows, labels, seen, unlabelled)
 
 
 def _untold(head: TrainedHead) -> HeadError:

@@ -1,0 +1,32 @@
+"""`ws.datasets.remove`: a dataset is forgotten, and with it what people corrected of it."""
+
+from __future__ import annotations
+
+from headstart.context import Context
+from headstart.errors import StillInUse
+from headstart.extractors.datasets.corrections import Corrections, some
+from headstart.jobs.datasets.add import heads_on
+from headstart.registry.entities import Dataset
+
+
+def remove(context: Context, name: str, *, force: bool = False) -> Dataset:
+    """See `Datasets.remove`. What would go with it is looked for in the transaction that removes
+    it."""
+    with context.database.together():
+        dataset = context.datasets.get(name)
+        uses = _uses(context, dataset)
+        if uses and not force:
+            raise StillInUse(
+                f"dataset {dataset.name!r} is in use: {'; '.join(uses)}",
+                hint="Remove it all the same with --force; the corrections go with it (their "
+                "journal stays), and heads on it can be neither judged nor trained again.",
+            )
+        return context.datasets.remove(dataset.name)
+
+
+def _uses(context: Context, dataset: Dataset) -> list[str]:
+    """What would be lost, in words."""
+    corrections = Corrections.of(dataset.options).to_text()
+    heads = heads_on(context, dataset.name)
+    trained = f"{len(heads):,} heads were trained on it, {some(heads)}"
+    return [one for one in (corrections, trained if heads else "") if one]

@@ -1,0 +1,196 @@
+"""Rows that are read from the mapped shard are those that a checked chunk gives."""
+
+import numpy as np
+import pytest
+
+from headstart.errors import ShardDamaged
+from headstart.storage import mapped_rows, row_reader, windows
+from headstart.storage.encoding import Encoding
+from headstart.storage.index import Index
+from headstart.storage.keys import digest_of_bytes
+from headstart.storage.local_store import LocalReader, LocalStore
+from headstart.storage.manifest import Sample
+from headstart.storage.row_reader import RowReader
+from headstart.storage.shards import format as shard_format
+from headstart.storage.shards.shard import write_shard
+from headstart.storage.views import FeatureView
+
+KEY, ROWS = "ab" * 32, 900
+
+
+def view_of(store, shape, encoding=None):
+    """Rows of a shape in three shards, in chunks of 64, and the same as an array."""
+    encoding = encoding or Encoding("float32", "float32")
+    width = int(np.prod(shape)) * np.dtype(encoding.dtype).itemsize
+    features = np.random.default_rng(0).standard_normal((ROWS, *shape)).astype(encoding.dtype)
+    digests = [digest_of_bytes(b"%d" % n) for n in range(ROWS)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_format, "CHUNK_BYTES", 64 * width)
+        written = [
+            write_shard(store, KEY, digests[part], features[part], {}, encoding)
+            for part in (slice(0, 300), slice(300, 301), slice(301, ROWS))
+        ]
+    index = Index.of(written)
+    order = np.random.default_rng(1).permutation(ROWS)
+    samples = [Sample(str(n), digests[n], int(n % 2), "train", int(n)) for n in order]
+    return FeatureView(KEY, index, samples, RowReader(store, index, encoding, shape)), features[
+        order
+    ]
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How many reads were asked of the system."""
+    seen = []
+    for name in ("read_into", "read_each"):
+        real = getattr(LocalReader, name)
+
+        def read(self, *given, real=real):
+            seen.append(given)
+            return real(self, *given)
+
+        monkeypatch.setattr(LocalReader, name, read)
+    return seen
+
+
+def drawn(rng):
+    return rng.integers(0, ROWS, rng.integers(1, 300))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (100,), (3, 2, 5)])
+def test_any_rows_are_bit_for_bit_those_of_the_checked_chunks(store, calls, shape):
+    view, plain = view_of(store, shape)
+    rng = np.random.default_rng(2)
+    first = drawn(rng)
+    np.testing.assert_array_equal(view[first], plain[first])  # by way of chunks
+    view.to_numpy()
+    del calls[:]
+    for _ in range(20):
+        rows = drawn(rng)
+        np.testing.assert_array_equal(view[rows], plain[rows])
+    assert view[-1].tobytes() == plain[-1].tobytes()
+    np.testing.assert_array_equal(view[100:700:7], plain[100:700:7])
+    np.testing.assert_array_equal(view[np.arange(ROWS) % 3 == 0], plain[::3])
+    np.testing.assert_array_equal(view[[3, -5, 3]], plain[[3, -5, 3]])
+    assert view[[]].shape == (0, *shape)
+    with pytest.raises(IndexError):
+        view[[ROWS]]
+    assert calls == []
+
+
+def test_packed_rows_are_never_mapped(store):
+    view, plain = view_of(store, (20,), Encoding("float32", "float32", "gzip"))
+    np.testing.assert_array_equal(view.to_numpy(), plain)
+    np.testing.assert_array_equal(view[[5, 700]], plain[[5, 700]])
+    assert view._reader._mapped._known == {}
+
+
+def test_all_is_let_go_after_many_rows_and_mapped_again(store, monkeypatch):
+    monkeypatch.setattr(mapped_rows, "MOST", 1000)
+    view, plain = view_of(store, (100,))
+    view.to_numpy()
+    for row in (5, 600, 5):
+        np.testing.assert_array_equal(view[row], plain[row])
+        assert view._reader._mapped._known == {}
+
+
+def test_a_pass_maps_nothing(store, monkeypatch):
+    monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
+    view, plain = view_of(store, (100,))
+    for _ in range(2):
+        np.testing.assert_array_equal(view.to_numpy(), plain)
+        np.testing.assert_array_equal(view[np.arange(0, ROWS, 9)], plain[::9])
+    assert view._reader._mapped._known == {}
+
+
+# What somebody did to a shard
+
+
+def path_in(view, store, number=2):
+    return store.path_of(view._reader._shards[number].file.name)
+
+
+def damage(path, view, number=2):
+    """Change one byte of the first chunk."""
+    content = bytearray(path.read_bytes())
+    content[int(view._reader._shards[number].layout.offsets[0]) + 5] ^= 1
+    path.write_bytes(content)
+
+
+def rows_of_shard(view, number=2):
+    return np.flatnonzero(view._places.shard == number)
+
+
+def test_a_chunk_that_was_not_read_yet_is_checked_before_a_row_of_it_is_mapped(store):
+    view, _ = view_of(store, (100,))
+    damage(path_in(view, store), view)
+    with pytest.raises(ShardDamaged, match="not what was committed"):
+        view[rows_of_shard(view)]
+
+
+@pytest.mark.parametrize("how", ["written", "replaced", "deleted", "cut", "emptied"])
+def test_what_was_done_to_a_mapped_shard_is_noticed_at_the_next_read(store, how):
+    view, plain = view_of(store, (100,))
+    view.to_numpy()
+    rows = rows_of_shard(view)[:50]
+    np.testing.assert_array_equal(view[rows], plain[rows])
+    path = path_in(view, store)
+    if how == "written":
+        damage(path, view)
+    elif how == "replaced":
+        other = path.with_name("other")
+        other.write_bytes(path.read_bytes())
+        damage(other, view)
+        other.replace(path)
+    elif how == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:5000] if how == "cut" else b"")
+    with pytest.raises(ShardDamaged):
+        view[rows_of_shard(view)]
+    elsewhere = rows_of_shard(view, 0)[:9]
+    np.testing.assert_array_equal(view[elsewhere], plain[elsewhere])
+
+
+def test_a_shard_that_is_another_when_it_is_mapped_is_not_served(store, monkeypatch):
+    view, _ = view_of(store, (100,))
+    view.to_numpy()
+    path, real = path_in(view, store), LocalStore.mapped
+
+    def mapped(self, name):
+        if name == view._reader._shards[2].file.name:
+            damage(path, view)
+        return real(self, name)
+
+    monkeypatch.setattr(LocalStore, "mapped", mapped)
+    with pytest.raises(ShardDamaged):
+        view[rows_of_shard(view)]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_second_pass_notices_what_was_written_meanwhile(store, monkeypatch, shuffle):
+    monkeypatch.setattr(windows, "WINDOW_BYTES", 300 * 400)
+    monkeypatch.setattr(row_reader, "CACHE_BYTES", 1)  # what is kept in memory stays right
+    view, _ = view_of(store, (100,))
+    for seed in range(2):
+        assert sum(len(rows) for rows, _ in view.batches(32, shuffle=shuffle, seed=seed)) == ROWS
+    damage(path_in(view, store), view)
+    with pytest.raises(ShardDamaged):
+        list(view.batches(32, shuffle=shuffle))
+
+
+def test_shuffled_passes_give_each_row_with_its_label_whole_chunks_and_parts_alike(
+    store, monkeypatch
+):
+    monkeypatch.setattr(windows, "WINDOW_BYTES", 300 * 400)
+    monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
+    view, plain = view_of(store, (100,))
+    known = {row.tobytes(): number for number, row in enumerate(plain)}
+    for part in (view, view._taken(np.arange(0, ROWS, 2))):
+        for epoch in range(3):
+            found = []
+            for features, labels in part.batches(37, shuffle=True, seed=epoch):
+                numbers = [known[row.tobytes()] for row in features]
+                assert labels == [view.labels[number] for number in numbers]
+                found += numbers
+            assert sorted(found) == sorted(known[row.tobytes()] for row in part.to_numpy())
