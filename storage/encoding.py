@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import h5py
 import numpy as np
 
 from headstart.errors import FeatureError
@@ -101,6 +100,8 @@ class ChunkDecoder:
     """
 
     def __init__(self, encoding: Encoding, chunk_shape: tuple[int, ...]) -> None:
+        import h5py  # not at once: a run which computes nothing needs none of it
+
         self._lock = threading.Lock()
         self._file = h5py.File.in_memory()
         self._chunk = self._file.create_dataset(

@@ -258,7 +258,7 @@ class Index:
     def find_packed(self, digests: np.ndarray) -> Places:
         """Look up digests, shape (n, 32), uint8; one place each, in their order."""
         words = as_words(digests)
-        order = np.argsort(words[:, 0], kind="stable")  # sorted lookups stay in the cache
+        order = np.argsort(np.ascontiguousarray(words[:, 0]))  # sorted lookups stay in the cache
         words = words[order]
         shard = np.full(len(words), ABSENT, np.int64)
         row = np.full(len(words), ABSENT, np.int64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import h5py
 import numpy as np
 
 from headstart.errors import FeatureError
@@ -61,6 +60,8 @@ def measure(features: np.ndarray) -> Savings:
 
 
 def _size(encoding: Encoding, features: np.ndarray) -> int:
+    import h5py  # not at once, as in `storage.encoding`
+
     with h5py.File.in_memory() as file, np.errstate(over="ignore"):
         stored = file.create_dataset(
             "features", data=encoding.encode(features), chunks=features.shape, **encoding.filters

@@ -6,6 +6,7 @@ all before `main` is called: from then on Ctrl-C is one line.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -65,6 +66,9 @@ def _program() -> click.Group:
     return program
 
 
+GARBAGE = 50_000
+"""Objects more than before among which garbage is looked for: of the hundred thousands that imports
+make all stay, and a tenth of a short command went into looking at them again and again."""
 INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
 
 
@@ -74,6 +78,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # Libraries that are imported make what they like of an exception: an ImportError, a line of
     # "ignored" ones. Nothing is begun yet, so that the process may end where it stands.
     before = _when_interrupted(_end_at_once)
+    gc.set_threshold(GARBAGE)
     from headstart.cli.output import note
     from headstart.extractors.runtime import before_loading
 

@@ -9,7 +9,13 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from headstart.storage.columns.buffers import lists_array, numbers_array, numbers_in, texts_array
+from headstart.storage.columns.buffers import (
+    lists_array,
+    numbers_array,
+    numbers_in,
+    texts_array,
+    texts_in,
+)
 from headstart.storage.keys import DIGEST_BYTES, canonical_json
 from headstart.storage.samples import SPLITS, Label
 
@@ -88,6 +94,22 @@ def _stats_array(stats: Sequence[Stat]) -> pa.Array:
 
 def decoded(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+def are_same_texts(one: pa.Array, other: pa.Array) -> bool:
+    """Whether two columns say the same, of which each numbers its texts in its own way, if at all;
+    what a column is decoded with is not imported for it."""
+    if len(one) != len(other) or not all(
+        isinstance(array, pa.DictionaryArray) for array in (one, other)
+    ):
+        return len(one) == len(other) and decoded(one).equals(decoded(other))
+    numbers: dict[Any, int] = {}
+    found = []
+    for array in (one, other):
+        texts = texts_in(cast(pa.DictionaryArray, array).dictionary)
+        own = np.array([*(numbers.setdefault(text, len(numbers)) for text in texts), -1], np.int64)
+        found.append(own[codes_in(array, len(array))])
+    return np.array_equal(*found)
 
 
 def without_mask(array: pa.Array) -> pa.Array:

@@ -21,6 +21,7 @@ from headstart.storage.columns.arrays import (
     ODD_STATS,
     STATS,
     Stat,
+    are_same_texts,
     checked_stat,
     codes_in,
     decoded,
@@ -161,6 +162,8 @@ class Block:
 
     def take(self, rows: np.ndarray) -> Block:
         """Some of the samples, by their numbers, int64."""
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(rows))):
+            return self
         return Block(self.batch.take(numbers_array(rows.astype(np.int64, copy=False))), self.source)
 
     def with_columns(self, **columns: pa.Array) -> Block:
@@ -308,7 +311,7 @@ class Block:
         if mine is None or theirs is None:
             left = theirs if mine is None else mine
             return left is None or left.null_count == len(left)
-        return decoded(mine).equals(decoded(theirs))
+        return mine.equals(theirs) or are_same_texts(mine, theirs)
 
     def _is_placed_as(self, other: Block) -> bool:
         if self.source != other.source:
@@ -380,10 +383,11 @@ def _stats_in(blocks: Sequence[Block]) -> tuple[Stat | None, pa.Array | None]:
     if any(one is None or one.type != STATS for one in columns):
         return stats_of([stat for one in blocks for stat in one.stats])
     array = cast(pa.ListArray, pa.concat_arrays([one for one in columns if one is not None]))
-    lengths = np.diff(numbers_in(array.offsets))
-    first = tuple(array[0].as_py())
-    if (lengths == len(first)).all():
-        values = numbers_in(array.flatten()).reshape(len(array), -1)
+    ends = numbers_in(array.offsets)
+    values = numbers_in(array.values)[ends[0] : ends[-1]]  # `flatten` would import all functions
+    first = tuple(values[: ends[1] - ends[0]].tolist())
+    if (np.diff(ends) == len(first)).all():
+        values = values.reshape(len(array), -1)
         if (values == np.array(first, np.int64)).all():
             return first, None
     return None, array

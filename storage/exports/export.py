@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import h5py
 import numpy as np
 
 from headstart.errors import FeatureError
@@ -117,6 +116,8 @@ def _write_header(file: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> No
 
 
 def _write_hdf5(view: Exportable, file: BinaryIO, progress: Progress) -> None:
+    import h5py  # not at once, as in `storage.encoding`
+
     with h5py.File(file, "w") as target:
         features = target.create_dataset("features", view.shape, view.dtype)
         start = 0

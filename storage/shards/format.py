@@ -11,9 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import xxhash
 
@@ -22,10 +21,14 @@ from headstart.storage.encoding import Encoding
 from headstart.storage.keys import DIGEST_BYTES, canonical_json, fingerprint
 from headstart.storage.shards.memory_file import MemoryFile
 
+if TYPE_CHECKING:  # a run which computes nothing needs no HDF5: it goes by the index
+    import h5py
+
 AGAIN = "Run `headstart extract` again: it computes just these rows anew."
 FORMAT = "headstart.shard"
 VERSION = 1
-SHUFFLE, FLETCHER32 = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
+SHUFFLE, FLETCHER32 = 2, 3
+"""As HDF5 numbers them: `h5py.h5z.FILTER_SHUFFLE` and `FILTER_FLETCHER32`."""
 CHUNK_BYTES = 512 * 1024
 """What one row costs to read: a chunk is checked as a whole (docs/design/checked-chunks.md)."""
 _THREAD = threading.local()
@@ -105,6 +108,8 @@ def parse(
     Raises:
         ShardDamaged: they are no shard, or not one that this code reads.
     """
+    import h5py
+
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             attributes = {name: json.loads(str(value)) for name, value in file.attrs.items()}
@@ -153,6 +158,8 @@ def _dataset(file: h5py.File, name: str, most: int | None) -> h5py.Dataset:
     Raises:
         ValueError: it is none, or takes more than `most` bytes in memory.
     """
+    import h5py
+
     dataset = file[name]
     is_own = isinstance(file.get(name, getlink=True), h5py.HardLink)
     if not is_own or not isinstance(dataset, h5py.Dataset):
@@ -170,6 +177,8 @@ def _check_filters(features: h5py.Dataset, encoding: Encoding) -> None:
     Raises:
         ValueError: they are packed otherwise, and would be other numbers to that reader.
     """
+    import h5py
+
     with h5py.File.in_memory() as other:
         made = other.create_dataset(
             "chunk", features.chunks, encoding.stored_dtype, chunks=features.chunks,
@@ -237,6 +246,8 @@ def _build(
     encoding: Encoding,
 ) -> Layout:
     """Write a shard into memory; gives where its features lie in it."""
+    import h5py
+
     memory.seek(0)
     memory.truncate()
     with h5py.File(memory, "w") as file:
