@@ -98,7 +98,7 @@ class Parts(Sequence[Block]):
 
     def _opened(self, number: int) -> Block:
         part = self._parts[number]
-        state = state_of(self._folder / part.file)
+        state = state_of(inside(self._folder, part.file))
         is_checked = bool(state) and self._checked.get(number) == state
         found = self._read(self._folder, self._source, part, is_checked)
         self._checked[number] = state

@@ -51,6 +51,7 @@ ALLOWED = {
     "headstart/jobs/datasets/fetched.py: Path(one.source)": "where our own copy was put",
     "headstart/jobs/datasets/fetched.py: Path(dataset.source)": "the same",
     "extractors/datasets/sources/columnar/part.py: Path(os.devnull)": "the system's own",
+    "headstart/jobs/datasets/corrections_file.py: Path(given)": "an argument of `dataset correct`",
     "headstart/jobs/raw_samples.py: Path(given)": "an argument of `head predict`",
     "headstart/jobs/raw_samples.py: Path(text)": "the same",
     "headstart/jobs/raw_samples.py: Path(path)": "a cell of a frame in this process",
