@@ -138,14 +138,19 @@ def fit_near_zero(fit: Callable[[Part, Part], Fitted], train: Part, validation: 
         train: says what the frame is.
         validation: may be empty.
     """
-    return fit_from(Frame.of(train.features), fit, train, validation)
+    frame = Frame.of(train.features)  # within whose bounds its own rows lie: they need no copy
+    return _in_frame(frame, fit(moved(train, frame.origin), frame.around(validation)))
 
 
 def fit_from(
     frame: Frame, fit: Callable[[Part, Part], Fitted], train: Part, validation: Part
 ) -> Fitted:
     """As `fit_near_zero`, with a given frame."""
-    fitted = fit(frame.around(train), frame.around(validation))
+    return _in_frame(frame, fit(frame.around(train), frame.around(validation)))
+
+
+def _in_frame(frame: Frame, fitted: Fitted) -> Fitted:
+    """A head whose first layer puts features into the frame that it was fitted in."""
     first, *others = fitted.layers
     return Fitted(
         (replace(first, origin=frame.origin, bounds=frame.bounds), *others), fitted.details

@@ -142,8 +142,10 @@ def less(features: Rows, origin: np.ndarray) -> Rows:
 
 
 def held(features: Rows, bounds: Bounds) -> Rows:
-    """Features held within bounds."""
-    return bounds.hold(features) if isinstance(features, np.ndarray) else features.held(bounds)
+    """Features held within bounds: a copy of few, else each block when it is sliced."""
+    if not isinstance(features, np.ndarray):
+        return features.held(bounds)
+    return bounds.hold(features) if features.nbytes <= COPIED else ChosenRows(features).held(bounds)
 
 
 def some_of(features: Rows, chosen: np.ndarray) -> Rows:

@@ -11,10 +11,7 @@ import numpy as np
 
 from headstart.extractors.runtime import cores
 from headstart.heads.kind import Part
-
-BLOCK_BYTES = 2 << 20
-"""Of rows that are worked on at once. Smaller blocks would stay in a core's own cache, and cost
-more in calls than that saves."""
+from headstart.heads.shared_rows import SharedRows, Span
 
 
 @contextmanager
@@ -43,14 +40,17 @@ class Standardisation:
     @staticmethod
     def of(parts: Sequence[Part], pool: ThreadPoolExecutor) -> Standardisation:
         """Of all rows of some parts, by their weights, read twice."""
-        rows = sum(part.mass for part in parts)
-        first = parts[0].features[:1][0]
-        mean = first + _mean(parts, rows, first, pool, lambda x: x)
+        return Standardisation.of_each(SharedRows(parts), pool)[0]
+
+    @staticmethod
+    def of_each(rows: SharedRows, pool: ThreadPoolExecutor) -> list[Standardisation]:
+        """Of the rows of each fit, all of which are read twice."""
+        first = rows.parts[0].features[:1]
+        means = first + _means(rows, np.repeat(first, rows.fits, axis=0), pool, lambda x: x)
         # From the mean, as the squares of what lies far from zero cancel.
-        squares = _mean(parts, rows, mean.astype(np.float32), pool, np.square)
-        std = np.sqrt(squares)
-        std[std < 1e-12] = 1.0
-        return Standardisation(mean, std)
+        deviations = np.sqrt(_means(rows, means.astype(np.float32), pool, np.square))
+        deviations[deviations < 1e-12] = 1.0
+        return [Standardisation(mean, std) for mean, std in zip(means, deviations, strict=True)]
 
     def apply(self, features: np.ndarray) -> np.ndarray:
         return (features - self.mean.astype(np.float32)) * (1 / self.std).astype(np.float32)
@@ -71,29 +71,23 @@ class Standardisation:
         return raw * other.std[:, None], bias + (other.mean - self.mean) @ raw
 
 
-def _mean(
-    parts: Sequence[Part],
-    rows: float,
-    shift: np.ndarray,
+def _means(
+    rows: SharedRows,
+    shifts: np.ndarray,
     pool: ThreadPoolExecutor,
     changed: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """The mean of shifted rows that are changed, block by block, added up in float64."""
-    spans = [(part, start, stop) for part in parts for start, stop in spans_of(part)]
+    """Of each fit the mean of shifted rows that are changed, (fits, width): block by block, added
+    up in float64."""
 
-    def add_up(span: tuple[Part, int, int]) -> np.ndarray:
-        part, start, stop = span
-        block = changed(part.features[start:stop] - shift)
-        return block.sum(axis=0) if part.weights is None else part.weights[start:stop] @ block
+    def add_up(span: Span) -> list[np.ndarray]:
+        features, weights = span.features, rows.weights(span)
+        if weights is None:
+            return [changed(features - shift).sum(axis=0) for shift in shifts]
+        each = zip(shifts, weights.T, strict=True)
+        return [own @ changed(features - shift) for shift, own in each]
 
-    sums = pool.map(add_up, spans)
-    total = np.zeros(len(shift))
-    for one in sums:
-        total += one
-    return total / rows
-
-
-def spans_of(part: Part) -> list[tuple[int, int]]:
-    """First and last row of blocks that stay in a core's cache."""
-    size = max(1, BLOCK_BYTES // (4 * part.features.shape[1]))
-    return [(start, min(start + size, len(part))) for start in range(0, len(part), size)]
+    total = np.zeros(shifts.shape)
+    for sums in pool.map(add_up, rows.spans()):
+        total += sums
+    return total / rows.masses()[:, None]

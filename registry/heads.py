@@ -196,10 +196,19 @@ def _get(connection: Connection, reference: str) -> Head:
         ]
         raise NotFound(
             f"no head {reference!r} is registered",
-            hint=nearest(name, known)
+            hint=_hint_of_others(connection, name)
+            or nearest(name, known)
             or "See `headstart head list`, or train one with `headstart head train`.",
         )
     return _to_entity(connection, row)
+
+
+def _hint_of_others(connection: Connection, name: str) -> str | None:
+    """What to do where the name of a head is that of something else, as of swapped arguments."""
+    for what, other in (("dataset", t.datasets), ("backbone", t.backbones)):
+        if connection.execute(select(exists().where(other.c.name == name))).scalar():
+            return f"{name!r} is a {what}, where a head is wanted: the head comes first."
+    return None
 
 
 def _to_entity(connection: Connection, row: Row[Any]) -> Head:

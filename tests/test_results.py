@@ -17,6 +17,7 @@ from headstart.catalog.backbones import Backbones
 from headstart.catalog.cache import Cache
 from headstart.catalog.datasets import Datasets
 from headstart.catalog.heads import Heads
+from headstart.catalog.jobs import Jobs
 from headstart.cli import cli, main, output
 from headstart.values.showable import Showable
 
@@ -43,6 +44,12 @@ dataset show pics
 dataset refresh pics
 dataset move pics {p}/pictures
 extract net pics --views 1
+extract net@conv|gmp pics --detach
+job list
+job show 1
+job cancel 1
+job retry 1
+worker 1
 features list
 features show {key}
 features verify net pics --rows 4
@@ -148,7 +155,7 @@ INTERNAL = {"Head.stack", "Head.tuned_top", "Head.judge", "Head.task", "Head.ori
 """Of heads: what the verbs take for a head's arithmetic, no results."""
 FOREIGN = {"Workspace.transformer"}
 """What others show: scikit-learn has a line and a table for its estimators."""
-CLASSES = [hs.Workspace, Backbones, Datasets, Heads, Cache, hs.Head]
+CLASSES = [hs.Workspace, Backbones, Datasets, Heads, Cache, Jobs, hs.Head]
 
 
 def names_of(cls: type) -> dict[str, object]:
@@ -190,6 +197,7 @@ def test_the_walk_sees_the_results():
     wanted = "Backbone Dataset Head FeatureView Results Audit Sweep Verified Compiled Compacted"
     assert set(wanted.split()) <= seen
     assert {"FineTuned", "Predicted", "Reproduced", "Attached", "Imported", "Run"} <= seen
+    assert {"Job", "JobProgress", "Work"} <= seen
 
 
 @pytest.mark.parametrize("name", sorted(set(hs.__all__) - {"__version__", "init", "open"}))

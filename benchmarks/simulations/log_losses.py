@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from headstart.heads.evaluation.scores import scores_of, widened
 from headstart.heads.evaluation.winner import winner_of
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.tasks import Classification
-from simulations import Case, Simulation
+from simulations import Case, Known, Simulation
 from simulations.many_features import APART
 from simulations.probabilities import softmax
 from simulations.selection import centres_of
@@ -166,6 +166,20 @@ SOME = {
 }
 FEW = [Case(50), Case(350), Case(350, 10)]
 COMPARED = [Case(50, 2, 2), Case(50, 2, 10), Case(350, 2, 2)]
+ALIKE = (
+    "heads of folds are more alike than Nadeau and Bengio take them for; of five repeats it holds"
+)
+TOO_NARROW = {Case(350): Known(0.86, ALIKE), Case(350, 2, 2): Known(0.86, ALIKE)}
+"""Of least squares, once."""
+
+
+def known_of(name: str, repeats: int, cases: Sequence[Case]) -> dict[Case, Known]:
+    """Where claims are known to hold less often than they say."""
+    if name != "least squares" or repeats > 1:
+        return {}
+    return {case: TOO_NARROW[case] for case in cases if case in TOO_NARROW}
+
+
 SCORES = ("balanced_accuracy", "auroc", "auprc", "brier", "macro_f1")
 SIMULATIONS = [
     *(
@@ -174,7 +188,7 @@ SIMULATIONS = [
             0.95,
             partial(of_a_score, score=score),
             [Case(50), Case(50, 5)],
-            cost=2,
+            cost=4,
         )
         for score in SCORES
     ),
@@ -184,7 +198,8 @@ SIMULATIONS = [
             0.95,
             partial(of_an_interval, repeats=repeats, shots=None, name=name),
             cases,
-            cost=2,
+            known=known_of(name, repeats, cases),
+            cost=4,
         )
         for name, cases in SOME.items()
         for repeats, words in TIMES
@@ -195,7 +210,7 @@ SIMULATIONS = [
             0.95,
             partial(of_an_interval, repeats=repeats, shots=shots, name="nearest means"),
             FEW,
-            cost=2,
+            cost=4,
         )
         for shots in (1, 5)
         for repeats, words in TIMES
@@ -206,7 +221,8 @@ SIMULATIONS = [
             0.95,
             partial(covered, repeats=repeats, name=name),
             COMPARED if repeats == 1 else COMPARED[:2],
-            cost=2,
+            known=known_of(name, repeats, COMPARED),
+            cost=4,
         )
         for claim, covered in (
             ("star by log loss: no equally good candidate is called worse", of_the_star),

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 
 from headstart.heads.kind import Part
-from headstart.heads.standardisation import spans_of
+from headstart.heads.shared_rows import spans_of
 from headstart.storage.columns.units import joined
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.reliability import unseen_of
 from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
-from headstart.heads.kinds.linear import Linear, fit_path
+from headstart.heads.kinds.linear import Linear, Weights, fit_paths
 from headstart.heads.kinds.losses import log_losses_of, losses_of
 from headstart.heads.origins import bounds_of, near_zero
-from headstart.heads.rows import COPIED, held, some_of, spans_of_rows
+from headstart.heads.rows import COPIED, Rows, held, some_of, spans_of_rows
+from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
 
@@ -202,8 +204,8 @@ def cross(
 ) -> list[Crossed]:
     """Try heads of each kind on each fold; there is no validation part.
 
-    Linear heads of one fold are fitted one from the other, whatever kinds stand between them; one
-    with several strengths counts as so many kinds.
+    Linear heads are fitted first: those of one fold one from the other, and the folds side by side,
+    whatever kinds stand between them; one with several strengths counts as so many kinds.
 
     Args:
         kinds: what to try.
@@ -213,8 +215,8 @@ def cross(
         seed: of everything that chance decides.
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
-        jobs: processes; as many as there are cores without it, and none but this one for 1, or
-            where each would have many rows of its own in memory.
+        jobs: processes for heads that are not linear; as many as there are cores without it, and
+            none but this one for 1, or where each would have many rows of its own in memory.
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
@@ -223,21 +225,20 @@ def cross(
     classes = int(targets.max()) + 1
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
-    numbers = range(len(folds))
-    units: list[tuple[Any, int]] = [(strengths, number) for number in numbers if strengths]
-    units += [(kind, number) for kind in plain for number in numbers]
     settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
     settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
     draws = draws_of(folds, len(targets))
     gathered = {key: Gathered(rows, folds, draws, classes) for key in settings}
     done: dict[Any, Crossed] = {}
-    for (what, number), found in _run(units, rows, folds, classes, seed, jobs):
-        for key, probabilities in zip(what if what is strengths else [what], found, strict=True):
-            if gathered[key].add(number, probabilities):
-                kind = Linear((key,)) if what is strengths else key
-                done[key] = gathered.pop(key).result(settings[key], kind)
-                watch(done[key])
-        progress(len(found))
+    said = chain(
+        _linear(strengths, rows, folds, classes, seed, progress),
+        _others(plain, rows, folds, classes, seed, progress, jobs),
+    )
+    for key, number, probabilities in said:
+        if gathered[key].add(number, probabilities):
+            kind = key if key in plain else Linear((key,))
+            done[key] = gathered.pop(key).result(settings[key], kind)
+            watch(done[key])
     return [
         done[key]
         for kind in kinds
@@ -245,45 +246,90 @@ def cross(
     ]
 
 
-def _run(
-    units: Sequence[tuple[Any, int]],
+Said = tuple[Any, int, np.ndarray]
+"""A setting, the number of a fold, and the probabilities of the rows that it tries."""
+
+
+def _linear(
+    strengths: Sequence[float],
     rows: Part,
     folds: Sequence[Fold],
     classes: int,
     seed: int,
-    jobs: int | None,
-) -> Iterator[tuple[tuple[Any, int], list[np.ndarray]]]:
-    """Each unit with what came of it, as they are done."""
-    from joblib import Parallel, delayed
-
-    def work() -> Iterable[Any]:
-        for unit, (what, number) in enumerate(units):
-            yield delayed(_try)(unit, what, folds[number], rows, classes, seed)
-
-    is_large = not isinstance(rows.features, np.ndarray) or rows.features.nbytes > COPIED
-    processes = 1 if is_large else min(cores() if jobs is None else jobs, len(units))
-    done: Any = Parallel(processes, return_as="generator_unordered")(work())
-    for unit, found in done:
-        yield units[unit], found
-
-
-def _try(
-    number: int, what: Any, fold: Fold, rows: Part, classes: int, seed: int
-) -> tuple[int, list[np.ndarray]]:
-    """Fit on one fold's rows; gives class probabilities of the others, (rows, classes) each."""
-    train, tried = rows.only(fold.train), some_of(rows.features, fold.test)
-    bounds = bounds_of(train.features)
-    tried = tried if bounds is None else held(tried, bounds)
-    spans = spans_of_rows(tried, COPIED // 4)
-    if isinstance(what, list):
+    progress: Callable[[int], None],
+) -> Iterator[Said]:
+    """What linear heads say. Folds that train on most of the rows are fitted side by side, others,
+    as of few samples a class, one by one; each reads the rows with all cores."""
+    most = [2 * len(fold.train) > len(rows) for fold in folds]
+    together = np.flatnonzero(most).tolist()
+    alone = [[number] for number in np.flatnonzero(np.logical_not(most)).tolist()]
+    for numbers in [together, *alone] if strengths else ():
+        if not numbers:
+            continue
+        if numbers is together:
+            inside = np.zeros((len(rows), len(numbers)), bool)
+            for fit, number in enumerate(numbers):
+                inside[folds[number].train, fit] = True
+            shared = SharedRows([rows], inside)
+        else:
+            shared = SharedRows([rows.only(folds[numbers[0]].train)])
         with one_thread_a_core() as pool:
-            path = list(fit_path(train, what, classes, seed, pool))
-        said = [np.empty((len(tried), classes), np.float32) for _ in path]
-        for span in spans:
+            paths = fit_paths(shared, strengths, classes, seed, pool, done=lambda: progress(1))
+        for number, path in zip(numbers, paths, strict=True):
+            said = _by_weights(_tried(rows, folds[number]), path, classes)
+            for strength, probabilities in zip(strengths, said, strict=True):
+                yield strength, number, probabilities
+
+
+def _tried(rows: Part, fold: Fold) -> Rows:
+    """Features that a fold tries, held as heads hold them that are fitted to the others."""
+    tried = some_of(rows.features, fold.test)
+    bounds = bounds_of(some_of(rows.features, fold.train))
+    return tried if bounds is None else held(tried, bounds)
+
+
+def _by_weights(tried: Rows, path: Sequence[Weights], classes: int) -> list[np.ndarray]:
+    """Class probabilities of rows, (n, classes) for each weights; they are read once."""
+    said = [np.empty((len(tried), classes), np.float32) for _ in path]
+    with one_thread_a_core():
+        for span in spans_of_rows(tried, COPIED // 4):
             block = tried[span]
             for own, (kernel, bias) in zip(said, path, strict=True):
                 own[span] = softmax(block @ kernel + bias)
-        return number, said
-    layers = what.fit(train, rows.rows(slice(0)), classes, seed).layers
+    return said
+
+
+def _others(
+    kinds: Sequence[HeadKind],
+    rows: Part,
+    folds: Sequence[Fold],
+    classes: int,
+    seed: int,
+    progress: Callable[[int], None],
+    jobs: int | None,
+) -> Iterator[Said]:
+    """What heads of other kinds say, each fold in a process, as they are done."""
+    from joblib import Parallel, delayed
+
+    def work() -> Iterable[Any]:
+        for kind in kinds:
+            for number, fold in enumerate(folds):
+                yield delayed(_try)(kind, number, fold, rows, classes, seed)
+
+    is_large = not isinstance(rows.features, np.ndarray) or rows.features.nbytes > COPIED
+    units = len(kinds) * len(folds)
+    processes = 1 if is_large else min(cores() if jobs is None else jobs, max(units, 1))
+    done: Any = Parallel(processes, return_as="generator_unordered")(work())
+    for said in done:
+        yield said
+        progress(1)
+
+
+def _try(
+    kind: HeadKind, number: int, fold: Fold, rows: Part, classes: int, seed: int
+) -> tuple[HeadKind, int, np.ndarray]:
+    """Fit on one fold's rows; gives class probabilities of the others, (rows, classes)."""
+    train, tried = rows.only(fold.train), _tried(rows, fold)
+    layers = kind.fit(train, rows.rows(slice(0)), classes, seed).layers
     stack = DenseStack(layers, tuple(range(classes)))
-    return number, [outputs_of(stack, Part(tried, np.empty(len(tried))))]
+    return kind, number, outputs_of(stack, Part(tried, np.empty(len(tried))))

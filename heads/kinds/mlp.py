@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.calibration.judge import ENOUGH, Judge
+from headstart.heads.calibration.judge import ENOUGH, Judge, Verdict
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.calibration.temperature import calibrate
 from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
@@ -41,8 +41,8 @@ that the numbers do not depend on it."""
 class MLP(Options, error=HeadError):
     """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
 
-    Class probabilities are calibrated by a temperature: on the validation split, and where that is
-    small also on training rows, each asked of a network that was trained without it.
+    Probabilities, of labels too, are calibrated by a temperature: on the validation split, and
+    where that is small also on training rows, each asked of a network that was trained without it.
 
     Attributes:
         hidden: width of each hidden layer.
@@ -123,7 +123,7 @@ class MLP(Options, error=HeadError):
         """As `fit`, for any last activation that `LOSSES` knows."""
         with one_thread_a_core() as pool:
             stack, details = self._train(train, validation, outputs, seed, activation, pool)
-            if activation != "softmax":
+            if activation == "linear":
                 details["judged_on"] = {"train": 0, "validation": len(validation)}
                 return Fitted(stack.layers, details)
             judge = Judge(train, validation, _folds(train, validation, seed))
@@ -142,10 +142,11 @@ class MLP(Options, error=HeadError):
 
             verdict = judge.hear(lambda features: _scores(stack, features), left_out)
         # Where all rows that are asked are right, the log loss would have it as sure as can be.
-        details["temperature"] = calibrate(verdict, trust=1.0).temperature
+        by_class = verdict if activation == "softmax" else _label_by_label(verdict)
+        details["temperature"] = calibrate(by_class, trust=1.0).temperature
         *inner, last = stack.layers
         share = np.float32(1 / details["temperature"])
-        return Fitted((*inner, Layer(last.kernel * share, last.bias * share, "softmax")), details)
+        return Fitted((*inner, Layer(last.kernel * share, last.bias * share, activation)), details)
 
     def _train(
         self,
@@ -197,6 +198,8 @@ def _folds(train: Part, validation: Part, seed: int) -> np.ndarray:
     beside a large validation split."""
     if len(validation) >= ENOUGH:
         return np.full(len(train), -1)
+    if train.targets.ndim == 2:  # of several labels no class would be gone as a whole
+        train = replace(train, targets=np.zeros(len(train), np.int64))
     folds = inner_folds(train, seed, FOLDS)
     asked = len(validation) + np.cumsum(np.bincount(folds[folds >= 0], minlength=FOLDS))
     last = np.searchsorted(asked, ENOUGH)
@@ -204,9 +207,20 @@ def _folds(train: Part, validation: Part, seed: int) -> np.ndarray:
 
 
 def _scores(stack: DenseStack, features: Rows) -> np.ndarray:
-    return np.log(
-        np.maximum(outputs_of(stack, Part(features, np.zeros(len(features), int))), LEAST)
-    )
+    """Logits of classes, or of labels."""
+    outputs = outputs_of(stack, Part(features, np.zeros(len(features), int)))
+    found = np.log(np.maximum(outputs, LEAST))
+    if stack.layers[-1].activation == "softmax":
+        return found
+    return found - np.log(np.maximum(1 - outputs, np.finfo(np.float32).epsneg))
+
+
+def _label_by_label(verdict: Verdict) -> Verdict:
+    """Each label of each row as a row of two classes, that it is absent or there."""
+    halves, labels = verdict.outputs.ravel() / 2, verdict.outputs.shape[1]
+    weights = None if verdict.weights is None else np.repeat(verdict.weights, labels)
+    is_there = (verdict.targets.ravel() > 0).astype(np.int64)
+    return Verdict(np.stack([-halves, halves], axis=1), is_there, weights, verdict.doubt)
 
 
 class _Network:

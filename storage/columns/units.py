@@ -65,12 +65,14 @@ def joined_units(columns: SampleColumns) -> dict[str, str]:
 def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The parts that rows fall into which are connected by either of two numberings, (n,) int64:
     rows of one number are of one part, and so on from row to row."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     if not len(one):
         return np.empty(0, np.int64)
     first, second = (np.unique(numbers, return_inverse=True)[1] for numbers in (one, other))
+    if int(second.max()) + 1 == len(second):  # no two rows, as a rule: the other joins nothing
+        return first.astype(np.int64)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     size = int(first.max()) + 1
     shape = (size + int(second.max()) + 1,) * 2
     edges = coo_array((np.ones(len(first)), (first, second + size)), shape=shape)

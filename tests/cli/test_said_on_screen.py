@@ -75,3 +75,11 @@ def test_a_calibration_that_was_refused_is_not_called_none():
     )
     none = SimpleNamespace(cut="top", precision="int8", calibration=None)
     assert _calibration(none) == "top: not calibrated for int8 yet."
+
+
+def test_a_dataset_in_the_place_of_a_head_is_noticed(rows, fails):
+    rows.heads.train("h", rows.features(CUT, "rows"), hs.Prototype())
+    said = fails("head", "evaluate", "rows", "h")
+    assert "'rows' is a dataset, where a head is wanted: the head comes first." in said
+    assert "'flat' is a backbone, where a head is wanted" in fails("head", "show", "flat")
+    assert "Did you mean 'h'" in fails("head", "show", "hh")

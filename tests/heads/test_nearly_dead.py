@@ -136,6 +136,23 @@ def test_rows_that_were_fitted_are_never_held():
     np.testing.assert_array_equal(bounds.hold(x), x)
 
 
+def test_rows_that_are_fitted_are_not_copied_for_it(monkeypatch):
+    x, y = digits()
+    seen = []
+
+    def fit(train, validation):
+        seen.append((train.features, validation.features))
+        return hs.Prototype().fit(train, validation.rows(slice(0)), 10, 0)
+
+    monkeypatch.setattr("headstart.heads.rows.COPIED", 0)
+    x[0, -1] = VALUE
+    stack = fitted(fit, Part(x[50:], y[50:]), Part(x[:50], y[:50]))
+    ((train, validation),) = seen
+    assert np.shares_memory(train, x) and not isinstance(validation, np.ndarray)
+    bounds = stack.layers[0].bounds
+    assert bounds is not None and validation[:][0, -1] == bounds.upper[-1]
+
+
 def test_ordinary_features_have_no_bounds_and_heads_are_what_they_were():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 10, 300)

@@ -100,7 +100,8 @@ def _planned(
     try:
         record, manifest = look_again(context, dataset)
     except SourceGone as error:  # what is in the cache can be had without it
-        tell(f"{error.message}: its samples are those of before. {error.hint}")
+        told = f"{error.message}: its samples are those of before"
+        tell(f"{told}. {error.hint}" if error.hint else told)
         record = context.datasets.get(dataset)
         manifest = context.manifest(record)
     cuts = calibrated(context, plain, cuts, record, manifest, chosen)

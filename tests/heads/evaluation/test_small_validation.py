@@ -20,14 +20,14 @@ KINDS = {
 TASKS = {"classification": Classification(), "ordinal": Ordinal(), "multi-label": MultiLabel()}
 UNSURE = {"classification": np.log(3), "ordinal": np.log(3), "multi-label": np.log(2)}
 """The log loss of a head that says all classes, or a label and its absence, are as probable."""
+QUICK = {("classification", "prototype", 10), ("multi-label", "mlp", 20)}
+"""Others are slow."""
 CASES = [
     pytest.param(
         task,
         kind,
         split,
-        marks=[]
-        if (task, kind, split) == ("classification", "prototype", 10)
-        else pytest.mark.slow,
+        marks=[] if (task, kind, split) in QUICK else pytest.mark.slow,
     )
     for task in TASKS
     for kind, (made, _) in KINDS.items()

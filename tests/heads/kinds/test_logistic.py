@@ -13,11 +13,14 @@ from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from headstart.heads import standardisation
+from headstart.heads.dense_stack import softmax
 from headstart.heads.kind import Part
-from headstart.heads.kinds import logistic
-from headstart.heads.kinds.linear import log_loss
-from headstart.heads.kinds.logistic import Curvature, Logistic
+from headstart.heads.kinds import lbfgs
+from headstart.heads.kinds.lbfgs import Curvature
+from headstart.heads.kinds.linear import fit_paths, log_loss
+from headstart.heads.kinds.logistic import Logistic
 from headstart.heads.rows import StoredRows, rows_of
+from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
 
 CLOSE = 1e-4
@@ -106,14 +109,15 @@ def test_the_slope_at_the_solution_is_nearly_flat(seed, rows, width, classes, st
 def test_the_gradient_is_that_of_the_objective():
     x, y = features(60, 5, 3)
     with one_thread_a_core() as pool:
-        problem = Logistic([Part(x, y)], 3, Standardisation.of([Part(x, y)], pool), pool)
+        rows = SharedRows([Part(x, y)])
+        problem = Logistic(rows, 3, Standardisation.of_each(rows, pool), pool)
         rng = np.random.default_rng(0)
         at = rng.normal(size=(6, 3)) * 0.3
-        _, slope, _ = problem._evaluate(at, 0.1)
+        slope = problem.evaluate({0: at})[0].slope
         for place in np.ndindex(at.shape):
             step = np.zeros_like(at)
             step[place] = 1e-2
-            above, below = (problem._evaluate(at + sign * step, 0.1)[0] for sign in (1, -1))
+            above, below = (problem.evaluate({0: at + sign * step})[0].loss for sign in (1, -1))
             assert (above - below) / 2e-2 == pytest.approx(slope[place], abs=2e-4)
 
 
@@ -139,12 +143,34 @@ def test_it_does_not_depend_on_the_number_of_cores(monkeypatch):
 
 
 def test_without_a_gram_matrix_it_takes_longer_and_gets_there(monkeypatch):
-    monkeypatch.setattr(logistic, "LARGEST_GRAM", 10)
+    monkeypatch.setattr(lbfgs, "LARGEST_GRAM", 10)
     x, y = features()
-    assert Curvature.of([Part(x, y)], None, 0).gram is None
+    assert Curvature.of(SharedRows([Part(x, y)]), None, 0).gram is None
     layer = fitted(x, y, 0.1, 4)
     best = objective(x, y, *by_sklearn(x, y, 0.1), 0.1)
     assert objective(x, y, layer.kernel, layer.bias, 0.1) <= best * (1 + CLOSE)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_fits_side_by_side_are_those_of_each_alone(weighted, monkeypatch):
+    """A row that a fit is not to has no part in it, whatever it holds."""
+    x, y = features(900, 30, 4)
+    rng = np.random.default_rng(3)
+    weights = rng.integers(1, 4, 900).astype(np.float32) if weighted else None
+    inside = rng.random((900, 5)) < 0.8
+    inside[:4] = True
+    x[~inside[:, 2]] *= 100
+    part, strengths = Part(x, y, weights), (1e-3, 1e-1)
+    monkeypatch.setattr("headstart.heads.kinds.linear.TOGETHER", 12)  # three at a time
+    with one_thread_a_core() as pool:
+        shared = SharedRows([part], inside)
+        found = fit_paths(shared, strengths, 4, 0, pool, tolerance=1e-8)
+        for path, own in zip(found, inside.T, strict=True):
+            alone = SharedRows([part.rows(np.flatnonzero(own))])
+            (expected,) = fit_paths(alone, strengths, 4, 0, pool, tolerance=1e-8)
+            for (kernel, bias), (other, level) in zip(path, expected, strict=True):
+                said, same = (softmax(x[own] @ k + b) for k, b in ((kernel, bias), (other, level)))
+                np.testing.assert_allclose(said, same, atol=2e-3)
 
 
 def test_mean_and_deviation_are_numpys_also_far_from_zero():
