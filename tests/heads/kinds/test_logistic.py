@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
-from headstart.heads import standardisation
+from headstart.heads import shared_rows, standardisation
 from headstart.heads.dense_stack import softmax
 from headstart.heads.kind import Part
 from headstart.heads.kinds import lbfgs
@@ -135,7 +135,9 @@ def test_the_whole_path_is_right_although_each_fit_starts_from_a_guess():
 
 
 def test_it_does_not_depend_on_the_number_of_cores(monkeypatch):
+    monkeypatch.setattr(shared_rows, "BLOCK_BYTES", 40_000)  # six blocks, more than a core's
     x, y = features(3000, 20, 3)
+    assert len(SharedRows([Part(x, y)]).spans()) == 6
     one = fitted(x, y, 0.1, 3)
     monkeypatch.setattr(standardisation, "cores", lambda: 7)
     other = fitted(x, y, 0.1, 3)
