@@ -28,6 +28,17 @@ def test_what_spreadsheets_write_is_read(tmp_path, sign, encoding):
     assert wanted.excluded == ("c",)
 
 
+def test_a_first_line_that_names_what_is_between_cells_is_no_header(tmp_path):
+    (tmp_path / "c.csv").write_text("sep=;\nid;new_label\na;y\n")
+    assert read_corrections(tmp_path / "c.csv").labels == {"a": ("y", None)}
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "c.csv").write_text("id,new_label,new_label\na,x,\n")
+    with pytest.raises(DatasetError, match="has 2 columns 'new_label'"):
+        read_corrections(tmp_path / "c.csv")
+
+
 def test_another_encoding_is_refused_in_a_line(tmp_path):
     (tmp_path / "c.csv").write_bytes("id,new_label\né,a\n".encode("latin-1"))
     with pytest.raises(DatasetError, match="UTF-8"):
@@ -43,6 +54,8 @@ def test_another_encoding_is_refused_in_a_line(tmp_path):
         ("a\0b", "control characters"),
         ("\x1b[2J", "control characters"),
         ("\u200b", "no sign that can be seen"),
+        ("cl\u200bass", "signs that cannot be seen"),
+        ("\u202egpj", "signs that cannot be seen"),
         ("a" * 100_000, "has 100,000 letters"),
     ],
 )
