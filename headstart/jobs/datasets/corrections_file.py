@@ -19,8 +19,49 @@ from headstart.storage.manifest import Label
 
 ID, LABEL, NEW, EXCLUDE = "id", "label", "new_label", "exclude"
 """Columns of a file of corrections; the others are for people."""
-NOT = ("no", "n", "false", "0")
-"""What says in the column `exclude`, in any case, that a sample stays."""
+NOT = frozenset(
+    [
+        "no",
+        "n",
+        "false",
+        "f",
+        "0",
+        "0.0",
+        "0,0",
+        "off",
+        "nein",
+        "falsch",
+        "non",
+        "faux",
+        "falso",
+        "não",
+        "nee",
+    ]
+)
+LEFT_OUT = frozenset(
+    [
+        "x",
+        "yes",
+        "y",
+        "true",
+        "t",
+        "1",
+        "1.0",
+        "1,0",
+        "on",
+        "exclude",
+        "ja",
+        "wahr",
+        "oui",
+        "vrai",
+        "sí",
+        "si",
+        "verdadero",
+        "vero",
+    ]
+)
+"""What says in the column `exclude`, in any case, that a sample stays or leaves, as people and
+spreadsheets of some languages write it; other words are asked about."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """What spreadsheets put between cells, by country and menu."""
 UNSEEN = frozenset("\u200b\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -93,6 +134,11 @@ def read_corrections(path: Path) -> Wanted:
                 hint="Put cells with commas into quotes. Nothing was corrected.",
             )
         id_, new, leaves = (str(row.get(name) or "").strip() for name in (ID, NEW, EXCLUDE))
+        if leaves and leaves.lower() not in NOT | LEFT_OUT:
+            raise DatasetError(
+                f"{path}, row {number}: {EXCLUDE} is {leaves[:40]!r}, which may mean either",
+                hint="Write x to leave the sample out, or nothing. Nothing was corrected.",
+            )
         leaves = "" if leaves.lower() in NOT else leaves
         if id_ in labels or id_ in excluded or (new and leaves):
             why = "has a new label, and exclude" if new and leaves else "was named before"
