@@ -107,6 +107,16 @@ def test_a_row_left_out_in_which_alone_a_feature_lives_is_judged_as_others_are()
     assert said == pytest.approx(log_loss([Part(x[:1], y[:1])], *paths[0][0]), abs=1e-6)
 
 
+def test_features_that_depend_on_each_other_are_fitted_with_hardly_a_penalty():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 2000)
+    x = (rng.normal(size=(2000, 5)) @ rng.normal(size=(5, 128))).astype(np.float32)
+    x[:, :4] += 0.5 * np.eye(4, dtype=np.float32)[y]
+    x = np.hstack([x, x])
+    found = hs.Linear((1e4,)).fit(Part(x, y), Part(x[:0], y[:0]), 4, 0)
+    assert found.details["gap"] < 3e-7 and found.details["steps"] < 100
+
+
 def test_on_real_digits_the_probabilities_are_those_of_scikit_learn():
     data = load_digits()
     x, y = data.data.astype(np.float32), data.target
