@@ -182,7 +182,10 @@ class JobRepository:
 
     def forget_tries(self, number: int) -> None:
         """Begin to count anew."""
+        job = select(t.jobs.c.id).where(t.jobs.c.id == number)
         with self._database.writing() as connection:
+            # Before its attempts, as who counts them does; those are in no order here.
+            connection.execute(job.with_for_update(key_share=True))
             connection.execute(delete(t.attempts).where(t.attempts.c.job == number))
 
 

@@ -135,9 +135,7 @@ class Lease:
         other leases, it does nothing else but to give those.
         """
         with self._database.writing() as connection:
-            lease = select(t.leases.c.token).where(t.leases.c.token == self.token)
-            if connection.execute(lease.with_for_update(read=True, key_share=True)).first() is None:
-                raise _lost()
+            self._lock(connection)
             others = _find_others(connection, self.token)
             if dead := _which_are_dead(connection, others, self._signs):
                 return dead, 0, []
@@ -151,13 +149,28 @@ class Lease:
         return [], passed, [digest for _, digest in free if digest in won]
 
     def give_back(self, claimed: Claimed) -> None:
-        """Others may compute these now."""
+        """Others may compute these now.
+
+        Raises:
+            LeaseLost: others took this lease over.
+        """
 
         def attempt() -> None:
             with self._database.writing() as connection:
+                self._lock(connection)  # before its claims, as who takes it over does
                 give_back(connection, claimed)
 
         self._database.outlast(attempt)
+
+    def _lock(self, connection: Connection) -> None:
+        """Let nobody take this lease over until the transaction ends.
+
+        Raises:
+            LeaseLost: somebody has.
+        """
+        lease = select(t.leases.c.token).where(t.leases.c.token == self.token)
+        if connection.execute(lease.with_for_update(read=True, key_share=True)).first() is None:
+            raise _lost()
 
     def _grant(self) -> None:
         with self._database.writing() as connection:
@@ -308,10 +321,13 @@ def _insert(
 
 
 def _count_tries(connection: Connection, token: str) -> None:
-    """Count what a worker had claimed that ended without a word, before its lease is taken away."""
+    """Count what a worker had claimed that ended without a word, before its lease is taken away.
+
+    The job is locked before its attempts, as `JobRepository.forget_tries` does.
+    """
     job = connection.execute(select(t.leases.c.job).where(t.leases.c.token == token)).scalar()
     known = select(t.jobs.c.id).where(t.jobs.c.id == job)
-    if job is None or connection.execute(known).first() is None:
+    if job is None or connection.execute(known.with_for_update(key_share=True)).first() is None:
         return
     held = select(t.claims.c.digest).where(t.claims.c.lease == token).distinct()
     digests = sorted(connection.execute(held).scalars())
