@@ -173,8 +173,8 @@ class JobRepository:
             connection.execute(statement.values(error=error, counts=counts))
 
     def find_tries(self, number: int) -> dict[str, int]:
-        """How often workers ended without a word that had claimed a sample, by its digest; only
-        those there are any of. See `registry.leases`."""
+        """How often something ended workers that had claimed a sample, by its digest; only those
+        there are any of. See `registry.leases`."""
         attempts = t.attempts.c
         query = select(attempts.digest, attempts.tries).where(attempts.job == number)
         with self._database.reading() as connection:

@@ -19,8 +19,10 @@ from headstart.errors import (
     HeadstartError,
     NonFiniteFeatures,
     RegistryError,
+    SampleChanged,
     SampleUnreadable,
     Stalled,
+    first_line,
 )
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
@@ -98,6 +100,7 @@ class JobWorker:
             NotFound: there is no job of that number.
             RegistryError: it was cancelled, or has failed; or the database went away.
             Stalled: a step takes for ever.
+            Exception: what nobody foresaw; as at `Stalled`, what was claimed has had one more try.
         """
         if number is not None:
             self._refuse_closed(self._context.jobs.get(number))
@@ -137,17 +140,17 @@ class JobWorker:
     def _work_at(self, job: Job) -> Work:
         started = time.monotonic()
         report: Report | None = None
-        error: HeadstartError | None = None
+        error: Exception | None = None
         try:
             report = self._run(job)
         except Cancelled:  # by `stop`, or by who cancelled the job
             pass
         except DatabaseGone:  # there is nothing to write it into
             raise
-        except HeadstartError as met:
+        except Exception as met:
             error = met
         found, said = self._settle(job.id, error, report)
-        if isinstance(error, Stalled):  # a thread hangs: this process is of no use any more
+        if error is not None and _ends_the_process(error):
             raise error
         if said is not None and found.job.is_open:
             self._left.add(job.id)
@@ -174,13 +177,13 @@ class JobWorker:
         return executor.run(ExtractionPlan.from_json(job.plan), look)
 
     def _settle(
-        self, number: int, error: HeadstartError | None, report: Report | None
+        self, number: int, error: Exception | None, report: Report | None
     ) -> tuple[JobProgress, str | None]:
         """Write down what the ledger says of a job that this worker leaves; gives that, and what
         was wrong."""
         jobs = self._context.jobs
         found = as_it_is(self._context, jobs.get(number))
-        said = None if error is None else str(error)
+        said = None if error is None else _said(error)
         if found.state == DONE:
             jobs.change(number, DONE, "finish", out_of=(QUEUED, FAILED), counts=found.counts)
         elif error is not None and _is_of_the_data(error):
@@ -209,9 +212,18 @@ def _refuse_other_versions(job: Job) -> None:
         )
 
 
-def _is_of_the_data(error: HeadstartError) -> bool:
+def _ends_the_process(error: Exception) -> bool:
+    """Whether it is of no use any more: a thread hangs, or who knows."""
+    return isinstance(error, Stalled) or not isinstance(error, HeadstartError)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, HeadstartError) else first_line(error)
+
+
+def _is_of_the_data(error: Exception) -> bool:
     """Whether each worker would meet it, as it lies in a sample and not in this machine."""
-    if not isinstance(error, SampleUnreadable | NonFiniteFeatures):
+    if not isinstance(error, SampleUnreadable | SampleChanged | NonFiniteFeatures):
         return False
     cause: BaseException | None = error
     while cause is not None:
