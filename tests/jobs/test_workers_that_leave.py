@@ -3,20 +3,24 @@
 import pytest
 
 from conftest import rows_in
-from headstart.errors import Stalled
+from headstart.errors import SampleUnreadable, Stalled
 from headstart.extractors.run import suspects, worker
+from headstart.jobs.features import worker as job_worker
+from headstart.jobs.features.worker import JobWorker
 
 EAGER = {"batch_size": 4, "commit_seconds": 0.0}
 
 
 def at(name, error):
-    """Reads samples, and raises an error at one of that name."""
+    """Reads samples, and meets an error at one of that name."""
     real = worker._read_all
 
     def read_all(samples, read, step):
-        if any(sample.id == name for sample in samples):
+        has = [sample.id == name for sample in samples]
+        if any(has) and not isinstance(error, SampleUnreadable):
             raise error
-        return real(samples, read, step)
+        contents = real(samples, read, step)
+        return [error if is_it else one for is_it, one in zip(has, contents, strict=True)]
 
     return read_all
 
@@ -48,3 +52,72 @@ def test_a_sample_that_has_changed_fails_the_job(ready):
     assert work.state == "failed"
     assert "'red/01.png' has changed" in ready.context.jobs.get(1).error
     assert ready.context.jobs.find_tries(1) == {}
+
+
+# Jobs that are opened again
+
+
+def test_a_retry_under_a_worker_is_taken_up(ready, monkeypatch):
+    """What the worker met before counts no more: the job ended as 'cannot be read here'."""
+    monkeypatch.setattr(job_worker, "LOOK_SECONDS", 0.0)
+    real = worker._read_all
+    monkeypatch.setattr(worker, "_read_all", at("red/01.png", SampleUnreadable("a hiccup")))
+    ready.jobs.add("net", "pics", on_error="skip", **EAGER)
+
+    def look(_done, _total):
+        if worker._read_all is not real and ready.jobs.get(1).failed:
+            monkeypatch.setattr(worker, "_read_all", real)
+            ready.jobs.retry(1)
+
+    works = ready.jobs.work(progress=look)
+    assert [(work.state, work.error) for work in works] == [("queued", None), ("done", None)]
+    found = ready.jobs.get(1)
+    assert (found.committed, found.failed, found.job.error) == (36, 0, None)
+
+
+def test_who_had_to_leave_a_job_takes_it_up_after_a_retry_and_not_before(ready, monkeypatch):
+    pictures = ready.config.root.parent / "pictures"
+    ready.jobs.add("net", "pics", **EAGER)
+    pictures.rename(pictures.with_name("elsewhere"))
+    left, naps = JobWorker(ready.context), []
+
+    def nap():
+        naps.append(ready.context.jobs.get(1).state)
+        if len(naps) == 2:
+            ready.context.jobs.note(1, "a worker elsewhere left: no files", {})
+        if len(naps) == 3:
+            pictures.with_name("elsewhere").rename(pictures)
+            ready.jobs.retry(1)
+        if len(naps) > 4:
+            left.stop()
+
+    monkeypatch.setattr(left, "_nap", nap)
+    assert [work.state for work in left.run(wait=True)] == ["queued", "done"]
+    assert naps[:4] == ["queued", "queued", "queued", "done"]
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_retry_between_a_look_at_the_ledger_and_what_is_written_of_it_stays(
+    ready, monkeypatch, is_done
+):
+    real, looks = job_worker.as_it_is, []
+    if not is_done:
+        monkeypatch.setattr(worker, "_read_all", at("red/01.png", SampleUnreadable("a hiccup")))
+    ready.jobs.add("net", "pics", **EAGER)
+
+    def look(context, job):
+        found = real(context, job)
+        if not looks:
+            looks.append(found.state)
+            monkeypatch.undo()
+            ready.jobs.retry(1)
+        return found
+
+    monkeypatch.setattr(job_worker, "as_it_is", look)
+    assert [work.state for work in ready.jobs.work()] == [
+        "queued" if not is_done else "done",
+        "done",
+    ]
+    happened = [one.action for one in ready.events.find(kind="job")]
+    assert happened == ["finish", "retry", "add"]
+    assert looks == ["done" if is_done else "queued"]
