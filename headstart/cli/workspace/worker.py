@@ -50,7 +50,7 @@ def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Re
 
     Works at JOB, or at all that are queued, the oldest first. SIGTERM lets it finish and commit
     what it has in hand, give back the rest and end with status 143; nothing is lost if it is
-    killed. A sample at which three workers ended without a word is given up.
+    killed. A sample at which three workers died, hung or failed is given up.
     """
     if cores is not None:
         from headstart.extractors.runtime import use_cores
