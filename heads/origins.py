@@ -40,23 +40,22 @@ def origin_of(features: Rows) -> np.ndarray | None:
 
 def bounds_of(features: Rows) -> Bounds | None:
     """Within which features are to be held, as those of the rows (n, width) hardly vary beside
-    others; None where none is, or features are not of one kind.
+    others of one kind, or not at all; None where none is.
 
-    No row of these is changed by them. A constant column is not held: no weight comes of it.
+    No row of these is changed by them. A constant column tells nothing, and some kinds have weights
+    for it all the same, such as those that an `mlp` began with.
     """
     rows = _some(features)
     varies = rows.min(axis=0, initial=np.inf) < rows.max(axis=0, initial=-np.inf)
-    if not varies.any():
-        return None
     std = np.where(varies, rows.std(axis=0), 0)
-    least = _least(std[varies])
-    suspects = np.flatnonzero(std < least)
+    least = _least(std[varies]) if varies.any() else 0.0
+    suspects = np.flatnonzero((std < least) | ~varies)
     if len(rows) < len(features):
         lowest, highest, mean, std = _told(features, suspects, rows[:, suspects].mean(axis=0))
     else:
         own = rows[:, suspects]
         lowest, highest, mean, std = own.min(0), own.max(0), own.mean(0), std[suspects]
-    hardly = (lowest < highest) & (std < least)
+    hardly = (std < least) | (lowest == highest)
     if not hardly.any():
         return None
     lower = np.minimum(lowest, mean - BEYOND * std)[hardly]

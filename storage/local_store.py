@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from io import FileIO
 from pathlib import Path
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from headstart.errors import StorageError
 from headstart.paths import DIGEST, below, one_below
@@ -17,6 +16,9 @@ from headstart.storage.files import PARTIAL, free_bytes, state_of, write_under_i
 from headstart.storage.locks import Alone, Hold
 from headstart.storage.shard_store import Created, Entry, Stat
 from headstart.storage.shards.names import SUFFIX, last_of, new_name, set_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PLACES = 4096
 """Names of shards whose paths are kept: they are asked for at each read of a few rows."""
@@ -61,6 +63,8 @@ class LocalStore:
 
     def mapped(self, name: str) -> pa.Buffer | None:
         """See `ShardStore.mapped`; no file stays open for it."""
+        import pyarrow as pa  # not at once, as in `storage.shard_store`
+
         try:
             with pa.memory_map(_place_of(self._folder, name)) as file:
                 return file.read_buffer()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:  # it starts a thread, and a process that has more than one cannot be confined
+    import pyarrow as pa
 
 Stat = tuple[int, ...]
 

@@ -78,7 +78,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # Libraries that are imported make what they like of an exception: an ImportError, a line of
     # "ignored" ones. Nothing is begun yet, so that the process may end where it stands.
     before = _when_interrupted(_end_at_once)
-    gc.set_threshold(GARBAGE)
+    if arguments is None:  # a process of its own, which ends with the command
+        gc.set_threshold(GARBAGE)
     from headstart.cli.output import note
     from headstart.extractors.runtime import before_loading
 

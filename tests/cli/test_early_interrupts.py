@@ -49,7 +49,7 @@ def test_while_nothing_is_imported_yet_it_is_the_line(ws):
     assert (running.returncode, told.count("\n")) == (130, 1) and told.startswith("interrupted.")
 
 
-def test_a_library_that_makes_another_error_of_it_is_no_bug(monkeypatch, capsys):
+def test_a_library_that_makes_another_error_of_it_is_no_bug(monkeypatch, capsys, request):
     import click
 
     from headstart import cli
@@ -63,6 +63,10 @@ def test_a_library_that_makes_another_error_of_it_is_no_bug(monkeypatch, capsys)
             raise ImportError("numpy.core.multiarray failed to import") from interrupt
 
     monkeypatch.setattr(cli, "cli", loading, raising=False)
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a job in the background has none
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     was = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit) as ended:
         cli.main([])

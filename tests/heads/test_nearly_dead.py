@@ -231,7 +231,8 @@ def test_bounds_are_of_all_rows_wherever_they_lie():
         bounds = bounds_of(rows)
         assert bounds is not None
         np.testing.assert_array_equal(bounds.hold(x), x)
-        assert np.flatnonzero(bounds.upper < 1e30).tolist() == [1, 2]
+        assert np.flatnonzero(bounds.upper < 1e30).tolist() == [1, 2, 3]
+        assert (bounds.lower[3], bounds.upper[3]) == (0, 0)
         assert bounds.upper[1] == pytest.approx(BEYOND * NOISE, rel=0.1)
         assert bounds.upper[2] == np.float32(5e-3)
         assert bounds.lower[2] == pytest.approx(-BEYOND * x[:, 2].std(), rel=0.1)
@@ -267,3 +268,16 @@ def test_a_head_of_before_that_is_trained_again_says_why_it_differs():
         tell_of_bounds(before, now)
     tell_of_bounds(now, now)
     tell_of_bounds(before, before)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_a_feature_that_never_varied_says_nothing(kind, value):
+    x, y = digits()
+    x[:, -1] = value
+    model = head(KINDS[kind], x, y)
+    asked = x[:5].copy()
+    as_ever = model.predict_proba(asked)
+    for odd in (value + 5, 100.0, -1e3, 1e6):
+        asked[:, -1] = odd
+        np.testing.assert_array_equal(model.predict_proba(asked), as_ever)

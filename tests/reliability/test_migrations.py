@@ -120,7 +120,8 @@ def test_a_migration_killed_at_each_statement_leaves_old_or_new(tmp_path, old):
     assert {before for _, before, _ in ends[:-1]} == {old}  # all of it is one transaction
     assert {after for *_, after in ends} == {schema.HEAD}
     ws = hs.open(tmp_path / "zoo")
-    expected = np.load(ASSETS / old / "expected.npz")["features"]
+    with np.load(ASSETS / old / "expected.npz") as file:
+        expected = file["features"]
     np.testing.assert_array_equal(ws.features("net", "pics").to_numpy(), expected)
 
 
@@ -145,7 +146,8 @@ def test_the_command_that_upgrades_killed_at_any_statement_leaves_old_or_new(
         zygote.start(command)
         assert zygote.wait() == 0
         assert schema.current(load_config(place)) == schema.HEAD
-        expected = np.load(ASSETS / old / "expected.npz")["features"]
+        with np.load(ASSETS / old / "expected.npz") as file:
+            expected = file["features"]
         view = hs.open(place).features("net", "pics")
         np.testing.assert_array_equal(view.to_numpy(), expected)
         del view

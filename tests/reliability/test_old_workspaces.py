@@ -25,12 +25,17 @@ def old(request, tmp_path):
     return shutil.copytree(ASSETS / request.param, tmp_path / "zoo")
 
 
+def expected_of(workspace: Path) -> dict[str, np.ndarray]:
+    with np.load(workspace / "expected.npz") as file:
+        return dict(file)
+
+
 def test_there_is_one_of_every_schema_but_this_codes():
     assert list(schema.KNOWN[:-1]) == OLD
 
 
 def test_an_old_workspace_asks_for_an_upgrade_and_then_serves_what_it_had(old, run, fails):
-    expected = np.load(old / "expected.npz")
+    expected = expected_of(old)
     with pytest.raises(SchemaOutdated, match="headstart db upgrade"):
         hs.open(old)
     assert "headstart db upgrade" in fails("features", "list")
@@ -50,7 +55,7 @@ def test_an_old_workspace_asks_for_an_upgrade_and_then_serves_what_it_had(old, r
 
 
 def test_shards_of_an_old_workspace_without_its_database_come_back(old, run):
-    expected = np.load(old / "expected.npz")
+    expected = expected_of(old)
     (old / "headstart.db").unlink()
     assert run("db", "upgrade").code == 0
     assert run("features", "reindex", "--json").json["added"] == 6

@@ -19,14 +19,10 @@ from headstart.storage.manifest import Label
 
 ID, LABEL, NEW, EXCLUDE = "id", "label", "new_label", "exclude"
 """Columns of a file of corrections; the others are for people."""
-NOT = frozenset(
-    ["no", "n", "false", "f", "0", "0.0", "0,0", "off"]
-    + ["nein", "falsch", "non", "faux", "falso", "não", "nee"]
-)
-LEFT_OUT = frozenset(
-    ["x", "yes", "y", "true", "t", "1", "1.0", "1,0", "on", "exclude"]
-    + ["ja", "wahr", "oui", "vrai", "sí", "si", "verdadero", "vero"]
-)
+NOT = {"no", "n", "false", "f", "0", "0.0", "0,0", "off"}
+NOT |= {"nein", "falsch", "non", "faux", "falso", "não", "nee"}
+LEFT_OUT = {"x", "yes", "y", "true", "t", "1", "1.0", "1,0", "on", "exclude"}
+LEFT_OUT |= {"ja", "wahr", "oui", "vrai", "sí", "si", "verdadero", "vero"}
 """What says in the column `exclude`, in any case, that a sample stays or leaves, as people and
 spreadsheets of some languages write it; other words are asked about."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
