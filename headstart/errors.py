@@ -142,6 +142,12 @@ class DatabaseGone(RegistryError, ConnectionError):
     code = "busy"
 
 
+class Deadlocked(RegistryError):
+    """The database ended a transaction that waited for another, and that one for it."""
+
+    code = "busy"
+
+
 class BackboneError(HeadstartError):
     """A backbone cannot be loaded, cut or run."""
 

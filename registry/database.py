@@ -33,7 +33,7 @@ from sqlalchemy.pool import NullPool
 
 from headstart.config import Config, load_config
 from headstart.database_urls import without_passwords
-from headstart.errors import DatabaseGone, RegistryError, first_line
+from headstart.errors import DatabaseGone, Deadlocked, RegistryError, first_line
 from headstart.registry.full_disk import opened
 from headstart.registry.outages import Outage
 
@@ -52,6 +52,8 @@ NOTICED = {
 GONE = ("57P01", "57P02", "57P03", "08")
 """SQLSTATEs of a server that shuts down, crashed or is just starting, and of lost connections
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+CIRCLES = ("40P01", "40001")
+"""SQLSTATEs of a transaction that was ended in favour of another: it may be made again."""
 FUTURE = "22023"
 """What `pg_xact_status` says of a number that the server, as it recovered, has yet to give."""
 
@@ -299,6 +301,11 @@ def _translated() -> Iterator[None]:
 
 def _refused(error: DBAPIError) -> RegistryError:
     cause = first_line(error.orig or error)
+    if getattr(error.orig, "sqlstate", None) in CIRCLES:
+        return Deadlocked(
+            f"the registry's database ended a change in favour of another: {cause}",
+            hint="Nothing was changed; try again.",
+        )
     if not isinstance(error, OperationalError):
         return RegistryError(f"the registry failed: {cause}")
     if "readonly database" in str(error.orig):

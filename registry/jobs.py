@@ -43,7 +43,7 @@ class Job(Showable):
         user: who planned it.
         host: where.
         created_at: when, in UTC.
-        updated_at: when it was last written, in UTC.
+        updated_at: when it was last opened or closed, in UTC.
         id: its number.
     """
 
@@ -141,6 +141,7 @@ class JobRepository:
         out_of: Sequence[str],
         error: str | None = None,
         counts: dict[str, int] | None = None,
+        as_of: datetime | None = None,
     ) -> bool:
         """Write another state, and an event of it.
 
@@ -151,13 +152,17 @@ class JobRepository:
             out_of: the states in which it may be; in another one nothing is changed.
             error: why, if something failed.
             counts: of its samples; as they were without.
+            as_of: its `updated_at` when it was looked at; if that is another one by now, somebody
+                opened or closed it since, and nothing is changed.
 
         Returns:
             Whether it was changed: of several that say the same, one is first.
         """
         more = {} if counts is None else {"counts": counts}
         with self._database.writing() as connection:
-            chosen = (t.jobs.c.id == number, t.jobs.c.state.in_(out_of))
+            chosen = [t.jobs.c.id == number, t.jobs.c.state.in_(out_of)]
+            if as_of is not None:
+                chosen.append(t.jobs.c.updated_at == as_of)
             was = connection.execute(select(t.jobs.c.state).where(*chosen)).scalar()
             statement = update(t.jobs).where(*chosen).values(state=state, error=error, **more)
             if connection.execute(statement).rowcount != 1:
@@ -167,14 +172,15 @@ class JobRepository:
             return True
 
     def note(self, number: int, error: str | None, counts: dict[str, int]) -> None:
-        """Write what a worker that ended says, without another state."""
+        """Write what a worker that ended says; it is no other job for that, nor opened again."""
         statement = update(t.jobs).where(t.jobs.c.id == number)
+        values = {"error": error, "counts": counts, "updated_at": t.jobs.c.updated_at}
         with self._database.writing() as connection:
-            connection.execute(statement.values(error=error, counts=counts))
+            connection.execute(statement.values(values))
 
     def find_tries(self, number: int) -> dict[str, int]:
-        """How often workers ended without a word that had claimed a sample, by its digest; only
-        those there are any of. See `registry.leases`."""
+        """How often something ended workers that had claimed a sample, by its digest; only those
+        there are any of. See `registry.leases`."""
         attempts = t.attempts.c
         query = select(attempts.digest, attempts.tries).where(attempts.job == number)
         with self._database.reading() as connection:
@@ -182,7 +188,10 @@ class JobRepository:
 
     def forget_tries(self, number: int) -> None:
         """Begin to count anew."""
+        job = select(t.jobs.c.id).where(t.jobs.c.id == number)
         with self._database.writing() as connection:
+            # Before its attempts, as who counts them does; those are in no order here.
+            connection.execute(job.with_for_update(key_share=True))
             connection.execute(delete(t.attempts).where(t.attempts.c.job == number))
 
 

@@ -4,9 +4,10 @@ All times are the database's, so that machines need not agree. A lease whose hol
 of runs out; whoever then wants its samples takes the whole lease away, and what its holder
 commits later is refused. A lease granted in the future (the clock was set back) has run out too.
 
-What a job's worker had claimed when it ended without a word may be what ended it: those samples
-are counted in `attempts`, up to two for what was claimed with others, and further only for what
-was claimed alone. So none can have three tries but one that a worker died of, or with.
+What a job's worker had claimed when it died, hung or met an error of nobody's may be what ended
+it: those samples are counted in `attempts`, up to two for what was claimed with others, and
+further only for what was claimed alone. So none can have three tries but one that a worker died
+of, or with.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, case, delete, insert, select, update
 
-from headstart.errors import LeaseLost, RegistryError
+from headstart.errors import HeadstartError, LeaseLost, RegistryError, Stalled
 from headstart.registry import tables as t
 from headstart.registry.database import Database, insert_into
 
@@ -90,7 +91,7 @@ class Lease:
         self._thread.join()
         self._signs.end(self.token)
         try:
-            self._database.outlast(self._end)
+            self._database.outlast(partial(self._end, was_ended=_may_be_of_a_sample(kind)))
         except RegistryError:
             if kind is None:  # else the reason is under way already; the lease runs out by itself
                 raise
@@ -135,9 +136,7 @@ class Lease:
         other leases, it does nothing else but to give those.
         """
         with self._database.writing() as connection:
-            lease = select(t.leases.c.token).where(t.leases.c.token == self.token)
-            if connection.execute(lease.with_for_update(read=True, key_share=True)).first() is None:
-                raise _lost()
+            self._lock(connection)
             others = _find_others(connection, self.token)
             if dead := _which_are_dead(connection, others, self._signs):
                 return dead, 0, []
@@ -151,13 +150,28 @@ class Lease:
         return [], passed, [digest for _, digest in free if digest in won]
 
     def give_back(self, claimed: Claimed) -> None:
-        """Others may compute these now."""
+        """Others may compute these now.
+
+        Raises:
+            LeaseLost: others took this lease over.
+        """
 
         def attempt() -> None:
             with self._database.writing() as connection:
+                self._lock(connection)  # before its claims, as who takes it over does
                 give_back(connection, claimed)
 
         self._database.outlast(attempt)
+
+    def _lock(self, connection: Connection) -> None:
+        """Let nobody take this lease over until the transaction ends.
+
+        Raises:
+            LeaseLost: somebody has.
+        """
+        lease = select(t.leases.c.token).where(t.leases.c.token == self.token)
+        if connection.execute(lease.with_for_update(read=True, key_share=True)).first() is None:
+            raise _lost()
 
     def _grant(self) -> None:
         with self._database.writing() as connection:
@@ -173,9 +187,13 @@ class Lease:
             }
             connection.execute(insert(t.leases).values(**values))
 
-    def _end(self) -> None:
+    def _end(self, was_ended: bool) -> None:
+        own = t.leases.c.token == self.token
         with self._database.writing() as connection:  # its claims go with it
-            connection.execute(delete(t.leases).where(t.leases.c.token == self.token))
+            if was_ended:
+                connection.execute(select(t.leases.c.token).where(own).with_for_update())
+                _count_tries(connection, self.token)
+            connection.execute(delete(t.leases).where(own))
 
     def _renew(self, connection: Connection) -> bool:
         now = clock(connection)
@@ -308,10 +326,13 @@ def _insert(
 
 
 def _count_tries(connection: Connection, token: str) -> None:
-    """Count what a worker had claimed that ended without a word, before its lease is taken away."""
+    """Count what a worker had claimed that something ended, before its lease is taken away.
+
+    The job is locked before its attempts, as `JobRepository.forget_tries` does.
+    """
     job = connection.execute(select(t.leases.c.job).where(t.leases.c.token == token)).scalar()
     known = select(t.jobs.c.id).where(t.jobs.c.id == job)
-    if job is None or connection.execute(known).first() is None:
+    if job is None or connection.execute(known.with_for_update(key_share=True)).first() is None:
         return
     held = select(t.claims.c.digest).where(t.claims.c.lease == token).distinct()
     digests = sorted(connection.execute(held).scalars())
@@ -323,6 +344,13 @@ def _count_tries(connection: Connection, token: str) -> None:
             index_elements=[t.attempts.c.job, t.attempts.c.digest], set_={"tries": more}
         )
         connection.execute(counted, rows)
+
+
+def _may_be_of_a_sample(kind: type[BaseException] | None) -> bool:
+    """Whether an error may come again with the same samples, and nobody has said which it is."""
+    if kind is None or not issubclass(kind, Exception):  # Ctrl-C
+        return False
+    return issubclass(kind, Stalled) or not issubclass(kind, HeadstartError)
 
 
 def clock(connection: Connection) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +17,15 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, Protocol, TypeVar
 
-from headstart.errors import DatabaseGone
+from headstart.errors import DatabaseGone, Deadlocked
 
 PATIENCE = 60.0
 """Seconds for which a database that answered before is waited for."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two attempts."""
+
+CIRCLES = 10
+"""Times in a row that a transaction is made again which the database ended for another's sake."""
 
 T = TypeVar("T")
 log = logging.getLogger("headstart")
@@ -41,19 +45,25 @@ class Outage:
         self._lock = threading.Lock()
 
     def outlast(self, attempt: Callable[[], T]) -> T:
-        """What `attempt` gives, made again while the database is gone.
+        """What `attempt` gives, made again while the database is gone, or ends it for another's.
 
         Args:
             attempt: a whole transaction or more; one that was not committed is made anew.
 
         Raises:
             DatabaseGone: it has not answered for `PATIENCE` seconds, to this call or to others.
+            Deadlocked: it ended each of many attempts in favour of another's transaction.
         """
-        first, pause = None, FIRST_PAUSE
+        first, pause, circles = None, FIRST_PAUSE, 0
         while True:
             begun = time.monotonic()
             try:
                 result = attempt()
+            except Deadlocked:
+                circles += 1
+                if circles > CIRCLES:
+                    raise
+                time.sleep(circles * random.uniform(0, FIRST_PAUSE))  # else they meet again
             except DatabaseGone as error:
                 since = self._begin(begun)
                 first = since if first is None else first

@@ -98,8 +98,8 @@ def read_named(path: Path, root: Path | None = None, where: str = "", hint: str 
             return file.read()
     except DatasetError:
         raise
-    except FileNotFoundError:
-        raise SampleChanged(f"{at}the file {path} is gone", hint=hint) from None
+    except FileNotFoundError as error:
+        raise SampleChanged(f"{at}the file {path} is gone", hint=hint) from error
     except StorageError as error:
         raise SampleChanged(f"{at}{error.message}", hint=hint) from error
     except (OSError, ValueError) as error:  # ValueError: its name holds a NUL

@@ -1,9 +1,10 @@
 """Samples that workers may have ended at: they are computed apart, and given up after some tries.
 
-A decoder that crashes takes its process with it, and nobody is left to say at which sample. The
-ledger knows what the process had claimed. Those samples are computed in small blocks at the second
-try and one at a time at the third; one that had a worker for itself, and that worker ended again,
-is given up. Each block has a lease of its own, so that what is counted at its end is the block.
+A decoder that crashes takes its process with it, and nobody is left to say at which sample; one
+that hangs, or fails with an error of nobody's, ends it too. The ledger knows what the process had
+claimed. Those samples are computed in small blocks at the second try and one at a time at the
+third; one that had a worker for itself, and that worker ended again, is given up. Each block has a
+lease of its own, so that what is counted at its end is the block.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from headstart.extractors.run.writer import FIRST_BLOCK
 TRIES = 3
 BLOCK = 32
 """Samples that are computed together at the second try."""
-GIVEN_UP = f"{TRIES} workers ended without a word that had it, the last of them nothing else"
+GIVEN_UP = f"{TRIES} workers died, hung or failed that had it, the last of them nothing else"
 
 Missing = dict[int, tuple[str, ...]]
 """Numbers of samples to the cuts that have no row for them."""

@@ -19,6 +19,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.cli.parameters import NUMBER
 
 if TYPE_CHECKING:
     from headstart.jobs.features.worker import Work
@@ -31,7 +32,7 @@ def register(cli: click.Group) -> None:
     command(cli, "worker")(
         with_options(
             _worker,
-            click.argument("number", metavar="[JOB]", type=int, required=False),
+            click.argument("number", metavar="[JOB]", type=NUMBER, required=False),
             click.option("--wait", is_flag=True, help="Stay for jobs to come."),
             click.option(
                 "--cores",
@@ -49,7 +50,7 @@ def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Re
 
     Works at JOB, or at all that are queued, the oldest first. SIGTERM lets it finish and commit
     what it has in hand, give back the rest and end with status 143; nothing is lost if it is
-    killed. A sample at which three workers ended without a word is given up.
+    killed. A sample at which three workers died, hung or failed is given up.
     """
     if cores is not None:
         from headstart.extractors.runtime import use_cores

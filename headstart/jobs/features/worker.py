@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from headstart.context import Context
 from headstart.errors import (
@@ -19,8 +21,10 @@ from headstart.errors import (
     HeadstartError,
     NonFiniteFeatures,
     RegistryError,
+    SampleChanged,
     SampleUnreadable,
     Stalled,
+    first_line,
 )
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
@@ -77,7 +81,7 @@ class JobWorker:
         self._context = context
         self._progress = progress
         self._tell = tell
-        self._left: set[int] = set()
+        self._left: dict[int, datetime | None] = {}
         self.is_stopped = False
 
     def stop(self) -> None:
@@ -98,6 +102,7 @@ class JobWorker:
             NotFound: there is no job of that number.
             RegistryError: it was cancelled, or has failed; or the database went away.
             Stalled: a step takes for ever.
+            Exception: what nobody foresaw; as at `Stalled`, what was claimed has had one more try.
         """
         if number is not None:
             self._refuse_closed(self._context.jobs.get(number))
@@ -114,11 +119,12 @@ class JobWorker:
         return works
 
     def _next(self, number: int | None) -> Job | None:
-        """The oldest open job that this worker has not had to leave."""
+        """The oldest open job that this worker has not had to leave, or that was opened again."""
         found = (
             job
             for job in self._context.jobs.find_open()
-            if job.id not in self._left and number in (None, job.id)
+            if number in (None, job.id)
+            and (job.id not in self._left or self._left[job.id] != job.updated_at)
         )
         return next(found, None)
 
@@ -137,20 +143,20 @@ class JobWorker:
     def _work_at(self, job: Job) -> Work:
         started = time.monotonic()
         report: Report | None = None
-        error: HeadstartError | None = None
+        error: Exception | None = None
         try:
             report = self._run(job)
         except Cancelled:  # by `stop`, or by who cancelled the job
             pass
         except DatabaseGone:  # there is nothing to write it into
             raise
-        except HeadstartError as met:
+        except Exception as met:
             error = met
-        found, said = self._settle(job.id, error, report)
-        if isinstance(error, Stalled):  # a thread hangs: this process is of no use any more
+        found, said = self._settle(job, error, report)
+        if error is not None and _ends_the_process(error):
             raise error
         if said is not None and found.job.is_open:
-            self._left.add(job.id)
+            self._left[job.id] = job.updated_at
         seconds = round(time.monotonic() - started, 3)
         if report is None:
             return Work(job.id, found.state, None, seconds, said)
@@ -166,29 +172,32 @@ class JobWorker:
             self._progress(done, total)
             if time.monotonic() - looked >= LOOK_SECONDS:
                 looked = time.monotonic()
-                if not self._context.jobs.get(job.id).is_open:
-                    executor.cancel()
+                if self._context.jobs.get(job.id).updated_at != job.updated_at:
+                    executor.cancel()  # closed; or opened again: what was met before is forgotten
             if self.is_stopped:
                 executor.cancel()
 
         return executor.run(ExtractionPlan.from_json(job.plan), look)
 
     def _settle(
-        self, number: int, error: HeadstartError | None, report: Report | None
+        self, job: Job, error: Exception | None, report: Report | None
     ) -> tuple[JobProgress, str | None]:
         """Write down what the ledger says of a job that this worker leaves; gives that, and what
-        was wrong."""
+        was wrong. Of one that was opened again since, what was wrong before is not written."""
         jobs = self._context.jobs
-        found = as_it_is(self._context, jobs.get(number))
-        said = None if error is None else str(error)
+        now = jobs.get(job.id)
+        found = as_it_is(self._context, now)
+        said = None if error is None else _said(error)
+        write = partial(jobs.change, job.id, counts=found.counts, as_of=now.updated_at)
         if found.state == DONE:
-            jobs.change(number, DONE, "finish", out_of=(QUEUED, FAILED), counts=found.counts)
-        elif error is not None and _is_of_the_data(error):
-            jobs.change(number, FAILED, "fail", out_of=(QUEUED,), error=said, counts=found.counts)
-        elif error is not None or (report is not None and found.missing):
-            said = said or _unseen(found, report)
-            jobs.note(number, f"a worker on {host_name()} left: {said}", found.counts)
-        return as_it_is(self._context, jobs.get(number)), said
+            write(DONE, "finish", out_of=(QUEUED, FAILED))
+        elif now.updated_at == job.updated_at:
+            if error is not None and _is_of_the_data(error):
+                write(FAILED, "fail", out_of=(QUEUED,), error=said)
+            elif error is not None or (report is not None and found.missing):
+                said = said or _unseen(found, report)
+                jobs.note(job.id, f"a worker on {host_name()} left: {said}", found.counts)
+        return as_it_is(self._context, jobs.get(job.id)), said
 
 
 def _refuse_other_versions(job: Job) -> None:
@@ -209,9 +218,18 @@ def _refuse_other_versions(job: Job) -> None:
         )
 
 
-def _is_of_the_data(error: HeadstartError) -> bool:
+def _ends_the_process(error: Exception) -> bool:
+    """Whether it is of no use any more: a thread hangs, or who knows."""
+    return isinstance(error, Stalled) or not isinstance(error, HeadstartError)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, HeadstartError) else first_line(error)
+
+
+def _is_of_the_data(error: Exception) -> bool:
     """Whether each worker would meet it, as it lies in a sample and not in this machine."""
-    if not isinstance(error, SampleUnreadable | NonFiniteFeatures):
+    if not isinstance(error, SampleUnreadable | SampleChanged | NonFiniteFeatures):
         return False
     cause: BaseException | None = error
     while cause is not None:

@@ -66,8 +66,8 @@ class Range(NamedTuple):
                     yield block
         except SampleChanged:
             raise
-        except FileNotFoundError:
-            raise SampleChanged(f"the file {self.file} is gone", hint=HINT) from None
+        except FileNotFoundError as error:
+            raise SampleChanged(f"the file {self.file} is gone", hint=HINT) from error
         except StorageError as error:
             raise SampleChanged(error.message, hint=HINT) from error
         except (OSError, ValueError) as error:

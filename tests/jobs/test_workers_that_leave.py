@@ -1,0 +1,123 @@
+"""What becomes of a job that a worker leaves before its end, and of one that is opened again."""
+
+import pytest
+
+from conftest import rows_in
+from headstart.errors import SampleUnreadable, Stalled
+from headstart.extractors.run import suspects, worker
+from headstart.jobs.features import worker as job_worker
+from headstart.jobs.features.worker import JobWorker
+
+EAGER = {"batch_size": 4, "commit_seconds": 0.0}
+
+
+def at(name, error):
+    """Reads samples, and meets an error at one of that name."""
+    real = worker._read_all
+
+    def read_all(samples, read, step):
+        has = [sample.id == name for sample in samples]
+        if any(has) and not isinstance(error, SampleUnreadable):
+            raise error
+        contents = real(samples, read, step)
+        return [error if is_it else one for is_it, one in zip(has, contents, strict=True)]
+
+    return read_all
+
+
+@pytest.mark.parametrize("error", [Stalled("reading 'red/01.png' hangs"), MemoryError("no more")])
+def test_a_sample_at_which_workers_end_with_an_error_is_given_up(ready, monkeypatch, error):
+    monkeypatch.setattr(worker, "_read_all", at("red/01.png", error))
+    job = ready.jobs.add("net", "pics", **EAGER)
+    behind = ready.jobs.add("net@relu|gap", "pics", **EAGER)
+    for tries in (1, 2, 3):
+        with pytest.raises(type(error), match=str(error)):
+            ready.jobs.work(job.id)
+        assert max(ready.context.jobs.find_tries(job.id).values()) == tries
+        assert str(error) in ready.jobs.get(job.id).job.error
+    (work,) = ready.jobs.work(job.id)
+    assert work.state == "done"
+    assert rows_in(ready) == 35
+    found = ready.jobs.get(job.id)
+    assert found.failures == ({"id": "red/01.png", "reason": suspects.GIVEN_UP},)
+    monkeypatch.undo()
+    assert [work.job for work in ready.jobs.work()] == [behind.id]
+
+
+def test_a_sample_that_has_changed_fails_the_job(ready):
+    ready.jobs.add("net", "pics", **EAGER)
+    picture = ready.config.root.parent / "pictures" / "red" / "01.png"
+    picture.write_bytes(picture.read_bytes() + b" ")
+    (work,) = ready.jobs.work()
+    assert work.state == "failed"
+    assert "'red/01.png' has changed" in ready.context.jobs.get(1).error
+    assert ready.context.jobs.find_tries(1) == {}
+
+
+# Jobs that are opened again
+
+
+def test_a_retry_under_a_worker_is_taken_up(ready, monkeypatch):
+    """What the worker met before counts no more: the job ended as 'cannot be read here'."""
+    monkeypatch.setattr(job_worker, "LOOK_SECONDS", 0.0)
+    real = worker._read_all
+    monkeypatch.setattr(worker, "_read_all", at("red/01.png", SampleUnreadable("a hiccup")))
+    ready.jobs.add("net", "pics", on_error="skip", **EAGER)
+
+    def look(_done, _total):
+        if worker._read_all is not real and ready.jobs.get(1).failed:
+            monkeypatch.setattr(worker, "_read_all", real)
+            ready.jobs.retry(1)
+
+    works = ready.jobs.work(progress=look)
+    assert [(work.state, work.error) for work in works] == [("queued", None), ("done", None)]
+    found = ready.jobs.get(1)
+    assert (found.committed, found.failed, found.job.error) == (36, 0, None)
+
+
+def test_who_had_to_leave_a_job_takes_it_up_after_a_retry_and_not_before(ready, monkeypatch):
+    pictures = ready.config.root.parent / "pictures"
+    ready.jobs.add("net", "pics", **EAGER)
+    pictures.rename(pictures.with_name("elsewhere"))
+    left, naps = JobWorker(ready.context), []
+
+    def nap():
+        naps.append(ready.context.jobs.get(1).state)
+        if len(naps) == 2:
+            ready.context.jobs.note(1, "a worker elsewhere left: no files", {})
+        if len(naps) == 3:
+            pictures.with_name("elsewhere").rename(pictures)
+            ready.jobs.retry(1)
+        if len(naps) > 4:
+            left.stop()
+
+    monkeypatch.setattr(left, "_nap", nap)
+    assert [work.state for work in left.run(wait=True)] == ["queued", "done"]
+    assert naps[:4] == ["queued", "queued", "queued", "done"]
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_retry_between_a_look_at_the_ledger_and_what_is_written_of_it_stays(
+    ready, monkeypatch, is_done
+):
+    real, looks = job_worker.as_it_is, []
+    if not is_done:
+        monkeypatch.setattr(worker, "_read_all", at("red/01.png", SampleUnreadable("a hiccup")))
+    ready.jobs.add("net", "pics", **EAGER)
+
+    def look(context, job):
+        found = real(context, job)
+        if not looks:
+            looks.append(found.state)
+            monkeypatch.undo()
+            ready.jobs.retry(1)
+        return found
+
+    monkeypatch.setattr(job_worker, "as_it_is", look)
+    assert [work.state for work in ready.jobs.work()] == [
+        "queued" if not is_done else "done",
+        "done",
+    ]
+    happened = [one.action for one in ready.events.find(kind="job")]
+    assert happened == ["finish", "retry", "add"]
+    assert looks == ["done" if is_done else "queued"]
