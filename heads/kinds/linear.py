@@ -19,6 +19,7 @@ from headstart.heads.kinds.lbfgs import MEMORY, Curvature, Evaluation, Memory, S
 from headstart.heads.kinds.logistic import Logistic
 from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.origins import bounds_of, within
+from headstart.heads.rows import some_of
 from headstart.heads.setting import Setting
 from headstart.heads.shared_rows import SharedRows, spans_of
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
@@ -172,7 +173,7 @@ def _chosen(
         shared = SharedRows([train], inside_of)
         paths = fit_paths(shared, strengths, classes, seed, pool, tolerance=CHOICE_TOLERANCE)
         for asked, own, path in zip(left_out, inside_of.T, paths, strict=True):
-            bounds = bounds_of(train.features[own])
+            bounds = bounds_of(some_of(train.features, np.flatnonzero(own)))
             inside += _heard(within(train.rows(asked), bounds), path)
     judged = {"train": inside.rows, "validation": outside.rows}
     both = outside + inside
