@@ -15,9 +15,10 @@ BLOCK_BYTES = 4 << 20
 are read about twice as fast as in blocks of 2."""
 
 
-def spans_of(part: Part) -> list[tuple[int, int]]:
-    """First and last row of blocks that stay in a core's cache."""
-    size = max(1, BLOCK_BYTES // (4 * part.features.shape[1]))
+def spans_of(part: Part, columns: int = 0) -> list[tuple[int, int]]:
+    """First and last row of blocks that stay in a core's cache, and so does what comes of them:
+    so many columns, float32."""
+    size = max(1, BLOCK_BYTES // (4 * max(part.features.shape[1], columns)))
     return [(start, min(start + size, len(part))) for start in range(0, len(part), size)]
 
 
@@ -63,13 +64,13 @@ class SharedRows:
         """For some of the fits."""
         return self if self.members is None else SharedRows(self.parts, self.members[:, fits])
 
-    def spans(self) -> list[Span]:
-        """Blocks of rows in order."""
+    def spans(self, columns: int = 0) -> list[Span]:
+        """Blocks of rows in order; see `spans_of`."""
         firsts = np.cumsum([0, *map(len, self.parts)]).tolist()
         return [
             Span(part, start, stop, first + start)
             for part, first in zip(self.parts, firsts, strict=False)
-            for start, stop in spans_of(part)
+            for start, stop in spans_of(part, columns)
         ]
 
     def weights(self, span: Span, fits: Sequence[int] | slice = slice(None)) -> np.ndarray | None:

@@ -137,7 +137,8 @@ def cross_by_cells(rows: Part, folds: Sequence[Fold], count: int) -> Crossed:
     """As `cross` of `Neighbours(count, calibrated=False)`, of neighbours that `nearest_by_cells`
     finds, once a repeat: those that are tried together, and are not trained on, are kept apart.
 
-    A row around which no other is has the classes' shares.
+    A row around which no other is has the classes' shares. No feature is held, as `cross` does of
+    those that hardly vary: bounds are those of a fold's rows, and all folds search the same.
 
     Args:
         rows: features (rows, width), float32, with class numbers and groups.

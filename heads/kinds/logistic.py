@@ -51,7 +51,7 @@ class Logistic:
     ) -> None:
         self.rows, self.classes, self.scales, self._pool = rows, classes, scales, pool
         self.masses = rows.masses()
-        spans = rows.spans()
+        spans = rows.spans(rows.fits * classes)
         # In pieces that do not depend on the number of cores, so that the sums do not either.
         size = -(-len(spans) // SEGMENTS)
         self._spans = [spans[start : start + size] for start in range(0, len(spans), size)]

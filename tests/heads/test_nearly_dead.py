@@ -93,6 +93,21 @@ def test_nor_does_one_that_is_trained_on_and_left_out_in_its_turn(kind):
     assert said[1] == pytest.approx(said[0], abs=0.02)
 
 
+def test_nor_are_they_copied_to_choose_a_strength(monkeypatch):
+    x, y = digits(400)
+    seen = []
+
+    def find(rows):
+        seen.append(rows)
+        return bounds_of(rows)
+
+    monkeypatch.setattr("headstart.heads.rows.COPIED", 0)
+    monkeypatch.setattr("headstart.heads.kinds.linear.bounds_of", find)
+    KINDS["linear"].fit(Part(x, y), Part(x[:0], y[:0]), 10, 0)
+    assert [isinstance(rows, ChosenRows) for rows in seen] == [True] * 5
+    assert all(len(rows) < 400 for rows in seen)
+
+
 @pytest.mark.parametrize("kind", ["linear", "prototype", "ridge", "svm"])
 def test_a_right_label_is_not_accused_for_it(kind):
     x, y = digits()

@@ -71,7 +71,7 @@ def test_a_dataset_without_labels_is_refused_for_that(rows, tmp_path, cuts):
         next(load(rows.context, features, chosen, hs.CrossValidation(folds=3)))
 
 
-def test_a_head_on_it_is_fine_tuned_on_what_has_a_label(part):
+def test_fine_tuning_a_head_on_it_would_be_on_what_has_a_label(part):
     with pytest.warns(HeadstartWarning, match=SAID):
         head = part.heads.train("h", part.features(CUT, "part"), hs.Prototype())
     backbone, cut = head.origin()

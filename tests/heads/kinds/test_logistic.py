@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
+from headstart.extractors.runtime import cores
 from headstart.heads import shared_rows, standardisation
 from headstart.heads.dense_stack import softmax
 from headstart.heads.kind import Part
-from headstart.heads.kinds import lbfgs
+from headstart.heads.kinds import lbfgs, linear
 from headstart.heads.kinds.lbfgs import Curvature
 from headstart.heads.kinds.linear import fit_paths, log_loss
 from headstart.heads.kinds.logistic import Logistic
@@ -115,6 +117,38 @@ def test_features_that_depend_on_each_other_are_fitted_with_hardly_a_penalty():
     x = np.hstack([x, x])
     found = hs.Linear((1e4,)).fit(Part(x, y), Part(x[:0], y[:0]), 4, 0)
     assert found.details["gap"] < 3e-7 and found.details["steps"] < 100
+
+
+def peak(function):
+    tracemalloc.start()
+    function()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+def test_fits_side_by_side_take_no_more_memory_for_wide_features(monkeypatch):
+    assert [linear.side_by_side(width, 10) for width in (16, 1280, 5000)] == [51, 43, 11]
+    assert [linear.side_by_side(width, 100) for width in (16, 1280, 5000)] == [5, 4, 1]
+    room = 480 * 500 * 20  # of two fits
+    monkeypatch.setattr(linear, "ROOM", room)
+    x, y = features(rows=200, width=500, classes=10)
+    inside = np.random.default_rng(0).random((200, 12)) < 0.8
+    shared = SharedRows([Part(x, y)], inside)
+    monkeypatch.setattr(lbfgs, "LARGEST_GRAM", 0)
+    with one_thread_a_core() as pool:
+        taken = peak(lambda: fit_paths(shared, [0.1], 10, 0, pool, tolerance=1e-8))
+    assert taken < 2.5 * room
+
+
+def test_many_columns_of_narrow_features_come_of_small_blocks():
+    x, y = np.zeros((60_000, 4), np.float32), np.arange(60_000) % 50
+    inside = np.ones((60_000, 4), bool)
+    shared = SharedRows([Part(x, y)], inside)
+    with one_thread_a_core() as pool:
+        problem = Logistic(shared, 50, Standardisation.of_each(shared, pool), pool)
+        asked = dict.fromkeys(range(4), np.zeros((5, 50)))
+        assert peak(lambda: problem.evaluate(asked)) < cores() * 5 * shared_rows.BLOCK_BYTES
 
 
 def test_on_real_digits_the_probabilities_are_those_of_scikit_learn():
