@@ -40,7 +40,7 @@ def origin_of(features: Rows) -> np.ndarray | None:
 
 def bounds_of(features: Rows) -> Bounds | None:
     """Within which features are to be held, as those of the rows (n, width) hardly vary beside
-    others; None where none is.
+    others; None where none is, or features are not of one kind.
 
     No row of these is changed by them. A constant column is not held: no weight comes of it.
     """
@@ -49,19 +49,26 @@ def bounds_of(features: Rows) -> Bounds | None:
     if not varies.any():
         return None
     std = np.where(varies, rows.std(axis=0), 0)
-    usual = HARDLY * np.quantile(std[varies], 0.9, method="higher")
-    suspects = np.flatnonzero(std < usual)
+    least = _least(std[varies])
+    suspects = np.flatnonzero(std < least)
     if len(rows) < len(features):
         lowest, highest, mean, std = _told(features, suspects, rows[:, suspects].mean(axis=0))
     else:
         own = rows[:, suspects]
         lowest, highest, mean, std = own.min(0), own.max(0), own.mean(0), std[suspects]
-    hardly = (lowest < highest) & (std < usual)
+    hardly = (lowest < highest) & (std < least)
     if not hardly.any():
         return None
     lower = np.minimum(lowest, mean - BEYOND * std)[hardly]
     upper = np.maximum(highest, mean + BEYOND * std)[hardly]
     return Bounds.of(features.shape[1], suspects[hardly], lower, upper)
+
+
+def _least(std: np.ndarray) -> float:
+    """The spread from which a feature is not held, of those that vary; 0 where these are not of one
+    kind: the lower quartile lies as far below the upper one."""
+    low, high = np.quantile(std, 0.25, method="lower"), np.quantile(std, 0.75, method="higher")
+    return HARDLY * float(np.quantile(std, 0.5, method="lower")) if low > HARDLY * high else 0.0
 
 
 def _some(features: Rows) -> np.ndarray:
@@ -152,6 +159,6 @@ def fit_from(
 def _in_frame(frame: Frame, fitted: Fitted) -> Fitted:
     """A head whose first layer puts features into the frame that it was fitted in."""
     first, *others = fitted.layers
-    return Fitted(
-        (replace(first, origin=frame.origin, bounds=frame.bounds), *others), fitted.details
-    )
+    held = {} if frame.bounds is None else {"held": frame.bounds.count}
+    layers = (replace(first, origin=frame.origin, bounds=frame.bounds), *others)
+    return Fitted(layers, {**fitted.details, **held})

@@ -94,6 +94,21 @@ class SharedRows:
                     found[:, fit] += np.bincount(span.targets, own, classes)
         return found
 
+    def firsts(self) -> np.ndarray:
+        """Features of the first row that counts in each fit, (fits, width) float32."""
+        found, left = np.zeros((self.fits, self.width), np.float32), set(range(self.fits))
+        for span in self.spans():
+            weights = self.weights(span)
+            for fit in sorted(left):
+                own = 0 if weights is None else int(np.argmax(weights[:, fit] > 0))
+                if weights is None or weights[own, fit] > 0:
+                    row = span.start + own
+                    found[fit] = span.part.features[row : row + 1][0]
+                    left.remove(fit)
+            if not left:
+                break
+        return found
+
     def masses(self) -> np.ndarray:
         """What all rows count in each fit together, (fits,) float64."""
         if self.members is None:

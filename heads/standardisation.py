@@ -45,8 +45,9 @@ class Standardisation:
     @staticmethod
     def of_each(rows: SharedRows, pool: ThreadPoolExecutor) -> list[Standardisation]:
         """Of the rows of each fit, all of which are read twice."""
-        first = rows.parts[0].features[:1]
-        means = first + _means(rows, np.repeat(first, rows.fits, axis=0), pool, lambda x: x)
+        # Of a row of its own, as what is constant in a fit is 0 then, whatever others hold.
+        first = rows.firsts()
+        means = first + _means(rows, first, pool, lambda x: x)
         # From the mean, as the squares of what lies far from zero cancel.
         deviations = np.sqrt(_means(rows, means.astype(np.float32), pool, np.square))
         deviations[deviations < 1e-12] = 1.0

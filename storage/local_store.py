@@ -64,7 +64,7 @@ class LocalStore:
         try:
             with pa.memory_map(_place_of(self._folder, name)) as file:
                 return file.read_buffer()
-        except OSError:  # whoever reads it says what is wrong
+        except (OSError, UnicodeError):  # whoever reads it says what is wrong, or can
             return None
 
     def stat_of(self, name: str) -> Stat:

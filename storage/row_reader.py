@@ -94,7 +94,7 @@ class RowReader:
             StorageError: the store cannot be reached now; likewise.
         """
         targets = np.arange(len(places.row))
-        chunk, row = self.chunk_of(places), places.row
+        chunk, row = self.chunk_of(places), places.row.astype(np.int64, copy=False)
         if (chunk[1:] < chunk[:-1]).any():
             targets = np.argsort(self._first_row[places.shard] + row)
             chunk, row = chunk[targets], row[targets]
@@ -145,12 +145,13 @@ class RowReader:
                 number, here = int(shard[start]), chosen[start:stop]
                 own, mapped = self._shards[number], self._mapped.find(number) if maps else None
                 # After it was mapped: another may have come to its place a moment before.
-                if self._is_written(own):
+                if not self._is_written(own):
+                    if mapped is None:
+                        self._ask(reader, own, offsets[start:stop], targets[here], out)
+                    else:
+                        rows[targets[here]] = mapped[offsets[start:stop]]
+                if self._is_written(own):  # or while it was copied
                     is_single[here] = False
-                elif mapped is None:
-                    self._ask(reader, own, offsets[start:stop], targets[here], out)
-                else:
-                    rows[targets[here]] = mapped[offsets[start:stop]]
         self._mapped.note(len(chosen) if maps else 0)
         return is_single
 

@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish(session):
     """What libraries and test files made stays until the end: nobody looks through it for garbage
-    again, which takes half a second each time (`headstart features gc` does it, and so do views)."""
+    again, which takes half a second each time (`headstart features gc` and views do it)."""
     gc.collect()
     gc.freeze()
 

@@ -29,6 +29,9 @@ SUFFICIENT = 1e-4
 """Armijo's constant."""
 ALIKE, KEPT = 1.2, 8
 """Weights and penalties of no larger ratio have one Cholesky factor; so many are kept."""
+RIDGE, LARGEST_RIDGE = 1e-6, 1e-2
+"""Of the mean square of a standardised feature: what the factor has, or ten times as much until it
+can be had. The rounding of a float32 Gram matrix is far below the largest."""
 
 Solver = Callable[[np.ndarray], np.ndarray]
 """From a right side (width + 1, n) to the solution of the approximate Hessian."""
@@ -224,11 +227,9 @@ class Curvature:
     def _solver(self, weight: float, penalty: float) -> Solver:
         if self.gram is None:
             return lambda slope: slope / (weight + penalty)
-        from scipy.linalg import cho_factor, cho_solve
+        from scipy.linalg import cho_solve
 
-        matrix = (weight * self.gram).astype(np.float64)
-        matrix[np.diag_indices_from(matrix)] += penalty + 1e-6 * weight
-        triangle, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        triangle, lower = _factor(self.gram, weight, penalty)
         factor = triangle.astype(np.float32), lower  # it says where to look, not where the end is
 
         def solve(slope: np.ndarray) -> np.ndarray:
@@ -242,3 +243,20 @@ class Curvature:
             return solved
 
         return solve
+
+
+def _factor(
+    gram: np.ndarray, weight: float, penalty: float, ridge: float = RIDGE
+) -> tuple[np.ndarray, bool]:
+    """The Cholesky factor of weight * gram + penalty, with as little of a ridge as it needs: the
+    Gram matrix of features that depend on each other is singular, by rounding even indefinite."""
+    from scipy.linalg import LinAlgError, cho_factor
+
+    matrix = (weight * gram).astype(np.float64)
+    matrix[np.diag_indices_from(matrix)] += penalty + ridge * weight
+    try:
+        return cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError:
+        if ridge >= LARGEST_RIDGE:
+            raise
+    return _factor(gram, weight, penalty, 10 * ridge)

@@ -53,6 +53,8 @@ def fitted_words(kind: str, settings: Mapping[str, Any]) -> str:
         parts.append(f"{settings['epochs']} epochs")
     if "steps" in settings:
         parts.append(f"{settings['steps']:,} steps")
+    if "held" in settings and kind in KINDS:  # a tuned one holds nothing, and is stored with this
+        parts.append(f"{settings['held']:,} features that hardly varied held within bounds")
     if "seconds" in settings:
         parts.append(f"{settings['seconds']:.3g} s")
     return "; ".join(filter(None, parts))

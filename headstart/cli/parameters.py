@@ -22,6 +22,9 @@ from click.shell_completion import (
 from headstart.config import Config, default_root, load_config
 from headstart.errors import HeadstartError
 
+NUMBER = click.IntRange(1, 2**31 - 1)
+"""Of a job or a sweep, as databases number them."""
+
 
 class OutputFile(click.Path):
     """The type of an argument or option that names a file, or a folder, to write.

@@ -215,7 +215,8 @@ def _audit(
         else:
             columns = ("sample", "=split", "label", "looks like", ">margin")
             line = f"{len(suspects):,} of {found.samples:,} labels are worth a look"
-            _print(out, line, columns, wrong)
+            more = f", the first {len(wrong)} shown" if len(wrong) < len(suspects) else ""
+            _print(out, f"{line}{more}", columns, wrong)
             if wrong:
                 out.print(MARGIN)
         columns = ("sample", "near duplicate", "=splits", ">distance", "by")

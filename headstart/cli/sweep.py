@@ -35,6 +35,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.cli.parameters import NUMBER
 
 SHOWN = 20
 WATCHED = 5
@@ -90,7 +91,7 @@ def register(group: click.Group) -> None:
     )
     command(group, "sweep", more=_settings)(made)
     command(group, "sweeps")(
-        with_options(_sweeps, click.argument("id_", type=int, required=False, metavar="[ID]"))
+        with_options(_sweeps, click.argument("id_", type=NUMBER, required=False, metavar="[ID]"))
     )
 
 

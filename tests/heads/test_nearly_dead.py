@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import headstart as hs
-from headstart.heads.bounds import BEYOND, HARDLY
+from headstart.heads.bounds import BEYOND
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
@@ -164,6 +164,44 @@ def test_ordinary_features_have_no_bounds_and_heads_are_what_they_were():
     assert said_format(stack.to_bytes()) == "headstart.dense-stack/1"
 
 
+@pytest.mark.parametrize(
+    "units",
+    [
+        [1, 1e3],
+        [1, 1, 1, 1, 1e3],
+        [1, 1, 1, 1e3, 1e3],
+        [1, 1e3, 1e3],
+        [1, 1, 1, 1, 1, 1, 1, 1, 1e5, 1e5],
+        [1] * 600 + [1e-3] * 600,  # features of two backbones beside each other
+        np.geomspace(0.1, 10, 1280).tolist(),
+    ],
+)
+def test_features_in_several_units_are_not_held(units):
+    x = np.random.default_rng(0).normal(size=(300, len(units))) * units
+    assert bounds_of(x.astype(np.float32)) is None
+
+
+def test_a_regression_goes_on_where_another_column_is_in_a_larger_unit():
+    x = np.random.default_rng(0).normal(size=(500, 5)).astype(np.float32)
+    x[:, 4] *= 1e3
+    number = fitted(
+        lambda train, judging: hs.Regression().fit(hs.Ridge(), train, judging, 0, 0),
+        Part(x, 2 * x[:, :1]),
+        Part(x[:0], x[:0, :1]),
+    )
+    asked = np.zeros((1, 5), np.float32)
+    asked[0, 0] = 20
+    assert number.predict_proba(asked)[0, 0] == pytest.approx(40, rel=0.01)
+
+
+def test_details_tell_how_many_are_held():
+    x, y = digits()
+    train, nobody = Part(x, y), Part(x[:0], y[:0])
+    found = fit_near_zero(lambda *parts: hs.Ridge().fit(*parts, 10, 0), train, nobody)
+    bounds = found.layers[0].bounds
+    assert bounds is not None and found.details["held"] == bounds.count >= 1
+
+
 @pytest.mark.parametrize("kind", ["linear", "ridge", "svm", "prototype"])
 def test_a_feature_in_a_small_unit_counts_as_much_as_in_a_large_one(kind):
     rng = np.random.default_rng(0)
@@ -197,7 +235,6 @@ def test_bounds_are_of_all_rows_wherever_they_lie():
         assert bounds.upper[1] == pytest.approx(BEYOND * NOISE, rel=0.1)
         assert bounds.upper[2] == np.float32(5e-3)
         assert bounds.lower[2] == pytest.approx(-BEYOND * x[:, 2].std(), rel=0.1)
-    assert HARDLY < 1
 
 
 def test_a_head_with_bounds_is_stored_with_them(tmp_path):

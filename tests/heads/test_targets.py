@@ -150,6 +150,7 @@ def test_labels_of_several_numbers_look_like_numbers():
     assert not is_fraction("0.5|nan")
 
 
+@pytest.mark.slow  # 12 s of simulation
 def test_intervals_of_several_numbers_hold_the_truth():
     rng = np.random.default_rng(1)
     held = {"r2": 0, "root_mean_squared_error": 0, "mean_absolute_error": 0}

@@ -28,6 +28,33 @@ def test_what_spreadsheets_write_is_read(tmp_path, sign, encoding):
     assert wanted.excluded == ("c",)
 
 
+def test_a_first_line_that_names_what_is_between_cells_is_no_header(tmp_path):
+    (tmp_path / "c.csv").write_text("sep=;\nid;new_label\na;y\n")
+    assert read_corrections(tmp_path / "c.csv").labels == {"a": ("y", None)}
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "c.csv").write_text("id,new_label,new_label\na,x,\n")
+    with pytest.raises(DatasetError, match="has 2 columns 'new_label'"):
+        read_corrections(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    ("word", "leaves"),
+    [("FALSCH", False), ("nein", False), ("0,0", False), ("WAHR", True), ("x", True)],
+)
+def test_what_spreadsheets_of_other_languages_say_is_understood(tmp_path, word, leaves):
+    (tmp_path / "c.csv").write_text(f"id;exclude\na;{word}\n")
+    assert read_corrections(tmp_path / "c.csv").excluded == (("a",) if leaves else ())
+
+
+@pytest.mark.parametrize("word", ["-", "?", "maybe", "blurred"])
+def test_a_word_that_may_mean_either_is_asked_about(tmp_path, word):
+    (tmp_path / "c.csv").write_text(f"id,exclude\na,{word}\n")
+    with pytest.raises(DatasetError, match=r"row 2: exclude is .* Write x"):
+        read_corrections(tmp_path / "c.csv")
+
+
 def test_another_encoding_is_refused_in_a_line(tmp_path):
     (tmp_path / "c.csv").write_bytes("id,new_label\né,a\n".encode("latin-1"))
     with pytest.raises(DatasetError, match="UTF-8"):
@@ -43,6 +70,8 @@ def test_another_encoding_is_refused_in_a_line(tmp_path):
         ("a\0b", "control characters"),
         ("\x1b[2J", "control characters"),
         ("\u200b", "no sign that can be seen"),
+        ("cl\u200bass", "signs that cannot be seen"),
+        ("\u202egpj", "signs that cannot be seen"),
         ("a" * 100_000, "has 100,000 letters"),
     ],
 )

@@ -1,10 +1,14 @@
 """A dataset of which some samples have a label: what has none is left out, and counted."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 import headstart as hs
+from headstart.errors import HeadError
 from headstart.heads.models.finetune import FineTuning
+from headstart.jobs.heads.cross_validation import Features, load
 from headstart.jobs.heads.splits import split
 from headstart.notices import HeadstartWarning
 
@@ -44,6 +48,27 @@ def test_its_labels_are_audited_and_the_others_are_no_suspects(part):
         found = part.audit(CUT, "part", trying=hs.CrossValidation(folds=3))
     assert found.suspects is not None and found.samples == 240
     assert [one.sample.id for one in found.suspects] == ["4"]
+
+
+@pytest.mark.parametrize("limit", [100, 200])
+def test_what_has_a_label_is_audited_before_others(part, limit):
+    trying = hs.CrossValidation(folds=3, limit=limit)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = part.audit(CUT, "part", trying=trying)
+    assert found.samples == limit
+    lacking = [str(one.message) for one in said if "no label" in str(one.message)]
+    assert [one[:9] for one in lacking] == ([] if limit == 100 else ["50 of 200"])
+
+
+@pytest.mark.parametrize("cuts", [[CUT], [CUT, CUT]])
+def test_a_dataset_without_labels_is_refused_for_that(rows, tmp_path, cuts):
+    np.savez(tmp_path / "bare.npz", x=np.load(rows.datasets["rows"].source)["x"])
+    rows.datasets.add("bare", tmp_path / "bare.npz")
+    features = Features("bare")
+    chosen = [(backbone, cut) for one in cuts for backbone, (cut,) in [rows.context.resolve(one)]]
+    with pytest.raises(HeadError, match="the dataset has no labels"):
+        next(load(rows.context, features, chosen, hs.CrossValidation(folds=3)))
 
 
 def test_a_head_on_it_is_fine_tuned_on_what_has_a_label(part):

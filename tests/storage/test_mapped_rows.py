@@ -2,17 +2,18 @@
 
 import numpy as np
 import pytest
+import xxhash
 
 from headstart.errors import ShardDamaged
 from headstart.storage import mapped_rows, row_reader, windows
 from headstart.storage.encoding import Encoding
-from headstart.storage.index import Index
+from headstart.storage.index import Index, IndexedShard, Segment
 from headstart.storage.keys import digest_of_bytes
 from headstart.storage.local_store import LocalReader, LocalStore
 from headstart.storage.manifest import Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import format as shard_format
-from headstart.storage.shards.shard import write_shard
+from headstart.storage.shards.shard import ShardFile, write_shard
 from headstart.storage.views import FeatureView
 
 KEY, ROWS = "ab" * 32, 900
@@ -194,3 +195,50 @@ def test_shuffled_passes_give_each_row_with_its_label_whole_chunks_and_parts_ali
                 assert labels == [view.labels[number] for number in numbers]
                 found += numbers
             assert sorted(found) == sorted(known[row.tobytes()] for row in part.to_numpy())
+
+
+def test_rows_beyond_two_gibibytes_of_a_shard_are_their_own(store, tmp_path):
+    """A sparse file: of each row the first numbers are written. Places have 32 bits, bytes more."""
+    rows, width = 3000, (1 << 20) // 4
+    name = "aa/bb/s.h5"
+    path = store.path_of(name)
+    path.parent.mkdir(parents=True)
+    asked = [0, 2, 2047, 2048, 2999]
+    plain = np.zeros((len(asked), width), np.float32)
+    plain[:, :8] = np.array(asked, np.float32)[:, None] + 1
+    hashes = np.zeros(rows, np.uint64)
+    with path.open("wb") as file:
+        file.truncate(rows << 20)
+        for number, content in zip(asked, plain, strict=True):
+            file.seek(number << 20)
+            file.write(content[:8].tobytes())
+            hashes[number] = xxhash.xxh3_64(content.tobytes()).intdigest()
+    offsets = np.arange(rows, dtype=np.int64) << 20
+    layout = shard_format.Layout(1, offsets, np.full(rows, 1 << 20, np.int64), hashes)
+    digests = np.random.default_rng(0).integers(0, 256, (rows, 32), np.uint8)
+    shard = IndexedShard(ShardFile(name, "k", rows, rows << 20, "0"), layout, store.stat_of(name))
+    index = Index([Segment.build([shard], [digests])])
+    reader = RowReader(store, index, Encoding("float32", "float32"), (width,))
+    places = index.find_packed(digests[asked])
+    assert places.row.dtype == np.int32
+    for _ in range(3):  # checked by chunk, and then by themselves
+        out = np.empty_like(plain)
+        reader.read(places, out)
+        np.testing.assert_array_equal(out, plain)
+
+
+def test_what_is_written_while_it_is_copied_is_not_served(store, monkeypatch):
+    view, plain = view_of(store, (100,))
+    view.to_numpy()
+    np.testing.assert_array_equal(view[[3, 500]], plain[[3, 500]])
+    looks = iter([False, True])
+    monkeypatch.setattr(RowReader, "_is_written", lambda self, shard: next(looks, False))
+    checked = []
+    groups = RowReader._groups
+    monkeypatch.setattr(
+        RowReader,
+        "_groups",
+        lambda self, *given: checked.append(len(given[0])) or groups(self, *given),
+    )
+    np.testing.assert_array_equal(view[[3, 3]], plain[[3, 3]])
+    assert checked == [2]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli.output import Call, Print, Result, command, table, text, with_options
+from headstart.cli.parameters import NUMBER
 
 if TYPE_CHECKING:
     from headstart.jobs.features.job_progress import JobProgress, Worker
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 
 def register(cli: click.Group) -> None:
     group = click.Group("job", help="Extractions that workers do: `extract --detach`, `worker`.")
-    number = click.argument("number", metavar="JOB", type=int)
-    limit = click.option(
-        "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many."
-    )
+    number = click.argument("number", metavar="JOB", type=NUMBER)
+    limit = click.option("--limit", type=NUMBER, default=20, show_default=True, help="So many.")
     command(group, "list")(with_options(_list, limit))
     command(group, "show")(number(_show))
     command(group, "cancel")(number(_cancel))

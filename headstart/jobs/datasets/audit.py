@@ -177,7 +177,7 @@ def audit(
     view = of_samples(features_of(context, backbone, dataset, precision), trying.windows)
     if not len(view):
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
-    rows = some_rows(np.arange(len(view)), trying.limit, trying.seed)
+    rows = _looked_at(view.samples, trying.limit, trying.seed)
     features, samples = rows_of(view, chosen=rows, room=ROOM), view.samples.take(rows)
     if not (all_pairs := compares_all(len(rows))):
         tell(
@@ -195,6 +195,14 @@ def audit(
         return Audit(len(rows), None, twins, seen, all_pairs)
     suspects = _suspects(features, samples, trying, progress)
     return Audit(len(rows), suspects, twins, seen, all_pairs)
+
+
+def _looked_at(samples: SampleColumns, limit: int, seed: int) -> np.ndarray:
+    """All rows, or `limit` of them chosen by seed: those with a label before others."""
+    is_told = np.array([label is not None for label in samples.labels], bool)
+    told = some_rows(np.flatnonzero(is_told), limit, seed)
+    others = some_rows(np.flatnonzero(~is_told), limit - len(told), seed)
+    return np.sort(np.concatenate([told, others]))
 
 
 def _twins(features: Rows, samples: SampleColumns, looks: dict[int, int]) -> list[Twins]:

@@ -19,10 +19,20 @@ from headstart.storage.manifest import Label
 
 ID, LABEL, NEW, EXCLUDE = "id", "label", "new_label", "exclude"
 """Columns of a file of corrections; the others are for people."""
-NOT = ("no", "n", "false", "0")
-"""What says in the column `exclude`, in any case, that a sample stays."""
+NOT = frozenset(
+    ["no", "n", "false", "f", "0", "0.0", "0,0", "off"]
+    + ["nein", "falsch", "non", "faux", "falso", "não", "nee"]
+)
+LEFT_OUT = frozenset(
+    ["x", "yes", "y", "true", "t", "1", "1.0", "1,0", "on", "exclude"]
+    + ["ja", "wahr", "oui", "vrai", "sí", "si", "verdadero", "vero"]
+)
+"""What says in the column `exclude`, in any case, that a sample stays or leaves, as people and
+spreadsheets of some languages write it; other words are asked about."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """What spreadsheets put between cells, by country and menu."""
+UNSEEN = frozenset("\u200b\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Spaces of no width and changes of direction; joiners are letters of some scripts."""
 LONGEST = 200
 """Letters of a class that is new; names of files have 255 bytes."""
 ALIKE = 0.81
@@ -91,6 +101,11 @@ def read_corrections(path: Path) -> Wanted:
                 hint="Put cells with commas into quotes. Nothing was corrected.",
             )
         id_, new, leaves = (str(row.get(name) or "").strip() for name in (ID, NEW, EXCLUDE))
+        if leaves and leaves.lower() not in NOT | LEFT_OUT:
+            raise DatasetError(
+                f"{path}, row {number}: {EXCLUDE} is {leaves[:40]!r}, which may mean either",
+                hint="Write x to leave the sample out, or nothing. Nothing was corrected.",
+            )
         leaves = "" if leaves.lower() in NOT else leaves
         if id_ in labels or id_ in excluded or (new and leaves):
             why = "has a new label, and exclude" if new and leaves else "was named before"
@@ -107,10 +122,10 @@ def read_corrections(path: Path) -> Wanted:
 def _rows(path: Path) -> list[dict[Any, Any]]:
     """The rows of a file by its columns."""
     try:
-        text = _decoded(path.read_bytes())
-        delimiter = _delimiter(text)
+        text, delimiter = _told(_decoded(path.read_bytes()))
+        delimiter = delimiter or _delimiter(text)
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        rows, columns = list(reader), set(reader.fieldnames or ())
+        rows, columns = list(reader), list(reader.fieldnames or ())
     except csv.Error as error:  # a quote that stays open is no label
         why = str(error).replace("unexpected end of data", "a quote that is opened is not closed")
         raise DatasetError(f"{path} cannot be read: {why}", hint="Give a CSV file.") from error
@@ -120,7 +135,13 @@ def _rows(path: Path) -> list[dict[Any, Any]]:
         ) from error
     if not columns:
         raise DatasetError(f"{path} is empty", hint="Give a CSV file with a header.")
-    if ID not in columns or not columns & {NEW, EXCLUDE}:
+    twice = [name for name in (ID, NEW, EXCLUDE, LABEL) if columns.count(name) > 1]
+    if twice:
+        raise DatasetError(
+            f"{path} has {columns.count(twice[0])} columns {twice[0]!r}",
+            hint="Leave one. Nothing was corrected.",
+        )
+    if ID not in columns or not {NEW, EXCLUDE} & {*columns}:
         raise DatasetError(
             f"{path} has the columns {', '.join(sorted(columns))}",
             hint=f"It needs {ID}, and {NEW} or {EXCLUDE}, as `features audit --output` writes.",
@@ -131,6 +152,14 @@ def _rows(path: Path) -> list[dict[Any, Any]]:
 def _decoded(content: bytes) -> str:
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if is_wide else "utf-8-sig")
+
+
+def _told(text: str) -> tuple[str, str]:
+    """The text without a first line `sep=;`, and what that says is between cells: some spreadsheets
+    write one."""
+    first, _, rest = text.partition("\n")
+    separator = first.rstrip("\r").removeprefix("sep=")
+    return (rest, separator) if first.startswith("sep=") and len(separator) == 1 else (text, "")
 
 
 def _delimiter(text: str) -> str:
@@ -168,6 +197,8 @@ def check_new(id_: str, label: Label) -> None:
         why = "holds control characters"
     elif not any(sign.isprintable() and not sign.isspace() for sign in text):
         why = "has no sign that can be seen"
+    elif not UNSEEN.isdisjoint(text):
+        why = "holds signs that cannot be seen"
     elif len(text) > LONGEST:
         text, why = f"{text[:40]}…", f"has {len(text):,} letters, more than {LONGEST}"
     else:

@@ -17,7 +17,7 @@ from headstart.extractors.engines.engine import kind_of
 from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
-from headstart.heads.labelled import Labelled, labelled_rows
+from headstart.heads.labelled import Labelled, check_labelled, labelled_rows
 from headstart.heads.rows import Rows, rows_of
 from headstart.notices import tell, warn
 from headstart.registry.entities import Backbone, Dataset
@@ -178,6 +178,7 @@ def load(
         )
         for reference in references
     ]
+    check_labelled(views[0].samples)
     views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
     samples = _in_all(views)
     labelled = labelled_rows(samples, trying.limit, trying.seed)

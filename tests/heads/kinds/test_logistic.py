@@ -76,6 +76,47 @@ def test_the_objective_is_that_of_scikit_learn(classes, strength):
     assert abs(ours - best) <= CLOSE * best
 
 
+@pytest.mark.parametrize("row", [0, 1, 500])
+@pytest.mark.parametrize("is_weight", [False, True])
+def test_a_feature_alive_only_in_a_row_outside_of_a_fit_is_constant_in_it(row, is_weight):
+    x, y = features(rows=1000)
+    x[:, 5] = 0
+    x[row, 5] = 0.7
+    inside, weights = np.ones((1000, 3), bool), np.ones(1000, np.float32)
+    if is_weight:
+        weights[row] = 0
+    inside[row if not is_weight else 7, 1:] = False
+    parts = [Part(x[:400], y[:400], weights[:400]), Part(x[400:], y[400:], weights[400:])]
+    with one_thread_a_core() as pool:
+        scales = Standardisation.of_each(SharedRows(parts, inside), pool)
+    outside = scales if is_weight else scales[1:]
+    assert [(scale.mean[5], scale.std[5]) for scale in outside] == [(0, 1)] * len(outside)
+    assert is_weight or scales[0].std[5] > 0.01
+
+
+def test_a_row_left_out_in_which_alone_a_feature_lives_is_judged_as_others_are():
+    x, y = features(rows=200)
+    x[:, 5] = 0
+    x[0, 5] = 0.7
+    inside = np.ones((200, 2), bool)
+    inside[:100, 0], inside[100:, 1] = False, False
+    with one_thread_a_core() as pool:
+        paths = fit_paths(SharedRows([Part(x, y)], inside), [0.1], 4, 0, pool)
+    said = log_loss([Part(x[:1], y[:1])], *paths[0][0])
+    x[0, 5] = 0
+    assert said == pytest.approx(log_loss([Part(x[:1], y[:1])], *paths[0][0]), abs=1e-6)
+
+
+def test_features_that_depend_on_each_other_are_fitted_with_hardly_a_penalty():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 2000)
+    x = (rng.normal(size=(2000, 5)) @ rng.normal(size=(5, 128))).astype(np.float32)
+    x[:, :4] += 0.5 * np.eye(4, dtype=np.float32)[y]
+    x = np.hstack([x, x])
+    found = hs.Linear((1e4,)).fit(Part(x, y), Part(x[:0], y[:0]), 4, 0)
+    assert found.details["gap"] < 3e-7 and found.details["steps"] < 100
+
+
 def test_on_real_digits_the_probabilities_are_those_of_scikit_learn():
     data = load_digits()
     x, y = data.data.astype(np.float32), data.target

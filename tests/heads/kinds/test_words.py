@@ -53,6 +53,12 @@ PATH = [{"strength": one, "log_loss": 0.5} for one in (0.01, 0.1, 1.0)]
             "penalty 1 to 10, label by label; temperature 0.5 to 0.7",
         ),
         ("mlp", {"epochs": 7, "history": {"loss": [0.1]}}, "7 epochs"),
+        (
+            "prototype",
+            {"temperature": 2.0, "held": 1200},
+            "temperature 2; 1,200 features that hardly varied held within bounds",
+        ),
+        ("finetuned", {"held": 12, "history": {}, "epochs": 3}, "3 epochs"),
         ("of a package that is gone", {"chosen": 3}, ""),
         ("linear", {}, ""),
     ],
