@@ -137,3 +137,13 @@ def test_what_a_queued_job_needs_is_not_removed_without_a_word(ready, fails, run
     assert run("backbone", "remove", "net", "--force").code == 0
     ready.jobs.cancel(7)
     assert run("dataset", "remove", "pics").code == 0
+
+
+def test_a_job_that_is_done_and_whose_features_went_says_how_they_come_back(ready, run):
+    ready.jobs.add("net", "pics", **EAGER)
+    ready.jobs.work()
+    (key,) = ready.context.jobs.get(1).plan["feature_keys"].values()
+    assert run("features", "gc", "--set", key, "--apply").code == 0
+    shown = " ".join(run("job", "show", "1").out.split())
+    assert "done" in shown
+    assert "36, gone since; `headstart job retry 1` has them computed" in shown
