@@ -13,7 +13,8 @@
     │   ├── AlreadyExists (ValueError)
     │   ├── StillInUse (ValueError)
     │   ├── LeaseLost
-    │   └── DatabaseGone (ConnectionError)
+    │   ├── DatabaseGone (ConnectionError)
+    │   └── Deadlocked
     ├── BackboneError
     │   ├── ModelFileError (ValueError)
     │   │   ├── WeightsOnly

@@ -12,6 +12,7 @@ from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, CutPoint
+from headstart.registry.jobs import name_queued
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
@@ -124,7 +125,7 @@ class BackboneRepository:
         """Forget a backbone; its features and heads stay.
 
         Raises:
-            StillInUse: features or heads depend on it and `force` is not given.
+            StillInUse: features, heads or queued jobs depend on it and `force` is not given.
         """
         with self._database.writing() as connection:
             backbone = self._get(connection, reference)
@@ -133,7 +134,7 @@ class BackboneRepository:
                 raise StillInUse(
                     f"backbone {backbone.label!r} is in use: {uses}",
                     hint="Remove it all the same with --force; features and heads are kept, "
-                    "but can no longer be checked, extended or attached.",
+                    "but can no longer be checked, extended or attached, and jobs not be done.",
                 )
             record(connection, "remove", KIND, backbone.reference, before=_facts(backbone))
             connection.execute(delete(t.backbones).where(t.backbones.c.id == backbone.id))
@@ -286,7 +287,8 @@ def _describe_uses(connection: Connection, backbone: Backbone) -> str:
     ).scalars()
     parts = [f"{rows:,} rows of features"] if rows else []
     parts += [f"head {name!r}" for name in sorted(names)]
-    return ", ".join(parts)
+    queued = name_queued(connection, backbone=backbone.reference)
+    return ", ".join([*parts, queued] if queued else parts)
 
 
 def _to_entity(connection: Connection, row: Row[Any]) -> Backbone:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from headstart.errors import NotFound
 from headstart.registry import tables as t
@@ -23,6 +23,8 @@ STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
 """`running` is never stored: it is what the ledger shows of a queued job."""
 UNFINISHED = (QUEUED, FAILED, CANCELLED)
 """What may be gone on with, so that its manifest is kept."""
+
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,20 @@ class JobRepository:
             # Before its attempts, as who counts them does; those are in no order here.
             connection.execute(job.with_for_update(key_share=True))
             connection.execute(delete(t.attempts).where(t.attempts.c.job == number))
+
+
+def name_queued(connection: Connection, *, dataset: str = "", backbone: str = "") -> str:
+    """The open jobs on a dataset, or of a backbone (`NAME:VERSION`), in words; empty for none."""
+    query = select(t.jobs.c.id, t.jobs.c.dataset, t.jobs.c.plan).where(t.jobs.c.state == QUEUED)
+    numbers = [
+        str(row.id)
+        for row in connection.execute(query.order_by(t.jobs.c.id))
+        if dataset in ("", row.dataset) and backbone in ("", row.plan.get("backbone"))
+    ]
+    if len(numbers) < 2:
+        return f"job {numbers[0]} is queued" if numbers else ""
+    more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
+    return f"jobs {', '.join(numbers[:NAMED])}{more} are queued"
 
 
 def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:

@@ -239,7 +239,8 @@ class Backbones(Collection[Backbone]):
         return self._context.backbones.set_tags(self._named(reference), tags)
 
     def remove(self, reference: str | Backbone, *, force: bool = False) -> Backbone:
-        """Forget a backbone; refused while features or heads depend on it, unless forced."""
+        """Forget a backbone; refused while features, heads or queued jobs depend on it, unless
+        forced."""
         named = self._named(reference, adds=False)
         return self._context.backbones.remove(named, force=force)
 

@@ -262,8 +262,8 @@ class Datasets(Collection[Dataset]):
         """Forget a dataset; features stay, other datasets may share them.
 
         Raises:
-            StillInUse: labels were corrected, samples excluded or heads trained on it, and `force`
-                is not given.
+            StillInUse: labels were corrected, samples excluded, heads trained on it or jobs on it
+                queued, and `force` is not given.
         """
         from headstart.jobs.datasets.remove import remove
 

@@ -56,9 +56,9 @@ def register(cli: click.Group) -> None:
     )
     command(group, "remove")(
         click.argument("name")(
-            click.option("--force", is_flag=True, help="Also while features or heads use it.")(
-                _remove
-            )
+            click.option(
+                "--force", is_flag=True, help="Also while features, heads or jobs use it."
+            )(_remove)
         )
     )
     bundle.register(group)

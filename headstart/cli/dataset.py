@@ -53,7 +53,7 @@ def register(cli: click.Group) -> None:
         click.option("--undo", is_flag=True, help="Take samples back that were left out."),
     )
     command(group, "exclude")(exclude)
-    uses = "Also while it has corrections, or heads were trained on it."
+    uses = "Also while it has corrections, heads were trained on it, or jobs are queued."
     force = click.option("--force", is_flag=True, help=uses)
     command(group, "remove")(with_options(_remove, click.argument("name"), force))
     cli.add_command(group)

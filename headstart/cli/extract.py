@@ -99,7 +99,7 @@ def _with_options(function: Any) -> Any:
         click.option(
             "--detach",
             is_flag=True,
-            help="Compute nothing here: write it down as a job, for `headstart worker` to do.",
+            help="Compute no features here: write a job down, for `headstart worker` to do.",
         ),
     )
     return with_options(function, *options)

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.commands import (
-    Parameters,
-    command_with,
-    interruptible,
-    note,
-    noted_warnings,
-)
+from headstart.cli.commands import Parameters, command_with, interruptible, note, noted_warnings
 from headstart.cli.pace import Pace
 from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
 from headstart.cli.tables import Column, FittedTable
@@ -43,12 +37,13 @@ class Result:
     """What a command found: `data`, whose `to_json` is printed by `--json`, and `show` for people.
 
     `failed` is the one line of a command that found something wrong: it is printed behind the
-    result, and the exit code is 1.
+    result, and the exit code is 1. `status` is the exit code of one that was ended by a signal.
     """
 
     data: Showable
     show: Print
     failed: str = ""
+    status: int = 0
 
 
 @dataclass
@@ -129,6 +124,8 @@ def command(
                 result.show(console())
             if result.failed:
                 raise click.ClickException(result.failed)
+            if result.status:
+                sys.exit(result.status)
 
         if outputs:
             run.__click_params__.insert(0, force_option())  # type: ignore[attr-defined]

@@ -381,8 +381,9 @@ def test_who_waits_takes_up_jobs_that_come(ready, monkeypatch):
 def test_who_waits_in_vain_can_be_terminated(ready, run, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(job_worker.time, "sleep", lambda _: signal.raise_signal(signal.SIGTERM))
-    ended = run("worker", "--wait")
+    ended = run("worker", "--wait", "--json")
     assert ended.code == 128 + signal.SIGTERM
+    assert ended.json == []  # what was done, also then
     assert "terminated: what was computed is committed" in ended.err
     assert signal.getsignal(signal.SIGTERM) == before
 

@@ -121,3 +121,29 @@ def test_a_retry_between_a_look_at_the_ledger_and_what_is_written_of_it_stays(
     happened = [one.action for one in ready.events.find(kind="job")]
     assert happened == ["finish", "retry", "add"]
     assert looks == ["done" if is_done else "queued"]
+
+
+def test_what_a_queued_job_needs_is_not_removed_without_a_word(ready, fails, run):
+    ready.jobs.add("net", "pics", **EAGER)
+    assert "dataset 'pics' is in use: job 1 is queued" in fails("dataset", "remove", "pics")
+    assert "is in use: job 1 is queued" in fails("backbone", "remove", "net")
+    for _ in range(6):
+        ready.jobs.add("net", "pics", **EAGER)
+    words = "jobs 1, 2, 3, 4, 5 and 2 more are queued"
+    assert words in fails("dataset", "remove", "pics")
+    for number in range(1, 7):
+        ready.jobs.cancel(number)
+    assert "is in use: job 7 is queued" in fails("backbone", "remove", "net")
+    assert run("backbone", "remove", "net", "--force").code == 0
+    ready.jobs.cancel(7)
+    assert run("dataset", "remove", "pics").code == 0
+
+
+def test_a_job_that_is_done_and_whose_features_went_says_how_they_come_back(ready, run):
+    ready.jobs.add("net", "pics", **EAGER)
+    ready.jobs.work()
+    (key,) = ready.context.jobs.get(1).plan["feature_keys"].values()
+    assert run("features", "gc", "--set", key, "--apply").code == 0
+    shown = " ".join(run("job", "show", "1").out.split())
+    assert "done" in shown
+    assert "36, gone since; `headstart job retry 1` has them computed" in shown

@@ -89,6 +89,10 @@ def _shown(found: JobProgress) -> Print:
         ("rate", f"{found.rate:,.1f} samples/s"),
         ("time left", "nobody can tell" if left is None else f"{left:,.0f} s"),
     ]
+    if found.state == "done" and found.missing:
+        again = f"gone since; `headstart job retry {job.id}` has them computed"
+        rows = [row for row in rows if row[0] not in ("rate", "time left")]
+        rows[-1] = ("missing", f"{found.missing:,}, {again}")
     if not found.missing:
         rows = [row for row in rows if row[0] not in ("missing", "rate", "time left")]
     if job.error:

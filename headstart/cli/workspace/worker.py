@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,18 +69,21 @@ def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Re
             works = worker.run(number, wait=wait)
     if worker.is_stopped:
         note("terminated: what was computed is committed, the rest given back.")
-        sys.exit(TERMINATED)
-    left = [work for work in works if work.error]
+        told = [] if wait else works
+        return Result(works, lambda out: _show(out, told), status=TERMINATED)
+    failed = "; ".join(_line(work) for work in works if work.error)
 
     def show(out: Any) -> None:
-        for work in works:
-            if not work.error:
-                out.print(text(_line(work)), soft_wrap=True)
+        _show(out, [work for work in works if not work.error])
         if not works:
             out.print("Nothing is left to do.")
 
-    failed = "; ".join(map(_line, left))
     return Result(works, show, failed)
+
+
+def _show(out: Any, works: Iterable[Work]) -> None:
+    for work in works:
+        out.print(text(_line(work)), soft_wrap=True)
 
 
 @contextlib.contextmanager

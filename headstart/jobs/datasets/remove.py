@@ -7,6 +7,7 @@ from headstart.errors import StillInUse
 from headstart.extractors.datasets.corrections import Corrections, some
 from headstart.jobs.datasets.add import heads_on
 from headstart.registry.entities import Dataset
+from headstart.registry.jobs import name_queued
 
 
 def remove(context: Context, name: str, *, force: bool = False) -> Dataset:
@@ -19,7 +20,8 @@ def remove(context: Context, name: str, *, force: bool = False) -> Dataset:
             raise StillInUse(
                 f"dataset {dataset.name!r} is in use: {'; '.join(uses)}",
                 hint="Remove it all the same with --force; the corrections go with it (their "
-                "journal stays), and heads on it can be neither judged nor trained again.",
+                "journal stays), heads on it can be neither judged nor trained again, and jobs "
+                "not be done.",
             )
         return context.datasets.remove(dataset.name)
 
@@ -29,4 +31,6 @@ def _uses(context: Context, dataset: Dataset) -> list[str]:
     corrections = Corrections.of(dataset.options).to_text()
     heads = heads_on(context, dataset.name)
     trained = f"{len(heads):,} heads were trained on it, {some(heads)}"
-    return [one for one in (corrections, trained if heads else "") if one]
+    with context.database.reading() as connection:
+        queued = name_queued(connection, dataset=dataset.name)
+    return [one for one in (corrections, trained if heads else "", queued) if one]
