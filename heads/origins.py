@@ -105,15 +105,30 @@ class Frame:
     bounds: Bounds | None = None
 
     @staticmethod
-    def of(features: Rows) -> Frame:
-        """That of features to train on, (n, width)."""
+    def of(features: Rows, beside: Rows | None = None) -> Frame:
+        """That of features to train on, (n, width), and of others, to which some kinds are fitted
+        as well: what varies among these alone is held within what it is there."""
         origin = origin_of(features)
         near = features if origin is None else less(features, origin)
-        return Frame(origin, bounds_of(near))
+        bounds = bounds_of(near)
+        if bounds is None or beside is None or not len(beside):
+            return Frame(origin, bounds)
+        return Frame(origin, _widened(bounds, beside if origin is None else less(beside, origin)))
 
     def around(self, part: Part) -> Part:
         """A part with its features so changed."""
         return within(moved(part, self.origin), self.bounds)
+
+
+def _widened(bounds: Bounds, features: Rows) -> Bounds:
+    """Bounds of what never varied, moved to where they hold these rows (n, width) as well."""
+    columns = np.flatnonzero(bounds.lower == bounds.upper)
+    lower, upper = bounds.lower.copy(), bounds.upper.copy()
+    for span in spans_of_rows(features) if len(columns) else ():
+        own = features[span][:, columns]
+        lower[columns] = np.fmin(lower[columns], own.min(axis=0))
+        upper[columns] = np.fmax(upper[columns], own.max(axis=0))
+    return Bounds(lower, upper)
 
 
 def moved(part: Part, origin: np.ndarray | None) -> Part:
@@ -144,7 +159,9 @@ def fit_near_zero(fit: Callable[[Part, Part], Fitted], train: Part, validation: 
         train: says what the frame is.
         validation: may be empty.
     """
-    frame = Frame.of(train.features)  # within whose bounds its own rows lie: they need no copy
+    frame = Frame.of(
+        train.features, validation.features
+    )  # within whose bounds its own rows lie: they need no copy
     return _in_frame(frame, fit(moved(train, frame.origin), frame.around(validation)))
 
 

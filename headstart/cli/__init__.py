@@ -92,8 +92,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _end_if_threads_hang(end.code)
         raise
     finally:
-        if before is not None:
-            _when_interrupted(before)
+        if before is not None:  # a process of its own may be interrupted until it is gone
+            _when_interrupted(_end_at_once if arguments is None else before)
 
 
 def _when_interrupted(handler: Any) -> Any:

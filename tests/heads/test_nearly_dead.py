@@ -296,3 +296,23 @@ def test_a_feature_that_never_varied_says_nothing(kind, value):
     for odd in (value + 5, 100.0, -1e3, 1e6):
         asked[:, -1] = odd
         np.testing.assert_array_equal(model.predict_proba(asked), as_ever)
+
+
+def test_what_varies_among_the_rows_that_judge_alone_is_learned_from_them_too():
+    """A linear head is at last fitted to both: none of its rows is changed."""
+    x, y = digits()
+    x[:, -1] = 0
+    x[:200:2, -1] = 3
+    seen = []
+
+    def fit(train, judging):
+        seen.append((np.asarray(train.features)[:, -1], np.asarray(judging.features)[:, -1]))
+        return hs.Linear((0.1,)).fit(train, judging, 10, 0)
+
+    model = fitted(fit, Part(x[200:], y[200:]), Part(x[:200], y[:200]))
+    np.testing.assert_array_equal(seen[0][1], x[:200, -1])
+    odd = x[:5].copy()
+    odd[:, -1] = 3
+    most = model.predict_proba(odd)
+    odd[:, -1] = 1e5
+    np.testing.assert_array_equal(model.predict_proba(odd), most)
