@@ -265,7 +265,11 @@ def _predict(
     if predictions.has_splits:
         columns = ("split", *columns)
     splits = [(one.split,) if predictions.has_splits else () for one in found]
-    rows = [(one.name, *split, *cells_of(one)) for one, split in zip(found, splits, strict=True)]
+    rows = [
+        line
+        for one, split in zip(found, splits, strict=True)
+        for line in a_row_each((one.name, *split, *cells_of(one)))
+    ]
 
     def show(out: Any) -> None:
         out.print(table(None, ("file", *columns), rows))
@@ -290,7 +294,7 @@ def check_top(head: Any, top: int | None, output: Path | None) -> None:
 
 
 def likeliest(count: int) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """Columns and cells of the likeliest classes, a line each."""
+    """Columns and cells of the likeliest classes, a row each."""
     from headstart.heads.evaluation.intervals import share_text
 
     def cells(one: Any) -> tuple[Any, ...]:
@@ -298,6 +302,14 @@ def likeliest(count: int) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, .
         return tuple(said(label) for label, _ in pairs), tuple(share_text(p) for _, p in pairs)
 
     return ("class", ">probability"), cells
+
+
+def a_row_each(cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """A row for each of the values of cells that have several, so that one that is folded has its
+    own beside it; what is said once stands in the first."""
+    count = max([1, *(len(cell) for cell in cells if isinstance(cell, tuple))])
+    parts = [cell if isinstance(cell, tuple) else (cell, *[""] * (count - 1)) for cell in cells]
+    return list(zip(*parts, strict=True))
 
 
 def with_set(cells_of: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from task_rows import KINDS
 
 import headstart as hs
 from headstart.heads.bounds import BEYOND
@@ -21,14 +22,6 @@ from headstart.heads.tasks import MultiLabel, Ordinal
 from headstart.jobs.heads.reproduce import tell_of_bounds
 from headstart.notices import HeadstartNote
 
-KINDS = {
-    "linear": hs.Linear((0.01, 0.1)),
-    "mlp": hs.MLP(hidden=(16,), epochs=20, learning_rate=0.01),
-    "neighbours": hs.Neighbours(10),
-    "prototype": hs.Prototype(),
-    "ridge": hs.Ridge(),
-    "svm": hs.SVM((1e-3,)),
-}
 NOISE, VALUE = 1e-6, 0.02
 """The spread of a feature that is nearly dead, and what it is in another sample."""
 

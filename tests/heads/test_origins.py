@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from task_rows import KINDS
 
 import headstart as hs
 from headstart.errors import HeadError
@@ -13,14 +14,6 @@ from headstart.heads.origins import FAR, fit_near_zero, origin_of
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal
 from headstart.sklearn import HeadClassifier
 
-KINDS = {
-    "linear": hs.Linear((0.01, 0.1)),
-    "mlp": hs.MLP(hidden=(16,), epochs=20, learning_rate=0.01),
-    "neighbours": hs.Neighbours(10),
-    "prototype": hs.Prototype(),
-    "ridge": hs.Ridge(),
-    "svm": hs.SVM((1e-3,)),
-}
 SAME = 0.015
 """Of 1,000 samples that are tried, so many may be decided otherwise."""
 CLOSE = {"mlp": 0.05}

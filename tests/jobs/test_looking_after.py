@@ -1,13 +1,17 @@
 """Heads that are there: evaluated elsewhere, removed, trained from a sweep, their likeliest."""
 
+import io
 import warnings
 from threading import Thread
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sklearn.metrics import accuracy_score, log_loss
 
 import headstart as hs
+from headstart.cli.models import a_row_each, likeliest
+from headstart.cli.output import table
 from headstart.errors import HeadError, HeadstartError, NotFound, StillInUse
 from headstart.extractors.cache.gc import Choice
 from headstart.jobs.heads.care.kept_trial import kept_trial
@@ -314,6 +318,18 @@ def test_the_likeliest_classes_are_told(trained, run, fails, tmp_path):
     assert f"{said['top'][1]['probability']:.3f}" in shown
     file = tmp_path / "p.csv"
     assert "leave --top out" in fails("head", "predict", "h", "rows", "--top", "2", "-o", file)
+
+
+def test_a_class_of_a_long_name_has_its_own_probability_beside_it():
+    long = "L" * 150
+    one = Prediction("s", long, 0.7, np.array([0.7, 0.2, 0.1], np.float32), (long, "b", "c"))
+    columns, cells = likeliest(3)
+    out = io.StringIO()
+    Console(file=out, width=60).print(
+        table(None, ("file", *columns), a_row_each((one.name, *cells(one))))
+    )
+    first, *others = [line.split() for line in out.getvalue().splitlines() if "0." in line]
+    assert (first[0], first[-1], others) == ("s", "0.700", [["b", "0.200"], ["c", "0.100"]])
 
 
 def test_of_equally_likely_classes_the_first_come_first():
