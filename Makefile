@@ -18,8 +18,10 @@ HAS := $(shell .venv/bin/python -c '$(VERSION)' 2>/dev/null)
 # .venv is that of the first `make`; another version asked for has its own beside it.
 VENV := $(if $(filter-out file default,$(origin PYTHON)),$(if $(filter-out $(HAS),$(ASKED)),.venv-$(ASKED),.venv),.venv)
 BIN := $(VENV)/bin
-# Each process of the tests has a core: threads of BLAS beside it would only wait for each other.
-TOGETHER := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
+# One process of the tests more than there are cores, as one or another waits: for a disk, a server,
+# a process that it killed. Threads of BLAS beside them would only wait for each other.
+TESTERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+TOGETHER := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TESTERS) --dist worksteal
 QUICK := tests/cli tests/registry tests/storage tests/extractors/cache tests/extractors/datasets \
 	tests/extractors/run tests/extractors/backbones/test_sources.py tests/extractors/backbones/test_lite.py \
 	tests/extractors/backbones/test_saved_models.py tests/extractors/preprocessing \
