@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from inspector import Inspector
 from PIL import Image
-from remote_fixtures import account, bucket, one_web, s3, web
+from remote_fixtures import account, bucket, one_web, own_bucket, s3, s3_process, web
 from sqlalchemy import create_engine, text
 
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -27,7 +27,7 @@ from headstart.extractors.safety import inspection
 from headstart.registry import listing
 from headstart.storage.local_store import LocalStore
 
-__all__ = ["account", "bucket", "one_web", "s3", "web"]
+__all__ = ["account", "bucket", "one_web", "own_bucket", "s3", "s3_process", "web"]
 """Fixtures that have a file of their own."""
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.

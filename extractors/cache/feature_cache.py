@@ -302,18 +302,22 @@ class FeatureCache:
             instead_of: shards that the new one replaces.
 
         Raises:
-            LeaseLost: the samples are no longer this process's; the files are gone again.
+            LeaseLost: the samples, or the hold on the sets, are no longer this process's; the
+                files are gone again.
             StorageError: the disk did not take them.
         """
         keys = [part.feature_set.key for part in parts]
-        with self.hold(*keys):
+        with self.hold(*keys) as hold:
             written: list[tuple[Shard, CheckedShard]] = []
             try:
                 for part in parts:
                     written.append(self._write(part, engine, dict(versions)))
                 shards = [shard for shard, _ in written]
                 already = self._repository.commit_shards(
-                    shards, claimed=claimed, instead_of=instead_of
+                    shards,
+                    claimed=claimed,
+                    instead_of=instead_of,
+                    confirm=getattr(hold, "confirm", None),
                 )
             except (LeaseLost, StorageError):
                 for shard, _ in written:  # surely without a row in the database
