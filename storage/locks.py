@@ -35,6 +35,9 @@ class Hold:
                     fcntl.flock(descriptor, fcntl.LOCK_SH)
         self.release = weakref.finalize(self, _close, found)
 
+    def confirm(self) -> None:
+        """It lasts as long as its process."""
+
     def __enter__(self) -> Hold:
         return self
 

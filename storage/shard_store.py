@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -53,6 +53,11 @@ class Hold(Protocol):
     def __enter__(self) -> Hold: ...
 
     def __exit__(self, *_error: object) -> None: ...
+
+
+def confirmation(hold: Hold) -> Callable[[], object] | None:
+    """`Hold.confirm`; None of one that cannot end before its process."""
+    return getattr(hold, "confirm", None)
 
 
 class Alone(Protocol):

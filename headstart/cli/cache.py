@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+from headstart.values.sizes import bytes_in
 
 
 def register(group: click.Group) -> None:
@@ -52,10 +50,10 @@ class Size(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+        found = bytes_in(value)
         if found is None:
             self.fail(f"{value!r} is not a size, such as 20GB", param, ctx)
-        return int(float(found[1]) * UNITS[found[2].upper()])
+        return found
 
 
 def _with_choices(function: Any) -> Any:

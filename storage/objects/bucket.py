@@ -9,7 +9,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,6 +55,8 @@ OWN_PUT = "headstart-put"
 """Beside an object: by which PUT it came. Who is told that it exists already sees whether it was
 his own, earlier or doubled on the way."""
 
+PART = 32 << 20
+"""Bytes of a large object that are asked for at once."""
 REQUEST = 128 << 10
 """What a request costs, in bytes, about: a few milliseconds of a line of some hundred Mbit/s. So
 near ranges are one request."""
@@ -173,6 +175,17 @@ class Bucket:
             return content
 
         return self._asked(key, attempt)
+
+    def chunks(self, key: str) -> Iterator[memoryview]:
+        """All of an object, some at a time, for one that is large; errors as `get`.
+
+        One that is put anew meanwhile comes in parts of both: hash it.
+        """
+        found = self.find(key)
+        if found is None:
+            raise FileNotFoundError(2, "No such object", self.place_of(key))
+        for start in range(0, found.size, PART):
+            yield self.get_ranges(key, [start], [min(PART, found.size - start)])[0]
 
     def get_ranges(self, key: str, starts: Sequence[int], sizes: Sequence[int]) -> list[memoryview]:
         """Parts of an object, each shorter where the object ends before; errors as `get`."""

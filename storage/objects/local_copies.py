@@ -12,11 +12,35 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from headstart.paths import by_digest
+from headstart.errors import WorkspaceError
+from headstart.paths import by_digest, inside
 from headstart.storage.files import PARTIAL, free_bytes, make_folder
+from headstart.values.sizes import bytes_in
 
+FOLDER_VARIABLE, SIZE_VARIABLE = "HEADSTART_CACHE", "HEADSTART_CACHE_SIZE"
+CACHE_BYTES = 20 << 30
 SPARE = 1 << 30
 """Bytes of the disk that are left to others: less free than that, and nothing more is kept."""
+
+
+def cache_folder(root: Path) -> Path:
+    """Where this machine keeps copies of what a workspace has in an object store: a folder of the
+    workspace, or `$HEADSTART_CACHE`. It may be deleted at any time."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named).expanduser().absolute() if named else inside(root, "cache")
+
+
+def cache_bytes() -> int:
+    """What the copies take at most: `$HEADSTART_CACHE_SIZE`, or 20 GiB.
+
+    Raises:
+        WorkspaceError: the variable holds no size.
+    """
+    text = os.environ.get(SIZE_VARIABLE)
+    size = CACHE_BYTES if not text else bytes_in(text)
+    if size is None:
+        raise WorkspaceError(f"{SIZE_VARIABLE} is {text!r}, which is no size", hint="Such as 20GB.")
+    return size
 
 
 class _File(NamedTuple):

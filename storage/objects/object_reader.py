@@ -5,18 +5,37 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from headstart.storage.objects.object_store import ObjectStore
+from headstart.storage.objects.outlay import Outlay
 
 AHEAD = 64 << 20
 """Bytes of ranges that are on their way, or have come and were not used yet."""
 TOGETHER = 8 << 20
 """Bytes of ranges that are asked for at once, at most; neighbours among them are one request."""
+
+
+class Afar(Protocol):
+    """What a reader needs of its store; see `storage.objects.object_store.ObjectStore`."""
+
+    outlay: Outlay
+
+    @property
+    def lanes(self) -> ThreadPoolExecutor: ...
+
+    def local_copy(self, name: str, *, hashed: bool = False) -> Path | None: ...
+
+    def size_of(self, name: str) -> int: ...
+
+    def fetch(self, name: str) -> memoryview: ...
+
+    def ranges_of(
+        self, name: str, starts: Sequence[int], sizes: Sequence[int]
+    ) -> list[memoryview]: ...
 
 
 class Range(NamedTuple):
@@ -41,7 +60,7 @@ class ObjectReader:
         store: whose shards.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: Afar) -> None:
         self._store = store
         self._tasks = deque[Whole | tuple[Range, ...]]()
         self._wholes: dict[str, tuple[Whole, Future[None]]] = {}

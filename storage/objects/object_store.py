@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -77,6 +76,7 @@ class ObjectStore:
         self._marks: dict[str, tuple[Stat, float]] = {}
         self._fetching: dict[str, Future[memoryview]] = {}
         self._lock = threading.Lock()
+        self._lanes: ThreadPoolExecutor | None = None
         self.outlay = Outlay(copies.quota)
 
     def __reduce__(self) -> tuple[type[ObjectStore], tuple[object, ...]]:
@@ -84,10 +84,13 @@ class ObjectStore:
         given = (self.bucket, self._holds, self._copies, self._indexes, self._remembered)
         return ObjectStore, given
 
-    @cached_property
+    @property
     def lanes(self) -> ThreadPoolExecutor:
         """Threads that wait for the network."""
-        return ThreadPoolExecutor(LANES, thread_name_prefix="headstart-bucket")
+        with self._lock:
+            if self._lanes is None:
+                self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="headstart-bucket")
+            return self._lanes
 
     def create(self, feature_key: str, content: memoryview, token: str) -> Created:
         """See `ShardStore.create`; a copy is kept here, as who has made it may read it soon."""
