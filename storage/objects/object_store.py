@@ -74,6 +74,7 @@ class ObjectStore:
         self._indexes = indexes
         self._remembered = remembered
         self._marks: dict[str, tuple[Stat, float]] = {}
+        self._spoilt = set[str]()
         self._fetching: dict[str, Future[memoryview]] = {}
         self._lock = threading.Lock()
         self._lanes: ThreadPoolExecutor | None = None
@@ -172,8 +173,15 @@ class ObjectStore:
         """Told that bytes were not right: a copy here is given up. Asking again may help."""
         sha256 = sha256_of(name)
         if sha256 is not None:
+            self._is_spoilt(name, sha256)
             self._copies.forget(sha256)
         return True
+
+    def _is_spoilt(self, name: str, sha256: str) -> bool:
+        """Whether somebody wrote to a copy here that may be mapped still."""
+        if self._copies.is_spoilt(sha256):
+            self._spoilt.add(name)
+        return name in self._spoilt
 
     def expect(self, wanted: Sequence[tuple[str, int, int]]) -> None:
         """See `storage.shard_store.expect`."""
@@ -202,7 +210,7 @@ class ObjectStore:
         It may be some seconds old: other stores' objects don't change.
         """
         sha256 = sha256_of(name)
-        is_spoilt = sha256 is not None and self._copies.is_spoilt(sha256)
+        is_spoilt = sha256 is not None and self._is_spoilt(name, sha256)
         mark = self._mark_of(name)
         return (*mark, 1) if mark and is_spoilt else mark
 
