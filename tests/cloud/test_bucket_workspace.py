@@ -39,5 +39,5 @@ def test_what_one_machine_extracts_another_reads_and_trains_on(cloud, tmp_path, 
     again = other.extract("net@features", "pics", settings=EAGER)
     assert (again.report.computed, again.report.reused) == (0, 36)
     picture = next((tmp_path / "pictures" / "red").iterdir())
-    mine, theirs = cloud.heads.get("first").predict([picture]), head.predict([picture])
-    np.testing.assert_array_equal(mine[0].scores, theirs[0].scores)
+    mine, theirs = (one.predict([picture]) for one in (cloud.heads.get("first"), head))
+    np.testing.assert_array_equal(mine.probabilities, theirs.probabilities)
