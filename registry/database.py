@@ -163,6 +163,11 @@ class Database:
         that the settings hold does not leave them."""
         return _opened, (self.config.root,)
 
+    @property
+    def is_immutable(self) -> bool:
+        """Whether it is a file on read-only media."""
+        return "immutable" in self.engine.url.query
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent snapshot; nothing is written."""

@@ -262,7 +262,7 @@ def _which_are_dead(connection: Connection, leases: Sequence[Any], signs: Signs)
     return [
         one.token
         for one in leases
-        if _has_run_out(one.granted_at, one.expires_at, now)
+        if has_run_out(one.granted_at, one.expires_at, now)
         or (one.owner == here and signs.is_dead(one.token))
     ]
 
@@ -274,7 +274,7 @@ def _take_over_all(database: Database, signs: Signs, tokens: Sequence[str]) -> N
         database.outlast(partial(_take_over, database, signs, token))
 
 
-def _has_run_out(granted_at: float, expires_at: float, now: float) -> bool:
+def has_run_out(granted_at: float, expires_at: float, now: float) -> bool:
     return expires_at < now or granted_at > now + SLACK
 
 
@@ -287,7 +287,7 @@ def _take_over(database: Database, signs: Signs, token: str) -> None:
         if row is None:
             return
         is_dead = row.owner == socket.gethostname()[:200] and signs.is_dead(token)
-        if is_dead or _has_run_out(row.granted_at, row.expires_at, clock(connection)):
+        if is_dead or has_run_out(row.granted_at, row.expires_at, clock(connection)):
             _count_tries(connection, token)
             connection.execute(delete(t.leases).where(leases.token == token))
     if is_dead:

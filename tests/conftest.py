@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from inspector import Inspector
 from PIL import Image
-from remote_fixtures import account, bucket, one_web, s3, web
+from remote_fixtures import account, bucket, one_web, own_bucket, s3, s3_process, web
 from shared_conversions import converted, shared_conversions
 from sqlalchemy import create_engine, text
 
@@ -28,7 +28,17 @@ from headstart.extractors.safety import inspection
 from headstart.registry import listing
 from headstart.storage.local_store import LocalStore
 
-__all__ = ["account", "bucket", "converted", "one_web", "s3", "shared_conversions", "web"]
+__all__ = [
+    "account",
+    "bucket",
+    "converted",
+    "one_web",
+    "own_bucket",
+    "s3",
+    "s3_process",
+    "shared_conversions",
+    "web",
+]
 """Fixtures that have a file of their own."""
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.

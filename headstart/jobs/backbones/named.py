@@ -25,7 +25,6 @@ from headstart.registry.entities import Backbone
 from headstart.registry.references import reference_of
 from headstart.storage.artifacts import HELD_AS
 from headstart.storage.files import make_folder, open_regular, written_aside
-from headstart.storage.locks import Hold
 
 REMEMBERED = "sources"
 """The folder of a workspace with a file for each source."""
@@ -151,7 +150,7 @@ def _added(context: Context, source: Source) -> Backbone:
     verdicts = context.artifacts.beside(FOLDER)
     wanted = Wanted(first=FirstLoad(verdicts, say=tell))
     stamp = _stamp(source)
-    with Hold(context.config.locks, HELD_AS):  # as in `backbones.add`
+    with context.holds.hold(HELD_AS):  # as in `backbones.add`
         read = read_backbone("new", source.text, context.artifacts, wanted)
         same = context.backbones.find_same(read.backbone)
         if same:
