@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import rows_in
-from headstart.errors import SampleUnreadable, Stalled
+from headstart.errors import RegistryError, SampleUnreadable, Stalled
 from headstart.extractors.run import suspects, worker
 from headstart.jobs.features import worker as job_worker
 from headstart.jobs.features.worker import JobWorker
@@ -52,6 +52,20 @@ def test_a_sample_that_has_changed_fails_the_job(ready):
     assert work.state == "failed"
     assert "'red/01.png' has changed" in ready.context.jobs.get(1).error
     assert ready.context.jobs.find_tries(1) == {}
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_a_sample_whose_file_is_gone_while_others_are_there_fails_the_job(ready, on_error):
+    """No worker will find it: it stayed queued until somebody cancelled it."""
+    ready.jobs.add("net", "pics", on_error=on_error, **EAGER)
+    (ready.config.root.parent / "pictures" / "red" / "01.png").unlink()
+    (work,) = ready.jobs.work()
+    assert work.state == "failed"
+    assert "red/01.png is gone" in work.error
+    assert "dataset refresh" in work.error
+    assert ready.context.jobs.find_tries(1) == {}
+    with pytest.raises(RegistryError, match=r"job 1 is failed: .*01.png is gone"):
+        ready.jobs.work(1)
 
 
 # Jobs that are opened again
