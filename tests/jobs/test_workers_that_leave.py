@@ -44,6 +44,48 @@ def test_a_sample_at_which_workers_end_with_an_error_is_given_up(ready, monkeypa
     assert [work.job for work in ready.jobs.work()] == [behind.id]
 
 
+def test_a_machine_on_which_nothing_can_be_computed_gives_no_sample_up(ready, monkeypatch):
+    """Its last tries are had by workers that have computed something, were it what is there."""
+    job = ready.jobs.add("net", "pics", **EAGER)
+    some = JobWorker(ready.context, lambda done, _total: done >= 8 and some.stop())
+    some.run()
+    before = ready.jobs.get(job.id).committed
+    assert 8 <= before < 36
+    with monkeypatch.context() as broken:
+        broken.setattr(worker, "_read_all", at_any(MemoryError("no more")))
+        for _ in range(6):
+            with pytest.raises(MemoryError):
+                ready.jobs.work(job.id)
+    assert max(ready.context.jobs.find_tries(job.id).values()) == suspects.TRIES - 1
+    (work,) = ready.jobs.work(job.id)
+    assert (work.state, work.computed) == ("done", 36 - before)
+    assert ready.jobs.get(job.id).failed == 0
+
+
+def at_any(error):
+    def read_all(_samples, _read, _step):
+        raise error
+
+    return read_all
+
+
+def test_where_nothing_was_ever_computed_no_sample_is_given_up(ready, monkeypatch):
+    job = ready.jobs.add("net", "pics", **EAGER)
+    with monkeypatch.context() as broken:
+        broken.setattr(worker, "_read_all", at_any(MemoryError("no more")))
+        for _ in range(2 + 1):  # all together; in two blocks
+            with pytest.raises(MemoryError):
+                ready.jobs.work(job.id)
+    (work,) = ready.jobs.work(job.id)
+    assert (work.state, work.computed) == ("queued", None)
+    assert work.error.startswith(
+        "36 samples have ended 2 workers each, and none of the others has been computed anywhere: "
+        "it may be the machine, and no sample is given up for that. See what the workers ended with"
+    )
+    assert ready.jobs.retry(job.id).failed == 0
+    assert ready.jobs.work(job.id)[0].state == "done"
+
+
 def test_a_sample_that_has_changed_fails_the_job(ready):
     ready.jobs.add("net", "pics", **EAGER)
     picture = ready.config.root.parent / "pictures" / "red" / "01.png"
