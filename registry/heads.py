@@ -12,6 +12,7 @@ from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
+from headstart.registry.datasets import keep
 from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
@@ -64,6 +65,7 @@ class HeadRepository:
                 raise AlreadyExists(
                     f"{head.name!r} is an alias of a head", hint="Choose another name."
                 )
+            keep(connection, head.dataset)
             values = {field.name: getattr(head, field.name) for field in fields(head)}
             values["version"] = _latest(connection, head.name) + 1
             del values["id"], values["created_at"], values["aliases"]
