@@ -24,6 +24,8 @@ from timing import Took, ran
 FOLDER = Path(__file__).parent / "peers"
 ENVIRONMENTS = Path(__file__).parent.parent / ".venv-peers"
 BLOCK = re.compile(r"^# /// script\n((?:#.*\n)+?)# ///$", re.MULTILINE)
+may_install = True
+"""Whether packages that are not at hand are installed, which may take minutes and gigabytes."""
 INSTALLING = 1500
 """Seconds that the packages of a peer may take to install."""
 
@@ -84,6 +86,8 @@ def _python_with(wanted: tuple[str, ...]) -> tuple[Path, str]:
     told = place / "installed"
     if told.exists() and told.read_text(encoding="utf-8").splitlines() == list(wanted):
         return python, ""
+    if not may_install:
+        return python, f"{', '.join(wanted)} are not installed, which `make bench` does"
     venv.create(place, with_pip=True, clear=True)
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     sys.stderr.write(f"installing {', '.join(wanted)} into {place}\n")

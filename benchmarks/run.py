@@ -28,6 +28,7 @@ import first_runs
 import light_heads
 import limits
 import many_samples
+import peer
 import peer_runs
 import precisions
 import store
@@ -62,6 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.into is not None:
         (name,) = arguments.sections
+        peer.may_install = not arguments.quick
         with tempfile.TemporaryDirectory() as folder:
             keras()
             section = SECTIONS[name](Path(folder), is_quick=arguments.quick)

@@ -53,6 +53,12 @@ def test_what_cannot_be_installed_is_left_out_with_a_word(peer, monkeypatch):
     )
 
 
+def test_a_quick_run_installs_nothing(peer, monkeypatch):
+    monkeypatch.setattr(peer, "may_install", False)
+    one = peer.Peer("Another way", Path("x.py"), ("not-a-package-at-all",), ("",))
+    assert "not installed, which `make bench` does" in one.problem
+
+
 def test_a_busy_machine_is_said(peer, monkeypatch):
     import timing
 
