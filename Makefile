@@ -6,8 +6,8 @@
 #   make test-all  with the long ones
 #   make check     format, lint, types, import rules
 #   make docs      the pages and the API reference as HTML, searchable offline, into site/
-#   make bench     measured ratios against the plain way, into docs/benchmarks.md (half an hour)
-#   make bench-quick  less of the same (five minutes)
+#   make bench     measured ratios against the plain way and other libraries, into docs/benchmarks.md (an hour)
+#   make bench-quick  what a user feels of it (five minutes)
 
 # A name on the PATH is not yet a Python that runs: pyenv has names for all that it ever knew.
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do \
