@@ -1,0 +1,1 @@
+"""Jobs whose workers are actors of Ray."""
