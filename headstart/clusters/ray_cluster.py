@@ -26,6 +26,9 @@ TOKEN_HINT = (
 )
 
 
+START_ONE = "Start one that stays (`ray start --head`), or leave out --detach."
+
+
 @dataclass(frozen=True)
 class Node:
     """A machine of a cluster that is up, or a part of one.
@@ -119,27 +122,35 @@ def address_in(executor: str) -> str | None:
     return address if address in ("auto", "local") else executor
 
 
-def connect(address: str | None = None) -> RayCluster:
+def connect(address: str | None = None, *, outlasts: bool = False) -> RayCluster:
     """Connect this process to a cluster, if it is not connected yet.
 
     Args:
+        outlasts: it is to go on when this process ends.
         address: as `ray.init` takes it. Without one that of `$RAY_ADDRESS`, else the cluster that
             runs on this machine, else one is started here, of all its processors, which ends with
             this process.
 
     Raises:
         ClusterError: Ray is not installed, the cluster is not reachable, is of another version, or
-            wants a token.
+            wants a token; or there is none that outlasts this process.
     """
     module = ray()
     if not module.is_initialized():
         with understood(address), _sigterm_as_before():
-            _connect(module, address)
-    return _connected(module, address)
+            _connect(module, "auto" if outlasts and address is None else address)
+    found = _connected(module, address)
+    if outlasts and found.is_own:
+        raise ClusterError(f"{found.name} ends with it, and with it the workers", hint=START_ONE)
+    return found
 
 
 def _connect(module: Any, address: str | None) -> None:
+    from ray._private import worker
+
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    # Else paragraphs about processes that died are printed at any time, behind results, too.
+    worker._worker_logs_enabled = False
     if address not in (None, "local"):
         module.init(address, **quiet)
         return
@@ -149,7 +160,7 @@ def _connect(module: Any, address: str | None) -> None:
             return
         except ConnectionError:
             if os.environ.get("RAY_ADDRESS"):
-                raise
+                raise  # somebody named one
     module.init("local", include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
 
 
@@ -160,7 +171,7 @@ def _connected(module: Any, address: str | None) -> RayCluster:
     is_own = node is not None and node.is_head()
     is_remote = module.util.client.ray.is_connected()
     if is_own:
-        name = "a Ray of this process"
+        name = "the Ray of this process"
     elif is_remote and address is not None:
         name = f"Ray at {address}"
     else:

@@ -6,6 +6,7 @@ from headstart.context import Context
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.runtime import versions
+from headstart.jobs.features.executor import Starter
 from headstart.jobs.features.extract import plan_extraction
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.jobs import Job
@@ -22,10 +23,12 @@ def detach(
     dataset: str | Dataset,
     settings: Settings | None = None,
     augmentation: int = 0,
+    starter: Starter | None = None,
 ) -> Job:
-    """Plan an extraction, with the dataset looked at now and by no worker again, and queue it."""
+    """Plan an extraction, with the dataset looked at now and by no worker again, and queue it; with
+    a starter workers begin with it."""
     plan = plan_extraction(context, backbone, dataset, settings, augmentation)
-    return context.jobs.add(job_of(plan))
+    return context.jobs.add(job_of(plan)) if starter is None else starter.start(plan)
 
 
 def job_of(plan: ExtractionPlan) -> Job:

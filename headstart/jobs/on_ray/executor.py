@@ -86,28 +86,23 @@ class RayExecutor:
         report.seconds = round(time.monotonic() - started, 3)
         return report
 
-    def start(self, job: Job) -> RayCluster:
-        """Let workers begin with a job, and do not wait for its end; gives the cluster.
+    def start(self, plan: ExtractionPlan) -> Job:
+        """Write a job down, let workers begin with it, and do not wait for its end.
 
         Raises:
             ClusterError: see `run`; or the cluster would end with this process.
         """
-        cluster = self._connect()
-        if cluster.is_own:
-            raise ClusterError(
-                f"no Ray runs here or at RAY_ADDRESS, and one of this process would end with it, "
-                f"and with it the workers; job {job.id} stays queued",
-                hint="Start one (`ray start --head`), or leave out --detach.",
-            )
+        cluster = self._connect(outlasts=True)
+        job = self._written(job_of(plan))
         self._started(job, cluster)
-        return cluster
+        return job
 
     def cancel(self) -> None:
         """See `Executor.cancel`: the job is cancelled, and its workers leave."""
         self._cancelled.set()
 
-    def _connect(self) -> RayCluster:
-        cluster = connect(self._address)
+    def _connect(self, *, outlasts: bool = False) -> RayCluster:
+        cluster = connect(self._address, outlasts=outlasts)
         refuse_sqlite_between(self._context.config, cluster.hosts())
         return cluster
 
