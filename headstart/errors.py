@@ -37,6 +37,7 @@
     │   └── ShardExists (FileExistsError)
     ├── ArtifactDamaged (ValueError)
     ├── UnsafeName (ValueError)
+    ├── ClusterError (ConnectionError)
     └── HeadError (ValueError)
         └── ParityError
 
@@ -259,6 +260,12 @@ class UnsafeName(HeadstartError, ValueError):
     """A name from outside cannot be made a path; nothing was read or written by it."""
 
     code = "unsafe"
+
+
+class ClusterError(HeadstartError, ConnectionError):
+    """A cluster cannot be reached, or cannot do what was asked."""
+
+    code = "cluster"
 
 
 class HeadError(HeadstartError, ValueError):
