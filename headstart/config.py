@@ -7,7 +7,7 @@ import os
 import stat
 import tomllib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,13 +15,23 @@ from typing import Any
 from urllib.parse import quote
 
 from headstart.database_urls import has_password, url_in_environment, url_in_file
-from headstart.errors import AlreadyExists, WorkspaceError, WorkspaceNotFound
+from headstart.errors import AlreadyExists, WorkspaceDenied, WorkspaceError, WorkspaceNotFound
+from headstart.values.defaults import TABLE, check_keys, defaults_in
 
 CONFIG_FILE = "headstart.toml"
 DATABASE_FILE = "headstart.db"
 CONTENTS = "contents"
 WORKSPACE_VERSION = 1
 SQLITE = "sqlite:///"
+KEYS = (
+    "version",
+    "id",
+    "database_url",
+    "database_url_file",
+    "database_url_from_environment",
+    TABLE,
+)
+"""Of `headstart.toml`."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,13 @@ class Config:
         database_url: SQLAlchemy URL of a shared database; None for the workspace's own SQLite.
         id: its UUID, which its database carries as well; None of a workspace that was made before
             there were any and has not been upgraded.
+        defaults: what options of the command line are where nobody gives them.
     """
 
     root: Path
     database_url: str | None = field(default=None, repr=False)  # it may hold a password
     id: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -283,6 +295,7 @@ def load_config(root: Path) -> Config:
     Raises:
         WorkspaceNotFound: there is no workspace in `root`.
         WorkspaceError: the file is not valid, or was written by newer code.
+        InvalidValue: it holds a setting that is not known.
     """
     root = root.expanduser().absolute()
     file = root / CONFIG_FILE
@@ -296,7 +309,7 @@ def load_config(root: Path) -> Config:
             "or $HEADSTART_HOME.",
         ) from None
     except PermissionError as error:
-        raise WorkspaceError(
+        raise WorkspaceDenied(
             f"you may not read {file}",
             hint="Ask its owner: `headstart init --shared` lets a group in, unless the file holds "
             "a password; then use a URL without one, with ~/.pgpass or --database-url-file.",
@@ -311,7 +324,9 @@ def load_config(root: Path) -> Config:
             f"{file} has workspace version {version!r}; this code reads {WORKSPACE_VERSION}",
             hint="Upgrade headstart.",
         )
-    return Config(root, _url_of(settings, root), _id_of(settings, file))
+    check_keys(settings, KEYS, file)
+    defaults = defaults_in(settings, file)
+    return Config(root, _url_of(settings, root), _id_of(settings, file), defaults)
 
 
 def _id_of(settings: dict[str, Any], file: Path) -> str | None:
