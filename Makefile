@@ -6,6 +6,7 @@
 #   make test-all  with the long ones
 #   make check     format, lint, types, import rules
 #   make docs      the pages and the API reference as HTML, searchable offline, into site/
+#   make schemas   docs/schemas.json, of what --json prints, from the classes of the results
 #   make bench     measured ratios against the plain way and other libraries, into docs/benchmarks.md (an hour)
 #   make bench-quick  what a user feels of it (five minutes)
 
@@ -31,7 +32,7 @@ FOLDERS := headstart registry storage extractors heads alembic
 FILES := $(shell find $(FOLDERS) -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict
 
-.PHONY: demo test quick test-all check docs format bench bench-quick wheel clean
+.PHONY: schemas demo test quick test-all check docs format bench bench-quick wheel clean
 
 demo: $(VENV)/.demo-$(FILES)
 	rm -rf headstart-demo
@@ -55,6 +56,9 @@ check: $(VENV)/.dev-$(FILES)
 format: $(VENV)/.dev-$(FILES)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+schemas: $(VENV)/.dev-$(FILES)
+	$(BIN)/python tests/json_schemas.py
 
 docs: $(VENV)/.dev-$(FILES)
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site

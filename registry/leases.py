@@ -284,9 +284,7 @@ def _find_dead(connection: Connection, signs: Signs, own: str) -> list[str]:
         leases.token != own, or_(is_over, leases.owner == here)
     )
     return [
-        one.token
-        for one in connection.execute(query)
-        if one.is_over or signs.is_dead(one.token)
+        one.token for one in connection.execute(query) if one.is_over or signs.is_dead(one.token)
     ]
 
 
