@@ -68,6 +68,7 @@ DOCUMENTS = {
     "job show": "headstart.jobs.features.job_progress.JobProgress",
     "job cancel": "headstart.jobs.features.job_progress.JobProgress",
     "job retry": "headstart.jobs.features.job_progress.JobProgress",
+    "job remove": "headstart.jobs.outcomes.Removed",
     "worker": "[headstart.jobs.features.worker.Work]",
     "features list": "[headstart.registry.listing.FeatureRow]",
     "features show": "headstart.jobs.features.details.FeatureSetDetails",
