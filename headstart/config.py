@@ -7,7 +7,7 @@ import os
 import stat
 import tomllib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,13 +15,24 @@ from typing import Any
 from urllib.parse import quote
 
 from headstart.database_urls import has_password, url_in_environment, url_in_file
-from headstart.errors import AlreadyExists, WorkspaceError, WorkspaceNotFound
+from headstart.errors import AlreadyExists, WorkspaceDenied, WorkspaceError, WorkspaceNotFound
+from headstart.values.defaults import TABLE, check_keys, defaults_in
 
 CONFIG_FILE = "headstart.toml"
 DATABASE_FILE = "headstart.db"
 CONTENTS = "contents"
 WORKSPACE_VERSION = 1
 SQLITE = "sqlite:///"
+KEYS = (
+    "version",
+    "id",
+    "database_url",
+    "database_url_file",
+    "database_url_from_environment",
+    TABLE,
+    "store",
+)
+"""Of `headstart.toml`."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +46,14 @@ class Config:
             there were any and has not been upgraded.
         store: address of the object store in which shards, models, manifests and heads lie; None
             where they lie in the folder.
+        defaults: what options of the command line are where nobody gives them.
     """
 
     root: Path
     database_url: str | None = field(default=None, repr=False)  # it may hold a password
     id: str | None = None
     store: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -306,6 +319,7 @@ def load_config(root: Path) -> Config:
     Raises:
         WorkspaceNotFound: there is no workspace in `root`.
         WorkspaceError: the file is not valid, or was written by newer code.
+        InvalidValue: it holds a setting that is not known.
     """
     root = root.expanduser().absolute()
     file = root / CONFIG_FILE
@@ -319,7 +333,7 @@ def load_config(root: Path) -> Config:
             "or $HEADSTART_HOME.",
         ) from None
     except PermissionError as error:
-        raise WorkspaceError(
+        raise WorkspaceDenied(
             f"you may not read {file}",
             hint="Ask its owner: `headstart init --shared` lets a group in, unless the file holds "
             "a password; then use a URL without one, with ~/.pgpass or --database-url-file.",
@@ -334,7 +348,10 @@ def load_config(root: Path) -> Config:
             f"{file} has workspace version {version!r}; this code reads {WORKSPACE_VERSION}",
             hint="Upgrade headstart.",
         )
-    return Config(root, _url_of(settings, root), _id_of(settings, file), _store_of(settings, file))
+    check_keys(settings, KEYS, file)
+    defaults = defaults_in(settings, file)
+    store = _store_of(settings, file)
+    return Config(root, _url_of(settings, root), _id_of(settings, file), store, defaults)
 
 
 def _store_of(settings: dict[str, Any], file: Path) -> str | None:

@@ -209,7 +209,8 @@ class Workspace(Trials, Showable):
             progress: called with (samples done, samples to do).
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
                 side and light, by seed and content) of the pictures of the train split.
-            executor: what runs it; this process without one.
+            executor: what runs it, such as a `headstart.jobs.on_ray.RayExecutor`; this process
+                without one.
             **options: fields of `hs.Settings`, such as `on_error="skip"`, which also is of a source
                 that is registered now.
 

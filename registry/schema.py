@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.config import Config
-from headstart.errors import SchemaOutdated, SchemaTooNew, WorkspaceError
+from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew, WorkspaceError
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -72,6 +72,19 @@ def current(config: Config) -> str | None:
             return connection.exec_driver_sql(query).scalar()
     finally:
         database.close()
+
+
+def check_there(config: Config) -> None:
+    """See that the SQLite file is there, where the registry is one.
+
+    Raises:
+        DatabaseMissing: it is not.
+    """
+    if config.sqlite_file is not None and not config.sqlite_file.exists():
+        raise DatabaseMissing(
+            f"the workspace's database {config.sqlite_file} is missing",
+            hint="Restore it, or make an empty one with `headstart db upgrade`.",
+        )
 
 
 def check(fetch_revision: Callable[[], str | None]) -> None:

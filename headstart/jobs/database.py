@@ -106,6 +106,7 @@ def check(config: Config) -> None:
     """Refuse a database that this code cannot use, or that is another workspace's."""
     from headstart.registry.audit import identity
 
+    schema.check_there(config)
     schema.check(lambda: schema.current(config))
     identity.check(config)
 
