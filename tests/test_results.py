@@ -64,6 +64,7 @@ features import net pics {p}/f.npz --check 2
 features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
 features compact
+features sync {p}/fresh
 features reindex
 features gc --unreachable
 backbone export net {p}/net.zip --features

@@ -253,3 +253,39 @@ def test_everything_at_once_on_many_machines_deletes_nothing_that_is_held(machin
     assert sorted(last.names()) == sorted(shard.file for shard in shards)
     with pytest.raises(FeaturesMissing):
         last.context.cache().view_of(KEY, samples_of([10**6]))
+
+
+def test_credentials_that_run_out_end_a_run_and_new_ones_go_on(machine, proxy):
+    """A process that was told new ones by the environment goes on where the first one ended."""
+    one = machine("one")
+    one.commit(range(10))
+    said = b"<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>"
+    proxy.refusal = 400, said
+    line = r"the credentials are not taken .*ExpiredToken.* goes on from there"
+    with pytest.raises(StorageError, match=line):
+        one.commit(range(10, 20))
+    with pytest.raises(StorageError, match=line):
+        machine("other").view(range(10))
+    proxy.refusal = None
+    again = machine("again")
+    assert len(again.context.feature_sets.find_all_shards()) == 1
+    again.commit(range(10, 20))
+    numbers, view = machine("other").view(range(20))
+    assert len(numbers) == 20
+    np.testing.assert_array_equal(view.to_numpy(), rows_of(numbers))
+
+
+def test_a_bucket_that_is_away_for_a_while_stops_no_commit_and_no_reader(machine, proxy):
+    one, other = machine("one"), machine("other")
+    one.commit(range(10))
+    timer = threading.Timer(1.0, lambda: setattr(proxy, "is_away", False))
+    proxy.is_away = True
+    timer.start()
+    one.commit(range(10, 20))
+    proxy.is_away = True
+    timer = threading.Timer(1.0, lambda: setattr(proxy, "is_away", False))
+    timer.start()
+    _, view = other.view(range(20))
+    np.testing.assert_array_equal(view.to_numpy(), rows_of(range(20)))
+    timer.join()
+    assert one.context.feature_sets.find_all_shards()[0].status == "committed"
