@@ -66,6 +66,7 @@ features plot net pics {p}/map.png --method pca
 features compact
 features sync {p}/fresh
 features reindex
+features sync {p}/fresh
 features gc --unreachable
 backbone export net {p}/net.zip --features
 backbone import {p}/net.zip --name renamed
