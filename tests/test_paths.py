@@ -172,13 +172,6 @@ ALLOWED = {
     "extractors/backbones/sources/saved_model.py: folder / name": "names of a tuple of ours",
     "extractors/backbones/sources/saved_model.py: target / name": "names of a tuple of ours",
     "storage/artifacts.py: self._root.parent / name": "names of ours alone, such as first_loads",
-    # An object store, and copies of it on this machine.
-    "headstart/catalog/cache.py: Path(to)": "an argument of `features sync`",
-    "storage/objects/address.py: Path(rest)": "--store, an argument; whole, and without ..",
-    "storage/objects/bucket.py: Path(self.address.bucket)": "the same",
-    "storage/objects/local_copies.py: Path(named)": "$HEADSTART_CACHE",
-    "storage/objects/local_copies.py: "
-    "path.with_name(f'.{path.name}.{secrets.token_hex(8)}{PARTIAL}')": "beside the target",
     # Only the last part of a name is taken, for printing or for its ending.
     "Path(name)": "only its ending or its stem is looked at",
     "Path(what)": "only its last part is printed",

@@ -64,7 +64,6 @@ features import net pics {p}/f.npz --check 2
 features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
 features compact
-features sync {p}/fresh
 features reindex
 features sync {p}/fresh
 features gc --unreachable
