@@ -115,7 +115,10 @@ def test_workers_die_and_freeze_and_the_server_starts_anew_and_each_sample_is_co
     write_down_commits(ws)
     ws.jobs.add("net", "many", **SETTINGS)
     command = ["--workspace", ws.config.root, "worker", "1"]
-    processes = [zygote.start(command) for zygote in eight[:workers]]
+    said = [tmp_path / f"said-{number}" for number in range(workers)]
+    processes = [
+        zygote.start(command, said=file) for zygote, file in zip(eight, said, strict=False)
+    ]
     wait_until(lambda: committed_in(ws) >= samples // 8)
     rows, held = ws.context.cache().open_present(key, ws.datasets.manifest("many").samples)
     freeze(processes[0])
@@ -132,6 +135,8 @@ def test_workers_die_and_freeze_and_the_server_starts_anew_and_each_sample_is_co
         assert eight[0].wait() == 0
     assert ended == [signal.SIGKILL] * killed + [0] * (workers - 1 - killed)
     assert (care.failed, care.merged > 0) == ([], True)
+    told = {line for file in said for line in file.with_suffix(".err").read_text().splitlines()}
+    assert "the database does not answer; trying again for 60 s" in told
     assert committed_in(ws) == rows_in(ws) == samples
     np.testing.assert_array_equal(held.to_numpy(), expected[rows])
     del held
