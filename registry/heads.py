@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select, update
@@ -66,7 +66,7 @@ class HeadRepository:
                     f"{head.name!r} is an alias of a head", hint="Choose another name."
                 )
             keep(connection, head.dataset)
-            values = asdict(head)
+            values = {field.name: getattr(head, field.name) for field in fields(head)}
             values["version"] = _latest(connection, head.name) + 1
             del values["id"], values["created_at"], values["aliases"]
             connection.execute(insert(t.heads).values(**values))

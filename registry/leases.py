@@ -279,18 +279,16 @@ def _find_dead(connection: Connection, signs: Signs, own: str) -> list[str]:
     """Tokens of leases that have run out, or whose holder on this machine is dead; those of living
     ones on other machines are not fetched."""
     leases, here, now = t.leases.c, socket.gethostname()[:200], clock(connection)
-    has_run_out = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
-    query = select(leases.token, has_run_out.label("has_run_out")).where(
-        leases.token != own, or_(has_run_out, leases.owner == here)
+    is_over = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
+    query = select(leases.token, is_over.label("is_over")).where(
+        leases.token != own, or_(is_over, leases.owner == here)
     )
     return [
-        one.token
-        for one in connection.execute(query)
-        if one.has_run_out or signs.is_dead(one.token)
+        one.token for one in connection.execute(query) if one.is_over or signs.is_dead(one.token)
     ]
 
 
-def _has_run_out(granted_at: float, expires_at: float, now: float) -> bool:
+def has_run_out(granted_at: float, expires_at: float, now: float) -> bool:
     return expires_at < now or granted_at > now + SLACK
 
 
@@ -303,7 +301,7 @@ def _take_over(database: Database, signs: Signs, token: str) -> None:
         if row is None:
             return
         is_dead = row.owner == socket.gethostname()[:200] and signs.is_dead(token)
-        if is_dead or _has_run_out(row.granted_at, row.expires_at, clock(connection)):
+        if is_dead or has_run_out(row.granted_at, row.expires_at, clock(connection)):
             _count_tries(connection, token)
             connection.execute(delete(t.leases).where(leases.token == token))
     if is_dead:

@@ -36,6 +36,9 @@ from headstart.registry.leases import Claimed, Lease
 from headstart.storage.keys import unpack_digests
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest, Sample
+from headstart.values.logs import logger
+
+log = logger(__name__)
 
 LINTED = 8
 """Samples that are looked at for doubtful preprocessing."""
@@ -166,6 +169,8 @@ class Extraction:
         )
         missing = self._still_missing(None)
         self._total = len(missing)
+        what = f"{self.report.backbone}@{','.join(self._cuts)}", self.report.dataset
+        log.info("%s of %s: %d of %d samples to compute", *what, self._total, self.report.unique)
         if missing:
             self._stored.foresee(missing, self._cache)
         wait = FIRST_WAIT
@@ -291,6 +296,7 @@ class Extraction:
             ]
             claimed = Claimed(lease.token, tuple(keys), tuple(digests))
             self._cache.commit(parts, chosen.engine.name, versions, claimed)
+            log.debug("committed %d rows at %s", len(digests), ", ".join(cuts))
             self.report.computed += len(digests)
 
         with Writer(len(cuts), commit, self._is_due, self._watchdog) as writer:
@@ -315,6 +321,7 @@ class Extraction:
                 settings.batch_size,
                 self._watchdog.guard(samples[:PROBE_SAMPLES]),
             )
+            log.info("%s: %s", self._engines[cuts].engine.name, self._engines[cuts].why)
         chosen = self._engines[cuts]
         self.report.engine, self.report.engine_reason = chosen.engine.name, chosen.why
         self.report.check = chosen.facts

@@ -12,6 +12,7 @@ from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.settings import Settings
+    from headstart.jobs.features.executor import Starter
     from headstart.jobs.features.job_progress import JobProgress
     from headstart.jobs.features.worker import Work
     from headstart.jobs.outcomes import Removed
@@ -32,6 +33,7 @@ class Jobs(Showable):
         *,
         settings: Settings | None = None,
         augmentation: int = 0,
+        executor: Starter | None = None,
         **options: Any,
     ) -> Job:
         """Plan an extraction for workers; nothing is computed here.
@@ -41,6 +43,8 @@ class Jobs(Showable):
             dataset: likewise; it is looked at now, and by no worker again.
             settings: see `Workspace.extract`.
             augmentation: likewise.
+            executor: a `RayExecutor`, whose workers begin with it; without one it waits for
+                `headstart worker`.
             **options: fields of `hs.Settings`.
         """
         from headstart.extractors.run.settings import with_options
@@ -49,7 +53,7 @@ class Jobs(Showable):
 
         chosen = with_options(settings, options)
         names = both_named(self._context, backbone, dataset, looks=False, on_error=chosen.on_error)
-        return detach(self._context, *names, chosen, augmentation)
+        return detach(self._context, *names, chosen, augmentation, executor)
 
     def find(self, limit: int | None = None) -> Results[JobProgress]:
         """The jobs, the newest first, each as far as the ledger says that it is now.

@@ -1,6 +1,7 @@
 """One suite for SQLite and a real PostgreSQL server, started here from a package."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def test_the_listings_have_the_same_types_on_both(zoo):
     assert row["size"] > 0
     (row,) = listing.backbones(zoo.config)
     assert (row["name"], row["cut"], row["cut_shape"]) == ("net", "features", [8])
-    assert len(row["created_at"]) == 19
+    made = datetime.fromisoformat(row["created_at"])
+    assert "T" in row["created_at"] and made == zoo.backbones.get("net").created_at
 
 
 def test_versions_aliases_tags_and_removal(zoo, tmp_path):

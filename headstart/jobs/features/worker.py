@@ -33,6 +33,7 @@ from headstart.extractors.datasets import reader_of
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.jobs.features.detach import deciding_versions
+from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.job_progress import JobProgress, as_it_is, planned_samples
 from headstart.jobs.features.local_executor import LocalExecutor
 from headstart.progress import Progress, silent
@@ -76,6 +77,7 @@ class JobWorker:
         context: of the workspace.
         progress: called with (samples done, samples to do) of the job under way.
         tell: called with what was done at a job as soon as it is left.
+        executor: makes what runs the plan of a job, by its number.
     """
 
     def __init__(
@@ -83,10 +85,12 @@ class JobWorker:
         context: Context,
         progress: Progress = silent,
         tell: Callable[[Work], None] = lambda _work: None,
+        executor: Callable[[Context, int], Executor] = LocalExecutor,
     ) -> None:
         self._context = context
         self._progress = progress
         self._tell = tell
+        self._executor = executor
         self._left: dict[int, datetime | None] = {}
         self.is_stopped = False
 
@@ -170,7 +174,7 @@ class JobWorker:
 
     def _run(self, job: Job) -> Report:
         _refuse_other_versions(job)
-        executor = LocalExecutor(self._context, job.id)
+        executor = self._executor(self._context, job.id)
         looked = time.monotonic()
 
         def look(done: int, total: int) -> None:
