@@ -47,6 +47,7 @@
     ├── StorageError (OSError)
     │   └── ShardExists (FileExistsError)
     ├── ArtifactDamaged (ValueError)
+    ├── BackupDamaged (ValueError)
     ├── UnsafeName (ValueError)
     └── HeadError (ValueError)
         ├── InputMissing (FileMissing)
@@ -353,6 +354,12 @@ class ShardExists(StorageError, FileExistsError):
 
 class ArtifactDamaged(HeadstartError, ValueError):
     """A stored artifact is missing, or is not what was registered."""
+
+    code = "damaged"
+
+
+class BackupDamaged(HeadstartError, ValueError):
+    """A file of a backup is missing, or is not what was written."""
 
     code = "damaged"
 
