@@ -49,6 +49,7 @@
     ├── ArtifactDamaged (ValueError)
     ├── BackupDamaged (ValueError)
     ├── UnsafeName (ValueError)
+    ├── ClusterError (ConnectionError)
     └── HeadError (ValueError)
         ├── InputMissing (FileMissing)
         └── ParityError
@@ -368,6 +369,12 @@ class UnsafeName(HeadstartError, ValueError):
     """A name from outside cannot be made a path; nothing was read or written by it."""
 
     code = "unsafe"
+
+
+class ClusterError(HeadstartError, ConnectionError):
+    """A cluster cannot be reached, or cannot do what was asked."""
+
+    code = "cluster"
 
 
 class HeadError(HeadstartError, ValueError):

@@ -63,6 +63,8 @@ GONE = ("57P01", "57P02", "57P03", "08")
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 CIRCLES = ("40P01", "40001")
 """SQLSTATEs of a transaction that was ended in favour of another: it may be made again."""
+FLUSHES = (17,)
+"""From this version of PostgreSQL on, a message in its log can be brought to the disk at once."""
 NOT_ALLOWED = ("42501", "25006", "28000", "28P01")
 """SQLSTATEs of who may not do it: no privilege, read-only, not let in."""
 FUTURE = "22023"
@@ -174,6 +176,11 @@ class Database:
         that the settings hold does not leave them."""
         return _opened, (self.config.root,)
 
+    @property
+    def is_immutable(self) -> bool:
+        """Whether it is a file on read-only media."""
+        return "immutable" in self.engine.url.query
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent snapshot; nothing is written."""
@@ -260,13 +267,20 @@ class Database:
         """By which PostgreSQL tells, in a later session, how this transaction ended.
 
         A server that crashed counts on from what had reached its disk, and would give a number of
-        which nothing had to another's transaction. What is logged behind it is therefore brought
-        to the disk first, by a commit of its own: `pg_logical_emit_message` writes to the log and
-        nowhere else (https://www.postgresql.org/docs/current/functions-admin.html).
+        which nothing had to another's transaction. Therefore the log is brought to the disk first,
+        by a message in it that bears this number (`pg_logical_emit_message`,
+        https://www.postgresql.org/docs/current/functions-admin.html). Before version 17 only a
+        commit does that: another transaction's, in a connection of its own, behind this one.
         """
         if connection.dialect.name != "postgresql" or self._joined() is not None:
             return None
         number = connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one()
+        version = connection.dialect.server_version_info
+        if version is not None and version >= FLUSHES:
+            connection.exec_driver_sql(
+                "SELECT pg_logical_emit_message(false, 'headstart', '', true)"
+            )
+            return number
         with self._connect() as other, other.begin():
             other.exec_driver_sql("SET LOCAL synchronous_commit = on")
             other.exec_driver_sql("SELECT pg_logical_emit_message(true, 'headstart', '')")

@@ -12,8 +12,8 @@ from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew, Work
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-HEAD = "0007"
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+HEAD = "0008"
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision this code can come from, oldest first; a test compares it with the scripts."""
 
 

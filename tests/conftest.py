@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from inspector import Inspector
 from PIL import Image
-from remote_fixtures import account, bucket, one_web, s3, web
+from remote_fixtures import account, bucket, one_web, own_bucket, s3, s3_process, web
+from shared_conversions import converted, shared_conversions
 from sqlalchemy import create_engine, text
 
 from headstart.errors import EXITS
@@ -29,7 +30,17 @@ from headstart.registry import listing
 from headstart.storage.local_store import LocalStore
 from headstart.values.showable import SCHEMA_VERSION
 
-__all__ = ["account", "bucket", "one_web", "s3", "web"]
+__all__ = [
+    "account",
+    "bucket",
+    "converted",
+    "one_web",
+    "own_bucket",
+    "s3",
+    "s3_process",
+    "shared_conversions",
+    "web",
+]
 """Fixtures that have a file of their own."""
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.

@@ -57,6 +57,7 @@ job show 1
 job cancel 1
 job retry 1
 worker 1
+job remove 1
 features list
 features show {key}
 features verify net pics --rows 4

@@ -22,12 +22,12 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.read_ahead import ReadAhead
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.stored_rows import StoredRows
-from headstart.extractors.run.suspects import GIVEN_UP, Suspects
+from headstart.extractors.run.suspects import GIVEN_UP, TRIES, Suspects
 from headstart.extractors.run.unreadable import Unreadable
 from headstart.extractors.run.worker import Task, Worker, probe
 from headstart.extractors.run.writer import Writer, claimed_samples
 from headstart.extractors.runtime import versions
-from headstart.extractors.watchdog import Watchdog
+from headstart.extractors.watchdog import Step, Watchdog
 from headstart.progress import Progress
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone
@@ -177,7 +177,7 @@ class Extraction:
         while missing:
             self._done, is_busy = self._total - len(missing), False
             try:
-                for part in self._suspects.parts(missing, self._digests_of):
+                for part in self._suspects.parts(missing, self._digests_of, self._prove):
                     with self._open_lease() as lease:
                         is_busy |= self._compute(lease, part)
             except LeaseLost:
@@ -189,6 +189,37 @@ class Extraction:
                 wait = min(2 * wait, LONGEST_WAIT)
                 self._progress(self._total - len(missing), self._total)
             missing = self._still_missing(np.array([*missing], np.int64))
+
+    def _prove(self, suspects: int) -> None:
+        """Compute something that is there, unless this process has computed something already;
+        under no lease, so that whatever ends it here is not counted.
+
+        Raises:
+            BackboneError: there is nothing, or it cannot be read here.
+        """
+        if self.report.computed:
+            return
+        there = np.ones(len(self._wanted), bool)
+        for key in self.report.feature_keys.values():
+            there &= self._cache.open_index(key).find_blocks(self._wanted.digest_blocks()).present
+        known = list(self._wanted.take(np.flatnonzero(there)[:PROBE_SAMPLES]))
+        batch = probe(self._opened.preprocessing, self._opened.read, known, self._watchdog)
+        if batch is None:
+            what = "can be read here" if known else "has been computed anywhere"
+            raise BackboneError(
+                f"{suspects:,} samples have ended {TRIES - 1} workers each, and none of the others "
+                f"{what}: it may be the machine, and no sample is given up for that",
+                hint="See what the workers ended with; start one where the backbone runs, or with "
+                "more memory.",
+            )
+        cuts = tuple(self._cuts)
+        engine = self._engine_for(cuts, known).engine
+
+        def run(step: Step) -> None:
+            step.begin(f"the engine {engine.name} on", known)
+            engine.run(batch)
+
+        self._watchdog.run(run)
 
     def _open_lease(self) -> Lease:
         opened = self._opened

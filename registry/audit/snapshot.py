@@ -19,7 +19,7 @@ from headstart.registry.refusals import kind_of_sqlite
 from headstart.values.calls import host_name
 from headstart.visible import visible
 
-OF_PROCESSES = (t.claims, t.leases)
+OF_PROCESSES = (t.claims, t.leases, t.holds)
 """What is true only while a process lives."""
 AT_A_TIME = 1000
 """Rows that are copied together."""

@@ -80,8 +80,6 @@ def test_a_workspace_comes_back_as_it_was_and_computes_nothing(full, tmp_path):
     assert moved.source.startswith(str(tmp_path / "elsewhere"))
     now = ws.context.manifest("kept").samples
     assert [one.digest for one in now] == [one.digest for one in samples]
-        one.digest for one in samples
-    ]
     last, *others = ws.events.find(action="restore")
     assert not others and last.before == {"uuid": full.config.id}
     assert last.after == {"root": str(tmp_path / "elsewhere"), "uuid": ws.config.id}
@@ -293,3 +291,14 @@ def test_an_upgrade_without_room_for_the_copy_changes_nothing(run, tmp_path, mon
     assert ran.code == 1 and "leave the copy out with --no-copy" in ran.err
     assert hashlib.sha256((tmp_path / "zoo" / "headstart.db").read_bytes()).hexdigest() == before
     assert run("db", "upgrade", "--no-copy", "--json").json["copy"] is None
+
+
+def test_a_manifest_in_parts_comes_with_all_of_them(ws, tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.storage.manifest.LARGEST_WHOLE", 100)
+    ws.datasets.add("many", np.arange(400, dtype=np.float32).reshape(400, 1))
+    parts = ws.context.manifests.part_names(ws.datasets.get("many").manifest)
+    ws.backup(tmp_path / "copy")
+    assert parts and parts <= {one.name for one in (tmp_path / "copy").rglob("*.arrows")}
+    shutil.rmtree(ws.config.root / "manifests-parts")
+    found = hs.restore(tmp_path / "copy", tmp_path / "elsewhere")
+    assert len(found.context.manifest("many").samples) == 400

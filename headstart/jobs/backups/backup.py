@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headstart.config import Config
 from headstart.context import Context
-from headstart.errors import AlreadyExists, NotFound, first_line
+from headstart.errors import AlreadyExists, ManifestDamaged, NotFound, first_line
 from headstart.extractors.runtime import versions
 from headstart.jobs.backups.contents import Backup, Held, copied, place_in, size_of
 from headstart.notices import warn
@@ -23,8 +22,6 @@ from headstart.storage.artifacts import HELD_AS as ARTIFACTS
 from headstart.storage.contents import HELD_AS as MANIFESTS
 from headstart.storage.contents import Contents
 from headstart.storage.files import sha256_of_file
-from headstart.storage.locks import Hold
-from headstart.storage.manifest import get_parts
 from headstart.values.showable import Showable
 
 
@@ -89,9 +86,9 @@ def backup(
     place.mkdir(parents=True, exist_ok=True)
     draft = place / f".registry-{time.time_ns()}.db"
     try:
-        with Hold(context.config.locks, ARTIFACTS, MANIFESTS, *_keys(context, features)):
+        with context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)):
             snapshot.take(context.config, draft)
-            state = Config(context.config.root, f"sqlite:///{draft}", context.config.id)
+            state = replace(context.config, database_url=f"sqlite:///{draft}")
             if not features:
                 snapshot.forget_shards(state)
             known = Context(state, context.shard_store)
@@ -168,13 +165,21 @@ def _copy(
             files[name] = held
         else:
             try:
-                files[name] = held = copied(source, target, expected)
+                files[name] = held = copied(source, target, expected, _content(known, name))
                 new += held.size
             except (FileNotFoundError, ValueError) as error:  # lost, or damaged, in the workspace
                 missing.append(name)
                 warn(f"{source} is not in the backup: {_why(error)}; see `headstart doctor`")
         progress(done, len(wanted))
     return files, new, missing
+
+
+def _content(known: Context, name: str) -> Callable[[], bytes] | None:
+    """What gives the bytes of a shard that lies in a bucket; None of what lies here."""
+    folder, _, file = name.partition("/")
+    if known.bucket is None or folder != known.config.features.name:
+        return None
+    return lambda: known.shard_store.read(file)
 
 
 def _why(error: Exception) -> str:
@@ -187,15 +192,16 @@ def _named(known: Context, features: bool) -> Iterator[tuple[str, tuple[Path, st
     """Files that the registry names: where each lies, and its sha256 where that is known."""
     root = known.config.root
     needed = known.needed_artifacts()
-    found = [path for path in known.artifacts.files() if path.stem in needed]
+    stored = [one.path for one in known.artifacts.stored()]
+    found = [path for path in stored if path.stem in needed]
     for path in found:
-        yield path.relative_to(root).as_posix(), (path, path.stem)
+        place = known.artifacts.here(path.stem, path.suffix)
+        yield path.relative_to(root).as_posix(), (place, path.stem)
     for digest in needed - {path.stem for path in found}:
         path = known.artifacts.path_of(digest, "")
         yield path.relative_to(root).as_posix(), (path, digest)
-    for name, digest in _manifests(known):
-        path = below(known.config.manifests, name)
-        yield path.relative_to(root).as_posix(), (path, digest)
+    for path in _manifests(known):
+        yield path.relative_to(root).as_posix(), (path, path.stem)
     contents = Contents(known.config.contents)
     for dataset in known.datasets.find_all():
         name = contents.find_name(dataset.source)
@@ -208,16 +214,19 @@ def _named(known: Context, features: bool) -> Iterator[tuple[str, tuple[Path, st
                 yield path.relative_to(root).as_posix(), (path, shard.sha256)
 
 
-def _manifests(known: Context) -> Iterator[tuple[str, str | None]]:
-    """The names of manifests and their parts, with the sha256 that each has in its name."""
+def _manifests(known: Context) -> Iterator[Path]:
+    """Manifests and their parts, each called by its sha256; what lies elsewhere is fetched."""
     names = {one.manifest for one in known.datasets.find_all()}
     names |= {str(job.plan.get("manifest")) for job in known.jobs.find_all(UNFINISHED)}
     for name in sorted(names):
-        yield name, Path(name).stem
-        path = below(known.config.manifests, name)
-        if path.exists():
-            for part in sorted(get_parts(path)):
-                yield part, None
+        yield below(known.manifests.whole.root, name)
+        try:
+            parts = known.manifests.part_names(name)
+        except ManifestDamaged:  # which is found, and said, when it is copied
+            continue
+        known.manifests.part_names(name, fetched=True)
+        for part in sorted(parts):
+            yield below(known.manifests.parts.root, part)
 
 
 def _of_contents(path: Path, root: Path) -> Iterator[tuple[str, tuple[Path, str | None]]]:

@@ -4,15 +4,16 @@
 
     backup.json            the list; a folder without it is no backup
     registry-SHA256.db     one state of the registry, as an SQLite file
-    artifacts/ manifests/ contents/ features/     as in a workspace
+    artifacts/ manifests/ manifests-parts/ contents/ features/     as in a workspace
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +23,7 @@ from headstart.storage.files import BLOCK, read_regular, written_aside
 
 FILE = "backup.json"
 FORMAT, VERSION = "headstart.backup", 1
-FOLDERS = ("artifacts", "contents", "features", "manifests")
+FOLDERS = ("artifacts", "contents", "features", "manifests", "manifests-parts")
 """Of a workspace that a backup has files of."""
 HINT = "Take another backup; this one was not changed."
 
@@ -110,13 +111,19 @@ def place_in(folder: Path, name: str) -> Path:
     return mirrored_below(folder, name)
 
 
-def copied(source: Path, target: Path, expected: str | None = None) -> Held:
+def copied(
+    source: Path,
+    target: Path,
+    expected: str | None = None,
+    content: Callable[[], bytes] | None = None,
+) -> Held:
     """Copy a file, and give its size and sha256.
 
     Args:
         source: to read.
         target: which appears whole, or not at all.
         expected: the sha256 that it must have.
+        content: gives its bytes, where it lies in a bucket.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -124,7 +131,8 @@ def copied(source: Path, target: Path, expected: str | None = None) -> Held:
         StorageError: the disk does not take it.
     """
     found, size = hashlib.sha256(), 0
-    with _opened(source) as reading, written_aside(target) as writing:
+    opened = _opened(source) if content is None else BytesIO(content())
+    with opened as reading, written_aside(target) as writing:
         while block := reading.read(BLOCK):
             found.update(block)
             size += len(block)

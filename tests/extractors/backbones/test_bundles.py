@@ -173,6 +173,7 @@ def test_a_bundle_is_there_as_a_whole_or_not_at_all(ready, tmp_path):
     shutil.rmtree(tmp_path / "out")
 
 
+@pytest.mark.converts
 def test_what_a_first_load_found_is_kept_by_an_import_too(bundle, other, monkeypatch):
     ran = []
     real = first_load.server.run

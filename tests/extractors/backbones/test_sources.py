@@ -267,6 +267,7 @@ def test_without_a_network_imagenet_weights_are_an_error_with_the_way_on(ws, run
     assert ws.backbones.list() == []
 
 
+@pytest.mark.slow
 def test_layer_names_do_not_depend_on_what_was_built_before(ws):
     layers.GlobalAveragePooling2D()
     source = "applications:MobileNetV2?weights=none&size=32"
