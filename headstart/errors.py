@@ -60,15 +60,9 @@ ends with is `EXITS`.
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
-from headstart.visible import visible
-
-ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")
-"""How Python writes an object that says nothing of itself."""
-STREAMS = re.compile(r" ?<_io\.\w+[^<>]*>")
-"""What libraries write for content that was handed to them in memory."""
+from headstart.visible import visible, without_addresses
 
 EXITS = {
     "failed": 1,
@@ -389,12 +383,6 @@ class InputMissing(HeadError, FileMissing):
 
 class ParityError(HeadError):
     """Two ways that must give the same numbers do not."""
-
-
-def without_addresses(text: str) -> str:
-    """A message without the objects that Python could only give an address for: those that say
-    nothing of themselves are called by their class, streams are left out."""
-    return ADDRESS.sub(r"a \1", STREAMS.sub("", text)) if " at 0x" in text else text
 
 
 def first_line(error: BaseException, limit: int = 200) -> str:
