@@ -42,9 +42,8 @@ from headstart.errors import (
     RegistryError,
     first_line,
 )
-from headstart.registry.full_disk import opened
 from headstart.registry.outages import Outage
-from headstart.registry.refusals import kind_of_sqlite
+from headstart.registry.refusals import kind_of_sqlite, opened
 
 BUSY_SECONDS = 180
 """So long a writer waits for those before it: SQLite has one at a time

@@ -68,6 +68,7 @@ features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
 features compact
 features reindex
+features sync {p}/fresh
 features gc --unreachable
 backbone export net {p}/net.zip --features
 backbone import {p}/net.zip --name renamed
