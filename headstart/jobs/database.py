@@ -9,6 +9,7 @@ from pathlib import Path
 from headstart.config import CONFIG_FILE, Config, Joined
 from headstart.errors import RegistryError, WorkspaceError
 from headstart.notices import tell
+from headstart.paths import one_below
 from headstart.registry import schema
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.bucket import Bucket
@@ -76,7 +77,8 @@ def _copied(config: Config, revision: str) -> Path | None:
     if config.sqlite_file is None:
         return None
     moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    file = config.sqlite_file.with_name(f"{config.sqlite_file.name}.{revision}.{moment}")
+    own = config.sqlite_file
+    file = one_below(own.parent, f"{own.name}.{revision}.{moment}")
     try:
         snapshot.copy_sqlite(config, file)
     except RegistryError as error:

@@ -158,7 +158,7 @@ def test_a_file_that_is_not_what_was_written_is_found_and_nothing_is_made(full, 
             hs.restore(place, tmp_path / "elsewhere")
         file.write_bytes(content)
     assert not (tmp_path / "elsewhere").exists()
-    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".elsewhere")]
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".restored")]
     assert "is whole" in run("restore", place, "--check").out
 
 

@@ -13,7 +13,7 @@ from headstart.errors import AlreadyExists, ManifestDamaged, NotFound, first_lin
 from headstart.extractors.runtime import versions
 from headstart.jobs.backups.contents import Backup, Held, copied, place_in, size_of
 from headstart.notices import warn
-from headstart.paths import below
+from headstart.paths import below, one_below
 from headstart.progress import Progress, silent
 from headstart.registry import schema
 from headstart.registry.audit import snapshot
@@ -84,7 +84,7 @@ def backup(
     place = Path(folder).expanduser().absolute()
     before = _before(context, place)
     place.mkdir(parents=True, exist_ok=True)
-    draft = place / f".registry-{time.time_ns()}.db"
+    draft = one_below(place, f".registry-{time.time_ns()}.db")
     try:
         with context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)):
             snapshot.take(context.config, draft)
@@ -98,7 +98,7 @@ def backup(
                 known.database.close()
         held = Held(draft.stat().st_size, sha256_of_file(draft))
         registry = f"registry-{held.sha256}.db"
-        draft.replace(place / registry)
+        draft.replace(place_in(place, registry))
     finally:
         for left in place.glob(f"{draft.name}*"):
             left.unlink()

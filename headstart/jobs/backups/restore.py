@@ -16,6 +16,7 @@ from headstart.jobs import database
 from headstart.jobs.backups.contents import HINT, Backup, Held, copied, place_in, size_of
 from headstart.jobs.datasets.move import relocate
 from headstart.notices import warn
+from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.audit import snapshot
 from headstart.storage.contents import Contents
@@ -134,7 +135,7 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
             f"{root} is there already", hint="Name a folder that is new or empty with --workspace."
         )
     root.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    stage = Path(tempfile.mkdtemp(prefix=".restored-", dir=root.parent))
     try:
         config = create_config(
             stage, wanted.database_url, database_url_file=wanted.database_url_file
@@ -208,7 +209,7 @@ def _find_data(
     try:
         for dataset in context.datasets.find_all():
             kept = contents.find_name(dataset.source)
-            place = str(contents.folder / kept) if kept else _mapped(dataset.source, roots)
+            place = str(inside(contents.folder, kept)) if kept else _mapped(dataset.source, roots)
             try:
                 if place != dataset.source:
                     relocate(context, dataset.name, place)
