@@ -191,6 +191,16 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `reading`, and on a server, too, nothing of what others commit meanwhile is seen."""
+        is_server = self.config.sqlite_file is None
+        level = {"isolation_level": "REPEATABLE READ"} if is_server else {}
+        with _translated(), self._connect() as plain:
+            connection = plain.execution_options(writing=False, **level)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction, committed at the end, rolled back by any exception.
 
