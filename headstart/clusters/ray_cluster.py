@@ -76,6 +76,11 @@ class RayCluster:
         """The machines that take part, this one among them."""
         return sorted({one.host for one in self.nodes()} | {host_name()})
 
+    def free_cpus(self) -> float:
+        """Processors that Ray has not given out."""
+        with understood():
+            return ray().available_resources().get("CPU", 0.0)
+
     def room(self) -> str:
         """How many processors and GPUs there are, and how many are free, in words."""
         with understood():
