@@ -29,6 +29,7 @@ import many_samples
 import precisions
 import store
 import whole_runs
+import workers
 from material import MODELS, Model
 from timing import COMPARED, Section
 
@@ -182,6 +183,10 @@ def _rows(folder: Path, *, is_quick: bool) -> Section:
     return all_rows.section(folder)
 
 
+def _workers(folder: Path, *, is_quick: bool) -> Section:
+    return workers.section(folder, 1 if is_quick else 5)
+
+
 SECTIONS = {
     "engines": _engines,
     "precisions": _precisions,
@@ -195,6 +200,7 @@ SECTIONS = {
     "store": _store,
     "datasets": _datasets,
     "rows": _rows,
+    "workers": _workers,
 }
 QUICK_MODELS = ("lite0",)
 LONG = ["precisions", "precision-speeds", "fine-tuning", "store", "rows"]

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-PAUSE = 0.1
+PAUSE = float(os.environ.get("RAY_HOOKS_PAUSE", "0.1"))
 
 
 def slow():

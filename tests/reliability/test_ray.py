@@ -4,10 +4,12 @@ Skipped only where Ray is not installed, as for a version of Python that it has 
 the extra `dev` brings it.
 """
 
+import json
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -37,6 +39,8 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'head
 
 __all__ = ["local", "many"]
 STORE = 80 << 20
+JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""By which Ray knows the runtime environment of a driver that says nothing of it."""
 HOOKS = str(Path(__file__).parent)
 
 
@@ -168,20 +172,20 @@ def assert_same(ours, theirs):
 class TwoNodes:
     """A cluster of two nodes on this machine, and this process on the first."""
 
-    def __init__(self, hook):
+    def __init__(self, hook, pause):
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": 1,
-                "object_store_memory": STORE,
-                "include_dashboard": False,
-            },
-        )
-        self.second = self._cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.client = f"ray://127.0.0.1:{port}"
+        of_head = {"include_dashboard": False, "ray_client_server_port": port}
+        small = {"num_cpus": 1, "object_store_memory": STORE}
+        self._cluster = Cluster(initialize_head=True, head_node_args={**small, **of_head})
+        self.second = self._cluster.add_node(**small)
         self.address = self._cluster.address
-        self.environment = {"env_vars": {"PYTHONPATH": HOOKS}, "worker_process_setup_hook": hook}
+        variables = {"PYTHONPATH": HOOKS, "RAY_HOOKS_PAUSE": str(pause)}
+        self.environment = {"env_vars": variables, "worker_process_setup_hook": hook}
         ray.init(self.address, log_to_driver=False, runtime_env=self.environment)
 
     def remove_second(self):
@@ -194,7 +198,7 @@ class TwoNodes:
 
 @pytest.fixture
 def two_nodes(request, token):
-    made = TwoNodes(getattr(request, "param", "ray_hooks.slow"))
+    made = TwoNodes(*getattr(request, "param", ("ray_hooks.slow", 0.1)))
     yield made
     made.end()
 
@@ -271,6 +275,7 @@ def test_the_driver_is_killed_and_the_job_goes_on(two_nodes, farm, local):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("two_nodes", [("ray_hooks.slow", 3.0)], indirect=True, ids=["slow"])
 def test_ctrl_c_lets_the_job_go_on_the_same_command_watches_it_and_cancel_ends_it(two_nodes, farm):
     given = ("extract", "net", "many", *RAY, *SMALL)
     process = command(two_nodes, farm, *given)
@@ -297,11 +302,20 @@ RAY = ("--executor", "ray", "--workers", "2", "--cores", "1")
 SMALL = ("--batch-size", "4", "--commit-seconds", "0", "--lease-seconds", "2")
 
 
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, whoever started us
+from headstart.cli import main
+main()
+"""
+
+
 def command(nodes, ws, *given, **more):
     """A process of the command line, on the cluster's first node."""
+    of_job = {"runtime_env": nodes.environment}
     return subprocess.Popen(
-        [sys.executable, "-m", "headstart", "--workspace", ws.config.root, *given],
-        env={**os.environ, "RAY_ADDRESS": nodes.address, **more},
+        [sys.executable, "-c", INTERRUPTIBLE, "--workspace", ws.config.root, *given],
+        env={**os.environ, "RAY_ADDRESS": nodes.address, JOB_CONFIG: json.dumps(of_job), **more},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -309,14 +323,16 @@ def command(nodes, ws, *given, **more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("two_nodes", ["ray_hooks.poisoned"], indirect=True)
+@pytest.mark.parametrize("two_nodes", [("ray_hooks.poisoned", 0)], indirect=True, ids=["poison"])
 def test_a_sample_that_kills_its_actors_is_given_up(two_nodes, tmp_path, temporary, with_net, many):
     folder = shutil.copytree(many, tmp_path / "many")
     draw(folder / "c0" / "080-poison.png", 8000, (12, 12))
     shutil.copytree(with_net[1], tmp_path / "zoo")
     ws = hs.open(tmp_path / "zoo")
     ws.datasets.add("many", folder)
-    report = Driver(ws, workers=2, cores=1).wait().report
+    executor = RayExecutor(ws.context, workers=2, cores=1)
+    with pytest.warns(HeadstartNote, match="died, another takes its place"):
+        report = ws.extract("net", "many", executor=executor, on_error="skip", **EAGER).report
     assert (report.computed, report.skipped) == (SAMPLES, 1)
     assert report.skipped_samples == [{"id": "c0/080-poison.png", "reason": GIVEN_UP}]
     found = ws.jobs.get(1)
@@ -343,9 +359,26 @@ def test_who_has_no_token_or_no_cluster_reads_so(two_nodes, farm):
     refused = command(two_nodes, farm, *given, RAY_AUTH_TOKEN="another")
     _, said = refused.communicate()
     assert refused.returncode == 1
-    assert "RAY_AUTH_TOKEN" in said.splitlines()[-1]
+    assert "refused us. The cluster wants a token: RAY_AUTH_MODE=token" in said.splitlines()[-1]
     nowhere = command(two_nodes, farm, *given, RAY_ADDRESS="127.0.0.1:1")
     _, said = nowhere.communicate()
     assert nowhere.returncode == 1
     assert "Ray at 127.0.0.1:1 cannot be reached" in said.splitlines()[-1]
     assert farm.jobs.find() == []
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_no_node_goes_by_ray_client(two_nodes, farm, local):
+    process = command(
+        two_nodes, farm, "extract", "net", "many", "--executor", two_nodes.client, *SMALL, "--json"
+    )
+    out, said = process.communicate()
+    assert process.returncode == 0, said
+    assert json.loads(out)["computed"] == SAMPLES
+    assert_done_once(farm, local)
+    process = command(
+        two_nodes, farm, "rank", "many", "--executor", two_nodes.client, "--folds", "3", "--json"
+    )
+    out, said = process.communicate()
+    assert process.returncode == 0, said
+    assert [one["samples"] for one in json.loads(out)] == [SAMPLES]
