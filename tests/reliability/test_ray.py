@@ -38,6 +38,10 @@ from headstart.notices import HeadstartNote
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'headstart[ray]'")
 
 __all__ = ["local", "many"]
+pytestmark = [  # Ray leaves the logs of the processes that it starts open
+    pytest.mark.filterwarnings("ignore:unclosed file.*/tmp/ray/:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:.*/tmp/ray/:pytest.PytestUnraisableExceptionWarning"),
+]
 STORE = 80 << 20
 JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """By which Ray knows the runtime environment of a driver that says nothing of it."""
