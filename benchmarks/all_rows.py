@@ -12,6 +12,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,78 +33,115 @@ BLOCK = 16_384
 """Rows that are made and committed at a time."""
 EVERY = 100
 """One row in so many has another label, and one is nearly the one before."""
+FITTED = 3
+"""Sizes that an exponent is fitted to."""
+VIEW = """
+import sys
+import headstart as hs
+view = hs.open(sys.argv[1]).features("net", "rows")
+assert len(view) == int(sys.argv[2]) and "tensorflow" not in sys.modules
+view[0]
+"""
 COMMANDS = {
+    "add": "dataset add again {folder}/rows.csv",
+    "warm extract": "extract net rows",
+    "view": "",
+    "train": "head train head net rows",
     "rank": "rank rows net --limit {rows}",
     "audit": "features audit net rows --limit {rows}",
     "map": "features plot net rows {folder}/map.png --limit {rows}",
     "sweep": "head sweep rows net --limit {rows}",
 }
-COLUMNS = ("what", ">samples", ">seconds", ">of the processor", ">peak", ">growth of both")
+COLUMNS = (
+    "what",
+    *(">samples", ">seconds", ">of the processor", ">peak", ">of its own"),
+    *(">growth of time", ">of memory"),
+)
 
 
-def section(folder: Path, sizes: tuple[int, ...] = SIZES) -> Section:
+@dataclass(frozen=True)
+class Took:
+    """What a command took: seconds, seconds of a core, and bytes at most."""
+
+    wall: float
+    cpu: float
+    peak: int
+    own: int
+
+    def told(self) -> tuple[str, str, str, str]:
+        peak, own = (f"{size / 1e6:,.0f} MB" for size in (self.peak, self.own))
+        return (f"{self.wall:,.1f} s", f"{self.cpu:,.2f} s", peak, own)
+
+
+def section(folder: Path, sizes: tuple[int, ...] = SIZES, names: Sequence[str] = ()) -> Section:
     """The whole table."""
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in COMMANDS}
+    found: dict[str, list[Took]] = {name: [] for name in names or COMMANDS}
     for rows in sizes:
-        root = made(folder / str(rows), rows)
-        for name, command in COMMANDS.items():
-            words = command.format(rows=rows, folder=root.parent).split()
-            found[name].append(ran([*words, "--workspace", str(root)]))
-            told = "{:.1f} s, {:.1f} s of the processor, {:.0f} MB".format(*found[name][-1])
-            sys.stderr.write(f"{name} of {rows:,}: {told}\n")
+        root = folder / str(rows) / "zoo"
+        if not root.exists():
+            made(root.parent, rows)
+        for name, each in found.items():
+            each.append(ran(_command(name, root, rows)))
+            sys.stderr.write(f"{name} of {rows:,}: {', '.join(each[-1].told())}\n")
     table = [
-        cells
-        for name in COMMANDS
-        for cells in zip(
-            [name] * len(sizes),
-            [f"{rows:,}" for rows in sizes],
-            [f"{seconds:,.1f} s" for seconds, _, _ in found[name]],
-            [f"{cpu:,.1f} s" for _, cpu, _ in found[name]],
-            [f"{peak:,.0f} MB" for _, _, peak in found[name]],
-            _growth(sizes, found[name]),
-            strict=True,
-        )
+        (name, f"{rows:,}", *took.told(), *grown)
+        for name, each in found.items()
+        for rows, took, grown in zip(sizes, each, _growth(sizes, each), strict=True)
     ]
     note = (
         f"Whole commands on {WIDTH} numbers a row and {CLASSES} classes, with `--limit` as large "
         "as the dataset, which is 20,000 (of a map 5,000) if it is not given; a map shows no more "
-        "than its method can. Peak is the most memory of all processes of a command together. "
-        "Growth is the exponent of time and of peak between a row and the one above it: 1 is in "
-        "proportion to the samples, 0 is flat."
+        "than its method can. Peak is the most memory of all processes of a command together, "
+        "files that are mapped included; of its own is without them. Growth is the exponent of "
+        "seconds of the processor, and of memory of its own, fitted to a row's size and the two "
+        "before it: 1 is in proportion to the samples, 0 is flat."
     )
     return Section("All rows of a feature set", note, COLUMNS, table)
 
 
-def _growth(sizes: tuple[int, ...], found: list[tuple[float, float, float]]) -> list[str]:
-    """Exponents of time and peak from each size to the next."""
-    told = ["-"]
-    for place in range(1, len(sizes)):
-        steps = np.log(sizes[place] / sizes[place - 1])
-        before, after = np.array(found[place - 1]), np.array(found[place])
-        time_, _, peak = np.log(after / before) / steps
-        told.append(f"{time_:.2f}, {peak:.2f}")
+def _command(name: str, root: Path, rows: int) -> list[str]:
+    """A process that does it."""
+    if name == "view":
+        return ["-c", VIEW, str(root), str(rows)]
+    words = COMMANDS[name].format(rows=rows, folder=root.parent).split()
+    return ["-m", "headstart", *words, "--workspace", str(root)]
+
+
+def _growth(sizes: tuple[int, ...], found: list[Took]) -> list[tuple[str, str]]:
+    """Exponents of time and memory at each size, by least squares of logarithms.
+
+    Of it and the two before: what a process takes to start would hide the growth of all.
+    """
+    told = [("-", "-")]
+    for place in range(2, len(sizes) + 1):
+        few = slice(max(0, place - FITTED), place)
+        values = np.log([(one.cpu, one.own) for one in found[few]])
+        time_, own = np.polyfit(np.log(sizes[few]), values, 1)[0]
+        told.append((f"{time_:.2f}", f"{own:.2f}"))
     return told
 
 
-def ran(words: list[str]) -> tuple[float, float, float]:
-    """Seconds, seconds of a core, and megabytes at most, of a command of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "headstart", *words]
-    before, started, peak = _used(), time.monotonic(), 0
+def ran(words: list[str]) -> Took:
+    """What a Python of its own took."""
+    command = [sys.executable, "-W", "ignore", *words]
+    before, started, peak, own = _used(), time.monotonic(), 0, 0
     process = psutil.Popen(command, stdout=subprocess.DEVNULL)
     while (status := _waited(process)) is None:
         # processes that end meanwhile are left out
         with contextlib.suppress(psutil.Error):
             all_ = [process, *process.children(recursive=True)]
-            peak = max(peak, sum(one.memory_info().rss for one in all_))
+            held = [one.memory_info() for one in all_]
+            peak = max(peak, sum(one.rss for one in held))
+            own = max(own, sum(one.rss - one.shared for one in held))
     if status:
         raise SystemExit(f"{' '.join(words)} ended with {status}")
-    return time.monotonic() - started, _used() - before, peak / 1e6
+    return Took(time.monotonic() - started, _used() - before, peak, own)
 
 
 def _waited(process: psutil.Popen) -> int | None:
     """How a process ended; None if it has not in a while."""
     try:
-        return process.wait(0.05)
+        return process.wait(0.02)
     except psutil.TimeoutExpired:
         return None
 
@@ -177,5 +216,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--only", nargs="*", choices=COMMANDS, default=())
     given = parser.parse_args()
-    print(section(given.folder, tuple(given.sizes)).to_markdown())
+    print(section(given.folder, tuple(given.sizes), given.only).to_markdown())

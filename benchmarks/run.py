@@ -1,6 +1,7 @@
 """Everything against the plain way, both measured in one run on the same work.
 
-Each section has a process of its own, so that none finds what another left in TensorFlow.
+Each section has a process of its own, so that none finds what another left in TensorFlow. How busy
+others kept the machine meanwhile is measured, and stands in the section's note.
 
 `make bench` prints the tables and writes docs/benchmarks.md; `make bench-quick` runs less of the
 same and writes nothing. Seconds are of this machine and this moment; ratios are what counts.
@@ -25,20 +26,22 @@ import engines
 import fine_tuning
 import first_runs
 import light_heads
+import limits
 import many_samples
+import peer
+import peer_runs
 import precisions
 import store
 import whole_runs
 import workers
 from material import MODELS, Model
-from timing import COMPARED, Section
+from timing import COMPARED, Others, Section
 
 from headstart.cli.output import console, note, table
 from headstart.extractors.engines import openvino_engine
 from headstart.extractors.runtime import cores, keras, versions
 
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-SHARED = "Other programs ran on the machine meanwhile."
 HEAD = """# Benchmarks
 
 Written by `make bench`, on {when}: {machine}, {cores} cores ({processor}).
@@ -57,23 +60,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less of the same, in minutes")
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these")
     parser.add_argument("--write", action="store_true", help="those named take their old place")
-    parser.add_argument("--shared", action="store_true", help="say that the machine did more")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.into is not None:
         (name,) = arguments.sections
+        peer.may_install = not arguments.quick
         with tempfile.TemporaryDirectory() as folder:
             keras()
             section = SECTIONS[name](Path(folder), is_quick=arguments.quick)
         arguments.into.write_text(json.dumps(dataclasses.asdict(section)), encoding="utf-8")
         return
-    names = arguments.sections or [name for name in SECTIONS if name not in LONG * arguments.quick]
+    names = arguments.sections or (QUICK if arguments.quick else SECTIONS)
     found: list[Section] = []
     started = time.monotonic()
     for name in names:
         found.append(_apart(name, is_quick=arguments.quick))
-        if arguments.shared:
-            found[-1] = dataclasses.replace(found[-1], note=f"{found[-1].note} {SHARED}")
         note(f"{found[-1].title}: done after {time.monotonic() - started:,.0f} s")
         if not arguments.quick and not arguments.sections:
             _write(found)
@@ -90,8 +91,10 @@ def _apart(name: str, *, is_quick: bool) -> Section:
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder) / "section.json"
         command = [sys.executable, __file__, name, "--into", str(into)]
+        others = Others()
         subprocess.run([*command, *["--quick"] * is_quick], check=True)
-        return Section(**json.loads(into.read_text(encoding="utf-8")))
+        section = Section(**json.loads(into.read_text(encoding="utf-8")))
+        return dataclasses.replace(section, note=f"{section.note.strip()} {others.told()}")
 
 
 def _write(found: list[Section]) -> None:
@@ -143,7 +146,25 @@ def _precision_speeds(folder: Path, *, is_quick: bool) -> Section:
 
 
 def _first_runs(folder: Path, *, is_quick: bool) -> Section:
-    return first_runs.section(folder, 1 if is_quick else 5, 0.1 if is_quick else 1.0)
+    if is_quick:
+        return first_runs.section(folder, 1, 0.2, first_runs.MODELS[:1])
+    return first_runs.section(folder, 5, 1.0)
+
+
+def _again(folder: Path, *, is_quick: bool) -> Section:
+    return peer_runs.again(folder, 1 if is_quick else 5, 1_000 if is_quick else 8_000)
+
+
+def _fits(folder: Path, *, is_quick: bool) -> Section:
+    return peer_runs.fits(folder, 1 if is_quick else 3, 0.05 if is_quick else 1.0)
+
+
+def _reading(folder: Path, *, is_quick: bool) -> Section:
+    return peer_runs.reading(folder, 5_000 if is_quick else 64_000)
+
+
+def _limits(folder: Path, *, is_quick: bool) -> Section:
+    return limits.section(folder, is_quick=is_quick)
 
 
 def _end_to_end(folder: Path, *, is_quick: bool) -> Section:
@@ -188,12 +209,16 @@ def _workers(folder: Path, *, is_quick: bool) -> Section:
 
 
 SECTIONS = {
+    "first-runs": _first_runs,
+    "again": _again,
+    "limits": _limits,
     "engines": _engines,
     "precisions": _precisions,
     "precision-speeds": _precision_speeds,
-    "first-runs": _first_runs,
     "end-to-end": _end_to_end,
     "heads": _heads,
+    "fits": _fits,
+    "reading": _reading,
     "fine-tuning": _fine_tuning,
     "starting": _starting,
     "growth": _growth,
@@ -203,8 +228,8 @@ SECTIONS = {
     "workers": _workers,
 }
 QUICK_MODELS = ("lite0",)
-LONG = ["precisions", "precision-speeds", "fine-tuning", "store", "rows"]
-"""Sections that a quick run leaves out."""
+QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")
+"""Sections of a quick run."""
 
 
 def _versions() -> dict[str, str]:

@@ -51,6 +51,7 @@ def init(
     database_url_file: str | Path | None = None,
     from_environment: bool = False,
     shared: bool = False,
+    store: str | None = None,
 ) -> Workspace:
     """Make a workspace, or bring an existing one to this code's schema, and open it.
 
@@ -61,14 +62,22 @@ def init(
         database_url_file: a file with that URL instead, read whenever the workspace is opened.
         from_environment: take it from `$HEADSTART_DATABASE_URL` whenever it is opened.
         shared: let the folder's group read and write.
+        store: an object store for shards, models, manifests and heads: `s3://BUCKET/PREFIX`,
+            `gs://`, `az://`, `file:///FOLDER`. Credentials, region and endpoint are those of the
+            environment. Who names a store and its database joins the workspace whose they are.
+
+    Raises:
+        StorageError: the store cannot be used, or does not refuse to overwrite.
     """
     place = Path(root) if root is not None else default_root()
+    joined = None if store is None else database.looked_at(place, store)
     with taken_back_if_it_fails() as made:
         config = create_config(
             place,
             database_url,
             database_url_file=None if database_url_file is None else Path(database_url_file),
             from_environment=from_environment,
+            store=joined,
             made=made,
         )
         config = database.prepare(config, is_new=made.file is not None)

@@ -5,7 +5,7 @@ The row of a shard is the only truth: a file without a row does not exist for re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -90,6 +90,7 @@ class FeatureRepository:
         *,
         claimed: Claimed | None = None,
         instead_of: Sequence[Shard] = (),
+        confirm: Callable[[], object] | None = None,
     ) -> list[Shard]:
         """Insert the rows of shards whose files are on disk, in one transaction.
 
@@ -97,17 +98,20 @@ class FeatureRepository:
             shards: what was written.
             claimed: the samples that were claimed for them, which are given back.
             instead_of: shards whose rows are all in the new ones, and which are forgotten.
+            confirm: sees, within the transaction, that nobody collected the shards meanwhile.
 
         Returns:
             The shards that another process had committed before (their own file is now the
             truth, so the one just written can go). Committing twice is harmless.
 
         Raises:
-            LeaseLost: the claims are no longer this process's; nothing was committed.
+            LeaseLost: the claims, or the hold, are no longer this process's; nothing was committed.
             RegistryError: one of `instead_of` is not there any more; nothing was committed.
         """
         already: list[Shard] = []
-        with self._database.writing() as connection:
+        with self._database.together(), self._database.writing() as connection:
+            if confirm is not None:
+                confirm()
             if claimed is not None:
                 count_committed(connection, claimed)  # first: the lease is locked before its claims
                 give_back(connection, claimed)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.config import Config
-from headstart.errors import SchemaOutdated, SchemaTooNew, WorkspaceError
+from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew, WorkspaceError
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-HEAD = "0007"
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+HEAD = "0008"
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision this code can come from, oldest first; a test compares it with the scripts."""
 
 
@@ -72,6 +72,19 @@ def current(config: Config) -> str | None:
             return connection.exec_driver_sql(query).scalar()
     finally:
         database.close()
+
+
+def check_there(config: Config) -> None:
+    """See that the SQLite file is there, where the registry is one.
+
+    Raises:
+        DatabaseMissing: it is not.
+    """
+    if config.sqlite_file is not None and not config.sqlite_file.exists():
+        raise DatabaseMissing(
+            f"the workspace's database {config.sqlite_file} is missing",
+            hint="Restore it, or make an empty one with `headstart db upgrade`.",
+        )
 
 
 def check(fetch_revision: Callable[[], str | None]) -> None:

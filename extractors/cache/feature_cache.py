@@ -31,7 +31,7 @@ from headstart.storage.index_files import open_index, save_index
 from headstart.storage.manifest import Manifest, Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.savings import Savings, measure
-from headstart.storage.shard_store import Hold, ShardStore
+from headstart.storage.shard_store import Hold, ShardStore, confirmation, distrust
 from headstart.storage.shards.format import shard_id
 from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard, write_shard
 from headstart.storage.views import FeatureView
@@ -154,6 +154,7 @@ class FeatureCache:
         shards = self._repository.find_shards(feature_set.id) if feature_set else []
         damaged, done = 0, 0
         for shard in shards:
+            distrust(self.store, shard.file)  # no copy will do
             try:
                 check_shard(self.store, self.file_of(shard, key))
             except ShardDamaged:
@@ -302,18 +303,22 @@ class FeatureCache:
             instead_of: shards that the new one replaces.
 
         Raises:
-            LeaseLost: the samples are no longer this process's; the files are gone again.
+            LeaseLost: the samples, or the hold on the sets, are no longer this process's; the
+                files are gone again.
             StorageError: the disk did not take them.
         """
         keys = [part.feature_set.key for part in parts]
-        with self.hold(*keys):
+        with self.hold(*keys) as hold:
             written: list[tuple[Shard, CheckedShard]] = []
             try:
                 for part in parts:
                     written.append(self._write(part, engine, dict(versions)))
                 shards = [shard for shard, _ in written]
                 already = self._repository.commit_shards(
-                    shards, claimed=claimed, instead_of=instead_of
+                    shards,
+                    claimed=claimed,
+                    instead_of=instead_of,
+                    confirm=confirmation(hold),
                 )
             except (LeaseLost, StorageError):
                 for shard, _ in written:  # surely without a row in the database

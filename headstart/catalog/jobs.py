@@ -15,12 +15,13 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.features.executor import Starter
     from headstart.jobs.features.job_progress import JobProgress
     from headstart.jobs.features.worker import Work
+    from headstart.jobs.outcomes import Removed
     from headstart.registry.jobs import Job
 
 
 @checks_arguments
 class Jobs(Showable):
-    """`ws.jobs`: plan, list, cancel, retry, work; see docs/scaling.md."""
+    """`ws.jobs`: plan, list, cancel, retry, remove, work; see docs/scaling.md."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -99,6 +100,20 @@ class Jobs(Showable):
         from headstart.jobs.features.jobs import retry
 
         return retry(self._context, number)
+
+    def remove(self, number: int) -> Removed:
+        """Forget a job that is done, cancelled or failed; rows stay. A failed or cancelled one is
+        kept until then, with the list of its samples, so that it can be opened again.
+
+        Args:
+            number: its number.
+
+        Raises:
+            StillInUse: it is not over.
+        """
+        from headstart.jobs.features.jobs import remove
+
+        return remove(self._context, number)
 
     def work(
         self, number: int | None = None, *, wait: bool = False, progress: Progress = silent

@@ -237,6 +237,25 @@ def test_the_manifest_of_a_job_is_kept_until_it_is_finished(ready, monkeypatch):
     assert kinds_of(ready.cache.find_garbage()) == ["manifest"]
 
 
+def test_a_job_that_is_over_can_be_removed_and_lets_its_manifest_go(ready, run, fails, monkeypatch):
+    monkeypatch.setattr("headstart.extractors.cache.gc.MANIFEST_SECONDS", -1.0)
+    ready.jobs.add("net", "pics", **EAGER)
+    draw(ready.config.root.parent / "pictures" / "red" / "new.png", 999)
+    ready.datasets.refresh("pics")
+    said = "job 1 is queued. `headstart job cancel 1` ends it first."
+    assert said in fails("job", "remove", "1")
+    ready.jobs.cancel(1)
+    assert kinds_of(ready.cache.find_garbage()) == []  # it can be opened again
+    assert "Removed job 1." in run("job", "remove", "1").out
+    assert kinds_of(ready.cache.find_garbage()) == ["manifest"]
+    assert "there is no job 1" in fails("job", "remove", "1")
+    happened = [one.action for one in ready.events.find(kind="job")]
+    assert happened == ["remove", "cancel", "add"]
+    ready.extract("net", "pics")
+    ready.jobs.add("net", "pics")
+    assert ready.jobs.remove(ready.jobs.find()[0].job.id).removed  # done, as the ledger has it
+
+
 def kinds_of(garbage):
     return [one.kind for one in garbage if one.kind == "manifest"]
 
