@@ -301,8 +301,8 @@ MANY_FOLDS = 5
 """Of more, tried once, intervals of accuracies were too narrow."""
 NARROW = (
     "Kept before it was known how alike heads of folds are that were tried once: what was too "
-    "narrow for that has no interval here, and stars by it may call too many worse. The same sweep, "
-    "made again, has both right."
+    "narrow for that has no interval here, and stars by it may call too many worse. The same "
+    "sweep, made again, has both right."
 )
 BEFORE = (
     "* no worse than the first by McNemar's test of the two alone: made before comparisons with "
