@@ -6,6 +6,7 @@
 #   make test-all  with the long ones
 #   make check     format, lint, types, import rules
 #   make docs      the pages and the API reference as HTML, searchable offline, into site/
+#   make schemas   docs/schemas.json, of what --json prints, from the classes of the results
 #   make bench     measured ratios against the plain way and other libraries, into docs/benchmarks.md (an hour)
 #   make bench-quick  what a user feels of it (five minutes)
 
@@ -18,8 +19,10 @@ HAS := $(shell .venv/bin/python -c '$(VERSION)' 2>/dev/null)
 # .venv is that of the first `make`; another version asked for has its own beside it.
 VENV := $(if $(filter-out file default,$(origin PYTHON)),$(if $(filter-out $(HAS),$(ASKED)),.venv-$(ASKED),.venv),.venv)
 BIN := $(VENV)/bin
-# Each process of the tests has a core: threads of BLAS beside it would only wait for each other.
-TOGETHER := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
+# One process of the tests more than there are cores, as one or another waits: for a disk, a server,
+# a process that it killed. Threads of BLAS beside them would only wait for each other.
+TESTERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+TOGETHER := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(TESTERS) --dist worksteal
 QUICK := tests/cli tests/registry tests/storage tests/extractors/cache tests/extractors/datasets \
 	tests/extractors/run tests/extractors/backbones/test_sources.py tests/extractors/backbones/test_lite.py \
 	tests/extractors/backbones/test_saved_models.py tests/extractors/preprocessing \
@@ -29,7 +32,7 @@ FOLDERS := headstart registry storage extractors heads alembic
 FILES := $(shell find $(FOLDERS) -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict
 
-.PHONY: demo test quick test-all check docs format bench bench-quick wheel clean
+.PHONY: schemas demo test quick test-all check docs format bench bench-quick wheel clean
 
 demo: $(VENV)/.demo-$(FILES)
 	rm -rf headstart-demo
@@ -53,6 +56,9 @@ check: $(VENV)/.dev-$(FILES)
 format: $(VENV)/.dev-$(FILES)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+schemas: $(VENV)/.dev-$(FILES)
+	$(BIN)/python tests/json_schemas.py
 
 docs: $(VENV)/.dev-$(FILES)
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import all_rows
+import bucket
 import end_to_end
 import engines
 import fine_tuning
@@ -33,6 +34,7 @@ import peer_runs
 import precisions
 import store
 import whole_runs
+import workers
 from material import MODELS, Model
 from timing import COMPARED, Others, Section
 
@@ -194,6 +196,10 @@ def _store(folder: Path, *, is_quick: bool) -> Section:
     return Section("The store", about, COMPARED, rows)
 
 
+def _bucket(folder: Path, *, is_quick: bool) -> Section:
+    return bucket.section(folder, 1 if is_quick else 5, 2 if is_quick else 8)
+
+
 def _datasets(folder: Path, *, is_quick: bool) -> Section:
     return many_samples.section(folder, is_quick=is_quick)
 
@@ -201,6 +207,10 @@ def _datasets(folder: Path, *, is_quick: bool) -> Section:
 def _rows(folder: Path, *, is_quick: bool) -> Section:
     assert not is_quick
     return all_rows.section(folder)
+
+
+def _workers(folder: Path, *, is_quick: bool) -> Section:
+    return workers.section(folder, 1 if is_quick else 5)
 
 
 SECTIONS = {
@@ -218,8 +228,10 @@ SECTIONS = {
     "starting": _starting,
     "growth": _growth,
     "store": _store,
+    "bucket": _bucket,
     "datasets": _datasets,
     "rows": _rows,
+    "workers": _workers,
 }
 QUICK_MODELS = ("lite0",)
 QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")

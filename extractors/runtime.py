@@ -188,8 +188,21 @@ def versions() -> dict[str, str]:
 
     names = ("headstart", "tensorflow", "keras", "numpy", "pillow", "h5py", "scikit-learn")
     extras = ("keras-hub", "tokenizers", "soundfile", "soxr")
-    found = {name: importlib.metadata.version(name) for name in names}
+    found = {name: version_of(name) for name in names}
     for name in extras:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
+            found[name] = version_of(name)
     return found
+
+
+@functools.cache
+def version_of(package: str) -> str:
+    """The version of an installed package, looked up once a process: what is loaded stays as it is,
+    and each look reads and parses a file of the package.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: it is not installed.
+    """
+    import importlib.metadata
+
+    return importlib.metadata.version(package)

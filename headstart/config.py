@@ -7,7 +7,7 @@ import os
 import stat
 import tomllib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,13 +15,24 @@ from typing import Any
 from urllib.parse import quote
 
 from headstart.database_urls import has_password, url_in_environment, url_in_file
-from headstart.errors import AlreadyExists, WorkspaceError, WorkspaceNotFound
+from headstart.errors import AlreadyExists, WorkspaceDenied, WorkspaceError, WorkspaceNotFound
+from headstart.values.defaults import TABLE, check_keys, defaults_in
 
 CONFIG_FILE = "headstart.toml"
 DATABASE_FILE = "headstart.db"
 CONTENTS = "contents"
 WORKSPACE_VERSION = 1
 SQLITE = "sqlite:///"
+KEYS = (
+    "version",
+    "id",
+    "database_url",
+    "database_url_file",
+    "database_url_from_environment",
+    TABLE,
+    "store",
+)
+"""Of `headstart.toml`."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +44,16 @@ class Config:
         database_url: SQLAlchemy URL of a shared database; None for the workspace's own SQLite.
         id: its UUID, which its database carries as well; None of a workspace that was made before
             there were any and has not been upgraded.
+        store: address of the object store in which shards, models, manifests and heads lie; None
+            where they lie in the folder.
+        defaults: what options of the command line are where nobody gives them.
     """
 
     root: Path
     database_url: str | None = field(default=None, repr=False)  # it may hold a password
     id: str | None = None
+    store: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -124,6 +140,7 @@ def create_config(
     *,
     database_url_file: Path | None = None,
     from_environment: bool = False,
+    store: Joined | None = None,
     made: Made | None = None,
 ) -> Config:
     """Write `headstart.toml` in `root`; a second call with the same database is harmless.
@@ -133,6 +150,7 @@ def create_config(
         database_url: of a shared database; it is written into `headstart.toml`.
         database_url_file: a file with it; only the file's name is written.
         from_environment: it is in $HEADSTART_DATABASE_URL, now and whenever it is opened.
+        store: the object store that it uses, and shares with all that have its UUID.
         made: is told what is made here.
 
     Raises:
@@ -144,13 +162,16 @@ def create_config(
         database_url_file = database_url_file.expanduser().absolute()
         database_url = url_in_file(database_url_file)
     if (root / CONFIG_FILE).exists():
-        return _existing(root, database_url)
+        return _existing(root, database_url, store)
     if from_environment:
         database_url = url_in_environment(root)
-    config = Config(root, database_url, str(uuid.uuid4()))
+    store = store or Joined()
+    config = Config(root, database_url, store.id or str(uuid.uuid4()), store.address)
     made = Made() if made is None else made
     _make_folders(config, made)
     lines = [f"version = {WORKSPACE_VERSION}", f'id = "{config.id}"']
+    if config.store is not None:
+        lines.append(f"store = {json.dumps(config.store)}")
     if database_url_file is not None:
         lines.append(f"database_url_file = {json.dumps(str(database_url_file))}")
     elif from_environment:
@@ -159,18 +180,33 @@ def create_config(
         lines.append(f"database_url = {json.dumps(database_url)}")
     content = "\n".join(lines) + "\n"
     if not _write_new(root / CONFIG_FILE, content, made, is_secret=has_password(content)):
-        return _existing(root, database_url)  # somebody else was faster
+        return _existing(root, database_url, store)  # somebody else was faster
     return config
 
 
-def _existing(root: Path, database_url: str | None) -> Config:
+def _existing(root: Path, database_url: str | None, store: Joined | None) -> Config:
     config = load_config(root)
+    if store is not None and store.address not in (None, config.store):
+        raise AlreadyExists(
+            f"{root} is a workspace already, and keeps its shards in "
+            f"{config.store or 'its own folder'}",
+            hint="Make another one with --workspace, and copy feature sets there: `headstart "
+            "features sync`.",
+        )
     if database_url is not None and database_url != config.database_url:
         raise AlreadyExists(
             f"{root} is a workspace already and uses another database",
             hint="Name another folder with --workspace, or leave --database-url out.",
         )
     return config
+
+
+@dataclass(frozen=True)
+class Joined:
+    """An object store, and whose it is already: the UUID of a workspace."""
+
+    address: str | None = None
+    id: str | None = None
 
 
 @dataclass
@@ -283,6 +319,7 @@ def load_config(root: Path) -> Config:
     Raises:
         WorkspaceNotFound: there is no workspace in `root`.
         WorkspaceError: the file is not valid, or was written by newer code.
+        InvalidValue: it holds a setting that is not known.
     """
     root = root.expanduser().absolute()
     file = root / CONFIG_FILE
@@ -296,7 +333,7 @@ def load_config(root: Path) -> Config:
             "or $HEADSTART_HOME.",
         ) from None
     except PermissionError as error:
-        raise WorkspaceError(
+        raise WorkspaceDenied(
             f"you may not read {file}",
             hint="Ask its owner: `headstart init --shared` lets a group in, unless the file holds "
             "a password; then use a URL without one, with ~/.pgpass or --database-url-file.",
@@ -311,7 +348,17 @@ def load_config(root: Path) -> Config:
             f"{file} has workspace version {version!r}; this code reads {WORKSPACE_VERSION}",
             hint="Upgrade headstart.",
         )
-    return Config(root, _url_of(settings, root), _id_of(settings, file))
+    check_keys(settings, KEYS, file)
+    defaults = defaults_in(settings, file)
+    store = _store_of(settings, file)
+    return Config(root, _url_of(settings, root), _id_of(settings, file), store, defaults)
+
+
+def _store_of(settings: dict[str, Any], file: Path) -> str | None:
+    given = settings.get("store")
+    if given is not None and not isinstance(given, str):
+        raise WorkspaceError(f"store in {file} is {given!r}, no address", hint="Mend the file.")
+    return given
 
 
 def _id_of(settings: dict[str, Any], file: Path) -> str | None:

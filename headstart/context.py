@@ -22,14 +22,21 @@ from headstart.registry.datasets import DatasetRepository
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.features import FeatureRepository
 from headstart.registry.heads import HeadRepository
+from headstart.registry.holds import SqlHolds
 from headstart.registry.jobs import JobRepository
 from headstart.registry.references import reference_of
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import ArtifactStore
 from headstart.storage.local_store import LocalStore
+from headstart.storage.locks import FileHolds, LifeSigns
 from headstart.storage.manifest import Manifest
-from headstart.storage.shard_store import ShardStore
+from headstart.storage.objects.address import parse
+from headstart.storage.objects.bucket import Bucket
+from headstart.storage.objects.local_copies import LocalCopies, cache_bytes, cache_folder
+from headstart.storage.objects.manifests import Manifests
+from headstart.storage.objects.object_store import ObjectStore
+from headstart.storage.shard_store import Holds, ShardStore
 
 
 class Context:
@@ -45,9 +52,12 @@ class Context:
     Attributes:
         config: where the workspace lies, and its database.
         database: sessions.
+        bucket: the object store that the workspace's machines share; None where it is a folder.
+        holds: by which sets and files are held against `features gc`.
         backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs: the repositories of
             its tables.
         artifacts: model files and heads, by sha256.
+        manifests: of datasets.
         conversions: trunks in their engines' own formats, among the artifacts.
         calibrations: trunks in int8, likewise.
         shard_store: the bytes of features.
@@ -56,8 +66,12 @@ class Context:
     def __init__(self, config: Config, shard_store: ShardStore | None = None) -> None:
         self.config = config
         self._given = shard_store
-        self.shard_store = own_store(config) if shard_store is None else shard_store
         self.database = Database(config)
+        self.bucket = None if config.store is None else Bucket(parse(config.store))
+        self.holds = own_holds(config, self.database)
+        if shard_store is None:
+            shard_store = own_store(config, self.bucket, self.holds)
+        self.shard_store = shard_store
         self.backbones = BackboneRepository(self.database)
         self.datasets = DatasetRepository(self.database)
         self.heads = HeadRepository(self.database)
@@ -66,9 +80,10 @@ class Context:
         self.sweeps = SweepRepository(self.database)
         self.events = EventRepository(self.database)
         self.jobs = JobRepository(self.database)
-        self.artifacts = ArtifactStore(config.artifacts)
-        self.conversions = Conversions(self.artifacts, self.runs, config.locks)
-        self.calibrations = Calibrations(self.artifacts, self.runs, config.locks)
+        self.artifacts = ArtifactStore(config.artifacts, self.bucket)
+        self.manifests = Manifests(config.manifests, self.bucket)
+        self.conversions = Conversions(self.artifacts, self.runs, self.holds)
+        self.calibrations = Calibrations(self.artifacts, self.runs, self.holds)
 
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
@@ -105,7 +120,7 @@ class Context:
         """The samples of a dataset as they were last looked at."""
         if not isinstance(dataset, Dataset):
             dataset = self.datasets.get(dataset)
-        return Manifest.read(inside(self.config.manifests, dataset.manifest))
+        return self.manifests.read(dataset.manifest)
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing, its converted trunks, a
@@ -123,9 +138,19 @@ class Context:
         )
 
 
-def own_store(config: Config) -> ShardStore:
-    """The store of a workspace's shards: its own folder."""
-    return LocalStore(config.features, config.locks)
+def own_holds(config: Config, database: Database) -> Holds:
+    """By what a workspace's machines hold: files that they share, or rows beside a bucket."""
+    if config.store is None:
+        return FileHolds(config.locks)
+    return SqlHolds(database, LifeSigns(config.locks))
+
+
+def own_store(config: Config, bucket: Bucket | None, holds: Holds) -> ShardStore:
+    """The store of a workspace's shards: its own folder, or its bucket."""
+    if bucket is None:
+        return LocalStore(config.features, config.locks)
+    copies = LocalCopies(inside(cache_folder(config.root), "shards"), cache_bytes())
+    return ObjectStore(bucket, holds, copies, config.features)
 
 
 def _opened(root: Path, shard_store: ShardStore | None) -> Context:

@@ -3,8 +3,12 @@
 ::
 
     HeadstartError
+    ├── InvalidValue (ValueError)
+    ├── FileMissing
     ├── WorkspaceError
     │   ├── WorkspaceNotFound (FileNotFoundError)
+    │   ├── WorkspaceDenied (PermissionError)
+    │   ├── DatabaseMissing
     │   ├── ForeignDatabase
     │   ├── SchemaOutdated
     │   └── SchemaTooNew
@@ -14,15 +18,22 @@
     │   ├── StillInUse (ValueError)
     │   ├── LeaseLost
     │   ├── DatabaseGone (ConnectionError)
+    │   ├── DatabaseBusy
+    │   ├── DatabaseDamaged
+    │   ├── DatabaseFull
+    │   ├── DatabaseDenied
     │   └── Deadlocked
     ├── BackboneError
     │   ├── ModelFileError (ValueError)
+    │   │   ├── ModelFileMissing (FileMissing)
     │   │   ├── WeightsOnly
     │   │   └── UnsafeModel
     │   ├── WeightsUnavailable (ConnectionError)
     │   ├── LayerNotFound (LookupError)
     │   └── PreprocessingError (ValueError)
     ├── DatasetError (ValueError)
+    │   ├── SourceMissing (FileMissing)
+    │   ├── ManifestDamaged
     │   └── SourceGone
     ├── SampleError (ValueError)
     │   ├── SampleUnreadable
@@ -36,24 +47,45 @@
     ├── StorageError (OSError)
     │   └── ShardExists (FileExistsError)
     ├── ArtifactDamaged (ValueError)
+    ├── BackupDamaged (ValueError)
     ├── UnsafeName (ValueError)
+    ├── ClusterError (ConnectionError)
     └── HeadError (ValueError)
+        ├── InputMissing (FileMissing)
         └── ParityError
 
-Every message says what was received and where; `hint` says what to do next.
+Every message says what was received and where; `hint` says what to do next. What the command line
+ends with is `EXITS`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
-from headstart.visible import visible
+from headstart.visible import visible, without_addresses
 
-ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")
-"""How Python writes an object that says nothing of itself."""
-STREAMS = re.compile(r" ?<_io\.\w+[^<>]*>")
-"""What libraries write for content that was handed to them in memory."""
+EXITS = {
+    "failed": 1,
+    "bug": 1,
+    "usage": 2,
+    "not_found": 3,
+    "damaged": 4,
+    "unreadable": 4,
+    "changed": 4,
+    "busy": 5,
+    "exists": 6,
+    "in_use": 6,
+    "unsafe": 7,
+    "unavailable": 8,
+    "cluster": 8,
+    "storage": 9,
+    "schema": 10,
+    "foreign_database": 10,
+    "denied": 11,
+}
+"""With what the command line ends, by the code of an error: `usage` of a command line that is none,
+`bug` of what nobody foresaw, and the codes of the classes below; 130 is of Ctrl-C, 143 of SIGTERM.
+"""
 
 
 class HeadstartError(Exception):
@@ -64,7 +96,8 @@ class HeadstartError(Exception):
         hint: what to do next; printed behind the message.
 
     Attributes:
-        code: its kind in a word, for programs; `--json` gives it, docs/commands.md lists all.
+        code: its kind in a word, for programs, one of `EXITS`; `--json` gives it, and
+            docs/commands.md says what each means.
     """
 
     code: ClassVar[str] = "failed"
@@ -81,6 +114,18 @@ class HeadstartError(Exception):
         return f"{text.rstrip('.')}. {visible(' '.join(self.hint.split()))}"
 
 
+class InvalidValue(HeadstartError, ValueError):
+    """An argument is of a kind, or of a form, that is not taken there."""
+
+    code = "usage"
+
+
+class FileMissing(HeadstartError):
+    """There is nothing at a path that was given."""
+
+    code = "not_found"
+
+
 class WorkspaceError(HeadstartError):
     """Something is wrong with the workspace as a whole."""
 
@@ -89,6 +134,18 @@ class WorkspaceNotFound(WorkspaceError, FileNotFoundError):
     """There is no workspace in the folder named."""
 
     code = "not_found"
+
+
+class WorkspaceDenied(WorkspaceError, PermissionError):
+    """The system does not let this user read, or change, the workspace."""
+
+    code = "denied"
+
+
+class DatabaseMissing(WorkspaceError):
+    """The workspace is there, its database is not."""
+
+    code = "damaged"
 
 
 class ForeignDatabase(WorkspaceError):
@@ -143,6 +200,30 @@ class DatabaseGone(RegistryError, ConnectionError):
     code = "busy"
 
 
+class DatabaseBusy(RegistryError):
+    """The registry's database does not answer, or not in time; nothing was changed."""
+
+    code = "busy"
+
+
+class DatabaseDamaged(RegistryError):
+    """The registry's database is a file that is none, or not what SQLite wrote."""
+
+    code = "damaged"
+
+
+class DatabaseFull(RegistryError):
+    """No space is left where the registry's database lies; nothing was changed."""
+
+    code = "storage"
+
+
+class DatabaseDenied(RegistryError):
+    """The registry's database does not let this user in, or takes no changes from them."""
+
+    code = "denied"
+
+
 class Deadlocked(RegistryError):
     """The database ended a transaction that waited for another, and that one for it."""
 
@@ -155,6 +236,12 @@ class BackboneError(HeadstartError):
 
 class ModelFileError(BackboneError, ValueError):
     """A model file is missing, damaged or of a kind that cannot be read."""
+
+
+class ModelFileMissing(ModelFileError, FileMissing):
+    """There is no model file at the path that was given."""
+
+    code = "not_found"
 
 
 class WeightsOnly(ModelFileError):
@@ -185,6 +272,18 @@ class PreprocessingError(BackboneError, ValueError):
 
 class DatasetError(HeadstartError, ValueError):
     """A dataset's source cannot be read as a dataset."""
+
+
+class SourceMissing(DatasetError, FileMissing):
+    """There is no file or folder at the path that was given, or that a table names."""
+
+    code = "not_found"
+
+
+class ManifestDamaged(DatasetError):
+    """The list of a dataset's samples is missing, or is not what was written."""
+
+    code = "damaged"
 
 
 class SourceGone(DatasetError):
@@ -255,24 +354,36 @@ class ArtifactDamaged(HeadstartError, ValueError):
     code = "damaged"
 
 
+class BackupDamaged(HeadstartError, ValueError):
+    """A file of a backup is missing, or is not what was written."""
+
+    code = "damaged"
+
+
 class UnsafeName(HeadstartError, ValueError):
     """A name from outside cannot be made a path; nothing was read or written by it."""
 
     code = "unsafe"
 
 
+class ClusterError(HeadstartError, ConnectionError):
+    """A cluster cannot be reached, or cannot do what was asked."""
+
+    code = "cluster"
+
+
 class HeadError(HeadstartError, ValueError):
     """A head cannot be trained, attached or used."""
 
 
+class InputMissing(HeadError, FileMissing):
+    """There is nothing to predict at the path that was given."""
+
+    code = "not_found"
+
+
 class ParityError(HeadError):
     """Two ways that must give the same numbers do not."""
-
-
-def without_addresses(text: str) -> str:
-    """A message without the objects that Python could only give an address for: those that say
-    nothing of themselves are called by their class, streams are left out."""
-    return ADDRESS.sub(r"a \1", STREAMS.sub("", text)) if " at 0x" in text else text
 
 
 def first_line(error: BaseException, limit: int = 200) -> str:

@@ -238,8 +238,8 @@ class TrainedHead(Showable):
         if dataset.digest != was and not is_corrected:
             raise HeadError(
                 f"dataset {dataset.name!r} has changed since head {self._reference!r} was trained",
-                hint="Train it again on the dataset as it is: headstart head retrain "
-                f"{self.record.name}.",
+                hint=f"`headstart head retrain {self.record.name}` trains a next version on the "
+                "dataset as it is; this one's test samples are not known any more.",
             )
         return dataset
 

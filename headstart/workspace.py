@@ -37,6 +37,7 @@ from headstart.values.showable import Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what it does
     from headstart.extractors.run.settings import Settings
+    from headstart.jobs.backups.backup import BackedUp
     from headstart.jobs.features.compile import Compiled
     from headstart.jobs.features.executor import Executor
     from headstart.jobs.features.verify import Verified
@@ -51,6 +52,7 @@ def init(
     database_url_file: str | Path | None = None,
     from_environment: bool = False,
     shared: bool = False,
+    store: str | None = None,
 ) -> Workspace:
     """Make a workspace, or bring an existing one to this code's schema, and open it.
 
@@ -61,14 +63,22 @@ def init(
         database_url_file: a file with that URL instead, read whenever the workspace is opened.
         from_environment: take it from `$HEADSTART_DATABASE_URL` whenever it is opened.
         shared: let the folder's group read and write.
+        store: an object store for shards, models, manifests and heads: `s3://BUCKET/PREFIX`,
+            `gs://`, `az://`, `file:///FOLDER`. Credentials, region and endpoint are those of the
+            environment. Who names a store and its database joins the workspace whose they are.
+
+    Raises:
+        StorageError: the store cannot be used, or does not refuse to overwrite.
     """
     place = Path(root) if root is not None else default_root()
+    joined = None if store is None else database.looked_at(place, store)
     with taken_back_if_it_fails() as made:
         config = create_config(
             place,
             database_url,
             database_url_file=None if database_url_file is None else Path(database_url_file),
             from_environment=from_environment,
+            store=joined,
             made=made,
         )
         config = database.prepare(config, is_new=made.file is not None)
@@ -102,6 +112,38 @@ def open(root: str | Path | None = None) -> Workspace:
         )
         return made
     return _opened(place, None)
+
+
+@checked
+def restore(
+    folder: str | Path,
+    root: str | Path,
+    database_url: str | None = None,
+    *,
+    roots: dict[str, str] | None = None,
+) -> Workspace:
+    """Make a workspace of a backup, and open it.
+
+    Args:
+        folder: that `Workspace.backup` wrote; every file is compared with its sha256.
+        root: the folder of the workspace, new or empty.
+        database_url: of a shared database, which is empty; SQLite in the folder without it.
+        roots: of folders of data by which name they go now, such as `{"/mnt/photos": "/data"}`.
+
+    Raises:
+        NotFound: the folder holds no backup.
+        AlreadyExists: there is something at `root`.
+        BackupDamaged: a file is missing, or is not what was written.
+
+    Warns:
+        HeadstartWarning: data of datasets are not found, or have changed.
+    """
+    from headstart.jobs.backups.restore import Wanted
+    from headstart.jobs.backups.restore import restore as restored
+
+    pairs = tuple((roots or {}).items())
+    wanted = Wanted(Path(root), database_url, roots=pairs)
+    return _opened(restored(folder, wanted).workspace, None)
 
 
 def is_source(given: str) -> bool:
@@ -200,7 +242,8 @@ class Workspace(Trials, Showable):
             progress: called with (samples done, samples to do).
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
                 side and light, by seed and content) of the pictures of the train split.
-            executor: what runs it; this process without one.
+            executor: what runs it, such as a `headstart.jobs.on_ray.RayExecutor`; this process
+                without one.
             **options: fields of `hs.Settings`, such as `on_error="skip"`, which also is of a source
                 that is registered now.
 
@@ -266,6 +309,27 @@ class Workspace(Trials, Showable):
 
         names = both_named(self.context, backbone, dataset)
         return features_of(self.context, *names, precision, augmentation)
+
+    def backup(
+        self, folder: str | Path, *, features: bool = False, progress: Progress = silent
+    ) -> BackedUp:
+        """Copy the workspace into a folder, while others work in it; `headstart.restore` makes a
+        workspace of it.
+
+        Args:
+            folder: new, empty, or with a backup of this workspace, which is brought up to date.
+            features: copy the rows of features, too; else they are computed again when needed.
+            progress: called with (files done, files).
+
+        Raises:
+            AlreadyExists: the folder has something else in it.
+
+        Warns:
+            HeadstartWarning: files are missing or damaged in the workspace.
+        """
+        from headstart.jobs.backups.backup import backup
+
+        return backup(self.context, folder, features=features, progress=progress)
 
     def transformer(
         self,

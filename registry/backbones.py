@@ -129,6 +129,8 @@ class BackboneRepository:
         """
         with self._database.writing() as connection:
             backbone = self._get(connection, reference)
+            alone = select(t.backbones.c.id).where(t.backbones.c.id == backbone.id)
+            connection.execute(alone.with_for_update())  # a head that comes to need it waits
             uses = _describe_uses(connection, backbone)
             if uses and not force:
                 raise StillInUse(

@@ -33,9 +33,17 @@ from sqlalchemy.pool import NullPool
 
 from headstart.config import Config, load_config
 from headstart.database_urls import without_passwords
-from headstart.errors import DatabaseGone, Deadlocked, RegistryError, first_line
-from headstart.registry.full_disk import opened
+from headstart.errors import (
+    DatabaseBusy,
+    DatabaseDenied,
+    DatabaseFull,
+    DatabaseGone,
+    Deadlocked,
+    RegistryError,
+    first_line,
+)
 from headstart.registry.outages import Outage
+from headstart.registry.refusals import kind_of_sqlite, opened
 
 BUSY_SECONDS = 180
 """So long a writer waits for those before it: SQLite has one at a time
@@ -54,6 +62,14 @@ GONE = ("57P01", "57P02", "57P03", "08")
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 CIRCLES = ("40P01", "40001")
 """SQLSTATEs of a transaction that was ended in favour of another: it may be made again."""
+IDLE_SECONDS = 60
+ENDS_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+"""A process that is frozen in the middle of a transaction (SIGSTOP, a suspended machine) keeps the
+rows that it locked from all others; the server ends a transaction of which it hears no more."""
+FLUSHES = (17,)
+"""From this version of PostgreSQL on, a message in its log can be brought to the disk at once."""
+NOT_ALLOWED = ("42501", "25006", "28000", "28P01")
+"""SQLSTATEs of who may not do it: no privilege, read-only, not let in."""
 FUTURE = "22023"
 """What `pg_xact_status` says of a number that the server, as it recovered, has yet to give."""
 
@@ -163,11 +179,26 @@ class Database:
         that the settings hold does not leave them."""
         return _opened, (self.config.root,)
 
+    @property
+    def is_immutable(self) -> bool:
+        """Whether it is a file on read-only media."""
+        return "immutable" in self.engine.url.query
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent snapshot; nothing is written."""
         with self._transaction(writing=False) as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `reading`, and on a server, too, nothing of what others commit meanwhile is seen."""
+        is_server = self.config.sqlite_file is None
+        level = {"isolation_level": "REPEATABLE READ"} if is_server else {}
+        with _translated(), self._connect() as plain:
+            connection = plain.execution_options(writing=False, **level)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -222,6 +253,8 @@ class Database:
         with _translated(), self._connect() as plain:
             connection = plain.execution_options(writing=writing)
             with connection.begin():
+                if writing and connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(ENDS_IDLE)
                 yield connection
 
     def _connect(self) -> Connection:
@@ -239,13 +272,20 @@ class Database:
         """By which PostgreSQL tells, in a later session, how this transaction ended.
 
         A server that crashed counts on from what had reached its disk, and would give a number of
-        which nothing had to another's transaction. What is logged behind it is therefore brought
-        to the disk first, by a commit of its own: `pg_logical_emit_message` writes to the log and
-        nowhere else (https://www.postgresql.org/docs/current/functions-admin.html).
+        which nothing had to another's transaction. Therefore the log is brought to the disk first,
+        by a message in it that bears this number (`pg_logical_emit_message`,
+        https://www.postgresql.org/docs/current/functions-admin.html). Before version 17 only a
+        commit does that: another transaction's, in a connection of its own, behind this one.
         """
         if connection.dialect.name != "postgresql" or self._joined() is not None:
             return None
         number = connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one()
+        version = connection.dialect.server_version_info
+        if version is not None and version >= FLUSHES:
+            connection.exec_driver_sql(
+                "SELECT pg_logical_emit_message(false, 'headstart', '', true)"
+            )
+            return number
         with self._connect() as other, other.begin():
             other.exec_driver_sql("SET LOCAL synchronous_commit = on")
             other.exec_driver_sql("SELECT pg_logical_emit_message(true, 'headstart', '')")
@@ -306,24 +346,36 @@ def _refused(error: DBAPIError) -> RegistryError:
             f"the registry's database ended a change in favour of another: {cause}",
             hint="Nothing was changed; try again.",
         )
+    if _is_denied(error):
+        return DatabaseDenied(
+            f"the registry's database refuses this user: {cause}",
+            hint="Ask its owner; docs/team.md has roles for readers and writers.",
+        )
     if not isinstance(error, OperationalError):
-        return RegistryError(f"the registry failed: {cause}")
+        return kind_of_sqlite(error.orig)(f"the registry failed: {cause}")
     if "readonly database" in str(error.orig):
-        return RegistryError(
+        return DatabaseDenied(
             f"the registry's database does not take changes: {cause}",
             hint="It is on read-only media, or is another user's: let its owner run "
             "`headstart init --shared`.",
         )
     if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-        return RegistryError(
+        return DatabaseFull(
             f"no space is left for the registry ({cause})",
             hint="Nothing was changed. Free some: `headstart features gc --apply` deletes what "
             "nobody needs.",
         )
-    return RegistryError(
+    return DatabaseBusy(
         f"the registry's database does not answer: {cause}",
         hint="Nothing was changed; see `headstart doctor`, then try again.",
     )
+
+
+def _is_denied(error: DBAPIError) -> bool:
+    """A connection that is refused has no SQLSTATE in psycopg: the server's words say it."""
+    if getattr(error.orig, "sqlstate", None) in NOT_ALLOWED:
+        return True
+    return "authentication failed" in str(error.orig) or "no pg_hba.conf entry" in str(error.orig)
 
 
 def _is_gone(error: DBAPIError) -> bool:

@@ -87,6 +87,18 @@ class DatasetRepository:
         with self._database.reading() as connection:
             return self._placed(_get(connection, name))
 
+    def get_alone(self, name: str) -> Dataset:
+        """As `get`, inside `Database.together`: until that ends, nobody comes to need it who says
+        so by `keep`; whoever said so and is not done is waited for.
+
+        Raises:
+            NotFound: nothing of that name is registered.
+        """
+        with self._database.reading() as connection:
+            row = select(t.datasets.c.id).where(t.datasets.c.name == name)
+            connection.execute(row.with_for_update())
+            return self._placed(_get(connection, name))
+
     def find_all(self) -> list[Dataset]:
         with self._database.reading() as connection:
             rows = connection.execute(select(t.datasets).order_by(t.datasets.c.name))
@@ -120,6 +132,13 @@ class DatasetRepository:
         if not _is_content(dataset.source):
             return dataset
         return replace(dataset, source=str(below(self._root, dataset.source)))
+
+
+def keep(connection: Connection, name: str) -> bool:
+    """Let nobody remove a dataset until this transaction ends, in which something comes to need it;
+    says whether it is there. Locked are rows: what is not committed yet, nobody else sees."""
+    row = select(t.datasets.c.id).where(t.datasets.c.name == name)
+    return connection.execute(row.with_for_update(read=True, key_share=True)).first() is not None
 
 
 def _is_content(source: str) -> bool:

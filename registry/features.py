@@ -5,7 +5,7 @@ The row of a shard is the only truth: a file without a row does not exist for re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -70,10 +70,23 @@ class FeatureRepository:
             rows = connection.execute(select(t.feature_sets).order_by(t.feature_sets.c.id))
             return [_to_set(row) for row in rows]
 
+    def find_files(self, feature_set_id: int) -> set[str]:
+        """The names of the committed shards of a feature set; of very many, nothing else is
+        fetched by whoever knows most of them."""
+        query = select(t.shards.c.file).where(
+            t.shards.c.feature_set_id == feature_set_id, t.shards.c.status == COMMITTED
+        )
+        with self._database.reading() as connection:
+            return set(connection.execute(query).scalars())
+
     def find_shards(
-        self, feature_set_id: int | None, status: str | None = COMMITTED
+        self,
+        feature_set_id: int | None,
+        status: str | None = COMMITTED,
+        files: Collection[str] | None = None,
     ) -> list[Shard]:
-        """The shards of a feature set, oldest first; those of any status if that is None."""
+        """The shards of a feature set, oldest first; those of any status if that is None, and only
+        some if `files` names them."""
         query = (
             select(t.shards)
             .where(t.shards.c.feature_set_id == feature_set_id)
@@ -81,6 +94,8 @@ class FeatureRepository:
         )
         if status is not None:
             query = query.where(t.shards.c.status == status)
+        if files is not None:
+            query = query.where(t.shards.c.file.in_(files))
         with self._database.reading() as connection:
             return [_to_shard(row) for row in connection.execute(query)]
 
@@ -90,6 +105,7 @@ class FeatureRepository:
         *,
         claimed: Claimed | None = None,
         instead_of: Sequence[Shard] = (),
+        confirm: Callable[[], object] | None = None,
     ) -> list[Shard]:
         """Insert the rows of shards whose files are on disk, in one transaction.
 
@@ -97,17 +113,20 @@ class FeatureRepository:
             shards: what was written.
             claimed: the samples that were claimed for them, which are given back.
             instead_of: shards whose rows are all in the new ones, and which are forgotten.
+            confirm: sees, within the transaction, that nobody collected the shards meanwhile.
 
         Returns:
             The shards that another process had committed before (their own file is now the
             truth, so the one just written can go). Committing twice is harmless.
 
         Raises:
-            LeaseLost: the claims are no longer this process's; nothing was committed.
+            LeaseLost: the claims, or the hold, are no longer this process's; nothing was committed.
             RegistryError: one of `instead_of` is not there any more; nothing was committed.
         """
         already: list[Shard] = []
-        with self._database.writing() as connection:
+        with self._database.together(), self._database.writing() as connection:
+            if confirm is not None:
+                confirm()
             if claimed is not None:
                 count_committed(connection, claimed)  # first: the lease is locked before its claims
                 give_back(connection, claimed)

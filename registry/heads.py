@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null, select, update
@@ -12,6 +12,7 @@ from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
+from headstart.registry.datasets import keep
 from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
@@ -64,7 +65,8 @@ class HeadRepository:
                 raise AlreadyExists(
                     f"{head.name!r} is an alias of a head", hint="Choose another name."
                 )
-            values = asdict(head)
+            keep(connection, head.dataset)
+            values = {field.name: getattr(head, field.name) for field in fields(head)}
             values["version"] = _latest(connection, head.name) + 1
             del values["id"], values["created_at"], values["aliases"]
             connection.execute(insert(t.heads).values(**values))

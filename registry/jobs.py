@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from headstart.errors import NotFound
+from headstart.errors import NotFound, StillInUse
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
+from headstart.registry.datasets import keep
 from headstart.registry.leases import clock
 from headstart.registry.outages import outlasting
 from headstart.values.calls import host_name, user_name
@@ -100,11 +101,20 @@ class JobRepository:
         self._database = database
 
     def add(self, job: Job) -> Job:
-        """Write down a new job; gives it with its number."""
+        """Write down a new job; gives it with its number.
+
+        Raises:
+            NotFound: its dataset was removed meanwhile.
+        """
         values = asdict(job)
         for name in ("id", "created_at", "updated_at"):
             del values[name]
         with self._database.writing() as connection:
+            if not keep(connection, job.dataset):
+                raise NotFound(
+                    f"no dataset {job.dataset!r} is registered",
+                    hint="Somebody removed it just now.",
+                )
             made = connection.execute(insert(t.jobs).values(**values).returning(t.jobs.c.id))
             number = made.scalar_one()
             facts = {"kind": job.kind, "subject": job.subject, "dataset": job.dataset}
@@ -121,7 +131,7 @@ class JobRepository:
         with self._database.reading() as connection:
             row = connection.execute(select(t.jobs).where(t.jobs.c.id == number)).first()
         if row is None:
-            raise NotFound(f"there is no job {number}", hint="See `headstart job list`.")
+            raise _not_found(number)
         return _to_job(row)
 
     def find_all(self, states: Sequence[str] = STATES, limit: int | None = None) -> Results[Job]:
@@ -179,6 +189,29 @@ class JobRepository:
         values = {"error": error, "counts": counts, "updated_at": t.jobs.c.updated_at}
         with self._database.writing() as connection:
             connection.execute(statement.values(values))
+
+    def remove(self, number: int) -> Job:
+        """Forget a job that nobody may work at, and what was counted of its samples.
+
+        Raises:
+            NotFound: there is none of that number.
+            StillInUse: workers may work at it.
+        """
+        chosen = t.jobs.c.id == number
+        with self._database.writing() as connection:
+            row = connection.execute(select(t.jobs).where(chosen).with_for_update()).first()
+            if row is None:
+                raise _not_found(number)
+            job = _to_job(row)
+            if job.is_open:
+                raise StillInUse(
+                    f"job {number} is {job.state}",
+                    hint=f"`headstart job cancel {number}` ends it first.",
+                )
+            facts = {"subject": job.subject, "dataset": job.dataset, "state": job.state}
+            record(connection, "remove", "job", str(number), before=facts)
+            connection.execute(delete(t.jobs).where(chosen))
+            return job
 
     def find_tries(self, number: int) -> dict[str, int]:
         """How often something ended workers that had claimed a sample, by its digest; only those
@@ -239,6 +272,10 @@ def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
             ]
 
     return database.outlast(attempt)
+
+
+def _not_found(number: int) -> NotFound:
+    return NotFound(f"there is no job {number}", hint="See `headstart job list`.")
 
 
 def _to_job(row: Row[Any]) -> Job:

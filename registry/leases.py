@@ -12,18 +12,20 @@ of, or with.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import socket
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Connection, case, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
 from headstart.errors import HeadstartError, LeaseLost, RegistryError, Stalled
 from headstart.registry import tables as t
@@ -33,6 +35,10 @@ LARGEST_WINDOW = 16_000
 """So many samples are looked at to find free ones where others have claimed all before."""
 AT_ONCE = 500
 """Digests in one statement; SQLite takes 32,766 parameters."""
+FEWEST = 500
+"""Samples that are looked at at least where others have claimed all of a block."""
+RENEWALS = 4
+"""Times that a lease is renewed before it would have run out."""
 TOGETHER = 2
 """More tries than that only count for a sample that was claimed alone."""
 SLACK = 1.0
@@ -76,6 +82,7 @@ class Lease:
         self._signs = signs
         self._job = job
         self._stop = threading.Event()
+        self._looks_at = -math.inf
         self.token = ""
 
     def __enter__(self) -> Lease:
@@ -99,7 +106,8 @@ class Lease:
     def claim(self, keys: Sequence[str], wanted: deque[str], limit: int) -> Claimed:
         """Claim samples that nobody else computes.
 
-        What it costs depends on how many samples are looked at, and not on how many others have.
+        What it costs depends on how many samples are looked at, and not on how many there are, how
+        many others have, or how many others there are: see docs/scaling.md.
 
         Args:
             keys: feature keys; a sample is claimed for all of them.
@@ -111,43 +119,53 @@ class Lease:
             LeaseLost: others took this lease over.
         """
         chosen: list[str] = []
-        window = AT_ONCE
-        while len(chosen) < limit:
+        window = limit
+        if self._has_to_look():
+            self._end_dead()
+        while wanted and len(chosen) < limit:
             seen = list(islice(wanted, max(window, limit - len(chosen))))
-            dead, passed, won = self._database.outlast(
-                partial(self._claim, keys, seen, limit - len(chosen))
+            passed, won = self._database.outlast(
+                partial(self._claim, keys, seen, limit - len(chosen), len(seen) > limit)
             )
-            _take_over_all(self._database, self._signs, dead)
             for _ in range(passed):
                 wanted.popleft()
             chosen += won
-            if not wanted and not dead:
-                break
-            window = min(LARGEST_WINDOW, window if won else 4 * window)
+            if len(won) < passed and self._end_dead():
+                had = set(won)
+                wanted.extendleft(one for one in reversed(seen[:passed]) if one not in had)
+            window = min(LARGEST_WINDOW, window if won else 4 * max(window, FEWEST))
         return Claimed(self.token, tuple(keys), tuple(chosen))
 
     def _claim(
-        self, keys: Sequence[str], seen: list[str], limit: int
-    ) -> tuple[list[str], int, list[str]]:
+        self, keys: Sequence[str], seen: list[str], limit: int, looks: bool
+    ) -> tuple[int, list[str]]:
         """Claim the first samples of some that are free; gives how many were looked at, and those.
 
         It is one transaction that locks in one order, so that no two wait for each other: the
-        lease, then claims by their digests. Where there are leases to be taken away, which locks
-        other leases, it does nothing else but to give those.
+        lease, then claims by their digests. What others have is found out by trying; where all was
+        taken before, by looking first (`looks`), for nobody wants more than `limit`.
         """
         with self._database.writing() as connection:
-            self._lock(connection)
-            others = _find_others(connection, self.token)
-            if dead := _which_are_dead(connection, others, self._signs):
-                return dead, 0, []
-            taken = _taken(connection, keys, seen) if others else set[str]()
+            if not self._renew(connection):
+                raise _lost()
+            taken = _taken(connection, keys, seen) if looks else set[str]()
             free = [(place, digest) for place, digest in enumerate(seen) if digest not in taken]
             free = free[:limit]
             won = _insert(connection, self.token, keys, [digest for _, digest in free])
-            if not self._renew(connection):
-                raise _lost()
         passed = free[-1][0] + 1 if len(free) == limit else len(seen)
-        return [], passed, [digest for _, digest in free if digest in won]
+        return passed, [digest for _, digest in free if digest in won]
+
+    def _has_to_look(self) -> bool:
+        """Whether it is time to see who of the others is dead: as often as a lease is renewed,
+        for to look at all of them at each claim would cost the more the more there are."""
+        now = time.monotonic()
+        if now < self._looks_at:
+            return False
+        self._looks_at = now + self._seconds / RENEWALS
+        return True
+
+    def _end_dead(self) -> bool:
+        return end_dead(self._database, self._signs, self.token)
 
     def give_back(self, claimed: Claimed) -> None:
         """Others may compute these now.
@@ -202,7 +220,7 @@ class Lease:
         return found.rowcount == 1
 
     def _keep_renewing(self) -> None:
-        while not self._stop.wait(self._seconds / 4):
+        while not self._stop.wait(self._seconds / RENEWALS):
             try:
                 with self._database.writing() as connection:
                     self._renew(connection)
@@ -239,42 +257,38 @@ def count_committed(connection: Connection, claimed: Claimed) -> None:
     connection.execute(statement.values(committed=more))
 
 
-def end_dead(database: Database, signs: Signs) -> None:
-    """Take away the leases that have run out, or whose holder on this machine is dead, as every
-    claim does."""
+def end_dead(database: Database, signs: Signs, own: str = "") -> bool:
+    """Take away the leases that have run out, or whose holder on this machine is dead, and their
+    claims with them; each in a transaction of its own, as that locks another's lease.
+
+    Returns:
+        Whether there were any.
+    """
 
     def look() -> list[str]:
         with database.reading() as connection:
-            return _which_are_dead(connection, _find_others(connection), signs)
+            return _find_dead(connection, signs, own)
 
-    _take_over_all(database, signs, database.outlast(look))
-
-
-def _find_others(connection: Connection, own: str = "") -> Sequence[Any]:
-    leases = t.leases.c
-    query = select(leases.token, leases.owner, leases.granted_at, leases.expires_at)
-    return connection.execute(query.where(leases.token != own)).all()
+    dead = database.outlast(look)
+    for token in dead:
+        database.outlast(partial(_take_over, database, signs, token))
+    return bool(dead)
 
 
-def _which_are_dead(connection: Connection, leases: Sequence[Any], signs: Signs) -> list[str]:
-    """Tokens of those that have run out, or whose holder on this machine is dead."""
-    here, now = socket.gethostname()[:200], clock(connection)
+def _find_dead(connection: Connection, signs: Signs, own: str) -> list[str]:
+    """Tokens of leases that have run out, or whose holder on this machine is dead; those of living
+    ones on other machines are not fetched."""
+    leases, here, now = t.leases.c, socket.gethostname()[:200], clock(connection)
+    is_over = or_(leases.expires_at < now, leases.granted_at > now + SLACK)
+    query = select(leases.token, is_over.label("is_over")).where(
+        leases.token != own, or_(is_over, leases.owner == here)
+    )
     return [
-        one.token
-        for one in leases
-        if _has_run_out(one.granted_at, one.expires_at, now)
-        or (one.owner == here and signs.is_dead(one.token))
+        one.token for one in connection.execute(query) if one.is_over or signs.is_dead(one.token)
     ]
 
 
-def _take_over_all(database: Database, signs: Signs, tokens: Sequence[str]) -> None:
-    """Take leases away, and their claims with them; each in a transaction of its own: see
-    `Lease._claim`."""
-    for token in tokens:
-        database.outlast(partial(_take_over, database, signs, token))
-
-
-def _has_run_out(granted_at: float, expires_at: float, now: float) -> bool:
+def has_run_out(granted_at: float, expires_at: float, now: float) -> bool:
     return expires_at < now or granted_at > now + SLACK
 
 
@@ -287,7 +301,7 @@ def _take_over(database: Database, signs: Signs, token: str) -> None:
         if row is None:
             return
         is_dead = row.owner == socket.gethostname()[:200] and signs.is_dead(token)
-        if is_dead or _has_run_out(row.granted_at, row.expires_at, clock(connection)):
+        if is_dead or has_run_out(row.granted_at, row.expires_at, clock(connection)):
             _count_tries(connection, token)
             connection.execute(delete(t.leases).where(leases.token == token))
     if is_dead:

@@ -11,15 +11,79 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from math import prod
-from typing import Any
+from typing import Any, TypedDict
 
 from headstart.config import Config
-from headstart.errors import RegistryError, WorkspaceError
+from headstart.errors import WorkspaceError
 from headstart.registry import schema
 from headstart.registry.entities import WINDOWED
-from headstart.registry.full_disk import opened
+from headstart.registry.refusals import kind_of_sqlite, opened
 from headstart.values.showable import Results
+
+
+class BackboneRow(TypedDict):
+    """A version of a backbone, as listings have it."""
+
+    name: str
+    version: int
+    format: str
+    source: str
+    inputs: list[dict[str, Any]]
+    parameters: int
+    licence: str | None
+    artifact_size: int
+    preprocessing: dict[str, Any]
+    created_at: str
+    cut: str | None
+    cut_shape: list[int | None] | None
+    aliases: list[str]
+
+
+class DatasetRow(TypedDict):
+    """A dataset, as listings have it."""
+
+    name: str
+    kind: str
+    source: str
+    digest: str
+    samples: int
+    unique_samples: int
+    classes: list[str]
+    created_at: str
+    windows: bool
+
+
+class FeatureRow(TypedDict):
+    """A feature set, as listings have it."""
+
+    feature_key: str
+    backbone: str
+    cut: str
+    shape: list[int]
+    precision: str
+    view: int
+    created_at: str
+    shards: int
+    rows: int
+    size: int
+
+
+class HeadRow(TypedDict):
+    """A version of a head, as listings have it."""
+
+    name: str
+    version: int
+    kind: str
+    backbone: str
+    cut: str
+    dataset: str
+    metrics: dict[str, Any]
+    created_at: str
+    aliases: list[str]
+    void: bool
+
 
 Fetch = Callable[[str], list[dict[str, Any]]]
 Rows = Results[dict[str, Any]]
@@ -59,6 +123,8 @@ HEAD_ALIASES = """
 SELECT a.alias, h.name, h.version FROM head_aliases a JOIN heads h ON h.id = a.head_id
 ORDER BY a.alias
 """
+BUSY_SECONDS = 60
+"""So long a listing waits for who has locked the database."""
 OF_CHANNELS = {"gap", "gmp", "mean", "max", "cls", "last"}
 """Poolings of ours that give a number for each channel."""
 JSON_COLUMNS = {
@@ -194,14 +260,10 @@ def _pooled(row: dict[str, Any]) -> dict[str, Any]:
 def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     if config.sqlite_file is None:
         return _read_through_engine(config, query)
-    if not config.sqlite_file.exists():
-        raise WorkspaceError(
-            f"the workspace's database {config.sqlite_file} is missing",
-            hint="Restore it, or make an empty one with `headstart db upgrade`.",
-        )
+    schema.check_there(config)
     try:
         address = str(config.sqlite_uri)
-        opening = opened(lambda: sqlite3.connect(address, timeout=60, uri=True))
+        opening = opened(lambda: sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True))
         with closing(opening) as connection:
             connection.row_factory = sqlite3.Row
 
@@ -212,7 +274,7 @@ def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> lis
             schema.check(lambda: _revision(fetch) if has_schema else None)
             return query(fetch)
     except sqlite3.Error as error:
-        raise RegistryError(
+        raise kind_of_sqlite(error)(
             f"cannot read {config.sqlite_file}: {error}", hint="See `headstart doctor`."
         ) from error
 
@@ -243,5 +305,6 @@ def _decode(row: dict[str, Any]) -> dict[str, Any]:
         if isinstance(row[key], str):
             row[key] = json.loads(row[key])
     if "created_at" in row:
-        row["created_at"] = str(row["created_at"])[:19]
+        made = datetime.fromisoformat(str(row["created_at"])).replace(tzinfo=UTC)
+        row["created_at"] = made.isoformat()
     return row

@@ -7,7 +7,6 @@ afterwards, what was not has left no trace; so a transaction can be begun anew a
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import threading
@@ -18,6 +17,7 @@ from types import FunctionType
 from typing import Any, Protocol, TypeVar
 
 from headstart.errors import DatabaseGone, Deadlocked
+from headstart.values.logs import logger
 
 PATIENCE = 60.0
 """Seconds for which a database that answered before is waited for."""
@@ -28,7 +28,7 @@ CIRCLES = 10
 """Times in a row that a transaction is made again which the database ended for another's sake."""
 
 T = TypeVar("T")
-log = logging.getLogger("headstart")
+log = logger()
 
 
 class Outage:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.config import Config
-from headstart.errors import SchemaOutdated, SchemaTooNew, WorkspaceError
+from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew, WorkspaceError
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-HEAD = "0007"
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+HEAD = "0008"
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision this code can come from, oldest first; a test compares it with the scripts."""
 
 
@@ -48,11 +48,20 @@ def upgrade(config: Config) -> str:
     from alembic import command
 
     revision = current(config)
-    if revision is not None:
-        _refuse_newer(revision)
+    check_known(revision)
     if revision != HEAD:
         command.upgrade(alembic_config(config), "head")
     return HEAD
+
+
+def check_known(revision: str | None) -> None:
+    """Refuse a database of newer code.
+
+    Raises:
+        SchemaTooNew: it is.
+    """
+    if revision is not None:
+        _refuse_newer(revision)
 
 
 def current(config: Config) -> str | None:
@@ -74,6 +83,19 @@ def current(config: Config) -> str | None:
         database.close()
 
 
+def check_there(config: Config) -> None:
+    """See that the SQLite file is there, where the registry is one.
+
+    Raises:
+        DatabaseMissing: it is not.
+    """
+    if config.sqlite_file is not None and not config.sqlite_file.exists():
+        raise DatabaseMissing(
+            f"the workspace's database {config.sqlite_file} is missing",
+            hint="Restore it, or make an empty one with `headstart db upgrade`.",
+        )
+
+
 def check(fetch_revision: Callable[[], str | None]) -> None:
     """Refuse a database that this code cannot use.
 
@@ -87,8 +109,7 @@ def check(fetch_revision: Callable[[], str | None]) -> None:
     revision = fetch_revision()
     if revision == HEAD:
         return
-    if revision is not None:
-        _refuse_newer(revision)
+    check_known(revision)
     raise SchemaOutdated(
         f"the database is at schema {revision or 'none'}, this code needs {HEAD}",
         hint="Run `headstart db upgrade`.",

@@ -309,6 +309,18 @@ attempts = Table(
     Column("tries", Integer, nullable=False),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("key", NAME, primary_key=True),
+    Column("holder", String(32), primary_key=True),
+    Column("is_alone", Boolean, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("granted_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index(None, "holder"),
+)
+
 identity = Table(
     "identity",
     metadata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 from headstart.errors import ArtifactDamaged
 from headstart.paths import by_digest
 from headstart.storage.files import BLOCK, sha256_of_file, written_aside
+from headstart.storage.objects.bucket import Bucket
+from headstart.storage.objects.shared_folder import SharedFolder, Stored
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,17 @@ HELD_AS = "artifacts"
 
 
 class ArtifactStore:
-    """Files under `root`, each called by its sha256; the suffix is kept, as Keras reads it."""
+    """Files under `root`, each called by its sha256; the suffix is kept, as Keras reads it.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: where they lie.
+        bucket: where they lie for other machines as well, if there are any; what is not here is
+            fetched when it is asked for.
+    """
+
+    def __init__(self, root: Path, bucket: Bucket | None = None) -> None:
         self._root = root
+        self._folder = SharedFolder(root, bucket, "artifacts")
 
     def beside(self, name: str) -> Path:
         """A folder of the same workspace, for what is known about the files."""
@@ -46,12 +56,15 @@ class ArtifactStore:
         else:
             with suppress(PermissionError):  # another user's: that one's time is not to be had
                 os.utime(target)  # `features gc` leaves alone what is young
+        self._folder.keep(target)
         return Artifact(digest, size)
 
     def put_bytes(self, content: bytes, suffix: str) -> Artifact:
         artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content))
-        with written_aside(self.path_of(artifact.digest, suffix)) as file:
+        path = self.path_of(artifact.digest, suffix)
+        with written_aside(path) as file:
             file.write(content)
+        self._folder.keep(path)
         return artifact
 
     def get(self, artifact: Artifact, suffix: str) -> Path:
@@ -59,8 +72,9 @@ class ArtifactStore:
 
         Raises:
             ArtifactDamaged: the file is missing or is not what was stored.
+            StorageError: it lies in a bucket that does not give it now.
         """
-        path = self.path_of(artifact.digest, suffix)
+        path = self.here(artifact.digest, suffix)
         hint = "Add the same thing again: that puts the file back."
         if not path.exists():
             raise ArtifactDamaged(f"the artifact {path} is missing", hint=hint)
@@ -86,7 +100,7 @@ class ArtifactStore:
         Raises:
             ArtifactDamaged: it is missing or is not what was stored.
         """
-        path = self.path_of(digest, PART)
+        path = self.here(digest, PART)
         size = path.stat().st_size if path.exists() else 0
         return self.get(Artifact(digest, size), PART).read_bytes()
 
@@ -94,9 +108,25 @@ class ArtifactStore:
         """Where a file lies, or would lie."""
         return by_digest(self._root, digest, suffix)
 
-    def files(self) -> list[Path]:
+    def here(self, digest: str, suffix: str) -> Path:
+        """The path of a file, which is fetched if it lies elsewhere; it need not be anywhere."""
+        return self._folder.here(self.path_of(digest, suffix), digest)
+
+    def has(self, digest: str, suffix: str, size: int | None = None) -> bool:
+        """Whether a file is stored, of that size if it is given; it is not looked into."""
+        return self._folder.has(self.path_of(digest, suffix), size)
+
+    def stored(self) -> list[Stored]:
         """All files of the store, temporary ones too."""
-        return sorted(path for path in self._root.glob("*/*") if path.is_file())
+        return self._folder.stored()
+
+    def files(self) -> list[Path]:
+        """Where they lie here, or would lie."""
+        return [one.path for one in self.stored()]
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Delete files; nothing happens to those that are gone."""
+        self._folder.remove(paths)
 
     def _copy(self, source: Path, target: Path, digest: str) -> None:
         copied = hashlib.sha256()

@@ -35,6 +35,9 @@ class Hold:
                     fcntl.flock(descriptor, fcntl.LOCK_SH)
         self.release = weakref.finalize(self, _close, found)
 
+    def confirm(self) -> None:
+        """It lasts as long as its process."""
+
     def __enter__(self) -> Hold:
         return self
 
@@ -65,6 +68,25 @@ class Alone:
             os.close(self._descriptor)
 
 
+class FileHolds:
+    """Holds by locks on files; see `storage.shard_store.Holds`.
+
+    Args:
+        folder: where the files lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def hold(self, *keys: str) -> Hold:
+        """See `ShardStore.hold`."""
+        return Hold(self._folder, *keys)
+
+    def alone(self, key: str) -> Alone:
+        """See `ShardStore.alone`."""
+        return Alone(self._folder, key)
+
+
 class Turn:
     """One process after the other: whoever comes later waits until it ends. Use it as a context."""
 
@@ -91,6 +113,10 @@ class LifeSigns:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, int] = {}
+
+    def __reduce__(self) -> tuple[type[LifeSigns], tuple[Path]]:
+        """Another process shows signs of its own."""
+        return LifeSigns, (self._folder,)
 
     def show(self, name: str) -> None:
         """From now on, until `end` or this process's death, `name` is alive."""

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from headstart.errors import DatasetError, StorageError, first_line
+from headstart.errors import DatasetError, ManifestDamaged, StorageError, first_line
 from headstart.paths import checked_digest, inside
 from headstart.storage.columns.block import Block, Lists
 from headstart.storage.columns.buffers import (
@@ -171,11 +171,11 @@ class Manifest(Showable):
         try:
             return _read(path)
         except FileNotFoundError:
-            raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
+            raise ManifestDamaged(f"the manifest {path} is missing", hint=HINT) from None
         except DatasetError:
             raise
         except UNREADABLE as error:
-            raise DatasetError(f"the manifest {path} is damaged", hint=HINT) from error
+            raise ManifestDamaged(f"the manifest {path} is damaged", hint=HINT) from error
 
     @staticmethod
     def read(path: Path) -> Manifest:
@@ -197,7 +197,7 @@ def _read(path: Path) -> Manifest:
         head = _head(path, lines)
         blocks = list(_blocks(head["source"], lines))
     if found.hexdigest() != path.stem:
-        raise DatasetError(f"the manifest {path} is damaged", hint=HINT)
+        raise ManifestDamaged(f"the manifest {path} is damaged", hint=HINT)
     parts = _parts_in(head)
     if not parts:
         return Manifest(head["kind"], head["source"], SampleColumns(head["source"], blocks))
@@ -234,15 +234,15 @@ def get_parts(path: Path) -> set[str]:
             for _ in lines:
                 pass
     except FileNotFoundError:
-        raise DatasetError(f"the manifest {path} is missing", hint=HINT) from None
+        raise ManifestDamaged(f"the manifest {path} is missing", hint=HINT) from None
     except DatasetError:
         raise
     except UNREADABLE as error:
-        raise DatasetError(
+        raise ManifestDamaged(
             f"the manifest {path} cannot be read ({first_line(error)})", hint=HINT
         ) from error
     if content.hexdigest() != path.stem:
-        raise DatasetError(f"the manifest {path} is damaged", hint=HINT)
+        raise ManifestDamaged(f"the manifest {path} is damaged", hint=HINT)
     return parts
 
 

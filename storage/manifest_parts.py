@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError, StorageError
+from headstart.errors import ManifestDamaged, StorageError
 from headstart.paths import inside
 from headstart.storage.columns.arrow_file import from_arrow, from_checked, map_file, to_arrow
 from headstart.storage.columns.block import Block, Lists
@@ -193,7 +193,7 @@ def read_part(folder: Path, source: str, part: Part, is_checked: bool = False) -
             return _of_before(bytes(content), source, part.samples)
         return from_arrow(content, source, FORMAT, part.samples)
     except FileNotFoundError:
-        raise DatasetError(f"the part {path} of a manifest is missing", hint=HINT) from None
+        raise ManifestDamaged(f"the part {path} of a manifest is missing", hint=HINT) from None
     except (
         LookupError,
         AttributeError,
@@ -202,7 +202,7 @@ def read_part(folder: Path, source: str, part: Part, is_checked: bool = False) -
         RecursionError,
         StorageError,
     ) as error:
-        raise DatasetError(f"the part {path} of a manifest is damaged", hint=HINT) from error
+        raise ManifestDamaged(f"the part {path} of a manifest is damaged", hint=HINT) from error
 
 
 def _of_before(content: bytes, source: str, samples: int) -> Block:

@@ -31,7 +31,7 @@ class MappedRows:
         self._store = store
         self._shards = shards
         self._kind = np.dtype((np.void, row_bytes))
-        self._known: dict[int, np.ndarray | None] = {}
+        self._known: dict[int, np.ndarray] = {}
         self._looked_at = 0
         self._are_few = sum(shard.file.size for shard in shards) <= MOST
 
@@ -46,10 +46,10 @@ class MappedRows:
         known = self._known
         if number not in known:
             content = mapped(self._store, self._shards[number].file.name)
-            count = 0 if content is None else max(0, content.size - self._kind.itemsize + 1)
-            known[number] = (
-                None if content is None else np.ndarray(count, self._kind, content, strides=(1,))
-            )
+            if content is None:  # yet: a copy of it may come
+                return None
+            count = max(0, content.size - self._kind.itemsize + 1)
+            known[number] = np.ndarray(count, self._kind, content, strides=(1,))
         return known[number]
 
     def note(self, rows: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -19,7 +19,15 @@ from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import ChunkDecoder, Encoding
 from headstart.storage.index import Index, IndexedShard, Places
 from headstart.storage.mapped_rows import MappedRows
-from headstart.storage.shard_store import ShardReader, ShardStore, read_each
+from headstart.storage.shard_store import (
+    ShardReader,
+    ShardStore,
+    announce,
+    distrust,
+    expect,
+    is_far,
+    read_each,
+)
 from headstart.storage.shards.format import AGAIN
 from headstart.storage.shards.shard import ShardFile
 
@@ -33,6 +41,8 @@ CALL_BYTES = 16 << 10
 FEW_BYTES = 8 << 20
 """A read of more is taken for part of a pass through all rows, which is to map nothing: what is
 mapped counts as memory of the process."""
+TRIES = 3
+"""Times that a chunk is read which is not what was committed, where a store says it may help."""
 NOT_COMMITTED = "a chunk of it is not what was committed"
 
 
@@ -81,6 +91,7 @@ class RowReader:
         self._decoders: dict[int, ChunkDecoder] = {}
         self._is_right = np.zeros(int(self._first_chunk[-1]), bool)
         self._mapped = MappedRows(store, self._shards, self.row_bytes)
+        self._is_far = is_far(store)
 
     def chunk_of(self, places: Places) -> np.ndarray:
         """The number of the chunk that holds each row, over all shards; int64."""
@@ -108,6 +119,8 @@ class RowReader:
         def work(part: list[_Group]) -> None:
             scratch = bytearray()
             with self._store.reader() as reader:
+                if self._is_far:
+                    announce(reader, self._ranges(part))
                 for group in part:
                     here = slice(group.start, group.stop)
                     if self.encoding.is_plain and group.has_all:
@@ -121,13 +134,36 @@ class RowReader:
             with ThreadPoolExecutor(THREADS) as pool:
                 list(pool.map(work, _parts(groups, THREADS)))
 
+    def expect(self, places: Places) -> None:
+        """Say that the rows at some places are going to be read, in a pass of many reads."""
+        if self._is_far and len(places.shard):
+            rows = np.bincount(places.shard, minlength=len(self._shards))
+            chunks = np.bincount(self._shard_of[np.unique(self.chunk_of(places))])
+            wanted = [
+                (shard.file.name, int(count * shard.layout.sizes.mean()), shard.file.size)
+                for shard, count, some in zip(self._shards, chunks, rows, strict=False)
+                if some
+            ]
+            expect(self._store, wanted)
+
+    def _ranges(self, groups: Sequence[_Group]) -> list[tuple[str, int, int]]:
+        """The chunks that groups are read from: name of the shard, offset, bytes."""
+        wanted = []
+        for group in groups:
+            if group.chunk not in self._cache:
+                shard = self._shards[group.shard]
+                offset, size = shard.layout.offsets[group.place], shard.layout.sizes[group.place]
+                wanted.append((shard.file.name, int(offset), int(size)))
+        return wanted
+
     def _read_single(
         self, chunk: np.ndarray, row: np.ndarray, targets: np.ndarray, out: np.ndarray
     ) -> np.ndarray:
         """Read rows by themselves whose chunk was found right and is stored as it is served, where
         that costs less than the chunk; gives which they are, bool, (n,).
 
-        A shard that somebody has written to since is left to those who check.
+        A shard that somebody has written to since is left to those who check, and so is one that
+        lies afar, unless a copy of it is mapped.
         """
         starts = _starts(chunk)
         counts = np.diff(np.append(starts, len(chunk)))
@@ -146,7 +182,9 @@ class RowReader:
                 own, mapped = self._shards[number], self._mapped.find(number) if maps else None
                 # After it was mapped: another may have come to its place a moment before.
                 if not self._is_written(own):
-                    if mapped is None:
+                    if mapped is None and self._is_far:
+                        is_single[here] = False
+                    elif mapped is None:
                         self._ask(reader, own, offsets[start:stop], targets[here], out)
                     else:
                         rows[targets[here]] = mapped[offsets[start:stop]]
@@ -227,7 +265,7 @@ class RowReader:
         if len(scratch) < size:
             scratch = bytearray(size)
         content = memoryview(scratch)[:size]
-        if not self._is_right[group.chunk] or self._is_written(shard):
+        if self._is_far or not self._is_right[group.chunk] or self._is_written(shard):
             self._fill(reader, shard, group.place, content)
             self._is_right[group.chunk] = True
         elif self._read_at(reader, shard, group.place, content) != size:
@@ -260,13 +298,17 @@ class RowReader:
 
     def _fill(self, reader: ShardReader, shard: IndexedShard, at: int, *parts: memoryview) -> None:
         """Read a chunk's bytes into memory, and check them there."""
-        got = self._read_at(reader, shard, at, *parts)
-        checksum = xxhash.xxh3_64(parts[0])
-        for part in parts[1:]:
-            checksum.update(part)
-        is_whole = got == sum(map(len, parts))
-        if not is_whole or checksum.intdigest() != int(shard.layout.checksums[at]):
-            raise self._damaged(shard, NOT_COMMITTED)
+        for _ in range(TRIES):
+            got = self._read_at(reader, shard, at, *parts)
+            checksum = xxhash.xxh3_64(parts[0])
+            for part in parts[1:]:
+                checksum.update(part)
+            is_whole = got == sum(map(len, parts))
+            if is_whole and checksum.intdigest() == int(shard.layout.checksums[at]):
+                return
+            if not distrust(self._store, shard.file.name):
+                break
+        raise self._damaged(shard, NOT_COMMITTED)
 
     def _read_at(
         self, reader: ShardReader, shard: IndexedShard, at: int, *parts: memoryview

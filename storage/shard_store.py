@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -41,9 +41,23 @@ class Hold(Protocol):
         """End the hold; a second time nothing happens."""
         ...
 
+    def confirm(self) -> None:
+        """See that it did not end by itself, as part of the transaction that relies on it.
+
+        A hold need not have it: one that lasts as long as its process has nothing to confirm.
+
+        Raises:
+            LeaseLost: it ran out; somebody may have had the sets alone since.
+        """
+
     def __enter__(self) -> Hold: ...
 
     def __exit__(self, *_error: object) -> None: ...
+
+
+def confirmation(hold: Hold) -> Callable[[], object] | None:
+    """`Hold.confirm`; None of one that cannot end before its process."""
+    return getattr(hold, "confirm", None)
 
 
 class Alone(Protocol):
@@ -58,6 +72,18 @@ class Alone(Protocol):
     def __enter__(self) -> Alone: ...
 
     def __exit__(self, *_error: object) -> None: ...
+
+
+class Holds(Protocol):
+    """What can be held by name, feature sets among it; see `ShardStore.hold` and `alone`.
+
+    Locks on files of one machine (`storage.locks.FileHolds`), or rows of a database that several
+    machines share (`registry.holds.SqlHolds`).
+    """
+
+    def hold(self, *keys: str) -> Hold: ...
+
+    def alone(self, key: str) -> Alone: ...
 
 
 class ShardReader(Protocol):
@@ -113,6 +139,39 @@ def mapped(store: ShardStore, name: str) -> pa.Buffer | None:
     """`ShardStore.mapped`; None of stores that know nothing of it."""
     own = getattr(store, "mapped", None)
     return None if own is None else own(name)
+
+
+def is_far(store: ShardStore) -> bool:
+    """Whether shards come over a network, so that bytes are checked each time they come: that they
+    were right once says nothing of the next time. A store has `is_far`, or is near."""
+    return getattr(store, "is_far", False)
+
+
+def distrust(store: ShardStore, name: str) -> bool:
+    """Tell a store that bytes of a shard were not what was committed.
+
+    Returns:
+        Whether to ask again: it may have read a copy, or they were changed on the way. Stores
+        without `distrust` give what lies there.
+    """
+    own = getattr(store, "distrust", None)
+    return own is not None and own(name)
+
+
+def announce(reader: ShardReader, ranges: Sequence[tuple[str, int, int]]) -> None:
+    """Tell a reader which ranges are read next, in this order: name, offset, bytes. It may fetch
+    them ahead; one without `announce` takes no notice."""
+    own = getattr(reader, "announce", None)
+    if own is not None:
+        own(ranges)
+
+
+def expect(store: ShardStore, wanted: Sequence[tuple[str, int, int]]) -> None:
+    """Tell a store what a pass over many shards is going to read: name, bytes, and the size of the
+    shard. It may choose by that what it fetches; one without `expect` takes no notice."""
+    own = getattr(store, "expect", None)
+    if own is not None:
+        own(wanted)
 
 
 class ShardStore(Protocol):
@@ -188,8 +247,9 @@ class ShardStore(Protocol):
     def stat_of(self, name: str) -> Stat:
         """Numbers that are others when somebody has written to the shard, size first.
 
-        Empty if it is missing. It is asked for each shard whenever an index is opened, so it must
-        be cheap, and must not read the shard. The numbers are kept in index files and compared
+        Empty if it is missing. A store that is far may remember them for some seconds, as what it
+        gives is checked each time. It is asked for each shard whenever an index is opened, so it
+        must be cheap, and must not read the shard. The numbers are kept in index files and compared
         with those of later processes on this machine.
         """
         ...

@@ -223,6 +223,7 @@ class FeatureView(Showable):
             raise FeatureError(
                 f"out is {out.dtype} of shape {out.shape}, the view is {self.dtype} of {self.shape}"
             )
+        self._reader.expect(self._places)
         self._reader.read(self._places, out)
         return out
 
@@ -314,6 +315,7 @@ class FeatureView(Showable):
         self, batch_size: int, shuffle: bool, seed: tuple[int, int]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Row numbers and features of the batches of one pass."""
+        self._reader.expect(self._places)
         if shuffle:
             chunks = self._reader.chunk_of(self._places)
             parts = shuffled_windows(chunks, self._reader.row_bytes, np.random.default_rng(seed))

@@ -18,16 +18,29 @@ import pytest
 from hypothesis import HealthCheck, settings
 from inspector import Inspector
 from PIL import Image
-from remote_fixtures import account, bucket, one_web, s3, web
+from remote_fixtures import account, bucket, one_web, own_bucket, s3, s3_process, web
+from shared_conversions import converted, shared_conversions
 from sqlalchemy import create_engine, text
 
+from headstart.errors import EXITS
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import keras as load_keras
 from headstart.extractors.safety import inspection
 from headstart.registry import listing
 from headstart.storage.local_store import LocalStore
+from headstart.values.showable import SCHEMA_VERSION
 
-__all__ = ["account", "bucket", "one_web", "s3", "web"]
+__all__ = [
+    "account",
+    "bucket",
+    "converted",
+    "one_web",
+    "own_bucket",
+    "s3",
+    "s3_process",
+    "shared_conversions",
+    "web",
+]
 """Fixtures that have a file of their own."""
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.
@@ -261,9 +274,13 @@ class Ran:
 
     @property
     def json(self):
+        """What `--json` printed, without the version that each object begins with."""
         import json
 
-        return json.loads(self.out)
+        told = json.loads(self.out)
+        if isinstance(told, dict):
+            assert told.pop("schema_version") == SCHEMA_VERSION
+        return told
 
 
 @pytest.fixture
@@ -290,7 +307,7 @@ def fails(run) -> Callable[..., str]:
 
     def call(*arguments: object) -> str:
         ran = run(*arguments)
-        assert ran.code == 1, ran
+        assert ran.code in set(EXITS.values()), ran
         assert ran.out == ""
         lines = [line for line in ran.err.strip().splitlines() if line.strip()]
         assert len(lines) == 1, ran.err

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
+from object_servers import make_bucket, s3_server
 from web_server import WebServer
 
 from headstart.extractors.datasets.remote import objects
@@ -48,6 +49,25 @@ def web(one_web, monkeypatch):
     )
     monkeypatch.setattr(objects, "PAUSE", 0.01)
     return one_web
+
+
+@pytest.fixture(scope="session")
+def s3_process():
+    """An S3 server in a process of its own; gives its address."""
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def own_bucket(s3_process, monkeypatch, tmp_path):
+    """The address of an empty bucket of that server, which the environment leads to."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_process)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unspeakable")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    name = f"zoo-{abs(hash(str(tmp_path)))}"
+    make_bucket(s3_process, name)
+    return f"s3://{name}/headstart"
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_what_only_reads_or_names_what_cannot_be_there_makes_none(
     run_home, home, model_file, pictures, words
 ):
     ran = run_home(*words.split())
-    assert ran.code == 1
+    assert ran.code == 3
     assert f"error: no workspace in {home}. Make one with `headstart init`" in ran.err
     assert not home.exists()
 

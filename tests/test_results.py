@@ -5,13 +5,14 @@ import importlib
 import inspect
 import json
 import re
-import typing
 from pathlib import Path
 
 import click
+import jsonschema
 import pytest
 
 import headstart as hs
+import json_schemas
 from conftest import draw, draw_classes, network
 from headstart.catalog.backbones import Backbones
 from headstart.catalog.cache import Cache
@@ -19,13 +20,18 @@ from headstart.catalog.datasets import Datasets
 from headstart.catalog.heads import Heads
 from headstart.catalog.jobs import Jobs
 from headstart.cli import cli, main, output
-from headstart.values.showable import Showable
+from headstart.values.showable import SCHEMA_VERSION, Showable
+from json_schemas import names_of
 
 COMMANDS = """
 init --workspace {p}/fresh
 db upgrade
 db current
 doctor
+config show
+backup {p}/backup
+restore {p}/backup --workspace {p}/restored
+restore {p}/backup --check
 log
 glossary margin
 zoo list VGG*
@@ -45,11 +51,13 @@ dataset refresh pics
 dataset move pics {p}/pictures
 extract net pics --views 1
 extract net@conv|gmp pics --detach
+log --forget-before 9w
 job list
 job show 1
 job cancel 1
 job retry 1
 worker 1
+job remove 1
 features list
 features show {key}
 features verify net pics --rows 4
@@ -60,6 +68,7 @@ features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
 features compact
 features reindex
+features sync {p}/fresh
 features gc --unreachable
 backbone export net {p}/net.zip --features
 backbone import {p}/net.zip --name renamed
@@ -123,6 +132,52 @@ def look_at(found: Showable) -> None:
     assert html.startswith("<div>") and "<script" not in html
 
 
+def document_of(line: str) -> str:
+    """By what name `DOCUMENTS` has what a command line prints."""
+    longest = max(
+        (name for name in json_schemas.DOCUMENTS if f"{line} ".startswith(f"{name} ")), key=len
+    )
+    if line == "head sweeps 1":
+        return "head sweeps ID"
+    more = {
+        "extract": "--detach",
+        "log": "--forget-before",
+        "restore": "--check",
+        "head predict": "--output",
+    }
+    option = more.get(longest, "--none")
+    is_given = option in line.replace(" -o ", " --output ").split()
+    return f"{longest} {option}" if is_given else longest
+
+
+def printed_is_as_written_down(line, printed, strict):
+    """Nothing is missing, and nothing is there that the schema does not have."""
+    for schemas in (strict, WRITTEN_DOWN):
+        schema = json_schemas.of_command(schemas, document_of(line))
+        jsonschema.Draft202012Validator(schema).validate(printed)
+
+
+WRITTEN_DOWN = json.loads(json_schemas.FILE.read_text(encoding="utf-8"))
+
+
+def test_the_schemas_are_as_the_classes_would_make_them():
+    assert json_schemas.made() == WRITTEN_DOWN, "make schemas"
+    for name in WRITTEN_DOWN["commands"]:
+        schema = json_schemas.of_command(WRITTEN_DOWN, name)
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_there_is_a_schema_for_every_command():
+    written = {re.sub(r" (--.*|ID)$", "", name) for name in WRITTEN_DOWN["commands"]}
+    assert written == every_command(cli)
+
+
+def test_an_error_object_is_as_its_schema_says(run, tmp_path):
+    ran = run("backbone", "list", "--json")
+    jsonschema.validate(json.loads(ran.err.splitlines()[0]), WRITTEN_DOWN["error"])
+    assert WRITTEN_DOWN["schema_version"] == SCHEMA_VERSION
+
+
 @pytest.mark.timeout(600)
 def test_every_command_prints_the_json_of_its_result(tmp_path, temporary, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MLflow's artifacts lie below it
@@ -134,6 +189,7 @@ def test_every_command_prints_the_json_of_its_result(tmp_path, temporary, capsys
     for number in range(3):
         draw(tmp_path / "unlabelled" / f"{number}.png", 900 + number)
     key = ws.extract("net", "pics").key
+    strict = json_schemas.made(is_strict=True)
     seen: list[Showable] = []
     made = output.document_of
     monkeypatch.setattr(output, "document_of", lambda found: seen.append(found) or made(found))
@@ -145,7 +201,11 @@ def test_every_command_prints_the_json_of_its_result(tmp_path, temporary, capsys
         (found,) = seen
         seen.clear()
         assert isinstance(found, Showable), line
-        assert json.loads(printed.out) == json.loads(json.dumps(found.to_json())), line
+        told = json.loads(printed.out)
+        if isinstance(told, dict):
+            assert told.pop("schema_version") == SCHEMA_VERSION
+        assert told == json.loads(json.dumps(found.to_json())), line
+        printed_is_as_written_down(line, json.loads(printed.out), strict)
         look_at(found)
 
 
@@ -156,18 +216,6 @@ INTERNAL = {"Head.stack", "Head.tuned_top", "Head.judge", "Head.task", "Head.ori
 FOREIGN = {"Workspace.transformer"}
 """What others show: scikit-learn has a line and a table for its estimators."""
 CLASSES = [hs.Workspace, Backbones, Datasets, Heads, Cache, Jobs, hs.Head]
-
-
-def names_of(cls: type) -> dict[str, object]:
-    """What annotations in a class's module mean, those that only a type checker imports as well."""
-    module = inspect.getmodule(cls)
-    assert module is not None
-    found = {**vars(typing), **vars(module)}
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            home = importlib.import_module(node.module)
-            found |= {one.asname or one.name: getattr(home, one.name, None) for one in node.names}
-    return found
 
 
 def returned() -> list[tuple[str, type]]:
@@ -200,7 +248,9 @@ def test_the_walk_sees_the_results():
     assert {"Job", "JobProgress", "Work"} <= seen
 
 
-@pytest.mark.parametrize("name", sorted(set(hs.__all__) - {"__version__", "init", "open"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(hs.__all__) - {"__version__", "init", "open", "restore"})
+)
 def test_every_public_class_can_be_shown(name):
     made = getattr(hs, name)
     if not issubclass(made, BaseException):

@@ -5,6 +5,7 @@ It loads TensorFlow once, and carries out each request in a fork of itself that 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -28,6 +29,7 @@ def serve() -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # what libraries print is no answer
     prepare()
+    gc.freeze()  # else a child that collects copies the memory of all that was loaded
     buffer = b""
     while True:
         ready, _, _ = select.select([0], [], [], IDLE_SECONDS)

@@ -21,6 +21,7 @@ from headstart.errors import (
     ShardDamaged,
     StorageError,
 )
+from headstart.extractors.cache.grown_index import grow
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
@@ -31,7 +32,7 @@ from headstart.storage.index_files import open_index, save_index
 from headstart.storage.manifest import Manifest, Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.savings import Savings, measure
-from headstart.storage.shard_store import Hold, ShardStore
+from headstart.storage.shard_store import Hold, ShardStore, confirmation, distrust
 from headstart.storage.shards.format import shard_id
 from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard, write_shard
 from headstart.storage.views import FeatureView
@@ -77,6 +78,7 @@ class FeatureCache:
         self._repository = repository
         self.store = store
         self._indexes: dict[str, Index] = {}
+        self._set_ids: dict[str, int] = {}
         self._lock = threading.RLock()  # rows are committed by another thread than asks for them
         self.quarantined = 0
 
@@ -102,15 +104,26 @@ class FeatureCache:
             return self._indexes[key]
 
     def _build_index(self, key: str, known: Index | None) -> Index:
+        if known is not None and key in self._set_ids:
+            grown = grow(
+                self.store,
+                self._repository,
+                self._set_ids[key],
+                known,
+                lambda shard: self.file_of(shard, key),
+                self._put_aside,
+            )
+            if grown is not None:
+                return grown
         feature_set = self._repository.find_set(key)
         if feature_set is None:
             return Index()
+        assert feature_set.id is not None
+        self._set_ids[key] = feature_set.id
         shards = {
             self.file_of(shard, key): shard
             for shard in self._repository.find_shards(feature_set.id)
         }
-        if known is not None and {shard.file for shard in known.living} == shards.keys():
-            return known
         if known is not None:  # so that what this process wrote need not be read again
             save_index(self.store.index_folder(key), known)
         self._refuse_empty_store(len(shards))
@@ -154,6 +167,7 @@ class FeatureCache:
         shards = self._repository.find_shards(feature_set.id) if feature_set else []
         damaged, done = 0, 0
         for shard in shards:
+            distrust(self.store, shard.file)  # no copy will do
             try:
                 check_shard(self.store, self.file_of(shard, key))
             except ShardDamaged:
@@ -302,18 +316,22 @@ class FeatureCache:
             instead_of: shards that the new one replaces.
 
         Raises:
-            LeaseLost: the samples are no longer this process's; the files are gone again.
+            LeaseLost: the samples, or the hold on the sets, are no longer this process's; the
+                files are gone again.
             StorageError: the disk did not take them.
         """
         keys = [part.feature_set.key for part in parts]
-        with self.hold(*keys):
+        with self.hold(*keys) as hold:
             written: list[tuple[Shard, CheckedShard]] = []
             try:
                 for part in parts:
                     written.append(self._write(part, engine, dict(versions)))
                 shards = [shard for shard, _ in written]
                 already = self._repository.commit_shards(
-                    shards, claimed=claimed, instead_of=instead_of
+                    shards,
+                    claimed=claimed,
+                    instead_of=instead_of,
+                    confirm=confirmation(hold),
                 )
             except (LeaseLost, StorageError):
                 for shard, _ in written:  # surely without a row in the database

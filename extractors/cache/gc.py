@@ -9,7 +9,6 @@ time.
 from __future__ import annotations
 
 import gc
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,16 +21,14 @@ from headstart.errors import FeatureError, HeadstartError
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.strays import Strays
 from headstart.extractors.preprocessing.augmentation import without_view
-from headstart.paths import inside
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.contents import HELD_AS
 from headstart.storage.files import PARTIAL
-from headstart.storage.locks import Alone
-from headstart.storage.manifest import get_parts
-from headstart.storage.manifest_parts import parts_folder
+from headstart.storage.objects.manifests import Manifests
+from headstart.storage.objects.shared_folder import SharedFolder
 from headstart.storage.scratch import dead_folders, dead_partials, remove_dead
-from headstart.storage.shard_store import Entry
+from headstart.storage.shard_store import Alone, Entry
 from headstart.values.options import Options
 from headstart.values.showable import Showable
 
@@ -117,7 +114,7 @@ class Collector:
         repository: the feature sets and shards in SQL.
         cache: where shards are.
         backbones: all that are registered.
-        manifests: the folder of manifests; their parts lie beside it.
+        manifests: those of the workspace, and their parts.
         find_needed: by datasets, asked anew each time.
         strays: finds files of the artifact store that nothing names.
         root: of the workspace, where files are written aside.
@@ -128,7 +125,7 @@ class Collector:
         repository: FeatureRepository,
         cache: FeatureCache,
         backbones: Sequence[Backbone],
-        manifests: Path,
+        manifests: Manifests,
         find_needed: Callable[[], Needed],
         strays: Strays,
         root: Path,
@@ -144,6 +141,7 @@ class Collector:
         self._find_needed = find_needed
         self._strays = strays
         self._root = root
+        self._contents = SharedFolder(root / CONTENTS)
 
     def find(self, choice: Choice) -> list[Garbage]:
         """What may be deleted now; nothing is changed."""
@@ -216,32 +214,35 @@ class Collector:
             is_held: whether somebody keeps data now, and has yet to register them.
         """
         needed = self._find_needed()
-        yield from self._old(self._manifests, needed.manifests, is_held)
-        yield from self._old(self._root / CONTENTS, needed.contents, is_held, CONTENT)
+        yield from self._old(self._manifests.whole, needed.manifests, is_held)
+        yield from self._old(self._contents, needed.contents, is_held, CONTENT)
         parts: set[str] = set()
         unreadable: list[str] = []
         for name in sorted(needed.manifests):
             try:
-                parts |= get_parts(inside(self._manifests, name))
+                parts |= self._manifests.part_names(name)
             except HeadstartError as error:
                 unreadable.append(error.message)
         if not unreadable:
-            yield from self._old(parts_folder(self._manifests), parts, is_held)
+            yield from self._old(self._manifests.parts, parts, is_held)
         for message in unreadable:  # nobody can tell which parts it needs
             what = f"{message}: no part of any manifest is deleted"
             yield Garbage(UNREADABLE, what, 0, held=True)
 
     def _old(
-        self, folder: Path, needed: Collection[str | None], is_held: bool, kind: str = MANIFEST
+        self,
+        folder: SharedFolder,
+        needed: Collection[str | None],
+        is_held: bool,
+        kind: str = MANIFEST,
     ) -> Iterator[Garbage]:
-        for path in sorted(folder.glob("*")):
-            age = time.time() - path.stat().st_mtime
-            if path.name not in needed and age > MANIFEST_SECONDS:
-                yield Garbage(kind, str(path), _size([path]), is_held, files=(path,))
+        for path, size, modified in folder.stored():
+            if path.name not in needed and time.time() - modified > MANIFEST_SECONDS:
+                yield Garbage(kind, str(path), size, is_held, files=(path,))
 
     def _alone(self) -> Alone:
         """Whoever keeps data holds this until they are registered."""
-        return Alone(self._strays.locks, HELD_AS)
+        return self._strays.holds.alone(HELD_AS)
 
     def _delete_kept(self, found: Sequence[Garbage]) -> set[Path]:
         """Delete manifests and contents that still are old and needed by none; gives which."""
@@ -252,15 +253,16 @@ class Collector:
                 return set()
             still = {path for one in self._find_kept(is_held=False) for path in one.files}
             gone = {path for one in found for path in one.files} & still
-            _unlink(sorted(gone))
+            for folder in (self._manifests.whole, self._manifests.parts, self._contents):
+                folder.remove(sorted(path for path in gone if path.parent == folder.root))
             return gone
 
     def _find_artifacts(self) -> Iterator[Garbage]:
         files, is_held = self._strays.find()
-        for path in files:
+        for path, size, _ in files:
             if path.name.endswith(PARTIAL):
                 continue  # see `_find_temporary`
-            yield Garbage("artifact", str(path), _size([path]), is_held, (path,))
+            yield Garbage("artifact", str(path), size, is_held, (path,))
 
     def _find_temporary(self) -> Iterator[Garbage]:
         """What commands that were killed left: in the system's folder for it, and written aside.
@@ -344,10 +346,7 @@ class Collector:
 
 def _unlink(files: Sequence[Path]) -> None:
     for path in files:
-        if path.is_dir():  # of files that were fetched together
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _names(entries: Sequence[Entry]) -> tuple[str, ...]:

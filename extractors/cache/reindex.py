@@ -13,6 +13,7 @@ from headstart.fields import WrongField
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import QUARANTINED, FeatureRepository
 from headstart.storage.keys import feature_key
+from headstart.storage.shard_store import confirmation
 from headstart.storage.shards.names import is_in_set
 from headstart.storage.shards.shard import CheckedShard, find_shard
 from headstart.values.showable import Showable
@@ -102,7 +103,7 @@ def register_shard(
         raise ShardDamaged(f"the shard {place} is not where its attributes say")
     if known is not None and (known.sha256, known.rows) != (found.file.sha256, found.file.rows):
         raise ShardDamaged(f"the shard {place} is not what was committed")
-    with cache.hold(key):
+    with cache.hold(key) as hold:
         wanted = to_set(found)
         feature_set = repository.ensure_set(wanted)
         assert feature_set.id is not None
@@ -121,7 +122,7 @@ def register_shard(
             engine=found.attributes["engine"],
             versions=found.attributes["versions"],
         )
-        if repository.commit_shards([shard]):
+        if repository.commit_shards([shard], confirm=confirmation(hold)):
             return  # the same rows are there in another file
     report.restored += known is not None
     report.added += known is None

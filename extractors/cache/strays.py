@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
-from headstart.storage.locks import Alone
+from headstart.storage.objects.shared_folder import Stored
+from headstart.storage.shard_store import Holds
 
 STRAY_SECONDS = 24 * 3600
 """Younger files are left alone: where there are no locks, somebody may be about to name them."""
@@ -24,32 +25,32 @@ class Strays:
 
     Args:
         store: the artifact store.
-        locks: where it is held by whoever puts a file there and then names it.
+        holds: by which it is held by whoever puts a file there and then names it.
         find_needed: digests that the database names, asked anew each time.
     """
 
     store: ArtifactStore
-    locks: Path
+    holds: Holds
     find_needed: Callable[[], set[str]]
 
-    def find(self) -> tuple[list[Path], bool]:
+    def find(self) -> tuple[list[Stored], bool]:
         """The strays, and whether somebody puts files there now."""
-        with Alone(self.locks, HELD_AS) as lock:
-            return self._among(self.store.files()), not lock.is_held
+        with self.holds.alone(HELD_AS) as lock:
+            return self._found(), not lock.is_held
 
     def remove(self, files: Sequence[Path]) -> bool:
         """Delete those that still are strays; nothing while somebody puts files there."""
-        with Alone(self.locks, HELD_AS) as lock:
-            found = self._among(files) if lock.is_held else []
-            for path in found:
-                path.unlink(missing_ok=True)
-            return bool(found)
+        with self.holds.alone(HELD_AS) as lock:
+            found = [one.path for one in self._found()] if lock.is_held else []
+            gone = [path for path in found if path in files]
+            self.store.remove(gone)
+            return bool(gone)
 
-    def _among(self, files: Sequence[Path]) -> list[Path]:
+    def _found(self) -> list[Stored]:
         needed = self.find_needed()
         latest = time.time() - STRAY_SECONDS
         return [
-            path
-            for path in files
-            if path.stem not in needed and path.exists() and path.stat().st_mtime < latest
+            one
+            for one in self.store.stored()
+            if one.path.stem not in needed and one.modified < latest
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import unquote
 
-from headstart.errors import DatasetError, first_line
+from headstart.errors import DatasetError, SourceMissing, first_line
 from headstart.extractors.datasets.foreign import ForeignSource
 from headstart.extractors.datasets.named_files import is_there
 from headstart.extractors.datasets.places import is_address, is_called_folder, named
@@ -115,7 +115,7 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
         SOURCES[kind]  # or the error that says which there are
     place = located(source)
     if is_gone(place):
-        raise DatasetError(f"no file or folder {place}", hint="Check the path.")
+        raise SourceMissing(f"no file or folder {place}", hint="Check the path.")
     found = kind or find_kind(place)
     if found is not None and is_address(place):
         _check_takes_addresses(found, place)

@@ -11,6 +11,7 @@ from headstart.errors import (
     SampleChanged,
     SampleError,
     SourceGone,
+    SourceMissing,
     StorageError,
 )
 from headstart.extractors.datasets.named_files import (
@@ -169,13 +170,13 @@ class Places:
             try:
                 return self.objects.stat(parse(place, where))
             except SampleChanged as error:
-                raise DatasetError(f"{where}: {error.message}", hint=GONE) from error
+                raise SourceMissing(f"{where}: {error.message}", hint=GONE) from error
         path = Path(place)
         try:
             status = path.stat()
         except (OSError, ValueError):  # ValueError: its name holds a NUL
             status = None
         if status is None or not stat.S_ISREG(status.st_mode):
-            raise DatasetError(f"{where}: no file {path}", hint=GONE)
+            raise SourceMissing(f"{where}: no file {path}", hint=GONE)
         check_within(path, self._root, where)
         return stat_of(status)

@@ -11,7 +11,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, SourceMissing
 from headstart.extractors.datasets.named_files import is_folder, is_there, stat_of_file
 from headstart.extractors.datasets.rows import find_split
 
@@ -59,7 +59,7 @@ def files_of(source: str, named: re.Pattern[str]) -> list[Path]:
         found = _expanded(source)
         missing = [one for one in found if not is_there(one)]
         if missing:
-            raise DatasetError(
+            raise SourceMissing(
                 f"no file {missing[0]}, one of {len(missing):,} of {len(found):,} that {source} "
                 "names",
                 hint="Mend the numbers, or take * for those that are there.",
@@ -67,7 +67,7 @@ def files_of(source: str, named: re.Pattern[str]) -> list[Path]:
     else:
         found = [path]
     if not found:
-        raise DatasetError(f"there are no files {source}{'/*' if is_folder(path) else ''}")
+        raise SourceMissing(f"there are no files {source}{'/*' if is_folder(path) else ''}")
     return found
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from headstart.registry.entities import Backbone, Run
 from headstart.registry.runs import RunRepository
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
 from headstart.storage.keys import fingerprint
-from headstart.storage.locks import Hold
+from headstart.storage.shard_store import Holds
 
 FORMAT = "headstart.converted/1"
 KIND = "convert"
@@ -114,13 +113,13 @@ class Conversions:
     Args:
         artifacts: where files are kept.
         runs: where rows are.
-        locks: where the artifacts are held while they have no row.
+        holds: by which the artifacts are held while they have no row.
     """
 
-    def __init__(self, artifacts: ArtifactStore, runs: RunRepository, locks: Path) -> None:
+    def __init__(self, artifacts: ArtifactStore, runs: RunRepository, holds: Holds) -> None:
         self._artifacts = artifacts
         self._runs = runs
-        self._locks = locks
+        self._holds = holds
 
     def find(self, trunk: TrunkIdentity) -> KeptTrunk | None:
         """What was kept of a trunk by these versions; None if nothing was."""
@@ -145,7 +144,7 @@ class Conversions:
         """
         content = {**files, REFERENCES: pack(*references)}
         # Held: `features gc` leaves alone what has no row yet.
-        with Hold(self._locks, HELD_AS):
+        with self._holds.hold(HELD_AS):
             parts = {name: self._artifacts.keep(part) for name, part in content.items()}
             counts = {
                 "backbone": trunk.backbone,

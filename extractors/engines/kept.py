@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -30,7 +29,7 @@ from headstart.extractors.engines.trial import Request, too_far
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.runtime import cores
+from headstart.extractors.runtime import cores, version_of
 from headstart.extractors.watchdog import Guard
 from headstart.registry.entities import Backbone
 
@@ -217,7 +216,7 @@ class KeptEngines:
             {**self._made_of(cuts), "engine": provider.name},
             {
                 provider.name: provider.version(),
-                **{name: importlib.metadata.version(name) for name in CONVERTERS},
+                **{name: version_of(name) for name in CONVERTERS},
             },
         )
 
@@ -230,7 +229,7 @@ class KeptEngines:
             "precision": run.precision,
             "tolerance": allowed_of(run.precision),
             provider.name: provider.version(),
-            REFERENCE: importlib.metadata.version("tensorflow"),
+            REFERENCE: version_of("tensorflow"),
             "processor": provider.processor(),
             "cores": cores(),
             "call_size": run.call_size,

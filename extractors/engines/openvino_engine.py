@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import queue
 import sys
@@ -27,7 +26,7 @@ from headstart.extractors.engines.provider import Converted, Trial, Trunk
 from headstart.extractors.engines.signature import Signature
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
-from headstart.extractors.runtime import cores
+from headstart.extractors.runtime import cores, version_of
 from headstart.storage.scratch import scratch_folder
 
 CALL_SIZE = 4
@@ -55,7 +54,7 @@ def is_installed() -> bool:
 
 
 def version() -> str:
-    return importlib.metadata.version("openvino")
+    return version_of("openvino")
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import platform
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.engines.engine import Engine, in_order, refuse_unknown_rows
 from headstart.extractors.engines.provider import Converted, Trial, Trunk
 from headstart.extractors.preprocessing.batches import Batch
-from headstart.extractors.runtime import keras, tensorflow
+from headstart.extractors.runtime import keras, tensorflow, version_of
 
 CALL_SIZE = 32
 GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))
@@ -127,7 +126,7 @@ class TensorFlowProvider:
 
     @staticmethod
     def version() -> str:
-        return importlib.metadata.version("tensorflow")
+        return version_of("tensorflow")
 
     @staticmethod
     def processor() -> str:

@@ -22,12 +22,12 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.read_ahead import ReadAhead
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.stored_rows import StoredRows
-from headstart.extractors.run.suspects import GIVEN_UP, Suspects
+from headstart.extractors.run.suspects import GIVEN_UP, TRIES, Suspects
 from headstart.extractors.run.unreadable import Unreadable
 from headstart.extractors.run.worker import Task, Worker, probe
 from headstart.extractors.run.writer import Writer, claimed_samples
 from headstart.extractors.runtime import versions
-from headstart.extractors.watchdog import Watchdog
+from headstart.extractors.watchdog import Step, Watchdog
 from headstart.progress import Progress
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone
@@ -36,6 +36,9 @@ from headstart.registry.leases import Claimed, Lease
 from headstart.storage.keys import unpack_digests
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest, Sample
+from headstart.values.logs import logger
+
+log = logger(__name__)
 
 LINTED = 8
 """Samples that are looked at for doubtful preprocessing."""
@@ -166,13 +169,15 @@ class Extraction:
         )
         missing = self._still_missing(None)
         self._total = len(missing)
+        what = f"{self.report.backbone}@{','.join(self._cuts)}", self.report.dataset
+        log.info("%s of %s: %d of %d samples to compute", *what, self._total, self.report.unique)
         if missing:
             self._stored.foresee(missing, self._cache)
         wait = FIRST_WAIT
         while missing:
             self._done, is_busy = self._total - len(missing), False
             try:
-                for part in self._suspects.parts(missing, self._digests_of):
+                for part in self._suspects.parts(missing, self._digests_of, self._prove):
                     with self._open_lease() as lease:
                         is_busy |= self._compute(lease, part)
             except LeaseLost:
@@ -184,6 +189,37 @@ class Extraction:
                 wait = min(2 * wait, LONGEST_WAIT)
                 self._progress(self._total - len(missing), self._total)
             missing = self._still_missing(np.array([*missing], np.int64))
+
+    def _prove(self, suspects: int) -> None:
+        """Compute something that is there, unless this process has computed something already;
+        under no lease, so that whatever ends it here is not counted.
+
+        Raises:
+            BackboneError: there is nothing, or it cannot be read here.
+        """
+        if self.report.computed:
+            return
+        there = np.ones(len(self._wanted), bool)
+        for key in self.report.feature_keys.values():
+            there &= self._cache.open_index(key).find_blocks(self._wanted.digest_blocks()).present
+        known = list(self._wanted.take(np.flatnonzero(there)[:PROBE_SAMPLES]))
+        batch = probe(self._opened.preprocessing, self._opened.read, known, self._watchdog)
+        if batch is None:
+            what = "can be read here" if known else "has been computed anywhere"
+            raise BackboneError(
+                f"{suspects:,} samples have ended {TRIES - 1} workers each, and none of the others "
+                f"{what}: it may be the machine, and no sample is given up for that",
+                hint="See what the workers ended with; start one where the backbone runs, or with "
+                "more memory.",
+            )
+        cuts = tuple(self._cuts)
+        engine = self._engine_for(cuts, known).engine
+
+        def run(step: Step) -> None:
+            step.begin(f"the engine {engine.name} on", known)
+            engine.run(batch)
+
+        self._watchdog.run(run)
 
     def _open_lease(self) -> Lease:
         opened = self._opened
@@ -260,6 +296,7 @@ class Extraction:
             ]
             claimed = Claimed(lease.token, tuple(keys), tuple(digests))
             self._cache.commit(parts, chosen.engine.name, versions, claimed)
+            log.debug("committed %d rows at %s", len(digests), ", ".join(cuts))
             self.report.computed += len(digests)
 
         with Writer(len(cuts), commit, self._is_due, self._watchdog) as writer:
@@ -284,6 +321,7 @@ class Extraction:
                 settings.batch_size,
                 self._watchdog.guard(samples[:PROBE_SAMPLES]),
             )
+            log.info("%s: %s", self._engines[cuts].engine.name, self._engines[cuts].why)
         chosen = self._engines[cuts]
         self.report.engine, self.report.engine_reason = chosen.engine.name, chosen.why
         self.report.check = chosen.facts

@@ -5,6 +5,9 @@ that hangs, or fails with an error of nobody's, ends it too. The ledger knows wh
 claimed. Those samples are computed in small blocks at the second try and one at a time at the
 third; one that had a worker for itself, and that worker ended again, is given up. Each block has a
 lease of its own, so that what is counted at its end is the block.
+
+Where it is not the sample that ends workers but their machine, the last try would be any sample's
+fault. So none gets it but in a process that has computed something: if need be again what is there.
 """
 
 from __future__ import annotations
@@ -46,7 +49,10 @@ class Suspects:
         return [digest for digest in digests if self._tries.get(digest, 0) >= TRIES]
 
     def parts(
-        self, missing: Missing, digests_of: Callable[[Iterable[int]], list[str]]
+        self,
+        missing: Missing,
+        digests_of: Callable[[Iterable[int]], list[str]],
+        prove: Callable[[int], None],
     ) -> Iterator[Missing]:
         """What is missing, in parts to be claimed one after the other: all that is above suspicion
         first, each worker of a job from another place on: who begins where others did finds all
@@ -55,6 +61,7 @@ class Suspects:
         Args:
             missing: samples by number.
             digests_of: the digests of samples of some numbers, in the same order.
+            prove: shows that this process can compute, before so many samples have their last try.
         """
         if self.job is None:
             yield missing
@@ -65,6 +72,8 @@ class Suspects:
         tries = [self._tries.get(digest, 0) for digest in digests_of(missing)]
         for counted, size in ((0, len(missing)), (1, BLOCK), (2, 1)):
             rows = [row for row, has in zip(missing, tries, strict=True) if has == counted]
+            if rows and counted == TRIES - 1:
+                prove(len(rows))
             for start in range(0, len(rows), max(1, size)):
                 yield {row: missing[row] for row in rows[start : start + size]}
 

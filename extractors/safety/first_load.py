@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from headstart import errors
 from headstart.errors import HeadstartError, ModelFileError, UnsafeModel
+from headstart.extractors.runtime import version_of
 from headstart.extractors.safety.confinement import Limits
 from headstart.extractors.safety.copies import Copy
 from headstart.extractors.safety.forkserver import ForkServer
@@ -188,7 +188,7 @@ def own_folder(verdicts: Path) -> Path:
 
 def _verdict(digest: str, kind: str) -> dict[str, Any]:
     """What a kept file says: these bytes went well, read as this, by this Keras."""
-    return {"version": VERSION, "sha256": digest, "format": kind, "keras": version("keras")}
+    return {"version": VERSION, "sha256": digest, "format": kind, "keras": version_of("keras")}
 
 
 def size_of(source: Path) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.features.compact import Compacted
     from headstart.jobs.features.details import FeatureSetDetails
     from headstart.jobs.features.gc import Collected
+    from headstart.jobs.features.sync import Synced
 
 
 @checks_arguments
@@ -91,6 +92,21 @@ class Cache(Showable):
         from headstart.extractors.cache.reindex import reindex
 
         return reindex(self._context.feature_sets, self._context.cache(), progress)
+
+    def sync(self, to: str | Path, sets: Sequence[str] = (), progress: Progress = silent) -> Synced:
+        """Copy feature sets to another workspace, whether it keeps them in a folder or a bucket.
+
+        Args:
+            to: folder of the other workspace.
+            sets: feature keys, or their first letters; all sets without any.
+            progress: called with (bytes done, bytes in all).
+
+        Raises:
+            FeatureError: it is the same workspace, or a set lies there otherwise.
+        """
+        from headstart.jobs.features.sync import sync
+
+        return sync(self._context, Path(to), sets, progress)
 
     def import_features(
         self,

@@ -12,14 +12,16 @@ from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.settings import Settings
+    from headstart.jobs.features.executor import Starter
     from headstart.jobs.features.job_progress import JobProgress
     from headstart.jobs.features.worker import Work
+    from headstart.jobs.outcomes import Removed
     from headstart.registry.jobs import Job
 
 
 @checks_arguments
 class Jobs(Showable):
-    """`ws.jobs`: plan, list, cancel, retry, work; see docs/scaling.md."""
+    """`ws.jobs`: plan, list, cancel, retry, remove, work; see docs/scaling.md."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -31,6 +33,7 @@ class Jobs(Showable):
         *,
         settings: Settings | None = None,
         augmentation: int = 0,
+        executor: Starter | None = None,
         **options: Any,
     ) -> Job:
         """Plan an extraction for workers; nothing is computed here.
@@ -40,6 +43,8 @@ class Jobs(Showable):
             dataset: likewise; it is looked at now, and by no worker again.
             settings: see `Workspace.extract`.
             augmentation: likewise.
+            executor: a `RayExecutor`, whose workers begin with it; without one it waits for
+                `headstart worker`.
             **options: fields of `hs.Settings`.
         """
         from headstart.extractors.run.settings import with_options
@@ -48,7 +53,7 @@ class Jobs(Showable):
 
         chosen = with_options(settings, options)
         names = both_named(self._context, backbone, dataset, looks=False, on_error=chosen.on_error)
-        return detach(self._context, *names, chosen, augmentation)
+        return detach(self._context, *names, chosen, augmentation, executor)
 
     def find(self, limit: int | None = None) -> Results[JobProgress]:
         """The jobs, the newest first, each as far as the ledger says that it is now.
@@ -95,6 +100,20 @@ class Jobs(Showable):
         from headstart.jobs.features.jobs import retry
 
         return retry(self._context, number)
+
+    def remove(self, number: int) -> Removed:
+        """Forget a job that is done, cancelled or failed; rows stay. A failed or cancelled one is
+        kept until then, with the list of its samples, so that it can be opened again.
+
+        Args:
+            number: its number.
+
+        Raises:
+            StillInUse: it is not over.
+        """
+        from headstart.jobs.features.jobs import remove
+
+        return remove(self._context, number)
 
     def work(
         self, number: int | None = None, *, wait: bool = False, progress: Progress = silent

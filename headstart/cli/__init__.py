@@ -36,11 +36,11 @@ def _program() -> click.Group:
 
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
-    from headstart.cli.output import Call
-    from headstart.cli.workspace import job, log, worker
+    from headstart.cli.output import PROGRAM, Call
+    from headstart.cli.workspace import backup, config, job, log, said, worker
 
     @click.group(
-        name="cli",
+        name=PROGRAM,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         help="Run each backbone once over your data; train any number of small classifiers on the "
         "result.",
@@ -53,20 +53,32 @@ def _program() -> click.Group:
         type=click.Path(path_type=Path),
         help="The workspace's folder, if not $HEADSTART_HOME.",
     )
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @click.option("--json", "as_json", is_flag=True, envvar=JSON, help="Print one JSON document.")
+    @click.option("--debug", is_flag=True, envvar=DEBUG, help="Show the traceback of an error.")
+    @said.options
     @click.version_option(__version__, prog_name="headstart")
     @click.pass_context
-    def program(context: click.Context, workspace: Path | None, as_json: bool, debug: bool) -> None:
+    def program(
+        context: click.Context,
+        workspace: Path | None,
+        as_json: bool,
+        debug: bool,
+        verbose: int,
+        quiet: int,
+        log_format: str | None,
+    ) -> None:
         del debug  # looked for by `main`, which sees the errors
+        said.ask(verbose, quiet, log_format)
         context.obj = Call(workspace, as_json)
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, *data, head, rank, log, demo):
+    for module in (admin, config, backup, *data, head, rank, log, demo):
         module.register(program)
     return program
 
 
+JSON, DEBUG = "HEADSTART_JSON", "HEADSTART_DEBUG"
+"""Variables by which all commands do so."""
 GARBAGE = 50_000
 """Objects more than before among which garbage is looked for: of the hundred thousands that imports
 make all stay, and a tenth of a short command went into looking at them again and again."""
@@ -74,8 +86,9 @@ INTERRUPTED = "interrupted. What was committed is kept; the same command goes on
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line; exits with 0, with 1 after one line that says what to do, or with 130
-    where it was interrupted."""
+    """Run the command line; exits with 0, with what `errors.EXITS` says after one line that says
+    what to do, with 1 where a result says that something is wrong, or with 130 where it was
+    interrupted."""
     # Libraries that are imported make what they like of an exception: an ImportError, a line of
     # "ignored" ones. Nothing is begun yet, so that the process may end where it stands.
     before = _when_interrupted(_end_at_once)
@@ -85,11 +98,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # What it would find goes with the process.
         atexit.register(gc.freeze)
     from headstart.cli.output import note
+    from headstart.cli.workspace.said import begin
     from headstart.extractors.runtime import before_loading
 
     group = sys.modules[__name__].cli
     before_loading(note)
     given = sys.argv[1:] if arguments is None else arguments
+    begin(given)
     try:
         _run(group, given, before)
     except SystemExit as end:
@@ -148,7 +163,7 @@ def _called(group: click.Group, given: list[str]) -> Any:
 def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     import click
 
-    from headstart.errors import HeadstartError, Stalled, first_line
+    from headstart.errors import EXITS, HeadstartError, Stalled, first_line
     from headstart.values.calls import called_as
 
     try:
@@ -159,7 +174,7 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
         sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as error:
-        sys.exit(1 if error.exit_code else 0)
+        sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _leave(INTERRUPTED, status=130)  # 128 + SIGINT, as shells have it
     except click.exceptions.NoArgsIsHelpError as error:  # `headstart head` asks what there is
@@ -172,16 +187,16 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
         said = " ".join(error.format_message().split())
         if type(error) is not click.ClickException:  # which is of a result that was printed
             _tell(given, code, said, where.strip() or None)
-        _fail(f"error: {said}{where}", _debug(given))
+        _fail(f"error: {said}{where}", _debug(given), EXITS[code])
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except Stalled as error:
         _tell(given, error.code, error.message, error.hint)
-        _leave(f"error: {error}", _debug(given))
+        _leave(f"error: {error}", _debug(given), EXITS[error.code])
     except HeadstartError as error:
         _tell(given, error.code, error.message, error.hint)
-        _fail(f"error: {error}", _debug(given))
+        _fail(f"error: {error}", _debug(given), EXITS[error.code])
     except Exception as error:
         _tell(given, "bug", first_line(error), "Please report it with what --debug shows.")
         _fail(
@@ -231,35 +246,49 @@ def _has_hanging_threads() -> bool:
 
 
 def _debug(given: list[str]) -> bool:
-    return "--debug" in given
+    return "--debug" in given or _is_set(DEBUG)
+
+
+def _is_set(variable: str) -> bool:
+    """Whether a variable says yes, as click reads it."""
+    from click import BOOL, BadParameter
+
+    try:
+        return bool(BOOL.convert(os.environ.get(variable) or "no", None, None))
+    except BadParameter:
+        return False
 
 
 def _tell(given: list[str], code: str, message: str, hint: str | None) -> None:
     """With `--json`, say for programs what went wrong: an object in a line of standard error,
     before the line for people."""
-    if "--json" not in given:
+    if "--json" not in given and not _is_set(JSON):
         return
     import json
 
     import click
 
     from headstart.database_urls import without_passwords
+    from headstart.values.showable import SCHEMA_VERSION
     from headstart.visible import visible_json
 
     facts = {"code": code, "message": " ".join(message.split()), "hint": hint}
-    told = json.dumps({"error": facts}, ensure_ascii=False)
+    told = json.dumps({"error": facts, "schema_version": SCHEMA_VERSION}, ensure_ascii=False)
     click.echo(visible_json(without_passwords(told)), err=True)
 
 
 def _fail(message: str, debug: bool = False, status: int = 1) -> NoReturn:
+    import logging
+
     import click
 
+    from headstart.cli.workspace.said import said, say
     from headstart.database_urls import without_passwords
-    from headstart.visible import shortened, visible, visible_lines
+    from headstart.visible import visible_lines
 
     if debug:
         import traceback
 
         click.echo(visible_lines(without_passwords(traceback.format_exc())), err=True, nl=False)
-    click.echo(shortened(visible(without_passwords(message))), err=True)
+    say(message.removeprefix("error: ") if said.as_json else message, logging.ERROR)
     sys.exit(status)

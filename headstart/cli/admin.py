@@ -22,24 +22,36 @@ def register(cli: click.Group) -> None:
                 type=click.Path(path_type=Path),
                 help="A file with its URL; without either, $HEADSTART_DATABASE_URL if it is set.",
             ),
+            click.option(
+                "--store",
+                metavar="URL",
+                help="Keep shards, models, manifests and heads in a bucket: s3://BUCKET/PREFIX, "
+                "gs://, az://, file:///FOLDER (extra cloud).",
+            ),
             click.option("--shared", is_flag=True, help="Let the folder's group read and write."),
         )
     )
     command(cli, "doctor")(_doctor)
     command(cli, "glossary")(click.argument("term", required=False)(_glossary))
     db = click.Group("db", help="The registry's database.")
-    command(db, "upgrade")(_upgrade)
+    no_copy = click.option("--no-copy", is_flag=True, help="Make no copy of an SQLite file first.")
+    command(db, "upgrade")(no_copy(_upgrade))
     command(db, "current")(_current)
     cli.add_command(db)
 
 
 def _init(
-    call: Call, database_url: str | None, database_url_file: Path | None, shared: bool
+    call: Call,
+    database_url: str | None,
+    database_url_file: Path | None,
+    store: str | None,
+    shared: bool,
 ) -> Result:
     """Make a workspace, or bring an existing one up to date.
 
     What stands on the command line is seen by others of the machine: a password belongs into
-    ~/.pgpass, into a file, or into $HEADSTART_DATABASE_URL.
+    ~/.pgpass, into a file, or into $HEADSTART_DATABASE_URL. Of a store, credentials, region and
+    endpoint are read from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …), and never kept.
     """
     from headstart.database_urls import VARIABLE
     from headstart.workspace import init
@@ -52,18 +64,20 @@ def _init(
         database_url_file=database_url_file,
         from_environment=not (database_url or database_url_file) and bool(os.environ.get(VARIABLE)),
         shared=shared,
+        store=store,
     )
     line = f"The workspace {made.config.root} is ready."
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
 
-def _upgrade(call: Call) -> Result:
-    """Bring the database to this code's schema."""
+def _upgrade(call: Call, no_copy: bool) -> Result:
+    """Bring the database to this code's schema; of an SQLite file a copy is made first."""
     from headstart.jobs import database
 
-    done = database.upgrade(call.config)
+    done = database.upgrade(call.config, copy=not no_copy)
     was = "" if done.before == done.after else f"; it was at {done.before or 'none'}"
-    line = f"The database is at schema {done.after}{was}."
+    kept = "" if done.copy is None else f" As it was it is in {done.copy}."
+    line = text(f"The database is at schema {done.after}{was}.{kept}")
     return Result(done, lambda out: out.print(line))
 
 

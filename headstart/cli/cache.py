@@ -1,8 +1,7 @@
-"""`features explain|gc|compact|reindex|import`: care of the feature cache."""
+"""`features explain|gc|compact|reindex|sync|import`: care of the feature cache."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+from headstart.values.sizes import bytes_in
 
 
 def register(group: click.Group) -> None:
@@ -32,6 +30,9 @@ def register(group: click.Group) -> None:
     command(group, "gc")(_with_choices(_collect))
     command(group, "compact")(click.argument("key", required=False)(_compact))
     command(group, "reindex")(_reindex)
+    to = click.argument("to", type=click.Path(path_type=Path))
+    chosen = click.option("--set", "sets", multiple=True, metavar="KEY", help="This feature set.")
+    command(group, "sync")(to(chosen(_sync)))
     one = click.argument("backbone", metavar="BACKBONE[@CUT]")
     file = click.argument("file", type=click.Path(path_type=Path))
     check = click.option(
@@ -52,10 +53,10 @@ class Size(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+        found = bytes_in(value)
         if found is None:
             self.fail(f"{value!r} is not a size, such as 20GB", param, ctx)
-        return int(float(found[1]) * UNITS[found[2].upper()])
+        return found
 
 
 def _with_choices(function: Any) -> Any:
@@ -186,6 +187,27 @@ def _reindex(call: Call) -> Result:
         f"{len(found.damaged):,} damaged."
     )
     return Result(found, lambda out: out.print(text(line), soft_wrap=True))
+
+
+def _sync(call: Call, to: Path, sets: tuple[str, ...]) -> Result:
+    """Copy feature sets to the workspace TO, whether it keeps them in a folder or a bucket.
+
+    What is there already is not copied again. Backbones and datasets are registered there as ever:
+    rows are found by content.
+    """
+    with progress_bar("copying", "bytes") as progress:
+        done = call.open().cache.sync(to, sets, progress)
+    for damaged in done.damaged:
+        note(f"warning: {damaged}")
+    line = (
+        f"{len(done.feature_keys):,} feature sets: {done.shards:,} shards copied "
+        f"({done.rows:,} rows, {size_text(done.bytes)}), {done.reused:,} were there."
+    )
+    return Result(
+        done,
+        lambda out: out.print(text(line), soft_wrap=True),
+        failed=f"damaged shards: {len(done.damaged):,}, see above" if done.damaged else "",
+    )
 
 
 def _import(call: Call, backbone: str, dataset: str, file: Path, check: int) -> Result:

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from headstart.cli.workspace.defaults import name_variables
+from headstart.cli.workspace.said import options, said, say
 from headstart.glossary import terms_in
 from headstart.notices import HeadstartNote, HeadstartWarning, warn
-from headstart.visible import visible
 
 Parameters = Callable[[], Sequence[click.Parameter]]
 WITH_LATE = "headstart.with_late"
@@ -34,8 +37,13 @@ class Explained(click.Command):
                 formatter.write_dl([(term.name, term.text) for term in terms])
 
 
-def command_with(more: Parameters | None) -> type[click.Command]:
-    """A class of commands whose further options are made when they are asked for."""
+def command_with(more: Parameters | None, variables: str = "") -> type[click.Command]:
+    """A class of commands whose further options are made when they are asked for.
+
+    Args:
+        more: gives them.
+        variables: how those of the environment begin that these can be taken from.
+    """
     if more is None:
         return Explained
 
@@ -43,7 +51,9 @@ def command_with(more: Parameters | None) -> type[click.Command]:
         @functools.cached_property
         def late(self) -> list[click.Parameter]:
             with noted_warnings():
-                return list(_unlike(self.params, more()))
+                found = list(_unlike(self.params, more()))
+            name_variables(variables, found)
+            return found
 
         def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
             ctx.meta[WITH_LATE] = any(one.startswith("-") for one in args)
@@ -75,21 +85,35 @@ def _unlike(
             warn(f"the option {one.opts[0]} of a plug-in is left out: this command has its own")
 
 
-COMMON = 3
+COMMON = 6
 """Options of every command, which click has in front."""
+
+
+def common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A command's function with them."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    workspace = click.option(
+        "--workspace",
+        type=click.Path(path_type=Path),
+        help="The workspace's folder, if not $HEADSTART_HOME.",
+    )
+    debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    return as_json(workspace(debug(options(function))))
 
 
 @contextlib.contextmanager
 def noted_warnings() -> Iterator[None]:
     """Print our own warnings as a line each, once, whatever filters there are."""
     shown = warnings.showwarning
-    said: set[str] = set()
+    shown_before: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, HeadstartWarning):
-            if str(message) not in said:
-                note(f"{'note' if issubclass(category, HeadstartNote) else 'warning'}: {message}")
-            said.add(str(message))
+            if str(message) not in shown_before:
+                note(f"{NOTE if issubclass(category, HeadstartNote) else WARNING}{message}")
+            shown_before.add(str(message))
+        elif is_json():
+            say(str(message), logging.WARNING, category.__module__)
         else:
             shown(message, category, *where)
 
@@ -110,6 +134,17 @@ def interruptible() -> Iterator[None]:
         raise click.Abort from None
 
 
+NOTE, WARNING = "note: ", "warning: "
+"""How lines begin of which that is said."""
+
+
 def note(message: str) -> None:
-    """A line on standard error."""
-    click.echo(visible(message), err=True)
+    """A line on standard error, unless -q was given: what begins as a warning is one."""
+    level = logging.WARNING if message.startswith(WARNING) else logging.INFO
+    if level >= said.notes:
+        say(message.removeprefix(WARNING).removeprefix(NOTE) if is_json() else message, level)
+
+
+def is_json() -> bool:
+    """Whether each line of standard error is an object."""
+    return said.as_json

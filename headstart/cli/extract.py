@@ -19,9 +19,12 @@ from headstart.cli.output import (
     views_option,
     with_options,
 )
+from headstart.cli.workspace.executors import Asked, options_of_workers
 
 if TYPE_CHECKING:
     from headstart.extractors.run.settings import Settings
+    from headstart.jobs.features.executor import Executor
+    from headstart.jobs.on_ray import RayExecutor
     from headstart.registry.entities import Dataset
     from headstart.workspace import Workspace
 
@@ -99,14 +102,21 @@ def _with_options(function: Any) -> Any:
         click.option(
             "--detach",
             is_flag=True,
-            help="Compute no features here: write a job down, for `headstart worker` to do.",
+            help="Compute no features here: write a job down, for `headstart worker` to do; with "
+            "ray, let its actors begin.",
         ),
+        *options_of_workers,
     )
     return with_options(function, *options)
 
 
 def _extract(
-    call: Call, backbone: str, dataset: str, views: int, detach: bool, **given: Any
+    call: Call,
+    backbone: str,
+    dataset: str,
+    views: int,
+    detach: bool,
+    **given: Any,
 ) -> Result:
     """Compute the features of DATASET that are not in the cache yet.
 
@@ -116,15 +126,22 @@ def _extract(
     from headstart.extractors.run.report import Reports
     from headstart.extractors.run.settings import Settings
 
+    asked = Asked.of(given)
     workspace = call.open(backbone, dataset)
     settings = Settings(**given)
+    runner = asked.to_extract(workspace.context)
     if detach:
-        return _detached(workspace, backbone, dataset, settings, views)
+        return _detached(workspace, backbone, dataset, settings, views, runner)
     reports = []
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:
             features = workspace.extract(
-                backbone, dataset, settings=settings, progress=progress, augmentation=view
+                backbone,
+                dataset,
+                settings=settings,
+                progress=progress,
+                augmentation=view,
+                executor=runner,
             )
         report = features.report
         assert report is not None  # it was just made
@@ -143,20 +160,28 @@ def _extract(
 
 
 def _detached(
-    workspace: Workspace, backbone: str, dataset: str, settings: Settings, views: int
+    workspace: Workspace,
+    backbone: str,
+    dataset: str,
+    settings: Settings,
+    views: int,
+    runner: RayExecutor | None,
 ) -> Result:
     """A job for the samples as they are, and one for each view."""
     from headstart.values.showable import Results
 
     jobs = Results(
-        workspace.jobs.add(backbone, dataset, settings=settings, augmentation=view)
+        workspace.jobs.add(backbone, dataset, settings=settings, augmentation=view, executor=runner)
         for view in range(views + 1)
     )
 
     def show(out: Any) -> None:
         for view, job in enumerate(jobs):
             line = f"job {job.id} is queued: {job.subject} on {job.dataset}{_words(view)}"
-            out.print(text(f"{line}. Do it: headstart worker {job.id}"), soft_wrap=True)
+            todo = (
+                f"Do it: headstart worker {job.id}" if runner is None else "Actors begin with it."
+            )
+            out.print(text(f"{line}. {todo}"), soft_wrap=True)
         out.print("How far it is: headstart job list", soft_wrap=True)
 
     return Result(jobs, show)
@@ -184,6 +209,7 @@ def extract_missing(
     views: int = 0,
     *,
     on_error: str,
+    executor: Executor | None = None,
 ) -> Any:
     """The features of a dataset, for a command that needs them, those of augmented views with
     them; says so if any were computed, and what was skipped."""
@@ -194,7 +220,12 @@ def extract_missing(
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:
             features = workspace.extract(
-                backbone, dataset, settings=settings, progress=progress, augmentation=view
+                backbone,
+                dataset,
+                settings=settings,
+                progress=progress,
+                augmentation=view,
+                executor=executor,
             )
         if features.report is not None and features.report.computed:
             _note_warnings(features.report)

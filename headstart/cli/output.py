@@ -14,12 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.commands import Parameters, command_with, interruptible, note, noted_warnings
-from headstart.cli.pace import Pace
+from headstart.cli.commands import (
+    Parameters,
+    command_with,
+    common,
+    interruptible,
+    is_json,
+    note,
+    noted_warnings,
+)
+from headstart.cli.pace import Pace, estimate_text
 from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
 from headstart.cli.tables import Column, FittedTable
+from headstart.cli.workspace import said
+from headstart.cli.workspace.defaults import fill_in, name_variables, prefix_of
 from headstart.glossary import terms_in
-from headstart.values.showable import Showable
+from headstart.values.showable import SCHEMA_VERSION, Showable
 from headstart.visible import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
@@ -29,6 +39,8 @@ if TYPE_CHECKING:
     from headstart.heads.evaluation.per_class import ClassShare
     from headstart.workspace import Workspace
 
+PROGRAM = "cli"
+"""The name of the group of all commands."""
 Print = Callable[["Console"], None]
 
 
@@ -93,30 +105,24 @@ def command(
 
     def decorate(function: Callable[..., Result]) -> click.Command:
         outputs = outputs_of(getattr(function, "__click_params__", ()))
+        words = (name,) if group.name == PROGRAM else (str(group.name), name)
 
-        @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-        @click.option(
-            "--workspace",
-            type=click.Path(path_type=Path),
-            help="The workspace's folder, if not $HEADSTART_HOME.",
-        )
-        @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+        @common
         @click.pass_context
         @functools.wraps(function)
         def run(
-            context: click.Context,
-            as_json: bool,
-            workspace: Path | None,
-            debug: bool,  # looked for by `main`, which sees the errors
-            **given: Any,
+            context: click.Context, as_json: bool, workspace: Path | None, **given: Any
         ) -> None:
-            del debug
+            del given["debug"]  # looked for by `main`, which sees the errors
+            said.ask(*(given.pop(name) for name in ("verbose", "quiet", "log_format")))
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
+            fill_in(context, " ".join(words), call.root, given)
             if outputs and not given.pop("force"):
                 ask_about(outputs, given)
             # Libraries print to stdout as they like.
-            with contextlib.redirect_stdout(sys.stderr), noted_warnings(), interruptible():
+            aside = contextlib.redirect_stdout(sys.stderr)
+            with aside, said.heard(), noted_warnings(), interruptible():
                 result = function(call, **given)
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
@@ -129,7 +135,8 @@ def command(
 
         if outputs:
             run.__click_params__.insert(0, force_option())  # type: ignore[attr-defined]
-        made = group.command(name, cls=command_with(more))(run)
+        made = group.command(name, cls=command_with(more, prefix_of(words)))(run)
+        name_variables(prefix_of(words), made.params)
         complete_names(group.name, name, made.params)
         return made
 
@@ -137,9 +144,11 @@ def command(
 
 
 def document_of(found: Showable) -> str:
-    """The JSON document of a result."""
-    made = json.dumps(found.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    return visible_json(made)
+    """The JSON document of a result; an object says by which schema it is."""
+    told = found.to_json()
+    if isinstance(told, dict):
+        told = {"schema_version": SCHEMA_VERSION, **told}
+    return visible_json(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def with_options(function: Callable[..., Result], *options: Any) -> Callable[..., Result]:
@@ -343,8 +352,8 @@ def progress_bar(
 
     A bar on a terminal, with what `above` gives above it; elsewhere a line from time to time.
     """
-    if not sys.stderr.isatty():
-        yield _lines(what, unit)
+    if not sys.stderr.isatty() or is_json() or said.is_quiet():
+        yield _lines(what, unit)  # which says nothing where nothing is to be said
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.table import Column
@@ -371,14 +380,6 @@ def progress_bar(
             progress.update(task, completed=done, total=total, estimate=told)
 
         yield update
-
-
-def estimate_text(pace: Pace, unit: str, total: int) -> str:
-    """Rate and time left; empty while nothing can be said of them."""
-    rate, left = pace.rate, pace.left(total)
-    if rate is None or left is None:
-        return ""
-    return f"{rate:,.1f} {unit}/s, {left:,.0f} s left"
 
 
 def _lines(what: str, unit: str, every: float = 10.0) -> Callable[[int, int], None]:

@@ -40,3 +40,11 @@ class Pace:
         """Seconds until all are done; None while nothing can be said."""
         rate = self.rate
         return None if rate is None else (total - self._done) / rate
+
+
+def estimate_text(pace: Pace, unit: str, total: int) -> str:
+    """Rate and time left; empty while nothing can be said of them."""
+    rate, left = pace.rate, pace.left(total)
+    if rate is None or left is None:
+        return ""
+    return f"{rate:,.1f} {unit}/s, {left:,.0f} s left"

@@ -20,7 +20,7 @@ from click.shell_completion import (
 )
 
 from headstart.config import Config, default_root, load_config
-from headstart.errors import HeadstartError
+from headstart.errors import AlreadyExists, HeadstartError
 
 NUMBER = click.IntRange(1, 2**31 - 1)
 """Of a job or a sweep, as databases number them."""
@@ -72,7 +72,7 @@ def ask_about(outputs: Sequence[click.Parameter], given: dict[str, Any]) -> None
         given: its parameters by name.
 
     Raises:
-        click.ClickException: a file is there, and nobody was asked, or said no.
+        AlreadyExists: a file is there, and nobody was asked, or said no.
     """
     for one in outputs:
         file = given[str(one.name)]
@@ -88,9 +88,9 @@ def _ask(there: Sequence[Path]) -> None:
     names = " and ".join(map(str, there))
     verb, them = ("is", "it") if len(there) == 1 else ("are", "them")
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.ClickException(f"{names} {verb} there. Add --force to write over {them}.")
+        raise AlreadyExists(f"{names} {verb} there", hint=f"Add --force to write over {them}.")
     if not click.confirm(f"{names} {verb} there. Write over {them}?", err=True):
-        raise click.ClickException(f"nothing was written; {names} {verb} as before.")
+        raise AlreadyExists(f"nothing was written; {names} {verb} as before")
 
 
 Names = Callable[[Config, str, click.Context], Iterable[str]]

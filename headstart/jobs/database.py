@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-from headstart.config import Config
+from headstart.config import CONFIG_FILE, Config, Joined
+from headstart.errors import RegistryError, WorkspaceError
+from headstart.notices import tell
+from headstart.paths import one_below
 from headstart.registry import schema
+from headstart.storage.objects.address import parse
+from headstart.storage.objects.bucket import Bucket
+from headstart.storage.objects.probe import claim, owner_of, probe
 from headstart.values.showable import Showable
 
 
 @dataclass(frozen=True)
 class Upgraded(Showable):
-    """At which schema the database was, None where there was none, and is."""
+    """At which schema the database was, None where there was none, and is.
+
+    Attributes:
+        before: where it was.
+        after: where it is.
+        copy: of the SQLite file as it was; None where none was made.
+    """
 
     before: str | None
     after: str
+    copy: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -25,19 +40,76 @@ class SchemaState(Showable):
     needed: str
 
 
-def upgrade(config: Config) -> Upgraded:
-    """Bring the database to this code's schema."""
+def upgrade(config: Config, *, copy: bool = True) -> Upgraded:
+    """Bring the database to this code's schema.
+
+    Args:
+        config: of the workspace.
+        copy: an SQLite file that is changed is copied beside it first.
+
+    Raises:
+        RegistryError: there is no room for the copy; nothing was changed.
+
+    Warns:
+        HeadstartNote: a server's database is changed, of which no copy was made.
+    """
     from headstart.registry.audit import identity
 
     identity.check(config)
     before = schema.current(config)
+    schema.check_known(before)
+    is_changed = before not in (None, schema.HEAD)
+    made = _copied(config, str(before)) if is_changed and copy else None
+    if is_changed and config.sqlite_file is None:
+        tell(
+            f"the database goes from schema {before} to {schema.HEAD} in one transaction, and no "
+            "copy is made of it: pg_dump makes one"
+        )
     after = schema.upgrade(config)
     identity.claim(config)
-    return Upgraded(before, after)
+    return Upgraded(before, after, made)
+
+
+def _copied(config: Config, revision: str) -> Path | None:
+    """A copy of the SQLite file before it is changed; None where the database is a server's."""
+    from headstart.registry.audit import snapshot
+
+    if config.sqlite_file is None:
+        return None
+    moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    own = config.sqlite_file
+    file = one_below(own.parent, f"{own.name}.{revision}.{moment}")
+    try:
+        snapshot.copy_sqlite(config, file)
+    except RegistryError as error:
+        file.unlink(missing_ok=True)
+        error.hint = "Nothing was changed. Make room, or leave the copy out with --no-copy."
+        raise
+    return file
+
+
+def looked_at(root: Path, store: str) -> Joined:
+    """An object store for a workspace, which can do what is relied on, and whose it is.
+
+    Args:
+        root: of the workspace; one that is there has looked already.
+        store: its address.
+
+    Raises:
+        WorkspaceError: it is no address.
+        StorageError: the store cannot be used.
+    """
+    bucket = Bucket(parse(store))
+    address = str(bucket.address)
+    if (root / CONFIG_FILE).exists():
+        return Joined(address)
+    probe(bucket)
+    return Joined(address, owner_of(bucket))
 
 
 def prepare(config: Config, *, is_new: bool) -> Config:
-    """As `upgrade`, for `init`; gives the settings, with the UUID that both carry.
+    """As `upgrade`, for `init`; gives the settings, with the UUID that both carry, and the object
+    store as well if there is one.
 
     Args:
         config: of the workspace.
@@ -45,18 +117,43 @@ def prepare(config: Config, *, is_new: bool) -> Config:
 
     Raises:
         ForeignDatabase: it is another workspace's; nothing in it was changed.
+        WorkspaceError: the object store is another workspace's.
     """
     from headstart.registry.audit import identity
 
+    _refuse_other_database(config, is_new=is_new)
     (identity.check_new if is_new else identity.check)(config)
     schema.upgrade(config)
-    return identity.claim(config)
+    claimed = identity.claim(config)
+    if claimed.store is not None and claimed.id is not None:
+        owner = claim(Bucket(parse(claimed.store)), claimed.id)
+        if owner != claimed.id:
+            raise _of_another(claimed, owner)
+    return claimed
+
+
+def _refuse_other_database(config: Config, *, is_new: bool) -> None:
+    """A workspace that joins a store has that one's database, which is not made just now."""
+    if not is_new or config.store is None:
+        return
+    owner = owner_of(Bucket(parse(config.store)))
+    if owner is not None and schema.current(config) is None:
+        raise _of_another(config, owner)
+
+
+def _of_another(config: Config, owner: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"{config.store} is the store of a workspace ({owner}) that has another database",
+        hint="To join it, name its database as well (--database-url, --database-url-file); for a "
+        "workspace of its own take another prefix.",
+    )
 
 
 def check(config: Config) -> None:
     """Refuse a database that this code cannot use, or that is another workspace's."""
     from headstart.registry.audit import identity
 
+    schema.check_there(config)
     schema.check(lambda: schema.current(config))
     identity.check(config)
 

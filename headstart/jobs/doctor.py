@@ -20,7 +20,12 @@ from headstart.extractors.safety.confinement import PROTECTIONS, offered
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.plugins import Plugins
 from headstart.registry.entities import Backbone, Dataset
+from headstart.storage.artifacts import ArtifactStore
 from headstart.storage.contents import Contents
+from headstart.storage.objects.address import parse
+from headstart.storage.objects.bucket import Bucket
+from headstart.storage.objects.local_copies import cache_bytes, cache_folder
+from headstart.storage.objects.probe import owner_of
 from headstart.values.showable import Results, Showable
 
 PACKAGES = (
@@ -123,7 +128,7 @@ def _plugins(plugins: Plugins[Any]) -> list[Check]:
 
 
 def _registry(config: Config) -> list[Check]:
-    from headstart.context import own_store
+    from headstart.context import own_holds, own_store
     from headstart.registry import schema
     from headstart.registry.audit import identity
     from headstart.registry.backbones import BackboneRepository
@@ -141,16 +146,37 @@ def _registry(config: Config) -> list[Check]:
         shards = [s for each in features.find_sets() for s in features.find_shards(each.id)]
     except HeadstartError as error:
         return [Check("database", str(error), False)]
-    stored = {file.stem for file in config.artifacts.rglob("*") if file.is_file()}
+    bucket = None if config.store is None else Bucket(parse(config.store))
+    try:
+        stored = {one.path.stem for one in ArtifactStore(config.artifacts, bucket).stored()}
+        store = own_store(config, bucket, own_holds(config, database))
+        gone = [s.file for s in shards if not store.stat_of(s.file)]
+    except HeadstartError as error:
+        return [Check("database", f"schema {schema.HEAD}", True), Check("store", str(error), False)]
     lost = [b.label for b in backbones if not {b.artifact_digest, *_parts(b)} <= stored]
-    store = own_store(config)
-    gone = [s.file for s in shards if not store.stat_of(s.file)]
     return [
         Check("database", f"schema {schema.HEAD}", True),
+        *_store(config, bucket),
         Check("model files", _lost(len(backbones), lost), not lost),
         Check("shards", _lost(len(shards), gone), not gone),
         _contents(config, datasets),
     ]
+
+
+def _store(config: Config, bucket: Bucket | None) -> list[Check]:
+    """The object store, of which a listing was had already: whether it is this workspace's."""
+    if bucket is None:
+        return []
+    try:
+        owner = owner_of(bucket)
+    except HeadstartError as error:
+        return [Check("store", str(error), False)]
+    if owner != config.id:
+        found = f"{config.store} is of another workspace ({owner or 'it does not say'})"
+        return [Check("store", found, False)]
+    most = f"{cache_bytes() / (1 << 30):.1f} GiB"
+    cache = f"copies in {cache_folder(config.root)}, at most {most}"
+    return [Check("store", f"{config.store}; {cache}", True)]
 
 
 def _contents(config: Config, datasets: Sequence[Dataset]) -> Check:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from headstart.context import Context
-from headstart.errors import RegistryError
+from headstart.errors import InvalidValue
 from headstart.registry.audit.events import Event
 from headstart.registry.names import nearest
 from headstart.values.showable import Results, Showable
@@ -72,7 +72,7 @@ def moment(given: str | datetime) -> datetime:
     long ago, such as `7d` (s, m, h, d, w).
 
     Raises:
-        RegistryError: it is neither.
+        InvalidValue: it is neither.
     """
     if isinstance(given, datetime):
         return given.astimezone(UTC)
@@ -82,6 +82,6 @@ def moment(given: str | datetime) -> datetime:
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         return datetime.fromisoformat(given.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise RegistryError(
+        raise InvalidValue(
             f"{given!r} is no moment", hint="Give such as 2026-01-31, 2026-01-31T12:00, 7d or 12h."
         ) from None

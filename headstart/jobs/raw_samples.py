@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from headstart.context import Context
-from headstart.errors import HeadError, NotFound
+from headstart.errors import HeadError, InputMissing, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.memory.pictures import encoded, is_picture
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -175,7 +175,7 @@ class Taker:
         path = sources.located(given) if sources.is_address(given) else str(Path(given))
         is_far = sources.is_far(path)
         if not is_far and sources.is_gone(sources.located(path)):
-            raise HeadError(f"no file {given}", hint="Check the path; each is one sample here.")
+            raise InputMissing(f"no file {given}", hint="Check the path; each is one sample here.")
         options = {} if self.root is None else {"root": str(self.root)}
         return RawSample(path, partial(sources.Places(path, options).read, path, hint=HINT), is_far)
 
@@ -201,7 +201,7 @@ class Taker:
             yield from self._of_dataset(known)
             return
         if not is_here:
-            raise HeadError(f"no file, folder or dataset {given}", hint="Check the path.")
+            raise InputMissing(f"no file, folder or dataset {given}", hint="Check the path.")
         if sources.is_fetched(path):
             raise HeadError(
                 f"{path} is fetched before it is read",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from headstart.database_urls import without_passwords
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, InvalidValue
 from headstart.values.calls import called_as
 from headstart.values.showable import brief
 
@@ -118,7 +118,7 @@ def _taken(value: Any, kinds: list[tuple[Check, str]], what: str) -> Any:
         HeadstartError: it is of none.
     """
     if not any(is_of(value) for is_of, _ in kinds):
-        raise HeadstartError(
+        raise InvalidValue(
             f"{what} is {brief(value)}, of type {type(value).__name__}",
             hint=f"Give {' or '.join(words for _, words in kinds)}.",
         )

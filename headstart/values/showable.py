@@ -19,6 +19,8 @@ from headstart.visible import visible
 if TYPE_CHECKING:
     import pandas
 
+SCHEMA_VERSION = 1
+"""Of what `--json` prints: counted up when a field goes or changes its meaning."""
 T = TypeVar("T")
 BRIEF = 60
 """Characters of a value in a line; of a longer one is said how much it is."""
@@ -105,8 +107,8 @@ def spelled(value: Any) -> Any:
 
     Texts, whole numbers, truth values and None stay. A number that is none (NaN, infinity) becomes
     None: JSON has no word for it (RFC 8259, section 6). Numbers and arrays of numpy become numbers
-    and lists, paths and dates their text, tuples and sets lists, keys of mappings texts; a
-    `Showable` its `to_json`, any other dataclass its fields.
+    and lists, paths their text, dates and times what ISO 8601 has for them, tuples and sets lists,
+    keys of mappings texts; a `Showable` its `to_json`, any other dataclass its fields.
 
     Raises:
         TypeError: it is of a type for which nothing is declared here.
@@ -117,7 +119,9 @@ def spelled(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if isinstance(value, PurePath | date):
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
         return {str(name): spelled(one) for name, one in value.items()}

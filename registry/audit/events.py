@@ -13,8 +13,10 @@ from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.outages import outlasting
 from headstart.values.calls import call_in_words, host_name, user_name
+from headstart.values.logs import logger
 from headstart.values.showable import Results, Showable
 
+log = logger(__name__)
 Facts = dict[str, Any]
 KIND_OF_LOG = "log"
 
@@ -69,6 +71,7 @@ def record(
         before: what of it was another before.
         after: what it is now.
     """
+    log.info("%s %s %s", action, kind, name)
     connection.execute(
         insert(t.events).values(
             user=user_name(),

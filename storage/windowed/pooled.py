@@ -103,6 +103,11 @@ class PooledReader:
         first = self._order[self._starts[places.row]]
         return self._reader.chunk_of(_at(self._places, first))
 
+    def expect(self, places: Places) -> None:
+        """Say that a pass is going to read the rows of samples: see `RowReader.expect`."""
+        windows = [self._order[self._starts[one] : self._starts[one + 1]] for one in places.row]
+        self._reader.expect(_at(self._places, np.concatenate([np.empty(0, np.int64), *windows])))
+
     def read(self, places: Places, out: np.ndarray) -> None:
         """Fill `out`, (n, *shape), with the rows of n samples."""
         for start, stop in self._blocks(places.row):

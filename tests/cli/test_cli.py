@@ -105,7 +105,7 @@ def test_a_workspace_that_does_not_exist_is_an_error_for_every_command(run, tmp_
         if command.startswith(("init", "zoo", "doctor")):
             continue
         ran = run(*command.split(), "--workspace", tmp_path / "none")
-        assert ran.code == 1
+        assert ran.code == 3
         assert f"error: no workspace in {tmp_path / 'none'}. Make one with `headstart init`" in (
             ran.err
         )
@@ -163,7 +163,7 @@ def test_the_traceback_is_shown_only_on_request(run):
     ran = run("backbone", "list", "--workspace", "/none")
     assert "Traceback" not in ran.err
     ran = run("backbone", "list", "--workspace", "/none", "--debug")
-    assert ran.code == 1
+    assert ran.code == 3
     assert "Traceback" in ran.err
     assert ran.err.splitlines()[-1].startswith("error: no workspace in /none")
 

@@ -54,7 +54,7 @@ def test_a_folder_is_made_and_what_is_there_wants_force(trained, run, fails, tmp
 def test_a_place_that_is_no_name_of_a_file_is_refused(run, ws, command, place):
     for more in ((), ("--force",)):
         told = run(*command.split(), place, *more)
-        assert told.code == 1
+        assert told.code == 2
         assert f"{place} is a folder; name a file in it" in told.err
 
 
@@ -82,7 +82,7 @@ def test_a_folder_of_other_things_is_never_written_over(trained, fails, tmp_path
     assert (tmp_path / "mine.hf" / "letter.txt").read_text() == "dear"
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 6)])
 def test_a_terminal_is_asked(trained, tmp_path, answer, code):
     target = tmp_path / "f.npz"
     target.write_bytes(b"old")

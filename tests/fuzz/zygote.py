@@ -11,6 +11,7 @@ took, with those that look into files and that load models apart, in megabytes.
 
 import contextlib
 import encodings
+import gc
 import importlib
 import json
 import os
@@ -283,6 +284,8 @@ def serve():
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     warm()
+    gc.collect()
+    gc.freeze()  # else each child looks through all libraries, and copies them as it does
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(attempt(json.loads(line))), file=answers, flush=True)

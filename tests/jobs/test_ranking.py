@@ -339,7 +339,7 @@ def test_a_search_chooses_settings_and_cuts(cached, run, fails, monkeypatch):
     settings = ran.json["trials"][0]
     assert 16 <= settings["hidden"][0] <= 512 and 0 <= settings["label_smoothing"] <= 0.2
     ran = run("head", "sweep", "pics", "net", "--search", "2", "--strengths", "1")
-    assert ran.code == 1 and "leave theirs out" in ran.err
+    assert ran.code == 2 and "leave theirs out" in ran.err
     assert "has 0 trials" in fails("head", "sweep", "pics", "net@features", "--search", "0")
     with pytest.raises(HeadError, match="no kind 'forest'"):
         cached.search("pics", ["net"], ["forest"])

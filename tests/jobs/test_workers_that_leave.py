@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import rows_in
-from headstart.errors import SampleUnreadable, Stalled
+from headstart.errors import RegistryError, SampleUnreadable, Stalled
 from headstart.extractors.run import suspects, worker
 from headstart.jobs.features import worker as job_worker
 from headstart.jobs.features.worker import JobWorker
@@ -44,6 +44,48 @@ def test_a_sample_at_which_workers_end_with_an_error_is_given_up(ready, monkeypa
     assert [work.job for work in ready.jobs.work()] == [behind.id]
 
 
+def test_a_machine_on_which_nothing_can_be_computed_gives_no_sample_up(ready, monkeypatch):
+    """Its last tries are had by workers that have computed something, were it what is there."""
+    job = ready.jobs.add("net", "pics", **EAGER)
+    some = JobWorker(ready.context, lambda done, _total: done >= 8 and some.stop())
+    some.run()
+    before = ready.jobs.get(job.id).committed
+    assert 8 <= before < 36
+    with monkeypatch.context() as broken:
+        broken.setattr(worker, "_read_all", at_any(MemoryError("no more")))
+        for _ in range(6):
+            with pytest.raises(MemoryError):
+                ready.jobs.work(job.id)
+    assert max(ready.context.jobs.find_tries(job.id).values()) == suspects.TRIES - 1
+    (work,) = ready.jobs.work(job.id)
+    assert (work.state, work.computed) == ("done", 36 - before)
+    assert ready.jobs.get(job.id).failed == 0
+
+
+def at_any(error):
+    def read_all(_samples, _read, _step):
+        raise error
+
+    return read_all
+
+
+def test_where_nothing_was_ever_computed_no_sample_is_given_up(ready, monkeypatch):
+    job = ready.jobs.add("net", "pics", **EAGER)
+    with monkeypatch.context() as broken:
+        broken.setattr(worker, "_read_all", at_any(MemoryError("no more")))
+        for _ in range(2 + 1):  # all together; in two blocks
+            with pytest.raises(MemoryError):
+                ready.jobs.work(job.id)
+    (work,) = ready.jobs.work(job.id)
+    assert (work.state, work.computed) == ("queued", None)
+    assert work.error.startswith(
+        "36 samples have ended 2 workers each, and none of the others has been computed anywhere: "
+        "it may be the machine, and no sample is given up for that. See what the workers ended with"
+    )
+    assert ready.jobs.retry(job.id).failed == 0
+    assert ready.jobs.work(job.id)[0].state == "done"
+
+
 def test_a_sample_that_has_changed_fails_the_job(ready):
     ready.jobs.add("net", "pics", **EAGER)
     picture = ready.config.root.parent / "pictures" / "red" / "01.png"
@@ -52,6 +94,20 @@ def test_a_sample_that_has_changed_fails_the_job(ready):
     assert work.state == "failed"
     assert "'red/01.png' has changed" in ready.context.jobs.get(1).error
     assert ready.context.jobs.find_tries(1) == {}
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_a_sample_whose_file_is_gone_while_others_are_there_fails_the_job(ready, on_error):
+    """No worker will find it: it stayed queued until somebody cancelled it."""
+    ready.jobs.add("net", "pics", on_error=on_error, **EAGER)
+    (ready.config.root.parent / "pictures" / "red" / "01.png").unlink()
+    (work,) = ready.jobs.work()
+    assert work.state == "failed"
+    assert "red/01.png is gone" in work.error
+    assert "dataset refresh" in work.error
+    assert ready.context.jobs.find_tries(1) == {}
+    with pytest.raises(RegistryError, match=r"job 1 is failed: .*01.png is gone"):
+        ready.jobs.work(1)
 
 
 # Jobs that are opened again

@@ -9,6 +9,7 @@ from sqlalchemy import event, insert
 
 import headstart as hs
 from headstart.errors import LeaseLost
+from headstart.registry import leases
 from headstart.registry import tables as t
 from headstart.registry.leases import Lease
 from headstart.storage.locks import LifeSigns
@@ -54,6 +55,42 @@ def test_what_a_claim_costs_does_not_grow_with_what_others_have_claimed(ws):
             costs.append(steps_of(ws, one, digests(*range(start, start + 1000))))
     assert costs[0] > 20  # it counts something
     assert costs[1] < 1.2 * costs[0]
+
+
+def test_what_a_claim_costs_does_not_grow_with_how_many_others_there_are(ws):
+    """From one on another machine to 300; whether those live is looked at as often as a lease is
+    renewed, and those of other machines that do are not fetched."""
+    costs, first_costs = [], []
+    for others in (1, 299):
+        with ws.database.writing() as connection:
+            now = leases.clock(connection)
+            row = {"owner": "elsewhere", "granted_at": now, "expires_at": now + 60}
+            rows = [{**row, "token": f"{others}-{one}"} for one in range(others)]
+            connection.execute(insert(t.leases), rows)
+        with a_lease(ws, f"one-{others}") as one:
+            start = 10_000 * others
+            first_costs.append(steps_of(ws, one, digests(*range(start, start + 64))))
+            costs.append(steps_of(ws, one, digests(*range(start + 100, start + 164))))
+    assert costs[1] < 1.2 * costs[0]
+    assert first_costs[1] < 2 * first_costs[0]
+
+
+def test_what_the_dead_had_is_claimed_at_once_where_nothing_else_is_left(ws):
+    """Though nobody looks for the dead at each claim."""
+    with a_lease(ws, "one") as one:
+        one.claim(KEYS, digests(0), 1)
+        with ws.database.writing() as connection:
+            row = {"token": "dead", "owner": "elsewhere", "granted_at": 0.0, "expires_at": 60.0}
+            connection.execute(insert(t.leases).values(**row))
+            rows = [
+                {"feature_key": key, "digest": digest, "lease": "dead"}
+                for key in KEYS
+                for digest in digests(1, 2, 3)
+            ]
+            connection.execute(insert(t.claims), rows)
+        wanted = digests(1, 5, 2, 6, 3, 7)
+        assert sorted(one.claim(KEYS, wanted, 4).digests) == list(digests(1, 2, 5, 6))
+        assert wanted == digests(3, 7)
 
 
 def test_claims_behind_very_many_of_others_find_the_first_that_is_free(ws):

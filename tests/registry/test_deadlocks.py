@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import event, insert, text, update
 
 import headstart as hs
-from headstart.errors import LeaseLost
+from headstart.errors import LeaseLost, StillInUse
 from headstart.registry import leases, outages
 from headstart.registry import tables as t
+from headstart.registry.entities import Head
 from headstart.registry.jobs import Job
 from headstart.registry.leases import Claimed, Lease
 from headstart.storage.locks import LifeSigns
@@ -31,6 +32,15 @@ def zoo(tmp_path, own_database):
 @pytest.fixture
 def signs(tmp_path):
     return LifeSigns(tmp_path / "signs")
+
+
+@pytest.fixture
+def with_dataset(zoo):
+    with zoo.database.writing() as connection:
+        row = {"name": "pics", "kind": "folder", "source": "/pics", "options": {}, "manifest": "m",
+               "digest": "0" * 64, "samples": 1, "unique_samples": 1, "classes": []}  # fmt: skip
+        connection.execute(insert(t.datasets).values(**row))
+    return zoo
 
 
 def a_lease_that_ran_out(zoo, signs, digests, job=None):
@@ -94,9 +104,10 @@ def test_who_wakes_gives_back_beside_one_that_takes_its_lease_over(
         woken.give_back(Claimed(woken.token, (KEY,), ()))
 
 
-def test_a_retry_beside_one_that_counts_tries(zoo, signs, no_second_try):
+def test_a_retry_beside_one_that_counts_tries(with_dataset, signs, no_second_try):
     """A third one holds a row in the middle until both, from either end, have come there."""
-    job = zoo.context.jobs.add(Job("extract", "x", "y", "0" * 64, {}, {}))
+    zoo = with_dataset
+    job = zoo.context.jobs.add(Job("extract", "net", "pics", "0" * 64, {}, {}))
     digests = HALVES[0] + HALVES[1]
     dead = a_lease_that_ran_out(zoo, signs, digests, job.id)
     with zoo.database.writing() as connection:
@@ -153,3 +164,50 @@ def test_a_transaction_that_a_circle_ended_is_made_again(zoo, signs):
     assert len(tries) == 3
     with zoo.database.reading() as connection:
         assert set(connection.execute(text("SELECT committed FROM leases")).scalars()) == {2}
+
+
+# What comes to need a dataset while it is removed
+
+
+def need_by_head(zoo):
+    zoo.context.heads.add(
+        Head("h", "linear", "net:1", "pool", KEY, "pics", "0" * 64, {}, {}, [], 0, {}, KEY, 1)
+    )
+
+
+def need_by_job(zoo):
+    zoo.context.jobs.add(Job("extract", "net", "pics", "0" * 64, {}, {}))
+
+
+def order_of(zoo):
+    return [one.action for one in reversed(zoo.events.find())][-2:]
+
+
+@pytest.mark.parametrize("need", [need_by_head, need_by_job])
+def test_what_comes_to_need_a_dataset_that_is_being_removed_waits(with_dataset, need):
+    beside = Beside(with_dataset, "FROM jobs", lambda: need(with_dataset))
+    with_dataset.datasets.remove("pics")
+    if need is need_by_job:
+        with pytest.raises(AssertionError, match="no dataset 'pics' is registered"):
+            beside.end()
+        return
+    beside.end()
+    assert order_of(with_dataset) == ["remove", "add"]  # its dataset was gone before
+
+
+@pytest.mark.parametrize("need", [need_by_head, need_by_job])
+def test_a_removal_sees_what_somebody_is_about_to_commit(with_dataset, need):
+    refused = []
+
+    def remove():
+        try:
+            with_dataset.datasets.remove("pics")
+        except StillInUse as error:
+            refused.append(error.message)
+
+    beside = Beside(with_dataset, "INSERT INTO events", remove)
+    need(with_dataset)
+    beside.end()
+    (said,) = refused
+    assert "dataset 'pics' is in use: " in said
+    assert order_of(with_dataset)[-1] == "add"

@@ -13,10 +13,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 import headstart as hs
 from headstart.config import create_config
-from headstart.errors import SchemaOutdated, SchemaTooNew
+from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew
 from headstart.registry import schema
 from headstart.registry.database import Database
-from headstart.registry.full_disk import opened
+from headstart.registry.refusals import opened
 from headstart.registry.tables import metadata
 
 
@@ -86,9 +86,11 @@ def test_a_database_newer_than_the_code_is_refused_and_left_alone(config, run, f
 
 
 def test_a_database_without_a_schema_asks_for_an_upgrade(config, run, fails):
-    with pytest.raises(SchemaOutdated, match="headstart db upgrade"):
+    with pytest.raises(DatabaseMissing, match="headstart db upgrade"):
         hs.open(config.root)
     sqlite3.connect(config.sqlite_file).close()
+    with pytest.raises(SchemaOutdated, match="headstart db upgrade"):
+        hs.open(config.root)
     assert "Run `headstart db upgrade`" in fails("backbone", "list")
     assert run("db", "upgrade").code == 0
     assert run("backbone", "list").code == 0

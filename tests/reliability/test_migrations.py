@@ -14,8 +14,10 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Engine, event
 
 import headstart as hs
+from headstart.cli import main
 from headstart.config import create_config, load_config
 from headstart.registry import schema
 from headstart.registry.database import Database
@@ -126,14 +128,39 @@ def test_a_migration_killed_at_each_statement_leaves_old_or_new(tmp_path, old):
     np.testing.assert_array_equal(ws.features("net", "pics").to_numpy(), expected)
 
 
+def commit_of(command):
+    """Which statement or commit of a command, counted from 1, is the commit of the new schema."""
+    seen = []
+
+    def statement(_connection, _cursor, words, *_more):
+        seen.append(words)
+
+    def commit(_connection):
+        seen.append("COMMIT")
+
+    event.listen(Engine, "before_cursor_execute", statement)
+    event.listen(Engine, "commit", commit)
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in command])
+    event.remove(Engine, "before_cursor_execute", statement)
+    event.remove(Engine, "commit", commit)
+    assert ended.value.code == 0
+    versions = [place for place, words in enumerate(seen) if "UPDATE alembic_version" in words]
+    return 1 + seen.index("COMMIT", versions[-1])
+
+
 @pytest.mark.parametrize("every", [23, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("old", OLD)
 def test_the_command_that_upgrades_killed_at_any_statement_leaves_old_or_new(
     tmp_path, zygote, old, every
 ):
+    """All of it is one transaction: old up to its commit, new afterwards, where it looks whose the
+    database is."""
     place = tmp_path / "zoo"
     command = ["--workspace", place, "db", "upgrade"]
-    killed = 0
+    shutil.copytree(ASSETS / old, place)
+    commit = commit_of(command)
+    found = []
     for number in range(1, 1000, every):
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(ASSETS / old, place)
@@ -142,8 +169,8 @@ def test_the_command_that_upgrades_killed_at_any_statement_leaves_old_or_new(
         if status == 0:
             break
         assert status == signal.SIGKILL
-        killed += 1
-        assert schema.current(load_config(place)) == old  # all of it is one transaction
+        found.append(schema.current(load_config(place)))
+        assert found[-1] == (old if number <= commit else schema.HEAD), (number, commit)
         zygote.start(command)
         assert zygote.wait() == 0
         assert schema.current(load_config(place)) == schema.HEAD
@@ -152,7 +179,8 @@ def test_the_command_that_upgrades_killed_at_any_statement_leaves_old_or_new(
         view = hs.open(place).features("net", "pics")
         np.testing.assert_array_equal(view.to_numpy(), expected)
         del view
-    assert killed >= 10 // every
+    assert len(found) >= 10 // every
+    assert every > 1 or set(found) == {old, schema.HEAD}
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(65, marks=pytest.mark.slow)])

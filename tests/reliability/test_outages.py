@@ -89,12 +89,13 @@ def check(ws, view, expected):
 
 
 def watch(what, ws, wire, patch):
-    """Let the wire count the requests of the second commit, or claim, of an extraction."""
+    """Let the wire count the requests of the second commit, the first claim, or the record of an
+    extraction."""
     if what == "commit":
         real = type(ws.context.feature_sets).commit_shards
         patch.setattr(type(ws.context.feature_sets), "commit_shards", wire.watched(real, 2))
     elif what == "claim":
-        patch.setattr(Lease, "claim", wire.watched(Lease.claim, 2))
+        patch.setattr(Lease, "claim", wire.watched(Lease.claim, 1))
     else:
         real = type(ws.runs).add
         patch.setattr(type(ws.runs), "add", wire.watched(real, 1))

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 import headstart as hs
 from conftest import clean_environment, forget_conversions, rows_in
-from headstart.errors import BackboneError, Stalled
+from headstart.errors import EXITS, BackboneError, Stalled
 from headstart.extractors.engines.tensorflow_engine import TensorFlowEngine
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.watchdog import Watchdog
@@ -175,7 +175,7 @@ def test_the_command_ends_with_one_line_whatever_hangs(ready, pictures, debug):
         capture_output=True,
         text=True,
     )
-    assert ran.returncode == 1, ran.stderr
+    assert ran.returncode == EXITS["busy"], ran.stderr
     *before, line = ran.stderr.strip().splitlines()
     assert line.startswith("error: decoding 'blue/05.png' (")
     assert ran.stdout == ""

@@ -15,6 +15,7 @@ import headstart as hs
 from conftest import clean_environment
 from headstart.config import create_config
 from headstart.database_urls import has_password, without_passwords
+from headstart.errors import EXITS
 from headstart.group_access import share
 
 SECRET = "s3cr3t-pa55"
@@ -67,7 +68,7 @@ BAD = [
 def test_no_message_and_no_traceback_shows_a_password(run, tmp_path, url):
     place = ("--workspace", tmp_path / "zoo")
     made = run("init", *place, "--database-url", url)
-    assert made.code == 1
+    assert made.code in (EXITS["failed"], EXITS["busy"])
     ran = [made]
     for command in (("db", "current"), ("doctor",), ("backbone", "list"), ("db", "upgrade")):
         for more in ((), ("--json",), ("--debug",)):
@@ -75,7 +76,7 @@ def test_no_message_and_no_traceback_shows_a_password(run, tmp_path, url):
     for one in ran:
         assert SECRET not in one.out + one.err, one
         assert "unexpected" not in one.out + one.err, one
-        assert one.code == 1
+        assert one.code in (EXITS["failed"], EXITS["not_found"]) or one is made
 
 
 def test_a_bad_port_is_named_in_one_line(run, tmp_path):
@@ -155,7 +156,7 @@ def test_one_way_to_name_a_database_at_a_time(run, tmp_path):
     ran = run(
         "init", "--workspace", tmp_path / "z", "--database-url", URL, "--database-url-file", "x"
     )
-    assert ran.code == 1
+    assert ran.code == 2
     assert "not both" in ran.err
     assert SECRET not in ran.err
 
@@ -218,6 +219,7 @@ def as_user(user, root, code, umask=0o022):
     program = f"""
 import json, os, tempfile
 import headstart as hs
+from headstart.errors import EXITS
 from headstart.errors import HeadstartError
 {WRITE}
 with tempfile.TemporaryDirectory() as folder:

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 
 import pytest
 from memory_store import MemoryStore
+from object_servers import GivenBucket
 
+from headstart.config import create_config
 from headstart.errors import ShardExists, StorageError, UnsafeName
+from headstart.registry.database import Database
+from headstart.registry.holds import SqlHolds
+from headstart.registry.tables import metadata
 from headstart.storage import files
 from headstart.storage.local_store import LocalStore
+from headstart.storage.locks import LifeSigns
+from headstart.storage.objects.address import parse
+from headstart.storage.objects.local_copies import LocalCopies
+from headstart.storage.objects.object_store import ObjectStore
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.shards.names import in_set, new_token
 
@@ -31,12 +40,16 @@ class Kind:
         again: opens it as another part of the program would.
         full: while it lasts, the medium refuses what is written, half way.
         put: writes under a name past the contract.
+        refused: what is said then.
+        turns: how often threads take turns: a hold may cost a transaction.
     """
 
     store: ShardStore
     again: Callable[[], ShardStore]
     full: Callable[[], AbstractContextManager[None]]
     put: Callable[[str, bytes], object]
+    refused: str = "no space is left to write"
+    turns: int = 50
 
 
 def local(tmp_path):
@@ -69,9 +82,54 @@ def memory(tmp_path):
     return Kind(store, lambda: store, full, store.put)
 
 
-@pytest.fixture(params=[local, memory], ids=["LocalStore", "MemoryStore"])
+def objects(tmp_path, bucket):
+    """An `ObjectStore`, its holds in a database."""
+    database = Database(create_config(tmp_path / "zoo"))
+    metadata.create_all(database.engine)
+
+    def opened():
+        holds = SqlHolds(database, LifeSigns(tmp_path / "locks"))
+        copies = LocalCopies(tmp_path / "copies", 1 << 30)
+        return ObjectStore(bucket, holds, copies, tmp_path / "indexes", remembered=0)
+
+    @contextmanager
+    def full():
+        bucket.is_full = True
+        yield
+        bucket.is_full = False
+
+    def put(name, content):
+        bucket.put(f"features/{name}", content)
+
+    return Kind(opened(), opened, full, put, "is not allowed to these credentials", turns=3)
+
+
+def object_memory(tmp_path, request):
+    from obstore.store import MemoryStore
+
+    return objects(tmp_path, GivenBucket(MemoryStore()))
+
+
+def object_folder(tmp_path, request):
+    return objects(tmp_path, GivenBucket(None, parse(f"file://{tmp_path / 'bucket'}")))
+
+
+def object_s3(tmp_path, request):
+    return objects(tmp_path, GivenBucket(None, parse(request.getfixturevalue("own_bucket"))))
+
+
+KINDS = {
+    "LocalStore": lambda tmp_path, request: local(tmp_path),
+    "MemoryStore": lambda tmp_path, request: memory(tmp_path),
+    "ObjectStore-memory": object_memory,
+    "ObjectStore-folder": object_folder,
+    "ObjectStore-S3": object_s3,
+}
+
+
+@pytest.fixture(params=KINDS)
 def kind(request, tmp_path):
-    return request.param(tmp_path)
+    return KINDS[request.param](tmp_path, request)
 
 
 @pytest.fixture
@@ -160,7 +218,7 @@ def test_two_that_write_the_same_rows_write_two_shards(kind, store):
 
 def test_what_could_not_be_written_is_not_there_and_may_be_tried_again(kind, store):
     kept = put(store, b"kept")
-    with kind.full(), pytest.raises(StorageError, match="no space is left to write"):
+    with kind.full(), pytest.raises(StorageError, match=kind.refused):
         store.create(KEY, memoryview(CONTENT), "0123abcd")
     assert shards_of(store) == [kept]
     assert store.read(kept) == b"kept"
@@ -376,14 +434,14 @@ def test_holds_reach_across_threads(kind):
 
     def hold():
         store = kind.again()
-        for _ in range(50):
+        for _ in range(kind.turns):
             with store.hold(KEY):
                 inside.append(1)
                 inside.pop()
 
     def be_alone():
         store = kind.again()
-        for _ in range(200):
+        for _ in range(4 * kind.turns):
             with store.alone(KEY) as lock:
                 if lock.is_held:
                     seen.append(len(inside))

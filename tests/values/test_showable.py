@@ -55,7 +55,7 @@ class Broken(Showable):
         (math.nan, None),
         (-math.inf, None),
         (Path("a/b"), "a/b"),
-        (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "2026-01-02 03:04:00+00:00"),
+        (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "2026-01-02T03:04:00+00:00"),
         ((1, (2,)), [1, [2]]),
         ({"b", "a"}, ["a", "b"]),
         ({1: {"x": np.float64(2)}}, {"1": {"x": 2.0}}),

@@ -12,7 +12,13 @@ from typing import Any
 
 import h5py
 
-from headstart.errors import HeadstartError, ModelFileError, UnsafeModel, first_line
+from headstart.errors import (
+    HeadstartError,
+    ModelFileError,
+    ModelFileMissing,
+    UnsafeModel,
+    first_line,
+)
 from headstart.extractors.backbones.keras_graph import (
     is_readable,
     is_unbuilt_sequential,
@@ -210,7 +216,7 @@ def check_there(path: Path) -> None:
         ModelFileError, StorageError: there is none.
     """
     if not path.exists():
-        raise ModelFileError(f"no model file {path}", hint="Check the path.")
+        raise ModelFileMissing(f"no model file {path}", hint="Check the path.")
     if path.is_dir():
         if (told := told_of(path)) is not None:
             raise ModelFileError(f"{path} is {told[0]}", hint=f"{told[1]}.")

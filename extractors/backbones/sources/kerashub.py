@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from headstart.errors import BackboneError, ModelFileError, first_line
+from headstart.errors import BackboneError, ModelFileError, ModelFileMissing, first_line
 from headstart.extractors.backbones.keras_graph import is_readable, read_graph
 from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.files import load_model, open_made
@@ -64,6 +64,11 @@ def open_kerashub(
     """
     path, _, query = text.partition("?")
     folder, length = Path(path).expanduser(), _sequence_length(query)
+    if not folder.exists():
+        raise ModelFileMissing(
+            f"no folder {folder}",
+            hint="kerashub: takes a folder written by save_to_preset, or a Hugging Face model's.",
+        )
     if not (folder / BACKBONE).is_file():
         raise ModelFileError(
             f"{folder} is no KerasHub preset: it holds no {BACKBONE}",

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from headstart.errors import ModelFileError, first_line
+from headstart.errors import ModelFileError, ModelFileMissing, first_line
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """With which files of `torch.save` before 1.6 begin: MAGIC_NUMBER in torch/serialization.py."""
@@ -74,7 +74,7 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             return _read(file)
     except FileNotFoundError:
-        raise ModelFileError(f"no weights file {path}") from None
+        raise ModelFileMissing(f"no weights file {path}") from None
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
     except (

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import ModelFileError, first_line
+from headstart.errors import ModelFileError, ModelFileMissing, first_line
 from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.files import (
     application_layers,
@@ -65,9 +65,9 @@ def _check_there(path: Path, architecture: Path) -> None:
     if architecture.suffix != ".json":
         check_there(architecture)
     elif not architecture.is_file():
-        raise ModelFileError(f"no architecture file {architecture}", hint="Check the path.")
+        raise ModelFileMissing(f"no architecture file {architecture}", hint="Check the path.")
     if not path.is_file():
-        raise ModelFileError(f"no weights file {path}", hint="Check the path.")
+        raise ModelFileMissing(f"no weights file {path}", hint="Check the path.")
 
 
 def _check(path: Path, architecture: Path, max_bytes: int | None) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ from headstart.registry.entities import Backbone, Run
 from headstart.registry.runs import RunRepository
 from headstart.storage.artifacts import HELD_AS, PART, ArtifactStore
 from headstart.storage.keys import fingerprint
-from headstart.storage.locks import Hold
+from headstart.storage.shard_store import Holds
 
 FORMAT = "headstart.calibrated/1"
 KIND = "quantize"
@@ -83,13 +82,13 @@ class Calibrations:
     Args:
         artifacts: where files are kept.
         runs: where rows are.
-        locks: where the artifacts are held while they have no row.
+        holds: by which the artifacts are held while they have no row.
     """
 
-    def __init__(self, artifacts: ArtifactStore, runs: RunRepository, locks: Path) -> None:
+    def __init__(self, artifacts: ArtifactStore, runs: RunRepository, holds: Holds) -> None:
         self._artifacts = artifacts
         self._runs = runs
-        self._locks = locks
+        self._holds = holds
 
     def find(self, backbone: Backbone, cut: Cut, precision: str = INT8) -> Calibration | None:
         """What int8 means for a trunk, or one calibration of it; None if there is none."""
@@ -125,7 +124,7 @@ class Calibrations:
             ValueError: the samples cannot be kept.
         """
         content = {**files, REFERENCES: pack(*references)}
-        with Hold(self._locks, HELD_AS):  # `features gc` leaves alone what has no row yet
+        with self._holds.hold(HELD_AS):  # `features gc` leaves alone what has no row yet
             parts = {name: self._artifacts.keep(part) for name, part in content.items()}
             own = {"backbone": backbone.reference, "points": [cut.point.fingerprint]}
             counts = {**run.counts, **own, "parts": parts}
@@ -172,6 +171,6 @@ class Calibrations:
             samples=counts["samples"],
             verdict=dict(counts["verdict"]),
             trunk=KeptTrunk(self._artifacts, parts, dict(counts["facts"])),
-            is_there=all(self._artifacts.path_of(one, PART).exists() for one in parts.values()),
+            is_there=all(self._artifacts.has(one, PART) for one in parts.values()),
             is_refused=counts.get("refused", False),
         )

@@ -6,7 +6,6 @@ it: https://docs.openvino.ai (basic quantization).
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import logging
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.preprocessing.batches import Batch, arrays, length
+from headstart.extractors.runtime import version_of
 
 NAMELESS = ("Parameter", "Result")
 """Operations whose names are those of inputs and outputs; see `_with_steady_names`."""
@@ -33,7 +33,7 @@ def is_installed() -> bool:
 
 
 def versions() -> dict[str, str]:
-    return {"nncf": importlib.metadata.version("nncf")}
+    return {"nncf": version_of("nncf")}
 
 
 @cache

@@ -21,6 +21,7 @@ def register(cli: click.Group) -> None:
     command(group, "show")(number(_show))
     command(group, "cancel")(number(_cancel))
     command(group, "retry")(number(_retry))
+    command(group, "remove")(number(_remove))
     cli.add_command(group)
 
 
@@ -72,6 +73,13 @@ def _retry(call: Call, number: int) -> Result:
     """Open a job again, whatever became of it; what of it failed is tried anew."""
     found = call.open().jobs.retry(number)
     return Result(found, lambda out: out.print(text(describe(found)), soft_wrap=True))
+
+
+def _remove(call: Call, number: int) -> Result:
+    """Forget a job that is done, cancelled or failed; rows stay. `features gc` then finds the list
+    of its samples, where nobody else needs it."""
+    gone = call.open().jobs.remove(number)
+    return Result(gone, lambda out: out.print(text(f"Removed job {gone.removed}.")))
 
 
 def _shown(found: JobProgress) -> Print:

@@ -14,7 +14,6 @@ from headstart.jobs.backbones.register import discard_unneeded, register
 from headstart.registry.entities import Backbone
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
-from headstart.storage.locks import Hold
 from headstart.values.options import taken
 
 
@@ -33,7 +32,7 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
             taken(said, value, "str", BackboneError)
     plain = str(source) if isinstance(source, Path) else source
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
-    with Hold(context.config.locks, HELD_AS):
+    with context.holds.hold(HELD_AS):
         read = read_backbone(name, plain, context.artifacts, wanted)
         backbone = register(context, read.backbone)
     discard_unneeded(context, read.backbone)

@@ -26,8 +26,8 @@ from headstart.progress import Progress
 from headstart.registry.entities import Backbone, FeatureSet, Shard
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
-from headstart.storage.locks import Alone, Hold
 from headstart.storage.scratch import scratch_folder
+from headstart.storage.shard_store import Hold, confirmation
 from headstart.storage.shards.names import new_name, new_token
 from headstart.storage.shards.shard import CheckedShard
 from headstart.values.showable import Showable
@@ -93,11 +93,11 @@ def import_bundle(
         keys = {arrival.feature_set.key for arrival in arrivals}
         with (
             _taken_back(context) as placed,
-            Hold(context.config.locks, HELD_AS),
-            context.shard_store.hold(*keys),
+            context.holds.hold(HELD_AS),
+            context.shard_store.hold(*keys) as hold,
         ):
             _place(context, bundle, staged, arrivals, placed, progress)
-            registered = _register(context, backbone, arrivals, placed)
+            registered = _register(context, backbone, arrivals, placed, hold)
     first.keep()
     convert_ahead(context, registered[0], say)
     return ImportedBundle(*registered)
@@ -149,7 +149,7 @@ def _place(
 ) -> None:
     """Put the files where they belong; what is new is noted before it is written."""
     for file in staged.files():
-        if not context.artifacts.path_of(file.stem, file.suffix).exists():
+        if not context.artifacts.has(file.stem, file.suffix):
             placed.artifacts.append(context.artifacts.path_of(file.stem, file.suffix))
         context.artifacts.put(file, file.suffix)
     size = sum(shard.size for shard in bundle.head.shards)
@@ -166,14 +166,18 @@ def _place(
 
 
 def _register(
-    context: Context, backbone: Backbone, arrivals: Sequence[_Arrival], placed: _Placed
+    context: Context,
+    backbone: Backbone,
+    arrivals: Sequence[_Arrival],
+    placed: _Placed,
+    hold: Hold,
 ) -> tuple[Backbone, int]:
     """The rows of all that was placed, in one transaction; gives the backbone and new rows."""
     repository = context.feature_sets
     with context.database.together():
         backbone = register(context, backbone)
         shards = [_to_row(context, arrival) for arrival in arrivals]
-        already = repository.commit_shards(shards)
+        already = repository.commit_shards(shards, confirm=confirmation(hold))
     placed.artifacts, placed.shards = [], []  # rows name them now: nothing is taken back
     for shard in already:  # another process was faster: its shard is the truth
         context.shard_store.delete(shard.file)
@@ -211,14 +215,14 @@ def _taken_back(context: Context) -> Iterator[_Placed]:
             with suppress(StorageError), context.shard_store.alone(key) as lock:
                 if lock.is_held:
                     context.shard_store.tidy(key)
-        with Alone(context.config.locks, HELD_AS) as lock:
+        with context.holds.alone(HELD_AS) as lock:
             needed = context.needed_artifacts() if lock.is_held else set()
             for path in placed.artifacts:
                 if lock.is_held and path.stem not in needed:
-                    _remove(path)
+                    _remove(context, path)
         raise
 
 
-def _remove(path: Path) -> None:
+def _remove(context: Context, path: Path) -> None:
     with suppress(OSError):  # the disk that refused it may refuse this too: `features gc` finds it
-        path.unlink(missing_ok=True)
+        context.artifacts.remove([path])

@@ -11,13 +11,13 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
 from headstart.errors import NotFound
 from headstart.extractors.backbones.places import local_part, made_absolute, scheme_of
+from headstart.extractors.runtime import version_of
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell, warn
 from headstart.paths import inside
@@ -25,7 +25,6 @@ from headstart.registry.entities import Backbone
 from headstart.registry.references import reference_of
 from headstart.storage.artifacts import HELD_AS
 from headstart.storage.files import make_folder, open_regular, written_aside
-from headstart.storage.locks import Hold
 
 REMEMBERED = "sources"
 """The folder of a workspace with a file for each source."""
@@ -151,7 +150,7 @@ def _added(context: Context, source: Source) -> Backbone:
     verdicts = context.artifacts.beside(FOLDER)
     wanted = Wanted(first=FirstLoad(verdicts, say=tell))
     stamp = _stamp(source)
-    with Hold(context.config.locks, HELD_AS):  # as in `backbones.add`
+    with context.holds.hold(HELD_AS):  # as in `backbones.add`
         read = read_backbone("new", source.text, context.artifacts, wanted)
         same = context.backbones.find_same(read.backbone)
         if same:
@@ -191,12 +190,12 @@ def _stamp(source: Source) -> list[Any]:
     """What changes when what the source gives does: its files, and how this code reads them."""
     part = local_part(source.text) if isinstance(source.text, str) else None
     if part is None:
-        return [version("headstart")]
+        return [version_of("headstart")]
     path = Path(part)
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     states = [(str(file), file.stat()) for file in files if file.is_file()]
     listed = [(name, one.st_size, one.st_mtime_ns, one.st_ino) for name, one in states]
-    return [version("headstart"), hashlib.sha256(json.dumps(listed).encode()).hexdigest()]
+    return [version_of("headstart"), hashlib.sha256(json.dumps(listed).encode()).hexdigest()]
 
 
 def _place(context: Context, source: Source) -> Path:

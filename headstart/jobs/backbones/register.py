@@ -12,7 +12,6 @@ from headstart.extractors.run.keys import gives
 from headstart.notices import tell
 from headstart.registry.entities import Backbone
 from headstart.storage.artifacts import HELD_AS
-from headstart.storage.locks import Alone
 
 
 def register(context: Context, backbone: Backbone) -> Backbone:
@@ -75,10 +74,10 @@ def discard_unneeded(context: Context, backbone: Backbone) -> None:
     somebody else puts files there now.
     """
     file = _file(context, backbone)
-    with Alone(context.config.locks, HELD_AS) as lock:
+    with context.holds.alone(HELD_AS) as lock:
         if lock.is_held and file.stem not in context.needed_artifacts():
             with suppress(OSError):
-                file.unlink(missing_ok=True)
+                context.artifacts.remove([file])
 
 
 def _file(context: Context, backbone: Backbone) -> Path:
@@ -86,5 +85,5 @@ def _file(context: Context, backbone: Backbone) -> Path:
 
 
 def _is_stored(context: Context, backbone: Backbone) -> bool:
-    file = _file(context, backbone)
-    return file.is_file() and file.stat().st_size == backbone.artifact_size
+    suffix, size = SUFFIXES[backbone.format], backbone.artifact_size
+    return context.artifacts.has(backbone.artifact_digest, suffix, size)

@@ -179,7 +179,7 @@ def described(
         source=manifest.source,
         options=options,
         digest=manifest.digest,
-        manifest=manifest.write(context.config.manifests, previous),
+        manifest=context.manifests.write(manifest, previous),
         samples=len(manifest.samples),
         unique=manifest.unique,
         classes=[str(label) for label in manifest.classes],

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from headstart.context import Context
 from headstart.storage.contents import HELD_AS
-from headstart.storage.locks import Hold
+from headstart.storage.shard_store import Hold
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def held(context: Context) -> Hold:
     """Within it, data that are kept are left alone; a context."""
-    return Hold(context.config.locks, HELD_AS)
+    return context.holds.hold(HELD_AS)
 
 
 def holding(

@@ -14,7 +14,7 @@ def remove(context: Context, name: str, *, force: bool = False) -> Dataset:
     """See `Datasets.remove`. What would go with it is looked for in the transaction that removes
     it."""
     with context.database.together():
-        dataset = context.datasets.get(name)
+        dataset = context.datasets.get_alone(name)
         uses = _uses(context, dataset)
         if uses and not force:
             raise StillInUse(

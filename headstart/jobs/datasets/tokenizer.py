@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.errors import DatasetError, NotFound
+from headstart.errors import DatasetError, NotFound, SourceMissing
 from headstart.extractors.preprocessing.steps.texts import tokenizer_json
 from headstart.storage.files import read_regular
 
@@ -30,7 +30,7 @@ def with_tokenizer(context: Context, windows: dict[str, str]) -> dict[str, str]:
     if found is None:
         path = Path(named).expanduser()
         if not path.is_file():
-            raise DatasetError(
+            raise SourceMissing(
                 f"no backbone and no file {named!r}",
                 hint="--tokenizer takes a backbone's name, a tokenizer.json or a vocab.txt.",
             )

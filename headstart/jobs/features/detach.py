@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from headstart.context import Context
+from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.runtime import versions
+from headstart.jobs.features.executor import Starter
 from headstart.jobs.features.extract import plan_extraction
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.jobs import Job
@@ -21,18 +23,23 @@ def detach(
     dataset: str | Dataset,
     settings: Settings | None = None,
     augmentation: int = 0,
+    starter: Starter | None = None,
 ) -> Job:
-    """Plan an extraction, with the dataset looked at now and by no worker again, and queue it."""
+    """Plan an extraction, with the dataset looked at now and by no worker again, and queue it; with
+    a starter workers begin with it."""
     plan = plan_extraction(context, backbone, dataset, settings, augmentation)
-    return context.jobs.add(
-        Job(
-            kind="extract",
-            subject=plan.asked,
-            dataset=plan.dataset,
-            dataset_digest=plan.dataset_digest,
-            plan=plan.to_json(),
-            versions=deciding_versions(),
-        )
+    return context.jobs.add(job_of(plan)) if starter is None else starter.start(plan)
+
+
+def job_of(plan: ExtractionPlan) -> Job:
+    """The job of a plan, not written down yet."""
+    return Job(
+        kind="extract",
+        subject=plan.asked,
+        dataset=plan.dataset,
+        dataset_digest=plan.dataset_digest,
+        plan=plan.to_json(),
+        versions=deciding_versions(),
     )
 
 

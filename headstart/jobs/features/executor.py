@@ -1,4 +1,4 @@
-"""The seam where extractions are run: in this process today."""
+"""The seam where extractions are run: in this process, or by workers elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.progress import Progress, silent
+from headstart.registry.jobs import Job
 
 
 class Executor(Protocol):
@@ -21,8 +22,9 @@ class Executor(Protocol):
     again at any time; running it when nothing is missing computes nothing. An executor keeps no
     state between two plans. The run is recorded in the database.
 
-    Errors are those of `Extraction.run`; a plan that does not fit what is here (another backbone,
-    another dataset) is refused before anything is computed.
+    Errors are those of `Extraction.run`, or a `FeatureError` with the same words where they come
+    from another process; a plan that does not fit what is here (another backbone, another dataset)
+    is refused before anything is computed.
 
     Attributes:
         name: for messages.
@@ -40,4 +42,12 @@ class Executor(Protocol):
 
     def cancel(self) -> None:
         """End the run under way soon; without one nothing happens."""
+        ...
+
+
+class Starter(Protocol):
+    """Lets workers elsewhere begin with a plan, and does not wait for them."""
+
+    def start(self, plan: ExtractionPlan) -> Job:
+        """The job that they work at; the one under way, if somebody asked for the same before."""
         ...

@@ -79,8 +79,8 @@ def collector_of(context: Context) -> Collector:
         context.feature_sets,
         context.cache(),
         context.backbones.find_all(),
-        context.config.manifests,
+        context.manifests,
         find_needed,
-        Strays(context.artifacts, context.config.locks, context.needed_artifacts),
+        Strays(context.artifacts, context.holds, context.needed_artifacts),
         context.config.root,
     )

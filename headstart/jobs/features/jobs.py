@@ -12,6 +12,7 @@ from headstart.jobs.features.job_progress import (
     planned_samples,
     preprocessing_of,
 )
+from headstart.jobs.outcomes import Removed
 from headstart.registry.entities import Failure
 from headstart.registry.jobs import CANCELLED, DONE, FAILED, QUEUED
 from headstart.values.showable import Results
@@ -69,6 +70,20 @@ def retry(context: Context, number: int) -> JobProgress:
         context.jobs.forget_tries(number)
         context.jobs.change(number, QUEUED, "retry", out_of=(QUEUED, DONE, FAILED, CANCELLED))
     return get_job(context, number)
+
+
+def remove(context: Context, number: int) -> Removed:
+    """Forget a job that is over; its rows stay. What nobody else needs of its samples' list is
+    then for `features gc`.
+
+    Raises:
+        NotFound: there is none of that number.
+        StillInUse: it is not over.
+    """
+    job = context.jobs.get(number)
+    if job.is_open and (found := as_it_is(context, job)).state == DONE:
+        context.jobs.change(number, DONE, "finish", out_of=(QUEUED,), counts=found.counts)
+    return Removed(str(context.jobs.remove(number).id))
 
 
 def _forget_failures(context: Context, plan: ExtractionPlan) -> None:

@@ -18,7 +18,6 @@ from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.suspects import Suspects
 from headstart.extractors.runtime import versions
-from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.leases import end_dead
@@ -128,7 +127,7 @@ def planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
     Raises:
         DatasetError: the manifest of that name has other samples.
     """
-    manifest = Manifest.read(inside(context.config.manifests, plan.manifest))
+    manifest = context.manifests.read(plan.manifest)
     if manifest.digest != plan.dataset_digest:
         raise DatasetError(
             f"the plan wants samples {plan.dataset_digest[:12]} of dataset {plan.dataset!r}; its "

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+import numpy as np
 
 from headstart.context import Context
 from headstart.errors import (
@@ -26,18 +29,22 @@ from headstart.errors import (
     Stalled,
     first_line,
 )
+from headstart.extractors.datasets import reader_of
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.jobs.features.detach import deciding_versions
-from headstart.jobs.features.job_progress import JobProgress, as_it_is
+from headstart.jobs.features.executor import Executor
+from headstart.jobs.features.job_progress import JobProgress, as_it_is, planned_samples
 from headstart.jobs.features.local_executor import LocalExecutor
 from headstart.progress import Progress, silent
 from headstart.registry.jobs import DONE, FAILED, QUEUED, Job
 from headstart.values.calls import host_name
 from headstart.values.showable import Results, Showable
 
-LOOK_SECONDS = 1.0
-"""So often a worker looks whether its job was cancelled; some tenths of a second a task."""
+LOOK_SECONDS = 5.0
+"""So often a worker looks whether its job was cancelled, by a connection of its own."""
+LOOKED_AT = 8
+"""Samples that are tried where one is gone: enough to tell one file from all."""
 WAIT_SECONDS, NAP_SECONDS = 2.0, 0.2
 """So often one that waits looks for jobs, and whether it was stopped."""
 
@@ -70,6 +77,7 @@ class JobWorker:
         context: of the workspace.
         progress: called with (samples done, samples to do) of the job under way.
         tell: called with what was done at a job as soon as it is left.
+        executor: makes what runs the plan of a job, by its number.
     """
 
     def __init__(
@@ -77,10 +85,12 @@ class JobWorker:
         context: Context,
         progress: Progress = silent,
         tell: Callable[[Work], None] = lambda _work: None,
+        executor: Callable[[Context, int], Executor] = LocalExecutor,
     ) -> None:
         self._context = context
         self._progress = progress
         self._tell = tell
+        self._executor = executor
         self._left: dict[int, datetime | None] = {}
         self.is_stopped = False
 
@@ -164,7 +174,7 @@ class JobWorker:
 
     def _run(self, job: Job) -> Report:
         _refuse_other_versions(job)
-        executor = LocalExecutor(self._context, job.id)
+        executor = self._executor(self._context, job.id)
         looked = time.monotonic()
 
         def look(done: int, total: int) -> None:
@@ -187,17 +197,27 @@ class JobWorker:
         jobs = self._context.jobs
         now = jobs.get(job.id)
         found = as_it_is(self._context, now)
-        said = None if error is None else _said(error)
+        said = None
         write = partial(jobs.change, job.id, counts=found.counts, as_of=now.updated_at)
         if found.state == DONE:
             write(DONE, "finish", out_of=(QUEUED, FAILED))
         elif now.updated_at == job.updated_at:
-            if error is not None and _is_of_the_data(error):
+            if error is not None and self._is_for_all(job, error):
+                said = _said(error)
                 write(FAILED, "fail", out_of=(QUEUED,), error=said)
             elif error is not None or (report is not None and found.missing):
-                said = said or _unseen(found, report)
+                said = _unseen(found, report) if error is None else _said(error)
                 jobs.note(job.id, f"a worker on {host_name()} left: {said}", found.counts)
         return as_it_is(self._context, jobs.get(job.id)), said
+
+    def _is_for_all(self, job: Job, error: Exception) -> bool:
+        """Whether each worker would meet an error: it lies in a sample, and not in this machine. A
+        file that is gone is gone for all if others of its dataset are seen from here."""
+        if _is_of_the_data(error):
+            return True
+        if not isinstance(error, SampleChanged) or not _is_of_a_gone_file(error):
+            return False
+        return _sees_files(self._context, ExtractionPlan.from_json(job.plan))
 
 
 def _refuse_other_versions(job: Job) -> None:
@@ -237,6 +257,26 @@ def _is_of_the_data(error: Exception) -> bool:
             return False
         cause = cause.__cause__
     return True
+
+
+def _is_of_a_gone_file(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, FileNotFoundError):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _sees_files(context: Context, plan: ExtractionPlan) -> bool:
+    """Whether any of some samples of a plan, from all over it, can be read here."""
+    read = reader_of(context.datasets.get(plan.dataset))
+    wanted = planned_samples(context, plan)
+    spread = np.unique(np.linspace(0, len(wanted) - 1, LOOKED_AT).astype(np.int64))
+    for sample in wanted.take(spread):
+        with suppress(HeadstartError):
+            read(sample)
+            return True
+    return False
 
 
 def _unseen(found: JobProgress, report: Report | None) -> str:

@@ -173,6 +173,7 @@ def test_a_bundle_is_there_as_a_whole_or_not_at_all(ready, tmp_path):
     shutil.rmtree(tmp_path / "out")
 
 
+@pytest.mark.converts
 def test_what_a_first_load_found_is_kept_by_an_import_too(bundle, other, monkeypatch):
     ran = []
     real = first_load.server.run
@@ -195,7 +196,7 @@ def test_a_model_that_may_take_more_is_imported_with_leave(
     monkeypatch.setenv("HEADSTART_HOME", str(other.config.root))
     monkeypatch.setattr("headstart.extractors.safety.inspected.NUMBERS", -1_000)
     ran = run("backbone", "import", file)
-    assert ran.code == 1
+    assert ran.code == 7
     assert f"{file / 'model.keras'} is refused: its layers would hold" in ran.err
     assert "--max-model-bytes" in ran.err
     assert run("backbone", "import", file, "--max-model-bytes", 1 << 20).code == 0

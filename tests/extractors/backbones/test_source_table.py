@@ -231,7 +231,13 @@ def test_every_row_of_the_table_is_tested_here():
     assert rows() == sorted({**WORKING, **REFUSED}, key=rows().index)
 
 
-@pytest.mark.parametrize("row", WORKING)
+LONG = {"`applications:NAME?weights=none`", "`zoo:efficientnet-lite0`"}
+"""Models of some size, each of which other tests register too."""
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, marks=[pytest.mark.slow] * (row in LONG)) for row in WORKING]
+)
 def test_a_source_gives_the_features_of_the_model_cut_by_hand(ws, tmp_path, row):
     source, options, inputs, expected = WORKING[row](tmp_path)
     backbone = ws.backbones.add("net", source, **options)

@@ -259,7 +259,7 @@ def test_without_a_network_imagenet_weights_are_an_error_with_the_way_on(ws, run
     monkeypatch.setattr(module, "BASE_WEIGHT_PATH", "http://127.0.0.1:9/nobody/")
     ran = run("backbone", "add", "x", "applications:MobileNetV2?size=96")
     message = ran.err.splitlines()[-1]
-    assert ran.code == 1
+    assert ran.code == 8
     assert "the ImageNet weights of MobileNetV2 could not be downloaded" in message
     assert "Check the network, or give a local file: 'applications:MobileNetV2?weights=FILE'" in (
         message
@@ -267,6 +267,7 @@ def test_without_a_network_imagenet_weights_are_an_error_with_the_way_on(ws, run
     assert ws.backbones.list() == []
 
 
+@pytest.mark.slow
 def test_layer_names_do_not_depend_on_what_was_built_before(ws):
     layers.GlobalAveragePooling2D()
     source = "applications:MobileNetV2?weights=none&size=32"

@@ -79,7 +79,7 @@ def test_sounds_under_a_backbone_of_pictures(ready, run, tmp_path):
             file.write_bytes(sound("WAV"))
     ready.datasets.add("sounds", tmp_path / "sounds")
     ran = run("extract", "net", "sounds")
-    assert ran.code == 1
+    assert ran.code == 4
     assert "it is a sound (WAV), and the backbone takes pictures" in ran.err
     assert "Give a dataset of pictures" in ran.err
 

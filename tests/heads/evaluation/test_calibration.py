@@ -34,7 +34,12 @@ from headstart.heads.kinds.neighbours import COUNTS, Neighbours
 from headstart.heads.models.train import parts_of
 from headstart.heads.tasks import Classification
 
-SMALL = [(2, 2), (2, 5), (20, 2), (20, 5), (300, 2), (300, 5)]
+SMALL = [
+    (2, 2),
+    (20, 5),
+    (300, 2),
+    *(pytest.param(*one, marks=pytest.mark.slow) for one in [(2, 5), (20, 2), (300, 5)]),
+]
 """Width and classes."""
 
 

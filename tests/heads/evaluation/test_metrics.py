@@ -247,7 +247,12 @@ def losses_held(rng, samples, spoilt=0.0, sharper=1.0, repeats=400):
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "sharper"), [(0, 1), (0, 2), (0.03, 2)], ids=["calibrated", "too sure", "spoilt"]
+    ("spoilt", "sharper"),
+    [
+        pytest.param(0, 1, id="calibrated", marks=pytest.mark.slow),
+        pytest.param(0, 2, id="too sure", marks=pytest.mark.slow),
+        pytest.param(0.03, 2, id="spoilt"),
+    ],
 )
 def test_losses_of_which_a_small_split_may_have_none_are_held(spoilt, sharper):
     """BCa held log loss and Brier score of 50 samples in 41 to 81 %, of 350 in 82 to 95 %."""

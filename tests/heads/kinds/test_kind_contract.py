@@ -139,6 +139,6 @@ def test_widths_with_an_x_are_one_value():
 
 def test_a_setting_that_no_chosen_kind_has_is_refused(ready, run):
     ran = run("head", "sweep", "pics", "net@features", "--kinds", "prototype", "--hidden", "8")
-    assert ran.code == 1 and "--hidden is not for heads of kind prototype" in ran.err
+    assert ran.code == 2 and "--hidden is not for heads of kind prototype" in ran.err
     ran = run("head", "train", "h", "net@features", "pics", "--hidden", "8")
-    assert ran.code == 1 and "--hidden is not for a head of kind linear" in ran.err
+    assert ran.code == 2 and "--hidden is not for a head of kind linear" in ran.err

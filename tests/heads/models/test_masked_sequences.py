@@ -61,7 +61,14 @@ def test_the_one_value_of_a_table_may_have_a_name(lm, tmp_path, name):
     np.testing.assert_array_equal(lm.extract("lm", "named").to_numpy(), plain.to_numpy())
 
 
-@pytest.mark.parametrize("cut", ["words", "lstm_1", "dropout", "lstm_2"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "words",
+        "lstm_2",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("lstm_1", "dropout")),
+    ],
+)
 def test_layers_above_a_cached_sequence_give_what_the_whole_model_gives(lm, tmp_path, cut):
     rows = lm.extract(f"lm@{cut}|masked", "reviews").to_numpy()
     model = keras.models.load_model(tmp_path / "lm.keras")
@@ -102,6 +109,7 @@ def test_layers_of_a_masked_model_are_trained_on_cached_sequences(lm, run, tmp_p
     assert np.isfinite(said).all()
 
 
+@pytest.mark.slow
 def test_layers_above_a_sequence_whose_mask_is_an_input_are_trained(lm, tmp_path):
     """As of KerasHub's models: `padding_mask` goes into every layer."""
     hub = pytest.importorskip("keras_hub")

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from headstart.errors import DatasetError, SampleChanged, StorageError
+from headstart.errors import DatasetError, SampleChanged, SourceMissing, StorageError
 from headstart.extractors.crops import Box, box_in, head_of
 from headstart.extractors.datasets.named_files import (
     HINT,
@@ -214,7 +214,7 @@ class BoxSource(ABC):
         except (OSError, ValueError):
             status = None
         if status is None or not stat.S_ISREG(status.st_mode):
-            raise DatasetError(f"{picture.where}: no file {picture.path}", hint=self._missing)
+            raise SourceMissing(f"{picture.where}: no file {picture.path}", hint=self._missing)
         check_within(picture.path, self._within, picture.where)
         return stat_of(status)
 

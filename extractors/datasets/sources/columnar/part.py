@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from headstart.errors import DatasetError, HeadstartError, StorageError, first_line
+from headstart.errors import DatasetError, HeadstartError, SourceMissing, StorageError, first_line
 from headstart.storage.files import check_regular
 
 KEPT = 1 << 27
@@ -166,7 +166,7 @@ def reading(path: Path) -> Iterator[None]:
             raise DatasetError(error.message, hint=error.hint) from error
         raise
     except FileNotFoundError:
-        raise DatasetError(f"no file {path}", hint="Check the path.") from None
+        raise SourceMissing(f"no file {path}", hint="Check the path.") from None
     except DAMAGE as error:
         if isinstance(error, OSError) and error.errno == errno.EMFILE:
             raise _too_many(f"{path} cannot be opened, too many files are") from error

@@ -1,0 +1,47 @@
+"""`config show`: what is set, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from headstart.cli.output import Call, Result, command, table
+from headstart.cli.workspace.defaults import prefix_of, variable_of
+
+
+def register(cli: click.Group) -> None:
+    @cli.group()
+    def config() -> None:
+        """Settings of the workspace and of the user, and where each comes from."""
+
+    command(config, "show")(_show)
+
+
+def _show(call: Call) -> Result:
+    """Show what is set, and whether an option, the environment, the workspace's headstart.toml or
+    your own config.toml says it."""
+    from headstart.jobs.configuration import show
+
+    program = click.get_current_context().find_root().command
+    assert isinstance(program, click.Group)
+    found = show(call.root, is_given=call.workspace is not None, options=_variables(program))
+    rows = [
+        (one.name, "each command's own" if one.value is None else one.value, one.origin, one.place)
+        for one in found
+    ]
+    return Result(
+        found, lambda out: out.print(table(None, ("~setting", "value", "=from", "where"), rows))
+    )
+
+
+def _variables(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[str]:
+    """Those of all options of all commands."""
+    for name, one in group.commands.items():
+        path = (*words, name)
+        if isinstance(one, click.Group):
+            yield from _variables(one, path)
+            continue
+        for option in one.get_params(click.Context(one)):
+            if isinstance(option, click.Option) and option.envvar:
+                yield variable_of(prefix_of(path), option)

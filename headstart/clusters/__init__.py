@@ -1,0 +1,1 @@
+"""Clusters of machines on which work is done for this process."""

@@ -1,0 +1,295 @@
+"""Holds that reach across machines: rows that their holder renews, by the database's clock.
+
+A lock on a file ends with its process and is seen by one machine. A row is seen by all that share
+the database, and would stay for ever if its process dies: so it runs out unless it is renewed, and
+whoever relies on it for a change has it confirmed in the same transaction. A process that was
+stopped for longer, and goes on, finds its rows taken away by whoever wanted the set alone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import socket
+import threading
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from headstart.errors import LeaseLost, RegistryError
+from headstart.registry import tables as t
+from headstart.registry.database import Database, insert_into
+from headstart.registry.leases import Signs, clock, has_run_out
+
+SECONDS = 60.0
+"""After so long without a renewal a hold has run out: as long as a lease by default."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+"""Seconds between two looks at whether a set that somebody has alone is free again."""
+
+
+class SqlHolds:
+    """Holds of one process, as rows of the table `holds`; see `storage.shard_store.Holds`.
+
+    However often a name is held here, it is one row; all rows are renewed by one thread, which
+    lives while there are any. May be used by several threads.
+
+    Args:
+        database: whose rows and clock count.
+        signs: by which a holder on this machine that was killed is noticed at once.
+        seconds: after so long without a renewal a hold has run out.
+    """
+
+    def __init__(self, database: Database, signs: Signs, seconds: float = SECONDS) -> None:
+        self._database = database
+        self._signs = signs
+        self._seconds = seconds
+        self._lock = threading.RLock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._holder = ""
+        self._counts = Counter[str]()
+        self._alone = set[str]()
+        self._dropped = deque[tuple[str, ...]]()
+        self._wake = SimpleQueue[None]()
+        self._thread: threading.Thread | None = None
+
+    def __reduce__(self) -> tuple[type[SqlHolds], tuple[Any, ...]]:
+        """Another process holds by itself."""
+        return SqlHolds, (self._database, self._signs, self._seconds)
+
+    def hold(self, *keys: str) -> SqlHold:
+        """See `ShardStore.hold`; on read-only media nothing is held. Not within a transaction.
+
+        Raises:
+            DatabaseGone: the database does not answer.
+        """
+        names, pause = tuple(sorted(set(keys))), FIRST_PAUSE
+        while not self._database.is_immutable and not self._try_to_hold(names):
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return SqlHold(self, () if self._database.is_immutable else names)
+
+    def _try_to_hold(self, names: Sequence[str]) -> bool:
+        with self._lock:
+            self._settle()
+            if self._alone & set(names):
+                return False
+            fresh = [name for name in names if not self._counts[name]]
+            if fresh and not self._insert(fresh, is_alone=False):
+                return False
+            self._counts.update(names)
+            return True
+
+    def alone(self, key: str) -> SqlAlone:
+        """See `ShardStore.alone`."""
+        return SqlAlone(self, key, not self._database.is_immutable and self._try_alone(key))
+
+    def _try_alone(self, key: str) -> bool:
+        with self._lock:
+            self._settle()
+            if self._counts[key] or key in self._alone or not self._insert([key], is_alone=True):
+                return False
+            self._alone.add(key)
+            return True
+
+    def give_back(self, names: Iterable[str]) -> None:
+        """End one hold of each."""
+        with self._lock:
+            self._settle()
+            self._subtract(names)
+
+    def give_back_alone(self, key: str) -> None:
+        """Have it alone no longer."""
+        with self._lock:
+            self._alone.discard(key)
+            self._delete([key])
+
+    def drop(self, names: tuple[str, ...], process: int) -> None:
+        """As `give_back`, by and by: garbage is collected in the middle of anything, perhaps of a
+        transaction of this very thread."""
+        if process == os.getpid():
+            self._dropped.append(names)
+            self._wake.put(None)  # of a queue that may be put to in the middle of anything
+
+    def confirm(self, names: Sequence[str]) -> None:
+        """See `storage.shard_store.Hold.confirm`."""
+        if not names or self._database.is_immutable:
+            return
+        with self._database.writing() as connection:
+            if self._renew(connection, names) != len(names):
+                raise _lost()
+
+    def _settle(self) -> None:
+        """End what was dropped; in a process that was forked off, nothing is held yet."""
+        if self._process != os.getpid():
+            self._begin()
+        while self._dropped:
+            self._subtract(self._dropped.popleft())
+
+    def _subtract(self, names: Iterable[str]) -> None:
+        self._counts.subtract(names)
+        gone = [name for name, count in self._counts.items() if count <= 0]
+        for name in gone:
+            del self._counts[name]
+        self._delete(gone)
+
+    def _insert(self, names: Sequence[str], *, is_alone: bool) -> bool:
+        """Insert rows of this process if those of others allow it."""
+        if not self._holder:
+            self._holder = secrets.token_hex(16)
+            self._signs.show(self._holder)
+            atexit.register(_end_at_exit, weakref.ref(self))
+        done = self._database.outlast(partial(self._try_to_insert, names, is_alone))
+        if done and (self._thread is None or not self._thread.is_alive()):
+            self._thread = threading.Thread(target=self._keep_renewing, daemon=True)
+            self._thread.start()
+        return done
+
+    def _try_to_insert(self, names: Sequence[str], is_alone: bool) -> bool:
+        with self._database.writing() as connection:
+            _one_after_the_other(connection)
+            now = clock(connection)
+            others = self._living(connection, names, now)
+            if others if is_alone else any(row.is_alone for row in others):
+                return False
+            common = {
+                "holder": self._holder,
+                "is_alone": is_alone,
+                "owner": socket.gethostname(),
+                "granted_at": now,
+                "expires_at": now + self._seconds,
+            }
+            statement = insert_into(connection, t.holds).on_conflict_do_update(
+                index_elements=[t.holds.c.key, t.holds.c.holder], set_=common
+            )
+            connection.execute(statement, [{"key": name, **common} for name in names])
+            return True
+
+    def _living(self, connection: Connection, names: Sequence[str], now: float) -> list[Any]:
+        """Others' rows that count; those that don't, of whatever name, are deleted."""
+        holds, here = t.holds.c, socket.gethostname()
+        rows = connection.execute(select(t.holds).where(holds.holder != self._holder)).all()
+        dead = set[str]()
+        for row in rows:
+            is_dead = row.owner == here and self._signs.is_dead(row.holder)
+            if is_dead or has_run_out(row.granted_at, row.expires_at, now):
+                dead.add(row.holder)
+            if is_dead:
+                self._signs.end(row.holder)
+        if dead:
+            connection.execute(delete(t.holds).where(holds.holder.in_(dead)))
+        return [row for row in rows if row.holder not in dead and row.key in names]
+
+    def _delete(self, names: Sequence[str]) -> None:
+        """Take rows away; where the database does not answer now, they run out by themselves."""
+        if not names or not self._holder:
+            return
+        with suppress(RegistryError), self._database.writing() as connection:
+            mine = t.holds.c.holder == self._holder
+            connection.execute(delete(t.holds).where(mine, t.holds.c.key.in_(names)))
+
+    def _renew(self, connection: Connection, names: Sequence[str]) -> int:
+        """Let rows of this process count for longer; gives how many there are."""
+        now, holds = clock(connection), t.holds.c
+        own = update(t.holds).where(holds.holder == self._holder, holds.key.in_(names))
+        values = {"granted_at": now, "expires_at": now + self._seconds}
+        return connection.execute(own.values(**values)).rowcount
+
+    def _keep_renewing(self) -> None:
+        due = time.monotonic() + self._seconds / 4
+        while True:
+            with suppress(Empty):
+                self._wake.get(timeout=max(0.0, due - time.monotonic()))
+            with self._lock:
+                self._settle()
+                names = [*self._counts, *self._alone]
+                if not names and time.monotonic() >= due:
+                    self._thread = None
+                    return
+            if not names or time.monotonic() < due:
+                continue
+            due = time.monotonic() + self._seconds / 4
+            with suppress(RegistryError), self._database.writing() as connection:
+                self._renew(connection, names)
+
+    def end(self) -> None:
+        """Give back everything, as the process ends."""
+        with self._lock:
+            if self._process != os.getpid():
+                return
+            self._delete([*self._counts, *self._alone])
+            self._signs.end(self._holder)
+            self._counts.clear()
+            self._alone.clear()
+
+
+class SqlHold:
+    """See `storage.shard_store.Hold`."""
+
+    def __init__(self, holds: SqlHolds, names: tuple[str, ...]) -> None:
+        self._holds = holds
+        self._names = names
+        self._drop = weakref.finalize(self, holds.drop, names, os.getpid())
+        self._drop.atexit = False
+
+    def release(self) -> None:
+        """End it; a second time nothing happens."""
+        if self._drop.detach() is not None:
+            self._holds.give_back(self._names)
+
+    def confirm(self) -> None:
+        """See `storage.shard_store.Hold.confirm`."""
+        self._holds.confirm(self._names)
+
+    def __enter__(self) -> SqlHold:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
+
+
+class SqlAlone:
+    """See `storage.shard_store.Alone`."""
+
+    def __init__(self, holds: SqlHolds, key: str, is_held: bool) -> None:
+        self._holds = holds
+        self._key = key
+        self.is_held = is_held
+
+    def __enter__(self) -> SqlAlone:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.is_held:
+            self._holds.give_back_alone(self._key)
+
+
+def _one_after_the_other(connection: Connection) -> None:
+    """Let nobody else look and insert at the same time; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE holds IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _end_at_exit(known: weakref.ref[SqlHolds]) -> None:
+    holds = known()
+    if holds is not None:
+        with suppress(RegistryError):
+            holds.end()
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost(
+        "what this process held ran out, as it was not heard of for too long, and others may have "
+        "collected it",
+        hint="Nothing is lost: run it again; what was committed is kept.",
+    )

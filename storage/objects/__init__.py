@@ -1,0 +1,1 @@
+"""Object stores: S3, Google's, Azure's, and folders that are spoken to likewise."""

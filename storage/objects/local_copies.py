@@ -1,0 +1,177 @@
+"""Whole shards of a far store, kept on this machine by their sha256 while there is room."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from headstart.errors import WorkspaceError
+from headstart.paths import by_digest, inside
+from headstart.storage.files import PARTIAL, free_bytes, make_folder
+from headstart.values.sizes import bytes_in
+
+FOLDER_VARIABLE, SIZE_VARIABLE = "HEADSTART_CACHE", "HEADSTART_CACHE_SIZE"
+CACHE_BYTES = 20 << 30
+SPARE = 1 << 30
+"""Bytes of the disk that are left to others: less free than that, and nothing more is kept."""
+
+
+def cache_folder(root: Path) -> Path:
+    """Where this machine keeps copies of what a workspace has in an object store: a folder of the
+    workspace, or `$HEADSTART_CACHE`. It may be deleted at any time."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named).expanduser().absolute() if named else inside(root, "cache")
+
+
+def cache_bytes() -> int:
+    """What the copies take at most: `$HEADSTART_CACHE_SIZE`, or 20 GiB.
+
+    Raises:
+        WorkspaceError: the variable holds no size.
+    """
+    text = os.environ.get(SIZE_VARIABLE)
+    size = CACHE_BYTES if not text else bytes_in(text)
+    if size is None:
+        raise WorkspaceError(f"{SIZE_VARIABLE} is {text!r}, which is no size", hint="Such as 20GB.")
+    return size
+
+
+class _File(NamedTuple):
+    used: int
+    size: int
+    path: Path
+
+
+class LocalCopies:
+    """A folder of files called by their sha256; those used longest ago go first.
+
+    A copy is hashed before it gets its name. Losing any of them costs only time; several processes
+    may use one folder. It is no place of what is stored, and nothing in it is synced.
+
+    Args:
+        folder: where they lie; made when the first one is kept.
+        quota: bytes that they take in all, at most.
+    """
+
+    def __init__(self, folder: Path, quota: int) -> None:
+        self._folder = folder
+        self.quota = quota
+        self._known: dict[str, tuple[int, ...]] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[LocalCopies], tuple[Path, int]]:
+        return LocalCopies, (self._folder, self.quota)
+
+    def find(self, sha256: str, size: int | None = None, *, hashed: bool = False) -> Path | None:
+        """A copy, if there is one; it counts as used now.
+
+        Args:
+            sha256: of the content.
+            size: bytes that it must have.
+            hashed: whether it must be one that this process has hashed, and nobody has written to
+                since; else only its size is looked at, and the caller sees to the rest.
+        """
+        path = by_digest(self._folder, sha256)
+        state = _state_of(path)
+        if not state:
+            return None
+        is_known = self._known.get(sha256) == state
+        if (size is not None and state[0] != size) or (
+            hashed and not is_known and not _is_right(path, sha256)
+        ):
+            self.forget(sha256)
+            return None
+        if hashed:
+            self._known[sha256] = state
+        self._use(path)
+        return path
+
+    def is_spoilt(self, sha256: str) -> bool:
+        """Whether somebody wrote to the copy that was hashed; not if it was deleted."""
+        known = self._known.get(sha256)
+        return known is not None and _state_of(by_digest(self._folder, sha256)) not in ((), known)
+
+    def is_intact(self, sha256: str) -> bool:
+        """Whether there is a copy that this process has hashed, and nobody has written to it."""
+        known = self._known.get(sha256)
+        return known is not None and _state_of(by_digest(self._folder, sha256)) == known
+
+    def keep(self, sha256: str, content: memoryview) -> Path | None:
+        """Keep a content whose sha256 was found right; None where there is no room for it."""
+        path = by_digest(self._folder, sha256)
+        if len(content) > self.quota:
+            return None
+        with self._lock:
+            if self._make_room(len(content)) and self._write(path, content):
+                self._known[sha256] = _state_of(path)
+                return path
+        return None
+
+    def forget(self, sha256: str) -> None:
+        """Delete a copy, if there is one."""
+        self._known.pop(sha256, None)
+        with suppress(OSError):
+            by_digest(self._folder, sha256).unlink(missing_ok=True)
+
+    def _use(self, path: Path) -> None:
+        with suppress(OSError):  # another user's
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+    def _write(self, path: Path, content: memoryview) -> bool:
+        aside = f".{path.name}.{secrets.token_hex(8)}{PARTIAL}"
+        partial = path.with_name(aside)
+        try:
+            make_folder(path.parent)
+            with partial.open("xb") as file:
+                file.write(content)
+            partial.replace(path)
+        except OSError:  # a full disk, or one that is read-only: it is read from afar
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            return False
+        return True
+
+    def _make_room(self, size: int) -> bool:
+        """Delete what was used longest ago until so many bytes more may be kept."""
+        files = sorted(self._files())
+        there = sum(file.size for file in files)
+        for file in files:
+            if there + size <= self.quota:
+                break
+            with suppress(OSError):
+                file.path.unlink(missing_ok=True)
+            there -= file.size
+        try:
+            return free_bytes(self._folder) >= size + SPARE
+        except OSError:
+            return False
+
+    def _files(self) -> Iterator[_File]:
+        for path in self._folder.glob("??/*"):
+            with suppress(OSError):
+                status = path.stat()
+                yield _File(status.st_atime_ns, status.st_size, path)
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """Size, time of writing, and inode; empty if it is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _is_right(path: Path, sha256: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False

@@ -1,0 +1,194 @@
+"""A folder of a workspace that its machines share: its files lie in the bucket, here are copies."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from headstart.errors import StorageError
+from headstart.paths import mirrored_below
+from headstart.storage.files import sha256_of_file, written_aside
+from headstart.storage.objects.bucket import Bucket, Found
+
+TRIES = 3
+"""Times that a file is fetched whose sha256 is another."""
+LANES = 8
+"""Files that are fetched at once."""
+YOUNG = 6 * 3600.0
+"""Seconds after which a file that is kept once more is put again, so that it counts as young."""
+
+
+class Stored(NamedTuple):
+    """A file of the folder, here or in the bucket.
+
+    Attributes:
+        path: where it lies here, or would lie.
+        size: bytes.
+        modified: when it was written, in seconds since 1970.
+    """
+
+    path: Path
+    size: int
+    modified: float
+
+
+class SharedFolder:
+    """Files under `root` that are written once, and in a bucket besides if there is one.
+
+    Whoever writes a file here calls `keep`, and a row may name it when that returns; whoever wants
+    to read one calls `here`, which fetches what is not there yet. What is fetched is hashed.
+
+    Args:
+        root: the folder of this machine.
+        bucket: where the files lie for all machines; without it the folder is all there is.
+        prefix: what their keys begin with.
+    """
+
+    def __init__(self, root: Path, bucket: Bucket | None = None, prefix: str = "") -> None:
+        self.root = root
+        self.bucket = bucket
+        self._prefix = prefix or root.name
+
+    def __reduce__(self) -> tuple[type[SharedFolder], tuple[Path, Bucket | None, str]]:
+        return SharedFolder, (self.root, self.bucket, self._prefix)
+
+    def here(self, path: Path, sha256: str) -> Path:
+        """The path, where the file lies if it is anywhere.
+
+        Raises:
+            StorageError: the bucket cannot be reached, or gives another content.
+        """
+        if self.bucket is not None and not path.exists():
+            with suppress(FileNotFoundError):
+                self._fetch(self.bucket, path, sha256)
+        return path
+
+    def all_here(self, wanted: Iterable[tuple[Path, str]]) -> None:
+        """As `here`, of many files, some at once."""
+        missing = [(path, sha256) for path, sha256 in wanted if not path.exists()]
+        if self.bucket is not None and missing:
+            with ThreadPoolExecutor(LANES) as pool:
+                list(pool.map(lambda one: self.here(*one), missing))
+
+    def _fetch(self, bucket: Bucket, path: Path, sha256: str) -> None:
+        key = self._key(path)
+        for _ in range(TRIES):
+            chunks = bucket.chunks(key)
+            with suppress(_Another), written_aside(path) as file:
+                found = hashlib.sha256()
+                for chunk in _unless_gone(chunks):
+                    found.update(chunk)
+                    file.write(chunk)
+                if found.hexdigest() != sha256:
+                    raise _Another
+                return
+        raise StorageError(
+            f"{bucket.place_of(key)} is not what was put there: its sha256 is another",
+            hint="Add the same thing again: that puts it back.",
+        )
+
+    def keep(self, path: Path) -> None:
+        """Put a file that was written here into the bucket, unless it is there.
+
+        Raises:
+            StorageError: the bucket does not take it.
+        """
+        if self.bucket is None:
+            return
+        key, size = self._key(path), path.stat().st_size
+        found = self.bucket.find(key)
+        if found is None or not self._is_same(found, size, path):
+            self.bucket.put(key, path)
+
+    def keep_all(self, paths: Iterable[Path]) -> None:
+        """As `keep`, of files that are young if they are there: one listing tells which."""
+        if self.bucket is None:
+            return
+        there = {found.key: found for found in self.bucket.listed(self._prefix)}
+        for path in paths:
+            found = there.get(self._key(path))
+            if found is None or not _is_young(found) or found.size != path.stat().st_size:
+                self.bucket.put(self._key(path), path)
+
+    def _is_same(self, found: Found, size: int, path: Path) -> bool:
+        """Whether the object is the file, and young; a damaged one is put again."""
+        assert self.bucket is not None
+        if found.size != size or not _is_young(found):
+            return False
+        content = hashlib.sha256()
+        with suppress(FileNotFoundError):
+            for chunk in self.bucket.chunks(found.key):
+                content.update(chunk)
+        return content.hexdigest() == sha256_of_file(path)
+
+    def has(self, path: Path, size: int | None = None) -> bool:
+        """Whether the file is here or in the bucket, of that size if it is given."""
+        with suppress(OSError):
+            if path.stat().st_size == size or size is None:
+                return True
+        found = None if self.bucket is None else self.bucket.find(self._key(path))
+        return found is not None and size in (None, found.size)
+
+    def stored(self) -> list[Stored]:
+        """All files and folders right in it, or a step below where they lie by two digits; here and
+        in the bucket; temporary files too. Sorted by path."""
+        known = {one.path: one for one in self._here()}
+        for found in () if self.bucket is None else self.bucket.listed(self._prefix):
+            path = mirrored_below(self.root, found.key.removeprefix(f"{self._prefix}/"))
+            modified = found.modified.timestamp()
+            if path in known:
+                modified = max(modified, known[path].modified)
+            known[path] = Stored(path, found.size, modified)
+        return [known[path] for path in sorted(known)]
+
+    def _here(self) -> Iterator[Stored]:
+        for path in self.root.glob("*"):
+            inner = path.glob("*") if len(path.name) == 2 and path.is_dir() else (path,)
+            for one in inner:
+                with suppress(FileNotFoundError):  # deleted by its owner since
+                    yield Stored(one, _size_of(one), one.stat().st_mtime)
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Delete files, or folders, here and in the bucket; nothing happens to those that are gone.
+
+        Raises:
+            StorageError: the bucket does not answer.
+            OSError: a file cannot be deleted.
+        """
+        for path in paths:
+            if self.bucket is not None:
+                self.bucket.delete([self._key(path)])
+            if path.is_dir():  # of files that were fetched together
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _key(self, path: Path) -> str:
+        return f"{self._prefix}/{path.relative_to(self.root).as_posix()}"
+
+
+class _Another(Exception):
+    """What came is not what was to come."""
+
+
+def _unless_gone(chunks: Iterator[memoryview]) -> Iterator[memoryview]:
+    """What comes of an object, which somebody may put anew or delete meanwhile."""
+    try:
+        yield from chunks
+    except FileNotFoundError as error:
+        raise _Another from error
+
+
+def _is_young(found: Found) -> bool:
+    return time.time() - found.modified.timestamp() < YOUNG
+
+
+def _size_of(path: Path) -> int:
+    inner = path.rglob("*") if path.is_dir() else (path,)
+    return sum(one.stat().st_size for one in inner if one.is_file())

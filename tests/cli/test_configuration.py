@@ -1,0 +1,192 @@
+"""Where an option is taken from: the command line, variables, the workspace's file, the user's."""
+
+import os
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+import headstart as hs
+from headstart.cli import cli
+from headstart.cli.workspace.defaults import ASKED_EACH_TIME
+from headstart.cli.workspace.said import VARIABLE as LOG_FORMAT
+from headstart.errors import EXITS, InvalidValue
+from headstart.values.defaults import DEFAULTS, VARIABLES
+
+
+@pytest.fixture(autouse=True)
+def own_file(tmp_path, monkeypatch):
+    """A user's configuration of this test's own, and no variables."""
+    for name in [name for name in os.environ if name.startswith("HEADSTART_")]:
+        monkeypatch.delenv(name)
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    monkeypatch.setenv("HEADSTART_CONFIG", str(file))
+    return file
+
+
+@pytest.fixture
+def table(tmp_path):
+    file = tmp_path / "texts.csv"
+    file.write_text("text,label\n" + "".join(f"text {n},{'ab'[n % 2]}\n" for n in range(40)))
+    return file
+
+
+def say(root, line):
+    file = root / "headstart.toml"
+    file.write_text(f"{file.read_text()}\n[defaults]\n{line}\n")
+
+
+def origins(ran):
+    return {one["name"]: (one["value"], one["origin"], one["place"]) for one in ran.json}
+
+
+def split_of(run, name):
+    return run("dataset", "show", name, "--json").json["splits"]["test"]
+
+
+def test_the_nearest_place_decides_and_config_show_says_which(
+    ws, run, table, own_file, monkeypatch
+):
+    root = ws.config.root
+    add = ("dataset", "add")
+
+    def shown():
+        return origins(run("config", "show", "--json"))["split"]
+
+    assert shown() == (None, "default", None)
+    own_file.write_text('[defaults]\nsplit = "80/10/10"\n')
+    assert shown() == ("80/10/10", "user", str(own_file))
+    assert run(*add, "a", table).code == 0 and split_of(run, "a") == 4
+    say(root, 'split = "60/20/20"')
+    assert shown() == ("60/20/20", "workspace", str(root / "headstart.toml"))
+    assert run(*add, "b", table).code == 0 and split_of(run, "b") == 8
+    monkeypatch.setenv("HEADSTART_SPLIT", "40/30/30")
+    assert shown() == ("40/30/30", "environment", "$HEADSTART_SPLIT")
+    assert run(*add, "c", table).code == 0 and split_of(run, "c") == 12
+    monkeypatch.setenv("HEADSTART_DATASET_ADD_SPLIT", "20/40/40")
+    assert run(*add, "d", table).code == 0 and split_of(run, "d") == 16
+    listed = origins(run("config", "show", "--json"))
+    assert listed["HEADSTART_DATASET_ADD_SPLIT"][:2] == ("20/40/40", "environment")
+    assert run(*add, "e", table, "--split", "50/0/50").code == 0 and split_of(run, "e") == 20
+
+
+def test_a_workspace_that_is_named_behind_the_command_has_its_own_defaults(
+    ws, run, table, tmp_path, empty
+):
+    other = hs.init(tmp_path / "other").config.root
+    say(other, 'split = "60/20/20"\nseed = 7')
+    assert run("dataset", "add", "d", table, "--workspace", other).code == 0
+    assert hs.open(other).datasets.get("d").options["seed"] == 7
+    shown = origins(run("config", "show", "--workspace", other, "--json"))
+    assert shown["seed"] == (7, "workspace", str(other / "headstart.toml"))
+    assert shown["workspace"][1:] == ("option", "--workspace")
+    assert origins(run("config", "show", "--json"))["workspace"][1:] == (
+        "environment",
+        "$HEADSTART_HOME",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("sede = 1", "[defaults] in {file}: no setting is called 'sede'. Did you mean 'seed'?"),
+        ("lims = 1", "no setting is called 'lims'. There are engine, precision"),
+    ],
+)
+def test_an_unknown_default_is_an_error_that_names_it(ws, fails, run, own_file, line, said):
+    own_file.write_text(f"[defaults]\n{line}\n")
+    assert said.format(file=own_file) in fails("config", "show")
+    own_file.write_text("")
+    say(ws.config.root, line)
+    file = ws.config.root / "headstart.toml"
+    for command in (("config", "show"), ("backbone", "list")):
+        ran = run(*command, "--json")
+        assert said.format(file=file) in ran.err and ran.code == EXITS["usage"]
+    with pytest.raises(InvalidValue):
+        hs.open(ws.config.root)
+
+
+def test_an_unknown_setting_beside_the_defaults_is_named_too(ws, fails, own_file):
+    own_file.write_text("[default]\nseed = 1\n")
+    assert f"{own_file}: no setting is called 'default'. Did you mean 'defaults'?" in fails(
+        "config", "show"
+    )
+    own_file.write_text("")
+    file = ws.config.root / "headstart.toml"
+    file.write_text(file.read_text() + 'databas_url = "x"\n')
+    assert f"{file}: no setting is called 'databas_url'" in fails("backbone", "list")
+
+
+def test_a_default_of_the_wrong_kind_is_named_with_its_place(ready, fails, own_file, monkeypatch):
+    own_file.write_text('[defaults]\nprecision = "float23"\n')
+    told = fails("features", "explain", "net", "pics")
+    assert f"precision in {own_file}: 'float23' is not one of 'float32'" in told
+    monkeypatch.setenv("HEADSTART_PRECISION", "float1")
+    assert "precision in $HEADSTART_PRECISION: 'float1'" in fails(
+        "features", "explain", "net", "pics"
+    )
+
+
+def test_a_variable_that_means_nothing_is_said(ws, run, monkeypatch):
+    monkeypatch.setenv("HEADSTART_SEDE", "1")
+    ran = run("config", "show")
+    assert ran.code == 0
+    assert "warning: $HEADSTART_SEDE means nothing. Did you mean 'HEADSTART_SEED'" in ran.err
+
+
+def test_json_and_tracebacks_can_be_asked_for_by_variables(ws, run, monkeypatch):
+    monkeypatch.setenv("HEADSTART_JSON", "1")
+    assert run("backbone", "list").json == []
+    assert '"code": "not_found"' in run("backbone", "show", "x").err
+    monkeypatch.setenv("HEADSTART_DEBUG", "yes")
+    assert "Traceback" in run("backbone", "show", "x").err
+
+
+def test_every_variable_that_is_read_anywhere_is_known():
+    root = Path(__file__).parents[2]
+    files = [p for n in ("headstart", "storage", "extractors") for p in (root / n).rglob("*.py")]
+    read = {found for p in files for found in re.findall(r'"(HEADSTART_[A-Z_]+)"', p.read_text())}
+    assert read <= VARIABLES.keys() and "HEADSTART_CORES" in read
+
+
+def every_option(group, words=()):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from every_option(command, (*words, name))
+        else:
+            for one in command.get_params(click.Context(command)):
+                if isinstance(one, click.Option) and not one.is_eager:
+                    yield " ".join((*words, name)), one
+
+
+def test_every_option_has_a_variable_but_those_that_are_asked_each_time():
+    found = {}
+    for command, one in every_option(cli):
+        is_asked = one.name in ASKED_EACH_TIME
+        assert (one.envvar in (None, LOG_FORMAT)) == is_asked, (command, one)
+        if not is_asked:
+            assert found.setdefault(one.envvar, command) == command
+    assert found["HEADSTART_EXTRACT_ENGINE"] == "extract"
+    assert found["HEADSTART_HEAD_TRAIN_LEARNING_RATE"] == "head train"  # known late
+    assert not {f"HEADSTART_{name.upper()}" for name in DEFAULTS} & set(found)
+
+
+def test_every_default_is_an_option_somewhere():
+    known = [(command, one.name) for command, one in every_option(cli)]
+    for name, default in DEFAULTS.items():
+        assert any(one == name and default.is_for(command) for command, one in known), name
+
+
+def test_defaults_reach_an_extraction_and_leave_a_row_of_a_sweep_alone(ready, run, own_file):
+    own_file.write_text('[defaults]\nengine = "tensorflow"\nstorage = "float16"\nfolds = 3\n')
+    done = run("extract", "net", "pics", "--json").json
+    assert done["engine"] == "tensorflow"
+    (row,) = ready.context.feature_sets.find_sets()
+    assert row.storage == "float16"
+    swept = run("head", "sweep", "pics", "--strengths", "1", "--json").json
+    assert swept["folds"] == 3
+    own_file.write_text('[defaults]\nprecision = "bfloat16"\nseed = 3\n')
+    head = run("head", "train", "h", "--from-sweep", "1", "--json").json
+    assert (head["seed"], head["feature_key"]) == (0, done["feature_key"])

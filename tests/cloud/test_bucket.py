@@ -1,0 +1,221 @@
+"""One bucket: what is put twice, what is lost on the way, and what is said of it."""
+
+import pytest
+from meddling_proxy import DROP, FLIP, LOSE, SLOW, TWICE
+from object_servers import GivenBucket
+
+from headstart.errors import ShardExists, StorageError, WorkspaceError
+from headstart.storage.objects.address import parse
+from headstart.storage.objects.bucket import Bucket
+from headstart.storage.objects.probe import claim, owner_of, probe
+
+CONTENT = memoryview(bytes(range(256)) * 400)
+
+
+def test_a_put_whose_answer_is_lost_is_our_own(bucket, proxy):
+    proxy.once(LOSE, "PUT")
+    found = bucket.create("a/k", CONTENT)
+    assert (found.size, bytes(bucket.get("a/k"))) == (len(CONTENT), CONTENT)
+    assert len(proxy.of("PUT")) == 2
+    with pytest.raises(ShardExists, match="is there already"):
+        bucket.create("a/k", CONTENT)
+
+
+def test_a_put_that_is_doubled_on_the_way_is_our_own(bucket, proxy):
+    proxy.once(TWICE, "PUT")
+    assert bucket.create("a/k", CONTENT).size == len(CONTENT)
+
+
+def test_a_put_that_is_lost_itself_is_made_again(bucket, proxy):
+    proxy.once(DROP, "PUT", times=3)
+    assert bucket.create("a/k", CONTENT).size == len(CONTENT)
+    assert bytes(bucket.get("a/k")) == CONTENT
+
+
+def test_what_was_put_otherwise_under_our_own_name_is_not_accepted(bucket, proxy):
+    """Its bytes are compared: a store that kept another content is not believed."""
+    proxy.once(LOSE, "PUT")
+
+    def flip_what_is_compared(seen, before=proxy.meddle):
+        return before(seen) or (FLIP if seen.method == "GET" else None)
+
+    proxy.meddle = flip_what_is_compared
+    with pytest.raises(ShardExists):
+        bucket.create("a/k", CONTENT)
+
+
+def test_a_slow_answer_is_waited_for(bucket, proxy):
+    proxy.once(SLOW, "PUT")
+    bucket.create("a/k", CONTENT)
+    assert len(proxy.of("PUT")) == 1
+
+
+def test_a_bucket_that_vanishes_and_comes_back_is_waited_for(bucket, proxy, caplog):
+    bucket.create("a/k", CONTENT)
+    left = [12]
+
+    def away(_seen):
+        left[0] -= 1
+        return DROP if left[0] > 0 else None
+
+    proxy.meddle = away
+    assert bytes(bucket.get("a/k")) == CONTENT
+    (line,) = caplog.messages
+    assert line.startswith(f"{bucket.place_of()}: ") and "trying again for 5 s" in line
+
+
+def test_one_that_stays_away_is_an_error_and_never_a_missing_object(proxy, own_bucket):
+    bucket = Bucket(parse(own_bucket), patience=0.2)
+    proxy.is_away = True
+    for ask in (bucket.get, bucket.find, bucket.listed, lambda key: bucket.delete([key])):
+        with pytest.raises(StorageError, match="Check the address, the endpoint"):
+            ask("a/k")
+
+
+def test_what_is_missing_is_missing(bucket):
+    with pytest.raises(FileNotFoundError):
+        bucket.get("a/none")
+    assert bucket.find("a/none") is None
+    assert bucket.listed("a") == []
+    bucket.delete(["a/none"])
+
+
+@pytest.mark.parametrize("ask", ["get", "find", "listed"])
+def test_a_bucket_that_is_gone_is_no_missing_object(proxy, ask):
+    bucket = Bucket(parse("s3://no-such-bucket/x"), patience=1)
+    with pytest.raises(StorageError, match=r"^s3://no-such-bucket/x.*: there is no such bucket"):
+        getattr(bucket, ask)("a/k")
+
+
+REFUSALS = {
+    "ExpiredToken": (400, "the credentials are not taken (400 Bad Request: ExpiredToken"),
+    "InvalidAccessKeyId": (403, "the credentials are not taken (403 Forbidden: InvalidAccessKeyId"),
+    "AccessDenied": (403, "it is not allowed to these credentials (403 Forbidden: AccessDenied"),
+    "AuthorizationHeaderMalformed": (400, "the bucket lies in another region (400 Bad Request"),
+    "SlowDown": (503, "the store cannot answer now (503 Service Unavailable"),
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("ask", ["get", "find", "listed"])
+def test_what_a_store_refuses_is_one_line_that_says_what_to_do(proxy, own_bucket, code, ask):
+    """HEAD has no words: they are asked for by a GET."""
+    status, line = REFUSALS[code]
+    body = f"<Error><Code>{code}</Code><Message>Why.</Message></Error>"
+    proxy.refusal = status, body.encode()
+    with pytest.raises(StorageError) as error:
+        getattr(Bucket(parse(own_bucket), patience=0.1), ask)("a/k")
+    assert error.value.message.startswith(f"{own_bucket}/a")
+    assert line in error.value.message
+    assert error.value.hint.endswith("the same command goes on from there.")
+    assert "\n" not in str(error.value)
+
+
+def test_a_server_that_is_no_store_does_not_make_objects_missing(proxy, own_bucket):
+    proxy.refusal = 404, b"<html>not here</html>"
+    bucket = Bucket(parse(own_bucket), patience=0.1)
+    for ask in (bucket.get, bucket.find):
+        with pytest.raises(StorageError, match="something that is no store answers"):
+            ask("a/k")
+
+
+def test_no_credentials_at_all(monkeypatch, own_bucket):
+    """Offline, the machine's own credentials are looked for at an address that answers nothing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    text = "Error performing PUT http://169.254.169.254/latest/api/token in 1s - HTTP error"
+    bucket = Bucket(parse(own_bucket), patience=0.1)
+
+    def refuse(_store):
+        from obstore.exceptions import GenericError
+
+        raise GenericError(text)
+
+    with pytest.raises(StorageError, match=r"no credentials were found.*AWS_ACCESS_KEY_ID"):
+        bucket._asked("a/k", refuse)
+
+
+# What a workspace relies on
+
+
+def test_a_store_that_is_fit_keeps_nothing_of_the_probe(bucket):
+    probe(bucket)
+    assert bucket.listed("") == []
+
+
+@pytest.mark.parametrize("scheme", ["memory", "folder"])
+def test_other_stores_are_fit_as_well(tmp_path, scheme):
+    from obstore.store import MemoryStore
+
+    folder = parse(f"file://{tmp_path / 'store'}")
+    probe(GivenBucket(MemoryStore()) if scheme == "memory" else Bucket(folder))
+
+
+class Careless:
+    """A store of obstore that does not do what it is asked to."""
+
+    def __init__(self, store, **wrong):
+        self._store = store
+        self.__dict__.update(wrong)
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+def overwriting(store):
+    return {"put": lambda key, content, **_: store.put(key, content)}
+
+
+WRONG = {
+    "takes a second object of the same name": overwriting,
+    "does not list what was put": lambda store: {"list": lambda prefix: []},
+    "does not delete what it is asked to": lambda store: {"delete": lambda key: None},
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_a_store_that_is_unfit_is_refused(said):
+    from obstore.store import MemoryStore
+
+    store = MemoryStore()
+    with pytest.raises(StorageError, match=f"{said}.*take a store that writes an object once"):
+        probe(GivenBucket(Careless(store, **WRONG[said](store))))
+
+
+def test_a_store_is_one_workspaces(bucket):
+    assert owner_of(bucket) is None
+    assert claim(bucket, "first") == "first"
+    assert claim(bucket, "second") == "first"
+    assert owner_of(bucket) == "first"
+    bucket.put("headstart.json", b"{}")
+    with pytest.raises(StorageError, match="is not what this code writes there"):
+        owner_of(bucket)
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://bucket", "s3://my-bucket/a/b", "gs://b.c/x", "az://container/p", "file:///a/b"]
+)
+def test_an_address_is_what_it_was(text):
+    assert str(parse(f"{text}/")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bucket/prefix", "is not the address of a store"),
+        ("http://host/x", "is not the address of a store"),
+        ("s3://", "names no bucket"),
+        ("s3://KEY:SECRET@bucket/x", "holds more than a bucket and a prefix"),
+        ("s3://bucket/x?secret=SECRET", "holds more than a bucket and a prefix"),
+        ("s3://bucket/../x", "has a prefix that cannot be one"),
+        ("file://relative", "is not a whole path"),
+        ("file:///a/../b", "is not a whole path"),
+    ],
+)
+def test_what_is_no_address_is_refused_and_no_secret_is_shown(text, said):
+    with pytest.raises(WorkspaceError, match=said) as error:
+        parse(text)
+    assert "SECRET" not in str(error.value)
