@@ -9,6 +9,7 @@ import pytest
 from headstart.clusters import ray_cluster
 from headstart.clusters.ray_cluster import Node, address_in, cores_of_each
 from headstart.config import Config
+from headstart.context import Context
 from headstart.errors import ClusterError, RegistryError, WorkspaceError, WorkspaceNotFound
 from headstart.jobs.on_ray import RayExecutor, supervisor
 from headstart.jobs.on_ray.brief import Brief, Place, Said, refuse_sqlite_between
@@ -180,6 +181,13 @@ def test_a_worker_says_what_it_cannot_see(brief, monkeypatch, tmp_path):
         replace(place, workspace="x").open()
     with pytest.raises(RegistryError, match="SQLite, which is for one machine"):
         replace(place, host="afar").open()
+
+
+def test_a_store_that_was_given_goes_along(ready):
+    store = ready.context.shard_store
+    given = Place.of(Context(ready.config, store))
+    assert given.open().shard_store is store
+    assert Place.of(ready.context).store is None
 
 
 def test_sqlite_is_refused_between_machines_and_postgresql_is_not(tmp_path):

@@ -362,11 +362,11 @@ def test_who_has_no_token_or_no_cluster_reads_so(two_nodes, farm):
     given = ("extract", "net", "many", *RAY)
     refused = command(two_nodes, farm, *given, RAY_AUTH_TOKEN="another")
     _, said = refused.communicate()
-    assert refused.returncode == 1
+    assert refused.returncode == 8
     assert "refused us. The cluster wants a token: RAY_AUTH_MODE=token" in said.splitlines()[-1]
     nowhere = command(two_nodes, farm, *given, RAY_ADDRESS="127.0.0.1:1")
     _, said = nowhere.communicate()
-    assert nowhere.returncode == 1
+    assert nowhere.returncode == 8
     assert "Ray at 127.0.0.1:1 cannot be reached" in said.splitlines()[-1]
     assert farm.jobs.find() == []
 
