@@ -223,6 +223,18 @@ def test_addresses_are_those_of_ray():
         address_in("head:10001")
 
 
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "ray://no.such.host:10001", None])
+def test_where_nobody_listens_that_is_said_at_once(ready, fails, monkeypatch, address):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'headstart[ray]'")
+    if address is None:
+        monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    where = address or "127.0.0.1:1"
+    told = fails("extract", "net", "pics", "--executor", address or "ray")
+    assert f"Ray at {where} cannot be reached" in told
+    assert "`ray status`" in told
+    assert ready.jobs.find() == []
+
+
 @pytest.mark.parametrize(
     ("cpus", "workers", "cores"),
     [((8,), 1, 8), ((8,), 2, 4), ((8, 4), 2, 4), ((8, 4), 3, 4), ((8, 4), 4, 2), ((2,), 5, 1)],

@@ -358,16 +358,12 @@ def test_more_cores_than_there_are_are_waited_for_and_that_is_said(two_nodes, fa
 
 
 @pytest.mark.slow
-def test_who_has_no_token_or_no_cluster_reads_so(two_nodes, farm):
+def test_who_has_another_token_reads_so(two_nodes, farm):
     given = ("extract", "net", "many", *RAY)
     refused = command(two_nodes, farm, *given, RAY_AUTH_TOKEN="another")
     _, said = refused.communicate()
     assert refused.returncode == 8
     assert "refused us. The cluster wants a token: RAY_AUTH_MODE=token" in said.splitlines()[-1]
-    nowhere = command(two_nodes, farm, *given, RAY_ADDRESS="127.0.0.1:1")
-    _, said = nowhere.communicate()
-    assert nowhere.returncode == 8
-    assert "Ray at 127.0.0.1:1 cannot be reached" in said.splitlines()[-1]
     assert farm.jobs.find() == []
 
 
