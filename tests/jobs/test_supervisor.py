@@ -151,9 +151,10 @@ def brief(ready):
     return Brief(Place.of(ready.context), 1, 1, 1)
 
 
-def said_by(brief, monkeypatch):
-    """What a worker says in the end; in this process."""
-    monkeypatch.setattr("headstart.jobs.on_ray.worker.use_cores", lambda _: None)
+def said_by(brief, monkeypatch, used=None):
+    """What a worker says in the end; in this process, whose threads are left as they are."""
+    used = [] if used is None else used
+    monkeypatch.setattr("headstart.jobs.on_ray.worker.use_cores", used.append)
     worker = ActorWorker(brief)
     ends = time.monotonic() + 60
     while not worker.said().has_left:
@@ -163,7 +164,9 @@ def said_by(brief, monkeypatch):
 
 
 def test_the_body_of_an_actor_is_the_worker_of_the_command_line(ready, brief, monkeypatch):
-    said = said_by(brief, monkeypatch)
+    used = []
+    said = said_by(replace(brief, cores=3), monkeypatch, used)
+    assert used == [3]  # threads of the engine, TensorFlow and linear algebra: what it reserved
     assert (said.has_left, said.error, said.is_lost) == (True, None, False)
     assert [report.computed for report in said.reports] == [36]
     assert ready.jobs.get(1).state == "done"

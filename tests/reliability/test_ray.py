@@ -30,7 +30,7 @@ from test_workers import (
 
 import headstart as hs
 from conftest import draw, rows_in
-from headstart.errors import Cancelled
+from headstart.errors import Cancelled, ClusterError
 from headstart.extractors.run.suspects import GIVEN_UP
 from headstart.jobs.on_ray import RayExecutor, RayTrials
 from headstart.notices import HeadstartNote
@@ -132,6 +132,8 @@ def test_of_two_actors_one_is_killed_and_replaced(one_node, farm, local, recwarn
     assert view.ids == list(local)
     np.testing.assert_array_equal(view.to_numpy(), np.stack(list(local.values())))
     assert farm.extract("net", "many", executor=driver.executor).report.computed == 0
+    with pytest.raises(ClusterError, match="Ray of this process ends with it"):
+        farm.jobs.add("net@relu|gap", "many", executor=driver.executor)
     assert [one.job.id for one in farm.jobs.find()] == [1]
 
 
@@ -139,19 +141,21 @@ def test_trials_elsewhere_are_bit_by_bit_those_of_here(one_node, rows):
     """A ranking, a sweep of kinds, and a search, on processes of Ray."""
     ws = rows
     there = RayTrials(ws.context, workers=2)
-    ranks = [ws.rank("noisy", executor=by)[0] for by in (None, there)]
+    trying = hs.CrossValidation(folds=3)
+    ranks = [ws.rank("noisy", executor=by, trying=trying)[0] for by in (None, there)]
     assert_same(*([rank.linear, rank.neighbours] for rank in ranks))
     assert ranks[0].to_json() == ranks[1].to_json()
-    kinds = [hs.Linear((1e-3, 1e-2)), hs.MLP((8,)), hs.Ridge(), hs.Linear((1e-3,))]
+    kinds = [hs.Linear((1e-3, 1e-2)), hs.MLP((8,), epochs=3), hs.Ridge(), hs.Linear((1e-3,))]
     seen = []
+    how = {"trying": trying, "jobs": 1}
     sweeps = [
-        ws.sweep("noisy", (), kinds, executor=by, jobs=1, progress=lambda *done: seen.append(done))
+        ws.sweep("noisy", (), kinds, executor=by, progress=lambda *done: seen.append(done), **how)
         for by in (None, there)
     ]
     assert_same(*([trial.crossed for trial in sweep.trials] for sweep in sweeps))
-    assert [sweep.heads for sweep in sweeps] == [20, 20]
-    assert seen[-1] == (20, 20)
-    how = {"kinds": ("linear", "mlp", "ridge"), "trials": 3, "jobs": 1}
+    assert [sweep.heads for sweep in sweeps] == [12, 12]
+    assert seen[-1] == (12, 12)
+    how |= {"kinds": ("linear", "ridge", "prototype"), "trials": 3}
     searches = [ws.search("noisy", (), executor=by, **how) for by in (None, there)]
     assert_same(*([trial.crossed for trial in search.trials] for search in searches))
     with pytest.raises(hs.HeadstartError, match="no node has as many"):
@@ -275,6 +279,17 @@ def test_the_driver_is_killed_and_the_job_goes_on(two_nodes, farm, local):
     assert rows_in(farm) < SAMPLES
     wait_until(lambda: farm.jobs.get(1).state == "done")
     wait_until(lambda: actors() == [])  # nobody is left to be asked, and nothing is held
+    assert_done_once(farm, local)
+
+
+@pytest.mark.slow
+def test_detached_it_is_begun_and_nobody_watches(two_nodes, farm, local):
+    process = command(two_nodes, farm, "extract", "net", "many", "--detach", *RAY, *SMALL)
+    out, said = process.communicate()
+    assert process.returncode == 0, said
+    assert "job 1 is queued: net on many. Actors begin with it." in out
+    wait_until(lambda: farm.jobs.get(1).state == "done")
+    wait_until(lambda: actors() == [])
     assert_done_once(farm, local)
 
 
