@@ -134,6 +134,8 @@ def test_of_two_actors_one_is_killed_and_replaced(one_node, farm, local, recwarn
     assert farm.extract("net", "many", executor=driver.executor).report.computed == 0
     with pytest.raises(ClusterError, match="Ray of this process ends with it"):
         farm.jobs.add("net@relu|gap", "many", executor=driver.executor)
+    with pytest.raises(ClusterError, match="workers of 999 cores each, and this machine has"):
+        farm.extract("net@relu|gap", "many", executor=RayExecutor(farm.context, cores=999))
     assert [one.job.id for one in farm.jobs.find()] == [1]
 
 
