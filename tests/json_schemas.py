@@ -72,7 +72,6 @@ DOCUMENTS = {
     "worker": "[headstart.jobs.features.worker.Work]",
     "features list": "[headstart.registry.listing.FeatureRow]",
     "features show": "headstart.jobs.features.details.FeatureSetDetails",
-    "features sync": "headstart.jobs.features.sync.Synced",
     "features verify": "headstart.jobs.features.verify.Verified",
     "features explain": "headstart.extractors.run.explain.Explanation",
     "features export": "headstart.jobs.outcomes.Written",

@@ -325,8 +325,13 @@ class Bucket:
 
     def _opened(self) -> Any:
         with self._lock:
-            if self._known is None or self._process != os.getpid():
+            if self._known is None:
                 self._known, self._process = _open(self.address), os.getpid()
+            if self._process != os.getpid():  # the library's threads are not in it: it would wait
+                raise StorageError(
+                    f"{self.address} cannot be read by a process that was forked off a reader",
+                    hint="Start processes by spawn, such as multiprocessing.get_context('spawn').",
+                )
             return self._known
 
 

@@ -1,5 +1,7 @@
 """One bucket: what is put twice, what is lost on the way, and what is said of it."""
 
+import os
+
 import pytest
 from meddling_proxy import DROP, FLIP, LOSE, SLOW, TWICE
 from object_servers import GivenBucket
@@ -133,6 +135,22 @@ def test_no_credentials_at_all(monkeypatch, own_bucket):
 
     with pytest.raises(StorageError, match=r"no credentials were found.*AWS_ACCESS_KEY_ID"):
         bucket._asked("a/k", refuse)
+
+
+def test_a_process_that_was_forked_off_is_told_so_and_does_not_hang(bucket):
+    bucket.create("a/k", CONTENT)
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            bucket.get("a/k")
+        except StorageError as error:
+            os.write(writing, str(error).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        assert b"forked off a reader. Start processes by spawn" in said.read()
+    os.waitpid(process, 0)
 
 
 # What a workspace relies on
