@@ -31,6 +31,9 @@ ALLOWED = {
     "Path(root)": "the workspace, an argument",
     "Path(home)": "$HEADSTART_HOME",
     "Path(wanted.custom_objects)": "an argument",
+    "headstart/jobs/backups/restore.py: Path(tempfile.mkdtemp(prefix='.restored-', "
+    "dir=root.parent))": "the system's own",
+    "registry/audit/snapshot.py: Path(str(config.sqlite_file))": "a path already",
     "headstart/cli/parameters.py: Path(given)": "--workspace, an argument",
     "headstart/cli/parameters.py: Path(str(super().convert(value, param, ctx)))": "an argument",
     "headstart/catalog/cache.py: Path(to)": "an argument of `features sync`",

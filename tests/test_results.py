@@ -29,6 +29,9 @@ db upgrade
 db current
 doctor
 config show
+backup {p}/backup
+restore {p}/backup --workspace {p}/restored
+restore {p}/backup --check
 log
 glossary margin
 zoo list VGG*
@@ -136,7 +139,12 @@ def document_of(line: str) -> str:
     )
     if line == "head sweeps 1":
         return "head sweeps ID"
-    more = {"extract": "--detach", "log": "--forget-before", "head predict": "--output"}
+    more = {
+        "extract": "--detach",
+        "log": "--forget-before",
+        "restore": "--check",
+        "head predict": "--output",
+    }
     option = more.get(longest, "--none")
     is_given = option in line.replace(" -o ", " --output ").split()
     return f"{longest} {option}" if is_given else longest
@@ -240,7 +248,9 @@ def test_the_walk_sees_the_results():
     assert {"Job", "JobProgress", "Work"} <= seen
 
 
-@pytest.mark.parametrize("name", sorted(set(hs.__all__) - {"__version__", "init", "open"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(hs.__all__) - {"__version__", "init", "open", "restore"})
+)
 def test_every_public_class_can_be_shown(name):
     made = getattr(hs, name)
     if not issubclass(made, BaseException):
