@@ -74,6 +74,7 @@ DOCUMENTS = {
     "job remove": "headstart.jobs.outcomes.Removed",
     "worker": "[headstart.jobs.features.worker.Work]",
     "features list": "[headstart.registry.listing.FeatureRow]",
+    "features sync": "headstart.jobs.features.sync.Synced",
     "features show": "headstart.jobs.features.details.FeatureSetDetails",
     "features verify": "headstart.jobs.features.verify.Verified",
     "features explain": "headstart.extractors.run.explain.Explanation",
