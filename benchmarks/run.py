@@ -33,6 +33,7 @@ import peer_runs
 import precisions
 import store
 import whole_runs
+import workers
 from material import MODELS, Model
 from timing import COMPARED, Others, Section
 
@@ -198,6 +199,11 @@ def _datasets(folder: Path, *, is_quick: bool) -> Section:
     return many_samples.section(folder, is_quick=is_quick)
 
 
+def _workers(folder: Path, *, is_quick: bool) -> Section:
+    assert not is_quick
+    return workers.section(folder, 3, 2048)
+
+
 def _rows(folder: Path, *, is_quick: bool) -> Section:
     assert not is_quick
     return all_rows.section(folder)
@@ -220,6 +226,7 @@ SECTIONS = {
     "store": _store,
     "datasets": _datasets,
     "rows": _rows,
+    "workers": _workers,
 }
 QUICK_MODELS = ("lite0",)
 QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")
