@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from headstart.heads.tasks import Classification, MultiLabel, Ordinal
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.storage.views import FeatureView
-    from headstart.workspace import Workspace, init, open
+    from headstart.workspace import Workspace, init, open, restore
 
 __version__ = "0.1.0"
 
@@ -64,6 +64,7 @@ __all__ = [
     "__version__",
     "init",
     "open",
+    "restore",
 ]
 
 # Imported at first use: `import headstart` and `headstart --help` must cost nothing.
@@ -87,6 +88,7 @@ _HOMES = {
     "Workspace": "headstart.workspace",
     "init": "headstart.workspace",
     "open": "headstart.workspace",
+    "restore": "headstart.workspace",
 }
 
 

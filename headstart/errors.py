@@ -47,6 +47,7 @@
     ├── StorageError (OSError)
     │   └── ShardExists (FileExistsError)
     ├── ArtifactDamaged (ValueError)
+    ├── BackupDamaged (ValueError)
     ├── UnsafeName (ValueError)
     ├── ClusterError (ConnectionError)
     └── HeadError (ValueError)
@@ -59,15 +60,9 @@ ends with is `EXITS`.
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
-from headstart.visible import visible
-
-ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")
-"""How Python writes an object that says nothing of itself."""
-STREAMS = re.compile(r" ?<_io\.\w+[^<>]*>")
-"""What libraries write for content that was handed to them in memory."""
+from headstart.visible import visible, without_addresses
 
 EXITS = {
     "failed": 1,
@@ -358,6 +353,12 @@ class ArtifactDamaged(HeadstartError, ValueError):
     code = "damaged"
 
 
+class BackupDamaged(HeadstartError, ValueError):
+    """A file of a backup is missing, or is not what was written."""
+
+    code = "damaged"
+
+
 class UnsafeName(HeadstartError, ValueError):
     """A name from outside cannot be made a path; nothing was read or written by it."""
 
@@ -382,12 +383,6 @@ class InputMissing(HeadError, FileMissing):
 
 class ParityError(HeadError):
     """Two ways that must give the same numbers do not."""
-
-
-def without_addresses(text: str) -> str:
-    """A message without the objects that Python could only give an address for: those that say
-    nothing of themselves are called by their class, streams are left out."""
-    return ADDRESS.sub(r"a \1", STREAMS.sub("", text)) if " at 0x" in text else text
 
 
 def first_line(error: BaseException, limit: int = 200) -> str:

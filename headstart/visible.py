@@ -6,6 +6,12 @@ and marks that turn the order of what is read (CVE-2021-42574). They are printed
 
 from __future__ import annotations
 
+import re
+
+ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")
+"""How Python writes an object that says nothing of itself."""
+STREAMS = re.compile(r" ?<_io\.\w+[^<>]*>")
+"""What libraries write for content that was handed to them in memory."""
 CONTROLS = (
     *range(0x20),  # C0
     *range(0x7F, 0xA0),  # DEL and C1
@@ -54,3 +60,9 @@ def visible_json(text: str) -> str:
     They only occur within its strings, where JSON has escapes for them.
     """
     return text.translate(JSON)
+
+
+def without_addresses(text: str) -> str:
+    """A message without the objects that Python could only give an address for: those that say
+    nothing of themselves are called by their class, streams are left out."""
+    return ADDRESS.sub(r"a \1", STREAMS.sub("", text)) if " at 0x" in text else text

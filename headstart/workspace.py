@@ -37,6 +37,7 @@ from headstart.values.showable import Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what it does
     from headstart.extractors.run.settings import Settings
+    from headstart.jobs.backups.backup import BackedUp
     from headstart.jobs.features.compile import Compiled
     from headstart.jobs.features.executor import Executor
     from headstart.jobs.features.verify import Verified
@@ -111,6 +112,38 @@ def open(root: str | Path | None = None) -> Workspace:
         )
         return made
     return _opened(place, None)
+
+
+@checked
+def restore(
+    folder: str | Path,
+    root: str | Path,
+    database_url: str | None = None,
+    *,
+    roots: dict[str, str] | None = None,
+) -> Workspace:
+    """Make a workspace of a backup, and open it.
+
+    Args:
+        folder: that `Workspace.backup` wrote; every file is compared with its sha256.
+        root: the folder of the workspace, new or empty.
+        database_url: of a shared database, which is empty; SQLite in the folder without it.
+        roots: of folders of data by which name they go now, such as `{"/mnt/photos": "/data"}`.
+
+    Raises:
+        NotFound: the folder holds no backup.
+        AlreadyExists: there is something at `root`.
+        BackupDamaged: a file is missing, or is not what was written.
+
+    Warns:
+        HeadstartWarning: data of datasets are not found, or have changed.
+    """
+    from headstart.jobs.backups.restore import Wanted
+    from headstart.jobs.backups.restore import restore as restored
+
+    pairs = tuple((roots or {}).items())
+    wanted = Wanted(Path(root), database_url, roots=pairs)
+    return _opened(restored(folder, wanted).workspace, None)
 
 
 def is_source(given: str) -> bool:
@@ -276,6 +309,27 @@ class Workspace(Trials, Showable):
 
         names = both_named(self.context, backbone, dataset)
         return features_of(self.context, *names, precision, augmentation)
+
+    def backup(
+        self, folder: str | Path, *, features: bool = False, progress: Progress = silent
+    ) -> BackedUp:
+        """Copy the workspace into a folder, while others work in it; `headstart.restore` makes a
+        workspace of it.
+
+        Args:
+            folder: new, empty, or with a backup of this workspace, which is brought up to date.
+            features: copy the rows of features, too; else they are computed again when needed.
+            progress: called with (files done, files).
+
+        Raises:
+            AlreadyExists: the folder has something else in it.
+
+        Warns:
+            HeadstartWarning: files are missing or damaged in the workspace.
+        """
+        from headstart.jobs.backups.backup import backup
+
+        return backup(self.context, folder, features=features, progress=progress)
 
     def transformer(
         self,

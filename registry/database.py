@@ -42,9 +42,8 @@ from headstart.errors import (
     RegistryError,
     first_line,
 )
-from headstart.registry.full_disk import opened
 from headstart.registry.outages import Outage
-from headstart.registry.refusals import kind_of_sqlite
+from headstart.registry.refusals import kind_of_sqlite, opened
 
 BUSY_SECONDS = 180
 """So long a writer waits for those before it: SQLite has one at a time
@@ -190,6 +189,16 @@ class Database:
         """One consistent snapshot; nothing is written."""
         with self._transaction(writing=False) as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `reading`, and on a server, too, nothing of what others commit meanwhile is seen."""
+        is_server = self.config.sqlite_file is None
+        level = {"isolation_level": "REPEATABLE READ"} if is_server else {}
+        with _translated(), self._connect() as plain:
+            connection = plain.execution_options(writing=False, **level)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -19,8 +19,7 @@ from headstart.config import Config
 from headstart.errors import WorkspaceError
 from headstart.registry import schema
 from headstart.registry.entities import WINDOWED
-from headstart.registry.full_disk import opened
-from headstart.registry.refusals import kind_of_sqlite
+from headstart.registry.refusals import kind_of_sqlite, opened
 from headstart.values.showable import Results
 
 

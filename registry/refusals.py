@@ -1,8 +1,9 @@
-"""Which error of ours it is that SQLite makes."""
+"""What SQLite refuses: which error of ours that is; and how a full disk is read all the same."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from headstart.errors import (
     DatabaseBusy,
@@ -23,9 +24,30 @@ KINDS: dict[int, type[RegistryError]] = {
 }
 """By the result code (https://www.sqlite.org/rescode.html); extended ones have it in their last
 eight bits."""
+NO_ROOM = {sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_FULL}
 
 
 def kind_of_sqlite(error: BaseException | None) -> type[RegistryError]:
     """The class of ours for an error of SQLite's; `RegistryError` where none fits."""
     code = getattr(error, "sqlite_errorcode", None)
     return RegistryError if code is None else KINDS.get(code & 0xFF, RegistryError)
+
+
+def opened(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """A connection that can read, made by `connect`, alone if there is no room for company.
+
+    With write-ahead logging the processes share an index of the log in a file of its own, made by
+    whoever opens the database first: on a full disk that fails, and nothing could be read, just
+    when somebody wants to see what may go. A connection that is the only one needs no such file
+    (https://www.sqlite.org/wal.html#noshm), so that is what it is then: others wait for their turn.
+    """
+    connection = connect()
+    try:
+        connection.execute("PRAGMA schema_version")  # the first look opens the log
+    except sqlite3.Error as error:
+        connection.close()
+        if error.sqlite_errorcode not in NO_ROOM:
+            raise
+        connection = connect()
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection

@@ -48,11 +48,20 @@ def upgrade(config: Config) -> str:
     from alembic import command
 
     revision = current(config)
-    if revision is not None:
-        _refuse_newer(revision)
+    check_known(revision)
     if revision != HEAD:
         command.upgrade(alembic_config(config), "head")
     return HEAD
+
+
+def check_known(revision: str | None) -> None:
+    """Refuse a database of newer code.
+
+    Raises:
+        SchemaTooNew: it is.
+    """
+    if revision is not None:
+        _refuse_newer(revision)
 
 
 def current(config: Config) -> str | None:
@@ -100,8 +109,7 @@ def check(fetch_revision: Callable[[], str | None]) -> None:
     revision = fetch_revision()
     if revision == HEAD:
         return
-    if revision is not None:
-        _refuse_newer(revision)
+    check_known(revision)
     raise SchemaOutdated(
         f"the database is at schema {revision or 'none'}, this code needs {HEAD}",
         hint="Run `headstart db upgrade`.",

@@ -74,7 +74,7 @@ class ArtifactStore:
             ArtifactDamaged: the file is missing or is not what was stored.
             StorageError: it lies in a bucket that does not give it now.
         """
-        path = self._here(artifact.digest, suffix)
+        path = self.here(artifact.digest, suffix)
         hint = "Add the same thing again: that puts the file back."
         if not path.exists():
             raise ArtifactDamaged(f"the artifact {path} is missing", hint=hint)
@@ -100,7 +100,7 @@ class ArtifactStore:
         Raises:
             ArtifactDamaged: it is missing or is not what was stored.
         """
-        path = self._here(digest, PART)
+        path = self.here(digest, PART)
         size = path.stat().st_size if path.exists() else 0
         return self.get(Artifact(digest, size), PART).read_bytes()
 
@@ -108,7 +108,8 @@ class ArtifactStore:
         """Where a file lies, or would lie."""
         return by_digest(self._root, digest, suffix)
 
-    def _here(self, digest: str, suffix: str) -> Path:
+    def here(self, digest: str, suffix: str) -> Path:
+        """The path of a file, which is fetched if it lies elsewhere; it need not be anywhere."""
         return self._folder.here(self.path_of(digest, suffix), digest)
 
     def has(self, digest: str, suffix: str, size: int | None = None) -> bool:
@@ -122,6 +123,10 @@ class ArtifactStore:
     def stored(self) -> list[Stored]:
         """All files of the store, temporary ones too."""
         return self._folder.stored()
+
+    def files(self) -> list[Path]:
+        """Where they lie here, or would lie."""
+        return [one.path for one in self.stored()]
 
     def remove(self, paths: Iterable[Path]) -> None:
         """Delete files; nothing happens to those that are gone."""

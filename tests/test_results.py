@@ -29,6 +29,9 @@ db upgrade
 db current
 doctor
 config show
+backup {p}/backup
+restore {p}/backup --workspace {p}/restored
+restore {p}/backup --check
 log
 glossary margin
 zoo list VGG*
@@ -65,6 +68,7 @@ features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
 features compact
 features reindex
+features sync {p}/fresh
 features gc --unreachable
 backbone export net {p}/net.zip --features
 backbone import {p}/net.zip --name renamed
@@ -135,7 +139,12 @@ def document_of(line: str) -> str:
     )
     if line == "head sweeps 1":
         return "head sweeps ID"
-    more = {"extract": "--detach", "log": "--forget-before", "head predict": "--output"}
+    more = {
+        "extract": "--detach",
+        "log": "--forget-before",
+        "restore": "--check",
+        "head predict": "--output",
+    }
     option = more.get(longest, "--none")
     is_given = option in line.replace(" -o ", " --output ").split()
     return f"{longest} {option}" if is_given else longest
@@ -239,7 +248,9 @@ def test_the_walk_sees_the_results():
     assert {"Job", "JobProgress", "Work"} <= seen
 
 
-@pytest.mark.parametrize("name", sorted(set(hs.__all__) - {"__version__", "init", "open"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(hs.__all__) - {"__version__", "init", "open", "restore"})
+)
 def test_every_public_class_can_be_shown(name):
     made = getattr(hs, name)
     if not issubclass(made, BaseException):

@@ -34,7 +34,8 @@ def register(cli: click.Group) -> None:
     command(cli, "doctor")(_doctor)
     command(cli, "glossary")(click.argument("term", required=False)(_glossary))
     db = click.Group("db", help="The registry's database.")
-    command(db, "upgrade")(_upgrade)
+    no_copy = click.option("--no-copy", is_flag=True, help="Make no copy of an SQLite file first.")
+    command(db, "upgrade")(no_copy(_upgrade))
     command(db, "current")(_current)
     cli.add_command(db)
 
@@ -69,13 +70,14 @@ def _init(
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
 
-def _upgrade(call: Call) -> Result:
-    """Bring the database to this code's schema."""
+def _upgrade(call: Call, no_copy: bool) -> Result:
+    """Bring the database to this code's schema; of an SQLite file a copy is made first."""
     from headstart.jobs import database
 
-    done = database.upgrade(call.config)
+    done = database.upgrade(call.config, copy=not no_copy)
     was = "" if done.before == done.after else f"; it was at {done.before or 'none'}"
-    line = f"The database is at schema {done.after}{was}."
+    kept = "" if done.copy is None else f" As it was it is in {done.copy}."
+    line = text(f"The database is at schema {done.after}{was}.{kept}")
     return Result(done, lambda out: out.print(line))
 
 

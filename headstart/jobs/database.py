@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from headstart.config import CONFIG_FILE, Config, Joined
-from headstart.errors import WorkspaceError
+from headstart.errors import RegistryError, WorkspaceError
+from headstart.notices import tell
+from headstart.paths import one_below
 from headstart.registry import schema
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.bucket import Bucket
@@ -16,10 +19,17 @@ from headstart.values.showable import Showable
 
 @dataclass(frozen=True)
 class Upgraded(Showable):
-    """At which schema the database was, None where there was none, and is."""
+    """At which schema the database was, None where there was none, and is.
+
+    Attributes:
+        before: where it was.
+        after: where it is.
+        copy: of the SQLite file as it was; None where none was made.
+    """
 
     before: str | None
     after: str
+    copy: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -30,15 +40,52 @@ class SchemaState(Showable):
     needed: str
 
 
-def upgrade(config: Config) -> Upgraded:
-    """Bring the database to this code's schema."""
+def upgrade(config: Config, *, copy: bool = True) -> Upgraded:
+    """Bring the database to this code's schema.
+
+    Args:
+        config: of the workspace.
+        copy: an SQLite file that is changed is copied beside it first.
+
+    Raises:
+        RegistryError: there is no room for the copy; nothing was changed.
+
+    Warns:
+        HeadstartNote: a server's database is changed, of which no copy was made.
+    """
     from headstart.registry.audit import identity
 
     identity.check(config)
     before = schema.current(config)
+    schema.check_known(before)
+    is_changed = before not in (None, schema.HEAD)
+    made = _copied(config, str(before)) if is_changed and copy else None
+    if is_changed and config.sqlite_file is None:
+        tell(
+            f"the database goes from schema {before} to {schema.HEAD} in one transaction, and no "
+            "copy is made of it: pg_dump makes one"
+        )
     after = schema.upgrade(config)
     identity.claim(config)
-    return Upgraded(before, after)
+    return Upgraded(before, after, made)
+
+
+def _copied(config: Config, revision: str) -> Path | None:
+    """A copy of the SQLite file before it is changed; None where the database is a server's."""
+    from headstart.registry.audit import snapshot
+
+    if config.sqlite_file is None:
+        return None
+    moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    own = config.sqlite_file
+    file = one_below(own.parent, f"{own.name}.{revision}.{moment}")
+    try:
+        snapshot.copy_sqlite(config, file)
+    except RegistryError as error:
+        file.unlink(missing_ok=True)
+        error.hint = "Nothing was changed. Make room, or leave the copy out with --no-copy."
+        raise
+    return file
 
 
 def looked_at(root: Path, store: str) -> Joined:

@@ -125,7 +125,8 @@ class LocalCopies:
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
     def _write(self, path: Path, content: memoryview) -> bool:
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PARTIAL}")
+        aside = f".{path.name}.{secrets.token_hex(8)}{PARTIAL}"
+        partial = path.with_name(aside)
         try:
             make_folder(path.parent)
             with partial.open("xb") as file:

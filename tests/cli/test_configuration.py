@@ -1,6 +1,8 @@
 """Where an option is taken from: the command line, variables, the workspace's file, the user's."""
 
 import os
+import re
+from pathlib import Path
 
 import click
 import pytest
@@ -10,7 +12,7 @@ from headstart.cli import cli
 from headstart.cli.workspace.defaults import ASKED_EACH_TIME
 from headstart.cli.workspace.said import VARIABLE as LOG_FORMAT
 from headstart.errors import EXITS, InvalidValue
-from headstart.values.defaults import DEFAULTS
+from headstart.values.defaults import DEFAULTS, VARIABLES
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +142,13 @@ def test_json_and_tracebacks_can_be_asked_for_by_variables(ws, run, monkeypatch)
     assert '"code": "not_found"' in run("backbone", "show", "x").err
     monkeypatch.setenv("HEADSTART_DEBUG", "yes")
     assert "Traceback" in run("backbone", "show", "x").err
+
+
+def test_every_variable_that_is_read_anywhere_is_known():
+    root = Path(__file__).parents[2]
+    files = [p for n in ("headstart", "storage", "extractors") for p in (root / n).rglob("*.py")]
+    read = {found for p in files for found in re.findall(r'"(HEADSTART_[A-Z_]+)"', p.read_text())}
+    assert read <= VARIABLES.keys() and "HEADSTART_CORES" in read
 
 
 def every_option(group, words=()):

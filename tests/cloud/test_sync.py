@@ -65,3 +65,20 @@ def test_what_cannot_be_synced_is_said(rows, tmp_path, fails):
     with pytest.raises(NotFound, match="no feature key begins with 'ffff'"):
         rows.cache.sync(tmp_path / "other", ["ffff"])
     assert "no workspace in" in fails("features", "sync", tmp_path / "nowhere")
+
+
+def test_a_workspace_in_a_bucket_is_backed_up_and_restored_into_a_folder(
+    rows, tmp_path, with_rows, own_bucket
+):
+    cloud, _ = moved(rows, tmp_path / "cloud", with_rows, store=own_bucket)
+    register(cloud, with_rows)
+    cloud.heads.train("h", cloud.features("flat@as_it_is", "rows"), hs.Linear(strengths=1.0))
+    for folder in ("artifacts", "manifests"):  # what is not here is fetched
+        for file in (cloud.config.root / folder).rglob("*.*"):
+            file.unlink()
+    done = cloud.backup(tmp_path / "copy", features=True)
+    assert done.missing == ()
+    back = hs.restore(tmp_path / "copy", tmp_path / "back")
+    assert back.config.store is None and back.context.bucket is None
+    assert back.heads.get("h").reproduce().agrees
+    assert back.verify("flat@as_it_is", "rows", rows=1, full=True).corrupt == 0

@@ -16,7 +16,7 @@ from headstart.config import create_config
 from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew
 from headstart.registry import schema
 from headstart.registry.database import Database
-from headstart.registry.full_disk import opened
+from headstart.registry.refusals import opened
 from headstart.registry.tables import metadata
 
 

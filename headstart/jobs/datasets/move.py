@@ -67,8 +67,20 @@ def move(
         DatasetError: what is there has none of the samples, or fewer than half without `force`, is
             of another kind, or the dataset has no place outside of the workspace.
     """
+    _check_movable(context, context.datasets.get(name))
+    return relocate(context, name, path, progress, force=force)
+
+
+def relocate(
+    context: Context,
+    name: str,
+    path: str | Path,
+    progress: Progress = silent,
+    *,
+    force: bool = False,
+) -> Moved:
+    """As `move`, also of data that are kept in the workspace itself, which lies elsewhere now."""
     dataset, place = context.datasets.get(name), sources.located(path)
-    _check_movable(context, dataset)
     if sources.is_gone(place):
         raise SourceGone(f"there is nothing at {place}", hint="Name the place where the data are.")
     options = _moved_options(dataset, place)

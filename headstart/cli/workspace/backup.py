@@ -1,0 +1,90 @@
+"""`backup`, `restore`: copies of whole workspaces, and workspaces from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    progress_bar,
+    size_text,
+    text,
+    with_options,
+)
+
+
+def register(cli: click.Group) -> None:
+    folder = click.argument("folder", type=click.Path(path_type=Path))
+    command(cli, "backup")(
+        with_options(
+            _backup,
+            folder,
+            click.option(
+                "--features", is_flag=True, help="Copy the rows of features, too; they are large."
+            ),
+        )
+    )
+    command(cli, "restore")(
+        with_options(
+            _restore,
+            folder,
+            click.option(
+                "--root",
+                "roots",
+                metavar="OLD=NEW",
+                multiple=True,
+                help="Data below the folder OLD are below NEW now; may be given again.",
+            ),
+            click.option("--database-url", help="A shared database, which is empty."),
+            click.option(
+                "--database-url-file",
+                type=click.Path(path_type=Path),
+                help="A file whose first line is that URL.",
+            ),
+            click.option("--check", is_flag=True, help="Only read and compare all of the backup."),
+        )
+    )
+
+
+def _backup(call: Call, folder: Path, features: bool) -> Result:
+    """Copy the workspace into FOLDER, while others work in it: the database as it is at one moment,
+    and all files that it names. A backup that is there is brought up to date."""
+    from headstart.jobs.backups.backup import backup
+
+    with progress_bar("copying", "files") as progress:
+        done = backup(call.open().context, folder, features=features, progress=progress)
+    without = "" if features else ", without the rows of features"
+    line = (
+        f"{done.folder} has {done.files:,} files of {size_text(done.bytes)}{without}; "
+        f"{size_text(done.copied)} were copied."
+    )
+    return Result(done, lambda out: out.print(text(line), soft_wrap=True))
+
+
+def _restore(
+    call: Call,
+    folder: Path,
+    roots: tuple[str, ...],
+    database_url: str | None,
+    database_url_file: Path | None,
+    check: bool,
+) -> Result:
+    """Make a workspace, where --workspace says, of the backup in FOLDER; its files are compared
+    with their sha256."""
+    from headstart.jobs.backups import restore as jobs
+
+    with progress_bar("reading", "files") as progress:
+        if check:
+            found = jobs.check(folder, progress)
+            said = f"{found.folder} is whole: {found.files:,} files, {size_text(found.bytes)}."
+            return Result(found, lambda out: out.print(text(said), soft_wrap=True))
+        pairs = [jobs.root_in_words(one) for one in roots]
+        wanted = jobs.Wanted(call.root, database_url, database_url_file, pairs)
+        done = jobs.restore(folder, wanted, progress)
+    moved = "".join(f" {name} is at {place} now." for name, place in done.moved.items())
+    line = f"The workspace {done.workspace} is ready: {done.files:,} files.{moved}"
+    return Result(done, lambda out: out.print(text(line), soft_wrap=True))

@@ -1,0 +1,243 @@
+"""`backup`: a copy of a workspace while others work in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headstart.context import Context
+from headstart.errors import AlreadyExists, ManifestDamaged, NotFound, first_line
+from headstart.extractors.runtime import versions
+from headstart.jobs.backups.contents import Backup, Held, copied, place_in, size_of
+from headstart.notices import warn
+from headstart.paths import below, one_below
+from headstart.progress import Progress, silent
+from headstart.registry import schema
+from headstart.registry.audit import snapshot
+from headstart.registry.jobs import UNFINISHED
+from headstart.storage.artifacts import HELD_AS as ARTIFACTS
+from headstart.storage.contents import HELD_AS as MANIFESTS
+from headstart.storage.contents import Contents
+from headstart.storage.files import sha256_of_file
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class BackedUp(Showable):
+    """A backup that was taken.
+
+    Attributes:
+        folder: where it is.
+        files: how many it has.
+        bytes: of all of them.
+        copied: bytes that were not there from a backup before.
+        has_features: whether the rows of features are in it.
+        schema: of the registry.
+        missing: files that the registry names and the workspace does not have.
+        seconds: that it took.
+    """
+
+    folder: Path
+    files: int
+    bytes: int
+    copied: int
+    has_features: bool
+    schema: str
+    missing: tuple[str, ...]
+    seconds: float
+
+    def _line(self) -> str:
+        return f"{str(self.folder)!r}, {self.files:,} files, {self.bytes:,} bytes"
+
+
+def backup(
+    context: Context,
+    folder: str | Path,
+    *,
+    features: bool = False,
+    progress: Progress = silent,
+) -> BackedUp:
+    """Copy the registry as it is at one moment, and every file that it names; others work on.
+
+    A folder that holds a backup of this workspace is brought up to date: files are called by their
+    content, so that what is there is not copied again, and what nobody names any more goes. It is
+    the backup of before until the last file is there.
+
+    Args:
+        context: of the workspace.
+        folder: new, empty, or with a backup of this workspace.
+        features: copy the shards, too; without them features are computed again where they are
+            needed.
+        progress: called with (files done, files).
+
+    Raises:
+        AlreadyExists: the folder has something else in it.
+        StorageError: the disk does not take it.
+
+    Warns:
+        HeadstartWarning: files are missing or damaged, and so in the backup.
+    """
+    started = time.monotonic()
+    place = Path(folder).expanduser().absolute()
+    before = _before(context, place)
+    place.mkdir(parents=True, exist_ok=True)
+    draft = one_below(place, f".registry-{time.time_ns()}.db")
+    try:
+        with context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)):
+            snapshot.take(context.config, draft)
+            state = replace(context.config, database_url=f"sqlite:///{draft}")
+            if not features:
+                snapshot.forget_shards(state)
+            known = Context(state, context.shard_store)
+            try:
+                files, new, missing = _copy(known, place, before, features, progress)
+            finally:
+                known.database.close()
+        held = Held(draft.stat().st_size, sha256_of_file(draft))
+        registry = f"registry-{held.sha256}.db"
+        draft.replace(place_in(place, registry))
+    finally:
+        for left in place.glob(f"{draft.name}*"):
+            left.unlink()
+    made = Backup(
+        context.config.id,
+        str(context.config.root),
+        schema.HEAD,
+        registry,
+        features,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        {"headstart": versions()["headstart"]},
+        context.config.defaults,
+        {**files, registry: held},
+    )
+    made.write(place)
+    _tidy(place, before, made)
+    return BackedUp(
+        place,
+        len(made.files),
+        size_of(made.files.values()),
+        new + held.size,
+        features,
+        made.schema,
+        tuple(missing),
+        round(time.monotonic() - started, 3),
+    )
+
+
+def _before(context: Context, place: Path) -> Backup | None:
+    """The backup that is there.
+
+    Raises:
+        AlreadyExists: there is something, and no backup of this workspace.
+    """
+    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
+        return None
+    hint = "Name a folder that is empty, new, or a backup of this workspace."
+    try:
+        found = Backup.read(place)
+    except NotFound:
+        raise AlreadyExists(f"{place} is there, and is no backup", hint=hint) from None
+    if found.workspace != context.config.id:
+        raise AlreadyExists(
+            f"{place} is a backup of another workspace, that of {found.root}", hint=hint
+        )
+    return found
+
+
+def _keys(context: Context, features: bool) -> list[str]:
+    return [one.key for one in context.feature_sets.find_sets()] if features else []
+
+
+def _copy(
+    known: Context, place: Path, before: Backup | None, features: bool, progress: Progress
+) -> tuple[dict[str, Held], int, list[str]]:
+    """Copy what a state of the registry names; gives all files, new bytes, and what is missing."""
+    wanted = dict(_named(known, features))
+    files: dict[str, Held] = {}
+    new, missing = 0, list[str]()
+    for done, (name, (source, expected)) in enumerate(sorted(wanted.items()), start=1):
+        target = place_in(place, name)
+        held = before.files.get(name) if before is not None else None
+        if held is not None and target.exists() and target.stat().st_size == held.size:
+            files[name] = held
+        else:
+            try:
+                files[name] = held = copied(source, target, expected, _content(known, name))
+                new += held.size
+            except (FileNotFoundError, ValueError) as error:  # lost, or damaged, in the workspace
+                missing.append(name)
+                warn(f"{source} is not in the backup: {_why(error)}; see `headstart doctor`")
+        progress(done, len(wanted))
+    return files, new, missing
+
+
+def _content(known: Context, name: str) -> Callable[[], bytes] | None:
+    """What gives the bytes of a shard that lies in a bucket; None of what lies here."""
+    folder, _, file = name.partition("/")
+    if known.bucket is None or folder != known.config.features.name:
+        return None
+    return lambda: known.shard_store.read(file)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it is missing"
+    return getattr(error, "message", None) or first_line(error)
+
+
+def _named(known: Context, features: bool) -> Iterator[tuple[str, tuple[Path, str | None]]]:
+    """Files that the registry names: where each lies, and its sha256 where that is known."""
+    root = known.config.root
+    needed = known.needed_artifacts()
+    stored = [one.path for one in known.artifacts.stored()]
+    found = [path for path in stored if path.stem in needed]
+    for path in found:
+        place = known.artifacts.here(path.stem, path.suffix)
+        yield path.relative_to(root).as_posix(), (place, path.stem)
+    for digest in needed - {path.stem for path in found}:
+        path = known.artifacts.path_of(digest, "")
+        yield path.relative_to(root).as_posix(), (path, digest)
+    for path in _manifests(known):
+        yield path.relative_to(root).as_posix(), (path, path.stem)
+    contents = Contents(known.config.contents)
+    for dataset in known.datasets.find_all():
+        name = contents.find_name(dataset.source)
+        if name is not None:
+            yield from _of_contents(below(contents.folder, name), root)
+    if features:
+        for one in known.feature_sets.find_sets():
+            for shard in known.feature_sets.find_shards(one.id):
+                path = below(known.config.features, shard.file)
+                yield path.relative_to(root).as_posix(), (path, shard.sha256)
+
+
+def _manifests(known: Context) -> Iterator[Path]:
+    """Manifests and their parts, each called by its sha256; what lies elsewhere is fetched."""
+    names = {one.manifest for one in known.datasets.find_all()}
+    names |= {str(job.plan.get("manifest")) for job in known.jobs.find_all(UNFINISHED)}
+    for name in sorted(names):
+        yield below(known.manifests.whole.root, name)
+        try:
+            parts = known.manifests.part_names(name)
+        except ManifestDamaged:  # which is found, and said, when it is copied
+            continue
+        known.manifests.part_names(name, fetched=True)
+        for part in sorted(parts):
+            yield below(known.manifests.parts.root, part)
+
+
+def _of_contents(path: Path, root: Path) -> Iterator[tuple[str, tuple[Path, str | None]]]:
+    """A file of data that were given in memory, or the files that were fetched together."""
+    for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if not one.is_dir():
+            yield one.relative_to(root).as_posix(), (one, None)
+
+
+def _tidy(place: Path, before: Backup | None, made: Backup) -> None:
+    """Remove what the backup of before had and this one has not."""
+    if before is not None:
+        for name in before.files.keys() - made.files.keys():
+            place_in(place, name).unlink(missing_ok=True)

@@ -1,0 +1,249 @@
+"""`restore`: a workspace from a backup, wherever it is to lie now."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.config import CONFIG_FILE, Config, create_config, load_config
+from headstart.context import Context
+from headstart.errors import AlreadyExists, BackupDamaged, DatasetError, InvalidValue
+from headstart.jobs import database
+from headstart.jobs.backups.contents import HINT, Backup, Held, copied, place_in, size_of
+from headstart.jobs.datasets.move import relocate
+from headstart.notices import warn
+from headstart.paths import inside
+from headstart.progress import Progress, silent
+from headstart.registry.audit import snapshot
+from headstart.storage.contents import Contents
+from headstart.storage.files import sha256_of_file
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class Restored(Showable):
+    """A workspace that was made of a backup.
+
+    Attributes:
+        workspace: its folder.
+        files: how many were copied, after their sha256 was found right.
+        bytes: of all of them.
+        has_features: whether the rows of features came with it.
+        moved: datasets whose data lie at another place than before, and where.
+        not_found: datasets whose data are not where they were, nor where `roots` said.
+    """
+
+    workspace: Path
+    files: int
+    bytes: int
+    has_features: bool
+    moved: Mapping[str, str]
+    not_found: tuple[str, ...]
+
+    def _line(self) -> str:
+        return f"{str(self.workspace)!r}, {self.files:,} files, {self.bytes:,} bytes"
+
+
+@dataclass(frozen=True)
+class Checked(Showable):
+    """A backup whose files were read.
+
+    Attributes:
+        folder: where it is.
+        files: how many it has; the sha256 of each is the one that was written down.
+        bytes: of all of them.
+        created_at: when it was taken, ISO 8601.
+        root: of the workspace that was backed up.
+        has_features: whether the rows of features are in it.
+    """
+
+    folder: Path
+    files: int
+    bytes: int
+    created_at: str
+    root: str
+    has_features: bool
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a restored workspace is to be.
+
+    Attributes:
+        root: its folder, which is not there or empty.
+        database_url: of a shared database, which is empty; SQLite in the folder without it.
+        database_url_file: a file with that URL instead.
+        roots: of folders of data by which name they go now: `("/mnt/a", "/data")`.
+    """
+
+    root: Path
+    database_url: str | None = None
+    database_url_file: Path | None = None
+    roots: Sequence[tuple[str, str]] = ()
+
+
+def check(folder: str | Path, progress: Progress = silent) -> Checked:
+    """Read every file of a backup; nothing is written.
+
+    Raises:
+        NotFound: the folder holds no backup.
+        BackupDamaged: a file is missing, or is not what was written.
+    """
+    place = Path(folder).expanduser().absolute()
+    found = Backup.read(place)
+    for done, (name, held) in enumerate(found.files.items(), start=1):
+        file = place_in(place, name)
+        if not file.is_file():
+            raise BackupDamaged(f"{file} is missing in the backup", hint=HINT)
+        if file.stat().st_size != held.size or sha256_of_file(file) != held.sha256:
+            raise BackupDamaged(f"{file} is damaged: its sha256 is another", hint=HINT)
+        progress(done, len(found.files))
+    size = size_of(found.files.values())
+    return Checked(place, len(found.files), size, found.created_at, found.root, found.has_features)
+
+
+def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> Restored:
+    """Make a workspace of a backup; it is there once all of it is.
+
+    Each file is compared with its sha256 as it is copied. The workspace gets a UUID of its own: the
+    one that was backed up may still be at work. Data that are not in the workspace are looked for
+    where they were, or where `roots` says: each file there is read, and samples are known again by
+    their content, so that features, splits and heads stay.
+
+    Args:
+        folder: with the backup.
+        wanted: what is to be made of it.
+        progress: called with (files done, files).
+
+    Raises:
+        NotFound: the folder holds no backup.
+        AlreadyExists: there is something at `wanted.root`.
+        BackupDamaged: a file is missing, or is not what was written.
+        ForeignDatabase: the database is not empty.
+
+    Warns:
+        HeadstartWarning: data of datasets are not found, or have changed.
+    """
+    place, root = Path(folder).expanduser().absolute(), wanted.root.expanduser().absolute()
+    found = Backup.read(place)
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise AlreadyExists(
+            f"{root} is there already", hint="Name a folder that is new or empty with --workspace."
+        )
+    root.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=".restored-", dir=root.parent))
+    try:
+        config = create_config(
+            stage, wanted.database_url, database_url_file=wanted.database_url_file
+        )
+        _copy_files(found, place, stage, progress)
+        _fill(found, place, config)
+        _keep_defaults(found, stage)
+        snapshot.note_restored(config, root, found.workspace)
+        stage.chmod(0o755 & ~_umask())
+        stage.replace(root)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+    moved, lost = _find_data(load_config(root), found, wanted.roots)
+    size = size_of(found.files.values())
+    return Restored(root, len(found.files), size, found.has_features, moved, tuple(lost))
+
+
+def _umask() -> int:
+    import os
+
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _copy_files(found: Backup, place: Path, stage: Path, progress: Progress) -> None:
+    for done, (name, held) in enumerate(found.files.items(), start=1):
+        if name != found.registry:
+            _copy(place_in(place, name), place_in(stage, name), held)
+        progress(done, len(found.files))
+
+
+def _copy(source: Path, target: Path, held: Held) -> None:
+    try:
+        copied(source, target, held.sha256)
+    except FileNotFoundError:
+        raise BackupDamaged(f"{source} is missing in the backup", hint=HINT) from None
+
+
+def _fill(found: Backup, place: Path, config: Config) -> None:
+    """Bring the registry into the workspace's database, at this code's schema."""
+    if config.sqlite_file is not None:
+        _copy(place_in(place, found.registry), config.sqlite_file, found.files[found.registry])
+        snapshot.prepare(config)
+        database.prepare(config, is_new=False)
+        return
+    with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
+        file = Path(folder) / "registry.db"
+        _copy(place_in(place, found.registry), file, found.files[found.registry])
+        work = Config(Path(folder), f"sqlite:///{file}", config.id)
+        snapshot.prepare(work)
+        database.prepare(config, is_new=True)
+        snapshot.load(work, config)
+
+
+def _keep_defaults(found: Backup, stage: Path) -> None:
+    if found.defaults:
+        lines = [f"{name} = {json.dumps(value)}" for name, value in found.defaults.items()]
+        with (stage / CONFIG_FILE).open("a", encoding="utf-8") as file:
+            file.write("\n[defaults]\n" + "\n".join(lines) + "\n")
+
+
+def _find_data(
+    config: Config, found: Backup, roots: Sequence[tuple[str, str]]
+) -> tuple[dict[str, str], list[str]]:
+    """Let each dataset know where its data are now; gives what was moved, and what is not found."""
+    context = Context(config)
+    contents = Contents(config.contents)
+    moved, lost = dict[str, str](), list[str]()
+    try:
+        for dataset in context.datasets.find_all():
+            kept = contents.find_name(dataset.source)
+            place = str(inside(contents.folder, kept)) if kept else _mapped(dataset.source, roots)
+            try:
+                if place != dataset.source:
+                    relocate(context, dataset.name, place)
+                    moved[dataset.name] = place
+                elif "://" not in place and not Path(place).exists():
+                    raise DatasetError(f"there is nothing at {place}")
+            except (DatasetError, OSError) as error:
+                lost.append(dataset.name)
+                warn(
+                    f"the data of dataset {dataset.name!r} are not found: {error}. Its features "
+                    f"stay; `headstart dataset move {dataset.name} PATH` says where they are"
+                )
+    finally:
+        context.database.close()
+    return moved, lost
+
+
+def _mapped(source: str, roots: Sequence[tuple[str, str]]) -> str:
+    """The place of data where the longest root that it is below is called otherwise."""
+    for old, new in sorted(roots, key=lambda pair: -len(pair[0])):
+        if source == old or source.startswith(f"{old.rstrip('/')}/"):
+            return new.rstrip("/") + source[len(old.rstrip("/")) :]
+    return source
+
+
+def root_in_words(text: str) -> tuple[str, str]:
+    """`OLD=NEW` as a pair.
+
+    Raises:
+        InvalidValue: it is none.
+    """
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise InvalidValue(
+            f"--root takes OLD=NEW, received {text!r}", hint="Such as --root /mnt/photos=/data."
+        )
+    return old, new
