@@ -90,6 +90,8 @@ DOCUMENTS = {
     "head list": "[headstart.registry.listing.HeadRow]",
     "head show": "headstart.catalog.head.Head",
     "head alias": "headstart.catalog.head.Head",
+    "head export": "headstart.jobs.outcomes.Written",
+    "head import": "headstart.catalog.head.Head",
     "head reproduce": "headstart.jobs.heads.reproduce.Reproduced",
     "head sweep": "headstart.jobs.heads.sweep.Sweep",
     "head sweeps": "[headstart.registry.entities.KeptSweep]",

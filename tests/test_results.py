@@ -77,6 +77,8 @@ head list
 head show h
 head alias production h
 head reproduce h
+head export h {p}/head.zip
+head import {p}/head.zip --name travelled
 head sweep pics net --folds 3 --strengths 0.1,1
 head sweeps
 head sweeps 1
