@@ -35,6 +35,7 @@ from headstart.heads.evaluation.folds import Fold
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.origins import fit_near_zero
 from headstart.heads.standardisation import one_thread_a_core
 
 FOLDS, ASIDE, BINS = 3, 0.2, 15
@@ -111,7 +112,9 @@ def _ours(
 ) -> np.ndarray:
     parts = [Part(one.x[rows], one.y[rows]) for rows in (train, validation, test)]
     classes = int(one.y.max()) + 1
-    fitted = kind.fit(parts[0], parts[1], classes, 0)
+    fitted = fit_near_zero(
+        lambda known, judging: kind.fit(known, judging, classes, 0), parts[0], parts[1]
+    )
     return outputs_of(DenseStack(fitted.layers, tuple(range(classes))), parts[2])
 
 

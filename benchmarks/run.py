@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import all_rows
+import bucket
 import end_to_end
 import engines
 import fine_tuning
@@ -194,6 +195,10 @@ def _store(folder: Path, *, is_quick: bool) -> Section:
     return Section("The store", about, COMPARED, rows)
 
 
+def _bucket(folder: Path, *, is_quick: bool) -> Section:
+    return bucket.section(folder, 1 if is_quick else 5, 2 if is_quick else 8)
+
+
 def _datasets(folder: Path, *, is_quick: bool) -> Section:
     return many_samples.section(folder, is_quick=is_quick)
 
@@ -218,6 +223,7 @@ SECTIONS = {
     "starting": _starting,
     "growth": _growth,
     "store": _store,
+    "bucket": _bucket,
     "datasets": _datasets,
     "rows": _rows,
 }

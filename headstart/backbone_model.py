@@ -83,7 +83,7 @@ def chooser_of(context: Context, backbone: Backbone, graph: Any = None) -> Choos
             return open_engine(context, backbone, cuts, load())
         return open_engine(context, backbone, cuts, None, precision)
 
-    store = CompiledStore(context.config.compiled)
+    store = CompiledStore(context.config.compiled, context.bucket, context.runs)
     pipeline = pipeline_of(context, backbone)
     kept = context.conversions, context.calibrations
     return Chooser(backbone, pipeline, build, load, store, *kept)

@@ -62,6 +62,10 @@ GONE = ("57P01", "57P02", "57P03", "08")
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 CIRCLES = ("40P01", "40001")
 """SQLSTATEs of a transaction that was ended in favour of another: it may be made again."""
+IDLE_SECONDS = 60
+ENDS_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+"""A process that is frozen in the middle of a transaction (SIGSTOP, a suspended machine) keeps the
+rows that it locked from all others; the server ends a transaction of which it hears no more."""
 FLUSHES = (17,)
 """From this version of PostgreSQL on, a message in its log can be brought to the disk at once."""
 NOT_ALLOWED = ("42501", "25006", "28000", "28P01")
@@ -249,6 +253,8 @@ class Database:
         with _translated(), self._connect() as plain:
             connection = plain.execution_options(writing=writing)
             with connection.begin():
+                if writing and connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(ENDS_IDLE)
                 yield connection
 
     def _connect(self) -> Connection:

@@ -5,7 +5,7 @@ The row of a shard is the only truth: a file without a row does not exist for re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -70,10 +70,23 @@ class FeatureRepository:
             rows = connection.execute(select(t.feature_sets).order_by(t.feature_sets.c.id))
             return [_to_set(row) for row in rows]
 
+    def find_files(self, feature_set_id: int) -> set[str]:
+        """The names of the committed shards of a feature set; of very many, nothing else is
+        fetched by whoever knows most of them."""
+        query = select(t.shards.c.file).where(
+            t.shards.c.feature_set_id == feature_set_id, t.shards.c.status == COMMITTED
+        )
+        with self._database.reading() as connection:
+            return set(connection.execute(query).scalars())
+
     def find_shards(
-        self, feature_set_id: int | None, status: str | None = COMMITTED
+        self,
+        feature_set_id: int | None,
+        status: str | None = COMMITTED,
+        files: Collection[str] | None = None,
     ) -> list[Shard]:
-        """The shards of a feature set, oldest first; those of any status if that is None."""
+        """The shards of a feature set, oldest first; those of any status if that is None, and only
+        some if `files` names them."""
         query = (
             select(t.shards)
             .where(t.shards.c.feature_set_id == feature_set_id)
@@ -81,6 +94,8 @@ class FeatureRepository:
         )
         if status is not None:
             query = query.where(t.shards.c.status == status)
+        if files is not None:
+            query = query.where(t.shards.c.file.in_(files))
         with self._database.reading() as connection:
             return [_to_shard(row) for row in connection.execute(query)]
 

@@ -19,6 +19,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -59,15 +60,15 @@ class SqlHolds:
         self._counts = Counter[str]()
         self._alone = set[str]()
         self._dropped = deque[tuple[str, ...]]()
+        self._wake = SimpleQueue[None]()
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
 
     def __reduce__(self) -> tuple[type[SqlHolds], tuple[Any, ...]]:
         """Another process holds by itself."""
         return SqlHolds, (self._database, self._signs, self._seconds)
 
     def hold(self, *keys: str) -> SqlHold:
-        """See `ShardStore.hold`; on read-only media nothing is held.
+        """See `ShardStore.hold`; on read-only media nothing is held. Not within a transaction.
 
         Raises:
             DatabaseGone: the database does not answer.
@@ -118,6 +119,7 @@ class SqlHolds:
         transaction of this very thread."""
         if process == os.getpid():
             self._dropped.append(names)
+            self._wake.put(None)  # of a queue that may be put to in the middle of anything
 
     def confirm(self, names: Sequence[str]) -> None:
         """See `storage.shard_store.Hold.confirm`."""
@@ -149,7 +151,6 @@ class SqlHolds:
             atexit.register(_end_at_exit, weakref.ref(self))
         done = self._database.outlast(partial(self._try_to_insert, names, is_alone))
         if done and (self._thread is None or not self._thread.is_alive()):
-            self._stop = threading.Event()
             self._thread = threading.Thread(target=self._keep_renewing, daemon=True)
             self._thread.start()
         return done
@@ -205,14 +206,19 @@ class SqlHolds:
         return connection.execute(own.values(**values)).rowcount
 
     def _keep_renewing(self) -> None:
-        stop = self._stop
-        while not stop.wait(self._seconds / 4):
+        due = time.monotonic() + self._seconds / 4
+        while True:
+            with suppress(Empty):
+                self._wake.get(timeout=max(0.0, due - time.monotonic()))
             with self._lock:
                 self._settle()
                 names = [*self._counts, *self._alone]
-                if not names:
+                if not names and time.monotonic() >= due:
                     self._thread = None
                     return
+            if not names or time.monotonic() < due:
+                continue
+            due = time.monotonic() + self._seconds / 4
             with suppress(RegistryError), self._database.writing() as connection:
                 self._renew(connection, names)
 
@@ -221,7 +227,6 @@ class SqlHolds:
         with self._lock:
             if self._process != os.getpid():
                 return
-            self._stop.set()
             self._delete([*self._counts, *self._alone])
             self._signs.end(self._holder)
             self._counts.clear()

@@ -120,6 +120,10 @@ class ArtifactStore:
         """All files of the store, temporary ones too."""
         return self._folder.stored()
 
+    def files(self) -> list[Path]:
+        """Where they lie here, or would lie."""
+        return [one.path for one in self.stored()]
+
     def remove(self, paths: Iterable[Path]) -> None:
         """Delete files; nothing happens to those that are gone."""
         self._folder.remove(paths)

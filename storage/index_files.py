@@ -27,7 +27,7 @@ from headstart.paths import checked_name
 from headstart.storage.files import BLOCK, written_aside
 from headstart.storage.index import Index, IndexedShard, Segment
 from headstart.storage.keys import canonical_json
-from headstart.storage.shard_store import ShardStore
+from headstart.storage.shard_store import ShardStore, is_far
 from headstart.storage.shards.format import Layout
 from headstart.storage.shards.names import in_set, last_of
 from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard
@@ -40,7 +40,8 @@ BASE, RECENT = "base.index", "recent.index"
 RECENT_SHARE = 8
 """What is new is written beside the base until it is an eighth of it: a commit costs what is new,
 and each row is written again only now and then."""
-THREADS = 2
+THREADS, FAR_THREADS = 2, 4
+"""That read whole shards at once: more where they wait for a network."""
 
 
 def open_index(
@@ -122,7 +123,8 @@ def _compared(
 def _check_all(
     store: ShardStore, files: Iterable[ShardFile], damaged: list[ShardFile]
 ) -> list[CheckedShard]:
-    with ThreadPoolExecutor(THREADS) as pool:  # hashing needs no interpreter lock
+    lanes = FAR_THREADS if is_far(store) else THREADS
+    with ThreadPoolExecutor(lanes) as pool:  # hashing needs no interpreter lock
         found = pool.map(lambda file: _check(store, file, damaged), files)
         return [checked for checked in found if checked is not None]
 

@@ -83,6 +83,7 @@ DOCUMENTS = {
     "features audit": "headstart.jobs.datasets.audit.Audit",
     "features plot": "headstart.jobs.outcomes.Written",
     "features compact": "headstart.jobs.features.compact.Compacted",
+    "features sync": "headstart.jobs.features.sync.Synced",
     "features reindex": "headstart.extractors.cache.reindex.Reindexed",
     "features gc": "headstart.jobs.features.gc.Collected",
     "features next": "[headstart.jobs.heads.care.label_next.ToLabel]",

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from object_servers import make_bucket
 
 from conftest import clean_environment, draw, keras
 from headstart.cli import cli
@@ -210,6 +211,25 @@ def test_the_tale_of_the_lost_database(photos):
     assert "1 registered and 0 restored, 45 rows in 1 feature sets; 0 damaged" in lost
     assert "0 computed, 45 reused" in again
     assert "0 damaged shards" in again
+
+
+@pytest.mark.slow  # half a minute; tests/cloud has its steps one by one
+def test_the_tale_of_the_bucket(photos, s3_process, own_database, monkeypatch):
+    """The blocks of docs/store.md on a bucket: the second machine has a folder with nothing in it
+    and no copies."""
+    make_bucket(s3_process, "zoo")
+    monkeypatch.setenv("DATABASE_URL", own_database)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_process)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unspeakable")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    here, elsewhere = blocks("docs/store.md", "sh")
+    assert "45 computed" in ran(["bash", "-euo", "pipefail", "-c", here], photos)
+    (photos / "home").rename(photos / "of the first machine")
+    said = ran(["bash", "-euo", "pipefail", "-c", elsewhere], photos)
+    assert "daisy" in said
+    assert sorted(path.name for path in (photos / "home" / "cache").iterdir()) == ["shards"]
+    assert "45 reused" in ran(["headstart", "extract", "lite0", "photos"], photos)
 
 
 @pytest.mark.parametrize("page", ["docs/reliability.md", "docs/security.md"])

@@ -15,7 +15,7 @@ from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.winner import winner_of
 from headstart.heads.models.learning_curves import curve_interval
-from simulations import Case, Simulation
+from simulations import Case, Simulation, dealt
 
 FOLDS, APART = 5, 3.0
 
@@ -29,7 +29,7 @@ def crossed(
     x = rng.standard_normal(shape)
     centres = np.random.default_rng(case.classes).standard_normal((case.classes, case.n))
     x += centres[y] * APART / case.n**0.5
-    folds = np.stack([rng.permutation(case.n) % parts for _ in range(repeats)])
+    folds = np.stack([dealt(rng, y, parts) for _ in range(repeats)])
     hits = np.zeros((case.candidates, *folds.shape), bool)
     for repeat, fold in np.ndindex(repeats, parts):
         test = folds[repeat] == fold
@@ -96,14 +96,16 @@ SIMULATIONS = [
     for repeats, words in ((1, "once"), (5, "five repeats"))
 ] + [
     Simulation(
-        f"{name}, as many features as samples, two folds {words}",
+        f"{name}, as many features as samples, {folds} folds {words}",
         0.95,
-        functools.partial(covered, repeats=repeats, parts=2),
-        [Case(50, 2, candidates)],
+        functools.partial(covered, repeats=repeats, parts=parts),
+        [Case(n, 2, candidates) for n in sizes],
     )
     for name, covered, candidates in (
         ("cross-validation: the interval of an accuracy", of_an_interval, 1),
         ("star: no equally good candidate is called worse", of_the_star, 2),
     )
+    for parts, folds, sizes in ((2, "two", [50]), (10, "ten", [50, 350]))
     for repeats, words in ((1, "once"), (5, "five times"))
+    if repeats == 1 or parts == 2
 ]

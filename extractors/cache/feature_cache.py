@@ -21,6 +21,7 @@ from headstart.errors import (
     ShardDamaged,
     StorageError,
 )
+from headstart.extractors.cache.grown_index import grow
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
@@ -77,6 +78,7 @@ class FeatureCache:
         self._repository = repository
         self.store = store
         self._indexes: dict[str, Index] = {}
+        self._set_ids: dict[str, int] = {}
         self._lock = threading.RLock()  # rows are committed by another thread than asks for them
         self.quarantined = 0
 
@@ -102,15 +104,26 @@ class FeatureCache:
             return self._indexes[key]
 
     def _build_index(self, key: str, known: Index | None) -> Index:
+        if known is not None and key in self._set_ids:
+            grown = grow(
+                self.store,
+                self._repository,
+                self._set_ids[key],
+                known,
+                lambda shard: self.file_of(shard, key),
+                self._put_aside,
+            )
+            if grown is not None:
+                return grown
         feature_set = self._repository.find_set(key)
         if feature_set is None:
             return Index()
+        assert feature_set.id is not None
+        self._set_ids[key] = feature_set.id
         shards = {
             self.file_of(shard, key): shard
             for shard in self._repository.find_shards(feature_set.id)
         }
-        if known is not None and {shard.file for shard in known.living} == shards.keys():
-            return known
         if known is not None:  # so that what this process wrote need not be read again
             save_index(self.store.index_folder(key), known)
         self._refuse_empty_store(len(shards))

@@ -52,7 +52,7 @@ def worse_than_best(
     if count < 2 or tried[0].are_few:
         return np.zeros(count, bool)
     parts, first = _parts(tried), tried[0].values
-    step = 0.5 / first.size if first.dtype == bool else 0.0
+    step = 0.5 / first.size if tried[0].are_shares else 0.0
     means = np.array([one.mean for one in tried]) * (-1 if is_loss else 1)
     errors = np.sqrt(_of_differences(parts))
     with np.errstate(divide="ignore", invalid="ignore"):

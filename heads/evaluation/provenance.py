@@ -20,6 +20,8 @@ MAIN_SCORES = ("accuracy", "exact", "r2", "mean_absolute_error")
 """The first that a head has is the one that is told in a line."""
 SURE = 0.99
 """Probability from which a head is sure."""
+RARE = 0.05
+"""Chance below which being sure of all samples is taken to be none."""
 UNSURE = "0.9 need not be right nine times in ten"
 """What a probability is that was not calibrated."""
 WORDS = {
@@ -207,16 +209,19 @@ def scored_text(record: Head) -> str:
 
 
 def overconfident_text(record: Head, probabilities: Sequence[float]) -> str:
-    """That a head is surer of all of some samples than it was right on held-out ones; else empty.
+    """That a head is sure of all of some samples though it was right on fewer held-out ones; else
+    empty. A calibrated head that is right on a share q is sure of q / `SURE` at most (Markov), so
+    that of n samples like those it is sure of all by chance of (q / `SURE`)^n: one sample proves
+    nothing of a head that is right on more than a twentieth.
 
     Args:
         record: of the head.
         probabilities: that it gives to what it says of each sample.
     """
     interval = interval_of(record.metrics, "accuracy")
-    if interval is None or not probabilities:
+    if interval is None or not probabilities or not min(probabilities) >= SURE:
         return ""
-    if not min(probabilities) > max(interval[1], SURE):
+    if (min(interval[1], SURE) / SURE) ** len(probabilities) >= RARE:
         return ""
     right = score_text("accuracy", record.metrics["accuracy"])
     return (

@@ -43,8 +43,8 @@ WATCHED = 5
 COLUMNS = ("=", "features", "head", ">accuracy", ">log loss")
 BELOW = "Below each score its 95 % interval"
 ONCE = (
-    " Folds were tried once: of as many features as samples the interval of a log loss may be too "
-    "narrow (it holds in .87 or so), and so may what is chosen by it; --repeats 5 mends that."
+    " Folds were tried once, which does not tell how alike their heads are: a log loss is taken to "
+    "be known as well as that of one fold, and its interval is wide; --repeats 5 makes it narrower."
 )
 
 

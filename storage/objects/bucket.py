@@ -184,8 +184,9 @@ class Bucket:
         found = self.find(key)
         if found is None:
             raise FileNotFoundError(2, "No such object", self.place_of(key))
-        for start in range(0, found.size, PART):
-            yield self.get_ranges(key, [start], [min(PART, found.size - start)])[0]
+        size = found.size
+        starts = range(0, size, PART)
+        return (self.get_ranges(key, [at], [min(PART, size - at)])[0] for at in starts)
 
     def get_ranges(self, key: str, starts: Sequence[int], sizes: Sequence[int]) -> list[memoryview]:
         """Parts of an object, each shorter where the object ends before; errors as `get`."""

@@ -90,12 +90,13 @@ class ObjectReader:
         wanted = [Range(*one) for one in ranges]
         for name, own in groupby(wanted, lambda one: one.name):
             parts, store = list(own), self._store
-            if store.local_copy(name) is not None:
-                continue
-            if store.outlay.is_whole(name, [part.size for part in parts], store.size_of(name)):
-                self._tasks.append(Whole(name, store.size_of(name)))
-            else:
-                self._tasks.extend(_together(parts))
+            sizes = [part.size for part in parts]
+            if store.local_copy(name) is None:
+                if store.outlay.is_whole(name, sizes, store.size_of(name)):
+                    self._tasks.append(Whole(name, store.size_of(name)))
+                else:
+                    self._tasks.extend(_together(parts))
+            store.outlay.used(name, sum(sizes))
         self._go_on()
 
     def _go_on(self) -> None:

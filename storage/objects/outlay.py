@@ -27,8 +27,7 @@ class Outlay:
     def __init__(self, quota: int) -> None:
         self._quota = quota
         self._paid = Counter[str]()
-        self._bought = set[str]()
-        self._rented = Counter[str]()
+        self._planned: dict[str, tuple[bool, int]] = {}
         self._lock = threading.Lock()
 
     def expect(self, wanted: Sequence[tuple[str, int, int]]) -> None:
@@ -40,13 +39,10 @@ class Outlay:
         is_too_much = sum(size for _, _, size in wanted) > self._quota
         with self._lock:
             for name, count, size in wanted:
-                if not is_too_much and 2 * count >= size:
-                    self._bought.add(name)
-                else:
-                    self._rented[name] = count
+                self._planned[name] = (not is_too_much and 2 * count >= size, count)
 
     def is_whole(self, name: str, ranges: Sequence[int], size: int) -> bool:
-        """Whether a shard is to be fetched as a whole now.
+        """Whether a shard that is not here is to be fetched as a whole now.
 
         Args:
             name: of the shard.
@@ -56,19 +52,24 @@ class Outlay:
         if size > self._quota:
             return False
         with self._lock:
-            if name in self._bought:
-                return True
-            if self._rented[name] > 0:
-                self._rented[name] -= sum(ranges)
-                return False
+            if name in self._planned:
+                return self._planned[name][0]
             cost = sum(ranges) + REQUEST * len(ranges)
             if self._paid[name] + cost >= size:
                 return True
             self._paid[name] += cost
             return False
 
+    def used(self, name: str, count: int) -> None:
+        """That so many bytes of it were asked for, be it here: a pass that had them wants it no
+        longer."""
+        with self._lock:
+            if name in self._planned:
+                is_whole, left = self._planned.pop(name)
+                if left > count:
+                    self._planned[name] = (is_whole, left - count)
+
     def fetched(self, name: str) -> None:
         """That it was bought: should it be gone from here later, it is rented first again."""
         with self._lock:
             self._paid.pop(name, None)
-            self._bought.discard(name)

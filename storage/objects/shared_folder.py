@@ -79,9 +79,10 @@ class SharedFolder:
     def _fetch(self, bucket: Bucket, path: Path, sha256: str) -> None:
         key = self._key(path)
         for _ in range(TRIES):
+            chunks = bucket.chunks(key)
             with suppress(_Another), written_aside(path) as file:
                 found = hashlib.sha256()
-                for chunk in bucket.chunks(key):
+                for chunk in _unless_gone(chunks):
                     found.update(chunk)
                     file.write(chunk)
                 if found.hexdigest() != sha256:
@@ -174,6 +175,14 @@ class SharedFolder:
 
 class _Another(Exception):
     """What came is not what was to come."""
+
+
+def _unless_gone(chunks: Iterator[memoryview]) -> Iterator[memoryview]:
+    """What comes of an object, which somebody may put anew or delete meanwhile."""
+    try:
+        yield from chunks
+    except FileNotFoundError as error:
+        raise _Another from error
 
 
 def _is_young(found: Found) -> bool:

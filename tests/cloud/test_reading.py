@@ -37,8 +37,7 @@ class Reading:
         files, self.rows = written
         index, damaged = open_index(store, KEY, files)
         assert damaged == []
-        for file in files:
-            store.distrust(file.name)
+        self.files = files
         self.order = [files.index(shard.file) for shard in index.shards]
         self.store, self.reader = (
             store,
@@ -48,9 +47,16 @@ class Reading:
         )
         self.size = files[0].size
         self.damaged = []
+        self.forget()
         self.proxy = proxy
         proxy.given = 0
         proxy.seen.clear()
+
+    def forget(self):
+        """No copy is here any more."""
+        for file in self.files:
+            self.store.distrust(file.name)
+        self.reader._cache.clear()
 
     def on_damage(self, file):
         self.damaged.append(file)
@@ -86,8 +92,11 @@ def test_a_pass_fetches_each_shard_once_and_a_second_one_nothing(reading):
     one.reader.expect(places)
     total = one.read(places.shard, places.row)
     assert 3 * one.size <= total <= 1.01 * 3 * one.size
+    one.reader.expect(places)
     assert one.read(places.shard, places.row) == 0
     assert one.read([2, 0], [77, 1100]) == 0
+    one.forget()
+    assert one.read([2, 0], [78, 1101]) <= 2 * (600 << 10)
 
 
 def test_windows_of_a_pass_fetch_no_shard_twice(reading):
@@ -131,6 +140,10 @@ def test_the_rule():
     assert not outlay.is_whole("c", [1], size)
     outlay.expect([("d", 200 * REQUEST, 200 * REQUEST)])
     assert not outlay.is_whole("d", [200 * REQUEST], 200 * REQUEST)
+    outlay.used("b", 2 * REQUEST)
+    assert outlay.is_whole("b", [1], size)
+    outlay.used("b", 4 * REQUEST)
+    assert not outlay.is_whole("b", [1], size)  # the pass is over
 
 
 def test_copies_that_were_used_longest_ago_make_room(tmp_path):

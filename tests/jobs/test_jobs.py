@@ -3,7 +3,9 @@
 import os
 import shutil
 import signal
+import time
 from collections import deque
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -179,14 +181,18 @@ def test_a_worker_that_does_not_see_the_files_says_which_and_another_goes_on(rea
     assert ready.jobs.get(1).job.error is None
 
 
-def test_a_worker_of_another_version_is_refused_and_does_the_others(ready):
+@pytest.mark.parametrize("package", ["tensorflow", "headstart", "pillow"])
+def test_a_worker_of_another_version_is_refused_and_does_the_others(ready, package):
     ready.jobs.add("net", "pics", **EAGER)
     ready.jobs.add("net@relu|gap", "pics", **EAGER)
     job = ready.context.jobs.get(1)
-    change(ready, 1, versions={**job.versions, "tensorflow": "2.4.0"})
+    change(ready, 1, versions={**job.versions, package: "0.0.9"})
     refused, done = ready.jobs.work()
     assert (refused.state, refused.computed) == ("queued", None)
-    assert "planned with tensorflow 2.4.0, and this worker has tensorflow 2." in refused.error
+    ours = job.versions[package]
+    assert refused.error.startswith(
+        f"job 1 was planned with {package} 0.0.9, and this worker has {package} {ours}. "
+    )
     assert "headstart extract net pics --detach" in refused.error
     assert (done.job, done.state) == (2, "done")
 
@@ -271,6 +277,46 @@ def test_a_row_a_worker_with_what_it_has_claimed_and_committed(ready):
     assert found.claimed == one.claimed > 0
     assert found.rate == pytest.approx(one.committed / one.seconds)
     assert found.seconds_left == pytest.approx(found.missing / found.rate)
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_worker_whose_clock_is_a_day_off_takes_nothing_over(ready, digests, monkeypatch, days):
+    """What counts is the database's clock. Another machine's lease lives until it says so."""
+    ready.jobs.add("net", "pics", **EAGER)
+    (key,) = ready.context.jobs.get(1).plan["feature_keys"].values()
+    other = Lease(ready.database, 60.0, LifeSigns(ready.config.root / "elsewhere"))
+    other.__enter__()
+    held = other.claim((key,), deque([*digests.values()][:5]), 5)
+    turn_clock(monkeypatch, timedelta(days=days))
+    seen = []
+
+    def look(done, total):
+        if (done, total) == (31, 36) and not seen:
+            seen.append(ready.jobs.get(1))
+            other.give_back(held)  # it is still its own
+
+    (work,) = ready.jobs.work(progress=look)
+    assert (work.state, work.computed) == ("done", 36)
+    other.__exit__(None, None, None)
+    (found,) = seen
+    assert found.state == "running"
+    assert 5 <= found.missing <= 5 + 4  # the last are not committed
+    assert found.claimed >= 5
+    assert all(0 <= one.heard < 60 for one in found.workers)
+
+
+def turn_clock(monkeypatch, off):
+    """As this process reads it from now on; the database's is another."""
+    real = time.time
+
+    class Turned(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + off
+
+    monkeypatch.setattr(time, "time", lambda: real() + off.total_seconds())
+    monkeypatch.setattr(tables, "datetime", Turned)
+    assert abs((tables.now() - datetime.now(UTC) - off).total_seconds()) < 60
 
 
 # Samples that end workers

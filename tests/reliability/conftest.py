@@ -76,12 +76,18 @@ def forks():
 
 
 @pytest.fixture
-def zygotes(forks):
-    """Four of them, for four extractions at once."""
-    four = [Zygote(forks) for _ in range(4)]
-    yield four
-    for each in four:
+def eight(forks):
+    """Eight of them, for eight extractions at once."""
+    zygotes = [Zygote(forks) for _ in range(8)]
+    yield zygotes
+    for each in zygotes:
         each.clear()
+
+
+@pytest.fixture
+def zygotes(eight):
+    """Four of them."""
+    return eight[:4]
 
 
 @pytest.fixture

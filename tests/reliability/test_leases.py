@@ -15,7 +15,8 @@ from sqlalchemy import text
 
 import headstart as hs
 from conftest import direct, draw, rows_in
-from headstart.errors import LeaseLost
+from headstart.errors import DatabaseGone, LeaseLost
+from headstart.registry import database as database_module
 from headstart.registry import leases
 from headstart.registry.database import Database
 from headstart.registry.leases import Claimed, Lease, give_back
@@ -33,14 +34,19 @@ def zoo(tmp_path, url):
 
 
 @pytest.fixture
-def lease(zoo, tmp_path):
+def lease_on(tmp_path):
     """Makes leases; each as if of a machine of its own, so that only the clock counts."""
 
-    def make(seconds=60.0, machine=None):
+    def make(zoo, seconds=60.0, machine=None):
         signs = LifeSigns(tmp_path / "locks" / (machine or os.urandom(4).hex()))
         return Lease(zoo.database, seconds, signs)
 
     return make
+
+
+@pytest.fixture
+def lease(zoo, lease_on):
+    return lambda seconds=60.0, machine=None: lease_on(zoo, seconds, machine)
 
 
 def digests(*numbers):
@@ -135,6 +141,28 @@ def test_a_commit_gives_back_in_its_own_transaction(lease, zoo):
         assert claims(zoo) == 4
         one.give_back(claimed)
         assert claims(zoo) == 0
+
+
+def test_who_is_frozen_within_a_transaction_keeps_others_waiting_for_so_long_and_no_longer(
+    tmp_path, own_database, lease_on, monkeypatch
+):
+    """The server ends it: what it had locked is others' then, and it finds out when it wakes."""
+    monkeypatch.setattr(
+        database_module, "ENDS_IDLE", database_module.ENDS_IDLE.replace("'60s'", "'1s'")
+    )
+    zoo = hs.init(tmp_path / "zoo", own_database)
+    frozen = lease_on(zoo, 0.5)
+    frozen.__enter__()
+    frozen._stop.set()
+    with pytest.raises(DatabaseGone), zoo.database.writing() as connection:
+        assert frozen._renew(connection)
+        time.sleep(1.0)  # its lease runs out, and its row is locked
+        with lease_on(zoo, 60.0) as other:
+            assert len(other.claim(KEYS, digests(0), 1).digests) == 1
+        assert not frozen._renew(connection)
+    with pytest.raises(LeaseLost):
+        frozen.claim(KEYS, digests(1), 1)
+    zoo.database.close()
 
 
 # Whole extractions

@@ -148,7 +148,7 @@ def _place(
     progress: Progress,
 ) -> None:
     """Put the files where they belong; what is new is noted before it is written."""
-    for file in [one.path for one in staged.stored()]:
+    for file in staged.files():
         if not context.artifacts.has(file.stem, file.suffix):
             placed.artifacts.append(context.artifacts.path_of(file.stem, file.suffix))
         context.artifacts.put(file, file.suffix)

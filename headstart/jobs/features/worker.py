@@ -41,8 +41,8 @@ from headstart.registry.jobs import DONE, FAILED, QUEUED, Job
 from headstart.values.calls import host_name
 from headstart.values.showable import Results, Showable
 
-LOOK_SECONDS = 1.0
-"""So often a worker looks whether its job was cancelled; some tenths of a second a task."""
+LOOK_SECONDS = 5.0
+"""So often a worker looks whether its job was cancelled, by a connection of its own."""
 LOOKED_AT = 8
 """Samples that are tried where one is gone: enough to tell one file from all."""
 WAIT_SECONDS, NAP_SECONDS = 2.0, 0.2

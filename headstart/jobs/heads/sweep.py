@@ -95,7 +95,8 @@ class Trial(Showable):
     def scores(self) -> dict[str, Any] | None:
         """All scores of what its heads said of the rows that they were not trained on, as a head's
         metrics; None with repeats: the mean of their probabilities is an ensemble's. Accuracy and
-        log loss have the trial's own intervals, all others are as much wider as folds are alike."""
+        log loss have the trial's own intervals, all others are as much wider as folds are alike:
+        as a log loss is, since most are of probabilities."""
         crossed = self.crossed
         if crossed.repeats > 1:
             return None
@@ -103,7 +104,7 @@ class Trial(Showable):
         clusters = Clusters.of(crossed.groups)
         outputs = crossed.probabilities.astype(np.float32)
         found = scores_of(Classification(), outputs, crossed.targets, classes, clusters)
-        found = widened(found, crossed.accuracies.reach)
+        found = widened(found, crossed.log_losses.reach)
         found["intervals"] |= self.metrics["intervals"]
         return {name: value for name, value in found.items() if name not in LARGE}
 

@@ -9,9 +9,11 @@ from cache_read import EAGER, kinds, shard_files
 from sqlalchemy import text
 
 import headstart as hs
-from conftest import direct, rows_in
+from conftest import direct, draw, rows_in
 from headstart.errors import StorageError
+from headstart.extractors.cache import grown_index
 from headstart.extractors.cache.gc import Choice
+from headstart.storage import index_files
 from headstart.storage.locks import Hold
 
 # Compact
@@ -34,6 +36,34 @@ def test_compact_merges_small_shards_and_changes_no_number(ready, run):
     assert ready.verify("net", "pics", full=True)["max_abs_diff"] <= 1e-5
     assert run("features", "compact", key[:8], "--json").json == {"before": 1, "after": 1}
     assert rows_in(ready) == 36
+
+
+def test_what_others_commit_is_read_once_and_nothing_else_again(ready, monkeypatch):
+    """Behind each claim a worker asks what is there; that costs what is new."""
+    for number in range(3):
+        draw(ready.config.root.parent / "more" / "c" / f"{number}.png", 500 + number, (12, 12))
+    ready.datasets.add("more", ready.config.root.parent / "more")
+    key = ready.extract("net", "pics", batch_size=4, commit_seconds=0.0).report.feature_key
+    cache = ready.context.cache()
+    assert len(cache.open_index(key)) == 36
+    ready.extract("net", "more", batch_size=1, commit_seconds=0.0)
+    read, rows = [], []
+    for where in (grown_index, index_files):
+        real = where.check_shard
+        monkeypatch.setattr(where, "check_shard", lambda *a, r=real: (read.append(a), r(*a))[1])
+    find = type(ready.context.feature_sets).find_shards
+    monkeypatch.setattr(
+        type(ready.context.feature_sets),
+        "find_shards",
+        lambda *a, **m: (rows.extend(found := find(*a, **m)), found)[1],
+    )
+    assert len(cache.open_index(key, fresh=True)) == 39
+    assert len(cache.open_index(key, fresh=True)) == 39
+    assert len(read) == len(rows) <= 3
+    ready.cache.compact(key)  # what went is seen as well
+    rows.clear()
+    assert len(cache.open_index(key, fresh=True)) == 39
+    assert len({shard.file for shard in cache.open_index(key).living}) == len(rows) == 1
 
 
 def test_compact_computes_what_is_damaged_no_sooner_than_asked(ready):

@@ -166,11 +166,15 @@ def test_a_head_that_is_surer_of_all_than_it_was_right_is_warned_of(ready, run, 
     record = record_of(ready, hs.Ridge())
     some = {"accuracy": 0.85, "intervals": {"accuracy": [0.6, 0.95]}, "n_test": 20}
     bad = replace(record, name="bad", metrics=record.metrics | some)
-    told = overconfident_text(bad, [0.999, 0.9999])
-    assert told.startswith("it is sure of all 2 samples (0.99 or more), and was right on 0.850")
-    assert overconfident_text(bad, [0.999, 0.98]) == overconfident_text(bad, []) == ""
+    told = overconfident_text(bad, [0.999] * 80)  # .95, as it may be, over .99 to the 80th: .04
+    assert told.startswith("it is sure of all 80 samples (0.99 or more), and was right on 0.850")
+    assert overconfident_text(bad, [0.999] * 79 + [0.98]) == overconfident_text(bad, []) == ""
+    # a head that is right on 19 of 20 is sure of one, or of two, every day: it was warned of
+    assert overconfident_text(bad, [0.999]) == overconfident_text(bad, [0.999, 0.9999]) == ""
+    poor = {"accuracy": 0.3, "intervals": {"accuracy": [0.1, 0.4]}}
+    assert overconfident_text(replace(record, metrics=record.metrics | poor), [0.999] * 4)
     always = some | {"accuracy": 1.0, "intervals": {"accuracy": [0.8, 1.0]}}
-    assert overconfident_text(replace(record, metrics=record.metrics | always), [0.999]) == ""
+    assert overconfident_text(replace(record, metrics=record.metrics | always), [0.999] * 99) == ""
     assert overconfident_text(bad, [float("nan")]) == ""
     keep(ready.context, bad, ready.heads.get("h").stack.to_bytes())
     ran = run("head", "predict", "bad", pictures / "red", "--json")

@@ -1,0 +1,151 @@
+"""Many workers of one job on PostgreSQL, while everything goes wrong that can.
+
+Where `HEADSTART_TEST_STORE` names an object store, shards lie there, below a prefix of the test's.
+"""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from postgres import Server, wait_until
+from sqlalchemy import text
+from test_leases import is_stopped
+
+import headstart as hs
+from conftest import draw, rows_in
+from headstart.extractors.run.keys import keys_of
+
+LEASE_SECONDS = 2.0
+SETTINGS = {"batch_size": 4, "commit_seconds": 0.0, "lease_seconds": LEASE_SECONDS}
+
+
+@pytest.fixture
+def mortal():
+    server = Server()
+    yield server
+    server.end()
+
+
+def initialised(place, url):
+    store = os.environ.get("HEADSTART_TEST_STORE")
+    if store is None:
+        return hs.init(place, url)
+    return hs.init(place, url, store=f"{store}/{place.parent.name}")
+
+
+def write_down_commits(ws):
+    """Of each shard that a worker commits, by the database itself, in the same transaction: what
+    `compact` makes of them hides whether a sample was committed twice."""
+    words = (
+        "CREATE TABLE committed (rows bigint)",
+        "CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.versions->>'compacted_from' IS NULL THEN "
+        "INSERT INTO committed VALUES (NEW.rows); END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER write_down AFTER INSERT ON shards "
+        "FOR EACH ROW EXECUTE FUNCTION write_down()",
+    )
+    with ws.database.writing() as connection:
+        for statement in words:
+            connection.execute(text(statement))
+
+
+def committed_in(ws):
+    with ws.database.reading() as connection:
+        return int(
+            connection.execute(text("SELECT coalesce(sum(rows), 0) FROM committed")).scalar()
+        )
+
+
+class Care:
+    """Compacts and collects, again and again, beside the workers; use it as a context."""
+
+    def __init__(self, place, key):
+        self._ws, self._key = hs.open(place), key
+        self.rounds, self.merged, self.failed = 0, 0, []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error):
+        self._stop.set()
+        self._thread.join()
+        self._ws.database.close()
+
+    def _run(self):
+        try:
+            while not self._stop.is_set():
+                before, after = self._ws.cache.compact(self._key)
+                self.merged += before - after
+                self._ws.cache.collect(self._ws.cache.find_garbage())
+                self.rounds += 1
+        except Exception as error:
+            self.failed.append(error)
+
+
+def freeze(process):
+    """SIGSTOP, wherever it is: PostgreSQL ends the transaction of one that says nothing more."""
+    os.kill(process, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(process))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no such signal")
+@pytest.mark.parametrize(
+    ("workers", "samples", "killed"),
+    [(3, 120, 1), pytest.param(8, 800, 2, marks=pytest.mark.slow)],
+)
+def test_workers_die_and_freeze_and_the_server_starts_anew_and_each_sample_is_committed_once(
+    tmp_path, mortal, eight, with_net, workers, samples, killed
+):
+    """Beside them shards are compacted and collected; what is held is not, and all is bit by bit
+    what one process computes."""
+    for number in range(samples):
+        draw(tmp_path / "many" / f"c{number % 2}" / f"{number:03}.png", number, (12, 12))
+    alone = hs.init(tmp_path / "alone")
+    ws = initialised(tmp_path / "zoo", mortal.new_database("farm"))
+    for each in (alone, ws):
+        each.backbones.add("net", with_net[0], preprocess="unit")
+        each.datasets.add("many", tmp_path / "many")
+    expected = alone.extract("net", "many", batch_size=4)
+    (key,) = keys_of(*ws.context.resolve("net")).values()
+    write_down_commits(ws)
+    ws.jobs.add("net", "many", **SETTINGS)
+    command = ["--workspace", ws.config.root, "worker", "1"]
+    said = [tmp_path / f"said-{number}" for number in range(workers)]
+    processes = [
+        zygote.start(command, said=file) for zygote, file in zip(eight, said, strict=False)
+    ]
+    wait_until(lambda: committed_in(ws) >= samples // 8)
+    rows, held = ws.context.cache().open_present(key, ws.datasets.manifest("many").samples)
+    freeze(processes[0])
+    with Care(ws.config.root, key) as care:
+        wait_until(lambda: committed_in(ws) >= samples // 4)
+        for process in processes[1 : 1 + killed]:
+            os.kill(process, signal.SIGKILL)
+        wait_until(lambda: committed_in(ws) >= samples // 2)
+        mortal.kill(1.0)
+        mortal.wait()
+        ended = [zygote.wait() for zygote in eight[1:workers]]
+        assert ws.jobs.get(1).state == "done"
+        os.kill(processes[0], signal.SIGCONT)
+        assert eight[0].wait() == 0
+    assert ended == [signal.SIGKILL] * killed + [0] * (workers - 1 - killed)
+    assert (care.failed, care.merged > 0) == ([], True)
+    told = {line for file in said for line in file.with_suffix(".err").read_text().splitlines()}
+    assert "the database does not answer; trying again for 60 s" in told
+    assert committed_in(ws) == rows_in(ws) == samples
+    np.testing.assert_array_equal(held.to_numpy(), expected[rows])
+    del held
+    view = ws.extract("net", "many")
+    assert (view.report.computed, view.report.quarantined) == (0, 0)
+    assert view.ids == expected.ids
+    np.testing.assert_array_equal(view.to_numpy(), expected.to_numpy())
+    with ws.database.reading() as connection:
+        for table in ("claims", "leases"):
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
+    ws.database.close()
+    alone.database.close()
