@@ -77,6 +77,7 @@ EXITS = {
     "in_use": 6,
     "unsafe": 7,
     "unavailable": 8,
+    "cluster": 8,
     "storage": 9,
     "schema": 10,
     "foreign_database": 10,

@@ -29,6 +29,7 @@ db upgrade
 db current
 doctor
 config show
+stats
 backup {p}/backup
 restore {p}/backup --workspace {p}/restored
 restore {p}/backup --check

@@ -28,8 +28,6 @@ VARIABLES = {
     f"{PREFIX}CACHE_SIZE": "what they take at most, such as 20GB",
     USER_VARIABLE: "the user's configuration file",
     f"{PREFIX}CORES": "cores that this process may use",
-    f"{PREFIX}CACHE": "the folder of copies of what lies in a bucket",
-    f"{PREFIX}CACHE_SIZE": "what those copies take at most",
     f"{PREFIX}JSON": "print JSON, as --json",
     f"{PREFIX}DEBUG": "show tracebacks, as --debug",
     f"{PREFIX}LOG_FORMAT": "how lines of standard error are written, as --log-format",
