@@ -34,6 +34,7 @@ import peer_runs
 import precisions
 import store
 import whole_runs
+import workers
 from material import MODELS, Model
 from timing import COMPARED, Others, Section
 
@@ -208,6 +209,10 @@ def _rows(folder: Path, *, is_quick: bool) -> Section:
     return all_rows.section(folder)
 
 
+def _workers(folder: Path, *, is_quick: bool) -> Section:
+    return workers.section(folder, 1 if is_quick else 5)
+
+
 SECTIONS = {
     "first-runs": _first_runs,
     "again": _again,
@@ -226,6 +231,7 @@ SECTIONS = {
     "bucket": _bucket,
     "datasets": _datasets,
     "rows": _rows,
+    "workers": _workers,
 }
 QUICK_MODELS = ("lite0",)
 QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -201,6 +201,7 @@ def cross(
     progress: Callable[[int], None] = lambda _: None,
     watch: Callable[[Crossed], None] = lambda _: None,
     jobs: int | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> list[Crossed]:
     """Try heads of each kind on each fold; there is no validation part.
 
@@ -217,6 +218,7 @@ def cross(
         watch: called with what came of a setting when its last fold is done.
         jobs: processes for heads that are not linear; as many as there are cores without it, and
             none but this one for 1, or where each would have many rows of its own in memory.
+        elsewhere: who tries those heads in the place of processes of this one; see `try_fold`.
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
@@ -232,13 +234,21 @@ def cross(
     done: dict[Any, Crossed] = {}
     said = chain(
         _linear(strengths, rows, folds, classes, seed, progress),
-        _others(plain, rows, folds, classes, seed, progress, jobs),
+        _others(plain, rows, folds, classes, seed, progress, jobs)
+        if elsewhere is None
+        else _told(elsewhere([(kind, n) for kind in plain for n in range(len(folds))]), progress),
     )
     for key, number, probabilities in said:
         if gathered[key].add(number, probabilities):
             kind = key if key in plain else Linear((key,))
             done[key] = gathered.pop(key).result(settings[key], kind)
             watch(done[key])
+    return in_order_of(kinds, done)
+
+
+def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, Crossed]) -> list[Crossed]:
+    """What came of settings, by strength of the linear ones and by kind of the others, in the order
+    of the kinds, their strengths from the smallest."""
     return [
         done[key]
         for kind in kinds
@@ -248,6 +258,28 @@ def cross(
 
 Said = tuple[Any, int, np.ndarray]
 """A setting, the number of a fold, and the probabilities of the rows that it tries."""
+Elsewhere = Callable[[Sequence[tuple[HeadKind, int]]], Iterable[Said]]
+"""Tries a head of each kind on the fold of the number beside it, in any order."""
+
+
+def try_fold(kind: HeadKind, number: int, rows: Part, folds: Sequence[Fold], seed: int = 0) -> Said:
+    """What `cross` has tried elsewhere: a head of one kind on one fold, bit by bit as there.
+
+    Args:
+        kind: of the head; not linear.
+        number: of the fold.
+        rows: see `cross`.
+        folds: see `cross`.
+        seed: of everything that chance decides.
+    """
+    rows = near_zero(rows)
+    return _try(kind, number, folds[number], rows, int(rows.targets.max()) + 1, seed)
+
+
+def _told(done: Iterable[Said], progress: Callable[[int], None]) -> Iterator[Said]:
+    for said in done:
+        yield said
+        progress(1)
 
 
 def _linear(
@@ -332,4 +364,5 @@ def _try(
     train, tried = rows.only(fold.train), _tried(rows, fold)
     layers = kind.fit(train, rows.rows(slice(0)), classes, seed).layers
     stack = DenseStack(layers, tuple(range(classes)))
-    return kind, number, outputs_of(stack, Part(tried, np.empty(len(tried))))
+    with one_thread_a_core():  # or the last bit would say how many cores there were for it
+        return kind, number, outputs_of(stack, Part(tried, np.empty(len(tried))))

@@ -108,7 +108,7 @@ def rank_features(
         size: bytes a sample.
         seconds: extraction time per sample.
     """
-    are_many = needs_cells(rows, folds)
+    are_many = needs_cells(len(rows), folds)
     alone = [] if are_many else [Neighbours(NEAREST, calibrated=False)]
     found = cross([Linear(STRENGTHS), *alone], rows, folds, jobs=1)
     lines = found[: len(STRENGTHS)]
@@ -126,11 +126,11 @@ def rank_features(
     )
 
 
-def needs_cells(rows: Part, folds: Sequence[Fold]) -> bool:
+def needs_cells(rows: int, folds: Sequence[Fold]) -> bool:
     """Whether neighbours are looked for in cells: of so many rows, none of them left out."""
     pairs = sum(float(len(fold.train)) * len(fold.test) for fold in folds)
     trained = min(len(fold.train) + len(fold.test) for fold in folds)
-    return pairs > MOST and trained == len(rows)
+    return pairs > MOST and trained == rows
 
 
 def cross_by_cells(rows: Part, folds: Sequence[Fold], count: int) -> Crossed:

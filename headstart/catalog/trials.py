@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.datasets.audit import Audit
     from headstart.jobs.heads.cross_validation import CrossValidation, Features
     from headstart.jobs.heads.sweep import Sweep, Watch
+    from headstart.jobs.heads.trials import TrialExecutor
 
 
 @checks_arguments
@@ -34,6 +35,7 @@ class Trials:
         precision: str = "float32",
         trying: CrossValidation | None = None,
         progress: Progress = silent,
+        executor: TrialExecutor | None = None,
     ) -> Results[Rank]:
         """Which cached features suit a dataset, from the most accurate down.
 
@@ -47,6 +49,8 @@ class Trials:
             precision: in what they were computed.
             trying: on which folds.
             progress: called with (cuts done, cuts in all).
+            executor: who tries the heads, such as a `headstart.jobs.on_ray.RayTrials`; this
+                process without one.
 
         Raises:
             FeaturesMissing: some have not been extracted.
@@ -55,7 +59,7 @@ class Trials:
         from headstart.jobs.datasets.rank import rank
 
         features = self._features(dataset, backbones, precision)
-        return rank(self.context, features, trying=trying, progress=progress)
+        return rank(self.context, features, trying=trying, progress=progress, executor=executor)
 
     def sweep(
         self,
@@ -68,6 +72,7 @@ class Trials:
         progress: Progress = silent,
         watch: Watch | None = None,
         jobs: int | None = None,
+        executor: TrialExecutor | None = None,
     ) -> Sweep:
         """Try many heads on folds of cached features; the result is kept in SQL: `ws.sweeps`.
 
@@ -82,6 +87,7 @@ class Trials:
             progress: called with (heads fitted, heads in all).
             watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
             jobs: processes; as many as there are cores without it.
+            executor: see `rank`.
 
         Raises:
             FeaturesMissing: some have not been extracted.
@@ -97,6 +103,7 @@ class Trials:
             progress=progress,
             watch=watch or unwatched,
             jobs=jobs,
+            executor=executor,
         )
 
     def search(
@@ -111,6 +118,7 @@ class Trials:
         progress: Progress = silent,
         watch: Watch | None = None,
         jobs: int | None = None,
+        executor: TrialExecutor | None = None,
     ) -> Sweep:
         """As `sweep`, but each setting is chosen by Optuna from what those before gave.
 
@@ -124,6 +132,7 @@ class Trials:
             progress: called with (settings tried, settings in all).
             watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
             jobs: processes; as many as there are cores without it.
+            executor: see `rank`.
 
         Raises:
             FeaturesMissing: some have not been extracted.
@@ -141,6 +150,7 @@ class Trials:
             progress=progress,
             watch=watch or unwatched,
             jobs=jobs,
+            executor=executor,
         )
 
     def audit(

@@ -19,11 +19,12 @@ from headstart.cli.output import (
     views_option,
     with_options,
 )
-from headstart.cli.workspace.executors import executor_of, options_of_workers
+from headstart.cli.workspace.executors import Asked, options_of_workers
 
 if TYPE_CHECKING:
     from headstart.extractors.run.settings import Settings
-    from headstart.jobs.on_ray.executor import RayExecutor
+    from headstart.jobs.features.executor import Executor
+    from headstart.jobs.on_ray import RayExecutor
     from headstart.registry.entities import Dataset
     from headstart.workspace import Workspace
 
@@ -115,10 +116,6 @@ def _extract(
     dataset: str,
     views: int,
     detach: bool,
-    executor: str,
-    workers: int | None,
-    cores: int | None,
-    gpus: float | None,
     **given: Any,
 ) -> Result:
     """Compute the features of DATASET that are not in the cache yet.
@@ -129,9 +126,10 @@ def _extract(
     from headstart.extractors.run.report import Reports
     from headstart.extractors.run.settings import Settings
 
+    asked = Asked.of(given)
     workspace = call.open(backbone, dataset)
     settings = Settings(**given)
-    runner = executor_of(workspace.context, executor, workers, cores, gpus)
+    runner = asked.to_extract(workspace.context)
     if detach:
         return _detached(workspace, backbone, dataset, settings, views, runner)
     reports = []
@@ -211,6 +209,7 @@ def extract_missing(
     views: int = 0,
     *,
     on_error: str,
+    executor: Executor | None = None,
 ) -> Any:
     """The features of a dataset, for a command that needs them, those of augmented views with
     them; says so if any were computed, and what was skipped."""
@@ -221,7 +220,12 @@ def extract_missing(
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:
             features = workspace.extract(
-                backbone, dataset, settings=settings, progress=progress, augmentation=view
+                backbone,
+                dataset,
+                settings=settings,
+                progress=progress,
+                augmentation=view,
+                executor=executor,
             )
         if features.report is not None and features.report.computed:
             _note_warnings(features.report)

@@ -30,6 +30,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import OutputFile
+from headstart.cli.workspace.executors import Asked, options_of_trials
 
 
 def register(cli: click.Group) -> None:
@@ -50,6 +51,7 @@ def register(cli: click.Group) -> None:
             metavar="FILE.png|FILE.svg",
             help="Draw accuracy over cost.",
         ),
+        *options_of_trials,
     )
     command(cli, "rank")(made)
 
@@ -73,6 +75,7 @@ def _rank(
     windows: str | None,
     seed: int,
     plot: Path | None,
+    **given: Any,
 ) -> Result:
     """Rank backbones and cuts by how well their features tell the classes of DATASET apart.
 
@@ -83,13 +86,15 @@ def _rank(
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.plots.figures import check_target
 
+    asked = Asked.of(given)
     check_extracts(backbones, on_error)
     if plot is not None:
         check_target(plot)
     trying = CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots, windows=windows)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
+    by = asked.to_extract(workspace.context)
     for backbone in backbones:
-        extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
+        extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)
     with progress_bar("ranking", "cuts") as progress:
         ranks = workspace.rank(
             dataset,
@@ -97,6 +102,7 @@ def _rank(
             precision=precision,
             trying=trying,
             progress=progress,
+            executor=asked.to_try(workspace.context),
         )
     if plot is not None:
         from headstart.plots.figures import save

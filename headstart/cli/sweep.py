@@ -36,6 +36,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import NUMBER
+from headstart.cli.workspace.executors import Asked, options_of_trials
 
 SHOWN = 20
 WATCHED = 5
@@ -88,6 +89,7 @@ def register(group: click.Group) -> None:
         shots_option,
         windows_option("mean", "max"),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
+        *options_of_trials,
     )
     command(group, "sweep", more=_settings)(made)
     command(group, "sweeps")(
@@ -126,6 +128,7 @@ def _sweep(
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.jobs.heads.sweep import metrics_of
 
+    asked = Asked.of(grid)
     check_extracts(backbones, on_error)
     named = names_of(kinds)
     made = settings_of(named, grid)
@@ -134,8 +137,9 @@ def _sweep(
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     if confirm is not None:
         check_confirm(workspace, confirm, dataset, shots)
+    by = asked.to_extract(workspace.context)
     for backbone in backbones:
-        extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
+        extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)
     trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective)
     found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
 
@@ -149,6 +153,7 @@ def _sweep(
         return table(None, COLUMNS[1:], [cells for _, cells in found]) if found else ""
 
     how: dict[str, Any] = {"precision": precision, "trying": trying, "watch": watch}
+    how["executor"] = asked.to_try(workspace.context)
     if search is not None:
         with progress_bar("searching", "settings", leaders) as progress:
             sweep = workspace.search(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ TOKEN_HINT = (
 )
 
 
+REACH_HINT = (
+    "Is it up (`ray status` there), and is the address right: ray://HOST:10001, or RAY_ADDRESS="
+    "HOST:6379 on one of its nodes? Ray Client says the same where the token is another one "
+    "(RAY_AUTH_MODE=token, RAY_AUTH_TOKEN)."
+)
 START_ONE = "Start one that stays (`ray start --head`), or leave out --detach."
 
 
@@ -75,6 +81,11 @@ class RayCluster:
     def hosts(self) -> list[str]:
         """The machines that take part, this one among them."""
         return sorted({one.host for one in self.nodes()} | {host_name()})
+
+    def free_cpus(self) -> float:
+        """Processors that Ray has not given out."""
+        with understood():
+            return ray().available_resources().get("CPU", 0.0)
 
     def room(self) -> str:
         """How many processors and GPUs there are, and how many are free, in words."""
@@ -152,7 +163,9 @@ def _connect(module: Any, address: str | None) -> None:
     # Else paragraphs about processes that died are printed at any time, behind results, too.
     worker._worker_logs_enabled = False
     if address not in (None, "local"):
-        module.init(address, **quiet)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an error comes behind it
+            module.init(address, **quiet)
         return
     if address is None:
         try:
@@ -186,21 +199,27 @@ def understood(address: str | None = None) -> Iterator[None]:
     Raises:
         ClusterError: of anything.
     """
-    from ray.exceptions import AuthenticationError, RayError
+    from ray.exceptions import RayError
 
     where = address or os.environ.get("RAY_ADDRESS") or "this machine"
     try:
         yield
-    except AuthenticationError as error:
-        raise ClusterError(f"Ray at {where} refused us", hint=TOKEN_HINT) from error
-    except (ConnectionError, TimeoutError) as error:
-        raise ClusterError(
-            f"Ray at {where} cannot be reached ({first_line(error)})",
-            hint="Is it up (`ray status` there), and is the address right: HOST:10001 behind "
-            "ray://, or RAY_ADDRESS=HOST:6379 on one of its nodes?",
-        ) from error
     except (RayError, RuntimeError, ValueError, OSError) as error:
+        if _is_of_a_token(error):
+            raise ClusterError(f"Ray at {where} refused us", hint=TOKEN_HINT) from error
+        if isinstance(error, ConnectionError | TimeoutError):
+            told = f"Ray at {where} cannot be reached ({first_line(error)})"
+            raise ClusterError(told, hint=REACH_HINT) from error
         raise ClusterError(f"Ray at {where}: {_told(error)}") from error
+
+
+def _is_of_a_token(error: BaseException | None) -> bool:
+    """Whether that is at the bottom of an error: Ray says it in errors of other kinds, too."""
+    while error is not None:
+        if "AuthenticationError" in f"{type(error).__name__}: {error}":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _told(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from headstart.clusters.ray_cluster import Node, address_in, cores_of_each
 from headstart.config import Config
 from headstart.errors import ClusterError, RegistryError, WorkspaceError, WorkspaceNotFound
 from headstart.jobs.on_ray import RayExecutor, supervisor
-from headstart.jobs.on_ray.brief import Brief, Said, refuse_sqlite_between
+from headstart.jobs.on_ray.brief import Brief, Place, Said, refuse_sqlite_between
 from headstart.jobs.on_ray.supervisor import Gone, Supervisor, supervise
 from headstart.jobs.on_ray.worker import ActorWorker
 from headstart.values.calls import host_name
@@ -147,8 +147,7 @@ def test_who_dies_when_the_job_is_closed_is_not_replaced(ready, watching, crew):
 @pytest.fixture
 def brief(ready):
     ready.jobs.add("net", "pics", batch_size=4, commit_seconds=0.0)
-    config = ready.config
-    return Brief(config.root, config.id, host_name(), "ns", 1, 1, 1)
+    return Brief(Place.of(ready.context), 1, 1, 1)
 
 
 def said_by(brief, monkeypatch):
@@ -170,18 +169,17 @@ def test_the_body_of_an_actor_is_the_worker_of_the_command_line(ready, brief, mo
 
 
 def test_a_worker_says_what_it_cannot_see(brief, monkeypatch, tmp_path):
-    said = said_by(replace(brief, root=tmp_path / "elsewhere"), monkeypatch)
+    place = brief.place
+    elsewhere = replace(place, root=tmp_path / "elsewhere")
+    said = said_by(replace(brief, place=elsewhere), monkeypatch)
     assert f"{host_name()} does not see the workspace's folder" in said.error
     assert "Mount it at the same place on every node" in said.error
-    assert "is another workspace" in said_by(replace(brief, workspace="x"), monkeypatch).error
-    assert (
-        "SQLite, which is for one machine"
-        in said_by(replace(brief, host="afar"), monkeypatch).error
-    )
     with pytest.raises(WorkspaceNotFound):
-        replace(brief, root=tmp_path / "elsewhere").open()
+        elsewhere.open()
     with pytest.raises(WorkspaceError, match="another workspace"):
-        replace(brief, workspace="x").open()
+        replace(place, workspace="x").open()
+    with pytest.raises(RegistryError, match="SQLite, which is for one machine"):
+        replace(place, host="afar").open()
 
 
 def test_sqlite_is_refused_between_machines_and_postgresql_is_not(tmp_path):

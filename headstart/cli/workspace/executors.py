@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from headstart.context import Context
-    from headstart.jobs.on_ray.executor import RayExecutor
+    from headstart.jobs.on_ray import RayExecutor, RayTrials
 
 LOCAL = "local"
 
@@ -38,41 +39,74 @@ executor_option = click.option(
     metavar="local|ray[://ADDRESS]",
     help="Who computes: this process, or actors of Ray (extra ray).",
 )
-options_of_workers = (
+options_of_trials = (
     executor_option,
     click.option(
         "--workers",
         type=click.IntRange(min=1),
-        help="With ray: so many actors; one a node without it.",
+        help="With ray: so many at a time; without it, one a node to extract, and as many as there "
+        "is room for to try heads.",
     ),
     click.option(
         "--cores",
         type=click.IntRange(min=1),
-        help="With ray: that each of them reserves and computes with; as many as all can have "
-        "without it.",
+        help="With ray: that each of them reserves and computes with; without it, as many as all "
+        "can have to extract, and one to try heads.",
     ),
+)
+"""Of a command that extracts and tries heads."""
+options_of_workers = (
+    *options_of_trials,
     click.option(
         "--gpus",
         type=click.FloatRange(min=0),
         help="With ray: that each of them reserves; none without it.",
     ),
 )
-"""Of a command whose work workers can do."""
+"""Of a command that extracts."""
 
 
-def executor_of(
-    context: Context, executor: str, workers: int | None, cores: int | None, gpus: float | None
-) -> RayExecutor | None:
-    """What was asked for; None for this process.
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for.
 
-    Raises:
-        click.UsageError: something is said of workers, and there are none.
+    Attributes:
+        executor: `local`, `ray` or `ray://ADDRESS`.
+        workers: how many.
+        cores: of each.
+        gpus: of each.
     """
-    if executor == LOCAL:
-        for flag, value in (("--workers", workers), ("--cores", cores), ("--gpus", gpus)):
-            if value is not None:
-                raise click.UsageError(f"{flag} is for --executor ray.")
-        return None
-    from headstart.jobs.on_ray.executor import RayExecutor
 
-    return RayExecutor(context, executor, workers, cores, gpus or 0.0)
+    executor: str
+    workers: int | None = None
+    cores: int | None = None
+    gpus: float | None = None
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Asked:
+        """From a command's options, which are taken out.
+
+        Raises:
+            click.UsageError: something is said of workers, and there are none.
+        """
+        own = {field.name: given.pop(field.name) for field in fields(cls) if field.name in given}
+        odd = [name for name, value in own.items() if name != "executor" and value is not None]
+        if own["executor"] == LOCAL and odd:
+            raise click.UsageError(f"--{odd[0]} is for --executor ray.")
+        return cls(**own)
+
+    def to_extract(self, context: Context) -> RayExecutor | None:
+        """What extracts; None for this process."""
+        if self.executor == LOCAL:
+            return None
+        from headstart.jobs.on_ray import RayExecutor
+
+        return RayExecutor(context, self.executor, self.workers, self.cores, self.gpus or 0.0)
+
+    def to_try(self, context: Context) -> RayTrials | None:
+        """What tries heads; None for this process."""
+        if self.executor == LOCAL:
+            return None
+        from headstart.jobs.on_ray import RayTrials
+
+        return RayTrials(context, self.executor, self.workers, self.cores or 1)

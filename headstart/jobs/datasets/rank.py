@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from headstart.context import Context
 from headstart.errors import HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.ranking import Rank, in_order, needs_cells, rank_features
-from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, load
+from headstart.jobs.heads.cross_validation import (
+    Candidate,
+    CrossValidation,
+    Features,
+    choose,
+    find,
+)
+from headstart.jobs.heads.trials import Field, TrialExecutor
 from headstart.notices import tell
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
@@ -25,6 +33,7 @@ def rank(
     *,
     trying: CrossValidation | None = None,
     progress: Progress = silent,
+    executor: TrialExecutor | None = None,
 ) -> Results[Rank]:
     """See `Workspace.rank`."""
     trying = trying or CrossValidation()
@@ -35,26 +44,37 @@ def rank(
         )
     chosen = choose(context, features)
     runs = _timed(context)
-    ranks: list[Rank] = []
     progress(0, len(chosen))
-    for one in load(context, features, chosen, trying):
-        if not ranks and needs_cells(one.rows, one.folds):
-            tell(
-                f"neighbours of {len(one.labelled.rows):,} samples are looked for around each, not "
-                "among all: a few of them may be others"
-            )
-        ranks.append(
-            rank_features(
-                one.rows,
-                one.folds,
-                backbone=one.backbone.label,
-                cut=one.cut.name,
-                size=one.size,
-                seconds=_seconds_per_sample(runs, one.backbone, one.cut),
-            )
+    found = find(context, features, chosen, trying)
+    if needs_cells(len(found[0].rows), found[0].folds):
+        tell(
+            f"neighbours of {len(found[0].rows):,} samples are looked for around each, not "
+            "among all: a few of them may be others"
         )
+    attempts = [
+        (place, partial(_rank_one, seconds=_seconds_per_sample(runs, one.backbone, one.cut)))
+        for place, one in enumerate(found)
+    ]
+    ranks: dict[int, Rank] = {}
+    if executor is None:
+        done = ((place, attempt(found[place].load())) for place, attempt in attempts)
+    else:
+        done = executor.run(Field(features, tuple(chosen), trying), attempts)
+    for place, rank_ in done:
+        ranks[place] = rank_
         progress(len(ranks), len(chosen))
-    return in_order(ranks)
+    return in_order([ranks[place] for place in sorted(ranks)])
+
+
+def _rank_one(one: Candidate, seconds: float | None) -> Rank:
+    return rank_features(
+        one.rows,
+        one.folds,
+        backbone=one.backbone.label,
+        cut=one.cut.name,
+        size=one.size,
+        seconds=seconds,
+    )
 
 
 def _timed(context: Context) -> list[tuple[int | None, Sequence[Cut], int, float]]:

@@ -166,11 +166,51 @@ def load(
     trying: CrossValidation,
 ) -> Iterator[Candidate]:
     """The features of each cut, one after the other, so that one is in memory at a time; and what
-    takes more than `ROOM` stays on the disk.
+    takes more than `ROOM` stays on the disk."""
+    return (one.load() for one in find(context, wanted, chosen, trying))
 
-    All are of the same samples: what one backbone cannot read, and what has no label where others
-    have one, is left out of all.
+
+@dataclass(frozen=True)
+class Found:
+    """One kind of features that is not loaded yet.
+
+    Attributes:
+        backbone: what they come from.
+        cut: where.
+        labelled: which samples the rows are.
+        folds: which rows to train on, and which to try.
+        view: of all samples.
+        rows: those of the view that are looked at.
     """
+
+    backbone: Backbone
+    cut: Cut
+    labelled: Labelled
+    folds: list[Fold]
+    view: FeatureView
+    rows: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """`BACKBONE@CUT`."""
+        return f"{self.backbone.label}@{self.cut.name}"
+
+    def load(self) -> Candidate:
+        """With its features."""
+        view = self.view
+        size = int(np.prod(view.shape[1:], dtype=np.int64)) * view.dtype.itemsize
+        features = rows_of(view, chosen=self.rows, room=ROOM)
+        return Candidate(self.backbone, self.cut, size, features, self.labelled, self.folds)
+
+
+def find(
+    context: Context,
+    wanted: Features,
+    chosen: Sequence[tuple[Backbone, Cut]],
+    trying: CrossValidation,
+) -> list[Found]:
+    """All kinds of features, of the same samples: what one backbone cannot read, and what has no
+    label where others have one, is left out of all."""
     references = [f"{backbone.reference}@{cut.name}" for backbone, cut in chosen]
     views = [
         of_samples(
@@ -185,14 +225,14 @@ def load(
     _tell_of_several(wanted.dataset, labelled)
     folds = folds_of(labelled, trying)
     ids = [] if len(views) == 1 else samples.take(labelled.rows).ids
+    found = []
     for (backbone, cut), view in zip(chosen, views, strict=True):
         rows = labelled.rows
         if view.samples is not samples:
             known = {id_: row for row, id_ in enumerate(view.ids)}
             rows = np.array([known[one] for one in ids], np.int64)
-        size = int(np.prod(view.shape[1:], dtype=np.int64)) * view.dtype.itemsize
-        features = rows_of(view, chosen=rows, room=ROOM)
-        yield Candidate(backbone, cut, size, features, labelled, folds)
+        found.append(Found(backbone, cut, labelled, folds, view, rows))
+    return found
 
 
 def _tell_of_several(dataset: str, labelled: Labelled) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadError
-from headstart.heads.evaluation.cross_validation import Crossed, cross
+from headstart.heads.evaluation.cross_validation import Crossed, Said, cross, try_fold
+from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.jobs.heads.cross_validation import (
+    Candidate,
     CrossValidation,
     Features,
     choose,
@@ -18,6 +21,7 @@ from headstart.jobs.heads.cross_validation import (
     precisions_of,
 )
 from headstart.jobs.heads.sweep import Sweep, Watch, keep, unwatched
+from headstart.jobs.heads.trials import Field, TrialExecutor
 from headstart.progress import Progress, silent
 
 TRIALS = 50
@@ -33,6 +37,7 @@ def search(
     progress: Progress = silent,
     watch: Watch = unwatched,
     jobs: int | None = None,
+    executor: TrialExecutor | None = None,
 ) -> Sweep:
     """See `Workspace.search`."""
     optuna = _optuna()
@@ -48,13 +53,18 @@ def search(
     started = time.monotonic()
     chosen = choose(context, features)
     by_name = {one.name: one for one in load(context, features, chosen, trying)}
+    field, places = Field(features, tuple(chosen), trying), list(by_name)
     found: list[tuple[str, Crossed]] = []
 
     def objective(trial: Any) -> float:
         name = trial.suggest_categorical("features", list(by_name))
         kind = KINDS[trial.suggest_categorical("kind", list(kinds))].suggest(trial)
         one = by_name[name]
-        (crossed,) = cross([kind], one.rows, one.folds, seed=trying.seed, jobs=jobs)
+        there = (
+            None if executor is None else partial(_elsewhere, executor, field, places.index(name))
+        )
+        how: dict[str, Any] = {"seed": trying.seed, "jobs": jobs, "elsewhere": there}
+        (crossed,) = cross([kind], one.rows, one.folds, **how)
         found.append((name, crossed))
         watch(name, crossed)
         progress(len(found), trials)
@@ -66,6 +76,21 @@ def search(
     study.optimize(objective, n_trials=trials)
     fitted = trials * trying.folds * trying.times
     return keep(context, features.dataset, found, fitted, started, trying, precisions_of(chosen))
+
+
+def _elsewhere(
+    executor: TrialExecutor, field: Field, place: int, units: Sequence[tuple[HeadKind, int]]
+) -> Iterator[Said]:
+    """The folds of a setting, side by side: the settings follow one from the other."""
+    attempts = [
+        (place, partial(_try_fold, kind=kind, number=number, seed=field.trying.seed))
+        for kind, number in units
+    ]
+    return (said for _, said in executor.run(field, attempts)) if attempts else iter(())
+
+
+def _try_fold(one: Candidate, kind: HeadKind, number: int, seed: int) -> Said:
+    return try_fold(kind, number, one.rows, one.folds, seed)
 
 
 def _optuna() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -15,7 +15,7 @@ from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.clusters import Clusters, assumption_of
-from headstart.heads.evaluation.cross_validation import Crossed, cross
+from headstart.heads.evaluation.cross_validation import Crossed, cross, in_order_of
 from headstart.heads.evaluation.scores import scores_of, widened
 from headstart.heads.evaluation.simplicity import simplest_of
 from headstart.heads.evaluation.winner import Winner, winner_of
@@ -24,12 +24,16 @@ from headstart.heads.kinds.every_kind import Kinds, every_kind, kind_of
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.tasks import Classification
 from headstart.jobs.heads.cross_validation import (
+    Candidate,
     CrossValidation,
     Features,
+    Found,
     choose,
+    find,
     load,
     precisions_of,
 )
+from headstart.jobs.heads.trials import Field, TrialExecutor
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Head, SweepRecord, TrialRecord
 from headstart.values.showable import Showable
@@ -228,6 +232,7 @@ def sweep(
     progress: Progress = silent,
     watch: Watch = unwatched,
     jobs: int | None = None,
+    executor: TrialExecutor | None = None,
 ) -> Sweep:
     """See `Workspace.sweep`."""
     tried = every_kind(kinds)
@@ -247,6 +252,13 @@ def sweep(
         progress(fitted, total)
 
     found: list[tuple[str, Crossed]] = []
+    if executor is not None:
+        places = find(context, features, chosen, trying)
+        field = Field(features, tuple(chosen), trying)
+        found = _elsewhere(executor, field, places, tried, watch, advance)
+        return keep(
+            context, features.dataset, found, fitted, started, trying, precisions_of(chosen)
+        )
     for one in load(context, features, chosen, trying):
         crossed = cross(
             tried,
@@ -259,6 +271,44 @@ def sweep(
         )
         found += [(one.name, result) for result in crossed]
     return keep(context, features.dataset, found, fitted, started, trying, precisions_of(chosen))
+
+
+def _elsewhere(
+    executor: TrialExecutor,
+    field: Field,
+    places: Sequence[Found],
+    kinds: Sequence[HeadKind],
+    watch: Watch,
+    advance: Callable[[int], None],
+) -> list[tuple[str, Crossed]]:
+    """Of each candidate all linear heads together, which are fitted side by side, and those of each
+    other kind alone; in the order that `cross` gives."""
+    linear = tuple(kind for kind in kinds if isinstance(kind, Linear))
+    others = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
+    parts = [part for part in (linear, *((kind,) for kind in others)) if part]
+    attempts = [
+        (place, partial(_cross_some, kinds=part, seed=field.trying.seed))
+        for part in parts
+        for place in range(len(places))
+    ]
+    done: list[dict[Any, Crossed]] = [{} for _ in places]
+    for number, crossed in executor.run(field, attempts):
+        place, _ = attempts[number]
+        settings = {one.settings.get("strength"): one for one in crossed}
+        for one in settings.values():
+            watch(places[place].name, one)
+        part = parts[number // len(places)]
+        done[place] |= settings if part is linear else {part[0]: crossed[0]}
+        advance(len(settings) * field.trying.folds * field.trying.times)
+    return [
+        (one.name, crossed)
+        for one, by_key in zip(places, done, strict=True)
+        for crossed in in_order_of(kinds, by_key)
+    ]
+
+
+def _cross_some(one: Candidate, kinds: Sequence[HeadKind], seed: int) -> list[Crossed]:
+    return cross(kinds, one.rows, one.folds, seed=seed, jobs=1)
 
 
 def keep(

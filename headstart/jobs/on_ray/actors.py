@@ -7,6 +7,7 @@ ones, and the ledger knows what is left to do.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import Any
@@ -85,9 +86,13 @@ class ActorSupervisor:
         notes = notes if known is None else known.notes + notes
         return Status(self._brief.workers, 0, self._error is not None, notes, ())
 
+    def process(self) -> int:
+        """The number of its process."""
+        return os.getpid()
+
     def _run(self) -> None:
         try:
-            context = self._brief.open()
+            context = self._brief.place.open()
             self._supervisor = Supervisor(
                 context, self._brief.job, self._brief.workers, self._launch
             )

@@ -14,33 +14,23 @@ from headstart.values.calls import host_name
 
 
 @dataclass(frozen=True)
-class Brief:
-    """What a supervisor and its workers are told.
+class Place:
+    """Where the work is done for: what processes on other machines open.
 
     Attributes:
         root: the workspace's folder, the same on all machines.
         workspace: its UUID.
-        host: of whom it was started by; where the database is SQLite, all are there.
-        namespace: of the actors' names.
-        job: its number.
-        workers: how many.
-        cores: that each computes with.
-        gpus: that each has.
+        host: of whom they were started by; where the database is SQLite, all are there.
     """
 
     root: Path
     workspace: str | None
     host: str
-    namespace: str
-    job: int
-    workers: int
-    cores: int
-    gpus: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """Of the supervisor."""
-        return f"job-{self.job}"
+    @classmethod
+    def of(cls, context: Context) -> Place:
+        """That of a workspace that is open here."""
+        return cls(context.config.root, context.config.id, host_name())
 
     def open(self) -> Context:
         """The workspace, as it is on this machine.
@@ -59,13 +49,42 @@ class Brief:
             ) from error
         if config.id != self.workspace:
             raise WorkspaceError(
-                f"{self.root} on {here} is another workspace ({config.id}) than that of the job "
+                f"{self.root} on {here} is another workspace ({config.id}) than on {self.host} "
                 f"({self.workspace})",
                 hint="Mount the same folder at the same place on every node.",
             )
         refuse_sqlite_between(config, [self.host, here])
         database.check(config)
         return Context(config)
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a supervisor and its workers are told.
+
+    Attributes:
+        place: what they open.
+        job: its number.
+        workers: how many.
+        cores: that each computes with.
+        gpus: that each has.
+    """
+
+    place: Place
+    job: int
+    workers: int
+    cores: int
+    gpus: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of the supervisor."""
+        return f"job-{self.job}"
+
+    @property
+    def namespace(self) -> str:
+        """Of all actors of a workspace."""
+        return f"headstart-{self.place.workspace or self.place.root}"
 
 
 @dataclass(frozen=True)

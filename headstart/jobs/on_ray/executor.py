@@ -20,12 +20,11 @@ from headstart.jobs.features.detach import job_of
 from headstart.jobs.features.job_progress import JobProgress, progress_of
 from headstart.jobs.features.jobs import cancel
 from headstart.jobs.features.local_executor import open_plan
-from headstart.jobs.on_ray.brief import Brief, refuse_sqlite_between
+from headstart.jobs.on_ray.brief import Brief, Place, refuse_sqlite_between
 from headstart.jobs.on_ray.watch import Watched
 from headstart.notices import tell
 from headstart.progress import Progress, silent
 from headstart.registry.jobs import CANCELLED, DONE, FAILED, Job
-from headstart.values.calls import host_name
 
 LOOK_SECONDS = 0.5
 SHARE = 10
@@ -115,7 +114,7 @@ class RayExecutor:
         return self._context.jobs.add(planned)
 
     def _started(self, job: Job, cluster: RayCluster) -> Watched:
-        config, nodes = self._context.config, cluster.nodes()
+        nodes = cluster.nodes()
         workers = self._workers or max(1, sum(one.cpus >= 1 for one in nodes))
         cores = self._cores or cores_of_each(nodes, workers)
         if cluster.is_own and cores > (has := max(one.cpus for one in nodes)):
@@ -123,10 +122,8 @@ class RayExecutor:
                 f"workers of {cores} cores each, and this machine has {has:g}",
                 hint="Give fewer --cores.",
             )
-        namespace = f"headstart-{config.id or config.root}"
-        brief = Brief(
-            config.root, config.id, host_name(), namespace, job.id, workers, cores, self._gpus
-        )
+        place = Place.of(self._context)
+        brief = Brief(place, job.id, workers, cores, self._gpus)
         return Watched(brief, cluster)
 
     def _watch(

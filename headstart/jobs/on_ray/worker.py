@@ -46,7 +46,7 @@ class ActorWorker:
     def _work(self) -> None:
         try:
             with called_as(lambda: f"a worker of job {self._brief.job} on Ray"):
-                context = self._brief.open()
+                context = self._brief.place.open()
                 works = JobWorker(context, executor=self._executor).run(self._brief.job)
             self._error = next((work.error for work in works if work.error), None)
         except HeadstartError as error:

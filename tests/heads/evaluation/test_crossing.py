@@ -7,6 +7,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 import headstart as hs
 from headstart.errors import HeadError
@@ -86,6 +87,18 @@ def test_processes_give_the_same_numbers():
     alone, shared = (cross(kinds, Part(x, y), parts, jobs=jobs) for jobs in (1, 2))
     for one, other in zip(alone, shared, strict=True):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_the_numbers_are_the_same_however_many_threads_there_are_for_products():
+    """As of processes beside each other, which have one each, and of a process alone."""
+    x, y = data(width=6)
+    wide = hs.MLP((236, 325), dropout=0.7, learning_rate=4e-3, epochs=2)
+    given = []
+    for threads in (1, 2, 4):
+        with threadpool_limits(threads, user_api="blas"):
+            given.append(crossed([wide], x, y)[0].probabilities)
+    np.testing.assert_array_equal(given[0], given[1])
+    np.testing.assert_array_equal(given[0], given[2])
 
 
 def test_each_row_is_tried_once_a_repeat_by_heads_that_did_not_see_it():
