@@ -43,6 +43,8 @@ LARGE = ("confusion", "per_class", "untested")
 BEHIND = "behind"
 """In the settings of a trial that is kept: what is behind its scores, for which there is no column.
 """
+ALIKE = "alike"
+"""Behind a trial: `Outcomes.alike` of its log losses; of sweeps of before it is not there."""
 
 Watch = Callable[[str, Crossed], None]
 """Called with `BACKBONE@CUT` and what came of a setting there."""
@@ -145,6 +147,7 @@ class Trial(Showable):
             "samples": len(self.crossed.targets),
             "log_loss_interval": interval,
             "spread_between_draws": self.crossed.spread,
+            ALIKE: self.crossed.log_losses.alike,
             "precision": self.precision,
             **({} if winner is None else {"winner": winner.to_json()}),
         }
