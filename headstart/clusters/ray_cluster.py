@@ -224,7 +224,7 @@ def understood(address: str | None = None) -> Iterator[None]:
         if _is_of_a_token(error):
             raise ClusterError(f"Ray at {where} refused us", hint=TOKEN_HINT) from error
         if isinstance(error, OSError):
-            told = f"Ray at {where} cannot be reached ({first_line(error)})"
+            told = f"Ray at {where} cannot be reached ({type(error).__name__}: {_told(error)})"
             raise ClusterError(told, hint=REACH_HINT) from error
         raise ClusterError(f"Ray at {where}: {_told(error)}") from error
 
@@ -239,8 +239,9 @@ def _is_of_a_token(error: BaseException | None) -> bool:
 
 
 def _told(error: BaseException) -> str:
-    """Of an error of Ray, which has lines of advice, what it says."""
-    return " ".join(str(error).split())[:400] or type(error).__name__
+    """Of an error of Ray, which may have dozens of lines, how it begins and how it ends."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 400 else f"{text[:200]} … {text[-200:]}"
 
 
 @contextmanager
