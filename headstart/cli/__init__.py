@@ -37,7 +37,7 @@ def _program() -> click.Group:
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.output import PROGRAM, Call
-    from headstart.cli.workspace import backup, config, job, log, said, worker
+    from headstart.cli.workspace import backup, config, job, log, said, stats, worker
 
     @click.group(
         name=PROGRAM,
@@ -72,7 +72,7 @@ def _program() -> click.Group:
         context.obj = Call(workspace, as_json)
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, *data, head, rank, log, demo):
+    for module in (admin, config, backup, stats, *data, head, rank, log, demo):
         module.register(program)
     return program
 
