@@ -27,9 +27,9 @@ PATIENCE = 90.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts, twice as many each time."""
 KEPT = "What was committed is kept; the same command goes on from there."
-OWN_PUT = "headstart-put"
+OWN_PUT = "headstartput"
 """Beside an object: by which PUT it came. Who is told that it exists already sees whether it was
-his own, earlier or doubled on the way."""
+his own, earlier or doubled on the way. Azure takes names of letters alone (C#'s identifiers)."""
 
 PART = 32 << 20
 """Bytes of a large object that are asked for at once."""
