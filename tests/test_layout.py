@@ -127,6 +127,7 @@ def test_the_public_surface_is_what_all_says():
             "__version__",
             "init",
             "open",
+            "restore",
         ]
     )
 
