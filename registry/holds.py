@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -58,8 +58,10 @@ class SqlHolds:
         self._process = os.getpid()
         self._holder = ""
         self._counts = Counter[str]()
+        self._lost = Counter[str]()  # how often a name's row was taken away
+        self._gone = set[str]()  # names whose row is gone, and which `_settle` is to forget
         self._alone = set[str]()
-        self._dropped = deque[tuple[str, ...]]()
+        self._dropped = deque[Mapping[str, int]]()
         self._wake = SimpleQueue[None]()
         self._thread: threading.Thread | None = None
 
@@ -77,7 +79,11 @@ class SqlHolds:
         while not self._database.is_immutable and not self._try_to_hold(names):
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-        return SqlHold(self, () if self._database.is_immutable else names)
+        return SqlHold(self, {} if self._database.is_immutable else self._as_held(names))
+
+    def _as_held(self, names: Iterable[str]) -> dict[str, int]:
+        with self._lock:
+            return {name: self._lost[name] for name in names}
 
     def _try_to_hold(self, names: Sequence[str]) -> bool:
         with self._lock:
@@ -102,7 +108,7 @@ class SqlHolds:
             self._alone.add(key)
             return True
 
-    def give_back(self, names: Iterable[str]) -> None:
+    def give_back(self, names: Mapping[str, int]) -> None:
         """End one hold of each."""
         with self._lock:
             self._settle()
@@ -114,30 +120,46 @@ class SqlHolds:
             self._alone.discard(key)
             self._delete([key])
 
-    def drop(self, names: tuple[str, ...], process: int) -> None:
+    def drop(self, names: Mapping[str, int], process: int) -> None:
         """As `give_back`, by and by: garbage is collected in the middle of anything, perhaps of a
         transaction of this very thread."""
         if process == os.getpid():
             self._dropped.append(names)
             self._wake.put(None)  # of a queue that may be put to in the middle of anything
 
-    def confirm(self, names: Sequence[str]) -> None:
+    def confirm(self, names: Mapping[str, int]) -> None:
         """See `storage.shard_store.Hold.confirm`."""
         if not names or self._database.is_immutable:
             return
         with self._database.writing() as connection:
-            if self._renew(connection, names) != len(names):
-                raise _lost()
+            self._note_lost(connection, [*names])
+        # Without the lock: whoever has it may be waiting for this very transaction to end.
+        is_other = any(self._lost[name] != lost for name, lost in names.items())
+        if is_other or self._gone & names.keys():
+            raise _lost()
+
+    def _note_lost(self, connection: Connection, names: Sequence[str]) -> None:
+        """Renew rows; those that are gone are held no longer, whoever thinks so: the next hold
+        inserts them."""
+        if self._renew(connection, names) != len(names):
+            holds = t.holds.c
+            query = select(holds.key).where(holds.holder == self._holder, holds.key.in_(names))
+            self._gone |= set(names) - set(connection.execute(query).scalars())
 
     def _settle(self) -> None:
         """End what was dropped; in a process that was forked off, nothing is held yet."""
         if self._process != os.getpid():
             self._begin()
+        while self._gone:
+            name = self._gone.pop()
+            self._lost[name] += 1
+            del self._counts[name]
+            self._alone.discard(name)
         while self._dropped:
             self._subtract(self._dropped.popleft())
 
-    def _subtract(self, names: Iterable[str]) -> None:
-        self._counts.subtract(names)
+    def _subtract(self, names: Mapping[str, int]) -> None:
+        self._counts.subtract(name for name, lost in names.items() if lost == self._lost[name])
         gone = [name for name, count in self._counts.items() if count <= 0]
         for name in gone:
             del self._counts[name]
@@ -220,7 +242,7 @@ class SqlHolds:
                 continue
             due = time.monotonic() + self._seconds / 4
             with suppress(RegistryError), self._database.writing() as connection:
-                self._renew(connection, names)
+                self._note_lost(connection, names)
 
     def end(self) -> None:
         """Give back everything, as the process ends."""
@@ -236,7 +258,7 @@ class SqlHolds:
 class SqlHold:
     """See `storage.shard_store.Hold`."""
 
-    def __init__(self, holds: SqlHolds, names: tuple[str, ...]) -> None:
+    def __init__(self, holds: SqlHolds, names: Mapping[str, int]) -> None:
         self._holds = holds
         self._names = names
         self._drop = weakref.finalize(self, holds.drop, names, os.getpid())

@@ -51,12 +51,15 @@ class ArtifactStore:
         digest = sha256_of_file(source)
         size = source.stat().st_size
         target = self.path_of(digest, suffix)
-        if not (target.exists() and target.stat().st_size == size):
+        is_there = target.exists() and target.stat().st_size == size
+        if is_there and self._folder.bucket is not None:  # what is put there is everybody's
+            is_there = sha256_of_file(target) == digest
+        if not is_there:
             self._copy(source, target, digest)
         else:
             with suppress(PermissionError):  # another user's: that one's time is not to be had
                 os.utime(target)  # `features gc` leaves alone what is young
-        self._folder.keep(target)
+        self._folder.keep(target, digest)
         return Artifact(digest, size)
 
     def put_bytes(self, content: bytes, suffix: str) -> Artifact:
@@ -64,7 +67,7 @@ class ArtifactStore:
         path = self.path_of(artifact.digest, suffix)
         with written_aside(path) as file:
             file.write(content)
-        self._folder.keep(path)
+        self._folder.keep(path, artifact.digest)
         return artifact
 
     def get(self, artifact: Artifact, suffix: str) -> Path:

@@ -25,7 +25,7 @@ class GivenBucket(Bucket):
     """
 
     def __init__(self, given: Any, address: StoreAddress | None = None) -> None:
-        super().__init__(address or StoreAddress("s3", "memory"), patience=1)
+        super().__init__(address or StoreAddress("s3", "memory"), patience=1, makes=True)
         self._given = given
         self.is_full = False
 

@@ -79,7 +79,7 @@ class CompiledStore:
 
     def _share(self, path: Path, sha256: str) -> None:
         if self._folder.bucket is not None and self._runs is not None:
-            self._folder.keep(path)
+            self._folder.keep(path, sha256)
             self._runs.add(Run(KIND, path.stem, "", "done", {"sha256": sha256}, 0.0, {}))
 
     def _fetch(self, path: Path) -> None:

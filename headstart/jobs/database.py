@@ -99,7 +99,7 @@ def looked_at(root: Path, store: str) -> Joined:
         WorkspaceError: it is no address.
         StorageError: the store cannot be used.
     """
-    bucket = Bucket(parse(store))
+    bucket = Bucket(parse(store), makes=True)
     address = str(bucket.address)
     if (root / CONFIG_FILE).exists():
         return Joined(address)

@@ -27,9 +27,9 @@ PATIENCE = 90.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts, twice as many each time."""
 KEPT = "What was committed is kept; the same command goes on from there."
-OWN_PUT = "headstart-put"
+OWN_PUT = "headstartput"
 """Beside an object: by which PUT it came. Who is told that it exists already sees whether it was
-his own, earlier or doubled on the way."""
+his own, earlier or doubled on the way. Azure takes names of letters alone (C#'s identifiers)."""
 
 PART = 32 << 20
 """Bytes of a large object that are asked for at once."""
@@ -69,9 +69,14 @@ class Bucket:
         address: where they are; credentials, region and endpoint are those of the environment, as
             obstore reads it, and are read when the store is first asked.
         patience: seconds for which it is asked again while it does not answer.
+        makes: whether to make a folder that is not there: `init` does; later, it is a disk that is
+            not mounted.
     """
 
-    def __init__(self, address: StoreAddress, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, address: StoreAddress, patience: float = PATIENCE, *, makes: bool = False
+    ) -> None:
+        self._makes = makes
         self.address = address
         self._patience = patience
         self._known: Any = None
@@ -326,7 +331,10 @@ class Bucket:
     def _opened(self) -> Any:
         with self._lock:
             if self._known is None:
-                self._known, self._process = open_store(self.address), os.getpid()
+                self._known, self._process = (
+                    open_store(self.address, makes=self._makes),
+                    os.getpid(),
+                )
             if self._process != os.getpid():  # the library's threads are not in it: it would wait
                 raise StorageError(
                     f"{self.address} cannot be read by a process that was forked off a reader",

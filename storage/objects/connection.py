@@ -37,7 +37,7 @@ CREDENTIALS = {
 }
 
 
-def open_store(address: StoreAddress) -> Any:
+def open_store(address: StoreAddress, *, makes: bool = False) -> Any:
     """A store of obstore.
 
     Raises:
@@ -58,7 +58,7 @@ def open_store(address: StoreAddress) -> Any:
     }
     try:
         if address.is_folder:
-            return stores.LocalStore(address.bucket, mkdir=True)
+            return stores.LocalStore(address.bucket, mkdir=makes)
         return kinds[address.scheme](
             address.bucket,
             prefix=address.prefix or None,

@@ -48,7 +48,7 @@ class Manifests:
             parts = sorted(get_parts(path))
             if parts:
                 self.parts.keep_all(inside(self.parts.root, part) for part in parts)
-            self.whole.keep(path)
+            self.whole.keep(path, path.stem)
         return name
 
     def part_names(self, name: str, *, fetched: bool = False) -> set[str]:

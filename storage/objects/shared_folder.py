@@ -93,18 +93,28 @@ class SharedFolder:
             hint="Add the same thing again: that puts it back.",
         )
 
-    def keep(self, path: Path) -> None:
+    def keep(self, path: Path, sha256: str) -> None:
         """Put a file that was written here into the bucket, unless it is there.
 
+        Args:
+            path: of it.
+            sha256: of what it must be: a damaged copy here is never put over what all others have.
+
         Raises:
-            StorageError: the bucket does not take it.
+            StorageError: the bucket does not take it, or the file here is damaged.
         """
         if self.bucket is None:
             return
-        key, size = self._key(path), path.stat().st_size
+        key = self._key(path)
         found = self.bucket.find(key)
-        if found is None or not self._is_same(found, size, path):
-            self.bucket.put(key, path)
+        if found is not None and self._is_same(found, path.stat().st_size, sha256):
+            return
+        if sha256_of_file(path) != sha256:
+            raise StorageError(
+                f"{path} is damaged: its sha256 is another",
+                hint="Nothing was put into the bucket. Delete the file, and run it again.",
+            )
+        self.bucket.put(key, path)
 
     def keep_all(self, paths: Iterable[Path]) -> None:
         """As `keep`, of files that are young if they are there: one listing tells which."""
@@ -116,8 +126,8 @@ class SharedFolder:
             if found is None or not _is_young(found) or found.size != path.stat().st_size:
                 self.bucket.put(self._key(path), path)
 
-    def _is_same(self, found: Found, size: int, path: Path) -> bool:
-        """Whether the object is the file, and young; a damaged one is put again."""
+    def _is_same(self, found: Found, size: int, sha256: str) -> bool:
+        """Whether the object is what it must be, and young; a damaged one is put again."""
         assert self.bucket is not None
         if found.size != size or not _is_young(found):
             return False
@@ -125,7 +135,7 @@ class SharedFolder:
         with suppress(FileNotFoundError):
             for chunk in self.bucket.chunks(found.key):
                 content.update(chunk)
-        return content.hexdigest() == sha256_of_file(path)
+        return content.hexdigest() == sha256
 
     def has(self, path: Path, size: int | None = None) -> bool:
         """Whether the file is here or in the bucket, of that size if it is given."""

@@ -187,7 +187,15 @@ def test_other_stores_are_fit_as_well(tmp_path, scheme):
     from obstore.store import MemoryStore
 
     folder = parse(f"file://{tmp_path / 'store'}")
-    probe(GivenBucket(MemoryStore()) if scheme == "memory" else Bucket(folder))
+    probe(GivenBucket(MemoryStore()) if scheme == "memory" else Bucket(folder, makes=True))
+
+
+def test_a_folder_that_is_not_there_is_not_made_and_nothing_is_missing(tmp_path):
+    bucket = Bucket(parse(f"file://{tmp_path / 'not mounted'}"))
+    for ask in (bucket.get, bucket.find, bucket.listed):
+        with pytest.raises(StorageError, match="cannot be opened"):
+            ask("a/k")
+    assert not (tmp_path / "not mounted").exists()
 
 
 class Careless:

@@ -62,6 +62,16 @@ def test_a_file_is_put_once_and_a_damaged_one_again(artifacts, bucket, proxy):
     assert artifacts("other").get(put, ".h5").read_bytes() == CONTENT
 
 
+def test_a_damaged_copy_here_is_never_put_over_what_all_have(artifacts, bucket, tmp_path):
+    source = tmp_path / "model.h5"
+    source.write_bytes(CONTENT)
+    put = artifacts("one").put(source, ".h5")
+    path = artifacts("one").path_of(put.digest, ".h5")
+    path.write_bytes(CONTENT[::-1])
+    artifacts("one").put(source, ".h5")
+    assert path.read_bytes() == artifacts("other").get(put, ".h5").read_bytes() == CONTENT
+
+
 def test_a_byte_that_is_flipped_on_the_way_is_fetched_again(artifacts, proxy):
     put = artifacts("one").put_bytes(CONTENT, ".h5")
     proxy.once(FLIP, "GET", times=2)

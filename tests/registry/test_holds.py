@@ -122,6 +122,25 @@ def test_what_ran_out_and_was_taken_is_not_confirmed(database, machine):
             hold.confirm()
 
 
+def test_who_lost_a_hold_holds_again_and_the_old_one_stays_lost(database, machine):
+    """An extraction holds its sets for all of its length, and each commit holds them again."""
+    one, other = machine(), machine()
+    with one.hold("a") as outer:
+        age(database, 61)
+        assert is_free(other)
+        with one.hold("a") as inner, pytest.raises(LeaseLost):
+            inner.confirm()
+        with one.hold("a") as again:
+            again.confirm()
+            assert not is_free(other)
+            with pytest.raises(LeaseLost):
+                outer.confirm()
+        assert is_free(other)
+        with other.alone("a") as lock:
+            assert lock.is_held
+    assert is_free(one)
+
+
 def test_what_is_confirmed_is_part_of_the_transaction(database, machine):
     with machine().hold("a") as hold:
         with database.writing() as connection:
