@@ -62,7 +62,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from headstart.visible import visible, without_addresses
+from headstart.visible import in_number, visible, without_addresses
 
 EXITS = {
     "failed": 1,
@@ -103,7 +103,7 @@ class HeadstartError(Exception):
     code: ClassVar[str] = "failed"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        self.message = without_addresses(message)
+        self.message = in_number(without_addresses(message))
         super().__init__(self.message)
         self.hint = hint
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
+from headstart.visible import in_number
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -55,7 +57,7 @@ def said_as(place: str, name: str) -> Iterator[None]:
 def _in_words(message: str) -> str:
     for place, name in _NAMES.get():
         message = message.replace(place, name)
-    return message
+    return in_number(message)
 
 
 def renamed(**new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -66,3 +66,19 @@ def without_addresses(text: str) -> str:
     """A message without the objects that Python could only give an address for: those that say
     nothing of themselves are called by their class, streams are left out."""
     return ADDRESS.sub(r"a \1", STREAMS.sub("", text)) if " at 0x" in text else text
+
+
+ONE = re.compile(
+    r"(^|(?<=[ (]))1 ((?:[a-z]+ )?)(backbone|byte|column|correction|dataset|file|group|head|job"
+    r"|label|line|picture|row|sample|set|shard|text|window|worker)s\b( (?:are|were|have)\b)?"
+)
+"""What is counted, of which there is one, and the verb behind it."""
+VERBS = {" are": " is", " were": " was", " have": " has"}
+
+
+def in_number(text: str) -> str:
+    """A message in which one is one: `1 samples are` becomes `1 sample is`.
+
+    Counts stand in a hundred messages; what is in quotes, or a part of a path, is left as it is.
+    """
+    return ONE.sub(lambda m: f"{m[1]}1 {m[2]}{m[3]}{VERBS.get(m[4], '')}", text)

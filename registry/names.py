@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 from headstart.errors import RegistryError
 from headstart.paths import NAME
@@ -21,7 +22,8 @@ def check_name(name: str, what: str, other: object = None) -> str:
         RegistryError: it holds a character that has a meaning in references or paths.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        is_behind = isinstance(other, str) and NAME.fullmatch(other)
+        is_place = isinstance(name, str) and ("/" in name or ":" in name or Path(name).exists())
+        is_behind = is_place and isinstance(other, str) and NAME.fullmatch(other)
         raise RegistryError(
             f"{name!r} cannot name a {what}",
             hint="Use a to z, A to Z, digits, '.', '_' and '-', beginning with a letter or digit."

@@ -12,6 +12,7 @@ from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import Run
 from headstart.registry.outages import outlasting
+from headstart.values.calls import machine
 from headstart.values.showable import Results, Showable
 
 
@@ -27,7 +28,9 @@ class RunRepository(Showable):
         return ""
 
     def add(self, run: Run) -> None:
+        """Write a run down, with what it ran on among its versions."""
         values = asdict(run)
+        values["versions"] = {**machine(), **run.versions}
         del values["id"], values["created_at"]
         with self._database.writing() as connection:
             connection.execute(insert(t.runs).values(**values))

@@ -29,6 +29,7 @@ db upgrade
 db current
 doctor
 config show
+stats
 backup {p}/backup
 restore {p}/backup --workspace {p}/restored
 restore {p}/backup --check
@@ -77,6 +78,8 @@ head list
 head show h
 head alias production h
 head reproduce h
+head export h {p}/head.zip
+head import {p}/head.zip --name travelled
 head sweep pics net --folds 3 --strengths 0.1,1
 head sweeps
 head sweeps 1

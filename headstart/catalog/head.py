@@ -119,6 +119,17 @@ class Head(TrainedHead):
 
         return reproduce(self)
 
+    def export(self, path: str | Path) -> Path:
+        """Write it into one file, a zip, with its weights and all that is recorded of it, for
+        `Heads.import_` of another workspace; its backbone goes by `Backbones.export`.
+
+        Raises:
+            ArtifactDamaged: its weights are missing, or are not what was stored.
+        """
+        from headstart.jobs.heads.care.export_head import export_head
+
+        return export_head(self, path)
+
     def retrain(self, name: str | None = None) -> Head:
         """Train its next version, with its settings and seed, on its dataset as it is now: after
         `ws.datasets.correct`, say.

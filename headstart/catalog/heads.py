@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.catalog.collection import Collection
@@ -129,6 +130,23 @@ class Heads(Collection["Head"]):
         tried = kept_trial(self._context, sweep, row, precision)
         features = features_of(self._context, tried.features, tried.dataset, tried.precision)
         return self.train(name, features, tried.kind, seed=tried.seed, windows=tried.windows)
+
+    def import_(self, path: str | Path, name: str | None = None) -> Head:
+        """Register a head that `Head.export` wrote, as the next version of its name, on the
+        backbone here, by whatever name, that gives the features on which it was trained.
+
+        Its scores are those that it had there; `versions["imported"]` says where it comes from.
+
+        Args:
+            path: of the file.
+            name: under which it is registered; its own without it.
+
+        Raises:
+            HeadError: it is another file or damaged, or no backbone here gives those features.
+        """
+        from headstart.jobs.heads.care.import_head import import_head
+
+        return self._head(import_head(self._context, path, name).record)
 
     def remove(
         self, reference: str | Head, *, keep: int | None = None, force: bool = False

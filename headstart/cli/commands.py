@@ -19,6 +19,7 @@ from headstart.cli.workspace.defaults import name_variables
 from headstart.cli.workspace.said import options, said, say
 from headstart.glossary import terms_in
 from headstart.notices import HeadstartNote, HeadstartWarning, warn
+from headstart.visible import in_number
 
 Parameters = Callable[[], Sequence[click.Parameter]]
 WITH_LATE = "headstart.with_late"
@@ -140,6 +141,7 @@ NOTE, WARNING = "note: ", "warning: "
 
 def note(message: str) -> None:
     """A line on standard error, unless -q was given: what begins as a warning is one."""
+    message = in_number(message)
     level = logging.WARNING if message.startswith(WARNING) else logging.INFO
     if level >= said.notes:
         say(message.removeprefix(WARNING).removeprefix(NOTE) if is_json() else message, level)

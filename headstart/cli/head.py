@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
-from headstart.cli.heads import care, compare
+from headstart.cli.heads import care, compare, travel
 from headstart.cli.heads.kept import row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.output import (
@@ -71,6 +71,7 @@ def register(cli: click.Group) -> None:
     sweep.register(group)
     compare.register(group)
     care.register(group)
+    travel.register(group)
     command(group, "list")(_list)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)

@@ -30,7 +30,7 @@ from headstart.cli.workspace import said
 from headstart.cli.workspace.defaults import fill_in, name_variables, prefix_of
 from headstart.glossary import terms_in
 from headstart.values.showable import SCHEMA_VERSION, Showable
-from headstart.visible import visible, visible_json, visible_lines
+from headstart.visible import in_number, visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -328,8 +328,8 @@ def range_text(low: str, high: str) -> str:
 
 
 def text(line: str) -> str:
-    """A line, whatever it holds: its control characters are shown."""
-    return visible(line)
+    """A line, whatever it holds: its control characters are shown, and one is one."""
+    return visible(in_number(line))
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

@@ -8,6 +8,7 @@ same features, wherever it comes from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from headstart.context import Context
-from headstart.errors import HeadError, InputMissing, NotFound
+from headstart.errors import DatasetError, HeadError, InputMissing, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.memory.pictures import encoded, is_picture
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -211,8 +212,10 @@ class Taker:
         if kind is None:
             yield self._of_file(given)
             return
-        source = sources.open_source(kind, path, _rooted(kind, path, self.root))
-        for row, location in enumerate(source.locations()):
+        with _of_prediction(path):
+            source = sources.open_source(kind, path, _rooted(kind, path, self.root))
+            found = source.locations()
+        for row, location in enumerate(found):
             name = location if isinstance(location, str) else f"{path}[{row}]"
             is_far = sources.is_far(path) or sources.is_far(location)
             yield RawSample(name, partial(source.read, location), is_far)
@@ -298,6 +301,20 @@ class Taker:
         if is_picture(value):
             return encoded(value)  # as a dataset of pictures keeps it
         return value if isinstance(value, bytes) else np.asarray(value)
+
+
+@contextmanager
+def _of_prediction(path: str) -> Iterator[None]:
+    """Options of `dataset add`, which errors of sources name, are none of `head predict`."""
+    try:
+        yield
+    except DatasetError as error:
+        if "--" in (error.hint or ""):
+            error.hint = (
+                f"Add it with options that say what its columns are, `headstart dataset add NAME "
+                f"{path}`, and predict NAME."
+            )
+        raise
 
 
 def _is_here(given: str | Path) -> bool:

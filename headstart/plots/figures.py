@@ -26,6 +26,10 @@ def check_target(path: Path) -> None:
         raise HeadError(f"cannot draw into {path}", hint=f"Name a {' or '.join(SUFFIXES)} file.")
 
 
+LONGEST_NAME = 32
+"""Letters of a name beside an axis: longer ones leave no room for what is drawn."""
+
+
 def figure(width: float = SIZE[0], height: float = SIZE[1]) -> Any:
     """An empty figure, sizes in inches.
 
@@ -99,4 +103,9 @@ def _show_plainly(made: Any) -> None:
 
 
 def _shown_by(formatter: Any) -> Any:
-    return lambda value, position: visible_lines(formatter(value, position))
+    return lambda value, position: cut_short(visible_lines(formatter(value, position)))
+
+
+def cut_short(name: str) -> str:
+    """The name of a class, as much of it as a picture has room for."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 
 from headstart.database_urls import without_passwords
 from headstart.visible import visible
@@ -45,6 +47,30 @@ def user_name() -> str:
 
         uids = getattr(psutil.Process(), "uids", None)  # not every system numbers its users
         return "unknown" if uids is None else f"uid {uids().real}"
+
+
+@functools.cache
+def machine() -> dict[str, str]:
+    """On what this process runs: the system, the processor, and OpenVINO where it is installed."""
+    import importlib.metadata
+    import platform
+
+    found = {"system": platform.platform(), "processor": _processor()}
+    with suppress(importlib.metadata.PackageNotFoundError):
+        found["openvino"] = importlib.metadata.version("openvino")
+    return found
+
+
+def _processor() -> str:
+    """As the system calls it; its kind of instructions where it has no name for it."""
+    import platform
+
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n"):
+            name, colon, value = line.partition(":")
+            if colon and name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def host_name() -> str:

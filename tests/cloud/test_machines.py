@@ -172,7 +172,7 @@ def test_a_store_that_is_empty_all_of_a_sudden_is_not_believed(machine, own_buck
     other.context.shard_store.bucket.delete(
         [found.key for found in other.context.shard_store.bucket.listed("features")]
     )
-    with pytest.raises(StorageError, match="is empty, and the registry knows 1 shards in it"):
+    with pytest.raises(StorageError, match="is empty, and the registry knows 1 shard in it"):
         other.view(range(10))
 
 

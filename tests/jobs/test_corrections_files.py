@@ -51,7 +51,7 @@ def test_what_spreadsheets_of_other_languages_say_is_understood(tmp_path, word, 
 @pytest.mark.parametrize("word", ["-", "?", "maybe", "blurred"])
 def test_a_word_that_may_mean_either_is_asked_about(tmp_path, word):
     (tmp_path / "c.csv").write_text(f"id,exclude\na,{word}\n")
-    with pytest.raises(DatasetError, match=r"row 2: exclude is .* Write x"):
+    with pytest.raises(DatasetError, match=r"line 2: exclude is .* Write x"):
         read_corrections(tmp_path / "c.csv")
 
 

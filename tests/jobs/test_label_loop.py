@@ -69,7 +69,7 @@ def test_the_whole_loop(rows, run, tmp_path):
     assert compared["samples"] == sum(split == "test" for split in splits(rows).values())
     assert rows.heads["h:2"].record.settings["strength"] == 0.1
     shown = run("dataset", "show", "noisy").out
-    assert f"corrected  {len(wrong) - 1} labels changed, 1 samples excluded" in shown
+    assert f"corrected  {len(wrong) - 1} labels changed, 1 sample excluded" in shown
 
 
 def test_corrections_hold_when_the_source_is_looked_at_again(rows, tmp_path):
@@ -115,7 +115,7 @@ def test_a_source_that_changed_keeps_what_was_corrected_of_contents_that_stayed(
     x, y = known["x"].copy(), known["y"]
     x[1] += 1  # another content by that id
     np.savez(own, x=x, y=y)
-    with pytest.warns(UserWarning, match="1 samples that were corrected have other contents"):
+    with pytest.warns(UserWarning, match="1 sample that were corrected have other contents"):
         rows.datasets.refresh("own")
     assert labels(rows, "own")["0"] == "c" and labels(rows, "own")["1"] == y[1] != "c"
     assert replace(rows.datasets["own"]).options["corrections"]["versions"] == []
@@ -146,8 +146,8 @@ def test_what_cannot_be_corrected_changes_nothing(rows, fails, tmp_path):
         assert line in fails("dataset", "correct", "noisy", write(file, [row]))
     for text, line in (
         ('id,new_label\n"0,a\n1,b\n', "cannot be read: a quote that is opened is not closed"),
-        ("id,new_label\n0\n", "row 2: it has fewer cells than the header"),
-        ("id,new_label\n0,a,b\n", "row 2: it has more cells than the header"),
+        ("id,new_label\n0\n", "line 2: it has fewer cells than the header"),
+        ("id,new_label\n0,a,b\n", "line 2: it has more cells than the header"),
         ("id,new_label\n0,a\n0,b\n", "row 3: sample '0' was named before"),
         ("", "is empty"),
     ):

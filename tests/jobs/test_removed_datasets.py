@@ -11,7 +11,7 @@ def test_corrections_and_heads_are_named_before_they_go(rows, run, fails):
     rows.datasets.exclude("noisy", ["7"])
     rows.heads.train("h", rows.features(CUT, "noisy"), hs.Linear((0.1,)))
     said = fails("dataset", "remove", "noisy")
-    assert "2 labels changed, 1 samples excluded; 1 heads were trained on it, 'h:1'" in said
+    assert "2 labels changed, 1 sample excluded; 1 head was trained on it, 'h:1'" in said
     assert "--force" in said
     assert Corrections.of(rows.datasets["noisy"].options).labels
     assert "Removed dataset noisy" in run("dataset", "remove", "noisy", "--force").out

@@ -34,5 +34,5 @@ def test_a_commit_that_hangs_before_the_last_ends_the_run(hanging):
     released.set()
     thread.join(10)
     assert not hangs
-    assert "committing 1 rows" in raised[0].message
+    assert "committing 1 row" in raised[0].message
     assert len(commits) == hanging

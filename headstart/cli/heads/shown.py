@@ -17,6 +17,16 @@ VOID_LEGEND = (
 )
 
 
+def _at_end(kind: str, settings: Mapping[str, Any]) -> str | None:
+    """That another value may be better, and which option takes it."""
+    from headstart.heads.kinds.every_kind import KINDS
+
+    told = settings.get("at_end")
+    flags = [one.flag for one in getattr(KINDS.get(kind), "options", ())]
+    grid = next((flag for flag in ("--strengths", "--penalties") if flag in flags), None)
+    return told if told is None or grid is None else f"{told}: give others by {grid}"
+
+
 def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
     """What is known of a head, with what more is to be printed of its classes."""
     from headstart.heads.evaluation.provenance import (
@@ -55,7 +65,7 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
         ("settings", given_words(record.kind, record.settings) or None),
         ("fitted", fitted_words(record.kind, record.settings) or None),
         ("seed", record.seed),
-        ("end of its grid", record.settings.get("at_end")),
+        ("end of its grid", _at_end(record.kind, record.settings)),
     ]
 
     def show(out: Any) -> None:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, SourceMissing
 from headstart.extractors.datasets.labels import no_labels_in
 from headstart.extractors.datasets.rows import to_label
 from headstart.storage.manifest import Label
@@ -89,23 +89,23 @@ def read_corrections(path: Path) -> Wanted:
     rows = _rows(path)
     labels: dict[str, tuple[Label, str | None]] = {}
     excluded, untouched = dict[str, None](), 0
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         if None in row or None in row.values():
             raise DatasetError(
-                f"{path}, row {number}: it has {'more' if None in row else 'fewer'} cells than the "
-                "header",
+                f"{path}, line {number}: it has {'more' if None in row else 'fewer'} cells than "
+                "the header",
                 hint="Put cells with commas into quotes. Nothing was corrected.",
             )
         id_, new, leaves = (str(row.get(name) or "").strip() for name in (ID, NEW, EXCLUDE))
         if leaves and leaves.lower() not in NOT | LEFT_OUT:
             raise DatasetError(
-                f"{path}, row {number}: {EXCLUDE} is {leaves[:40]!r}, which may mean either",
+                f"{path}, line {number}: {EXCLUDE} is {leaves[:40]!r}, which may mean either",
                 hint="Write x to leave the sample out, or nothing. Nothing was corrected.",
             )
         leaves = "" if leaves.lower() in NOT else leaves
         if id_ in labels or id_ in excluded or (new and leaves):
             why = "has a new label, and exclude" if new and leaves else "was named before"
-            raise DatasetError(f"{path}, row {number}: sample {id_!r} {why}", hint="Say one.")
+            raise DatasetError(f"{path}, line {number}: sample {id_!r} {why}", hint="Say one.")
         if new:
             labels[id_] = new, row.get(LABEL)
         elif leaves:
@@ -115,20 +115,24 @@ def read_corrections(path: Path) -> Wanted:
     return Wanted(labels, tuple(excluded), untouched)
 
 
-def _rows(path: Path) -> list[dict[Any, Any]]:
-    """The rows of a file by its columns."""
+def _rows(path: Path) -> list[tuple[int, dict[Any, Any]]]:
+    """The rows of a file by its columns, with the number of the line in which each ends."""
     try:
-        text, delimiter = _told(_decoded(path.read_bytes()))
+        whole = _decoded(path.read_bytes())
+        text, delimiter = _told(whole)
         delimiter = delimiter or _delimiter(text)
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        rows, columns = list(reader), list(reader.fieldnames or ())
+        skipped = int(text is not whole)
+        rows = [(reader.line_num + skipped, row) for row in reader]
+        columns = list(reader.fieldnames or ())
     except csv.Error as error:  # a quote that stays open is no label
         why = str(error).replace("unexpected end of data", "a quote that is opened is not closed")
         raise DatasetError(f"{path} cannot be read: {why}", hint="Give a CSV file.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{path} cannot be read: {error}", hint="Give a CSV file in UTF-8."
-        ) from error
+        if isinstance(error, FileNotFoundError):
+            raise SourceMissing(f"no file {path}", hint="Check the path.") from None
+        why = getattr(error, "strerror", None) or "it is no text in UTF-8 or UTF-16"
+        raise DatasetError(f"{path} cannot be read: {why}", hint="Give a CSV file.") from error
     if not columns:
         raise DatasetError(f"{path} is empty", hint="Give a CSV file with a header.")
     twice = [name for name in (ID, NEW, EXCLUDE, LABEL) if columns.count(name) > 1]

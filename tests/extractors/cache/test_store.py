@@ -164,7 +164,7 @@ def test_an_empty_features_folder_is_a_disk_that_is_not_mounted(ready):
     ready.extract("net", "pics")
     away = ready.config.features.rename(ready.config.features.with_name("away"))
     ready.config.features.mkdir()
-    with pytest.raises(StorageError, match="is empty, and the registry knows 1 shards"):
+    with pytest.raises(StorageError, match="is empty, and the registry knows 1 shard"):
         ready.extract("net", "pics")
     ready.config.features.rmdir()
     away.rename(ready.config.features)

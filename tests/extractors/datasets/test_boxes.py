@@ -173,7 +173,7 @@ def test_members_fields_crowds_and_pictures_without_boxes_are_named(ws, made):
     said = " ".join(str(one.message) for one in warned)
     for what in (
         "1 boxes of crowds (iscrowd)",
-        "1 pictures without boxes",
+        "1 picture without boxes",
         "1 boxes that reach out of their picture",
         "member 'info' of a.json",
         "of annotations: area, keypoints, segmentation",
@@ -227,7 +227,7 @@ def test_a_picture_that_is_missing_is_an_error_or_is_skipped(ws, tmp_path, made)
     source = made()
     (tmp_path / "1.png").unlink()
     assert "image 1: no file" in refused(source) and "--images" in refused(source)
-    with pytest.warns(HeadstartWarning, match="1 samples skipped: .*image 1: no file"):
+    with pytest.warns(HeadstartWarning, match="1 sample skipped: .*image 1: no file"):
         assert ws.datasets.add("t", source, on_error="skip").samples == 1
 
 
@@ -364,7 +364,7 @@ def test_annotations_of_very_many_empty_objects_are_weighed(made, monkeypatch):
 
 def test_pictures_and_labels_that_belong_to_nothing_are_named(ws, tmp_path, made, labels):
     draw(tmp_path / "other.png", 9)
-    with pytest.warns(HeadstartWarning, match="not used: 1 pictures in .* that no annotations nam"):
+    with pytest.warns(HeadstartWarning, match="not used: 1 picture in .* that no annotations nam"):
         ws.datasets.add("c", made())
     folder = labels()
     (folder / "labels" / "gone.txt").write_text("0 0.5 0.5 0.5 0.5\n")

@@ -36,14 +36,6 @@ def test_folders_that_are_called_nearly_like_splits_are_named(ws, run, tmp_path)
     assert "taken for" not in ran.err
 
 
-@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs")])
-def test_a_table_with_another_delimiter_is_told_which(ws, fails, tmp_path, separator, word):
-    rows = [("text", "label"), *((f"word {n}", "ab"[n % 2]) for n in range(12))]
-    line = fails("dataset", "add", "d", table(tmp_path / "t.csv", rows, separator))
-    assert f"its cells are parted by {word}" in line
-    assert "Save it with commas" in line or "Call it .tsv" in line
-
-
 def test_a_class_called_nan_is_a_warning(ws, tmp_path):
     rows = [("text", "label"), *((f"word {n}", ("a", "b", "nan")[n % 3]) for n in range(24))]
     with pytest.warns(HeadstartWarning, match="8 samples are of a class called 'nan'"):

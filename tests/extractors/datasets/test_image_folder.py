@@ -122,7 +122,7 @@ def test_names_that_are_wrong_are_named(ws, made, name, why):
         list(open_source("imagefolder", str(folder), {}).locations())
     with pytest.warns(HeadstartWarning) as warned:
         assert ws.datasets.add("f", folder, on_error="skip").samples == 1
-    assert any("1 samples skipped" in str(one.message) for one in warned)
+    assert any("1 sample skipped" in str(one.message) for one in warned)
 
 
 def test_a_link_that_leads_out_of_the_root_is_not_read(tmp_path, made):

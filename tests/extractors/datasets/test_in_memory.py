@@ -122,7 +122,7 @@ def test_a_row_that_is_no_sample_is_one_of_the_frame_and_can_be_skipped(ws):
     frame = pd.DataFrame({"text": ["one", "two", "three"], "label": [1, None, 2]})
     with pytest.raises(DatasetError, match=r"^a pandas\.DataFrame, row 1: no label"):
         ws.datasets.add("d", frame)
-    with pytest.warns(HeadstartWarning, match="1 samples skipped"):
+    with pytest.warns(HeadstartWarning, match="1 sample skipped"):
         ws.datasets.add("d", frame, on_error="skip")
     assert labels_in(ws, "d") == [1, 2]
 

@@ -61,7 +61,7 @@ def test_pictures_that_lie_on_their_side_are_counted_in_archives(ws, tmp_path, k
     else:
         source = write_records(tmp_path / "a.tfrecord", [example({"image": content, "label": 1})])
     assert find_kind(str(source)) == kind
-    with pytest.warns(HeadstartWarning, match="1 of 1 pictures .* turned by their EXIF"):
+    with pytest.warns(HeadstartWarning, match="1 of 1 picture .* turned by their EXIF"):
         ws.datasets.add("a", source)
     opened = open_source(kind, str(source), {})
     place = next(opened.scan()).location

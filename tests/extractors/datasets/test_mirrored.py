@@ -125,7 +125,7 @@ def test_what_was_lost_here_is_fetched_again_and_nothing_else(ws, bucket, pictur
         lost.unlink()
         if not is_gone:
             lost.write_bytes(b"half")
-        with pytest.warns(HeadstartNote, match=r": 1 files, .* are fetched once, .*, 2 are here"):
+        with pytest.warns(HeadstartNote, match=r": 1 file, .* are fetched once, .*, 2 are here"):
             look("far")
         assert lost.read_bytes() == tars["s-001.tar"]
     assert facts(ws, "far") == whole and contents_of(ws) == [folder]

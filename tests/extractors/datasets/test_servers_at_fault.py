@@ -63,7 +63,7 @@ def test_an_object_that_is_not_given_is_named(web, served, fault, error, words, 
         with pytest.raises(SourceGone):
             ws.datasets.add("d", f"{web.address}/t.csv", on_error="skip")
         return
-    with pytest.warns(HeadstartWarning, match="1 samples skipped"):
+    with pytest.warns(HeadstartWarning, match="1 sample skipped"):
         assert ws.datasets.add("d", f"{web.address}/t.csv", on_error="skip").samples == 23
 
 

@@ -218,7 +218,7 @@ def test_a_damaged_record_is_named_by_file_and_byte_and_can_be_skipped(ws, texts
     content[offset + 20] ^= 1
     texts.write_bytes(content)
     assert f"{texts}: the record at byte {offset:,} is damaged" in refused(texts)
-    with pytest.warns(HeadstartWarning, match="1 samples skipped: .*is damaged"):
+    with pytest.warns(HeadstartWarning, match="1 sample skipped: .*is damaged"):
         assert ws.datasets.add("t", texts, on_error="skip").samples == 3
     with pytest.raises(SampleUnreadable, match="is damaged"):
         second.read(place)

@@ -155,7 +155,7 @@ def test_labels_are_where_others_put_them(tmp_path, members, options, label):
 def test_a_text_beside_a_picture_is_a_caption_unless_it_is_asked_for(ws, tmp_path):
     png = draw(tmp_path / "a.png", 1).read_bytes()
     tar = write_tar(tmp_path / "t.tar", [("a", {"png": png, "txt": b"a dog"})])
-    with pytest.warns(HeadstartWarning, match=r"not used: member \.txt \(1 samples\)$"):
+    with pytest.warns(HeadstartWarning, match=r"not used: member \.txt \(1 sample\)$"):
         ws.datasets.add("t", tar)
     sample = ws.datasets.manifest("t").samples[0]
     assert (sample.label, sample.digest) == (None, digest_of(png))
@@ -168,7 +168,7 @@ def test_members_and_fields_that_nothing_is_taken_from_are_named(ws, tmp_path):
     with pytest.warns(HeadstartWarning) as warned:
         ws.datasets.add("t", tar)
     (unused,) = [str(one.message) for one in warned if "not used" in str(one.message)]
-    for what in ("member .json (1 samples)", "member .npy (1", "member .seg.png (1"):
+    for what in ("member .json (1 sample)", "member .npy (1", "member .seg.png (1"):
         assert what in unused
     assert ".cls" not in unused and ".png (2" not in unused
     digests = {one.digest for one in read(tar, member="png").samples}

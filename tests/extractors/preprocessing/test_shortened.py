@@ -54,7 +54,7 @@ def test_commands_say_it(ear, run, sounds):
     long = next(path for path in sounds.rglob("0.wav"))
     other = long.with_name("other.wav")
     other.write_bytes(long.read_bytes()[:-2])
-    with pytest.warns(HeadstartWarning, match="1 of 1 samples are longer"):
+    with pytest.warns(HeadstartWarning, match="1 of 1 sample is longer"):
         ear.heads.get("h").predict([other])
 
 

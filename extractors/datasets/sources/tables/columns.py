@@ -58,22 +58,12 @@ def label_columns(source: Path | str, columns: Sequence[str], given: str | None)
     return tuple(get_column(source, columns, part.strip()) for part in given.split("+"))
 
 
-def check_delimiter(source: Path | str, columns: Sequence[str], options: Options) -> None:
-    """See that a table is no file of one column whose cells are parted by another sign.
-
-    Raises:
-        DatasetError: it is one.
-    """
+def other_delimiter(columns: Sequence[str], options: Options) -> str | None:
+    """What is between the cells of a table that seems to have one column, as spreadsheets of many
+    countries write semicolons; None where that one is meant."""
     if len(columns) != 1 or columns[0] in options.values():
-        return
-    used = ";" if ";" in columns[0] else "\t" if "\t" in columns[0] else None
-    if used is not None:
-        name = "semicolons" if used == ";" else "tabs"
-        hint = "save it with commas" if used == ";" else "call it .tsv"
-        raise DatasetError(
-            f"{source} is one column, {columns[0]!r}: its cells are parted by {name}",
-            hint=f"{hint[:1].upper()}{hint[1:]}.",
-        )
+        return None
+    return next((sign for sign in (";", "\t") if sign in columns[0]), None)
 
 
 def no_label_column(source: Path | str, columns: Sequence[str]) -> DatasetError:
@@ -183,7 +173,13 @@ def label_in(row: Row, columns: Sequence[str], where: str) -> str | None:
     """
     given = row.get(columns[0]) if len(columns) == 1 else [cell_in(row, c, where) for c in columns]
     if not isinstance(given, list):
-        return cell_in(row, columns[0], where)
+        try:
+            return cell_in(row, columns[0], where)
+        except DatasetError as error:
+            error.hint = (
+                f"{str(error.hint).rstrip('.')}; --label-column {UNLABELLED} takes no labels."
+            )
+            raise
     return BETWEEN.join(_one_of(label, where) for label in given) or None
 
 

@@ -5,6 +5,7 @@ Nothing of a file is kept but where each block of rows begins, so that a row can
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -34,8 +35,14 @@ BLOCK = 256
 """Rows that are read together where one of them is wanted: mostly the next ones are wanted next."""
 KEPT_BLOCKS = 16
 """Of those, how many are kept: several threads read at a time."""
-MARK = b"\xef\xbb\xbf"
-"""In front of UTF-8, as some programs write it."""
+UTF8 = "utf-8"
+MARKS = {
+    codecs.BOM_UTF8: UTF8,
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+"""In front of texts, as some programs write them, and in which encoding they are."""
+LONGEST_MARK = 3
 HINT = "Run `headstart dataset refresh`, then extract again."
 
 
@@ -48,17 +55,20 @@ class TableFile:
     Args:
         source: the file; for messages alone where there is `content`.
         content: its bytes, where it lies elsewhere.
+        delimiter: between its cells; by the file's name without it.
 
     Raises:
         DatasetError: it cannot be read; JSON Lines are gone through to see which columns there are.
     """
 
-    def __init__(self, source: Path | str, content: bytes | None = None) -> None:
+    def __init__(
+        self, source: Path | str, content: bytes | None = None, delimiter: str | None = None
+    ) -> None:
         self.source = source
         self._content = content
         suffix = suffix_of(str(source))
         self._is_json = suffix == ".jsonl"
-        self._delimiter = "\t" if suffix == ".tsv" else ","
+        self._delimiter = delimiter or ("\t" if suffix == ".tsv" else ",")
         self._known: _Index | None = None
         self._indexing = Lock()
         self._block = lru_cache(KEPT_BLOCKS)(self._read_block)
@@ -192,6 +202,7 @@ class _Lines:
         self.place = place
         self.number = number
         self.stat: tuple[int, ...] = ()
+        self._encoding = UTF8
 
     def __enter__(self) -> _Lines:
         try:
@@ -202,10 +213,10 @@ class _Lines:
                 file = BytesIO(self._content)
         except OSError as error:
             raise _translated(self._source, error) from error
-        if not self.place and file.read(len(MARK)) == MARK:
-            self.place = len(MARK)
+        mark, self._encoding = _mark_of(file.read(LONGEST_MARK))
+        self.place = max(self.place, mark)
         file.seek(self.place)
-        self._text = TextIOWrapper(file, encoding="utf-8", newline="")
+        self._text = TextIOWrapper(file, encoding=self._encoding, newline="")
         return self
 
     def __iter__(self) -> Iterator[str]:
@@ -218,7 +229,8 @@ class _Lines:
         if len(line) > LONGEST:
             raise csv.Error(f"line {self.number + 1:,} has more than {LONGEST:,} characters")
         # As it was decoded strictly, these are the bytes that it was.
-        self.place += len(line) if line.isascii() else len(line.encode())
+        is_plain = self._encoding == UTF8 and line.isascii()
+        self.place += len(line) if is_plain else len(line.encode(self._encoding))
         self.number += 1
         return line
 
@@ -233,6 +245,12 @@ class _Lines:
             raise _translated(self._source, error) from error
 
 
+def _mark_of(start: bytes) -> tuple[int, str]:
+    """The length of a mark at the beginning of a file, and the encoding behind it."""
+    found = next((mark for mark in MARKS if start.startswith(mark)), b"")
+    return len(found), MARKS.get(found, UTF8)
+
+
 def _translated(source: Path | str, error: Exception) -> Exception:
     if isinstance(error, StorageError):
         return error
@@ -240,7 +258,7 @@ def _translated(source: Path | str, error: Exception) -> Exception:
         return DatasetError(f"cannot read {source}: {error.strerror or error}")
     return DatasetError(
         f"{source} is not a readable CSV file ({first_line(error)})",
-        hint="Save it as UTF-8 with commas.",
+        hint="Save it as UTF-8, or UTF-16, with commas or semicolons.",
     )
 
 

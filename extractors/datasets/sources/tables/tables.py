@@ -22,7 +22,6 @@ from headstart.extractors.datasets.sources.tables.columns import (
     SPLIT_COLUMNS,
     TEXT_COLUMNS,
     cell_in,
-    check_delimiter,
     find_column,
     get_column,
     is_index,
@@ -33,6 +32,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     named,
     no_label_column,
     number_in,
+    other_delimiter,
     text_of,
 )
 from headstart.extractors.datasets.sources.tables.files import Placed, Row, TableFile
@@ -88,8 +88,9 @@ class Table:
         self.source = source
         self._places = Places(str(source), options)
         self._file = TableFile(source, content)
+        if (other := other_delimiter(self._file.columns, options)) is not None:
+            self._file = TableFile(source, content, other)
         self.columns = columns = list(self._file.columns)
-        check_delimiter(source, columns, options)
         self._labels = label_columns(source, columns, options.get("label_column"))
         given = options.get("id_column")
         self._is_numbered = is_numbered(columns, given)
@@ -249,12 +250,32 @@ class Table:
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
             return [Value("number", tuple(numbers))]
+        self._check_numbers(others)
         raise DatasetError(
             f"{self.source} has no path or text column; its columns are "
             f"{', '.join(columns) or 'none'}",
             hint="Name it with --path-column or --text-column, or say what a sample is with "
             "--value number:COLUMN+COLUMN.",
         )
+
+    def _check_numbers(self, columns: Sequence[str]) -> None:
+        """See that a table of numbers was not taken for none because of a cell or two.
+
+        Raises:
+            DatasetError: all cells of its first rows are numbers, but for one in twenty at most.
+        """
+        some = self._file.first(LOOKED_AT)
+        cells = [(where, name, row.get(name)) for where, row in some for name in columns]
+        bad = [one for one in cells if not is_number(one[2])]
+        if bad and len(bad) <= max(1, len(cells) // 20) and len(cells) > 2 * len(bad):
+            where, name, cell = bad[0]
+            pointed = str(cell or "").replace(",", ".")
+            raise DatasetError(
+                f"{where}: column {name!r} holds {str(cell or '')[:80]!r}, and numbers elsewhere",
+                hint=f"Write numbers with a point: {pointed}."
+                if is_number(pointed)
+                else "Mend the cell, or take the row out.",
+            )
 
 
 class TableSource:

@@ -186,7 +186,7 @@ def test_a_sound_that_cannot_be_read_is_an_error_or_left_out_and_named(ws, songs
     (songs / "low" / "broken.wav").write_bytes(b"RIFF....")
     with pytest.raises(DatasetError, match=r"sample 'low/broken.wav' cannot be cut into windows"):
         ws.datasets.add("songs", songs, window="2s")
-    with pytest.warns(HeadstartWarning, match="1 samples skipped: .*broken.wav"):
+    with pytest.warns(HeadstartWarning, match="1 sample skipped: .*broken.wav"):
         made = ws.datasets.add("songs", songs, window="2s", on_error="skip")
     assert made.options["skipped"]["count"] == 1
 

@@ -1,0 +1,117 @@
+"""A head in a file of its own: a zip of what is recorded of it and of its weights."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import FileMissing, HeadError, first_line
+from headstart.registry.entities import Head as HeadRecord
+from headstart.storage.files import written_aside
+from headstart.storage.keys import digest_of_bytes
+from headstart.values.showable import spelled
+
+FORMAT, VERSION = "headstart.head", 1
+RECORD, WEIGHTS, TOKENIZER = "head.json", "weights.npz", "tokenizer.part"
+LARGEST = 1 << 30
+"""Bytes of a member: a head of a thousand classes on 100,000 numbers has 400 MB."""
+HINT = "Give a file that `headstart head export` wrote."
+OF_ROWS = ("id", "backbone_id", "created_at", "aliases", "version")
+"""What is another in each workspace."""
+
+OF_TYPE: dict[str, type] = {
+    "settings": dict,
+    "metrics": dict,
+    "versions": dict,
+    "classes": list,
+    "seed": int,
+    "artifact_size": int,
+}
+"""Of what a record's fields are, the others being texts."""
+
+
+@dataclass(frozen=True)
+class HeadBundle:
+    """What such a file holds.
+
+    Attributes:
+        record: the head's fields, but for those that are another in each workspace.
+        origin: from which workspace it comes: its UUID, the head's name there, when it was trained,
+            and by whom and when it was written.
+        weights: the content of its artifact.
+        tokenizer: by which texts were cut into windows; None where they were not.
+    """
+
+    record: Mapping[str, Any]
+    origin: Mapping[str, str]
+    weights: bytes
+    tokenizer: bytes | None = None
+
+    def write(self, path: Path) -> None:
+        """Write it, whole or not at all."""
+        told = {
+            "format": FORMAT,
+            "version": VERSION,
+            "head": self.record,
+            "origin": self.origin,
+            "sha256": {name: digest_of_bytes(one) for name, one in self._members()},
+        }
+        with (
+            written_aside(path) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            archive.writestr(RECORD, json.dumps(spelled(told), indent=1, ensure_ascii=False))
+            for name, content in self._members():
+                archive.writestr(name, content, zipfile.ZIP_STORED)
+
+    def _members(self) -> list[tuple[str, bytes]]:
+        more = [] if self.tokenizer is None else [(TOKENIZER, self.tokenizer)]
+        return [(WEIGHTS, self.weights), *more]
+
+    @staticmethod
+    def read(path: Path) -> HeadBundle:
+        """Read such a file; nothing in it is believed but what its sha256 says.
+
+        Raises:
+            FileMissing: there is none.
+            HeadError: it is another file, damaged, or was written by newer code.
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                told = json.loads(_member(archive, RECORD))
+                if told["format"] != FORMAT or told["version"] != VERSION:
+                    what = f"{told['format']} {told['version']}"
+                    raise ValueError(f"it is {what}, this code reads {FORMAT} {VERSION}")
+                found = {name: _member(archive, name) for name in told["sha256"] if name in KNOWN}
+            for name, content in found.items():
+                if digest_of_bytes(content) != told["sha256"][name]:
+                    raise ValueError(f"{name} has another sha256")
+            known = {one.name for one in fields(HeadRecord)} - {*OF_ROWS}
+            if set(told["head"]) != known:
+                raise ValueError("it does not say all of a head")
+            for name, value in told["head"].items():
+                if not isinstance(value, OF_TYPE.get(name, str)):
+                    raise ValueError(f"{name} is of type {type(value).__name__}")
+            return HeadBundle(told["head"], told["origin"], found[WEIGHTS], found.get(TOKENIZER))
+        except FileNotFoundError:
+            raise FileMissing(f"no file {path}", hint="Check the path.") from None
+        except (OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:
+            raise HeadError(
+                f"cannot read {path} as a head: {first_line(error)}", hint=HINT
+            ) from error
+
+
+KNOWN = (WEIGHTS, TOKENIZER)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The content of a member that says truly how large it is."""
+    with archive.open(name) as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{name} is larger than {LARGEST:,} bytes")
+    return content
