@@ -171,6 +171,29 @@ class FeatureRepository:
             record(connection, "remove", "features", feature_set.key, before=facts)
             connection.execute(delete(sets).where(sets.c.feature_key == feature_set.key))
 
+    def forget(
+        self,
+        feature_set: FeatureSet | None,
+        shards: Sequence[Shard],
+        confirm: Callable[[], object] | None,
+    ) -> None:
+        """`remove_set` and `remove_shards` in one transaction.
+
+        Args:
+            feature_set: the set, if all of it goes.
+            shards: of those that stay, what is damaged.
+            confirm: sees, within the transaction, that nobody else holds the set by now.
+
+        Raises:
+            LeaseLost: somebody may; nothing was forgotten.
+        """
+        with self._database.together():
+            if confirm is not None:
+                confirm()
+            if feature_set is not None:
+                self.remove_set(feature_set)
+            self.remove_shards(shards)
+
     def mark_used(self, feature_set: FeatureSet) -> None:
         """Remember that its rows were read; an hour's readings count as one."""
         now = t.now()

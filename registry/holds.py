@@ -288,6 +288,14 @@ class SqlAlone:
         self._key = key
         self.is_held = is_held
 
+    def confirm(self) -> None:
+        """See, as part of a transaction, that it did not run out; from then on it counts anew.
+
+        Raises:
+            LeaseLost: it did: others may hold the set by now.
+        """
+        self._holds.confirm([self._key])
+
     def __enter__(self) -> SqlAlone:
         return self
 

@@ -55,8 +55,8 @@ class Hold(Protocol):
     def __exit__(self, *_error: object) -> None: ...
 
 
-def confirmation(hold: Hold) -> Callable[[], object] | None:
-    """`Hold.confirm`; None of one that cannot end before its process."""
+def confirmation(hold: Hold | Alone) -> Callable[[], object] | None:
+    """Its `confirm`; None of one that cannot end before its process."""
     return getattr(hold, "confirm", None)
 
 

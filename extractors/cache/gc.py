@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from headstart.config import CONTENTS
-from headstart.errors import FeatureError, HeadstartError
+from headstart.errors import FeatureError, HeadstartError, LeaseLost
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.strays import Strays
 from headstart.extractors.preprocessing.augmentation import without_view
@@ -27,7 +27,7 @@ from headstart.storage.files import PARTIAL
 from headstart.storage.objects.manifests import Manifests
 from headstart.storage.objects.shared_folder import SharedFolder
 from headstart.storage.scratch import dead_folders, dead_partials, remove_dead
-from headstart.storage.shard_store import Alone, Entry
+from headstart.storage.shard_store import Alone, Entry, confirmation
 from headstart.values.options import Options
 from headstart.values.showable import Showable
 
@@ -317,9 +317,10 @@ class Collector:
             if not lock.is_held:
                 return False
             still = self._still(garbage)
-            if still.feature_set is not None:
-                self._repository.remove_set(still.feature_set)
-            self._repository.remove_shards(still.shards)
+            try:
+                self._repository.forget(still.feature_set, still.shards, confirmation(lock))
+            except LeaseLost:
+                return False  # it slept: somebody may hold the set by now
             for name in still.names:
                 self._store.delete(name)
             self._store.tidy(garbage.key)

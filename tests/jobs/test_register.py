@@ -5,7 +5,9 @@ import pytest
 from conftest import keras, network
 from headstart.errors import ArtifactDamaged, HeadError
 from headstart.extractors.backbones.sources import archive
+from headstart.jobs.features import jobs
 from headstart.notices import HeadstartNote
+from headstart.storage.artifacts import ArtifactStore
 
 
 def saved_again(tmp_path):
@@ -86,3 +88,29 @@ def test_a_model_in_memory_is_one_artifact_however_often_it_is_added(ws):
     model = network()
     added = [ws.backbones.add(name, model, preprocess="unit") for name in "ab"]
     assert added[0].artifact_digest == added[1].artifact_digest
+
+
+def test_nobody_waits_in_a_transaction_for_files_that_may_lie_in_a_bucket(
+    ready, tmp_path, monkeypatch
+):
+    """Whether a model's file is there, and a job's list of samples, is asked before it begins."""
+    model_file_of(ready).unlink()
+    ready.jobs.add("net", "pics")
+    asked = []
+
+    def outside(owner, name):
+        real = getattr(owner, name)
+
+        def call(*arguments, **more):
+            asked.append(name)
+            assert ready.database._joined() is None
+            return real(*arguments, **more)
+
+        monkeypatch.setattr(owner, name, call)
+
+    outside(ArtifactStore, "has")
+    outside(jobs, "planned_samples")
+    with pytest.warns(HeadstartNote, match="the lost model file of backbone 'net' is restored"):
+        ready.backbones.add("net", saved_again(tmp_path), preprocess="unit")
+    ready.jobs.retry(1)
+    assert set(asked) == {"has", "planned_samples"}

@@ -21,7 +21,7 @@ from headstart.extractors.cache.reindex import to_set
 from headstart.extractors.cache.taken_back import take_back
 from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones.convert import convert_ahead
-from headstart.jobs.backbones.register import register
+from headstart.jobs.backbones.register import find_lost, register
 from headstart.paths import inside
 from headstart.progress import Progress
 from headstart.registry.entities import Backbone, FeatureSet, Shard
@@ -174,9 +174,9 @@ def _register(
     hold: Hold,
 ) -> tuple[Backbone, int]:
     """The rows of all that was placed, in one transaction; gives the backbone and new rows."""
-    repository = context.feature_sets
+    repository, lost = context.feature_sets, find_lost(context, backbone)
     with context.database.together():
-        backbone = register(context, backbone)
+        backbone = register(context, backbone, lost)
         shards = [_to_row(context, arrival) for arrival in arrivals]
         already = repository.commit_shards(shards, confirm=confirmation(hold))
     placed.artifacts, placed.shards = [], []  # rows name them now: nothing is taken back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,29 +15,46 @@ from headstart.registry.entities import Backbone
 from headstart.storage.artifacts import HELD_AS
 
 
-def register(context: Context, backbone: Backbone) -> Backbone:
+def register(context: Context, backbone: Backbone, lost: Collection[str] | None = None) -> Backbone:
     """Insert a backbone; see `BackboneRepository.add`.
 
     Backbones of the same trunk and preprocessing whose stored file is lost get this one's, and
     heads whose backbone was removed are on this one if it gives the features of their key.
+
+    Args:
+        context: whose.
+        backbone: as it was read; its file is stored.
+        lost: what `find_lost` gave, for whoever calls this within a transaction.
     """
+    lost = find_lost(context, backbone) if lost is None else lost
     with context.database.together():
-        return mend(context, backbone, context.backbones.add(backbone))
+        return mend(context, backbone, context.backbones.add(backbone), lost)
 
 
-def mend(context: Context, backbone: Backbone, kept: Backbone) -> Backbone:
+def find_lost(context: Context, backbone: Backbone) -> set[str]:
+    """Those of the same trunk and preprocessing whose stored file is lost. A bucket is asked, so
+    not within a transaction: others would wait for the network."""
+    same = context.backbones.find_same(backbone)
+    return {one.reference for one in same if not _is_stored(context, one)}
+
+
+def mend(
+    context: Context, backbone: Backbone, kept: Backbone, lost: Collection[str] | None = None
+) -> Backbone:
     """Restore what is the same as a backbone and lost its file, and heads that lost their backbone.
 
     Args:
         context: whose.
         backbone: as it was read; its file is stored.
         kept: the registered one that it is.
+        lost: as in `register`.
 
     Returns:
         The registered one, as it is now.
     """
+    lost = find_lost(context, backbone) if lost is None else lost
     with context.database.together():
-        restored = restore(context, backbone)
+        restored = restore(context, backbone, lost)
         heads = relink_heads(context, kept)
         kept = context.backbones.get(kept.reference)
     for label in restored:
@@ -46,12 +64,12 @@ def mend(context: Context, backbone: Backbone, kept: Backbone) -> Backbone:
     return kept
 
 
-def restore(context: Context, backbone: Backbone) -> list[str]:
-    """Give this backbone's file to all of the same trunk that lost theirs; says which."""
-    lost = [one for one in context.backbones.find_same(backbone) if not _is_stored(context, one)]
-    for one in lost:
+def restore(context: Context, backbone: Backbone, lost: Collection[str]) -> list[str]:
+    """Give this backbone's file to those of the same trunk that lost theirs; says which."""
+    same = [one for one in context.backbones.find_same(backbone) if one.reference in lost]
+    for one in same:
         context.backbones.set_artifact(one, backbone)
-    return [one.label for one in lost]
+    return [one.label for one in same]
 
 
 def relink_heads(context: Context, backbone: Backbone) -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cache_read import EAGER, kinds, shard_files
-from sqlalchemy import update
+from sqlalchemy import text, update
 
+import headstart as hs
 from conftest import clean_environment, draw
 from headstart.errors import FeaturesMissing
 from headstart.extractors.cache.gc import Choice
@@ -185,3 +186,26 @@ def test_while_a_manifest_cannot_be_read_no_part_of_any_is_collected(
     assert run("features", "gc", "--apply").err == ""
     assert len(list(parts.iterdir())) == len(kept) - 1
     assert len(ready.datasets.manifest("one").samples) == 37
+
+
+def test_who_slept_while_it_had_a_set_alone_deletes_nothing(
+    tmp_path, temporary, model_file, pictures
+):
+    """Its hold ran out, and another one's may be there by now."""
+    ws = hs.init(tmp_path / "zoo-2", store=f"file://{tmp_path}/bucket")
+    ws.backbones.add("net", model_file, preprocess="unit")
+    ws.datasets.add("pics", pictures)
+    key = ws.extract("net", "pics").report.feature_key
+    found = ws.cache.find_garbage(Choice(sets=(key,)))
+    real = ws.context.feature_sets.find_set
+
+    def slept(asked):
+        with ws.database.writing() as connection:
+            connection.execute(text("DELETE FROM holds"))
+        return real(asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeatureRepository, "find_set", lambda _self, asked: slept(asked))
+        assert ws.cache.collect(found) == []
+    assert len(ws.features("net", "pics").to_numpy()) == 36
+    assert len(ws.cache.collect(ws.cache.find_garbage(Choice(sets=(key,))))) == 1
