@@ -33,6 +33,8 @@ BLOCK = 16_384
 """Rows that are made and committed at a time."""
 EVERY = 100
 """One row in so many has another label, and one is nearly the one before."""
+LOOKING = 0.2
+"""Seconds between two looks at the memory of a command, each of which takes milliseconds."""
 FITTED = 3
 """Sizes that an exponent is fitted to."""
 VIEW = """
@@ -141,7 +143,7 @@ def ran(words: list[str]) -> Took:
 def _waited(process: psutil.Popen) -> int | None:
     """How a process ended; None if it has not in a while."""
     try:
-        return process.wait(0.02)
+        return process.wait(LOOKING)
     except psutil.TimeoutExpired:
         return None
 

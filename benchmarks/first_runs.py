@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from material import Model, add, photographs
 from peer import left_out, peers
-from timing import Ratio, Section, Took, median, ran, spread
+from timing import ProcessFailed, Ratio, Section, Took, median, ran, spread
 
 import headstart as hs
 from headstart.backbone_model import build_trunk, pipeline_of
@@ -49,8 +49,12 @@ def section(
         models: which.
     """
     rows: list[tuple[str, ...]] = []
+    failed: dict[str, str] = {}
     for model in models:
-        rows += _Contest(folder, model, max(2 * FEW, int(model.pictures * share))).rows(repeats)
+        contest = _Contest(folder, model, max(2 * FEW, int(model.pictures * share)))
+        rows += contest.rows(repeats)
+        failed |= contest.failed
+    words = " ".join(f"{way} failed: {reason}." for way, reason in failed.items())
     return Section(
         "The first run",
         "Whole processes: `headstart extract`, just after `backbone add` and `dataset add`, "
@@ -59,7 +63,7 @@ def section(
         f"that of the pairs. A run on {FEW} pictures tells the start from the rate afterwards, in "
         "pictures a second by the clock. What `backbone add` takes to convert the trunk is not in "
         "them, nor what ONNX's and OpenVINO's conversion took; timm's trunks are its own, of the "
-        f"same kind. {left_out(peers('features'))}",
+        f"same kind. {left_out(peers('features'))} {words}",
         (
             "backbone",
             "way",
@@ -78,6 +82,7 @@ class _Contest:
     """One model, its pictures, and all ways to get the features."""
 
     def __init__(self, folder: Path, model: Model, pictures: int) -> None:
+        self.failed: dict[str, str] = {}
         self._model = model
         self._count = pictures
         self._folder = Path(tempfile.mkdtemp(dir=folder))
@@ -136,10 +141,15 @@ class _Contest:
     def rows(self, repeats: int) -> list[tuple[str, ...]]:
         took: dict[str, list[tuple[Took, Took]]] = {way: [] for way in self._ways}
         for _ in range(repeats):  # in turn, so that a noisy moment meets all
-            for way, run in self._ways.items():
-                took[way].append((run("few"), run("photos")))
+            for way in [one for one in self._ways if one not in self.failed]:
+                try:
+                    took[way].append((self._ways[way]("few"), self._ways[way]("photos")))
+                except ProcessFailed as error:
+                    if way == PLAIN or way.startswith("headstart"):
+                        raise
+                    self.failed[way] = str(error).splitlines()[-1]
         shutil.rmtree(self._folder)
-        return [self._row(way, took[way], took[PLAIN]) for way in took]
+        return [self._row(way, took[way], took[PLAIN]) for way in took if way not in self.failed]
 
     def _row(
         self, way: str, own: list[tuple[Took, Took]], plain: list[tuple[Took, Took]]

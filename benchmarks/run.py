@@ -22,6 +22,7 @@ from pathlib import Path
 
 import all_rows
 import bucket
+import claims
 import end_to_end
 import engines
 import fine_tuning
@@ -204,6 +205,11 @@ def _datasets(folder: Path, *, is_quick: bool) -> Section:
     return many_samples.section(folder, is_quick=is_quick)
 
 
+def _claims(folder: Path, *, is_quick: bool) -> Section:
+    assert not is_quick
+    return claims.section(folder)
+
+
 def _rows(folder: Path, *, is_quick: bool) -> Section:
     assert not is_quick
     return all_rows.section(folder)
@@ -232,6 +238,7 @@ SECTIONS = {
     "datasets": _datasets,
     "rows": _rows,
     "workers": _workers,
+    "claims": _claims,
 }
 QUICK_MODELS = ("lite0",)
 QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")

@@ -82,6 +82,10 @@ class Section:
         return "\n".join([f"## {self.title}", "", self.note, "", *lines, ""])
 
 
+class ProcessFailed(RuntimeError):
+    """A process that was to be measured did not end well; the message is the last that it said."""
+
+
 @dataclass(frozen=True)
 class Took:
     """What a process took with its children: seconds that passed, and seconds of a core."""
@@ -108,7 +112,7 @@ def ran(command: Sequence[str | Path], **settings: str) -> Took:
         made.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
     if made.returncode:
-        raise RuntimeError(f"{' '.join(words)[:200]} ended with {made.returncode}: {said[-2000:]}")
+        raise ProcessFailed((said.strip() or f"{words[0]} ended with {made.returncode}")[-2000:])
     return Took(wall, used.ru_utime + used.ru_stime)
 
 

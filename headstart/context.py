@@ -88,6 +88,11 @@ class Context:
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
 
+    @property
+    def given_store(self) -> ShardStore | None:
+        """The store that it was given, for who opens the workspace elsewhere."""
+        return self._given
+
     def cache(self) -> FeatureCache:
         """The rows of all feature sets."""
         return FeatureCache(self.feature_sets, self.shard_store)

@@ -79,6 +79,12 @@ class FeatureRepository:
         with self._database.reading() as connection:
             return set(connection.execute(query).scalars())
 
+    def find_named(self, files: Collection[str]) -> set[str]:
+        """Those of some files that a row names, whatever its status: they are not to be deleted."""
+        query = select(t.shards.c.file).where(t.shards.c.file.in_(files))
+        with self._database.reading() as connection:
+            return set(connection.execute(query).scalars())
+
     def find_shards(
         self,
         feature_set_id: int | None,
@@ -139,7 +145,10 @@ class FeatureRepository:
                         t.shards.c.shard_id == shard.shard_id, t.shards.c.status == QUARANTINED
                     )
                     if connection.execute(again.values(**values)).rowcount == 0:
-                        already.append(shard)
+                        # Or it is this very file, which `reindex` found before its row was there.
+                        own = select(t.shards.c.file).where(t.shards.c.file == shard.file)
+                        if connection.execute(own).first() is None:
+                            already.append(shard)
         return already
 
     def find_all_shards(self) -> list[Shard]:

@@ -116,6 +116,10 @@ class ArtifactStore:
         """Whether a file is stored, of that size if it is given; it is not looked into."""
         return self._folder.has(self.path_of(digest, suffix), size)
 
+    def clock(self) -> float:
+        """See `SharedFolder.clock`."""
+        return self._folder.clock()
+
     def stored(self) -> list[Stored]:
         """All files of the store, temporary ones too."""
         return self._folder.stored()

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headstart.storage.files import PARTIAL, is_own, open_own
+from headstart.storage.files import PARTIAL, clock_of, is_own, open_own
 from headstart.storage.locks import lock
 
 PREFIX = "headstart-"
@@ -84,7 +84,7 @@ def _is_abandoned(path: Path) -> bool:
     if file is None:
         return False
     try:
-        return lock(file) and time.time() - os.fstat(file).st_mtime > PARTIAL_SECONDS
+        return lock(file) and clock_of(path.parent) - os.fstat(file).st_mtime > PARTIAL_SECONDS
     finally:
         os.close(file)
 

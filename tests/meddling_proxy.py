@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 KEPT = ("content-type", "etag", "last-modified", "content-range", "accept-ranges")
-FLIP, LOSE, DROP, TWICE, SLOW = "flip", "lose", "drop", "twice", "slow"
-"""What may be done: a byte of the answer is another; the answer is lost, or the request is; it is
-made twice, and the second answer is given; it takes its time."""
+FLIP, FLIP_SENT, LOSE, DROP, TWICE, SLOW = "flip", "sent", "lose", "drop", "twice", "slow"
+"""What may be done: a byte of the answer is another, or of what is sent; the answer is lost, or the
+request is; it is made twice, and the second answer is given; it takes its time."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 return
             if what == SLOW:
                 time.sleep(0.3)
+            if what == FLIP_SENT:
+                content = _flipped(content)
             answer = _forwarded(proxy.target, self, content)
             if what == TWICE:
                 answer = _forwarded(proxy.target, self, content)
@@ -115,9 +117,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 return
             status, fields, body = answer
             if what == FLIP and body:
-                changed = bytearray(body)
-                changed[len(body) // 2] ^= 1
-                body = bytes(changed)
+                body = _flipped(body)
             self._answer(status, fields, body)
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any
@@ -148,6 +148,12 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
 
     return Handler
+
+
+def _flipped(content: bytes) -> bytes:
+    changed = bytearray(content)
+    changed[len(changed) // 2] ^= 1
+    return bytes(changed)
 
 
 def _forwarded(

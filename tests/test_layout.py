@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def test_no_generic_top_level_module_is_ever_loaded():
         " if name in sys.modules])"
     )
     assert in_a_process(code).strip() == "[]"
+
+
+def test_every_folder_of_modules_is_in_the_wheel():
+    """A checkout that is installed as it lies has them all, whatever the wheel is told."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {
+        ".".join(file.relative_to(ROOT).parent.parts)
+        for top in ("headstart", "registry", "storage", "extractors", "heads")
+        for file in (ROOT / top).rglob("__init__.py")
+    }
+    names = {name if name.split(".")[0] == "headstart" else f"headstart.{name}" for name in folders}
+    assert names <= set(told)
 
 
 def test_the_library_alembic_is_not_shadowed_by_the_folder_of_that_name():

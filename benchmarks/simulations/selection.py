@@ -229,16 +229,20 @@ def two_heads(rng: np.random.Generator, case: Case) -> bool | None:
 
 
 def grid(*classes: int) -> list[Case]:
-    """All sizes, in groups or not, of 2 and 10 candidates; 200, which take long, of two classes,
-    and of more where all else is in the middle."""
-    return [
+    """All sizes, in groups or not, of 2, 10 and 200 candidates; last what was added last, as draws
+    go by a case's place: 200 of more than two classes but where all else is in the middle."""
+    cases = [
         Case(n, count, candidates, groups)
         for count in classes
         for n, some in SIZES.items()
         for groups in (0, some)
         for candidates in (2, 10, 200)
-        if candidates < 200 or count == 2 or (n, groups) == (350, 0)
     ]
+    return sorted(cases, key=_is_added)
+
+
+def _is_added(case: Case) -> bool:
+    return case.candidates == 200 and case.classes > 2 and (case.n, case.groups) != (350, 0)
 
 
 REAL = [

@@ -22,6 +22,7 @@ from headstart.errors import (
     StorageError,
 )
 from headstart.extractors.cache.grown_index import grow
+from headstart.extractors.cache.taken_back import take_back
 from headstart.registry.entities import FeatureSet, Shard
 from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
@@ -334,9 +335,7 @@ class FeatureCache:
                     confirm=confirmation(hold),
                 )
             except (LeaseLost, StorageError):
-                for shard, _ in written:  # surely without a row in the database
-                    with suppress(StorageError):  # or else `features gc` finds it
-                        self.store.delete(shard.file)
+                take_back(self.store, self._repository, [shard.file for shard, _ in written])
                 raise
             for shard, checked in written:
                 if shard in already:

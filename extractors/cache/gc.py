@@ -9,7 +9,6 @@ time.
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -236,8 +235,9 @@ class Collector:
         is_held: bool,
         kind: str = MANIFEST,
     ) -> Iterator[Garbage]:
+        now = folder.clock()
         for path, size, modified in folder.stored():
-            if path.name not in needed and time.time() - modified > MANIFEST_SECONDS:
+            if path.name not in needed and now - modified > MANIFEST_SECONDS:
                 yield Garbage(kind, str(path), size, is_held, files=(path,))
 
     def _alone(self) -> Alone:

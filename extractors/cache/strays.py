@@ -6,7 +6,6 @@ same model added again from another file.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +47,7 @@ class Strays:
 
     def _found(self) -> list[Stored]:
         needed = self.find_needed()
-        latest = time.time() - STRAY_SECONDS
+        latest = self.store.clock() - STRAY_SECONDS
         return [
             one
             for one in self.store.stored()

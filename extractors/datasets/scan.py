@@ -131,7 +131,7 @@ def _check_some(listing: Listing, skipped: Sequence[str], place: str) -> None:
 
 def _check_ids(columns: SampleColumns, hashes: np.ndarray, source: str) -> None:
     ordered = np.sort(hashes)
-    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    shared = ordered[1:][ordered[1:] == ordered[:-1]]
     if not len(shared):
         return
     counts = Counter(columns.where(np.isin(hashes, shared)).ids)

@@ -102,8 +102,7 @@ class Trials:
             trying=trying,
             progress=progress,
             watch=watch or unwatched,
-            jobs=jobs,
-            executor=executor,
+            by=jobs if executor is None else executor,
         )
 
     def search(
@@ -149,8 +148,7 @@ class Trials:
             trying=trying,
             progress=progress,
             watch=watch or unwatched,
-            jobs=jobs,
-            executor=executor,
+            by=jobs if executor is None else executor,
         )
 
     def audit(

@@ -6,6 +6,7 @@ all before `main` is called: from then on Ctrl-C is one line.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -93,6 +94,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     before = _when_interrupted(_end_at_once)
     if arguments is None:  # a process of its own, which ends with the command
         gc.set_threshold(GARBAGE)
+        # Python looks for garbage several times more while it ends: a fifth of a short command.
+        # What it would find goes with the process.
+        atexit.register(gc.freeze)
     from headstart.cli.output import note
     from headstart.cli.workspace.said import begin
     from headstart.extractors.runtime import before_loading

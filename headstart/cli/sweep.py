@@ -222,13 +222,24 @@ def _cells(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tupl
     return (name, setting_words(settings), accuracy, log_loss)
 
 
-def _kept_cells(trial: Any) -> tuple[Any, ...]:
+def _too_narrow(trying: dict[str, Any], trial: Any) -> tuple[str, ...]:
+    """The scores of a trial that was kept whose intervals take heads of folds for less alike than
+    they may be: those of one run, of before; see `Outcomes.alike`."""
+    is_told = "alike" in trial.settings.get("behind", {})
+    if is_told or trying.get("repeats", 1) > 1 or trying.get("shots") is not None:
+        return ()
+    many = trying.get("folds", MANY_FOLDS) > MANY_FOLDS
+    return ("accuracy", "log_loss") if many else ("log_loss",)
+
+
+def _kept_cells(trying: dict[str, Any], trial: Any) -> tuple[Any, ...]:
     """The same of a trial that was kept."""
     settings = {key: value for key, value in trial.settings.items() if key != "behind"}
     known = {
         "accuracy": (trial.accuracy_low, trial.accuracy_high),
         "log_loss": trial.settings.get("behind", {}).get("log_loss_interval"),
     }
+    known |= dict.fromkeys(_too_narrow(trying, trial))
     metrics = {
         "accuracy": trial.accuracy,
         "log_loss": trial.log_loss,
@@ -245,7 +256,7 @@ def _sweeps(call: Call, id_: int | None) -> Result:
         found = workspace.sweeps.find_all()
         rows = []
         for sweep, count, best in found:
-            features, words, accuracy, _ = _kept_cells(best)
+            features, words, accuracy, _ = _kept_cells(sweep.trying, best)
             tested = best.settings.get("behind", {}).get("samples")
             made = str(sweep.created_at)[:10]
             head = f"{words} on {features}"
@@ -263,11 +274,15 @@ def _sweeps(call: Call, id_: int | None) -> Result:
         empty = "No sweeps yet. Try heads with `headstart head sweep DATASET`."
         return Result(found, lambda out: out.print(table(None, columns, rows) if rows else empty))
     kept = workspace.sweeps.get(id_)
-    trials = kept.trials
-    rows = [("" if trial.is_worse else "*", *_kept_cells(trial)) for trial in trials]
+    trials, trying = kept.trials, kept.sweep.trying
+    rows = [("" if trial.is_worse else "*", *_kept_cells(trying, trial)) for trial in trials]
     behind = trials[0].settings.get("behind", {})
     of = f", of {behind['samples']:,} samples" if behind else ""
-    lines = [_kept_legend(kept.sweep.trying), f"{BELOW}{of}.", winner_text(behind.get("winner"))]
+    lines = [_kept_legend(trying), f"{BELOW}{of}."]
+    if narrow := _too_narrow(trying, trials[0]):
+        lines.append(NARROW)
+    if (winner := behind.get("winner")) and winner["objective"] not in narrow:
+        lines.append(winner_text(winner))
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
@@ -287,6 +302,13 @@ def _kept_legend(trying: dict[str, Any]) -> str:
     return f"{STAR}.{draws_text(times, times * folds) if times > 1 or trying['shots'] else ''}"
 
 
+MANY_FOLDS = 5
+"""Of more, tried once, intervals of accuracies were too narrow."""
+NARROW = (
+    "Kept before it was known how alike heads of folds are that were tried once: what was too "
+    "narrow for that has no interval here, and stars by it may call too many worse. The same "
+    "sweep, made again, has both right."
+)
 BEFORE = (
     "* no worse than the first by McNemar's test of the two alone: made before comparisons with "
     "the best, which call fewer worse by mistake. Scores of repeats are an ensemble's."

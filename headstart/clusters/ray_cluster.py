@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ TOKEN_HINT = (
 )
 
 
+REACH_SECONDS = 10.0
 REACH_HINT = (
     "Is it up (`ray status` there), and is the address right: ray://HOST:10001, or RAY_ADDRESS="
     "HOST:6379 on one of its nodes? Ray Client says the same where the token is another one "
@@ -162,6 +164,9 @@ def _connect(module: Any, address: str | None) -> None:
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     # Else paragraphs about processes that died are printed at any time, behind results, too.
     worker._worker_logs_enabled = False
+    named = os.environ.get("RAY_ADDRESS") if address in (None, "auto") else address
+    if named not in (None, "", "auto", "local"):
+        _check_answers(named)
     if address not in (None, "local"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an error comes behind it
@@ -175,6 +180,17 @@ def _connect(module: Any, address: str | None) -> None:
             if os.environ.get("RAY_ADDRESS"):
                 raise  # somebody named one
     module.init("local", include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
+
+
+def _check_answers(address: str) -> None:
+    """See that somebody listens at an address: Ray waits minutes for a cluster that is not there.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
 
 
 def _connected(module: Any, address: str | None) -> RayCluster:
@@ -207,7 +223,7 @@ def understood(address: str | None = None) -> Iterator[None]:
     except (RayError, RuntimeError, ValueError, OSError) as error:
         if _is_of_a_token(error):
             raise ClusterError(f"Ray at {where} refused us", hint=TOKEN_HINT) from error
-        if isinstance(error, ConnectionError | TimeoutError):
+        if isinstance(error, OSError):
             told = f"Ray at {where} cannot be reached ({first_line(error)})"
             raise ClusterError(told, hint=REACH_HINT) from error
         raise ClusterError(f"Ray at {where}: {_told(error)}") from error

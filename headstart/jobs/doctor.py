@@ -48,6 +48,7 @@ EXTRAS = {
     "hdf5plugin": "compress",
     "datasets": "huggingface",
     "obstore": "cloud",
+    "ray": "ray",
     "tensorflow-datasets": "tfds",
     "av": "video",
 }

@@ -24,8 +24,6 @@ USER_VARIABLE = f"{PREFIX}CONFIG"
 VARIABLES = {
     f"{PREFIX}HOME": "the workspace's folder",
     f"{PREFIX}DATABASE_URL": "the database of a workspace that was made with it",
-    f"{PREFIX}CACHE": "where copies of what lies in an object store are kept",
-    f"{PREFIX}CACHE_SIZE": "what they take at most, such as 20GB",
     USER_VARIABLE: "the user's configuration file",
     f"{PREFIX}CORES": "cores that this process may use",
     f"{PREFIX}JSON": "print JSON, as --json",

@@ -6,50 +6,26 @@ import hashlib
 import logging
 import os
 import random
+import re
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from headstart.errors import ShardExists, StorageError, first_line
+from headstart.errors import ShardExists, StorageError
 from headstart.paths import mirrored_below
 from headstart.storage.objects.address import StoreAddress
 from headstart.storage.objects.answers import Answer, answer_of, is_out_of_range
-
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
+from headstart.storage.objects.connection import CREDENTIALS, open_store
 
 PATIENCE = 90.0
 """Seconds for which a store that does not answer is asked again: it may be away for a minute."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts, twice as many each time."""
-CLIENT: ClientConfig = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "10m"}
-RETRY: RetryConfig = {
-    "max_retries": 2,
-    "retry_timeout": timedelta(seconds=20),
-    "backoff": {
-        "init_backoff": timedelta(milliseconds=100),
-        "max_backoff": timedelta(seconds=2),
-        "base": 2,
-    },
-}
-"""Of one attempt, by obstore itself."""
-ENDPOINTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "gs": ("GOOGLE_BASE_URL",),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-}
-"""By what in the environment a store of one's own is named."""
-CREDENTIALS = {
-    "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN, AWS_REGION)",
-    "gs": "Set GOOGLE_APPLICATION_CREDENTIALS",
-    "az": "Set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-    "file": "Let this user read and write the folder",
-}
 KEPT = "What was committed is kept; the same command goes on from there."
 OWN_PUT = "headstart-put"
 """Beside an object: by which PUT it came. Who is told that it exists already sees whether it was
@@ -60,6 +36,8 @@ PART = 32 << 20
 REQUEST = 128 << 10
 """What a request costs, in bytes, about: a few milliseconds of a line of some hundred Mbit/s. So
 near ranges are one request."""
+
+MD5 = re.compile(r"[0-9a-f]{32}")
 
 T = TypeVar("T")
 log = logging.getLogger("headstart")
@@ -99,6 +77,7 @@ class Bucket:
         self._known: Any = None
         self._process = 0
         self._lock = threading.Lock()
+        self._tags_are_md5 = True
 
     def __reduce__(self) -> tuple[type[Bucket], tuple[StoreAddress, float]]:
         """Another process opens its own."""
@@ -124,6 +103,7 @@ class Bucket:
                 put = store.put(
                     key, content, mode="create", use_multipart=False, attributes=attributes
                 )
+                self._compare(store, key, content, put["e_tag"] or "")
                 return Found(key, len(content), _mark_of(put), datetime.now().astimezone())
             except _errors().AlreadyExistsError:
                 return self._own(store, key, content, own, was_lost)
@@ -132,6 +112,26 @@ class Bucket:
                 raise
 
         return self._asked(key, attempt)
+
+    def _compare(self, store: Any, key: str, content: memoryview, tag: str) -> None:
+        """See that what the store has is what it was sent, where its ETag is an MD5, as S3's is of
+        what is not encrypted by a key of its user's: a server may take a content whose signature
+        is not right. Where ETags are something else, what is there is read once, and never again.
+
+        Raises:
+            GenericError: it is not; it is gone again.
+        """
+        told = MD5.fullmatch(tag.strip('"'))
+        if not self._tags_are_md5 or told is None:
+            return
+        if told[0] == hashlib.md5(content, usedforsecurity=False).hexdigest():
+            return
+        there = hashlib.sha256(memoryview(store.get(key).bytes())).digest()
+        if there == hashlib.sha256(content).digest():
+            self._tags_are_md5 = False
+            return
+        store.delete(key)
+        raise _errors().GenericError("Body was changed on the way")
 
     def _own(self, store: Any, key: str, content: memoryview, own: str, was_lost: bool) -> Found:
         """What is there already, if it came by a PUT of ours whose answer was lost.
@@ -325,8 +325,13 @@ class Bucket:
 
     def _opened(self) -> Any:
         with self._lock:
-            if self._known is None or self._process != os.getpid():
-                self._known, self._process = _open(self.address), os.getpid()
+            if self._known is None:
+                self._known, self._process = open_store(self.address), os.getpid()
+            if self._process != os.getpid():  # the library's threads are not in it: it would wait
+                raise StorageError(
+                    f"{self.address} cannot be read by a process that was forked off a reader",
+                    hint="Start processes by spawn, such as multiprocessing.get_context('spawn').",
+                )
             return self._known
 
 
@@ -338,46 +343,6 @@ def _errors() -> Any:
     import obstore.exceptions as theirs
 
     return theirs
-
-
-def _open(address: StoreAddress) -> Any:
-    """A store of obstore.
-
-    Raises:
-        StorageError: obstore is not here, or cannot make one of what the environment says.
-    """
-    try:
-        from obstore import store as stores
-    except ImportError as error:
-        raise StorageError(
-            f"{address} cannot be opened: obstore is not installed",
-            hint="pip install 'headstart[cloud]'",
-        ) from error
-    kinds: dict[str, Any] = {
-        "s3": stores.S3Store,
-        "gs": stores.GCSStore,
-        "az": stores.AzureStore,
-    }
-    try:
-        if address.is_folder:
-            return stores.LocalStore(address.bucket, mkdir=True)
-        return kinds[address.scheme](
-            address.bucket,
-            prefix=address.prefix or None,
-            client_options={**CLIENT, **_plain_http(address)},
-            retry_config=RETRY,
-        )
-    except (_errors().BaseError, ValueError, OSError) as error:
-        raise StorageError(
-            f"{address} cannot be opened ({first_line(error)[:300]})",
-            hint=f"{CREDENTIALS[address.scheme]}.",
-        ) from error
-
-
-def _plain_http(address: StoreAddress) -> ClientConfig:
-    """Plain http is allowed where the user named an endpoint of his own by it."""
-    named = (os.environ.get(name, "") for name in ENDPOINTS.get(address.scheme, ()))
-    return {"allow_http": True} if any(one.startswith("http://") for one in named) else {}
 
 
 def _found(meta: Any) -> Found:

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from io import FileIO
 from itertools import groupby
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import NamedTuple, Protocol
 
 from headstart.storage.objects.outlay import Outlay
 
-AHEAD = 64 << 20
-"""Bytes of ranges that are on their way, or have come and were not used yet."""
+AHEAD = 128 << 20
+"""Bytes that are on their way, or have come and were not used yet: about two whole shards."""
 TOGETHER = 8 << 20
 """Bytes of ranges that are asked for at once, at most; neighbours among them are one request."""
 
@@ -89,15 +90,21 @@ class ObjectReader:
         """See `storage.shard_store.announce`: they are fetched from now on, some at a time."""
         wanted = [Range(*one) for one in ranges]
         for name, own in groupby(wanted, lambda one: one.name):
-            parts, store = list(own), self._store
-            sizes = [part.size for part in parts]
-            if store.local_copy(name) is None:
-                if store.outlay.is_whole(name, sizes, store.size_of(name)):
-                    self._tasks.append(Whole(name, store.size_of(name)))
-                else:
-                    self._tasks.extend(_together(parts))
-            store.outlay.used(name, sum(sizes))
+            parts = list(own)
+            with suppress(FileNotFoundError):  # whoever reads it is told
+                self._plan(name, parts)
+            self._store.outlay.used(name, sum(part.size for part in parts))
         self._go_on()
+
+    def _plan(self, name: str, parts: Sequence[Range]) -> None:
+        """How ranges of one shard are fetched; nothing is to be done where it is here."""
+        store = self._store
+        if store.local_copy(name) is not None:
+            return
+        if store.outlay.is_whole(name, [part.size for part in parts], store.size_of(name)):
+            self._tasks.append(Whole(name, store.size_of(name)))
+        else:
+            self._tasks.extend(_together(parts))
 
     def _go_on(self) -> None:
         while self._tasks and self._on_the_way < AHEAD:

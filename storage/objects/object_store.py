@@ -147,8 +147,8 @@ class ObjectStore:
         else:
             return content  # for the caller to judge: it is damaged, or the way to it is
         self.outlay.fetched(name)
-        if sha256 is not None:
-            self._copies.keep(sha256, content)
+        if sha256 is None or self._copies.keep(sha256, content) is None:
+            self.outlay.cannot_keep(len(content))
         return content
 
     def ranges_of(self, name: str, starts: Sequence[int], sizes: Sequence[int]) -> list[memoryview]:

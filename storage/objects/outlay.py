@@ -69,6 +69,12 @@ class Outlay:
                 if left > count:
                     self._planned[name] = (is_whole, left - count)
 
+    def cannot_keep(self, size: int) -> None:
+        """That a shard of so many bytes could not be kept, as the disk is full, say: from now on
+        none of that size is bought."""
+        with self._lock:
+            self._quota = min(self._quota, size - 1)
+
     def fetched(self, name: str) -> None:
         """That it was bought: should it be gone from here later, it is rented first again."""
         with self._lock:

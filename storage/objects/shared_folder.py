@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from headstart.errors import StorageError
 from headstart.paths import mirrored_below
-from headstart.storage.files import sha256_of_file, written_aside
+from headstart.storage.files import clock_of, sha256_of_file, written_aside
 from headstart.storage.objects.bucket import Bucket, Found
 
 TRIES = 3
@@ -146,6 +146,11 @@ class SharedFolder:
                 modified = max(modified, known[path].modified)
             known[path] = Stored(path, found.size, modified)
         return [known[path] for path in sorted(known)]
+
+    def clock(self) -> float:
+        """By which files are old or young, whatever this machine's says. A bucket refuses machines
+        whose clock differs by a quarter of an hour, so there it is this one's."""
+        return clock_of(self.root) if self.bucket is None else time.time()
 
     def _here(self) -> Iterator[Stored]:
         for path in self.root.glob("*"):

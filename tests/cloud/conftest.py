@@ -11,6 +11,7 @@ from headstart.registry.holds import SqlHolds
 from headstart.registry.tables import metadata
 from headstart.storage.locks import LifeSigns
 from headstart.storage.objects import bucket as buckets
+from headstart.storage.objects import connection
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.bucket import Bucket
 from headstart.storage.objects.local_copies import LocalCopies
@@ -32,7 +33,7 @@ def hurried(monkeypatch):
         "base": 2,
     }
     more = {"max_retries": 1, "retry_timeout": timedelta(seconds=2), "backoff": quick}
-    monkeypatch.setattr(buckets, "RETRY", more)
+    monkeypatch.setattr(connection, "RETRY", more)
     monkeypatch.setattr(buckets, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(buckets, "LONGEST_PAUSE", 0.1)
 

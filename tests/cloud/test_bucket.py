@@ -1,7 +1,9 @@
 """One bucket: what is put twice, what is lost on the way, and what is said of it."""
 
+import os
+
 import pytest
-from meddling_proxy import DROP, FLIP, LOSE, SLOW, TWICE
+from meddling_proxy import DROP, FLIP, FLIP_SENT, LOSE, SLOW, TWICE
 from object_servers import GivenBucket
 
 from headstart.errors import ShardExists, StorageError, WorkspaceError
@@ -42,6 +44,27 @@ def test_what_was_put_otherwise_under_our_own_name_is_not_accepted(bucket, proxy
     proxy.meddle = flip_what_is_compared
     with pytest.raises(ShardExists):
         bucket.create("a/k", CONTENT)
+
+
+def test_a_byte_that_is_flipped_on_its_way_there_is_sent_again(bucket, proxy):
+    """The server takes it though its signature is not right, as moto does."""
+    proxy.once(FLIP_SENT, "PUT", times=2)
+    bucket.create("a/k", CONTENT)
+    assert bytes(bucket.get("a/k")) == CONTENT
+    assert [seen.meddled for seen in proxy.of("PUT")] == [FLIP_SENT, FLIP_SENT, None]
+
+
+def test_etags_that_are_no_md5_are_found_out_once(bucket, proxy, monkeypatch):
+    class Other:
+        @staticmethod
+        def hexdigest():
+            return "0" * 32
+
+    monkeypatch.setattr("hashlib.md5", lambda *_, **__: Other)
+    bucket.create("a/k", CONTENT)
+    bucket.create("a/l", CONTENT)
+    assert len(proxy.of("GET")) == 1
+    assert bytes(bucket.get("a/k")) == bytes(bucket.get("a/l")) == CONTENT
 
 
 def test_a_slow_answer_is_waited_for(bucket, proxy):
@@ -133,6 +156,22 @@ def test_no_credentials_at_all(monkeypatch, own_bucket):
 
     with pytest.raises(StorageError, match=r"no credentials were found.*AWS_ACCESS_KEY_ID"):
         bucket._asked("a/k", refuse)
+
+
+def test_a_process_that_was_forked_off_is_told_so_and_does_not_hang(bucket):
+    bucket.create("a/k", CONTENT)
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            bucket.get("a/k")
+        except StorageError as error:
+            os.write(writing, str(error).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        assert b"forked off a reader. Start processes by spawn" in said.read()
+    os.waitpid(process, 0)
 
 
 # What a workspace relies on

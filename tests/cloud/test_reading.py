@@ -165,6 +165,16 @@ def test_no_copy_is_kept_on_a_disk_that_is_nearly_full(tmp_path, monkeypatch):
     assert copies.keep("a" * 64, memoryview(b"1")) is None
 
 
+def test_where_no_copy_can_be_kept_ranges_are_read(reading, monkeypatch):
+    monkeypatch.setattr("headstart.storage.objects.local_copies.free_bytes", lambda _: 1 << 20)
+    one = reading()
+    places = Places(*one.all_places())
+    for _ in range(2):
+        one.reader.expect(places)
+        total = one.read(places.shard, places.row)
+        assert 3 * ROWS * WIDTH * 4 <= total <= 1.15 * 3 * one.size
+
+
 # What is not believed
 
 
@@ -229,8 +239,9 @@ def test_an_overwritten_object_is_damaged_and_not_served(reading, bucket, writte
         one.read([0], [5])
 
 
-def test_an_object_that_somebody_deleted_is_damaged(reading, bucket, written):
-    one = reading()
+@pytest.mark.parametrize("remembered", [0, 30])
+def test_an_object_that_somebody_deleted_is_damaged(reading, bucket, written, remembered):
+    one = reading(remembered=remembered)
     bucket.delete([f"features/{file.name}" for file in written[0]])
     with pytest.raises(ShardDamaged):
         one.read([0], [5])

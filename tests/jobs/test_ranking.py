@@ -384,6 +384,24 @@ def test_stars_of_kept_sweeps_say_what_they_are(cached, run):
     assert "Scores are means over 6 draws" in shown
 
 
+@pytest.mark.parametrize(("folds", "told"), [(5, "0.800-0.950"), (10, "no interval")])
+def test_intervals_of_before_that_were_too_narrow_are_not_shown(cached, run, folds, told):
+    """They were shown as they were kept, and so was what a winner by log loss was worth."""
+    trying = {"folds": folds, "repeats": 1, "limit": 100, "seed": 0, "shots": None, "windows": None}
+    interval = [0.21, 0.39]
+    winner = {"objective": "log_loss", "raw": 0.3, "interval": interval, "candidates": 2}
+    winner |= {"corrected": 0.3, "corrected_interval": interval, "procedure": "BBC-CV"}
+    behind = {"samples": 36, "log_loss_interval": interval, "winner": winner}
+    settings = {"strength": 1.0, "behind": behind}
+    trials = [TrialRecord("net@features", "linear", settings, 0.9, 0.8, 0.95, 0.3, False)]
+    trying["objective"] = "log_loss"
+    cached.sweeps.add(SweepRecord("pics", "0" * 64, trying, 6, 1.0, {}), trials)
+    shown = " ".join(run("head", "sweeps", "1").out.split())
+    assert "0.21" not in shown and "0.39" not in shown and "Best of" not in shown
+    assert told in shown and "Kept before it was known how alike" in shown
+    assert told in run("head", "sweeps").out
+
+
 @pytest.mark.parametrize("has_samples", [True, False])
 def test_stars_of_sweeps_of_before_are_not_called_comparisons_with_the_best(
     cached, run, has_samples

@@ -9,6 +9,7 @@ import pytest
 from headstart.clusters import ray_cluster
 from headstart.clusters.ray_cluster import Node, address_in, cores_of_each
 from headstart.config import Config
+from headstart.context import Context
 from headstart.errors import ClusterError, RegistryError, WorkspaceError, WorkspaceNotFound
 from headstart.jobs.on_ray import RayExecutor, supervisor
 from headstart.jobs.on_ray.brief import Brief, Place, Said, refuse_sqlite_between
@@ -150,9 +151,10 @@ def brief(ready):
     return Brief(Place.of(ready.context), 1, 1, 1)
 
 
-def said_by(brief, monkeypatch):
-    """What a worker says in the end; in this process."""
-    monkeypatch.setattr("headstart.jobs.on_ray.worker.use_cores", lambda _: None)
+def said_by(brief, monkeypatch, used=None):
+    """What a worker says in the end; in this process, whose threads are left as they are."""
+    used = [] if used is None else used
+    monkeypatch.setattr("headstart.jobs.on_ray.worker.use_cores", used.append)
     worker = ActorWorker(brief)
     ends = time.monotonic() + 60
     while not worker.said().has_left:
@@ -162,7 +164,9 @@ def said_by(brief, monkeypatch):
 
 
 def test_the_body_of_an_actor_is_the_worker_of_the_command_line(ready, brief, monkeypatch):
-    said = said_by(brief, monkeypatch)
+    used = []
+    said = said_by(replace(brief, cores=3), monkeypatch, used)
+    assert used == [3]  # threads of the engine, TensorFlow and linear algebra: what it reserved
     assert (said.has_left, said.error, said.is_lost) == (True, None, False)
     assert [report.computed for report in said.reports] == [36]
     assert ready.jobs.get(1).state == "done"
@@ -180,6 +184,13 @@ def test_a_worker_says_what_it_cannot_see(brief, monkeypatch, tmp_path):
         replace(place, workspace="x").open()
     with pytest.raises(RegistryError, match="SQLite, which is for one machine"):
         replace(place, host="afar").open()
+
+
+def test_a_store_that_was_given_goes_along(ready):
+    store = ready.context.shard_store
+    given = Place.of(Context(ready.config, store))
+    assert given.open().shard_store is store
+    assert Place.of(ready.context).store is None
 
 
 def test_sqlite_is_refused_between_machines_and_postgresql_is_not(tmp_path):
@@ -213,6 +224,18 @@ def test_addresses_are_those_of_ray():
     assert address_in("ray://auto") == "auto"
     with pytest.raises(ClusterError):
         address_in("head:10001")
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "ray://no.such.host:10001", None])
+def test_where_nobody_listens_that_is_said_at_once(ready, fails, monkeypatch, address):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'headstart[ray]'")
+    if address is None:
+        monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    where = address or "127.0.0.1:1"
+    told = fails("extract", "net", "pics", "--executor", address or "ray")
+    assert f"Ray at {where} cannot be reached" in told
+    assert "`ray status`" in told
+    assert ready.jobs.find() == []
 
 
 @pytest.mark.parametrize(

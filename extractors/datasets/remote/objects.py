@@ -29,6 +29,7 @@ from headstart.extractors.datasets.remote.refusals import refusal, takes_no_head
 from headstart.extractors.datasets.remote.room import Share, share_here
 from headstart.extractors.datasets.source import Options
 from headstart.progress import Progress
+from headstart.storage.objects.connection import ENDPOINTS
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -55,12 +56,6 @@ RETRY: RetryConfig = {
     },
 }
 """Errors of servers, timeouts and broken connections are tried again so often and so long."""
-ENDPOINTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "gs": ("GOOGLE_BASE_URL",),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-}
-"""By what in the environment a store of one's own is named."""
 SETTLED = 60.0
 """Seconds after which a change is sure to show in a time of whole seconds, clocks being off a bit;
 before, an object without a strong ETag may be another though size and time are the same."""

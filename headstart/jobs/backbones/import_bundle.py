@@ -18,6 +18,7 @@ from headstart.extractors.backbones.bundle import NOTHING_KEPT, Bundle
 from headstart.extractors.backbones.bundle_head import BundledShard
 from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.cache.reindex import to_set
+from headstart.extractors.cache.taken_back import take_back
 from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones.convert import convert_ahead
 from headstart.jobs.backbones.register import register
@@ -209,9 +210,8 @@ def _taken_back(context: Context) -> Iterator[_Placed]:
     except DatabaseGone:
         raise  # nobody knows whether the rows were committed; `features gc` finds what was not
     except BaseException:
-        for key, name in placed.shards:  # their names are ours alone, and no row has them
-            with suppress(StorageError):  # as below
-                context.shard_store.delete(name)
+        for key, name in placed.shards:
+            take_back(context.shard_store, context.feature_sets, [name])
             with suppress(StorageError), context.shard_store.alone(key) as lock:
                 if lock.is_held:
                     context.shard_store.tidy(key)

@@ -15,6 +15,7 @@ from headstart.jobs.features.job_progress import (
 from headstart.jobs.outcomes import Removed
 from headstart.registry.entities import Failure
 from headstart.registry.jobs import CANCELLED, DONE, FAILED, QUEUED
+from headstart.storage.columns.samples import SampleColumns
 from headstart.values.showable import Results
 
 
@@ -65,8 +66,9 @@ def retry(context: Context, number: int) -> JobProgress:
     """
     job = context.jobs.get(number)
     plan = ExtractionPlan.from_json(job.plan)
+    wanted = planned_samples(context, plan)  # which may be fetched: nobody waits for that meanwhile
     with context.database.together():
-        _forget_failures(context, plan)
+        _forget_failures(context, preprocessing_of(context, plan), wanted)
         context.jobs.forget_tries(number)
         context.jobs.change(number, QUEUED, "retry", out_of=(QUEUED, DONE, FAILED, CANCELLED))
     return get_job(context, number)
@@ -86,9 +88,7 @@ def remove(context: Context, number: int) -> Removed:
     return Removed(str(context.jobs.remove(number).id))
 
 
-def _forget_failures(context: Context, plan: ExtractionPlan) -> None:
-    preprocessing = preprocessing_of(context, plan)
-    wanted = planned_samples(context, plan)
+def _forget_failures(context: Context, preprocessing: str, wanted: SampleColumns) -> None:
     reasons = context.feature_sets.find_failures(preprocessing)
     own = [one.digest for one in wanted.where(wanted.have(reasons))]
     if own:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from headstart.config import load_config
 from headstart.context import Context
 from headstart.errors import FeatureError, LeaseLost, ShardDamaged, StorageError
 from headstart.extractors.cache.feature_cache import encoding_of
+from headstart.extractors.cache.taken_back import take_back
 from headstart.jobs import database
 from headstart.progress import Progress
 from headstart.registry.entities import Failure, FeatureSet, Shard
@@ -127,8 +127,7 @@ class _Copying:
         try:
             already = target.feature_sets.commit_shards([row], confirm=confirmation(hold))
         except (LeaseLost, StorageError):
-            with suppress(StorageError):  # or else `features gc` finds it
-                target.shard_store.delete(created.name)
+            take_back(target.shard_store, target.feature_sets, [created.name])
             raise
         if already:  # another process was faster
             target.shard_store.delete(created.name)

@@ -21,7 +21,7 @@ from headstart.jobs.heads.cross_validation import (
     precisions_of,
 )
 from headstart.jobs.heads.sweep import Sweep, Watch, keep, unwatched
-from headstart.jobs.heads.trials import Field, TrialExecutor
+from headstart.jobs.heads.trials import By, Field, TrialExecutor, processes_of
 from headstart.progress import Progress, silent
 
 TRIALS = 50
@@ -36,8 +36,7 @@ def search(
     trying: CrossValidation | None = None,
     progress: Progress = silent,
     watch: Watch = unwatched,
-    jobs: int | None = None,
-    executor: TrialExecutor | None = None,
+    by: By = None,
 ) -> Sweep:
     """See `Workspace.search`."""
     optuna = _optuna()
@@ -60,10 +59,9 @@ def search(
         name = trial.suggest_categorical("features", list(by_name))
         kind = KINDS[trial.suggest_categorical("kind", list(kinds))].suggest(trial)
         one = by_name[name]
-        there = (
-            None if executor is None else partial(_elsewhere, executor, field, places.index(name))
-        )
-        how: dict[str, Any] = {"seed": trying.seed, "jobs": jobs, "elsewhere": there}
+        how: dict[str, Any] = {"seed": trying.seed, "jobs": processes_of(by)}
+        if isinstance(by, TrialExecutor):
+            how["elsewhere"] = partial(_elsewhere, by, field, places.index(name))
         (crossed,) = cross([kind], one.rows, one.folds, **how)
         found.append((name, crossed))
         watch(name, crossed)

@@ -33,7 +33,7 @@ from headstart.jobs.heads.cross_validation import (
     load,
     precisions_of,
 )
-from headstart.jobs.heads.trials import Field, TrialExecutor
+from headstart.jobs.heads.trials import By, Field, TrialExecutor, processes_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Head, SweepRecord, TrialRecord
 from headstart.values.showable import Showable
@@ -43,6 +43,8 @@ LARGE = ("confusion", "per_class", "untested")
 BEHIND = "behind"
 """In the settings of a trial that is kept: what is behind its scores, for which there is no column.
 """
+ALIKE = "alike"
+"""Behind a trial: `Outcomes.alike` of its log losses; of sweeps of before it is not there."""
 
 Watch = Callable[[str, Crossed], None]
 """Called with `BACKBONE@CUT` and what came of a setting there."""
@@ -145,6 +147,7 @@ class Trial(Showable):
             "samples": len(self.crossed.targets),
             "log_loss_interval": interval,
             "spread_between_draws": self.crossed.spread,
+            ALIKE: self.crossed.log_losses.alike,
             "precision": self.precision,
             **({} if winner is None else {"winner": winner.to_json()}),
         }
@@ -231,8 +234,7 @@ def sweep(
     trying: CrossValidation | None = None,
     progress: Progress = silent,
     watch: Watch = unwatched,
-    jobs: int | None = None,
-    executor: TrialExecutor | None = None,
+    by: By = None,
 ) -> Sweep:
     """See `Workspace.sweep`."""
     tried = every_kind(kinds)
@@ -252,10 +254,10 @@ def sweep(
         progress(fitted, total)
 
     found: list[tuple[str, Crossed]] = []
-    if executor is not None:
+    if isinstance(by, TrialExecutor):
         places = find(context, features, chosen, trying)
         field = Field(features, tuple(chosen), trying)
-        found = _elsewhere(executor, field, places, tried, watch, advance)
+        found = _elsewhere(by, field, places, tried, watch, advance)
         return keep(
             context, features.dataset, found, fitted, started, trying, precisions_of(chosen)
         )
@@ -267,7 +269,7 @@ def sweep(
             seed=trying.seed,
             progress=advance,
             watch=partial(watch, one.name),
-            jobs=jobs,
+            jobs=processes_of(by),
         )
         found += [(one.name, result) for result in crossed]
     return keep(context, features.dataset, found, fitted, started, trying, precisions_of(chosen))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from headstart.extractors.backbones.cuts import Cut
 from headstart.jobs.heads.cross_validation import Candidate, CrossValidation, Features
@@ -35,6 +35,7 @@ Attempt = tuple[int, Callable[[Candidate], Any]]
 """The place of a candidate, and a picklable function of it."""
 
 
+@runtime_checkable
 class TrialExecutor(Protocol):
     """Runs attempts elsewhere, several at a time.
 
@@ -45,3 +46,12 @@ class TrialExecutor(Protocol):
     def run(self, field: Field, attempts: Sequence[Attempt]) -> Iterator[tuple[int, Any]]:
         """The place of an attempt, and what it gave, as they are done."""
         ...
+
+
+By = int | TrialExecutor | None
+"""Who tries heads: so many processes of this one, as many as there are cores, or others."""
+
+
+def processes_of(by: By) -> int | None:
+    """How many processes, where it is this one that tries them."""
+    return by if isinstance(by, int) else None

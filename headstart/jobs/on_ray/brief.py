@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from headstart.config import Config, load_config
@@ -10,6 +10,7 @@ from headstart.context import Context
 from headstart.errors import RegistryError, WorkspaceError, WorkspaceNotFound
 from headstart.extractors.run.report import Report
 from headstart.jobs import database
+from headstart.storage.shard_store import ShardStore
 from headstart.values.calls import host_name
 
 
@@ -21,16 +22,19 @@ class Place:
         root: the workspace's folder, the same on all machines.
         workspace: its UUID.
         host: of whom they were started by; where the database is SQLite, all are there.
+        store: of shards, where the workspace was opened with one that is not its own.
     """
 
     root: Path
     workspace: str | None
     host: str
+    store: ShardStore | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, context: Context) -> Place:
         """That of a workspace that is open here."""
-        return cls(context.config.root, context.config.id, host_name())
+        config = context.config
+        return cls(config.root, config.id, host_name(), context.given_store)
 
     def open(self) -> Context:
         """The workspace, as it is on this machine.
@@ -55,7 +59,7 @@ class Place:
             )
         refuse_sqlite_between(config, [self.host, here])
         database.check(config)
-        return Context(config)
+        return Context(config, self.store)
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,13 @@ class RayExecutor:
     def _connect(self, *, outlasts: bool = False) -> RayCluster:
         cluster = connect(self._address, outlasts=outlasts)
         refuse_sqlite_between(self._context.config, cluster.hosts())
+        if cluster.is_own and self._cores is not None:  # no node will ever come to it
+            has = max(one.cpus for one in cluster.nodes())
+            if self._cores > has:
+                raise ClusterError(
+                    f"workers of {self._cores} cores each, and this machine has {has:g}",
+                    hint="Give fewer --cores.",
+                )
         return cluster
 
     def _written(self, planned: Job) -> Job:
@@ -117,11 +124,6 @@ class RayExecutor:
         nodes = cluster.nodes()
         workers = self._workers or max(1, sum(one.cpus >= 1 for one in nodes))
         cores = self._cores or cores_of_each(nodes, workers)
-        if cluster.is_own and cores > (has := max(one.cpus for one in nodes)):
-            raise ClusterError(
-                f"workers of {cores} cores each, and this machine has {has:g}",
-                hint="Give fewer --cores.",
-            )
         place = Place.of(self._context)
         brief = Brief(place, job.id, workers, cores, self._gpus)
         return Watched(brief, cluster)
@@ -164,8 +166,12 @@ class RayExecutor:
                     hint=f"It stays queued, with {found.missing:,} samples missing: the same "
                     "command goes on with it.",
                 )
-            time.sleep(max(LOOK_SECONDS, SHARE * (time.monotonic() - started)))
-            watched.look()
+            until = time.monotonic() + SHARE * (time.monotonic() - started)
+            while not watched.is_over:  # it cannot be asked for ever
+                time.sleep(LOOK_SECONDS)
+                watched.look()
+                if time.monotonic() >= until:
+                    break
 
     def _refuse_ended(self, found: JobProgress, done: int, total: int) -> None:
         """Raise what there is to raise of a job that has ended before its end."""

@@ -17,6 +17,7 @@ from headstart.extractors.cache.gc import Choice
 from headstart.registry.features import FeatureRepository
 from headstart.registry.tables import feature_sets
 from headstart.storage.manifest_parts import parts_folder
+from headstart.storage.objects import shared_folder
 
 # Collect
 
@@ -142,10 +143,21 @@ def test_old_manifests_that_no_dataset_needs_are_collected(ready, pictures, monk
     assert len(list(ready.config.manifests.iterdir())) == 2
     assert ready.cache.find_garbage() == []  # too young
     later = time.time() + 2 * 24 * 3600
-    monkeypatch.setattr("headstart.extractors.cache.gc.time.time", lambda: later)
+    monkeypatch.setattr(shared_folder, "clock_of", lambda _folder: later)
     ready.cache.collect(ready.cache.find_garbage())
     assert len(list(ready.config.manifests.iterdir())) == 1
     assert ready.extract("net", "pics").report.computed == 37
+
+
+def test_a_machine_whose_clock_is_ahead_does_not_take_young_files_for_old(ready, monkeypatch):
+    """What is compared is what the file system says of time, of all its files."""
+    (ready.config.manifests / "young").write_bytes(b"of a dataset that is about to be registered")
+    stray = ready.config.root / "artifacts" / "ab" / f"ab{'0' * 62}.keras"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"of a backbone that is about to be registered")
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3 * 24 * 3600)
+    assert ready.cache.find_garbage() == []
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"garbage")])
@@ -160,7 +172,7 @@ def test_while_a_manifest_cannot_be_read_no_part_of_any_is_collected(
     (parts / f"{'0' * 64}.json").write_text("garbage of old")
     kept = sorted(parts.iterdir())
     later = time.time() + 2 * 24 * 3600
-    monkeypatch.setattr("headstart.extractors.cache.gc.time.time", lambda: later)
+    monkeypatch.setattr(shared_folder, "clock_of", lambda _folder: later)
     manifest = ready.config.manifests / ready.datasets.get("one").manifest
     whole = manifest.read_bytes()
     damage(manifest)

@@ -1,6 +1,7 @@
 """Care of the cache, as a user does it: explain, collect, compact, reindex, import."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from sqlalchemy import text
 
 import headstart as hs
 from conftest import direct, draw, rows_in
-from headstart.errors import StorageError
+from headstart.errors import LeaseLost, StorageError
 from headstart.extractors.cache import grown_index
+from headstart.extractors.cache.feature_cache import Rows
 from headstart.extractors.cache.gc import Choice
+from headstart.registry.features import FeatureRepository
 from headstart.storage import index_files
 from headstart.storage.locks import Hold
 
@@ -100,6 +103,32 @@ def test_reindex_brings_back_what_the_database_lost(ready, model, run, tmp_path,
     view = ws.extract("net@features,relu|gap", "pics")
     assert (view.report.computed, view.report.reused) == (0, 36)
     np.testing.assert_array_equal(view.to_numpy(), expected)
+
+
+@pytest.mark.parametrize("ends", [None, LeaseLost("lost"), StorageError("the disk is full")])
+def test_a_shard_that_reindex_finds_before_its_row_is_there_stays(ready, monkeypatch, ends):
+    """The writer took the row for another's, or had to give up, and deleted the file it names."""
+    view = ready.extract("net", "pics", batch_size=36)
+    rows, ids = view.to_numpy(), [sample.digest for sample in view.samples]
+    (feature_set,) = ready.context.feature_sets.find_sets()
+    del view
+    ready.cache.collect(ready.cache.find_garbage(Choice(sets=(feature_set.key,))))
+    feature_set = ready.context.feature_sets.ensure_set(feature_set)
+    cache, real = ready.context.cache(), FeatureRepository.commit_shards
+
+    def beside(self, *arguments, **more):
+        monkeypatch.setattr(FeatureRepository, "commit_shards", real)
+        assert ready.cache.reindex().added == 1
+        if ends is not None:
+            raise ends
+        return real(self, *arguments, **more)
+
+    monkeypatch.setattr(FeatureRepository, "commit_shards", beside)
+    with nullcontext() if ends is None else pytest.raises(type(ends)):
+        cache.commit([Rows(feature_set, ids, rows)], "tensorflow", {})
+    (shard,) = ready.context.feature_sets.find_shards(feature_set.id)
+    assert [one.name for one in ready.context.shard_store.entries()] == [shard.file]
+    np.testing.assert_array_equal(ready.features("net", "pics").to_numpy(), rows)
 
 
 def test_reindex_leaves_out_what_is_damaged_or_is_not_what_it_says(ready, run):

@@ -22,8 +22,9 @@ from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.engines.int8 import quantization
 from headstart.extractors.engines.int8.calibrations import KIND
 from headstart.extractors.engines.parity import TOLERANCES
+from headstart.heads.evaluation.paired import often_right
 from headstart.jobs.features import calibrate
-from headstart.jobs.features.verdict import LARGEST_ERROR, check_loss, verdict_of
+from headstart.jobs.features.verdict import LARGEST_ERROR, check_loss, right_of, verdict_of
 from headstart.notices import HeadstartWarning
 
 ANY = hs.Settings(precision="int8", max_loss=100.0)
@@ -321,6 +322,10 @@ def test_a_verdict_has_the_paired_loss_of_a_linear_head_and_its_interval():
     lost = verdict_of(whole, noise, labels, [None] * len(labels))
     low, high = lost["accuracy"]["interval_points"]
     assert 0.5 < low < lost["accuracy"]["loss_points"] < high
+    groups = [f"\0{row}" for row in range(len(labels))]  # each on its own, as there
+    was, now = (right_of(x, targets, groups) for x in (whole, noise))
+    ends = often_right(was, now).interval
+    assert high - low == pytest.approx(150 * (ends[1] - ends[0]))  # heads of folds are alike
     with pytest.raises(BackboneError, match=r"points of accuracy .* more than 0\.5 allowed"):
         check_loss("net", "pics", lost, 0.5)
     check_loss("net", "pics", lost, 100)
