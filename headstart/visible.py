@@ -69,8 +69,9 @@ def without_addresses(text: str) -> str:
 
 
 ONE = re.compile(
-    r"(^|(?<=[ (]))1 ((?:[a-z]+ )?)(backbone|byte|column|correction|dataset|file|group|head|job"
-    r"|label|line|picture|row|sample|set|shard|text|window|worker)s\b( (?:are|were|have)\b)?"
+    r"(^|(?<=[ (]))1 ((?:(?!as |of |in |to |at )[a-z]+ )?)"
+    r"(backbone|byte|column|correction|dataset|file|group|head|job|label"
+    r"|line|picture|row|sample|set|shard|text|window|worker)s\b( (?:are|were|have)\b)?"
 )
 """What is counted, of which there is one, and the verb behind it."""
 VERBS = {" are": " is", " were": " was", " have": " has"}

@@ -148,12 +148,12 @@ def test_what_cannot_be_corrected_changes_nothing(rows, fails, tmp_path):
         ('id,new_label\n"0,a\n1,b\n', "cannot be read: a quote that is opened is not closed"),
         ("id,new_label\n0\n", "line 2: it has fewer cells than the header"),
         ("id,new_label\n0,a,b\n", "line 2: it has more cells than the header"),
-        ("id,new_label\n0,a\n0,b\n", "row 3: sample '0' was named before"),
+        ("id,new_label\n0,a\n0,b\n", "line 3: sample '0' was named before"),
         ("", "is empty"),
     ):
         file.write_text(text, encoding="utf-8")
         assert line in fails("dataset", "correct", "noisy", file)
-    assert "cannot be read" in fails("dataset", "correct", "noisy", tmp_path / "none.csv")
+    assert "no file" in fails("dataset", "correct", "noisy", tmp_path / "none.csv")
     assert "has no sample" in fails("dataset", "exclude", "noisy", "999")
     assert "Name a .csv file" in fails("features", "audit", CUT, "noisy", "-o", tmp_path / "s.txt")
     with pytest.raises(DatasetError, match="no sample of 'noisy' would be left"):
