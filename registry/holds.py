@@ -98,7 +98,8 @@ class SqlHolds:
 
     def alone(self, key: str) -> SqlAlone:
         """See `ShardStore.alone`."""
-        return SqlAlone(self, key, not self._database.is_immutable and self._try_alone(key))
+        is_held = not self._database.is_immutable and self._try_alone(key)
+        return SqlAlone(self, key, self._as_held([key]), is_held=is_held)
 
     def _try_alone(self, key: str) -> bool:
         with self._lock:
@@ -283,9 +284,12 @@ class SqlHold:
 class SqlAlone:
     """See `storage.shard_store.Alone`."""
 
-    def __init__(self, holds: SqlHolds, key: str, is_held: bool) -> None:
+    def __init__(
+        self, holds: SqlHolds, key: str, names: Mapping[str, int], *, is_held: bool
+    ) -> None:
         self._holds = holds
         self._key = key
+        self._names = names
         self.is_held = is_held
 
     def confirm(self) -> None:
@@ -294,7 +298,7 @@ class SqlAlone:
         Raises:
             LeaseLost: it did: others may hold the set by now.
         """
-        self._holds.confirm([self._key])
+        self._holds.confirm(self._names)
 
     def __enter__(self) -> SqlAlone:
         return self
