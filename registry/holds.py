@@ -98,7 +98,8 @@ class SqlHolds:
 
     def alone(self, key: str) -> SqlAlone:
         """See `ShardStore.alone`."""
-        return SqlAlone(self, key, not self._database.is_immutable and self._try_alone(key))
+        is_held = not self._database.is_immutable and self._try_alone(key)
+        return SqlAlone(self, self._as_held([key]), is_held)
 
     def _try_alone(self, key: str) -> bool:
         with self._lock:
@@ -114,11 +115,13 @@ class SqlHolds:
             self._settle()
             self._subtract(names)
 
-    def give_back_alone(self, key: str) -> None:
-        """Have it alone no longer."""
+    def give_back_alone(self, names: Mapping[str, int]) -> None:
+        """Have them alone no longer; what was lost is not had, though it may be held anew."""
         with self._lock:
-            self._alone.discard(key)
-            self._delete([key])
+            self._settle()
+            own = [key for key, lost in names.items() if lost == self._lost[key]]
+            self._alone.difference_update(own)
+            self._delete(own)
 
     def drop(self, names: Mapping[str, int], process: int) -> None:
         """As `give_back`, by and by: garbage is collected in the middle of anything, perhaps of a
@@ -283,9 +286,9 @@ class SqlHold:
 class SqlAlone:
     """See `storage.shard_store.Alone`."""
 
-    def __init__(self, holds: SqlHolds, key: str, is_held: bool) -> None:
+    def __init__(self, holds: SqlHolds, names: Mapping[str, int], is_held: bool) -> None:
         self._holds = holds
-        self._key = key
+        self._names = names
         self.is_held = is_held
 
     def confirm(self) -> None:
@@ -294,14 +297,14 @@ class SqlAlone:
         Raises:
             LeaseLost: it did: others may hold the set by now.
         """
-        self._holds.confirm([self._key])
+        self._holds.confirm(self._names)
 
     def __enter__(self) -> SqlAlone:
         return self
 
     def __exit__(self, *_error: object) -> None:
         if self.is_held:
-            self._holds.give_back_alone(self._key)
+            self._holds.give_back_alone(self._names)
 
 
 def _one_after_the_other(connection: Connection) -> None:

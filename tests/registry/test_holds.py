@@ -141,6 +141,20 @@ def test_who_lost_a_hold_holds_again_and_the_old_one_stays_lost(database, machin
     assert is_free(one)
 
 
+def test_what_was_had_alone_and_ran_out_is_not_confirmed(database, machine):
+    one, other = machine(), machine()
+    with one.alone("a") as lock:
+        lock.confirm()
+        age(database, 61)
+        with other.hold("a"):
+            with pytest.raises(LeaseLost, match="what this process held ran out"):
+                lock.confirm()
+            anew = one.hold("a")
+    anew.confirm()  # its row is not taken away with what was had alone before
+    assert not is_free(other)
+    anew.release()
+
+
 def test_what_is_confirmed_is_part_of_the_transaction(database, machine):
     with machine().hold("a") as hold:
         with database.writing() as connection:
