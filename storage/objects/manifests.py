@@ -47,7 +47,8 @@ class Manifests:
     def _mend(self, folder: SharedFolder, names: Sequence[str]) -> bool:
         """Whether files that are damaged here came from the bucket once more."""
         with _as_manifest():
-            mended = [folder.mend(inside(folder.root, one), Path(one).stem) for one in names]
+            paths = [inside(folder.root, one) for one in names]
+            mended = [folder.mend(path, path.stem) for path in paths]
         return any(mended)
 
     def write(self, manifest: Manifest, previous: Manifest | None = None) -> str:
