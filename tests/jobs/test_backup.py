@@ -21,6 +21,7 @@ from headstart.errors import (
     UnsafeName,
 )
 from headstart.jobs.backups import backup as backups
+from headstart.jobs.backups import restore as restores
 from headstart.notices import HeadstartWarning
 from headstart.registry import listing, schema
 
@@ -257,6 +258,23 @@ def test_a_database_that_is_in_use_is_not_restored_into(full, tmp_path, own_data
         hs.restore(tmp_path / "copy", tmp_path / "elsewhere", own_database)
     assert not (tmp_path / "elsewhere").exists()
     other.database.close()
+
+
+def test_an_sqlite_file_that_is_there_is_not_written_over(ws, tmp_path, monkeypatch):
+    ws.backup(tmp_path / "copy")
+    file = tmp_path / "shared.db"
+    hs.init(tmp_path / "other", f"sqlite:///{file}").database.close()
+    before = file.read_bytes()
+    with pytest.raises(ForeignDatabase, match=r"shared\.db is there already"):
+        hs.restore(tmp_path / "copy", tmp_path / "elsewhere", f"sqlite:///{file}")
+    assert file.read_bytes() == before and not (tmp_path / "elsewhere").exists()
+    monkeypatch.setattr(restores, "_keep_defaults", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        hs.restore(tmp_path / "copy", tmp_path / "elsewhere", f"sqlite:///{tmp_path / 'new.db'}")
+    assert not (tmp_path / "new.db").exists()  # so that it can be tried again
+    monkeypatch.undo()
+    hs.restore(tmp_path / "copy", tmp_path / "elsewhere", f"sqlite:///{tmp_path / 'new.db'}")
+    assert len(hs.open(tmp_path / "elsewhere").datasets) == 0
 
 
 def test_defaults_come_with_it_and_a_password_does_not(full, tmp_path):

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.config import CONFIG_FILE, Config, create_config, load_config
 from headstart.context import Context
-from headstart.errors import AlreadyExists, BackupDamaged, DatasetError, InvalidValue
+from headstart.errors import (
+    AlreadyExists,
+    BackupDamaged,
+    DatasetError,
+    ForeignDatabase,
+    InvalidValue,
+    StorageError,
+)
 from headstart.jobs import database
 from headstart.jobs.backups.contents import HINT, Backup, Held, copied, place_in, size_of
 from headstart.jobs.datasets.move import relocate
@@ -123,7 +131,7 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         NotFound: the folder holds no backup.
         AlreadyExists: there is something at `wanted.root`.
         BackupDamaged: a file is missing, or is not what was written.
-        ForeignDatabase: the database is not empty.
+        ForeignDatabase: the database is not empty, or its SQLite file is there.
 
     Warns:
         HeadstartWarning: data of datasets are not found, or have changed.
@@ -140,18 +148,52 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         config = create_config(
             stage, wanted.database_url, database_url_file=wanted.database_url_file
         )
-        _copy_files(found, place, stage, progress)
-        _fill(found, place, config)
-        _keep_defaults(found, stage)
-        snapshot.note_restored(config, root, found.workspace)
-        stage.chmod(0o755 & ~_umask())
-        stage.replace(root)
+        with _own_file(config, stage):
+            _copy_files(found, place, stage, progress)
+            _fill(found, place, config)
+            _keep_defaults(found, stage)
+            snapshot.note_restored(config, root, found.workspace)
+            stage.chmod(0o755 & ~_umask())
+            stage.replace(root)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
     moved, lost = _find_data(load_config(root), found, wanted.roots)
     size = size_of(found.files.values())
     return Restored(root, len(found.files), size, found.has_features, moved, tuple(lost))
+
+
+@contextmanager
+def _own_file(config: Config, stage: Path) -> Iterator[None]:
+    """An SQLite file beside the workspace is made here, or it is somebody's registry; one that was
+    made goes again if the restore fails.
+
+    Raises:
+        ForeignDatabase: it is there.
+        StorageError: it cannot be made.
+    """
+    file = config.sqlite_file
+    if file is None or file.is_relative_to(stage):
+        yield
+        return
+    try:
+        file.open("xb").close()
+    except FileExistsError:
+        raise ForeignDatabase(
+            f"{file} is there already, and may be the registry of another workspace",
+            hint="Name a file that is not there; nothing was changed.",
+        ) from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot make {file}: {error.strerror or error}",
+            hint="Name a file in a folder that is there and may be written to.",
+        ) from error
+    try:
+        yield
+    except BaseException:
+        for left in (file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm"))):
+            left.unlink(missing_ok=True)
+        raise
 
 
 def _umask() -> int:
