@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -62,7 +63,16 @@ def _backup(call: Call, folder: Path, features: bool) -> Result:
         f"{done.folder} has {done.files:,} files of {size_text(done.bytes)}{without}; "
         f"{size_text(done.copied)} were copied."
     )
-    return Result(done, lambda out: out.print(text(line), soft_wrap=True))
+    failed = _lacking(done.missing)
+    return Result(done, lambda out: out.print(text(line), soft_wrap=True), failed)
+
+
+def _lacking(missing: Sequence[str]) -> str:
+    """What is wrong with a backup of a workspace that lacked files; nothing where it did not."""
+    if not missing:
+        return ""
+    files = "1 file of the workspace is" if len(missing) == 1 else f"{len(missing):,} files are"
+    return f"{files} not in it, such as {missing[0]}: missing or damaged there. Ask `doctor` there."
 
 
 def _restore(
@@ -80,8 +90,10 @@ def _restore(
     with progress_bar("reading", "files") as progress:
         if check:
             found = jobs.check(folder, progress)
-            said = f"{found.folder} is whole: {found.files:,} files, {size_text(found.bytes)}."
-            return Result(found, lambda out: out.print(text(said), soft_wrap=True))
+            failed = _lacking(found.missing)
+            how = "is as it was written" if failed else "is whole"
+            said = f"{found.folder} {how}: {found.files:,} files, {size_text(found.bytes)}."
+            return Result(found, lambda out: out.print(text(said), soft_wrap=True), failed)
         pairs = [jobs.root_in_words(one) for one in roots]
         wanted = jobs.Wanted(call.root, database_url, database_url_file, pairs)
         done = jobs.restore(folder, wanted, progress)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from headstart.errors import BackupDamaged, NotFound, StorageError
 from headstart.paths import mirrored_below
-from headstart.storage.files import BLOCK, read_regular, written_aside
+from headstart.storage.files import BLOCK, read_regular, sha256_of_file, written_aside
 
 FILE = "backup.json"
 FORMAT, VERSION = "headstart.backup", 1
@@ -50,6 +50,7 @@ class Backup:
         versions: of headstart.
         defaults: `[defaults]` of the workspace.
         files: all of it, by their names relative to the folder.
+        missing: what the registry names and the workspace did not have.
     """
 
     workspace: str | None
@@ -61,6 +62,7 @@ class Backup:
     versions: Mapping[str, str]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Held] = field(default_factory=dict)
+    missing: Sequence[str] = ()
 
     def write(self, folder: Path) -> None:
         """Put it in its place, whole."""
@@ -85,7 +87,8 @@ class Backup:
             if (version := told.pop("version")) != VERSION:
                 raise ValueError(f"it has version {version}, this code reads {VERSION}")
             files = {name: Held(int(a), str(b)) for name, (a, b) in told.pop("files").items()}
-            made = Backup(**told, files=files)
+            missing = tuple(map(str, told.pop("missing", ())))
+            made = Backup(**told, files=files, missing=missing)
         except FileNotFoundError:
             raise NotFound(
                 f"{folder} holds no backup: it has no {FILE}",
@@ -140,6 +143,13 @@ def copied(
         if expected is not None and found.hexdigest() != expected:
             raise BackupDamaged(f"{source} is damaged: its sha256 is another", hint=HINT)
     return Held(size, found.hexdigest())
+
+
+def is_whole(file: Path, held: Held) -> bool:
+    """Whether a file of a backup is there and is what was written; all of it is read."""
+    if not file.is_file() or file.stat().st_size != held.size:
+        return False
+    return sha256_of_file(file) == held.sha256
 
 
 def _opened(source: Path) -> BinaryIO:

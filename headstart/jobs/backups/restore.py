@@ -21,14 +21,13 @@ from headstart.errors import (
     StorageError,
 )
 from headstart.jobs import database
-from headstart.jobs.backups.contents import HINT, Backup, Held, copied, place_in, size_of
+from headstart.jobs.backups.contents import HINT, Backup, Held, copied, is_whole, place_in, size_of
 from headstart.jobs.datasets.move import relocate
 from headstart.notices import warn
 from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.audit import snapshot
 from headstart.storage.contents import Contents
-from headstart.storage.files import sha256_of_file
 from headstart.values.showable import Showable
 
 
@@ -43,6 +42,7 @@ class Restored(Showable):
         has_features: whether the rows of features came with it.
         moved: datasets whose data lie at another place than before, and where.
         not_found: datasets whose data are not where they were, nor where `roots` said.
+        missing: files that the registry names and the backup does not have.
     """
 
     workspace: Path
@@ -51,6 +51,7 @@ class Restored(Showable):
     has_features: bool
     moved: Mapping[str, str]
     not_found: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
     def _line(self) -> str:
         return f"{str(self.workspace)!r}, {self.files:,} files, {self.bytes:,} bytes"
@@ -67,6 +68,7 @@ class Checked(Showable):
         created_at: when it was taken, ISO 8601.
         root: of the workspace that was backed up.
         has_features: whether the rows of features are in it.
+        missing: files that the registry names and the workspace did not have.
     """
 
     folder: Path
@@ -75,6 +77,7 @@ class Checked(Showable):
     created_at: str
     root: str
     has_features: bool
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,19 @@ def check(folder: str | Path, progress: Progress = silent) -> Checked:
         file = place_in(place, name)
         if not file.is_file():
             raise BackupDamaged(f"{file} is missing in the backup", hint=HINT)
-        if file.stat().st_size != held.size or sha256_of_file(file) != held.sha256:
+        if not is_whole(file, held):
             raise BackupDamaged(f"{file} is damaged: its sha256 is another", hint=HINT)
         progress(done, len(found.files))
     size = size_of(found.files.values())
-    return Checked(place, len(found.files), size, found.created_at, found.root, found.has_features)
+    return Checked(
+        place,
+        len(found.files),
+        size,
+        found.created_at,
+        found.root,
+        found.has_features,
+        tuple(found.missing),
+    )
 
 
 def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> Restored:
@@ -134,7 +145,8 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         ForeignDatabase: the database is not empty, or its SQLite file is there.
 
     Warns:
-        HeadstartWarning: data of datasets are not found, or have changed.
+        HeadstartWarning: data of datasets are not found, or have changed; files are missing that
+            the workspace did not have when it was backed up.
     """
     place, root = Path(folder).expanduser().absolute(), wanted.root.expanduser().absolute()
     found = Backup.read(place)
@@ -160,7 +172,14 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         raise
     moved, lost = _find_data(load_config(root), found, wanted.roots)
     size = size_of(found.files.values())
-    return Restored(root, len(found.files), size, found.has_features, moved, tuple(lost))
+    missing = tuple(found.missing)
+    if missing:
+        warn(
+            f"{root} does not have {len(missing):,} files that its registry names, as the "
+            f"workspace did not when it was backed up: such as {missing[0]}; see "
+            "`headstart doctor`"
+        )
+    return Restored(root, len(found.files), size, found.has_features, moved, tuple(lost), missing)
 
 
 @contextmanager
