@@ -190,3 +190,31 @@ def test_defaults_reach_an_extraction_and_leave_a_row_of_a_sweep_alone(ready, ru
     own_file.write_text('[defaults]\nprecision = "bfloat16"\nseed = 3\n')
     head = run("head", "train", "h", "--from-sweep", "1", "--json").json
     assert (head["seed"], head["feature_key"]) == (0, done["feature_key"])
+
+
+def test_a_default_deals_only_new_datasets_whose_source_says_no_splits(
+    ws, run, table, tmp_path, own_file
+):
+    official = tmp_path / "official.csv"
+    rows = [f"text {n},{'ab'[n % 2]},{'train' if n < 30 else 'test'}\n" for n in range(40)]
+    official.write_text("text,label,split\n" + "".join(rows))
+
+    def added(name, file, *more):
+        ran = run("dataset", "add", name, file, *more)
+        assert ran.code == 0, ran.err
+        return [one.split for one in ws.context.manifest(name).samples], ran.err
+
+    plain, _ = added("plain", table)
+    asked, _ = added("asked", table, "--split", "20/40/40", "--seed", "7")
+    own, _ = added("own", official)
+    own_file.write_text('[defaults]\nsplit = "20/40/40"\nseed = 7\n')
+    again, said = added("plain", table)
+    assert again == plain and "'plain' is there: its samples keep their splits" in said
+    assert added("own", official)[0] == own
+    found, said = added("new_own", official)
+    assert found == own and "the source says splits, which hold" in said
+    assert added("new", table)[0] == asked  # as if it had been typed
+    assert ws.datasets.get("new").options == ws.datasets.get("asked").options
+    assert run("dataset", "resplit", "plain", "--json").json["moved"] == 0
+    typed, _ = added("own", official, "--split", "20/40/40", "--seed", "7")
+    assert typed != own

@@ -80,6 +80,12 @@ def fill_in(context: click.Context, command: str, root: Path, given: dict[str, A
             ) from None
 
 
+def is_typed(name: str) -> bool:
+    """Whether an option of this command stands on the command line; else it is a default."""
+    context = click.get_current_context()
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def _has_default(context: click.Context, command: str, one: click.Parameter) -> bool:
     default = DEFAULTS.get(str(one.name))
     if default is None or not default.is_for(command):
