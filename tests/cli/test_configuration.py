@@ -9,7 +9,7 @@ import pytest
 
 import headstart as hs
 from headstart.cli import cli
-from headstart.cli.workspace.defaults import ASKED_EACH_TIME
+from headstart.cli.workspace.defaults import ASKED_EACH_TIME, DELETING
 from headstart.cli.workspace.said import VARIABLE as LOG_FORMAT
 from headstart.errors import EXITS, InvalidValue
 from headstart.values.defaults import DEFAULTS, VARIABLES
@@ -164,7 +164,7 @@ def every_option(group, words=()):
 def test_every_option_has_a_variable_but_those_that_are_asked_each_time():
     found = {}
     for command, one in every_option(cli):
-        is_asked = one.name in ASKED_EACH_TIME
+        is_asked = one.name in ASKED_EACH_TIME or command.split()[-1] in DELETING
         assert (one.envvar in (None, LOG_FORMAT)) == is_asked, (command, one)
         if not is_asked:
             assert found.setdefault(one.envvar, command) == command
@@ -218,3 +218,22 @@ def test_a_default_deals_only_new_datasets_whose_source_says_no_splits(
     assert run("dataset", "resplit", "plain", "--json").json["moved"] == 0
     typed, _ = added("own", official, "--split", "20/40/40", "--seed", "7")
     assert typed != own
+
+
+def test_no_variable_widens_what_is_deleted(ws, run, monkeypatch):
+    deleting = {"gc", "remove", "upgrade"}
+    found = {
+        (command, one.name): one.envvar
+        for command, one in every_option(cli)
+        if command.split()[-1] in deleting and one.envvar not in (None, LOG_FORMAT)
+    }
+    assert found == {}
+    names = {(command, one.name) for command, one in every_option(cli)}
+    assert names >= {("features gc", "unknown"), ("head remove", "keep"), ("db upgrade", "no_copy")}
+    shard = ws.config.features / "aa" / ("a" * 64) / f"{'b' * 64}.h5"
+    shard.parent.mkdir(parents=True)
+    shard.write_bytes(b"x")
+    os.utime(shard, (0, 0))
+    monkeypatch.setenv("HEADSTART_FEATURES_GC_UNKNOWN", "1")
+    assert run("features", "gc", "--apply").code == 0 and shard.exists()
+    assert "$HEADSTART_FEATURES_GC_UNKNOWN means nothing" in run("config", "show").err

@@ -28,12 +28,17 @@ ASKED_EACH_TIME = {
 }
 """Options without a variable: what runs code, deletes or writes over is said where it is done, and
 the others have one for all commands."""
+DELETING = ("gc", "remove", "upgrade")
+"""Commands none of whose options has a variable: a forgotten one would widen what is deleted."""
 ROW = "from_sweep"
 """The option that says all settings of a training itself."""
 
 
 def name_variables(prefix: str, parameters: Iterable[click.Parameter]) -> None:
-    """Let each option also be taken from its variable, `HEADSTART_COMMAND_OPTION`."""
+    """Let each option also be taken from its variable, `HEADSTART_COMMAND_OPTION`; but for those of
+    commands that delete."""
+    if prefix.endswith(tuple(f"_{one.upper()}_" for one in DELETING)):
+        return
     for one in parameters:
         if isinstance(one, click.Option) and one.name not in ASKED_EACH_TIME:
             one.envvar = variable_of(prefix, one)
