@@ -11,7 +11,7 @@ import headstart as hs
 from headstart.cli import cli
 from headstart.cli.workspace.defaults import ASKED_EACH_TIME, DELETING
 from headstart.cli.workspace.said import VARIABLE as LOG_FORMAT
-from headstart.errors import EXITS, InvalidValue
+from headstart.errors import EXITS, HeadstartError, InvalidValue
 from headstart.values.defaults import DEFAULTS, VARIABLES
 
 
@@ -237,3 +237,44 @@ def test_no_variable_widens_what_is_deleted(ws, run, monkeypatch):
     monkeypatch.setenv("HEADSTART_FEATURES_GC_UNKNOWN", "1")
     assert run("features", "gc", "--apply").code == 0 and shard.exists()
     assert "$HEADSTART_FEATURES_GC_UNKNOWN means nothing" in run("config", "show").err
+
+
+def test_no_secret_is_shown(ws, run, monkeypatch):
+    secret = "TOPSECRET"
+    url = f"postgresql://u:{secret}@host/db"
+    for name, value in {
+        "HEADSTART_DATASET_ADD_STORE_OPTION": f"secret_access_key={secret} anon={secret}",
+        "HEADSTART_DATABASE_URL": url,
+        "HEADSTART_RESTORE_DATABASE_URL_FILE": url,
+        "HEADSTART_BACKBONE_ADD_TAG": f"api-token={secret}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    ran = run("config", "show", "--json")
+    assert secret not in ran.out + ran.err
+    found = origins(ran)
+    assert found["HEADSTART_DATASET_ADD_STORE_OPTION"][0] == "secret_access_key=*** anon=***"
+    assert found["HEADSTART_DATABASE_URL"][0] == "postgresql://u:***@host/db"
+    whats = {one["name"]: one["what"] for one in ran.json}
+    assert whats["HEADSTART_DATABASE_URL"] == "not used by this workspace"
+    file = ws.config.root / "headstart.toml"
+    file.write_text(f'{file.read_text()}store = "s3://bucket/x"\n')
+    assert origins(run("config", "show", "--json"))["store"][:2] == ("s3://bucket/x", "workspace")
+
+
+def test_a_bad_variable_is_named(ws, fails, monkeypatch):
+    monkeypatch.setenv("HEADSTART_LOG_LIMIT", "abc")
+    assert "$HEADSTART_LOG_LIMIT" in fails("log")
+    monkeypatch.setenv("HEADSTART_JSON", "maybe")
+    assert "$HEADSTART_JSON" in fails("backbone", "list")
+
+
+def test_a_code_of_a_plug_in_is_a_failure(ws, run, monkeypatch):
+    class Theirs(HeadstartError):
+        code = "theirs"
+
+    def fail(*_):
+        raise Theirs("it went wrong", hint="Mend it.")
+
+    monkeypatch.setattr("headstart.registry.listing.backbones", fail)
+    ran = run("backbone", "list")
+    assert ran.code == 1 and ran.err.strip() == "error: it went wrong. Mend it."
