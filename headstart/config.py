@@ -388,7 +388,18 @@ def with_id(config: Config, id_: str) -> Config:
 
 
 def _url_of(settings: dict[str, Any], root: Path) -> str | None:
-    """The database's URL: as it stands, from a file, or from the environment."""
+    """The database's URL: as it stands, from a file, or from the environment.
+
+    Raises:
+        WorkspaceError: a setting is of another type.
+    """
+    for name in ("database_url", "database_url_file", "database_url_from_environment"):
+        wanted, what = (bool, "true or false") if name.endswith("environment") else (str, "text")
+        if not isinstance(settings.get(name, wanted()), wanted):
+            raise WorkspaceError(
+                f"{name} in {root / CONFIG_FILE} is {settings[name]!r}, not {what}",
+                hint="Mend the file.",
+            )
     if settings.get("database_url_from_environment"):
         return url_in_environment(root)
     if "database_url_file" in settings:

@@ -97,7 +97,12 @@ def user_file() -> Path:
     """The user's configuration: `$HEADSTART_CONFIG`, or `config.toml` in the platform's folder."""
     named = os.environ.get(USER_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        try:
+            return Path(named).expanduser()
+        except RuntimeError as error:
+            raise WorkspaceError(
+                f"${USER_VARIABLE} is {named!r}: {error}", hint="Name the file by its whole path."
+            ) from error
     from platformdirs import user_config_path
 
     return user_config_path("headstart", appauthor=False) / "config.toml"
@@ -136,7 +141,7 @@ def defaults_in(told: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     found = told.get(TABLE, {})
     if not isinstance(found, Mapping):
         raise InvalidValue(f"{TABLE} in {file} is no table", hint=f"Begin it with [{TABLE}].")
-    check_keys(found, DEFAULTS, file, f"[{TABLE}] in ")
+    check_keys((name.replace("-", "_") for name in found), DEFAULTS, file, f"[{TABLE}] in ")
     return {name.replace("-", "_"): value for name, value in found.items()}
 
 
@@ -150,7 +155,7 @@ def check_keys(told: Iterable[str], known: Iterable[str], file: Path, where: str
 
     names = list(known)
     for name in told:
-        if str(name).replace("-", "_") not in names:
+        if name not in names:
             near = get_close_matches(str(name), names, n=1)
             raise InvalidValue(
                 f"{where}{file}: no setting is called {name!r}",

@@ -278,3 +278,34 @@ def test_a_code_of_a_plug_in_is_a_failure(ws, run, monkeypatch):
     monkeypatch.setattr("headstart.registry.listing.backbones", fail)
     ran = run("backbone", "list")
     assert ran.code == 1 and ran.err.strip() == "error: it went wrong. Mend it."
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('database-url = "x"', "no setting is called 'database-url'. Did you mean 'database_url'?"),
+        ("database_url = 5", "database_url in {file} is 5, not text"),
+        ("database_url_file = 5", "database_url_file in {file} is 5, not text"),
+        (
+            'database_url_from_environment = "false"',
+            "database_url_from_environment in {file} is 'false', not true or false",
+        ),
+    ],
+)
+def test_a_setting_of_another_kind_is_named(ws, fails, line, said):
+    file = ws.config.root / "headstart.toml"
+    file.write_text(f"{file.read_text()}{line}\n")
+    assert said.format(file=file) in fails("backbone", "list")
+
+
+@pytest.mark.parametrize("value", ["3.9", "true", '"x"'])
+def test_a_seed_is_a_whole_number(ws, fails, table, own_file, value):
+    own_file.write_text(f"[defaults]\nseed = {value}\n")
+    told = fails("dataset", "add", "d", table)
+    assert f"seed in {own_file}: " in told and "is not a valid integer" in told
+
+
+def test_a_file_of_a_user_that_is_not_there_is_named(ws, fails, monkeypatch):
+    monkeypatch.setenv("HEADSTART_CONFIG", "~nobody-of-that-name/x")
+    told = fails("config", "show")
+    assert "$HEADSTART_CONFIG is '~nobody-of-that-name/x'" in told and "bug" not in told

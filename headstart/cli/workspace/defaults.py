@@ -78,7 +78,7 @@ def fill_in(context: click.Context, command: str, root: Path, given: dict[str, A
         if (setting := find(name, told, file)) is None:
             continue
         try:
-            given[name] = one.type_cast_value(context, _typed(setting.value))
+            given[name] = one.type_cast_value(context, _typed(one, setting.value))
         except click.BadParameter as error:
             raise InvalidValue(
                 f"{name} in {setting.place}: {error.message.rstrip('.')}", hint="Mend it there."
@@ -108,6 +108,8 @@ def _told_by(root: Path) -> tuple[Path, Mapping[str, Any]]:
         return root / CONFIG_FILE, {}
 
 
-def _typed(value: Any) -> Any:
-    """What a file has, as a command line could have given it."""
-    return value if isinstance(value, str | int | float) else str(value)
+def _typed(one: click.Parameter, value: Any) -> Any:
+    """What a file has, as a command line could have given it: 3.9 and true are no whole number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    takes_float = isinstance(one.type, click.types.FloatParamType)
+    return value if is_number and (takes_float or isinstance(value, int)) else str(value)
