@@ -374,3 +374,56 @@ def test_files_that_were_fetched_together_stay_in_the_backup(ws, tmp_path, monke
     (ws.config.contents / "a.files" / "two").unlink()
     assert ws.backup(tmp_path / "copy").missing == ()
     assert (tmp_path / "copy" / "contents" / "a.files" / "two").read_text() == "two"
+
+
+def test_defaults_that_json_does_not_have_are_restored(ws, tmp_path):
+    file = ws.config.root / "headstart.toml"
+    lines = 'stall_seconds = inf\nengine = "\U0001f600\\u007f"\nfolds = 2026-01-31\n'
+    file.write_text(f"{file.read_text()}[defaults]\n{lines}")
+    hs.open(ws.config.root).backup(tmp_path / "copy")
+    found = hs.restore(tmp_path / "copy", tmp_path / "elsewhere").config.defaults
+    assert found == {
+        "stall_seconds": float("inf"),
+        "engine": "\U0001f600\x7f",
+        "folds": "2026-01-31",
+    }
+
+
+def test_an_empty_folder_that_is_there_becomes_the_workspace(ws, run, tmp_path, monkeypatch):
+    """As one on which a disk is mounted: nothing can be renamed to it."""
+    ws.datasets.add("kept", np.ones((2, 6), np.float32))
+    ws.backup(tmp_path / "copy")
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    node = mount.stat().st_ino
+    with monkeypatch.context() as patch:
+        patch.setattr(restores.snapshot, "note_restored", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            hs.restore(tmp_path / "copy", mount)
+    assert list(mount.iterdir()) == []
+    hs.restore(tmp_path / "copy", mount)
+    assert mount.stat().st_ino == node
+    assert not [one for one in mount.iterdir() if one.name.startswith(".restored")]
+    assert len(hs.open(mount).context.manifest("kept").samples) == 2
+    (tmp_path / "file").write_text("")
+    for words in (
+        ("backup", tmp_path / "file" / "x"),
+        ("restore", tmp_path / "copy", "--workspace", tmp_path / "file" / "x"),
+    ):
+        ran = run(*words)
+        assert ran.code == EXITS["storage"] and f"cannot write {tmp_path / 'file'}" in ran.err, (
+            ran.err
+        )
+
+
+def test_the_variable_of_a_database_is_obeyed_as_by_init(ws, run, tmp_path, monkeypatch):
+    ws.backup(tmp_path / "copy")
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    monkeypatch.setenv("HEADSTART_DATABASE_URL", url)
+    ran = run("restore", tmp_path / "copy", "--workspace", tmp_path / "w")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "own.db").exists() and not (tmp_path / "w" / "headstart.db").exists()
+    assert "own.db" not in (tmp_path / "w" / "headstart.toml").read_text()
+    both = ("--database-url", url, "--database-url-file", tmp_path / "url")
+    ran = run("restore", tmp_path / "copy", "--workspace", tmp_path / "v", *both)
+    assert ran.code == EXITS["usage"] and "not both" in ran.err

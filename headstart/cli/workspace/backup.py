@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def register(cli: click.Group) -> None:
             click.option(
                 "--database-url-file",
                 type=click.Path(path_type=Path),
-                help="A file whose first line is that URL.",
+                help="A file with its URL; without either, $HEADSTART_DATABASE_URL if it is set.",
             ),
             click.option("--check", is_flag=True, help="Only read and compare all of the backup."),
         )
@@ -85,8 +86,11 @@ def _restore(
 ) -> Result:
     """Make a workspace, where --workspace says, of the backup in FOLDER; its files are compared
     with their sha256."""
+    from headstart.database_urls import VARIABLE
     from headstart.jobs.backups import restore as jobs
 
+    if database_url is not None and database_url_file is not None:
+        raise click.UsageError("Give --database-url or --database-url-file, not both.")
     with progress_bar("reading", "files") as progress:
         if check:
             found = jobs.check(folder, progress)
@@ -95,7 +99,8 @@ def _restore(
             said = f"{found.folder} {how}: {found.files:,} files, {size_text(found.bytes)}."
             return Result(found, lambda out: out.print(text(said), soft_wrap=True), failed)
         pairs = [jobs.root_in_words(one) for one in roots]
-        wanted = jobs.Wanted(call.root, database_url, database_url_file, pairs)
+        by_variable = not (database_url or database_url_file) and bool(os.environ.get(VARIABLE))
+        wanted = jobs.Wanted(call.root, database_url, database_url_file, pairs, by_variable)
         done = jobs.restore(folder, wanted, progress)
     moved = "".join(f" {name} is at {place} now." for name, place in done.moved.items())
     line = f"The workspace {done.workspace} is ready: {done.files:,} files.{moved}"

@@ -12,7 +12,15 @@ from pathlib import Path
 from headstart.context import Context
 from headstart.errors import AlreadyExists, DatasetError, ManifestDamaged, NotFound, first_line
 from headstart.extractors.runtime import versions
-from headstart.jobs.backups.contents import Backup, Held, copied, is_whole, place_in, size_of
+from headstart.jobs.backups.contents import (
+    Backup,
+    Held,
+    copied,
+    disk_told,
+    is_whole,
+    place_in,
+    size_of,
+)
 from headstart.notices import warn
 from headstart.paths import below, one_below
 from headstart.progress import Progress, silent
@@ -86,8 +94,9 @@ def backup(
     """
     started = time.monotonic()
     place = Path(folder).expanduser().absolute()
-    before = _before(context, place)
-    place.mkdir(parents=True, exist_ok=True)
+    with disk_told(place):
+        before = _before(context, place)
+        place.mkdir(parents=True, exist_ok=True)
     draft = one_below(place, f".registry-{time.time_ns()}.db")
     try:
         with context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)):

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from headstart.errors import BackupDamaged, NotFound, StorageError
+from headstart.errors import BackupDamaged, HeadstartError, NotFound, StorageError
 from headstart.paths import mirrored_below
 from headstart.storage.files import BLOCK, read_regular, sha256_of_file, written_aside
 
@@ -69,7 +70,7 @@ class Backup:
         files = {name: [one.size, one.sha256] for name, one in sorted(self.files.items())}
         told = {"format": FORMAT, "version": VERSION, **vars(self), "files": files}
         with written_aside(folder / FILE) as file:
-            file.write(json.dumps(told, indent=1, ensure_ascii=False, default=dict).encode())
+            file.write(json.dumps(told, indent=1, ensure_ascii=False, default=_plain).encode())
 
     @staticmethod
     def read(folder: Path) -> Backup:
@@ -103,6 +104,11 @@ class Backup:
         if made.registry not in files:
             raise BackupDamaged(f"{file} names no registry", hint=HINT)
         return made
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for, such as a date in `[defaults]`."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def place_in(folder: Path, name: str) -> Path:
@@ -143,6 +149,24 @@ def copied(
         if expected is not None and found.hexdigest() != expected:
             raise BackupDamaged(f"{source} is damaged: its sha256 is another", hint=HINT)
     return Held(size, found.hexdigest())
+
+
+@contextmanager
+def disk_told(place: Path) -> Iterator[None]:
+    """What the system refuses about a folder as one line.
+
+    Raises:
+        StorageError: of it.
+    """
+    try:
+        yield
+    except HeadstartError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {error.filename or place}: {error.strerror or error}",
+            hint="Name a folder that is there and may be written to, with room for all of it.",
+        ) from error
 
 
 def is_whole(file: Path, held: Held) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from headstart.config import CONFIG_FILE, Config, create_config, load_config
 from headstart.context import Context
@@ -17,11 +18,21 @@ from headstart.errors import (
     BackupDamaged,
     DatasetError,
     ForeignDatabase,
+    HeadstartError,
     InvalidValue,
     StorageError,
 )
 from headstart.jobs import database
-from headstart.jobs.backups.contents import HINT, Backup, Held, copied, is_whole, place_in, size_of
+from headstart.jobs.backups.contents import (
+    HINT,
+    Backup,
+    Held,
+    copied,
+    disk_told,
+    is_whole,
+    place_in,
+    size_of,
+)
 from headstart.jobs.datasets.move import relocate
 from headstart.notices import warn
 from headstart.paths import inside
@@ -89,12 +100,14 @@ class Wanted:
         database_url: of a shared database, which is empty; SQLite in the folder without it.
         database_url_file: a file with that URL instead.
         roots: of folders of data by which name they go now: `("/mnt/a", "/data")`.
+        from_environment: that URL is in $HEADSTART_DATABASE_URL whenever it is opened.
     """
 
     root: Path
     database_url: str | None = None
     database_url_file: Path | None = None
     roots: Sequence[tuple[str, str]] = ()
+    from_environment: bool = False
 
 
 def check(folder: str | Path, progress: Progress = silent) -> Checked:
@@ -154,22 +167,20 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         raise AlreadyExists(
             f"{root} is there already", hint="Name a folder that is new or empty with --workspace."
         )
-    root.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=".restored-", dir=root.parent))
-    try:
+    with disk_told(root), _staged(root) as stage:
         config = create_config(
-            stage, wanted.database_url, database_url_file=wanted.database_url_file
+            stage,
+            wanted.database_url,
+            database_url_file=wanted.database_url_file,
+            from_environment=wanted.from_environment,
         )
         with _own_file(config, stage):
             _copy_files(found, place, stage, progress)
             _fill(found, place, config)
             _keep_defaults(found, stage)
+            load_config(stage)
             snapshot.note_restored(config, root, found.workspace)
-            stage.chmod(0o755 & ~_umask())
-            stage.replace(root)
-    except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
-        raise
+            _put(stage, root)
     moved, lost = _find_data(load_config(root), found, wanted.roots)
     size = size_of(found.files.values())
     missing = tuple(found.missing)
@@ -180,6 +191,38 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
             "`headstart doctor`"
         )
     return Restored(root, len(found.files), size, found.has_features, moved, tuple(lost), missing)
+
+
+@contextmanager
+def _staged(root: Path) -> Iterator[Path]:
+    """A folder on the disk of a workspace to be, in which it is made; it goes at the end.
+
+    In a folder that is there, and may be where a disk is mounted, it is inside.
+    """
+    above = root if root.exists() else root.parent
+    above.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=".restored-", dir=above))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _put(stage: Path, root: Path) -> None:
+    """Put a workspace in its place; in a folder that is there all of it or nothing, and its
+    `headstart.toml` last."""
+    if stage.parent != root:
+        stage.chmod(0o755 & ~_umask())
+        stage.replace(root)
+        return
+    put = list[Path]()
+    try:
+        for one in sorted(stage.iterdir(), key=lambda one: one.name == CONFIG_FILE):
+            put.append(one.replace(root / one.name))
+    except BaseException:
+        for one in reversed(put):
+            one.replace(stage / one.name)
+        raise
 
 
 @contextmanager
@@ -255,9 +298,20 @@ def _fill(found: Backup, place: Path, config: Config) -> None:
 
 def _keep_defaults(found: Backup, stage: Path) -> None:
     if found.defaults:
-        lines = [f"{name} = {json.dumps(value)}" for name, value in found.defaults.items()]
+        lines = [f"{name} = {_toml(value)}" for name, value in found.defaults.items()]
         with (stage / CONFIG_FILE).open("a", encoding="utf-8") as file:
             file.write("\n[defaults]\n" + "\n".join(lines) + "\n")
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML has it (https://toml.io/en/v1.0.0): numbers also as `inf` and `nan`."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_toml(key)} = {_toml(one)}' for key, one in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _find_data(
@@ -277,7 +331,7 @@ def _find_data(
                     moved[dataset.name] = place
                 elif "://" not in place and not Path(place).exists():
                     raise DatasetError(f"there is nothing at {place}")
-            except (DatasetError, OSError) as error:
+            except (HeadstartError, OSError) as error:
                 lost.append(dataset.name)
                 warn(
                     f"the data of dataset {dataset.name!r} are not found: {error}. Its features "
