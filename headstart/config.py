@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from headstart.database_urls import has_password, url_in_environment, url_in_file
+from headstart.database_urls import check_types, has_password, url_in_environment, url_in_file
 from headstart.errors import AlreadyExists, WorkspaceDenied, WorkspaceError, WorkspaceNotFound
 from headstart.values.defaults import TABLE, check_keys, defaults_in
 
@@ -389,6 +389,7 @@ def with_id(config: Config, id_: str) -> Config:
 
 def _url_of(settings: dict[str, Any], root: Path) -> str | None:
     """The database's URL: as it stands, from a file, or from the environment."""
+    check_types(settings, root / CONFIG_FILE)
     if settings.get("database_url_from_environment"):
         return url_in_environment(root)
     if "database_url_file" in settings:

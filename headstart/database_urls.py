@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from headstart.errors import WorkspaceError
 
@@ -23,6 +25,21 @@ def has_password(text: str) -> bool:
 def without_passwords(text: str) -> str:
     """The text with the passwords of the URLs in it put out of sight."""
     return PASSWORD.sub(r"\1\4***\3", text)
+
+
+def check_types(settings: Mapping[str, Any], file: Path) -> None:
+    """See that what a file says of a database is of its type.
+
+    Raises:
+        WorkspaceError: it is not.
+    """
+    types = {"database_url": str, "database_url_file": str, "database_url_from_environment": bool}
+    for name, wanted in types.items():
+        if not isinstance(settings.get(name, wanted()), wanted):
+            what = "text" if wanted is str else "true or false"
+            raise WorkspaceError(
+                f"{name} in {file} is {settings[name]!r}, not {what}", hint="Mend the file."
+            )
 
 
 def url_in_environment(root: Path) -> str:

@@ -84,7 +84,8 @@ EXITS = {
     "denied": 11,
 }
 """With what the command line ends, by the code of an error: `usage` of a command line that is none,
-`bug` of what nobody foresaw, and the codes of the classes below; 130 is of Ctrl-C, 143 of SIGTERM.
+`bug` of what nobody foresaw, and the codes of the classes below; 1 of any other, as of a
+plug-in; 130 is of Ctrl-C, 143 of SIGTERM.
 """
 
 

@@ -37,6 +37,7 @@ from headstart.extractors.datasets.sources.folders import (
 from headstart.extractors.datasets.sources.tables.tables import TABLE_SUFFIXES, Table
 from headstart.extractors.datasets.split_rule import (
     SPLIT,
+    USUAL,
     as_stored,
     asked,
     checked_seed,
@@ -48,6 +49,7 @@ from headstart.extractors.datasets.split_rule import (
     settled,
     spelled,
     split_options,
+    usual,
     voided_in,
     voiding,
     words_of,
@@ -65,6 +67,7 @@ __all__ = [
     "SPLIT",
     "TABLE_SUFFIXES",
     "TEXT_SUFFIXES",
+    "USUAL",
     "WINDOW_OPTIONS",
     "DatasetSource",
     "Entry",
@@ -118,6 +121,7 @@ __all__ = [
     "spelled",
     "split_options",
     "to_raw",
+    "usual",
     "voided_in",
     "voiding",
     "window_options",

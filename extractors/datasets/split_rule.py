@@ -59,6 +59,9 @@ VOIDED = "voided"
 OWN_SPLITS = "own_splits"
 """Whether a dataset's source says the splits of `all` of its samples or of `some`, besides folders
 and columns that were named; not stored where it says none."""
+USUAL = "usual_split"
+"""While a dataset is added: how it is split by default, where the source says nothing; not stored.
+"""
 SHARES = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
 GROUPING = ("group_column", "group_pattern")
 
@@ -109,12 +112,20 @@ def rule_of(options: Options, labels: Collection[Label | None]) -> Rule:
     if rule.way == UNSETTLED:
         is_usual = len(labels) < MANY and are_classes(labels)
         return replace(rule, way=STRATIFIED if is_usual else HASH)
-    if "split" in options and rule.way == STRATIFIED and are_numbers(labels):
+    if not {"split", USUAL}.isdisjoint(options) and rule.way == STRATIFIED and are_numbers(labels):
         raise DatasetError(
             f"labels that are numbers cannot be split {rule.text}",
             hint="Take --split hash, or a ratio such as 70/10/20.",
         )
     return rule
+
+
+def usual(source: type[DatasetSource], text: str, seed: int = 0) -> dict[str, Any]:
+    """As `asked`, of what is a default, which takes no splits away that the source says."""
+    how = asked(source, text, seed)
+    if ignores_own(how):
+        how[USUAL] = how.pop("split")
+    return how
 
 
 def asked(source: type[DatasetSource], text: str | None, seed: int = 0) -> dict[str, Any]:
@@ -258,7 +269,13 @@ def settled(
     """
     is_before = options.get("deal") == BEFORE
     dealt = {} if is_before else {"deal": rule_of(options, labels).text}
-    return {**options, **dealt, **found}
+    stored = {**options, **dealt, **found}
+    usual = stored.pop(USUAL, None)
+    if usual is not None and OWN_SPLITS not in found and "split" not in found:
+        stored["split"] = usual
+    elif usual is not None:
+        tell(f"the source says splits, which hold; {usual}, the default, is of samples without one")
+    return stored
 
 
 def as_stored(options: Options) -> dict[str, Any]:
@@ -273,7 +290,8 @@ def is_before(options: Options) -> bool:
 
 def is_unsettled(options: Options) -> bool:
     """Whether a source may find out by itself what its splits are: nobody has said."""
-    return "split" not in options and options.get("deal", UNSETTLED) == UNSETTLED
+    is_open = options.get("deal", UNSETTLED) == UNSETTLED or USUAL in options
+    return "split" not in options and is_open
 
 
 def ignores_own(options: Options) -> bool:

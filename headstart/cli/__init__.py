@@ -184,7 +184,7 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
         context = getattr(error, "ctx", None)
         where = f" See `{context.command_path} --help`." if context is not None else ""
         code = "usage" if isinstance(error, click.UsageError) else "failed"
-        said = " ".join(error.format_message().split())
+        said = " ".join(error.format_message().split()) + _variable_of(error)
         if type(error) is not click.ClickException:  # which is of a result that was printed
             _tell(given, code, said, where.strip() or None)
         _fail(f"error: {said}{where}", _debug(given), EXITS[code])
@@ -193,10 +193,10 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
         sys.exit(0)
     except Stalled as error:
         _tell(given, error.code, error.message, error.hint)
-        _leave(f"error: {error}", _debug(given), EXITS[error.code])
+        _leave(f"error: {error}", _debug(given), EXITS.get(error.code, EXITS["failed"]))
     except HeadstartError as error:
         _tell(given, error.code, error.message, error.hint)
-        _fail(f"error: {error}", _debug(given), EXITS[error.code])
+        _fail(f"error: {error}", _debug(given), EXITS.get(error.code, EXITS["failed"]))
     except Exception as error:
         _tell(given, "bug", first_line(error), "Please report it with what --debug shows.")
         _fail(
@@ -204,6 +204,18 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
             "with what --debug shows.",
             _debug(given),
         )
+
+
+def _variable_of(error: click.ClickException) -> str:
+    """Behind an error about an option that a variable says: which one."""
+    import click
+    from click.core import ParameterSource
+
+    parameter, context = getattr(error, "param", None), getattr(error, "ctx", None)
+    if parameter is None or context is None or not isinstance(error, click.BadParameter):
+        return ""
+    is_variable = context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
+    return f" It is said by ${parameter.envvar}." if is_variable else ""
 
 
 def _in_words(given: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.cli.workspace.defaults import is_typed
 
 if TYPE_CHECKING:
     from headstart.extractors.datasets import Option
     from headstart.jobs.datasets.correct import Corrected
     from headstart.jobs.datasets.details import DatasetDetails
     from headstart.storage.manifest import Manifest
+    from headstart.workspace import Workspace
 
 
 LISTED = 20
@@ -111,11 +114,30 @@ def _add(call: Call, name: str, source: str, **options: Any) -> Result:
     from headstart.jobs.datasets.add import add
 
     workspace = call.open(makes=True)
+    options |= _usual(workspace, name, options)
     with progress_bar("reading", "files") as progress:
         added = add(workspace.context, name, source, progress=progress, **options)
     if options["root"] is None and _names_files(added.dataset.kind):
         _note_outside(added.manifest)
     return _shown(added)
+
+
+def _usual(workspace: Workspace, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What nobody said on the command line of how samples are split: of a new dataset only, where
+    the source does not say it."""
+    found = {one: options[one] for one in ("split", "seed") if not is_typed(one)}
+    found = {one: value for one, value in found.items() if value is not None}
+    if not found:
+        return {}
+    if all(one.name != name for one in workspace.context.datasets.find_all()):
+        split = found.pop("split", None)
+        return {} if split is None else {"split": None, "usual_split": split}
+    told = " and ".join(f"{one} {value}" for one, value in found.items())
+    note(
+        f"note: dataset {name!r} is there: its samples keep their splits, whatever the default is "
+        f"({told}); `dataset resplit` deals them anew"
+    )
+    return dict.fromkeys(found)
 
 
 def _names_files(kind: str) -> bool:

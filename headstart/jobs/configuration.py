@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,13 +52,17 @@ def show(root: Path, *, is_given: bool = False, options: Iterable[str] = ()) -> 
         )
         place = (VARIABLE, "environment") if by_variable else (str(file), "workspace")
         found.append(Setting("database", url, place[1], place[0], "where the registry is"))
+        if config.store is not None:
+            store, what = without_passwords(config.store), "where shards, models and heads lie"
+            found.append(Setting("store", store, "workspace", str(file), what))
     user = user_file()
     there = "user" if user.exists() else "default"
     found.append(Setting("user's file", str(user), there, None, "your own defaults"))
     for name, default in DEFAULTS.items():
         said = find(name, told, file)
         found.append(said or Setting(name, None, "default", None, default.what))
-    return Results([*found, *_variables(set(options))])
+    is_used = any(one.place == VARIABLE for one in found)
+    return Results([*found, *_variables(set(options), is_url_used=is_used)])
 
 
 def _workspace(root: Path, is_given: bool) -> Setting:
@@ -74,7 +79,20 @@ def _guess(name: str, known: Iterable[str]) -> str:
     return "" if guess is None else f". {guess}"
 
 
-def _variables(options: set[str]) -> Iterable[Setting]:
+SECRET = re.compile(r"(?i)([\w.-]*(?:secret|password|token|key|credential)[\w.-]*\s*[=:]\s*)\S+")
+"""What looks like one in a value, such as `aws_secret_access_key=…`."""
+OF_STORES = "_STORE_OPTION"
+"""How variables end that hold `KEY=VALUE` for a store; of which any may be a secret."""
+
+
+def _without_secrets(name: str, value: str) -> str:
+    """The value of a variable as it may be shown."""
+    if name.endswith(OF_STORES):
+        return re.sub(r"=\S*", "=***", value) if "=" in value else "***"
+    return SECRET.sub(r"\1***", without_passwords(value))
+
+
+def _variables(options: set[str], *, is_url_used: bool) -> Iterable[Setting]:
     """Those of the environment that are set, but for those that were named before."""
     flat = {f"{PREFIX}{name.upper()}" for name in DEFAULTS}
     known = {*VARIABLES, *options, *flat}
@@ -83,6 +101,10 @@ def _variables(options: set[str]) -> Iterable[Setting]:
             continue
         if name not in known:
             warn(f"${name} means nothing{_guess(name, known)}")
+        elif name == VARIABLE and not is_url_used:
+            url = without_passwords(os.environ[name])
+            yield Setting(name, url, "environment", f"${name}", "not used by this workspace")
         elif name not in flat and name not in (f"{PREFIX}HOME", VARIABLE):
             what = VARIABLES.get(name, "an option of one command")
-            yield Setting(name, os.environ[name], "environment", f"${name}", what)
+            value = _without_secrets(name, os.environ[name])
+            yield Setting(name, value, "environment", f"${name}", what)

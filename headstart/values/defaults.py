@@ -26,6 +26,8 @@ VARIABLES = {
     f"{PREFIX}DATABASE_URL": "the database of a workspace that was made with it",
     USER_VARIABLE: "the user's configuration file",
     f"{PREFIX}CORES": "cores that this process may use",
+    f"{PREFIX}CACHE": "the folder for copies of what lies in an object store",
+    f"{PREFIX}CACHE_SIZE": "how large those copies may become together, such as 20GB",
     f"{PREFIX}JSON": "print JSON, as --json",
     f"{PREFIX}DEBUG": "show tracebacks, as --debug",
     f"{PREFIX}LOG_FORMAT": "how lines of standard error are written, as --log-format",
@@ -40,14 +42,16 @@ class Default:
     Attributes:
         what: it says.
         commands: that take it; empty where all do that have the option.
+        but: commands that do not take it.
     """
 
     what: str
     commands: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
 
     def is_for(self, command: str) -> bool:
         """Whether a command, such as `head train`, takes it."""
-        return not self.commands or command in self.commands
+        return command not in self.but and (not self.commands or command in self.commands)
 
 
 EXTRACT = ("extract",)
@@ -56,8 +60,8 @@ DEFAULTS = {
     "precision": Default("in what backbones compute"),
     "storage": Default("in what features are stored", EXTRACT),
     "compression": Default("of stored features", EXTRACT),
-    "split": Default("how samples are dealt to the splits", ("dataset add", "dataset resplit")),
-    "seed": Default("of all that is drawn"),
+    "split": Default("how samples of new datasets are split, unless they say it", ("dataset add",)),
+    "seed": Default("of all that is drawn", but=("dataset resplit",)),
     "folds": Default("of cross-validation"),
     "batch_size": Default("samples a call of the backbone", EXTRACT),
     "commit_seconds": Default("how often rows are committed", EXTRACT),
@@ -93,7 +97,12 @@ def user_file() -> Path:
     """The user's configuration: `$HEADSTART_CONFIG`, or `config.toml` in the platform's folder."""
     named = os.environ.get(USER_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        try:
+            return Path(named).expanduser()
+        except RuntimeError as error:
+            raise WorkspaceError(
+                f"${USER_VARIABLE} is {named!r}: {error}", hint="Name the file by its whole path."
+            ) from error
     from platformdirs import user_config_path
 
     return user_config_path("headstart", appauthor=False) / "config.toml"
@@ -132,7 +141,7 @@ def defaults_in(told: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     found = told.get(TABLE, {})
     if not isinstance(found, Mapping):
         raise InvalidValue(f"{TABLE} in {file} is no table", hint=f"Begin it with [{TABLE}].")
-    check_keys(found, DEFAULTS, file, f"[{TABLE}] in ")
+    check_keys((name.replace("-", "_") for name in found), DEFAULTS, file, f"[{TABLE}] in ")
     return {name.replace("-", "_"): value for name, value in found.items()}
 
 
@@ -146,7 +155,7 @@ def check_keys(told: Iterable[str], known: Iterable[str], file: Path, where: str
 
     names = list(known)
     for name in told:
-        if str(name).replace("-", "_") not in names:
+        if name not in names:
             near = get_close_matches(str(name), names, n=1)
             raise InvalidValue(
                 f"{where}{file}: no setting is called {name!r}",

@@ -9,9 +9,9 @@ import pytest
 
 import headstart as hs
 from headstart.cli import cli
-from headstart.cli.workspace.defaults import ASKED_EACH_TIME
+from headstart.cli.workspace.defaults import ASKED_EACH_TIME, DELETING
 from headstart.cli.workspace.said import VARIABLE as LOG_FORMAT
-from headstart.errors import EXITS, InvalidValue
+from headstart.errors import EXITS, HeadstartError, InvalidValue
 from headstart.values.defaults import DEFAULTS, VARIABLES
 
 
@@ -164,7 +164,7 @@ def every_option(group, words=()):
 def test_every_option_has_a_variable_but_those_that_are_asked_each_time():
     found = {}
     for command, one in every_option(cli):
-        is_asked = one.name in ASKED_EACH_TIME
+        is_asked = one.name in ASKED_EACH_TIME or command.split()[-1] in DELETING
         assert (one.envvar in (None, LOG_FORMAT)) == is_asked, (command, one)
         if not is_asked:
             assert found.setdefault(one.envvar, command) == command
@@ -190,3 +190,122 @@ def test_defaults_reach_an_extraction_and_leave_a_row_of_a_sweep_alone(ready, ru
     own_file.write_text('[defaults]\nprecision = "bfloat16"\nseed = 3\n')
     head = run("head", "train", "h", "--from-sweep", "1", "--json").json
     assert (head["seed"], head["feature_key"]) == (0, done["feature_key"])
+
+
+def test_a_default_deals_only_new_datasets_whose_source_says_no_splits(
+    ws, run, table, tmp_path, own_file
+):
+    official = tmp_path / "official.csv"
+    rows = [f"text {n},{'ab'[n % 2]},{'train' if n < 30 else 'test'}\n" for n in range(40)]
+    official.write_text("text,label,split\n" + "".join(rows))
+
+    def added(name, file, *more):
+        ran = run("dataset", "add", name, file, *more)
+        assert ran.code == 0, ran.err
+        return [one.split for one in ws.context.manifest(name).samples], ran.err
+
+    plain, _ = added("plain", table)
+    asked, _ = added("asked", table, "--split", "20/40/40", "--seed", "7")
+    own, _ = added("own", official)
+    own_file.write_text('[defaults]\nsplit = "20/40/40"\nseed = 7\n')
+    again, said = added("plain", table)
+    assert again == plain and "'plain' is there: its samples keep their splits" in said
+    assert added("own", official)[0] == own
+    found, said = added("new_own", official)
+    assert found == own and "the source says splits, which hold" in said
+    assert added("new", table)[0] == asked  # as if it had been typed
+    assert ws.datasets.get("new").options == ws.datasets.get("asked").options
+    assert run("dataset", "resplit", "plain", "--json").json["moved"] == 0
+    typed, _ = added("own", official, "--split", "20/40/40", "--seed", "7")
+    assert typed != own
+
+
+def test_no_variable_widens_what_is_deleted(ws, run, monkeypatch):
+    deleting = {"gc", "remove", "upgrade"}
+    found = {
+        (command, one.name): one.envvar
+        for command, one in every_option(cli)
+        if command.split()[-1] in deleting and one.envvar not in (None, LOG_FORMAT)
+    }
+    assert found == {}
+    names = {(command, one.name) for command, one in every_option(cli)}
+    assert names >= {("features gc", "unknown"), ("head remove", "keep"), ("db upgrade", "no_copy")}
+    shard = ws.config.features / "aa" / ("a" * 64) / f"{'b' * 64}.h5"
+    shard.parent.mkdir(parents=True)
+    shard.write_bytes(b"x")
+    os.utime(shard, (0, 0))
+    monkeypatch.setenv("HEADSTART_FEATURES_GC_UNKNOWN", "1")
+    assert run("features", "gc", "--apply").code == 0 and shard.exists()
+    assert "$HEADSTART_FEATURES_GC_UNKNOWN means nothing" in run("config", "show").err
+
+
+def test_no_secret_is_shown(ws, run, monkeypatch):
+    secret = "TOPSECRET"
+    url = f"postgresql://u:{secret}@host/db"
+    for name, value in {
+        "HEADSTART_DATASET_ADD_STORE_OPTION": f"secret_access_key={secret} anon={secret}",
+        "HEADSTART_DATABASE_URL": url,
+        "HEADSTART_RESTORE_DATABASE_URL_FILE": url,
+        "HEADSTART_BACKBONE_ADD_TAG": f"api-token={secret}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    ran = run("config", "show", "--json")
+    assert secret not in ran.out + ran.err
+    found = origins(ran)
+    assert found["HEADSTART_DATASET_ADD_STORE_OPTION"][0] == "secret_access_key=*** anon=***"
+    assert found["HEADSTART_DATABASE_URL"][0] == "postgresql://u:***@host/db"
+    whats = {one["name"]: one["what"] for one in ran.json}
+    assert whats["HEADSTART_DATABASE_URL"] == "not used by this workspace"
+    file = ws.config.root / "headstart.toml"
+    file.write_text(f'{file.read_text()}store = "s3://bucket/x"\n')
+    assert origins(run("config", "show", "--json"))["store"][:2] == ("s3://bucket/x", "workspace")
+
+
+def test_a_bad_variable_is_named(ws, fails, monkeypatch):
+    monkeypatch.setenv("HEADSTART_LOG_LIMIT", "abc")
+    assert "$HEADSTART_LOG_LIMIT" in fails("log")
+    monkeypatch.setenv("HEADSTART_JSON", "maybe")
+    assert "$HEADSTART_JSON" in fails("backbone", "list")
+
+
+def test_a_code_of_a_plug_in_is_a_failure(ws, run, monkeypatch):
+    class Theirs(HeadstartError):
+        code = "theirs"
+
+    def fail(*_):
+        raise Theirs("it went wrong", hint="Mend it.")
+
+    monkeypatch.setattr("headstart.registry.listing.backbones", fail)
+    ran = run("backbone", "list")
+    assert ran.code == 1 and ran.err.strip() == "error: it went wrong. Mend it."
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('database-url = "x"', "no setting is called 'database-url'. Did you mean 'database_url'?"),
+        ("database_url = 5", "database_url in {file} is 5, not text"),
+        ("database_url_file = 5", "database_url_file in {file} is 5, not text"),
+        (
+            'database_url_from_environment = "false"',
+            "database_url_from_environment in {file} is 'false', not true or false",
+        ),
+    ],
+)
+def test_a_setting_of_another_kind_is_named(ws, fails, line, said):
+    file = ws.config.root / "headstart.toml"
+    file.write_text(f"{file.read_text()}{line}\n")
+    assert said.format(file=file) in fails("backbone", "list")
+
+
+@pytest.mark.parametrize("value", ["3.9", "true", '"x"'])
+def test_a_seed_is_a_whole_number(ws, fails, table, own_file, value):
+    own_file.write_text(f"[defaults]\nseed = {value}\n")
+    told = fails("dataset", "add", "d", table)
+    assert f"seed in {own_file}: " in told and "is not a valid integer" in told
+
+
+def test_a_file_of_a_user_that_is_not_there_is_named(ws, fails, monkeypatch):
+    monkeypatch.setenv("HEADSTART_CONFIG", "~nobody-of-that-name/x")
+    told = fails("config", "show")
+    assert "$HEADSTART_CONFIG is '~nobody-of-that-name/x'" in told and "bug" not in told

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 
 import headstart as hs
 from headstart.errors import (
+    EXITS,
     AlreadyExists,
     BackupDamaged,
     ForeignDatabase,
@@ -21,6 +22,7 @@ from headstart.errors import (
     UnsafeName,
 )
 from headstart.jobs.backups import backup as backups
+from headstart.jobs.backups import restore as restores
 from headstart.notices import HeadstartWarning
 from headstart.registry import listing, schema
 
@@ -220,7 +222,8 @@ def test_a_file_that_the_workspace_lost_is_named_and_the_rest_is_kept(full, tmp_
     with pytest.warns(HeadstartWarning, match="is not in the backup: it is missing"):
         done = full.backup(tmp_path / "copy")
     assert [digest in name for name in done.missing] == [True]
-    assert len(hs.restore(tmp_path / "copy", tmp_path / "elsewhere").backbones) == 1
+    with pytest.warns(HeadstartWarning, match=f"does not have 1 file .*{digest}"):
+        assert len(hs.restore(tmp_path / "copy", tmp_path / "elsewhere").backbones) == 1
 
 
 def test_data_that_lie_elsewhere_are_found_by_other_roots(ws, run, tmp_path):
@@ -257,6 +260,23 @@ def test_a_database_that_is_in_use_is_not_restored_into(full, tmp_path, own_data
         hs.restore(tmp_path / "copy", tmp_path / "elsewhere", own_database)
     assert not (tmp_path / "elsewhere").exists()
     other.database.close()
+
+
+def test_an_sqlite_file_that_is_there_is_not_written_over(ws, tmp_path, monkeypatch):
+    ws.backup(tmp_path / "copy")
+    file = tmp_path / "shared.db"
+    hs.init(tmp_path / "other", f"sqlite:///{file}").database.close()
+    before = file.read_bytes()
+    with pytest.raises(ForeignDatabase, match=r"shared\.db is there already"):
+        hs.restore(tmp_path / "copy", tmp_path / "elsewhere", f"sqlite:///{file}")
+    assert file.read_bytes() == before and not (tmp_path / "elsewhere").exists()
+    monkeypatch.setattr(restores, "_keep_defaults", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        hs.restore(tmp_path / "copy", tmp_path / "elsewhere", f"sqlite:///{tmp_path / 'new.db'}")
+    assert not (tmp_path / "new.db").exists()  # so that it can be tried again
+    monkeypatch.undo()
+    hs.restore(tmp_path / "copy", tmp_path / "elsewhere", f"sqlite:///{tmp_path / 'new.db'}")
+    assert len(hs.open(tmp_path / "elsewhere").datasets) == 0
 
 
 def test_defaults_come_with_it_and_a_password_does_not(full, tmp_path):
@@ -300,5 +320,110 @@ def test_a_manifest_in_parts_comes_with_all_of_them(ws, tmp_path, monkeypatch):
     ws.backup(tmp_path / "copy")
     assert parts and parts <= {one.name for one in (tmp_path / "copy").rglob("*.arrows")}
     shutil.rmtree(ws.config.root / "manifests-parts")
+    manifest = ws.config.manifests / ws.datasets.get("many").manifest
+    manifest.write_bytes(b"x" + manifest.read_bytes()[1:])
+    assert ws.backup(tmp_path / "copy").missing == ()  # it has the good ones, and keeps them
     found = hs.restore(tmp_path / "copy", tmp_path / "elsewhere")
     assert len(found.context.manifest("many").samples) == 400
+
+
+def damage(file):
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_what_is_rotten_in_a_backup_is_copied_anew(ws, tmp_path):
+    ws.datasets.add("kept", np.arange(24, dtype=np.float32).reshape(4, 6))
+    ws.backup(tmp_path / "copy")
+    file = next((tmp_path / "copy" / "contents").glob("*"))
+    content = file.read_bytes()
+    damage(file)
+    ws.backup(tmp_path / "copy")
+    assert file.read_bytes() == content
+    restores.check(tmp_path / "copy")
+
+
+def test_nothing_goes_from_a_backup_while_the_workspace_lacks_files(ws, run, tmp_path):
+    place = tmp_path / "copy"
+    for name, count in (("lost", 4), ("gone", 5)):
+        ws.datasets.add(name, np.arange(count * 6, dtype=np.float32).reshape(count, 6))
+    ws.backup(place)
+    before = {path for path in place.rglob("*.*") if not path.name.startswith("registry")}
+    ws.datasets.remove("gone", force=True)
+    ws.datasets.add("new", np.ones((3, 6), np.float32))
+    (ws.config.manifests / ws.datasets.get("new").manifest).unlink()
+    ran = run("backup", place)
+    assert ran.code == EXITS["failed"] and "1 file of the workspace is not in it" in ran.err
+    assert all(path.exists() for path in before)
+    checked = run("restore", place, "--check")
+    assert checked.code == EXITS["failed"] and "is whole" not in checked.out
+    assert "1 file of the workspace is not in it" in checked.err
+    assert len(run("restore", place, "--check", "--json").json["missing"]) == 1
+    ws.datasets.remove("new", force=True)
+    assert run("backup", place).code == 0 and run("restore", place, "--check").code == 0
+    assert not all(path.exists() for path in before)  # what nobody names any more
+
+
+def test_files_that_were_fetched_together_stay_in_the_backup(ws, tmp_path, monkeypatch):
+    (ws.config.contents / "a.files").mkdir(parents=True)
+    for name in ("one", "two"):
+        (ws.config.contents / "a.files" / name).write_text(name)
+    ws.datasets.add("kept", np.ones((2, 6), np.float32))
+    monkeypatch.setattr(backups.Contents, "find_name", lambda *_: "a.files")
+    ws.backup(tmp_path / "copy")
+    (ws.config.contents / "a.files" / "two").unlink()
+    assert ws.backup(tmp_path / "copy").missing == ()
+    assert (tmp_path / "copy" / "contents" / "a.files" / "two").read_text() == "two"
+
+
+def test_defaults_that_json_does_not_have_are_restored(ws, tmp_path):
+    file = ws.config.root / "headstart.toml"
+    lines = 'stall_seconds = inf\nengine = "\U0001f600\\u007f"\nfolds = 2026-01-31\n'
+    file.write_text(f"{file.read_text()}[defaults]\n{lines}")
+    hs.open(ws.config.root).backup(tmp_path / "copy")
+    found = hs.restore(tmp_path / "copy", tmp_path / "elsewhere").config.defaults
+    assert found == {
+        "stall_seconds": float("inf"),
+        "engine": "\U0001f600\x7f",
+        "folds": "2026-01-31",
+    }
+
+
+def test_an_empty_folder_that_is_there_becomes_the_workspace(ws, run, tmp_path, monkeypatch):
+    """As one on which a disk is mounted: nothing can be renamed to it."""
+    ws.datasets.add("kept", np.ones((2, 6), np.float32))
+    ws.backup(tmp_path / "copy")
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    node = mount.stat().st_ino
+    with monkeypatch.context() as patch:
+        patch.setattr(restores.snapshot, "note_restored", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            hs.restore(tmp_path / "copy", mount)
+    assert list(mount.iterdir()) == []
+    hs.restore(tmp_path / "copy", mount)
+    assert mount.stat().st_ino == node
+    assert not [one for one in mount.iterdir() if one.name.startswith(".restored")]
+    assert len(hs.open(mount).context.manifest("kept").samples) == 2
+    (tmp_path / "file").write_text("")
+    for words in (
+        ("backup", tmp_path / "file" / "x"),
+        ("restore", tmp_path / "copy", "--workspace", tmp_path / "file" / "x"),
+    ):
+        ran = run(*words)
+        assert ran.code == EXITS["storage"] and f"cannot write {tmp_path / 'file'}" in ran.err, (
+            ran.err
+        )
+
+
+def test_the_variable_of_a_database_is_obeyed_as_by_init(ws, run, tmp_path, monkeypatch):
+    ws.backup(tmp_path / "copy")
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    monkeypatch.setenv("HEADSTART_DATABASE_URL", url)
+    ran = run("restore", tmp_path / "copy", "--workspace", tmp_path / "w")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "own.db").exists() and not (tmp_path / "w" / "headstart.db").exists()
+    assert "own.db" not in (tmp_path / "w" / "headstart.toml").read_text()
+    both = ("--database-url", url, "--database-url-file", tmp_path / "url")
+    ran = run("restore", tmp_path / "copy", "--workspace", tmp_path / "v", *both)
+    assert ran.code == EXITS["usage"] and "not both" in ran.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -43,7 +45,7 @@ def register(cli: click.Group) -> None:
             click.option(
                 "--database-url-file",
                 type=click.Path(path_type=Path),
-                help="A file whose first line is that URL.",
+                help="A file with its URL; without either, $HEADSTART_DATABASE_URL if it is set.",
             ),
             click.option("--check", is_flag=True, help="Only read and compare all of the backup."),
         )
@@ -62,7 +64,16 @@ def _backup(call: Call, folder: Path, features: bool) -> Result:
         f"{done.folder} has {done.files:,} files of {size_text(done.bytes)}{without}; "
         f"{size_text(done.copied)} were copied."
     )
-    return Result(done, lambda out: out.print(text(line), soft_wrap=True))
+    failed = _lacking(done.missing)
+    return Result(done, lambda out: out.print(text(line), soft_wrap=True), failed)
+
+
+def _lacking(missing: Sequence[str]) -> str:
+    """What is wrong with a backup of a workspace that lacked files; nothing where it did not."""
+    if not missing:
+        return ""
+    files = "1 file of the workspace is" if len(missing) == 1 else f"{len(missing):,} files are"
+    return f"{files} not in it, such as {missing[0]}: missing or damaged there. Ask `doctor` there."
 
 
 def _restore(
@@ -75,15 +86,21 @@ def _restore(
 ) -> Result:
     """Make a workspace, where --workspace says, of the backup in FOLDER; its files are compared
     with their sha256."""
+    from headstart.database_urls import VARIABLE
     from headstart.jobs.backups import restore as jobs
 
+    if database_url is not None and database_url_file is not None:
+        raise click.UsageError("Give --database-url or --database-url-file, not both.")
     with progress_bar("reading", "files") as progress:
         if check:
             found = jobs.check(folder, progress)
-            said = f"{found.folder} is whole: {found.files:,} files, {size_text(found.bytes)}."
-            return Result(found, lambda out: out.print(text(said), soft_wrap=True))
+            failed = _lacking(found.missing)
+            how = "is as it was written" if failed else "is whole"
+            said = f"{found.folder} {how}: {found.files:,} files, {size_text(found.bytes)}."
+            return Result(found, lambda out: out.print(text(said), soft_wrap=True), failed)
         pairs = [jobs.root_in_words(one) for one in roots]
-        wanted = jobs.Wanted(call.root, database_url, database_url_file, pairs)
+        by_variable = not (database_url or database_url_file) and bool(os.environ.get(VARIABLE))
+        wanted = jobs.Wanted(call.root, database_url, database_url_file, pairs, by_variable)
         done = jobs.restore(folder, wanted, progress)
     moved = "".join(f" {name} is at {place} now." for name, place in done.moved.items())
     line = f"The workspace {done.workspace} is ready: {done.files:,} files.{moved}"

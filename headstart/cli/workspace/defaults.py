@@ -28,12 +28,17 @@ ASKED_EACH_TIME = {
 }
 """Options without a variable: what runs code, deletes or writes over is said where it is done, and
 the others have one for all commands."""
+DELETING = ("gc", "remove", "upgrade")
+"""Commands none of whose options has a variable: a forgotten one would widen what is deleted."""
 ROW = "from_sweep"
 """The option that says all settings of a training itself."""
 
 
 def name_variables(prefix: str, parameters: Iterable[click.Parameter]) -> None:
-    """Let each option also be taken from its variable, `HEADSTART_COMMAND_OPTION`."""
+    """Let each option also be taken from its variable, `HEADSTART_COMMAND_OPTION`; but for those of
+    commands that delete."""
+    if prefix.endswith(tuple(f"_{one.upper()}_" for one in DELETING)):
+        return
     for one in parameters:
         if isinstance(one, click.Option) and one.name not in ASKED_EACH_TIME:
             one.envvar = variable_of(prefix, one)
@@ -73,11 +78,17 @@ def fill_in(context: click.Context, command: str, root: Path, given: dict[str, A
         if (setting := find(name, told, file)) is None:
             continue
         try:
-            given[name] = one.type_cast_value(context, _typed(setting.value))
+            given[name] = one.type_cast_value(context, _typed(one, setting.value))
         except click.BadParameter as error:
             raise InvalidValue(
                 f"{name} in {setting.place}: {error.message.rstrip('.')}", hint="Mend it there."
             ) from None
+
+
+def is_typed(name: str) -> bool:
+    """Whether an option of this command stands on the command line; else it is a default."""
+    context = click.get_current_context()
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _has_default(context: click.Context, command: str, one: click.Parameter) -> bool:
@@ -97,6 +108,8 @@ def _told_by(root: Path) -> tuple[Path, Mapping[str, Any]]:
         return root / CONFIG_FILE, {}
 
 
-def _typed(value: Any) -> Any:
-    """What a file has, as a command line could have given it."""
-    return value if isinstance(value, str | int | float) else str(value)
+def _typed(one: click.Parameter, value: Any) -> Any:
+    """What a file has, as a command line could have given it: 3.9 and true are no whole number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    takes_float = isinstance(one.type, click.types.FloatParamType)
+    return value if is_number and (takes_float or isinstance(value, int)) else str(value)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from headstart.context import Context
-from headstart.errors import AlreadyExists, ManifestDamaged, NotFound, first_line
+from headstart.errors import AlreadyExists, DatasetError, ManifestDamaged, NotFound, first_line
 from headstart.extractors.runtime import versions
-from headstart.jobs.backups.contents import Backup, Held, copied, place_in, size_of
+from headstart.jobs.backups.contents import (
+    Backup,
+    Held,
+    copied,
+    disk_told,
+    is_whole,
+    place_in,
+    size_of,
+)
 from headstart.notices import warn
 from headstart.paths import below, one_below
 from headstart.progress import Progress, silent
@@ -22,6 +31,7 @@ from headstart.storage.artifacts import HELD_AS as ARTIFACTS
 from headstart.storage.contents import HELD_AS as MANIFESTS
 from headstart.storage.contents import Contents
 from headstart.storage.files import sha256_of_file
+from headstart.storage.manifest import get_parts
 from headstart.values.showable import Showable
 
 
@@ -64,7 +74,9 @@ def backup(
 
     A folder that holds a backup of this workspace is brought up to date: files are called by their
     content, so that what is there is not copied again, and what nobody names any more goes. It is
-    the backup of before until the last file is there.
+    the backup of before until the last file is there. What it holds is read and compared with its
+    sha256: what is rotten is copied anew. While the workspace lacks files nothing goes: the backup
+    may hold the last copy.
 
     Args:
         context: of the workspace.
@@ -82,8 +94,9 @@ def backup(
     """
     started = time.monotonic()
     place = Path(folder).expanduser().absolute()
-    before = _before(context, place)
-    place.mkdir(parents=True, exist_ok=True)
+    with disk_told(place):
+        before = _before(context, place)
+        place.mkdir(parents=True, exist_ok=True)
     draft = one_below(place, f".registry-{time.time_ns()}.db")
     try:
         with context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)):
@@ -93,9 +106,12 @@ def backup(
                 snapshot.forget_shards(state)
             known = Context(state, context.shard_store)
             try:
-                files, new, missing = _copy(known, place, before, features, progress)
+                wanted = dict(_named(known, place, before, features))
+                files, new, missing = _copy(known, place, before, wanted, progress)
             finally:
                 known.database.close()
+        if missing and before is not None:
+            files = {**_kept(place, before, files), **files}
         held = Held(draft.stat().st_size, sha256_of_file(draft))
         registry = f"registry-{held.sha256}.db"
         draft.replace(place_in(place, registry))
@@ -112,6 +128,7 @@ def backup(
         {"headstart": versions()["headstart"]},
         context.config.defaults,
         {**files, registry: held},
+        tuple(missing),
     )
     made.write(place)
     _tidy(place, before, made)
@@ -151,17 +168,31 @@ def _keys(context: Context, features: bool) -> list[str]:
     return [one.key for one in context.feature_sets.find_sets()] if features else []
 
 
+Named = tuple[Path, str | None]
+"""Where a file lies in the workspace, and its sha256 where that is known."""
+
+
+def _kept(place: Path, before: Backup, files: Mapping[str, Held]) -> dict[str, Held]:
+    """What the backup of before has besides, and is whole; but for its registry."""
+    others = before.files.keys() - files.keys() - {before.registry}
+    found = {name: before.files[name] for name in others}
+    return {name: held for name, held in found.items() if is_whole(place_in(place, name), held)}
+
+
 def _copy(
-    known: Context, place: Path, before: Backup | None, features: bool, progress: Progress
+    known: Context,
+    place: Path,
+    before: Backup | None,
+    wanted: Mapping[str, Named],
+    progress: Progress,
 ) -> tuple[dict[str, Held], int, list[str]]:
     """Copy what a state of the registry names; gives all files, new bytes, and what is missing."""
-    wanted = dict(_named(known, features))
     files: dict[str, Held] = {}
     new, missing = 0, list[str]()
     for done, (name, (source, expected)) in enumerate(sorted(wanted.items()), start=1):
         target = place_in(place, name)
         held = before.files.get(name) if before is not None else None
-        if held is not None and target.exists() and target.stat().st_size == held.size:
+        if held is not None and is_whole(target, held):
             files[name] = held
         else:
             try:
@@ -188,8 +219,10 @@ def _why(error: Exception) -> str:
     return getattr(error, "message", None) or first_line(error)
 
 
-def _named(known: Context, features: bool) -> Iterator[tuple[str, tuple[Path, str | None]]]:
-    """Files that the registry names: where each lies, and its sha256 where that is known."""
+def _named(
+    known: Context, place: Path, before: Backup | None, features: bool
+) -> Iterator[tuple[str, Named]]:
+    """Files that the registry names; those in folders that lost files as the backup knows them."""
     root = known.config.root
     needed = known.needed_artifacts()
     stored = [one.path for one in known.artifacts.stored()]
@@ -200,13 +233,18 @@ def _named(known: Context, features: bool) -> Iterator[tuple[str, tuple[Path, st
     for digest in needed - {path.stem for path in found}:
         path = known.artifacts.path_of(digest, "")
         yield path.relative_to(root).as_posix(), (path, digest)
-    for path in _manifests(known):
+    for path in _manifests(known, place):
         yield path.relative_to(root).as_posix(), (path, path.stem)
     contents = Contents(known.config.contents)
     for dataset in known.datasets.find_all():
         name = contents.find_name(dataset.source)
         if name is not None:
-            yield from _of_contents(below(contents.folder, name), root)
+            path = below(contents.folder, name)
+            inner = f"{path.relative_to(root).as_posix()}/"
+            for one in () if before is None else before.files:
+                if one.startswith(inner):
+                    yield one, (root / one, None)
+            yield from _of_contents(path, root)
     if features:
         for one in known.feature_sets.find_sets():
             for shard in known.feature_sets.find_shards(one.id):
@@ -214,8 +252,9 @@ def _named(known: Context, features: bool) -> Iterator[tuple[str, tuple[Path, st
                 yield path.relative_to(root).as_posix(), (path, shard.sha256)
 
 
-def _manifests(known: Context) -> Iterator[Path]:
+def _manifests(known: Context, place: Path) -> Iterator[Path]:
     """Manifests and their parts, each called by its sha256; what lies elsewhere is fetched."""
+    folder = known.manifests.whole.root.relative_to(known.config.root)
     names = {one.manifest for one in known.datasets.find_all()}
     names |= {str(job.plan.get("manifest")) for job in known.jobs.find_all(UNFINISHED)}
     for name in sorted(names):
@@ -223,6 +262,9 @@ def _manifests(known: Context) -> Iterator[Path]:
         try:
             parts = known.manifests.part_names(name)
         except ManifestDamaged:  # which is found, and said, when it is copied
+            with suppress(DatasetError):
+                for part in sorted(get_parts(below(place / folder, name))):
+                    yield below(known.manifests.parts.root, part)
             continue
         known.manifests.part_names(name, fetched=True)
         for part in sorted(parts):

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from headstart.errors import BackupDamaged, NotFound, StorageError
+from headstart.errors import BackupDamaged, HeadstartError, NotFound, StorageError
 from headstart.paths import mirrored_below
-from headstart.storage.files import BLOCK, read_regular, written_aside
+from headstart.storage.files import BLOCK, read_regular, sha256_of_file, written_aside
 
 FILE = "backup.json"
 FORMAT, VERSION = "headstart.backup", 1
@@ -50,6 +51,7 @@ class Backup:
         versions: of headstart.
         defaults: `[defaults]` of the workspace.
         files: all of it, by their names relative to the folder.
+        missing: what the registry names and the workspace did not have.
     """
 
     workspace: str | None
@@ -61,13 +63,14 @@ class Backup:
     versions: Mapping[str, str]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Held] = field(default_factory=dict)
+    missing: Sequence[str] = ()
 
     def write(self, folder: Path) -> None:
         """Put it in its place, whole."""
         files = {name: [one.size, one.sha256] for name, one in sorted(self.files.items())}
         told = {"format": FORMAT, "version": VERSION, **vars(self), "files": files}
         with written_aside(folder / FILE) as file:
-            file.write(json.dumps(told, indent=1, ensure_ascii=False, default=dict).encode())
+            file.write(json.dumps(told, indent=1, ensure_ascii=False, default=_plain).encode())
 
     @staticmethod
     def read(folder: Path) -> Backup:
@@ -85,7 +88,8 @@ class Backup:
             if (version := told.pop("version")) != VERSION:
                 raise ValueError(f"it has version {version}, this code reads {VERSION}")
             files = {name: Held(int(a), str(b)) for name, (a, b) in told.pop("files").items()}
-            made = Backup(**told, files=files)
+            missing = tuple(map(str, told.pop("missing", ())))
+            made = Backup(**told, files=files, missing=missing)
         except FileNotFoundError:
             raise NotFound(
                 f"{folder} holds no backup: it has no {FILE}",
@@ -100,6 +104,11 @@ class Backup:
         if made.registry not in files:
             raise BackupDamaged(f"{file} names no registry", hint=HINT)
         return made
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for, such as a date in `[defaults]`."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def place_in(folder: Path, name: str) -> Path:
@@ -140,6 +149,31 @@ def copied(
         if expected is not None and found.hexdigest() != expected:
             raise BackupDamaged(f"{source} is damaged: its sha256 is another", hint=HINT)
     return Held(size, found.hexdigest())
+
+
+@contextmanager
+def disk_told(place: Path) -> Iterator[None]:
+    """What the system refuses about a folder as one line.
+
+    Raises:
+        StorageError: of it.
+    """
+    try:
+        yield
+    except HeadstartError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {error.filename or place}: {error.strerror or error}",
+            hint="Name a folder that is there and may be written to, with room for all of it.",
+        ) from error
+
+
+def is_whole(file: Path, held: Held) -> bool:
+    """Whether a file of a backup is there and is what was written; all of it is read."""
+    if not file.is_file() or file.stat().st_size != held.size:
+        return False
+    return sha256_of_file(file) == held.sha256
 
 
 def _opened(source: Path) -> BinaryIO:

@@ -5,22 +5,40 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from headstart.config import CONFIG_FILE, Config, create_config, load_config
 from headstart.context import Context
-from headstart.errors import AlreadyExists, BackupDamaged, DatasetError, InvalidValue
+from headstart.errors import (
+    AlreadyExists,
+    BackupDamaged,
+    DatasetError,
+    ForeignDatabase,
+    HeadstartError,
+    InvalidValue,
+    StorageError,
+)
 from headstart.jobs import database
-from headstart.jobs.backups.contents import HINT, Backup, Held, copied, place_in, size_of
+from headstart.jobs.backups.contents import (
+    HINT,
+    Backup,
+    Held,
+    copied,
+    disk_told,
+    is_whole,
+    place_in,
+    size_of,
+)
 from headstart.jobs.datasets.move import relocate
 from headstart.notices import warn
 from headstart.paths import inside
 from headstart.progress import Progress, silent
 from headstart.registry.audit import snapshot
 from headstart.storage.contents import Contents
-from headstart.storage.files import sha256_of_file
 from headstart.values.showable import Showable
 
 
@@ -35,6 +53,7 @@ class Restored(Showable):
         has_features: whether the rows of features came with it.
         moved: datasets whose data lie at another place than before, and where.
         not_found: datasets whose data are not where they were, nor where `roots` said.
+        missing: files that the registry names and the backup does not have.
     """
 
     workspace: Path
@@ -43,6 +62,7 @@ class Restored(Showable):
     has_features: bool
     moved: Mapping[str, str]
     not_found: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
     def _line(self) -> str:
         return f"{str(self.workspace)!r}, {self.files:,} files, {self.bytes:,} bytes"
@@ -59,6 +79,7 @@ class Checked(Showable):
         created_at: when it was taken, ISO 8601.
         root: of the workspace that was backed up.
         has_features: whether the rows of features are in it.
+        missing: files that the registry names and the workspace did not have.
     """
 
     folder: Path
@@ -67,6 +88,7 @@ class Checked(Showable):
     created_at: str
     root: str
     has_features: bool
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,12 +100,14 @@ class Wanted:
         database_url: of a shared database, which is empty; SQLite in the folder without it.
         database_url_file: a file with that URL instead.
         roots: of folders of data by which name they go now: `("/mnt/a", "/data")`.
+        from_environment: that URL is in $HEADSTART_DATABASE_URL whenever it is opened.
     """
 
     root: Path
     database_url: str | None = None
     database_url_file: Path | None = None
     roots: Sequence[tuple[str, str]] = ()
+    from_environment: bool = False
 
 
 def check(folder: str | Path, progress: Progress = silent) -> Checked:
@@ -99,11 +123,19 @@ def check(folder: str | Path, progress: Progress = silent) -> Checked:
         file = place_in(place, name)
         if not file.is_file():
             raise BackupDamaged(f"{file} is missing in the backup", hint=HINT)
-        if file.stat().st_size != held.size or sha256_of_file(file) != held.sha256:
+        if not is_whole(file, held):
             raise BackupDamaged(f"{file} is damaged: its sha256 is another", hint=HINT)
         progress(done, len(found.files))
     size = size_of(found.files.values())
-    return Checked(place, len(found.files), size, found.created_at, found.root, found.has_features)
+    return Checked(
+        place,
+        len(found.files),
+        size,
+        found.created_at,
+        found.root,
+        found.has_features,
+        tuple(found.missing),
+    )
 
 
 def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> Restored:
@@ -123,10 +155,11 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         NotFound: the folder holds no backup.
         AlreadyExists: there is something at `wanted.root`.
         BackupDamaged: a file is missing, or is not what was written.
-        ForeignDatabase: the database is not empty.
+        ForeignDatabase: the database is not empty, or its SQLite file is there.
 
     Warns:
-        HeadstartWarning: data of datasets are not found, or have changed.
+        HeadstartWarning: data of datasets are not found, or have changed; files are missing that
+            the workspace did not have when it was backed up.
     """
     place, root = Path(folder).expanduser().absolute(), wanted.root.expanduser().absolute()
     found = Backup.read(place)
@@ -134,24 +167,95 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         raise AlreadyExists(
             f"{root} is there already", hint="Name a folder that is new or empty with --workspace."
         )
-    root.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=".restored-", dir=root.parent))
-    try:
+    with disk_told(root), _staged(root) as stage:
         config = create_config(
-            stage, wanted.database_url, database_url_file=wanted.database_url_file
+            stage,
+            wanted.database_url,
+            database_url_file=wanted.database_url_file,
+            from_environment=wanted.from_environment,
         )
-        _copy_files(found, place, stage, progress)
-        _fill(found, place, config)
-        _keep_defaults(found, stage)
-        snapshot.note_restored(config, root, found.workspace)
-        stage.chmod(0o755 & ~_umask())
-        stage.replace(root)
-    except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
-        raise
+        with _own_file(config, stage):
+            _copy_files(found, place, stage, progress)
+            _fill(found, place, config)
+            _keep_defaults(found, stage)
+            load_config(stage)
+            snapshot.note_restored(config, root, found.workspace)
+            _put(stage, root)
     moved, lost = _find_data(load_config(root), found, wanted.roots)
     size = size_of(found.files.values())
-    return Restored(root, len(found.files), size, found.has_features, moved, tuple(lost))
+    missing = tuple(found.missing)
+    if missing:
+        warn(
+            f"{root} does not have {len(missing):,} files that its registry names, as the "
+            f"workspace did not when it was backed up: such as {missing[0]}; see "
+            "`headstart doctor`"
+        )
+    return Restored(root, len(found.files), size, found.has_features, moved, tuple(lost), missing)
+
+
+@contextmanager
+def _staged(root: Path) -> Iterator[Path]:
+    """A folder on the disk of a workspace to be, in which it is made; it goes at the end.
+
+    In a folder that is there, and may be where a disk is mounted, it is inside.
+    """
+    above = root if root.exists() else root.parent
+    above.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=".restored-", dir=above))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _put(stage: Path, root: Path) -> None:
+    """Put a workspace in its place; in a folder that is there all of it or nothing, and its
+    `headstart.toml` last."""
+    if stage.parent != root:
+        stage.chmod(0o755 & ~_umask())
+        stage.replace(root)
+        return
+    put = list[Path]()
+    try:
+        for one in sorted(stage.iterdir(), key=lambda one: one.name == CONFIG_FILE):
+            put.append(one.replace(root / one.name))
+    except BaseException:
+        for one in reversed(put):
+            one.replace(stage / one.name)
+        raise
+
+
+@contextmanager
+def _own_file(config: Config, stage: Path) -> Iterator[None]:
+    """An SQLite file beside the workspace is made here, or it is somebody's registry; one that was
+    made goes again if the restore fails.
+
+    Raises:
+        ForeignDatabase: it is there.
+        StorageError: it cannot be made.
+    """
+    file = config.sqlite_file
+    if file is None or file.is_relative_to(stage):
+        yield
+        return
+    try:
+        file.open("xb").close()
+    except FileExistsError:
+        raise ForeignDatabase(
+            f"{file} is there already, and may be the registry of another workspace",
+            hint="Name a file that is not there; nothing was changed.",
+        ) from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot make {file}: {error.strerror or error}",
+            hint="Name a file in a folder that is there and may be written to.",
+        ) from error
+    try:
+        yield
+    except BaseException:
+        for left in (file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm"))):
+            left.unlink(missing_ok=True)
+        raise
 
 
 def _umask() -> int:
@@ -194,9 +298,20 @@ def _fill(found: Backup, place: Path, config: Config) -> None:
 
 def _keep_defaults(found: Backup, stage: Path) -> None:
     if found.defaults:
-        lines = [f"{name} = {json.dumps(value)}" for name, value in found.defaults.items()]
+        lines = [f"{name} = {_toml(value)}" for name, value in found.defaults.items()]
         with (stage / CONFIG_FILE).open("a", encoding="utf-8") as file:
             file.write("\n[defaults]\n" + "\n".join(lines) + "\n")
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML has it (https://toml.io/en/v1.0.0): numbers also as `inf` and `nan`."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_toml(key)} = {_toml(one)}' for key, one in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _find_data(
@@ -216,7 +331,7 @@ def _find_data(
                     moved[dataset.name] = place
                 elif "://" not in place and not Path(place).exists():
                     raise DatasetError(f"there is nothing at {place}")
-            except (DatasetError, OSError) as error:
+            except (HeadstartError, OSError) as error:
                 lost.append(dataset.name)
                 warn(
                     f"the data of dataset {dataset.name!r} are not found: {error}. Its features "

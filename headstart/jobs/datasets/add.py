@@ -48,8 +48,10 @@ def add(
     progress: Progress = silent,
     **options: Any,
 ) -> DatasetDetails:
-    """See `Datasets.add`."""
+    """See `Datasets.add`; the option `usual_split` is how samples are split where neither `split`
+    nor the source says it, of a dataset that is new."""
     check_name(name, "dataset", source)
+    usual_split = options.pop(sources.USUAL, None)
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
@@ -65,6 +67,8 @@ def add(
     given = sources.checked(made, options, sources.SOURCES.values())
     stays = before is not None and sources.is_same_way(before.options, split, seed, given)
     how = _split_options(made, split, seed, before, stays=stays)
+    if before is None and split is None and usual_split is not None:
+        how = sources.usual(made, usual_split, seed or 0)
     given = sources.joined(given, how) | sources.checked_on_error(on_error) | windows
     given |= {} if kept is None else kept.stored
     given = (sources.own_root(chosen, place) if kept is None else {}) | given
