@@ -115,7 +115,12 @@ def _read(terminal):
 
 def test_every_command_that_writes_a_file_has_the_option():
     """Whatever is called FILE or --output is of the type that is asked about, but for inputs."""
-    reads = {("features", "import"), ("backbone", "import"), ("dataset", "correct")}
+    reads = {
+        ("features", "import"),
+        ("backbone", "import"),
+        ("head", "import"),
+        ("dataset", "correct"),
+    }
     found = set()
     for group in (one for one in cli.commands.values() if isinstance(one, click.Group)):
         for command in group.commands.values():

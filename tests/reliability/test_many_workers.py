@@ -136,7 +136,7 @@ def test_workers_die_and_freeze_and_the_server_starts_anew_and_each_sample_is_co
     assert ended == [signal.SIGKILL] * killed + [0] * (workers - 1 - killed)
     assert (care.failed, care.merged > 0) == ([], True)
     told = {line for file in said for line in file.with_suffix(".err").read_text().splitlines()}
-    assert "the database does not answer; trying again for 60 s" in told
+    assert "warning: the database does not answer; trying again for 60 s" in told
     assert committed_in(ws) == rows_in(ws) == samples
     np.testing.assert_array_equal(held.to_numpy(), expected[rows])
     del held

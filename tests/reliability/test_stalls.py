@@ -123,6 +123,7 @@ def test_steps_within_a_step_are_made_by_its_thread_and_are_what_is_named(hangin
         guard("outer", lambda: guard("inner", hanging))
 
 
+@pytest.mark.converts
 def test_an_engine_that_hangs_while_it_is_chosen_ends_the_run(ready, engine_hangs, monkeypatch):
     forget_conversions(ready)
     engine_hangs(1)
