@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -70,6 +71,10 @@ FLUSHES = (17,)
 """From this version of PostgreSQL on, a message in its log can be brought to the disk at once."""
 NOT_ALLOWED = ("42501", "25006", "28000", "28P01")
 """SQLSTATEs of who may not do it: no privilege, read-only, not let in."""
+NEVER_THERE = ("3D000",)
+"""SQLSTATEs of what trying again does not change: there is no such database."""
+NEVER = re.compile(r'(database|role) ".*" does not exist')
+"""Words of a connection that is refused for ever: such an error has no SQLSTATE in psycopg."""
 FUTURE = "22023"
 """What `pg_xact_status` says of a number that the server, as it recovered, has yet to give."""
 
@@ -364,6 +369,15 @@ def _refused(error: DBAPIError) -> RegistryError:
             f"no space is left for the registry ({cause})",
             hint="Nothing was changed. Free some: `headstart features gc --apply` deletes what "
             "nobody needs.",
+        )
+    if isinstance(error.orig, sqlite3.Error):
+        kind = kind_of_sqlite(error.orig)
+        if kind is not DatabaseBusy:
+            return kind(f"the registry failed: {cause}", hint="See `headstart doctor`.")
+    elif getattr(error.orig, "sqlstate", None) in NEVER_THERE or NEVER.search(str(error.orig)):
+        return RegistryError(
+            f"the registry's database cannot be used: {cause}",
+            hint="Trying again does not help: mend the URL, or ask the server's owner.",
         )
     return DatabaseBusy(
         f"the registry's database does not answer: {cause}",
