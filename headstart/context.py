@@ -36,6 +36,7 @@ from headstart.storage.objects.bucket import Bucket
 from headstart.storage.objects.local_copies import LocalCopies, cache_bytes, cache_folder
 from headstart.storage.objects.manifests import Manifests
 from headstart.storage.objects.object_store import ObjectStore
+from headstart.storage.objects.own_bucket import OwnBucket
 from headstart.storage.shard_store import Holds, ShardStore
 
 
@@ -67,7 +68,7 @@ class Context:
         self.config = config
         self._given = shard_store
         self.database = Database(config)
-        self.bucket = None if config.store is None else Bucket(parse(config.store))
+        self.bucket = own_bucket(config)
         self.holds = own_holds(config, self.database)
         if shard_store is None:
             shard_store = own_store(config, self.bucket, self.holds)
@@ -148,6 +149,15 @@ def own_holds(config: Config, database: Database) -> Holds:
     if config.store is None:
         return FileHolds(config.locks)
     return SqlHolds(database, LifeSigns(config.locks))
+
+
+def own_bucket(config: Config) -> Bucket | None:
+    """The object store of a workspace, which is asked whose it is before it is used, if it has one;
+    a configuration that names no UUID, as none is that `init` wrote with a store, cannot ask."""
+    if config.store is None:
+        return None
+    address = parse(config.store)
+    return Bucket(address) if config.id is None else OwnBucket(address, config.id)
 
 
 def own_store(config: Config, bucket: Bucket | None, holds: Holds) -> ShardStore:

@@ -24,15 +24,18 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from headstart.errors import LeaseLost, RegistryError
+from headstart.errors import DatabaseDenied, LeaseLost, RegistryError
 from headstart.registry import tables as t
 from headstart.registry.database import Database, insert_into
 from headstart.registry.leases import Signs, clock, has_run_out
+from headstart.values.logs import logger
 
 SECONDS = 60.0
 """After so long without a renewal a hold has run out: as long as a lease by default."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 """Seconds between two looks at whether a set that somebody has alone is free again."""
+DENIED = "the database refuses this user changes: nothing is held against `features gc` of others"
+log = logger()
 
 
 class SqlHolds:
@@ -51,6 +54,7 @@ class SqlHolds:
         self._database = database
         self._signs = signs
         self._seconds = seconds
+        self._is_told = False
         self._lock = threading.RLock()
         self._begin()
 
@@ -70,16 +74,29 @@ class SqlHolds:
         return SqlHolds, (self._database, self._signs, self._seconds)
 
     def hold(self, *keys: str) -> SqlHold:
-        """See `ShardStore.hold`; on read-only media nothing is held. Not within a transaction.
+        """See `ShardStore.hold`; on read-only media, and by a user who may not write to the
+        database, nothing is held: what is read may be collected meanwhile, which a reader is told
+        when it happens. Not within a transaction.
 
         Raises:
             DatabaseGone: the database does not answer.
         """
         names, pause = tuple(sorted(set(keys))), FIRST_PAUSE
-        while not self._database.is_immutable and not self._try_to_hold(names):
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-        return SqlHold(self, {} if self._database.is_immutable else self._as_held(names))
+        if self._database.is_immutable:
+            return SqlHold(self, {})
+        try:
+            while not self._try_to_hold(names):
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        except DatabaseDenied:
+            self._tell_denied()
+            return SqlHold(self, {}, denied=names)
+        return SqlHold(self, self._as_held(names))
+
+    def _tell_denied(self) -> None:
+        if not self._is_told:
+            self._is_told = True
+            log.info(DENIED)
 
     def _as_held(self, names: Iterable[str]) -> dict[str, int]:
         with self._lock:
@@ -99,7 +116,7 @@ class SqlHolds:
     def alone(self, key: str) -> SqlAlone:
         """See `ShardStore.alone`."""
         is_held = not self._database.is_immutable and self._try_alone(key)
-        return SqlAlone(self, key, self._as_held([key]), is_held=is_held)
+        return SqlAlone(self, self._as_held([key]), is_held)
 
     def _try_alone(self, key: str) -> bool:
         with self._lock:
@@ -115,11 +132,13 @@ class SqlHolds:
             self._settle()
             self._subtract(names)
 
-    def give_back_alone(self, key: str) -> None:
-        """Have it alone no longer."""
+    def give_back_alone(self, names: Mapping[str, int]) -> None:
+        """Have them alone no longer; what was lost is not had, though it may be held anew."""
         with self._lock:
-            self._alone.discard(key)
-            self._delete([key])
+            self._settle()
+            own = [key for key, lost in names.items() if lost == self._lost[key]]
+            self._alone.difference_update(own)
+            self._delete(own)
 
     def drop(self, names: Mapping[str, int], process: int) -> None:
         """As `give_back`, by and by: garbage is collected in the middle of anything, perhaps of a
@@ -259,9 +278,12 @@ class SqlHolds:
 class SqlHold:
     """See `storage.shard_store.Hold`."""
 
-    def __init__(self, holds: SqlHolds, names: Mapping[str, int]) -> None:
+    def __init__(
+        self, holds: SqlHolds, names: Mapping[str, int], *, denied: Sequence[str] = ()
+    ) -> None:
         self._holds = holds
         self._names = names
+        self._denied = denied  # what this user may not hold
         self._drop = weakref.finalize(self, holds.drop, names, os.getpid())
         self._drop.atexit = False
 
@@ -271,7 +293,17 @@ class SqlHold:
             self._holds.give_back(self._names)
 
     def confirm(self) -> None:
-        """See `storage.shard_store.Hold.confirm`."""
+        """See `storage.shard_store.Hold.confirm`.
+
+        Raises:
+            DatabaseDenied: this user may not hold it, so that nobody is to rely on it.
+        """
+        if self._denied:
+            raise DatabaseDenied(
+                f"{self._denied[0]!r} is not held, as the registry's database refuses this user "
+                "changes of its table `holds`",
+                hint="Ask its owner; docs/team.md has roles for readers and writers.",
+            )
         self._holds.confirm(self._names)
 
     def __enter__(self) -> SqlHold:
@@ -284,11 +316,8 @@ class SqlHold:
 class SqlAlone:
     """See `storage.shard_store.Alone`."""
 
-    def __init__(
-        self, holds: SqlHolds, key: str, names: Mapping[str, int], *, is_held: bool
-    ) -> None:
+    def __init__(self, holds: SqlHolds, names: Mapping[str, int], is_held: bool) -> None:
         self._holds = holds
-        self._key = key
         self._names = names
         self.is_held = is_held
 
@@ -305,7 +334,7 @@ class SqlAlone:
 
     def __exit__(self, *_error: object) -> None:
         if self.is_held:
-            self._holds.give_back_alone(self._key)
+            self._holds.give_back_alone(self._names)
 
 
 def _one_after_the_other(connection: Connection) -> None:

@@ -147,8 +147,6 @@ def _extract(
         assert report is not None  # it was just made
         _note_warnings(report)
         _note_skipped(report)
-        if report.quarantined:
-            note(f"warning: {report.quarantined} damaged shards put aside, their rows computed")
         reports.append(report)
     data = Reports(reports[0], tuple(reports[1:]))
 
@@ -190,6 +188,8 @@ def _detached(
 def _note_warnings(report: Any) -> None:
     for warning in report.warnings:
         note(f"warning: {warning}")
+    if report.quarantined:
+        note(f"warning: {report.quarantined} damaged shards put aside, their rows computed")
 
 
 def _note_skipped(report: Any) -> None:

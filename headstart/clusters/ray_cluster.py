@@ -24,7 +24,8 @@ STORE_BYTES = 100 << 20
 """Of the object store of a cluster that is started here: plans and reports go through it."""
 TOKEN_HINT = (
     "The cluster wants a token: RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, as "
-    "on its nodes; `ray get-auth-token` there prints it."
+    "on its nodes; `ray get-auth-token` there prints it. RAY_ADDRESS=local starts one of your own "
+    "where somebody else's runs on this machine."
 )
 
 

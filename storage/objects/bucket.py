@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from headstart.errors import ShardExists, StorageError
 from headstart.paths import mirrored_below
+from headstart.storage.files import sync_folder
 from headstart.storage.objects.address import StoreAddress
 from headstart.storage.objects.answers import Answer, answer_of, is_out_of_range
 from headstart.storage.objects.connection import CREDENTIALS, open_store
@@ -108,6 +109,7 @@ class Bucket:
                 put = store.put(
                     key, content, mode="create", use_multipart=False, attributes=attributes
                 )
+                self._sync(key)
                 self._compare(store, key, content, put["e_tag"] or "")
                 return Found(key, len(content), _mark_of(put), datetime.now().astimezone())
             except _errors().AlreadyExistsError:
@@ -162,7 +164,28 @@ class Bucket:
         Raises:
             StorageError: nobody knows whether it is there.
         """
-        self._asked(key, lambda store: store.put(key, content))
+
+        def attempt(store: Any) -> None:
+            store.put(key, content)
+            self._sync(key)
+
+        self._asked(key, attempt)
+
+    def _sync(self, key: str) -> None:
+        """Have what was put into a folder on the disk, with the folders above, which may be new: a
+        row that names it is. Other stores answer when it is safe."""
+        if not self.address.is_folder:
+            return
+        path = self._file_of(key)
+        folders = [*path.parents][: key.count("/") + 1]
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        for folder in folders:
+            sync_folder(folder)
+
+    def _file_of(self, key: str) -> Path:
+        """Of a store that is a folder."""
+        return mirrored_below(Path(self.address.bucket), key)
 
     def get(self, key: str) -> memoryview:
         """All of an object.
@@ -246,7 +269,7 @@ class Bucket:
         """Remove an empty folder, where folders are more than parts of keys."""
         if self.address.is_folder:
             with suppress(OSError):  # it holds something, or is gone
-                mirrored_below(Path(self.address.bucket), prefix).rmdir()
+                self._file_of(prefix).rmdir()
 
     def _asked(self, key: str, attempt: Callable[[Any], T], *, is_listing: bool = False) -> T:
         """What `attempt` gives, made again while the store does not answer."""

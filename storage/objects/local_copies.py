@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from headstart.values.sizes import bytes_in
 
 FOLDER_VARIABLE, SIZE_VARIABLE = "HEADSTART_CACHE", "HEADSTART_CACHE_SIZE"
 CACHE_BYTES = 20 << 30
+INODE = 2
 SPARE = 1 << 30
 """Bytes of the disk that are left to others: less free than that, and nothing more is kept."""
 
@@ -64,6 +66,7 @@ class LocalCopies:
         self._folder = folder
         self.quota = quota
         self._known: dict[str, tuple[int, ...]] = {}
+        self._spoilt = Counter[str]()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[LocalCopies], tuple[Path, int]]:
@@ -93,10 +96,15 @@ class LocalCopies:
         self._use(path)
         return path
 
-    def is_spoilt(self, sha256: str) -> bool:
-        """Whether somebody wrote to the copy that was hashed; not if it was deleted."""
-        known = self._known.get(sha256)
-        return known is not None and _state_of(by_digest(self._folder, sha256)) not in ((), known)
+    def spoilings(self, sha256: str) -> int:
+        """How often somebody wrote to a copy that was hashed here, and may be mapped still. Not
+        counted is one that was deleted, or that another process put its own in the place of: what
+        is mapped stays what it was."""
+        known, state = self._known.get(sha256), _state_of(by_digest(self._folder, sha256))
+        if known and state and state != known and state[INODE] == known[INODE]:
+            self._known.pop(sha256, None)
+            self._spoilt[sha256] += 1
+        return self._spoilt[sha256]
 
     def is_intact(self, sha256: str) -> bool:
         """Whether there is a copy that this process has hashed, and nobody has written to it."""
@@ -104,18 +112,24 @@ class LocalCopies:
         return known is not None and _state_of(by_digest(self._folder, sha256)) == known
 
     def keep(self, sha256: str, content: memoryview) -> Path | None:
-        """Keep a content whose sha256 was found right; None where there is no room for it."""
+        """Keep a content whose sha256 was found right; None where there is no room for it. One that
+        another process has put there is left as it is, if it is right."""
         path = by_digest(self._folder, sha256)
         if len(content) > self.quota:
             return None
         with self._lock:
-            if self._make_room(len(content)) and self._write(path, content):
-                self._known[sha256] = _state_of(path)
-                return path
-        return None
+            self.spoilings(sha256)
+            state = _state_of(path)
+            if not state or not _is_right(path, sha256):
+                state = self._write(path, content) if self._make_room(len(content)) else ()
+            if not state:
+                return None
+            self._known[sha256] = state
+            return path
 
     def forget(self, sha256: str) -> None:
         """Delete a copy, if there is one."""
+        self.spoilings(sha256)
         self._known.pop(sha256, None)
         with suppress(OSError):
             by_digest(self._folder, sha256).unlink(missing_ok=True)
@@ -124,19 +138,21 @@ class LocalCopies:
         with suppress(OSError):  # another user's
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
-    def _write(self, path: Path, content: memoryview) -> bool:
+    def _write(self, path: Path, content: memoryview) -> tuple[int, ...]:
+        """The state of the file that was written; empty if it was not."""
         aside = f".{path.name}.{secrets.token_hex(8)}{PARTIAL}"
         partial = path.with_name(aside)
         try:
             make_folder(path.parent)
             with partial.open("xb") as file:
                 file.write(content)
+            state = _state_of(partial)  # another process may put its own there at any moment
             partial.replace(path)
         except OSError:  # a full disk, or one that is read-only: it is read from afar
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
-            return False
-        return True
+            return ()
+        return state
 
     def _make_room(self, size: int) -> bool:
         """Delete what was used longest ago until so many bytes more may be kept."""
@@ -161,7 +177,7 @@ class LocalCopies:
 
 
 def _state_of(path: Path) -> tuple[int, ...]:
-    """Size, time of writing, and inode; empty if it is missing."""
+    """Size, time of writing, and inode (`INODE`); empty if it is missing."""
     try:
         found = path.stat()
     except OSError:

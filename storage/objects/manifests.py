@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from headstart.errors import DatasetError, ManifestDamaged
 from headstart.paths import inside
-from headstart.storage.manifest import Manifest, get_parts
+from headstart.storage.manifest import HINT, Manifest, get_parts
 from headstart.storage.manifest_parts import parts_folder
 from headstart.storage.objects.bucket import Bucket
-from headstart.storage.objects.shared_folder import SharedFolder
+from headstart.storage.objects.shared_folder import ObjectDamaged, SharedFolder
 
 
 class Manifests:
@@ -27,14 +30,26 @@ class Manifests:
         self.parts = SharedFolder(parts_folder(folder), bucket)
 
     def read(self, name: str) -> Manifest:
-        """The manifest of that name, with all parts; what is not here is fetched.
+        """The manifest of that name, with all parts; what is not here, or damaged here, is fetched.
 
         Raises:
             DatasetError: it, or a part of it, is missing or is not what was written.
             StorageError: it lies in a bucket that does not give it now.
         """
-        self.part_names(name, fetched=True)
-        return Manifest.read(inside(self.whole.root, name))
+        path, parts = inside(self.whole.root, name), self.part_names(name, fetched=True)
+        try:
+            return Manifest.read(path)
+        except DatasetError:
+            if not self._mend(self.parts, sorted(parts)):
+                raise
+        return Manifest.read(path)
+
+    def _mend(self, folder: SharedFolder, names: Sequence[str]) -> bool:
+        """Whether files that are damaged here came from the bucket once more."""
+        with _as_manifest():
+            paths = [inside(folder.root, one) for one in names]
+            mended = [folder.mend(path, path.stem) for path in paths]
+        return any(mended)
 
     def write(self, manifest: Manifest, previous: Manifest | None = None) -> str:
         """Write a manifest; see `Manifest.write`. A row may name it when this returns.
@@ -47,7 +62,8 @@ class Manifests:
             path = inside(self.whole.root, name)
             parts = sorted(get_parts(path))
             if parts:
-                self.parts.keep_all(inside(self.parts.root, part) for part in parts)
+                paths = [inside(self.parts.root, part) for part in parts]
+                self.parts.keep_all(paths, is_trusted=previous is not None)
             self.whole.keep(path, path.stem)
         return name
 
@@ -57,13 +73,32 @@ class Manifests:
         Args:
             name: of the manifest.
             fetched: whether to fetch those that are not here.
+
+        Raises:
+            DatasetError, StorageError: see `read`.
         """
-        path = self.whole.here(inside(self.whole.root, name), Path(name).stem)
+        with _as_manifest():
+            path = self.whole.here(inside(self.whole.root, name), Path(name).stem)
         if self.whole.bucket is None and fetched:
             return set()  # whoever reads it finds out
-        found = get_parts(path)
+        try:
+            found = get_parts(path)
+        except DatasetError:
+            if not self._mend(self.whole, [name]):
+                raise
+            found = get_parts(path)
         if fetched:
-            self.parts.all_here(
-                (inside(self.parts.root, part), Path(part).stem) for part in sorted(found)
-            )
+            with _as_manifest():
+                self.parts.all_here(
+                    (inside(self.parts.root, part), Path(part).stem) for part in sorted(found)
+                )
         return found
+
+
+@contextmanager
+def _as_manifest() -> Iterator[None]:
+    """An object that is damaged is a manifest that is: who adds its dataset again needs neither."""
+    try:
+        yield
+    except ObjectDamaged as error:
+        raise ManifestDamaged(error.message, hint=HINT) from error

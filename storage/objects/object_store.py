@@ -74,7 +74,6 @@ class ObjectStore:
         self._indexes = indexes
         self._remembered = remembered
         self._marks: dict[str, tuple[Stat, float]] = {}
-        self._spoilt = set[str]()
         self._fetching: dict[str, Future[memoryview]] = {}
         self._lock = threading.Lock()
         self._lanes: ThreadPoolExecutor | None = None
@@ -173,15 +172,8 @@ class ObjectStore:
         """Told that bytes were not right: a copy here is given up. Asking again may help."""
         sha256 = sha256_of(name)
         if sha256 is not None:
-            self._is_spoilt(name, sha256)
             self._copies.forget(sha256)
         return True
-
-    def _is_spoilt(self, name: str, sha256: str) -> bool:
-        """Whether somebody wrote to a copy here that may be mapped still."""
-        if self._copies.is_spoilt(sha256):
-            self._spoilt.add(name)
-        return name in self._spoilt
 
     def expect(self, wanted: Sequence[tuple[str, int, int]]) -> None:
         """See `storage.shard_store.expect`."""
@@ -205,14 +197,14 @@ class ObjectStore:
             return None
 
     def stat_of(self, name: str) -> Stat:
-        """Size, and a number made of the ETag; a third one where somebody wrote to the copy here.
+        """Size, and a number made of the ETag; how often somebody wrote to the copy here, if so.
 
         It may be some seconds old: other stores' objects don't change.
         """
         sha256 = sha256_of(name)
-        is_spoilt = sha256 is not None and self._is_spoilt(name, sha256)
+        spoilings = 0 if sha256 is None else self._copies.spoilings(sha256)
         mark = self._mark_of(name)
-        return (*mark, 1) if mark and is_spoilt else mark
+        return (*mark, spoilings) if mark and spoilings else mark
 
     def _mark_of(self, name: str) -> Stat:
         known = self._marks.get(name)

@@ -24,6 +24,12 @@ YOUNG = 6 * 3600.0
 """Seconds after which a file that is kept once more is put again, so that it counts as young."""
 
 
+class ObjectDamaged(StorageError):
+    """A file in the bucket is not what was put there."""
+
+    code = "damaged"
+
+
 class Stored(NamedTuple):
     """A file of the folder, here or in the bucket.
 
@@ -62,7 +68,8 @@ class SharedFolder:
         """The path, where the file lies if it is anywhere.
 
         Raises:
-            StorageError: the bucket cannot be reached, or gives another content.
+            ObjectDamaged: the bucket gives another content each time.
+            StorageError: it cannot be reached.
         """
         if self.bucket is not None and not path.exists():
             with suppress(FileNotFoundError):
@@ -76,6 +83,21 @@ class SharedFolder:
             with ThreadPoolExecutor(LANES) as pool:
                 list(pool.map(lambda one: self.here(*one), missing))
 
+    def mend(self, path: Path, sha256: str) -> bool:
+        """Fetch a file anew, in the place of one here that is damaged; says whether it did. One
+        that no bucket has stays as it is.
+
+        Raises:
+            ObjectDamaged, StorageError: see `here`.
+        """
+        if self.bucket is None or not path.exists() or sha256_of_file(path) == sha256:
+            return False
+        try:
+            self._fetch(self.bucket, path, sha256)
+        except FileNotFoundError:
+            return False
+        return True
+
     def _fetch(self, bucket: Bucket, path: Path, sha256: str) -> None:
         key = self._key(path)
         for _ in range(TRIES):
@@ -88,7 +110,7 @@ class SharedFolder:
                 if found.hexdigest() != sha256:
                     raise _Another
                 return
-        raise StorageError(
+        raise ObjectDamaged(
             f"{bucket.place_of(key)} is not what was put there: its sha256 is another",
             hint="Add the same thing again: that puts it back.",
         )
@@ -105,26 +127,35 @@ class SharedFolder:
         """
         if self.bucket is None:
             return
-        key = self._key(path)
-        found = self.bucket.find(key)
-        if found is not None and self._is_same(found, path.stat().st_size, sha256):
+        found = self.bucket.find(self._key(path))
+        if found is None or not self._is_same(found, path.stat().st_size, sha256):
+            self._put(self.bucket, path, sha256)
+
+    def keep_all(self, paths: Iterable[Path], *, is_trusted: bool) -> None:
+        """As `keep`, of files that are called by their sha256: one listing tells which are there.
+
+        Args:
+            paths: of them.
+            is_trusted: whether an object that is young and of the right size is the right one, as
+                it was read a moment before; else it is compared.
+        """
+        if self.bucket is None:
             return
+        there = {found.key: found for found in self.bucket.listed(self._prefix)}
+        for path in paths:
+            found, size = there.get(self._key(path)), path.stat().st_size
+            if found is not None and is_trusted and found.size == size and _is_young(found):
+                continue
+            if found is None or not self._is_same(found, size, path.stem):
+                self._put(self.bucket, path, path.stem)
+
+    def _put(self, bucket: Bucket, path: Path, sha256: str) -> None:
         if sha256_of_file(path) != sha256:
             raise StorageError(
                 f"{path} is damaged: its sha256 is another",
                 hint="Nothing was put into the bucket. Delete the file, and run it again.",
             )
-        self.bucket.put(key, path)
-
-    def keep_all(self, paths: Iterable[Path]) -> None:
-        """As `keep`, of files that are young if they are there: one listing tells which."""
-        if self.bucket is None:
-            return
-        there = {found.key: found for found in self.bucket.listed(self._prefix)}
-        for path in paths:
-            found = there.get(self._key(path))
-            if found is None or not _is_young(found) or found.size != path.stat().st_size:
-                self.bucket.put(self._key(path), path)
+        bucket.put(self._key(path), path)
 
     def _is_same(self, found: Found, size: int, sha256: str) -> bool:
         """Whether the object is what it must be, and young; a damaged one is put again."""

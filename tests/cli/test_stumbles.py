@@ -98,3 +98,14 @@ def test_classes_with_long_names_are_drawn_without_a_warning(rows, run, tmp_path
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", HeadstartWarning)
         assert run("head", "plot", "long", tmp_path / "confusion.png").code == 0
+
+
+def test_a_command_that_extracts_what_it_needs_says_what_was_damaged(rows, run):
+    (shard,) = rows.config.features.rglob("*.h5")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.chmod(0o644)
+    shard.write_bytes(content)
+    ran = run("head", "train", "h", "flat@as_it_is", "rows")
+    assert ran.code == 0
+    assert "warning: 1 damaged shard put aside" in ran.err

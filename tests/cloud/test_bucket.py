@@ -198,6 +198,24 @@ def test_a_folder_that_is_not_there_is_not_made_and_nothing_is_missing(tmp_path)
     assert not (tmp_path / "not mounted").exists()
 
 
+@pytest.mark.parametrize("kind", ["create", "put"])
+def test_what_is_put_into_a_folder_is_on_the_disk_with_all_folders_above(
+    tmp_path, monkeypatch, kind
+):
+    store, synced = tmp_path / "store", []
+    sync = os.fsync
+
+    def noting(descriptor):
+        sync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    bucket = Bucket(parse(f"file://{store}"), makes=True)
+    getattr(bucket, kind)("a/b/k", CONTENT)
+    below = (store / "a" / "b" / "k", store / "a" / "b", store / "a", store)
+    assert synced == [path.stat().st_ino for path in below]
+
+
 class Careless:
     """A store of obstore that does not do what it is asked to."""
 

@@ -1,5 +1,6 @@
 """`init --store`: what is looked at first, whose a store is, and what `doctor` says of it."""
 
+import pickle
 import tomllib
 from urllib.request import Request, urlopen
 
@@ -8,6 +9,9 @@ import pytest
 import headstart as hs
 from headstart.errors import AlreadyExists, ForeignDatabase, StorageError, WorkspaceError
 from headstart.jobs import doctor
+from headstart.storage.objects.address import parse
+from headstart.storage.objects.bucket import Bucket
+from headstart.storage.objects.probe import claim
 
 
 def settings_of(root):
@@ -54,6 +58,40 @@ def test_a_store_of_another_database_is_refused(tmp_path, own_bucket, own_databa
     hs.init(tmp_path / "three", own_database)
     with pytest.raises(ForeignDatabase):
         hs.init(tmp_path / "four", own_database, store=own_bucket)
+
+
+@pytest.mark.parametrize("said", [None, "another"])
+def test_a_store_that_is_not_this_workspaces_is_neither_read_nor_written(tmp_path, said):
+    """The folder of a disk that is not mounted is an empty one."""
+    store = tmp_path / "store"
+    hs.init(tmp_path / "zoo", store=f"file://{store}")
+    (store / "headstart.json").unlink()
+    if said is not None:
+        claim(Bucket(parse(f"file://{store}")), said)
+    before = sorted(store.iterdir())
+    ws = hs.open(tmp_path / "zoo")
+    assert ws.backbones.list() == []  # for which no object is touched
+    words = "is missing" if said is None else "store of the workspace another"
+    for use in (lambda: ws.context.artifacts.keep(b"x"), ws.cache.gc):
+        with pytest.raises(StorageError, match=f"headstart.json .*{words}.*nothing was"):
+            use()
+    assert sorted(store.iterdir()) == before
+    if said is None:  # what the hint says
+        hs.init(tmp_path / "zoo")
+        ws.context.artifacts.keep(b"x")
+
+
+def test_it_is_asked_once_whose_the_store_is(tmp_path, own_bucket, proxy):
+    hs.init(tmp_path / "zoo", store=own_bucket)
+    proxy.seen.clear()
+    ws = hs.open(tmp_path / "zoo")
+    assert proxy.seen == []
+    digest = ws.context.artifacts.keep(b"x")
+    ws.context.artifacts.path_of(digest, ".part").unlink()
+    assert ws.context.artifacts.read(digest) == b"x"
+    assert len([seen for seen in proxy.of("GET") if "headstart.json" in seen.path]) == 1
+    again = pickle.loads(pickle.dumps(ws.context.bucket))
+    assert again.listed("artifacts") and again.address == ws.context.bucket.address
 
 
 def test_doctor_looks_at_the_store(tmp_path, own_bucket, monkeypatch):

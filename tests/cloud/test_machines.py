@@ -20,6 +20,9 @@ from headstart.jobs.features.gc import collect, find_garbage
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.entities import FeatureSet
+from headstart.storage.objects.address import parse
+from headstart.storage.objects.bucket import Bucket
+from headstart.storage.objects.probe import claim
 from headstart.storage.samples import Sample
 
 KEY, WIDTH = "ab" * 32, 64
@@ -103,6 +106,7 @@ def machine(tmp_path, own_bucket, request):
             database = Database(config)
             t.metadata.create_all(database.engine)
             database.close()
+            claim(Bucket(parse(store), makes=True), str(plain.id))
         made.append(Machine(Context(config)))
         return made[-1]
 

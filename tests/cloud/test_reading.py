@@ -1,5 +1,7 @@
 """Reading rows from afar: what is fetched, what is kept, and what is not believed."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from meddling_proxy import FLIP, LOSE
@@ -157,6 +159,40 @@ def test_copies_that_were_used_longest_ago_make_room(tmp_path):
     assert copies.keep("f" * 64, memoryview(bytes(1001))) is None
     assert copies.find(names[0], 299) is None  # it is not what was kept
     assert copies.find(names[0], 300) is None
+
+
+def test_two_processes_fill_one_folder_of_copies(tmp_path):
+    """What the other one put there is neither written again nor taken for one that was spoilt."""
+    one, other = LocalCopies(tmp_path / "copies", 1000), LocalCopies(tmp_path / "copies", 1000)
+    content = bytes(range(250))
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = one.keep(sha256, memoryview(content))
+    inode = path.stat().st_ino
+    assert other.keep(sha256, memoryview(content)) == path
+    assert path.stat().st_ino == inode
+    assert one.is_intact(sha256) and other.is_intact(sha256)
+    with path.open("rb"):  # as one that is mapped: its inode is not given again
+        other.forget(sha256)
+        other.keep(sha256, memoryview(content))
+    assert one.spoilings(sha256) == 0 and not one.is_intact(sha256)
+    assert one.find(sha256, hashed=True) == path and one.is_intact(sha256)
+    path.write_bytes(content[::-1])
+    assert one.spoilings(sha256) == other.spoilings(sha256) == 1
+    assert other.keep(sha256, memoryview(content)) == path
+    assert path.read_bytes() == content
+
+
+def test_a_copy_that_is_spoilt_again_has_another_mark_again(reading, tmp_path):
+    """Whoever opened a view since the first time is to notice the second."""
+    one = reading()
+    name, marks = one.files[0].name, []
+    for _ in range(3):
+        one.store.fetch(name)
+        marks.append(one.store.stat_of(name))
+        assert one.store.stat_of(name) == marks[-1]
+        path = one.store.local_copy(name)
+        path.write_bytes(bytes(path.stat().st_size))
+    assert len(set(marks)) == 3
 
 
 def test_no_copy_is_kept_on_a_disk_that_is_nearly_full(tmp_path, monkeypatch):

@@ -2,11 +2,13 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 from meddling_proxy import FLIP
 
+import headstart as hs
 from headstart.config import create_config
-from headstart.errors import ArtifactDamaged, StorageError
+from headstart.errors import ArtifactDamaged, ManifestDamaged, StorageError
 from headstart.extractors.cache import strays
 from headstart.extractors.engines.compiled import Compiled, CompiledStore
 from headstart.registry import tables as t
@@ -127,6 +129,65 @@ def test_a_manifest_is_read_on_another_machine(tmp_path, bucket, proxy, count):
     again = one.write(Manifest("folder", "/x", more), one.read(name))
     assert len(proxy.of("PUT")) == (2 if parts else 1)  # the part that is new, and the whole
     assert len(other.read(again).samples) == count + 1
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("count", [10, 6000])
+def test_a_damaged_manifest_here_is_fetched_anew(tmp_path, bucket, proxy, count):
+    one = Manifests(tmp_path / "one" / "manifests", bucket)
+    name = one.write(Manifest("folder", "/x", samples(count)))
+    parts = [one.parts.root / part for part in sorted(one.part_names(name))]
+    for path in [one.whole.root / name, *parts]:
+        before = path.read_bytes()
+        damage(path)
+        proxy.seen.clear()
+        assert len(one.read(name).samples) == count
+        assert len(proxy.of("GET")) == 1
+        assert path.read_bytes() == before
+    bucket.delete(keys(bucket))
+    last = [one.whole.root / name, *parts][-1]
+    damage(last)
+    before = last.read_bytes()
+    with pytest.raises(ManifestDamaged, match="Add the dataset again"):
+        one.read(name)
+    assert last.read_bytes() == before  # there is no other
+
+
+@pytest.mark.parametrize("count", [10, 6000])
+def test_writing_a_manifest_again_puts_damaged_objects_back(tmp_path, bucket, count):
+    def open_(machine):
+        return Manifests(tmp_path / machine / "manifests", bucket)
+
+    manifest = Manifest("folder", "/x", samples(count))
+    name = open_("one").write(manifest)
+    for number, key in enumerate(keys(bucket)):
+        content = bytes(bucket.get(key))
+        bucket.put(key, content[::-1])
+        other = open_(f"other{number}")
+        with pytest.raises(ManifestDamaged, match=r"sha256 is another.*Add the dataset again"):
+            other.read(name)
+        assert other.write(manifest) == name
+        assert bytes(bucket.get(key)) == content
+        assert len(open_(f"third{number}").read(name).samples) == count
+
+
+def test_adding_a_dataset_again_puts_its_damaged_manifest_back(tmp_path):
+    ws = hs.init(tmp_path / "zoo", store=f"file://{tmp_path / 'store'}")
+    np.savez(tmp_path / "rows.npz", x=np.eye(12, dtype=np.float32), y=np.arange(12) % 2)
+    ws.datasets.add("rows", tmp_path / "rows.npz")
+    (name,) = [path.name for path in (tmp_path / "store" / "manifests").iterdir()]
+    damage(tmp_path / "store" / "manifests" / name)
+    (ws.config.manifests / name).unlink()
+    with pytest.raises(ManifestDamaged, match="sha256 is another"):
+        ws.context.manifest("rows")
+    ws.datasets.add("rows", tmp_path / "rows.npz")
+    (ws.config.manifests / name).unlink()
+    assert len(ws.context.manifest("rows").samples) == 12
 
 
 def test_what_one_machine_compiled_another_finds_unless_it_was_changed(tmp_path, bucket):

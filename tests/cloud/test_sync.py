@@ -55,7 +55,7 @@ def test_a_damaged_shard_is_not_copied_and_said(rows, tmp_path, with_rows, run):
     done = run("features", "sync", tmp_path / "other")
     assert done.code == 1
     assert "is not what was committed" in done.err and "damaged shards: 1" in done.err
-    assert "1 feature sets: 0 shards copied" in done.out
+    assert "1 feature set: 0 shards copied" in done.out
 
 
 def test_what_cannot_be_synced_is_said(rows, tmp_path, fails):

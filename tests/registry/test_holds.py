@@ -2,16 +2,18 @@
 
 import gc
 import pickle
+import re
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 
 from headstart.config import create_config
-from headstart.errors import LeaseLost
+from headstart.errors import DatabaseDenied, LeaseLost
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.holds import SqlHolds
@@ -139,6 +141,57 @@ def test_who_lost_a_hold_holds_again_and_the_old_one_stays_lost(database, machin
         with other.alone("a") as lock:
             assert lock.is_held
     assert is_free(one)
+
+
+def test_what_was_had_alone_and_ran_out_is_not_confirmed(database, machine):
+    one, other = machine(), machine()
+    with one.alone("a") as lock:
+        lock.confirm()
+        age(database, 61)
+        with other.hold("a"):
+            with pytest.raises(LeaseLost, match="what this process held ran out"):
+                lock.confirm()
+            anew = one.hold("a")
+    anew.confirm()  # its row is not taken away with what was had alone before
+    assert not is_free(other)
+    anew.release()
+
+
+@pytest.fixture
+def readers_database(database, url):
+    """The same database, of a user who may only look."""
+    if url is None:
+        reader = Database(database.config)
+        event.listen(reader.engine, "connect", lambda own, _: own.execute("PRAGMA query_only = ON"))
+    else:
+        with database.writing() as connection:
+            for statement in (
+                "CREATE ROLE looks_only LOGIN",
+                "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks_only",
+            ):
+                connection.execute(text(statement))
+        address = re.sub(r"//[^@/]*@", "//looks_only@", url)
+        reader = Database(replace(database.config, database_url=address))
+    yield reader
+    reader.close()
+    if url is not None:
+        with database.writing() as connection:
+            connection.execute(text("DROP OWNED BY looks_only"))
+            connection.execute(text("DROP ROLE looks_only"))
+
+
+def test_who_may_only_read_holds_nothing_and_confirms_nothing(database, readers_database, caplog):
+    caplog.set_level("INFO", logger="headstart")
+    reader = SqlHolds(readers_database, NoSigns())
+    with reader.hold("a") as hold, reader.hold("a", "b"):
+        assert rows(database) == []
+        with pytest.raises(DatabaseDenied, match=r"'a' is not held.*roles for readers and writers"):
+            hold.confirm()  # who may write rows, and no holds, commits nothing
+    assert [one.message for one in caplog.records].count(
+        "the database refuses this user changes: nothing is held against `features gc` of others"
+    ) == 1
+    with pytest.raises(DatabaseDenied), reader.alone("a"):
+        pass
 
 
 def test_what_is_confirmed_is_part_of_the_transaction(database, machine):
