@@ -43,7 +43,7 @@ from headstart.errors import (
     first_line,
 )
 from headstart.registry.outages import Outage
-from headstart.registry.refusals import kind_of_sqlite, opened
+from headstart.registry.refusals import is_denied, is_for_ever, kind_of_sqlite, opened
 
 BUSY_SECONDS = 180
 """So long a writer waits for those before it: SQLite has one at a time
@@ -68,8 +68,6 @@ ENDS_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 rows that it locked from all others; the server ends a transaction of which it hears no more."""
 FLUSHES = (17,)
 """From this version of PostgreSQL on, a message in its log can be brought to the disk at once."""
-NOT_ALLOWED = ("42501", "25006", "28000", "28P01")
-"""SQLSTATEs of who may not do it: no privilege, read-only, not let in."""
 FUTURE = "22023"
 """What `pg_xact_status` says of a number that the server, as it recovered, has yet to give."""
 
@@ -346,7 +344,7 @@ def _refused(error: DBAPIError) -> RegistryError:
             f"the registry's database ended a change in favour of another: {cause}",
             hint="Nothing was changed; try again.",
         )
-    if _is_denied(error):
+    if is_denied(error.orig):
         return DatabaseDenied(
             f"the registry's database refuses this user: {cause}",
             hint="Ask its owner; docs/team.md has roles for readers and writers.",
@@ -365,17 +363,19 @@ def _refused(error: DBAPIError) -> RegistryError:
             hint="Nothing was changed. Free some: `headstart features gc --apply` deletes what "
             "nobody needs.",
         )
+    if isinstance(error.orig, sqlite3.Error):
+        kind = kind_of_sqlite(error.orig)
+        if kind is not DatabaseBusy:
+            return kind(f"the registry failed: {cause}", hint="See `headstart doctor`.")
+    elif is_for_ever(error.orig):
+        return RegistryError(
+            f"the registry's database cannot be used: {cause}",
+            hint="Trying again does not help: mend the URL, or ask the server's owner.",
+        )
     return DatabaseBusy(
         f"the registry's database does not answer: {cause}",
         hint="Nothing was changed; see `headstart doctor`, then try again.",
     )
-
-
-def _is_denied(error: DBAPIError) -> bool:
-    """A connection that is refused has no SQLSTATE in psycopg: the server's words say it."""
-    if getattr(error.orig, "sqlstate", None) in NOT_ALLOWED:
-        return True
-    return "authentication failed" in str(error.orig) or "no pg_hba.conf entry" in str(error.orig)
 
 
 def _is_gone(error: DBAPIError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 
@@ -25,6 +26,24 @@ KINDS: dict[int, type[RegistryError]] = {
 """By the result code (https://www.sqlite.org/rescode.html); extended ones have it in their last
 eight bits."""
 NO_ROOM = {sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_FULL}
+NOT_ALLOWED = ("42501", "25006", "28000", "28P01")
+"""SQLSTATEs of who may not do it: no privilege, read-only, not let in."""
+NEVER_THERE = ("3D000",)
+"""SQLSTATEs of what trying again does not change: there is no such database."""
+NEVER = re.compile(r'(database|role) ".*" does not exist')
+"""Words of a connection that is refused for ever: such an error has no SQLSTATE in psycopg."""
+
+
+def is_denied(error: BaseException | None) -> bool:
+    """A connection that is refused has no SQLSTATE in psycopg: the server's words say it."""
+    if getattr(error, "sqlstate", None) in NOT_ALLOWED:
+        return True
+    return "authentication failed" in str(error) or "no pg_hba.conf entry" in str(error)
+
+
+def is_for_ever(error: BaseException | None) -> bool:
+    """Whether a server lets nobody in by this URL, however often it is tried."""
+    return getattr(error, "sqlstate", None) in NEVER_THERE or NEVER.search(str(error)) is not None
 
 
 def kind_of_sqlite(error: BaseException | None) -> type[RegistryError]:
