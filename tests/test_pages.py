@@ -33,7 +33,7 @@ def command_lines(page: Path) -> list[list[str]]:
 def parse(words: list[str]) -> None:
     """Raises click.UsageError where a command or an option is not one that there is."""
     command: click.Command = cli
-    context = click.Context(cli, info_name="headstart")
+    context = click.Context(cli, info_name="headstart", help_option_names=["-h", "--help"])
     while isinstance(command, click.Group):
         _, words, _ = command.make_parser(context).parse_args(list(words))
         name, found, words = command.resolve_command(context, words)

@@ -88,7 +88,13 @@ def test_every_command_of_the_page_is_one(tmp_path):
             rest = rest[2:]
         while hasattr(command, "commands"):
             command, rest = command.commands[rest[0]], rest[1:]
-        options = {name for one in command.get_params(click.Context(command)) for name in one.opts}
+        options = {
+            name
+            for one in command.get_params(
+                click.Context(command, help_option_names=["-h", "--help"])
+            )
+            for name in one.opts
+        }
         assert {word for word in rest if word.startswith("--")} <= options, line
     assert seen > 10
 

@@ -156,7 +156,9 @@ def every_option(group, words=()):
         if isinstance(command, click.Group):
             yield from every_option(command, (*words, name))
         else:
-            for one in command.get_params(click.Context(command)):
+            for one in command.get_params(
+                click.Context(command, help_option_names=["-h", "--help"])
+            ):
                 if isinstance(one, click.Option) and not one.is_eager:
                     yield " ".join((*words, name)), one
 

@@ -42,6 +42,6 @@ def _variables(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[str]
         if isinstance(one, click.Group):
             yield from _variables(one, path)
             continue
-        for option in one.get_params(click.Context(one)):
+        for option in one.get_params(click.Context(one, help_option_names=["-h", "--help"])):
             if isinstance(option, click.Option) and option.envvar:
                 yield variable_of(prefix_of(path), option)
