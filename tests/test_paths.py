@@ -37,6 +37,12 @@ ALLOWED = {
     "headstart/cli/parameters.py: Path(given)": "--workspace, an argument",
     "headstart/cli/parameters.py: Path(str(super().convert(value, param, ctx)))": "an argument",
     "headstart/catalog/cache.py: Path(to)": "an argument of `features sync`",
+    "headstart/jobs/backups/backup.py: place / folder": "an argument, and a literal of ours",
+    "headstart/jobs/backups/restore.py: Path(tempfile.mkdtemp(prefix='.restored-', dir=above))": (
+        "made by the system"
+    ),
+    "headstart/jobs/backups/restore.py: root / one.name": "a file that we put beside it",
+    "headstart/jobs/backups/restore.py: file.with_name(f'{file.name}{end}')": "SQLite's own files",
     "headstart/values/defaults.py: Path(named)": "$HEADSTART_CONFIG, the user's own",
     "storage/objects/local_copies.py: Path(named)": "$HEADSTART_CACHE, the user's own",
     "storage/objects/local_copies.py: path.with_name(aside)": "beside a name that `inside` made",

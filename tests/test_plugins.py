@@ -293,5 +293,5 @@ def test_an_option_that_a_command_has_itself_is_left_out_and_said(capsys):
     command(group, "do", more=more)(with_options(work, click.option("--seed", type=int)))
     group.main(["do", "--seed", "3", "--new", "x", "--json"], standalone_mode=False)
     shown = capsys.readouterr()
-    assert json.loads(shown.out) == {"seed": 3, "new": "x"}
+    assert json.loads(shown.out) == {"schema_version": 1, "seed": 3, "new": "x"}
     assert "warning: the option --seed of a plug-in is left out" in shown.err

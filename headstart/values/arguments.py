@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[Check, str]] = {
     "Progress": (callable, "a function of (done, total)"),
     "Watch": (callable, "a function"),
     "Executor": (lambda given: hasattr(given, "run"), "an executor"),
+    "TrialExecutor": (lambda given: hasattr(given, "run"), "an executor of trials"),
     "Task": (lambda given: hasattr(given, "evaluate"), "a task, such as hs.Regression()"),
 }
 """By the name of an annotation: whether something is of it, and what is said of it."""

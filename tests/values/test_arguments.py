@@ -28,6 +28,9 @@ VALID = {
     "sweep": 1,
     "level": 0.9,
     "count": 2,
+    "folder": "nowhere",
+    "to": "nowhere",
+    "file": "nowhere.zip",
     "samples": [np.zeros((4, 4, 3), np.uint8)],
 }
 PUBLIC = ("headstart.workspace", "headstart.catalog", "headstart.storage.views")

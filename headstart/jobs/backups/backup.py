@@ -243,7 +243,7 @@ def _named(
             inner = f"{path.relative_to(root).as_posix()}/"
             for one in () if before is None else before.files:
                 if one.startswith(inner):
-                    yield one, (root / one, None)
+                    yield one, (place_in(root, one), None)
             yield from _of_contents(path, root)
     if features:
         for one in known.feature_sets.find_sets():

@@ -59,7 +59,7 @@ def test_a_column_far_from_zero_hides_no_neighbours(monkeypatch):
 def test_cells_are_for_many_rows_that_are_all_trained_on():
     part = Part(np.zeros((60_000, 1), np.float32), np.arange(60_000) % 4)
     folds = split_into_folds(part.targets, 5, classes=CLASSES)
-    assert needs_cells(part, folds)
-    assert not needs_cells(part, [with_few(folds[0], part.targets, 3, CLASSES)] * 5)
+    assert needs_cells(60_000, folds)
+    assert not needs_cells(60_000, [with_few(folds[0], part.targets, 3, CLASSES)] * 5)
     few = split_into_folds(part.targets[:20_000], 5, classes=CLASSES)
-    assert not needs_cells(Part(part.features[:20_000], part.targets[:20_000]), few)
+    assert not needs_cells(20_000, few)
