@@ -128,12 +128,16 @@ def test_a_server_that_dies_at_any_statement_of_a_transaction_is_waited_for(
     assert b"COMMIT" in requests[-1]
     wire.down = down
     for place in chosen(places, len(requests)):
-        clear(ws)
-        before = runs(ws)
-        wire.cut = place
-        caplog.clear()
-        view = extract(what, ws, wire, monkeypatch)
-        mortal.wait()
+        for _ in range(3):  # a run may need fewer requests: not each claim looks who is dead
+            clear(ws)
+            before = runs(ws)
+            wire.cut = place
+            caplog.clear()
+            view = extract(what, ws, wire, monkeypatch)
+            mortal.wait()
+            if wire.cut is None:
+                break
+            place = min(place[0], len(wire.seen)), place[1]
         assert wire.cut is None  # it was killed
         assert check(ws, view, expected) == before + 1, place
         told = [record.message for record in caplog.records if record.name == "headstart"]
