@@ -19,7 +19,6 @@ from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
-from rich.terminal_theme import NIGHT_OWLISH
 from rich.text import Text
 
 FOLDER = Path(__file__).parent
@@ -102,9 +101,7 @@ def terminal(recording: str) -> str:
     console = Console(record=True, file=io.StringIO(), width=COLUMNS)
     for line in recording.splitlines():
         console.print(Text.from_ansi(line), soft_wrap=False)
-    drawn = console.export_svg(
-        title="headstart", theme=NIGHT_OWLISH, code_format=TERMINAL, unique_id="terminal"
-    )
+    drawn = console.export_svg(title="headstart", code_format=TERMINAL, unique_id="terminal")
     return "".join(f"{line.rstrip()}\n" for line in drawn.splitlines())
 
 

@@ -45,7 +45,7 @@ class Neighbours(Options, error=HeadError):
     kind: ClassVar[str] = "neighbours"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     options: ClassVar[tuple[Setting, ...]] = (
-        Setting("neighbours", "how many, such as 10; chosen without it.", int),
+        Setting("neighbours", "how many, such as 10. Default: chosen from the data.", int),
     )
     neighbours: int | None = None
     calibrated: bool = True

@@ -42,16 +42,16 @@ def _program() -> click.Group:
     @click.group(
         name=PROGRAM,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Run each backbone once over your data; train any number of small classifiers on the "
-        "result.",
-        epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
-        "once and kept; a head is a small model trained on them. `headstart glossary` explains "
-        "all words.",
+        help="Run a pretrained model over your data once; train any number of small "
+        "classifiers on the result.",
+        epilog="A backbone is a pretrained network. Its features at a layer (the cut) are "
+        "computed once and kept; a head is a small model trained on them. `headstart "
+        "glossary` explains all words.",
     )
     @click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        help="The workspace's folder, if not $HEADSTART_HOME.",
+        help="The workspace's folder; default: $HEADSTART_HOME.",
     )
     @click.option("--json", "as_json", is_flag=True, envvar=JSON, help="Print one JSON document.")
     @click.option("--debug", is_flag=True, envvar=DEBUG, help="Show the traceback of an error.")
