@@ -46,7 +46,7 @@ class Regression(Options, error=HeadError):
                 sample = samples[place]
                 raise HeadError(
                     f"sample {sample.id!r} has the label {sample.label!r}, which is no number",
-                    hint="Mend it or leave it out.",
+                    hint="Fix it or leave it out.",
                 )
             if first and first.label is not None and len(values) != len(_numbers(first.label)):
                 raise HeadError(

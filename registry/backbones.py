@@ -135,7 +135,7 @@ class BackboneRepository:
             if uses and not force:
                 raise StillInUse(
                     f"backbone {backbone.label!r} is in use: {uses}",
-                    hint="Remove it all the same with --force; features and heads are kept, "
+                    hint="Remove it anyway with --force; features and heads are kept, "
                     "but can no longer be checked, extended or attached, and jobs not be done.",
                 )
             record(connection, "remove", KIND, backbone.reference, before=_facts(backbone))

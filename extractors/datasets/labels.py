@@ -136,7 +136,7 @@ def label_of_numbers(row: Any, where: str) -> Label:
     if not np.isfinite(values).all():
         raise DatasetError(
             f"{where}: the label {values.tolist()!r} holds what is no number",
-            hint="Mend it, or leave such rows out with --on-error skip.",
+            hint="Fix it, or leave such rows out with --on-error skip.",
         )
     return BETWEEN.join(repr(value) for value in values.tolist())
 

@@ -137,7 +137,7 @@ def _usual(workspace: Workspace, name: str, options: Mapping[str, Any]) -> dict[
     told = " and ".join(f"{one} {value}" for one, value in found.items())
     note(
         f"note: dataset {name!r} is there: its samples keep their splits, whatever the default is "
-        f"({told}); `dataset resplit` deals them anew"
+        f"({told}); `dataset resplit` deals them again"
     )
     return dict.fromkeys(found)
 

@@ -245,7 +245,7 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
             row["dataset"],
             f"{row['metrics']['n_test']:,} tested",
             *([groups] if groups else []),
-            *(["void: dealt anew"] if row["void"] else []),
+            *(["void: dealt again"] if row["void"] else []),
         ),
         *(score_cell(row["metrics"], SCORES[column]) for column in scores),
         row["created_at"][:10],

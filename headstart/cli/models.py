@@ -247,7 +247,7 @@ def _predict(
     if head.is_void:
         note(
             f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
-            "its scores count no more; train it again"
+            "its scores no longer count; train it again"
         )
     predictions = head.predict_each(paths, on_error, root, unsure=unsure, level=level)
     if unsure is not None:
@@ -296,7 +296,7 @@ def check_top(head: Any, top: int | None, output: Path | None) -> None:
     if output is not None:
         raise click.UsageError("--output has the probabilities of all classes; leave --top out.")
     if not head.record.classes:
-        raise click.UsageError(f"head {head.record.name} says numbers; --top is of classes.")
+        raise click.UsageError(f"head {head.record.name} gives numbers; --top is of classes.")
 
 
 def likeliest(count: int) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:

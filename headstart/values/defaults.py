@@ -126,7 +126,7 @@ def user_defaults() -> Mapping[str, Any]:
         ) from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WorkspaceError(
-            f"cannot read {file}: {error}", hint="Mend the file; nothing was changed."
+            f"cannot read {file}: {error}", hint="Fix the file; nothing was changed."
         ) from error
     check_keys(told, (TABLE,), file)
     return defaults_in(told, file)

@@ -172,7 +172,7 @@ class YoloSource(BoxSource):
                     return path
         raise DatasetError(
             f"{self.source}: no folder {text}, in {folders[0]}",
-            hint="Mend train, val, test or path in it.",
+            hint="Fix train, val, test or path in it.",
         )
 
     def _files(self, path: Path) -> Iterator[Path]:
