@@ -82,7 +82,7 @@ JSON, DEBUG = "HEADSTART_JSON", "HEADSTART_DEBUG"
 GARBAGE = 50_000
 """Objects more than before among which garbage is looked for: of the hundred thousands that imports
 make all stay, and a tenth of a short command went into looking at them again and again."""
-INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
+INTERRUPTED = "interrupted. What was committed is kept; the same command continues from there."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

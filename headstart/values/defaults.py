@@ -140,7 +140,7 @@ def defaults_in(told: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     """
     found = told.get(TABLE, {})
     if not isinstance(found, Mapping):
-        raise InvalidValue(f"{TABLE} in {file} is no table", hint=f"Begin it with [{TABLE}].")
+        raise InvalidValue(f"{TABLE} in {file} is not a table", hint=f"Begin it with [{TABLE}].")
     check_keys((name.replace("-", "_") for name in found), DEFAULTS, file, f"[{TABLE}] in ")
     return {name.replace("-", "_"): value for name, value in found.items()}
 

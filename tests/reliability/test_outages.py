@@ -171,7 +171,7 @@ def test_a_server_that_stays_away_ends_a_run_with_one_line_and_nothing_is_lost(
         extract("commit", ws, wire, monkeypatch, short)
     line = str(gone.value)
     assert "does not answer" in line
-    assert "the same command goes on from there" in line
+    assert "the same command continues from there" in line
     assert "\n" not in line
     mortal.revive()
     kept = rows_in(ws) // 2

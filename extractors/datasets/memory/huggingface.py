@@ -143,7 +143,7 @@ def _check_is_of_hub(name: str) -> None:
     loaders = {one.name for one in pkgutil.iter_modules(packaged_modules.__path__)}
     if not ID.fullmatch(name) or name in loaders:
         raise DatasetError(
-            f"{PREFIX}{name[:200]} is no dataset of the hub",
+            f"{PREFIX}{name[:200]} is not a dataset of the hub",
             hint=f"Those are called {PREFIX}OWNER/NAME[:SPLIT]; a folder is given as it is.",
         )
     if Path(name).exists():

@@ -175,7 +175,7 @@ def test_a_damaged_part_is_said_and_made_anew(elsewhere, name, damage):
     else:
         file.write_bytes(bytes(content) if damage == "flipped" else b"")
     view = elsewhere.extract("net", "pics")
-    assert any("openvino is not taken, and made anew: the artifact" in w for w in said(view)), said(
+    assert any("openvino is not taken, and made again: the artifact" in w for w in said(view)), said(
         view
     )
     assert view.report.engine == "openvino"
