@@ -28,6 +28,7 @@ CHECKED = {
     ("docs/choose-a-head.md", "console"): HOW_TO,
     ("docs/choose-a-head.md", "text"): "a line that a sweep prints: tests/jobs/test_sweeping.py",
     ("docs/clean-labels.md", "console"): HOW_TO,
+    ("docs/commands.md", "console"): SHELL,
     ("docs/commands.md", "python"): "test_logging_is_asked_for_as_the_page_on_commands_says",
     ("docs/commands.md", "text"): "lines for a shell's start: tests/cli/test_completion.py",
     ("docs/commands.md", "toml"): "test_the_defaults_of_the_page_on_commands_are_taken",
@@ -46,6 +47,7 @@ CHECKED = {
     ("docs/heads.md", "console"): HOW_TO,
     ("docs/index.md", "console"): SHELL,
     ("docs/predict-and-ship.md", "console"): HOW_TO,
+    ("docs/preprocessing.md", "console"): SHELL,
     ("docs/preprocessing.md", "toml"): "test_the_preprocessing_file_of_the_document_is_valid",
     ("docs/reliability.md", "console"): SHELL,
     ("docs/remote-data.md", "sh"): "test_the_commands_on_files_in_a_store_work",
@@ -71,6 +73,7 @@ CHECKED = {
     ("docs/tutorials/texts.md", "console"): SHELL,
     ("docs/tutorials/texts.md", "python"): "test_the_tutorial_on_texts_works",
     ("docs/tutorials/texts.md", "text"): "how a table looks",
+    ("docs/windows.md", "console"): SHELL,
     ("docs/windows.md", "python"): "test_the_block_of_the_page_on_windows_works",
 }
 """The test of the blocks of a page in a language, or why they have none."""
