@@ -137,7 +137,7 @@ def record() -> str:
                 text=True,
                 check=True,
             )
-            shown += f"$ {command}\n{done.stdout.rstrip()}\n\n"
+            shown += f"$ {command}\n{done.stdout.rstrip()}\n\n".replace(f"{place}/", "")
     return "".join(f"{line.rstrip()}\n" for line in shown.rstrip().splitlines())
 
 

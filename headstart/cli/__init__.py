@@ -215,7 +215,7 @@ def _variable_of(error: click.ClickException) -> str:
     if parameter is None or context is None or not isinstance(error, click.BadParameter):
         return ""
     is_variable = context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
-    return f" It is said by ${parameter.envvar}." if is_variable else ""
+    return f" It comes from ${parameter.envvar}." if is_variable else ""
 
 
 def _in_words(given: list[str]) -> str:

@@ -256,7 +256,7 @@ def majority_text(targets: Any) -> str:
     if targets.ndim != 1:
         return ""
     share = float(np.bincount(targets.astype(int)).max()) / len(targets)
-    return f" Who always says the most frequent class has accuracy {share_text(share)}."
+    return f" Always naming the most frequent class gives accuracy {share_text(share)}."
 
 
 def console(*, stderr: bool = False) -> Console:

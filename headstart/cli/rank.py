@@ -134,7 +134,7 @@ def _rank(
     count = len(ranks[0].linear.targets)
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
-        "Below each accuracy its 95 % interval; LogME and H are no shares and have none. "
+        "Below each accuracy its 95 % interval; LogME and H have no interval. "
         f"{STAR}. ms: extraction time per sample.{majority_text(ranks[0].linear.targets)}"
     )
     if shots is not None:

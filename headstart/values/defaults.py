@@ -63,7 +63,7 @@ DEFAULTS = {
     "split": Default("how samples of new datasets are split, unless they say it", ("dataset add",)),
     "seed": Default("of all that is drawn", but=("dataset resplit",)),
     "folds": Default("of cross-validation"),
-    "batch_size": Default("samples a call of the backbone", EXTRACT),
+    "batch_size": Default("samples per call of the backbone", EXTRACT),
     "commit_seconds": Default("how often rows are committed", EXTRACT),
     "lease_seconds": Default("how long a silent process keeps its claims", EXTRACT),
     "stall_seconds": Default("after which a step counts as hanging", EXTRACT),

@@ -50,7 +50,9 @@ def keep_hugging_face(
             a file that a row names may not be read.
     """
     if labels is not None:
-        raise refused("labels beside a dataset of Hugging Face", "Name its column: label_column=…")
+        raise refused(
+            "separate labels for a dataset of Hugging Face", "Name its column: label_column=…"
+        )
     sets = dict(data) if isinstance(data, Mapping) else {None: data}
     known = {name: one for name, one in sets.items() if name is None or find_split(str(name))}
     if not known:

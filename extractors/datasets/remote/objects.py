@@ -196,7 +196,7 @@ class Objects:
             raise DatasetError(
                 f"{address}: an object's name holds an empty step, '.' or '..' "
                 f"({first_line(error)[:300]})",
-                hint="Rename it, or add a folder beside it.",
+                hint="Rename it, or add a folder next to it.",
             ) from error
         except (theirs.BaseError, OSError) as error:
             raise refusal(error, address) from error
