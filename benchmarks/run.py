@@ -216,7 +216,7 @@ def _rows(folder: Path, *, is_quick: bool) -> Section:
 
 
 def _workers(folder: Path, *, is_quick: bool) -> Section:
-    return workers.section(folder, 1 if is_quick else 5)
+    return workers.section(folder, 1 if is_quick else 3)
 
 
 SECTIONS = {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headstart.jobs.features.executor import Executor
     from headstart.jobs.on_ray import RayExecutor
     from headstart.registry.entities import Dataset
+    from headstart.registry.jobs import Job
     from headstart.workspace import Workspace
 
 
@@ -177,14 +178,18 @@ def _detached(
 
     def show(out: Any) -> None:
         for view, job in enumerate(jobs):
-            line = f"job {job.id} is queued: {job.subject} on {job.dataset}{_words(view)}"
-            todo = (
-                f"Do it: headstart worker {job.id}" if runner is None else "Actors begin with it."
-            )
-            out.print(text(f"{line}. {todo}"), soft_wrap=True)
-        out.print("How far it is: headstart job list", soft_wrap=True)
+            line = f"job {job.id} is {job.state}: {job.subject} on {job.dataset}{_words(view)}"
+            out.print(text(f"{line}. {_todo(job, runner)}"), soft_wrap=True)
+        if any(job.is_open for job in jobs):
+            out.print("How far it is: headstart job list", soft_wrap=True)
 
     return Result(jobs, show)
+
+
+def _todo(job: Job, runner: RayExecutor | None) -> str:
+    if not job.is_open:
+        return "Nothing is to be computed: all its features are in the cache."
+    return f"Do it: headstart worker {job.id}" if runner is None else "Actors begin with it."
 
 
 def _note_warnings(report: Any) -> None:
