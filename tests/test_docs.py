@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import re
+import secrets
 import shlex
 import subprocess
 import sys
@@ -215,16 +216,22 @@ def test_the_tale_of_the_lost_database(photos):
 
 
 @pytest.mark.slow  # half a minute; tests/cloud has its steps one by one
-def test_the_tale_of_the_bucket(photos, s3_process, own_database, monkeypatch):
-    """The blocks of docs/store.md on a bucket: the second machine has a folder with nothing in it
-    and no copies."""
+@pytest.mark.parametrize("page", ["docs/store.md", "docs/scaling.md"])
+def test_the_tale_of_the_bucket(photos, s3_process, own_database, monkeypatch, page):
+    """The blocks on a bucket, in docs/scaling.md by actors of Ray: the second machine has a folder
+    with nothing in it and no copies."""
+    if page == "docs/scaling.md":
+        pytest.importorskip("ray", reason="Ray is not installed: pip install 'headstart[ray]'")
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
+        monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
     make_bucket(s3_process, "zoo")
     monkeypatch.setenv("DATABASE_URL", own_database)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_process)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unspeakable")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    here, elsewhere = blocks("docs/store.md", "sh")
+    here, elsewhere = blocks(page, "sh")
     assert "45 computed" in ran(["bash", "-euo", "pipefail", "-c", here], photos)
     (photos / "home").rename(photos / "of the first machine")
     said = ran(["bash", "-euo", "pipefail", "-c", elsewhere], photos)

@@ -36,6 +36,7 @@ def _program() -> click.Group:
 
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
+    from headstart.cli.exploration import similar
     from headstart.cli.output import PROGRAM, Call
     from headstart.cli.workspace import backup, config, job, log, said, stats, worker
 
@@ -72,7 +73,7 @@ def _program() -> click.Group:
         context.obj = Call(workspace, as_json)
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, head, rank, log, demo):
+    for module in (admin, config, backup, stats, *data, similar, head, rank, log, demo):
         module.register(program)
     return program
 

@@ -101,7 +101,7 @@ def _explain(call: Call, backbone: str, dataset: str, precision: str) -> Result:
             out.print(table(None, ("cut", ">samples", "why", "such as"), rows))
         for cut in found.cuts:
             if cut.damaged_shards:
-                out.print(f"{cut.cut}: {cut.damaged_shards} damaged shards were put aside.")
+                out.print(f"{cut.cut}: {cut.damaged_shards} shards are missing or damaged.")
             if cut.unreadable:
                 out.print(f"{cut.cut}: {cut.unreadable:,} contents could not be read before.")
             if line := _calibration(cut):

@@ -125,6 +125,20 @@ def noted_warnings() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def overheard(told: list[str]) -> Iterator[None]:
+    """Note the warnings that are shown meanwhile."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        told.append(str(message))
+        shown(message, category, *where)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+@contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Ctrl-C as click's own exception: it would print an empty line, into pipes as well."""
     try:

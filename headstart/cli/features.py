@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from headstart.cli import cache, plots
+from headstart.cli.exploration import subsets
 from headstart.cli.output import (
     Call,
     Result,
@@ -70,6 +71,7 @@ def register(cli: click.Group) -> None:
         )
     )
     plots.register_features(group)
+    subsets.register(group)
     cache.register(group)
     cli.add_command(group)
 

@@ -23,6 +23,7 @@ from headstart.cli.commands import (
     note,
     noted_warnings,
 )
+from headstart.cli.console import Out, console
 from headstart.cli.pace import Pace, estimate_text
 from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
 from headstart.cli.tables import Column, FittedTable
@@ -30,18 +31,16 @@ from headstart.cli.workspace import said
 from headstart.cli.workspace.defaults import fill_in, name_variables, prefix_of
 from headstart.glossary import terms_in
 from headstart.values.showable import SCHEMA_VERSION, Showable
-from headstart.visible import in_number, visible, visible_json, visible_lines
+from headstart.visible import in_number, visible, visible_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from headstart.config import Config
     from headstart.heads.evaluation.per_class import ClassShare
     from headstart.workspace import Workspace
 
 PROGRAM = "cli"
 """The name of the group of all commands."""
-Print = Callable[["Console"], None]
+Print = Callable[[Out], None]
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def command(
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
             else:
-                result.show(console())
+                result.show(Out())
             if result.failed:
                 raise click.ClickException(result.failed)
             if result.status:
@@ -257,18 +256,6 @@ def majority_text(targets: Any) -> str:
         return ""
     share = float(np.bincount(targets.astype(int)).max()) / len(targets)
     return f" Always naming the most frequent class gives accuracy {share_text(share)}."
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Where results are printed: nothing in a text is read as markup or as a control character."""
-    from rich.console import Console
-
-    class Plain(Console):
-        def print(self, *objects: Any, **given: Any) -> None:
-            shown = (visible_lines(one) if isinstance(one, str) else one for one in objects)
-            super().print(*shown, **given)
-
-    return Plain(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> FittedTable:

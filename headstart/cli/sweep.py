@@ -35,7 +35,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
-from headstart.cli.parameters import NUMBER
+from headstart.cli.parameters import SWEEP
 from headstart.cli.workspace.executors import Asked, options_of_trials
 
 SHOWN = 20
@@ -96,7 +96,7 @@ def register(group: click.Group) -> None:
     )
     command(group, "sweep", more=_settings)(made)
     command(group, "sweeps")(
-        with_options(_sweeps, click.argument("id_", type=NUMBER, required=False, metavar="[ID]"))
+        with_options(_sweeps, click.argument("id_", type=SWEEP, required=False, metavar="[ID]"))
     )
 
 

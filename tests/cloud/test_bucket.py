@@ -115,6 +115,7 @@ REFUSALS = {
     "InvalidAccessKeyId": (403, "the credentials are not taken (403 Forbidden: InvalidAccessKeyId"),
     "AccessDenied": (403, "it is not allowed to these credentials (403 Forbidden: AccessDenied"),
     "AuthorizationHeaderMalformed": (400, "the bucket lies in another region (400 Bad Request"),
+    "RequestTimeTooSkewed": (403, "the credentials are not taken (403 Forbidden: RequestTimeTooSk"),
     "SlowDown": (503, "the store cannot answer now (503 Service Unavailable"),
 }
 

@@ -45,6 +45,11 @@ def digest_of(number):
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
+def own_digests(seed, rows):
+    """Of samples that nobody else has."""
+    return [digest_of(f"{seed}/{number}") for number in range(rows)]
+
+
 def row_of(number):
     return np.random.default_rng(number).normal(size=WIDTH).astype(np.float32)
 

@@ -138,6 +138,7 @@ def test_a_server_that_dies_at_any_statement_of_a_transaction_is_waited_for(
             if wire.cut is None:
                 break
             place = min(place[0], len(wire.seen)), place[1]
+            view = None  # what it looks at is in use
         assert wire.cut is None  # it was killed
         assert check(ws, view, expected) == before + 1, place
         told = [record.message for record in caplog.records if record.name == "headstart"]

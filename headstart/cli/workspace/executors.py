@@ -20,12 +20,13 @@ class ExecutorName(click.ParamType):
     name = "executor"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == LOCAL:
+            return value
         from headstart.clusters.ray_cluster import address_in
         from headstart.errors import ClusterError
 
         try:
-            if value != LOCAL:
-                address_in(value)
+            address_in(value)
         except ClusterError as error:
             self.fail(f"{error}", param, ctx)
         return value

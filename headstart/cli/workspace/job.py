@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli.output import Call, Print, Result, command, table, text, with_options
-from headstart.cli.parameters import NUMBER
+from headstart.cli.parameters import JOB, NUMBER
 
 if TYPE_CHECKING:
     from headstart.jobs.features.job_progress import JobProgress, Worker
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def register(cli: click.Group) -> None:
     group = click.Group("job", help="Extractions done by workers: `extract --detach`, `worker`.")
-    number = click.argument("number", metavar="JOB", type=NUMBER)
+    number = click.argument("number", metavar="JOB", type=JOB)
     limit = click.option(
         "--limit", type=NUMBER, default=20, show_default=True, help="Show at most this many."
     )
@@ -108,6 +108,8 @@ def _shown(found: JobProgress) -> Print:
         rows = [row for row in rows if row[0] not in ("missing", "rate", "time left")]
     if job.error:
         rows.append(("error", job.error))
+    if found.state == "queued":
+        rows.append(("next", _next(found)))
     workers = [_cells(worker) for worker in found.workers]
     columns = ("worker", ">claimed", ">committed", ">samples/s", ">seconds", ">heard of")
 
@@ -123,11 +125,24 @@ def _shown(found: JobProgress) -> Print:
     return show
 
 
+def _next(found: JobProgress) -> str:
+    """Of a job that nobody works at, what to do."""
+    todo = f"`headstart worker {found.job.id}` works at it"
+    if not found.lost_workers:
+        return f"nobody works at it now; {todo}"
+    last = min(found.lost_workers, key=lambda one: one.heard)
+    names = ", ".join(_name(one) for one in found.lost_workers)
+    return f"no worker seen for {last.heard:,.0f} s ({names}); {todo}"
+
+
+def _name(worker: Worker) -> str:
+    return worker.host if worker.process is None else f"{worker.host}:{worker.process}"
+
+
 def _cells(worker: Worker) -> tuple[Any, ...]:
-    name = worker.host if worker.process is None else f"{worker.host}:{worker.process}"
     heard = f"{worker.heard:.0f} s ago"
     seconds = f"{worker.seconds:,.0f}"
-    return name, worker.claimed, worker.committed, f"{worker.rate:,.1f}", seconds, heard
+    return _name(worker), worker.claimed, worker.committed, f"{worker.rate:,.1f}", seconds, heard
 
 
 def describe(found: JobProgress) -> str:

@@ -18,7 +18,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-from headstart.cli.parameters import NUMBER
+from headstart.cli.parameters import JOB
 
 if TYPE_CHECKING:
     from headstart.jobs.features.worker import Work
@@ -31,7 +31,7 @@ def register(cli: click.Group) -> None:
     command(cli, "worker")(
         with_options(
             _worker,
-            click.argument("number", metavar="[JOB]", type=NUMBER, required=False),
+            click.argument("number", metavar="[JOB]", type=JOB, required=False),
             click.option("--wait", is_flag=True, help="Wait for further jobs."),
             click.option(
                 "--cores",
