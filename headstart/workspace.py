@@ -11,6 +11,7 @@ from headstart.cached import features_of
 from headstart.catalog.backbones import Backbones
 from headstart.catalog.cache import Cache
 from headstart.catalog.datasets import Datasets
+from headstart.catalog.exploration import Exploration
 from headstart.catalog.heads import Heads
 from headstart.catalog.jobs import Jobs
 from headstart.catalog.trials import Trials
@@ -165,7 +166,7 @@ def _config_in(root: Path) -> Config:
 
 
 @checks_arguments
-class Workspace(Trials, Showable):
+class Workspace(Trials, Exploration, Showable):
     """The verbs of the command line, for Python; see `headstart.open` and `headstart.init`.
 
     Attributes:

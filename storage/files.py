@@ -188,7 +188,7 @@ def storage_error(target: Path, error: OSError) -> StorageError:
         )
     return StorageError(
         f"cannot write {target}: {error.strerror or error}",
-        hint="What was committed is kept; mend it and run it again.",
+        hint="What was committed is kept; fix it and run it again.",
     )
 
 

@@ -36,22 +36,23 @@ def _program() -> click.Group:
 
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
+    from headstart.cli.exploration import similar
     from headstart.cli.output import PROGRAM, Call
     from headstart.cli.workspace import backup, config, job, log, said, stats, worker
 
     @click.group(
         name=PROGRAM,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Run each backbone once over your data; train any number of small classifiers on the "
-        "result.",
-        epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
-        "once and kept; a head is a small model trained on them. `headstart glossary` explains "
-        "all words.",
+        help="Run a pretrained model over your data once; train any number of small "
+        "classifiers on the result.",
+        epilog="A backbone is a pretrained network. Its features at a layer (the cut) are "
+        "computed once and kept; a head is a small model trained on them. `headstart "
+        "glossary` explains all words.",
     )
     @click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        help="The workspace's folder, if not $HEADSTART_HOME.",
+        help="The workspace's folder; default: $HEADSTART_HOME.",
     )
     @click.option("--json", "as_json", is_flag=True, envvar=JSON, help="Print one JSON document.")
     @click.option("--debug", is_flag=True, envvar=DEBUG, help="Show the traceback of an error.")
@@ -72,7 +73,7 @@ def _program() -> click.Group:
         context.obj = Call(workspace, as_json)
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, head, rank, log, demo):
+    for module in (admin, config, backup, stats, *data, similar, head, rank, log, demo):
         module.register(program)
     return program
 
@@ -82,7 +83,7 @@ JSON, DEBUG = "HEADSTART_JSON", "HEADSTART_DEBUG"
 GARBAGE = 50_000
 """Objects more than before among which garbage is looked for: of the hundred thousands that imports
 make all stay, and a tenth of a short command went into looking at them again and again."""
-INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
+INTERRUPTED = "interrupted. What was committed is kept; the same command continues from there."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -215,7 +216,7 @@ def _variable_of(error: click.ClickException) -> str:
     if parameter is None or context is None or not isinstance(error, click.BadParameter):
         return ""
     is_variable = context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
-    return f" It is said by ${parameter.envvar}." if is_variable else ""
+    return f" It comes from ${parameter.envvar}." if is_variable else ""
 
 
 def _in_words(given: list[str]) -> str:

@@ -96,7 +96,7 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
     workspace = click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        help="The workspace's folder, if not $HEADSTART_HOME.",
+        help="The workspace's folder; default: $HEADSTART_HOME.",
     )
     debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     return as_json(workspace(debug(options(function))))

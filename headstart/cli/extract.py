@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headstart.jobs.features.executor import Executor
     from headstart.jobs.on_ray import RayExecutor
     from headstart.registry.entities import Dataset
+    from headstart.registry.jobs import Job
     from headstart.workspace import Workspace
 
 
@@ -69,7 +70,7 @@ def _with_options(function: Any) -> Any:
         click.option(
             "--batch-size",
             type=int,
-            help="Samples a call; found out in the first seconds if not given.",
+            help="Samples per call. Default: measured in the first seconds.",
         ),
         precision_option,
         click.option(
@@ -77,45 +78,46 @@ def _with_options(function: Any) -> Any:
             type=float,
             default=0.5,
             show_default=True,
-            help="In int8: points of accuracy that it may lose against float32, or it is refused.",
+            help="For int8: points of accuracy that it may lose against float32; if it loses "
+            "more, it is refused.",
         ),
         click.option(
             "--commit-seconds",
             type=float,
             default=10.0,
             show_default=True,
-            help="Commit what was computed at least so often.",
+            help="Commit at least this often.",
         ),
         click.option(
             "--storage",
             type=click.Choice(["float32", "float16", "bfloat16"]),
-            help="How numbers are stored; half the bytes, rounded. As computed without it.",
+            help="Store rounded numbers in half the bytes. Default: as computed.",
         ),
         click.option(
             "--compression",
             type=click.Choice(["none", "gzip", "blosc2"]),
-            help="How shards are compressed; not at all without it.",
+            help="How to compress shards. Default: not at all.",
         ),
         click.option(
             "--lease-seconds",
             type=float,
             default=60.0,
             show_default=True,
-            help="Others take over when this process is not heard of for so long.",
+            help="Other processes take over when this one has been silent for so long.",
         ),
         click.option(
             "--stall-seconds",
             type=float,
             default=300.0,
             show_default=True,
-            help="End the run when a sample or a batch is not done after so long.",
+            help="End the run when a sample or a batch takes longer than this.",
         ),
         views_option,
         click.option(
             "--detach",
             is_flag=True,
-            help="Compute no features here: write a job down, for `headstart worker` to do; with "
-            "ray, let its actors begin.",
+            help="Do not compute here: make a job for `headstart worker`; with ray, its actors "
+            "start.",
         ),
         *options_of_workers,
     )
@@ -132,8 +134,9 @@ def _extract(
 ) -> Result:
     """Compute the features of DATASET that are not in the cache yet.
 
-    CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
-    feature; the default is the penultimate tensor. All cuts are computed in one pass.
+    CUT is LAYER, LAYER:input or LAYER:output, followed by |gap, |gmp or |flatten for a pooled
+    feature. The default is the input of the last layer that has weights. All cuts are computed
+    in one pass.
     """
     asked = Asked.of(given)
     looked = None
@@ -201,14 +204,18 @@ def _detached(
 
     def show(out: Any) -> None:
         for view, job in enumerate(jobs):
-            line = f"job {job.id} is queued: {job.subject} on {job.dataset}{_words(view)}"
-            todo = (
-                f"Do it: headstart worker {job.id}" if runner is None else "Actors begin with it."
-            )
-            out.print(text(f"{line}. {todo}"), soft_wrap=True)
-        out.print("How far it is: headstart job list", soft_wrap=True)
+            line = f"job {job.id} is {job.state}: {job.subject} on {job.dataset}{_words(view)}"
+            out.print(text(f"{line}. {_todo(job, runner)}"), soft_wrap=True)
+        if any(job.is_open for job in jobs):
+            out.print("How far it is: headstart job list", soft_wrap=True)
 
     return Result(jobs, show)
+
+
+def _todo(job: Job, runner: RayExecutor | None) -> str:
+    if not job.is_open:
+        return "Nothing is to be computed: all its features are in the cache."
+    return f"Do it: headstart worker {job.id}" if runner is None else "Actors begin with it."
 
 
 def _note_warnings(report: Any) -> None:

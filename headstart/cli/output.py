@@ -194,7 +194,8 @@ views_option = click.option(
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Augmented views of each picture of the train split, besides the picture itself.",
+    help="Number of augmented views of each picture in the train split, in addition to "
+    "the picture.",
 )
 WINDOWS_HELP = "Of a dataset of windows, what stands for a sample: of its windows the features'"
 
@@ -211,17 +212,17 @@ def windows_option(*ways: str) -> Any:
 
 
 folds_option = click.option(
-    "--folds", type=int, default=5, show_default=True, help="Parts, each tried."
+    "--folds", type=int, default=5, show_default=True, help="Number of folds."
 )
 limit_option = click.option(
     "--limit",
     type=int,
     default=20_000,
     show_default=True,
-    help="Look at so many samples at most, chosen by seed.",
+    help="Use at most this many samples, chosen by seed.",
 )
 shots_option = click.option(
-    "--shots", type=int, help="Train on so many samples of each class only: few-shot."
+    "--shots", type=int, help="Train on only this many samples of each class (few-shot)."
 )
 """Of the commands that try heads by cross-validation."""
 STAR = (
@@ -254,7 +255,7 @@ def majority_text(targets: Any) -> str:
     if targets.ndim != 1:
         return ""
     share = float(np.bincount(targets.astype(int)).max()) / len(targets)
-    return f" Who always says the most frequent class has accuracy {share_text(share)}."
+    return f" Always naming the most frequent class gives accuracy {share_text(share)}."
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> FittedTable:

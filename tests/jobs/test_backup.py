@@ -193,7 +193,7 @@ def test_a_backup_that_is_there_is_brought_up_to_date(full, tmp_path):
     other = hs.init(tmp_path / "other")
     with pytest.raises(AlreadyExists, match="a backup of another workspace"):
         other.backup(place)
-    with pytest.raises(AlreadyExists, match="is there, and is no backup"):
+    with pytest.raises(AlreadyExists, match="is there, and is not a backup"):
         full.backup(full.config.root)
 
 

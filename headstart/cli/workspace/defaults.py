@@ -81,7 +81,7 @@ def fill_in(context: click.Context, command: str, root: Path, given: dict[str, A
             given[name] = one.type_cast_value(context, _typed(one, setting.value))
         except click.BadParameter as error:
             raise InvalidValue(
-                f"{name} in {setting.place}: {error.message.rstrip('.')}", hint="Mend it there."
+                f"{name} in {setting.place}: {error.message.rstrip('.')}", hint="Fix it there."
             ) from None
 
 
