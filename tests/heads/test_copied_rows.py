@@ -1,5 +1,8 @@
 """Rows that are copied are the same rows, and nothing of them stays."""
 
+import os
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -58,7 +61,7 @@ def test_nobody_sees_the_file(chosen, tmp_path):
 def test_rows_are_those_of_the_mapping_where_the_system_has_no_other_way(
     chosen, tmp_path, monkeypatch
 ):
-    monkeypatch.delattr(copied_rows.os, "preadv")
+    monkeypatch.delattr(os, "preadv")
     found, some = CopiedRows(chosen[0], tmp_path), np.array([5, 400, 3])
     np.testing.assert_array_equal(found[some], chosen[1][some])
 
@@ -74,7 +77,7 @@ def test_what_was_let_go_is_there_again(chosen, tmp_path, monkeypatch):
 
 def test_they_are_copied_to_where_temporary_files_are_to_be(chosen, rows, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(copied_rows.tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     made, whole = [], CopiedRows.__init__
 
     def noted(self, lazy, folder):
