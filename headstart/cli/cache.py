@@ -176,7 +176,7 @@ def _compact(call: Call, key: str | None) -> Result:
 
 
 def _reindex(call: Call) -> Result:
-    """Register the shards that are on disk and that the database does not know."""
+    """Register the shards and heads that are on disk and that the database does not know."""
     with progress_bar("reindexing", "files") as progress:
         found = call.open().cache.reindex(progress)
     for damaged in found.damaged:
@@ -186,6 +186,7 @@ def _reindex(call: Call) -> Result:
         f"{found.rows:,} rows in {len(found.feature_keys)} feature sets; "
         f"{len(found.damaged):,} damaged."
     )
+    line += f" Heads that are back: {', '.join(found.heads)}." if found.heads else ""
     return Result(found, lambda out: out.print(text(line), soft_wrap=True))
 
 

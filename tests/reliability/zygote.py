@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import pkgutil
+import pwd
 import signal
 import sys
 import tempfile
@@ -146,6 +147,8 @@ def child(request):
         os.setgroups([group])
         os.setgid(group)
         os.setuid(user)
+        with contextlib.suppress(KeyError):  # a number that is nobody's
+            os.environ["LOGNAME"] = os.environ["USER"] = pwd.getpwuid(user).pw_name
     if request["powerless"]:
         give_up_capabilities()
     if request["die"]:
