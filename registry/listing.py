@@ -328,9 +328,8 @@ def _read_through_engine(
         with database.reading() as connection:
 
             def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-                given = (tuple(parameters),) if parameters else ()
                 plain = sql.replace("?", "%s") if parameters else sql  # as psycopg writes them
-                rows = connection.exec_driver_sql(plain, *given)
+                rows = connection.exec_driver_sql(plain, tuple(parameters) or None)
                 return [_decode(dict(row._mapping)) for row in rows]
 
             return query(fetch)

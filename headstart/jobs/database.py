@@ -16,6 +16,8 @@ from headstart.storage.objects.bucket import Bucket
 from headstart.storage.objects.probe import claim, owner_of, probe
 from headstart.values.showable import Showable
 
+NO_DUMP = "no pg_dump of the server's version, or a newer one, is on PATH"
+
 
 @dataclass(frozen=True)
 class Upgraded(Showable):
@@ -70,7 +72,7 @@ def _upgraded(config: Config, *, copy: bool) -> Upgraded:
     if is_changed and made is None and config.sqlite_file is None:
         tell(
             f"the database goes from schema {before} to {schema.HEAD} in one transaction, and no "
-            "copy is made of it: " + ("pg_dump is not on PATH" if copy else "none is asked for")
+            f"copy is made of it: {NO_DUMP if copy else 'none is asked for'}"
         )
     return Upgraded(before, schema.upgrade(config), made)
 

@@ -8,11 +8,12 @@ import subprocess
 from pathlib import Path
 
 from headstart.config import Config
-from headstart.errors import RegistryError, first_line
+from headstart.errors import RegistryError
 from headstart.registry.database import url_of
 
 PROGRAM = "pg_dump"
 DRIVER = "postgresql"
+OLDER = "server version mismatch"
 
 
 def copy_server(config: Config, file: Path) -> Path | None:
@@ -24,10 +25,11 @@ def copy_server(config: Config, file: Path) -> Path | None:
         file: new; nobody else may read it.
 
     Returns:
-        The file; None where there is no pg_dump, or it is no PostgreSQL.
+        The file; None where there is no pg_dump, or one that is older than the server, which
+        refuses; or it is no PostgreSQL.
 
     Raises:
-        RegistryError: pg_dump fails, as one that is older than the server.
+        RegistryError: pg_dump fails.
     """
     program, url = shutil.which(PROGRAM), url_of(config)
     if program is None or url.get_backend_name() != DRIVER:
@@ -38,8 +40,16 @@ def copy_server(config: Config, file: Path) -> Path | None:
     command = [program, "--format=custom", f"--file={file}", f"--dbname={bare}"]
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     done = subprocess.run(
-        command, env={**os.environ, **password}, capture_output=True, text=True, check=False
+        command,
+        env={**os.environ, **password, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    if OLDER in done.stderr:
+        file.unlink()
+        return None
     if done.returncode:
-        raise RegistryError(f"{PROGRAM} cannot copy the database: {first_line(done.stderr)}")
+        said = next(iter(done.stderr.strip().splitlines()), f"it ends with {done.returncode}")
+        raise RegistryError(f"{PROGRAM} cannot copy the database: {said}")
     return file

@@ -97,13 +97,14 @@ def tags_in_words(texts: Sequence[str]) -> dict[str, str]:
     Raises:
         InvalidValue: one is none.
     """
-    parsed = {}
+    parsed = dict[str, str]()
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise InvalidValue(f"a tag is KEY=VALUE, received {text!r}", hint="Such as team=a.")
         parsed[key] = value
-    return dict(checked_tags(parsed))
+    checked_tags(parsed)
+    return parsed
 
 
 def checked_tags(tags: Mapping[str, str | None] | None) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from headstart.cli.output import Call, Result, command, with_options
 from headstart.cli.parameters import NUMBER
 from headstart.registry.selection.words import checked_tags, tags_in_words
 
-Tags = Mapping[str, str | None]
+Tags = dict[str, str | None]
 tag_option = click.option(
     "--tag", "tags", multiple=True, metavar="K=V", help="To find it by; may be repeated."
 )

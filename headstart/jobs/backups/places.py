@@ -207,10 +207,11 @@ class BucketPlace:
             whole = content()
             held = Held(len(whole), hashlib.sha256(whole).hexdigest())
         else:
-            whole = source
+            whole, found = source, hashlib.sha256()
             with _opened(source, None) as reading:
-                found = hashlib.file_digest(reading, "sha256").hexdigest()
-                held = Held(reading.tell(), found)
+                while block := reading.read(BLOCK):
+                    found.update(block)
+                held = Held(reading.tell(), found.hexdigest())
         _compare(source, held.sha256, expected)
         self._bucket.put(name, whole)
         if not self.has(name, held):

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 from alembic import command
 
 import headstart as hs
@@ -86,18 +87,36 @@ def test_a_servers_database_without_pg_dump_is_upgraded_and_that_is_said(
     monkeypatch.setenv("PATH", str(tmp_path))
     old_server(tmp_path, own_database)
     ran = run("db", "upgrade", "--json")
-    assert ran.json["copy"] is None and "pg_dump is not on PATH" in ran.err
+    assert ran.json["copy"] is None and "no pg_dump of the server's version" in ran.err
 
 
-def test_a_pg_dump_that_fails_stops_the_upgrade(run, tmp_path, own_database, monkeypatch):
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "pg_dump"
-    program.write_text("#!/bin/sh\necho pg_dump: server version mismatch >&2\nexit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+@pytest.fixture
+def pg_dump(tmp_path, monkeypatch):
+    """Puts a program of that name first, which fails with a message."""
+
+    def put(message):
+        (tmp_path / "bin").mkdir()
+        program = tmp_path / "bin" / "pg_dump"
+        program.write_text(f"#!/bin/sh\necho pg_dump: {message} >&2\nexit 1\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+    return put
+
+
+def test_a_pg_dump_that_is_older_than_the_server_is_none(run, tmp_path, own_database, pg_dump):
+    pg_dump("error: aborting because of server version mismatch")
+    old_server(tmp_path, own_database)
+    ran = run("db", "upgrade", "--json")
+    assert ran.json["copy"] is None and "no pg_dump of the server's version" in ran.err
+    assert not list((tmp_path / "zoo").glob("*.dump"))
+
+
+def test_a_pg_dump_that_fails_stops_the_upgrade(run, tmp_path, own_database, pg_dump):
+    pg_dump("No space left on device")
     old_server(tmp_path, own_database)
     ran = run("db", "upgrade")
-    assert ran.code == 1 and "pg_dump: server version mismatch" in ran.err
+    assert ran.code == 1 and "pg_dump: No space left on device" in ran.err
     assert "headstart db upgrade --no-copy" in ran.err and not list(
         (tmp_path / "zoo").glob("*.dump")
     )
