@@ -2,18 +2,24 @@
 
 Features are made, not computed: clusters in few dimensions, folded as a network folds them, some
 labels wrong and some rows nearly the same. They are committed as an extraction commits them.
+
+What a command took is written to `FOLDER/results.jsonl` when it has ended, and what stands there is
+not run anew: so it can be ended, and goes on with the same folder. `--most SECONDS` ends commands
+that take more of the processor, which is told of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +51,7 @@ assert len(view) == int(sys.argv[2]) and "tensorflow" not in sys.modules
 view[0]
 """
 COMMANDS = {
-    "add": "dataset add again {folder}/rows.csv",
+    "add": "dataset add again-{now} {folder}/rows.csv",
     "warm extract": "extract net rows",
     "view": "",
     "train": "head train head net rows",
@@ -54,6 +60,7 @@ COMMANDS = {
     "map": "features plot net rows {folder}/map.png --limit {rows}",
     "sweep": "head sweep rows net --limit {rows}",
 }
+RESULTS = "results.jsonl"
 COLUMNS = (
     "what",
     *(">samples", ">seconds", ">of the processor", ">peak", ">of its own"),
@@ -63,33 +70,66 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Took:
-    """What a command took: seconds, seconds of a core, and bytes at most."""
+    """What a command took: seconds, seconds of a core, and bytes at most; and whether it ended."""
 
     wall: float
     cpu: float
     peak: int
     own: int
+    is_whole: bool = True
 
     def told(self) -> tuple[str, str, str, str]:
         peak, own = (f"{size / 1e6:,.0f} MB" for size in (self.peak, self.own))
-        return (f"{self.wall:,.1f} s", f"{self.cpu:,.2f} s", peak, own)
+        more = "" if self.is_whole else ", not ended"
+        return (f"{self.wall:,.1f} s", f"{self.cpu:,.2f} s{more}", peak, own)
 
 
-def section(folder: Path, sizes: tuple[int, ...] = SIZES, names: Sequence[str] = ()) -> Section:
-    """The whole table."""
-    found: dict[str, list[Took]] = {name: [] for name in names or COMMANDS}
+class Kept:
+    """What commands took in this run and before: a line of JSON each, of which the last counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self._known = {(one.pop("what"), one.pop("rows")): one for one in map(json.loads, lines)}
+
+    def find(self, what: str, rows: int) -> Took | None:
+        """None of a command that was not run."""
+        known = self._known.get((what, rows))
+        return None if known is None else Took(**known)
+
+    def add(self, what: str, rows: int, took: Took) -> None:
+        """Written before the next one is begun."""
+        self._known[what, rows] = asdict(took)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"what": what, "rows": rows, **asdict(took)}) + "\n")
+
+
+def section(
+    folder: Path,
+    sizes: tuple[int, ...] = SIZES,
+    names: Sequence[str] = (),
+    most: float = float("inf"),
+) -> Section:
+    """The whole table of what is named.
+
+    Args:
+        folder: of the material and of the results, which are added to.
+        sizes: rows.
+        names: of commands; all without them.
+        most: seconds of the processor that one may take.
+    """
+    names, kept = names or tuple(COMMANDS), Kept(folder / RESULTS)
     for rows in sizes:
-        root = folder / str(rows) / "zoo"
-        if not root.exists():
-            made(root.parent, rows)
-        for name, each in found.items():
-            each.append(ran(_command(name, root, rows)))
-            sys.stderr.write(f"{name} of {rows:,}: {', '.join(each[-1].told())}\n")
-    table = [
-        (name, f"{rows:,}", *took.told(), *grown)
-        for name, each in found.items()
-        for rows, took, grown in zip(sizes, each, _growth(sizes, each), strict=True)
-    ]
+        for name in names:
+            if kept.find(name, rows) is None:
+                took = ran(_command(name, ready(folder / str(rows), rows), rows), most)
+                kept.add(name, rows, took)
+                sys.stderr.write(f"{name} of {rows:,}: {', '.join(took.told())}\n")
+    table = []
+    for name in names:
+        each = [(rows, took) for rows in sizes if (took := kept.find(name, rows)) is not None]
+        for (rows, took), grown in zip(each, _growth(each), strict=True):
+            table.append((name, f"{rows:,}", *took.told(), *grown))
     note = (
         f"Whole commands on {WIDTH} numbers a row and {CLASSES} classes, with `--limit` as large "
         "as the dataset, which is 20,000 (of a map 5,000) if it is not given; a map shows no more "
@@ -105,29 +145,33 @@ def _command(name: str, root: Path, rows: int) -> list[str]:
     """A process that does it."""
     if name == "view":
         return ["-c", VIEW, str(root), str(rows)]
-    words = COMMANDS[name].format(rows=rows, folder=root.parent).split()
+    words = COMMANDS[name].format(rows=rows, folder=root.parent, now=time.time_ns()).split()
     return ["-m", "headstart", *words, "--workspace", str(root)]
 
 
-def _growth(sizes: tuple[int, ...], found: list[Took]) -> list[tuple[str, str]]:
+def _growth(found: Sequence[tuple[int, Took]]) -> list[tuple[str, str]]:
     """Exponents of time and memory at each size, by least squares of logarithms.
 
-    Of it and the two before: what a process takes to start would hide the growth of all.
+    Of it and the two before: what a process takes to start would hide the growth of all. Of what
+    was not ended there are none.
     """
-    told = [("-", "-")]
-    for place in range(2, len(sizes) + 1):
-        few = slice(max(0, place - FITTED), place)
-        values = np.log([(one.cpu, one.own) for one in found[few]])
-        time_, own = np.polyfit(np.log(sizes[few]), values, 1)[0]
+    told = []
+    for place, (_, took) in enumerate(found):
+        few = found[max(0, place + 1 - FITTED) : place + 1]
+        if len(few) < 2 or not took.is_whole:
+            told.append(("-", "-"))
+            continue
+        values = np.log([(one.cpu, one.own) for _, one in few])
+        time_, own = np.polyfit(np.log([rows for rows, _ in few]), values, 1)[0]
         told.append((f"{time_:.2f}", f"{own:.2f}"))
     return told
 
 
-def ran(words: list[str]) -> Took:
-    """What a Python of its own took."""
+def ran(words: list[str], most: float = float("inf")) -> Took:
+    """What a Python of its own took; it is ended where it takes more seconds of the processor."""
     command = [sys.executable, "-W", "ignore", *words]
     before, started, peak, own = _used(), time.monotonic(), 0, 0
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+    process, is_whole = psutil.Popen(command, stdout=subprocess.DEVNULL), True
     while (status := _waited(process)) is None:
         # processes that end meanwhile are left out
         with contextlib.suppress(psutil.Error):
@@ -135,9 +179,13 @@ def ran(words: list[str]) -> Took:
             held = [one.memory_info() for one in all_]
             peak = max(peak, sum(one.rss for one in held))
             own = max(own, sum(one.rss - one.shared for one in held))
-    if status:
+            if is_whole and sum(sum(one.cpu_times()[:2]) for one in all_) > most:
+                is_whole = False
+                for one in reversed(all_):
+                    one.terminate()
+    if status and is_whole:
         raise SystemExit(f"{' '.join(words)} ended with {status}")
-    return Took(time.monotonic() - started, _used() - before, peak, own)
+    return Took(time.monotonic() - started, _used() - before, peak, own, is_whole)
 
 
 def _waited(process: psutil.Popen) -> int | None:
@@ -152,6 +200,16 @@ def _used() -> float:
     """Seconds of the processor of all processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def ready(folder: Path, rows: int) -> Path:
+    """The workspace in a folder, made anew where it was not made to its end."""
+    mark = folder / "made"
+    if not mark.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        made(folder, rows)
+        mark.touch()
+    return folder / "zoo"
 
 
 def made(folder: Path, rows: int) -> Path:
@@ -219,5 +277,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--only", nargs="*", choices=COMMANDS, default=())
+    parser.add_argument("--most", type=float, default=float("inf"), help="seconds of a processor")
     given = parser.parse_args()
-    print(section(given.folder, tuple(given.sizes), given.only).to_markdown())
+    given.folder.mkdir(parents=True, exist_ok=True)
+    print(section(given.folder, tuple(given.sizes), given.only, given.most).to_markdown())

@@ -116,6 +116,8 @@ def _measured(folder: Path, repeats: int, shards: int) -> Section:
             fetched[name] = bucket.bytes - before
     _forget(kept, far_files)
     random = _bytes_of_rows(_view(kept, far_files, samples), bucket, kept, far_files)
+    _forget(kept, far_files)
+    digests = _bytes_of_digests(folder, bucket, far_files)
     size = f"{total / 1e9:.1f} GB"
     rows = [
         Row(f"commit {size}", *commits),
@@ -127,7 +129,8 @@ def _measured(folder: Path, repeats: int, shards: int) -> Section:
         f"Bytes that came: {fetched['cold'] / total:.2f} of all in the first pass, "
         f"{fetched['warm'] / total:.2f} in the second, {fetched['little'] / total:.2f} where "
         f"little may be kept; for {FEW} rows at random {random / 1e6:.1f} MB, of which "
-        f"they are {FEW * WIDTH * 4 / 1e6:.1f} MB."
+        f"they are {FEW * WIDTH * 4 / 1e6:.1f} MB; for who only asks which samples have rows "
+        f"{digests / 1e6:.2f} MB, {digests / total:.2%} of all."
     )
     about = "A bucket of an S3 server (moto, a process of this machine) against local files. "
     columns = ("what", ">files", ">bucket", ">ratio")
@@ -141,6 +144,14 @@ def _bytes_of_rows(
     before = bucket.bytes
     chosen = np.random.default_rng(1).choice(len(view), FEW, replace=False)
     assert len(view[chosen]) == FEW
+    return bucket.bytes - before
+
+
+def _bytes_of_digests(folder: Path, bucket: Counted, files: Sequence[ShardFile]) -> int:
+    """On a machine that has nothing yet."""
+    before = bucket.bytes
+    store = _opened(folder / "digests", bucket, ENOUGH)
+    assert len(open_index(store, KEY, files, for_rows=False)[0]) == len(files) * ROWS
     return bucket.bytes - before
 
 

@@ -32,6 +32,8 @@ MODELS = (
 )
 FEW = 32
 """Pictures of a run that is all start, nearly."""
+CALIBRATING = 300
+"""Pictures of another dataset that calibrate a trunk for int8."""
 PLAIN = "tf.data, tuned by hand, and `predict`"
 PRECISIONS = ("float32", "bfloat16")
 COMMAND = (sys.executable, "-c", "from headstart.cli import main; main()")
@@ -101,20 +103,37 @@ class _Contest:
                     lambda one, way, name: one.runs(*self._given(way, name)), one, way
                 )
         for precision in PRECISIONS:
-            self._ways[f"headstart {precision}"] = partial(self._ours, precision)
+            self._ways[f"headstart {precision}"] = partial(self._ours, "zoo", precision)
+        if find_spec("nncf"):
+            self._calibrate()
+            self._ways["headstart int8, calibrated before"] = partial(
+                self._ours, "calibrated", "int8"
+            )
+            self._ways["headstart int8, calibration included"] = partial(self._ours, "zoo", "int8")
+
+    def _calibrate(self) -> None:
+        """A workspace whose trunk was calibrated by pictures of another dataset."""
+        shutil.copytree(self._folder / "zoo", self._folder / "calibrated")
+        photographs(self._folder / "others", CALIBRATING, seed=1)
+        for words in (
+            ("dataset", "add", "others", self._folder / "others"),
+            ("extract", self._name, "others", "--precision", "int8", "--max-loss", "100"),
+        ):
+            ran([*COMMAND, *words, "--workspace", self._folder / "calibrated"])
 
     def _given(self, precision: str, pictures: str) -> tuple[str | Path, ...]:
         """The arguments of a script: see `peers/features/by_hand.py`."""
         folders = (self._folder, self._folder / pictures, self._folder / "out.npy")
         return (*folders, self._model.name, precision, str(cores()))
 
-    def _ours(self, precision: str, pictures: str) -> Took:
-        """On a workspace as it was just after `add`."""
+    def _ours(self, like: str, precision: str, pictures: str) -> Took:
+        """On a workspace as it was just after `add`, or after a calibration."""
         fresh = self._folder / "fresh"
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(self._folder / "zoo", fresh)
-        words = ("extract", self._name, pictures, "--precision", precision, "--workspace", fresh)
-        return ran([*COMMAND, *words])
+        shutil.copytree(self._folder / like, fresh)
+        words = ["extract", self._name, pictures, "--precision", precision, "--workspace", fresh]
+        # Random weights: labels say nothing there of what int8 loses.
+        return ran([*COMMAND, *words, *["--max-loss", "100"] * (precision == "int8")])
 
     def _by_hand(self, workspace: hs.Workspace) -> None:
         """What the scripts need: the trunk as files of several kinds, and the arithmetic."""

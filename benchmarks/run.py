@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import all_rows
@@ -62,21 +64,26 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less of the same, in minutes")
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these")
     parser.add_argument("--write", action="store_true", help="those named take their old place")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        help="where sections that go on where they were ended have material and results",
+    )
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.into is not None:
         (name,) = arguments.sections
         peer.may_install = not arguments.quick
-        with tempfile.TemporaryDirectory() as folder:
+        with _folder(arguments.kept, name) as folder:
             keras()
-            section = SECTIONS[name](Path(folder), is_quick=arguments.quick)
+            section = SECTIONS[name](folder, is_quick=arguments.quick)
         arguments.into.write_text(json.dumps(dataclasses.asdict(section)), encoding="utf-8")
         return
     names = arguments.sections or (QUICK if arguments.quick else SECTIONS)
     found: list[Section] = []
     started = time.monotonic()
     for name in names:
-        found.append(_apart(name, is_quick=arguments.quick))
+        found.append(_apart(name, arguments.kept, is_quick=arguments.quick))
         note(f"{found[-1].title}: done after {time.monotonic() - started:,.0f} s")
         if not arguments.quick and not arguments.sections:
             _write(found)
@@ -88,11 +95,23 @@ def main() -> None:
         out.print(f"[dim]{section.note}[/dim]\n")
 
 
-def _apart(name: str, *, is_quick: bool) -> Section:
+@contextmanager
+def _folder(kept: Path | None, name: str) -> Iterator[Path]:
+    """Where a section works: a folder that is kept for those that go on from it."""
+    if kept is not None and name in RESUMED:
+        (kept / name).mkdir(parents=True, exist_ok=True)
+        yield kept / name
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _apart(name: str, kept: Path | None, *, is_quick: bool) -> Section:
     """One section, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder) / "section.json"
         command = [sys.executable, __file__, name, "--into", str(into)]
+        command += [] if kept is None else ["--kept", str(kept)]
         others = Others()
         subprocess.run([*command, *["--quick"] * is_quick], check=True)
         section = Section(**json.loads(into.read_text(encoding="utf-8")))
@@ -216,7 +235,7 @@ def _rows(folder: Path, *, is_quick: bool) -> Section:
 
 
 def _workers(folder: Path, *, is_quick: bool) -> Section:
-    return workers.section(folder, 1 if is_quick else 5)
+    return workers.section(folder, 1 if is_quick else 3)
 
 
 SECTIONS = {
@@ -240,6 +259,8 @@ SECTIONS = {
     "workers": _workers,
     "claims": _claims,
 }
+RESUMED = ("rows",)
+"""Sections that go on where they were ended, in the same folder."""
 QUICK_MODELS = ("lite0",)
 QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")
 """Sections of a quick run."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from headstart.extractors.run.writer import BLOCK_SECONDS, FIRST_BLOCK, LARGEST_BLOCK
 from headstart.jobs.features.worker import LOOK_SECONDS
 from headstart.registry.leases import RENEWALS
+from headstart.storage.shards.digests import HEAD
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def forecast(farm: Farm) -> dict[str, float]:
     names = found["claims"] * found["commits"] / 2
     writes = found["claims"] + found["commits"] + found["renewals"]
     reads = looks + 2 * found["claims"]
+    digests = farm.samples * 32 + found["commits"] * HEAD
     server = writes * WRITE + reads * READ + farm.samples * ROW + names * NAME
     return {
         **found,
@@ -103,7 +105,7 @@ def forecast(farm: Farm) -> dict[str, float]:
         "shard rows bytes": found["commits"] * SHARD_ROW,
         "claim rows": farm.workers * (block_of(farm.rate) + farm.rate * farm.commit),
         "index bytes a machine": farm.samples * INDEX_ROW,
-        "read bytes a machine": farm.samples * (farm.row_bytes + 32) * (1 - 1 / farm.workers),
+        "read bytes a machine": digests * (1 - 1 / farm.workers),
     }
 
 

@@ -94,9 +94,9 @@ class Context:
         """The store that it was given, for who opens the workspace elsewhere."""
         return self._given
 
-    def cache(self) -> FeatureCache:
-        """The rows of all feature sets."""
-        return FeatureCache(self.feature_sets, self.shard_store)
+    def cache(self, *, reads_rows: bool = True, puts_aside: bool = True) -> FeatureCache:
+        """The rows of all feature sets; see `FeatureCache`."""
+        return FeatureCache(self.feature_sets, self.shard_store, reads_rows, puts_aside)
 
     def resolve(
         self, reference: str | Backbone, precision: str = "float32"

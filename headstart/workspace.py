@@ -11,6 +11,7 @@ from headstart.cached import features_of
 from headstart.catalog.backbones import Backbones
 from headstart.catalog.cache import Cache
 from headstart.catalog.datasets import Datasets
+from headstart.catalog.exploration import Exploration
 from headstart.catalog.heads import Heads
 from headstart.catalog.jobs import Jobs
 from headstart.catalog.trials import Trials
@@ -141,8 +142,7 @@ def restore(
     from headstart.jobs.backups.restore import Wanted
     from headstart.jobs.backups.restore import restore as restored
 
-    pairs = tuple((roots or {}).items())
-    wanted = Wanted(Path(root), database_url, roots=pairs)
+    wanted = Wanted(Path(root), database_url, roots=tuple((roots or {}).items()))
     return _opened(restored(folder, wanted).workspace, None)
 
 
@@ -165,7 +165,7 @@ def _config_in(root: Path) -> Config:
 
 
 @checks_arguments
-class Workspace(Trials, Showable):
+class Workspace(Trials, Exploration, Showable):
     """The verbs of the command line, for Python; see `headstart.open` and `headstart.init`.
 
     Attributes:

@@ -136,8 +136,8 @@ class BackboneRepository:
             if uses and not force:
                 raise StillInUse(
                     f"backbone {backbone.label!r} is in use: {uses}",
-                    hint="Remove it all the same with --force; features and heads are kept, "
-                    "but can no longer be checked, extended or attached, and jobs not be done.",
+                    hint="Remove it anyway with --force; features and heads are kept, but can no "
+                    "longer be checked, extended or attached, and jobs on it cannot be done.",
                 )
             record(connection, "remove", KIND, backbone.reference, before=_facts(backbone))
             connection.execute(delete(t.backbones).where(t.backbones.c.id == backbone.id))

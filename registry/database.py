@@ -331,7 +331,7 @@ def _translated() -> Iterator[None]:
         raise (_gone(error) if _is_gone(error) else _refused(error)) from error
     except UnicodeEncodeError as error:
         raise RegistryError(
-            f"the name {error.object} is not UTF-8", hint="Nothing was changed; write it anew."
+            f"the name {error.object} is not UTF-8", hint="Nothing was changed; write it again."
         ) from error
     except SQLAlchemyError as error:
         raise RegistryError(f"the registry failed: {first_line(error)}") from error
@@ -370,7 +370,7 @@ def _refused(error: DBAPIError) -> RegistryError:
     elif is_for_ever(error.orig):
         return RegistryError(
             f"the registry's database cannot be used: {cause}",
-            hint="Trying again does not help: mend the URL, or ask the server's owner.",
+            hint="Trying again does not help: fix the URL, or ask the server's owner.",
         )
     return DatabaseBusy(
         f"the registry's database does not answer: {cause}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.datasets import keep
-from headstart.registry.leases import clock
+from headstart.registry.leases import Signs, clock, has_run_out
 from headstart.registry.outages import outlasting
 from headstart.values.calls import host_name, user_name
 from headstart.values.showable import Results, Showable
@@ -85,6 +86,7 @@ class Holder:
         heard: seconds since it was heard of.
         claimed: samples that it has claimed and not committed.
         committed: samples that it has committed under this lease.
+        is_lost: it died on this machine, or was not heard of for longer than its lease.
     """
 
     host: str
@@ -93,6 +95,7 @@ class Holder:
     heard: float
     claimed: int
     committed: int
+    is_lost: bool = False
 
 
 @outlasting
@@ -118,6 +121,7 @@ class JobRepository:
             made = connection.execute(insert(t.jobs).values(**values).returning(t.jobs.c.id))
             number = made.scalar_one()
             facts = {"kind": job.kind, "subject": job.subject, "dataset": job.dataset}
+            facts |= {} if job.is_open else {"state": job.state}
             record(connection, "add", "job", str(number), after=facts)
             row = connection.execute(select(t.jobs).where(t.jobs.c.id == number)).one()
             return _to_job(row)
@@ -244,8 +248,20 @@ def name_queued(connection: Connection, *, dataset: str = "", backbone: str = ""
     return f"jobs {', '.join(numbers[:NAMED])}{more} are queued"
 
 
-def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
-    """Who has claimed samples for any of these feature keys; not those whose lease has run out."""
+def find_holders(
+    database: Database, keys: Sequence[str], signs: Signs | None = None
+) -> list[Holder]:
+    """Who has claimed samples for any of these feature keys.
+
+    Args:
+        database: whose clock counts.
+        keys: feature keys.
+        signs: by which it is seen at once that one on this machine is dead.
+
+    Returns:
+        The living and the lost, whose lease has run out, or who died on this machine: what they had
+        claimed is taken over by whoever comes next.
+    """
     leases, claims = t.leases.c, t.claims.c
     query = (
         select(t.leases, func.count(claims.digest.distinct()).label("claimed"))
@@ -257,7 +273,7 @@ def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
 
     def attempt() -> list[Holder]:
         with database.reading() as connection:
-            now = clock(connection)
+            now, here = clock(connection), socket.gethostname()[:200]
             return [
                 Holder(
                     host=row.owner,
@@ -266,9 +282,10 @@ def find_holders(database: Database, keys: Sequence[str]) -> list[Holder]:
                     heard=now - row.granted_at,
                     claimed=row.claimed,
                     committed=row.committed,
+                    is_lost=has_run_out(row.granted_at, row.expires_at, now)
+                    or (signs is not None and row.owner == here and signs.is_dead(row.token)),
                 )
                 for row in connection.execute(query)
-                if row.expires_at >= now
             ]
 
     return database.outlast(attempt)

@@ -34,7 +34,7 @@ class IndexedShard:
 
     Attributes:
         file: as the database has it.
-        layout: where its features lie.
+        layout: where its features lie; `storage.shards.digests.UNREAD` where nobody has looked.
         stat: `ShardStore.stat_of` it when it was found right; while that is the same, nobody has
             written to it.
     """
@@ -42,6 +42,11 @@ class IndexedShard:
     file: ShardFile
     layout: Layout
     stat: Stat
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it was found right; else only its digests were looked at."""
+        return len(self.layout.offsets) > 0
 
 
 @dataclass(frozen=True)

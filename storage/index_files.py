@@ -4,16 +4,18 @@ Nothing but a cache: what is in the files is compared with the database at every
 missing is read from the shards, and a file that is damaged, or of other code, is made anew. Most
 rows are in `base`; shards that came later are in `recent`, until they are an eighth of all.
 
-A shard is read and hashed as a whole when it enters the index, and again when the store's mark of
-it (`ShardStore.stat_of`) is another than then. What is served is checked chunk by chunk besides
-(`storage.row_reader`).
+A shard is read and hashed as a whole when it enters an index by which rows are read, and again when
+the store's mark of it (`ShardStore.stat_of`) is another than then. What is served is checked chunk
+by chunk besides (`storage.row_reader`). Of an index that only says who has what, shards that lie
+afar are read for their digests alone (`storage.shards.digests`); whoever wants their rows later
+reads them as a whole.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from headstart.storage.files import BLOCK, written_aside
 from headstart.storage.index import Index, IndexedShard, Segment
 from headstart.storage.keys import canonical_json
 from headstart.storage.shard_store import ShardStore, is_far
+from headstart.storage.shards.digests import check_digests
 from headstart.storage.shards.format import Layout
 from headstart.storage.shards.names import in_set, last_of
 from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard
@@ -45,7 +48,12 @@ THREADS, FAR_THREADS = 2, 4
 
 
 def open_index(
-    store: ShardStore, feature_key: str, files: Sequence[ShardFile]
+    store: ShardStore,
+    feature_key: str,
+    files: Sequence[ShardFile],
+    *,
+    for_rows: bool = True,
+    is_kept: bool = True,
 ) -> tuple[Index, list[ShardFile]]:
     """An index over just these shards.
 
@@ -53,6 +61,9 @@ def open_index(
         store: where they are.
         feature_key: the feature set that they belong to.
         files: the shards that the database knows, oldest first.
+        for_rows: whether rows are going to be read by it.
+        is_kept: whether to keep what is new of it in its files, where shards are damaged too, which
+            are forgotten there then.
 
     Returns:
         The index, and the shards that are missing or not what was committed.
@@ -67,10 +78,10 @@ def open_index(
     for name in (BASE, RECENT):
         segment = load_segment(folder / name)
         if segment is not None:
-            segments.append(_compared(store, segment, unseen, damaged))
-    fresh = _check_all(store, unseen.values(), damaged)
+            segments.append(_compared(store, segment, unseen, damaged, for_rows=for_rows))
+    fresh = _check_all(store, unseen.values(), damaged, for_rows=for_rows)
     index = Index(segments).with_added(Index.of(fresh))
-    if any(segment.file is None for segment in index.segments):
+    if any(segment.file is None for segment in index.segments) and (is_kept or not damaged):
         index = save_index(folder, index)
     return index, damaged
 
@@ -96,8 +107,27 @@ def save_index(folder: Path, index: Index) -> Index:
         return index
 
 
+def find_lost(store: ShardStore, feature_key: str, names: Collection[str]) -> Index:
+    """An index over shards that count no longer, as far as index files still know what they held;
+    no row is read by it."""
+    folder = store.index_folder(feature_key)
+    segments = [load_segment(folder / name) for name in (BASE, RECENT)]
+    return Index(
+        [
+            replace(one, alive=np.array([shard.file.name in names for shard in one.shards], bool))
+            for one in segments
+            if one is not None
+        ]
+    )
+
+
 def _compared(
-    store: ShardStore, segment: Segment, unseen: dict[str, ShardFile], damaged: list[ShardFile]
+    store: ShardStore,
+    segment: Segment,
+    unseen: dict[str, ShardFile],
+    damaged: list[ShardFile],
+    *,
+    for_rows: bool,
 ) -> Segment:
     """The segment with only those shards alive that the database knows and that are whole.
 
@@ -110,9 +140,9 @@ def _compared(
             is_same = False
             continue
         file = unseen.pop(shard.file.name)
-        if store.stat_of(file.name) != shard.stat:
+        if store.stat_of(file.name) != shard.stat or (for_rows and not shard.is_read):
             is_same = False
-            checked = _check(store, file, damaged)
+            checked = _check(store, file, damaged, for_rows=for_rows)
             if checked is None:
                 continue
             shards[place] = IndexedShard(file, checked.layout, checked.stat)
@@ -121,17 +151,19 @@ def _compared(
 
 
 def _check_all(
-    store: ShardStore, files: Iterable[ShardFile], damaged: list[ShardFile]
+    store: ShardStore, files: Iterable[ShardFile], damaged: list[ShardFile], *, for_rows: bool
 ) -> list[CheckedShard]:
     lanes = FAR_THREADS if is_far(store) else THREADS
     with ThreadPoolExecutor(lanes) as pool:  # hashing needs no interpreter lock
-        found = pool.map(lambda file: _check(store, file, damaged), files)
+        found = pool.map(lambda file: _check(store, file, damaged, for_rows=for_rows), files)
         return [checked for checked in found if checked is not None]
 
 
-def _check(store: ShardStore, file: ShardFile, damaged: list[ShardFile]) -> CheckedShard | None:
+def _check(
+    store: ShardStore, file: ShardFile, damaged: list[ShardFile], *, for_rows: bool
+) -> CheckedShard | None:
     try:
-        return check_shard(store, file)
+        return check_shard(store, file) if for_rows else check_digests(store, file)
     except ShardDamaged:
         damaged.append(file)
         return None

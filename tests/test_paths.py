@@ -64,6 +64,7 @@ ALLOWED = {
     "extractors/datasets/options.py: Path(given)": "--labels, --root",
     "headstart/jobs/named.py: Path(given)": "an argument, which may be a folder's name",
     "headstart/jobs/named.py: Path(given) / file": "the same, and a literal of ours",
+    "headstart/jobs/features/unchanged.py: Path(row['source'])": "asked whether it is absolute",
     "headstart/jobs/datasets/fetched.py: Path(one.source)": "where our own copy was put",
     "headstart/jobs/datasets/fetched.py: Path(dataset.source)": "the same",
     "extractors/datasets/sources/columnar/part.py: Path(os.devnull)": "the system's own",

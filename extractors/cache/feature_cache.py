@@ -28,12 +28,12 @@ from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.encoding import Encoding
-from headstart.storage.index import Index, Places
+from headstart.storage.index import Index
 from headstart.storage.index_files import open_index, save_index
 from headstart.storage.manifest import Manifest, Sample
 from headstart.storage.row_reader import RowReader
-from headstart.storage.savings import Savings, measure
 from headstart.storage.shard_store import Hold, ShardStore, confirmation, distrust
+from headstart.storage.shards.digests import check_digests
 from headstart.storage.shards.format import shard_id
 from headstart.storage.shards.shard import CheckedShard, ShardFile, check_shard, write_shard
 from headstart.storage.views import FeatureView
@@ -49,8 +49,6 @@ KEY_ATTRIBUTES = (
     "view",
 )
 """What a shard says of its feature set; enough to register it again."""
-SAMPLE_BYTES = 4 << 20
-"""Of the features that are stored in every way, to see what it takes."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,30 @@ class FeatureCache:
     Args:
         repository: the feature sets and shards in SQL.
         store: where shards are.
+        reads_rows: False for who reads none: of shards that lie afar only the digests come then.
+        puts_aside: False for who only looks: what is damaged counts as missing, and stays.
     """
 
-    def __init__(self, repository: FeatureRepository, store: ShardStore) -> None:
+    def __init__(
+        self,
+        repository: FeatureRepository,
+        store: ShardStore,
+        reads_rows: bool = True,
+        puts_aside: bool = True,
+    ) -> None:
         self._repository = repository
         self.store = store
+        self._reads_rows, self._puts_aside = reads_rows, puts_aside
+        self._lost: dict[str, list[Shard]] = {}
         self._indexes: dict[str, Index] = {}
         self._set_ids: dict[str, int] = {}
         self._lock = threading.RLock()  # rows are committed by another thread than asks for them
         self.quarantined = 0
 
-    def __reduce__(self) -> tuple[type[FeatureCache], tuple[FeatureRepository, ShardStore]]:
+    def __reduce__(self) -> tuple[type[FeatureCache], tuple[Any, ...]]:
         """Another process finds out by itself what is there."""
-        return FeatureCache, (self._repository, self.store)
+        given = (self._repository, self.store, self._reads_rows, self._puts_aside)
+        return FeatureCache, given
 
     def hold(self, *keys: str) -> Hold:
         """Keep the shards of feature sets from being collected."""
@@ -112,7 +121,8 @@ class FeatureCache:
                 self._set_ids[key],
                 known,
                 lambda shard: self.file_of(shard, key),
-                self._put_aside,
+                check_shard if self._reads_rows else check_digests,
+                lambda shard: self._put_aside(shard, key),
             )
             if grown is not None:
                 return grown
@@ -128,9 +138,11 @@ class FeatureCache:
         if known is not None:  # so that what this process wrote need not be read again
             save_index(self.store.index_folder(key), known)
         self._refuse_empty_store(len(shards))
-        index, damaged = open_index(self.store, key, list(shards))
+        index, damaged = open_index(
+            self.store, key, list(shards), for_rows=self._reads_rows, is_kept=self._puts_aside
+        )
         for file in damaged:
-            self._put_aside(shards[file])
+            self._put_aside(shards[file], key)
         return index
 
     def _refuse_empty_store(self, shards: int) -> None:
@@ -147,18 +159,27 @@ class FeatureCache:
         for key, index in self._indexes.items():
             self._indexes[key] = save_index(self.store.index_folder(key), index)
 
-    def _put_aside(self, shard: Shard) -> None:
+    def _put_aside(self, shard: Shard, key: str) -> None:
         self.quarantined += 1
+        if not self._puts_aside:
+            self._lost.setdefault(key, []).append(shard)
+            return
         with suppress(RegistryError):  # on read-only media there is nothing to write it into
             self._repository.quarantine(shard)
 
+    def found_lost(self, key: str) -> list[Shard]:
+        """The shards that were found missing or damaged, and not put aside."""
+        return self._lost.get(key, [])
+
     def open_reader(self, feature_set: FeatureSet, index: Index) -> RowReader:
         """Reads rows; a shard with a damaged chunk is quarantined."""
+        if not self._reads_rows:
+            raise ValueError("this cache was opened to see who has what, and reads no rows")
 
         def on_damage(file: ShardFile) -> None:
             for shard in self._repository.find_shards(feature_set.id):
                 if self.file_of(shard, feature_set.key) == file:
-                    self._put_aside(shard)
+                    self._put_aside(shard, feature_set.key)
 
         return RowReader(self.store, index, encoding_of(feature_set), feature_set.shape, on_damage)
 
@@ -172,7 +193,7 @@ class FeatureCache:
             try:
                 check_shard(self.store, self.file_of(shard, key))
             except ShardDamaged:
-                self._put_aside(shard)
+                self._put_aside(shard, key)
                 damaged += 1
             done += shard.rows
             progress(done, sum(shard.rows for shard in shards))
@@ -282,19 +303,6 @@ class FeatureCache:
             except ShardDamaged:  # it is quarantined now, so that there is one less each time
                 self._indexes.pop(key)
 
-    def measure(self, feature_set: FeatureSet) -> Savings | None:
-        """What storing a feature set otherwise would save, by its first rows; None without any."""
-        with self.hold(feature_set.key):
-            index = self.open_index(feature_set.key)
-            if not index.living:
-                return None
-            number = next(n for n, shard in enumerate(index.shards) if shard is index.living[0])
-            reader = self.open_reader(feature_set, index)
-            count = min(index.living[0].file.rows, max(1, SAMPLE_BYTES // max(1, reader.row_bytes)))
-            rows = np.empty((count, *feature_set.shape), feature_set.dtype)
-            reader.read(Places(np.full(count, number), np.arange(count)), rows)
-            return measure(rows)
-
     def _mark_used(self, feature_set: FeatureSet) -> None:
         with suppress(RegistryError):  # on read-only media; a note for `gc`, nothing more
             self._repository.mark_used(feature_set)
@@ -358,7 +366,7 @@ class FeatureCache:
 
     def file_of(self, shard: Shard, key: str) -> ShardFile:
         """What the row of a shard says that it is."""
-        return ShardFile(shard.file, key, shard.rows, shard.size, shard.sha256)
+        return ShardFile(shard.file, key, shard.rows, shard.size, shard.sha256, shard.shard_id)
 
     def _write(
         self, part: Rows, engine: str, versions: dict[str, Any]

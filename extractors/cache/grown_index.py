@@ -15,7 +15,7 @@ from headstart.registry.features import FeatureRepository
 from headstart.storage.index import Index
 from headstart.storage.index_files import save_index
 from headstart.storage.shard_store import ShardStore
-from headstart.storage.shards.shard import ShardFile, check_shard
+from headstart.storage.shards.shard import CheckedShard, ShardFile
 
 AT_ONCE = 500
 """Shards that are asked for in one statement."""
@@ -29,6 +29,7 @@ def grow(
     feature_set_id: int,
     known: Index,
     file_of: Callable[[Shard], ShardFile],
+    check: Callable[[ShardStore, ShardFile], CheckedShard],
     put_aside: Callable[[Shard], None],
 ) -> Index | None:
     """An index with what was committed since; None where something of it went.
@@ -39,6 +40,7 @@ def grow(
         feature_set_id: of the feature set.
         known: as it was.
         file_of: what the row of a shard says that it is.
+        check: reads a new one.
         put_aside: told of each new one that is damaged.
     """
     names = {shard.file.name for shard in known.living}
@@ -49,7 +51,7 @@ def grow(
     for start in range(0, len(new), AT_ONCE):
         for shard in repository.find_shards(feature_set_id, files=new[start : start + AT_ONCE]):
             try:
-                checked = check_shard(store, file_of(shard))
+                checked = check(store, file_of(shard))
             except ShardDamaged:
                 put_aside(shard)
             else:

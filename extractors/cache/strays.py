@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
+from headstart.storage.objects.leftovers import is_leftover
 from headstart.storage.objects.shared_folder import Stored
 from headstart.storage.shard_store import Holds
 
@@ -51,5 +52,9 @@ class Strays:
         return [
             one
             for one in self.store.stored()
-            if one.path.stem not in needed and one.modified < latest
+            if one.modified < latest and _is_stray(one.path, needed)
         ]
+
+
+def _is_stray(path: Path, needed: set[str]) -> bool:
+    return path.stem not in needed or is_leftover(path.name)

@@ -11,14 +11,17 @@ import numpy as np
 
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.cache.feature_cache import FeatureCache
+from headstart.extractors.cache.lost_shards import lost_of
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.space import row_bytes
 from headstart.registry.entities import Backbone, FeatureSet, Run
-from headstart.registry.features import QUARANTINED, FeatureRepository
+from headstart.registry.features import FeatureRepository
+from headstart.storage.index import Index
 from headstart.storage.manifest import Manifest, Sample
 from headstart.values.showable import Showable
 
 NEW = "new sample: its content was never seen at this cut"
+LOST = "its row was in a shard that is missing or damaged"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class CutReport(Showable):
         present: different contents that have their row.
         missing: those that have none, and could have one.
         unreadable: those that could not be read when it was tried.
-        damaged_shards: put aside since; some of what is missing was in them.
+        damaged_shards: put aside before, or found missing or damaged now; some of what is missing
+            was in them.
         reasons: why, the most frequent first.
         precision: that features are in.
         calibration: in int8, by which dataset and how many samples it was calibrated, and how its
@@ -122,7 +126,7 @@ def explain(
             present=len(has_row),
             missing=len(missing),
             unreadable=len(unreadable - has_row),
-            damaged_shards=_count_damaged(repository, key),
+            damaged_shards=len(lost_of(repository, cache, key).shards),
             reasons=_reasons(backbone, cut, key, missing, first, repository, cache),
             precision=cut.precision,
         )
@@ -148,7 +152,8 @@ def _reasons(
     repository: FeatureRepository,
     cache: FeatureCache,
 ) -> list[Reason]:
-    """Each missing sample is looked for in the sets that differ least from the one wanted."""
+    """Each missing sample is looked for in shards of the set that are lost, then in the sets that
+    differ least from the one wanted."""
     others = [one for one in repository.find_sets() if one.key != key]
     nearest = [
         (list(_differences(backbone, cut, one)), one)
@@ -157,16 +162,34 @@ def _reasons(
     ]
     nearest.sort(key=lambda pair: len(pair[0]))
     reasons: dict[str, Reason] = {}
-    left = missing
+    lost = lost_of(repository, cache, key)
+    left = _passed(lost.index, LOST, missing, reasons, first)
     for differences, other in nearest:
         if not left:
             break
-        present = cache.open_index(other.key).find(left).present
-        found = [left[number] for number in np.flatnonzero(present)]
-        _count(reasons, "; ".join(differences), found, first)
-        left = [left[number] for number in np.flatnonzero(~present)]
-    _count(reasons, NEW, left, first)
+        left = _passed(cache.open_index(other.key), "; ".join(differences), left, reasons, first)
+    _count(reasons, _new_or_lost(lost.untold), left, first)
     return sorted(reasons.values(), key=lambda reason: -reason.samples)
+
+
+def _passed(
+    index: Index,
+    why: str,
+    missing: list[str],
+    reasons: dict[str, Reason],
+    first: dict[str, Sample],
+) -> list[str]:
+    """Count those of some samples that an index has; gives the others."""
+    if not missing:
+        return missing
+    present = index.find(missing).present
+    _count(reasons, why, [missing[number] for number in np.flatnonzero(present)], first)
+    return [missing[number] for number in np.flatnonzero(~present)]
+
+
+def _new_or_lost(rows: int) -> str:
+    """Why a sample has no row of which nobody has heard; so many rows are lost without a trace."""
+    return f"new sample, or one of {rows:,} in shards that are missing or damaged" if rows else NEW
 
 
 def _count(
@@ -220,13 +243,6 @@ def _short(value: Any) -> str:
         return "+".join(str(step.get("step", "?")) for step in value)
     text = str(value)
     return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def _count_damaged(repository: FeatureRepository, key: str) -> int:
-    feature_set = repository.find_set(key)
-    if feature_set is None:
-        return 0
-    return len(repository.find_shards(feature_set.id, QUARANTINED))
 
 
 def _rate(runs: Sequence[Run]) -> float | None:

@@ -149,7 +149,7 @@ def calibration_text(record: Head) -> str:
 def _calibrated_text(record: Head) -> str:
     settings = record.settings
     if not record.classes:
-        return "none: it says numbers"
+        return "none: it gives numbers"
     temperature, judged = settings.get("temperature"), settings.get("judged_on")
     if _is_calibrated_kind(record) and judged == {"train": 0, "validation": 0}:
         return f"not calibrated: no sample could be left out of its training to ask; {UNSURE}"

@@ -158,7 +158,7 @@ class Backbones(Collection[Backbone]):
         """
         if not isinstance(backbone, Backbone):
             raise RegistryError(
-                f"{brief(backbone)}, of type {type(backbone).__name__}, is no backbone",
+                f"{brief(backbone)}, of type {type(backbone).__name__}, is not a backbone",
                 hint="Register a model with `add`.",
             )
         return self._context.backbones.add(backbone)

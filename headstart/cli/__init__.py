@@ -36,6 +36,7 @@ def _program() -> click.Group:
 
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
+    from headstart.cli.exploration import similar
     from headstart.cli.output import PROGRAM, Call
     from headstart.cli.workspace import backup, config, job, log, prune, said, stats, worker
     from headstart.values.variables import check_settings
@@ -43,16 +44,16 @@ def _program() -> click.Group:
     @click.group(
         name=PROGRAM,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Run each backbone once over your data; train any number of small classifiers on the "
-        "result.",
-        epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
-        "once and kept; a head is a small model trained on them. `headstart glossary` explains "
-        "all words.",
+        help="Run a pretrained model over your data once; train any number of small "
+        "classifiers on the result.",
+        epilog="A backbone is a pretrained network. Its features at a layer (the cut) are "
+        "computed once and kept; a head is a small model trained on them. `headstart "
+        "glossary` explains all words.",
     )
     @click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        help="The workspace's folder, if not $HEADSTART_HOME.",
+        help="The workspace's folder; default: $HEADSTART_HOME.",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -75,7 +76,7 @@ def _program() -> click.Group:
         context.obj = Call(workspace, as_json or _is_set(JSON))
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, head, rank, log, prune, demo):
+    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, demo):
         module.register(program)
     return program
 
@@ -88,7 +89,7 @@ all others are refused."""
 GARBAGE = 50_000
 """Objects more than before among which garbage is looked for: of the hundred thousands that imports
 make all stay, and a tenth of a short command went into looking at them again and again."""
-INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
+INTERRUPTED = "interrupted. What was committed is kept; the same command continues from there."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -221,7 +222,7 @@ def _variable_of(error: click.ClickException) -> str:
     if parameter is None or context is None or not isinstance(error, click.BadParameter):
         return ""
     is_variable = context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
-    return f" It is said by ${parameter.envvar}." if is_variable else ""
+    return f" It comes from ${parameter.envvar}." if is_variable else ""
 
 
 def _in_words(given: list[str]) -> str:

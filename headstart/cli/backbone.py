@@ -43,10 +43,10 @@ def register(cli: click.Group) -> None:
             _cuts,
             click.argument("name"),
             click.argument("pattern", required=False),
-            click.option("--all", "every", is_flag=True, help="All of them, however many."),
+            click.option("--all", "every", is_flag=True, help="Show all of them."),
         )
     )
-    dataset = click.option("--dataset", help="Take its first samples; random ones without it.")
+    dataset = click.option("--dataset", help="Use its first samples. Default: random ones.")
     samples = click.option("--samples", type=int, default=32, show_default=True)
     seed = click.option("--seed", type=int, default=0, show_default=True)
     command(group, "verify")(click.argument("name")(dataset(samples(seed(_verify)))))
@@ -60,7 +60,7 @@ def register(cli: click.Group) -> None:
     command(group, "remove")(
         click.argument("name")(
             click.option(
-                "--force", is_flag=True, help="Also while features, heads or jobs use it."
+                "--force", is_flag=True, help="Remove it even if features, heads or jobs use it."
             )(_remove)
         )
     )
@@ -72,7 +72,9 @@ def _with_add_options(function: Any) -> Any:
     options = (
         click.argument("name"),
         click.argument("source"),
-        click.option("--cut", help="The default cut, if not the penultimate one."),
+        click.option(
+            "--cut", help="The default cut. Default: the input of the last layer that has weights."
+        ),
         click.option(
             "--preprocess",
             metavar="FILE|MODE",
@@ -82,7 +84,8 @@ def _with_add_options(function: Any) -> Any:
         click.option(
             "--orient",
             type=click.Choice(["exif", "ignore"]),
-            help="Turn pictures as their EXIF says, or not, as Keras does; ignore without it.",
+            help="Whether to turn pictures as their EXIF note says. Default: ignore, as Keras "
+            "does.",
         ),
         click.option("--licence", help="SPDX name, such as Apache-2.0."),
         click.option("--trust", is_flag=True, help="Load the file even if it brings code."),
@@ -90,19 +93,19 @@ def _with_add_options(function: Any) -> Any:
             "--architecture",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="For weights alone: a saved model, or JSON, with their architecture.",
+            help="For a weights file: a saved model, or JSON, with the architecture.",
         ),
         click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
             metavar="FILE.py",
-            help="The model's own layers and functions; the file is run.",
+            help="A Python file with the model's own layers and functions; it is run.",
         ),
         click.option(
             "--max-model-bytes",
             type=click.IntRange(min=1),
             metavar="N",
-            help="What an untrusted model may take in memory, if not some times what it stores.",
+            help="Memory that an untrusted model may use. Default: a multiple of its file size.",
         ),
         tag_option,
     )
@@ -179,11 +182,11 @@ def _show(call: Call, name: str) -> Result:
 
 
 def _cuts(call: Call, name: str, pattern: str | None, every: bool) -> Result:
-    """List a backbone's cut points, from the input upwards.
+    """List the layers whose output can be used as features, from the input upwards.
 
-    Of many, those that are worth a look first: bottlenecks at which a block of layers ends,
-    defaults, and what is cached. PATTERN lists those whose name holds it, or matches it as a glob
-    such as '*_add'. --json has all.
+    If there are many, only the useful ones are shown: bottlenecks at the end of a block,
+    defaults and cached ones. PATTERN shows those whose name contains it, or matches it as a
+    glob such as '*_add'. --json has all.
     """
     backbones = call.open(name).backbones
     backbone = backbones.get_or_add(name)
@@ -252,8 +255,9 @@ def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int)
 
 
 def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
-    """Convert and compile NAME now, checked on the first samples of DATASET, so that no extraction
-    has to load TensorFlow."""
+    """Convert and compile NAME now, checked on the first samples of DATASET, so that
+    extractions need not load TensorFlow.
+    """
     chosen = call.open(name, dataset).compile(name, dataset, precision)
     for warning in chosen.warnings:
         note(f"warning: {warning}")
@@ -262,7 +266,7 @@ def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
 
 
 def _alias(call: Call, name: str, alias: str) -> Result:
-    """Let ALIAS mean backbone NAME, whatever it meant before."""
+    """Make ALIAS another name of backbone NAME, or move it there."""
     return _shown(call.open().backbones.alias(alias, name))
 
 
@@ -271,7 +275,7 @@ def _tag(call: Call, name: str, tags: Tags) -> Result:
 
 
 def _remove(call: Call, name: str, force: bool) -> Result:
-    """Forget a backbone; refused while features or heads depend on it."""
+    """Remove a backbone. Refused while features or heads depend on it."""
     from headstart.jobs.outcomes import Removed
 
     gone = Removed(call.open().backbones.remove(name, force=force).label)

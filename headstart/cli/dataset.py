@@ -60,7 +60,7 @@ def register(cli: click.Group) -> None:
         _exclude,
         click.argument("name"),
         click.argument("ids", nargs=-1, required=True),
-        click.option("--undo", is_flag=True, help="Take samples back that were left out."),
+        click.option("--undo", is_flag=True, help="Include samples again that were left out."),
     )
     command(group, "exclude")(exclude)
     uses = "Also while it has corrections, heads were trained on it, or jobs are queued."
@@ -87,7 +87,7 @@ def _options() -> list[click.Parameter]:
         type=click.Choice(["fail", "skip"]),
         default="fail",
         show_default=True,
-        help="At a row or file that is no sample, such as one without a label.",
+        help="What to do about a row or file that is not a sample, such as one without a label.",
     )
     windows = [_option(option, [], 0) for option in WINDOW_OPTIONS]
     return [kind, *_split_options(), on_error, *windows, *made]
@@ -96,7 +96,9 @@ def _options() -> list[click.Parameter]:
 def _split_options() -> list[click.Parameter]:
     from headstart.extractors.datasets import SPLIT
 
-    seed = click.Option(["--seed"], type=int, help="What samples are dealt out by. Default: 0.")
+    seed = click.Option(
+        ["--seed"], type=int, help="The seed by which samples are dealt out. Default: 0."
+    )
     return [_option(SPLIT, [], 0), seed]
 
 
@@ -144,7 +146,7 @@ def _usual(workspace: Workspace, name: str, options: Mapping[str, Any]) -> dict[
     told = " and ".join(f"{one} {value}" for one, value in found.items())
     note(
         f"note: dataset {name!r} is there: its samples keep their splits, whatever the default is "
-        f"({told}); `dataset resplit` deals them anew"
+        f"({told}); `dataset resplit` deals them again"
     )
     return dict.fromkeys(found)
 
@@ -211,12 +213,12 @@ def _count(row: dict[str, Any]) -> int | str:
 
 
 def _show(call: Call, name: str) -> Result:
-    """Show a dataset: its source, classes and splits, and what of it could not be read."""
+    """Show a dataset: its source, classes, splits, and samples that could not be read."""
     return _shown(call.open(name).datasets.details(name))
 
 
 def _refresh(call: Call, name: str) -> Result:
-    """Look at the source again; only files that changed are read."""
+    """Look at the source again. Only changed files are read."""
     from headstart.jobs.datasets.named import dataset_named
     from headstart.jobs.datasets.refresh import refresh
 
@@ -227,7 +229,7 @@ def _refresh(call: Call, name: str) -> Result:
 
 
 def _move(call: Call, name: str, path: str, force: bool) -> Result:
-    """Say that the data of NAME are at PATH now; all files are hashed, splits and features stay."""
+    """Tell where the data of NAME are now. All files are hashed; splits and features stay."""
     from headstart.jobs.datasets.move import move
 
     with progress_bar("reading", "files") as progress:
@@ -245,14 +247,14 @@ def _move(call: Call, name: str, path: str, force: bool) -> Result:
 
 
 def _forget_failures(call: Call, name: str) -> Result:
-    """Let samples that could not be read be tried again by the next extraction."""
+    """Let the next extraction try unreadable samples again."""
     found = call.open().datasets.forget_failures(name)
     line = f"{len(found):,} samples of {name} will be tried again."
     return Result(found, lambda out: out.print(text(line)))
 
 
 def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Result:
-    """Deal the samples of a dataset to the splits anew; the scores of its heads no longer hold."""
+    """Deal the samples of a dataset to the splits again. The scores of its heads become void."""
     workspace = call.open(name)
     with progress_bar("reading", "files") as progress:
         done = workspace.datasets.resplit(name, split, seed=seed, progress=progress)
@@ -269,16 +271,19 @@ def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Resu
 
 
 def _correct(call: Call, name: str, file: Path) -> Result:
-    """Change labels and leave samples out, as FILE says: a new version of the dataset.
+    """Change labels and leave samples out as FILE says. This makes a new version of the
+    dataset.
 
-    FILE has the columns id, new_label and exclude, as `features audit --output` writes it. The
-    source is never edited; what was changed holds whenever it is looked at again.
+    FILE has the columns id, new_label and exclude, as written by `features audit --output`. The
+    source is never edited; corrections are applied whenever it is read.
     """
     return _changed(call.open(name).datasets.correct(name, file))
 
 
 def _exclude(call: Call, name: str, ids: tuple[str, ...], undo: bool) -> Result:
-    """Leave samples out by their ids, or take them back: a new version of the dataset."""
+    """Leave samples out by their ids, or include them again. This makes a new version of the
+    dataset.
+    """
     return _changed(call.open(name).datasets.exclude(name, ids, undo=undo))
 
 
@@ -306,7 +311,7 @@ def _changed(done: Corrected) -> Result:
 
 
 def _remove(call: Call, name: str, force: bool) -> Result:
-    """Forget a dataset; refused while it has corrections or heads. Features stay in the cache."""
+    """Remove a dataset. Refused while it has corrections or heads. Features stay in the cache."""
     from headstart.jobs.outcomes import Removed
 
     gone = Removed(call.open().datasets.remove(name, force=force).name)

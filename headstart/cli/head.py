@@ -43,24 +43,28 @@ TRAIN_OPTIONS = (
     click.option(
         "--from-sweep",
         metavar="ID[:ROW]",
-        help="Take features, kind and settings from a row of a sweep; the best without ROW. In the "
-        "place of BACKBONE and DATASET.",
+        help="Take features, kind and settings from a row of a sweep, by default the best. "
+        "Replaces BACKBONE and DATASET.",
     ),
     click.option(
         "--task",
         type=click.Choice(TASKS),
-        help="What the labels are: one class (the default), several, one of an order, a number.",
+        help="What a label is: one class (the default), several, a class in an order, or a number.",
     ),
-    click.option("--separator", help="multi-label: between labels; | without it."),
-    click.option("--order", help="ordinal: the classes from the lowest up, with commas."),
+    click.option("--separator", help="multi-label: what separates labels. Default: |."),
+    click.option(
+        "--order", help="ordinal: the classes from lowest to highest, separated by commas."
+    ),
     click.option(
         "--decision",
         type=click.Choice(("median", "mode")),
-        help="ordinal: say the class in the middle of the probabilities, which is the fewest steps "
-        "off (the default), or the likeliest, which is right most often.",
+        help="ordinal: predict the median class, which is the fewest steps off (the default), "
+        "or the most probable one, which is right most often.",
     ),
-    click.option("--balanced", is_flag=True, help="Let all classes count alike."),
-    click.option("--seed", type=int, help="Of all chance. Default: 0, or that of the sweep."),
+    click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
+    click.option(
+        "--seed", type=int, help="Seed of all random choices. Default: 0, or that of the sweep."
+    ),
     click.option(
         "--precision", type=PRECISIONS, help=f"{PRECISION} Default: float32, or that of the sweep."
     ),
@@ -82,7 +86,7 @@ def register(cli: click.Group) -> None:
     tag_commands.register(group, _tag)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
-    every = click.option("--all", "every", is_flag=True, help="The scores of every class.")
+    every = click.option("--all", "every", is_flag=True, help="Show the scores of every class.")
     command(group, "show")(with_options(_show, click.argument("name"), every))
     command(group, "reproduce")(click.argument("name")(_reproduce))
     models.register(group)
@@ -110,7 +114,7 @@ def _train(
     tags: tuple[str, ...],
     **options: Any,
 ) -> Result:
-    """Train head NAME on the features of DATASET; what is missing is extracted first."""
+    """Train head NAME on the features of DATASET. Missing features are extracted first."""
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
     from headstart.jobs.heads.care.kept_trial import kept_trial
@@ -165,7 +169,7 @@ def _settings() -> list[click.Parameter]:
     kinds = click.Option(
         ["--kind"],
         type=click.Choice(list(KINDS)),
-        help="linear without it; ridge for a regression.",
+        help="Kind of head. Default: linear, or ridge for a regression.",
     )
     settings = [
         click.Option([one.flag, one.name], help=f"{', '.join(of)}: {one.help}")
@@ -252,7 +256,7 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
             row["dataset"],
             f"{row['metrics']['n_test']:,} tested",
             *([groups] if groups else []),
-            *(["void: dealt anew"] if row["void"] else []),
+            *(["void: dealt again"] if row["void"] else []),
         ),
         *(score_cell(row["metrics"], SCORES[column]) for column in scores),
         row["created_at"][:10],
@@ -260,16 +264,17 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
 
 
 def _show(call: Call, name: str, every: bool) -> Result:
-    """Show a head: what it came from, its metrics, the scores of each class, its confusion matrix.
+    """Show a head: what it came from, its scores, those of each class, and its confusion
+    matrix.
 
-    Of many classes the ten with the lowest F1 are shown; all of them with --all.
+    If there are many classes, the ten with the lowest F1 are shown; --all shows all.
     """
     head = call.open().heads.get(name)
     return shown(head, by_class(head.metrics, head.record.classes, every=every))
 
 
 def _alias(call: Call, alias: str, name: str) -> Result:
-    """Let ALIAS, such as production, mean head NAME, whatever it meant before."""
+    """Make ALIAS, such as production, another name of head NAME, or move it there."""
     return shown(call.open().heads.alias(alias, name))
 
 
@@ -278,7 +283,7 @@ def _tag(call: Call, name: str, tags: Tags) -> Result:
 
 
 def _reproduce(call: Call, name: str) -> Result:
-    """Train a head again from the cache, and compare."""
+    """Train a head again from the cache and compare scores and weights."""
     head = call.open().heads.get(name)
     found = head.reproduce()
     rows = [

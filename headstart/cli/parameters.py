@@ -23,7 +23,32 @@ from headstart.config import Config, default_root, load_config
 from headstart.errors import AlreadyExists, HeadstartError
 
 NUMBER = click.IntRange(1, 2**31 - 1)
-"""Of a job or a sweep, as databases number them."""
+"""How many of something, or which, as databases count."""
+
+
+class Numbered(click.IntRange):
+    """The type of an argument that is the number of something.
+
+    Args:
+        of: what it numbers, in one word.
+        listed: the command that lists them.
+    """
+
+    def __init__(self, of: str, listed: str) -> None:
+        super().__init__(1, 2**31 - 1)
+        self.of, self.listed = of, listed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is not the number of a {self.of}: see `{self.listed}`", param, ctx
+            )
+
+
+JOB = Numbered("job", "headstart job list")
+SWEEP = Numbered("sweep", "headstart head sweeps")
 
 
 class OutputFile(click.Path):
@@ -61,7 +86,7 @@ def outputs_of(parameters: Sequence[click.Parameter]) -> list[click.Parameter]:
 
 def force_option() -> click.Option:
     """Of every command that writes a file."""
-    return click.Option(["--force"], is_flag=True, help="Write over a file that is there.")
+    return click.Option(["--force"], is_flag=True, help="Overwrite an existing file.")
 
 
 def ask_about(outputs: Sequence[click.Parameter], given: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ def register(group: click.Group) -> None:
             "--search",
             type=int,
             metavar="N",
-            help="Try N settings that Optuna chooses, in the place of a grid (extra search).",
+            help="Try N settings that Optuna chooses, instead of a grid (extra search).",
         ),
         precision_option,
         on_error_option,
@@ -66,14 +66,15 @@ def register(group: click.Group) -> None:
         click.option(
             "--repeats",
             type=int,
-            help="Of all folds, mixed anew; each is scored by itself. Default: 1, with --shots 5.",
+            help="How often to deal the folds again; each is scored by itself. Default: 1, with "
+            "--shots 5.",
         ),
         click.option(
             "--objective",
             type=click.Choice(["accuracy", "log_loss"]),
             default="accuracy",
             show_default=True,
-            help="By what the best is chosen, searched for and compared with.",
+            help="The score that chooses the best and compares the others with it.",
         ),
         click.option(
             "--one-se",
@@ -88,7 +89,9 @@ def register(group: click.Group) -> None:
         limit_option,
         shots_option,
         windows_option("mean", "max"),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of all chance."),
+        click.option(
+            "--seed", type=int, default=0, show_default=True, help="Seed of all random choices."
+        ),
         tag_option,
         *options_of_trials,
     )
@@ -116,12 +119,12 @@ def _sweep(
     tags: tuple[str, ...],
     **grid: str | None,
 ) -> Result:
-    """Try many heads on cached features of DATASET by cross-validation; the test split is left
-    alone.
+    """Try many heads on cached features of DATASET by cross-validation. The test split is not
+    used.
 
-    The best of many is chosen by luck, too: its score is given as it was measured and corrected for
-    the choice. Without BACKBONE all features that are cached are tried; what is named is extracted
-    first.
+    The best of many heads was also lucky, so its score is shown as measured and corrected for
+    the choice. Backbones that you name are extracted first. Without BACKBONE, all cached
+    features are tried.
     """
     from headstart.cli.extract import check_extracts, extract_missing
     from headstart.heads.kinds.words import setting_words

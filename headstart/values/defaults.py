@@ -63,7 +63,7 @@ DEFAULTS = {
     "split": Default("how samples of new datasets are split, unless they say it", ("dataset add",)),
     "seed": Default("of all that is drawn", but=("dataset resplit",)),
     "folds": Default("of cross-validation"),
-    "batch_size": Default("samples a call of the backbone", EXTRACT),
+    "batch_size": Default("samples per call of the backbone", EXTRACT),
     "commit_seconds": Default("how often rows are committed", EXTRACT),
     "lease_seconds": Default("how long a silent process keeps its claims", EXTRACT),
     "stall_seconds": Default("after which a step counts as hanging", EXTRACT),
@@ -132,7 +132,7 @@ def roots_in(told: Mapping[str, Any], file: Path) -> Mapping[str, str]:
     found = told.get(ROOTS, {})
     if not isinstance(found, Mapping) or not all(isinstance(one, str) for one in found.values()):
         raise InvalidValue(
-            f"{ROOTS} in {file} is no table of folders", hint='Such as "/mnt/photos" = "/data".'
+            f"{ROOTS} in {file} is not a table of folders", hint='Such as "/mnt/photos" = "/data".'
         )
     return found
 
@@ -155,7 +155,7 @@ def _user() -> Mapping[str, Any]:
         ) from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WorkspaceError(
-            f"cannot read {file}: {error}", hint="Mend the file; nothing was changed."
+            f"cannot read {file}: {error}", hint="Fix the file; nothing was changed."
         ) from error
     check_keys(told, (TABLE, ROOTS), file)
     return told
@@ -169,7 +169,7 @@ def defaults_in(told: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     """
     found = told.get(TABLE, {})
     if not isinstance(found, Mapping):
-        raise InvalidValue(f"{TABLE} in {file} is no table", hint=f"Begin it with [{TABLE}].")
+        raise InvalidValue(f"{TABLE} in {file} is not a table", hint=f"Begin it with [{TABLE}].")
     check_keys((name.replace("-", "_") for name in found), DEFAULTS, file, f"[{TABLE}] in ")
     return {name.replace("-", "_"): value for name, value in found.items()}
 

@@ -27,5 +27,6 @@ def moment(given: str | datetime) -> datetime:
         return datetime.fromisoformat(given.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidValue(
-            f"{given!r} is no moment", hint="Give such as 2026-01-31, 2026-01-31T12:00, 7d or 12h."
+            f"{given!r} is not a date, time or age",
+            hint="Give such as 2026-01-31, 2026-01-31T12:00, 7d or 12h.",
         ) from None

@@ -64,6 +64,6 @@ def check_settings() -> None:
         if problem := problem_of(variable):
             raise InvalidValue(
                 f"${variable} is wrong: {problem}",
-                hint="Mend or unset it; `headstart config show` lists all.",
+                hint="Fix or unset it; `headstart config show` lists all.",
             )
     user_defaults()

@@ -22,12 +22,13 @@ from headstart.storage.files import sync_folder
 from headstart.storage.objects.address import StoreAddress
 from headstart.storage.objects.answers import Answer, answer_of, is_out_of_range
 from headstart.storage.objects.connection import CREDENTIALS, open_store
+from headstart.storage.objects.leftovers import is_leftover, leftovers
 
 PATIENCE = 90.0
 """Seconds for which a store that does not answer is asked again: it may be away for a minute."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts, twice as many each time."""
-KEPT = "What was committed is kept; the same command goes on from there."
+KEPT = "What was committed is kept; the same command continues from there."
 OWN_PUT = "headstartput"
 """Beside an object: by which PUT it came. Who is told that it exists already sees whether it was
 his own, earlier or doubled on the way. Azure takes names of letters alone (C#'s identifiers)."""
@@ -245,6 +246,14 @@ class Bucket:
 
         return sorted(self._asked(prefix, attempt, is_listing=True))
 
+    def unfinished(self, prefix: str) -> list[Found]:
+        """What killed writers left below a folder, where objects are files; `delete` takes it."""
+        if not self.address.is_folder:
+            return []
+        root = Path(self.address.bucket)
+        found = self._asked(prefix, lambda _: [*leftovers(root, prefix)], is_listing=True)
+        return [Found(key, size, 0, at) for key, size, at in found]
+
     def folders(self, prefix: str) -> list[str]:
         """The keys of the folders in a folder, sorted."""
 
@@ -261,9 +270,15 @@ class Bucket:
         """
         for key in keys:
             try:
-                self._asked(key, lambda store, key=key: store.delete(key))
+                self._asked(key, lambda store, key=key: self._delete(store, key))
             except FileNotFoundError:
                 continue
+
+    def _delete(self, store: Any, key: str) -> None:
+        if self.address.is_folder and is_leftover(key):
+            self._file_of(key).unlink(missing_ok=True)
+        else:
+            store.delete(key)
 
     def tidy(self, prefix: str) -> None:
         """Remove an empty folder, where folders are more than parts of keys."""
@@ -354,10 +369,8 @@ class Bucket:
     def _opened(self) -> Any:
         with self._lock:
             if self._known is None:
-                self._known, self._process = (
-                    open_store(self.address, makes=self._makes),
-                    os.getpid(),
-                )
+                self._known = open_store(self.address, makes=self._makes)
+                self._process = os.getpid()
             if self._process != os.getpid():  # the library's threads are not in it: it would wait
                 raise StorageError(
                     f"{self.address} cannot be read by a process that was forked off a reader",

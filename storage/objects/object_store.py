@@ -74,6 +74,7 @@ class ObjectStore:
         self._indexes = indexes
         self._remembered = remembered
         self._marks: dict[str, tuple[Stat, float]] = {}
+        self._listed = set[str]()
         self._fetching: dict[str, Future[memoryview]] = {}
         self._lock = threading.Lock()
         self._lanes: ThreadPoolExecutor | None = None
@@ -211,8 +212,8 @@ class ObjectStore:
         if known is not None and time.monotonic() - known[1] < self._lasts(name):
             return known[0]
         key, prefix = _key(name), name.rpartition("/")[0]
-        if known is None and prefix:  # whoever asks for one asks for all of its set: one request
-            self._list(prefix)
+        if known is None and prefix and prefix not in self._listed:
+            self._list(prefix)  # whoever asks for one first asks for all of its set: one request
             if (known := self._marks.get(name)) is not None:
                 return known[0]
         return self._remember(name, self.bucket.find(key))
@@ -244,6 +245,7 @@ class ObjectStore:
         listed = [(one.key.removeprefix(f"{SHARDS}/"), one) for one in self.bucket.listed(under)]
         for name, found in listed:
             self._remember(name, found)
+        self._listed.add(prefix)
         return listed
 
     def sets(self) -> list[str]:
@@ -259,12 +261,15 @@ class ObjectStore:
 
     def entries(self, feature_key: str | None = None) -> list[Entry]:
         """See `ShardStore.entries`."""
-        listed = self._list("" if feature_key is None else set_of(feature_key))
-        return [
-            Entry(name, found.size, "shard" if name.endswith(SUFFIX) else "other")
-            for name, found in listed
-            if name.count("/") == DEPTH
+        prefix = "" if feature_key is None else set_of(feature_key)
+        found = [
+            Entry(name, one.size, "shard" if name.endswith(SUFFIX) else "other")
+            for name, one in self._list(prefix)
         ]
+        under = f"{SHARDS}/{prefix}" if prefix else SHARDS
+        for one in self.bucket.unfinished(under):
+            found.append(Entry(one.key.removeprefix(f"{SHARDS}/"), one.size, "unfinished"))
+        return sorted(entry for entry in found if entry.name.count("/") == DEPTH)
 
     def delete(self, name: str) -> None:
         """See `ShardStore.delete`; the copy here goes too."""

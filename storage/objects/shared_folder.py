@@ -180,13 +180,16 @@ class SharedFolder:
         """All files and folders right in it, or a step below where they lie by two digits; here and
         in the bucket; temporary files too. Sorted by path."""
         known = {one.path: one for one in self._here()}
-        for found in () if self.bucket is None else self.bucket.listed(self._prefix):
+        for found in () if self.bucket is None else self._afar(self.bucket):
             path = mirrored_below(self.root, found.key.removeprefix(f"{self._prefix}/"))
             modified = found.modified.timestamp()
             if path in known:
                 modified = max(modified, known[path].modified)
             known[path] = Stored(path, found.size, modified)
         return [known[path] for path in sorted(known)]
+
+    def _afar(self, bucket: Bucket) -> list[Found]:
+        return [*bucket.listed(self._prefix), *bucket.unfinished(self._prefix)]
 
     def clock(self) -> float:
         """By which files are old or young, whatever this machine's says. A bucket refuses machines

@@ -20,11 +20,12 @@ from headstart.errors import ShardDamaged
 from headstart.storage.encoding import Encoding
 from headstart.storage.keys import DIGEST_BYTES, canonical_json, fingerprint
 from headstart.storage.shards.memory_file import MemoryFile
+from headstart.values.logs import logger
 
 if TYPE_CHECKING:  # a run which computes nothing needs no HDF5: it goes by the index
     import h5py
 
-AGAIN = "Run `headstart extract` again: it computes just these rows anew."
+AGAIN = "Run `headstart extract` again: it recomputes only these rows."
 FORMAT = "headstart.shard"
 VERSION = 1
 SHUFFLE, FLETCHER32 = 2, 3
@@ -32,6 +33,7 @@ SHUFFLE, FLETCHER32 = 2, 3
 CHUNK_BYTES = 512 * 1024
 """What one row costs to read: a chunk is checked as a whole (docs/design/checked-chunks.md)."""
 _THREAD = threading.local()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,25 @@ def parse(
         raise
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise ShardDamaged(f"the shard {place} cannot be read: {error}", hint=AGAIN) from error
+
+
+def parse_digests(place: str, file: io.RawIOBase, rows: int) -> np.ndarray | None:
+    """The digests in a shard's file, shape (rows, 32), uint8; None of what is no shard of so many
+    rows. Whether they are right is for the caller to check.
+
+    Args:
+        place: where it comes from, for the log.
+        file: the shard, of which the features need not be there.
+        rows: how many it has.
+    """
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as shard:
+            return _digests(shard, rows * DIGEST_BYTES)
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        log.debug("%s: %s", place, error)
+        return None
 
 
 def _refuse_other_formats(place: str, attributes: Mapping[str, Any]) -> None:

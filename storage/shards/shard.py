@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class ShardFile:
         rows: number of rows.
         size: bytes.
         sha256: of all its bytes, in hex.
+        shard_id: what its feature key and digests hash to; empty where that is not known.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ShardFile:
     rows: int
     size: int
     sha256: str
+    shard_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def write_shard(
     packed = pack_digests(digests)
     with built(head, packed, features, encoding) as (image, layout):
         name, sha256 = store.create(feature_key, image, new_token())
-        file = ShardFile(name, feature_key, len(digests), len(image), sha256)
+        id_ = head["shard_id"]
+        file = ShardFile(name, feature_key, len(digests), len(image), sha256, id_)
     return CheckedShard(file, packed, layout, head, store.stat_of(name), store.place_of(name))
 
 

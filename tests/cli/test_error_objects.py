@@ -29,7 +29,7 @@ def every_error(cls=HeadstartError):
         ("backbone show nothing", "not_found", "no backbone 'nothing' is registered", "See `head"),
         ("backbone alias net net", "exists", "a backbone is called 'net'", "Choose another"),
         ("backbone shwo net", "usage", "No such command 'shwo'.", "See `headstart backbone --help"),
-        ("log --since soon", "usage", "'soon' is no moment", "Give such as"),
+        ("log --since soon", "usage", "'soon' is not a date, time or age", "Give such as"),
         ("--workspace nowhere log", "not_found", "no workspace in", "Make one with"),
         ("backbone add x nosuch.keras", "not_found", "no model file nosuch.keras", "Check the pa"),
         ("backbone add x kerashub:nosuch", "not_found", "no folder nosuch", "kerashub: takes a"),

@@ -115,6 +115,7 @@ REFUSALS = {
     "InvalidAccessKeyId": (403, "the credentials are not taken (403 Forbidden: InvalidAccessKeyId"),
     "AccessDenied": (403, "it is not allowed to these credentials (403 Forbidden: AccessDenied"),
     "AuthorizationHeaderMalformed": (400, "the bucket lies in another region (400 Bad Request"),
+    "RequestTimeTooSkewed": (403, "the credentials are not taken (403 Forbidden: RequestTimeTooSk"),
     "SlowDown": (503, "the store cannot answer now (503 Service Unavailable"),
 }
 
@@ -130,7 +131,7 @@ def test_what_a_store_refuses_is_one_line_that_says_what_to_do(proxy, own_bucket
         getattr(Bucket(parse(own_bucket), patience=0.1), ask)("a/k")
     assert error.value.message.startswith(f"{own_bucket}/a")
     assert line in error.value.message
-    assert error.value.hint.endswith("the same command goes on from there.")
+    assert error.value.hint.endswith("the same command continues from there.")
     assert "\n" not in str(error.value)
 
 

@@ -64,7 +64,9 @@ def test_what_cannot_be_synced_is_said(rows, tmp_path, fails):
     hs.init(tmp_path / "other")
     with pytest.raises(NotFound, match="no feature key begins with 'ffff'"):
         rows.cache.sync(tmp_path / "other", ["ffff"])
-    assert "no workspace in" in fails("features", "sync", tmp_path / "nowhere")
+    said = fails("features", "sync", tmp_path / "nowhere")
+    assert f"no workspace in {tmp_path / 'nowhere'} to copy to" in said
+    assert f"`headstart --workspace {tmp_path / 'nowhere'} init`" in said
 
 
 def test_a_workspace_in_a_bucket_is_backed_up_and_restored_into_a_folder(

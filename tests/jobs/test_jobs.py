@@ -1,11 +1,7 @@
 """Jobs: planned here, done by workers; the ledger says how far they are. No process is started."""
 
-import os
 import shutil
 import signal
-import time
-from collections import deque
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -14,14 +10,12 @@ from conftest import direct, draw, rows_in
 from headstart.errors import BackboneError, NotFound, RegistryError, SampleUnreadable
 from headstart.extractors.datasets import listing
 from headstart.extractors.engines.selection import Chooser
-from headstart.extractors.run import suspects, worker
+from headstart.extractors.run import worker
 from headstart.extractors.runtime import THREADS_OF, cores
 from headstart.jobs.features import worker as job_worker
 from headstart.jobs.features.worker import JobWorker
 from headstart.registry import tables
 from headstart.registry.jobs import find_holders
-from headstart.registry.leases import Lease
-from headstart.storage.locks import LifeSigns
 
 EAGER = {"batch_size": 4, "commit_seconds": 0.0}
 
@@ -57,14 +51,25 @@ def test_a_worker_does_not_look_at_the_dataset_again(ready, monkeypatch):
     assert (work.state, work.computed) == ("done", 36)
 
 
-def test_a_job_of_what_is_there_is_done_and_one_worker_says_so(ready):
+def test_a_job_of_what_is_there_is_done_at_once(ready, run):
     ready.extract("net", "pics")
     job = ready.jobs.add("net", "pics")
-    assert ready.jobs.get(job.id).state == "done"  # the ledger says so
-    assert ready.context.jobs.get(job.id).state == "queued"  # nobody has written it yet
-    (work,) = ready.jobs.work(job.id)
-    assert (work.state, work.computed) == ("done", 0)
-    assert ready.context.jobs.get(job.id).state == "done"
+    assert (job.state, job.counts["committed"], job.counts["missing"]) == ("done", 36, 0)
+    assert ready.context.jobs.get(job.id).state == ready.jobs.get(job.id).state == "done"
+    assert ready.jobs.work() == ready.jobs.work(job.id) == []
+    said = run("extract", "net", "pics", "--detach").out
+    assert "job 2 is done: net on pics. Nothing is to be computed" in said
+    assert "How far it is" not in said
+    (happened,) = ready.events.find(kind="job", limit=1)
+    assert (happened.action, happened.after["state"]) == ("add", "done")
+
+
+def test_a_job_is_queued_where_something_is_known_to_be_unreadable(ready):
+    """As whoever plans it to fail at such a sample is to hear of it."""
+    (ready.config.root.parent / "pictures" / "red" / "bad.png").write_bytes(b"no picture")
+    ready.extract("net", "pics", on_error="skip")
+    assert ready.jobs.add("net", "pics", on_error="skip").state == "done"
+    assert ready.jobs.add("net", "pics").state == "queued"
 
 
 def test_two_jobs_on_the_same_set_compute_it_once(ready):
@@ -266,126 +271,6 @@ def kinds_of(garbage):
     return [one.kind for one in garbage if one.kind == "manifest"]
 
 
-def test_a_row_a_worker_with_what_it_has_claimed_and_committed(ready):
-    ready.jobs.add("net", "pics", **EAGER)
-    seen = []
-    ready.jobs.work(progress=lambda done, _total: done == 20 and seen.append(ready.jobs.get(1)))
-    (found,) = seen
-    assert found.state == "running"
-    (one,) = found.workers
-    assert one.process > 0 and one.committed > 0
-    assert found.claimed == one.claimed > 0
-    assert found.rate == pytest.approx(one.committed / one.seconds)
-    assert found.seconds_left == pytest.approx(found.missing / found.rate)
-
-
-@pytest.mark.parametrize("days", [1, -1])
-def test_a_worker_whose_clock_is_a_day_off_takes_nothing_over(ready, digests, monkeypatch, days):
-    """What counts is the database's clock. Another machine's lease lives until it says so."""
-    ready.jobs.add("net", "pics", **EAGER)
-    (key,) = ready.context.jobs.get(1).plan["feature_keys"].values()
-    other = Lease(ready.database, 60.0, LifeSigns(ready.config.root / "elsewhere"))
-    other.__enter__()
-    held = other.claim((key,), deque([*digests.values()][:5]), 5)
-    turn_clock(monkeypatch, timedelta(days=days))
-    seen = []
-
-    def look(done, total):
-        if (done, total) == (31, 36) and not seen:
-            seen.append(ready.jobs.get(1))
-            other.give_back(held)  # it is still its own
-
-    (work,) = ready.jobs.work(progress=look)
-    assert (work.state, work.computed) == ("done", 36)
-    other.__exit__(None, None, None)
-    (found,) = seen
-    assert found.state == "running"
-    assert 5 <= found.missing <= 5 + 4  # the last are not committed
-    assert found.claimed >= 5
-    assert all(0 <= one.heard < 60 for one in found.workers)
-
-
-def turn_clock(monkeypatch, off):
-    """As this process reads it from now on; the database's is another."""
-    real = time.time
-
-    class Turned(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime.now(tz) + off
-
-    monkeypatch.setattr(time, "time", lambda: real() + off.total_seconds())
-    monkeypatch.setattr(tables, "datetime", Turned)
-    assert abs((tables.now() - datetime.now(UTC) - off).total_seconds()) < 60
-
-
-# Samples that end workers
-
-
-@pytest.fixture
-def digests(ready):
-    return {sample.id: sample.digest for sample in ready.context.manifest("pics").samples}
-
-
-def die_with(ws, job, digests):
-    """What is left of a worker that was killed, as soon as another one looks: its tries."""
-    lease = Lease(ws.database, 3600.0, LifeSigns(ws.config.locks), job)
-    lease.__enter__()
-    lease.claim(("k" * 64,), deque(digests), len(digests))
-    lease._stop.set()
-    lease._thread.join()
-    for descriptor in lease._signs._held.values():  # what the system does at a death
-        os.close(descriptor)
-    with Lease(ws.database, 60.0, LifeSigns(ws.config.locks)) as other:
-        other.claim(("k" * 64,), deque(), 1)
-
-
-def test_only_a_sample_that_a_worker_had_for_itself_gets_a_third_try(ready, digests):
-    job = ready.jobs.add("net", "pics", **EAGER)
-    some = list(digests.values())[:5]
-    for tries in (1, 2, 2, 2):
-        die_with(ready, job.id, some)
-        assert ready.context.jobs.find_tries(job.id) == dict.fromkeys(some, tries)
-    die_with(ready, job.id, some[:1])
-    assert ready.context.jobs.find_tries(job.id)[some[0]] == 3
-    die_with(ready, None, some)  # of an extraction without a job nothing is counted
-    assert sum(ready.context.jobs.find_tries(job.id).values()) == 11
-
-
-def test_suspects_are_computed_apart_and_given_up_after_three_tries(ready, digests, monkeypatch):
-    monkeypatch.setattr(suspects, "BLOCK", 3)
-    job = ready.jobs.add("net", "pics", **EAGER)
-    many, few, poison = (
-        list(digests.values())[:7],
-        list(digests.values())[5:7],
-        digests["red/01.png"],
-    )
-    die_with(ready, job.id, [*many, poison])
-    die_with(ready, job.id, [*few, poison])
-    die_with(ready, job.id, [poison])
-    blocks = []
-    real = Lease.claim
-
-    def claim(self, keys, wanted, limit):
-        claimed = real(self, keys, wanted, limit)
-        if claimed.digests:
-            blocks.append(claimed.digests)
-        return claimed
-
-    monkeypatch.setattr(Lease, "claim", claim)
-    (work,) = ready.jobs.work()
-    assert (work.state, work.computed) == ("done", 35)
-    assert sorted(map(len, blocks)) == [1, 1, 2, 3, 28]
-    assert len(blocks[0]) == 28  # what is above suspicion comes first
-    assert {block[0] for block in blocks if len(block) == 1} == set(few)
-    found = ready.jobs.get(job.id)
-    assert found.failures == ({"id": "red/01.png", "reason": suspects.GIVEN_UP},)
-    assert (found.committed, found.failed) == (35, 1)
-    assert ready.jobs.retry(job.id).missing == 1
-    assert ready.context.jobs.find_tries(job.id) == {}
-    assert ready.jobs.work()[0].computed == 1
-
-
 # The command line
 
 
@@ -411,6 +296,11 @@ def test_the_commands_of_a_job(ready, run, fails):
     assert "is queued" in run("job", "retry", "2").out
     assert "there is no job 7" in fails("job", "show", "7")
     assert "there is no job 7" in fails("worker", "7")
+    for command in (("job", "show"), ("job", "cancel"), ("worker",)):
+        said = "'abc' is not the number of a job: see `headstart job list`"
+        assert said in fails(*command, "abc")
+    said = " ".join(run("job", "show", "2").out.split())
+    assert "nobody works at it now; `headstart worker 2`" in said
 
 
 def test_a_worker_has_the_cores_that_it_was_given(ready, run, monkeypatch):

@@ -55,7 +55,7 @@ def test_nothing_says_what_is_old(four):
     for prune in (four.heads.prune, four.sweeps.prune, four.runs.prune):
         with pytest.raises(InvalidValue, match="nothing says what is old"):
             prune()
-        with pytest.raises(InvalidValue, match="'soon' is no moment"):
+        with pytest.raises(InvalidValue, match="'soon' is not a date, time or age"):
             prune(older="soon")
         with pytest.raises(InvalidValue, match="keep is -1"):
             prune(keep=-1)

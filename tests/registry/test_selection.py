@@ -144,7 +144,7 @@ def test_backbones_are_found_likewise(ready):
         ({"filter": "kind"}, r"a filter is FIELD=VALUE, received 'kind'"),
         ({"filter": "kind<b"}, r"kind is a text, .* Texts take = and !="),
         ({"filter": "version>new"}, r"version is a number, and 'new' is none"),
-        ({"filter": "created_at>soon"}, r"'soon' is no moment"),
+        ({"filter": "created_at>soon"}, r"'soon' is not a date, time or age"),
         ({"limit": 0}, r"limit is 0"),
         ({"filter": "tag.=a"}, r"no field 'tag.'"),
     ],

@@ -44,7 +44,9 @@ class Zygote:
     def __init__(self, forks):
         self.forks, self.child = forks, None
 
-    def start(self, arguments, die=None, user=None, powerless=False, said=None) -> int:
+    def start(
+        self, arguments, die=None, user=None, powerless=False, said=None, environment=None
+    ) -> int:
         """Begin a command; gives its process id. See `child` in zygote.py."""
         self.child = self.forks.ask(
             arguments=[str(a) for a in arguments],
@@ -52,6 +54,7 @@ class Zygote:
             user=user,
             powerless=powerless,
             said=None if said is None else str(said),
+            environment=environment or {},
         )
         return self.child
 

@@ -1,14 +1,15 @@
-"""Many workers of one job on PostgreSQL, while everything goes wrong that can.
+"""Many workers of one job on PostgreSQL, with a folder or an S3 server, while everything goes wrong
+that can."""
 
-Where `HEADSTART_TEST_STORE` names an object store, shards lie there, below a prefix of the test's.
-"""
-
+import itertools
 import os
 import signal
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from meddling_proxy import DROP, FLIP, FLIP_SENT, LOSE, SLOW, TWICE, proxy_before
 from postgres import Server, wait_until
 from sqlalchemy import text
 from test_leases import is_stopped
@@ -28,11 +29,43 @@ def mortal():
     server.end()
 
 
-def initialised(place, url):
-    store = os.environ.get("HEADSTART_TEST_STORE")
-    if store is None:
-        return hs.init(place, url)
-    return hs.init(place, url, store=f"{store}/{place.parent.name}")
+SHARDS_READ, SHARDS_PUT = [None] * 6 + [FLIP], [None, FLIP_SENT, None, TWICE]
+ALL = [None] * 5 + [SLOW] + [None] * 5 + [LOSE] + [None] * 5 + [DROP]
+"""What is done with requests to the bucket, one after the other: with those that read a shard, with
+those that put one, and with all others. Of those a flipped byte would be refused with an error."""
+
+
+@pytest.fixture
+def store(request):
+    """Where shards lie besides: nowhere, or in a bucket behind a proxy that meddles; the address,
+    the variables that lead there, and the proxy."""
+    if request.param == "folder":
+        yield None, {}, None
+        return
+    with meddled(request.getfixturevalue("s3_process")) as proxy:
+        address = request.getfixturevalue("own_bucket")
+        request.getfixturevalue("monkeypatch").setenv("AWS_ENDPOINT_URL", proxy.address)
+        leading = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        yield address, leading, proxy
+
+
+@contextmanager
+def meddled(server):
+    of_reads, of_puts, of_all = map(itertools.cycle, (SHARDS_READ, SHARDS_PUT, ALL))
+
+    def meddle(seen):
+        done = {"GET": of_reads, "PUT": of_puts} if ".h5" in seen.path else {}
+        return next(done.get(seen.method, of_all))
+
+    with proxy_before(server) as proxy:
+        proxy.meddle = meddle
+        yield proxy
+
+
+def machines_of(tmp_path, url, address, count):
+    """Workspaces: one folder that all share, or one each where shards are in a bucket."""
+    names = ["zoo"] * count if address is None else [f"zoo-{number}" for number in range(count)]
+    return [hs.init(tmp_path / name, url, store=address) for name in names]
 
 
 def write_down_commits(ws):
@@ -94,19 +127,22 @@ def freeze(process):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no such signal")
+@pytest.mark.parametrize("store", ["folder", "bucket"], indirect=True)
 @pytest.mark.parametrize(
     ("workers", "samples", "killed"),
     [(3, 120, 1), pytest.param(8, 800, 2, marks=pytest.mark.slow)],
 )
 def test_workers_die_and_freeze_and_the_server_starts_anew_and_each_sample_is_committed_once(
-    tmp_path, mortal, eight, with_net, workers, samples, killed
+    tmp_path, mortal, eight, with_net, store, workers, samples, killed
 ):
     """Beside them shards are compacted and collected; what is held is not, and all is bit by bit
     what one process computes."""
     for number in range(samples):
         draw(tmp_path / "many" / f"c{number % 2}" / f"{number:03}.png", number, (12, 12))
     alone = hs.init(tmp_path / "alone")
-    ws = initialised(tmp_path / "zoo", mortal.new_database("farm"))
+    address, environment, proxy = store
+    machines = machines_of(tmp_path, mortal.new_database("farm"), address, workers)
+    ws = machines[-1]
     for each in (alone, ws):
         each.backbones.add("net", with_net[0], preprocess="unit")
         each.datasets.add("many", tmp_path / "many")
@@ -114,10 +150,12 @@ def test_workers_die_and_freeze_and_the_server_starts_anew_and_each_sample_is_co
     (key,) = keys_of(*ws.context.resolve("net")).values()
     write_down_commits(ws)
     ws.jobs.add("net", "many", **SETTINGS)
-    command = ["--workspace", ws.config.root, "worker", "1"]
     said = [tmp_path / f"said-{number}" for number in range(workers)]
     processes = [
-        zygote.start(command, said=file) for zygote, file in zip(eight, said, strict=False)
+        zygote.start(
+            ["--workspace", machine.config.root, "worker", "1"], said=file, environment=environment
+        )
+        for zygote, file, machine in zip(eight, said, machines, strict=False)
     ]
     wait_until(lambda: committed_in(ws) >= samples // 8)
     rows, held = ws.context.cache().open_present(key, ws.datasets.manifest("many").samples)
@@ -144,8 +182,11 @@ def test_workers_die_and_freeze_and_the_server_starts_anew_and_each_sample_is_co
     assert (view.report.computed, view.report.quarantined) == (0, 0)
     assert view.ids == expected.ids
     np.testing.assert_array_equal(view.to_numpy(), expected.to_numpy())
+    if proxy is not None:
+        meddled_with = {seen.meddled for seen in proxy.seen}
+        assert meddled_with == {None, FLIP, FLIP_SENT, TWICE, SLOW, LOSE, DROP}
     with ws.database.reading() as connection:
         for table in ("claims", "leases"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
-    ws.database.close()
-    alone.database.close()
+    for each in (alone, *machines):
+        each.database.close()

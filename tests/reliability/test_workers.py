@@ -1,6 +1,7 @@
 """Workers of one job as real processes: killed, terminated, frozen, poisoned, cancelled."""
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -111,6 +112,26 @@ def test_a_worker_that_is_terminated_commits_and_gives_back(farm, zygotes, local
     assert farm.context.jobs.find_tries(1) == {}  # it said a word
     zygotes[1].start(worker(farm))
     assert zygotes[1].wait() == 0
+    assert_done_once(farm, local)
+
+
+def test_a_job_whose_only_worker_was_killed_says_so(farm, zygotes, local, run):
+    """At once on its machine, as nobody needs its lease to run out for that."""
+    process = zygotes[0].start(worker(farm))
+    wait_for_rows(farm, 8)
+    os.kill(process, signal.SIGKILL)
+    assert zygotes[0].wait() == signal.SIGKILL
+    shown = run("job", "show", 1, "--json").json
+    assert (shown["state"], shown["claimed"], shown["workers"]) == ("queued", 0, [])
+    (lost,) = shown["lost_workers"]
+    assert lost["process"] == process and lost["claimed"] > 0
+    counted = {name: shown[name] for name in ("committed", "failed", "missing")}
+    assert shown["counts"] == {"samples": shown["total"], **counted}
+    said = " ".join(run("job", "show", 1).out.split())
+    assert re.search(rf"no worker seen for \d+ s .*:{process}.*`headstart worker 1`", said)
+    zygotes[1].start(worker(farm))
+    assert zygotes[1].wait() == 0
+    assert run("job", "show", 1, "--json").json["lost_workers"] == []
     assert_done_once(farm, local)
 
 

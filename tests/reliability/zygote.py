@@ -4,8 +4,8 @@ A request is a line of JSON: `arguments` of the command line; `die`, the place a
 the time at which the child kills itself there, or null; `user`, the number of a user and of a
 group that it becomes, or null; `powerless`, whether it may write only where its user may, as root
 otherwise does not; `said`, the beginning of the names of the files for its standard output and
-errors, or null. The answer is the child's process id. Another request has `wait`, a process id; the
-answer is its exit status when it has ended.
+errors, or null; `environment`, variables that it has besides. The answer is the child's process id.
+Another request has `wait`, a process id; the answer is its exit status when it has ended.
 """
 
 import contextlib
@@ -156,6 +156,7 @@ def redirect(said):
 
 
 def child(request):
+    os.environ.update(request["environment"])
     redirect(request["said"])
     if request["user"]:
         user, group = request["user"]

@@ -175,7 +175,7 @@ class Objects:
         if self._options.get("root") is not None and (root is None or not address.lies_in(root)):
             raise DatasetError(
                 f"{at}{address} lies outside of the root {self._options['root']}",
-                hint="Nothing outside is read; mend it, or give another --root.",
+                hint="Nothing outside is read; fix it, or give another --root.",
             )
         named = [one.host for one in (root, source) if one is not None and one.scheme == "http"]
         if address.scheme == "http" and address.host not in named:
@@ -194,7 +194,7 @@ class Objects:
             raise DatasetError(
                 f"{address}: an object's name holds an empty step, '.' or '..' "
                 f"({first_line(error)[:300]})",
-                hint="Rename it, or add a folder beside it.",
+                hint="Rename it, or add a folder next to it.",
             ) from error
         except (theirs.BaseError, OSError) as error:
             raise refusal(error, address) from error

@@ -22,7 +22,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-from headstart.cli.parameters import NUMBER
+from headstart.cli.parameters import SWEEP
 from headstart.registry.selection.words import Selection
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ BELOW = "Below each score its 95 % interval"
 
 
 def register(group: click.Group) -> None:
-    number = click.argument("id_", type=NUMBER, required=False, metavar="[ID]")
+    number = click.argument("id_", type=SWEEP, required=False, metavar="[ID]")
     command(group, "sweeps")(with_options(_sweeps, number, list_options))
     tag_commands.register(group, _tag, "tag-sweep")
 
@@ -80,7 +80,7 @@ def _cells(trying: dict[str, Any], trial: Any) -> tuple[Any, ...]:
 def _sweeps(
     call: Call, id_: int | None, filters: tuple[str, ...], sort: str | None, limit: int | None
 ) -> Result:
-    """List the sweeps that were made, or the trials of the one of number ID."""
+    """List all sweeps, or the trials of sweep ID."""
     workspace = call.open()
     if id_ is None:
         return _listed(workspace.sweeps.list(filters, sort, limit), Selection.read(filters))

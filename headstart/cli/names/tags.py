@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from headstart.cli.output import Call, Result, command, with_options
-from headstart.cli.parameters import NUMBER
+from headstart.cli.parameters import SWEEP
 from headstart.registry.selection.words import checked_tags, tags_in_words
 
 Tags = dict[str, str | None]
@@ -39,7 +39,7 @@ def register(
         "--remove", multiple=True, metavar="KEY", help="Take this tag away; may be repeated."
     )
     is_numbered = name != "tag"
-    kind: dict[str, Any] = {"metavar": "ID", "type": NUMBER} if is_numbered else {}
+    kind: dict[str, Any] = {"metavar": "ID", "type": SWEEP} if is_numbered else {}
     what = click.argument("name", **kind)
     tags = click.argument("tags", nargs=-1, metavar="[KEY=VALUE]...")
     command(group, name)(with_options(tag, what, tags, remove))

@@ -23,8 +23,9 @@ def register(cli: click.Group) -> None:
 
 
 def _show(call: Call) -> Result:
-    """Show what is set, and whether an option, the environment, the workspace's headstart.toml or
-    your own config.toml says it."""
+    """Show every setting and where it comes from: an option, the environment, the workspace's
+    headstart.toml or your own config.toml.
+    """
     from headstart.jobs.configuration import show
 
     program = click.get_current_context().find_root().command

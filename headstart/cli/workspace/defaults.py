@@ -88,7 +88,7 @@ def fill_in(
             filled.append(setting)
         except click.BadParameter as error:
             raise InvalidValue(
-                f"{name} in {setting.place}: {error.message.rstrip('.')}", hint="Mend it there."
+                f"{name} in {setting.place}: {error.message.rstrip('.')}", hint="Fix it there."
             ) from None
     return filled
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli.output import Call, Print, Result, command, table, text, with_options
-from headstart.cli.parameters import NUMBER
+from headstart.cli.parameters import JOB, NUMBER
 
 if TYPE_CHECKING:
     from headstart.jobs.features.job_progress import JobProgress, Worker
 
 
 def register(cli: click.Group) -> None:
-    group = click.Group("job", help="Extractions that workers do: `extract --detach`, `worker`.")
-    number = click.argument("number", metavar="JOB", type=NUMBER)
-    limit = click.option("--limit", type=NUMBER, default=20, show_default=True, help="So many.")
+    group = click.Group("job", help="Extractions done by workers: `extract --detach`, `worker`.")
+    number = click.argument("number", metavar="JOB", type=JOB)
+    limit = click.option(
+        "--limit", type=NUMBER, default=20, show_default=True, help="Show at most this many."
+    )
     command(group, "list")(with_options(_list, limit))
     command(group, "show")(number(_show))
     command(group, "cancel")(number(_cancel))
@@ -26,7 +28,7 @@ def register(cli: click.Group) -> None:
 
 
 def _list(call: Call, limit: int) -> Result:
-    """List the jobs, the newest first, each as far as it is now."""
+    """List the jobs with their progress, the newest first."""
     found = call.open().jobs.find(limit)
     rows = [
         (
@@ -58,26 +60,27 @@ def _list(call: Call, limit: int) -> Result:
 
 
 def _show(call: Call, number: int) -> Result:
-    """Show how far a job is, and who works at it, as the database has it."""
+    """Show the progress of a job and the workers that work on it."""
     found = call.open().jobs.get(number)
     return Result(found, _shown(found))
 
 
 def _cancel(call: Call, number: int) -> Result:
-    """End a job: its workers commit what they have in hand and leave; rows stay."""
+    """End a job. Its workers commit what they have in hand and leave; rows stay."""
     found = call.open().jobs.cancel(number)
     return Result(found, lambda out: out.print(text(describe(found)), soft_wrap=True))
 
 
 def _retry(call: Call, number: int) -> Result:
-    """Open a job again, whatever became of it; what of it failed is tried anew."""
+    """Open a job again. What failed is tried again."""
     found = call.open().jobs.retry(number)
     return Result(found, lambda out: out.print(text(describe(found)), soft_wrap=True))
 
 
 def _remove(call: Call, number: int) -> Result:
-    """Forget a job that is done, cancelled or failed; rows stay. `features gc` then finds the list
-    of its samples, where nobody else needs it."""
+    """Remove a job that is done, cancelled or failed. Rows stay. `features gc` then deletes the
+    list of its samples, if nobody else needs it.
+    """
     gone = call.open().jobs.remove(number)
     return Result(gone, lambda out: out.print(text(f"Removed job {gone.removed}.")))
 
@@ -105,6 +108,8 @@ def _shown(found: JobProgress) -> Print:
         rows = [row for row in rows if row[0] not in ("missing", "rate", "time left")]
     if job.error:
         rows.append(("error", job.error))
+    if found.state == "queued":
+        rows.append(("next", _next(found)))
     workers = [_cells(worker) for worker in found.workers]
     columns = ("worker", ">claimed", ">committed", ">samples/s", ">seconds", ">heard of")
 
@@ -120,11 +125,24 @@ def _shown(found: JobProgress) -> Print:
     return show
 
 
+def _next(found: JobProgress) -> str:
+    """Of a job that nobody works at, what to do."""
+    todo = f"`headstart worker {found.job.id}` works at it"
+    if not found.lost_workers:
+        return f"nobody works at it now; {todo}"
+    last = min(found.lost_workers, key=lambda one: one.heard)
+    names = ", ".join(_name(one) for one in found.lost_workers)
+    return f"no worker seen for {last.heard:,.0f} s ({names}); {todo}"
+
+
+def _name(worker: Worker) -> str:
+    return worker.host if worker.process is None else f"{worker.host}:{worker.process}"
+
+
 def _cells(worker: Worker) -> tuple[Any, ...]:
-    name = worker.host if worker.process is None else f"{worker.host}:{worker.process}"
     heard = f"{worker.heard:.0f} s ago"
     seconds = f"{worker.seconds:,.0f}"
-    return name, worker.claimed, worker.committed, f"{worker.rate:,.1f}", seconds, heard
+    return _name(worker), worker.claimed, worker.committed, f"{worker.rate:,.1f}", seconds, heard
 
 
 def describe(found: JobProgress) -> str:

@@ -162,7 +162,7 @@ def _before(context: Context, place: Place) -> Backup | None:
     try:
         found = Backup.read(place)
     except NotFound:
-        raise AlreadyExists(f"{place} is there, and is no backup", hint=hint) from None
+        raise AlreadyExists(f"{place} is there, and is not a backup", hint=hint) from None
     if found.workspace != context.config.id:
         raise AlreadyExists(
             f"{place} is a backup of another workspace, that of {found.root}", hint=hint

@@ -255,7 +255,7 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
         )
     elif sources.are_numbers(known):
         several = any(isinstance(label, str) and BETWEEN in label for label in known)
-        what = "several numbers a sample" if several else "numbers"
+        what = "several numbers per sample" if several else "numbers"
         tell(f"{place}: labels are {what}: `head train --task regression` learns them")
     elif split in ("", "stratified") and sources.are_hardly_shared(labels):
         warn(
@@ -319,8 +319,8 @@ def _warn_of_heads(context: Context, name: str) -> list[str]:
     heads = heads_on(context, name)
     if heads:
         warn(
-            f"the samples of {name} are dealt anew: scores of heads that were trained on it before "
-            f"count no more: {_some(heads)}"
+            f"the samples of {name} are dealt again: scores of heads that were trained on it "
+            f"before no longer count: {_some(heads)}"
         )
     return heads
 

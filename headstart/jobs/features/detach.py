@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headstart.context import Context
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.runtime import versions
 from headstart.jobs.features.executor import Starter
 from headstart.jobs.features.extract import plan_extraction
+from headstart.jobs.features.job_progress import progress_of
 from headstart.registry.entities import Backbone, Dataset
-from headstart.registry.jobs import Job
+from headstart.registry.jobs import DONE, Job
 
 DECIDING = frozenset(
     {"headstart", "tensorflow", "keras", "keras-hub", "pillow", "tokenizers", "soundfile", "soxr"}
@@ -26,9 +29,13 @@ def detach(
     starter: Starter | None = None,
 ) -> Job:
     """Plan an extraction, with the dataset looked at now and by no worker again, and queue it; with
-    a starter workers begin with it."""
+    a starter workers begin with it. Where all is there already, the job is done at once."""
     plan = plan_extraction(context, backbone, dataset, settings, augmentation)
-    return context.jobs.add(job_of(plan)) if starter is None else starter.start(plan)
+    found = progress_of(context, job_of(plan))
+    is_done = found.state == DONE and (not found.failed or plan.settings.on_error == "skip")
+    if is_done:
+        return context.jobs.add(replace(found.job, state=DONE, counts=found.counts))
+    return context.jobs.add(found.job) if starter is None else starter.start(plan)
 
 
 def job_of(plan: ExtractionPlan) -> Job:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
 from headstart.registry.entities import FeatureSet, Shard
-from headstart.storage.savings import Savings
+from headstart.storage.index import Places
+from headstart.storage.savings import Savings, measure
 from headstart.values.showable import Showable
+
+SAMPLE_BYTES = 4 << 20
+"""Of the features that are stored in every way, to see what it takes."""
 
 
 @dataclass(frozen=True)
@@ -52,4 +58,19 @@ def details(context: Context, key: str) -> FeatureSetDetails:
     repository = context.feature_sets
     found = repository.get_set(key)
     shards = tuple(repository.find_shards(found.id))
-    return FeatureSetDetails(found, shards, context.cache().measure(found))
+    return FeatureSetDetails(found, shards, _measured(context, found))
+
+
+def _measured(context: Context, feature_set: FeatureSet) -> Savings | None:
+    """What storing it otherwise would save, by its first rows; None without any."""
+    cache = context.cache()
+    with cache.hold(feature_set.key):
+        index = cache.open_index(feature_set.key)
+        if not index.living:
+            return None
+        number = next(n for n, shard in enumerate(index.shards) if shard is index.living[0])
+        reader = cache.open_reader(feature_set, index)
+        count = min(index.living[0].file.rows, max(1, SAMPLE_BYTES // max(1, reader.row_bytes)))
+        rows = np.empty((count, *feature_set.shape), feature_set.dtype)
+        reader.read(Places(np.full(count, number), np.arange(count)), rows)
+        return measure(rows)

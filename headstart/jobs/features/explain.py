@@ -23,7 +23,8 @@ def explain(
     runs = context.runs.find_latest("extract", limit=200)
     name = reference_of(backbone, "backbone").partition("@")[0]
     own = [run for run in runs if run.subject.partition("@")[0] == name]
-    found = explain_rows(entity, cuts, manifest, context.feature_sets, context.cache(), own)
+    cache = context.cache(reads_rows=False, puts_aside=False)
+    found = explain_rows(entity, cuts, manifest, context.feature_sets, cache, own)
     reports = [
         replace(report, calibration=_calibration(context, entity, cut))
         for report, cut in zip(found.cuts, cuts, strict=True)

@@ -54,6 +54,8 @@ def extract(
     if executor is None:
         report = LocalExecutor(context).run_opened(plan, opened, progress)
     else:
+        for key in plan.feature_keys.values():  # puts aside what is damaged: workers don't read it
+            context.cache().open_index(key)
         report = executor.run(plan, progress)
     skipped = {sample["id"] for sample in report.skipped_samples}
     if report.skipped and not report.computed + report.reused:

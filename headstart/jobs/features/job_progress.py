@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from headstart.registry.jobs import (
     find_holders,
 )
 from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.locks import LifeSigns
 from headstart.values.showable import Showable
 
 LISTED = 20
@@ -52,7 +53,7 @@ class Worker(Showable):
     @classmethod
     def of(cls, holder: Holder) -> Worker:
         """As the ledger has it."""
-        return cls(**vars(holder))
+        return cls(**{one.name: getattr(holder, one.name) for one in fields(cls)})
 
     @property
     def rate(self) -> float:
@@ -70,13 +71,15 @@ class JobProgress(Showable):
     Attributes:
         job: as it was written down.
         state: `done` where no sample is missing; else `failed` or `cancelled` where that was said,
-            `running` while somebody computes samples of it, and `queued`.
+            `running` while somebody computes samples of it, and `queued` while nobody does.
         samples: different contents in the dataset.
         committed: those that have their rows at all cuts.
         failed: those without, and on record as unreadable or given up.
         missing: the others; `claimed` of them are being computed.
         claimed: see `missing`.
         workers: who computes them.
+        lost_workers: who did, and died or was not heard of for longer than a lease, and nobody has
+            taken over yet what they had claimed.
         failures: id and reason of the first that failed.
     """
 
@@ -88,6 +91,7 @@ class JobProgress(Showable):
     missing: int
     claimed: int
     workers: tuple[Worker, ...] = ()
+    lost_workers: tuple[Worker, ...] = ()
     failures: tuple[dict[str, str], ...] = ()
 
     @property
@@ -107,13 +111,19 @@ class JobProgress(Showable):
         return {name: getattr(self, name) for name in names}
 
     def _facts(self) -> dict[str, Any]:
-        job = {**self.job.to_json(), "state": self.state, "counts": self.counts}
         return {
-            **job,
+            **self.job.to_json(),
+            "state": self.state,
+            "total": self.samples,
+            "committed": self.committed,
+            "failed": self.failed,
+            "missing": self.missing,
             "claimed": self.claimed,
+            "counts": self.counts,
             "rate": self.rate,
             "seconds_left": self.seconds_left,
             "workers": self.workers,
+            "lost_workers": self.lost_workers,
             "failures": self.failures,
         }
 
@@ -130,13 +140,16 @@ def progress_of(context: Context, job: Job) -> JobProgress:
     """
     plan = ExtractionPlan.from_json(job.plan)
     wanted = planned_samples(context, plan)
-    cache, there = context.cache(), np.ones(len(wanted), bool)
+    cache = context.cache(reads_rows=False, puts_aside=False)
+    there = np.ones(len(wanted), bool)
     for key in plan.feature_keys.values():
         there &= cache.open_index(key).find_blocks(b.digests for b in wanted.blocks()).present
     reasons = context.feature_sets.find_failures(preprocessing_of(context, plan))
     has_failed = wanted.have(reasons) & ~there
     missing = int(len(wanted) - there.sum() - has_failed.sum())
-    workers = tuple(map(Worker.of, find_holders(context.database, [*plan.feature_keys.values()])))
+    keys, signs = [*plan.feature_keys.values()], LifeSigns(context.config.locks)
+    holders = find_holders(context.database, keys, signs)
+    workers = tuple(Worker.of(one) for one in holders if not one.is_lost)
     first = wanted.take(np.flatnonzero(has_failed)[:LISTED])
     return JobProgress(
         job=job,
@@ -147,6 +160,7 @@ def progress_of(context: Context, job: Job) -> JobProgress:
         missing=missing,
         claimed=min(missing, sum(worker.claimed for worker in workers)),
         workers=workers,
+        lost_workers=tuple(Worker.of(one) for one in holders if one.is_lost),
         failures=tuple({"id": one.id, "reason": reasons[one.digest]} for one in first),
     )
 

@@ -54,7 +54,7 @@ class LocalExecutor:
             if self._cancelled.is_set() and done < total:
                 raise Cancelled(
                     f"the extraction was cancelled with {done:,} of {total:,} samples done",
-                    hint="What was computed is committed; the same again goes on from there.",
+                    hint="What was computed is committed; the same call continues from there.",
                 )
 
         extraction = Extraction(plan, opened, advance, self._suspects)
@@ -88,13 +88,20 @@ def open_plan(context: Context, plan: ExtractionPlan) -> Opened:
     plan.check_keys(keys_of(backbone, cuts))
     dataset = context.datasets.get(plan.dataset)
     chosen = samples_in_view(planned_manifest(context, plan), plan.augmentation)
-    return opened_here(context, backbone, cuts, dataset, chosen)
+    return opened_here(context, backbone, cuts, dataset, chosen, reads_rows=False)
 
 
 def opened_here(
-    context: Context, backbone: Backbone, cuts: Sequence[Cut], dataset: Dataset, manifest: Manifest
+    context: Context,
+    backbone: Backbone,
+    cuts: Sequence[Cut],
+    dataset: Dataset,
+    manifest: Manifest,
+    *,
+    reads_rows: bool = True,
 ) -> Opened:
-    """What an extraction needs, for a backbone and samples in its augmentation."""
+    """What an extraction needs, for a backbone and samples in its augmentation; `reads_rows` for
+    who wants them afterwards."""
     return Opened(
         backbone=backbone,
         cuts=cuts,
@@ -105,7 +112,7 @@ def opened_here(
         database=context.database,
         signs=LifeSigns(context.config.locks),
         repository=context.feature_sets,
-        cache=context.cache(),
+        cache=context.cache(reads_rows=reads_rows),
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from headstart.config import load_config
+from headstart.config import Config, load_config
 from headstart.context import Context
-from headstart.errors import FeatureError, LeaseLost, ShardDamaged, StorageError
+from headstart.errors import FeatureError, LeaseLost, ShardDamaged, StorageError, WorkspaceNotFound
 from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.cache.taken_back import take_back
 from headstart.jobs import database
@@ -62,7 +62,7 @@ def sync(source: Context, to: Path, keys: Sequence[str], progress: Progress) -> 
         NotFound: there is no such set.
         StorageError: one of the stores cannot do it now.
     """
-    config = load_config(to)
+    config = _config_of(to)
     database.check(config)
     if config.id is not None and config.id == source.config.id:
         raise FeatureError(f"{to} is this very workspace", hint="Name another one.")
@@ -77,6 +77,17 @@ def sync(source: Context, to: Path, keys: Sequence[str], progress: Progress) -> 
     finally:
         target.database.close()
     return report
+
+
+def _config_of(to: Path) -> Config:
+    try:
+        return load_config(to)
+    except WorkspaceNotFound as error:
+        raise WorkspaceNotFound(
+            f"no workspace in {to.expanduser().absolute()} to copy to",
+            hint=f"Make it first: `headstart --workspace {to} init`, with --store ADDRESS for one "
+            "that keeps its features in a bucket.",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -119,7 +130,7 @@ class _Copying:
             self.report.damaged.append(str(error))
             return False
         target = self.target
-        if target.cache().open_index(key).find_packed(digests).present.all():
+        if target.cache(reads_rows=False).open_index(key).find_packed(digests).present.all():
             self.report.reused += 1  # in other shards: they were compacted here or there
             return False
         created = target.shard_store.create(key, memoryview(content), new_token())

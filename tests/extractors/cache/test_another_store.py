@@ -10,7 +10,7 @@ from sqlalchemy import text
 import headstart as hs
 from conftest import direct
 from headstart.context import Context
-from headstart.errors import StorageError
+from headstart.errors import FeaturesMissing, StorageError
 from headstart.extractors.cache.gc import Choice
 from headstart.storage.local_store import LocalStore
 from headstart.workspace import Workspace
@@ -97,6 +97,9 @@ def test_a_damaged_shard_is_put_aside_computed_again_and_collected(elsewhere, sh
     victim, *_ = names_in(shards)
     shards.put(victim, shards.read(victim)[:-1] + b"x")
     assert elsewhere.cache.explain("net", "pics").to_compute == 4
+    assert elsewhere.cache.find_garbage() == []  # it only looked
+    with pytest.raises(FeaturesMissing):
+        elsewhere.features("net", "pics")
     (found,) = elsewhere.cache.find_garbage()
     assert (found.kind, found.what) == ("damaged", shards.place_of(victim))
     elsewhere.cache.collect([found])

@@ -52,6 +52,9 @@ def test_damaged_shards_are_collected_after_their_rows_were_computed_again(ready
     ready.extract("net", "pics", settings=EAGER)
     shard_files(ready)[0].write_bytes(b"x")
     ready.cache.explain("net", "pics")
+    assert kinds(ready.cache.find_garbage()) == []  # it only looked
+    with pytest.raises(FeaturesMissing):
+        ready.features("net", "pics")
     assert kinds(ready.cache.find_garbage()) == ["damaged"]
     ready.cache.collect(ready.cache.find_garbage())
     assert len(shard_files(ready)) == 8

@@ -5,6 +5,7 @@ from cache_read import rows_of, shard_files
 
 import headstart as hs
 from conftest import draw, network
+from headstart.registry.features import QUARANTINED
 
 # Explain
 
@@ -66,8 +67,15 @@ def test_explain_counts_damaged_shards_and_unreadable_samples(ready, pictures):
     # One without the unreadable sample: names are hashes, so which is first is chance.
     damaged = next(file for file in shard_files(ready) if rows_of(file) == 4)
     damaged.write_bytes(b"x")
-    found = ready.cache.explain("net", "pics")
-    assert found.to_compute == 4
-    # The first call put it aside while it looked.
-    cut = ready.cache.explain("net", "pics").cuts[0]
-    assert (cut.damaged_shards, cut.unreadable, cut.missing) == (1, 1, 4)
+    for _ in range(2):  # it puts nothing aside
+        found = ready.cache.explain("net", "pics")
+        (cut,) = found.cuts
+        assert (found.to_compute, cut.damaged_shards, cut.unreadable, cut.missing) == (4, 1, 1, 4)
+        assert reasons(found) == {"its row was in a shard that is missing or damaged": 4}
+    assert ready.context.feature_sets.find_shards(1, QUARANTINED) == []
+    damaged.unlink()
+    for file in damaged.parent.glob("*.index"):  # nobody knows any more what it held
+        file.unlink()
+    why = "new sample, or one of 4 in shards that are missing or damaged"
+    assert reasons(ready.cache.explain("net", "pics")) == {why: 4}
+    assert ready.extract("net", "pics", settings=hs.Settings(4, "skip", 0)).report.computed == 4

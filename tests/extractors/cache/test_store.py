@@ -12,7 +12,7 @@ from sqlalchemy import text
 import headstart as hs
 from conftest import direct, draw, rows_in
 from headstart.errors import LeaseLost, StorageError
-from headstart.extractors.cache import grown_index
+from headstart.extractors.cache import feature_cache
 from headstart.extractors.cache.feature_cache import Rows
 from headstart.extractors.cache.gc import Choice
 from headstart.registry.features import FeatureRepository
@@ -51,7 +51,7 @@ def test_what_others_commit_is_read_once_and_nothing_else_again(ready, monkeypat
     assert len(cache.open_index(key)) == 36
     ready.extract("net", "more", batch_size=1, commit_seconds=0.0)
     read, rows = [], []
-    for where in (grown_index, index_files):
+    for where in (feature_cache, index_files):
         real = where.check_shard
         monkeypatch.setattr(where, "check_shard", lambda *a, r=real: (read.append(a), r(*a))[1])
     find = type(ready.context.feature_sets).find_shards

@@ -100,7 +100,7 @@ def test_a_backup_that_is_there_is_brought_up_to_date(full, tmp_path):
     other = hs.init(tmp_path / "other")
     with pytest.raises(AlreadyExists, match="a backup of another workspace"):
         other.backup(place)
-    with pytest.raises(AlreadyExists, match="is there, and is no backup"):
+    with pytest.raises(AlreadyExists, match="is there, and is not a backup"):
         full.backup(full.config.root)
 
 
@@ -206,7 +206,7 @@ def test_a_first_backup_that_was_interrupted_is_begun_again(full, tmp_path, monk
     (place / "headstart-killed" / ".owner").write_text("process 1")
     with pytest.raises(NotFound, match="holds no backup"):
         restores.check(place)
-    with pytest.raises(AlreadyExists, match="is there, and is no backup"):
+    with pytest.raises(AlreadyExists, match="is there, and is not a backup"):
         hs.init(tmp_path / "other").backup(place)
     full.backup(place)
     found = restores.check(place)

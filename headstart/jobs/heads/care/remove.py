@@ -43,7 +43,7 @@ def _removed(context: Context, reference: str, keep: int | None, *, force: bool)
         if not force and (uses := uses_of(chosen, context.heads.find_all())):
             raise StillInUse(
                 f"head {_name(chosen)} is in use: {uses}",
-                hint="Remove it all the same with --force; the aliases go with it, and what "
+                hint="Remove it anyway with --force; the aliases go with it, and what "
                 "was fine-tuned from it can no longer be reproduced.",
             )
         return RemovedHeads(tuple(context.heads.remove([chosen])))
