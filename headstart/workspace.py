@@ -183,10 +183,9 @@ class Workspace(Trials, Exploration, Showable):
             config: of the workspace; or its folder, which is opened as `headstart.open` does it.
             shard_store: where shards are; the workspace's own folder without it.
         """
-        config = config if isinstance(config, Config) else _config_in(Path(config))
-        self.config = config
+        self.config = config if isinstance(config, Config) else _config_in(Path(config))
         self._shard_store = shard_store
-        self.context = Context(config, shard_store)
+        self.context = Context(self.config, shard_store)
         self.database = self.context.database
         self.backbones = Backbones(self.context)
         self.datasets = Datasets(self.context)

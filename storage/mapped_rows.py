@@ -56,8 +56,34 @@ class MappedRows:
         else:
             rows = self._scattered(shard, offsets, is_written)
         if rows is not None:
-            self._note(len(rows))
+            self._note(len(rows) * (AROUND + self._kind.itemsize))
         return rows
+
+    def scatter(
+        self,
+        number: int,
+        offset: int,
+        targets: np.ndarray,
+        out: np.ndarray,
+        is_written: Callable[[IndexedShard], bool],
+    ) -> bool:
+        """Copy rows that lie one behind the other, from a byte of a shard on, to places of `out`;
+        whether it could be done, as by `take`.
+
+        Args:
+            number: of the shard.
+            offset: of the first row.
+            targets: where in `out` each is to be, (n,).
+            out: of the void type of rows, (m,).
+            is_written: see `take`.
+        """
+        own, mapped = self._shards[number], self._find(number)
+        if mapped is None or is_written(own):
+            return False
+        size = self._kind.itemsize
+        out[targets] = mapped[offset : offset + len(targets) * size : size]
+        self._note(len(targets) * size)
+        return not is_written(own)
 
     def _scattered(
         self,
@@ -95,8 +121,8 @@ class MappedRows:
             known[number] = np.ndarray(count, self._kind, content, strides=(1,))
         return known[number]
 
-    def _note(self, rows: int) -> None:
-        """That so many rows were looked at; all are let go where that is too much in memory."""
-        self._looked_at += rows * (AROUND + self._kind.itemsize)
+    def _note(self, size: int) -> None:
+        """That so many bytes came into memory; all are let go where that is too much."""
+        self._looked_at += size
         if self._looked_at > MOST and not self._are_few:
             self._looked_at, self._known = 0, {}

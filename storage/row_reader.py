@@ -39,8 +39,7 @@ LARGE = 32 << 20
 CALL_BYTES = 16 << 10
 """So many bytes of a chunk are read and checked in the time that it takes to ask for a row."""
 FEW_BYTES = 8 << 20
-"""A read of more is taken for part of a pass through all rows, which is to map nothing: what is
-mapped counts as memory of the process."""
+"""A read of more is taken for part of a pass through all rows, which is made chunk by chunk."""
 TRIES = 3
 """Times that a chunk is read which is not what was committed, where a store says it may help."""
 NOT_COMMITTED = "a chunk of it is not what was committed"
@@ -138,6 +137,8 @@ class RowReader:
             chunk, row, targets = chunk[left], row[left], targets[left]
         groups = self._groups(chunk, row, targets)
 
+        is_plain = self.encoding.is_plain and out.flags.c_contiguous and out.nbytes > 0
+
         def work(part: list[_Group]) -> None:
             scratch = bytearray()
             with self._store.reader() as reader:
@@ -145,7 +146,7 @@ class RowReader:
                     announce(reader, self._ranges(part))
                 for group in part:
                     here = slice(group.start, group.stop)
-                    if self.encoding.is_plain and group.has_all:
+                    if group.has_all and is_plain:
                         scratch = self._read_all(reader, group, targets[here], out, scratch)
                     else:
                         self._read_group(reader, group, targets[here], row[here], out)
@@ -268,20 +269,20 @@ class RowReader:
         out: np.ndarray,
         scratch: bytearray,
     ) -> bytearray:
-        """All rows of a chunk, each once, into `targets` of `out`, by way of memory that the next
-        one may use again; what was found right, and nobody has written to, is not checked again."""
-        shard = self._shards[group.shard]
+        """All rows of a chunk, each once, into `targets` of `out`: of one that was found right from
+        where it is mapped; else by way of memory that the next one may use again."""
+        shard, kind = self._shards[group.shard], np.dtype((np.void, self.row_bytes))
+        rows = out.reshape(len(out), -1).view(kind)[:, 0]
+        if self._is_right[group.chunk] and self._mapped.are_there:
+            offset = int(shard.layout.offsets[group.place])
+            if self._mapped.scatter(group.shard, offset, targets, rows, self._is_written):
+                return scratch
         size = int(shard.layout.sizes[group.place])
         if len(scratch) < size:
             scratch = bytearray(size)
-        content = memoryview(scratch)[:size]
-        if self._is_far or not self._is_right[group.chunk] or self._is_written(shard):
-            self._fill(reader, shard, group.place, content)
-            self._is_right[group.chunk] = True
-        elif self._read_at(reader, shard, group.place, content) != size:
-            raise self._damaged(shard, NOT_COMMITTED)
-        count = group.held * self.row_bytes // self.dtype.itemsize
-        out[targets] = np.frombuffer(scratch, self.dtype, count).reshape(group.held, *self.shape)
+        self._fill(reader, shard, group.place, memoryview(scratch)[:size])
+        self._is_right[group.chunk] = True
+        rows[targets] = np.frombuffer(scratch, kind, group.held)
         return scratch
 
     def _is_written(self, shard: IndexedShard) -> bool:

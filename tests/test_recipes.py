@@ -158,7 +158,7 @@ def test_what_the_image_runs_installs_a_command_that_works(tmp_path):
     assert program == "pip"
     pip = environment / "bin" / "pip"
     subprocess.run(
-        [pip, *words, "--no-deps", "--no-build-isolation"],
+        [pip, *words, "--no-deps"],
         check=True,
         env={**clean_environment(), "PYTHONPATH": site_packages()},
     )
@@ -177,7 +177,7 @@ def test_what_the_image_runs_installs_a_command_that_works(tmp_path):
 def test_wheels_that_were_carried_over_are_installed_without_a_network(tmp_path):
     """Ours alone: those that it needs come from the same folder in the same way."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path / "wheels"]
+    build = [*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path / "wheels"]
     subprocess.run([*build, ROOT], check=True)
     install = ["install", "--no-index", "--no-deps", "--find-links", tmp_path / "wheels"]
     subprocess.run([*pip, *install, "--target", tmp_path / "site", "headstart[demo]"], check=True)

@@ -295,10 +295,10 @@ def _changed(done: Corrected) -> Result:
         "labels changed": len(done.labels),
         "samples left out": len(done.excluded),
         "taken back": len(done.restored),
-        "rows that say nothing": done.untouched,
+        "rows left empty": done.untouched,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    line = f"Dataset {done.dataset.name}: {told or 'nothing to change'}. Splits are as before."
+    line = f"Dataset {done.dataset.name}: {told or 'nothing to change'}. Splits did not change."
 
     def show(out: Any) -> None:
         if rows:

@@ -128,7 +128,7 @@ def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bo
     made = head.attach_checked(output, pixels=pixels, labels=labels)
     line = (
         f"Saved {output}; it takes {made.takes}, "
-        f"and gives the cached path's probabilities within {made.difference:.1g}."
+        f"and reproduces the cached features' probabilities within {made.difference:.1g}."
     )
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 

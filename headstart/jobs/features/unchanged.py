@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 import headstart
 from headstart.config import CONFIG_FILE, Config, load_config
 from headstart.extractors.run.report import Report
-from headstart.paths import NAME, below, inside
+from headstart.jobs.source_names import is_name_alone
+from headstart.paths import below, inside
 from headstart.registry.audit.glimpse import Rows, find_rows, is_used_lately
 from headstart.storage.files import make_folder, open_regular, state_of, written_aside
 from headstart.values.logs import logger
@@ -52,7 +52,6 @@ PRECISIONS = ("float32", "bfloat16")
 POOLINGS = ("flatten", "gap", "gmp", "mean", "max", "cls", "last")
 """Our own: what a plug-in's computes may be another thing tomorrow, and its rows are not."""
 OF_BACKBONES = ("backbones", "aliases", "cut_points")
-REFERENCE = re.compile(rf"(?P<name>{NAME.pattern})(:\d+)?(@[^@]*)?")
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,11 @@ def look(root: Path, backbone: str, dataset: str, given: Mapping[str, Any]) -> L
         None where it cannot be told so, such as of a dataset of another kind.
     """
     started = time.monotonic()
-    reference = REFERENCE.fullmatch(backbone)
-    if reference is None or not NAME.fullmatch(dataset) or given["precision"] not in PRECISIONS:
+    if not (root / CONFIG_FILE).exists() or given["precision"] not in PRECISIONS:
         return None
-    names = backbone, backbone.partition("@")[0], dataset
-    if not (root / CONFIG_FILE).exists() or any(map(os.path.lexists, names)):
+    if not is_name_alone(backbone) or not is_name_alone(dataset):
         return None  # a file of that name is told of
-    config, name = load_config(root), reference["name"]
+    config, name = load_config(root), backbone.partition("@")[0].partition(":")[0]
     place = _place(config, backbone, dataset, given)
     kept = _Kept.read(place)
     rows = None if config.store else find_rows(config, name, dataset, kept.feature_keys)
