@@ -47,6 +47,7 @@ backbone alias best net
 backbone tag net team=a
 dataset add again {p}/pictures
 dataset list
+dataset tag again team=a
 dataset show pics
 dataset refresh pics
 dataset move pics {p}/pictures
@@ -79,6 +80,7 @@ backbone export net {p}/net.zip --features
 backbone import {p}/net.zip --name renamed
 head train h net@conv|gap pics
 head list
+head tag h team=a
 head show h
 head alias production h
 head reproduce h
@@ -87,6 +89,7 @@ head import {p}/head.zip --name travelled
 head sweep pics net --folds 3 --strengths 0.1,1
 head sweeps
 head sweeps 1
+head tag-sweep 1 team=a
 head plot h {p}/h.png
 head plot h {p}/c.png --show curve
 head report h {p}/h.html
@@ -97,6 +100,7 @@ head evaluate h pics
 head train s --from-sweep 1
 head retrain h --as again
 head remove s
+prune heads --keep 1
 dataset add pool {p}/unlabelled
 features next pool --head again --n 2
 dataset correct again {p}/suspects.csv
