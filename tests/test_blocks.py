@@ -54,6 +54,7 @@ CHECKED = {
     ("docs/remote-data.md", "sh"): "test_the_commands_on_files_in_a_store_work",
     ("docs/scaling.md", "bash"): "test_the_blocks_of_the_page_on_many_workers_work",
     ("docs/scaling.md", "console"): SHELL,
+    ("docs/scaling.md", "sh"): "test_the_tale_of_the_bucket",
     ("docs/scaling.md", "slurm"): "test_the_blocks_of_the_page_on_many_workers_work",
     ("docs/scaling.md", "yaml"): "test_the_blocks_of_the_page_on_many_workers_work",
     ("docs/scores.md", "console"): HOW_TO,

@@ -117,7 +117,6 @@ def _train(
     """Train head NAME on the features of DATASET. Missing features are extracted first."""
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
-    from headstart.jobs.heads.care.kept_trial import kept_trial
     from headstart.jobs.named import both_named
 
     tagged = tags_in_words(tags)
@@ -132,6 +131,8 @@ def _train(
     if from_sweep is not None:
         others = (backbone, dataset, kind, task, separator, order, decision, windows)
         sweep, row = row_of_sweep(from_sweep, others=any((*others, balanced, given)))
+        from headstart.jobs.heads.care.kept_trial import kept_trial
+
         workspace = call.open()
         tried = kept_trial(workspace.context, sweep, row, precision)
         backbone, dataset, settings = tried.features, tried.dataset, tried.kind

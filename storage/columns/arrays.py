@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from headstart.storage.columns.buffers import (
+    called,
     lists_array,
     numbers_array,
     numbers_in,
@@ -97,7 +98,9 @@ def _stats_array(stats: Sequence[Stat]) -> pa.Array:
 
 
 def decoded(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+    if not isinstance(array, pa.DictionaryArray):
+        return array
+    return called("take", array.dictionary, array.indices)
 
 
 def are_same_texts(one: pa.Array, other: pa.Array) -> bool:

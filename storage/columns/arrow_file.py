@@ -33,7 +33,7 @@ def to_arrow(block: Block, format_: dict[bytes, bytes]) -> pa.Buffer:
     schema = batch.schema.with_metadata({**format_, **(batch.schema.metadata or {})})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(batch.cast(schema))
+        writer.write_batch(batch.replace_schema_metadata(schema.metadata))
     return sink.getvalue()
 
 
