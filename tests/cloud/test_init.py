@@ -110,8 +110,9 @@ def test_doctor_looks_at_the_store(tmp_path, own_bucket, monkeypatch):
     ws.context.bucket.put("headstart.json", b'{"format":"headstart.store","version":1,"id":"x"}')
     assert not of_store().ok and "is of another workspace (x)" in of_store().found
     monkeypatch.setenv("HEADSTART_CACHE_SIZE", "much")
-    (check,) = [one for one in doctor.examine(ws.config.root) if not one.ok]
-    assert "HEADSTART_CACHE_SIZE is 'much', which is not a size" in check.found
+    wrong = {one.what: one.found for one in doctor.examine(ws.config.root) if not one.ok}
+    assert wrong.keys() == {"$HEADSTART_CACHE_SIZE", "store"}
+    assert "HEADSTART_CACHE_SIZE is 'much', which is not a size" in wrong["store"]
     monkeypatch.setenv("HEADSTART_CACHE_SIZE", "")
     ws.context.bucket.delete([one.key for one in ws.context.bucket.listed("")])
     address = own_bucket.removeprefix("s3://").partition("/")[0]
