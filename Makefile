@@ -4,7 +4,7 @@
 #   make test      the tests (under 10 minutes on two cores)
 #   make quick     a part of them that touches everything (three minutes)
 #   make test-all  with the long ones
-#   make check     format, lint, types, import rules
+#   make check     format, lint, types, import rules, plain words
 #   make docs      the pages and the API reference as HTML, searchable offline, into site/
 #   make schemas   docs/schemas.json, of what --json prints, from the classes of the results
 #   make bench     measured ratios against the plain way and other libraries, into docs/benchmarks.md (an hour)
@@ -51,6 +51,8 @@ check: $(VENV)/.dev-$(FILES)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
+	$(BIN)/codespell README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md docs $(FOLDERS)
+	$(BIN)/python tests/words.py
 	cd build/__editable__.headstart-* && $(CURDIR)/$(BIN)/lint-imports --config $(CURDIR)/pyproject.toml
 
 format: $(VENV)/.dev-$(FILES)

@@ -2,7 +2,7 @@
 
 Run it by hand: `python benchmarks/calibration.py FOLDER`. Features of emoji and of news texts are
 computed once, into FOLDER; news needs the extra `hub` and packages that examples/minilm_news.py
-fetches, and is left out without them. It prints tables in Markdown; docs/heads.md has them.
+fetches, and is left out without them. It prints tables in Markdown; docs/calibration.md has them.
 """
 
 from __future__ import annotations

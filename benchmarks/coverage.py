@@ -4,7 +4,7 @@ Run it by hand: `python benchmarks/coverage.py --repeats 400 --results FILE`. It
 the file as it is done, and does not run anew what stands there: so it can be ended and started
 again. What takes long has a half or a quarter of the repeats, and ten times as many what lies below
 the claim by so little that chance may be all of it. Then it prints a table in Markdown of
-all that is in the file; docs/statistics.md has it. After a change of some procedure: `--only WORD
+all that is in the file; docs/coverage.md has it. After a change of some procedure: `--only WORD
 --anew`. It ends with 1 if chance does not explain how far a share lies from what is claimed. `make
 test-all` runs the same with few repeats.
 """

@@ -48,11 +48,11 @@ def add(workspace: hs.Workspace, model: Model, name: str = "", preprocess: Any =
     return name
 
 
-def photographs(folder: Path, count: int) -> Path:
+def photographs(folder: Path, count: int, seed: int = 0) -> Path:
     """So many different JPEG files of 500 x 375: parts of scikit-learn's two photographs."""
     from sklearn.datasets import load_sample_images
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     originals = [Image.fromarray(pixels) for pixels in load_sample_images().images]
     for number in range(count):
         original = originals[number % 2]

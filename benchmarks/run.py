@@ -18,25 +18,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import all_rows
-import bucket
-import claims
-import end_to_end
-import engines
-import fine_tuning
-import first_runs
-import light_heads
-import limits
-import many_samples
 import peer
-import peer_runs
-import precisions
-import store
-import whole_runs
-import workers
 from material import MODELS, Model
+from sections import (
+    all_rows,
+    bucket,
+    claims,
+    end_to_end,
+    engines,
+    fine_tuning,
+    first_runs,
+    light_heads,
+    limits,
+    many_samples,
+    peer_runs,
+    precisions,
+    store,
+    whole_runs,
+    workers,
+)
 from timing import COMPARED, Others, Section
 
 from headstart.cli.output import console, note, table
@@ -62,21 +66,26 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less of the same, in minutes")
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="only these")
     parser.add_argument("--write", action="store_true", help="those named take their old place")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        help="where sections that go on where they were ended have material and results",
+    )
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.into is not None:
         (name,) = arguments.sections
         peer.may_install = not arguments.quick
-        with tempfile.TemporaryDirectory() as folder:
+        with _folder(arguments.kept, name) as folder:
             keras()
-            section = SECTIONS[name](Path(folder), is_quick=arguments.quick)
+            section = SECTIONS[name](folder, is_quick=arguments.quick)
         arguments.into.write_text(json.dumps(dataclasses.asdict(section)), encoding="utf-8")
         return
     names = arguments.sections or (QUICK if arguments.quick else SECTIONS)
     found: list[Section] = []
     started = time.monotonic()
     for name in names:
-        found.append(_apart(name, is_quick=arguments.quick))
+        found.append(_apart(name, arguments.kept, is_quick=arguments.quick))
         note(f"{found[-1].title}: done after {time.monotonic() - started:,.0f} s")
         if not arguments.quick and not arguments.sections:
             _write(found)
@@ -88,11 +97,23 @@ def main() -> None:
         out.print(f"[dim]{section.note}[/dim]\n")
 
 
-def _apart(name: str, *, is_quick: bool) -> Section:
+@contextmanager
+def _folder(kept: Path | None, name: str) -> Iterator[Path]:
+    """Where a section works: a folder that is kept for those that go on from it."""
+    if kept is not None and name in RESUMED:
+        (kept / name).mkdir(parents=True, exist_ok=True)
+        yield kept / name
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _apart(name: str, kept: Path | None, *, is_quick: bool) -> Section:
     """One section, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder) / "section.json"
         command = [sys.executable, __file__, name, "--into", str(into)]
+        command += [] if kept is None else ["--kept", str(kept)]
         others = Others()
         subprocess.run([*command, *["--quick"] * is_quick], check=True)
         section = Section(**json.loads(into.read_text(encoding="utf-8")))
@@ -240,6 +261,8 @@ SECTIONS = {
     "workers": _workers,
     "claims": _claims,
 }
+RESUMED = ("rows",)
+"""Sections that go on where they were ended, in the same folder."""
 QUICK_MODELS = ("lite0",)
 QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")
 """Sections of a quick run."""

@@ -64,7 +64,7 @@ class Box:
         if found[0] >= found[2] or found[1] >= found[3]:
             raise SampleUnreadable(
                 f"the box {self.text} holds nothing of a picture of {width:,} x {height:,} pixels",
-                hint="Mend the annotations, or leave it out: --on-error skip.",
+                hint="Fix the annotations, or leave it out: --on-error skip.",
             )
         return found
 

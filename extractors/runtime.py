@@ -7,7 +7,6 @@ import functools
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,6 +84,8 @@ def quiet() -> Iterator[None]:
     """Hold back what C++ code and loggers write to standard error, unless something fails."""
     sys.stderr.flush()
     kept = os.dup(2)
+    import tempfile  # not at once: it costs more than a listing takes, and each begins here
+
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:

@@ -138,7 +138,7 @@ class Watchdog:
         raise Stalled(
             f"{'; '.join(map(str, stuck[:NAMED]))}: not done after "
             f"{limit:,.0f} s; the run was ended, and what was computed before is kept",
-            hint="The same command goes on from there. Mend or leave out what is named, or give "
+            hint="The same command continues from there. Fix or leave out what is named, or give "
             "it longer: --stall-seconds; --debug shows where it hangs.",
         )
 

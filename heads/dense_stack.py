@@ -15,12 +15,15 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.extractors.runtime import keras
 from headstart.heads.bounds import Bounds
+from headstart.heads.largest import BLOCK, votes_of
 from headstart.storage.manifest import Label
 
 FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3))
 """Of stacks without an origin, with one, and with bounds (and perhaps an origin): code that does
 not know of them must not read it."""
 ROWS_AT_ONCE = 4096
+TOP = "top_"
+"""Begins the activation that tells the largest of a row: the rest says how many."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,13 @@ class Layer:
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs of inputs (n, inputs)."""
+        return activate(self.activation, self.sums(x))
+
+    def sums(self, x: np.ndarray) -> np.ndarray:
+        """What goes into the activation."""
         x = x if self.origin is None else x - self.origin
         x = x if self.bounds is None else self.bounds.hold(x)
-        return activate(self.activation, x @ self.kernel + self.bias)
+        return x @ self.kernel + self.bias
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -95,6 +102,8 @@ class DenseStack:
         x = flat(features)
         if x.shape[1] != self.width:
             raise HeadError(f"the head takes {self.width} features, received {x.shape[1]}")
+        if self.layers[0].activation.startswith(TOP) and len(self.layers) == 2:
+            return _voted(x, *self.layers)
         for layer in self.layers:
             x = layer.run(x)
         return x
@@ -206,7 +215,7 @@ def flat(features: np.ndarray) -> np.ndarray:
 def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
     """A stack; activations and shapes are checked."""
     for layer in layers:
-        assert layer.activation in (*ACTIVATIONS, "shares") or layer.activation[:4] == "top_"
+        assert layer.activation in (*ACTIVATIONS, "shares") or layer.activation.startswith(TOP)
         assert layer.kernel.shape[1:] == layer.bias.shape
     return DenseStack(tuple(layers), tuple(classes))
 
@@ -219,6 +228,18 @@ def outputs_of(stack: DenseStack, part: Any) -> np.ndarray:
     )
 
 
+def _voted(x: np.ndarray, nearest: Layer, votes: Layer) -> np.ndarray:
+    """What two layers give, of which the first tells the K largest: of the second's kernel only
+    their rows are added up."""
+    count = int(nearest.activation.removeprefix(TOP))
+    step = max(1, BLOCK // len(nearest.bias))
+    found = [
+        votes_of(nearest.sums(x[start : start + step]), (count,), votes.kernel)[count]
+        for start in range(0, max(len(x), 1), step)
+    ]
+    return activate(votes.activation, np.concatenate(found) + votes.bias)
+
+
 def activate(name: str, x: np.ndarray) -> np.ndarray:
     """An activation: one of `ACTIVATIONS`; `top_K`, 1 for the K largest of a row and 0 else;
     `shares`, a row divided by its sum."""
@@ -226,7 +247,7 @@ def activate(name: str, x: np.ndarray) -> np.ndarray:
         return ACTIVATIONS[name](x)
     if name == "shares":
         return x / x.sum(axis=1, keepdims=True)
-    count = int(name.removeprefix("top_"))
+    count = int(name.removeprefix(TOP))
     least = np.partition(x, -count, axis=1)[:, -count, None]
     return (x >= least).astype(np.float32)
 
@@ -245,7 +266,7 @@ def _activate_in_keras(name: str, x: Any) -> Any:
     ops = keras().ops
     if name == "shares":
         return ops.divide(x, ops.sum(x, axis=-1, keepdims=True))
-    values, _ = ops.top_k(x, int(name.removeprefix("top_")), sorted=True)
+    values, _ = ops.top_k(x, int(name.removeprefix(TOP)), sorted=True)
     return ops.cast(ops.greater_equal(x, values[:, -1:]), "float32")
 
 

@@ -45,8 +45,8 @@ class Regression(Options, error=HeadError):
             if None in values:
                 sample = samples[place]
                 raise HeadError(
-                    f"sample {sample.id!r} has the label {sample.label!r}, which is no number",
-                    hint="Mend it or leave it out.",
+                    f"sample {sample.id!r} has the label {sample.label!r}, which is not a number",
+                    hint="Fix it or leave it out.",
                 )
             if first and first.label is not None and len(values) != len(_numbers(first.label)):
                 raise HeadError(

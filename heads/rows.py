@@ -132,7 +132,7 @@ def check_finite(features: Rows, ids: Sequence[str] | None = None) -> None:
         of = f" (sample {ids[row]!r})" if ids is not None and row < len(ids) else ""
         raise HeadError(
             f"row {row} of the features{of} holds NaN or infinity",
-            hint="Mend it or leave it out: no head can be fitted to it.",
+            hint="Fix it or leave it out: no head can be fitted to it.",
         )
 
 

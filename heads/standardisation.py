@@ -48,8 +48,7 @@ class Standardisation:
         # Of a row of its own, as what is constant in a fit is 0 then, whatever others hold.
         first = rows.firsts()
         means = first + _means(rows, first, pool, lambda x: x)
-        # From the mean, as the squares of what lies far from zero cancel.
-        deviations = np.sqrt(_means(rows, means.astype(np.float32), pool, np.square))
+        deviations = np.sqrt(_variances(rows, means, pool))
         deviations[deviations < 1e-12] = 1.0
         return [Standardisation(mean, std) for mean, std in zip(means, deviations, strict=True)]
 
@@ -72,6 +71,17 @@ class Standardisation:
         return raw * other.std[:, None], bias + (other.mean - self.mean) @ raw
 
 
+def _variances(rows: SharedRows, means: np.ndarray, pool: ThreadPoolExecutor) -> np.ndarray:
+    """Of each fit, (fits, width). From a mean, as the squares of what lies far from zero cancel;
+    from that of the first fit for all, unless that is far from another's."""
+    from_one = np.broadcast_to(means[0], means.shape).astype(np.float32)
+    apart = (means - from_one) ** 2
+    found = _means(rows, from_one, pool, np.square) - apart
+    if (apart > found).any():
+        found = _means(rows, means.astype(np.float32), pool, np.square)
+    return found
+
+
 def _means(
     rows: SharedRows,
     shifts: np.ndarray,
@@ -80,13 +90,16 @@ def _means(
 ) -> np.ndarray:
     """Of each fit the mean of shifted rows that are changed, (fits, width): block by block, added
     up in float64."""
+    different, which = np.unique(shifts, axis=0, return_inverse=True)
+    fits = [np.flatnonzero(which == number) for number in range(len(different))]
 
-    def add_up(span: Span) -> list[np.ndarray]:
+    def add_up(span: Span) -> np.ndarray:
         features, weights = span.features, rows.weights(span)
-        if weights is None:
-            return [changed(features - shift).sum(axis=0) for shift in shifts]
-        each = zip(shifts, weights.T, strict=True)
-        return [own @ changed(features - shift) for shift, own in each]
+        sums = np.empty(shifts.shape, np.float32)
+        for shift, own in zip(different, fits, strict=True):
+            block = changed(features - shift)
+            sums[own] = block.sum(axis=0) if weights is None else weights[:, own].T @ block
+        return sums
 
     total = np.zeros(shifts.shape)
     for sums in pool.map(add_up, rows.spans()):

@@ -52,7 +52,7 @@ def features_of(
     check_one_cut(entity, cuts)
     record = context.datasets.get(dataset)
     (key,) = keys_of(in_view(entity, augmentation), cuts[:1]).values()
-    manifest = samples_in_view(context.manifest(record), augmentation)
+    manifest = samples_in_view(context.manifests.open(record.manifest), augmentation)
     features = context.cache().open_view(key, manifest)
     say_left_out(features, record.name)
     return with_origin(features, entity, cuts[0], record)

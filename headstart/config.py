@@ -340,7 +340,7 @@ def load_config(root: Path) -> Config:
         ) from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WorkspaceError(
-            f"cannot read {file}: {error}", hint="Mend the file; nothing was changed."
+            f"cannot read {file}: {error}", hint="Fix the file; nothing was changed."
         ) from error
     version = settings.get("version")
     if version != WORKSPACE_VERSION:
@@ -357,14 +357,14 @@ def load_config(root: Path) -> Config:
 def _store_of(settings: dict[str, Any], file: Path) -> str | None:
     given = settings.get("store")
     if given is not None and not isinstance(given, str):
-        raise WorkspaceError(f"store in {file} is {given!r}, no address", hint="Mend the file.")
+        raise WorkspaceError(f"store in {file} is {given!r}, not an address", hint="Fix the file.")
     return given
 
 
 def _id_of(settings: dict[str, Any], file: Path) -> str | None:
     given = settings.get("id")
     if given is not None and not isinstance(given, str):
-        raise WorkspaceError(f"id in {file} is {given!r}, no UUID", hint="Mend the file.")
+        raise WorkspaceError(f"id in {file} is {given!r}, not a UUID", hint="Fix the file.")
     return given
 
 

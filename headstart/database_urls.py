@@ -38,7 +38,7 @@ def check_types(settings: Mapping[str, Any], file: Path) -> None:
         if not isinstance(settings.get(name, wanted()), wanted):
             what = "text" if wanted is str else "true or false"
             raise WorkspaceError(
-                f"{name} in {file} is {settings[name]!r}, not {what}", hint="Mend the file."
+                f"{name} in {file} is {settings[name]!r}, not {what}", hint="Fix the file."
             )
 
 
@@ -82,7 +82,7 @@ def url_in_file(file: Path) -> str:
     url = lines[0].strip() if lines else ""
     if not url:
         raise WorkspaceError(
-            f"{file} holds no database URL", hint="It is to stand on the file's first line."
+            f"{file} holds no database URL", hint="It must be on the file's first line."
         )
     if os.name != "nt" and has_password(url) and mode & OTHERS_READ:
         raise WorkspaceError(

@@ -53,7 +53,11 @@ def _term(name: str, text: str, *also: str) -> Term:
 
 
 TERMS = (
-    _term("alias", "Another name of a backbone or head, such as production; it can be moved on."),
+    _term(
+        "alias",
+        "Another name of a backbone or head, such as production. It can be moved to "
+        "another version.",
+    ),
     _term(
         "augmented view",
         "A numbered variation of a picture (another crop, side and light), chosen by seed and "
@@ -64,17 +68,19 @@ TERMS = (
     ),
     _term(
         "AUPRC",
-        "Area under the curve of precision over recall, each class against all others, then the "
-        "mean: how many of those that look most like a class are of it. By chance it is the "
-        "share that the class has; with few samples of a class it is too high.",
+        "Area under the curve of precision over recall, for each class against all "
+        "others, then the mean: how many of the samples that look most like a class "
+        "belong to it. Guessing gives the share of the class. With few samples of a "
+        "class it is too high.",
         "mean average precision",
     ),
     _term(
         "AUROC",
-        "Area under the ROC curve, each class against all others, then the mean: how often a "
-        "sample of the class looks more like it than one of another. 0.5 is chance, 1 is best.",
+        "Area under the ROC curve, for each class against all others, then the mean: how "
+        "often a sample of the class looks more like it than a sample of another class "
+        "does. 0.5 is guessing, 1 is best.",
     ),
-    _basic("backbone", "A pretrained network that is run as it is and never trained."),
+    _basic("backbone", "A pretrained network that is used unchanged."),
     _term(
         "balanced accuracy",
         "The mean recall of the classes: how often a head is right if all classes are equally "
@@ -82,8 +88,8 @@ TERMS = (
     ),
     _term(
         "BBC-CV",
-        "What the best of many is worth: it is chosen anew on samples drawn with replacement, and "
-        "scored on those that were not drawn.",
+        "Estimates what the best of many is worth: it is chosen again on samples drawn "
+        "with replacement, and scored on those that were not drawn.",
     ),
     _term(
         "bottleneck",
@@ -93,27 +99,27 @@ TERMS = (
     ),
     _term(
         "Brier score",
-        "The squared distance of the probabilities from the truth, on average: 0 is best, 1 worst "
-        "of two classes, 2 of more.",
+        "Mean squared distance of the probabilities from the truth. 0 is best; the worst "
+        "is 1 with two classes, 2 with more.",
         "Brier",
     ),
     _term(
         "calibrated",
-        "Said of probabilities: among samples of which 0.9 is said, nine in ten are right.",
+        "Probabilities are calibrated if predictions with 0.9 are right nine times in ten.",
         "calibration",
         "probabilities",
     ),
     _term(
         "cross-validation",
-        "The samples are dealt into parts (folds); each part is judged by a head that was trained "
-        "on the others.",
+        "The samples are dealt into parts (folds). Each part is judged by a head that "
+        "was trained on the others.",
         "fold",
         "folds",
     ),
     _basic(
         "cut",
-        "The tensor of a backbone at which features are taken. BACKBONE alone means its default "
-        "cut: what goes into the last layer that has weights.",
+        "The layer of a backbone whose output is used as features. BACKBONE alone means "
+        "its default cut: the input of the last layer that has weights.",
         "cuts",
         "cut point",
         "cut points",
@@ -121,152 +127,164 @@ TERMS = (
     _basic("dataset", "An ordered list of samples with their labels and splits."),
     _term(
         "design effect",
-        "How many times as many samples in groups are needed to know as much as from independent "
-        "ones.",
+        "How many times as many samples are needed, because they are in groups, to know "
+        "as much as from independent ones.",
     ),
     _term(
         "ECE",
-        "Expected calibration error: how far what a head says of its sureness is from how often "
-        "it is right, on average; 0 is best. Chance alone makes it larger with few samples: "
-        "debiased, less what chance adds.",
+        "Expected calibration error: mean distance between how sure a head is and how "
+        "often it is right. 0 is best. With few samples chance makes it larger; debiased "
+        "means without that part.",
     ),
     _term(
         "engine",
-        "What runs the network: TensorFlow, or a faster one that was found to give the same "
-        "numbers here.",
+        "The program that runs the network: TensorFlow, or a faster one that gives the "
+        "same numbers on this machine.",
         "engines",
     ),
-    _basic("features", "What a backbone gives for a sample at a cut; computed once and kept."),
+    _basic("features", "The output of a backbone for a sample at a cut. Computed once and kept."),
     _term(
         "feature set",
-        "All features of one cut, one preprocessing and one precision, of whichever datasets.",
+        "All features of one cut with one preprocessing and one precision, from any dataset.",
         "feature sets",
         "feature key",
     ),
     _term(
-        "few-shot", "Trained on a few samples of each class only, to see how far these go.", "shots"
+        "few-shot",
+        "Trained on only a few samples of each class, to see whether they are enough.",
+        "shots",
     ),
     _term(
         "group",
-        "Samples that belong together, such as photos of one animal; with their copies they stand "
-        "in one split, and intervals count groups.",
+        "Samples that belong together, such as photos of one animal. They and their "
+        "copies stay in one split, and intervals count groups.",
         "groups",
     ),
-    _term("H", "H-score: how far apart the classes lie in the features; higher is better."),
-    _basic("head", "A small model, trained on features, that gives the class or number."),
+    _term("H", "H-score: how far apart the classes are in the features. Higher is better."),
+    _basic("head", "A small model, trained on features, that predicts the class or number."),
     _term(
         "held out",
-        "Said of samples that a head was not fitted on, and of scores on them; as a rule the test "
-        "split.",
+        "Samples that a head was not fitted on, and scores on them; usually the test split.",
         "held-out",
     ),
     _term(
         "interval",
-        "95 %: where the score would lie in 95 of 100 cases, had other samples of the same kind "
-        "been tested. Few samples make it wide; where samples are in groups, few groups.",
+        "The range that holds the true score in 95 of 100 cases. Few samples make it "
+        "wide, and few groups if samples are in groups.",
         "intervals",
     ),
     _term(
-        "kNN", "A sample is given the class of the samples that are nearest to it.", "neighbours"
+        "kNN",
+        "k nearest neighbours: a sample gets the class of the samples nearest to it.",
+        "neighbours",
     ),
     _term(
         "LogME",
-        "How likely the labels are, given the features, whatever head is put on them; only to be "
-        "compared within one dataset. Higher is better.",
+        "How probable the labels are, given the features, for any head. Comparable "
+        "within one dataset only. Higher is better.",
     ),
     _term(
         "log loss",
-        "How surprised a head is by the right classes, on average; sure and wrong costs most. "
-        "Lower is better.",
+        "How surprised a head is by the right classes, on average. Being sure and wrong "
+        "costs most. Lower is better.",
     ),
     _term(
         "looks",
-        "How many heads were scored on the same test samples. The best of many looks better than "
-        "it is.",
+        "How many heads were scored on the same test samples. The best of many looks "
+        "better than it is.",
     ),
     _term(
         "macro F1",
-        "The mean over the classes of F1, which is high where most samples of a class are found "
-        "and few others are taken for it; small classes count as much as large ones.",
+        "Mean F1 of the classes. F1 is high if most samples of a class are found and few "
+        "others are mistaken for it. Small classes count as much as large ones.",
     ),
     _term(
         "margin",
-        "How probable a sample's label is, less how probable the class is that it looks like. The "
-        "lower, the sooner look.",
+        "Probability of a sample's label minus that of the class it looks like. Look at "
+        "the lowest first.",
     ),
     _term(
         "max-T",
-        "A comparison of all with the best that allows for their number: of equally good ones it "
-        "calls any worse in 5 % of cases at most.",
+        "A comparison with the best that allows for the number of candidates: if all are "
+        "equally good, it calls one worse in 5 % of cases at most.",
     ),
     _term(
         "McNemar",
-        "A test of two heads on the same samples: whether one is right where the other is wrong "
-        "more often than chance would have it.",
+        "A test of two heads on the same samples: is one right where the other is wrong "
+        "more often than by chance?",
     ),
     _term(
         "near duplicate",
-        "Two samples whose features nearly are the same, such as two photos of one moment.",
+        "Two samples with almost the same features, such as two photos of one moment.",
         "near duplicates",
     ),
     _term(
         "one standard error",
-        "By how much a score moves by chance: what is less behind the best is about as good, and "
-        "the simplest of those is the cautious choice.",
+        "How much a score varies by chance. Candidates less than this behind the best "
+        "are about as good; the simplest of them is the cautious choice.",
     ),
     _term(
         "penalty",
-        "What large weights cost in training (ridge: alpha). A higher one gives a more cautious "
-        "head.",
+        "The cost of large weights in training (ridge: alpha). A higher penalty gives a "
+        "more cautious head.",
         "penalties",
     ),
     _term(
         "pooling",
-        "How a map or a sequence becomes one vector: |gap is the mean over all places, |gmp the "
-        "largest, |flatten all values.",
+        "How a map or a sequence becomes one vector: |gap is the mean over all places, "
+        "|gmp the maximum, |flatten all values.",
         "pooled",
     ),
     _basic(
         "precision",
-        "With how many digits the backbone computes: float32, or bfloat16 or int8, which are "
-        "faster where the processor has them.",
+        "The number format of the computation: float32, or bfloat16 or int8, which are "
+        "faster if the processor supports them.",
     ),
     _term(
         "preprocessing",
-        "All that happens between a file and the network's input: decoding, size, scale of pixels.",
+        "Everything between a file and the network's input: decoding, resizing, scaling of pixels.",
     ),
-    _term("R2", "The share of the differences between numbers that a head explains; 1 is best."),
+    _term("R2", "The share of the variance that a head explains. 1 is best."),
     _term(
         "recall",
-        "Of the samples of a class, the share that a head finds; precision is, of those that it "
-        "says to be of the class, the share that are.",
+        "The share of a class's samples that a head finds. Precision is the share that "
+        "is right among the samples that it assigns to the class.",
         "F1",
     ),
-    _term("resplit", "To deal a dataset's samples to the splits anew; scores of before are void."),
+    _term(
+        "resplit", "To deal a dataset's samples to the splits again. Earlier scores become void."
+    ),
     _basic("sample", "One picture, text, sound or row of a dataset.", "samples"),
     _basic(
-        "seed", "The number that chance begins with: the same seed gives the same choice.", "seeds"
+        "seed",
+        "The number from which random choices start: the same seed gives the same choices.",
+        "seeds",
     ),
-    _term("shard", "A file with some rows of a feature set; never changed once written.", "shards"),
+    _term("shard", "A file with some rows of a feature set. It is never changed.", "shards"),
     _term(
         "split",
-        "train (to fit on), validation (to choose by) or test (to score on); a sample is in one.",
+        "train (to fit on), validation (to choose settings by) or test (to measure "
+        "with). A sample is in one.",
         "splits",
     ),
-    _term("stratified", "Dealt out so that each split has its share of every class."),
+    _term("stratified", "Dealt out so that each split gets its share of every class."),
     _term(
         "strength",
-        "C, the inverse of the penalty on large weights: a higher strength follows the training "
-        "samples more closely, a lower one is more cautious.",
+        "C, the inverse of the penalty on large weights. A higher strength follows the "
+        "training samples more closely, a lower one is more cautious.",
         "strengths",
+    ),
+    _term(
+        "suspicious label",
+        "A label that seems improbable to heads which have not seen the sample. Many "
+        "such labels are right but rare.",
+        "suspicious labels",
+        "suspect",
+        "suspects",
+        "worth a look",
     ),
     _term("tail", "The part of a backbone from a cut to its output."),
     _term("trunk", "The part of a backbone from its input to a cut."),
-    _term(
-        "worth a look",
-        "Said of labels that heads which had not seen the sample find improbable; many are right "
-        "and rare.",
-    ),
 )
 
 
@@ -298,6 +316,8 @@ def to_markdown() -> str:
     """The page of the documentation."""
     lines = "".join(f"- **{term.name}**: {term.text}\n" for term in TERMS)
     return (
-        "# Glossary\n\nThe words of tables, messages and options. `headstart glossary [TERM]` says "
-        f"the same, and `-h` explains\nthose that a command uses.\n\n{lines}"
+        "# Glossary\n\nThe words used in tables, messages and options.\n\n"
+        "```console\nheadstart glossary margin      # the same in the terminal\n```\n\n"
+        "`-h` explains the words that a command uses."
+        f"\n\n{lines}"
     )

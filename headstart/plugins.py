@@ -109,7 +109,7 @@ class Plugins(Mapping[str, T]):
             raise self._error(
                 f"the {self.what} {name!r} of {package_of(entry)} cannot be used: "
                 f"{self._problems[name]}",
-                hint="Mend or remove that package.",
+                hint="Fix or remove that package.",
             )
         return made
 

@@ -126,7 +126,7 @@ class TrainedHead(Showable):
         if not isinstance(self.task, Classification):
             raise HeadError(
                 f"head {self.record.name!r} is for {self.task.name}, and this is of heads that say "
-                "one class a sample",
+                "one class per sample",
                 hint="`headstart head show` has its scores"
                 + ("." if self.record.classes else ", `headstart head plot` draws its numbers."),
             )

@@ -312,10 +312,11 @@ def insert_new(connection: Connection, table: Table, values: dict[str, Any]) -> 
 
 def insert_into(connection: Connection, table: Table) -> Any:
     """An insertion that can say what to do where a row's key is taken (`on_conflict_…`)."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return make(table)
+    if connection.dialect.name == "postgresql":  # whose drivers are a tenth of a short command
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert
+    return insert(table)
 
 
 @contextmanager
@@ -331,7 +332,7 @@ def _translated() -> Iterator[None]:
         raise (_gone(error) if _is_gone(error) else _refused(error)) from error
     except UnicodeEncodeError as error:
         raise RegistryError(
-            f"the name {error.object} is not UTF-8", hint="Nothing was changed; write it anew."
+            f"the name {error.object} is not UTF-8", hint="Nothing was changed; write it again."
         ) from error
     except SQLAlchemyError as error:
         raise RegistryError(f"the registry failed: {first_line(error)}") from error
@@ -370,7 +371,7 @@ def _refused(error: DBAPIError) -> RegistryError:
     elif is_for_ever(error.orig):
         return RegistryError(
             f"the registry's database cannot be used: {cause}",
-            hint="Trying again does not help: mend the URL, or ask the server's owner.",
+            hint="Trying again does not help: fix the URL, or ask the server's owner.",
         )
     return DatabaseBusy(
         f"the registry's database does not answer: {cause}",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from headstart.errors import NotFound, RegistryError
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
+from headstart.registry.audit.glimpse import USED_EVERY
 from headstart.registry.database import Database, insert_new
 from headstart.registry.entities import Failure, FeatureSet, Shard
 from headstart.registry.leases import Claimed, count_committed, give_back
@@ -22,8 +22,6 @@ from headstart.registry.outages import outlasting
 
 COMMITTED = "committed"
 QUARANTINED = "quarantined"
-USED_EVERY = timedelta(hours=1)
-"""The time of last use is written at most so often: readers should not have to wait for writers."""
 
 
 @outlasting

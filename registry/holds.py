@@ -352,7 +352,7 @@ def _end_at_exit(known: weakref.ref[SqlHolds]) -> None:
 
 def _lost() -> LeaseLost:
     return LeaseLost(
-        "what this process held ran out, as it was not heard of for too long, and others may have "
+        "what this process held ran out, because it was silent for too long, and others may have "
         "collected it",
         hint="Nothing is lost: run it again; what was committed is kept.",
     )

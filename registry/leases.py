@@ -378,7 +378,7 @@ def clock(connection: Connection) -> float:
 
 def _lost() -> LeaseLost:
     return LeaseLost(
-        "another process took over samples that this one had claimed, as it was not heard of for "
+        "another process took over samples that this one had claimed, because it was silent for "
         "too long",
         hint="Nothing is lost: run it again; what was committed is kept.",
     )

@@ -92,7 +92,7 @@ class Outage:
 def _given_up(error: DatabaseGone) -> DatabaseGone:
     return DatabaseGone(
         f"{error.message.removesuffix(WAITED)}{WAITED}",
-        hint="What was committed is kept. When the database is back, the same command goes on "
+        hint="What was committed is kept. When the database is back, the same command continues "
         "from there.",
     )
 

@@ -6,9 +6,7 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -190,7 +188,7 @@ def storage_error(target: Path, error: OSError) -> StorageError:
         )
     return StorageError(
         f"cannot write {target}: {error.strerror or error}",
-        hint="What was committed is kept; mend it and run it again.",
+        hint="What was committed is kept; fix it and run it again.",
     )
 
 
@@ -314,6 +312,8 @@ def state_of(path: Path | str) -> tuple[int, ...]:
 def clock_of(folder: Path) -> float:
     """The time in a folder by the clock that marks its files, in seconds since 1970: on a network
     another machine's. This machine's where nothing can be written."""
+    import tempfile
+
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.fstat(file.fileno()).st_mtime
@@ -323,6 +323,8 @@ def clock_of(folder: Path) -> float:
 
 def free_bytes(folder: Path) -> int:
     """Bytes that can still be written under a folder, or under the nearest one that exists."""
+    import shutil  # like `tempfile`, not at once: with all that it can unpack
+
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free

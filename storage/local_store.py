@@ -168,7 +168,7 @@ def _deleted(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"cannot delete {path}: {error.strerror or error}",
-            hint="What was committed is kept; mend it and run it again.",
+            hint="What was committed is kept; fix it and run it again.",
         ) from error
 
 

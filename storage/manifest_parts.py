@@ -36,6 +36,10 @@ MOST = 512
 KEPT_BYTES = 16 << 20
 """Of the parts that were read, so much stays mapped."""
 SUFFIX, OF_BEFORE = ".arrows", ".json"
+MOST_CHECKED = 1 << 14
+"""Parts that are known to be right: of some manifests of many samples."""
+_CHECKED: dict[tuple[str, int], tuple[int, ...]] = {}
+"""Of the parts that this process found right, by file and number of samples, the file's state."""
 HINT = "Add the dataset again; cached features are not touched."
 
 
@@ -56,8 +60,8 @@ class Parts(Sequence[Block]):
     """The blocks in the parts of a manifest; each is read when it is asked for.
 
     Of those asked for last, `KEPT_BYTES` stay mapped, so that going through all of a manifest
-    takes no more memory the longer it is. A part is checked as a whole when it is first read, and
-    again when somebody has written to its file since.
+    takes no more memory the longer it is. A part is checked as a whole when this process first
+    reads it, and again when somebody has written to its file since.
 
     Args:
         folder: see `parts_folder`.
@@ -78,7 +82,6 @@ class Parts(Sequence[Block]):
         self._parts = parts
         self._read = read
         self._known: dict[int, Block] = {}
-        self._checked: dict[int, tuple[int, ...]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -98,10 +101,14 @@ class Parts(Sequence[Block]):
 
     def _opened(self, number: int) -> Block:
         part = self._parts[number]
-        state = state_of(inside(self._folder, part.file))
-        is_checked = bool(state) and self._checked.get(number) == state
+        path = inside(self._folder, part.file)
+        state, place = state_of(path), (str(path), part.samples)
+        is_checked = bool(state) and _CHECKED.get(place) == state
         found = self._read(self._folder, self._source, part, is_checked)
-        self._checked[number] = state
+        if part.suffix == SUFFIX:
+            if len(_CHECKED) >= MOST_CHECKED:
+                _CHECKED.clear()
+            _CHECKED[place] = state
         self._bytes += _mapped_bytes(part, found)
         return found
 

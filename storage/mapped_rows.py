@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,8 +18,6 @@ as memory of the process, though the system takes it back where it needs it."""
 
 class MappedRows:
     """The rows of the shards of an index; may be used by several threads.
-
-    Whether a shard still is what was checked is for the caller to see, after it was found.
 
     Args:
         store: where the shards are.
@@ -40,7 +38,78 @@ class MappedRows:
         """Whether the store can map shards."""
         return hasattr(self._store, "mapped")
 
-    def find(self, number: int) -> np.ndarray | None:
+    def take(
+        self,
+        shard: np.ndarray,
+        offsets: np.ndarray,
+        is_written: Callable[[IndexedShard], bool],
+    ) -> np.ndarray | None:
+        """Rows that begin at some bytes of shards, of a void type, shape (n,).
+
+        None where a shard cannot be mapped, or is another than the one that was checked. That is
+        looked at after it was mapped, as another may have come to its place a moment before, and
+        again when its rows are copied.
+        """
+        number = int(shard[0])
+        if (shard == number).all():
+            rows = self._copied(number, offsets, is_written)
+        else:
+            rows = self._scattered(shard, offsets, is_written)
+        if rows is not None:
+            self._note(len(rows) * (AROUND + self._kind.itemsize))
+        return rows
+
+    def scatter(
+        self,
+        number: int,
+        offset: int,
+        targets: np.ndarray,
+        out: np.ndarray,
+        is_written: Callable[[IndexedShard], bool],
+    ) -> bool:
+        """Copy rows that lie one behind the other, from a byte of a shard on, to places of `out`;
+        whether it could be done, as by `take`.
+
+        Args:
+            number: of the shard.
+            offset: of the first row.
+            targets: where in `out` each is to be, (n,).
+            out: of the void type of rows, (m,).
+            is_written: see `take`.
+        """
+        own, mapped = self._shards[number], self._find(number)
+        if mapped is None or is_written(own):
+            return False
+        size = self._kind.itemsize
+        out[targets] = mapped[offset : offset + len(targets) * size : size]
+        self._note(len(targets) * size)
+        return not is_written(own)
+
+    def _scattered(
+        self,
+        shard: np.ndarray,
+        offsets: np.ndarray,
+        is_written: Callable[[IndexedShard], bool],
+    ) -> np.ndarray | None:
+        rows = np.empty(len(shard), self._kind)
+        for number in np.unique(shard).tolist():
+            here = np.flatnonzero(shard == number)
+            some = self._copied(number, offsets[here], is_written)
+            if some is None:
+                return None
+            rows[here] = some
+        return rows
+
+    def _copied(
+        self, number: int, offsets: np.ndarray, is_written: Callable[[IndexedShard], bool]
+    ) -> np.ndarray | None:
+        own, mapped = self._shards[number], self._find(number)
+        if mapped is None or is_written(own):
+            return None
+        rows = mapped[offsets]
+        return None if is_written(own) else rows
+
+    def _find(self, number: int) -> np.ndarray | None:
         """What would be a row at each byte of a shard, of a void type, shape (bytes,); None where
         it cannot be mapped."""
         known = self._known
@@ -52,8 +121,8 @@ class MappedRows:
             known[number] = np.ndarray(count, self._kind, content, strides=(1,))
         return known[number]
 
-    def note(self, rows: int) -> None:
-        """That so many rows were looked at; all are let go where that is too much in memory."""
-        self._looked_at += rows * (AROUND + self._kind.itemsize)
+    def _note(self, size: int) -> None:
+        """That so many bytes came into memory; all are let go where that is too much."""
+        self._looked_at += size
         if self._looked_at > MOST and not self._are_few:
             self._looked_at, self._known = 0, {}

@@ -1,6 +1,6 @@
 """Reading rows by their places, straight into the caller's array: a chunk is checked when a row of
 it is first asked for, and as a whole; from then on its rows can be read by themselves, from the
-mapped shard where the store can map one."""
+mapped shard where the store can map one (`take`)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ LARGE = 32 << 20
 CALL_BYTES = 16 << 10
 """So many bytes of a chunk are read and checked in the time that it takes to ask for a row."""
 FEW_BYTES = 8 << 20
-"""A read of more is taken for part of a pass through all rows, which is to map nothing: what is
-mapped counts as memory of the process."""
+"""A read of more is taken for part of a pass through all rows, which is made chunk by chunk."""
 TRIES = 3
 """Times that a chunk is read which is not what was committed, where a store says it may help."""
 NOT_COMMITTED = "a chunk of it is not what was committed"
@@ -97,6 +96,28 @@ class RowReader:
         """The number of the chunk that holds each row, over all shards; int64."""
         return self._first_chunk[places.shard] + places.row // self._chunk_rows[places.shard]
 
+    def take(self, places: Places) -> np.ndarray:
+        """The rows at n places, shape (n, *row shape); see `read`.
+
+        A few whose chunks were found right are copied from where they lie, if the store can map
+        them and nobody has written to their shards since.
+        """
+        found = self._take_mapped(places)
+        if found is None:
+            found = np.empty((len(places.row), *self.shape), self.dtype)
+            self.read(places, found)
+        return found
+
+    def _take_mapped(self, places: Places) -> np.ndarray | None:
+        if not 0 < len(places.row) * self.row_bytes <= FEW_BYTES or not self._mapped.are_there:
+            return None
+        chunk = self.chunk_of(places)
+        if not self._is_right[chunk].all():
+            return None
+        offsets = self._base[chunk] + places.row.astype(np.int64, copy=False) * self.row_bytes
+        rows = self._mapped.take(places.shard, offsets, self._is_written)
+        return None if rows is None else rows.view(self.dtype).reshape(len(rows), *self.shape)
+
     def read(self, places: Places, out: np.ndarray) -> None:
         """Fill `out`, shape (n, *row shape), with the rows at n places.
 
@@ -109,12 +130,14 @@ class RowReader:
         if (chunk[1:] < chunk[:-1]).any():
             targets = np.argsort(self._first_row[places.shard] + row)
             chunk, row = chunk[targets], row[targets]
-        if out.flags.c_contiguous and out.nbytes and self._is_right.any():
+        if out.flags.c_contiguous and out.nbytes and self._is_right.any() and not self._is_far:
             left = ~self._read_single(chunk, row, targets, out)
             if not left.any():
                 return
             chunk, row, targets = chunk[left], row[left], targets[left]
         groups = self._groups(chunk, row, targets)
+
+        is_plain = self.encoding.is_plain and out.flags.c_contiguous and out.nbytes > 0
 
         def work(part: list[_Group]) -> None:
             scratch = bytearray()
@@ -123,7 +146,7 @@ class RowReader:
                     announce(reader, self._ranges(part))
                 for group in part:
                     here = slice(group.start, group.stop)
-                    if self.encoding.is_plain and group.has_all:
+                    if group.has_all and is_plain:
                         scratch = self._read_all(reader, group, targets[here], out, scratch)
                     else:
                         self._read_group(reader, group, targets[here], row[here], out)
@@ -162,35 +185,23 @@ class RowReader:
         """Read rows by themselves whose chunk was found right and is stored as it is served, where
         that costs less than the chunk; gives which they are, bool, (n,).
 
-        A shard that somebody has written to since is left to those who check, and so is one that
-        lies afar, unless a copy of it is mapped.
+        A shard that somebody has written to since is left to those who check.
         """
         starts = _starts(chunk)
         counts = np.diff(np.append(starts, len(chunk)))
         different = chunk[starts]
-        held = self._held[different] * self.row_bytes
-        maps = self._mapped.are_there and out.nbytes <= FEW_BYTES
-        is_cheap = counts * (0 if maps else CALL_BYTES + self.row_bytes) < held
+        is_cheap = counts * (CALL_BYTES + self.row_bytes) < self._held[different] * self.row_bytes
         is_single = np.repeat(self._is_right[different] & is_cheap, counts)
         chosen = np.flatnonzero(is_single)
         shard = self._shard_of[chunk[chosen]]
         offsets = self._base[chunk[chosen]] + row[chosen] * self.row_bytes
-        rows = out.reshape(len(out), -1).view(np.dtype((np.void, self.row_bytes)))[:, 0]
         with self._store.reader() as reader:
             for start, stop in pairwise([*_starts(shard).tolist(), len(shard)]):
-                number, here = int(shard[start]), chosen[start:stop]
-                own, mapped = self._shards[number], self._mapped.find(number) if maps else None
-                # After it was mapped: another may have come to its place a moment before.
+                own, here = self._shards[int(shard[start])], chosen[start:stop]
                 if not self._is_written(own):
-                    if mapped is None and self._is_far:
-                        is_single[here] = False
-                    elif mapped is None:
-                        self._ask(reader, own, offsets[start:stop], targets[here], out)
-                    else:
-                        rows[targets[here]] = mapped[offsets[start:stop]]
-                if self._is_written(own):  # or while it was copied
+                    self._ask(reader, own, offsets[start:stop], targets[here], out)
+                if self._is_written(own):  # or while it was read
                     is_single[here] = False
-        self._mapped.note(len(chosen) if maps else 0)
         return is_single
 
     def _ask(
@@ -258,20 +269,20 @@ class RowReader:
         out: np.ndarray,
         scratch: bytearray,
     ) -> bytearray:
-        """All rows of a chunk, each once, into `targets` of `out`, by way of memory that the next
-        one may use again; what was found right, and nobody has written to, is not checked again."""
-        shard = self._shards[group.shard]
+        """All rows of a chunk, each once, into `targets` of `out`: of one that was found right from
+        where it is mapped; else by way of memory that the next one may use again."""
+        shard, kind = self._shards[group.shard], np.dtype((np.void, self.row_bytes))
+        rows = out.reshape(len(out), -1).view(kind)[:, 0]
+        if self._is_right[group.chunk] and self._mapped.are_there:
+            offset = int(shard.layout.offsets[group.place])
+            if self._mapped.scatter(group.shard, offset, targets, rows, self._is_written):
+                return scratch
         size = int(shard.layout.sizes[group.place])
         if len(scratch) < size:
             scratch = bytearray(size)
-        content = memoryview(scratch)[:size]
-        if self._is_far or not self._is_right[group.chunk] or self._is_written(shard):
-            self._fill(reader, shard, group.place, content)
-            self._is_right[group.chunk] = True
-        elif self._read_at(reader, shard, group.place, content) != size:
-            raise self._damaged(shard, NOT_COMMITTED)
-        count = group.held * self.row_bytes // self.dtype.itemsize
-        out[targets] = np.frombuffer(scratch, self.dtype, count).reshape(group.held, *self.shape)
+        self._fill(reader, shard, group.place, memoryview(scratch)[:size])
+        self._is_right[group.chunk] = True
+        rows[targets] = np.frombuffer(scratch, kind, group.held)
         return scratch
 
     def _is_written(self, shard: IndexedShard) -> bool:

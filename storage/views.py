@@ -339,9 +339,7 @@ class FeatureView(Showable):
             yield left_rows, left
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
-        out = np.empty((len(rows), *self._reader.shape), self.dtype)
-        self._reader.read(self._places.at(rows), out)
-        return out
+        return self._reader.take(self._places.at(rows))
 
     def _taken(self, rows: np.ndarray) -> FeatureView:
         """Some rows, by number, as a view."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,7 +23,7 @@ from remote_fixtures import account, bucket, one_web, own_bucket, s3, s3_process
 from shared_conversions import converted, shared_conversions
 from sqlalchemy import create_engine, text
 
-from headstart.errors import EXITS
+from headstart.errors import EXITS, HeadstartError
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.runtime import keras as load_keras
 from headstart.extractors.safety import inspection
@@ -271,6 +272,16 @@ class Ran:
     code: int
     out: str
     err: str
+    error: BaseException | None = None
+    """What the command line ended with."""
+
+    @property
+    def expected(self) -> int:
+        """The exit code that belongs to an error which somebody foresaw."""
+        if isinstance(self.error, HeadstartError):
+            return EXITS[self.error.code]
+        assert isinstance(self.error, click.ClickException), self
+        return EXITS["usage"] if isinstance(self.error, click.UsageError) else EXITS["failed"]
 
     @property
     def json(self):
@@ -296,7 +307,8 @@ def run(capsys, tmp_path: Path, monkeypatch) -> Callable[..., Ran]:
         with pytest.raises(SystemExit) as exit_:
             main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
-        return Ran(int(exit_.value.code or 0), captured.out, captured.err)
+        code = int(exit_.value.code or 0)
+        return Ran(code, captured.out, captured.err, exit_.value.__context__)
 
     return call
 
@@ -307,7 +319,7 @@ def fails(run) -> Callable[..., str]:
 
     def call(*arguments: object) -> str:
         ran = run(*arguments)
-        assert ran.code in set(EXITS.values()), ran
+        assert ran.code == ran.expected, ran
         assert ran.out == ""
         lines = [line for line in ran.err.strip().splitlines() if line.strip()]
         assert len(lines) == 1, ran.err

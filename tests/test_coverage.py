@@ -1,6 +1,6 @@
 """Intervals hold the truth and stars are deserved as often as they say; few repeats, fixed seeds.
 
-Many repeats: `python benchmarks/coverage.py`; the table is in docs/statistics.md.
+Many repeats: `python benchmarks/coverage.py`; the table is in docs/coverage.md.
 """
 
 import importlib
@@ -94,7 +94,7 @@ def test_what_is_known_to_fail_is_tried_and_written_down(simulations):
         for one in simulations.every_simulation()
         for case, fails in one.known.items()
     ]
-    page = (Path(__file__).parents[1] / "docs/statistics.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs/coverage.md").read_text(encoding="utf-8")
     for one, case, fails in known:
         assert case in one.cases and fails.share < one.nominal - simulations.CLAIMED
     told = page[page.index("## Where intervals are too narrow") :]

@@ -11,7 +11,9 @@ import pytest
 from test_docs import blocks
 
 from conftest import draw
+from headstart import errors
 from headstart.cli import cli
+from headstart.errors import HeadstartError
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/*/*.md"))]
@@ -78,6 +80,28 @@ def test_every_error_of_the_page_on_errors_is_one_that_the_code_says():
     known = messages()
     missing = [heading for heading in told if not any(heading in one for one in known)]
     assert not missing
+
+
+def kinds_of_errors() -> dict[str, type[HeadstartError]]:
+    return {
+        name: one
+        for name, one in vars(errors).items()
+        if isinstance(one, type) and issubclass(one, HeadstartError)
+    }
+
+
+def test_every_kind_of_error_has_an_address_with_its_code_and_exit_code():
+    """Those that only gather others are looked up as one of these; each code has a row as well."""
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    kinds = kinds_of_errors()
+    told = re.findall(r"^### .+\n\n`(\w+)`, `(\w+)`, exit (\d+)\n\n\S", page, re.MULTILINE)
+    for name, code, status in told:
+        assert (code, int(status)) == (kinds[name].code, errors.EXITS[code]), name
+    gathering = {"HeadstartError", "RegistryError", "SampleError"}
+    assert {name for name, _, _ in told} == kinds.keys() - gathering
+    rows = re.findall(r"^\| (`.+?) \| (\d+) \|", page, re.MULTILINE)
+    codes = {code: int(row[1]) for row in rows for code in re.findall(r"`(\w+)`", row[0])}
+    assert codes == errors.EXITS
 
 
 def test_the_tutorial_on_texts_works(tmp_path, monkeypatch, capsys):

@@ -129,7 +129,7 @@ def test_of_two_versions_and_two_packages_the_keys_differ_where_the_name_is_one(
     ("run", "message"),
     [
         ("return tensor", r"the pooling 'other' of one 1.0 gives \(None, 4, 6\), and says"),
-        ("raise ZeroDivisionError('oh')", "of one 1.0 failed: ZeroDivisionError: oh. Mend or"),
+        ("raise ZeroDivisionError('oh')", "of one 1.0 failed: ZeroDivisionError: oh. Fix or"),
         ("return None", "of one 1.0 failed: AttributeError"),
     ],
 )

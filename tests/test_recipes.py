@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import kubernetes_validate
 import pytest
 import yaml
@@ -132,6 +133,68 @@ def test_the_commands_of_the_recipes_are_commands(compose, run):
         for option in (word for word in words if word.startswith("--")):
             assert option in asked.out + run("--help").out
     assert "--store" in tale[0]
+
+
+def test_the_dockerfile_is_one_that_hadolint_likes(tmp_path):
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    checker = shutil.which("hadolint", path=places)
+    if checker is None:
+        pytest.skip("hadolint has no program for this system")
+    subprocess.run([checker, RECIPES / "Dockerfile"], check=True)
+    (tmp_path / "Dockerfile").write_text("FROM python\nRUN cd /src\n")
+    found = subprocess.run([checker, tmp_path / "Dockerfile"], capture_output=True, check=False)
+    assert found.returncode == 1 and b"DL3006" in found.stdout  # a tag, WORKDIR
+
+
+@pytest.mark.slow  # a new environment; the packages that Headstart needs are those of this one
+def test_what_the_image_runs_installs_a_command_that_works(tmp_path):
+    """Its steps without root's: `pip install` of this repository into an environment of its own."""
+    (steps,) = re.findall(r"^RUN ((?:.*\\\n)*.*)", recipe("Dockerfile"), re.M)
+    install, *others = (step.strip() for step in steps.replace("\\\n", " ").split("&&"))
+    assert [step.split()[0] for step in others] == ["rm", "useradd", "install"]
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    program, *words = shlex.split(install.replace("/src[", f"{ROOT}["))
+    assert program == "pip"
+    pip = environment / "bin" / "pip"
+    subprocess.run(
+        [pip, *words, "--no-deps"],
+        check=True,
+        env={**clean_environment(), "PYTHONPATH": site_packages()},
+    )
+    entry = re.findall(r'^ENTRYPOINT \["(.*)"\]$', recipe("Dockerfile"), re.M)
+    done = subprocess.run(
+        [environment / "bin" / entry[0], "worker", "--help"],
+        env={**clean_environment(), "PYTHONPATH": site_packages()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--wait" in done.stdout
+
+
+@pytest.mark.slow  # builds a wheel
+def test_wheels_that_were_carried_over_are_installed_without_a_network(tmp_path):
+    """Ours alone: those that it needs come from the same folder in the same way."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path / "wheels"]
+    subprocess.run([*build, ROOT], check=True)
+    install = ["install", "--no-index", "--no-deps", "--find-links", tmp_path / "wheels"]
+    subprocess.run([*pip, *install, "--target", tmp_path / "site", "headstart[demo]"], check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "headstart", "--version"],
+        env=clean_environment(PYTHONPATH=f"{tmp_path / 'site'}{os.pathsep}{site_packages()}"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("headstart, version")
+
+
+def site_packages() -> str:
+    """Where the packages are that Headstart needs."""
+    return str(Path(click.__file__).parents[1])
 
 
 def test_what_the_image_installs_are_extras_of_ours():

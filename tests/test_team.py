@@ -2,12 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
-import yaml
 from sqlalchemy import create_engine, text
 
 import headstart as hs
@@ -99,6 +100,22 @@ def test_every_command_of_the_page_is_one(tmp_path):
     assert seen > 10
 
 
-def test_the_pipelines_are_yaml():
-    github, gitlab = map(yaml.safe_load, blocks("yaml"))
-    assert github["jobs"]["heads"]["steps"] and gitlab["heads"]["script"]
+@pytest.mark.parametrize(
+    ("number", "kind", "key"), [(0, "github-workflows", "steps"), (1, "gitlab-ci", "script")]
+)
+def test_the_pipelines_are_what_github_and_gitlab_take(number, kind, key, tmp_path):
+    """By the schemas of both, which the checker brings along."""
+    pipeline, file = blocks("yaml")[number], tmp_path / "pipeline.yml"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{kind}"]
+    command += ["--data-transform", "gitlab-ci"] * number
+    for written, code in ((pipeline, 0), (pipeline.replace(f"{key}:", f"{key}z:", 1), 1)):
+        file.write_text(written, encoding="utf-8")
+        done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout
+
+
+def test_what_containers_are_told_are_commands(run):
+    lines = re.findall(r"^\$ docker run .* headstart (\w.*)$", PAGE, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        assert run(*line.split(), "--help").code == 0, line

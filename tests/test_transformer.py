@@ -132,7 +132,7 @@ def test_what_is_wrong_is_said(ready, paths, tmp_path):
         ready.transformer("net").transform(paths)
     made = ready.transformer("net").fit(paths)
     for odd in (None, 3, object()):
-        with pytest.raises(HeadError, match="is no sample"):
+        with pytest.raises(HeadError, match="is not a sample"):
             made.transform(odd)
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(SampleError, match=r"broken\.png"):

@@ -44,7 +44,7 @@ AGAIN = 10
 MANY = 100
 """Candidates, of which one time takes twice as long."""
 CLAIMED = 0.02
-"""So far below what is said a share may lie; docs/statistics.md lists what lies lower."""
+"""So far below what is said a share may lie; docs/coverage.md lists what lies lower."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Known:
     """Data on which a claim is known to hold less often than it says.
 
     Attributes:
-        share: how often at least, as docs/statistics.md says.
+        share: how often at least, as docs/coverage.md says.
         reason: why.
     """
 

@@ -145,7 +145,7 @@ def pool(tensor: Any, pooling: str | None, mask: Any = None) -> Any:
 
 def _run_checked(name: str, known: Pooling, tensor: Any, mask: Any) -> Any:
     what = f"the pooling {name!r} of {POOLINGS.package(name)}"
-    hint = "Mend or remove that package, or take another pooling."
+    hint = "Fix or remove that package, or take another pooling."
     try:
         made = known.run(tensor, mask)
         shape = tuple(made.shape)

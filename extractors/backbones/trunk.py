@@ -77,7 +77,7 @@ def build_tail(graph: Graph, point: CutPoint) -> Any:
     ref, output = find_ref(graph, point), graph.outputs[0]
     if not point.is_bottleneck:
         raise BackboneError(
-            f"{point.name!r} is no bottleneck: the output depends on more than this tensor",
+            f"{point.name!r} is not a bottleneck: the output depends on more than this tensor",
             hint="See `headstart backbone cuts` for the bottlenecks.",
         )
     tensor = graph.tensor(ref)

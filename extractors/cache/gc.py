@@ -34,7 +34,14 @@ from headstart.values.showable import Showable
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
 MANIFEST, CONTENT, UNREADABLE = "manifest", "content", "unreadable"
-WRITTEN_ASIDE = ("*", "artifacts/*/*", "compiled/*", f"{CONTENTS}/*", f"{CONTENTS}/*/**/*")
+WRITTEN_ASIDE = (
+    "*",
+    "artifacts/*/*",
+    "compiled/*",
+    "complete/*",
+    f"{CONTENTS}/*",
+    f"{CONTENTS}/*/**/*",
+)
 """Where in a workspace files are written aside, besides feature sets and manifests."""
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 

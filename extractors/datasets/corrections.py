@@ -143,7 +143,7 @@ def corrected(manifest: Manifest, options: Mapping[str, Any]) -> Manifest:
     if not len(made.samples):
         raise DatasetError(
             f"{manifest.source}: all samples are excluded",
-            hint="Take some back: headstart dataset exclude NAME ID --undo.",
+            hint="Include some again: headstart dataset exclude NAME ID --undo.",
         )
     return made
 

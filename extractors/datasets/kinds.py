@@ -120,7 +120,7 @@ def kind_of(source: str | Path, kind: str | None = None) -> str:
     if found is not None and is_address(place):
         _check_takes_addresses(found, place)
     if found is None and is_address(place):
-        raise DatasetError(f"{place} is no dataset that can be read at an address", hint=READ)
+        raise DatasetError(f"{place} is not a dataset that can be read at an address", hint=READ)
     if found is None:
         known = ", ".join(made.what for made in SOURCES.values())
         raise DatasetError(

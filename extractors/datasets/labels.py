@@ -51,7 +51,7 @@ def class_names(text: str, where: str) -> list[str]:
     if "" in names:
         raise DatasetError(
             f"{where}, line {names.index('') + 1}: a class without a name",
-            hint="Name it, or take the line out if it is no class.",
+            hint="Name it, or take the line out if it is not a class.",
         )
     return names
 
@@ -135,8 +135,8 @@ def label_of_numbers(row: Any, where: str) -> Label:
     values = np.asarray(row)
     if not np.isfinite(values).all():
         raise DatasetError(
-            f"{where}: the label {values.tolist()!r} holds what is no number",
-            hint="Mend it, or leave such rows out with --on-error skip.",
+            f"{where}: the label {values.tolist()!r} holds what is not a number",
+            hint="Fix it, or leave such rows out with --on-error skip.",
         )
     return BETWEEN.join(repr(value) for value in values.tolist())
 

@@ -252,7 +252,7 @@ def _check_texts(place: str, *columns: Collection[object]) -> None:
     text = next(text for text in _texts(columns) if not is_utf8(text))
     raise DatasetError(
         f"{place}: the name {text} is not UTF-8",
-        hint="Rename the file, or mend the row; `convmv` renames whole folders.",
+        hint="Rename the file, or fix the row; `convmv` renames whole folders.",
     )
 
 

@@ -54,7 +54,7 @@ def _check_place(place: Path, path: Path, root: Path, where: str) -> None:
     if not place.is_relative_to(root):
         raise DatasetError(
             f"{where}{': ' if where else ''}{path} lies outside of the root {root}",
-            hint="Nothing outside is read; mend it, or give another --root.",
+            hint="Nothing outside is read; fix it, or give another --root.",
         )
 
 

@@ -15,37 +15,38 @@ from headstart.registry.names import nearest
 
 GROUP_PATTERN = Option(
     "group_pattern",
-    "What samples belong to, found in the ids (paths): its first brackets, or all of it.",
+    "Regular expression that finds the group in the id (path): its first brackets, or all of it.",
     metavar="REGEX",
 )
 ROOT = Option(
     "root",
-    "Read nothing outside of DIR, a folder or an address: for tables and folders of others.",
+    "Read nothing outside of DIR, a folder or an address; for tables and folders "
+    "from other people.",
     takes="folder",
     metavar="DIR",
     elsewhere="name no files",
 )
 STORE_OPTIONS = Option(
     "store_options",
-    "Of an object store: region=…, endpoint=…, skip_signature=true for a public bucket. May be "
-    "repeated. No keys: those come from the environment.",
+    "For an object store: region=…, endpoint=…, skip_signature=true for a public "
+    "bucket. May be repeated. Keys come from the environment.",
     takes="settings",
     metavar="KEY=VALUE",
     elsewhere="lie in no store",
 )
 LABEL_COLUMN = Option(
     "label_column",
-    "Column with the labels; `none` if there are no labels; of tables several with + between "
-    "them, such as lat+lon.",
+    "Column with the labels; `none` if there are none. Several columns of a table "
+    "are joined by +, such as lat+lon.",
 )
 SPLIT_COLUMN = Option("split_column", "Column with train, validation or test.")
 GROUP_COLUMN = Option(
     "group_column",
-    "Column with what samples belong to, such as a patient; a group stands in one split.",
+    "Column with the group of a sample, such as a patient. A group stays in one split.",
 )
 ID_COLUMN = Option(
     "id_column",
-    "Column with unique ids, if not the path; `none` to number the rows, which may be repeated.",
+    "Column with unique ids. Default: the path. `none` numbers the rows.",
 )
 PATH_COLUMN = Option("path_column", "Column with the files' paths.")
 TEXT_COLUMN = Option("text_column", "Column with the texts.")

@@ -39,7 +39,7 @@ from headstart.storage.files import open_regular
 __all__ = ["Places", "is_address", "is_far", "named", "redacted"]
 
 GONE = (
-    "Paths are relative to the table; mend or remove the row, or leave such rows out with "
+    "Paths are relative to the table; fix or remove the row, or leave such rows out with "
     "--on-error skip."
 )
 

@@ -92,7 +92,7 @@ class Grouping:
         if match is None:
             raise DatasetError(
                 f"the group pattern {self._pattern.pattern!r} is not in the id {id_!r}",
-                hint="Mend it; `headstart dataset add --id-column` says what ids are.",
+                hint="Fix it; `headstart dataset add --id-column` says what ids are.",
             )
         return match[1] if self._pattern.groups else match[0]
 
@@ -113,7 +113,7 @@ def check_groups(samples: SampleColumns, source: str) -> None:
                 raise DatasetError(
                     f"{source}: the group {group!r} stands in two splits: {other!r} in "
                     f"{its}, {id_!r} in {split}",
-                    hint="Mend the split column, or leave it out.",
+                    hint="Fix the split column, or leave it out.",
                 )
 
 

@@ -62,7 +62,7 @@ def files_of(source: str, named: re.Pattern[str]) -> list[Path]:
             raise SourceMissing(
                 f"no file {missing[0]}, one of {len(missing):,} of {len(found):,} that {source} "
                 "names",
-                hint="Mend the numbers, or take * for those that are there.",
+                hint="Fix the numbers, or take * for those that are there.",
             )
     else:
         found = [path]

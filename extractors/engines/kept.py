@@ -238,5 +238,5 @@ class KeptEngines:
     def _note(self, provider: type[EngineProvider], why: str) -> None:
         self.why = why
         self.notes.append(
-            f"what was kept of the trunk for {provider.name} is not taken, and made anew: {why}"
+            f"what was kept of the trunk for {provider.name} is not taken, and made again: {why}"
         )

@@ -339,7 +339,7 @@ def _content(folder: Path, name: str) -> bytes:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise PreprocessingError(
             f"the specification in {folder} names {name}, which lies outside of that folder",
-            hint="Copy the file beside the specification, if it belongs to it.",
+            hint="Copy the file next to the specification, if it belongs to it.",
         )
     try:
         return read_regular(path)

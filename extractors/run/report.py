@@ -53,6 +53,11 @@ class Report(Showable):
         """The first cut's feature key."""
         return self.feature_keys[self.cuts[0]]
 
+    def again(self) -> Report:
+        """What the next extraction reports, where this one left nothing to compute."""
+        of = (self.backbone, self.dataset, self.cuts, self.feature_keys, self.samples, self.unique)
+        return Report(*of, reused=self.unique, precision=self.precision)
+
     def _facts(self) -> dict[str, Any]:
         facts = {**self.__dict__, "unique_samples": self.unique}  # `unique` as scripts know it
         return {**facts, "feature_key": self.feature_key}

@@ -82,5 +82,5 @@ class Unreadable:
         return SampleUnreadable(
             f"sample {sample.id!r} of dataset {self._dataset!r} cannot be read: {reason} "
             f"({sample.place})",
-            hint=hint or "Mend or remove it, or go on without it: --on-error skip.",
+            hint=hint or "Fix or remove it, or go on without it: --on-error skip.",
         )

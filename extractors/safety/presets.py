@@ -72,6 +72,7 @@ def _check_weight_map(path: Path) -> None:
     for name in walk(given):
         if isinstance(name, str) and not PLAIN.fullmatch(name):
             raise UnsafeModel(
-                f"{path} is refused: it takes weights from {name!r}, which is no file beside it",
+                f"{path} is refused: it takes weights from {name!r}, "
+                "which is not a file next to it",
                 hint="Copy the file into the folder if it belongs there, and name it so.",
             )

@@ -321,14 +321,19 @@ def _tried(rows: Part, fold: Fold) -> Rows:
 
 
 def _by_weights(tried: Rows, path: Sequence[Weights], classes: int) -> list[np.ndarray]:
-    """Class probabilities of rows, (n, classes) for each weights; they are read once."""
-    said = [np.empty((len(tried), classes), np.float32) for _ in path]
-    with one_thread_a_core():
-        for span in spans_of_rows(tried, COPIED // 4):
-            block = tried[span]
-            for own, (kernel, bias) in zip(said, path, strict=True):
-                own[span] = softmax(block @ kernel + bias)
-    return said
+    """Class probabilities of rows, (n, classes) for each weights, which stand side by side; rows
+    are read once."""
+    kernel, bias = (np.concatenate(one, axis=-1) for one in zip(*path, strict=True))
+    said = np.empty((len(path), len(tried), classes), np.float32)
+
+    def say(span: slice) -> None:
+        logits = tried[span] @ kernel + bias
+        each = softmax(logits.reshape(-1, classes)).reshape(len(logits), len(path), classes)
+        said[:, span] = each.swapaxes(0, 1)
+
+    with one_thread_a_core() as pool:
+        list(pool.map(say, spans_of_rows(tried)))
+    return list(said)
 
 
 def _others(

@@ -54,7 +54,11 @@ def _rarest(
     targets: np.ndarray, classes: Sequence[Label], groups: Sequence[str] | None
 ) -> tuple[Label, int]:
     """The class with the fewest rows, or groups, and how many."""
-    pairs = set(zip(targets.tolist(), groups or range(len(targets)), strict=True))
+    if groups is None:
+        there, counts = np.unique(targets, return_counts=True)
+        least = int(counts.argmin())
+        return classes[there[least]], int(counts[least])
+    pairs = set(zip(targets.tolist(), groups, strict=True))
     rarest, count = min(Counter(t for t, _ in pairs).items(), key=lambda item: item[1])
     return classes[rarest], count
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.extractors.runtime import cores
 from headstart.heads.dense_stack import flat
-from headstart.heads.nearest import AT_ONCE, nearest_by_cells, nearest_other, of_length_one
+from headstart.heads.nearest import AT_ONCE, nearest_by_cells, nearest_other
 from headstart.heads.origins import origin_of
+from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows, less
+from headstart.heads.standardisation import one_thread_a_core
 
 NEAR = 0.13
 """Two samples are near duplicates if they are nearer than this share of the distance to their
@@ -131,11 +134,15 @@ def nearest(rows: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
     if not compares_all(len(rows)):
         return nearest_by_cells(rows, count)
     unit = of_length_one(rows[:])
-    total, step = len(unit), max(1, AT_ONCE // len(unit))
+    total, step = len(unit), max(1, AT_ONCE // cores() // len(unit))
     distances, found = np.empty((total, count), np.float32), np.empty((total, count), np.int32)
-    for start in range(0, total, step):
+
+    def look(start: int) -> None:
         here = np.arange(start, min(start + step, total))
         distances[here], found[here] = nearest_other(unit[here], here, unit, count)
+
+    with one_thread_a_core() as pool:
+        list(pool.map(look, range(0, total, step)))
     return distances, found
 
 

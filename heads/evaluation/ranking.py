@@ -11,7 +11,7 @@ import numpy as np
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.cross_validation import Crossed, Gathered, cross, draws_of
 from headstart.heads.evaluation.folds import Fold
-from headstart.heads.evaluation.transferability import h_score, log_me
+from headstart.heads.evaluation.transferability import Moments, h_score, log_me
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
@@ -113,6 +113,8 @@ def rank_features(
     found = cross([Linear(STRENGTHS), *alone], rows, folds, jobs=1)
     lines = found[: len(STRENGTHS)]
     neighbours = cross_by_cells(rows, folds, NEAREST) if are_many else found[-1]
+    x, y = rows.features, rows.targets
+    moments = Moments.of(x, y) if len(x) > x.shape[1] else None
     return Rank(
         backbone=backbone,
         cut=cut,
@@ -121,8 +123,8 @@ def rank_features(
         seconds=seconds,
         linear=min(lines, key=lambda found: found.log_loss),
         neighbours=neighbours,
-        log_me=log_me(rows.features, rows.targets),
-        h_score=h_score(rows.features, rows.targets),
+        log_me=log_me(x, y, moments),
+        h_score=h_score(x, y, moments=moments),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,56 @@ BELOW, ABOVE = 1e-8, 1e8
 from this share of the smallest eigenvalue to this multiple of the largest, then refined."""
 
 
-def log_me(features: Rows, targets: np.ndarray) -> float:
+@dataclass(frozen=True)
+class Moments:
+    """What both scores are made of, float64, of rows less their mean.
+
+    Attributes:
+        rows: how many.
+        mean: of the rows, (width,).
+        products: the sum of the outer products of centred rows, (width, width).
+        classes: the different class numbers.
+        counts: rows of each, (classes,).
+        sums: of the centred rows of each, (classes, width).
+        lengths: the sum of the centred rows' lengths to the fourth power.
+    """
+
+    rows: int
+    mean: np.ndarray
+    products: np.ndarray
+    classes: np.ndarray
+    counts: np.ndarray
+    sums: np.ndarray
+    lengths: float
+
+    @staticmethod
+    def of(x: Rows, targets: np.ndarray) -> Moments:
+        """Of features (n, width), which are read twice, block by block."""
+        from scipy.sparse import csr_array
+
+        rows, width = x.shape
+        classes, numbers = np.unique(targets, return_inverse=True)
+        spans = _spans(rows)
+        mean = sum((x[span].sum(axis=0, dtype=np.float64) for span in spans), np.zeros(width))
+        mean /= rows
+        sums, products, lengths = np.zeros((len(classes), width)), np.zeros((width, width)), 0.0
+        for span in spans:
+            block, own = x[span] - mean, np.arange(span.stop - span.start)
+            shape = len(classes), len(own)
+            sums += csr_array((np.ones(len(own)), (numbers[span], own)), shape) @ block
+            products += block.T @ block
+            lengths += float((np.einsum("ij,ij->i", block, block) ** 2).sum())
+        return Moments(rows, mean, products, classes, np.bincount(numbers), sums, lengths)
+
+    @property
+    def gram(self) -> np.ndarray:
+        """Of [F, Y], F the rows as they are, Y 1 where a row is of a class."""
+        beside = self.sums + self.counts[:, None] * self.mean
+        whole = self.products + self.rows * np.outer(self.mean, self.mean)
+        return np.block([[whole, beside.T], [beside, np.diag(self.counts.astype(np.float64))]])
+
+
+def log_me(features: Rows, targets: np.ndarray, moments: Moments | None = None) -> float:
     """The logarithm of the maximum evidence a sample, averaged over the classes.
 
     You, Liu, Wang, Long: LogME, ICML 2021, https://arxiv.org/abs/2102.11005: each class's 0 / 1
@@ -34,16 +84,19 @@ def log_me(features: Rows, targets: np.ndarray) -> float:
     (a column times 1e5, an offset of 1e4), the singular values come from F by orthogonal steps.
 
     Args:
-        features: (n, width); copied to float64 block by block, and read once, or twice where the
-            Gram matrix has lost digits.
+        features: (n, width); copied to float64 block by block, and read for the moments, and once
+            more where the Gram matrix has lost digits.
         targets: class numbers, (n,).
+        moments: of both, where they are known.
 
     Returns:
         The higher, the better the features suit the task.
     """
     rows = len(features)
-    by = _by_columns if features.shape[1] < rows else _by_rows
-    values, squares, beyond = by(features, targets, np.unique(targets))
+    if features.shape[1] < rows:
+        values, squares, beyond = _by_columns(features, targets, moments)
+    else:
+        values, squares, beyond = _by_rows(features, targets, np.unique(targets))
     each = zip(squares.T, beyond, strict=True)
     return float(np.mean([_evidence(values, own, float(out), rows) for own, out in each]))
 
@@ -54,21 +107,21 @@ def _of_classes(targets: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def _by_columns(
-    x: Rows, targets: np.ndarray, classes: np.ndarray
+    x: Rows, targets: np.ndarray, moments: Moments | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of features with fewer columns than rows: see `_by_singular_values`.
 
     Of [F, Y] = Q R only the triangle is kept, block by block: R of F has the singular values of F,
     and what stands to its right is Q^T Y.
     """
-    size = x.shape[1] + len(classes)
+    moments = moments or Moments.of(x, targets)
+    gram, classes = moments.gram, moments.classes
 
-    def blocks(columns: np.ndarray | slice = slice(None)) -> Iterator[np.ndarray]:
+    def blocks(columns: np.ndarray) -> Iterator[np.ndarray]:
         for rows in _spans(len(x)):
             own = _of_classes(targets[rows], classes)
             yield np.hstack([x[rows][:, columns], own], dtype=np.float64)
 
-    gram = sum((block.T @ block for block in blocks()), np.zeros((size, size)))
     alive = np.flatnonzero(np.diag(gram) > 0)  # columns of zeros would make it singular
     gram, width = gram[np.ix_(alive, alive)], len(alive) - len(classes)
     values, vectors = np.linalg.eigh(gram[:width, :width])
@@ -158,7 +211,12 @@ def _evidence(values: np.ndarray, squares: np.ndarray, beyond: float, rows: int)
     return -min(float(found.fun), negative(positions[best]))
 
 
-def h_score(features: Rows, targets: np.ndarray, shrinkage: float | None = None) -> float:
+def h_score(
+    features: Rows,
+    targets: np.ndarray,
+    shrinkage: float | None = None,
+    moments: Moments | None = None,
+) -> float:
     """How much of the features' variance lies between the classes: trace(cov(f)^-1 cov(E[f|y])).
 
     Bao et al.: An information-theoretic approach to transferability in task transfer learning,
@@ -170,29 +228,16 @@ def h_score(features: Rows, targets: np.ndarray, shrinkage: float | None = None)
         features: (n, width); read twice, block by block.
         targets: class numbers, (n,).
         shrinkage: 0 to 1; 0 is the score as first published; Ledoit and Wolf's without it.
+        moments: of both, where they are known.
 
     Returns:
         From 0 to the number of classes less one; the higher, the better the features suit.
     """
-    from scipy.sparse import csr_array
-
-    x, (rows, width) = features, features.shape
-    classes, numbers = np.unique(targets, return_inverse=True)
-    counts = np.bincount(numbers)
-    spans = _spans(rows)
-    mean = sum((x[span].sum(axis=0, dtype=np.float64) for span in spans), np.zeros(width)) / rows
-    means, covariance, lengths = np.zeros((len(classes), width)), np.zeros((width, width)), 0.0
-    for span in spans:
-        block, own = x[span] - mean, np.arange(span.stop - span.start)
-        of_classes = csr_array((np.ones(len(own)), (numbers[span], own)), (len(classes), len(own)))
-        means += of_classes @ block
-        covariance += block.T @ block
-        lengths += float((np.einsum("ij,ij->i", block, block) ** 2).sum())
-    means /= counts[:, None]
-    covariance /= rows
+    found, width = moments or Moments.of(features, targets), features.shape[1]
+    means, covariance = found.sums / found.counts[:, None], found.products / found.rows
     if shrinkage is None:
-        shrinkage = _ledoit_wolf(covariance, lengths, rows)
-    between = means * np.sqrt(counts / rows)[:, None] * np.sqrt(1 - shrinkage)
+        shrinkage = _ledoit_wolf(covariance, found.lengths, found.rows)
+    between = means * np.sqrt(found.counts / found.rows)[:, None] * np.sqrt(1 - shrinkage)
     if shrinkage == 0:
         solved = np.linalg.pinv(covariance, hermitian=True) @ between.T
     else:

@@ -60,10 +60,12 @@ class MLP(Options, error=HeadError):
     options: ClassVar[tuple[Setting, ...]] = (
         Setting("hidden", "widths of the hidden layers, such as 64.", int, "list"),
         Setting("dropout", "share of units dropped in training, such as 0.3."),
-        Setting("learning_rate", "of Adam, such as 0.001."),
-        Setting("batch_size", "samples a step, such as 64.", int),
-        Setting("epochs", "at most so many passes, such as 30.", int),
-        Setting("label_smoothing", "share that all classes get alike, such as 0.1."),
+        Setting("learning_rate", "learning rate of Adam, such as 0.001."),
+        Setting("batch_size", "samples per step, such as 64.", int),
+        Setting("epochs", "maximum number of passes, such as 30.", int),
+        Setting(
+            "label_smoothing", "share of the probability spread over all classes, such as 0.1."
+        ),
     )
     hidden: tuple[int, ...] = (128,)
     dropout: float = 0.3

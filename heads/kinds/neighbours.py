@@ -16,11 +16,13 @@ from headstart.errors import HeadError
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import inner_folds
 from headstart.heads.calibration.temperature import Calibration, calibrate, penalty_of
-from headstart.heads.dense_stack import ROWS_AT_ONCE, Layer
+from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.grid import choose
+from headstart.heads.largest import BLOCK, votes_of
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
+from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.options import Options
 
 COUNTS = (1, 2, 5, 10, 20, 50)
@@ -45,7 +47,7 @@ class Neighbours(Options, error=HeadError):
     kind: ClassVar[str] = "neighbours"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     options: ClassVar[tuple[Setting, ...]] = (
-        Setting("neighbours", "how many, such as 10; chosen without it.", int),
+        Setting("neighbours", "how many, such as 10. Default: chosen from the data.", int),
     )
     neighbours: int | None = None
     calibrated: bool = True
@@ -126,12 +128,17 @@ class _Near:
     def _of(self, name: str, features: Rows, folds: np.ndarray | None) -> dict[int, np.ndarray]:
         """Share of the votes by count, (n, classes), without those of a row's own fold."""
         if name not in self._known:
-            blocks = [
-                self._block(features[start : start + ROWS_AT_ONCE], start, folds)
-                for start in range(0, len(features), ROWS_AT_ONCE)
-            ]
+            step = max(1, BLOCK // len(self._votes))
+            with one_thread_a_core() as pool:
+                blocks = list(
+                    pool.map(
+                        lambda start: self._block(features[start : start + step], start, folds),
+                        range(0, len(features), step),
+                    )
+                )
             self._known[name] = {
-                count: np.concatenate([block[count] for block in blocks]) for count in self.counts
+                count: np.concatenate([block[count] for block in blocks]) / count
+                for count in self.counts
             }
         return self._known[name]
 
@@ -142,14 +149,7 @@ class _Near:
         if folds is not None:
             own = folds[start : start + len(near), None]
             near[(own == folds) & (own >= 0)] = -np.inf
-        most = max(self.counts)
-        nearest = np.sort(np.partition(near, -most, axis=1)[:, -most:], axis=1)
-        found = {}
-        for count in self.counts:
-            least = nearest[:, -count, None]
-            voting = (near >= least) & np.isfinite(near)
-            found[count] = (voting.astype(np.float32) @ self._votes) / count
-        return found
+        return votes_of(near, self.counts, self._votes)
 
 
 def _of_length_one(features: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ class Ridge(OneLayer, Options, error=HeadError):
     options: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "penalties",
-            "alpha, such as 1,100; chosen from the data without it.",
+            "alpha, such as 1,100. Default: chosen from the data.",
             float,
             "candidates",
         ),

@@ -67,7 +67,7 @@ def check_below(
     """
     if not (start.is_bottleneck if is_bottleneck is None else is_bottleneck):
         raise BackboneError(
-            f"{start.name!r} is no bottleneck: what lies above needs more than this tensor"
+            f"{start.name!r} is not a bottleneck: what lies above needs more than this tensor"
             f"{'' if is_bottleneck is None else ' and its mask'}",
             hint="See `headstart backbone cuts` for the bottlenecks.",
         )

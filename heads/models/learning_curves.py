@@ -297,7 +297,7 @@ def band_text(points: Sequence[CurvePoint]) -> str:
     last = points[-1]
     in_groups = "" if last.groups is None else f", in {last.groups:,} groups"
     return (
-        f"{len(last.draws)} heads a point, each trained on samples drawn anew, the classes in "
+        f"{len(last.draws)} heads per point, each trained on newly drawn samples, the classes in "
         "their own shares, and scored on others of the train and validation splits "
         f"({last.scored:,} in all{in_groups}); the band is of 95 %, for which samples train and "
         "which score; the test split was not looked at"

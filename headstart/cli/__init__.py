@@ -36,25 +36,27 @@ def _program() -> click.Group:
 
     from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
+    from headstart.cli.exploration import similar
     from headstart.cli.output import PROGRAM, Call
-    from headstart.cli.workspace import backup, config, job, log, said, stats, worker
+    from headstart.cli.workspace import backup, config, job, log, prune, said, stats, worker
+    from headstart.values.variables import check_settings
 
     @click.group(
         name=PROGRAM,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Run each backbone once over your data; train any number of small classifiers on the "
-        "result.",
-        epilog="A backbone is a pretrained network; its features, taken at a cut, are computed "
-        "once and kept; a head is a small model trained on them. `headstart glossary` explains "
-        "all words.",
+        help="Run a pretrained model over your data once; train any number of small "
+        "classifiers on the result.",
+        epilog="A backbone is a pretrained network. Its features at a layer (the cut) are "
+        "computed once and kept; a head is a small model trained on them. `headstart "
+        "glossary` explains all words.",
     )
     @click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        help="The workspace's folder, if not $HEADSTART_HOME.",
+        help="The workspace's folder; default: $HEADSTART_HOME.",
     )
-    @click.option("--json", "as_json", is_flag=True, envvar=JSON, help="Print one JSON document.")
-    @click.option("--debug", is_flag=True, envvar=DEBUG, help="Show the traceback of an error.")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @said.options
     @click.version_option(__version__, prog_name="headstart")
     @click.pass_context
@@ -69,20 +71,25 @@ def _program() -> click.Group:
     ) -> None:
         del debug  # looked for by `main`, which sees the errors
         said.ask(verbose, quiet, log_format)
-        context.obj = Call(workspace, as_json)
+        if context.invoked_subcommand not in DESPITE_ALL:
+            check_settings()
+        context.obj = Call(workspace, as_json or _is_set(JSON))
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, head, rank, log, demo):
+    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, demo):
         module.register(program)
     return program
 
 
 JSON, DEBUG = "HEADSTART_JSON", "HEADSTART_DEBUG"
 """Variables by which all commands do so."""
+DESPITE_ALL = ("config", "doctor")
+"""Commands that work whatever variables and the user's own file say, and say what is wrong there;
+all others are refused."""
 GARBAGE = 50_000
 """Objects more than before among which garbage is looked for: of the hundred thousands that imports
 make all stay, and a tenth of a short command went into looking at them again and again."""
-INTERRUPTED = "interrupted. What was committed is kept; the same command goes on from there."
+INTERRUPTED = "interrupted. What was committed is kept; the same command continues from there."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -215,7 +222,7 @@ def _variable_of(error: click.ClickException) -> str:
     if parameter is None or context is None or not isinstance(error, click.BadParameter):
         return ""
     is_variable = context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
-    return f" It is said by ${parameter.envvar}." if is_variable else ""
+    return f" It comes from ${parameter.envvar}." if is_variable else ""
 
 
 def _in_words(given: list[str]) -> str:
@@ -262,13 +269,10 @@ def _debug(given: list[str]) -> bool:
 
 
 def _is_set(variable: str) -> bool:
-    """Whether a variable says yes, as click reads it."""
-    from click import BOOL, BadParameter
+    """Whether a variable says yes."""
+    from headstart.values.variables import truth_in
 
-    try:
-        return bool(BOOL.convert(os.environ.get(variable) or "no", None, None))
-    except BadParameter:
-        return False
+    return truth_in(os.environ.get(variable) or "no") or False
 
 
 def _tell(given: list[str], code: str, message: str, hint: str | None) -> None:
@@ -284,9 +288,11 @@ def _tell(given: list[str], code: str, message: str, hint: str | None) -> None:
     from headstart.values.showable import SCHEMA_VERSION
     from headstart.visible import visible_json
 
-    facts = {"code": code, "message": " ".join(message.split()), "hint": hint}
+    # Before it is JSON: a quote that is escaped there would end a password too early, or too late.
+    said = without_passwords(" ".join(message.split()))
+    facts = {"code": code, "message": said, "hint": hint and without_passwords(hint)}
     told = json.dumps({"error": facts, "schema_version": SCHEMA_VERSION}, ensure_ascii=False)
-    click.echo(visible_json(without_passwords(told)), err=True)
+    click.echo(visible_json(told), err=True)
 
 
 def _fail(message: str, debug: bool = False, status: int = 1) -> NoReturn:

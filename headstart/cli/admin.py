@@ -20,7 +20,7 @@ def register(cli: click.Group) -> None:
             click.option(
                 "--database-url-file",
                 type=click.Path(path_type=Path),
-                help="A file with its URL; without either, $HEADSTART_DATABASE_URL if it is set.",
+                help="A file that contains the URL. Default: $HEADSTART_DATABASE_URL.",
             ),
             click.option(
                 "--store",
@@ -34,7 +34,7 @@ def register(cli: click.Group) -> None:
     command(cli, "doctor")(_doctor)
     command(cli, "glossary")(click.argument("term", required=False)(_glossary))
     db = click.Group("db", help="The registry's database.")
-    no_copy = click.option("--no-copy", is_flag=True, help="Make no copy of an SQLite file first.")
+    no_copy = click.option("--no-copy", is_flag=True, help="Do not copy the database first.")
     command(db, "upgrade")(no_copy(_upgrade))
     command(db, "current")(_current)
     cli.add_command(db)
@@ -49,9 +49,9 @@ def _init(
 ) -> Result:
     """Make a workspace, or bring an existing one up to date.
 
-    What stands on the command line is seen by others of the machine: a password belongs into
-    ~/.pgpass, into a file, or into $HEADSTART_DATABASE_URL. Of a store, credentials, region and
-    endpoint are read from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …), and never kept.
+    Other users of the machine can see the command line, so put a password into ~/.pgpass, a
+    file or $HEADSTART_DATABASE_URL. Credentials, region and endpoint of a store are read from
+    the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …) and never stored.
     """
     from headstart.database_urls import VARIABLE
     from headstart.workspace import init
@@ -71,7 +71,8 @@ def _init(
 
 
 def _upgrade(call: Call, no_copy: bool) -> Result:
-    """Bring the database to this code's schema; of an SQLite file a copy is made first."""
+    """Bring the database to this code's schema. It is copied first: an SQLite file in its own
+    folder, a server's database by pg_dump, if that is on PATH, in the workspace's folder."""
     from headstart.jobs import database
 
     done = database.upgrade(call.config, copy=not no_copy)
@@ -82,7 +83,7 @@ def _upgrade(call: Call, no_copy: bool) -> Result:
 
 
 def _current(call: Call) -> Result:
-    """Say at which schema the database is, and which one this code needs."""
+    """Show the schema of the database, and the one that this code needs."""
     from headstart.jobs import database
 
     found = database.current(call.config)
@@ -91,7 +92,7 @@ def _current(call: Call) -> Result:
 
 
 def _doctor(call: Call) -> Result:
-    """Look at the installation and the workspace, and say what is wrong."""
+    """Check the installation and the workspace."""
     from headstart.jobs import doctor
 
     checks = doctor.examine(call.root)
@@ -104,7 +105,7 @@ def _doctor(call: Call) -> Result:
 
 
 def _glossary(call: Call, term: str | None) -> Result:
-    """Say what TERM means, or what all the words of tables, messages and options mean."""
+    """Explain TERM, or all words used in tables, messages and options."""
     from headstart.glossary import find_terms
 
     del call

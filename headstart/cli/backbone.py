@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import bundle
+from headstart.cli.names import tags as tag_commands
+from headstart.cli.names.called import names_in
+from headstart.cli.names.chosen import empty_text, list_options, selection_of
+from headstart.cli.names.tags import tag_option, tags_text
 from headstart.cli.output import (
     Call,
     Result,
     command,
-    names_in,
     note,
     precision_option,
     shape_text,
@@ -22,8 +25,10 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
+    from headstart.cli.names.tags import Tags
     from headstart.jobs.backbones.cuts import ListedCut
     from headstart.registry.entities import Backbone, Run
 
@@ -31,17 +36,17 @@ if TYPE_CHECKING:
 def register(cli: click.Group) -> None:
     group = click.Group("backbone", help="Registered pretrained models.")
     command(group, "add")(_with_add_options(_add))
-    command(group, "list")(_list)
+    command(group, "list")(list_options(_list))
     command(group, "show")(click.argument("name")(_show))
     command(group, "cuts")(
         with_options(
             _cuts,
             click.argument("name"),
             click.argument("pattern", required=False),
-            click.option("--all", "every", is_flag=True, help="All of them, however many."),
+            click.option("--all", "every", is_flag=True, help="Show all of them."),
         )
     )
-    dataset = click.option("--dataset", help="Take its first samples; random ones without it.")
+    dataset = click.option("--dataset", help="Use its first samples. Default: random ones.")
     samples = click.option("--samples", type=int, default=32, show_default=True)
     seed = click.option("--seed", type=int, default=0, show_default=True)
     command(group, "verify")(click.argument("name")(dataset(samples(seed(_verify)))))
@@ -51,13 +56,11 @@ def register(cli: click.Group) -> None:
         )
     )
     command(group, "alias")(click.argument("alias")(click.argument("name")(_alias)))
-    command(group, "tag")(
-        click.argument("name")(click.argument("tags", nargs=-1, required=True)(_tag))
-    )
+    tag_commands.register(group, _tag)
     command(group, "remove")(
         click.argument("name")(
             click.option(
-                "--force", is_flag=True, help="Also while features, heads or jobs use it."
+                "--force", is_flag=True, help="Remove it even if features, heads or jobs use it."
             )(_remove)
         )
     )
@@ -69,7 +72,9 @@ def _with_add_options(function: Any) -> Any:
     options = (
         click.argument("name"),
         click.argument("source"),
-        click.option("--cut", help="The default cut, if not the penultimate one."),
+        click.option(
+            "--cut", help="The default cut. Default: the input of the last layer that has weights."
+        ),
         click.option(
             "--preprocess",
             metavar="FILE|MODE",
@@ -79,7 +84,8 @@ def _with_add_options(function: Any) -> Any:
         click.option(
             "--orient",
             type=click.Choice(["exif", "ignore"]),
-            help="Turn pictures as their EXIF says, or not, as Keras does; ignore without it.",
+            help="Whether to turn pictures as their EXIF note says. Default: ignore, as Keras "
+            "does.",
         ),
         click.option("--licence", help="SPDX name, such as Apache-2.0."),
         click.option("--trust", is_flag=True, help="Load the file even if it brings code."),
@@ -87,21 +93,21 @@ def _with_add_options(function: Any) -> Any:
             "--architecture",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="For weights alone: a saved model, or JSON, with their architecture.",
+            help="For a weights file: a saved model, or JSON, with the architecture.",
         ),
         click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
             metavar="FILE.py",
-            help="The model's own layers and functions; the file is run.",
+            help="A Python file with the model's own layers and functions; it is run.",
         ),
         click.option(
             "--max-model-bytes",
             type=click.IntRange(min=1),
             metavar="N",
-            help="What an untrusted model may take in memory, if not some times what it stores.",
+            help="Memory that an untrusted model may use. Default: a multiple of its file size.",
         ),
-        click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be repeated."),
+        tag_option,
     )
     return with_options(function, *options)
 
@@ -129,7 +135,7 @@ def _add(
         preprocess=preprocess,
         orient=orient,
         licence=licence,
-        tags=_parse_tags(tags),
+        tags=tags_in_words(tags),
         trust=trust,
         custom_objects=custom_objects,
         architecture=architecture,
@@ -141,12 +147,14 @@ def _add(
     return _shown(backbone)
 
 
-def _list(call: Call) -> Result:
+def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | None) -> Result:
     """List the registered backbones."""
     from headstart.registry import listing
 
-    rows = listing.backbones(call.config)
+    selection = selection_of(filters, sort, limit)
+    rows = listing.backbones(call.config, selection)
     columns = ("name", "=input", "default cut", "=feature", ">params", ">?size", "=?licence")
+    columns += ("?tags",) if any(row["tags"] for row in rows) else ()
 
     def cells(called: str, row: dict[str, Any]) -> tuple[Any, ...]:
         return (
@@ -157,10 +165,12 @@ def _list(call: Call) -> Result:
             row["parameters"],
             size_text(row["artifact_size"]),
             row["licence"],
-        )
+            tags_text(row["tags"]),
+        )[: len(columns)]
 
-    empty = "No backbones yet. See `headstart zoo list`, then `headstart backbone add`."
-    listed = list(map(cells, names_in(rows), rows))
+    none = "No backbones yet. See `headstart zoo list`, then `headstart backbone add`."
+    empty = text(empty_text(selection, none))
+    listed = list(map(cells, names_in(rows, are_all=selection == ALL), rows))
     return Result(rows, lambda out: out.print(table(None, columns, listed) if rows else empty))
 
 
@@ -172,11 +182,11 @@ def _show(call: Call, name: str) -> Result:
 
 
 def _cuts(call: Call, name: str, pattern: str | None, every: bool) -> Result:
-    """List a backbone's cut points, from the input upwards.
+    """List the layers whose output can be used as features, from the input upwards.
 
-    Of many, those that are worth a look first: bottlenecks at which a block of layers ends,
-    defaults, and what is cached. PATTERN lists those whose name holds it, or matches it as a glob
-    such as '*_add'. --json has all.
+    If there are many, only the useful ones are shown: bottlenecks at the end of a block,
+    defaults and cached ones. PATTERN shows those whose name contains it, or matches it as a
+    glob such as '*_add'. --json has all.
     """
     backbones = call.open(name).backbones
     backbone = backbones.get_or_add(name)
@@ -245,8 +255,9 @@ def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int)
 
 
 def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
-    """Convert and compile NAME now, checked on the first samples of DATASET, so that no extraction
-    has to load TensorFlow."""
+    """Convert and compile NAME now, checked on the first samples of DATASET, so that
+    extractions need not load TensorFlow.
+    """
     chosen = call.open(name, dataset).compile(name, dataset, precision)
     for warning in chosen.warnings:
         note(f"warning: {warning}")
@@ -255,31 +266,20 @@ def _compile(call: Call, name: str, dataset: str, precision: str) -> Result:
 
 
 def _alias(call: Call, name: str, alias: str) -> Result:
-    """Let ALIAS mean backbone NAME, whatever it meant before."""
+    """Make ALIAS another name of backbone NAME, or move it there."""
     return _shown(call.open().backbones.alias(alias, name))
 
 
-def _tag(call: Call, name: str, tags: tuple[str, ...]) -> Result:
-    """Set TAGS, each KEY=VALUE, on a backbone."""
-    return _shown(call.open().backbones.tag(name, _parse_tags(tags)))
+def _tag(call: Call, name: str, tags: Tags) -> Result:
+    return _shown(call.open().backbones.tag(name, tags))
 
 
 def _remove(call: Call, name: str, force: bool) -> Result:
-    """Forget a backbone; refused while features or heads depend on it."""
+    """Remove a backbone. Refused while features or heads depend on it."""
     from headstart.jobs.outcomes import Removed
 
     gone = Removed(call.open().backbones.remove(name, force=force).label)
     return Result(gone, lambda out: out.print(text(f"Removed backbone {gone.removed}.")))
-
-
-def _parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
-    parsed = {}
-    for tag in tags:
-        key, equals, value = tag.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"a tag is KEY=VALUE, received {tag!r}")
-        parsed[key] = value
-    return parsed
 
 
 def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
@@ -290,7 +290,7 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
     rows = [
         ("name", f"{backbone.name}, version {backbone.version}"),
         ("aliases", ", ".join(backbone.aliases) or None),
-        ("tags", ", ".join(f"{k}={v}" for k, v in backbone.tags.items()) or None),
+        ("tags", tags_text(backbone.tags)),
         ("source", backbone.source),
         ("licence", backbone.licence),
         ("file", f"{backbone.format}, {size_text(backbone.artifact_size)}"),

@@ -12,7 +12,9 @@ from headstart.cli.parameters import OutputFile
 
 def register(group: click.Group) -> None:
     file = click.argument("file", type=click.Path(path_type=Path))
-    features = click.option("--features", is_flag=True, help="With all features extracted by it.")
+    features = click.option(
+        "--features", is_flag=True, help="Include all features extracted with it."
+    )
     target = click.argument("file", type=OutputFile())
     command(group, "export")(click.argument("name")(target(features(_export))))
     name = click.option("--name", help="Register it under this name.")
@@ -21,7 +23,7 @@ def register(group: click.Group) -> None:
         "--max-model-bytes",
         type=click.IntRange(min=1),
         metavar="N",
-        help="What an untrusted model may take in memory, if not some times what it stores.",
+        help="Memory that an untrusted model may use. Default: a multiple of its file size.",
     )
     command(group, "import")(file(name(trust(max_bytes(_import)))))
 

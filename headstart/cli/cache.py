@@ -40,7 +40,7 @@ def register(group: click.Group) -> None:
         type=int,
         default=16,
         show_default=True,
-        help="Compute so many rows with the real model first; 0 believes the file.",
+        help="Compare this many rows with the real model first; 0 trusts the file.",
     )
     command(group, "import")(one(dataset(file(check(_import)))))
 
@@ -61,20 +61,27 @@ class Size(click.ParamType):
 
 def _with_choices(function: Any) -> Any:
     options = (
-        click.option("--unreachable", is_flag=True, help="Sets that no registered backbone gives."),
+        click.option(
+            "--unreachable",
+            is_flag=True,
+            help="Include feature sets of backbones that are no longer registered.",
+        ),
         click.option(
             "--unknown",
             is_flag=True,
-            help="Sets that the database does not know; `reindex` would bring them back.",
+            help="Include feature sets that the database does not know (`reindex` would register "
+            "them).",
         ),
         click.option("--set", "sets", multiple=True, metavar="KEY", help="This feature set."),
         click.option(
             "--quota",
             type=Size(),
-            help="Sets used longest ago, until the rest is smaller, such as 20GB.",
+            help="Include the sets used longest ago until the rest fits this size, such as 20GB.",
         ),
         click.option(
-            "--apply/--dry-run", default=False, help="Delete it; without this it is only shown."
+            "--apply/--dry-run",
+            default=False,
+            help="Delete. Without this option the command only shows what it would delete.",
         ),
     )
     return with_options(function, *options)
@@ -132,10 +139,11 @@ def _forecast(found: Any) -> str:
 
 
 def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Result:
-    """Delete what nobody needs: files without a row, damaged shards, old manifests, and what
-    commands that were killed left in temporary folders.
+    """Delete what nobody needs: files that the database does not know, damaged shards, old
+    manifests, and temporary folders of killed commands.
 
-    Feature sets go only if they are asked for. What a job or an open view uses is left alone.
+    Feature sets are deleted only if an option names them. Whatever a job or an open view uses
+    is left alone.
     """
     from headstart.extractors.cache.gc import UNREADABLE, Choice
 
@@ -176,7 +184,7 @@ def _compact(call: Call, key: str | None) -> Result:
 
 
 def _reindex(call: Call) -> Result:
-    """Register the shards that are on disk and that the database does not know."""
+    """Register shards and heads that are on disk but not in the database."""
     with progress_bar("reindexing", "files") as progress:
         found = call.open().cache.reindex(progress)
     for damaged in found.damaged:
@@ -186,13 +194,14 @@ def _reindex(call: Call) -> Result:
         f"{found.rows:,} rows in {len(found.feature_keys)} feature sets; "
         f"{len(found.damaged):,} damaged."
     )
+    line += f" Heads that are back: {', '.join(found.heads)}." if found.heads else ""
     return Result(found, lambda out: out.print(text(line), soft_wrap=True))
 
 
 def _sync(call: Call, to: Path, sets: tuple[str, ...]) -> Result:
-    """Copy feature sets to the workspace TO, whether it keeps them in a folder or a bucket.
+    """Copy feature sets to the workspace TO, in a folder or a bucket.
 
-    What is there already is not copied again. Backbones and datasets are registered there as ever:
+    What is there already is not copied again. Register backbones and datasets there as usual:
     rows are found by content.
     """
     with progress_bar("copying", "bytes") as progress:

@@ -96,7 +96,7 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
     workspace = click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        help="The workspace's folder, if not $HEADSTART_HOME.",
+        help="The workspace's folder; default: $HEADSTART_HOME.",
     )
     debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     return as_json(workspace(debug(options(function))))
@@ -120,6 +120,20 @@ def noted_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", HeadstartWarning)
+        warnings.showwarning = show
+        yield
+
+
+@contextlib.contextmanager
+def overheard(told: list[str]) -> Iterator[None]:
+    """Note the warnings that are shown meanwhile."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        told.append(str(message))
+        shown(message, category, *where)
+
+    with warnings.catch_warnings():
         warnings.showwarning = show
         yield
 

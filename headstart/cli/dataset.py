@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.names import tags as tag_commands
+from headstart.cli.names.chosen import empty_text, list_options, selection_of
+from headstart.cli.names.tags import tag_option, tags_text
 from headstart.cli.output import (
     Call,
     Result,
@@ -20,8 +24,10 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.workspace.defaults import is_typed
+from headstart.registry.selection.words import tags_in_words
 
 if TYPE_CHECKING:
+    from headstart.cli.names.tags import Tags
     from headstart.extractors.datasets import Option
     from headstart.jobs.datasets.correct import Corrected
     from headstart.jobs.datasets.details import DatasetDetails
@@ -35,9 +41,10 @@ LISTED = 20
 
 def register(cli: click.Group) -> None:
     group = click.Group("dataset", help="Registered datasets.")
-    arguments = (click.argument("name"), click.argument("source"))
+    arguments = (click.argument("name"), click.argument("source"), tag_option)
     command(group, "add", more=_options)(with_options(_add, *arguments))
-    command(group, "list")(_list)
+    command(group, "list")(list_options(_list))
+    tag_commands.register(group, _tag)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
     anyway = "Also where fewer than half of the samples are there."
@@ -53,7 +60,7 @@ def register(cli: click.Group) -> None:
         _exclude,
         click.argument("name"),
         click.argument("ids", nargs=-1, required=True),
-        click.option("--undo", is_flag=True, help="Take samples back that were left out."),
+        click.option("--undo", is_flag=True, help="Include samples again that were left out."),
     )
     command(group, "exclude")(exclude)
     uses = "Also while it has corrections, heads were trained on it, or jobs are queued."
@@ -80,7 +87,7 @@ def _options() -> list[click.Parameter]:
         type=click.Choice(["fail", "skip"]),
         default="fail",
         show_default=True,
-        help="At a row or file that is no sample, such as one without a label.",
+        help="What to do about a row or file that is not a sample, such as one without a label.",
     )
     windows = [_option(option, [], 0) for option in WINDOW_OPTIONS]
     return [kind, *_split_options(), on_error, *windows, *made]
@@ -89,7 +96,9 @@ def _options() -> list[click.Parameter]:
 def _split_options() -> list[click.Parameter]:
     from headstart.extractors.datasets import SPLIT
 
-    seed = click.Option(["--seed"], type=int, help="What samples are dealt out by. Default: 0.")
+    seed = click.Option(
+        ["--seed"], type=int, help="The seed by which samples are dealt out. Default: 0."
+    )
     return [_option(SPLIT, [], 0), seed]
 
 
@@ -106,17 +115,19 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
     )
 
 
-def _add(call: Call, name: str, source: str, **options: Any) -> Result:
+def _add(call: Call, name: str, source: str, tags: tuple[str, ...], **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, Parquet or
     Arrow files, hf:ID[:SPLIT], tars, TFRecord files, tfds:NAME, annotations of COCO or YOLO, a
     folder with metadata; a folder also at s3://, gs:// or az://; a table, one tar, Parquet, Arrow
     or NumPy file also there and at https://."""
     from headstart.jobs.datasets.add import add
 
-    workspace = call.open(makes=True)
+    workspace, tagged = call.open(makes=True), tags_in_words(tags)
     options |= _usual(workspace, name, options)
     with progress_bar("reading", "files") as progress:
         added = add(workspace.context, name, source, progress=progress, **options)
+    if tagged:
+        added = replace(added, dataset=workspace.context.datasets.set_tags(name, tagged))
     if options["root"] is None and _names_files(added.dataset.kind):
         _note_outside(added.manifest)
     return _shown(added)
@@ -135,7 +146,7 @@ def _usual(workspace: Workspace, name: str, options: Mapping[str, Any]) -> dict[
     told = " and ".join(f"{one} {value}" for one, value in found.items())
     note(
         f"note: dataset {name!r} is there: its samples keep their splits, whatever the default is "
-        f"({told}); `dataset resplit` deals them anew"
+        f"({told}); `dataset resplit` deals them again"
     )
     return dict.fromkeys(found)
 
@@ -171,18 +182,29 @@ def _normal(place: str) -> str:
     return place if is_address(place) else os.path.normpath(place).replace(os.sep, "/")
 
 
-def _list(call: Call) -> Result:
+def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | None) -> Result:
     """List the registered datasets."""
     from headstart.registry import listing
 
-    rows = listing.datasets(call.config)
+    selection = selection_of(filters, sort, limit)
+    rows = listing.datasets(call.config, selection)
     columns = ("name", "=kind", ">samples", ">?unique", ">classes", "source")
+    columns += ("?tags",) if any(row["tags"] for row in rows) else ()
     cells = [
-        (r["name"], r["kind"], _count(r), r["unique_samples"], len(r["classes"]), r["source"])
+        (
+            *(r["name"], r["kind"], _count(r), r["unique_samples"], len(r["classes"])),
+            *(r["source"], tags_text(r["tags"])),
+        )[: len(columns)]
         for r in rows
     ]
-    empty = "No datasets yet. Add one with `headstart dataset add NAME FOLDER`."
+    none = "No datasets yet. Add one with `headstart dataset add NAME FOLDER`."
+    empty = text(empty_text(selection, none))
     return Result(rows, lambda out: out.print(table(None, columns, cells) if rows else empty))
+
+
+def _tag(call: Call, name: str, tags: Tags) -> Result:
+    datasets = call.open().datasets
+    return _shown(datasets.details(datasets.tag(name, tags)))
 
 
 def _count(row: dict[str, Any]) -> int | str:
@@ -191,12 +213,12 @@ def _count(row: dict[str, Any]) -> int | str:
 
 
 def _show(call: Call, name: str) -> Result:
-    """Show a dataset: its source, classes and splits, and what of it could not be read."""
+    """Show a dataset: its source, classes, splits, and samples that could not be read."""
     return _shown(call.open(name).datasets.details(name))
 
 
 def _refresh(call: Call, name: str) -> Result:
-    """Look at the source again; only files that changed are read."""
+    """Look at the source again. Only changed files are read."""
     from headstart.jobs.datasets.named import dataset_named
     from headstart.jobs.datasets.refresh import refresh
 
@@ -207,7 +229,7 @@ def _refresh(call: Call, name: str) -> Result:
 
 
 def _move(call: Call, name: str, path: str, force: bool) -> Result:
-    """Say that the data of NAME are at PATH now; all files are hashed, splits and features stay."""
+    """Tell where the data of NAME are now. All files are hashed; splits and features stay."""
     from headstart.jobs.datasets.move import move
 
     with progress_bar("reading", "files") as progress:
@@ -225,14 +247,14 @@ def _move(call: Call, name: str, path: str, force: bool) -> Result:
 
 
 def _forget_failures(call: Call, name: str) -> Result:
-    """Let samples that could not be read be tried again by the next extraction."""
+    """Let the next extraction try unreadable samples again."""
     found = call.open().datasets.forget_failures(name)
     line = f"{len(found):,} samples of {name} will be tried again."
     return Result(found, lambda out: out.print(text(line)))
 
 
 def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Result:
-    """Deal the samples of a dataset to the splits anew; the scores of its heads no longer hold."""
+    """Deal the samples of a dataset to the splits again. The scores of its heads become void."""
     workspace = call.open(name)
     with progress_bar("reading", "files") as progress:
         done = workspace.datasets.resplit(name, split, seed=seed, progress=progress)
@@ -249,16 +271,19 @@ def _resplit(call: Call, name: str, split: str | None, seed: int | None) -> Resu
 
 
 def _correct(call: Call, name: str, file: Path) -> Result:
-    """Change labels and leave samples out, as FILE says: a new version of the dataset.
+    """Change labels and leave samples out as FILE says. This makes a new version of the
+    dataset.
 
-    FILE has the columns id, new_label and exclude, as `features audit --output` writes it. The
-    source is never edited; what was changed holds whenever it is looked at again.
+    FILE has the columns id, new_label and exclude, as written by `features audit --output`. The
+    source is never edited; corrections are applied whenever it is read.
     """
     return _changed(call.open(name).datasets.correct(name, file))
 
 
 def _exclude(call: Call, name: str, ids: tuple[str, ...], undo: bool) -> Result:
-    """Leave samples out by their ids, or take them back: a new version of the dataset."""
+    """Leave samples out by their ids, or include them again. This makes a new version of the
+    dataset.
+    """
     return _changed(call.open(name).datasets.exclude(name, ids, undo=undo))
 
 
@@ -270,10 +295,10 @@ def _changed(done: Corrected) -> Result:
         "labels changed": len(done.labels),
         "samples left out": len(done.excluded),
         "taken back": len(done.restored),
-        "rows that say nothing": done.untouched,
+        "rows left empty": done.untouched,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    line = f"Dataset {done.dataset.name}: {told or 'nothing to change'}. Splits are as before."
+    line = f"Dataset {done.dataset.name}: {told or 'nothing to change'}. Splits did not change."
 
     def show(out: Any) -> None:
         if rows:
@@ -286,7 +311,7 @@ def _changed(done: Corrected) -> Result:
 
 
 def _remove(call: Call, name: str, force: bool) -> Result:
-    """Forget a dataset; refused while it has corrections or heads. Features stay in the cache."""
+    """Remove a dataset. Refused while it has corrections or heads. Features stay in the cache."""
     from headstart.jobs.outcomes import Removed
 
     gone = Removed(call.open().datasets.remove(name, force=force).name)
@@ -323,6 +348,8 @@ def _shown(details: DatasetDetails) -> Result:
             what = f"windows of {wholes:,} samples ({told})"
         line = f"{dataset.name}: {dataset.samples:,} {what}, {dataset.unique:,} different, from "
         out.print(text(line + details.origin), soft_wrap=True)
+        if told := tags_text(dataset.tags):
+            out.print(text(f"tags  {told}"))
         out.print(text(f"splits  {details.split_words}"))
         if details.corrections:
             out.print(text(f"corrected  {details.corrections}"))

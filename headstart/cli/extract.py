@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.commands import noted_warnings, overheard
 from headstart.cli.output import (
     Call,
     Result,
@@ -19,9 +21,10 @@ from headstart.cli.output import (
     views_option,
     with_options,
 )
-from headstart.cli.workspace.executors import Asked, options_of_workers
+from headstart.cli.workspace.executors import LOCAL, Asked, options_of_workers
 
 if TYPE_CHECKING:
+    from headstart.extractors.run.report import Report
     from headstart.extractors.run.settings import Settings
     from headstart.jobs.features.executor import Executor
     from headstart.jobs.on_ray import RayExecutor
@@ -31,34 +34,43 @@ if TYPE_CHECKING:
 
 
 def register(cli: click.Group) -> None:
-    command(cli, "extract", more=_engines)(_with_options(_extract))
+    command(cli, "extract")(_with_options(_extract))
 
 
-def _engines() -> list[click.Parameter]:
-    """The option that chooses among the engines, those of plug-ins too."""
-    from headstart.extractors.engines.providers import PROVIDERS
+class EngineName(click.Choice[str]):
+    """`auto`, or an engine, those of plug-ins too; they are looked for when one is named."""
 
-    return [
-        click.Option(
-            ["--engine"],
-            type=click.Choice(["auto", *PROVIDERS]),
-            default="auto",
-            show_default=True,
-            help="What computes; auto takes the preferred one that gives TensorFlow's features, "
-            "unless another is faster beyond doubt.",
-        )
-    ]
+    def __init__(self) -> None:
+        self.case_sensitive = True
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        from headstart.extractors.engines.providers import PROVIDERS
+
+        with noted_warnings():
+            return ("auto", *PROVIDERS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return value if value == "auto" else super().convert(value, param, ctx)
 
 
 def _with_options(function: Any) -> Any:
     options = (
         click.argument("backbone", metavar="BACKBONE[@CUT[,CUT...]]"),
         click.argument("dataset"),
+        click.option(
+            "--engine",
+            type=EngineName(),
+            default="auto",
+            show_default=True,
+            help="What computes; auto takes the preferred one that gives TensorFlow's features, "
+            "unless another is faster beyond doubt.",
+        ),
         on_error_option,
         click.option(
             "--batch-size",
             type=int,
-            help="Samples a call; found out in the first seconds if not given.",
+            help="Samples per call. Default: measured in the first seconds.",
         ),
         precision_option,
         click.option(
@@ -66,45 +78,46 @@ def _with_options(function: Any) -> Any:
             type=float,
             default=0.5,
             show_default=True,
-            help="In int8: points of accuracy that it may lose against float32, or it is refused.",
+            help="For int8: points of accuracy that it may lose against float32; if it loses "
+            "more, it is refused.",
         ),
         click.option(
             "--commit-seconds",
             type=float,
             default=10.0,
             show_default=True,
-            help="Commit what was computed at least so often.",
+            help="Commit at least this often.",
         ),
         click.option(
             "--storage",
             type=click.Choice(["float32", "float16", "bfloat16"]),
-            help="How numbers are stored; half the bytes, rounded. As computed without it.",
+            help="Store rounded numbers in half the bytes. Default: as computed.",
         ),
         click.option(
             "--compression",
             type=click.Choice(["none", "gzip", "blosc2"]),
-            help="How shards are compressed; not at all without it.",
+            help="How to compress shards. Default: not at all.",
         ),
         click.option(
             "--lease-seconds",
             type=float,
             default=60.0,
             show_default=True,
-            help="Others take over when this process is not heard of for so long.",
+            help="Other processes take over when this one has been silent for so long.",
         ),
         click.option(
             "--stall-seconds",
             type=float,
             default=300.0,
             show_default=True,
-            help="End the run when a sample or a batch is not done after so long.",
+            help="End the run when a sample or a batch takes longer than this.",
         ),
         views_option,
         click.option(
             "--detach",
             is_flag=True,
-            help="Compute no features here: write a job down, for `headstart worker` to do; with "
-            "ray, let its actors begin.",
+            help="Do not compute here: make a job for `headstart worker`; with ray, its actors "
+            "start.",
         ),
         *options_of_workers,
     )
@@ -121,21 +134,28 @@ def _extract(
 ) -> Result:
     """Compute the features of DATASET that are not in the cache yet.
 
-    CUT is LAYER, LAYER:input or LAYER:output, with |gap, |gmp or |flatten behind it for a pooled
-    feature; the default is the penultimate tensor. All cuts are computed in one pass.
+    CUT is LAYER, LAYER:input or LAYER:output, followed by |gap, |gmp or |flatten for a pooled
+    feature. The default is the input of the last layer that has weights. All cuts are computed
+    in one pass.
     """
-    from headstart.extractors.run.report import Reports
+    asked = Asked.of(given)
+    looked = None
+    if asked.executor == LOCAL and not detach and not views:
+        from headstart.jobs.features.unchanged import look
+
+        looked = look(call.root, backbone, dataset, given)
+        if looked is not None and looked.report is not None:
+            return _result([looked.report])
     from headstart.extractors.run.settings import Settings
 
-    asked = Asked.of(given)
     workspace = call.open(backbone, dataset)
     settings = Settings(**given)
     runner = asked.to_extract(workspace.context)
     if detach:
         return _detached(workspace, backbone, dataset, settings, views, runner)
-    reports = []
+    reports, told = [], list[str]()
     for view in range(views + 1):
-        with progress_bar(f"extracting{_words(view)}", "samples") as progress:
+        with progress_bar(f"extracting{_words(view)}", "samples") as progress, overheard(told):
             features = workspace.extract(
                 backbone,
                 dataset,
@@ -149,13 +169,21 @@ def _extract(
         _note_warnings(report)
         _note_skipped(report)
         reports.append(report)
-    data = Reports(reports[0], tuple(reports[1:]))
+        if looked is not None and not told:
+            from headstart.jobs.features.unchanged import keep
+
+            keep(workspace.context, looked, features)
+    return _result(reports)
+
+
+def _result(reports: Sequence[Report]) -> Result:
+    from headstart.extractors.run.report import Reports
 
     def show(out: Any) -> None:
         for view, report in enumerate(reports):
             out.print(text(describe(report) + _words(view)), soft_wrap=True)
 
-    return Result(data, show)
+    return Result(Reports(reports[0], tuple(reports[1:])), show)
 
 
 def _detached(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from headstart.cli import cache, plots
+from headstart.cli.exploration import subsets
 from headstart.cli.output import (
     Call,
     Result,
@@ -44,7 +45,9 @@ def register(cli: click.Group) -> None:
         with_options(
             _next,
             dataset,
-            click.option("--head", required=True, help="Whose probabilities say what is unsure."),
+            click.option(
+                "--head", required=True, help="The head that says which samples it is unsure of."
+            ),
             click.option(
                 "--n",
                 "count",
@@ -54,18 +57,21 @@ def register(cli: click.Group) -> None:
                 help="How many.",
             ),
             limit_option,
-            click.option("--seed", type=int, default=0, show_default=True, help="Of the draws."),
+            click.option(
+                "--seed", type=int, default=0, show_default=True, help="Seed of the draws."
+            ),
             on_error_option,
             click.option(
                 "--output",
                 "-o",
                 type=OutputFile(),
                 metavar="FILE.csv",
-                help="Write them, to be labelled and given to `dataset correct`.",
+                help="Write them to a CSV file for `dataset correct`.",
             ),
         )
     )
     plots.register_features(group)
+    subsets.register(group)
     cache.register(group)
     cli.add_command(group)
 
@@ -138,10 +144,10 @@ def _next(
     on_error: str,
     output: Path | None,
 ) -> Result:
-    """Which samples of DATASET without a label to label next: those of which a head is unsure, and
-    which are unlike each other (BADGE). What is missing is extracted first.
+    """Suggest which samples of DATASET to label next: a head is unsure of them, and they differ
+    from each other (BADGE). Missing features are extracted first.
 
-    With --output they are written: fill in new_label, and give the file to `dataset correct`.
+    With --output they are written to a file: fill in new_label, then run `dataset correct`.
     """
     from headstart.cli.extract import extract_missing
     from headstart.cli.models import said
@@ -179,7 +185,9 @@ def _next(
 def _export(
     call: Call, backbone: str, dataset: str, file: Path, precision: str, windows: str | None
 ) -> Result:
-    """Write a dataset's features into FILE: .npz, .npy (labels in a .csv beside it) or .h5."""
+    """Write a dataset's features to FILE: .npz, .npy (with the labels in a .csv of the same
+    name) or .h5.
+    """
     from headstart.cached import of_samples
     from headstart.jobs.outcomes import Written
 
@@ -196,9 +204,9 @@ def _export(
 def _verify(
     call: Call, backbone: str, dataset: str, rows: int, seed: int, full: bool, precision: str
 ) -> Result:
-    """Compute some rows again through the real model, and check the shards.
+    """Compute some rows again with the real model, and check the shards.
 
-    Shards whose files were touched are hashed; all of them with --full.
+    Shards whose files were touched are hashed; --full hashes all.
     """
     with progress_bar("hashing", "rows") as progress:
         found = call.open().verify(

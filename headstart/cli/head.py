@@ -10,13 +10,16 @@ from headstart.cli import models, plots, sweep
 from headstart.cli.heads import care, compare, travel
 from headstart.cli.heads.kept import row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
+from headstart.cli.names import tags as tag_commands
+from headstart.cli.names.called import names_in
+from headstart.cli.names.chosen import empty_text, list_options, selection_of
+from headstart.cli.names.tags import tag_option, tags_text
 from headstart.cli.output import (
     PRECISION,
     PRECISIONS,
     Call,
     Result,
     command,
-    names_in,
     note,
     on_error_option,
     score_cell,
@@ -26,9 +29,11 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
+    from headstart.cli.names.tags import Tags
 
 TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
@@ -38,30 +43,35 @@ TRAIN_OPTIONS = (
     click.option(
         "--from-sweep",
         metavar="ID[:ROW]",
-        help="Take features, kind and settings from a row of a sweep; the best without ROW. In the "
-        "place of BACKBONE and DATASET.",
+        help="Take features, kind and settings from a row of a sweep, by default the best. "
+        "Replaces BACKBONE and DATASET.",
     ),
     click.option(
         "--task",
         type=click.Choice(TASKS),
-        help="What the labels are: one class (the default), several, one of an order, a number.",
+        help="What a label is: one class (the default), several, a class in an order, or a number.",
     ),
-    click.option("--separator", help="multi-label: between labels; | without it."),
-    click.option("--order", help="ordinal: the classes from the lowest up, with commas."),
+    click.option("--separator", help="multi-label: what separates labels. Default: |."),
+    click.option(
+        "--order", help="ordinal: the classes from lowest to highest, separated by commas."
+    ),
     click.option(
         "--decision",
         type=click.Choice(("median", "mode")),
-        help="ordinal: say the class in the middle of the probabilities, which is the fewest steps "
-        "off (the default), or the likeliest, which is right most often.",
+        help="ordinal: predict the median class, which is the fewest steps off (the default), "
+        "or the most probable one, which is right most often.",
     ),
-    click.option("--balanced", is_flag=True, help="Let all classes count alike."),
-    click.option("--seed", type=int, help="Of all chance. Default: 0, or that of the sweep."),
+    click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
+    click.option(
+        "--seed", type=int, help="Seed of all random choices. Default: 0, or that of the sweep."
+    ),
     click.option(
         "--precision", type=PRECISIONS, help=f"{PRECISION} Default: float32, or that of the sweep."
     ),
     on_error_option,
     views_option,
     windows_option("mean", "max", "each"),
+    tag_option,
 )
 
 
@@ -72,10 +82,11 @@ def register(cli: click.Group) -> None:
     compare.register(group)
     care.register(group)
     travel.register(group)
-    command(group, "list")(_list)
+    command(group, "list")(list_options(_list))
+    tag_commands.register(group, _tag)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
-    every = click.option("--all", "every", is_flag=True, help="The scores of every class.")
+    every = click.option("--all", "every", is_flag=True, help="Show the scores of every class.")
     command(group, "show")(with_options(_show, click.argument("name"), every))
     command(group, "reproduce")(click.argument("name")(_reproduce))
     models.register(group)
@@ -100,14 +111,15 @@ def _train(
     on_error: str,
     views: int,
     windows: str | None,
+    tags: tuple[str, ...],
     **options: Any,
 ) -> Result:
-    """Train head NAME on the features of DATASET; what is missing is extracted first."""
+    """Train head NAME on the features of DATASET. Missing features are extracted first."""
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
-    from headstart.jobs.heads.care.kept_trial import kept_trial
     from headstart.jobs.named import both_named
 
+    tagged = tags_in_words(tags)
     given = {key: value for key, value in options.items() if value is not None}
     made = task_of(
         task or "classification",
@@ -119,6 +131,8 @@ def _train(
     if from_sweep is not None:
         others = (backbone, dataset, kind, task, separator, order, decision, windows)
         sweep, row = row_of_sweep(from_sweep, others=any((*others, balanced, given)))
+        from headstart.jobs.heads.care.kept_trial import kept_trial
+
         workspace = call.open()
         tried = kept_trial(workspace.context, sweep, row, precision)
         backbone, dataset, settings = tried.features, tried.dataset, tried.kind
@@ -134,9 +148,8 @@ def _train(
     )
     check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
-    head = workspace.heads.train(
-        name, features, settings, seed=seed or 0, task=made, views=views, windows=windows
-    )
+    how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
+    head = workspace.heads.train(name, features, settings, **how, tags=tagged)
     warn_of_untested(head)
     return shown(head)
 
@@ -157,7 +170,7 @@ def _settings() -> list[click.Parameter]:
     kinds = click.Option(
         ["--kind"],
         type=click.Choice(list(KINDS)),
-        help="linear without it; ridge for a regression.",
+        help="Kind of head. Default: linear, or ridge for a regression.",
     )
     settings = [
         click.Option([one.flag, one.name], help=f"{', '.join(of)}: {one.help}")
@@ -198,19 +211,22 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
     return MADE[name](**{key: value for key, value in given.items() if value is not None})
 
 
-def _list(call: Call) -> Result:
+def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | None) -> Result:
     """List the trained heads."""
     from headstart.registry import listing
 
-    rows = listing.heads(call.config)
+    selection = selection_of(filters, sort, limit)
+    rows = listing.heads(call.config, selection)
     scores = [
         column
         for column, name in SCORES.items()
         if column in ALWAYS or any(name in row["metrics"] for row in rows)
     ]
     columns = ("name, kind", "backbone@cut", "dataset", *scores, "=?trained")
-    cells = [_listed(*pair, scores) for pair in zip(names_in(rows), rows, strict=True)]
-    empty = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
+    names = names_in(rows, are_all=selection == ALL)
+    cells = [_listed(*pair, scores) for pair in zip(names, rows, strict=True)]
+    none = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
+    empty = text(empty_text(selection, none))
 
     def show(out: Any) -> None:
         out.print(table(None, columns, cells) if rows else empty)
@@ -235,13 +251,13 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
 
     groups = groups_text(row["metrics"]).strip()
     return (
-        (called, row["kind"]),
+        (called, row["kind"], *(filter(None, [tags_text(row["tags"])]))),
         f"{row['backbone']}@{row['cut']}",
         (
             row["dataset"],
             f"{row['metrics']['n_test']:,} tested",
             *([groups] if groups else []),
-            *(["void: dealt anew"] if row["void"] else []),
+            *(["void: dealt again"] if row["void"] else []),
         ),
         *(score_cell(row["metrics"], SCORES[column]) for column in scores),
         row["created_at"][:10],
@@ -249,21 +265,26 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
 
 
 def _show(call: Call, name: str, every: bool) -> Result:
-    """Show a head: what it came from, its metrics, the scores of each class, its confusion matrix.
+    """Show a head: what it came from, its scores, those of each class, and its confusion
+    matrix.
 
-    Of many classes the ten with the lowest F1 are shown; all of them with --all.
+    If there are many classes, the ten with the lowest F1 are shown; --all shows all.
     """
     head = call.open().heads.get(name)
     return shown(head, by_class(head.metrics, head.record.classes, every=every))
 
 
 def _alias(call: Call, alias: str, name: str) -> Result:
-    """Let ALIAS, such as production, mean head NAME, whatever it meant before."""
+    """Make ALIAS, such as production, another name of head NAME, or move it there."""
     return shown(call.open().heads.alias(alias, name))
 
 
+def _tag(call: Call, name: str, tags: Tags) -> Result:
+    return shown(call.open().heads.tag(name, tags))
+
+
 def _reproduce(call: Call, name: str) -> Result:
-    """Train a head again from the cache, and compare."""
+    """Train a head again from the cache and compare scores and weights."""
     head = call.open().heads.get(name)
     found = head.reproduce()
     rows = [

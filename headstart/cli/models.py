@@ -43,28 +43,32 @@ def register(group: click.Group) -> None:
     pixels = click.option(
         "--pixels/--preprocessed",
         default=None,
-        help="What goes in: uint8 pixels, scaled inside the model, as is done without it wherever "
-        "pictures are taken; or what the preprocessing gives.",
+        help="What the model takes: uint8 pixels, scaled inside the model (the default for "
+        "pictures), or what the preprocessing gives.",
     )
     labels = click.option(
-        "--labels", is_flag=True, help="Also give the class's name: .keras and SavedModel."
+        "--labels", is_flag=True, help="Also output the name of the class (.keras and SavedModel)."
     )
     command(group, "attach")(with_options(_attach, name, output, pixels, labels))
     finetune = with_options(
         _finetune,
         name,
-        click.option("--from", "start", required=True, metavar="CUT", help="Train from here up."),
-        click.option("--as", "new", metavar="NEWNAME", help="Of the new head; NAME without it."),
+        click.option(
+            "--from", "start", required=True, metavar="CUT", help="Train the layers above this cut."
+        ),
+        click.option("--as", "new", metavar="NEWNAME", help="Name of the new head. Default: NAME."),
         click.option(
             "--output",
             "-o",
             type=MODEL,
-            help="Write the whole model too, as `head attach` does.",
+            help="Also write the whole model, as `head attach` does.",
         ),
-        click.option("--learning-rate", type=float, help="Of Adam; 0.0001 without it."),
-        click.option("--epochs", type=int, help="At most so many passes; 10 without it."),
-        click.option("--batch-size", type=int, help="Samples a step; 32 without it."),
-        click.option("--batch-norm", is_flag=True, help="Train batch norms' scales as well."),
+        click.option("--learning-rate", type=float, help="Learning rate of Adam. Default: 0.0001."),
+        click.option("--epochs", type=int, help="Maximum number of passes. Default: 10."),
+        click.option("--batch-size", type=int, help="Samples per step. Default: 32."),
+        click.option(
+            "--batch-norm", is_flag=True, help="Also train the scales and offsets of batch norms."
+        ),
         on_error_option,
         views_option,
     )
@@ -72,8 +76,11 @@ def register(group: click.Group) -> None:
     log = with_options(
         _log,
         name,
-        click.option("--to", "uri", help="The server's address; $MLFLOW_TRACKING_URI without it."),
+        click.option("--to", "uri", help="Address of the server. Default: $MLFLOW_TRACKING_URI."),
         click.option("--experiment", default="headstart", show_default=True, help="Its name."),
+        click.option(
+            "--model", is_flag=True, help="Also the attached model, for `mlflow models serve`."
+        ),
     )
     command(group, "log")(log)
     predict = with_options(
@@ -85,30 +92,31 @@ def register(group: click.Group) -> None:
             "-o",
             type=OutputFile(),
             metavar="FILE",
-            help="Write .csv, .jsonl or .parquet, with the probabilities of all classes.",
+            help="Write the probabilities of all classes to a .csv, .jsonl or .parquet file.",
         ),
         click.option(
             "--top",
             type=click.IntRange(min=1),
             metavar="K",
-            help="Show the K likeliest classes of each, with their probabilities.",
+            help="Show the K most probable classes of each sample.",
         ),
         click.option(
             "--unsure",
             type=click.Choice(("reject", "set")),
-            help="Of each the classes of which one is right; with reject none is said of several.",
+            help="set: for each sample the classes of which one is right; reject: name no class "
+            "if there are several.",
         ),
         click.option(
             "--level",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            help="--unsure: the share of sets that are to hold the right class; 0.9 without it.",
+            help="With --unsure: share of the sets that hold the right class. Default: 0.9.",
         ),
         on_error_option,
         click.option(
             "--root",
             type=click.Path(),
             metavar="DIR",
-            help="Read no file outside of DIR that a table, or a link, names.",
+            help="Read no file outside of DIR, even if a table or a link names one.",
         ),
     )
     command(group, "predict")(predict)
@@ -120,7 +128,7 @@ def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bo
     made = head.attach_checked(output, pixels=pixels, labels=labels)
     line = (
         f"Saved {output}; it takes {made.takes}, "
-        f"and gives the cached path's probabilities within {made.difference:.1g}."
+        f"and reproduces the cached features' probabilities within {made.difference:.1g}."
     )
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
@@ -137,9 +145,9 @@ def _finetune(
 ) -> Result:
     """Train the layers above a cut together with the head, from that cut's cached features.
 
-    What lies below the cut is never run again. What is better than where it began, on samples that
-    nothing was fitted on, becomes the next version of NAME; the weights of before the first epoch
-    may win. With --output the whole model is saved, checked like `attach`.
+    Layers below the cut do not run again. The result becomes the next version of NAME if it is
+    better than the start, on samples that nothing was fitted on. --output also saves the whole
+    model, checked as by `attach`.
     """
     from headstart.cli.extract import extract_missing
     from headstart.heads.models.finetune import FineTuning
@@ -197,15 +205,15 @@ def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
-    """Put a head's settings, scores and lineage into MLflow."""
+def _log(call: Call, name: str, uri: str | None, experiment: str, model: bool) -> Result:
+    """Write a head's settings, scores and lineage to MLflow."""
     from headstart.jobs.heads.log import log
 
     head = call.open().heads.get(name)
     server = uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if server.startswith(("http://", "https://")):
         note(without_passwords(f"logging {name} into {server}, experiment {experiment}"))
-    done = log(head, uri, experiment)
+    done = log(head, uri, experiment, model=model)
     said = f"Logged as run {done.run}." if done.is_new else f"It was logged before, as {done.run}."
     return Result(done, lambda out: out.print(text(said)))
 
@@ -221,10 +229,11 @@ def _predict(
     on_error: str,
     root: Path | None,
 ) -> Result:
-    """Print class and probability of files, of the images in folders, of the rows of arrays.
+    """Print the class and its probability for files, the images in folders, or the rows of
+    arrays.
 
-    With --output they are written while they are computed, however many there are. How good the
-    head is on held-out samples is said on standard error.
+    --output writes them to a file while they are computed, however many there are. How good the
+    head is on held-out samples is printed on standard error.
     """
     from headstart.heads.evaluation.provenance import overconfident_text, trust_text
     from headstart.jobs.heads.prediction_files import check_target, write
@@ -241,7 +250,7 @@ def _predict(
     if head.is_void:
         note(
             f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
-            "its scores count no more; train it again"
+            "its scores no longer count; train it again"
         )
     predictions = head.predict_each(paths, on_error, root, unsure=unsure, level=level)
     if unsure is not None:
@@ -290,7 +299,7 @@ def check_top(head: Any, top: int | None, output: Path | None) -> None:
     if output is not None:
         raise click.UsageError("--output has the probabilities of all classes; leave --top out.")
     if not head.record.classes:
-        raise click.UsageError(f"head {head.record.name} says numbers; --top is of classes.")
+        raise click.UsageError(f"head {head.record.name} gives numbers; --top is of classes.")
 
 
 def likeliest(count: int) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:

@@ -23,25 +23,29 @@ from headstart.cli.commands import (
     note,
     noted_warnings,
 )
+from headstart.cli.console import Out, console
 from headstart.cli.pace import Pace, estimate_text
 from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
 from headstart.cli.tables import Column, FittedTable
 from headstart.cli.workspace import said
-from headstart.cli.workspace.defaults import fill_in, name_variables, prefix_of
+from headstart.cli.workspace.defaults import (
+    fill_in,
+    name_variables,
+    places_told,
+    prefix_of,
+)
 from headstart.glossary import terms_in
 from headstart.values.showable import SCHEMA_VERSION, Showable
-from headstart.visible import in_number, visible, visible_json, visible_lines
+from headstart.visible import in_number, visible, visible_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from headstart.config import Config
     from headstart.heads.evaluation.per_class import ClassShare
     from headstart.workspace import Workspace
 
 PROGRAM = "cli"
 """The name of the group of all commands."""
-Print = Callable[["Console"], None]
+Print = Callable[[Out], None]
 
 
 @dataclass(frozen=True)
@@ -117,17 +121,17 @@ def command(
             said.ask(*(given.pop(name) for name in ("verbose", "quiet", "log_format")))
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
-            fill_in(context, " ".join(words), call.root, given)
+            filled = fill_in(context, " ".join(words), call.root, given)
             if outputs and not given.pop("force"):
                 ask_about(outputs, given)
             # Libraries print to stdout as they like.
             aside = contextlib.redirect_stdout(sys.stderr)
-            with aside, said.heard(), noted_warnings(), interruptible():
+            with aside, said.heard(), noted_warnings(), interruptible(), places_told(filled):
                 result = function(call, **given)
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
             else:
-                result.show(console())
+                result.show(Out())
             if result.failed:
                 raise click.ClickException(result.failed)
             if result.status:
@@ -158,21 +162,6 @@ def with_options(function: Callable[..., Result], *options: Any) -> Callable[...
     return function
 
 
-def names_in(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What each row of a listing is called by: its version where its name has several, the name
-    alone behind the version that it means, aliases."""
-    latest: dict[str, int] = {}
-    for row in rows:
-        latest[row["name"]] = max(row["version"], latest.get(row["name"], 0))
-    return [" = ".join(_names_of(row, latest[row["name"]])) for row in rows]
-
-
-def _names_of(row: Mapping[str, Any], latest: int) -> list[str]:
-    name, version = row["name"], row["version"]
-    alone = [name] if version == latest else []
-    return [*([f"{name}:{version}"] if latest > 1 else []), *alone, *row["aliases"]]
-
-
 PRECISIONS = click.Choice(["float32", "bfloat16", "int8"])
 PRECISION = (
     "In what the backbone computes; bfloat16 is faster where the processor has it, int8 after "
@@ -195,7 +184,8 @@ views_option = click.option(
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Augmented views of each picture of the train split, besides the picture itself.",
+    help="Number of augmented views of each picture in the train split, in addition to "
+    "the picture.",
 )
 WINDOWS_HELP = "Of a dataset of windows, what stands for a sample: of its windows the features'"
 
@@ -212,17 +202,17 @@ def windows_option(*ways: str) -> Any:
 
 
 folds_option = click.option(
-    "--folds", type=int, default=5, show_default=True, help="Parts, each tried."
+    "--folds", type=int, default=5, show_default=True, help="Number of folds."
 )
 limit_option = click.option(
     "--limit",
     type=int,
     default=20_000,
     show_default=True,
-    help="Look at so many samples at most, chosen by seed.",
+    help="Use at most this many samples, chosen by seed.",
 )
 shots_option = click.option(
-    "--shots", type=int, help="Train on so many samples of each class only: few-shot."
+    "--shots", type=int, help="Train on only this many samples of each class (few-shot)."
 )
 """Of the commands that try heads by cross-validation."""
 STAR = (
@@ -255,19 +245,7 @@ def majority_text(targets: Any) -> str:
     if targets.ndim != 1:
         return ""
     share = float(np.bincount(targets.astype(int)).max()) / len(targets)
-    return f" Who always says the most frequent class has accuracy {share_text(share)}."
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Where results are printed: nothing in a text is read as markup or as a control character."""
-    from rich.console import Console
-
-    class Plain(Console):
-        def print(self, *objects: Any, **given: Any) -> None:
-            shown = (visible_lines(one) if isinstance(one, str) else one for one in objects)
-            super().print(*shown, **given)
-
-    return Plain(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return f" Always naming the most frequent class gives accuracy {share_text(share)}."
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> FittedTable:

@@ -86,7 +86,7 @@ def outputs_of(parameters: Sequence[click.Parameter]) -> list[click.Parameter]:
 
 def force_option() -> click.Option:
     """Of every command that writes a file."""
-    return click.Option(["--force"], is_flag=True, help="Write over a file that is there.")
+    return click.Option(["--force"], is_flag=True, help="Overwrite an existing file.")
 
 
 def ask_about(outputs: Sequence[click.Parameter], given: dict[str, Any]) -> None:

@@ -27,9 +27,8 @@ from headstart.cli.parameters import OutputFile
 SHOWN = 15
 """Suspects and pairs that are printed of each; all of them with --json."""
 MARGIN = (
-    "margin: how probable its label is, less how probable the class is that it looks like, to "
-    "heads that were not trained on the sample. The lower, the sooner look; rare but right samples "
-    "are among them."
+    "margin: the probability of the label minus that of the class it looks like, by heads that "
+    "were not trained on the sample. Look at the lowest first; some are right, but rare."
 )
 PICTURES = ("confusion", "curve", "mistakes")
 
@@ -37,9 +36,11 @@ _picture = click.argument("file", type=OutputFile(), metavar="FILE.png|FILE.svg"
 _pictures = click.option(
     "--pictures",
     is_flag=True,
-    help="Read the pictures, too: those that look alike are near duplicates as well.",
+    help="Also compare the pictures themselves to find near duplicates.",
 )
-_seed = click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
+_seed = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of all random choices."
+)
 
 
 def register_features(group: click.Group) -> None:
@@ -56,13 +57,13 @@ def register_features(group: click.Group) -> None:
             default="tsne",
             show_default=True,
         ),
-        click.option("--head", help="Cross what this head gets wrong."),
+        click.option("--head", help="Mark what this head gets wrong with a cross."),
         click.option(
             "--limit",
             type=int,
             default=5000,
             show_default=True,
-            help="Draw so many samples at most, chosen by seed.",
+            help="Draw at most this many samples, chosen by seed.",
         ),
         _seed,
         precision_option,
@@ -84,7 +85,7 @@ def register_features(group: click.Group) -> None:
             "-o",
             type=OutputFile(),
             metavar="FILE.csv",
-            help="Write the suspects, to be judged and given to `dataset correct`.",
+            help="Write the suspects to a CSV file for `dataset correct`.",
         ),
     )
     command(group, "audit")(audit)
@@ -97,12 +98,13 @@ def register_heads(group: click.Group) -> None:
         type=click.Choice(PICTURES),
         default="confusion",
         show_default=True,
-        help="Confusion and calibration; accuracy over samples to train on; the surest mistakes.",
+        help="confusion: confusion and calibration; curve: accuracy over the number of "
+        "training samples; mistakes: the surest ones.",
     )
     draws = click.option(
         "--draws",
         type=click.IntRange(2),
-        help="curve: heads a point, each trained on samples drawn anew; 5 without it.",
+        help="curve: heads per point, each trained on newly drawn samples. Default: 5.",
     )
     command(group, "plot")(with_options(_plot_head, name, _picture, show, draws))
     file = click.argument("file", type=OutputFile(), metavar="FILE.html")
@@ -121,7 +123,7 @@ def _plot_features(
     precision: str,
     windows: str | None,
 ) -> Result:
-    """Draw the samples as a map: near each other where their features are alike."""
+    """Draw the samples as a map. Samples with similar features are close together."""
     import numpy as np
 
     from headstart.cached import of_samples
@@ -164,14 +166,14 @@ def _audit(
     seed: int,
     output: Path | None,
 ) -> Result:
-    """Look for labels that are worth a look and near duplicates in DATASET, by its cached features.
+    """Find suspicious labels and near duplicates in DATASET from its cached features.
 
     Labels are judged by heads that were not trained on the sample (confident learning). Near
-    duplicates are much nearer each other than what is around them. On both sides of the test split
-    they make scores better than they are: with a group column they stay on one.
+    duplicates are much closer to each other than to what is around them. If they are in both
+    train and test split, scores look better than they are; a group column keeps them together.
 
-    With --output the suspects are written, too: fill in new_label or exclude, and give the file to
-    `dataset correct`; rows that are left as they are change nothing.
+    --output writes the suspects to a file: fill in new_label or exclude, then run `dataset
+    correct`. Rows that you leave alone change nothing.
     """
     from headstart.cli.extract import extract_missing
     from headstart.jobs.datasets.suspects import check_target, write_suspects
@@ -235,7 +237,7 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 
 
 def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) -> Result:
-    """Draw what a head confuses, how it learns, or its surest mistakes on the test split."""
+    """Draw what a head confuses, its learning curve, or its surest mistakes on the test split."""
     from headstart.heads.evaluation.provenance import balanced_text, scored_text
     from headstart.heads.models.learning_curves import DRAWS, band_text
     from headstart.heads.regression import Regression
@@ -283,7 +285,7 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
 
 
 def _report(call: Call, name: str, file: Path, seed: int) -> Result:
-    """Write all that can be seen of a head into one HTML file that needs no network."""
+    """Write everything about a head to one HTML file that needs no network."""
     from headstart.jobs.outcomes import Written
     from headstart.plots.reports import write_report
 

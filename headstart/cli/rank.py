@@ -44,7 +44,7 @@ def register(cli: click.Group) -> None:
         limit_option,
         shots_option,
         windows_option("mean", "max"),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the folds."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the folds."),
         click.option(
             "--plot",
             type=OutputFile(),
@@ -77,10 +77,10 @@ def _rank(
     plot: Path | None,
     **given: Any,
 ) -> Result:
-    """Rank backbones and cuts by how well their features tell the classes of DATASET apart.
+    """Rank backbones and cuts by how well their features separate the classes of DATASET.
 
-    Without BACKBONE all features that are cached are ranked, but for unpooled maps; what is named
-    is extracted first. The test split is not looked at.
+    Backbones that you name are extracted first. Without BACKBONE, all cached features are
+    ranked, except unpooled maps. The test split is not used.
     """
     from headstart.cli.extract import check_extracts, extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
@@ -134,7 +134,7 @@ def _rank(
     count = len(ranks[0].linear.targets)
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
-        "Below each accuracy its 95 % interval; LogME and H are no shares and have none. "
+        "Below each accuracy its 95 % interval; LogME and H have no interval. "
         f"{STAR}. ms: extraction time per sample.{majority_text(ranks[0].linear.targets)}"
     )
     if shots is not None:

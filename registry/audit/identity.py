@@ -67,7 +67,7 @@ def check_new(config: Config) -> None:
                 if filled:
                     raise ForeignDatabase(
                         "the database is in use by another workspace, which has no UUID yet",
-                        hint=f"{OWN} If it is this one's, made anew: run `headstart db upgrade` "
+                        hint=f"{OWN} If it is this one's, made again: run `headstart db upgrade` "
                         "where the old headstart.toml is.",
                     )
     finally:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from headstart.storage.columns.buffers import (
+    called,
     lists_array,
     numbers_array,
     numbers_in,
@@ -22,6 +24,8 @@ from headstart.storage.samples import SPLITS, Label
 STATS, ODD_STATS = pa.list_(pa.int64()), pa.string()
 """Of `stat`: numbers, or JSON where one of them has more than 64 bits."""
 Stat = tuple[int, ...]
+LABELS = 4096
+"""That are kept as they were read: each part of a manifest has most of them."""
 PLAIN = {str, int, type(None)}
 """Types of labels of which no two are equal in a dict that are spelled otherwise."""
 
@@ -61,6 +65,7 @@ def spelled(labels: Iterable[Label | None]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(indices, texts_array(texts))
 
 
+@lru_cache(LABELS)
 def label_of(text: str) -> Label:
     return _checked_label(json.loads(text))
 
@@ -93,7 +98,9 @@ def _stats_array(stats: Sequence[Stat]) -> pa.Array:
 
 
 def decoded(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+    if not isinstance(array, pa.DictionaryArray):
+        return array
+    return called("take", array.dictionary, array.indices)
 
 
 def are_same_texts(one: pa.Array, other: pa.Array) -> bool:

@@ -33,7 +33,7 @@ def to_arrow(block: Block, format_: dict[bytes, bytes]) -> pa.Buffer:
     schema = batch.schema.with_metadata({**format_, **(batch.schema.metadata or {})})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(batch.cast(schema))
+        writer.write_batch(batch.replace_schema_metadata(schema.metadata))
     return sink.getvalue()
 
 
@@ -70,7 +70,9 @@ def from_arrow(content: pa.Buffer, source: str, format_: dict[bytes, bytes], row
         raise ValueError(f"it is no Arrow stream of samples ({error})") from error
     _check_batch(batch, rows)
     block = Block(batch, source)
-    _ = block.label_values, block.same_stat, block.full("stat").type == ODD_STATS and block.stats
+    stats = block.column("stat")
+    _ = block.label_values, block.same_stat
+    _ = stats is not None and stats.type == ODD_STATS and block.stats
     return block
 
 

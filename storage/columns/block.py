@@ -32,7 +32,13 @@ from headstart.storage.columns.arrays import (
     stats_of,
     without_mask,
 )
-from headstart.storage.columns.buffers import numbers_array, numbers_in, texts_array, texts_in
+from headstart.storage.columns.buffers import (
+    called,
+    numbers_array,
+    numbers_in,
+    texts_array,
+    texts_in,
+)
 from headstart.storage.keys import DIGEST_BYTES, canonical_json, pack_digests, unpack_digests
 from headstart.storage.samples import SPLITS, Label, Sample
 
@@ -164,7 +170,8 @@ class Block:
         """Some of the samples, by their numbers, int64."""
         if len(rows) == len(self) and np.array_equal(rows, np.arange(len(rows))):
             return self
-        return Block(self.batch.take(numbers_array(rows.astype(np.int64, copy=False))), self.source)
+        meant = numbers_array(rows.astype(np.int64, copy=False))
+        return Block(called("take", self.batch, meant), self.source)
 
     def with_columns(self, **columns: pa.Array) -> Block:
         """The block with some columns as given."""
@@ -335,7 +342,7 @@ class Block:
         }
         for name in ("label", "group"):
             if (column := self.column(name)) is not None:
-                columns[name] = decoded(column).dictionary_encode()
+                columns[name] = called("dictionary_encode", decoded(column))
         columns["split"] = splits_array(self.split_codes)
         same, columns["stat"] = _stats_in([self])
         return Block.made(columns, self.source, same)
@@ -346,7 +353,7 @@ def _are_none(values: Sequence[object]) -> bool:
 
 
 def _numbered(texts: Sequence[str | None]) -> pa.Array:
-    return texts_array(texts).dictionary_encode()
+    return called("dictionary_encode", texts_array(texts))
 
 
 def _located(lists: Lists, source: str) -> dict[str, pa.Array]:

@@ -77,7 +77,8 @@ def write_hugging_face(view: Exportable, target: Path, progress: Progress) -> Pa
     datasets = _package("datasets", "huggingface")
     if target.exists() and not any((target / name).is_file() for name in OF_DATASETS):
         raise FeatureError(
-            f"{target} is there, and no folder of Hugging Face datasets", hint="Give another name."
+            f"{target} exists, and is not a folder of Hugging Face datasets",
+            hint="Give another name.",
         )
     make_folder(target.absolute().parent)
     columns = datasets.Features(

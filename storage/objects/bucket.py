@@ -28,7 +28,7 @@ PATIENCE = 90.0
 """Seconds for which a store that does not answer is asked again: it may be away for a minute."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts, twice as many each time."""
-KEPT = "What was committed is kept; the same command goes on from there."
+KEPT = "What was committed is kept; the same command continues from there."
 OWN_PUT = "headstartput"
 """Beside an object: by which PUT it came. Who is told that it exists already sees whether it was
 his own, earlier or doubled on the way. Azure takes names of letters alone (C#'s identifiers)."""

@@ -41,7 +41,9 @@ def cache_bytes() -> int:
     text = os.environ.get(SIZE_VARIABLE)
     size = CACHE_BYTES if not text else bytes_in(text)
     if size is None:
-        raise WorkspaceError(f"{SIZE_VARIABLE} is {text!r}, which is no size", hint="Such as 20GB.")
+        raise WorkspaceError(
+            f"{SIZE_VARIABLE} is {text!r}, which is not a size", hint="Such as 20GB."
+        )
     return size
 
 

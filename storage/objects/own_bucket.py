@@ -48,14 +48,14 @@ class OwnBucket(Bucket):
             raise StorageError(
                 f"{self.place_of(MARKER)} is missing, which says that this is the store of the "
                 f"workspace {self._owner}: nothing was read or written",
-                hint="Mount its disk, or mend the endpoint in the environment; if this is the "
+                hint="Mount its disk, or fix the endpoint in the environment; if this is the "
                 "right store all the same, `headstart init` says so in it.",
             )
         if owner != self._owner:
             raise StorageError(
                 f"{self.place_of(MARKER)} says that this is the store of the workspace {owner}, "
                 f"not of {self._owner}: nothing was read or written",
-                hint="Mount the right disk, or mend `store` in headstart.toml or the endpoint in "
+                hint="Mount the right disk, or fix `store` in headstart.toml or the endpoint in "
                 "the environment.",
             )
         self._is_own = True

@@ -25,7 +25,7 @@ from headstart.values.logs import logger
 if TYPE_CHECKING:  # a run which computes nothing needs no HDF5: it goes by the index
     import h5py
 
-AGAIN = "Run `headstart extract` again: it computes just these rows anew."
+AGAIN = "Run `headstart extract` again: it recomputes only these rows."
 FORMAT = "headstart.shard"
 VERSION = 1
 SHUFFLE, FLETCHER32 = 2, 3

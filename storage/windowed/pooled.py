@@ -108,6 +108,12 @@ class PooledReader:
         windows = [self._order[self._starts[one] : self._starts[one + 1]] for one in places.row]
         self._reader.expect(_at(self._places, np.concatenate([np.empty(0, np.int64), *windows])))
 
+    def take(self, places: Places) -> np.ndarray:
+        """The rows of n samples, (n, *shape)."""
+        out = np.empty((len(places.row), *self.shape), self.dtype)
+        self.read(places, out)
+        return out
+
     def read(self, places: Places, out: np.ndarray) -> None:
         """Fill `out`, (n, *shape), with the rows of n samples."""
         for start, stop in self._blocks(places.row):
@@ -121,8 +127,7 @@ class PooledReader:
             step = max(1, BLOCK_BYTES // max(1, self._reader.row_bytes))
             for at in range(0, len(windows), step):
                 part = windows[at : at + step]
-                rows = np.empty((len(part), *self.shape), self.dtype)
-                self._reader.read(_at(self._places, part), rows)
+                rows = self._reader.take(_at(self._places, part))
                 pool.add(rows, numbers[at : at + step])
             out[start:stop] = pool.result()
 

@@ -75,7 +75,7 @@ def test_heads_of_splits_that_are_no_more_are_marked_wherever_they_are_shown(rea
     assert run("dataset", "resplit", "pics", "--seed", "7").code == 0
     ready.heads.train("new", ready.extract("net", "pics"))
     listed = run("head", "list")
-    assert "void: dealt anew" in listed.out and "Train it again." in " ".join(listed.out.split())
+    assert "void: dealt again" in listed.out and "Train it again." in " ".join(listed.out.split())
     assert [(row["name"], row["void"]) for row in run("head", "list", "--json").json] == [
         ("new", False),
         ("old", True),

@@ -27,7 +27,7 @@ def test_the_page_says_what_the_command_says(run):
     [
         ("head sweep", ["cross-validation", "strength"]),
         ("head train", ["strength", "penalty"]),
-        ("features audit", ["near duplicate", "worth a look"]),
+        ("features audit", ["near duplicate", "suspicious label"]),
         ("backbone cuts", ["bottleneck"]),
         ("head predict", ["held out"]),
     ],
@@ -61,7 +61,7 @@ def test_tables_explain_their_words(ready, run):
     shown = " ".join(run("head", "sweeps", "1").out.split())
     assert "strength: C, the inverse of the penalty" in shown
     shown = " ".join(run("rank", "pics", "--folds", "2").out.split())
-    assert "LogME: How likely the labels are" in shown and "kNN: A sample is given" in shown
+    assert "LogME: How probable the labels are" in shown and "kNN: k nearest neighbours" in shown
 
 
 def test_the_help_says_that_strengths_are_c_and_which_way_they_go(run):

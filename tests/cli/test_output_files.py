@@ -78,7 +78,7 @@ def test_a_folder_of_other_things_is_never_written_over(trained, fails, tmp_path
     (tmp_path / "mine.hf").mkdir()
     (tmp_path / "mine.hf" / "letter.txt").write_text("dear")
     told = fails("features", "export", "net", "pics", tmp_path / "mine.hf", "--force")
-    assert "no folder of Hugging Face datasets" in told
+    assert "not a folder of Hugging Face datasets" in told
     assert (tmp_path / "mine.hf" / "letter.txt").read_text() == "dear"
 
 

@@ -38,7 +38,7 @@ def numbers(path, cell="oops", rows=30):
 
 def test_one_bad_cell_in_a_table_of_numbers_is_named(ws, fails, tmp_path):
     told = fails("dataset", "add", "d", numbers(tmp_path / "n.csv"))
-    assert "n.csv, line 8: column 'b' holds 'oops', and numbers elsewhere. Mend the cell" in told
+    assert "n.csv, line 8: column 'b' holds 'oops', and numbers elsewhere. Fix the cell" in told
     told = fails("dataset", "add", "d", numbers(tmp_path / "n.csv", '"1,5"'))
     assert "holds '1,5', and numbers elsewhere. Write numbers with a point: 1.5" in told
 

@@ -61,7 +61,7 @@ def test_speed_is_that_of_the_largest_extraction_here(run, ready):
         ready.runs.add(Run("extract", "lite@relu", "pics", "done", counts, seconds, {}))
     ready.runs.add(Run("extract", "lite", "pics", "interrupted", {"computed": 9000}, 1.0, {}))
     shown = run("zoo", "list", "lite").out
-    assert "200/s" in shown and "samples a second of the largest extraction" in shown
+    assert "200/s" in shown and "samples per second of the largest extraction" in shown
     (entry, *_) = run("zoo", "list", "lite0", "--json").json
     assert entry["samples_a_second"] == 200
 

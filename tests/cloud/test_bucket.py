@@ -133,7 +133,7 @@ def test_what_a_store_refuses_is_one_line_that_says_what_to_do(proxy, own_bucket
         getattr(Bucket(parse(own_bucket), patience=0.1), ask)("a/k")
     assert error.value.message.startswith(f"{own_bucket}/a")
     assert line in error.value.message
-    assert error.value.hint.endswith("the same command goes on from there.")
+    assert error.value.hint.endswith("the same command continues from there.")
     assert "\n" not in str(error.value)
 
 

@@ -111,7 +111,7 @@ def test_doctor_looks_at_the_store(tmp_path, own_bucket, monkeypatch):
     assert not of_store().ok and "is of another workspace (x)" in of_store().found
     monkeypatch.setenv("HEADSTART_CACHE_SIZE", "much")
     (check,) = [one for one in doctor.examine(ws.config.root) if not one.ok]
-    assert "HEADSTART_CACHE_SIZE is 'much', which is no size" in check.found
+    assert "HEADSTART_CACHE_SIZE is 'much', which is not a size" in check.found
     monkeypatch.setenv("HEADSTART_CACHE_SIZE", "")
     ws.context.bucket.delete([one.key for one in ws.context.bucket.listed("")])
     address = own_bucket.removeprefix("s3://").partition("/")[0]

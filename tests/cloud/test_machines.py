@@ -270,7 +270,7 @@ def test_credentials_that_run_out_end_a_run_and_new_ones_go_on(machine, proxy):
     one.commit(range(10))
     said = b"<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>"
     proxy.refusal = 400, said
-    line = r"the credentials are not taken .*ExpiredToken.* goes on from there"
+    line = r"the credentials are not taken .*ExpiredToken.* continues from there"
     with pytest.raises(StorageError, match=line):
         one.commit(range(10, 20))
     with pytest.raises(StorageError, match=line):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from headstart.heads import nearest
-from headstart.heads.nearest import nearest_by_cells, nearest_other, of_length_one
+from headstart.heads.largest import largest
+from headstart.heads.nearest import nearest_by_cells, nearest_other
+from headstart.heads.projection import DIMENSIONS, of_length_one
 
 
 def features(count, width=48, inside=12, seed=0):
@@ -15,8 +17,9 @@ def features(count, width=48, inside=12, seed=0):
     return np.maximum(x + 0.1 * rng.normal(size=x.shape), 0).astype(np.float32)
 
 
-def test_cells_hold_nearly_all_of_the_nearest():
-    rows = features(4_000)
+@pytest.mark.parametrize("width", [48, 4 * DIMENSIONS])
+def test_cells_hold_nearly_all_of_the_nearest(width):
+    rows = features(4_000, width)
     unit, all_ = of_length_one(rows), np.arange(len(rows))
     exact, theirs = nearest_other(unit, all_, unit, 16)
     distances, found = nearest_by_cells(rows, 16)
@@ -45,11 +48,11 @@ def test_no_block_grows_with_the_rows_of_one_content(monkeypatch):
     white = np.outer(2.0 ** (np.arange(3_000) % 5), rows[0]).astype(np.float32)
     few, theirs = nearest_by_cells(np.concatenate([rows, white[:8]]), 8)
 
-    def watched(part, places, among, *given):
-        blocks.append(len(among))
-        return nearest_other(part, places, among, *given)
+    def watched(alike, wanted):
+        blocks.append(alike.shape[1])
+        return largest(alike, wanted)
 
-    monkeypatch.setattr(nearest, "nearest_other", watched)
+    monkeypatch.setattr(nearest, "largest", watched)
     distances, found = nearest_by_cells(np.concatenate([rows, white]), 8)
     assert max(blocks) < 2_000
     np.testing.assert_array_equal(distances[:3_000], few[:3_000])
@@ -79,3 +82,32 @@ def test_rows_of_one_number_are_no_neighbours():
     distances, _ = nearest_by_cells(rows[:20], 8, apart=np.arange(20) // 14)
     some = np.isfinite(distances).sum(axis=1)  # in cells that no row names there may be one more
     assert (some[:14] <= 6).all() and (some >= 5).all()
+
+
+def in_noise(count, width, seed=0):
+    """Rows that lie in no few dimensions, of which a projection keeps little; a tenth have a twin
+    behind the last."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(count, width)).astype(np.float32)
+    twins = rows[: count // 10] + 0.05 * rng.normal(size=(count // 10, width)).astype(np.float32)
+    return np.concatenate([rows, twins])
+
+
+def test_twins_are_found_where_few_dimensions_keep_little_of_the_distances():
+    rows = in_noise(4_000, 6 * DIMENSIONS)
+    distances, found = nearest_by_cells(rows, 8)
+    is_twin = found[:400, 0] == np.arange(4_000, 4_400)
+    assert is_twin.mean() > 0.95
+    unit = of_length_one(rows)
+    apart = 0.5 * ((unit[:400] - unit[4_000:]) ** 2).sum(axis=1)
+    np.testing.assert_allclose(distances[:400, 0][is_twin], apart[is_twin], rtol=1e-4)
+
+
+def test_more_threads_find_the_same(monkeypatch):
+    rows, apart = features(3_000, 100), np.arange(3_000) % 3
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr("headstart.heads.standardisation.cores", lambda cores=cores: cores)
+        found.append(nearest_by_cells(rows, 5, apart=apart))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

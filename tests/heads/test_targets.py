@@ -131,14 +131,16 @@ def test_several_numbers_are_drawn_a_panel_each(ws, add, run, tmp_path):
 
 def test_rows_of_numbers_that_are_no_labels_are_an_error(ws, add):
     x, y = plane(rows=4)
-    with pytest.raises(DatasetError, match=r"row 1: the label \[.*nan.*\] holds what is no number"):
+    with pytest.raises(
+        DatasetError, match=r"row 1: the label \[.*nan.*\] holds what is not a number"
+    ):
         add(x, np.where(np.arange(8).reshape(4, 2) == 2, np.nan, y))
     task = Regression()
     samples = [Sample(str(n), "", label, "train", n) for n, label in enumerate(["1.5|2", "3"])]
     with pytest.raises(HeadError, match="'1' has 1 numbers for a label, '0' has 2"):
         task.find_classes(samples)
     samples = [Sample(str(n), "", label, "train", n) for n, label in enumerate(["1|2", "3|b"])]
-    with pytest.raises(HeadError, match=r"'1' has the label '3\|b', which is no number"):
+    with pytest.raises(HeadError, match=r"'1' has the label '3\|b', which is not a number"):
         task.find_classes(samples)
     part = Part(x, np.array([[1.0, 5.0]] * 4))
     with pytest.raises(HeadError, match=r"train split are 1 \(number 1 of each\)"):

@@ -242,7 +242,7 @@ def test_labels_that_do_not_suit_the_task(flat):
     ws, add = flat
     x, _ = digits(60)
     view = add(x, np.array(["a", "b"] * 30))
-    with pytest.raises(HeadError, match="has the label 'a', which is no number"):
+    with pytest.raises(HeadError, match="has the label 'a', which is not a number"):
         ws.heads.train("h", view, task=hs.Regression())
     with pytest.raises(HeadError, match="all labels of the train split are 3"):
         ws.heads.train("h", add(x, np.full(60, 3)), task=hs.Regression())
@@ -267,7 +267,7 @@ def test_the_command_line_makes_tasks(flat, run, fails):
     ran = run("head", "train", "h", "flat", "rows", "--order", "a,b")
     assert ran.code == 2 and "--order is not for classification" in ran.err
     line = fails("head", "train", "h", "flat", "rows", "--task", "regression")
-    assert "which is no number" in line
+    assert "which is not a number" in line
 
 
 @pytest.mark.parametrize(

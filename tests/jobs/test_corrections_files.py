@@ -106,7 +106,9 @@ def test_a_class_that_is_spelled_nearly_like_another_is_noticed(new, known, near
 
 
 def test_it_is_named_with_what_to_do(rows):
-    with pytest.warns(UserWarning, match=r"'B' is a new class beside 'b'.* 'b' as their new_label"):
+    with pytest.warns(
+        UserWarning, match=r"'B' is a new class, and 'b' is.* 'b' as their new_label"
+    ):
         rows.datasets.correct("noisy", {"0": "B"})
 
 

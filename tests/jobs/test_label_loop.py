@@ -99,7 +99,7 @@ def test_a_script_that_adds_its_data_runs_again_after_a_correction(rows):
     assert rows.datasets["noisy"].options["corrections"]["versions"] == [was]
     again = rows.heads.compare("h:1", "h:2")
     assert again.samples == compared.samples
-    with pytest.warns(UserWarning, match="dealt anew: scores of heads"):
+    with pytest.warns(UserWarning, match="dealt again: scores of heads"):
         rows.datasets.add("noisy", source, split="50/50")
     assert rows.datasets["noisy"].options["corrections"]["versions"] == []
 

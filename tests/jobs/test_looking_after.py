@@ -97,13 +97,13 @@ def test_what_cannot_be_evaluated_is_refused_before_anything_is_extracted(
     said = fails("head", "evaluate", "h", "known", "--split", "test")
     assert "the test split of 'known' is empty" in said
     trained.datasets.resplit("rows", "50/50")
-    assert "cannot be told" in fails("head", "evaluate", "h", "rows")
+    assert "cannot be determined" in fails("head", "evaluate", "h", "rows")
 
 
 def test_where_its_dataset_changed_nothing_is_left_out_in_silence(trained, tmp_path):
     other(trained, tmp_path)
     trained.datasets.remove("rows", force=True)
-    with pytest.warns(UserWarning, match="cannot be told"):
+    with pytest.warns(UserWarning, match="cannot be determined"):
         found = trained.heads["h"].evaluate("other")
     assert found.seen is None and found.samples == 90
 
@@ -113,11 +113,11 @@ def test_its_own_dataset_that_changed_is_not_scored_as_another_one(trained, fail
     head = trained.heads["h"]
     trained.datasets.resplit("rows", "50/50")
     line = fails("head", "evaluate", "h", "rows")
-    assert "was fitted on cannot be told" in line and "--split all" in line
-    with pytest.warns(UserWarning, match="cannot be told"):
+    assert "was fitted on cannot be determined" in line and "--split all" in line
+    with pytest.warns(UserWarning, match="cannot be determined"):
         found = head.evaluate("rows", "all")
     assert (found.split, found.seen, found.samples) == ("all", None, 240)
-    with pytest.warns(UserWarning, match="cannot be told"):
+    with pytest.warns(UserWarning, match="cannot be determined"):
         assert head.evaluate("rows", "train").split == "train"
 
 
@@ -337,7 +337,7 @@ def test_of_equally_likely_classes_the_first_come_first():
     assert [label for label, _ in one.top(9)] == ["b", "a", "c"]
     with pytest.raises(HeadstartError, match="count is 0"):
         one.top(0)
-    with pytest.raises(HeadError, match="says numbers"):
+    with pytest.raises(HeadError, match="gives numbers"):
         Prediction("s", 1.0, np.nan, np.ones(1, np.float32)).top(1)
 
 
@@ -367,7 +367,7 @@ def test_a_head_for_numbers_is_evaluated(rows, tmp_path, targets, run):
     assert found.metrics["mean_absolute_error"] == pytest.approx(error, rel=1e-4)
     assert "R2" in run("head", "evaluate", "t", "two").out
     if targets == 2:
-        with pytest.raises(HeadError, match="are 1 numbers a sample, head 't' says 2"):
+        with pytest.raises(HeadError, match="are 1 numbers per sample, head 't' says 2"):
             np.savez(tmp_path / "three.npz", x=own, y=truth[:, 0])
             rows.datasets.add("three", tmp_path / "three.npz")
             head.evaluate("three")

@@ -99,7 +99,7 @@ def test_numbers_are_no_probabilities():
     predicted = Predicted(made, "", (), made)
     np.testing.assert_array_equal(predicted.values, [[1.5, 2], [3, 4]])
     for one in (predicted, made[0]):
-        with pytest.raises(HeadError, match="says numbers, and no probabilities"):
+        with pytest.raises(HeadError, match="gives numbers, and no probabilities"):
             _ = one.probabilities
     assert Predicted([], "", (), made).values.shape == (0, 2)
     few = FORMS["class"]

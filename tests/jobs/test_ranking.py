@@ -221,7 +221,7 @@ def test_few_shots_are_drawn_several_times_and_their_spread_is_shown(cached, run
     shown = " ".join(shown.split())
     assert "means over 15 draws" in shown and "± 0." in shown
     assert "with more the intervals hold it, and may be wider" in shown
-    assert re.search(r"always says the most frequent class has accuracy 0\.\d{3}\.", shown)
+    assert re.search(r"Always naming the most frequent class gives accuracy 0\.\d{3}\.", shown)
     once = run(*asked, "--repeats", "1")
     assert "none is called worse" in " ".join(once.out.split())
     (rank,) = cached.rank("pics", ["net@features"], trying=hs.CrossValidation(3, shots=1))

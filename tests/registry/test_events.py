@@ -109,7 +109,7 @@ def test_filters_and_json(ready, run):
 
 
 def test_a_moment_that_is_none_is_one_line(ready, fails):
-    assert "'soon' is no moment. Give such as" in fails("log", "--since", "soon")
+    assert "'soon' is not a date, time or age. Give such as" in fails("log", "--since", "soon")
     assert verbs.moment("2026-01-31T12:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
 
 

@@ -138,6 +138,7 @@ def test_a_server_that_dies_at_any_statement_of_a_transaction_is_waited_for(
             if wire.cut is None:
                 break
             place = min(place[0], len(wire.seen)), place[1]
+            view = None  # what it looks at is in use
         assert wire.cut is None  # it was killed
         assert check(ws, view, expected) == before + 1, place
         told = [record.message for record in caplog.records if record.name == "headstart"]
@@ -171,7 +172,7 @@ def test_a_server_that_stays_away_ends_a_run_with_one_line_and_nothing_is_lost(
         extract("commit", ws, wire, monkeypatch, short)
     line = str(gone.value)
     assert "does not answer" in line
-    assert "the same command goes on from there" in line
+    assert "the same command continues from there" in line
     assert "\n" not in line
     mortal.revive()
     kept = rows_in(ws) // 2

@@ -95,13 +95,28 @@ def test_all_is_let_go_after_many_rows_and_mapped_again(store, monkeypatch):
         assert view._reader._mapped._known == {}
 
 
-def test_a_pass_maps_nothing(store, monkeypatch):
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_what_a_pass_maps_is_let_go(store, monkeypatch, shuffle):
     monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
+    monkeypatch.setattr(mapped_rows, "MOST", 0)
     view, plain = view_of(store, (100,))
     for _ in range(2):
         np.testing.assert_array_equal(view.to_numpy(), plain)
         np.testing.assert_array_equal(view[np.arange(0, ROWS, 9)], plain[::9])
+        assert sum(len(rows) for rows, _ in view.batches(32, shuffle=shuffle)) == ROWS
     assert view._reader._mapped._known == {}
+
+
+def test_a_second_pass_in_another_order_is_made_from_the_mapping(store, monkeypatch, calls):
+    monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
+    view, plain = view_of(store, (100,))
+    np.testing.assert_array_equal(view.to_numpy(), plain)
+    del calls[:]
+    np.testing.assert_array_equal(view.to_numpy(), plain)
+    assert len(calls) == 1  # of the shard of one row, which is in its order
+    aside = np.zeros((ROWS, 200), np.float32)[:, ::2]
+    view._reader.read(view._places, aside)  # which is no block of memory
+    np.testing.assert_array_equal(aside, plain)
 
 
 # What somebody did to a shard

@@ -145,7 +145,7 @@ def open_model(model: Any, scratch: Path, *, trust: bool = False) -> Opened:
     """
     if not isinstance(model, keras().Model):
         raise ModelFileError(
-            f"a {type(model).__name__} is no Keras model",
+            f"a {type(model).__name__} is not a Keras model",
             hint="Give a keras.Model, or the path of a saved one.",
         )
     if not is_readable(model):

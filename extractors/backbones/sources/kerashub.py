@@ -71,7 +71,7 @@ def open_kerashub(
         )
     if not (folder / BACKBONE).is_file():
         raise ModelFileError(
-            f"{folder} is no KerasHub preset: it holds no {BACKBONE}",
+            f"{folder} is not a KerasHub preset: it holds no {BACKBONE}",
             hint="Give a folder written by save_to_preset, or a Hugging Face model's.",
         )
     if trust or first is None:
@@ -202,7 +202,7 @@ def _check_settings(file: Path) -> None:
     except WrongField as error:
         raise ModelFileError(f"{file} cannot be read ({error})", hint=MEND) from error
     if not isinstance(settings, dict):
-        raise ModelFileError(f"{file} is no table of settings", hint=MEND)
+        raise ModelFileError(f"{file} is not a table of settings", hint=MEND)
     if file.name == PREPROCESSORS[0] and not isinstance(settings.get("registered_name"), str):
         raise ModelFileError(f"{file} names no preprocessor (registered_name)", hint=MEND)
     if file.name == PREPROCESSORS[0]:

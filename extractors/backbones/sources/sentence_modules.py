@@ -39,7 +39,7 @@ def pooling_of(folder: Path) -> str | None:
         return None
     modules = _read(folder / FILE)
     if not isinstance(modules, list) or not all(isinstance(one, dict) for one in modules):
-        raise ModelFileError(f"{folder / FILE} is no list of modules", hint="Remove or mend it.")
+        raise ModelFileError(f"{folder / FILE} is not a list of modules", hint="Remove or fix it.")
     kinds = {str(one.get("type")).rpartition(".")[2]: one.get("path") for one in modules}
     if left := sorted(set(kinds) - HARMLESS):
         warn(f"{folder / FILE}: not used: {', '.join(left)}")
@@ -51,7 +51,7 @@ def pooling_of(folder: Path) -> str | None:
 def _pooling_in(file: Path) -> str:
     config = _read(file)
     if not isinstance(config, dict):
-        raise ModelFileError(f"{file} is no table of settings", hint="Remove or mend it.")
+        raise ModelFileError(f"{file} is not a table of settings", hint="Remove or fix it.")
     found = [mode for mode, on in config.items() if mode.startswith("pooling_mode") and on is True]
     if len(found) != 1 or found[0] not in MODES:
         raise ModelFileError(

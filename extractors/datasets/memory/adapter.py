@@ -101,7 +101,7 @@ def _of_tuple(data: tuple[Any, ...], labels: Any, options: Options, contents: Co
         )
     if isinstance(data[0], str | os.PathLike):
         raise refused(
-            f"the path {str(data[0])!r} with labels beside it",
+            f"the path {str(data[0])!r} with separate labels",
             "Labels of files stand in them, or in a file: labels=….",
         )
     return _of_data(*data, options, contents)

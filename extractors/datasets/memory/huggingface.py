@@ -50,7 +50,9 @@ def keep_hugging_face(
             a file that a row names may not be read.
     """
     if labels is not None:
-        raise refused("labels beside a dataset of Hugging Face", "Name its column: label_column=…")
+        raise refused(
+            "separate labels for a dataset of Hugging Face", "Name its column: label_column=…"
+        )
     sets = dict(data) if isinstance(data, Mapping) else {None: data}
     known = {name: one for name, one in sets.items() if name is None or find_split(str(name))}
     if not known:
@@ -143,7 +145,7 @@ def _check_is_of_hub(name: str) -> None:
     loaders = {one.name for one in pkgutil.iter_modules(packaged_modules.__path__)}
     if not ID.fullmatch(name) or name in loaders:
         raise DatasetError(
-            f"{PREFIX}{name[:200]} is no dataset of the hub",
+            f"{PREFIX}{name[:200]} is not a dataset of the hub",
             hint=f"Those are called {PREFIX}OWNER/NAME[:SPLIT]; a folder is given as it is.",
         )
     if Path(name).exists():

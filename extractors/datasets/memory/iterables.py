@@ -31,7 +31,7 @@ def items_in(data: Any, labels: Any) -> Iterator[Item]:
     if labels is not None:
         if not hasattr(data, "__len__"):
             raise refused(
-                f"labels beside {named_type(data)}, which has no length",
+                f"separate labels for {named_type(data)}, which has no length",
                 "Give (content, label) one by one.",
             )
         return (

@@ -90,7 +90,7 @@ def parse(text: str, where: str = "") -> Address:
     match = IS_ADDRESS.match(text)
     if match is None or len(text) > LONGEST or any(sign in text for sign in "\0\r\n\t"):
         raise DatasetError(
-            f"{at}{redacted(text)[:200]!r} is no address",
+            f"{at}{redacted(text)[:200]!r} is not an address",
             hint=f"Those of {', '.join(f'{one}://' for one in (*BUCKETS, *WEB))} are known.",
         )
     scheme, rest = match[1].lower(), text[match.end() :]
@@ -119,7 +119,7 @@ def _of_web(text: str, scheme: str, at: str) -> Address:
     try:
         parts = urlsplit(text)
     except ValueError as error:  # brackets of an IPv6 address that do not close
-        raise DatasetError(f"{at}{redacted(text)!r} is no address ({error})") from None
+        raise DatasetError(f"{at}{redacted(text)!r} is not an address ({error})") from None
     if "@" in parts.netloc or not _is_server(parts):
         raise _with_secret(text, at, "a name and a password")
     if may_hold_secret(parts.query):

@@ -158,5 +158,5 @@ def _stats(named: Sequence[Address], objects: Objects) -> Iterator[tuple[Address
         except SampleChanged as error:
             raise SourceGone(
                 f"{error.message}, one of {len(named):,} that are named",
-                hint="Mend the numbers, or take * for those that are there (in a bucket).",
+                hint="Fix the numbers, or take * for those that are there (in a bucket).",
             ) from error

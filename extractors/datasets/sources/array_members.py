@@ -93,7 +93,7 @@ def members_of(
 
 def _with_unused(found: Members, names: Sequence[str], of_sets: set[str]) -> Members:
     of_splits = {name for name in names if all(_parsed(name))}
-    why = dict.fromkeys(of_splits, f" (beside {found.roles.get(VALUES)!r})")
+    why = dict.fromkeys(of_splits, f" (next to {found.roles.get(VALUES)!r})")
     why |= dict.fromkeys(of_sets, " (without labels)")
     why |= dict.fromkeys(WEIGHTS, " (weights of samples are not known to any head)")
     read = set(found.read)

@@ -191,7 +191,7 @@ def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
         if name in arrays and len(arrays[name]) != len(values):
             raise DatasetError(
                 f"{source} has {len(values):,} rows, but {len(arrays[name]):,} {name}",
-                hint="They belong together row by row; mend the source.",
+                hint="They belong together row by row; fix the source.",
             )
     if not len(values):
         raise DatasetError(f"{source} holds no rows")
@@ -308,7 +308,7 @@ def _check_rows(source: Path, arrays: Mapping[str, np.ndarray]) -> None:
         if array.shape[:1] != values.shape[:1]:
             raise DatasetError(
                 f"{source}: {first} has {len(values):,} rows, {name} {len(array):,}",
-                hint="They belong together row by row; mend the source.",
+                hint="They belong together row by row; fix the source.",
             )
 
 
@@ -337,7 +337,7 @@ def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict
             counts = ", ".join(f"{name} {count:,}" for name, count in lengths.items())
             raise DatasetError(
                 f"the arrays of {source} have different numbers of rows: {counts}",
-                hint="They belong together row by row; mend the source.",
+                hint="They belong together row by row; fix the source.",
             )
     elif isinstance(values, np.ndarray) and values.ndim == 0:
         raise DatasetError(f"{source} holds a single number, not an array of samples")

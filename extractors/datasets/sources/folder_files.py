@@ -101,7 +101,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     except OSError as error:  # a link to itself, or into a folder that may not be entered
         raise DatasetError(
             f"cannot look at {entry.path}: {error.strerror or error}",
-            hint="Mend or remove it.",
+            hint="Fix or remove it.",
         ) from error
 
 

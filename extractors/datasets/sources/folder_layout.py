@@ -105,7 +105,7 @@ def _are_splits(tree: Tree, folders: Sequence[Place], options: Options) -> bool:
         raise _asked(
             tree.root,
             named,
-            f", beside {_few(others)}",
+            f", next to {_few(others)}",
             f"if a split: --split {FOLDERS}, which leaves out {_few(others)}; "
             f"if a class like the others: --split {HASH}.",
         )

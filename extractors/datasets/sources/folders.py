@@ -140,7 +140,7 @@ class FolderSource:
         is_dealt = ignores_own(self._options)
         tell(
             f"{self.source}: {', '.join(layout.splits)} are splits, not classes, by their names; "
-            f"they hold {classes:,} classes{', which are dealt out anew' if is_dealt else ''}"
+            f"they hold {classes:,} classes{', which are dealt out again' if is_dealt else ''}"
         )
 
 

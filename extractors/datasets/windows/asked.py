@@ -20,21 +20,25 @@ from headstart.extractors.datasets.windows.videos import MOST_FRAMES, Videos
 
 WINDOW = Option(
     "window",
-    "Cut long samples into windows, a row each: 2s or 500ms of sounds, 256w (words) or 256tok "
-    "(tokens) of texts, 256 (rows) of series.",
+    "Cut long samples into windows with a row each: 2s or 500ms for sounds, 256w "
+    "(words) or 256tok (tokens) for texts, 256 (rows) for series.",
     metavar="LENGTH",
 )
 HOP = Option(
-    "hop", "From the beginning of one window to the next; its length without it.", metavar="LENGTH"
+    "hop",
+    "Distance between the beginnings of two windows. Default: the length of a window.",
+    metavar="LENGTH",
 )
 TOKENIZER = Option(
     "tokenizer",
-    "What counts the tokens of --window 256tok: a backbone with a tokenizer, a tokenizer.json or "
-    "a vocab.txt.",
+    "Tokenizer that counts for --window 256tok: a backbone that has one, a "
+    "tokenizer.json or a vocab.txt.",
     metavar="BACKBONE|FILE",
 )
-FRAMES = Option("frames", "Cut videos into clips of so many pictures, a row each; with --every.")
-EVERY = Option("every", "The time of a clip of --frames, such as 2s.", metavar="LENGTH")
+FRAMES = Option(
+    "frames", "Cut videos into clips of this many pictures, with a row each; needs --every."
+)
+EVERY = Option("every", "Length of a clip of --frames, such as 2s.", metavar="LENGTH")
 WINDOW_OPTIONS = (WINDOW, HOP, TOKENIZER, FRAMES, EVERY)
 NAMES = tuple(option.name for option in WINDOW_OPTIONS)
 LENGTH = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>ms|s|min|w|tok|)")

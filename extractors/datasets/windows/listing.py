@@ -148,7 +148,7 @@ def _parts(source: WindowSource, whole: Sample, known: _Known) -> Parts:
     except SampleError as error:
         raise DatasetError(
             f"{source.source}: sample {whole.id!r} cannot be cut into windows: {error.message}",
-            hint=error.hint or "Mend or remove it, or leave it out: --on-error skip.",
+            hint=error.hint or "Fix or remove it, or leave it out: --on-error skip.",
         ) from error
     return [
         (name, place.digest_in(whole.digest), Located(whole.location, whole.digest, place).text)

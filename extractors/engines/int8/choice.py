@@ -43,7 +43,7 @@ def find_quantized(
     raise BackboneError(
         f"{label!r} in {run.precision} is not as it was calibrated: "
         f"{kept.why or 'it cannot be compiled'}",
-        hint="A damaged file is made anew by the same command again; where the processor gives "
+        hint="The same command makes a damaged file again; where the processor gives "
         "other features, use --precision float32 or bfloat16.",
     )
 

@@ -90,7 +90,7 @@ def _is_up_to(largest: int) -> Any:
 STEPS = {
     "decode_audio": StepKind(
         version=1,
-        settings={"rate": (16_000, "samples a second", _is_up_to(LARGEST_RATE))},
+        settings={"rate": (16_000, "samples per second", _is_up_to(LARGEST_RATE))},
         run=_decode_audio,
         words="decode the sound to one channel of -1..1, resample to {rate} a second (soxr HQ)",
     ),

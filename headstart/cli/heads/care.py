@@ -28,16 +28,16 @@ def register(group: click.Group) -> None:
         click.option(
             "--split",
             type=click.Choice(("all", "train", "validation", "test")),
-            help="Of DATASET: test of the one it was trained on, all of others without it.",
+            help="Split of DATASET. Default: test for the head's own dataset, all for others.",
         ),
-        click.option("--all", "every", is_flag=True, help="The scores of every class."),
+        click.option("--all", "every", is_flag=True, help="Show the scores of every class."),
         on_error_option,
     )
     command(group, "evaluate")(evaluate)
     retrain = with_options(
         _retrain,
         click.argument("name"),
-        click.option("--as", "new", metavar="NEWNAME", help="Of the new head; NAME without it."),
+        click.option("--as", "new", metavar="NEWNAME", help="Name of the new head. Default: NAME."),
         on_error_option,
     )
     command(group, "retrain")(retrain)
@@ -48,9 +48,9 @@ def register(group: click.Group) -> None:
             "--keep",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Remove all versions of NAME but the latest N, and those that are in use.",
+            help="Keep the latest N versions of NAME, and those in use; remove the others.",
         ),
-        click.option("--force", is_flag=True, help="Remove also what is in use."),
+        click.option("--force", is_flag=True, help="Remove it even if it is in use."),
     )
     command(group, "remove")(remove)
 
@@ -58,9 +58,9 @@ def register(group: click.Group) -> None:
 def _evaluate(
     call: Call, name: str, dataset: str, split: str | None, every: bool, on_error: str
 ) -> Result:
-    """Score a head on the labelled samples of DATASET; what is missing is extracted first.
+    """Score a head on the labelled samples of DATASET. Missing features are extracted first.
 
-    Samples whose content it was fitted on are left out and counted.
+    Samples that the head was fitted on are left out and counted.
     """
     from headstart.cli.extract import extract_missing
     from headstart.jobs.datasets.named import dataset_named
@@ -97,7 +97,7 @@ def _evaluate(
 def _retrain(call: Call, name: str, new: str | None, on_error: str) -> Result:
     """Train a head again, with its settings and seed, on its dataset as it is now.
 
-    What is missing is extracted first. `head compare NAME:1 NAME:2` tells what that changed.
+    Missing features are extracted first. `head compare NAME:1 NAME:2` shows what changed.
     """
     from headstart.cli.extract import extract_missing
 
@@ -123,10 +123,10 @@ def _left_out(found: Any) -> Iterator[tuple[str, str]]:
 
 
 def _remove(call: Call, name: str, keep: int | None, force: bool) -> Result:
-    """Forget a head: its latest version, NAME:VERSION, or with --keep all but the latest ones.
+    """Remove a head: its latest version, NAME:VERSION, or with --keep all but the latest ones.
 
-    Refused while an alias or a fine-tuned head depends on it. `features gc --apply` frees its file;
-    cached features stay.
+    Refused while an alias or a fine-tuned head depends on it. `features gc --apply` frees its
+    file; cached features stay.
     """
     gone = call.open().heads.remove(name, keep=keep, force=force)
     lines = [f"Removed head {', '.join(gone.removed)}." if gone.removed else "Nothing to remove."]

@@ -20,9 +20,9 @@ def register(group: click.Group) -> None:
 
 
 def _compare(call: Call, one: str, other: str) -> Result:
-    """Compare heads ONE and OTHER, of one dataset, on the test samples that both were judged on.
+    """Compare two heads of one dataset on the same test samples.
 
-    Pairs are compared: which samples OTHER fixed and which it broke, and what each score gained.
+    Shows which samples OTHER fixed and which it broke, and how much each score changed.
     """
     from headstart.heads.evaluation.intervals import score_text, share_text
 

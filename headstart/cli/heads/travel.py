@@ -20,8 +20,9 @@ def register(group: click.Group) -> None:
 
 
 def _export(call: Call, name: str, file: Path) -> Result:
-    """Write head NAME with its weights and all that is recorded of it into FILE, a .zip; its
-    backbone goes by `backbone export`."""
+    """Write head NAME with its weights and its record to FILE, a .zip. Its backbone travels
+    with `backbone export`.
+    """
     from headstart.jobs.outcomes import Written
 
     call.open().heads.get(name).export(file)
@@ -31,6 +32,7 @@ def _export(call: Call, name: str, file: Path) -> Result:
 
 
 def _import(call: Call, file: Path, name: str | None) -> Result:
-    """Register the head in FILE as the next version of its name, on the backbone here that gives
-    its features."""
+    """Register the head in FILE as the next version of its name, on the backbone here that
+    gives its features.
+    """
     return shown(call.open().heads.import_(file, name))

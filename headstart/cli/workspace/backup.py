@@ -20,13 +20,13 @@ from headstart.cli.output import (
 
 
 def register(cli: click.Group) -> None:
-    folder = click.argument("folder", type=click.Path(path_type=Path))
+    folder = click.argument("folder", metavar="FOLDER|URL")
     command(cli, "backup")(
         with_options(
             _backup,
             folder,
             click.option(
-                "--features", is_flag=True, help="Copy the rows of features, too; they are large."
+                "--features", is_flag=True, help="Also copy the features, which are large."
             ),
         )
     )
@@ -39,22 +39,30 @@ def register(cli: click.Group) -> None:
                 "roots",
                 metavar="OLD=NEW",
                 multiple=True,
-                help="Data below the folder OLD are below NEW now; may be given again.",
+                help="Data from the folder OLD are now in NEW. May be repeated.",
             ),
-            click.option("--database-url", help="A shared database, which is empty."),
+            click.option("--database-url", help="A shared database; it must be empty."),
             click.option(
                 "--database-url-file",
                 type=click.Path(path_type=Path),
-                help="A file with its URL; without either, $HEADSTART_DATABASE_URL if it is set.",
+                help="A file that contains the URL. Default: $HEADSTART_DATABASE_URL.",
             ),
-            click.option("--check", is_flag=True, help="Only read and compare all of the backup."),
+            click.option(
+                "--check",
+                is_flag=True,
+                help="Only compare the backup with its hashes; restore nothing.",
+            ),
         )
     )
 
 
-def _backup(call: Call, folder: Path, features: bool) -> Result:
-    """Copy the workspace into FOLDER, while others work in it: the database as it is at one moment,
-    and all files that it names. A backup that is there is brought up to date."""
+def _backup(call: Call, folder: str, features: bool) -> Result:
+    """Copy the workspace to FOLDER while others work in it: the database as it is at one
+    moment, and all files that it names. An existing backup is brought up to date.
+
+    A URL is s3://BUCKET/PREFIX, gs://, az:// or file:///FOLDER; credentials, region and endpoint
+    are those of the environment.
+    """
     from headstart.jobs.backups.backup import backup
 
     with progress_bar("copying", "files") as progress:
@@ -78,14 +86,15 @@ def _lacking(missing: Sequence[str]) -> str:
 
 def _restore(
     call: Call,
-    folder: Path,
+    folder: str,
     roots: tuple[str, ...],
     database_url: str | None,
     database_url_file: Path | None,
     check: bool,
 ) -> Result:
-    """Make a workspace, where --workspace says, of the backup in FOLDER; its files are compared
-    with their sha256."""
+    """Make a workspace from the backup in FOLDER, in the folder given by --workspace. Every
+    file is compared with its sha256.
+    """
     from headstart.database_urls import VARIABLE
     from headstart.jobs.backups import restore as jobs
 

@@ -20,12 +20,13 @@ class ExecutorName(click.ParamType):
     name = "executor"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == LOCAL:
+            return value
         from headstart.clusters.ray_cluster import address_in
         from headstart.errors import ClusterError
 
         try:
-            if value != LOCAL:
-                address_in(value)
+            address_in(value)
         except ClusterError as error:
             self.fail(f"{error}", param, ctx)
         return value
@@ -37,21 +38,20 @@ executor_option = click.option(
     default=LOCAL,
     show_default=True,
     metavar="local|ray[://ADDRESS]",
-    help="Who computes: this process, or actors of Ray (extra ray).",
+    help="What computes: this process, or actors of Ray (extra ray).",
 )
 options_of_trials = (
     executor_option,
     click.option(
         "--workers",
         type=click.IntRange(min=1),
-        help="With ray: so many at a time; without it, one a node to extract, and as many as there "
-        "is room for to try heads.",
+        help="With ray: number of workers. Default: one per node to extract, as many as fit "
+        "to try heads.",
     ),
     click.option(
         "--cores",
         type=click.IntRange(min=1),
-        help="With ray: that each of them reserves and computes with; without it, as many as all "
-        "can have to extract, and one to try heads.",
+        help="With ray: cores per worker. Default: an equal share to extract, one to try heads.",
     ),
 )
 """Of a command that extracts and tries heads."""
@@ -60,7 +60,7 @@ options_of_workers = (
     click.option(
         "--gpus",
         type=click.FloatRange(min=0),
-        help="With ray: that each of them reserves; none without it.",
+        help="With ray: GPUs per worker. Default: none.",
     ),
 )
 """Of a command that extracts."""

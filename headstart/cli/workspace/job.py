@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 def register(cli: click.Group) -> None:
-    group = click.Group("job", help="Extractions that workers do: `extract --detach`, `worker`.")
+    group = click.Group("job", help="Extractions done by workers: `extract --detach`, `worker`.")
     number = click.argument("number", metavar="JOB", type=JOB)
-    limit = click.option("--limit", type=NUMBER, default=20, show_default=True, help="So many.")
+    limit = click.option(
+        "--limit", type=NUMBER, default=20, show_default=True, help="Show at most this many."
+    )
     command(group, "list")(with_options(_list, limit))
     command(group, "show")(number(_show))
     command(group, "cancel")(number(_cancel))
@@ -26,7 +28,7 @@ def register(cli: click.Group) -> None:
 
 
 def _list(call: Call, limit: int) -> Result:
-    """List the jobs, the newest first, each as far as it is now."""
+    """List the jobs with their progress, the newest first."""
     found = call.open().jobs.find(limit)
     rows = [
         (
@@ -58,26 +60,27 @@ def _list(call: Call, limit: int) -> Result:
 
 
 def _show(call: Call, number: int) -> Result:
-    """Show how far a job is, and who works at it, as the database has it."""
+    """Show the progress of a job and the workers that work on it."""
     found = call.open().jobs.get(number)
     return Result(found, _shown(found))
 
 
 def _cancel(call: Call, number: int) -> Result:
-    """End a job: its workers commit what they have in hand and leave; rows stay."""
+    """End a job. Its workers commit what they have in hand and leave; rows stay."""
     found = call.open().jobs.cancel(number)
     return Result(found, lambda out: out.print(text(describe(found)), soft_wrap=True))
 
 
 def _retry(call: Call, number: int) -> Result:
-    """Open a job again, whatever became of it; what of it failed is tried anew."""
+    """Open a job again. What failed is tried again."""
     found = call.open().jobs.retry(number)
     return Result(found, lambda out: out.print(text(describe(found)), soft_wrap=True))
 
 
 def _remove(call: Call, number: int) -> Result:
-    """Forget a job that is done, cancelled or failed; rows stay. `features gc` then finds the list
-    of its samples, where nobody else needs it."""
+    """Remove a job that is done, cancelled or failed. Rows stay. `features gc` then deletes the
+    list of its samples, if nobody else needs it.
+    """
     gone = call.open().jobs.remove(number)
     return Result(gone, lambda out: out.print(text(f"Removed job {gone.removed}.")))
 

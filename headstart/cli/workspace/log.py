@@ -15,15 +15,19 @@ def register(cli: click.Group) -> None:
         with_options(
             _log,
             click.argument("object", required=False),
-            click.option("--kind", help="Of what: backbone, dataset, head, features, database …"),
-            click.option("--action", help="What was done: add, alias, change, remove …"),
+            click.option(
+                "--kind", help="Kind of object: backbone, dataset, head, features, database …"
+            ),
+            click.option("--action", help="Action: add, alias, change, remove …"),
             click.option("--user", help="Who did it."),
-            click.option("--since", metavar="WHEN", help="A date, a time, or such as 7d or 12h."),
+            click.option(
+                "--since", metavar="WHEN", help="A date, a time, or an age such as 7d or 12h."
+            ),
             click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True),
             click.option(
                 "--forget-before",
                 metavar="WHEN",
-                help="Delete older events, and say so in an event of its own.",
+                help="Delete older events and record that as an event.",
             ),
         )
     )
@@ -39,7 +43,7 @@ def _log(
     limit: int,
     forget_before: str | None,
 ) -> Result:
-    """Show who changed what, the newest first: of OBJECT, or of all."""
+    """Show who changed what (all, or OBJECT only), the newest first."""
     from headstart.jobs import events
 
     context = call.open().context

@@ -15,9 +15,9 @@ import click
 
 from headstart.database_urls import without_passwords
 from headstart.values.logs import ROOT, logger
+from headstart.values.variables import FORMATS
 from headstart.visible import shortened, visible, visible_json
 
-FORMATS = ("text", "json")
 VARIABLE = "HEADSTART_LOG_FORMAT"
 LEVELS = {-2: logging.ERROR, -1: logging.WARNING, 0: logging.WARNING, 1: logging.INFO}
 """Of the library's own loggers, by how often -v was given, less -q; beyond them all, or errors."""
@@ -65,16 +65,15 @@ def begin(given: Sequence[str]) -> None:
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
     """-v, -q and --log-format of a command, or of all."""
     verbose = click.option(
-        "-v", "--verbose", count=True, help="Say what is done; -vv also every step."
+        "-v", "--verbose", count=True, help="Print what is done; -vv also prints every step."
     )
     quiet = click.option(
-        "-q", "--quiet", count=True, help="Say no more than warnings; -qq no more than errors."
+        "-q", "--quiet", count=True, help="Print warnings and errors only; -qq prints errors only."
     )
     form = click.option(
         "--log-format",
         type=click.Choice(FORMATS),
-        envvar=VARIABLE,
-        help="json: each line of standard error is an object with time, level and message.",
+        help="json: each line on standard error is an object with time, level and message.",
     )
     return verbose(quiet(form(function)))
 

@@ -11,8 +11,12 @@ def register(cli: click.Group) -> None:
     command(cli, "stats")(
         with_options(
             _stats,
-            click.option("--since", metavar="WHEN", help="A date, a time, or such as 7d or 12h."),
-            click.option("--days", is_flag=True, help="By day, and not by backbone."),
+            click.option(
+                "--since", metavar="WHEN", help="A date, a time, or an age such as 7d or 12h."
+            ),
+            click.option(
+                "--days", is_flag=True, help="Show figures by day instead of by backbone."
+            ),
             click.option(
                 "--prometheus", is_flag=True, help="Print the text format of Prometheus instead."
             ),
@@ -21,8 +25,7 @@ def register(cli: click.Group) -> None:
 
 
 def _stats(call: Call, since: str | None, days: bool, prometheus: bool) -> Result:
-    """Show what extractions computed and found in the cache, what that saved, and what each
-    backbone costs."""
+    """Show what extractions computed, what the cache saved, and what each backbone costs."""
     from headstart.jobs import stats
 
     found = stats.stats(call.open().context, since)

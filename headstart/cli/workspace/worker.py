@@ -32,23 +32,22 @@ def register(cli: click.Group) -> None:
         with_options(
             _worker,
             click.argument("number", metavar="[JOB]", type=JOB, required=False),
-            click.option("--wait", is_flag=True, help="Stay for jobs to come."),
+            click.option("--wait", is_flag=True, help="Wait for further jobs."),
             click.option(
                 "--cores",
                 type=click.IntRange(min=1),
-                help="Threads that compute; all cores of the machine without it. For several "
-                "workers on one machine, each its share.",
+                help="Threads that compute. Default: all cores. With several workers on one "
+                "machine give each its share.",
             ),
         )
     )
 
 
 def _worker(call: Call, number: int | None, wait: bool, cores: int | None) -> Result:
-    """Compute what jobs need, sample by sample, together with whoever else does, until nothing is
-    left.
+    """Compute what jobs need, together with other workers, until nothing is left.
 
-    Works at JOB, or at all that are queued, the oldest first. SIGTERM lets it finish and commit
-    what it has in hand, give back the rest and end with status 143; nothing is lost if it is
+    Works on JOB, or on all queued jobs, the oldest first. On SIGTERM it finishes and commits
+    what it has in hand, gives back the rest and exits with status 143. Nothing is lost if it is
     killed. A sample at which three workers died, hung or failed is given up.
     """
     if cores is not None:

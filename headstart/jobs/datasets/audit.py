@@ -14,6 +14,7 @@ from headstart.context import Context
 from headstart.errors import HeadError, SampleChanged, SampleUnreadable
 from headstart.extractors.datasets import reader_of
 from headstart.extractors.preprocessing.preview import difference_hash, glance
+from headstart.heads.copied_rows import copied
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.label_errors import find_wrong_labels
 from headstart.heads.evaluation.near_duplicates import (
@@ -178,7 +179,7 @@ def audit(
     if not len(view):
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = _looked_at(view.samples, trying.limit, trying.seed)
-    features, samples = rows_of(view, chosen=rows, room=ROOM), view.samples.take(rows)
+    features, samples = copied(rows_of(view, chosen=rows, room=ROOM)), view.samples.take(rows)
     if not (all_pairs := compares_all(len(rows))):
         tell(
             f"near duplicates of {len(rows):,} samples are looked for around each, not among all: "

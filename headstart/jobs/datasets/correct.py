@@ -182,7 +182,7 @@ def _tell_of_new(name: str, told: Mapping[str, tuple[Label | None, Label]], old:
     for one in new:
         if (near := find_alike(one, spelled)) is not None:
             warn(
-                f"{name}: {one!r} is a new class beside {str(near)!r}, which is spelled nearly so; "
+                f"{name}: {one!r} is a new class, and {str(near)!r} is spelled almost like it; "
                 f"if that was meant, give the samples {str(near)!r} as their new_label"
             )
 

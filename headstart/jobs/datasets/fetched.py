@@ -50,7 +50,7 @@ def fetched_anew(context: Context, dataset: Dataset) -> Dataset:
         if not now:
             tell(
                 f"{before.address}: nothing says whether it has changed since it was fetched; "
-                f"`headstart dataset add {dataset.name} {before.address}` fetches it anew"
+                f"`headstart dataset add {dataset.name} {before.address}` fetches it again"
             )
             return dataset
         if now == before.stat:

@@ -102,7 +102,7 @@ def _check_no_names(data: Any) -> None:
         named = ", ".join(repr(one[:60]) for one in texts[:3])
         more = ", …" if len(texts) > 3 else ""
         raise RegistryError(
-            f"received a list of {len(texts):,} texts in the place of a dataset: {named}{more}",
+            f"received a list of {len(texts):,} texts instead of a dataset: {named}{more}",
             hint="Give datasets one at a time; texts that are samples are added by a name first: "
             "ws.datasets.add(name, texts).",
         )

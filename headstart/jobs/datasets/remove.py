@@ -19,7 +19,7 @@ def remove(context: Context, name: str, *, force: bool = False) -> Dataset:
         if uses and not force:
             raise StillInUse(
                 f"dataset {dataset.name!r} is in use: {'; '.join(uses)}",
-                hint="Remove it all the same with --force; the corrections go with it (their "
+                hint="Remove it anyway with --force; the corrections go with it (their "
                 "journal stays), heads on it can be neither judged nor trained again, and jobs "
                 "not be done.",
             )

@@ -74,8 +74,8 @@ def resplit(
     updated = context.datasets.update(described(context, name, manifest, stored), dataset)
     if updated is None:
         raise DatasetError(
-            f"dataset {name!r} was changed by somebody else while it was dealt anew",
-            hint="Nothing was stored; deal it anew again.",
+            f"dataset {name!r} was changed by somebody else while it was dealt again",
+            hint="Nothing was stored; deal it again.",
         )
     return Resplit(details_of(context, updated, manifest), moved, voided)
 

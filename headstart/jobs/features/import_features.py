@@ -111,7 +111,7 @@ def _compare(
             raise FeatureError(
                 f"{file.path} is not what {entity.label}@{cuts[0].name} gives: the row of "
                 f"sample {sample.id!r} differs by {error:.2g} (relative L2 error)",
-                hint="Nothing was stored. --check 0 believes the file.",
+                hint="Nothing was stored. --check 0 trusts the file.",
             )
     return largest(given, computed)
 

@@ -54,7 +54,7 @@ class LocalExecutor:
             if self._cancelled.is_set() and done < total:
                 raise Cancelled(
                     f"the extraction was cancelled with {done:,} of {total:,} samples done",
-                    hint="What was computed is committed; the same again goes on from there.",
+                    hint="What was computed is committed; the same call continues from there.",
                 )
 
         extraction = Extraction(plan, opened, advance, self._suspects)

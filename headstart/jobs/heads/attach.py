@@ -112,7 +112,7 @@ def _need_texts(head: TrainedHead, chosen: str) -> None:
         raise HeadError(
             f"a model as {chosen} cannot give names",
             hint="Save as .keras or SavedModel, or without labels: they are in the .json "
-            "beside it, and in the metadata of .onnx.",
+            "next to it, and in the metadata of .onnx.",
         )
 
 

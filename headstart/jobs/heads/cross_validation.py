@@ -14,6 +14,7 @@ from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.engines.engine import kind_of
+from headstart.heads.copied_rows import copied
 from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
 from headstart.heads.kind import Part
@@ -34,8 +35,8 @@ FEW_SHOT_REPEATS = 5
 LARGEST = 20_000
 """Samples that are looked at; of more, so many chosen by seed."""
 ROOM = 1 << 30
-"""Bytes of features in memory, however many samples are looked at: those of more are read where
-they lie, block by block, as often as they are asked for."""
+"""Bytes of features in memory, however many samples are looked at: more are copied into a temporary
+file, and read from there block by block, as often as they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ class Found:
         """With its features."""
         view = self.view
         size = int(np.prod(view.shape[1:], dtype=np.int64)) * view.dtype.itemsize
-        features = rows_of(view, chosen=self.rows, room=ROOM)
+        features = copied(rows_of(view, chosen=self.rows, room=ROOM))
         return Candidate(self.backbone, self.cut, size, features, self.labelled, self.folds)
 
 

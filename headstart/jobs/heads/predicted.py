@@ -118,7 +118,7 @@ class Prediction(Showable):
 
 
 def _no_probabilities() -> HeadError:
-    return HeadError("the head says numbers, and no probabilities", hint="See `values`.")
+    return HeadError("the head gives numbers, and no probabilities", hint="See `values`.")
 
 
 class Predicted(Results[Prediction]):

@@ -116,7 +116,7 @@ class RayExecutor:
         """The job, written down; the one under way, if somebody asked for the same before."""
         for job in self._context.jobs.find_open():
             if (job.plan, job.versions) == (planned.plan, planned.versions):
-                tell(f"job {job.id} is of the same samples, and is gone on with")
+                tell(f"job {job.id} has the same samples and is continued")
                 return job
         return self._context.jobs.add(planned)
 
@@ -183,12 +183,12 @@ class RayExecutor:
             raise Cancelled(
                 f"the extraction, job {number}, was cancelled with {done:,} of {total:,} samples "
                 "done",
-                hint="What was computed is committed; the same again goes on from there.",
+                hint="What was computed is committed; the same call continues from there.",
             )
         if found.state == FAILED:
             raise FeatureError(
                 f"job {number} failed: {found.job.error}",
-                hint="What was computed is committed; the same again goes on from there.",
+                hint="What was computed is committed; the same call continues from there.",
             )
 
 

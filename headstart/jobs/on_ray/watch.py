@@ -68,7 +68,7 @@ class Watched:
                 raise ClusterError(
                     f"nothing can be started on {self._cluster.name}: {why(error)}",
                     hint="Every node needs this version of Python and Headstart, with the extra "
-                    f"ray. Job {self._brief.job} stays queued: the same command goes on with it.",
+                    f"ray. Job {self._brief.job} stays queued: the same command continues with it.",
                 ) from error
             self._start()
         self._tell()

@@ -150,7 +150,7 @@ def test_a_pooling_that_cannot_be_followed_is_refused(ws, tmp_path, fails, given
 def test_settings_of_a_pooling_that_are_no_table_are_refused(ws, tmp_path, fails):
     folder = sentence_preset(tmp_path / "preset")
     (folder / "1_Pooling" / "config.json").write_text("[]")
-    assert "is no table of settings" in fails("backbone", "add", "bert", f"kerashub:{folder}")
+    assert "is not a table of settings" in fails("backbone", "add", "bert", f"kerashub:{folder}")
 
 
 def test_a_module_that_is_not_applied_is_named(ws, tmp_path):
@@ -303,11 +303,11 @@ UNKNOWN = '{"registered_name": "keras_hub>Unheard"}'
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("preprocessor.json", "[]", "is no table of settings"),
-        ("preprocessor.json", "null", "is no table of settings"),
+        ("preprocessor.json", "[]", "is not a table of settings"),
+        ("preprocessor.json", "null", "is not a table of settings"),
         ("preprocessor.json", "{}", "names no preprocessor"),
         ("preprocessor.json", UNKNOWN, "names 'keras_hub>Unheard', which the installed KerasHub"),
-        ("tokenizer.json", "[]", "is no table of settings"),
+        ("tokenizer.json", "[]", "is not a table of settings"),
         ("image_converter.json", "{", "cannot be read"),
     ],
 )
@@ -329,7 +329,7 @@ def test_a_preset_with_a_link_out_of_its_folder_is_refused(ws, tmp_path):
 
 
 def test_a_folder_that_is_no_preset_is_refused(ws, fails, tmp_path):
-    assert "is no KerasHub preset" in fails("backbone", "add", "x", f"kerashub:{tmp_path}")
+    assert "is not a KerasHub preset" in fails("backbone", "add", "x", f"kerashub:{tmp_path}")
     (tmp_path / "config.json").write_text("{")
     assert "cannot be read" in fails("backbone", "add", "x", f"kerashub:{tmp_path}")
 

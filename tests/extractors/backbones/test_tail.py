@@ -68,7 +68,7 @@ def test_a_cut_that_is_none_has_no_tail():
     start = keras.Input((4,), name="x")
     x = layers.Add(name="add")([start, layers.Dense(4, name="inside")(start)])
     graph = read_graph(keras.Model(start, layers.Dense(2)(x)))
-    with pytest.raises(BackboneError, match="'inside' is no bottleneck"):
+    with pytest.raises(BackboneError, match="'inside' is not a bottleneck"):
         build_tail(graph, resolve(list_cuts(graph), "inside").point)
 
 

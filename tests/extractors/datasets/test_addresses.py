@@ -164,7 +164,7 @@ def test_what_is_not_read_at_an_address_is_refused_in_a_line(fails, ws):
 @pytest.mark.parametrize("name", ["x.png", "annotations.json", "data.yaml"])
 def test_an_address_of_no_known_kind_is_refused_in_a_line(fails, ws, name):
     said = fails("dataset", "add", "d", f"https://host/{name}")
-    assert f"https://host/{name} is no dataset that can be read at an address" in said
+    assert f"https://host/{name} is not a dataset that can be read at an address" in said
 
 
 @pytest.mark.parametrize("place", ["bucket", "web"])

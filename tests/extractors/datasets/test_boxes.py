@@ -219,7 +219,7 @@ def test_pictures_are_found_where_tools_put_them_or_where_one_says(tmp_path, mad
         assert len(read(moved).samples) == 2
         for number in range(2):
             (away / where / f"{number}.png").unlink()
-    assert "the pictures are not beside it, such as '0.png'. Name their folder" in refused(moved)
+    assert "the pictures are not next to it, such as '0.png'. Name their folder" in refused(moved)
     assert len(read(moved, images=str(tmp_path)).samples) == 2
 
 

@@ -115,7 +115,7 @@ def test_files_that_are_called_like_splits_are_splits(tmp_path):
     ]  # fmt: skip
     assert made.unused() == ["file 'README.md'"] and made.found == {"split": "folders"}
     written(tmp_path / "d" / "data" / "more-0-of-1.parquet", {"text": ["m"], "label": ["a"]})
-    with pytest.raises(DatasetError, match=r"may be splits, beside more.*--split folders"):
+    with pytest.raises(DatasetError, match=r"may be splits, next to more.*--split folders"):
         list(source(tmp_path / "d").scan())
     assert len(list(source(tmp_path / "d", split="folders").scan())) == 3
     assert len(list(source(tmp_path / "d", split="hash").scan())) == 4

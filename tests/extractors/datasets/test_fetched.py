@@ -102,7 +102,7 @@ def test_a_server_that_says_nothing_of_changes_is_asked_when_it_is_added_again(r
     web.files["/x.tar"] = tar()
     ready.datasets.add("d", f"{web.address}/x.tar")
     web.files["/x.tar"] = tar(1)
-    with pytest.warns(HeadstartNote, match="`headstart dataset add d .* fetches it anew"):
+    with pytest.warns(HeadstartNote, match="`headstart dataset add d .* fetches it again"):
         ready.datasets.refresh("d")
     first = facts(ready, "d")
     ready.datasets.add("d", f"{web.address}/x.tar")

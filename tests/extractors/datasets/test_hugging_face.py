@@ -114,7 +114,7 @@ def test_a_dataset_of_the_hub_is_fetched_once(ws, on_hub, contents):
     ],
 )
 def test_what_is_no_name_on_the_hub_is_never_loaded(ws, on_hub, name):
-    with pytest.raises(DatasetError, match="is no dataset of the hub"):
+    with pytest.raises(DatasetError, match="is not a dataset of the hub"):
         ws.datasets.add("d", f"hf:{name.format(folder=on_hub)}")
     assert not len(ws.datasets)
 

@@ -270,7 +270,7 @@ def test_what_is_not_there_is_said(ws, bucket, web, fails):
     assert "** names nothing" in fails("dataset", "add", "d", "s3://photos/**/x.tar")
     assert "arrays are one file" in fails("dataset", "add", "d", "s3://photos/far/x-*.npy")
     told = fails("dataset", "add", "d", f"{web.address}/annotations.json")
-    assert "is no dataset that can be read at an address" in told and "COCO" in told
+    assert "is not a dataset that can be read at an address" in told and "COCO" in told
 
 
 def test_names_in_a_bucket_never_lead_out_of_the_folder(ws, bucket, pictures, account):

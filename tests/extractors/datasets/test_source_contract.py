@@ -287,13 +287,14 @@ def test_arrays_that_nothing_is_taken_from_are_named(ws, tmp_path, run):
     x = np.eye(4)
     np.savez(tmp_path / "a.npz", x=x, y=[0, 1, 0, 1], names=["a", "b", "c", "d"], x_test=x)
     with pytest.warns(
-        HeadstartWarning, match=r"not used: array 'names', array 'x_test' \(beside 'x'\)$"
+        HeadstartWarning, match=r"not used: array 'names', array 'x_test' \(next to 'x'\)$"
     ):
         ws.datasets.add("a", tmp_path / "a.npz")
     ran = run("dataset", "add", "b", tmp_path / "a.npz")
     assert ran.code == 0
     assert (
-        "warning: " in ran.err and "not used: array 'names', array 'x_test' (beside 'x')" in ran.err
+        "warning: " in ran.err
+        and "not used: array 'names', array 'x_test' (next to 'x')" in ran.err
     )
 
 

@@ -142,7 +142,7 @@ def test_the_splits_of_a_table_may_have_their_usual_names(ws, tmp_path):
 def test_samples_of_split_folders_can_be_dealt_anew_and_keep_their_classes(ws, tmp_path):
     folders = ("train/birds", "train/cats", "test/birds", "test/cats")
     root = laid_out(tmp_path / "d", *folders, count=10)
-    with pytest.warns(HeadstartNote, match="2 classes, which are dealt out anew"):
+    with pytest.warns(HeadstartNote, match="2 classes, which are dealt out again"):
         ws.datasets.add("d", root, split="80/20")
     ws.datasets.add("e", root)
     ws.datasets.resplit("e", "80/20")

@@ -265,7 +265,7 @@ def test_dealing_anew_says_how_many_moved_and_which_heads_it_voids(ready, run):
 
 def test_adding_a_dataset_again_with_another_way_to_split_names_the_heads(ready, pictures):
     ready.heads.train("h", ready.extract("net", "pics"))
-    with pytest.warns(HeadstartWarning, match="dealt anew: .*trained on it before.*: h:1$"):
+    with pytest.warns(HeadstartWarning, match="dealt again: .*trained on it before.*: h:1$"):
         ready.datasets.add("pics", pictures, split="60/20/20")
 
 

@@ -83,8 +83,8 @@ def test_a_folder_without_names_has_numbers_for_classes_or_those_of_a_list(label
     [
         ("0 0.5 0.5 0.5\n", "line 1: 4 numbers. Expected: CLASS X Y WIDTH HEIGHT"),
         ("0 0.5 0.5 0.5 0.5 0.9\n", "line 1: 6 numbers"),
-        ("0 0.5 0.5 0.5 x\n", "'x' is no number"),
-        ("0 0.5 0.5 0.5 nan\n", "'nan' is no number"),
+        ("0 0.5 0.5 0.5 x\n", "'x' is not a number"),
+        ("0 0.5 0.5 0.5 nan\n", "'nan' is not a number"),
         ("0 0.5 0.5 1.5 0.5\n", "reaches out of the picture"),
         ("0 320 240 100 100\n", "reaches out of the picture"),
         ("0 0.5 0.5 0 0.5\n", "the box has no area"),

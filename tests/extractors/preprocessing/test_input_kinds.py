@@ -308,7 +308,7 @@ def test_a_wrong_value_is_explained(ws, fails, texts, value, message):
 def test_several_values_want_names(ws, fails, texts):
     file, _ = texts
     message = fails("dataset", "add", "d", file, "--value", "text:text", "--value", "text:label")
-    assert "want a name each" in message
+    assert "need a name each" in message
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 
 import headstart as hs
 from headstart.errors import BackboneError, FeaturesMissing
+from headstart.extractors.engines import openvino_engine
 
 HALF = hs.Settings(precision="bfloat16")
 
@@ -17,8 +18,12 @@ def test_precisions_have_keys_of_their_own(ready, engine):
     assert half.report.computed == 36
     assert half.key != whole.key
     assert half.report.precision == "bfloat16"
-    difference = np.abs(half.to_numpy() - whole.to_numpy())
-    assert 0 < difference.max() < 0.05
+    difference = np.abs(half.to_numpy() - whole.to_numpy()).max()
+    if engine == "openvino" and not openvino_engine.has_bfloat16():  # it takes float32, and says so
+        assert difference == 0
+        assert any("no bfloat16" in warning for warning in half.report.warnings)
+    else:
+        assert 0 < difference < 0.05
     np.testing.assert_array_equal(
         ready.features("net", "pics", "bfloat16").to_numpy(), half.to_numpy()
     )

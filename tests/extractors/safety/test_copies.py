@@ -222,7 +222,7 @@ def test_an_index_of_weights_that_names_a_file_elsewhere_is_refused(
     (tmp_path / "preset" / "config.json").write_text('{"model_type": "bert"}')
     (tmp_path / "preset" / file).write_text(json.dumps({"weight_map": {"x": named}}))
     message = fails("backbone", "add", "x", f"kerashub:{tmp_path / 'preset'}")
-    assert "which is no file beside it" in message
+    assert "which is not a file next to it" in message
     assert str(tmp_path / "preset" / file) in message
 
 

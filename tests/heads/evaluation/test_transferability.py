@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from headstart.heads.evaluation import transferability
-from headstart.heads.evaluation.transferability import h_score, log_me
+from headstart.heads.evaluation.transferability import Moments, h_score, log_me
 from headstart.heads.rows import ChosenRows
 
 EXACT = 1e-6
@@ -203,3 +203,17 @@ def test_rows_that_are_read_in_blocks_have_the_same_scores(monkeypatch):
     assert h_score(ChosenRows(x), targets, 0.0) == pytest.approx(expected, abs=EXACT)
     assert tracemalloc.get_traced_memory()[1] < x.nbytes / 2
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_scores_of_moments_that_are_known_are_the_same(odd, monkeypatch):
+    monkeypatch.setattr(transferability, "BLOCK_ROWS", 64)
+    x, targets = data(300, 20)
+    x = ODD[odd](x).astype(np.float32)
+    known = Moments.of(ChosenRows(x), targets)
+    np.testing.assert_allclose(known.mean, x.mean(axis=0, dtype=np.float64), rtol=1e-12)
+    own = np.hstack([x, targets[:, None] == np.arange(3)], dtype=np.float64)
+    plain = own.T @ own
+    np.testing.assert_allclose(known.gram, plain, rtol=1e-10, atol=1e-10 * plain.max())
+    assert h_score(x, targets, moments=known) == pytest.approx(h_score(x, targets), abs=1e-9)
+    assert log_me(x, targets, known) == pytest.approx(log_me(x, targets), abs=1e-9)

@@ -263,6 +263,28 @@ def test_mean_and_deviation_are_numpys_also_far_from_zero():
     np.testing.assert_allclose(scale.std, expected, rtol=1e-3)
 
 
+@pytest.mark.parametrize("odd", ["alike", "constant in one", "far in one", "one value"])
+def test_each_fit_has_the_mean_and_deviation_of_its_own_rows(odd):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3_000, 12)).astype(np.float32)
+    inside = np.arange(3_000)[:, None] % 5 != np.arange(5)
+    if odd == "constant in one":
+        x[inside[:, 2], 3] = 7.7
+    elif odd == "far in one":
+        x[~inside[:, 0], 3] += 1e4
+    elif odd == "one value":
+        x[:, 3], x[17, 3] = 0, 1
+    with one_thread_a_core() as pool:
+        shared = SharedRows([Part(x, np.zeros(3_000, np.int64))], inside)
+        scales = Standardisation.of_each(shared, pool)
+    for scale, own in zip(scales, inside.T, strict=True):
+        std = x[own].std(axis=0, dtype=np.float64)
+        std[x[own].min(axis=0) == x[own].max(axis=0)] = 1
+        mean = x[own].mean(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(scale.mean, mean, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(scale.std, std, rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [hs.Linear(strengths=(0.01, 0.1)), hs.MLP(epochs=3)])
 def test_features_that_stay_on_disk_give_the_same_head(ready, monkeypatch, kind):
     view = ready.extract("net", "pics")

@@ -170,7 +170,7 @@ def test_what_needs_more_than_a_sequence_and_its_mask_is_no_bottleneck_still(ws,
     model = keras.Model(tokens, layers.Dense(2, name="out")(x))
     ws.backbones.add("leap", model, preprocess=str(tmp_path / "vocab.txt"))
     head = ws.heads.train("h", ws.extract("leap", "reviews"))
-    with pytest.raises(BackboneError, match="'lstm' is no bottleneck"):
+    with pytest.raises(BackboneError, match="'lstm' is not a bottleneck"):
         head.finetune("lstm")
     ws.extract("leap@sum|masked,words|masked", "reviews")
     for start in ("sum", "words"):

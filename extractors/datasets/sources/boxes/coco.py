@@ -21,7 +21,7 @@ from headstart.storage.files import open_regular
 
 IMAGES = Option(
     "images",
-    "Folder of the pictures that the annotations name; looked for beside them without it.",
+    "Folder of the pictures that the annotations name; by default those next to them.",
     takes="folder",
     metavar="DIR",
 )
@@ -124,7 +124,7 @@ class CocoSource(BoxSource):
                 if is_there(_joined(folder, image)):
                     return folder
         raise DatasetError(
-            f"{file}: the pictures are not beside it, such as {some[0].name!r}",
+            f"{file}: the pictures are not next to it, such as {some[0].name!r}",
             hint="Name their folder with --images.",
         )
 

@@ -81,7 +81,7 @@ class CocoFile:
         self.unused = [*others, *self._unused_fields()]
         if not found["images"]:
             raise DatasetError(
-                f"{path} has no images: it is no dataset of COCO",
+                f"{path} has no images: it is not a dataset of COCO",
                 hint="Expected: an object with images, annotations, categories.",
             )
         names = self._names(found["categories"])

@@ -44,7 +44,7 @@ WIDEST = 10.0
 WITHIN = 1.0
 """Pixels that boxes reach out of pictures by being rounded."""
 PLACE = re.compile(r"(?s)(.+)#([a-z]+ [-0-9. ]{1,200})")
-OR_SKIP = "Mend it, or leave such samples out with --on-error skip."
+OR_SKIP = "Fix it, or leave such samples out with --on-error skip."
 
 
 class Marked(NamedTuple):

@@ -172,7 +172,7 @@ class YoloSource(BoxSource):
                     return path
         raise DatasetError(
             f"{self.source}: no folder {text}, in {folders[0]}",
-            hint="Mend train, val, test or path in it.",
+            hint="Fix train, val, test or path in it.",
         )
 
     def _files(self, path: Path) -> Iterator[Path]:
@@ -180,7 +180,9 @@ class YoloSource(BoxSource):
             yield from files_below(path, IMAGE_SUFFIXES, self._within)
             return
         if path.suffix.lower() != ".txt":
-            raise DatasetError(f"{self.source}: {path} is no folder, and no list of paths (.txt)")
+            raise DatasetError(
+                f"{self.source}: {path} is not a folder, and no list of paths (.txt)"
+            )
         for line in _text(path, self._within, self.source).split("\n"):
             if line.strip():
                 yield path.parent / line.strip()
@@ -189,7 +191,7 @@ class YoloSource(BoxSource):
         self, file: Path, names: Sequence[str] | None, points: bool, split: str | None
     ) -> Picture:
         if not file.name:
-            raise DatasetError(f"{self.source}: {file} is no picture", hint=OR_SKIP)
+            raise DatasetError(f"{self.source}: {file} is not a picture", hint=OR_SKIP)
         above = Path(self.source) if is_folder(Path(self.source)) else Path(self.source).parent
         is_below = file.is_relative_to(above)
         id_ = file.relative_to(above).as_posix() if is_below else file.as_posix()
@@ -275,7 +277,7 @@ def _number(cell: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DatasetError(f"{where}: {cell[:40]!r} is no number", hint=EXPECTED)
+        raise DatasetError(f"{where}: {cell[:40]!r} is not a number", hint=EXPECTED)
     return value
 
 

@@ -51,7 +51,7 @@ from headstart.storage.keys import digest_of
 
 IN_FOLDER = 0.75
 """Surer than that a folder is one of class folders."""
-MISSING = f"Paths are relative to the file; mend or remove the row, {OR_SKIP}."
+MISSING = f"Paths are relative to the file; fix or remove the row, {OR_SKIP}."
 
 Cell = Callable[[str], pa.Scalar]
 """The cell of a row, by its column."""

@@ -207,7 +207,7 @@ def _split_names(source: Path, names: Sequence[str], options: Options) -> tuple[
     if others and not said:
         beside = ", ".join(others[:SHOWN])
         raise DatasetError(
-            f"{source}: {', '.join(known[:SHOWN])} may be splits, beside {beside}",
+            f"{source}: {', '.join(known[:SHOWN])} may be splits, next to {beside}",
             hint=f"If they are: --split {FOLDERS}, which leaves out the others; if not: "
             f"--split {HASH}.",
         )

@@ -177,7 +177,7 @@ class Roles:
             raise DatasetError(
                 f"{where}: {column} is {value!r}, of {len(names):,} names"
                 f"{' (-1 says that it is not known)' if value == -1 else ''}",
-                hint=f"Mend or remove the row, {OR_SKIP}.",
+                hint=f"Fix or remove the row, {OR_SKIP}.",
             )
         return names[value]
 
@@ -265,7 +265,7 @@ class Roles:
     def _unknown(self) -> DatasetError:
         columns = ", ".join(f"{one.name} ({one.type})" for one in self.schema)
         return DatasetError(
-            f"it cannot be told what a sample of {self._source} is; its columns are "
+            f"it cannot be determined what a sample of {self._source} is; its columns are "
             f"{columns[:500] or 'none'}",
             hint="Say it with --value bytes:COLUMN, path:COLUMN, text:COLUMN, array:COLUMN or "
             "number:COLUMN+COLUMN.",

@@ -34,7 +34,7 @@ CONTENTS = ("image/encoded", "image", "image_raw", "jpg", "jpeg", "png", "audio"
 """Names of what samples are, in the order in which they are looked for; the first is that of
 TF-Slim and of the object detection API."""
 LABELS = ("image/class/text", "image/class/label", *LABEL_COLUMNS)
-OR_SKIP = "Mend it, or leave such records out with --on-error skip."
+OR_SKIP = "Fix it, or leave such records out with --on-error skip."
 
 
 @dataclass(frozen=True)

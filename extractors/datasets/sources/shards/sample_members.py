@@ -34,7 +34,7 @@ LOOKED_AT = 100
 """Samples by which it is told what all samples of a dataset hold."""
 LARGEST_LABEL, LARGEST_JSON = 1 << 12, 1 << 24
 """Bytes that are read."""
-OR_SKIP = "Mend it, or leave such samples out with --on-error skip."
+OR_SKIP = "Fix it, or leave such samples out with --on-error skip."
 
 
 class Sample(NamedTuple):

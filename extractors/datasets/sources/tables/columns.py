@@ -140,7 +140,7 @@ def number_in(row: Row, column: str, where: str) -> float:
     if not is_number(row.get(column)):
         raise DatasetError(
             f"{where}: {column} is {row.get(column)!r}, not a number",
-            hint=f"Mend or remove the row, {OR_SKIP}.",
+            hint=f"Fix or remove the row, {OR_SKIP}.",
         )
     return float(row[column])
 
@@ -154,7 +154,7 @@ def cell_in(row: Row, column: str, where: str) -> str:
     given = row.get(column)
     if isinstance(given, list | dict):
         raise DatasetError(
-            f"{where}: {column} is {given!r}, not one text", hint=f"Mend the row, {OR_SKIP}."
+            f"{where}: {column} is {given!r}, not one text", hint=f"Fix the row, {OR_SKIP}."
         )
     value = (text_of(given) or "").strip()
     if not value:
@@ -195,5 +195,5 @@ def _one_of(label: Any, where: str) -> str:
                 else "a label of several is empty"
             )
         )
-        raise DatasetError(f"{where}: {what}", hint=f"Mend the row, {OR_SKIP}.")
+        raise DatasetError(f"{where}: {what}", hint=f"Fix the row, {OR_SKIP}.")
     return text

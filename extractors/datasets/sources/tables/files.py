@@ -278,5 +278,5 @@ def _object_in(line: str, where: str) -> Row:
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: not a JSON object")
     if "\\u" in line and not is_utf8(json.dumps(row, ensure_ascii=False)):
-        raise DatasetError(f"{where}: half a letter (a lone surrogate)", hint="Mend the row.")
+        raise DatasetError(f"{where}: half a letter (a lone surrogate)", hint="Fix the row.")
     return row

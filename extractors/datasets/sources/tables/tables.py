@@ -219,7 +219,7 @@ class Table:
         cell = cell_in(row, value.columns[0], where)
         if value.kind == "text":
             return cell.encode()
-        hint = "Paths are relative to the table; mend or remove the row."
+        hint = "Paths are relative to the table; fix or remove the row."
         return self._places.read(self._places.named(cell, where), where, hint)
 
     def _choose_values(self, columns: list[str], options: Options) -> list[Value]:
@@ -274,7 +274,7 @@ class Table:
                 f"{where}: column {name!r} holds {str(cell or '')[:80]!r}, and numbers elsewhere",
                 hint=f"Write numbers with a point: {pointed}."
                 if is_number(pointed)
-                else "Mend the cell, or take the row out.",
+                else "Fix the cell, or take the row out.",
             )
 
 

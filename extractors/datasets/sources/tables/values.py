@@ -84,6 +84,6 @@ def check_names(values: Sequence[Value]) -> None:
     names = [value.name for value in values]
     if len(values) > 1 and (None in names or len(set(names)) < len(names)):
         raise DatasetError(
-            "several values want a name each",
+            "several values need a name each",
             hint="Name them as the backbone's inputs, such as --value image=path:file.",
         )

@@ -121,7 +121,7 @@ def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
     if not isinstance(head.task, Classification):
         raise HeadError(
             f"head {head.record.name!r} is for {head.task.name}",
-            hint="Sets are of heads that say one class a sample.",
+            hint="Sets are of heads that say one class per sample.",
         )
     view = head.features()
     judging = view.split("validation")
@@ -130,7 +130,7 @@ def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
             f"dataset {head.record.dataset!r} has no validation split to calibrate sets on",
             hint="Say in the source which samples of the train split are `validation` (a column, a "
             "folder), refresh it and train the head again; `headstart dataset resplit` deals all "
-            "samples anew, those of the test split too.",
+            "samples again, those of the test split too.",
         )
     of = BySample.of(judging)
     outputs = of.mean(_said(head, view, judging))

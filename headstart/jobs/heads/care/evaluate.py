@@ -112,7 +112,7 @@ def check_cutting(head: TrainedHead, dataset: Dataset) -> None:
     cutting = {name: value for name, value in head.windows.items() if name != "pooled"}
     if cutting != window_options(dataset.options)[0]:
         raise HeadError(
-            f"head {head.record.name!r} is of samples that were cut otherwise than those of "
+            f"head {head.record.name!r} is of samples that were cut differently from those of "
             f"{dataset.name!r}",
             hint="Add the source by another name, with the windows that `head show` tells.",
         )
@@ -266,7 +266,7 @@ def _untold(head: TrainedHead) -> HeadError:
     record = head.record
     return HeadError(
         f"dataset {record.dataset!r} has changed since head {record.name!r} was trained: which of "
-        "its samples it was fitted on cannot be told",
+        "its samples it was fitted on cannot be determined",
         hint=f"`headstart head retrain {record.name}` trains it on the dataset as it is; --split "
         f"{ALL} scores it on all samples, whatever it was fitted on.",
     )
@@ -281,7 +281,7 @@ def _unknown(head: TrainedHead, split: str, *, is_learned: bool) -> str:
         )
     return (
         f"dataset {record.dataset!r} is not what head {record.name!r} was trained on: which of "
-        "these samples it was fitted on cannot be told, and none is left out"
+        "these samples it was fitted on cannot be determined, and none is left out"
     )
 
 
@@ -297,7 +297,7 @@ def _labels(head: TrainedHead, samples: Sequence[Sample], dataset: str) -> list[
         wide = task.read(labels[:1], []).shape[1]
         if wide != head.judge.outputs:
             raise HeadError(
-                f"labels of {dataset!r} are {wide} numbers a sample, head {head.record.name!r} "
+                f"labels of {dataset!r} are {wide} numbers per sample, head {head.record.name!r} "
                 f"says {head.judge.outputs}",
                 hint="Evaluate it on a dataset that is labelled as its own.",
             )

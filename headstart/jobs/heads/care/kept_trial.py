@@ -66,7 +66,7 @@ def kept_trial(
         )
     if trying.get("shots") is not None:
         raise HeadError(
-            f"sweep {sweep} tried heads on {trying['shots']} samples a class",
+            f"sweep {sweep} tried heads on {trying['shots']} samples per class",
             hint="A head is trained on all: sweep again without --shots.",
         )
     if context.datasets.get(kept.sweep.dataset).digest != kept.sweep.dataset_digest:

@@ -55,7 +55,7 @@ def label_next(
         raise HeadError(f"count is {count}, limit {limit}", hint="Give 1 or more.")
     if not head.record.classes:
         raise HeadError(
-            f"head {head.record.name!r} says numbers, and not how sure it is",
+            f"head {head.record.name!r} gives numbers, and not how sure it is",
             hint="What to label next is found by probabilities: take a head of classes.",
         )
     view = whole_view(head, head.context.datasets.get(dataset))

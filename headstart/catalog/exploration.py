@@ -1,0 +1,165 @@
+"""The verbs of a workspace that look around in cached features without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from headstart.context import Context
+from headstart.registry.entities import Backbone, Dataset
+from headstart.values.arguments import checks_arguments
+from headstart.values.showable import Results
+
+if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.jobs.exploration.cluster import Clusters
+    from headstart.jobs.exploration.cover import Cover
+    from headstart.jobs.exploration.looked_at import LookedAt
+    from headstart.jobs.exploration.outliers import Outlier
+    from headstart.jobs.exploration.similar import Similar
+
+MILLION = 1_000_000
+
+
+@checks_arguments
+class Exploration:
+    """A part of `Workspace`."""
+
+    context: Context
+
+    def similar(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        samples: Any = None,
+        *,
+        ids: str | Sequence[str] | None = None,
+        count: int = 10,
+        precision: str = "float32",
+        limit: int = MILLION,
+        seed: int = 0,
+    ) -> Results[Similar]:
+        """The samples of a dataset most similar to others, by the cosine of their features.
+
+        All samples are compared, in blocks: no index, and no approximation.
+
+        Args:
+            backbone: `NAME[@CUT]`, by whose features.
+            dataset: in which is looked; of samples with windows, by the mean of theirs.
+            samples: what to compare with: paths, arrays, pictures, texts, as `head.predict` takes
+                them. What is not in the cache is computed and kept.
+            ids: samples of the dataset itself instead; they are no matches of themselves.
+            count: how many matches of each.
+            precision: in what the features were computed.
+            limit: compare so many samples at most, chosen by `seed`.
+            seed: of that choice.
+
+        Returns:
+            One for each sample that was given, in order.
+
+        Raises:
+            FeaturesMissing: the dataset's features have not been extracted.
+            NotFound: the dataset has no sample of an id.
+            SampleError: a sample cannot be read.
+        """
+        from headstart.jobs.exploration.similar import similar
+
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        return similar(among, samples, ids, count)
+
+    def outliers(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        count: int = 20,
+        *,
+        precision: str = "float32",
+        limit: int = MILLION,
+        seed: int = 0,
+    ) -> Results[Outlier]:
+        """The samples that are unlike all others: far from their tenth nearest.
+
+        Args:
+            backbone: `NAME[@CUT]`.
+            dataset: name of a dataset; all its splits are looked at, labels are not needed.
+            count: how many; the most unlike first.
+            precision: in what the features were computed.
+            limit: look at so many samples at most, chosen by `seed`.
+            seed: of that choice.
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            FeatureError: there are fewer than two samples.
+        """
+        from headstart.jobs.exploration.outliers import outliers
+
+        return outliers(self._looked_at(backbone, dataset, precision, limit, seed), count)
+
+    def cover(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        count: int = 20,
+        *,
+        beside_labelled: bool = False,
+        precision: str = "float32",
+        limit: int = MILLION,
+        seed: int = 0,
+    ) -> Cover:
+        """A few samples to which all others are near (k-center): label these first.
+
+        Args:
+            backbone: `NAME[@CUT]`.
+            dataset: name of a dataset; all its splits are looked at.
+            count: how many samples.
+            beside_labelled: samples that have a label count as taken already.
+            precision: in what the features were computed.
+            limit: look at so many samples at most, chosen by `seed`.
+            seed: of that choice.
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+        """
+        from headstart.jobs.exploration.cover import cover
+
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        return cover(among, count, beside_labelled=beside_labelled)
+
+    def cluster(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        count: int = 10,
+        *,
+        precision: str = "float32",
+        limit: int = MILLION,
+        seed: int = 0,
+    ) -> Clusters:
+        """The samples in groups that lie together (k-means), without any label.
+
+        Args:
+            backbone: `NAME[@CUT]`.
+            dataset: name of a dataset; all its splits are looked at.
+            count: how many clusters.
+            precision: in what the features were computed.
+            limit: look at so many samples at most, chosen by `seed`.
+            seed: of that choice and of the clusters.
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            FeatureError: there are fewer samples than clusters.
+        """
+        from headstart.jobs.exploration.cluster import cluster
+
+        return cluster(self._looked_at(backbone, dataset, precision, limit, seed), count, seed)
+
+    def _looked_at(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        precision: str,
+        limit: int,
+        seed: int,
+    ) -> LookedAt:
+        from headstart.jobs.exploration.looked_at import LookedAt
+
+        return LookedAt.of(self.context, backbone, dataset, precision, limit=limit, seed=seed)

@@ -1,0 +1,1 @@
+"""Commands that look around in cached features."""

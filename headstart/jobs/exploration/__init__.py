@@ -1,0 +1,1 @@
+"""Verbs that look around in the cache without any label."""

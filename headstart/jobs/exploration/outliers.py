@@ -1,0 +1,58 @@
+"""`ws.outliers`: the samples of a dataset that are unlike all others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import FeatureError
+from headstart.heads.exploration.outliers import AROUND, distance_to_others
+from headstart.jobs.exploration.looked_at import LookedAt, check_count
+from headstart.storage.manifest import Sample
+from headstart.values.showable import Results, Showable
+
+
+@dataclass(frozen=True)
+class Outlier(Showable):
+    """A sample that is unlike the others.
+
+    Attributes:
+        sample: which.
+        distance: 1 - cosine to its tenth nearest other.
+        share: of all samples, those whose tenth nearest is as far at least.
+    """
+
+    sample: Sample
+    distance: float
+    share: float
+
+    def _facts(self) -> dict[str, Any]:
+        sample = self.sample
+        named = {"id": sample.id, "split": sample.split, "label": sample.label}
+        return {**named, "distance": self.distance, "share": self.share}
+
+    def _line(self) -> str:
+        return f"{self.sample.id!r}, {self.distance:.3f} from its {AROUND}th nearest"
+
+
+def outliers(among: LookedAt, count: int = 20) -> Results[Outlier]:
+    """See `Workspace.outliers`."""
+    check_count(count, "count")
+    if len(among.rows) < 2:
+        raise FeatureError(
+            f"dataset {among.origin.dataset.name!r} has a single sample",
+            hint="There is nothing to compare.",
+        )
+    away = distance_to_others(among.rows)
+    order = np.argsort(-away, kind="stable")[:count]
+    ranked = np.sort(away)
+    return Results(
+        Outlier(
+            among.sample(row),
+            float(away[row]),
+            float(len(away) - np.searchsorted(ranked, away[row])) / len(away),
+        )
+        for row in order.tolist()
+    )

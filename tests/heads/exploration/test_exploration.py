@@ -1,0 +1,117 @@
+"""Looking around among features: against what brute force says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from headstart.heads.exploration.cover import cover
+from headstart.heads.exploration.grouping import grouped
+from headstart.heads.exploration.outliers import distance_to_others
+from headstart.heads.exploration.similarity import most_similar
+from headstart.heads.rows import ChosenRows
+
+RNG = np.random.default_rng(3)
+
+
+def clusters(count: int = 400, width: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in five bunches of different sizes, and the bunch of each."""
+    centres = 4 * RNG.normal(size=(5, width))
+    own = np.sort(RNG.choice(5, count, p=[0.4, 0.25, 0.2, 0.1, 0.05]))
+    return (centres[own] + RNG.normal(size=(count, width))).astype(np.float32), own
+
+
+def cosines(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    one, other = queries.astype(np.float64), rows.astype(np.float64)
+    lengths = np.linalg.norm(one, axis=1)[:, None] * np.linalg.norm(other, axis=1)
+    return one @ other.T / lengths
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_the_most_similar_rows_are_those_of_brute_force(on_disk, monkeypatch):
+    monkeypatch.setattr("headstart.heads.rows.BLOCK_BYTES", 4 * 12 * 37)
+    rows, _ = clusters()
+    queries = RNG.normal(size=(7, 12)).astype(np.float32)
+    held = ChosenRows(rows) if on_disk else rows
+    found, numbers = most_similar(queries, held, 10)
+    expected = np.argsort(-cosines(queries, rows), axis=1, kind="stable")[:, :10]
+    np.testing.assert_array_equal(numbers, expected)
+    np.testing.assert_allclose(
+        found, np.take_along_axis(cosines(queries, rows), expected, axis=1), atol=1e-6
+    )
+
+
+def test_of_equal_rows_the_first_come_first_and_no_more_are_given_than_there_are():
+    rows = np.ones((3, 4), np.float32)
+    found, numbers = most_similar(rows[:1], rows, 10)
+    assert numbers.tolist() == [[0, 1, 2]]
+    np.testing.assert_allclose(found, 1, atol=1e-6)
+
+
+def test_a_row_of_zeros_is_similar_to_nothing():
+    rows = np.array([[0, 0], [1, 0], [-1, 0]], np.float32)
+    found, numbers = most_similar(rows[1:2], rows, 3)
+    assert numbers.tolist() == [[1, 0, 2]]
+    assert found.tolist() == [[1, 0, -1]]
+
+
+def test_the_outlier_is_the_row_far_from_all_and_not_one_of_a_small_bunch():
+    rows, _ = clusters()
+    odd = np.full((1, 12), -9, np.float32)
+    odd[0, :6] = 9
+    away = distance_to_others(np.concatenate([rows, odd]))
+    whole = cosines(np.concatenate([rows, odd]), np.concatenate([rows, odd]))
+    np.fill_diagonal(whole, -np.inf)
+    tenth = 1 - np.sort(whole, axis=1)[:, -10]
+    np.testing.assert_allclose(away, tenth, atol=1e-5)
+    assert away.argmax() == len(rows)
+
+
+def test_a_few_rows_have_their_furthest_neighbour():
+    away = distance_to_others(np.array([[1, 0], [1, 0], [0, 1]], np.float32))
+    np.testing.assert_allclose(away, [1, 1, 1], atol=1e-6)
+
+
+def plain_cover(rows: np.ndarray, count: int, known: list[int]) -> list[int]:
+    """The definition, on a matrix of all distances."""
+    away, taken = 1 - cosines(rows, rows), list(known)
+    if not taken:
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        taken.append(int((unit @ unit.sum(axis=0)).argmax()))
+    while len(taken) - len(known) < count:
+        taken.append(int(away[taken].min(axis=0).argmax()))
+    return taken[len(known) :]
+
+
+@pytest.mark.parametrize("known", [[], [3, 200, 17]])
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_cover_takes_the_furthest_row_again_and_again(known, on_disk, monkeypatch):
+    monkeypatch.setattr("headstart.heads.exploration.cover.KNOWN_AT_ONCE", 2)
+    rows, _ = clusters()
+    held = ChosenRows(rows) if on_disk else rows
+    found, radius = cover(held, 25, np.array(known, np.int64))
+    assert found.tolist() == plain_cover(rows, 25, known)
+    nearest = (1 - cosines(rows, rows))[[*known, *found]].min(axis=0)
+    assert radius == pytest.approx(nearest.max(), abs=1e-5)
+
+
+def test_a_cover_stops_where_only_copies_are_left():
+    rows = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
+    found, radius = cover(rows, 10)
+    assert len(found) == 3 and radius == 0
+
+
+def test_bunches_are_found_again_the_largest_first():
+    rows, own = clusters(1000)
+    for held in (rows, ChosenRows(rows)):
+        numbers, away = grouped(held, 5)
+        sizes = np.bincount(numbers, minlength=5)
+        assert (np.diff(sizes) <= 0).all()
+        assert (away >= 0).all() and len(away) == len(rows)
+        same = numbers[:, None] == numbers
+        assert (same == (own[:, None] == own)).mean() > 0.97
+
+
+def test_groups_are_the_same_for_the_same_seed():
+    rows, _ = clusters()
+    np.testing.assert_array_equal(grouped(rows, 7, seed=5)[0], grouped(rows, 7, seed=5)[0])

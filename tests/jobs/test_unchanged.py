@@ -1,0 +1,262 @@
+"""An extraction that was complete is not made again while nothing it follows from has changed; and
+whatever does change, it is made, and reports what it always did."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+import headstart as hs
+from conftest import draw, network
+from headstart.extractors.cache.gc import Choice
+from headstart.extractors.datasets import FETCHED
+from headstart.extractors.run.report import Report
+from headstart.jobs.features import unchanged
+from headstart.registry.listing import OF_CHANNELS
+
+EXTRACT = ("extract", "net", "pics", "--json")
+HEAVY = {"numpy", "pyarrow", "sqlalchemy", "h5py", "rich", "tensorflow", "openvino"}
+
+
+@pytest.fixture(autouse=True)
+def looks(monkeypatch, tmp_path):
+    """What each look found, whether a report or none; where nothing is called as a name is."""
+    found, real = [], unchanged.look
+
+    def look(*given):
+        looked = real(*given)
+        found.append(None if looked is None else looked.report)
+        return looked
+
+    monkeypatch.setattr(unchanged, "look", look)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return found
+
+
+@pytest.fixture
+def complete(ready, run, looks):
+    """The workspace, when an extraction would not be made again."""
+    first, second = (run(*EXTRACT) for _ in range(2))
+    assert (first.json["computed"], second.json["computed"]) == (36, 0), second.err
+    assert looks[0] is None and isinstance(looks[1], Report)
+    return ready
+
+
+def timeless(ran):
+    return {name: value for name, value in ran.json.items() if name != "seconds"}
+
+
+def test_what_is_reported_is_what_the_plain_way_reports(complete, run, looks, monkeypatch):
+    short = run(*EXTRACT)
+    assert isinstance(looks[-1], Report)
+    lines = run(*EXTRACT[:-1]), run(*EXTRACT[:-1], "-v")
+    with monkeypatch.context() as patch:
+        patch.setattr(unchanged, "look", lambda *_: None)
+        plain = run(*EXTRACT)
+        assert timeless(short) == timeless(plain)
+        assert (short.err, plain.err) == ("", "")
+        assert lines[0].out.partition(", in ")[0] == run(*EXTRACT[:-1]).out.partition(", in ")[0]
+    assert "nothing has changed" in lines[1].err
+
+
+def test_a_process_of_its_own_imports_next_to_nothing(complete, tmp_path):
+    code = (
+        "import sys\nfrom headstart.cli import main\ntry:\n    main()\nfinally:\n"
+        f"    print(sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *EXTRACT[:-1], "--workspace", complete.config.root]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path / "here")
+    assert ran.stdout.startswith("pics: 36 samples, 36 different: 0 computed, 36 reused")
+    assert ran.stderr == "[]\n"
+
+
+def shards(ws):
+    """Those of the features that are asked for, the largest first."""
+    folder = ws.config.features.joinpath(*[(key := ws.features("net", "pics").key)[:2], key])
+    return sorted(folder.glob("*.h5"), key=lambda one: -one.stat().st_size)
+
+
+def written_again(ws, pictures):
+    """The same content at another time, as a checkout writes it."""
+    file = pictures / "red" / "01.png"
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+
+
+def replaced(ws, pictures):
+    """Another file of the same size and time."""
+    file = pictures / "red" / "01.png"
+    before, other = file.stat(), pictures / "other.png"
+    shutil.copy(file, other)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(file)
+
+
+def damaged(ws, pictures):
+    shard = shards(ws)[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+
+
+def another_version(ws, pictures):
+    network(1).save(pictures.parent / "other.keras")
+    ws.backbones.add("net", pictures.parent / "other.keras", preprocess="unit")
+
+
+def copied(ws, pictures):
+    shard = shards(ws)[0]
+    shutil.copy(shard, shard.with_name("other"))
+    shard.with_name("other").replace(shard)
+
+
+CHANGES = {
+    "a file more": (lambda ws, at: draw(at / "green" / "new.png", 999), 1),
+    "a file less": (lambda ws, at: (at / "green" / "01.png").unlink(), 0),
+    "a file in the place of another": (replaced, 0),
+    "a file touched": (written_again, 0),
+    "a file drawn anew": (lambda ws, at: draw(at / "red" / "01.png", 998), 1),
+    "a label corrected": (
+        lambda ws, at: ws.datasets.correct("pics", {"red/03.png": "blue"}),
+        0,
+    ),
+    "a class called otherwise": (lambda ws, at: (at / "green").rename(at / "pink"), 0),
+    "a shard copied": (copied, 0),
+    "features forgotten": (
+        lambda ws, at: ws.cache.gc(Choice(sets=(ws.features("net", "pics").key,)), apply=True),
+        36,
+    ),
+    "a shard damaged": (damaged, 36),
+    "a shard deleted": (lambda ws, at: shards(ws)[0].unlink(), 36),
+    "another version of the backbone": (another_version, 36),
+    "an empty class": (lambda ws, at: (at / "grey").mkdir(), None),
+    "the dataset removed": (lambda ws, at: ws.datasets.remove("pics", force=True), None),
+}
+
+
+def test_whatever_changes_is_seen(complete, run, looks, pictures):
+    """One change after the other, each of a workspace of which nothing would be made again."""
+    for what, (change, computed) in CHANGES.items():
+        change(complete, pictures)
+        ran = run(*EXTRACT)
+        assert looks[-1] is None, what
+        if computed is None:
+            assert ran.code != 0 and ran.out == "", what
+            continue
+        assert ran.json["computed"] == computed, (what, ran.err)
+        counts = ran.json["samples"], ran.json["unique"]
+        again = run(*EXTRACT)
+        assert (again.json["samples"], again.json["unique"]) == counts, what
+        assert again.json["computed"] == 0
+        run(*EXTRACT)
+        assert isinstance(looks[-1], Report), what
+
+
+def test_what_it_does_not_follow_from_changes_nothing(complete, run, looks, pictures):
+    complete.datasets.add("others", draw(pictures.parent / "others" / "a" / "1.png", 5).parents[1])
+    complete.heads.train("h", complete.extract("net", "pics"))
+    (pictures / ".hidden").write_text("x")
+    assert run(*EXTRACT).json["reused"] == 36
+    assert isinstance(looks[-1], Report)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("net@pool", "pics"),
+        ("net", "pics", "--precision", "bfloat16"),
+        ("net", "pics", "--on-error", "skip"),
+    ],
+)
+def test_what_is_asked_for_otherwise_is_another_thing(complete, run, looks, asked):
+    run("extract", *asked)
+    assert looks[-1] is None
+
+
+def test_several_cuts_versions_and_aliases_are_looked_up_each(complete, run, looks):
+    complete.backbones.alias("best", "net")
+    for reference in ("net@features,relu|gap", "net:1", "best@pool"):
+        for is_kept in (False, True):
+            ran = run("extract", reference, "pics", "--json")
+            assert isinstance(looks[-1], Report) == is_kept, ran.err
+
+
+def test_the_hour_of_last_use_is_written_as_ever(complete, run, looks):
+    early = datetime.now(UTC) - timedelta(hours=2)
+    with complete.database.writing() as connection:
+        connection.execute(
+            text("UPDATE feature_sets SET used_at = :early"), {"early": f"{early:%F %T.%f}"}
+        )
+    assert run(*EXTRACT).json["reused"] == 36
+    assert looks[-1] is None
+    (feature_set,) = complete.context.feature_sets.find_sets()
+    assert feature_set.used_at > early
+    run(*EXTRACT)
+    assert isinstance(looks[-1], Report)
+
+
+def test_what_people_are_told_they_are_told_each_time(ready, run, looks, pictures):
+    """A link leads elsewhere; what cannot be read is skipped; a file is called as the dataset."""
+    (pictures / "red" / "broken.png").write_bytes(b"no picture")
+    for _ in range(3):
+        ran = run("extract", "net", "pics", "--on-error", "skip")
+        assert "skipped red/broken.png" in ran.err and looks[-1] is None
+    (pictures / "red" / "broken.png").unlink()
+    (pictures.parent / "here" / "pics").mkdir()
+    for _ in range(3):
+        run(*EXTRACT)
+        assert looks[-1] is None
+
+
+def test_behind_links_is_looked_each_time(ready, run, looks, pictures):
+    (pictures / "red").rename(pictures.parent / "elsewhere")
+    (pictures / "red").symlink_to(pictures.parent / "elsewhere")
+    for _ in range(3):
+        assert run(*EXTRACT).code == 0
+        assert looks[-1] is None
+    draw(pictures.parent / "elsewhere" / "01.png", 997)
+    assert run(*EXTRACT).json["computed"] == 1
+
+
+@pytest.mark.parametrize("when", ["look", "keep"])
+def test_what_changes_while_it_is_extracted_is_seen_by_the_next(
+    ready, run, looks, pictures, monkeypatch, when
+):
+    """A file that is written behind the first look, or behind the extraction's own."""
+    real = getattr(unchanged, when)
+
+    def meanwhile(*given):
+        if when == "keep":
+            draw(pictures / "red" / "01.png", 996)
+        looked = real(*given)
+        if when == "look":
+            draw(pictures / "red" / "01.png", 996)
+        return looked
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unchanged, when, meanwhile)
+        run(*EXTRACT)
+    assert run(*EXTRACT).json["computed"] == (1 if when == "keep" else 0)
+    assert looks[-1] is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"state": 1}', b"\xff", b"{" * 70_000])
+def test_a_file_that_is_none_of_ours_is_written_anew(complete, run, looks, content):
+    (file,) = (complete.config.root / unchanged.FOLDER).iterdir()
+    file.write_bytes(content)
+    assert run(*EXTRACT).json["reused"] == 36
+    assert looks[-1] is None
+    assert run(*EXTRACT).json["reused"] == 36
+    assert isinstance(looks[-1], Report)
+    assert json.loads(file.read_bytes())["report"]["reused"] == 36
+
+
+def test_names_that_stand_elsewhere_are_the_same(ready):
+    assert unchanged.FETCHED == FETCHED
+    assert {*unchanged.POOLINGS} == OF_CHANNELS | {"flatten"}
+    assert hs.Settings().precision in unchanged.PRECISIONS
