@@ -108,7 +108,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             if what == SLOW:
                 time.sleep(0.3)
             if what == FLIP_SENT:
-                content = _flipped(content)
+                content = _flipped(content, 2)  # another bit, or both together would be none
             answer = _forwarded(proxy.target, self, content)
             if what == TWICE:
                 answer = _forwarded(proxy.target, self, content)
@@ -150,9 +150,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _flipped(content: bytes) -> bytes:
+def _flipped(content: bytes, bit: int = 1) -> bytes:
     changed = bytearray(content)
-    changed[len(changed) // 2] ^= 1
+    changed[len(changed) // 2] ^= bit
     return bytes(changed)
 
 
