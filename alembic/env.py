@@ -7,7 +7,8 @@ from headstart.registry.database import Database
 from headstart.registry.tables import metadata
 
 config = context.config.attributes["headstart"]
-database = Database(config)
+given = context.config.attributes.get("database")
+database = given or Database(config)
 try:
     with database.writing() as connection:
         context.configure(
@@ -22,4 +23,5 @@ try:
             after = context.get_context().get_current_revision()
             settle(connection, config, before, after)
 finally:
-    database.close()
+    if given is None:
+        database.close()

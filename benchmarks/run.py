@@ -22,23 +22,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import all_rows
-import bucket
-import claims
-import end_to_end
-import engines
-import fine_tuning
-import first_runs
-import light_heads
-import limits
-import many_samples
 import peer
-import peer_runs
-import precisions
-import store
-import whole_runs
-import workers
 from material import MODELS, Model
+from sections import (
+    all_rows,
+    bucket,
+    claims,
+    end_to_end,
+    engines,
+    fine_tuning,
+    first_runs,
+    light_heads,
+    limits,
+    many_samples,
+    peer_runs,
+    precisions,
+    store,
+    whole_runs,
+    workers,
+)
 from timing import COMPARED, Others, Section
 
 from headstart.cli.output import console, note, table

@@ -12,6 +12,7 @@ import mmap
 import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,6 @@ AT_ONCE = 64 << 20
 """Bytes that are copied at a time."""
 LEFT = 2.0
 """Times what the rows take: so much must be free where they are copied."""
-PAGE_BYTES = 64 << 10
-"""With a row so much around it comes into memory: `fault_around_bytes` of Linux."""
 MOST = 1 << 30
 """Bytes that come into memory, about, before all are let go: what is mapped counts as memory of the
 process, though the system takes it back where it needs it."""
@@ -50,30 +49,62 @@ class CopiedRows(LazyRows):
             for span in spans_of_rows(rows, AT_ONCE):
                 file.write(np.ascontiguousarray(rows[span]).data)
             file.flush()
-            self._pages = _Pages(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        self._all = np.frombuffer(self._pages.content, np.float32).reshape(self.shape)
+            self._content = _Content(file.fileno())
+        self._all = np.frombuffer(self._content.mapped, np.float32).reshape(self.shape)
 
     def _read(self, rows: slice | np.ndarray) -> np.ndarray:
-        found = self._all[rows]
-        each = 4 * self.shape[1] if isinstance(rows, slice) else PAGE_BYTES + 4 * self.shape[1]
-        self._pages.note(each * len(found))
+        if isinstance(rows, slice) or not hasattr(os, "preadv"):
+            found = self._all[rows]
+            self._content.note(found.nbytes)
+            return found
+        # One row of the mapping would bring up to 2 MiB around it into memory.
+        rows = rows.astype(np.int64) if _are_plain(rows) else np.arange(len(self._all))[rows]
+        found, bytes_ = np.empty((len(rows), self.shape[1]), np.float32), 4 * self.shape[1]
+        starts = np.flatnonzero(np.diff(rows, prepend=rows[:1] - 2) != 1)
+        ends = np.append(starts, len(rows))[1:]
+        each = zip(starts.tolist(), ends.tolist(), (rows[starts] * bytes_).tolist(), strict=True)
+        for start, end, place in each:
+            self._content.read_into(found[start:end], place)
         return found
 
 
-class _Pages:
-    """A mapped file, which all copies of the rows share."""
+def _are_plain(rows: np.ndarray) -> bool:
+    """Whether these are numbers of rows from 0 up."""
+    return rows.dtype.kind in "iu" and (not len(rows) or bool(rows.min() >= 0))
 
-    def __init__(self, content: mmap.mmap) -> None:
-        self.content = content
-        self._seen = 0
+
+class _Content:
+    """What is in a file, which all copies of the rows share.
+
+    Args:
+        file: its descriptor, which may be closed afterwards.
+    """
+
+    def __init__(self, file: int) -> None:
+        self.mapped = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
+        self._file, self._seen = os.dup(file), 0
+        weakref.finalize(self, os.close, self._file)
+
+    def read_into(self, rows: np.ndarray, place: int) -> None:
+        """Fill rows from a place on.
+
+        Raises:
+            OSError: they are not there.
+        """
+        left = rows.reshape(-1).view(np.uint8).data
+        while len(left):
+            got = os.preadv(self._file, [left], place)  # 2 GiB at most
+            if not got:
+                raise OSError(f"a temporary copy of features has nothing at {place:,} bytes")
+            left, place = left[got:], place + got
 
     def note(self, size: int) -> None:
-        """That so many bytes may have come into memory."""
+        """That so many bytes of the mapping may have come into memory."""
         self._seen += size
-        if self._seen > MOST and hasattr(self.content, "madvise"):
+        if self._seen > MOST and hasattr(self.mapped, "madvise"):
             self._seen = 0
             # who reads in them meanwhile has them again at once, as they stay in the page cache
-            self.content.madvise(mmap.MADV_DONTNEED)
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def copied(rows: Rows) -> Rows:

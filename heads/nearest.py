@@ -36,8 +36,9 @@ NAMED = 8
 ROWS_A_CENTRE = 40
 """Of which centres are found, by k-means in `STEPS` steps."""
 STEPS = 8
-TAKEN, MORE = 2, 16
-"""Times as many rows as are wanted, and so many more: which are compared whole."""
+MORE = 8
+"""Rows that are compared whole beyond those that are wanted. Of 200,000 of 768 numbers, folded from
+32 with noise, .993 of the 16 nearest in the cells are among so many."""
 WHOLE_BYTES = 2 << 20
 """Of rows that are compared whole at a time."""
 
@@ -168,7 +169,7 @@ class _Search:
         if self._groups is not None:  # rows of one number stand together
             own = own[np.argsort(self._groups[own], kind="stable")]
             members = members[np.argsort(self._groups[members], kind="stable")]
-        taken = min(TAKEN * self._count + MORE, len(members))
+        taken = min(self._count + MORE, len(members))
         among, near = self._table[members], np.empty((len(own), taken), np.int64)
         step = max(1, BLOCK // len(members))
         for start in range(0, len(own), step):

@@ -126,7 +126,7 @@ def restore(
     """Make a workspace of a backup, and open it.
 
     Args:
-        folder: that `Workspace.backup` wrote; every file is compared with its sha256.
+        folder: that `backup` wrote, or its address; every file is compared with its sha256.
         root: the folder of the workspace, new or empty.
         database_url: of a shared database, which is empty; SQLite in the folder without it.
         roots: of folders of data by which name they go now, such as `{"/mnt/photos": "/data"}`.
@@ -142,8 +142,7 @@ def restore(
     from headstart.jobs.backups.restore import Wanted
     from headstart.jobs.backups.restore import restore as restored
 
-    pairs = tuple((roots or {}).items())
-    wanted = Wanted(Path(root), database_url, roots=pairs)
+    wanted = Wanted(Path(root), database_url, roots=tuple((roots or {}).items()))
     return _opened(restored(folder, wanted).workspace, None)
 
 
@@ -184,10 +183,9 @@ class Workspace(Trials, Exploration, Showable):
             config: of the workspace; or its folder, which is opened as `headstart.open` does it.
             shard_store: where shards are; the workspace's own folder without it.
         """
-        config = config if isinstance(config, Config) else _config_in(Path(config))
-        self.config = config
+        self.config = config if isinstance(config, Config) else _config_in(Path(config))
         self._shard_store = shard_store
-        self.context = Context(config, shard_store)
+        self.context = Context(self.config, shard_store)
         self.database = self.context.database
         self.backbones = Backbones(self.context)
         self.datasets = Datasets(self.context)
@@ -314,12 +312,12 @@ class Workspace(Trials, Exploration, Showable):
     def backup(
         self, folder: str | Path, *, features: bool = False, progress: Progress = silent
     ) -> BackedUp:
-        """Copy the workspace into a folder, while others work in it; `headstart.restore` makes a
-        workspace of it.
+        """Copy the workspace while others work in it; `headstart.restore` makes one of it.
 
         Args:
-            folder: new, empty, or with a backup of this workspace, which is brought up to date.
-            features: copy the rows of features, too; else they are computed again when needed.
+            folder: new, empty, or with a backup of this workspace, which is brought up to date; or
+                an address such as `s3://BUCKET/PREFIX`.
+            features: copy the rows of features, too; else they are computed again.
             progress: called with (files done, files).
 
         Raises:

@@ -16,6 +16,8 @@ from headstart.registry.jobs import name_queued
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
+from headstart.registry.selection import tags
+from headstart.registry.selection.tags import Tags
 
 KIND = "backbone"
 
@@ -113,12 +115,11 @@ class BackboneRepository:
             connection.execute(insert(aliases).values(alias=alias, backbone_id=backbone.id))
             return self._get(connection, reference)
 
-    def set_tags(self, reference: str, tags: dict[str, str]) -> Backbone:
+    def set_tags(self, reference: str, given: Tags) -> Backbone:
+        """Set tags, and take those away that are None; see `tags.change`."""
         with self._database.writing() as connection:
             backbone = self._get(connection, reference)
-            before = {key: backbone.tags.get(key) for key in tags}
-            record(connection, "tag", KIND, backbone.reference, before=before, after=tags)
-            _set_tags(connection, backbone.id, tags)
+            tags.change(connection, KIND, backbone.id, backbone.reference, given)
             return self._get(connection, reference, backbone.id)
 
     def remove(self, reference: str, *, force: bool = False) -> Backbone:
@@ -250,17 +251,8 @@ def _insert(connection: Connection, backbone: Backbone) -> int:
             for position, cut in enumerate(backbone.cuts)
         ],
     )
-    _set_tags(connection, backbone_id, backbone.tags)
+    tags.write(connection, KIND, backbone_id, backbone.tags)
     return backbone_id
-
-
-def _set_tags(connection: Connection, backbone_id: int | None, tags: dict[str, str]) -> None:
-    table = t.backbone_tags
-    for key, value in tags.items():
-        connection.execute(
-            delete(table).where(table.c.backbone_id == backbone_id, table.c.key == key)
-        )
-        connection.execute(insert(table).values(backbone_id=backbone_id, key=key, value=value))
 
 
 def _describe_uses(connection: Connection, backbone: Backbone) -> str:
@@ -300,7 +292,6 @@ def _to_entity(connection: Connection, row: Row[Any]) -> Backbone:
     )
     aliases = t.backbone_aliases
     alias_query = select(aliases.c.alias).where(aliases.c.backbone_id == row.id)
-    tag_query = select(t.backbone_tags).where(t.backbone_tags.c.backbone_id == row.id)
     return Backbone(
         id=row.id,
         name=row.name,
@@ -319,7 +310,7 @@ def _to_entity(connection: Connection, row: Row[Any]) -> Backbone:
         created_at=row.created_at,
         cuts=tuple(_to_cut(cut) for cut in cut_rows),
         aliases=tuple(sorted(connection.execute(alias_query).scalars())),
-        tags={tag.key: tag.value for tag in connection.execute(tag_query)},
+        tags=tags.find(connection, KIND, row.id),
     )
 
 

@@ -18,6 +18,8 @@ from headstart.registry.entities import Dataset
 from headstart.registry.names import nearest
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
+from headstart.registry.selection import tags
+from headstart.registry.selection.tags import Tags
 
 KIND = "dataset"
 DEPARTED = "departed"
@@ -54,11 +56,7 @@ class DatasetRepository:
             elif _is_same(known, dataset):
                 _update(connection, dataset, known)
             else:
-                raise AlreadyExists(
-                    f"a dataset {dataset.name!r} is registered already, from {known.source}",
-                    hint="Choose another name. If the same data were moved: `headstart dataset "
-                    f"move {dataset.name} PATH`; else remove it with `headstart dataset remove`.",
-                )
+                raise taken(known)
             return self._placed(_get(connection, dataset.name))
 
     def update(self, dataset: Dataset, instead_of: Dataset) -> Dataset | None:
@@ -77,6 +75,13 @@ class DatasetRepository:
                 return None
             _update(connection, self._within(dataset), now)
             return self._placed(_get(connection, dataset.name))
+
+    def set_tags(self, name: str | Dataset, given: Tags) -> Dataset:
+        """Set tags, and take those away that are None; see `tags.change`."""
+        with self._database.writing() as connection:
+            dataset = _get(connection, name)
+            tags.change(connection, KIND, dataset.id, dataset.name, given)
+            return self._placed(_get(connection, name))
 
     def get(self, name: str | Dataset) -> Dataset:
         """The dataset of that name.
@@ -102,14 +107,14 @@ class DatasetRepository:
     def find_all(self) -> list[Dataset]:
         with self._database.reading() as connection:
             rows = connection.execute(select(t.datasets).order_by(t.datasets.c.name))
-            return [self._placed(_to_entity(row)) for row in rows]
+            return [self._placed(_to_entity(connection, row)) for row in rows]
 
     def find_by_source(self, source: str) -> list[Dataset]:
         """The datasets of one source, the oldest first."""
         with self._database.reading() as connection:
             of = select(t.datasets).where(t.datasets.c.source == self._stored(source))
             rows = connection.execute(of.order_by(t.datasets.c.id))
-            return [self._placed(_to_entity(row)) for row in rows]
+            return [self._placed(_to_entity(connection, row)) for row in rows]
 
     def remove(self, name: str) -> Dataset:
         """Forget a dataset; features are kept, as other datasets may share them."""
@@ -134,6 +139,15 @@ class DatasetRepository:
         return replace(dataset, source=str(below(self._root, dataset.source)))
 
 
+def taken(known: Dataset) -> AlreadyExists:
+    """Of a name that a dataset of another source has."""
+    return AlreadyExists(
+        f"a dataset {known.name!r} is registered already, from {known.source}",
+        hint="Choose another name. If the same data were moved: `headstart dataset "
+        f"move {known.name} PATH`; else remove it with `headstart dataset remove`.",
+    )
+
+
 def keep(connection: Connection, name: str) -> bool:
     """Let nobody remove a dataset until this transaction ends, in which something comes to need it;
     says whether it is there. Locked are rows: what is not committed yet, nobody else sees."""
@@ -156,7 +170,7 @@ def _is_same(known: Dataset, dataset: Dataset) -> bool:
 
 def _find(connection: Connection, name: str) -> Dataset | None:
     row = connection.execute(select(t.datasets).where(t.datasets.c.name == name)).one_or_none()
-    return None if row is None else _to_entity(row)
+    return None if row is None else _to_entity(connection, row)
 
 
 def _get(connection: Connection, name: str | Dataset) -> Dataset:
@@ -205,7 +219,7 @@ def _values(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _to_entity(row: Row[Any]) -> Dataset:
+def _to_entity(connection: Connection, row: Row[Any]) -> Dataset:
     return Dataset(
         id=row.id,
         name=row.name,
@@ -218,4 +232,5 @@ def _to_entity(row: Row[Any]) -> Dataset:
         unique=row.unique_samples,
         classes=row.classes,
         created_at=row.created_at,
+        tags=tags.find(connection, KIND, row.id),
     )

@@ -166,6 +166,7 @@ class Dataset(Showable):
     classes: list[str]
     created_at: datetime | None = None
     id: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
     def _facts(self) -> Json:
         """All but what it is in files and tables, and where samples stood that are gone."""
@@ -267,6 +268,7 @@ class Head(Showable):
     created_at: datetime | None = None
     id: int | None = None
     aliases: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -298,6 +300,7 @@ class SweepRecord(Showable):
     versions: Json
     created_at: datetime | None = None
     id: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
     def _line(self) -> str:
         return f"{self.id}, {self.heads:,} heads on {self.dataset!r} in {self.seconds:.1f} s"

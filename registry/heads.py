@@ -17,6 +17,8 @@ from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
 from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
+from headstart.registry.selection import tags
+from headstart.registry.selection.tags import Tags
 
 REMOVED = "remove"
 """The kind of the run that says that a head was removed."""
@@ -68,7 +70,7 @@ class HeadRepository:
             keep(connection, head.dataset)
             values = {field.name: getattr(head, field.name) for field in fields(head)}
             values["version"] = _latest(connection, head.name) + 1
-            del values["id"], values["created_at"], values["aliases"]
+            del values["id"], values["created_at"], values["aliases"], values["tags"]
             connection.execute(insert(t.heads).values(**values))
             made = _get(connection, f"{head.name}:{values['version']}")
             record(connection, "add", KIND, f"{made.name}:{made.version}", after=_facts(made))
@@ -118,6 +120,7 @@ class HeadRepository:
                 how = {"status": "done", "counts": {}, "seconds": 0.0, "versions": {}}
                 connection.execute(insert(t.runs).values(**known, **how))
                 facts = _facts(head) | ({"aliases": aliases} if aliases else {})
+                facts |= {"tags": head.tags} if head.tags else {}
                 record(connection, "remove", KIND, name, before=facts)
                 gone.append(name)
         return gone
@@ -135,6 +138,13 @@ class HeadRepository:
                 after={"backbone": backbone.reference},
             )
             connection.execute(changed.values(backbone_id=backbone.id, backbone=backbone.reference))
+
+    def set_tags(self, reference: str, given: Tags) -> Head:
+        """Set tags, and take those away that are None; see `tags.change`."""
+        with self._database.writing() as connection:
+            head = _get(connection, reference)
+            tags.change(connection, KIND, head.id, f"{head.name}:{head.version}", given)
+            return _get(connection, reference)
 
     def set_alias(self, alias: str, reference: str) -> Head:
         """Let `alias` mean this head, whatever it meant before.
@@ -214,7 +224,8 @@ def _hint_of_others(connection: Connection, name: str) -> str | None:
 
 
 def _to_entity(connection: Connection, row: Row[Any]) -> Head:
-    return Head(**row._mapping, aliases=tuple(_aliases_of(connection, row.id)))
+    aliases = tuple(_aliases_of(connection, row.id))
+    return Head(**row._mapping, aliases=aliases, tags=tags.find(connection, KIND, row.id))
 
 
 def _aliases_of(connection: Connection, head_id: int | None) -> list[str]:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from math import prod
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from headstart.config import Config
 from headstart.errors import WorkspaceError
 from headstart.registry import schema
 from headstart.registry.entities import WINDOWED
 from headstart.registry.refusals import kind_of_sqlite, opened
+from headstart.registry.selection.fields import BACKBONES, DATASETS, HEADS, SWEEPS, Listed
+from headstart.registry.selection.statement import statement_of
+from headstart.registry.selection.words import ALL, Selection
 from headstart.values.showable import Results
 
 
@@ -39,6 +42,7 @@ class BackboneRow(TypedDict):
     cut: str | None
     cut_shape: list[int | None] | None
     aliases: list[str]
+    tags: dict[str, str]
 
 
 class DatasetRow(TypedDict):
@@ -52,6 +56,7 @@ class DatasetRow(TypedDict):
     unique_samples: int
     classes: list[str]
     created_at: str
+    tags: dict[str, str]
     windows: bool
 
 
@@ -82,26 +87,35 @@ class HeadRow(TypedDict):
     metrics: dict[str, Any]
     created_at: str
     aliases: list[str]
+    tags: dict[str, str]
     void: bool
 
 
-Fetch = Callable[[str], list[dict[str, Any]]]
+class SweepRow(TypedDict):
+    """A sweep, as it is looked for: with the best of its trials."""
+
+    id: int
+    dataset: str
+    heads: int
+    seconds: float
+    created_at: str
+    features: str | None
+    kind: str | None
+    accuracy: float | None
+    log_loss: float | None
+    tags: dict[str, str]
+
+
+class Fetch(Protocol):
+    """Asks the database."""
+
+    def __call__(self, sql: str, parameters: Sequence[Any] = (), /) -> list[dict[str, Any]]:
+        """The rows of a statement with a `?` for each parameter, and no `%`."""
+        ...
+
+
 Rows = Results[dict[str, Any]]
 
-BACKBONES = """
-SELECT b.name, b.version, b.format, b.source, b.inputs, b.parameters, b.licence, b.artifact_size,
-       b.preprocessing, b.created_at, c.name AS cut, c.shape AS cut_shape, c.pooling
-FROM backbones b LEFT JOIN cut_points c ON c.backbone_id = b.id AND c.is_default
-ORDER BY b.name, b.version
-"""
-ALIASES = """
-SELECT a.alias, b.name, b.version FROM backbone_aliases a JOIN backbones b ON b.id = a.backbone_id
-ORDER BY a.alias
-"""
-DATASETS = """
-SELECT name, kind, source, digest, samples, unique_samples, classes, created_at, options
-FROM datasets ORDER BY name
-"""
 FEATURES = """
 SELECT f.feature_key, f.backbone, f.cut, f.shape, f.precision, f.view, f.created_at,
        COALESCE(s.shards, 0) AS shards, COALESCE(s.rows, 0) AS rows, COALESCE(s.size, 0) AS size
@@ -112,16 +126,8 @@ FROM feature_sets f LEFT JOIN (
 ) s ON s.feature_set_id = f.id
 ORDER BY f.id
 """
-HEADS = """
-SELECT name, version, kind, backbone, cut, dataset, metrics, created_at
-FROM heads ORDER BY name, version
-"""
 EXTRACTIONS = """
 SELECT subject, counts, seconds FROM runs WHERE kind = 'extract' AND status = 'done'
-"""
-HEAD_ALIASES = """
-SELECT a.alias, h.name, h.version FROM head_aliases a JOIN heads h ON h.id = a.head_id
-ORDER BY a.alias
 """
 BUSY_SECONDS = 60
 """So long a listing waits for who has locked the database."""
@@ -139,29 +145,71 @@ JSON_COLUMNS = {
 }
 
 
-def backbones(config: Config) -> Rows:
-    return Results(_read(config, lambda fetch: _with_aliases(fetch(BACKBONES), fetch(ALIASES))))
+def backbones(config: Config, selection: Selection = ALL) -> Rows:
+    return _listed(config, BACKBONES, selection, _backbones)
 
 
-def datasets(config: Config) -> Rows:
+def datasets(config: Config, selection: Selection = ALL) -> Rows:
     """All of them; `windows` says that their samples are windows."""
+    return _listed(config, DATASETS, selection, _datasets)
 
-    def counted(fetch: Fetch) -> list[dict[str, Any]]:
-        found = [(row, row.pop("options")) for row in fetch(DATASETS)]
-        return [{**row, "windows": bool(WINDOWED & set(options))} for row, options in found]
 
-    return Results(_read(config, counted))
+def heads(config: Config, selection: Selection = ALL) -> Rows:
+    return _listed(config, HEADS, selection, _heads)
+
+
+def sweeps(config: Config, selection: Selection = ALL) -> Rows:
+    return _listed(config, SWEEPS, selection, _tagged)
 
 
 def features(config: Config) -> Rows:
     return Results(_read(config, lambda fetch: fetch(FEATURES)))
 
 
-def heads(config: Config) -> Rows:
-    return Results(_read(config, _heads))
+Making = Callable[[Fetch, Listed, list[dict[str, Any]]], list[dict[str, Any]]]
 
 
-def _heads(fetch: Fetch) -> list[dict[str, Any]]:
+def _listed(config: Config, listed: Listed, selection: Selection, make: Making) -> Rows:
+    asked = statement_of(listed, selection)
+
+    def chosen(fetch: Fetch) -> list[dict[str, Any]]:
+        return make(fetch, listed, asked.chosen(fetch(asked.sql, asked.parameters)))
+
+    return Results(_read(config, chosen))
+
+
+def _tagged(fetch: Fetch, listed: Listed, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    own = f"{listed.kind}_id"
+    known: dict[int, dict[str, str]] = {}
+    for row in fetch(f"SELECT {own}, key, value FROM {listed.kind}_tags ORDER BY key"):
+        known.setdefault(row[own], {})[row["key"]] = row["value"]
+    return [{**row, "tags": known.get(row["id"], {})} for row in rows]
+
+
+def _named(fetch: Fetch, listed: Listed, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with their aliases and tags, and without their numbers."""
+    own = f"{listed.kind}_id"
+    known: dict[int, list[str]] = {}
+    for row in fetch(f"SELECT {own}, alias FROM {listed.kind}_aliases ORDER BY alias"):
+        known.setdefault(row[own], []).append(row["alias"])
+    named = [{**row, "aliases": known.get(row["id"], [])} for row in rows]
+    return _unnumbered(_tagged(fetch, listed, named))
+
+
+def _unnumbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "id"} for row in rows]
+
+
+def _backbones(fetch: Fetch, listed: Listed, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [_pooled(row) for row in _named(fetch, listed, rows)]
+
+
+def _datasets(fetch: Fetch, listed: Listed, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = [(row, row.pop("options")) for row in _unnumbered(_tagged(fetch, listed, rows))]
+    return [{**row, "windows": bool(WINDOWED & set(options))} for row, options in found]
+
+
+def _heads(fetch: Fetch, listed: Listed, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     voided = {
         (row["name"], head)
         for row in fetch("SELECT name, options FROM datasets")
@@ -169,7 +217,7 @@ def _heads(fetch: Fetch) -> list[dict[str, Any]]:
     }
     return [
         {**row, "void": (row["dataset"], f"{row['name']}:{row['version']}") in voided}
-        for row in _with_aliases(fetch(HEADS), fetch(HEAD_ALIASES))
+        for row in _named(fetch, listed, rows)
     ]
 
 
@@ -197,7 +245,8 @@ def speeds(config: Config) -> dict[str, float]:
     found: dict[str, tuple[int, float]] = {}
 
     def ask(fetch: Fetch) -> list[dict[str, Any]]:
-        known = _with_aliases(fetch(BACKBONES), fetch(ALIASES))  # latest versions last
+        rows = fetch(statement_of(BACKBONES, ALL).sql)
+        known = _named(fetch, BACKBONES, rows)  # latest versions last
         sources = {
             name: row["source"]
             for row in known
@@ -233,17 +282,6 @@ def glance(config: Config) -> dict[str, list[str]] | None:
         return None
 
 
-def _with_aliases(
-    rows: list[dict[str, Any]], aliases: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    known: dict[tuple[str, int], list[str]] = {}
-    for row in aliases:
-        known.setdefault((row["name"], row["version"]), []).append(row["alias"])
-    return [
-        {**_pooled(row), "aliases": known.get((row["name"], row["version"]), [])} for row in rows
-    ]
-
-
 def _pooled(row: dict[str, Any]) -> dict[str, Any]:
     """A backbone's row with the name and the shape of its default cut as it is extracted."""
     pooling = row.pop("pooling", None)
@@ -267,8 +305,8 @@ def _read(config: Config, query: Callable[[Fetch], list[dict[str, Any]]]) -> lis
         with closing(opening) as connection:
             connection.row_factory = sqlite3.Row
 
-            def fetch(sql: str) -> list[dict[str, Any]]:
-                return [_decode(dict(row)) for row in connection.execute(sql)]
+            def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+                return [_decode(dict(row)) for row in connection.execute(sql, parameters)]
 
             has_schema = fetch("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")
             schema.check(lambda: _revision(fetch) if has_schema else None)
@@ -288,9 +326,13 @@ def _read_through_engine(
     try:
         schema.check(lambda: schema.current(config))
         with database.reading() as connection:
-            return query(
-                lambda sql: [_decode(dict(row._mapping)) for row in connection.exec_driver_sql(sql)]
-            )
+
+            def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+                plain = sql.replace("?", "%s") if parameters else sql  # as psycopg writes them
+                rows = connection.exec_driver_sql(plain, tuple(parameters) or None)
+                return [_decode(dict(row._mapping)) for row in rows]
+
+            return query(fetch)
     finally:
         database.close()
 

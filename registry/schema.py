@@ -12,8 +12,10 @@ from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew, Work
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-HEAD = "0008"
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+    from headstart.registry.database import Database
+
+HEAD = "0009"
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every revision this code can come from, oldest first; a test compares it with the scripts."""
 
 
@@ -39,8 +41,12 @@ def alembic_config(config: Config) -> AlembicConfig:
     return alembic
 
 
-def upgrade(config: Config) -> str:
+def upgrade(config: Config, database: Database | None = None) -> str:
     """Bring the database to this code's schema; returns the revision.
+
+    Args:
+        config: of the workspace.
+        database: its sessions; inside `Database.together` the upgrade is a part of that.
 
     Raises:
         SchemaTooNew: the database was made by newer code.
@@ -50,7 +56,9 @@ def upgrade(config: Config) -> str:
     revision = current(config)
     check_known(revision)
     if revision != HEAD:
-        command.upgrade(alembic_config(config), "head")
+        alembic = alembic_config(config)
+        alembic.attributes["database"] = database
+        command.upgrade(alembic, "head")
     return HEAD
 
 

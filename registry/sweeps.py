@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from headstart.errors import NotFound
+from headstart.registry import listing
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.entities import KeptSweep, SweepRecord, TrialRecord, TriedSweep
 from headstart.registry.outages import outlasting
+from headstart.registry.selection import tags
+from headstart.registry.selection.age import Age, Pruned
+from headstart.registry.selection.tags import Tags
+from headstart.registry.selection.words import Selection, checked_tags
 from headstart.values.showable import Results, Showable
+
+KIND = "sweep"
 
 
 @outlasting
@@ -30,7 +39,7 @@ class SweepRepository(Showable):
     def add(self, sweep: SweepRecord, trials: Sequence[TrialRecord]) -> SweepRecord:
         """Keep a sweep and its trials, from the best down; gives it with its number."""
         values = asdict(sweep)
-        del values["id"], values["created_at"]
+        del values["id"], values["created_at"], values["tags"]
         with self._database.writing() as connection:
             made = connection.execute(insert(t.sweeps).values(**values).returning(t.sweeps.c.id))
             id_ = made.scalar_one()
@@ -40,7 +49,7 @@ class SweepRepository(Showable):
             ]
             connection.execute(insert(t.trials), rows)
             facts = {"dataset": sweep.dataset, "dataset_digest": sweep.dataset_digest}
-            record(connection, "add", "sweep", str(id_), after={**facts, "trials": len(rows)})
+            record(connection, "add", KIND, str(id_), after={**facts, "trials": len(rows)})
         return replace(sweep, id=id_)
 
     def find_all(self) -> Results[KeptSweep]:
@@ -56,9 +65,27 @@ class SweepRepository(Showable):
             }
             found = connection.execute(select(t.sweeps).order_by(t.sweeps.c.id.desc()))
             return Results(
-                KeptSweep(SweepRecord(**row._mapping), number[row.id], best[row.id])
+                KeptSweep(_to_record(connection, row), number[row.id], best[row.id])
                 for row in found
             )
+
+    def list(
+        self,
+        filter: str | Sequence[str] = (),
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> Results[KeptSweep]:
+        """As `find_all`, of those that are meant, as `ws.heads.list` takes it: `id`, `dataset`,
+        `heads`, `seconds`, `created_at`, tags, and `features`, `kind`, `accuracy` and `log_loss` of
+        the best trial.
+
+        Raises:
+            InvalidValue: there is no such field, or it is not compared so.
+        """
+        selection = Selection.read(filter, sort, limit)
+        known = {one.sweep.id: one for one in self.find_all()}
+        rows = listing.sweeps(self._database.config, selection)
+        return Results(known[row["id"]] for row in rows if row["id"] in known)
 
     def get(self, id_: int) -> TriedSweep:
         """A sweep and its trials, from the best down.
@@ -67,12 +94,65 @@ class SweepRepository(Showable):
             NotFound: there is none of that number.
         """
         with self._database.reading() as connection:
-            row = connection.execute(select(t.sweeps).where(t.sweeps.c.id == id_)).one_or_none()
-            if row is None:
-                raise NotFound(f"no sweep {id_}", hint="See `headstart head sweeps`.")
+            row = _get(connection, id_)
             query = select(t.trials).where(t.trials.c.sweep_id == id_).order_by(t.trials.c.place)
             trials = Results(_to_trial(one) for one in connection.execute(query))
-            return TriedSweep(SweepRecord(**row._mapping), trials)
+            return TriedSweep(_to_record(connection, row), trials)
+
+    def prune(
+        self,
+        *,
+        keep: int | None = None,
+        older: str | datetime | None = None,
+        apply: bool = False,
+    ) -> Pruned:
+        """Forget old sweeps with their trials; says which those are, and removes nothing, without
+        `apply`. Heads that were trained from them stay.
+
+        Args:
+            keep: how many of the newest stay in any case.
+            older: those of after that stay, too: a moment, or such as `90d`.
+            apply: remove them.
+
+        Raises:
+            InvalidValue: neither `keep` nor `older` is given, or one cannot be that.
+        """
+        age = Age.read(keep, older)
+        with self._database.writing() if apply else self._database.reading() as connection:
+            rows = connection.execute(select(t.sweeps).order_by(t.sweeps.c.id.desc())).all()
+            old = age.old(rows, lambda row: row.created_at)
+            for row in old if apply else ():
+                facts = {"dataset": row.dataset, "dataset_digest": row.dataset_digest}
+                facts |= {"heads": row.heads, "tags": tags.find(connection, KIND, row.id)}
+                record(connection, "remove", KIND, str(row.id), before=facts)
+                connection.execute(delete(t.sweeps).where(t.sweeps.c.id == row.id))
+        return Pruned(KIND, tuple(str(row.id) for row in old), is_applied=apply)
+
+    def tag(self, id_: int, tags: Tags) -> TriedSweep:
+        """Set tags of a sweep, and take those away that are None.
+
+        Raises:
+            InvalidValue: a key or value cannot be one.
+            NotFound: there is no such sweep; or a tag that is to be taken away is not there.
+        """
+        return self.set_tags(id_, checked_tags(tags))
+
+    def set_tags(self, id_: int, given: Tags) -> TriedSweep:
+        """Set tags, and take those away that are None; see `tags.change`."""
+        with self._database.writing() as connection:
+            tags.change(connection, KIND, _get(connection, id_).id, str(id_), given)
+        return self.get(id_)
+
+
+def _get(connection: Connection, id_: int) -> Row[Any]:
+    row = connection.execute(select(t.sweeps).where(t.sweeps.c.id == id_)).one_or_none()
+    if row is None:
+        raise NotFound(f"no sweep {id_}", hint="See `headstart head sweeps`.")
+    return row
+
+
+def _to_record(connection: Connection, row: Row[Any]) -> SweepRecord:
+    return SweepRecord(**row._mapping, tags=tags.find(connection, KIND, row.id))
 
 
 def _to_trial(row: object) -> TrialRecord:

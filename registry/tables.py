@@ -88,14 +88,6 @@ backbone_aliases = Table(
     Index(None, "backbone_id"),
 )
 
-backbone_tags = Table(
-    "backbone_tags",
-    metadata,
-    Column("backbone_id", ForeignKey("backbones.id", ondelete="CASCADE"), primary_key=True),
-    Column("key", NAME, primary_key=True),
-    Column("value", Text, nullable=False),
-)
-
 cut_points = Table(
     "cut_points",
     metadata,
@@ -347,3 +339,18 @@ events = Table(
     Index(None, "object"),
     Index(None, "created_at"),
 )
+
+
+def _tags(kind: str) -> Table:
+    """Those of one kind of things that are registered."""
+    return Table(
+        f"{kind}_tags",
+        metadata,
+        Column(f"{kind}_id", ForeignKey(f"{kind}s.id", ondelete="CASCADE"), primary_key=True),
+        Column("key", NAME, primary_key=True),
+        Column("value", Text, nullable=False),
+    )
+
+
+TAGS = {kind: _tags(kind) for kind in ("backbone", "dataset", "head", "sweep")}
+"""By the kind of what they are of."""

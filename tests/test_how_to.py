@@ -11,7 +11,10 @@ from test_docs import blocks
 import headstart as hs
 from conftest import draw, keras
 
-PAGES = ("choose-a-head", "clean-labels", "heads", "predict-and-ship", "scores", "fine-tune")
+PAGES = (
+    *("look-around", "choose-a-head", "clean-labels", "heads", "predict-and-ship", "scores"),
+    "fine-tune",
+)
 NOT_HERE = {
     "headstart head log flowers --to http://server": "tests/heads/evaluation/test_judging.py"
 }

@@ -36,8 +36,11 @@ ALLOWED = {
     "registry/audit/snapshot.py: Path(str(config.sqlite_file))": "a path already",
     "headstart/cli/parameters.py: Path(given)": "--workspace, an argument",
     "headstart/cli/parameters.py: Path(str(super().convert(value, param, ctx)))": "an argument",
+    "headstart/cli/exploration/similar.py: Path(sample)": "an argument of `similar`",
+    "heads/copied_rows.py: Path(tempfile.gettempdir())": "the system's own",
     "headstart/catalog/cache.py: Path(to)": "an argument of `features sync`",
-    "headstart/jobs/backups/backup.py: place / folder": "an argument, and a literal of ours",
+    "headstart/jobs/backups/places.py: Path(given)": "an argument of the public functions",
+    "headstart/jobs/backups/places.py: Path(address.bucket)": "an argument, parsed",
     "headstart/jobs/backups/restore.py: Path(tempfile.mkdtemp(prefix='.restored-', dir=above))": (
         "made by the system"
     ),

@@ -47,6 +47,7 @@ backbone alias best net
 backbone tag net team=a
 dataset add again {p}/pictures
 dataset list
+dataset tag again team=a
 dataset show pics
 dataset refresh pics
 dataset move pics {p}/pictures
@@ -67,6 +68,10 @@ features export net pics {p}/f.npz
 features import net pics {p}/f.npz --check 2
 features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
+similar red/01.png pics --backbone net --n 2
+features outliers net pics
+features cover net pics --n 3
+features cluster net pics --n 3
 features compact
 features reindex
 features sync {p}/fresh
@@ -75,6 +80,7 @@ backbone export net {p}/net.zip --features
 backbone import {p}/net.zip --name renamed
 head train h net@conv|gap pics
 head list
+head tag h team=a
 head show h
 head alias production h
 head reproduce h
@@ -83,6 +89,7 @@ head import {p}/head.zip --name travelled
 head sweep pics net --folds 3 --strengths 0.1,1
 head sweeps
 head sweeps 1
+head tag-sweep 1 team=a
 head plot h {p}/h.png
 head plot h {p}/c.png --show curve
 head report h {p}/h.html
@@ -93,6 +100,7 @@ head evaluate h pics
 head train s --from-sweep 1
 head retrain h --as again
 head remove s
+prune heads --keep 1
 dataset add pool {p}/unlabelled
 features next pool --head again --n 2
 dataset correct again {p}/suspects.csv

@@ -51,7 +51,9 @@ class Reindexed(Showable):
         rows: in them.
         restored: shards that had been put aside and are right (their disk was away, say).
         feature_keys: the sets they belong to.
-        damaged: file and reason of those that are no whole shards; they are left where they are.
+        damaged: file and reason of those that are no whole shards, or no whole heads; they are left
+            where they are.
+        heads: `NAME:VERSION` of those that came back.
     """
 
     files: int = 0
@@ -60,6 +62,7 @@ class Reindexed(Showable):
     restored: int = 0
     feature_keys: list[str] = field(default_factory=list)
     damaged: list[dict[str, str]] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
 
 
 def reindex(

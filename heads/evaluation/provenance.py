@@ -22,7 +22,7 @@ SURE = 0.99
 """Probability from which a head is sure."""
 RARE = 0.05
 """Chance below which being sure of all samples is taken to be none."""
-UNSURE = "0.9 need not be right nine times in ten"
+UNSURE = "0.9 may be right less often than nine times in ten"
 """What a probability is that was not calibrated."""
 WORDS = {
     "macro_f1": "macro F1",
@@ -110,7 +110,7 @@ def groups_text(metrics: Mapping[str, Any]) -> str:
 
 def held_out_text(metrics: Mapping[str, Any]) -> str:
     """On how many samples, or groups of them, the scores are."""
-    return f"{metrics['n_test']:,} samples{groups_text(metrics)}, on which the scores are"
+    return f"{metrics['n_test']:,} samples{groups_text(metrics)}, which the scores are measured on"
 
 
 def few_groups_text(metrics: Mapping[str, Any]) -> str:
@@ -179,7 +179,7 @@ def chosen_text(settings: Mapping[str, Any]) -> str:
 def _judges(judged: Mapping[str, int]) -> str:
     parts = [f"{judged['validation']:,} validation samples"] if judged["validation"] else []
     if judged["train"]:
-        parts.append(f"{judged['train']:,} training rows, each left out of the fit that was asked")
+        parts.append(f"{judged['train']:,} training rows, each judged by a fit without it")
     return " and ".join(parts) or "no sample: its settings are as given"
 
 

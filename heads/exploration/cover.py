@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.heads.nearest import of_length_one
 from headstart.heads.origins import origin_of
+from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows, less, spans_of_rows
 
 

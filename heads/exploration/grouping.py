@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.nearest import of_length_one
 from headstart.heads.origins import origin_of
+from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows, less, spans_of_rows
 
 PASSES = 20
@@ -50,10 +50,10 @@ def _centres(features: Rows, count: int, seed: int) -> np.ndarray:
 
     if isinstance(features, np.ndarray):
         model = KMeans(count, n_init=STARTS, max_iter=PASSES, random_state=seed)
-        return model.fit(of_length_one(features)).cluster_centers_
+        return np.asarray(model.fit(of_length_one(features)).cluster_centers_)
     model = MiniBatchKMeans(count, n_init=STARTS, batch_size=BATCH, random_state=seed)
     for span in spans_of_rows(features, 4 * features.shape[1] * max(BATCH, 2 * count)):
         block = of_length_one(features[span])
         if len(block) >= count:
             model.partial_fit(block)
-    return model.cluster_centers_
+    return np.asarray(model.cluster_centers_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.heads.nearest import of_length_one
+from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows, spans_of_rows
 
 

@@ -22,6 +22,7 @@ from headstart.heads.evaluation.provenance import (
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone, Head
+from headstart.values.environment import locked
 from headstart.visible import visible, visible_json
 
 BAR = r"\|"
@@ -107,8 +108,14 @@ def model_card(
     return (
         "---\n" + "\n".join(lines) + "\n---\n\n"
         f"# {head.name}\n\n`{file or head.name}`: {_what(head)}, made with Headstart.\n\n"
-        "| what | |\n| --- | --- |\n" + table + "\n"
+        "| what | |\n| --- | --- |\n" + table + "\n\n" + _environment()
     )
+
+
+def _environment() -> str:
+    """The packages with which the model was written, for pip to install them again."""
+    head = "## Environment\n\nPackages where this was written, as a requirements file:\n\n"
+    return head + "```text\n" + "\n".join(locked()) + "\n```\n"
 
 
 def _code(text: str) -> str:

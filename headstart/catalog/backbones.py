@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.names import check_name
+from headstart.registry.selection.words import Selection, checked_tags
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results, brief
 
@@ -182,8 +183,26 @@ class Backbones(Collection[Backbone]):
         """
         return self._context.backbones.get(self._named(given))
 
-    def list(self) -> Results[Backbone]:
-        return Results(self._context.backbones.find_all())
+    def list(
+        self,
+        filter: str | Sequence[str] = (),
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> Results[Backbone]:
+        """The backbones, all versions.
+
+        Args:
+            filter: what is to hold of them, one or several: `"tag.team=a"`, `"parameters<1e7"`; the
+                fields are those of `headstart backbone list --json`.
+            sort: by which field: numbers and times from the largest down, texts from A on;
+                `"FIELD:asc"` and `"FIELD:desc"` say how.
+            limit: at most so many.
+
+        Raises:
+            InvalidValue: there is no such field, or it is not compared so.
+        """
+        selection = Selection.read(filter, sort, limit)
+        return self._chosen(self._context.backbones.find_all(), selection)
 
     def cuts(self, reference: str | Backbone, pattern: str | None = None) -> Results[ListedCut]:
         """The cut points of a backbone, from the input upwards.
@@ -235,8 +254,15 @@ class Backbones(Collection[Backbone]):
         check_name(alias, "alias")
         return self._context.backbones.set_alias(alias, self._named(reference))
 
-    def tag(self, reference: str | Backbone, tags: dict[str, str]) -> Backbone:
-        return self._context.backbones.set_tags(self._named(reference), tags)
+    def tag(self, reference: str | Backbone, tags: dict[str, str | None]) -> Backbone:
+        """Set tags of a version, and take those away that are None.
+
+        Raises:
+            InvalidValue: a key or value cannot be one.
+            NotFound: a tag that is to be taken away is not there.
+        """
+        given = checked_tags(tags)
+        return self._context.backbones.set_tags(self._named(reference, adds=False), given)
 
     def remove(self, reference: str | Backbone, *, force: bool = False) -> Backbone:
         """Forget a backbone; refused while features, heads or queued jobs depend on it, unless

@@ -88,10 +88,16 @@ class Cache(Showable):
         return compact(self._context, key, progress)
 
     def reindex(self, progress: Progress = silent) -> Reindexed:
-        """Register the shards that the database has lost."""
-        from headstart.extractors.cache.reindex import reindex
+        """Register the shards and the heads that the database has lost; heads are on the backbones
+        here that give their features, which are to be added first. Aliases, tags, sweeps and what
+        was registered besides come back from a backup alone.
 
-        return reindex(self._context.feature_sets, self._context.cache(), progress)
+        Args:
+            progress: called with (shards looked at, shards).
+        """
+        from headstart.jobs.features.reindex import reindex
+
+        return reindex(self._context, progress)
 
     def sync(self, to: str | Path, sets: Sequence[str] = (), progress: Progress = silent) -> Synced:
         """Copy feature sets to another workspace, whether it keeps them in a folder or a bucket.

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from headstart.context import Context
 from headstart.errors import NotFound
 from headstart.registry import listing
-from headstart.values.showable import Showable
+from headstart.registry.selection.words import ALL, Selection
+from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:
     import pandas
 
 T = TypeVar("T")
+R = TypeVar("R", bound="Named")
 SHOWN = 5
 """Names in a line."""
+
+
+class Named(Protocol):
+    """A record of the registry."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class Collection(Showable, Generic[T]):
@@ -78,8 +87,16 @@ class Collection(Showable, Generic[T]):
         aliases = (alias for row in rows for alias in row.get("aliases", ()))
         return list(dict.fromkeys([*(row["name"] for row in rows), *aliases]))
 
-    def _rows(self) -> list[dict[str, Any]]:
-        return getattr(listing, self._table)(self._context.config)
+    def _rows(self, selection: Selection = ALL) -> list[dict[str, Any]]:
+        return getattr(listing, self._table)(self._context.config, selection)
+
+    def _chosen(self, known: Iterable[R], selection: Selection) -> Results[R]:
+        """Those of all records that are meant, in order."""
+        if selection == ALL:
+            return Results(known)
+        by_name = {(one.name, getattr(one, "version", 1)): one for one in known}
+        names = ((row["name"], row.get("version", 1)) for row in self._rows(selection))
+        return Results(by_name[name] for name in names if name in by_name)
 
     def _facts(self) -> list[dict[str, Any]]:
         """As `headstart … list --json` has it."""

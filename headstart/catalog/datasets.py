@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.catalog.collection import Collection
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
+from headstart.registry.selection.words import Selection, checked_tags
 from headstart.storage.manifest import Label, Manifest
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
@@ -36,6 +37,7 @@ class Datasets(Collection[Dataset]):
         split: str | Sequence[float] | None = None,
         seed: int | None = None,
         on_error: str = "fail",
+        tags: dict[str, str] | None = None,
         progress: Progress = silent,
         **options: Any,
     ) -> Dataset:
@@ -67,6 +69,7 @@ class Datasets(Collection[Dataset]):
             on_error: `fail` at a row or file that is no sample, as its label or text is missing or
                 it cannot be read; or `skip` it, now and whenever the source is looked at again.
                 What was skipped is in `options["skipped"]` of the dataset.
+            tags: free keys and values, set besides those that it has.
             progress: called with (samples digested, samples in all).
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
                 `id_column`, `group_column` of a table; `labels`, a file, for arrays;
@@ -93,6 +96,7 @@ class Datasets(Collection[Dataset]):
         """
         from headstart.jobs.datasets.add import add
 
+        given = checked_tags(tags)
         added = add(
             self._context,
             name,
@@ -104,7 +108,7 @@ class Datasets(Collection[Dataset]):
             progress=progress,
             **options,
         )
-        return added.dataset
+        return self._context.datasets.set_tags(name, given) if given else added.dataset
 
     def refresh(self, name: str | Dataset, progress: Progress = silent) -> Dataset:
         """Look at the source again: only files that changed are read, only new samples dealt out.
@@ -243,8 +247,37 @@ class Datasets(Collection[Dataset]):
 
         return details(self._context, self.get_or_add(name))
 
-    def list(self) -> Results[Dataset]:
-        return Results(self._context.datasets.find_all())
+    def list(
+        self,
+        filter: str | Sequence[str] = (),
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> Results[Dataset]:
+        """The datasets.
+
+        Args:
+            filter: what is to hold of them, one or several: `"tag.team=a"`, `"samples>=1000"`; the
+                fields are those of `headstart dataset list --json`.
+            sort: by which field: numbers and times from the largest down, texts from A on;
+                `"FIELD:asc"` and `"FIELD:desc"` say how.
+            limit: at most so many.
+
+        Raises:
+            InvalidValue: there is no such field, or it is not compared so.
+        """
+        selection = Selection.read(filter, sort, limit)
+        return self._chosen(self._context.datasets.find_all(), selection)
+
+    def tag(self, name: str | Dataset, tags: dict[str, str | None]) -> Dataset:
+        """Set tags, and take those away that are None.
+
+        Raises:
+            InvalidValue: a key or value cannot be one.
+            NotFound: a tag that is to be taken away is not there.
+        """
+        given = checked_tags(tags)
+        named = self._named(name, adds=False, looks=False)
+        return self._context.datasets.set_tags(named, given)
 
     def failures(self, name: str | Dataset) -> Results[Unread]:
         """The samples that could not be read; extractions and heads leave them out."""

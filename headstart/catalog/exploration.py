@@ -13,6 +13,7 @@ from headstart.values.showable import Results
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.exploration.cluster import Clusters
     from headstart.jobs.exploration.cover import Cover
+    from headstart.jobs.exploration.looked_at import LookedAt
     from headstart.jobs.exploration.outliers import Outlier
     from headstart.jobs.exploration.similar import Similar
 
@@ -61,18 +62,9 @@ class Exploration:
             SampleError: a sample cannot be read.
         """
         from headstart.jobs.exploration.similar import similar
-        from headstart.jobs.named import both_named
 
-        return similar(
-            self.context,
-            *both_named(self.context, backbone, dataset),
-            samples,
-            ids=ids,
-            count=count,
-            precision=precision,
-            limit=limit,
-            seed=seed,
-        )
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        return similar(among, samples, ids, count)
 
     def outliers(
         self,
@@ -99,10 +91,8 @@ class Exploration:
             FeatureError: there are fewer than two samples.
         """
         from headstart.jobs.exploration.outliers import outliers
-        from headstart.jobs.named import both_named
 
-        names = both_named(self.context, backbone, dataset)
-        return outliers(self.context, *names, count, precision=precision, limit=limit, seed=seed)
+        return outliers(self._looked_at(backbone, dataset, precision, limit, seed), count)
 
     def cover(
         self,
@@ -130,17 +120,9 @@ class Exploration:
             FeaturesMissing: some have not been extracted.
         """
         from headstart.jobs.exploration.cover import cover
-        from headstart.jobs.named import both_named
 
-        return cover(
-            self.context,
-            *both_named(self.context, backbone, dataset),
-            count,
-            beside_labelled=beside_labelled,
-            precision=precision,
-            limit=limit,
-            seed=seed,
-        )
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        return cover(among, count, beside_labelled=beside_labelled)
 
     def cluster(
         self,
@@ -167,7 +149,17 @@ class Exploration:
             FeatureError: there are fewer samples than clusters.
         """
         from headstart.jobs.exploration.cluster import cluster
-        from headstart.jobs.named import both_named
 
-        names = both_named(self.context, backbone, dataset)
-        return cluster(self.context, *names, count, precision=precision, limit=limit, seed=seed)
+        return cluster(self._looked_at(backbone, dataset, precision, limit, seed), count, seed)
+
+    def _looked_at(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        precision: str,
+        limit: int,
+        seed: int,
+    ) -> LookedAt:
+        from headstart.jobs.exploration.looked_at import LookedAt
+
+        return LookedAt.of(self.context, backbone, dataset, precision, limit=limit, seed=seed)

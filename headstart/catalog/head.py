@@ -208,13 +208,16 @@ class Head(TrainedHead):
         named = dataset_named(self.context, dataset)
         return label_next(self, named, count, limit=limit, seed=seed)
 
-    def log(self, uri: str | None = None, experiment: str = "headstart") -> str:
+    def log(
+        self, uri: str | None = None, experiment: str = "headstart", *, model: bool = False
+    ) -> str:
         """Put settings, scores, lineage and the model card into MLflow (extra `mlflow`).
 
         Args:
             uri: of the tracking server, or a database such as `sqlite:///flow.db`;
                 `$MLFLOW_TRACKING_URI` without it.
             experiment: its name; made if it is not there.
+            model: also the attached model, as `mlflow models serve -m runs:/RUN/model` runs it.
 
         Returns:
             The id of the run.
@@ -224,7 +227,7 @@ class Head(TrainedHead):
         """
         from headstart.jobs.heads.log import log
 
-        return log(self, uri, experiment).run
+        return log(self, uri, experiment, model=model).run
 
     def finetune(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ from headstart.catalog.collection import Collection
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import check_name
 from headstart.registry.references import reference_of
+from headstart.registry.selection.age import Age, Pruned
+from headstart.registry.selection.words import Selection, checked_tags
 from headstart.storage.views import FeatureView
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
@@ -37,6 +41,7 @@ class Heads(Collection["Head"]):
         task: Task | str | None = None,
         views: int = 0,
         windows: str | None = None,
+        tags: dict[str, str] | None = None,
     ) -> Head:
         """Train a head on features and their labels; the same name again is its next version.
 
@@ -52,12 +57,14 @@ class Heads(Collection["Head"]):
             windows: of a dataset of windows, what a sample is to the head: the `mean` (the default)
                 or `max` of the features of its windows; or `each`, which trains on every window and
                 says the mean of what it says of a sample's. Scores count samples in any case.
+            tags: free keys and values, of this version.
 
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
         """
         from headstart.jobs.heads.train import train
 
+        given = checked_tags(tags)
         made = train(
             self._context,
             name,
@@ -68,7 +75,10 @@ class Heads(Collection["Head"]):
             views=views,
             windows=windows,
         )
-        return self._head(made.record)
+        record = made.record
+        if given:
+            record = self._context.heads.set_tags(f"{record.name}:{record.version}", given)
+        return self._head(record)
 
     def get(self, reference: str) -> Head:
         """The head of that name (its latest version), `NAME:VERSION`, or alias."""
@@ -104,6 +114,16 @@ class Heads(Collection["Head"]):
         """
         check_name(alias, "alias")
         return self._head(self._context.heads.set_alias(alias, reference))
+
+    def tag(self, reference: str | Head, tags: dict[str, str | None]) -> Head:
+        """Set tags of a version, and take those away that are None.
+
+        Raises:
+            InvalidValue: a key or value cannot be one.
+            NotFound: a tag that is to be taken away is not there.
+        """
+        given = checked_tags(tags)
+        return self._head(self._context.heads.set_tags(reference_of(reference, "head"), given))
 
     def train_from_sweep(
         self, name: str, sweep: int, row: int = 1, *, precision: str | None = None
@@ -170,8 +190,51 @@ class Heads(Collection["Head"]):
         named = reference_of(reference, "head")
         return remove(self._context, named, keep=keep, force=force)
 
-    def list(self) -> Results[Head]:
-        return Results(self._head(record) for record in self._context.heads.find_all())
+    def prune(
+        self,
+        name: str | None = None,
+        *,
+        keep: int | None = None,
+        older: str | datetime | None = None,
+        apply: bool = False,
+    ) -> Pruned:
+        """Forget old versions of heads, but for the latest of each name and what is in use: has an
+        alias, or was fine-tuned; says which those are, and removes nothing, without `apply`.
+
+        Args:
+            name: of one head; all without it.
+            keep: how many versions of a name stay in any case.
+            older: versions of after that stay, too: a moment, or such as `90d`.
+            apply: remove them.
+
+        Raises:
+            InvalidValue: neither `keep` nor `older` is given, or one cannot be that.
+        """
+        from headstart.jobs.heads.care.remove import prune
+
+        return prune(self._context, name, Age.read(keep, older), apply=apply)
+
+    def list(
+        self,
+        filter: str | Sequence[str] = (),
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> Results[Head]:
+        """The heads, all versions.
+
+        Args:
+            filter: what is to hold of them, one or several: `"tag.team=a"`, `"accuracy>=0.9"`; the
+                fields are those of `headstart head list --json`.
+            sort: by which field: numbers and times from the largest down, texts from A on;
+                `"FIELD:asc"` and `"FIELD:desc"` say how.
+            limit: at most so many.
+
+        Raises:
+            InvalidValue: there is no such field, or it is not compared so.
+        """
+        selection = Selection.read(filter, sort, limit)
+        found = self._chosen(self._context.heads.find_all(), selection)
+        return Results(self._head(record) for record in found)
 
     def _head(self, record: HeadRecord) -> Head:
         from headstart.catalog.head import Head

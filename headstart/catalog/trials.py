@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from headstart.context import Context
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import References
+from headstart.registry.selection.words import checked_tags
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
@@ -73,6 +74,7 @@ class Trials:
         watch: Watch | None = None,
         jobs: int | None = None,
         executor: TrialExecutor | None = None,
+        tags: dict[str, str] | None = None,
     ) -> Sweep:
         """Try many heads on folds of cached features; the result is kept in SQL: `ws.sweeps`.
 
@@ -88,6 +90,7 @@ class Trials:
             watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
             jobs: processes; as many as there are cores without it.
             executor: see `rank`.
+            tags: free keys and values.
 
         Raises:
             FeaturesMissing: some have not been extracted.
@@ -95,7 +98,8 @@ class Trials:
         """
         from headstart.jobs.heads.sweep import sweep, unwatched
 
-        return sweep(
+        given = checked_tags(tags)
+        done = sweep(
             self.context,
             self._features(dataset, backbones, precision),
             kinds,
@@ -104,6 +108,7 @@ class Trials:
             watch=watch or unwatched,
             by=jobs if executor is None else executor,
         )
+        return self._tagged(done, given)
 
     def search(
         self,
@@ -118,6 +123,7 @@ class Trials:
         watch: Watch | None = None,
         jobs: int | None = None,
         executor: TrialExecutor | None = None,
+        tags: dict[str, str] | None = None,
     ) -> Sweep:
         """As `sweep`, but each setting is chosen by Optuna from what those before gave.
 
@@ -132,6 +138,7 @@ class Trials:
             watch: called with `BACKBONE@CUT` and a setting's result as soon as it is there.
             jobs: processes; as many as there are cores without it.
             executor: see `rank`.
+            tags: free keys and values.
 
         Raises:
             FeaturesMissing: some have not been extracted.
@@ -140,7 +147,8 @@ class Trials:
         from headstart.jobs.heads.search import search
         from headstart.jobs.heads.sweep import unwatched
 
-        return search(
+        given = checked_tags(tags)
+        done = search(
             self.context,
             self._features(dataset, backbones, precision),
             kinds,
@@ -150,6 +158,7 @@ class Trials:
             watch=watch or unwatched,
             by=jobs if executor is None else executor,
         )
+        return self._tagged(done, given)
 
     def audit(
         self,
@@ -187,6 +196,11 @@ class Trials:
             pictures=pictures,
             progress=progress,
         )
+
+    def _tagged(self, done: Sweep, tags: Mapping[str, str | None]) -> Sweep:
+        if tags and done.id is not None:
+            self.context.sweeps.set_tags(done.id, tags)
+        return done
 
     def _features(self, dataset: str | Dataset, backbones: References, precision: str) -> Features:
         """Which features are asked for, by registered names."""

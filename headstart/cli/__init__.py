@@ -38,7 +38,8 @@ def _program() -> click.Group:
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.exploration import similar
     from headstart.cli.output import PROGRAM, Call
-    from headstart.cli.workspace import backup, config, job, log, said, stats, worker
+    from headstart.cli.workspace import backup, config, job, log, prune, said, stats, worker
+    from headstart.values.variables import check_settings
 
     @click.group(
         name=PROGRAM,
@@ -54,8 +55,8 @@ def _program() -> click.Group:
         type=click.Path(path_type=Path),
         help="The workspace's folder; default: $HEADSTART_HOME.",
     )
-    @click.option("--json", "as_json", is_flag=True, envvar=JSON, help="Print one JSON document.")
-    @click.option("--debug", is_flag=True, envvar=DEBUG, help="Show the traceback of an error.")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @said.options
     @click.version_option(__version__, prog_name="headstart")
     @click.pass_context
@@ -70,16 +71,21 @@ def _program() -> click.Group:
     ) -> None:
         del debug  # looked for by `main`, which sees the errors
         said.ask(verbose, quiet, log_format)
-        context.obj = Call(workspace, as_json)
+        if context.invoked_subcommand not in DESPITE_ALL:
+            check_settings()
+        context.obj = Call(workspace, as_json or _is_set(JSON))
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, similar, head, rank, log, demo):
+    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, demo):
         module.register(program)
     return program
 
 
 JSON, DEBUG = "HEADSTART_JSON", "HEADSTART_DEBUG"
 """Variables by which all commands do so."""
+DESPITE_ALL = ("config", "doctor")
+"""Commands that work whatever variables and the user's own file say, and say what is wrong there;
+all others are refused."""
 GARBAGE = 50_000
 """Objects more than before among which garbage is looked for: of the hundred thousands that imports
 make all stay, and a tenth of a short command went into looking at them again and again."""
@@ -263,13 +269,10 @@ def _debug(given: list[str]) -> bool:
 
 
 def _is_set(variable: str) -> bool:
-    """Whether a variable says yes, as click reads it."""
-    from click import BOOL, BadParameter
+    """Whether a variable says yes."""
+    from headstart.values.variables import truth_in
 
-    try:
-        return bool(BOOL.convert(os.environ.get(variable) or "no", None, None))
-    except BadParameter:
-        return False
+    return truth_in(os.environ.get(variable) or "no") or False
 
 
 def _tell(given: list[str], code: str, message: str, hint: str | None) -> None:
@@ -285,9 +288,11 @@ def _tell(given: list[str], code: str, message: str, hint: str | None) -> None:
     from headstart.values.showable import SCHEMA_VERSION
     from headstart.visible import visible_json
 
-    facts = {"code": code, "message": " ".join(message.split()), "hint": hint}
+    # Before it is JSON: a quote that is escaped there would end a password too early, or too late.
+    said = without_passwords(" ".join(message.split()))
+    facts = {"code": code, "message": said, "hint": hint and without_passwords(hint)}
     told = json.dumps({"error": facts, "schema_version": SCHEMA_VERSION}, ensure_ascii=False)
-    click.echo(visible_json(without_passwords(told)), err=True)
+    click.echo(visible_json(told), err=True)
 
 
 def _fail(message: str, debug: bool = False, status: int = 1) -> NoReturn:

@@ -34,7 +34,7 @@ def register(cli: click.Group) -> None:
     command(cli, "doctor")(_doctor)
     command(cli, "glossary")(click.argument("term", required=False)(_glossary))
     db = click.Group("db", help="The registry's database.")
-    no_copy = click.option("--no-copy", is_flag=True, help="Do not copy the SQLite file first.")
+    no_copy = click.option("--no-copy", is_flag=True, help="Do not copy the database first.")
     command(db, "upgrade")(no_copy(_upgrade))
     command(db, "current")(_current)
     cli.add_command(db)
@@ -71,7 +71,8 @@ def _init(
 
 
 def _upgrade(call: Call, no_copy: bool) -> Result:
-    """Bring the database to this code's schema. An SQLite file is copied first."""
+    """Bring the database to this code's schema. It is copied first: an SQLite file in its own
+    folder, a server's database by pg_dump, if that is on PATH, in the workspace's folder."""
     from headstart.jobs import database
 
     done = database.upgrade(call.config, copy=not no_copy)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import bundle
+from headstart.cli.names import tags as tag_commands
+from headstart.cli.names.called import names_in
+from headstart.cli.names.chosen import empty_text, list_options, selection_of
+from headstart.cli.names.tags import tag_option, tags_text
 from headstart.cli.output import (
     Call,
     Result,
     command,
-    names_in,
     note,
     precision_option,
     shape_text,
@@ -22,8 +25,10 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
+    from headstart.cli.names.tags import Tags
     from headstart.jobs.backbones.cuts import ListedCut
     from headstart.registry.entities import Backbone, Run
 
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 def register(cli: click.Group) -> None:
     group = click.Group("backbone", help="Registered pretrained models.")
     command(group, "add")(_with_add_options(_add))
-    command(group, "list")(_list)
+    command(group, "list")(list_options(_list))
     command(group, "show")(click.argument("name")(_show))
     command(group, "cuts")(
         with_options(
@@ -51,9 +56,7 @@ def register(cli: click.Group) -> None:
         )
     )
     command(group, "alias")(click.argument("alias")(click.argument("name")(_alias)))
-    command(group, "tag")(
-        click.argument("name")(click.argument("tags", nargs=-1, required=True)(_tag))
-    )
+    tag_commands.register(group, _tag)
     command(group, "remove")(
         click.argument("name")(
             click.option(
@@ -104,7 +107,7 @@ def _with_add_options(function: Any) -> Any:
             metavar="N",
             help="Memory that an untrusted model may use. Default: a multiple of its file size.",
         ),
-        click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be repeated."),
+        tag_option,
     )
     return with_options(function, *options)
 
@@ -132,7 +135,7 @@ def _add(
         preprocess=preprocess,
         orient=orient,
         licence=licence,
-        tags=_parse_tags(tags),
+        tags=tags_in_words(tags),
         trust=trust,
         custom_objects=custom_objects,
         architecture=architecture,
@@ -144,12 +147,14 @@ def _add(
     return _shown(backbone)
 
 
-def _list(call: Call) -> Result:
+def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | None) -> Result:
     """List the registered backbones."""
     from headstart.registry import listing
 
-    rows = listing.backbones(call.config)
+    selection = selection_of(filters, sort, limit)
+    rows = listing.backbones(call.config, selection)
     columns = ("name", "=input", "default cut", "=feature", ">params", ">?size", "=?licence")
+    columns += ("?tags",) if any(row["tags"] for row in rows) else ()
 
     def cells(called: str, row: dict[str, Any]) -> tuple[Any, ...]:
         return (
@@ -160,10 +165,12 @@ def _list(call: Call) -> Result:
             row["parameters"],
             size_text(row["artifact_size"]),
             row["licence"],
-        )
+            tags_text(row["tags"]),
+        )[: len(columns)]
 
-    empty = "No backbones yet. See `headstart zoo list`, then `headstart backbone add`."
-    listed = list(map(cells, names_in(rows), rows))
+    none = "No backbones yet. See `headstart zoo list`, then `headstart backbone add`."
+    empty = text(empty_text(selection, none))
+    listed = list(map(cells, names_in(rows, are_all=selection == ALL), rows))
     return Result(rows, lambda out: out.print(table(None, columns, listed) if rows else empty))
 
 
@@ -263,9 +270,8 @@ def _alias(call: Call, name: str, alias: str) -> Result:
     return _shown(call.open().backbones.alias(alias, name))
 
 
-def _tag(call: Call, name: str, tags: tuple[str, ...]) -> Result:
-    """Set TAGS, each KEY=VALUE, on a backbone."""
-    return _shown(call.open().backbones.tag(name, _parse_tags(tags)))
+def _tag(call: Call, name: str, tags: Tags) -> Result:
+    return _shown(call.open().backbones.tag(name, tags))
 
 
 def _remove(call: Call, name: str, force: bool) -> Result:
@@ -276,16 +282,6 @@ def _remove(call: Call, name: str, force: bool) -> Result:
     return Result(gone, lambda out: out.print(text(f"Removed backbone {gone.removed}.")))
 
 
-def _parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
-    parsed = {}
-    for tag in tags:
-        key, equals, value = tag.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"a tag is KEY=VALUE, received {tag!r}")
-        parsed[key] = value
-    return parsed
-
-
 def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
     from headstart.extractors.preprocessing.pipeline import Preprocessing
 
@@ -294,7 +290,7 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
     rows = [
         ("name", f"{backbone.name}, version {backbone.version}"),
         ("aliases", ", ".join(backbone.aliases) or None),
-        ("tags", ", ".join(f"{k}={v}" for k, v in backbone.tags.items()) or None),
+        ("tags", tags_text(backbone.tags)),
         ("source", backbone.source),
         ("licence", backbone.licence),
         ("file", f"{backbone.format}, {size_text(backbone.artifact_size)}"),

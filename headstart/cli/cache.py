@@ -184,7 +184,7 @@ def _compact(call: Call, key: str | None) -> Result:
 
 
 def _reindex(call: Call) -> Result:
-    """Register shards that are on disk but not in the database."""
+    """Register shards and heads that are on disk but not in the database."""
     with progress_bar("reindexing", "files") as progress:
         found = call.open().cache.reindex(progress)
     for damaged in found.damaged:
@@ -194,6 +194,7 @@ def _reindex(call: Call) -> Result:
         f"{found.rows:,} rows in {len(found.feature_keys)} feature sets; "
         f"{len(found.damaged):,} damaged."
     )
+    line += f" Heads that are back: {', '.join(found.heads)}." if found.heads else ""
     return Result(found, lambda out: out.print(text(line), soft_wrap=True))
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.names import tags as tag_commands
+from headstart.cli.names.chosen import empty_text, list_options, selection_of
+from headstart.cli.names.tags import tag_option, tags_text
 from headstart.cli.output import (
     Call,
     Result,
@@ -20,8 +24,10 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.workspace.defaults import is_typed
+from headstart.registry.selection.words import tags_in_words
 
 if TYPE_CHECKING:
+    from headstart.cli.names.tags import Tags
     from headstart.extractors.datasets import Option
     from headstart.jobs.datasets.correct import Corrected
     from headstart.jobs.datasets.details import DatasetDetails
@@ -35,9 +41,10 @@ LISTED = 20
 
 def register(cli: click.Group) -> None:
     group = click.Group("dataset", help="Registered datasets.")
-    arguments = (click.argument("name"), click.argument("source"))
+    arguments = (click.argument("name"), click.argument("source"), tag_option)
     command(group, "add", more=_options)(with_options(_add, *arguments))
-    command(group, "list")(_list)
+    command(group, "list")(list_options(_list))
+    tag_commands.register(group, _tag)
     command(group, "show")(click.argument("name")(_show))
     command(group, "refresh")(click.argument("name")(_refresh))
     anyway = "Also where fewer than half of the samples are there."
@@ -108,17 +115,19 @@ def _option(option: Option, holders: list[str], kinds: int) -> click.Option:
     )
 
 
-def _add(call: Call, name: str, source: str, **options: Any) -> Result:
+def _add(call: Call, name: str, source: str, tags: tuple[str, ...], **options: Any) -> Result:
     """Register SOURCE: a folder of class folders, a CSV, TSV or JSONL, an .npz or .npy, Parquet or
     Arrow files, hf:ID[:SPLIT], tars, TFRecord files, tfds:NAME, annotations of COCO or YOLO, a
     folder with metadata; a folder also at s3://, gs:// or az://; a table, one tar, Parquet, Arrow
     or NumPy file also there and at https://."""
     from headstart.jobs.datasets.add import add
 
-    workspace = call.open(makes=True)
+    workspace, tagged = call.open(makes=True), tags_in_words(tags)
     options |= _usual(workspace, name, options)
     with progress_bar("reading", "files") as progress:
         added = add(workspace.context, name, source, progress=progress, **options)
+    if tagged:
+        added = replace(added, dataset=workspace.context.datasets.set_tags(name, tagged))
     if options["root"] is None and _names_files(added.dataset.kind):
         _note_outside(added.manifest)
     return _shown(added)
@@ -173,18 +182,29 @@ def _normal(place: str) -> str:
     return place if is_address(place) else os.path.normpath(place).replace(os.sep, "/")
 
 
-def _list(call: Call) -> Result:
+def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | None) -> Result:
     """List the registered datasets."""
     from headstart.registry import listing
 
-    rows = listing.datasets(call.config)
+    selection = selection_of(filters, sort, limit)
+    rows = listing.datasets(call.config, selection)
     columns = ("name", "=kind", ">samples", ">?unique", ">classes", "source")
+    columns += ("?tags",) if any(row["tags"] for row in rows) else ()
     cells = [
-        (r["name"], r["kind"], _count(r), r["unique_samples"], len(r["classes"]), r["source"])
+        (
+            *(r["name"], r["kind"], _count(r), r["unique_samples"], len(r["classes"])),
+            *(r["source"], tags_text(r["tags"])),
+        )[: len(columns)]
         for r in rows
     ]
-    empty = "No datasets yet. Add one with `headstart dataset add NAME FOLDER`."
+    none = "No datasets yet. Add one with `headstart dataset add NAME FOLDER`."
+    empty = text(empty_text(selection, none))
     return Result(rows, lambda out: out.print(table(None, columns, cells) if rows else empty))
+
+
+def _tag(call: Call, name: str, tags: Tags) -> Result:
+    datasets = call.open().datasets
+    return _shown(datasets.details(datasets.tag(name, tags)))
 
 
 def _count(row: dict[str, Any]) -> int | str:
@@ -275,10 +295,10 @@ def _changed(done: Corrected) -> Result:
         "labels changed": len(done.labels),
         "samples left out": len(done.excluded),
         "taken back": len(done.restored),
-        "rows that say nothing": done.untouched,
+        "rows left empty": done.untouched,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    line = f"Dataset {done.dataset.name}: {told or 'nothing to change'}. Splits are as before."
+    line = f"Dataset {done.dataset.name}: {told or 'nothing to change'}. Splits did not change."
 
     def show(out: Any) -> None:
         if rows:
@@ -328,6 +348,8 @@ def _shown(details: DatasetDetails) -> Result:
             what = f"windows of {wholes:,} samples ({told})"
         line = f"{dataset.name}: {dataset.samples:,} {what}, {dataset.unique:,} different, from "
         out.print(text(line + details.origin), soft_wrap=True)
+        if told := tags_text(dataset.tags):
+            out.print(text(f"tags  {told}"))
         out.print(text(f"splits  {details.split_words}"))
         if details.corrections:
             out.print(text(f"corrected  {details.corrections}"))

@@ -10,13 +10,16 @@ from headstart.cli import models, plots, sweep
 from headstart.cli.heads import care, compare, travel
 from headstart.cli.heads.kept import row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
+from headstart.cli.names import tags as tag_commands
+from headstart.cli.names.called import names_in
+from headstart.cli.names.chosen import empty_text, list_options, selection_of
+from headstart.cli.names.tags import tag_option, tags_text
 from headstart.cli.output import (
     PRECISION,
     PRECISIONS,
     Call,
     Result,
     command,
-    names_in,
     note,
     on_error_option,
     score_cell,
@@ -26,9 +29,11 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
+    from headstart.cli.names.tags import Tags
 
 TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
@@ -66,6 +71,7 @@ TRAIN_OPTIONS = (
     on_error_option,
     views_option,
     windows_option("mean", "max", "each"),
+    tag_option,
 )
 
 
@@ -76,7 +82,8 @@ def register(cli: click.Group) -> None:
     compare.register(group)
     care.register(group)
     travel.register(group)
-    command(group, "list")(_list)
+    command(group, "list")(list_options(_list))
+    tag_commands.register(group, _tag)
     alias = with_options(_alias, click.argument("alias"), click.argument("name"))
     command(group, "alias")(alias)
     every = click.option("--all", "every", is_flag=True, help="Show the scores of every class.")
@@ -104,6 +111,7 @@ def _train(
     on_error: str,
     views: int,
     windows: str | None,
+    tags: tuple[str, ...],
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET. Missing features are extracted first."""
@@ -111,6 +119,7 @@ def _train(
     from headstart.cli.extract import extract_missing
     from headstart.jobs.named import both_named
 
+    tagged = tags_in_words(tags)
     given = {key: value for key, value in options.items() if value is not None}
     made = task_of(
         task or "classification",
@@ -139,9 +148,8 @@ def _train(
     )
     check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
-    head = workspace.heads.train(
-        name, features, settings, seed=seed or 0, task=made, views=views, windows=windows
-    )
+    how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
+    head = workspace.heads.train(name, features, settings, **how, tags=tagged)
     warn_of_untested(head)
     return shown(head)
 
@@ -203,19 +211,22 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
     return MADE[name](**{key: value for key, value in given.items() if value is not None})
 
 
-def _list(call: Call) -> Result:
+def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | None) -> Result:
     """List the trained heads."""
     from headstart.registry import listing
 
-    rows = listing.heads(call.config)
+    selection = selection_of(filters, sort, limit)
+    rows = listing.heads(call.config, selection)
     scores = [
         column
         for column, name in SCORES.items()
         if column in ALWAYS or any(name in row["metrics"] for row in rows)
     ]
     columns = ("name, kind", "backbone@cut", "dataset", *scores, "=?trained")
-    cells = [_listed(*pair, scores) for pair in zip(names_in(rows), rows, strict=True)]
-    empty = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
+    names = names_in(rows, are_all=selection == ALL)
+    cells = [_listed(*pair, scores) for pair in zip(names, rows, strict=True)]
+    none = "No heads yet. Train one with `headstart head train NAME BACKBONE DATASET`."
+    empty = text(empty_text(selection, none))
 
     def show(out: Any) -> None:
         out.print(table(None, columns, cells) if rows else empty)
@@ -240,7 +251,7 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
 
     groups = groups_text(row["metrics"]).strip()
     return (
-        (called, row["kind"]),
+        (called, row["kind"], *(filter(None, [tags_text(row["tags"])]))),
         f"{row['backbone']}@{row['cut']}",
         (
             row["dataset"],
@@ -266,6 +277,10 @@ def _show(call: Call, name: str, every: bool) -> Result:
 def _alias(call: Call, alias: str, name: str) -> Result:
     """Make ALIAS, such as production, another name of head NAME, or move it there."""
     return shown(call.open().heads.alias(alias, name))
+
+
+def _tag(call: Call, name: str, tags: Tags) -> Result:
+    return shown(call.open().heads.tag(name, tags))
 
 
 def _reproduce(call: Call, name: str) -> Result:

@@ -78,6 +78,9 @@ def register(group: click.Group) -> None:
         name,
         click.option("--to", "uri", help="Address of the server. Default: $MLFLOW_TRACKING_URI."),
         click.option("--experiment", default="headstart", show_default=True, help="Its name."),
+        click.option(
+            "--model", is_flag=True, help="Also the attached model, for `mlflow models serve`."
+        ),
     )
     command(group, "log")(log)
     predict = with_options(
@@ -125,7 +128,7 @@ def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bo
     made = head.attach_checked(output, pixels=pixels, labels=labels)
     line = (
         f"Saved {output}; it takes {made.takes}, "
-        f"and gives the cached path's probabilities within {made.difference:.1g}."
+        f"and reproduces the cached features' probabilities within {made.difference:.1g}."
     )
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 
@@ -202,7 +205,7 @@ def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
+def _log(call: Call, name: str, uri: str | None, experiment: str, model: bool) -> Result:
     """Write a head's settings, scores and lineage to MLflow."""
     from headstart.jobs.heads.log import log
 
@@ -210,7 +213,7 @@ def _log(call: Call, name: str, uri: str | None, experiment: str) -> Result:
     server = uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if server.startswith(("http://", "https://")):
         note(without_passwords(f"logging {name} into {server}, experiment {experiment}"))
-    done = log(head, uri, experiment)
+    done = log(head, uri, experiment, model=model)
     said = f"Logged as run {done.run}." if done.is_new else f"It was logged before, as {done.run}."
     return Result(done, lambda out: out.print(text(said)))
 

@@ -28,7 +28,12 @@ from headstart.cli.pace import Pace, estimate_text
 from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
 from headstart.cli.tables import Column, FittedTable
 from headstart.cli.workspace import said
-from headstart.cli.workspace.defaults import fill_in, name_variables, prefix_of
+from headstart.cli.workspace.defaults import (
+    fill_in,
+    name_variables,
+    places_told,
+    prefix_of,
+)
 from headstart.glossary import terms_in
 from headstart.values.showable import SCHEMA_VERSION, Showable
 from headstart.visible import in_number, visible, visible_json
@@ -116,12 +121,12 @@ def command(
             said.ask(*(given.pop(name) for name in ("verbose", "quiet", "log_format")))
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
-            fill_in(context, " ".join(words), call.root, given)
+            filled = fill_in(context, " ".join(words), call.root, given)
             if outputs and not given.pop("force"):
                 ask_about(outputs, given)
             # Libraries print to stdout as they like.
             aside = contextlib.redirect_stdout(sys.stderr)
-            with aside, said.heard(), noted_warnings(), interruptible():
+            with aside, said.heard(), noted_warnings(), interruptible(), places_told(filled):
                 result = function(call, **given)
             if as_json or call.as_json:
                 click.echo(document_of(result.data))
@@ -155,21 +160,6 @@ def with_options(function: Callable[..., Result], *options: Any) -> Callable[...
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def names_in(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What each row of a listing is called by: its version where its name has several, the name
-    alone behind the version that it means, aliases."""
-    latest: dict[str, int] = {}
-    for row in rows:
-        latest[row["name"]] = max(row["version"], latest.get(row["name"], 0))
-    return [" = ".join(_names_of(row, latest[row["name"]])) for row in rows]
-
-
-def _names_of(row: Mapping[str, Any], latest: int) -> list[str]:
-    name, version = row["name"], row["version"]
-    alone = [name] if version == latest else []
-    return [*([f"{name}:{version}"] if latest > 1 else []), *alone, *row["aliases"]]
 
 
 PRECISIONS = click.Choice(["float32", "bfloat16", "int8"])

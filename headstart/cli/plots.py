@@ -27,9 +27,8 @@ from headstart.cli.parameters import OutputFile
 SHOWN = 15
 """Suspects and pairs that are printed of each; all of them with --json."""
 MARGIN = (
-    "margin: how probable its label is, less how probable the class is that it looks like, to "
-    "heads that were not trained on the sample. The lower, the sooner look; rare but right samples "
-    "are among them."
+    "margin: the probability of the label minus that of the class it looks like, by heads that "
+    "were not trained on the sample. Look at the lowest first; some are right, but rare."
 )
 PICTURES = ("confusion", "curve", "mistakes")
 

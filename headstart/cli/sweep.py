@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from headstart.cli.heads import kept_sweeps
+from headstart.cli.heads.kept_sweeps import BELOW, COLUMNS, cells_of
 from headstart.cli.heads.winner import (
     check_confirm,
     confirmed,
@@ -15,6 +17,7 @@ from headstart.cli.heads.winner import (
     simplest_text,
     winner_text,
 )
+from headstart.cli.names.tags import tag_option
 from headstart.cli.output import (
     STAR,
     Call,
@@ -28,21 +31,18 @@ from headstart.cli.output import (
     on_error_option,
     precision_option,
     progress_bar,
-    score_cell,
     shots_option,
     table,
     text,
     windows_option,
     with_options,
 )
-from headstart.cli.parameters import SWEEP
 from headstart.cli.workspace.executors import Asked, options_of_trials
+from headstart.registry.selection.words import tags_in_words
 
 SHOWN = 20
 WATCHED = 5
 """The best so far, on a terminal."""
-COLUMNS = ("=", "features", "head", ">accuracy", ">log loss")
-BELOW = "Below each score its 95 % interval"
 ONCE = (
     " Folds were tried once, which does not tell how alike their heads are: a log loss is taken to "
     "be known as well as that of one fold, and its interval is wide; --repeats 5 makes it narrower."
@@ -92,12 +92,11 @@ def register(group: click.Group) -> None:
         click.option(
             "--seed", type=int, default=0, show_default=True, help="Seed of all random choices."
         ),
+        tag_option,
         *options_of_trials,
     )
     command(group, "sweep", more=_settings)(made)
-    command(group, "sweeps")(
-        with_options(_sweeps, click.argument("id_", type=SWEEP, required=False, metavar="[ID]"))
-    )
+    kept_sweeps.register(group)
 
 
 def _sweep(
@@ -117,6 +116,7 @@ def _sweep(
     shots: int | None,
     windows: str | None,
     seed: int,
+    tags: tuple[str, ...],
     **grid: str | None,
 ) -> Result:
     """Try many heads on cached features of DATASET by cross-validation. The test split is not
@@ -131,7 +131,7 @@ def _sweep(
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.jobs.heads.sweep import metrics_of
 
-    asked = Asked.of(grid)
+    asked, tagged = Asked.of(grid), tags_in_words(tags)
     check_extracts(backbones, on_error)
     named = names_of(kinds)
     made = settings_of(named, grid)
@@ -147,7 +147,7 @@ def _sweep(
     found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
 
     def watch(name: str, crossed: Any) -> None:
-        cells = _cells(name, crossed.settings, metrics_of(crossed))
+        cells = cells_of(name, crossed.settings, metrics_of(crossed))
         found.append((crossed.order(objective), cells))
         found.sort(key=lambda pair: pair[0])
         del found[WATCHED:]
@@ -155,7 +155,7 @@ def _sweep(
     def leaders() -> Any:
         return table(None, COLUMNS[1:], [cells for _, cells in found]) if found else ""
 
-    how: dict[str, Any] = {"precision": precision, "trying": trying, "watch": watch}
+    how: dict[str, Any] = {"precision": precision, "trying": trying, "watch": watch, "tags": tagged}
     how["executor"] = asked.to_try(workspace.context)
     if search is not None:
         with progress_bar("searching", "settings", leaders) as progress:
@@ -168,7 +168,7 @@ def _sweep(
     rows = [
         (
             "" if trial.is_worse else "*",
-            *_cells(trial.features, trial.crossed.settings, trial.metrics),
+            *cells_of(trial.features, trial.crossed.settings, trial.metrics),
         )
         for trial in sweep.trials[:SHOWN]
     ]
@@ -214,108 +214,6 @@ def scores_text(metrics: dict[str, Any] | None) -> str:
         if name not in ("accuracy", "log_loss")
     ]
     return f"The first, 95 % intervals in brackets: {', '.join(told)}."
-
-
-def _cells(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tuple[Any, ...]:
-    from headstart.heads.kinds.words import setting_words
-
-    accuracy, log_loss = (score_cell(metrics, one) or () for one in ("accuracy", "log_loss"))
-    if metrics.get("spread") is not None:
-        accuracy = (*accuracy, f"± {metrics['spread']:.3f}")
-    return (name, setting_words(settings), accuracy, log_loss)
-
-
-def _too_narrow(trying: dict[str, Any], trial: Any) -> tuple[str, ...]:
-    """The scores of a trial that was kept whose intervals take heads of folds for less alike than
-    they may be: those of one run, of before; see `Outcomes.alike`."""
-    is_told = "alike" in trial.settings.get("behind", {})
-    if is_told or trying.get("repeats", 1) > 1 or trying.get("shots") is not None:
-        return ()
-    many = trying.get("folds", MANY_FOLDS) > MANY_FOLDS
-    return ("accuracy", "log_loss") if many else ("log_loss",)
-
-
-def _kept_cells(trying: dict[str, Any], trial: Any) -> tuple[Any, ...]:
-    """The same of a trial that was kept."""
-    settings = {key: value for key, value in trial.settings.items() if key != "behind"}
-    known = {
-        "accuracy": (trial.accuracy_low, trial.accuracy_high),
-        "log_loss": trial.settings.get("behind", {}).get("log_loss_interval"),
-    }
-    known |= dict.fromkeys(_too_narrow(trying, trial))
-    metrics = {
-        "accuracy": trial.accuracy,
-        "log_loss": trial.log_loss,
-        "intervals": known,
-        "spread": trial.settings.get("behind", {}).get("spread_between_draws"),
-    }
-    return _cells(trial.features, {"kind": trial.kind, **settings}, metrics)
-
-
-def _sweeps(call: Call, id_: int | None) -> Result:
-    """List all sweeps, or the trials of sweep ID."""
-    workspace = call.open()
-    if id_ is None:
-        found = workspace.sweeps.find_all()
-        rows = []
-        for sweep, count, best in found:
-            features, words, accuracy, _ = _kept_cells(sweep.trying, best)
-            tested = best.settings.get("behind", {}).get("samples")
-            made = str(sweep.created_at)[:10]
-            head = f"{words} on {features}"
-            rows.append((sweep.id, sweep.dataset, count, sweep.heads, tested, accuracy, head, made))
-        columns = (
-            ">id",
-            "dataset",
-            ">?settings",
-            ">?heads",
-            ">samples",
-            ">best",
-            "head",
-            "=made",
-        )
-        empty = "No sweeps yet. Try heads with `headstart head sweep DATASET`."
-        return Result(found, lambda out: out.print(table(None, columns, rows) if rows else empty))
-    kept = workspace.sweeps.get(id_)
-    trials, trying = kept.trials, kept.sweep.trying
-    rows = [("" if trial.is_worse else "*", *_kept_cells(trying, trial)) for trial in trials]
-    behind = trials[0].settings.get("behind", {})
-    of = f", of {behind['samples']:,} samples" if behind else ""
-    lines = [_kept_legend(trying), f"{BELOW}{of}."]
-    if narrow := _too_narrow(trying, trials[0]):
-        lines.append(NARROW)
-    if (winner := behind.get("winner")) and winner["objective"] not in narrow:
-        lines.append(winner_text(winner))
-
-    def show(out: Any) -> None:
-        out.print(table(None, COLUMNS, rows))
-        for line in filter(None, lines):
-            out.print(text(line))
-        explain_words(out, rows)
-
-    return Result(kept, show)
-
-
-def _kept_legend(trying: dict[str, Any]) -> str:
-    """What the stars of a sweep that was kept are, and of what its scores are the mean: those of
-    before an objective could be chosen were made otherwise."""
-    if "objective" not in trying:
-        return BEFORE
-    times, folds = trying["repeats"], trying["folds"]
-    return f"{STAR}.{draws_text(times, times * folds) if times > 1 or trying['shots'] else ''}"
-
-
-MANY_FOLDS = 5
-"""Of more, tried once, intervals of accuracies were too narrow."""
-NARROW = (
-    "Kept before it was known how alike heads of folds are that were tried once: what was too "
-    "narrow for that has no interval here, and stars by it may call too many worse. The same "
-    "sweep, made again, has both right."
-)
-BEFORE = (
-    "* no worse than the first by McNemar's test of the two alone: made before comparisons with "
-    "the best, which call fewer worse by mistake. Scores of repeats are an ensemble's."
-)
 
 
 def _settings() -> list[click.Parameter]:

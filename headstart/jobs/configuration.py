@@ -7,62 +7,87 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from headstart.config import CONFIG_FILE, is_home_named, load_config
+from headstart.config import CONFIG_FILE, Config, is_home_named, load_config
 from headstart.database_urls import VARIABLE, without_passwords
-from headstart.errors import WorkspaceNotFound
+from headstart.errors import HeadstartError, WorkspaceNotFound
 from headstart.notices import warn
 from headstart.registry.names import nearest
 from headstart.values.defaults import (
     DEFAULTS,
     PREFIX,
+    USER_VARIABLE,
     VARIABLES,
     Setting,
     find,
+    user_defaults,
     user_file,
 )
 from headstart.values.showable import Results
+from headstart.values.variables import problem_of, problem_of_user
 
 
 def show(root: Path, *, is_given: bool = False, options: Iterable[str] = ()) -> Results[Setting]:
-    """Every setting with its value and where that comes from.
+    """Every setting with its value and where that comes from, and what is wrong with it.
 
     Args:
         root: of the workspace; there need be none.
         is_given: it was named for this call, not by `$HEADSTART_HOME` or the platform.
         options: variables of single commands' options, which are listed where they are set.
 
-    Raises:
-        InvalidValue: a configuration file says what is not known.
-
     Warns:
         HeadstartWarning: a variable `HEADSTART_…` means nothing.
     """
     root = root.expanduser().absolute()
     file = root / CONFIG_FILE
+    config, problem = _config_in(root)
     found = [_workspace(root, is_given)]
-    try:
-        config = load_config(root)
-    except WorkspaceNotFound:
-        told = {}
-    else:
-        told = config.defaults
-        url = without_passwords(config.database_url or str(config.sqlite_file))
-        by_variable = config.database_url is not None and config.database_url == os.environ.get(
-            VARIABLE
-        )
-        place = (VARIABLE, "environment") if by_variable else (str(file), "workspace")
-        found.append(Setting("database", url, place[1], place[0], "where the registry is"))
-        if config.store is not None:
-            store, what = without_passwords(config.store), "where shards, models and heads lie"
-            found.append(Setting("store", store, "workspace", str(file), what))
-    user = user_file()
-    there = "user" if user.exists() else "default"
-    found.append(Setting("user's file", str(user), there, None, "your own defaults"))
+    if problem is not None:
+        what = "the workspace's own settings"
+        found.append(Setting("workspace's file", str(file), "workspace", str(file), what, problem))
+    if config is not None:
+        found += _places(config, file)
+    found.append(_user())
+    told = {} if config is None else config.defaults
+    own = {} if found[-1].problem else user_defaults()
     for name, default in DEFAULTS.items():
-        said = find(name, told, file)
+        said = find(name, told, file, own)
         found.append(said or Setting(name, None, "default", None, default.what))
     is_used = any(one.place == VARIABLE for one in found)
     return Results([*found, *_variables(set(options), is_url_used=is_used)])
+
+
+def _config_in(root: Path) -> tuple[Config | None, str | None]:
+    """The settings of a workspace, if there is one, and why they cannot be read."""
+    try:
+        return load_config(root), None
+    except WorkspaceNotFound:
+        return None, None
+    except HeadstartError as error:
+        return None, str(error)
+
+
+def _places(config: Config, file: Path) -> Iterable[Setting]:
+    """Where its database and its store are."""
+    url = without_passwords(config.database_url or str(config.sqlite_file))
+    by_variable = config.database_url is not None and config.database_url == os.environ.get(
+        VARIABLE
+    )
+    place = (VARIABLE, "environment") if by_variable else (str(file), "workspace")
+    yield Setting("database", url, place[1], place[0], "where the registry is")
+    if config.store is not None:
+        store, what = without_passwords(config.store), "where shards, models and heads lie"
+        yield Setting("store", store, "workspace", str(file), what)
+
+
+def _user() -> Setting:
+    """The user's own file."""
+    name, what, problem = "user's file", "your own defaults", problem_of_user()
+    try:
+        file = user_file()
+    except HeadstartError:  # which is the problem
+        named = os.environ.get(USER_VARIABLE)
+        return Setting(name, named, "environment", f"${USER_VARIABLE}", what, problem)
+    return Setting(name, str(file), "user" if file.exists() else "default", None, what, problem)
 
 
 def _workspace(root: Path, is_given: bool) -> Setting:
@@ -107,4 +132,5 @@ def _variables(options: set[str], *, is_url_used: bool) -> Iterable[Setting]:
         elif name not in flat and name not in (f"{PREFIX}HOME", VARIABLE):
             what = VARIABLES.get(name, "an option of one command")
             value = _without_secrets(name, os.environ[name])
-            yield Setting(name, value, "environment", f"${name}", what)
+            problem = problem_of(name)
+            yield Setting(name, value, "environment", f"${name}", what, problem)

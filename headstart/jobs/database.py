@@ -16,6 +16,8 @@ from headstart.storage.objects.bucket import Bucket
 from headstart.storage.objects.probe import claim, owner_of, probe
 from headstart.values.showable import Showable
 
+NO_DUMP = "no pg_dump of the server's version, or a newer one, is on PATH"
+
 
 @dataclass(frozen=True)
 class Upgraded(Showable):
@@ -24,7 +26,7 @@ class Upgraded(Showable):
     Attributes:
         before: where it was.
         after: where it is.
-        copy: of the SQLite file as it was; None where none was made.
+        copy: of the database as it was; None where none was made.
     """
 
     before: str | None
@@ -45,10 +47,11 @@ def upgrade(config: Config, *, copy: bool = True) -> Upgraded:
 
     Args:
         config: of the workspace.
-        copy: an SQLite file that is changed is copied beside it first.
+        copy: what is changed is copied first: an SQLite file beside it, a server's database by
+            pg_dump, where it is, into the workspace's folder.
 
     Raises:
-        RegistryError: there is no room for the copy; nothing was changed.
+        RegistryError: no copy can be made; nothing was changed.
 
     Warns:
         HeadstartNote: a server's database is changed, of which no copy was made.
@@ -56,34 +59,42 @@ def upgrade(config: Config, *, copy: bool = True) -> Upgraded:
     from headstart.registry.audit import identity
 
     identity.check(config)
+    done = _upgraded(config, copy=copy)
+    identity.claim(config)
+    return done
+
+
+def _upgraded(config: Config, *, copy: bool) -> Upgraded:
     before = schema.current(config)
     schema.check_known(before)
     is_changed = before not in (None, schema.HEAD)
     made = _copied(config, str(before)) if is_changed and copy else None
-    if is_changed and config.sqlite_file is None:
+    if is_changed and made is None and config.sqlite_file is None:
         tell(
             f"the database goes from schema {before} to {schema.HEAD} in one transaction, and no "
-            "copy is made of it: pg_dump makes one"
+            f"copy is made of it: {NO_DUMP if copy else 'none is asked for'}"
         )
-    after = schema.upgrade(config)
-    identity.claim(config)
-    return Upgraded(before, after, made)
+    return Upgraded(before, schema.upgrade(config), made)
 
 
 def _copied(config: Config, revision: str) -> Path | None:
-    """A copy of the SQLite file before it is changed; None where the database is a server's."""
-    from headstart.registry.audit import snapshot
+    """A copy of the database before it is changed; None of a server's, where pg_dump is not."""
+    from headstart.registry.audit import dump, snapshot
 
-    if config.sqlite_file is None:
-        return None
     moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    own = config.sqlite_file
-    file = one_below(own.parent, f"{own.name}.{revision}.{moment}")
+    own = config.sqlite_file or config.root / "registry"
+    suffix = "" if config.sqlite_file else ".dump"
+    file = one_below(own.parent, f"{own.name}.{revision}.{moment}{suffix}")
     try:
+        if config.sqlite_file is None:
+            return dump.copy_server(config, file)
         snapshot.copy_sqlite(config, file)
     except RegistryError as error:
         file.unlink(missing_ok=True)
-        error.hint = "Nothing was changed. Make room, or leave the copy out with --no-copy."
+        error.hint = (
+            "Nothing was changed. Make room, or leave the copy out with `headstart db upgrade "
+            "--no-copy`."
+        )
         raise
     return file
 
@@ -108,8 +119,8 @@ def looked_at(root: Path, store: str) -> Joined:
 
 
 def prepare(config: Config, *, is_new: bool) -> Config:
-    """As `upgrade`, for `init`; gives the settings, with the UUID that both carry, and the object
-    store as well if there is one.
+    """As `upgrade`, for `init`, and says where a copy is; gives the settings, with the UUID that
+    both carry, and the object store as well if there is one.
 
     Args:
         config: of the workspace.
@@ -123,7 +134,12 @@ def prepare(config: Config, *, is_new: bool) -> Config:
 
     _refuse_other_database(config, is_new=is_new)
     (identity.check_new if is_new else identity.check)(config)
-    schema.upgrade(config)
+    done = _upgraded(config, copy=True)
+    if done.copy is not None:
+        tell(
+            f"the database is at schema {done.after}; as it was, at {done.before}, it is in "
+            f"{done.copy}"
+        )
     claimed = identity.claim(config)
     if claimed.store is not None and claimed.id is not None:
         owner = claim(Bucket(parse(claimed.store)), claimed.id)

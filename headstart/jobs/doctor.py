@@ -27,6 +27,7 @@ from headstart.storage.objects.bucket import Bucket
 from headstart.storage.objects.local_copies import cache_bytes, cache_folder
 from headstart.storage.objects.probe import owner_of
 from headstart.values.showable import Results, Showable
+from headstart.values.variables import TAKES, problem_of, problem_of_user
 
 PACKAGES = (
     "tensorflow",
@@ -77,6 +78,7 @@ def examine(root: Path) -> Results[Check]:
     checks += [
         check for plugins in (SOURCES, POOLINGS, PROVIDERS, KINDS) for check in _plugins(plugins)
     ]
+    checks += _settings()
     try:
         config = load_config(root)
     except HeadstartError as error:
@@ -85,6 +87,12 @@ def examine(root: Path) -> Results[Check]:
     checks.append(Check("workspace", str(config.root), True))
     checks.append(Check("free space", f"{free / (1 << 30):.1f} GiB", free > ENOUGH_SPACE))
     return Results([*checks, *_registry(config)])
+
+
+def _settings() -> list[Check]:
+    """What variables and the user's own configuration say that cannot be used."""
+    problems = {f"${name}": problem_of(name) for name in TAKES} | {"config": problem_of_user()}
+    return [Check(name, problem, False) for name, problem in problems.items() if problem]
 
 
 def _package(name: str) -> Check:

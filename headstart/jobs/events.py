@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from headstart.context import Context
-from headstart.errors import InvalidValue
 from headstart.registry.audit.events import Event
 from headstart.registry.names import nearest
+from headstart.values.moments import moment
 from headstart.values.showable import Results, Showable
-
-AGO = re.compile(r"(\d+)\s*([smhdw])")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -65,24 +61,3 @@ def forget(context: Context, before: str | datetime) -> Forgotten:
     """Delete the events from before a moment, and write that down as an event."""
     start = moment(before)
     return Forgotten(context.events.forget(start), start.isoformat(timespec="seconds"))
-
-
-def moment(given: str | datetime) -> datetime:
-    """A moment in UTC: a date or time in ISO 8601, of this machine's zone if it names none; or how
-    long ago, such as `7d` (s, m, h, d, w).
-
-    Raises:
-        InvalidValue: it is neither.
-    """
-    if isinstance(given, datetime):
-        return given.astimezone(UTC)
-    ago = AGO.fullmatch(given.strip())
-    try:
-        if ago:
-            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        return datetime.fromisoformat(given.strip()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidValue(
-            f"{given!r} is not a date, time or age",
-            hint="Give such as 2026-01-31, 2026-01-31T12:00, 7d or 12h.",
-        ) from None

@@ -9,8 +9,8 @@ from datetime import datetime
 from math import prod
 
 from headstart.context import Context
-from headstart.jobs.events import moment
 from headstart.registry.entities import Run
+from headstart.values.moments import moment
 from headstart.values.showable import Showable
 
 EXTRACT, TRAIN = "extract", "train"

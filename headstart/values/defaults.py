@@ -19,7 +19,7 @@ from headstart.errors import InvalidValue, WorkspaceError
 from headstart.values.showable import Showable
 
 PREFIX = "HEADSTART_"
-TABLE = "defaults"
+TABLE, ROOTS = "defaults", "roots"
 USER_VARIABLE = f"{PREFIX}CONFIG"
 VARIABLES = {
     f"{PREFIX}HOME": "the workspace's folder",
@@ -81,6 +81,7 @@ class Setting(Showable):
         origin: `option`, `environment`, `workspace`, `user` or `default`.
         place: the variable or the file that says it; None of a default.
         what: it says.
+        problem: why it cannot be used; None where it can.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Setting(Showable):
     origin: str
     place: str | None
     what: str
+    problem: str | None = None
 
     def _line(self) -> str:
         return f"{self.name} = {self.value!r}, {self.origin}"
@@ -109,7 +111,34 @@ def user_file() -> Path:
 
 
 def user_defaults() -> Mapping[str, Any]:
-    """`[defaults]` of the user; empty where there is no such file.
+    """`[defaults]` of the user; empty where there is no such file; errors as `_user`."""
+    told = _user()
+    roots_in(told, user_file())  # what is wrong is said wherever the file is read
+    return defaults_in(told, user_file())
+
+
+def user_roots() -> Mapping[str, str]:
+    """`[roots]` of the user: folders of data, by the names that they have on other machines; errors
+    as `_user`."""
+    return roots_in(_user(), user_file())
+
+
+def roots_in(told: Mapping[str, Any], file: Path) -> Mapping[str, str]:
+    """`[roots]` of a configuration file.
+
+    Raises:
+        InvalidValue: it is no table of texts.
+    """
+    found = told.get(ROOTS, {})
+    if not isinstance(found, Mapping) or not all(isinstance(one, str) for one in found.values()):
+        raise InvalidValue(
+            f"{ROOTS} in {file} is not a table of folders", hint='Such as "/mnt/photos" = "/data".'
+        )
+    return found
+
+
+def _user() -> Mapping[str, Any]:
+    """What the user's own file says; nothing where there is none.
 
     Raises:
         WorkspaceError: the file that `$HEADSTART_CONFIG` names is not there, or cannot be read.
@@ -128,8 +157,8 @@ def user_defaults() -> Mapping[str, Any]:
         raise WorkspaceError(
             f"cannot read {file}: {error}", hint="Fix the file; nothing was changed."
         ) from error
-    check_keys(told, (TABLE,), file)
-    return defaults_in(told, file)
+    check_keys(told, (TABLE, ROOTS), file)
+    return told
 
 
 def defaults_in(told: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
@@ -163,13 +192,19 @@ def check_keys(told: Iterable[str], known: Iterable[str], file: Path, where: str
             )
 
 
-def find(name: str, workspace: Mapping[str, Any], workspace_file: Path) -> Setting | None:
+def find(
+    name: str,
+    workspace: Mapping[str, Any],
+    workspace_file: Path,
+    user: Mapping[str, Any] | None = None,
+) -> Setting | None:
     """What an option is by default, and who says so; None where nobody does.
 
     Args:
         name: of the option.
         workspace: `[defaults]` of the workspace.
         workspace_file: where those are.
+        user: `[defaults]` of the user, if they were read.
     """
     what = DEFAULTS[name].what
     variable = f"{PREFIX}{name.upper()}"
@@ -177,7 +212,7 @@ def find(name: str, workspace: Mapping[str, Any], workspace_file: Path) -> Setti
         return Setting(name, value, "environment", f"${variable}", what)
     if name in workspace:
         return Setting(name, workspace[name], "workspace", str(workspace_file), what)
-    own = user_defaults()
+    own = user_defaults() if user is None else user
     if name in own:
         return Setting(name, own[name], "user", str(user_file()), what)
     return None

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, Table, func, insert, select, text
 from headstart.config import Config
 from headstart.registry import schema
 from headstart.registry import tables as t
+from headstart.registry.audit import identity
 from headstart.registry.audit.events import record
 from headstart.registry.database import Database
 from headstart.registry.refusals import kind_of_sqlite, opened
@@ -106,41 +107,54 @@ def forget_shards(config: Config) -> None:
         database.close()
 
 
-def load(source: Config, target: Config) -> None:
-    """Copy all rows into the database of another workspace, which is at this code's schema and has
-    nothing registered; all of them or none."""
+@contextmanager
+def loaded(source: Config, target: Config, root: Path, before: str | None) -> Iterator[None]:
+    """The rows of a copied SQLite file in the database of another workspace, which has nothing
+    registered: its tables, the rows and what is noted of them are one transaction, which ends with
+    this context. Until then nothing of it is there, and what fails leaves nothing.
+
+    Args:
+        source: of the file, at this code's schema.
+        target: of the workspace.
+        root: where that will lie.
+        before: the UUID of the workspace that was backed up.
+
+    Raises:
+        ForeignDatabase: the database is another workspace's.
+    """
+    identity.check_new(target)
     reading, writing = Database(source), Database(target)
     try:
-        with reading.reading() as rows, writing.writing() as connection:
+        with reading.reading() as rows, writing.together(), writing.writing() as connection:
+            schema.upgrade(target, writing)
             own = connection.execute(select(t.identity)).mappings().one()
             _copy_rows(rows, connection)
             connection.execute(t.identity.delete())
             connection.execute(insert(t.identity), dict(own))
             if connection.dialect.name == "postgresql":
                 _count_on(connection)
+            _note(connection, target, root, before)
+            yield
     finally:
         reading.close()
         writing.close()
 
 
 def note_restored(config: Config, root: Path, before: str | None) -> None:
-    """Write down that a workspace came from a backup, and where it lies.
-
-    Args:
-        config: of the workspace.
-        root: its folder.
-        before: the UUID of the workspace that was backed up.
-    """
+    """Write down that a workspace came from a backup, and where it lies; see `loaded`."""
     database = Database(config)
     try:
         with database.writing() as connection:
-            place = {"root": visible(str(root)), "host": host_name()}
-            connection.execute(t.identity.update().values(**place))
-            after = {"root": place["root"], "uuid": config.id}
-            told = {"uuid": before}
-            record(connection, "restore", "database", "workspace", before=told, after=after)
+            _note(connection, config, root, before)
     finally:
         database.close()
+
+
+def _note(connection: Connection, config: Config, root: Path, before: str | None) -> None:
+    place = {"root": visible(str(root)), "host": host_name()}
+    connection.execute(t.identity.update().values(**place))
+    after = {"root": place["root"], "uuid": config.id}
+    record(connection, "restore", "database", "workspace", before={"uuid": before}, after=after)
 
 
 def _copy_rows(source: Connection, target: Connection) -> None:

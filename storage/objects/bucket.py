@@ -142,22 +142,24 @@ class Bucket:
         raise _errors().GenericError("Body was changed on the way")
 
     def _own(self, store: Any, key: str, content: memoryview, own: str, was_lost: bool) -> Found:
-        """What is there already, if it came by a PUT of ours whose answer was lost.
+        """What is there already, if it came by a PUT of ours whose answer was lost; one that came
+        so and was changed on the way is nobody's, and makes room.
 
         Raises:
-            ShardExists: it did not, or is something else.
+            ShardExists: it did not.
+            GenericError: it was changed.
         """
         given = store.get(key)
         by = given.attributes.get(OWN_PUT)
-        is_ours = by == own or (by is None and was_lost)
-        if is_ours and given.meta["size"] == len(content):
-            there = hashlib.sha256(memoryview(given.bytes())).digest()
-            if there == hashlib.sha256(content).digest():
-                return _found(given.meta)
-        raise ShardExists(
-            f"{self.place_of(key)} is there already",
-            hint="Objects are written once; it was not touched.",
-        )
+        there = hashlib.sha256(memoryview(given.bytes())).digest()
+        is_same = there == hashlib.sha256(content).digest()
+        if is_same and (by == own or (by is None and was_lost)):
+            return _found(given.meta)
+        if by == own:
+            store.delete(key)
+            raise _errors().GenericError("Body was changed on the way")
+        taken = f"{self.place_of(key)} is there already"
+        raise ShardExists(taken, hint="Objects are written once; it was not touched.")
 
     def put(self, key: str, content: memoryview | bytes | Path) -> None:
         """Put an object whatever is there: of a name that says what is in it.
@@ -306,8 +308,7 @@ class Bucket:
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     def _told(self, answer: Answer, now: float) -> float:
-        place, why = self.place_of(), answer.said
-        log.warning("%s: %s; trying again for %.0f s", place, why, self._patience)
+        log.warning("%s: %s; trying again for %.0f s", self.address, answer.said, self._patience)
         return now
 
     def _judged(self, error: Exception, key: str, is_listing: bool) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -45,26 +46,16 @@ def open_store(address: StoreAddress, *, makes: bool = False) -> Any:
     """
     try:
         import obstore.exceptions as theirs
-        from obstore import store as stores
+        from obstore.store import LocalStore
     except ImportError as error:
         raise StorageError(
             f"{address} cannot be opened: obstore is not installed",
             hint="pip install 'headstart[cloud]'",
         ) from error
-    kinds: dict[str, Any] = {
-        "s3": stores.S3Store,
-        "gs": stores.GCSStore,
-        "az": stores.AzureStore,
-    }
     try:
         if address.is_folder:
-            return stores.LocalStore(address.bucket, mkdir=makes)
-        return kinds[address.scheme](
-            address.bucket,
-            prefix=address.prefix or None,
-            client_options={**CLIENT, **_plain_http(address)},
-            retry_config=RETRY,
-        )
+            return LocalStore(address.bucket, mkdir=makes)
+        return store_of(address.scheme, address.bucket, prefix=address.prefix)
     except (theirs.BaseError, ValueError, OSError) as error:
         raise StorageError(
             f"{address} cannot be opened ({first_line(error)[:300]})",
@@ -72,7 +63,42 @@ def open_store(address: StoreAddress, *, makes: bool = False) -> Any:
         ) from error
 
 
-def _plain_http(address: StoreAddress) -> ClientConfig:
-    """Plain http is allowed where the user named an endpoint of his own by it."""
-    named = (os.environ.get(name, "") for name in ENDPOINTS.get(address.scheme, ()))
-    return {"allow_http": True} if any(one.startswith("http://") for one in named) else {}
+def store_of(
+    scheme: str,
+    bucket: str,
+    *,
+    prefix: str = "",
+    options: Mapping[str, str] | None = None,
+    retry: RetryConfig = RETRY,
+) -> Any:
+    """A store of obstore of one bucket, with what the environment says of it; raises obstore's own
+    errors.
+
+    Args:
+        scheme: `s3`, `gs` or `az`.
+        bucket: its name.
+        prefix: of all keys.
+        options: that stand above the environment, such as `region`.
+        retry: how errors are tried again.
+    """
+    from obstore import store as stores
+
+    kinds: dict[str, Any] = {
+        "s3": stores.S3Store,
+        "gs": stores.GCSStore,
+        "az": stores.AzureStore,
+    }
+    given = dict(options or {})
+    return kinds[scheme](
+        bucket,
+        prefix=prefix or None,
+        config=given or None,
+        client_options={**CLIENT, "allow_http": _is_plain(scheme, given)},
+        retry_config=retry,
+    )
+
+
+def _is_plain(scheme: str, options: Mapping[str, str]) -> bool:
+    """Whether plain http is meant: where the user named an endpoint of his own by it."""
+    named = (os.environ.get(name, "") for name in ENDPOINTS.get(scheme, ()))
+    return any(one.startswith("http://") for one in (*options.values(), *named))

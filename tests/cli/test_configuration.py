@@ -97,13 +97,20 @@ def test_a_workspace_that_is_named_behind_the_command_has_its_own_defaults(
 )
 def test_an_unknown_default_is_an_error_that_names_it(ws, fails, run, own_file, line, said):
     own_file.write_text(f"[defaults]\n{line}\n")
-    assert said.format(file=own_file) in fails("config", "show")
+    assert said.format(file=own_file) in fails("backbone", "list")
+    shown = run("config", "show")
+    assert said.format(file=own_file) in shown.err and shown.code == 1 and "engine" in shown.out
     own_file.write_text("")
     say(ws.config.root, line)
     file = ws.config.root / "headstart.toml"
-    for command in (("config", "show"), ("backbone", "list")):
-        ran = run(*command, "--json")
-        assert said.format(file=file) in ran.err and ran.code == EXITS["usage"]
+    ran = run("backbone", "list", "--json")
+    assert said.format(file=file) in ran.err and ran.code == EXITS["usage"]
+    shown = run("config", "show", "--json")
+    assert said.format(file=file) in shown.err and shown.code == 1
+    assert (
+        said.format(file=file)
+        in {one["name"]: one for one in shown.json}["workspace's file"]["problem"]
+    )
     with pytest.raises(InvalidValue):
         hs.open(ws.config.root)
 
@@ -111,7 +118,7 @@ def test_an_unknown_default_is_an_error_that_names_it(ws, fails, run, own_file, 
 def test_an_unknown_setting_beside_the_defaults_is_named_too(ws, fails, own_file):
     own_file.write_text("[default]\nseed = 1\n")
     assert f"{own_file}: no setting is called 'default'. Did you mean 'defaults'?" in fails(
-        "config", "show"
+        "glossary"
     )
     own_file.write_text("")
     file = ws.config.root / "headstart.toml"
@@ -223,7 +230,7 @@ def test_a_default_deals_only_new_datasets_whose_source_says_no_splits(
 
 
 def test_no_variable_widens_what_is_deleted(ws, run, monkeypatch):
-    deleting = {"gc", "remove", "upgrade"}
+    deleting = {"gc", "prune", "remove", "upgrade"}
     found = {
         (command, one.name): one.envvar
         for command, one in every_option(cli)
@@ -231,7 +238,12 @@ def test_no_variable_widens_what_is_deleted(ws, run, monkeypatch):
     }
     assert found == {}
     names = {(command, one.name) for command, one in every_option(cli)}
-    assert names >= {("features gc", "unknown"), ("head remove", "keep"), ("db upgrade", "no_copy")}
+    assert names >= {
+        ("features gc", "unknown"),
+        ("head remove", "keep"),
+        ("prune", "keep"),
+        ("db upgrade", "no_copy"),
+    }
     shard = ws.config.features / "aa" / ("a" * 64) / f"{'b' * 64}.h5"
     shard.parent.mkdir(parents=True)
     shard.write_bytes(b"x")
@@ -261,6 +273,59 @@ def test_no_secret_is_shown(ws, run, monkeypatch):
     file = ws.config.root / "headstart.toml"
     file.write_text(f'{file.read_text()}store = "s3://bucket/x"\n')
     assert origins(run("config", "show", "--json"))["store"][:2] == ("s3://bucket/x", "workspace")
+
+
+WRONG = {
+    "HEADSTART_JSON": ("maybe", "'maybe' is not 1 or 0"),
+    "HEADSTART_DEBUG": ("x", "'x' is not 1 or 0"),
+    "HEADSTART_LOG_FORMAT": ("xml", "'xml' is not text or json"),
+    "HEADSTART_CORES": ("-2", "'-2' is not a number of cores, 1 or more"),
+    "HEADSTART_CACHE_SIZE": ("much", "'much' is not a size such as 20GB"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_variable_stops_all_commands_but_those_that_show_it(
+    ws, run, fails, monkeypatch, name
+):
+    value, problem = WRONG[name]
+    monkeypatch.setenv(name, value)
+    for words in (("backbone", "list"), ("glossary",), ("head", "list", "--json")):
+        ran = run(*words)
+        assert ran.code == EXITS["usage"] and f"${name} is wrong: {problem}" in ran.err
+    shown = run("config", "show", "--json")
+    assert shown.code == 1 and problem in shown.err
+    found = {one["name"]: one for one in shown.json}[name]
+    assert (found["value"], found["problem"], found["place"]) == (value, problem, f"${name}")
+    looked = run("doctor", "--json")
+    assert looked.code == 1
+    assert {"what": f"${name}", "found": problem, "ok": False} in looked.json
+
+
+def test_a_broken_file_of_the_users_own_stops_all_commands_but_those_that_show_it(
+    ws, run, fails, own_file, monkeypatch, tmp_path
+):
+    own_file.write_text("[defaults\n")
+    for words in (("backbone", "list"), ("glossary",), ("extract", "net", "pics")):
+        assert f"cannot read {own_file}" in fails(*words)
+    shown = run("config", "show", "--json")
+    assert (
+        f"cannot read {own_file}"
+        in {one["name"]: one for one in shown.json}["user's file"]["problem"]
+    )
+    looked = {one["what"]: one for one in run("doctor", "--json").json}["config"]
+    assert shown.code == 1 and not looked["ok"] and f"cannot read {own_file}" in looked["found"]
+    monkeypatch.setenv("HEADSTART_CONFIG", str(tmp_path / "nowhere.toml"))
+    assert "$HEADSTART_CONFIG names" in fails("backbone", "list")
+    assert "$HEADSTART_CONFIG names" in run("config", "show").err
+
+
+def test_an_error_about_a_default_names_the_file_where_it_stands(ready, fails, own_file):
+    own_file.write_text("[defaults]\nbatch_size = -5\n")
+    told = fails("extract", "net", "pics")
+    assert "batch_size is -5" in told and f"batch_size stands in {own_file}." in told
+    typed = fails("extract", "net", "pics", "--batch-size", "-4")
+    assert "batch_size is -4" in typed and str(own_file) not in typed
 
 
 def test_a_bad_variable_is_named(ws, fails, monkeypatch):
@@ -309,5 +374,5 @@ def test_a_seed_is_a_whole_number(ws, fails, table, own_file, value):
 
 def test_a_file_of_a_user_that_is_not_there_is_named(ws, fails, monkeypatch):
     monkeypatch.setenv("HEADSTART_CONFIG", "~nobody-of-that-name/x")
-    told = fails("config", "show")
+    told = fails("backbone", "list")
     assert "$HEADSTART_CONFIG is '~nobody-of-that-name/x'" in told and "bug" not in told

@@ -130,3 +130,19 @@ def test_every_code_is_written_down_and_every_written_one_is_there():
     }
     assert written == errors.EXITS
     assert set(written) == {cls.code for cls in every_error()} | {"usage", "bug"}
+
+
+def test_a_password_with_quotes_is_masked_and_the_object_stays_json(ws, run, monkeypatch):
+    secret = 'top"se\\cret'
+
+    def fail(*_):
+        url = f"postgresql://u:{secret}@host/db"
+        raise HeadstartError(f'no "server" at {url}, or at {url}?password={secret[:3]}', hint=url)
+
+    monkeypatch.setattr("headstart.registry.listing.backbones", fail)
+    ran = run("backbone", "list", "--json")
+    told = json.loads(ran.err.splitlines()[0])["error"]
+    masked = "postgresql://u:***@host/db"
+    assert told["message"] == f'no "server" at {masked}, or at {masked}?password=***'
+    assert told["hint"] == masked
+    assert "cret" not in ran.err

@@ -123,7 +123,7 @@ def test_what_a_card_and_a_report_say(trained, run, tmp_path):
     trained.heads.get("h").attach(tmp_path / "h.keras")
     card = (tmp_path / "h.md").read_text(encoding="utf-8")
     assert len(re.findall(r"\(95 %: -?\d\.\d{4} to \d\.\d{4}\)", card)) == 9
-    assert "6 samples, on which the scores are" in card
+    assert "6 samples, which the scores are measured on" in card
     run("head", "report", "h", tmp_path / "h.html")
     page = (tmp_path / "h.html").read_text(encoding="utf-8")
     assert len(re.findall(rf"95 %: {INTERVAL}", page)) == 9

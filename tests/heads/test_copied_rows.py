@@ -31,6 +31,10 @@ def test_they_are_the_same_rows(chosen, tmp_path, monkeypatch):
     some = np.array([5, 400, 3])
     np.testing.assert_array_equal(found[some], expected[some])
     np.testing.assert_array_equal(some_of(found, some)[1:], expected[some[1:]])
+    for odd in (np.arange(500) % 3 == 0, np.array([-1, 0]), np.array([2, 3, 4, 9]), some[:0]):
+        np.testing.assert_array_equal(found[odd], expected[odd])
+    with pytest.raises(OSError, match="nothing at"):
+        found[np.array([500])]
     low, high = (np.full(9, end, np.float32) for end in (-0.5, 0.5))
     ones = np.ones(9, np.float32)
     held = found.less(ones).held(Bounds(low, high))
@@ -49,6 +53,14 @@ def test_nobody_sees_the_file(chosen, tmp_path):
     found = CopiedRows(chosen[0], tmp_path)
     assert not [*tmp_path.iterdir()]
     np.testing.assert_array_equal(found[:2], chosen[1][:2])
+
+
+def test_rows_are_those_of_the_mapping_where_the_system_has_no_other_way(
+    chosen, tmp_path, monkeypatch
+):
+    monkeypatch.delattr(copied_rows.os, "preadv")
+    found, some = CopiedRows(chosen[0], tmp_path), np.array([5, 400, 3])
+    np.testing.assert_array_equal(found[some], chosen[1][some])
 
 
 def test_what_was_let_go_is_there_again(chosen, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import pkgutil
+import pwd
 import signal
 import sys
 import tempfile
@@ -89,14 +90,31 @@ def at_a_statement(hit):
     sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda *_: hit())
 
 
+UNWANTED = {
+    "antigravity",
+    "encodings",
+    "idlelib",
+    "lib2to3",
+    "test",
+    "this",
+    "tkinter",
+    "turtledemo",
+}
+"""What does things when it is imported, or has a window."""
+
+
 def load_the_standard_library():
     """What would be imported later may lie where another user may not read."""
     for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
         if module.name not in {"encodings.mbcs", "encodings.oem", "encodings.cp65001"}:  # Windows'
             importlib.import_module(module.name)
-    for name in sys.stdlib_module_names - {"antigravity", "this", "idlelib", "turtledemo"}:
+    for name in sys.stdlib_module_names - UNWANTED:
         with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+            whole = importlib.import_module(name)
+            for inner in pkgutil.iter_modules(getattr(whole, "__path__", ()), f"{name}."):
+                if not inner.name.endswith(("__main__", ".test", ".tests")):
+                    with contextlib.suppress(ImportError, AttributeError):  # of other systems
+                        importlib.import_module(inner.name)
 
 
 def is_shard(path, *_more):
@@ -147,6 +165,9 @@ def child(request):
         os.setgroups([group])
         os.setgid(group)
         os.setuid(user)
+        os.environ["HOME"] = "/nonexistent"  # root's own is not to be read
+        with contextlib.suppress(KeyError):  # a number that is nobody's
+            os.environ["LOGNAME"] = os.environ["USER"] = pwd.getpwuid(user).pw_name
     if request["powerless"]:
         give_up_capabilities()
     if request["die"]:

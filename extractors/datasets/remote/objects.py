@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import threading
 import time
@@ -29,7 +28,7 @@ from headstart.extractors.datasets.remote.refusals import refusal, takes_no_head
 from headstart.extractors.datasets.remote.room import Share, share_here
 from headstart.extractors.datasets.source import Options
 from headstart.progress import Progress
-from headstart.storage.objects.connection import ENDPOINTS
+from headstart.storage.objects.connection import CLIENT, store_of
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -45,7 +44,6 @@ LATER = "Try again later."
 BY_HAND = "download it by other means, and add that file."
 TRIES, PAUSE = 3, 0.2
 """Times that a body is asked for which breaks off; seconds between them, twice as many each."""
-CLIENT: ClientConfig = {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "10m"}
 RETRY: RetryConfig = {
     "max_retries": 6,
     "retry_timeout": timedelta(seconds=60),
@@ -357,34 +355,17 @@ def _open(address: Address, options: Options) -> Any:
         from obstore import store as stores
     except ImportError as error:
         raise without_library(address) from error
-    client: ClientConfig = {**CLIENT, "allow_http": _is_plain(address, options)}
     if address.is_web:
         base = str(address) if address.query else f"{address.scheme}://{address.host}"
+        client: ClientConfig = {**CLIENT, "allow_http": address.scheme == "http"}
         return stores.HTTPStore(base, client_options=client, retry_config=RETRY)
-    kinds: dict[str, Any] = {
-        "s3": stores.S3Store,
-        "gs": stores.GCSStore,
-        "az": stores.AzureStore,
-    }
     try:
-        return kinds[address.scheme](
-            address.host,
-            config=_config(options),
-            client_options=client,
-            retry_config=RETRY,
-        )
+        return store_of(address.scheme, address.host, options=_config(options), retry=RETRY)
     except (theirs.BaseError, ValueError) as error:
         raise DatasetError(
             f"{address.scheme}://{address.host} cannot be opened ({first_line(error)[:300]})",
             hint="Check the environment and --store-option.",
         ) from error
-
-
-def _is_plain(address: Address, options: Options) -> bool:
-    """Whether plain http is meant: by the address, or by an endpoint of the user's own."""
-    named = (os.environ.get(name) for name in ENDPOINTS.get(address.scheme, ()))
-    texts = (*_config(options).values(), *named)
-    return address.scheme == "http" or any((text or "").startswith("http://") for text in texts)
 
 
 def _config(options: Options) -> dict[str, str]:

@@ -154,7 +154,7 @@ def _cover(
 
     def show(out: Any) -> None:
         out.print(table(None, (">", "sample", "=split", "label"), rows))
-        beside = f" beside {found.labelled:,} with a label" if found.labelled else ""
+        beside = f", in addition to {found.labelled:,} with a label" if found.labelled else ""
         line = f"{len(rows):,} of {found.looked_at:,} samples{beside}"
         out.print(text(f"{line}; the furthest of the others is {found.radius:.3f} away."))
         if output is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headstart.cli.names.tags import tags_text
 from headstart.cli.output import Result, share_cell, table
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
         ("head", f"{record.name}, version {record.version}, {record.kind}"),
         *[("came from", line) for line in [lineage_text(record.settings)] if line],
         ("aliases", ", ".join(record.aliases) or None),
+        *[("tags", line) for line in [tags_text(record.tags)] if line],
         ("backbone", f"{record.backbone}@{record.cut}"),
         ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
         ("feature key", record.feature_key[:12]),

@@ -20,7 +20,7 @@ from headstart.cli.output import (
 
 
 def register(cli: click.Group) -> None:
-    folder = click.argument("folder", type=click.Path(path_type=Path))
+    folder = click.argument("folder", metavar="FOLDER|URL")
     command(cli, "backup")(
         with_options(
             _backup,
@@ -56,9 +56,12 @@ def register(cli: click.Group) -> None:
     )
 
 
-def _backup(call: Call, folder: Path, features: bool) -> Result:
+def _backup(call: Call, folder: str, features: bool) -> Result:
     """Copy the workspace to FOLDER while others work in it: the database as it is at one
     moment, and all files that it names. An existing backup is brought up to date.
+
+    A URL is s3://BUCKET/PREFIX, gs://, az:// or file:///FOLDER; credentials, region and endpoint
+    are those of the environment.
     """
     from headstart.jobs.backups.backup import backup
 
@@ -83,7 +86,7 @@ def _lacking(missing: Sequence[str]) -> str:
 
 def _restore(
     call: Call,
-    folder: Path,
+    folder: str,
     roots: tuple[str, ...],
     database_url: str | None,
     database_url_file: Path | None,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headstart.cli.output import Call, Result, command, table
 from headstart.cli.workspace.defaults import prefix_of, variable_of
+
+if TYPE_CHECKING:
+    from headstart.values.defaults import Setting
 
 
 def register(cli: click.Group) -> None:
@@ -27,13 +31,19 @@ def _show(call: Call) -> Result:
     program = click.get_current_context().find_root().command
     assert isinstance(program, click.Group)
     found = show(call.root, is_given=call.workspace is not None, options=_variables(program))
-    rows = [
-        (one.name, "each command's own" if one.value is None else one.value, one.origin, one.place)
-        for one in found
-    ]
-    return Result(
-        found, lambda out: out.print(table(None, ("~setting", "value", "=from", "where"), rows))
-    )
+    rows = [(one.name, _value(one), one.origin, one.place) for one in found]
+    wrong = [one for one in found if one.problem]
+    failed = ""
+    if wrong:
+        first = wrong[0].problem if wrong[0].name.endswith("file") else ""
+        failed = first or f"{wrong[0].place or wrong[0].name} is wrong: {wrong[0].problem}"
+    columns = ("~setting", "value", "=from", "where")
+    return Result(found, lambda out: out.print(table(None, columns, rows)), failed)
+
+
+def _value(one: Setting) -> Any:
+    value = "each command's own" if one.value is None else one.value
+    return value if one.problem is None else (value, f"WRONG: {one.problem}")
 
 
 def _variables(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from headstart.errors import InvalidValue, WorkspaceNotFound
-from headstart.values.defaults import DEFAULTS, PREFIX, find
+from headstart.errors import HeadstartError, InvalidValue, WorkspaceNotFound
+from headstart.values.defaults import DEFAULTS, PREFIX, Setting, find
 
 ASKED_EACH_TIME = {
     "apply",
@@ -22,13 +24,14 @@ ASKED_EACH_TIME = {
     "forget_before",
     "log_format",
     "quiet",
+    "remove",
     "trust",
     "verbose",
     "workspace",
 }
 """Options without a variable: what runs code, deletes or writes over is said where it is done, and
 the others have one for all commands."""
-DELETING = ("gc", "remove", "upgrade")
+DELETING = ("gc", "prune", "remove", "upgrade")
 """Commands none of whose options has a variable: a forgotten one would widen what is deleted."""
 ROW = "from_sweep"
 """The option that says all settings of a training itself."""
@@ -55,8 +58,11 @@ def variable_of(prefix: str, option: click.Option) -> str:
     return prefix + longest.lstrip("-").upper().replace("-", "_")
 
 
-def fill_in(context: click.Context, command: str, root: Path, given: dict[str, Any]) -> None:
-    """Set options that nobody gave to what they are by default for this user, or here.
+def fill_in(
+    context: click.Context, command: str, root: Path, given: dict[str, Any]
+) -> list[Setting]:
+    """Set options that nobody gave to what they are by default for this user, or here; gives what
+    was set.
 
     Args:
         context: of the command; its options know where they were taken from.
@@ -71,18 +77,36 @@ def fill_in(context: click.Context, command: str, root: Path, given: dict[str, A
     late = getattr(context.command, "late", ())
     options += [one for one in late if _has_default(context, command, one)]
     if not options or given.get(ROW):
-        return
-    file, told = _told_by(root)
+        return []
+    (file, told), filled = _told_by(root), list[Setting]()
     for one in options:
         name = str(one.name)
         if (setting := find(name, told, file)) is None:
             continue
         try:
             given[name] = one.type_cast_value(context, _typed(one, setting.value))
+            filled.append(setting)
         except click.BadParameter as error:
             raise InvalidValue(
                 f"{name} in {setting.place}: {error.message.rstrip('.')}", hint="Fix it there."
             ) from None
+    return filled
+
+
+@contextmanager
+def places_told(filled: Sequence[Setting]) -> Iterator[None]:
+    """Within it, an error about an option that nobody gave says where its value stands.
+
+    Args:
+        filled: such options.
+    """
+    try:
+        yield
+    except HeadstartError as error:
+        told = [one for one in filled if re.search(rf"\b{one.name}\b", error.message)]
+        hints = [error.hint or "", *(f"{one.name} stands in {one.place}." for one in told)]
+        error.hint = " ".join(filter(None, hints)) or None
+        raise
 
 
 def is_typed(name: str) -> bool:

@@ -15,9 +15,9 @@ import click
 
 from headstart.database_urls import without_passwords
 from headstart.values.logs import ROOT, logger
+from headstart.values.variables import FORMATS
 from headstart.visible import shortened, visible, visible_json
 
-FORMATS = ("text", "json")
 VARIABLE = "HEADSTART_LOG_FORMAT"
 LEVELS = {-2: logging.ERROR, -1: logging.WARNING, 0: logging.WARNING, 1: logging.INFO}
 """Of the library's own loggers, by how often -v was given, less -q; beyond them all, or errors."""
@@ -73,7 +73,6 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     form = click.option(
         "--log-format",
         type=click.Choice(FORMATS),
-        envvar=VARIABLE,
         help="json: each line on standard error is an object with time, level and message.",
     )
     return verbose(quiet(form(function)))

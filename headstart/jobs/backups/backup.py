@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from headstart.context import Context
-from headstart.errors import AlreadyExists, DatasetError, ManifestDamaged, NotFound, first_line
-from headstart.extractors.runtime import versions
-from headstart.jobs.backups.contents import (
-    Backup,
-    Held,
-    copied,
-    disk_told,
-    is_whole,
-    place_in,
-    size_of,
+from headstart.errors import (
+    AlreadyExists,
+    BackupDamaged,
+    DatasetError,
+    ManifestDamaged,
+    NotFound,
+    first_line,
 )
+from headstart.extractors.runtime import versions
+from headstart.jobs.backups.contents import FILE, Backup
+from headstart.jobs.backups.places import Content, Held, Place, disk_told, place_of, size_of
 from headstart.notices import warn
-from headstart.paths import below, one_below
+from headstart.paths import below, mirrored_below, one_below
 from headstart.progress import Progress, silent
 from headstart.registry import schema
 from headstart.registry.audit import snapshot
@@ -34,13 +34,16 @@ from headstart.storage.files import sha256_of_file
 from headstart.storage.manifest import get_parts
 from headstart.values.showable import Showable
 
+BEGUN = "begun"
+"""The file that says whose first backup is being written; it goes when that is done."""
+
 
 @dataclass(frozen=True)
 class BackedUp(Showable):
     """A backup that was taken.
 
     Attributes:
-        folder: where it is.
+        folder: where it is, or its address.
         files: how many it has.
         bytes: of all of them.
         copied: bytes that were not there from a backup before.
@@ -50,7 +53,7 @@ class BackedUp(Showable):
         seconds: that it took.
     """
 
-    folder: Path
+    folder: str
     files: int
     bytes: int
     copied: int
@@ -60,7 +63,7 @@ class BackedUp(Showable):
     seconds: float
 
     def _line(self) -> str:
-        return f"{str(self.folder)!r}, {self.files:,} files, {self.bytes:,} bytes"
+        return f"{self.folder!r}, {self.files:,} files, {self.bytes:,} bytes"
 
 
 def backup(
@@ -75,12 +78,14 @@ def backup(
     A folder that holds a backup of this workspace is brought up to date: files are called by their
     content, so that what is there is not copied again, and what nobody names any more goes. It is
     the backup of before until the last file is there. What it holds is read and compared with its
-    sha256: what is rotten is copied anew. While the workspace lacks files nothing goes: the backup
+    sha256: what is rotten is copied anew; in an object store, where that would be read all, by its
+    size. While the workspace lacks files nothing goes: the backup
     may hold the last copy.
 
     Args:
         context: of the workspace.
-        folder: new, empty, or with a backup of this workspace.
+        folder: new, empty, or with a backup of this workspace; or such an address: `s3://`,
+            `gs://`, `az://`, `file:///`.
         features: copy the shards, too; without them features are computed again where they are
             needed.
         progress: called with (files done, files).
@@ -93,31 +98,29 @@ def backup(
         HeadstartWarning: files are missing or damaged, and so in the backup.
     """
     started = time.monotonic()
-    place = Path(folder).expanduser().absolute()
-    with disk_told(place):
-        before = _before(context, place)
-        place.mkdir(parents=True, exist_ok=True)
-    draft = one_below(place, f".registry-{time.time_ns()}.db")
-    try:
-        with context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)):
-            snapshot.take(context.config, draft)
-            state = replace(context.config, database_url=f"sqlite:///{draft}")
-            if not features:
-                snapshot.forget_shards(state)
-            known = Context(state, context.shard_store)
-            try:
-                wanted = dict(_named(known, place, before, features))
-                files, new, missing = _copy(known, place, before, wanted, progress)
-            finally:
-                known.database.close()
+    place = place_of(folder)
+    with ExitStack() as opened:
+        with disk_told(place):
+            before = _before(context, place)
+            scratch = opened.enter_context(place.scratch())
+            if before is None:
+                place.write(BEGUN, str(context.config.id).encode())
+        draft = one_below(scratch, "registry.db")
+        opened.enter_context(context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)))
+        snapshot.take(context.config, draft)
+        state = replace(context.config, database_url=f"sqlite:///{draft}")
+        if not features:
+            snapshot.forget_shards(state)
+        known = Context(state, context.shard_store)
+        try:
+            wanted = dict(_named(known, place, before, scratch, features=features))
+            files, new, missing = _copy(known, place, before, wanted, progress)
+        finally:
+            known.database.close()
         if missing and before is not None:
             files = {**_kept(place, before, files), **files}
-        held = Held(draft.stat().st_size, sha256_of_file(draft))
-        registry = f"registry-{held.sha256}.db"
-        draft.replace(place_in(place, registry))
-    finally:
-        for left in place.glob(f"{draft.name}*"):
-            left.unlink()
+        registry = f"registry-{sha256_of_file(draft)}.db"
+        held = place.put(draft, registry, None, None)
     made = Backup(
         context.config.id,
         str(context.config.root),
@@ -133,7 +136,7 @@ def backup(
     made.write(place)
     _tidy(place, before, made)
     return BackedUp(
-        place,
+        str(place),
         len(made.files),
         size_of(made.files.values()),
         new + held.size,
@@ -144,15 +147,18 @@ def backup(
     )
 
 
-def _before(context: Context, place: Path) -> Backup | None:
+def _before(context: Context, place: Place) -> Backup | None:
     """The backup that is there.
 
     Raises:
         AlreadyExists: there is something, and no backup of this workspace.
     """
-    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
+    here = place.names()
+    if not here:
         return None
-    hint = "Name a folder that is empty, new, or a backup of this workspace."
+    if FILE not in here and BEGUN in here and place.read(BEGUN) == str(context.config.id).encode():
+        return None  # the first one was interrupted
+    hint = "Name one that is empty, new, or a backup of this workspace."
     try:
         found = Backup.read(place)
     except NotFound:
@@ -172,16 +178,16 @@ Named = tuple[Path, str | None]
 """Where a file lies in the workspace, and its sha256 where that is known."""
 
 
-def _kept(place: Path, before: Backup, files: Mapping[str, Held]) -> dict[str, Held]:
+def _kept(place: Place, before: Backup, files: Mapping[str, Held]) -> dict[str, Held]:
     """What the backup of before has besides, and is whole; but for its registry."""
     others = before.files.keys() - files.keys() - {before.registry}
     found = {name: before.files[name] for name in others}
-    return {name: held for name, held in found.items() if is_whole(place_in(place, name), held)}
+    return {name: held for name, held in found.items() if place.has(name, held)}
 
 
 def _copy(
     known: Context,
-    place: Path,
+    place: Place,
     before: Backup | None,
     wanted: Mapping[str, Named],
     progress: Progress,
@@ -190,13 +196,12 @@ def _copy(
     files: dict[str, Held] = {}
     new, missing = 0, list[str]()
     for done, (name, (source, expected)) in enumerate(sorted(wanted.items()), start=1):
-        target = place_in(place, name)
         held = before.files.get(name) if before is not None else None
-        if held is not None and is_whole(target, held):
+        if held is not None and place.has(name, held):
             files[name] = held
         else:
             try:
-                files[name] = held = copied(source, target, expected, _content(known, name))
+                files[name] = held = place.put(source, name, expected, _content(known, name))
                 new += held.size
             except (FileNotFoundError, ValueError) as error:  # lost, or damaged, in the workspace
                 missing.append(name)
@@ -205,7 +210,7 @@ def _copy(
     return files, new, missing
 
 
-def _content(known: Context, name: str) -> Callable[[], bytes] | None:
+def _content(known: Context, name: str) -> Content:
     """What gives the bytes of a shard that lies in a bucket; None of what lies here."""
     folder, _, file = name.partition("/")
     if known.bucket is None or folder != known.config.features.name:
@@ -220,7 +225,7 @@ def _why(error: Exception) -> str:
 
 
 def _named(
-    known: Context, place: Path, before: Backup | None, features: bool
+    known: Context, place: Place, before: Backup | None, scratch: Path, *, features: bool
 ) -> Iterator[tuple[str, Named]]:
     """Files that the registry names; those in folders that lost files as the backup knows them."""
     root = known.config.root
@@ -228,12 +233,12 @@ def _named(
     stored = [one.path for one in known.artifacts.stored()]
     found = [path for path in stored if path.stem in needed]
     for path in found:
-        place = known.artifacts.here(path.stem, path.suffix)
-        yield path.relative_to(root).as_posix(), (place, path.stem)
+        here = known.artifacts.here(path.stem, path.suffix)
+        yield path.relative_to(root).as_posix(), (here, path.stem)
     for digest in needed - {path.stem for path in found}:
         path = known.artifacts.path_of(digest, "")
         yield path.relative_to(root).as_posix(), (path, digest)
-    for path in _manifests(known, place):
+    for path in _manifests(known, place, before, scratch):
         yield path.relative_to(root).as_posix(), (path, path.stem)
     contents = Contents(known.config.contents)
     for dataset in known.datasets.find_all():
@@ -243,7 +248,7 @@ def _named(
             inner = f"{path.relative_to(root).as_posix()}/"
             for one in () if before is None else before.files:
                 if one.startswith(inner):
-                    yield one, (place_in(root, one), None)
+                    yield one, (mirrored_below(root, one), None)
             yield from _of_contents(path, root)
     if features:
         for one in known.feature_sets.find_sets():
@@ -252,8 +257,11 @@ def _named(
                 yield path.relative_to(root).as_posix(), (path, shard.sha256)
 
 
-def _manifests(known: Context, place: Path) -> Iterator[Path]:
-    """Manifests and their parts, each called by its sha256; what lies elsewhere is fetched."""
+def _manifests(
+    known: Context, place: Place, before: Backup | None, scratch: Path
+) -> Iterator[Path]:
+    """Manifests and their parts, each called by its sha256; what lies elsewhere is fetched, and of
+    a manifest that is damaged here the parts that the backup's own names."""
     folder = known.manifests.whole.root.relative_to(known.config.root)
     names = {one.manifest for one in known.datasets.find_all()}
     names |= {str(job.plan.get("manifest")) for job in known.jobs.find_all(UNFINISHED)}
@@ -262,9 +270,13 @@ def _manifests(known: Context, place: Path) -> Iterator[Path]:
         try:
             parts = known.manifests.part_names(name)
         except ManifestDamaged:  # which is found, and said, when it is copied
-            with suppress(DatasetError):
-                for part in sorted(get_parts(below(place / folder, name))):
-                    yield below(known.manifests.parts.root, part)
+            held = None if before is None else before.files.get(f"{folder.as_posix()}/{name}")
+            with suppress(DatasetError, BackupDamaged):
+                if held is not None:
+                    copy = one_below(scratch, name)
+                    place.fetch(f"{folder.as_posix()}/{name}", copy, held)
+                    for part in sorted(get_parts(copy)):
+                        yield below(known.manifests.parts.root, part)
             continue
         known.manifests.part_names(name, fetched=True)
         for part in sorted(parts):
@@ -278,8 +290,8 @@ def _of_contents(path: Path, root: Path) -> Iterator[tuple[str, tuple[Path, str 
             yield one.relative_to(root).as_posix(), (one, None)
 
 
-def _tidy(place: Path, before: Backup | None, made: Backup) -> None:
-    """Remove what the backup of before had and this one has not."""
-    if before is not None:
-        for name in before.files.keys() - made.files.keys():
-            place_in(place, name).unlink(missing_ok=True)
+def _tidy(place: Place, before: Backup | None, made: Backup) -> None:
+    """Remove what the backup of before had and this one has not; or all that was left of a first
+    one that was interrupted."""
+    old = {*place.names()} - {FILE} if before is None else {*before.files, BEGUN}
+    place.remove(sorted(old - made.files.keys()))

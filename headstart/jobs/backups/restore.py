@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,30 +15,21 @@ from headstart.config import CONFIG_FILE, Config, create_config, load_config
 from headstart.context import Context
 from headstart.errors import (
     AlreadyExists,
-    BackupDamaged,
     DatasetError,
     ForeignDatabase,
     HeadstartError,
     InvalidValue,
     StorageError,
 )
-from headstart.jobs import database
-from headstart.jobs.backups.contents import (
-    HINT,
-    Backup,
-    Held,
-    copied,
-    disk_told,
-    is_whole,
-    place_in,
-    size_of,
-)
+from headstart.jobs.backups.contents import Backup
+from headstart.jobs.backups.places import Place, disk_told, place_of, size_of
 from headstart.jobs.datasets.move import relocate
 from headstart.notices import warn
-from headstart.paths import inside
+from headstart.paths import inside, mirrored_below
 from headstart.progress import Progress, silent
-from headstart.registry.audit import snapshot
+from headstart.registry.audit import identity, snapshot
 from headstart.storage.contents import Contents
+from headstart.values.defaults import user_roots
 from headstart.values.showable import Showable
 
 
@@ -73,7 +64,7 @@ class Checked(Showable):
     """A backup whose files were read.
 
     Attributes:
-        folder: where it is.
+        folder: where it is, or its address.
         files: how many it has; the sha256 of each is the one that was written down.
         bytes: of all of them.
         created_at: when it was taken, ISO 8601.
@@ -82,7 +73,7 @@ class Checked(Showable):
         missing: files that the registry names and the workspace did not have.
     """
 
-    folder: Path
+    folder: str
     files: int
     bytes: int
     created_at: str
@@ -99,7 +90,8 @@ class Wanted:
         root: its folder, which is not there or empty.
         database_url: of a shared database, which is empty; SQLite in the folder without it.
         database_url_file: a file with that URL instead.
-        roots: of folders of data by which name they go now: `("/mnt/a", "/data")`.
+        roots: of folders of data by which name they go now: `("/mnt/a", "/data")`; besides
+            `[roots]` of the user's configuration.
         from_environment: that URL is in $HEADSTART_DATABASE_URL whenever it is opened.
     """
 
@@ -117,25 +109,14 @@ def check(folder: str | Path, progress: Progress = silent) -> Checked:
         NotFound: the folder holds no backup.
         BackupDamaged: a file is missing, or is not what was written.
     """
-    place = Path(folder).expanduser().absolute()
+    place = place_of(folder)
     found = Backup.read(place)
     for done, (name, held) in enumerate(found.files.items(), start=1):
-        file = place_in(place, name)
-        if not file.is_file():
-            raise BackupDamaged(f"{file} is missing in the backup", hint=HINT)
-        if not is_whole(file, held):
-            raise BackupDamaged(f"{file} is damaged: its sha256 is another", hint=HINT)
+        place.check(name, held)
         progress(done, len(found.files))
-    size = size_of(found.files.values())
-    return Checked(
-        place,
-        len(found.files),
-        size,
-        found.created_at,
-        found.root,
-        found.has_features,
-        tuple(found.missing),
-    )
+    size, missing = size_of(found.files.values()), tuple(found.missing)
+    told = (found.created_at, found.root, found.has_features, missing)
+    return Checked(str(place), len(found.files), size, *told)
 
 
 def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> Restored:
@@ -147,7 +128,7 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
     their content, so that features, splits and heads stay.
 
     Args:
-        folder: with the backup.
+        folder: with the backup, or its address: `s3://`, `gs://`, `az://`, `file:///`.
         wanted: what is to be made of it.
         progress: called with (files done, files).
 
@@ -161,7 +142,7 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
         HeadstartWarning: data of datasets are not found, or have changed; files are missing that
             the workspace did not have when it was backed up.
     """
-    place, root = Path(folder).expanduser().absolute(), wanted.root.expanduser().absolute()
+    place, root = place_of(folder), wanted.root.expanduser().absolute()
     found = Backup.read(place)
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise AlreadyExists(
@@ -174,14 +155,14 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
             database_url_file=wanted.database_url_file,
             from_environment=wanted.from_environment,
         )
-        with _own_file(config, stage):
+        with _own_file(config, stage), _in_place(stage, root) as put:
             _copy_files(found, place, stage, progress)
-            _fill(found, place, config)
             _keep_defaults(found, stage)
             load_config(stage)
-            snapshot.note_restored(config, root, found.workspace)
-            _put(stage, root)
-    moved, lost = _find_data(load_config(root), found, wanted.roots)
+            with _filled(found, place, config, root):
+                put()
+    roots = [*({**user_roots(), **dict(wanted.roots)}).items()]
+    moved, lost = _find_data(load_config(root), found, roots)
     size = size_of(found.files.values())
     missing = tuple(found.missing)
     if missing:
@@ -208,20 +189,28 @@ def _staged(root: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _put(stage: Path, root: Path) -> None:
-    """Put a workspace in its place; in a folder that is there all of it or nothing, and its
-    `headstart.toml` last."""
-    if stage.parent != root:
-        stage.chmod(0o755 & ~_umask())
-        stage.replace(root)
-        return
-    put = list[Path]()
+@contextmanager
+def _in_place(stage: Path, root: Path) -> Iterator[Callable[[], None]]:
+    """What puts a workspace in its place, where it stays unless this context fails; in a folder
+    that is there all of it or nothing, and its `headstart.toml` last."""
+    put = list[tuple[Path, Path]]()
+
+    def move() -> None:
+        if stage.parent != root:
+            stage.chmod(0o755 & ~_umask())
+            pairs = [(stage, root)]
+        else:
+            inner = sorted(stage.iterdir(), key=lambda one: one.name == CONFIG_FILE)
+            pairs = [(one, root / one.name) for one in inner]
+        for source, target in pairs:
+            source.replace(target)
+            put.append((source, target))
+
     try:
-        for one in sorted(stage.iterdir(), key=lambda one: one.name == CONFIG_FILE):
-            put.append(one.replace(root / one.name))
+        yield move
     except BaseException:
-        for one in reversed(put):
-            one.replace(stage / one.name)
+        for source, target in reversed(put):
+            target.replace(source)
         raise
 
 
@@ -266,34 +255,31 @@ def _umask() -> int:
     return mask
 
 
-def _copy_files(found: Backup, place: Path, stage: Path, progress: Progress) -> None:
+def _copy_files(found: Backup, place: Place, stage: Path, progress: Progress) -> None:
     for done, (name, held) in enumerate(found.files.items(), start=1):
         if name != found.registry:
-            _copy(place_in(place, name), place_in(stage, name), held)
+            place.fetch(name, mirrored_below(stage, name), held)
         progress(done, len(found.files))
 
 
-def _copy(source: Path, target: Path, held: Held) -> None:
-    try:
-        copied(source, target, held.sha256)
-    except FileNotFoundError:
-        raise BackupDamaged(f"{source} is missing in the backup", hint=HINT) from None
-
-
-def _fill(found: Backup, place: Path, config: Config) -> None:
-    """Bring the registry into the workspace's database, at this code's schema."""
+@contextmanager
+def _filled(found: Backup, place: Place, config: Config, root: Path) -> Iterator[None]:
+    """The registry in the workspace's database, at this code's schema; in that of a server once
+    this context ends, and not before: see `snapshot.loaded`."""
     if config.sqlite_file is not None:
-        _copy(place_in(place, found.registry), config.sqlite_file, found.files[found.registry])
+        place.fetch(found.registry, config.sqlite_file, found.files[found.registry])
         snapshot.prepare(config)
-        database.prepare(config, is_new=False)
+        identity.claim(config)
+        snapshot.note_restored(config, root, found.workspace)
+        yield
         return
     with tempfile.TemporaryDirectory(prefix="headstart-") as folder:
         file = Path(folder) / "registry.db"
-        _copy(place_in(place, found.registry), file, found.files[found.registry])
+        place.fetch(found.registry, file, found.files[found.registry])
         work = Config(Path(folder), f"sqlite:///{file}", config.id)
         snapshot.prepare(work)
-        database.prepare(config, is_new=True)
-        snapshot.load(work, config)
+        with snapshot.loaded(work, config, root, found.workspace):
+            yield
 
 
 def _keep_defaults(found: Backup, stage: Path) -> None:

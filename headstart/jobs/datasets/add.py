@@ -20,6 +20,7 @@ from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
 from headstart.notices import DifferingCopies, FewSamples, tell, warn
 from headstart.progress import Progress, silent
+from headstart.registry.datasets import taken
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.columns.finder import ABSENT, DigestFinder
@@ -327,8 +328,12 @@ def _warn_of_heads(context: Context, name: str) -> list[str]:
 def _find_same(
     context: Context, name: str, kind: str, place: str, *, is_kept: bool
 ) -> Dataset | None:
-    """The dataset of that name, if it is of the same source, or was given in memory, too: it is
-    only looked at again."""
+    """The dataset of that name, which is of the same source, or was given in memory, too: it is
+    only looked at again.
+
+    Raises:
+        AlreadyExists: it is of another source.
+    """
     with suppress(NotFound):
         known = context.datasets.get(name)
         if (known.kind, known.source) == (kind, place):
@@ -336,6 +341,7 @@ def _find_same(
         if is_kept and Contents(context.config.contents).find_name(known.source):
             tell(f"dataset {name!r} held other data before, {known.samples:,} samples")
             return known
+        raise taken(known)  # before anything is read, and said
     return None
 
 

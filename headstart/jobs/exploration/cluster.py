@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.context import Context
 from headstart.errors import FeatureError
 from headstart.heads.exploration.grouping import grouped
 from headstart.heads.labelled import labels_of
-from headstart.jobs.exploration.looked_at import MILLION, LookedAt, check_count
-from headstart.registry.entities import Backbone, Dataset
+from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.storage.manifest import Label, Sample
 from headstart.values.showable import Showable
 
@@ -70,19 +68,9 @@ class Clusters(Showable):
         return f"{len(self.clusters)} of {len(self.samples):,} samples"
 
 
-def cluster(
-    context: Context,
-    backbone: str | Backbone,
-    dataset: str | Dataset,
-    count: int = 10,
-    *,
-    precision: str = "float32",
-    limit: int = MILLION,
-    seed: int = 0,
-) -> Clusters:
+def cluster(among: LookedAt, count: int = 10, seed: int = 0) -> Clusters:
     """See `Workspace.cluster`."""
     check_count(count, "count")
-    among = LookedAt.of(context, backbone, dataset, precision, limit=limit, seed=seed)
     if count > len(among.rows):
         raise FeatureError(
             f"{count:,} clusters of {len(among.rows):,} samples", hint="Ask for fewer."

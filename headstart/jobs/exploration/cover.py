@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.context import Context
 from headstart.heads.exploration.cover import cover as cover_rows
 from headstart.heads.labelled import labels_of
-from headstart.jobs.exploration.looked_at import MILLION, LookedAt, check_count
-from headstart.registry.entities import Backbone, Dataset
+from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.storage.manifest import Sample
 from headstart.values.showable import Showable
 
@@ -45,20 +43,9 @@ class Cover(Showable):
         return f"{len(self.samples):,} of {self.looked_at:,}, radius {self.radius:.3f}"
 
 
-def cover(
-    context: Context,
-    backbone: str | Backbone,
-    dataset: str | Dataset,
-    count: int = 20,
-    *,
-    beside_labelled: bool = False,
-    precision: str = "float32",
-    limit: int = MILLION,
-    seed: int = 0,
-) -> Cover:
+def cover(among: LookedAt, count: int = 20, *, beside_labelled: bool = False) -> Cover:
     """See `Workspace.cover`."""
     check_count(count, "count")
-    among = LookedAt.of(context, backbone, dataset, precision, limit=limit, seed=seed)
     known = np.empty(0, np.int64)
     if beside_labelled:
         labels = labels_of(among.samples)

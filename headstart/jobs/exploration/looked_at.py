@@ -13,8 +13,8 @@ from headstart.errors import FeatureError, InvalidValue
 from headstart.heads.labelled import some_rows
 from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.heads.cross_validation import ROOM
+from headstart.jobs.named import both_named
 from headstart.registry.entities import Backbone, Dataset
-from headstart.registry.references import reference_of
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
@@ -27,6 +27,7 @@ MILLION = 1_000_000
 class LookedAt:
     """Samples of a dataset with their features, all of them or some chosen by a seed."""
 
+    context: Context
     view: FeatureView
     samples: SampleColumns
     rows: Rows
@@ -48,24 +49,25 @@ class LookedAt:
         *,
         limit: int = MILLION,
         seed: int = 0,
-        least: int = 1,
     ) -> LookedAt:
-        """From the cache; of samples with windows the mean of theirs.
+        """From the cache; of samples with windows the mean of theirs. Backbone and dataset may be
+        named by their sources.
 
         Raises:
             FeaturesMissing: some have not been extracted.
-            FeatureError: there are fewer than `least` samples.
+            FeatureError: there are no samples.
         """
         check_count(limit, "limit")
-        view = of_samples(features_of(context, backbone, dataset, precision))
-        if len(view) < least:
-            words = "no samples" if not len(view) else "a single sample"
+        names = both_named(context, backbone, dataset)
+        view = of_samples(features_of(context, *names, precision))
+        if not len(view):
             raise FeatureError(
-                f"dataset {reference_of(dataset, 'dataset')!r} has {words}",
-                hint="There is nothing to compare.",
+                f"dataset {names[1]!r} has no samples", hint="There is nothing to compare."
             )
         rows = some_rows(np.arange(len(view)), limit, seed)
-        return LookedAt(view, view.samples.take(rows), rows_of(view, chosen=rows, room=ROOM))
+        return LookedAt(
+            context, view, view.samples.take(rows), rows_of(view, chosen=rows, room=ROOM)
+        )
 
 
 def rows_named(samples: SampleColumns, ids: Iterable[str]) -> dict[str, int]:

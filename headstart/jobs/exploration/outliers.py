@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from headstart.context import Context
+from headstart.errors import FeatureError
 from headstart.heads.exploration.outliers import AROUND, distance_to_others
-from headstart.jobs.exploration.looked_at import MILLION, LookedAt, check_count
-from headstart.registry.entities import Backbone, Dataset
+from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.storage.manifest import Sample
 from headstart.values.showable import Results, Showable
 
@@ -38,19 +37,14 @@ class Outlier(Showable):
         return f"{self.sample.id!r}, {self.distance:.3f} from its {AROUND}th nearest"
 
 
-def outliers(
-    context: Context,
-    backbone: str | Backbone,
-    dataset: str | Dataset,
-    count: int = 20,
-    *,
-    precision: str = "float32",
-    limit: int = MILLION,
-    seed: int = 0,
-) -> Results[Outlier]:
+def outliers(among: LookedAt, count: int = 20) -> Results[Outlier]:
     """See `Workspace.outliers`."""
     check_count(count, "count")
-    among = LookedAt.of(context, backbone, dataset, precision, limit=limit, seed=seed, least=2)
+    if len(among.rows) < 2:
+        raise FeatureError(
+            f"dataset {among.origin.dataset.name!r} has a single sample",
+            hint="There is nothing to compare.",
+        )
     away = distance_to_others(among.rows)
     order = np.argsort(-away, kind="stable")[:count]
     ranked = np.sort(away)

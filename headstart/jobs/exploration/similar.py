@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.similarity import most_similar
-from headstart.jobs.exploration.looked_at import MILLION, LookedAt, check_count, rows_named
+from headstart.jobs.exploration.looked_at import LookedAt, check_count, rows_named
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.raw_samples import Taker
-from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.manifest import Sample
 from headstart.values.showable import Results, Showable
 
@@ -66,16 +64,7 @@ class Similar(Showable):
 
 
 def similar(
-    context: Context,
-    backbone: str | Backbone,
-    dataset: str | Dataset,
-    samples: Any = None,
-    *,
-    ids: str | Sequence[str] | None = None,
-    count: int = 10,
-    precision: str = "float32",
-    limit: int = MILLION,
-    seed: int = 0,
+    among: LookedAt, samples: Any = None, ids: str | Sequence[str] | None = None, count: int = 10
 ) -> Results[Similar]:
     """See `Workspace.similar`."""
     check_count(count, "count")
@@ -84,16 +73,15 @@ def similar(
             "samples and ids are both given" if ids is not None else "no sample is given",
             hint="Give `samples`, files or raw content, or `ids` of samples of the dataset.",
         )
-    among = LookedAt.of(context, backbone, dataset, precision, limit=limit, seed=seed)
     if ids is not None:
         return _to_own(among, [ids] if isinstance(ids, str) else list(ids), count)
     origin = among.origin
-    items = list(Taker.of(context, origin.backbone, of_wholes=True).take(samples))
+    items = list(Taker.of(among.context, origin.backbone, of_wholes=True).take(samples))
     if not items:
         raise HeadError("no samples are given", hint="Name one file at least.")
-    settings = Settings(precision=precision)
-    features = extract_raw(context, origin.backbone, origin.cut, items, settings).to_numpy()
-    return _found(among, [item.name for item in items], flat(features), count)
+    settings = Settings(precision=origin.cut.precision)
+    view = extract_raw(among.context, origin.backbone, origin.cut, items, settings)
+    return _found(among, [item.name for item in items], flat(view.to_numpy()), count)
 
 
 def _to_own(among: LookedAt, ids: list[str], count: int) -> Results[Similar]:

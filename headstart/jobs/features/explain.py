@@ -24,7 +24,8 @@ def explain(
     name = reference_of(backbone, "backbone").partition("@")[0]
     own = [run for run in runs if run.subject.partition("@")[0] == name]
     cache = context.cache(reads_rows=False, puts_aside=False)
-    found = explain_rows(entity, cuts, manifest, context.feature_sets, cache, own)
+    with cache.hold(*(one.key for one in context.feature_sets.find_sets())):
+        found = explain_rows(entity, cuts, manifest, context.feature_sets, cache, own)
     reports = [
         replace(report, calibration=_calibration(context, entity, cut))
         for report, cut in zip(found.cuts, cuts, strict=True)

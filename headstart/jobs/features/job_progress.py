@@ -142,8 +142,9 @@ def progress_of(context: Context, job: Job) -> JobProgress:
     wanted = planned_samples(context, plan)
     cache = context.cache(reads_rows=False, puts_aside=False)
     there = np.ones(len(wanted), bool)
-    for key in plan.feature_keys.values():
-        there &= cache.open_index(key).find_blocks(b.digests for b in wanted.blocks()).present
+    with cache.hold(*plan.feature_keys.values()):  # else what is compacted meanwhile seems missing
+        for key in plan.feature_keys.values():
+            there &= cache.open_index(key).find_blocks(b.digests for b in wanted.blocks()).present
     reasons = context.feature_sets.find_failures(preprocessing_of(context, plan))
     has_failed = wanted.have(reasons) & ~there
     missing = int(len(wanted) - there.sum() - has_failed.sum())

@@ -8,10 +8,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from headstart.errors import HeadError, first_line
+from headstart.extractors.runtime import version_of
 from headstart.heads.models.cards import model_card
+from headstart.paths import one_below
+from headstart.storage.scratch import scratch_folder
 from headstart.trained_head import TrainedHead
 from headstart.values.calls import user_name
 from headstart.values.showable import Showable
@@ -37,11 +41,15 @@ PATIENCE = {
 }
 """Seconds, and tries, by which a server that is not there is noticed, unless the environment says
 otherwise; MLflow's own are 120 s and 7 (https://mlflow.org/docs/latest/api_reference/)."""
+MODEL = "model"
+"""Where the model lies among a run's artifacts: `mlflow models serve -m runs:/RUN/model`."""
+NEEDED = ("tensorflow", "keras", "numpy")
+"""Packages of which an attached model is made, and no others."""
 SAME = "headstart.head"
 """The tag by which a head's run is found again: workspace, name, version and sha256."""
 
 
-def log(head: TrainedHead, uri: str | None, experiment: str) -> Logged:
+def log(head: TrainedHead, uri: str | None, experiment: str, *, model: bool = False) -> Logged:
     """Put a head into a tracking server; see `Head.log`, which gives the run's id."""
     try:
         from mlflow.exceptions import MlflowException
@@ -55,7 +63,11 @@ def log(head: TrainedHead, uri: str | None, experiment: str) -> Logged:
             warnings.simplefilter("ignore")  # of what MLflow itself calls
             card = model_card(head.record, backbone)
             with _bounded():
-                return _write(MlflowClient(uri), head, card, experiment)
+                client = MlflowClient(uri)
+                done = _write(client, head, card, experiment)
+                if model:
+                    _write_model(client, head, done.run)
+                return done
     except (MlflowException, OSError) as error:
         raise HeadError(
             f"cannot log into {uri or 'MLflow'}: {first_line(error)}",
@@ -105,6 +117,46 @@ def _write(client: Any, head: TrainedHead, card: str, experiment: str) -> Logged
     client.log_text(run, card, f"{record.name}.md")
     client.set_terminated(run)
     return Logged(run)
+
+
+def _write_model(client: Any, head: TrainedHead, run: str) -> None:
+    """Put the attached model beside the rest, as one that `mlflow models serve` runs; once."""
+    if any(one.path == MODEL for one in client.list_artifacts(run)):
+        return
+    from headstart.jobs.heads.attach import attach
+
+    attached = attach(head).model
+    with scratch_folder() as folder:
+        _save(attached, one_below(folder, MODEL))
+        client.log_artifacts(run, str(folder))
+
+
+def _save(model: Any, place: Path) -> None:
+    """Write a Keras model in MLflow's own form, with what goes in and which packages it needs
+    (https://mlflow.org/docs/latest/ml/model/)."""
+    import numpy as np
+    from mlflow import tensorflow as flavour
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Schema, TensorSpec
+
+    def schema(tensors: list[Any], *, named: bool) -> Schema:
+        return Schema(
+            [
+                TensorSpec(
+                    np.dtype(one.dtype),
+                    tuple(-1 if size is None else size for size in one.shape),
+                    one.name if named else None,
+                )
+                for one in tensors
+            ]
+        )
+
+    is_named = len(model.inputs) > 1
+    signature = ModelSignature(
+        schema(model.inputs, named=is_named), schema(model.outputs, named=False)
+    )
+    packages = [f"{name}=={version_of(name)}" for name in NEEDED]
+    flavour.save_model(model, str(place), signature=signature, pip_requirements=packages)
 
 
 def _parameters(head: TrainedHead) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import MultiLabel, Task, one_task
+from headstart.jobs.heads.care.head_record import with_record
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
 from headstart.registry.entities import Head as HeadRecord
@@ -125,13 +126,14 @@ def windows_of(features: FeatureView) -> dict[str, Any]:
 
 
 def keep(context: Context, record: HeadRecord, content: bytes) -> HeadRecord:
-    """Register a head as the next version of its name, with what its artifact holds.
+    """Register a head as the next version of its name, with what its artifact holds; the record
+    goes into that, too.
 
     Args:
         context: where.
         record: whose artifact, version, time and number are set here.
         content: of the artifact.
     """
-    artifact = context.artifacts.put_bytes(content, SUFFIX)
+    artifact = context.artifacts.put_bytes(with_record(content, record), SUFFIX)
     named = replace(record, artifact_digest=artifact.digest, artifact_size=artifact.size)
     return context.heads.add(named)

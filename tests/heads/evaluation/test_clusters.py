@@ -203,7 +203,7 @@ def test_copies_join_the_groups_that_they_are_filed_under():
 def test_groups_are_said_where_scores_are(ready, pictures, run):
     ready.datasets.add("grouped", pictures, group_pattern="[a-z]+/[0-9]")
     found = run("head", "train", "h", "net", "grouped")
-    assert "in 3 groups, on which the scores are" in found.out
+    assert "in 3 groups, which the scores are measured on" in found.out
     assert "intervals of 3 groups say little" in found.err
     metrics = ready.heads.get("h").metrics
     assert metrics["groups"] == 3 and metrics["interval_assumes"] == "independent groups (3)"

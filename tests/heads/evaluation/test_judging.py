@@ -153,6 +153,18 @@ def test_a_head_is_logged_into_mlflow(trained, run, tmp_path, fails, monkeypatch
     assert again == {"run": said["run"], "is_new": False}
     assert run("head", "log", "h", "--to", uri, "--experiment", "other", "--json").json["is_new"]
     assert "cannot log into" in fails("head", "log", "h", "--to", "nothing://here")
+    given = ("head", "log", "h", "--to", uri, "--experiment", "mine", "--model", "--json")
+    assert run(*given).json == {"run": said["run"], "is_new": False}  # the same run has it now
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow.pyfunc import load_model
+
+        client = MlflowClient(uri)
+        place = client.download_artifacts(said["run"], "model", str(tmp_path))
+        served = load_model(place)  # as `mlflow models serve` has it
+    samples = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3)).astype(np.uint8)
+    expected = head.attach().predict(samples, verbose=0)
+    np.testing.assert_allclose(served.predict(samples), expected, atol=1e-5)
     monkeypatch.setitem(__import__("sys").modules, "mlflow.tracking", None)
     assert "pip install 'headstart[mlflow]'" in fails("head", "log", "h", "--to", uri)
 

@@ -57,7 +57,7 @@ def test_training_rows_that_were_left_out_are_not_called_validation_samples(read
     assert judged["train"] > judged["validation"] > 0
     told = calibration_text(record)
     assert told.startswith(f"calibrated on {judged['validation']} validation samples and ")
-    assert f"{judged['train']} training rows, each left out of the fit that was asked" in told
+    assert f"{judged['train']} training rows, each judged by a fit without it" in told
     without = replace(record, settings=record.settings | {"judged_on": judged | {"validation": 0}})
     assert calibration_text(without).startswith(f"calibrated on {judged['train']} training rows")
     shown = " ".join(run("head", "show", "h").out.split())
@@ -73,7 +73,7 @@ def test_where_no_sample_could_be_left_out_it_is_said_and_called_not_calibrated(
 
 def test_what_is_not_calibrated_is_explained_where_it_stands(ready):
     told = calibration_text(record_of(ready, hs.Linear()))
-    assert re.match(r"not calibrated: .*0\.9 need not be right nine times in ten", told)
+    assert re.match(r"not calibrated: .*0\.9 may be right less often than nine times in ten", told)
 
 
 def test_a_head_of_before_says_no_more_than_is_known(ready):

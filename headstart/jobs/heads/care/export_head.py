@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headstart.jobs.heads.care.head_bundle import OF_ROWS, HeadBundle
+from headstart.jobs.heads.care.head_bundle import HeadBundle
+from headstart.jobs.heads.care.head_record import facts_of
 from headstart.storage.artifacts import Artifact
 from headstart.trained_head import SUFFIX, TrainedHead
 from headstart.values.calls import host_name, user_name
@@ -27,8 +27,7 @@ def export_head(head: TrainedHead, path: str | Path) -> Path:
         "by": f"{user_name()}@{host_name()}",
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    told = {one.name: getattr(record, one.name) for one in fields(record)}
-    facts = {name: value for name, value in told.items() if name not in OF_ROWS}
+    facts = facts_of(record)
     tokenizer = None if named is None else context.artifacts.read(named)
     HeadBundle(facts, origin, weights, tokenizer).write(file)
     return file

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import FileMissing, HeadError, first_line
-from headstart.registry.entities import Head as HeadRecord
+from headstart.jobs.heads.care.head_record import checked_facts
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of_bytes
 from headstart.values.showable import spelled
@@ -20,18 +20,6 @@ RECORD, WEIGHTS, TOKENIZER = "head.json", "weights.npz", "tokenizer.part"
 LARGEST = 1 << 30
 """Bytes of a member: a head of a thousand classes on 100,000 numbers has 400 MB."""
 HINT = "Give a file that `headstart head export` wrote."
-OF_ROWS = ("id", "backbone_id", "created_at", "aliases", "version")
-"""What is another in each workspace."""
-
-OF_TYPE: dict[str, type] = {
-    "settings": dict,
-    "metrics": dict,
-    "versions": dict,
-    "classes": list,
-    "seed": int,
-    "artifact_size": int,
-}
-"""Of what a record's fields are, the others being texts."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +78,8 @@ class HeadBundle:
             for name, content in found.items():
                 if digest_of_bytes(content) != told["sha256"][name]:
                     raise ValueError(f"{name} has another sha256")
-            known = {one.name for one in fields(HeadRecord)} - {*OF_ROWS}
-            if set(told["head"]) != known:
-                raise ValueError("it does not say all of a head")
-            for name, value in told["head"].items():
-                if not isinstance(value, OF_TYPE.get(name, str)):
-                    raise ValueError(f"{name} is of type {type(value).__name__}")
-            return HeadBundle(told["head"], told["origin"], found[WEIGHTS], found.get(TOKENIZER))
+            facts = checked_facts(told["head"])
+            return HeadBundle(facts, told["origin"], found[WEIGHTS], found.get(TOKENIZER))
         except FileNotFoundError:
             raise FileMissing(f"no file {path}", hint="Check the path.") from None
         except (OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:

@@ -38,18 +38,20 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
         told += f"exported {came['exported']} by {came['by']}"
     except (TypeError, KeyError, AttributeError) as error:
         raise HeadError(f"cannot read {file} as a head: {first_line(error)}", hint=HINT) from error
-    backbone, cut = _backbone_of(context, made)
+    backbone, cut = backbone_of(context, made)
     with context.holds.hold(HELD_AS):
         if bundle.tokenizer is not None:
             context.artifacts.keep(bundle.tokenizer)
-        _check_weights(context, made, bundle.weights, cut)
+        artifact = context.artifacts.put_bytes(bundle.weights, SUFFIX)
+        file = {"artifact_digest": artifact.digest, "artifact_size": artifact.size}
+        check_weights(context, replace(made, **file), cut)
         versions = {**made.versions, IMPORTED: told}
         on = {"backbone": backbone.reference, "backbone_id": backbone.id}
         kept = keep(context, replace(made, versions=versions, **on), bundle.weights)
     return TrainedHead(context, kept)
 
 
-def _backbone_of(context: Context, head: Head) -> tuple[Backbone, Cut]:
+def backbone_of(context: Context, head: Head) -> tuple[Backbone, Cut]:
     """The backbone, by whatever name, that gives the features on which the head was trained."""
     for backbone in context.backbones.find_all():
         with suppress(LayerNotFound):
@@ -63,14 +65,15 @@ def _backbone_of(context: Context, head: Head) -> tuple[Backbone, Cut]:
     )
 
 
-def _check_weights(context: Context, head: Head, weights: bytes, cut: Cut) -> None:
-    """See that the weights are a head's, of the classes and for the features that are said.
+def check_weights(context: Context, head: Head, cut: Cut) -> None:
+    """See that the weights in a head's file are a head's, of the classes and for the features that
+    are said.
 
     Raises:
         HeadError: they are not; they stay as a stray file, which `features gc` finds.
     """
-    artifact = context.artifacts.put_bytes(weights, SUFFIX)
-    place = context.artifacts.get(Artifact(artifact.digest, artifact.size), SUFFIX)
+    artifact = Artifact(head.artifact_digest, head.artifact_size)
+    place = context.artifacts.get(artifact, SUFFIX)
     try:
         if head.kind == TUNED:
             from headstart.heads.models.tuned_top import TunedTop

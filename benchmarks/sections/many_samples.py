@@ -102,7 +102,8 @@ def _of_files(folder: Path, files: int) -> list[tuple[str, ...]]:
 
 def _synthetic(folder: Path, samples: int) -> list[tuple[str, ...]]:
     root = _workspace(folder)
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import many_samples; "
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); "
+    code += "from sections import many_samples; "
     write = f"{code}many_samples.write_synthetic(ws, {samples})"
     found = [_step(root, f"write a manifest of {samples:,}", samples, write)]
     opened = "from headstart.storage.manifest import Manifest; m = Manifest.open(path)"

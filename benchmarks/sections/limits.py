@@ -14,7 +14,6 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from all_rows import made
 from material import Model, add, photographs, post_relu
 from threadpoolctl import threadpool_limits
 from timing import Section, median, of_the_processor
@@ -24,6 +23,7 @@ from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.lbfgs import Evaluation
 from headstart.heads.kinds.logistic import Logistic
+from sections.all_rows import made
 
 SIDE, MEGABYTES, REPEATS = 2048, 256, 5
 CLASSES = (10, 100)

@@ -37,6 +37,8 @@ from headstart.storage.row_reader import RowReader
 from headstart.storage.shards.shard import ShardFile, write_shard
 from headstart.storage.views import FeatureView
 
+BENCHMARKS = Path(__file__).parents[1]
+ITSELF = (sys.executable, "-m", "sections.store")
 WIDTH = 1280
 REPEATS = 5
 READ_ROWS = 400_000
@@ -163,7 +165,7 @@ def index_figures() -> str:
     """Opening and asking an index over ten million rows, in a process of its own."""
     with tempfile.TemporaryDirectory() as place:
         done = subprocess.run(
-            [sys.executable, __file__, place], check=True, capture_output=True, text=True
+            [*ITSELF, place], check=True, capture_output=True, text=True, cwd=BENCHMARKS
         )
     return done.stdout.strip()
 
@@ -180,12 +182,12 @@ def _measure_index(folder: Path) -> str:
         files.append(write_shard(store, KEY, digests, features, {}).file)
         del digests, features
     built = timed(lambda: open_index(store, KEY, files))
-    command = [sys.executable, __file__, str(folder), "open"]
+    command = [*ITSELF, str(folder), "open"]
     (folder / "files").write_text(
         "\n".join(f"{file.name} {file.rows} {file.size} {file.sha256}" for file in files)
     )
     (folder / "wanted").write_text("\n".join(wanted))
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS)
     return f"index of {INDEX_ROWS:,} rows: built in {built:.1f} s; {done.stdout.strip()}"
 
 

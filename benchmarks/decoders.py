@@ -1,6 +1,6 @@
 """Pillow against other decoders: which give the same pixels, and how long each takes.
 
-    python benchmarks/decoding.py [LIBTURBOJPEG.so]
+    python benchmarks/decoders.py [LIBTURBOJPEG.so]
 
 Prints two tables. Needs simplejpeg, PyTurboJPEG and imagecodecs, those of them that are installed.
 Seconds of the processor, one thread, in turn; a picture is decoded and resized to 224 x 224, as an

@@ -1,6 +1,6 @@
 """What a claim costs: processes that compute nothing, on one ledger in PostgreSQL.
 
-    python benchmarks/claims.py [SECONDS [WORKERS ...]]
+    PYTHONPATH=benchmarks python -m sections.claims [SECONDS [WORKERS ...]]
 
 Each process claims blocks of 64 of a million samples, keeps 8,192 of them claimed as a fast engine
 does, and gives back the oldest; it begins where no other one is. Prints for each number of

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from all_rows import made
-from first_runs import COMMAND
 from material import post_relu
 from peer import Peer, left_out, peers
 from timing import Ratio, Section, Took, ran, spread
 
 import headstart as hs
+from sections.all_rows import made
+from sections.first_runs import COMMAND
 
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 

@@ -1,0 +1,1 @@
+"""The sections of the benchmarks, one a file; `run.py` runs each in a process of its own."""

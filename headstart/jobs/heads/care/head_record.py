@@ -1,0 +1,100 @@
+"""What is recorded of a head, in the file with its weights: a lost registry gets it from there."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import HeadError, first_line
+from headstart.registry.entities import Head as HeadRecord
+from headstart.values.showable import spelled
+
+MEMBER = "record.json"
+"""Beside the arrays of the archive, which numpy reads by their names."""
+FORMAT, VERSION = "headstart.head-record", 1
+LARGEST = 1 << 28
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The time of the member, so that the same record gives the same bytes."""
+OF_ROWS = ("id", "backbone_id", "created_at", "aliases", "tags", "version")
+"""What is another in each workspace."""
+OF_TYPE: dict[str, type] = {
+    "settings": dict,
+    "metrics": dict,
+    "versions": dict,
+    "classes": list,
+    "seed": int,
+    "artifact_size": int,
+}
+"""Of what a record's fields are, the others being texts."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A record that a file has.
+
+    Attributes:
+        record: the head's fields, but for those that are another in each workspace.
+        trained: when, ISO 8601.
+    """
+
+    record: Mapping[str, Any]
+    trained: str
+
+
+def facts_of(record: HeadRecord) -> dict[str, Any]:
+    """The fields of a record that go with it."""
+    told = {one.name: getattr(record, one.name) for one in fields(record)}
+    return {name: value for name, value in told.items() if name not in OF_ROWS}
+
+
+def checked_facts(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same from a file.
+
+    Raises:
+        ValueError: they are not all of a head, or one is of another type.
+    """
+    if set(told) != {one.name for one in fields(HeadRecord)} - {*OF_ROWS}:
+        raise ValueError("it does not say all of a head")
+    for name, value in told.items():
+        if not isinstance(value, OF_TYPE.get(name, str)):
+            raise ValueError(f"{name} is of type {type(value).__name__}")
+    return told
+
+
+def with_record(content: bytes, record: HeadRecord) -> bytes:
+    """An archive of weights with the record; one that has a record, of where it comes from, as it
+    is."""
+    file = BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        if MEMBER in archive.namelist():
+            return content
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        told = {"format": FORMAT, "version": VERSION, "trained": now, "head": facts_of(record)}
+        text = json.dumps(spelled(told), ensure_ascii=False)
+        archive.writestr(zipfile.ZipInfo(MEMBER, EPOCH), text)
+    return file.getvalue()
+
+
+def find_record(path: Path) -> Recorded | None:
+    """The record in a file of weights; None of one that has none, as of before there were any.
+
+    Raises:
+        HeadError: it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if MEMBER not in archive.namelist():
+                return None
+            with archive.open(MEMBER) as member:
+                told = json.loads(member.read(LARGEST))
+        if (told["format"], told["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"it is {told['format']} {told['version']}")
+        return Recorded(checked_facts(told["head"]), str(told["trained"]))
+    except (OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:
+        raise HeadError(f"cannot read the record in {path}: {first_line(error)}") from error

@@ -1,0 +1,145 @@
+"""What is similar, odd, typical or together, by cached features, from Python and as commands."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import draw
+from headstart.errors import FeatureError, FeaturesMissing, InvalidValue, NotFound
+
+
+@pytest.fixture
+def cached(ready):
+    ready.extract("net", "pics")
+    return ready
+
+
+def cosines(ws) -> tuple[list[str], np.ndarray]:
+    """The ids of all samples and their cosines, by brute force."""
+    view = ws.features("net", "pics")
+    rows = view.to_numpy().reshape(len(view), -1).astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return [one.id for one in view.samples], rows @ rows.T
+
+
+def test_the_similar_samples_are_those_of_brute_force(cached):
+    ids, alike = cosines(cached)
+    np.fill_diagonal(alike, -np.inf)
+    (found,) = cached.similar("net", "pics", ids=ids[4], count=5)
+    order = np.argsort(-alike[4], kind="stable")[:5]
+    assert [match.sample.id for match in found.matches] == [ids[place] for place in order]
+    np.testing.assert_allclose(
+        [match.similarity for match in found.matches], alike[4][order], atol=1e-6
+    )
+    assert (found.query, found.samples, found.dataset) == (ids[4], 36, "pics")
+
+
+def test_a_file_that_is_in_no_dataset_has_similar_samples_and_is_kept(cached, tmp_path):
+    new = draw(tmp_path / "new.jpg", 4_321)
+    (found,) = cached.similar("net", "pics", new)
+    assert len(found.matches) == 10
+    known = cached.datasets.manifest("pics").samples[7]
+    (same,) = cached.similar("net", "pics", known.location, count=1)
+    assert same.matches[0].sample.id == known.id
+    assert same.matches[0].similarity == pytest.approx(1, abs=1e-6)
+
+
+def test_several_are_answered_in_order(cached):
+    ids, _ = cosines(cached)
+    found = cached.similar("net", "pics", ids=[ids[3], ids[1]], count=2)
+    assert [one.query for one in found] == [ids[3], ids[1]]
+    assert all(one.query not in [m.sample.id for m in one.matches] for one in found)
+
+
+def test_what_cannot_be_compared_is_said(cached, ready, pictures):
+    with pytest.raises(NotFound, match="no sample 'nobody' in dataset 'pics'"):
+        cached.similar("net", "pics", ids="nobody")
+    with pytest.raises(FeatureError, match="no sample is given"):
+        cached.similar("net", "pics")
+    with pytest.raises(FeatureError, match="both given"):
+        cached.similar("net", "pics", "a.jpg", ids="b")
+    with pytest.raises(InvalidValue, match="count is 0"):
+        cached.outliers("net", "pics", 0)
+    with pytest.raises(FeatureError, match="37 clusters of 36 samples"):
+        cached.cluster("net", "pics", 37)
+    shutil.copytree(pictures, pictures.parent / "others")
+    draw(pictures.parent / "others" / "cat" / "more.png", 9_999)
+    ready.datasets.add("others", pictures.parent / "others")
+    with pytest.raises(FeaturesMissing):
+        cached.cover("net", "others")
+
+
+def test_the_odd_one_is_the_first_outlier(ready, pictures, tmp_path):
+    shutil.copytree(pictures, tmp_path / "with_one")
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    noise[:, ::2] = 0
+    folder = next(one for one in sorted((tmp_path / "with_one").iterdir()) if one.is_dir())
+    Image.fromarray(noise).save(folder / "noise.png")
+    ready.datasets.add("with_one", tmp_path / "with_one")
+    ready.extract("net", "with_one")
+    found = ready.outliers("net", "with_one", 3)
+    assert found[0].sample.id.endswith("noise.png")
+    assert found[0].distance >= found[1].distance >= found[2].distance
+    assert found[0].share == pytest.approx(1 / len(ready.datasets.manifest("with_one").samples))
+
+
+def test_a_cover_leaves_nobody_far_and_knows_what_has_a_label(cached):
+    ids, alike = cosines(cached)
+    found = cached.cover("net", "pics", 6)
+    rows = [ids.index(one.id) for one in found.samples]
+    assert len(set(rows)) == 6
+    assert found.radius == pytest.approx((1 - alike[rows].max(axis=0)).max(), abs=1e-5)
+    assert found.radius < cached.cover("net", "pics", 2).radius
+    labelled = cached.cover("net", "pics", 6, beside_labelled=True)
+    assert labelled.labelled == 36 and labelled.samples == []
+
+
+def test_clusters_are_whole_and_say_whose_they_are(cached):
+    found = cached.cluster("net", "pics", 3)
+    assert sum(one.size for one in found.clusters) == 36 == len(found.samples)
+    assert [one.size for one in found.clusters] == sorted(
+        (one.size for one in found.clusters), reverse=True
+    )
+    for one in found.clusters:
+        labels = [
+            sample.label
+            for sample, number in zip(found.samples, found.numbers, strict=True)
+            if number == one.number
+        ]
+        assert one.share == max(map(labels.count, labels)) / len(labels)
+
+
+def test_the_commands_extract_what_is_missing_and_print_the_same(ready, run, tmp_path):
+    sample = ready.datasets.manifest("pics").samples[0]
+    found = run("similar", sample.id, "--n", "3", "--json").json
+    (same,) = ready.similar("net", "pics", ids=sample.id, count=3)
+    assert found == [same.to_json()]
+    assert "similarity" in run("similar", sample.location, "pics", "-b", "net").out
+    assert run("features", "outliers", "net", "pics", "--json").json == (
+        ready.outliers("net", "pics").to_json()
+    )
+    file = tmp_path / "first.csv"
+    run("features", "cover", "net", "pics", "--n", "4", "-o", file)
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    cover = ready.cover("net", "pics", 4)
+    assert [row["id"] for row in rows] == [one.id for one in cover.samples]
+    assert set(rows[0]) >= {"new_label", "exclude"}
+    groups = tmp_path / "groups.csv"
+    ran = run("features", "cluster", "net", "pics", "--n", "3", "-o", groups)
+    assert ran.code == 0, ran.err
+    with groups.open(encoding="utf-8", newline="") as opened:
+        assert len(list(csv.DictReader(opened))) == 36
+
+
+def test_where_there_are_several_one_is_named(ready, fails, model_file):
+    ready.backbones.add("other", model_file, preprocess="unit")
+    line = fails("similar", "x", "pics")
+    assert "There are 2 backbones (net, other): name one by --backbone NAME" in line
+    ready.datasets.remove("pics")
+    assert "There is no dataset yet: `headstart dataset add`" in fails("similar", "x", "-b", "net")
