@@ -3,6 +3,7 @@
 import cProfile
 import gc as collector
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,27 @@ def test_a_file_that_was_replaced_with_its_size_and_time_kept_is_found_by_its_in
     os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
     other.replace(file)
     assert file.stat().st_mtime_ns == status.st_mtime_ns
+    before = ws.datasets.get("d").digest
+    assert ws.datasets.refresh("d").digest != before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no time of the last change")
+def test_a_file_that_was_written_to_with_its_size_and_time_kept_is_found(ws, pictures):
+    ws.datasets.add("d", pictures)
+    file = pictures / "red" / "01.png"
+    status = file.stat()
+    with file.open("r+b") as opened:
+        opened.seek(-20, os.SEEK_END)
+        byte = opened.read(1)[0]
+        opened.seek(-1, os.SEEK_CUR)
+        opened.write(bytes([byte ^ 1]))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    now = file.stat()
+    assert (now.st_mtime_ns, now.st_size, now.st_ino) == (
+        status.st_mtime_ns,
+        status.st_size,
+        status.st_ino,
+    )
     before = ws.datasets.get("d").digest
     assert ws.datasets.refresh("d").digest != before
 

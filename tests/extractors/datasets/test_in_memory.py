@@ -196,7 +196,7 @@ WRONG = {
     "labels in and beside": (({"x": X, "y": Y}, Y), "labels twice: 'y' and y"),
     "a lazy frame": ((pl.LazyFrame({"text": ["a"]}),), r"not computed yet. Give its .collect\(\)"),
     "a number": ((5,), "received int. Expected: arrays"),
-    "a path with labels": (("photos", Y), "the path 'photos' with labels"),
+    "a path with labels": (("photos", Y), "the path 'photos' with separate labels"),
     "a text": ((["a", 5], [0, 1]), r"sample 1 of type int, after others \(text\)"),
     "labels of several types": ((["a", "b"], ["x", 1]), "labels of several types: int, str"),
     "nothing": (([],), "a list of 0 without any sample"),
