@@ -20,12 +20,12 @@ def moment(given: str | datetime) -> datetime:
     """
     if isinstance(given, datetime):
         return given.astimezone(UTC)
-    ago = AGO.fullmatch(given.strip())
     try:
+        ago = AGO.fullmatch(given.strip())
         if ago:
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         return datetime.fromisoformat(given.strip()).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (AttributeError, TypeError, ValueError, OverflowError):  # it may be no text at all
         raise InvalidValue(
             f"{given!r} is not a date, time or age",
             hint="Give such as 2026-01-31, 2026-01-31T12:00, 7d or 12h.",

@@ -90,7 +90,7 @@ def test_when_all_workers_have_left_their_last_words_are_the_error(ready, elsewh
         ready.extract("net", "pics", executor=elsewhere, **EAGER)
     pictures.with_name("elsewhere").rename(pictures)
     elsewhere.before = lambda: None
-    with pytest.warns(HeadstartNote, match="job 1 is of the same samples, and is gone on with"):
+    with pytest.warns(HeadstartNote, match="job 1 has the same samples and is continued"):
         report = ready.extract("net", "pics", executor=elsewhere, **EAGER).report
     assert (report.computed, [one.job.id for one in ready.jobs.find()]) == (36, [1])
 

@@ -86,6 +86,8 @@ def similar(
 
 def _to_own(among: LookedAt, ids: list[str], count: int) -> Results[Similar]:
     """Similar to samples of the dataset, which are no matches of themselves."""
+    if not ids:
+        raise HeadError("no ids are given", hint="Name one sample at least.")
     places = rows_named(among.view.samples, ids)
     for id_ in ids:
         if id_ not in places:
