@@ -284,7 +284,8 @@ def _is_all(view: FeatureView) -> bool:
         for one in zip(block.locations, map(tuple, block.stats), strict=True)
     )
     with suppress(OSError):
-        return np.array_equal(*(np.sort(np.fromiter(each, np.int64)) for each in (listed(), known)))
+        own, its = (np.sort(np.fromiter(each, np.int64)) for each in (listed(), known))
+        return np.array_equal(own, its)
     return False
 
 
