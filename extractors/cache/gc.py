@@ -33,12 +33,16 @@ from headstart.values.showable import Showable
 
 MANIFEST_SECONDS = 24 * 3600
 """Younger manifests are left alone: their dataset may be about to be registered."""
+COMPLETE = "complete"
+"""The folder of a workspace with what was kept of extractions that were complete."""
+COMPLETE_SECONDS = 30 * 24 * 3600
+"""Older ones go: what they are of may be gone, and whoever asks for it once more keeps it again."""
 MANIFEST, CONTENT, UNREADABLE = "manifest", "content", "unreadable"
 WRITTEN_ASIDE = (
     "*",
     "artifacts/*/*",
     "compiled/*",
-    "complete/*",
+    f"{COMPLETE}/*",
     f"{CONTENTS}/*",
     f"{CONTENTS}/*/**/*",
 )
@@ -272,7 +276,8 @@ class Collector:
             yield Garbage("artifact", str(path), size, is_held, (path,))
 
     def _find_temporary(self) -> Iterator[Garbage]:
-        """What commands that were killed left: in the system's folder for it, and written aside.
+        """What commands that were killed left: in the system's folder for it, and written aside;
+        and what was kept long ago of extractions that were complete.
 
         What was being written into a feature set is found with the set.
         """
@@ -282,6 +287,11 @@ class Collector:
         for pattern in WRITTEN_ASIDE:
             for path in dead_partials(self._root, pattern):
                 yield Garbage("temporary", str(path), _size([path]), files=(path,))
+        kept = SharedFolder(self._root / COMPLETE)
+        now = kept.clock()
+        for path, size, modified in kept.stored():
+            if path.suffix == ".json" and now - modified > COMPLETE_SECONDS:
+                yield Garbage("temporary", str(path), size, files=(path,))
 
     def _over_quota(
         self, sets: dict[str, FeatureSet], gone: set[str | None], quota: int

@@ -140,7 +140,8 @@ def _forecast(found: Any) -> str:
 
 def _collect(call: Call, apply: bool, sets: tuple[str, ...], **given: Any) -> Result:
     """Delete what nobody needs: files that the database does not know, damaged shards, old
-    manifests, and temporary folders of killed commands.
+    manifests, what was kept of complete extractions a month ago, and temporary folders of killed
+    commands.
 
     Feature sets are deleted only if an option names them. Whatever a job or an open view uses
     is left alone.

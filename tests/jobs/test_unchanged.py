@@ -13,11 +13,13 @@ from sqlalchemy import text
 
 import headstart as hs
 from conftest import draw, network
-from headstart.extractors.cache.gc import Choice
+from headstart.extractors.cache.gc import COMPLETE, Choice
 from headstart.extractors.datasets import FETCHED
 from headstart.extractors.run.report import Report
 from headstart.jobs.features import unchanged
 from headstart.registry.listing import OF_CHANNELS
+from headstart.storage import manifest
+from headstart.storage.manifest_parts import OF_BEFORE, SUFFIX, parts_folder
 
 EXTRACT = ("extract", "net", "pics", "--json")
 HEAVY = {"numpy", "pyarrow", "sqlalchemy", "h5py", "rich", "tensorflow", "openvino"}
@@ -77,9 +79,10 @@ def test_a_process_of_its_own_imports_next_to_nothing(complete, tmp_path):
 
 
 def shards(ws):
-    """Those of the features that are asked for, the largest first."""
-    folder = ws.config.features.joinpath(*[(key := ws.features("net", "pics").key)[:2], key])
-    return sorted(folder.glob("*.h5"), key=lambda one: -one.stat().st_size)
+    """Those that count of the features that are asked for, the largest first."""
+    index = ws.context.cache().open_index(ws.features("net", "pics").key)
+    files = [ws.config.features / shard.file.name for shard in index.living]
+    return sorted(files, key=lambda one: -one.stat().st_size)
 
 
 def written_again(ws, pictures):
@@ -245,7 +248,145 @@ def test_what_changes_while_it_is_extracted_is_seen_by_the_next(
     assert looks[-1] is None
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"state": 1}', b"\xff", b"{" * 70_000])
+@pytest.mark.parametrize("back", ["before it is kept", "afterwards"])
+@pytest.mark.parametrize("what", ["a file", "a folder", "an empty folder"])
+def test_what_was_away_while_the_files_were_listed_is_there_for_the_next(
+    complete, run, looks, pictures, monkeypatch, what, back
+):
+    """It is there when first looked at, away while the manifest is made, and back, as it was."""
+    place = pictures / {"a file": "red/01.png", "a folder": "red", "an empty folder": "grey"}[what]
+    draw(pictures / "green" / "new.png", 995)
+    if what == "an empty folder":
+        place.mkdir()
+    away, look, keep = pictures.parent / "away", unchanged.look, unchanged.keep
+
+    def look_first(*given):
+        looked = look(*given)
+        place.rename(away)
+        return looked
+
+    def keep_then(*given):
+        if back == "before it is kept":
+            away.rename(place)
+        keep(*given)
+        if back == "afterwards":
+            away.rename(place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unchanged, "look", look_first)
+        patch.setattr(unchanged, "keep", keep_then)
+        without = {"a file": 36, "a folder": 25, "an empty folder": 37}[what]
+        assert run(*EXTRACT).json["samples"] == without
+    for is_kept in (False, False, True):  # a manifest that was new is first kept when read again
+        ran = run(*EXTRACT)
+        if what == "an empty folder":
+            assert ran.code != 0 and "holds no images" in ran.err
+        else:
+            assert (ran.json["samples"], isinstance(looks[-1], Report)) == (37, is_kept)
+
+
+def test_files_that_are_not_used_are_no_reason_to_look_again(ready, run, looks, pictures):
+    (pictures / "README.md").write_text("x")
+    (pictures / "red" / "notes.doc").write_text("x")
+    told = [run(*EXTRACT).err, run(*EXTRACT).err, run(*EXTRACT).err]
+    assert "notes.doc" in told[0] and told[2] == ""
+    assert isinstance(looks[-1], Report)
+    (pictures / "red" / "notes.doc").unlink()
+    assert run(*EXTRACT).json["samples"] == 36
+    assert looks[-1] is None
+
+
+def removed(file):
+    file.unlink()
+
+
+def spoilt(file):
+    file.write_bytes(b"x" * file.stat().st_size)
+
+
+@pytest.mark.parametrize("spoil", [removed, spoilt])
+@pytest.mark.parametrize("folder", ["manifests", unchanged.PARTS])
+def test_a_manifest_that_is_gone_or_damaged_is_told_of(
+    ready, run, looks, pictures, monkeypatch, spoil, folder
+):
+    if folder == unchanged.PARTS:
+        monkeypatch.setattr(manifest, "LARGEST_WHOLE", 4)
+        ready.datasets.remove("pics")
+        ready.datasets.add("pics", pictures)
+    run(*EXTRACT)
+    run(*EXTRACT)
+    assert isinstance(looks[-1], Report)
+    name = ready.datasets.get("pics").manifest
+    names = {name} if folder == "manifests" else ready.context.manifests.part_names(name)
+    assert names
+    for file in [ready.config.root / folder / one for one in names]:
+        content = file.read_bytes()
+        spoil(file)
+        failed = run(*EXTRACT)
+        assert failed.code != 0 and failed.out == "" and looks[-1] is None
+        file.write_bytes(content)
+    assert run(*EXTRACT).json["reused"] == 36
+    run(*EXTRACT)
+    assert isinstance(looks[-1], Report)
+
+
+def test_other_code_looks_again(ready, run, looks, monkeypatch, tmp_path):
+    """A module of a checkout changes while the version stays."""
+    module = tmp_path / "code" / "inner" / "module.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("1")
+    monkeypatch.setattr(unchanged, "CODE", {"code": tmp_path / "code"})
+    for change in (lambda: None, lambda: module.write_text("22"), lambda: removed(module)):
+        change()
+        for is_kept in (False, True):
+            run(*EXTRACT)
+            assert isinstance(looks[-1], Report) == is_kept
+
+
+def test_the_code_is_that_by_which_an_extraction_is_made():
+    names = {name for name, *_ in unchanged._code()}
+    modules = ("jobs/features/unchanged", "extractors/run/plan", "storage/manifest", "/context")
+    assert {f"{one}.py" for one in modules} <= names
+
+
+def test_what_is_too_long_to_be_read_is_not_kept(tmp_path):
+    place = tmp_path / "complete" / "x.json"
+    unchanged._Kept("state", ["key"], {"name": "x" * unchanged.LARGEST}).write(place)
+    assert not place.exists()
+    short = unchanged._Kept("state", ["key"], {"name": "x"})
+    short.write(place)
+    assert unchanged._Kept.read(place) == short
+
+
+def test_what_was_kept_long_ago_is_collected(complete, run):
+    (file,) = (complete.config.root / unchanged.FOLDER).iterdir()
+    assert complete.cache.find_garbage() == []
+    old = file.stat().st_mtime - 31 * 24 * 3600
+    os.utime(file, (old, old))
+    (found,) = run("features", "gc", "--json").json["found"]
+    assert (found["kind"], found["what"]) == ("temporary", str(file)) and file.exists()
+    assert "1 of 1 deleted" in run("features", "gc", "--apply").out
+    assert not file.exists()
+    assert run(*EXTRACT).json["reused"] == 36
+
+
+SHAPES = (
+    b"",
+    b"[]",
+    b'{"state": 1}',
+    b"\xff",
+    b"{" * 70_000,
+    b'{"feature_keys": 5}',
+    b'{"state": "x", "feature_keys": {"a": 1}, "report": {}}',
+    b'{"feature_keys": "abc"}',
+    b'{"feature_keys": [5]}',
+    b'{"feature_keys": [["a"]], "report": 5}',
+    b'{"feature_keys": ["a"], "report": [1]}',
+    b'{"state": {}, "feature_keys": ["a"]}',
+)
+
+
+@pytest.mark.parametrize("content", SHAPES)
 def test_a_file_that_is_none_of_ours_is_written_anew(complete, run, looks, content):
     (file,) = (complete.config.root / unchanged.FOLDER).iterdir()
     file.write_bytes(content)
@@ -260,3 +401,7 @@ def test_names_that_stand_elsewhere_are_the_same(ready):
     assert unchanged.FETCHED == FETCHED
     assert {*unchanged.POOLINGS} == OF_CHANNELS | {"flatten"}
     assert hs.Settings().precision in unchanged.PRECISIONS
+    own = {manifest.IN_PARTS_OF_JSON: OF_BEFORE, manifest.IN_PARTS: SUFFIX}
+    assert own == unchanged.SUFFIXES
+    assert parts_folder(ready.config.manifests) == ready.config.root / unchanged.PARTS
+    assert unchanged.FOLDER == COMPLETE

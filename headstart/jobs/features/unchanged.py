@@ -1,9 +1,10 @@
 """What was found complete need not be looked at again while nothing of it has changed.
 
 That an extraction has nothing to compute follows from the rows of the database that it depends on,
-from its shards and from the dataset's files. When one is done, a hash over just these is kept, with
-what the next one will report; where the hash is the same, that is the report. It takes neither the
-samples nor NumPy, Arrow or SQLAlchemy, whose import is most of an extraction that computes nothing.
+from its shards, from the dataset's files and manifest, and from this code. When one is done, a hash
+over just these is kept, with what the next one will report; where the hash is the same, that is the
+report. It takes neither the samples nor NumPy, Arrow or SQLAlchemy, whose import is most of an
+extraction that computes nothing.
 
 What is kept is nothing but a cache of this machine: where it is missing, or anything is another
 than it was, the extraction is made as ever. See docs/design/what-was-complete.md.
@@ -14,16 +15,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-import headstart
 from headstart.config import CONFIG_FILE, Config, load_config
+from headstart.errors import HeadstartError
 from headstart.extractors.run.report import Report
 from headstart.jobs.source_names import is_name_alone
 from headstart.paths import below, inside
@@ -39,18 +41,31 @@ log = logger(__name__)
 
 FETCHED = "fetched"
 """The option of a dataset whose files were fetched from elsewhere, which has to be asked."""
-VERSION = 1
-"""Of what is hashed and kept."""
 FOLDER = "complete"
 """Of a workspace, with a file for each extraction that was asked for."""
 LARGEST = 1 << 16
 """Bytes of such a file."""
+LONGEST_HEAD = 1 << 24
+"""Bytes of the first line of a manifest, which names its parts."""
+PARTS = "manifests-parts"
+"""The folder of a workspace in which they lie."""
+SUFFIXES = {2: ".json", 3: ".arrows"}
+"""Of parts, by the version of their manifest."""
+PACKAGES = ("extractors", "jobs", "registry", "storage", "values")
+"""Of this package's, those by which an extraction is made."""
+CODE = {
+    "": Path(__file__).parents[2],
+    **{name: Path(sys.modules[f"headstart.{name}"].__path__[0]) for name in PACKAGES},
+}
+"""The folders of them, wherever they are installed or linked to, and of the modules beside them."""
 KINDS = ("folder",)
 """Of datasets whose files all lie below their source."""
 PRECISIONS = ("float32", "bfloat16")
 """In which features depend on nothing else: int8 has calibrations."""
 POOLINGS = ("flatten", "gap", "gmp", "mean", "max", "cls", "last")
 """Our own: what a plug-in's computes may be another thing tomorrow, and its rows are not."""
+NO_MANIFEST = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+"""What comes of reading a file that is none."""
 OF_BACKBONES = ("backbones", "aliases", "cut_points")
 
 
@@ -64,7 +79,7 @@ class Looked:
         dataset: its name.
         place: of the file that is kept.
         rows: of the database, before.
-        files: hash over the dataset's files, before anything else looked at them.
+        files: hash over the files that it depends on, before anything else looked at them.
         report: of an extraction that would find everything; None where one has to be made.
     """
 
@@ -98,7 +113,7 @@ def look(root: Path, backbone: str, dataset: str, given: Mapping[str, Any]) -> L
     place = _place(config, backbone, dataset, given)
     kept = _Kept.read(place)
     rows = None if config.store else find_rows(config, name, dataset, kept.feature_keys)
-    files = None if rows is None else _files_of(rows)
+    files = None if rows is None else _files_of(config, rows)
     if rows is None or files is None:
         return None
     looked = Looked(config, name, dataset, place, rows, files)
@@ -124,7 +139,9 @@ def keep(context: Context, looked: Looked, view: FeatureView) -> None:
         return  # what is told is told each time
     keys = [*report.feature_keys.values()]
     rows = find_rows(looked.config, looked.backbone, looked.dataset, keys)
-    if rows is None or not _is_of(looked, rows, view):
+    if rows is None or not _is_of(looked, rows, view) or not _is_all(view):
+        return
+    if _files_of(looked.config, rows) != looked.files:
         return
     cache, stats = context.cache(), dict[str, Any]()
     for key in keys:
@@ -165,10 +182,9 @@ def _place(config: Config, *asked: Any) -> Path:
 
 def _state(looked: Looked, rows: Rows, stats: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     """A hash over a report and all that it follows from."""
-    code = [VERSION, headstart.__version__, [field.name for field in fields(Report)]]
     sets = [{**row, "used_at": None} for row in rows["feature_sets"]]
     known = {**rows, "feature_sets": sets}
-    text = json.dumps([code, looked.config.id, known, looked.files, stats, report], sort_keys=True)
+    text = json.dumps([looked.config.id, known, looked.files, stats, report], sort_keys=True)
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
@@ -178,38 +194,105 @@ def _stats(config: Config, rows: Rows) -> dict[str, Any]:
     return {name: list(state_of(below(config.features, name))) for name in names}
 
 
-def _files_of(rows: Rows) -> str | None:
-    """A hash over the files of a dataset; None where that would not be all that it is made of."""
+def _files_of(config: Config, rows: Rows) -> str | None:
+    """A hash over the files of a dataset, its manifest and this code; None where that would not be
+    all that it is made of, or some of it cannot be read: whoever does it properly says why."""
     for row in rows["datasets"]:
         is_local = Path(row["source"]).is_absolute() and FETCHED not in json.loads(row["options"])
         if row["kind"] in KINDS and is_local:
-            with suppress(OSError):  # whoever lists it properly says what is wrong
-                return _listed(row["source"])
+            with suppress(OSError, HeadstartError, *NO_MANIFEST):
+                content = hashlib.sha256()
+                for told in (_code(), _manifest(config, row["manifest"]), *_below(row["source"])):
+                    content.update(json.dumps(told).encode())
+                return content.hexdigest()
     return None
 
 
-def _listed(folder: str) -> str | None:
-    """A hash over all that lies below a folder and is not hidden, by what the change of a file is
-    seen (`extractors.datasets.rows.stat_of`); None where a link leads elsewhere."""
-    content, waiting = hashlib.sha256(), [folder]
+def _manifest(config: Config, name: str) -> list[tuple[int, ...]]:
+    """By what it is seen that somebody has written to a manifest, or to a part of it."""
+    path = inside(config.manifests, name)
+    with open_regular(path) as file:
+        head = json.loads(file.readline(LONGEST_HEAD))
+    parts = [f"{sha256}{SUFFIXES[head['version']]}" for sha256, _ in head.get("parts", ())]
+    return [state_of(path), *(state_of(inside(config.root, PARTS, part)) for part in parts)]
+
+
+def _code() -> list[Any]:
+    """The modules by which an extraction is made: in a checkout they change, and the version stays.
+    They are the same wherever they are imported from."""
+    found, waiting = [], [(name, str(folder)) for name, folder in CODE.items()]
     while waiting:
-        above = waiting.pop()
+        name, above = waiting.pop()
+        with os.scandir(above) as entries:
+            for entry in entries:
+                place = f"{name}/{entry.name}"
+                if entry.name.endswith(".py"):
+                    seen = entry.stat()
+                    found.append((place, seen.st_size, seen.st_mtime_ns))
+                elif name and entry.name != "__pycache__" and entry.is_dir():
+                    waiting.append((place, entry.path))
+    return sorted(found)
+
+
+def _below(folder: str) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
+    """Each folder from one on, with what lies right in it by name, if it is not hidden: a file by
+    what its change is seen (`extractors.datasets.rows.stat_of`), a folder by nothing.
+
+    Raises:
+        OSError: it cannot be read, or a link in it leads elsewhere.
+    """
+    waiting = [folder]
+    while waiting:
+        above, told = waiting.pop(), dict[str, tuple[int, ...]]()
         with os.scandir(above) as found:
             entries = sorted(found, key=attrgetter("name"))
-        told = [above]
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_symlink():
-                return None
+                raise OSError(f"{entry.path} is a link")
             if entry.is_dir():
                 waiting.append(entry.path)
-                told.append(entry.name)
+                told[entry.name] = ()
             else:
                 seen = entry.stat()
-                told.append(f"{entry.name}/{seen.st_size} {seen.st_mtime_ns} {seen.st_ino}")
-        content.update("\0".join([*told, "\0"]).encode(errors="surrogateescape"))
-    return content.hexdigest()
+                told[entry.name] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+        yield above, told
+
+
+def _is_all(view: FeatureView) -> bool:
+    """Whether the files of a dataset are just those that its manifest tells of, as it tells of
+    them: one that was away while it was listed is in no manifest, though it is back by now."""
+    import numpy as np  # it is there, where an extraction was made
+
+    dataset = view.origin.dataset
+    unused = {*dataset.options.get("unused", ())}
+
+    def listed() -> Iterator[int]:
+        for above, told in _below(dataset.source):
+            if not told:
+                raise FileNotFoundError(f"{above} is empty")
+            for name, stat in told.items():
+                path = f"{above}{os.sep}{name}"
+                if stat and not _is_named(path[len(dataset.source) + 1 :], unused):
+                    yield hash((path, stat))
+
+    columns = view.samples
+    known = (
+        hash(one)
+        for block in columns.blocks()
+        for one in zip(block.locations, map(tuple, block.stats), strict=True)
+    )
+    with suppress(OSError):
+        own, its = (np.sort(np.fromiter(each, np.int64)) for each in (listed(), known))
+        return np.array_equal(own, its)
+    return False
+
+
+def _is_named(file: str, unused: set[str]) -> bool:
+    """Whether a file below a dataset's folder is among what it does not use, in words."""
+    above = (f"folder {str(folder)!r}" for folder in PurePath(file).parents)
+    return bool(unused) and (f"file {file!r}" in unused or any(one in unused for one in above))
 
 
 @dataclass(frozen=True)
@@ -228,15 +311,23 @@ class _Kept:
 
     @staticmethod
     def read(place: Path) -> _Kept:
-        try:
-            with open_regular(place) as file:
-                return _Kept(**json.loads(file.read(LARGEST)))
-        except (OSError, ValueError, TypeError, RecursionError):
-            return _Kept()
+        with suppress(OSError, ValueError, TypeError, RecursionError), open_regular(place) as file:
+            found = _Kept(**json.loads(file.read(LARGEST)))
+            if found.is_sound:
+                return found
+        return _Kept()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is what was written, by its types: the file may hold anything."""
+        are_lists = isinstance(self.feature_keys, list) and isinstance(self.report, dict)
+        return are_lists and all(isinstance(one, str) for one in (self.state, *self.feature_keys))
 
     def write(self, place: Path) -> None:
-        if self != _Kept.read(place):
-            with suppress(OSError):  # read-only, or full: the next extraction is made as ever
-                make_folder(place.parent)
-                with written_aside(place) as file:
-                    file.write(json.dumps(self.__dict__).encode())
+        content = json.dumps(self.__dict__).encode()
+        if len(content) > LARGEST or self == _Kept.read(place):
+            return
+        with suppress(OSError):  # read-only, or full: the next extraction is made as ever
+            make_folder(place.parent)
+            with written_aside(place) as file:
+                file.write(content)
