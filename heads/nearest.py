@@ -48,7 +48,7 @@ def nearest_by_cells(
     *,
     apart: np.ndarray | None = None,
     seed: int = 0,
-    of: str = "the samples",
+    of: str = "these features",
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest other rows of each by the angle, from the nearest on, of those in the cells
     around it: nearly always the nearest of all, where features lie in clusters or in few
@@ -59,7 +59,7 @@ def nearest_by_cells(
         count: how many; no more than half of sqrt(n).
         apart: numbers, (n,): rows of one number are no neighbours of each other.
         seed: of the centres, and of rows that are compared with all, to see what is missed.
-        of: what the rows are, for a warning where much is missed.
+        of: what the features are called in a warning where much is missed.
 
     Of rows of one content, and one number, `count` others are enough: further ones are left out,
     and have the neighbours of the first. So a cell is not as large as its content is frequent.
@@ -123,9 +123,9 @@ def _by_cells(
         list(pool.map(look, range(len(cells))))
     if share < FOUND:
         warn(
-            f"of the {count} nearest of each of {of} only some {share:.0%} are found, by "
-            f"{len(drawn.rows)} of {len(rows):,} that were compared with all: they lie in no "
-            "clusters; set a smaller limit, so that all pairs are compared"
+            f"only about {share:.0%} of the {count} nearest neighbours by {of} are found, as "
+            f"{len(drawn.rows)} samples say that were compared with all {len(rows):,}: they lie in "
+            "no clusters; with a smaller limit all pairs are compared"
         )
     return distances, found
 

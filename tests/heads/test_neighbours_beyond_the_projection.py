@@ -64,8 +64,8 @@ def test_loud_directions_hide_no_neighbours_from_a_ranking():
 
 def test_where_cells_miss_many_neighbours_it_is_said_how_many():
     rows = np.random.default_rng(0).normal(size=(6_000, 100)).astype(np.float32)
-    with pytest.warns(HeadstartWarning, match="of the samples only some .*% are found") as told:
+    with pytest.warns(HeadstartWarning, match="neighbours by these features are found") as told:
         _, found = nearest_by_cells(rows, 10)
     (said,) = [str(one.message) for one in told if "are found" in str(one.message)]
-    share = float(said.split("only some ")[1].split("%")[0]) / 100
+    share = float(said.split("only about ")[1].split("%")[0]) / 100
     assert 0.1 < share < 0.9 and abs(found_again(rows, found) - share) < 0.05
