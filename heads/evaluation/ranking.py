@@ -112,7 +112,8 @@ def rank_features(
     alone = [] if are_many else [Neighbours(NEAREST, calibrated=False)]
     found = cross([Linear(STRENGTHS), *alone], rows, folds, jobs=1)
     lines = found[: len(STRENGTHS)]
-    neighbours = cross_by_cells(rows, folds, NEAREST) if are_many else found[-1]
+    name = f"{backbone}@{cut}"
+    neighbours = cross_by_cells(rows, folds, NEAREST, name) if are_many else found[-1]
     x, y = rows.features, rows.targets
     moments = Moments.of(x, y) if len(x) > x.shape[1] else None
     return Rank(
@@ -135,7 +136,9 @@ def needs_cells(rows: int, folds: Sequence[Fold]) -> bool:
     return pairs > MOST and trained == rows
 
 
-def cross_by_cells(rows: Part, folds: Sequence[Fold], count: int) -> Crossed:
+def cross_by_cells(
+    rows: Part, folds: Sequence[Fold], count: int, name: str = "these features"
+) -> Crossed:
     """As `cross` of `Neighbours(count, calibrated=False)`, of neighbours that `nearest_by_cells`
     finds, once a repeat: those that are tried together, and are not trained on, are kept apart.
 
@@ -146,13 +149,14 @@ def cross_by_cells(rows: Part, folds: Sequence[Fold], count: int) -> Crossed:
         rows: features (rows, width), float32, with class numbers and groups.
         folds: which rows to train on, and which to try.
         count: how many vote.
+        name: of the features, for a warning where many neighbours are missed.
     """
     rows = near_zero(rows)  # by the angle from there, as in `cross`
     classes, draws = int(rows.targets.max()) + 1, draws_of(folds, len(rows))
     kind = Neighbours(count, calibrated=False)
     gathered = Gathered(rows, folds, draws, classes)
     for tried in draws:
-        distances, near = nearest_by_cells(rows.features, count, apart=tried)
+        distances, near = nearest_by_cells(rows.features, count, apart=tried, of=name)
         for number in np.unique(tried).tolist():
             own = folds[number].test
             targets = np.where(np.isfinite(distances[own]), rows.targets[near[own]], -1)

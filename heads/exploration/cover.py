@@ -11,9 +11,10 @@ from headstart.heads.rows import Rows, less, spans_of_rows
 
 def cover(features: Rows, count: int, known: np.ndarray | None = None) -> tuple[np.ndarray, float]:
     """Rows such that the furthest of all others is near one of them: each is the row furthest from
-    those taken before it. At most twice as far as the best choice would leave it (Gonzalez:
-    Clustering to minimize the maximum intercluster distance, 1985), and the core set of Sener and
-    Savarese: Active learning for convolutional neural networks, ICLR 2018.
+    those taken before it. The largest angle is at most twice what the best choice would leave,
+    which is about four times 1 - cosine (Gonzalez: Clustering to minimize the maximum intercluster
+    distance, 1985). It is the core set of Sener and Savarese: Active learning for convolutional
+    neural networks, ICLR 2018.
 
     Args:
         features: (n, width); read once for each row that is taken.

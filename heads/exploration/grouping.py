@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from headstart.heads.rows import Rows, less, spans_of_rows
 
 PASSES = 20
 """Over all rows, at most."""
-BATCH = 4096
+SETTLED = 1e-3
+"""Of the rows; groups stay as they are when fewer have changed theirs in a pass."""
+DRAWN, DRAWN_OF_EACH = 16_384, 64
+"""Rows of which the first centres are found, and of each group, if those are more."""
 STARTS: Any = 3
 """Beginnings of which the best is taken; scikit-learn 1.9 declares a string."""
 
@@ -32,28 +36,49 @@ def grouped(features: Rows, count: int, seed: int = 0) -> tuple[np.ndarray, np.n
     """
     if (origin := origin_of(features)) is not None:
         features = less(features, origin)
-    centres = of_length_one(_centres(features, count, seed))
-    group, away = np.empty(len(features), np.int64), np.empty(len(features), np.float32)
-    for span in spans_of_rows(features):
-        alike = of_length_one(features[span]) @ centres.T
-        group[span] = alike.argmax(axis=1)
-        away[span] = 1 - alike.max(axis=1)
+    centres = _first_centres(features, count, seed)
+    group, before = np.full(len(features), -1), np.full(len(features), -1)
+    away = np.empty(len(features), np.float32)
+    for number in range(PASSES + 1):
+        sums = _put(features, centres, group, away)
+        changed = np.count_nonzero(group != before)
+        if number == PASSES or changed <= SETTLED * len(features):
+            break
+        before[:] = group
+        empty = ~sums.any(axis=1)
+        centres = of_length_one(np.where(empty[:, None], centres, sums)).astype(np.float32)
     sizes = np.bincount(group, minlength=count)
     place = np.empty(count, np.int64)
     place[np.argsort(-sizes, kind="stable")] = np.arange(count)
     return place[group], np.maximum(away, 0)
 
 
-def _centres(features: Rows, count: int, seed: int) -> np.ndarray:
-    """By all rows where they are in memory, else by blocks of them in turn."""
-    from sklearn.cluster import KMeans, MiniBatchKMeans
+def _first_centres(features: Rows, count: int, seed: int) -> np.ndarray:
+    """Directions, (count, width) float32, by k-means of some rows, drawn from all: those that lie
+    together on the disk are often of one class."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
-    if isinstance(features, np.ndarray):
-        model = KMeans(count, n_init=STARTS, max_iter=PASSES, random_state=seed)
-        return np.asarray(model.fit(of_length_one(features)).cluster_centers_)
-    model = MiniBatchKMeans(count, n_init=STARTS, batch_size=BATCH, random_state=seed)
-    for span in spans_of_rows(features, 4 * features.shape[1] * max(BATCH, 2 * count)):
-        block = of_length_one(features[span])
-        if len(block) >= count:
-            model.partial_fit(block)
-    return np.asarray(model.cluster_centers_)
+    wanted = min(len(features), max(DRAWN, DRAWN_OF_EACH * count))
+    chosen = np.random.default_rng(seed).choice(len(features), wanted, replace=False)
+    model = KMeans(count, n_init=STARTS, max_iter=PASSES, random_state=seed)
+    with warnings.catch_warnings():
+        # of fewer different rows than groups: some groups stay empty
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(of_length_one(features[np.sort(chosen)]))
+    return of_length_one(np.asarray(model.cluster_centers_, np.float32))
+
+
+def _put(features: Rows, centres: np.ndarray, group: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Put each row into the group of the nearest centre, and say how far that is; the sums of the
+    rows of each, (count, width) float64."""
+    sums = np.zeros(centres.shape, np.float64)
+    for span in spans_of_rows(features):
+        unit = of_length_one(features[span])
+        alike = unit @ centres.T
+        group[span] = own = alike.argmax(axis=1)
+        away[span] = 1 - alike.max(axis=1)
+        order = np.argsort(own, kind="stable")
+        which, starts = np.unique(own[order], return_index=True)
+        sums[which] += np.add.reduceat(unit[order], starts, axis=0, dtype=np.float64)
+    return sums

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from headstart.heads.largest import largest
 from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows, spans_of_rows
+
+AT_ONCE = 1 << 22
+"""Cosines that are in memory at a time."""
 
 
 def most_similar(queries: np.ndarray, rows: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,20 +26,33 @@ def most_similar(queries: np.ndarray, rows: Rows, count: int) -> tuple[np.ndarra
         row of length 0 has the cosine 0 to everything.
     """
     asked = of_length_one(queries.astype(np.float32, copy=False))
-    cosines = np.empty((len(asked), 0), np.float32)
-    found = np.empty((len(asked), 0), np.int64)
+    kept = min(count, len(rows))
+    cosines = np.full((len(asked), kept), -np.inf, np.float32)
+    found = np.full((len(asked), kept), -1, np.int64)
     for span in spans_of_rows(rows):
-        alike = asked @ of_length_one(rows[span]).T
-        numbers = np.broadcast_to(np.arange(span.start, span.stop), alike.shape)
-        cosines, found = _best(
-            np.concatenate([cosines, alike], axis=1),
-            np.concatenate([found, numbers], axis=1),
-            count,
-        )
+        block = of_length_one(rows[span])
+        step = max(1, AT_ONCE // (len(block) + kept))
+        for start in range(0, len(asked), step):
+            here = slice(start, start + step)
+            alike = np.concatenate([cosines[here], asked[here] @ block.T], axis=1)
+            best = _first_largest(alike, kept)
+            numbers = best + (span.start - kept)
+            old = best < kept
+            numbers[old] = np.take_along_axis(found[here], np.where(old, best, 0), axis=1)[old]
+            cosines[here], found[here] = np.take_along_axis(alike, best, axis=1), numbers
     return cosines, found
 
 
-def _best(cosines: np.ndarray, numbers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `count` largest of each row with their numbers; earlier columns win among equals."""
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
-    return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(numbers, order, axis=1)
+def _first_largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Which are the largest of each row, (n, count), from the first on; of equal ones the first."""
+    which = np.sort(largest(values, count), axis=1)
+    some = np.take_along_axis(values, which, axis=1)
+    least = some.min(axis=1, keepdims=True)
+    # of those as large as the last of them any may have been taken
+    tied = np.flatnonzero((values == least).sum(axis=1) > (some == least).sum(axis=1))
+    for row in tied.tolist():
+        above = np.flatnonzero(values[row] > least[row])
+        equal = np.flatnonzero(values[row] == least[row])[: count - len(above)]
+        which[row] = np.sort(np.append(above, equal))
+    some = np.take_along_axis(values, which, axis=1)
+    return np.take_along_axis(which, np.argsort(-some, axis=1, kind="stable"), axis=1)

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import FeatureError
+from headstart.heads.evaluation.near_duplicates import compares_all
 from headstart.heads.exploration.outliers import AROUND, distance_to_others
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
+from headstart.notices import tell
 from headstart.storage.manifest import Sample
 from headstart.values.showable import Results, Showable
 
@@ -44,6 +46,11 @@ def outliers(among: LookedAt, count: int = 20) -> Results[Outlier]:
         raise FeatureError(
             f"dataset {among.origin.dataset.name!r} has a single sample",
             hint="There is nothing to compare.",
+        )
+    if not compares_all(len(among.rows)):
+        tell(
+            f"neighbours of {len(among.rows):,} samples are looked for around each, not among all: "
+            "distances of a few may be too large"
         )
     away = distance_to_others(among.rows)
     order = np.argsort(-away, kind="stable")[:count]

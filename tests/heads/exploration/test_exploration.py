@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from headstart.heads.exploration.cover import cover
 from headstart.heads.exploration.grouping import grouped
@@ -46,6 +49,28 @@ def test_of_equal_rows_the_first_come_first_and_no_more_are_given_than_there_are
     found, numbers = most_similar(rows[:1], rows, 10)
     assert numbers.tolist() == [[0, 1, 2]]
     np.testing.assert_allclose(found, 1, atol=1e-6)
+
+
+def test_of_many_equal_rows_the_first_come_first(monkeypatch):
+    monkeypatch.setattr("headstart.heads.rows.BLOCK_BYTES", 4 * 4 * 150)
+    rows = np.tile(np.eye(4, dtype=np.float32), (200, 1))
+    _, numbers = most_similar(rows[:2], rows, 10)
+    np.testing.assert_array_equal(numbers[0], 4 * np.arange(10))
+    np.testing.assert_array_equal(numbers[1], 4 * np.arange(10) + 1)
+    _, numbers = most_similar(rows[:1], rows, 210)
+    assert numbers[0, :200].tolist() == [*range(0, 800, 4)]
+    assert numbers[0, 200:].tolist() == [1, 2, 3, 5, 6, 7, 9, 10, 11, 13]
+
+
+def test_many_queries_take_no_more_memory_than_some():
+    rows = RNG.normal(size=(20_000, 16)).astype(np.float32)
+    peaks = []
+    for count in (1_000, 8_000):
+        tracemalloc.start()
+        most_similar(rows[:count], rows, 5)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 400e6 and peaks[1] < 1.2 * peaks[0]
 
 
 def test_a_row_of_zeros_is_similar_to_nothing():
@@ -115,3 +140,29 @@ def test_bunches_are_found_again_the_largest_first():
 def test_groups_are_the_same_for_the_same_seed():
     rows, _ = clusters()
     np.testing.assert_array_equal(grouped(rows, 7, seed=5)[0], grouped(rows, 7, seed=5)[0])
+
+
+def test_rows_that_lie_by_bunch_are_grouped_on_the_disk_as_in_memory(monkeypatch):
+    monkeypatch.setattr("headstart.heads.rows.BLOCK_BYTES", 4 * 32 * 500)
+    own = np.repeat(np.arange(20), 500)
+    rows = RNG.normal(size=(20, 32))[own] + 0.3 * RNG.normal(size=(len(own), 32))
+    rows = rows.astype(np.float32)
+    numbers, away = grouped(ChosenRows(rows), 20)
+    assert adjusted_rand_score(own, numbers) > 0.95
+    in_memory, theirs = grouped(rows, 20)
+    np.testing.assert_array_equal(numbers, in_memory)
+    np.testing.assert_allclose(away, theirs, atol=1e-6)
+
+
+def test_bunches_that_few_rows_are_drawn_of_are_found_in_passes_over_all(monkeypatch):
+    monkeypatch.setattr("headstart.heads.exploration.grouping.DRAWN", 300)
+    rows, own = clusters(6_000)
+    assert adjusted_rand_score(own, grouped(ChosenRows(rows), 5)[0]) > 0.95
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_copies_some_groups_stay_empty():
+    rows = np.repeat(np.eye(3, dtype=np.float32), 10, axis=0)
+    numbers, away = grouped(rows, 5)
+    assert np.bincount(numbers, minlength=5).tolist() == [10, 10, 10, 0, 0]
+    np.testing.assert_allclose(away, 0, atol=1e-6)

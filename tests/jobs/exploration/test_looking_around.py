@@ -11,6 +11,7 @@ from PIL import Image
 
 from conftest import draw
 from headstart.errors import FeatureError, FeaturesMissing, InvalidValue, NotFound
+from headstart.notices import HeadstartNote
 
 
 @pytest.fixture
@@ -86,6 +87,14 @@ def test_the_odd_one_is_the_first_outlier(ready, pictures, tmp_path):
     assert found[0].sample.id.endswith("noise.png")
     assert found[0].distance >= found[1].distance >= found[2].distance
     assert found[0].share == pytest.approx(1 / len(ready.datasets.manifest("with_one").samples))
+
+
+def test_outliers_of_very_many_samples_say_that_not_all_pairs_are_compared(cached, monkeypatch):
+    all_pairs = {one.sample.id: one.distance for one in cached.outliers("net", "pics")}
+    monkeypatch.setattr("headstart.heads.evaluation.near_duplicates.EXACT", 35)
+    with pytest.warns(HeadstartNote, match="neighbours of 36 samples are looked for around each"):
+        found = cached.outliers("net", "pics")
+    assert {one.sample.id: one.distance for one in found} == pytest.approx(all_pairs, abs=1e-5)
 
 
 def test_a_cover_leaves_nobody_far_and_knows_what_has_a_label(cached):
