@@ -14,7 +14,7 @@ import headstart as hs
 from conftest import clean_environment
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.bucket import Bucket
-from headstart.storage.objects.leftovers import is_leftover
+from headstart.storage.objects.leftovers import is_leftover, leftovers
 
 KILLED = """
 import os, signal, sys
@@ -76,3 +76,24 @@ def test_one_of_a_model_is_found_when_it_is_old_though_the_model_is_needed(ready
     assert (found.kind, Path(found.what).name) == ("artifact", left.name)
     assert len(ready.cache.collect([found])) == 1
     assert not left.exists() and model.exists()
+
+
+def test_what_gets_its_name_while_it_is_looked_at_is_no_leftover(tmp_path, monkeypatch):
+    (tmp_path / "s").mkdir()
+    for name in ("x#1", "y#2"):
+        (tmp_path / "s" / name).write_bytes(b"1")
+    real = Path.stat
+
+    def renamed(self, **options):
+        if self.name == "x#1":
+            if looks:
+                self.rename(self.with_name("x"))
+            looks.append(self)
+        return real(self, **options)
+
+    found = []
+    for looks in ([], [None]):  # behind the first look at it, and before
+        monkeypatch.setattr(Path, "stat", renamed)
+        found.append([key for key, *_ in leftovers(tmp_path, "s")])
+        monkeypatch.undo()
+    assert found == [["s/x#1", "s/y#2"], ["s/y#2"]]
