@@ -202,8 +202,6 @@ def _state_of(path: Path) -> tuple[int, ...]:
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-
-
 def _is_right(path: Path, sha256: str) -> bool:
     try:
         with path.open("rb") as file:
