@@ -3,11 +3,15 @@
 Chosen rows of a view lie among others, in chunks of shards: each reading of all of them looks up
 places, gathers and copies, which takes as long as what is done with them. In a file in their own
 order they are read where they lie. That is a temporary file, which nobody else sees and which is
-gone with the process.
+gone with the process. Its room is taken before the first row is copied, so that several processes
+don't find out together, in the middle, that there is too little; nothing is copied to a folder that
+is memory itself, as features are copied which are too large for that. Where the system can't take
+room beforehand, and where a disk fails later, a copy fails as any writing of a file does.
 """
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import shutil
@@ -17,8 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
+from headstart.errors import StorageError
 from headstart.heads.rows import LazyRows, Rows, spans_of_rows
 from headstart.notices import tell
+from headstart.storage.memory import is_memory
 
 FOR_LARGE = Path("/var/tmp")
 """Where temporary files lie on a disk, while /tmp may be memory (Filesystem Hierarchy Standard 3.0,
@@ -31,6 +37,9 @@ MOST = 1 << 30
 """Bytes that come into memory, about, before all are let go: what is mapped counts as memory of the
 process, though the system takes it back where it needs it."""
 
+UNABLE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What file systems say that cannot take room for a file beforehand."""
+
 
 class CopiedRows(LazyRows):
     """A copy of rows. A slice of them is no further copy, and cannot be written to.
@@ -41,11 +50,13 @@ class CopiedRows(LazyRows):
 
     Raises:
         OSError: there is no room.
+        StorageError: the rows cannot be read now.
     """
 
     def __init__(self, rows: LazyRows, folder: Path) -> None:
         self.shape = rows.shape
         with tempfile.TemporaryFile(dir=folder) as file:
+            _take_room(file.fileno(), 4 * rows.shape[0] * rows.shape[1])
             for span in spans_of_rows(rows, AT_ONCE):
                 file.write(np.ascontiguousarray(rows[span]).data)
             file.flush()
@@ -66,6 +77,15 @@ class CopiedRows(LazyRows):
         for start, end, place in each:
             self._content.read_into(found[start:end], place)
         return found
+
+
+def _take_room(file: int, size: int) -> None:
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
 
 
 def _are_plain(rows: np.ndarray) -> bool:
@@ -111,6 +131,9 @@ def copied(rows: Rows) -> Rows:
     """Rows for many readings: those in memory as they are, those on the disk copied.
 
     Where there is no room for a copy they are read where they lie, which is said.
+
+    Raises:
+        StorageError: the rows cannot be read now.
     """
     if isinstance(rows, np.ndarray) or not (size := 4 * rows.shape[0] * rows.shape[1]):
         return rows
@@ -118,7 +141,11 @@ def copied(rows: Rows) -> Rows:
     try:
         if shutil.disk_usage(folder).free < LEFT * size:
             raise OSError(f"{LEFT * size / 1e9:,.1f} GB are to be free")
+        if is_memory(folder):
+            raise OSError("it is memory, no disk")
         return CopiedRows(rows, folder)
+    except StorageError:  # of the rows themselves
+        raise
     except OSError as error:
         tell(
             f"features are read where they lie, which is slower, as there is no room for a copy in "

@@ -134,18 +134,19 @@ def _compared(
     What is found is taken out of `unseen`; damage goes to `damaged`.
     """
     shards, alive = list(segment.shards), np.zeros(len(segment.shards), bool)
-    is_same = True
+    again: dict[ShardFile, int] = {}
     for place, shard in enumerate(shards):
         if unseen.get(shard.file.name) != shard.file:
-            is_same = False
             continue
         file = unseen.pop(shard.file.name)
         if store.stat_of(file.name) != shard.stat or (for_rows and not shard.is_read):
-            is_same = False
-            checked = _check(store, file, damaged, for_rows=for_rows)
-            if checked is None:
-                continue
-            shards[place] = IndexedShard(file, checked.layout, checked.stat)
+            again[file] = place
+        else:
+            alive[place] = True
+    is_same = bool(alive.all())
+    for checked in _check_all(store, again, damaged, for_rows=for_rows):
+        place = again[checked.file]
+        shards[place] = IndexedShard(checked.file, checked.layout, checked.stat)
         alive[place] = True
     return segment if is_same else replace(segment, shards=tuple(shards), alive=alive, file=None)
 

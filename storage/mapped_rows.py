@@ -59,32 +59,6 @@ class MappedRows:
             self._note(len(rows) * (AROUND + self._kind.itemsize))
         return rows
 
-    def scatter(
-        self,
-        number: int,
-        offset: int,
-        targets: np.ndarray,
-        out: np.ndarray,
-        is_written: Callable[[IndexedShard], bool],
-    ) -> bool:
-        """Copy rows that lie one behind the other, from a byte of a shard on, to places of `out`;
-        whether it could be done, as by `take`.
-
-        Args:
-            number: of the shard.
-            offset: of the first row.
-            targets: where in `out` each is to be, (n,).
-            out: of the void type of rows, (m,).
-            is_written: see `take`.
-        """
-        own, mapped = self._shards[number], self._find(number)
-        if mapped is None or is_written(own):
-            return False
-        size = self._kind.itemsize
-        out[targets] = mapped[offset : offset + len(targets) * size : size]
-        self._note(len(targets) * size)
-        return not is_written(own)
-
     def _scattered(
         self,
         shard: np.ndarray,

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mountinfo")
+OF_MEMORY = frozenset({"tmpfs", "ramfs"})
+"""File systems whose files take memory."""
 
 
 def free_memory() -> int:
@@ -12,6 +18,18 @@ def free_memory() -> int:
     import psutil  # ten milliseconds that a run which computes nothing saves
 
     return psutil.virtual_memory().available
+
+
+def is_memory(folder: Path) -> bool:
+    """Whether files of a folder take memory, as far as the system tells (`man 5 proc`)."""
+    device = folder.stat().st_dev
+    own = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = MOUNTS.read_text(errors="replace").splitlines()
+    except FileNotFoundError:  # no Linux
+        return False
+    parts = [mount.split() for mount in mounts]
+    return any(one[2] == own and one[one.index("-") + 1] in OF_MEMORY for one in parts)
 
 
 @contextmanager

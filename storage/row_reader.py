@@ -269,14 +269,11 @@ class RowReader:
         out: np.ndarray,
         scratch: bytearray,
     ) -> bytearray:
-        """All rows of a chunk, each once, into `targets` of `out`: of one that was found right from
-        where it is mapped; else by way of memory that the next one may use again."""
+        """All rows of a chunk, each once, into `targets` of `out`, by way of memory that the next
+        one may use again: not from the mapping, as whoever cuts a file that is mapped, or a disk
+        that fails, ends the process."""
         shard, kind = self._shards[group.shard], np.dtype((np.void, self.row_bytes))
         rows = out.reshape(len(out), -1).view(kind)[:, 0]
-        if self._is_right[group.chunk] and self._mapped.are_there:
-            offset = int(shard.layout.offsets[group.place])
-            if self._mapped.scatter(group.shard, offset, targets, rows, self._is_written):
-                return scratch
         size = int(shard.layout.sizes[group.place])
         if len(scratch) < size:
             scratch = bytearray(size)

@@ -8,7 +8,9 @@ and takes from nobody: https://github.com/apache/arrow-rs-object-store, `staged_
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +32,10 @@ def leftovers(root: Path, prefix: str) -> Iterator[tuple[str, int, datetime]]:
         prefix: the folder's key.
     """
     for path in sorted(mirrored_below(root, prefix).rglob("*#*")):
-        if is_leftover(path.name) and path.is_file():
+        if not is_leftover(path.name):
+            continue
+        with suppress(FileNotFoundError):  # its writer is at work, and has given it its name
             status = path.stat()
-            written = datetime.fromtimestamp(status.st_mtime, UTC)
-            yield path.relative_to(root).as_posix(), status.st_size, written
+            if stat.S_ISREG(status.st_mode):
+                written = datetime.fromtimestamp(status.st_mtime, UTC)
+                yield path.relative_to(root).as_posix(), status.st_size, written

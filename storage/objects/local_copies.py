@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,7 +19,10 @@ from headstart.values.sizes import bytes_in
 
 FOLDER_VARIABLE, SIZE_VARIABLE = "HEADSTART_CACHE", "HEADSTART_CACHE_SIZE"
 CACHE_BYTES = 20 << 30
-INODE = 2
+INODE = 3
+USED = "used"
+"""A folder of empty files: when each copy was used last. To say so in the times of the copy itself
+would hide that somebody has written to it."""
 SPARE = 1 << 30
 """Bytes of the disk that are left to others: less free than that, and nothing more is kept."""
 
@@ -95,7 +97,7 @@ class LocalCopies:
             return None
         if hashed:
             self._known[sha256] = state
-        self._use(path)
+        self._use(sha256)
         return path
 
     def spoilings(self, sha256: str) -> int:
@@ -133,12 +135,18 @@ class LocalCopies:
         """Delete a copy, if there is one."""
         self.spoilings(sha256)
         self._known.pop(sha256, None)
-        with suppress(OSError):
-            by_digest(self._folder, sha256).unlink(missing_ok=True)
+        self._delete(by_digest(self._folder, sha256))
 
-    def _use(self, path: Path) -> None:
-        with suppress(OSError):  # another user's
-            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    def _use(self, sha256: str) -> None:
+        mark = inside(self._folder, USED, sha256)
+        with suppress(OSError):  # another user's, or on a full disk
+            mark.parent.mkdir(exist_ok=True)
+            mark.touch()
+
+    def _delete(self, path: Path) -> None:
+        for one in (path, inside(self._folder, USED, path.name)):
+            with suppress(OSError):
+                one.unlink(missing_ok=True)
 
     def _write(self, path: Path, content: memoryview) -> tuple[int, ...]:
         """The state of the file that was written; empty if it was not."""
@@ -148,13 +156,14 @@ class LocalCopies:
             make_folder(path.parent)
             with partial.open("xb") as file:
                 file.write(content)
-            state = _state_of(partial)  # another process may put its own there at any moment
+            written = _state_of(partial)
             partial.replace(path)
         except OSError:  # a full disk, or one that is read-only: it is read from afar
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
             return ()
-        return state
+        state = _state_of(path)  # a new name is a change; another process may have put its own here
+        return state if _is_same_content(state, written) else written
 
     def _make_room(self, size: int) -> bool:
         """Delete what was used longest ago until so many bytes more may be kept."""
@@ -163,8 +172,7 @@ class LocalCopies:
         for file in files:
             if there + size <= self.quota:
                 break
-            with suppress(OSError):
-                file.path.unlink(missing_ok=True)
+            self._delete(file.path)
             there -= file.size
         try:
             return free_bytes(self._folder) >= size + SPARE
@@ -174,17 +182,24 @@ class LocalCopies:
     def _files(self) -> Iterator[_File]:
         for path in self._folder.glob("??/*"):
             with suppress(OSError):
-                status = path.stat()
-                yield _File(status.st_atime_ns, status.st_size, path)
+                status, mark = path.stat(), inside(self._folder, USED, path.name)
+                used = mark.stat().st_mtime_ns if mark.exists() else 0
+                yield _File(max(status.st_mtime_ns, used), status.st_size, path)
+
+
+def _is_same_content(state: tuple[int, ...], before: tuple[int, ...]) -> bool:
+    """Whether it is the same file, and its content was not written to by who says so."""
+    return bool(state) and (state[:2], state[INODE]) == (before[:2], before[INODE])
 
 
 def _state_of(path: Path) -> tuple[int, ...]:
-    """Size, time of writing, and inode (`INODE`); empty if it is missing."""
+    """Size, times of writing and of any change (which nobody sets back), and inode (`INODE`); empty
+    if it is missing."""
     try:
         found = path.stat()
     except OSError:
         return ()
-    return (found.st_size, found.st_mtime_ns, found.st_ino)
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def _is_right(path: Path, sha256: str) -> bool:

@@ -4,9 +4,11 @@ import threading
 
 import numpy as np
 import pytest
+from rotten import forget_here, rot_features
 from test_bucket_workspace import another_machine, cloud
 
-from conftest import direct, rows_in
+import headstart as hs
+from conftest import direct, draw_classes, rows_in
 from headstart.registry.jobs import find_holders
 
 __all__ = ["cloud"]
@@ -87,3 +89,23 @@ def test_a_bucket_that_stays_away_ends_a_worker_and_nothing_counts_as_missing(
     assert job.jobs.get(1).committed > 0
     assert [work.state for work in job.jobs.work()] == ["done"]
     assert_done_once(job, model)
+
+
+def test_no_job_is_born_done_whose_rows_are_rotten_in_the_bucket(
+    tmp_path, temporary, model_file, model
+):
+    store = tmp_path / "store"
+    ws = hs.init(tmp_path / "zoo", store=f"file://{store}")
+    ws.backbones.add("net", model_file, preprocess="unit")
+    ws.datasets.add("pics", draw_classes(tmp_path / "pictures"))
+    ws.extract("net@features", "pics", engine="tensorflow")
+    assert ws.jobs.add("net@features", "pics", engine="tensorflow").state == "done"
+    rot_features(store)
+    forget_here(ws)
+    ws = hs.open(ws.config.root)
+    job = ws.jobs.add("net@features", "pics", engine="tensorflow")
+    assert (job.state, ws.jobs.get(job.id).missing) == ("queued", 36)
+    (work,) = ws.jobs.work(job.id)
+    assert (work.state, work.computed) == ("done", 36)
+    view = ws.features("net@features", "pics")
+    np.testing.assert_allclose(view.to_numpy(), direct(ws, view, model), atol=1e-5)

@@ -14,7 +14,7 @@ import headstart as hs
 from conftest import clean_environment
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.bucket import Bucket
-from headstart.storage.objects.leftovers import is_leftover
+from headstart.storage.objects.leftovers import is_leftover, leftovers
 
 KILLED = """
 import os, signal, sys
@@ -76,3 +76,22 @@ def test_one_of_a_model_is_found_when_it_is_old_though_the_model_is_needed(ready
     assert (found.kind, Path(found.what).name) == ("artifact", left.name)
     assert len(ready.cache.collect([found])) == 1
     assert not left.exists() and model.exists()
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_what_gets_its_name_while_it_is_looked_at_fails_nothing(tmp_path, monkeypatch, looks):
+    (tmp_path / "s").mkdir()
+    for name in ("x#1", "y#2"):
+        (tmp_path / "s" / name).write_bytes(b"1")
+    real, seen = Path.stat, []
+
+    def renamed(self, **options):
+        if self.name == "x#1":
+            if len(seen) == looks:
+                self.rename(self.with_name("x"))
+            seen.append(self)
+        return real(self, **options)
+
+    monkeypatch.setattr(Path, "stat", renamed)
+    found = [key for key, *_ in leftovers(tmp_path, "s")]
+    assert found == (["s/x#1", "s/y#2"] if looks else ["s/y#2"])

@@ -1,6 +1,7 @@
 """Reading rows from afar: what is fetched, what is kept, and what is not believed."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -176,6 +177,9 @@ def test_two_processes_fill_one_folder_of_copies(tmp_path):
         other.keep(sha256, memoryview(content))
     assert one.spoilings(sha256) == 0 and not one.is_intact(sha256)
     assert one.find(sha256, hashed=True) == path and one.is_intact(sha256)
+    for copies in (one, other, one):
+        assert copies.find(sha256) == path  # a use is no spoiling
+    assert one.is_intact(sha256) and other.is_intact(sha256)
     path.write_bytes(content[::-1])
     assert one.spoilings(sha256) == other.spoilings(sha256) == 1
     assert other.keep(sha256, memoryview(content)) == path
@@ -247,7 +251,8 @@ def test_what_is_flipped_each_time_is_damaged(reading, proxy):
     assert len(one.damaged) == 1
 
 
-def test_a_copy_here_that_somebody_wrote_to_is_given_up(reading, tmp_path):
+@pytest.mark.parametrize("keeps_times", [False, True])
+def test_a_copy_here_that_somebody_wrote_to_is_given_up(reading, tmp_path, keeps_times):
     """Also one that is mapped, of which all chunks were found right before."""
     one = reading()
     places = Places(*one.all_places())
@@ -256,9 +261,13 @@ def test_a_copy_here_that_somebody_wrote_to_is_given_up(reading, tmp_path):
     assert one.read([0, 1, 2], [7, 8, 9]) == 0
     for path in (tmp_path / "reader" / "copies").rglob("*"):
         if path.is_file():
-            content = path.read_bytes()
-            path.write_bytes(bytes(len(content)))
+            before = path.stat()
+            path.write_bytes(bytes(before.st_size))
+            if keeps_times:
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     one.reader._cache.clear()
+    taken = one.reader.take(Places(np.array([0, 1, 2]), np.array([7, 8, 9])))
+    np.testing.assert_array_equal(taken, one.rows[np.array(one.order), [7, 8, 9]])
     one.read([0, 1, 2], [7, 8, 9])
     one.read([0, 1, 2], [7, 8, 9])
     one.read(places.shard, places.row)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rotten import forget_here, rot_features
 
 import headstart as hs
 from headstart.errors import FeatureError, NotFound
@@ -56,6 +57,21 @@ def test_a_damaged_shard_is_not_copied_and_said(rows, tmp_path, with_rows, run):
     assert done.code == 1
     assert "is not what was committed" in done.err and "damaged shards: 1" in done.err
     assert "1 feature set: 0 shards copied" in done.out
+
+
+def test_what_is_there_in_other_shards_and_rotten_is_copied(rows, tmp_path, with_rows):
+    expected = rows.features("flat@as_it_is", "rows").to_numpy()
+    store = tmp_path / "store"
+    cloud = hs.init(tmp_path / "cloud", store=f"file://{store}")
+    register(cloud, with_rows)
+    small = hs.Settings(engine="tensorflow", batch_size=60, commit_seconds=0)
+    cloud.extract("flat@as_it_is", "rows", settings=small)
+    assert len(rot_features(store)) > 1
+    forget_here(cloud)
+    report = rows.cache.sync(cloud.config.root)
+    assert (report.shards, report.rows, report.reused) == (1, 240, 0)
+    found = hs.open(cloud.config.root).features("flat@as_it_is", "rows")
+    np.testing.assert_array_equal(found.to_numpy(), expected)
 
 
 def test_what_cannot_be_synced_is_said(rows, tmp_path, fails):

@@ -1,11 +1,14 @@
 """Rows that are copied are the same rows, and nothing of them stays."""
 
+import errno
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from headstart.errors import StorageError
 from headstart.heads import copied_rows
 from headstart.heads.bounds import Bounds
 from headstart.heads.copied_rows import CopiedRows, copied
@@ -94,3 +97,45 @@ def test_without_room_they_stay_where_they_are_which_is_said(chosen, monkeypatch
     monkeypatch.setattr(copied_rows, "LEFT", 1e15)
     with pytest.warns(HeadstartNote, match="read where they lie.*TMPDIR"):
         assert copied(chosen[0]) is chosen[0]
+
+
+def test_rows_that_cannot_be_read_are_no_lack_of_room(chosen, monkeypatch, recwarn):
+    def refuse(self, rows):
+        raise StorageError("the bucket does not answer")
+
+    monkeypatch.setattr(ChosenRows, "_read", refuse)
+    with pytest.raises(StorageError, match="does not answer"):
+        copied(chosen[0])
+    assert not recwarn.list
+
+
+def test_nothing_is_copied_to_a_folder_that_is_memory_which_is_said(chosen, monkeypatch):
+    memory = Path("/dev/shm")
+    if "tmpfs /dev/shm " not in Path("/proc/mounts").read_text():
+        pytest.skip("/dev/shm is no memory here")
+    monkeypatch.setattr(copied_rows, "_folder", lambda: memory)
+    with pytest.warns(HeadstartNote, match="/dev/shm .it is memory, no disk"):
+        assert copied(chosen[0]) is chosen[0]
+
+
+def test_room_is_taken_before_a_row_is_copied(chosen, tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(file, start, size):
+        asked.append((start, size))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    monkeypatch.setattr(copied_rows, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(ChosenRows, "_read", lambda self, rows: pytest.fail("read"))
+    with pytest.warns(HeadstartNote, match="No space left"):
+        assert copied(chosen[0]) is chosen[0]
+    assert asked == [(0, chosen[1].nbytes)]
+
+
+def test_rows_are_copied_where_no_room_can_be_taken_beforehand(chosen, tmp_path, monkeypatch):
+    def refuse(file, start, size):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    np.testing.assert_array_equal(CopiedRows(chosen[0], tmp_path)[:], chosen[1])

@@ -1,6 +1,7 @@
 """The index's files are a cache: right, made anew, or not there; never wrong."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -177,3 +178,25 @@ def test_an_index_file_that_is_replaced_while_it_is_opened_is_mapped_as_it_was_c
     assert len(segment) == 100
     wanted = as_words(pack_digests(digests_of(0, 100)))
     assert (segment.find(wanted[np.argsort(wanted[:, 0])])[0] != ABSENT).all()
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_shards_are_read_several_at_once_whether_the_index_knew_them_or_not(
+    write, folder, monkeypatch, store, is_known
+):
+    files = [write(20 * number, 20) for number in range(6)]
+    if is_known:
+        open_index(store, KEY, files)
+        for file in files:
+            os.utime(store.path_of(file.name))
+    both = threading.Barrier(2, timeout=60)
+
+    def check(store, file):
+        both.wait()
+        return check_shard(store, file)
+
+    monkeypatch.setattr(index_files, "check_shard", check)
+    index, damaged = open_index(store, KEY, files)
+    assert (rows_of(index, 0, 120)[0], damaged) == (True, [])
+    monkeypatch.setattr(index_files, "check_shard", lambda *_: pytest.fail("read again"))
+    assert rows_of(open_index(store, KEY, files)[0], 0, 120)[0]

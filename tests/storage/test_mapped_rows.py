@@ -1,9 +1,14 @@
 """Rows that are read from the mapped shard are those that a checked chunk gives."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xxhash
 
+from conftest import clean_environment
 from headstart.errors import ShardDamaged
 from headstart.storage import mapped_rows, row_reader, windows
 from headstart.storage.encoding import Encoding
@@ -107,13 +112,14 @@ def test_what_a_pass_maps_is_let_go(store, monkeypatch, shuffle):
     assert view._reader._mapped._known == {}
 
 
-def test_a_second_pass_in_another_order_is_made_from_the_mapping(store, monkeypatch, calls):
+def test_a_second_pass_in_another_order_reads_its_chunks_again(store, monkeypatch, calls):
     monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
     view, plain = view_of(store, (100,))
-    np.testing.assert_array_equal(view.to_numpy(), plain)
-    del calls[:]
-    np.testing.assert_array_equal(view.to_numpy(), plain)
-    assert len(calls) == 1  # of the shard of one row, which is in its order
+    chunks = sum(len(shard.layout.offsets) for shard in view._reader._shards)
+    for _ in range(2):
+        del calls[:]
+        np.testing.assert_array_equal(view.to_numpy(), plain)
+        assert len(calls) == chunks and view._reader._mapped._known == {}
     aside = np.zeros((ROWS, 200), np.float32)[:, ::2]
     view._reader.read(view._places, aside)  # which is no block of memory
     np.testing.assert_array_equal(aside, plain)
@@ -257,3 +263,49 @@ def test_what_is_written_while_it_is_copied_is_not_served(store, monkeypatch):
     )
     np.testing.assert_array_equal(view[[3, 3]], plain[[3, 3]])
     assert checked == [2]
+
+
+CUT = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_mapped_rows import path_in, view_of
+from headstart.errors import ShardDamaged
+from headstart.storage import row_reader
+from headstart.storage.local_store import LocalReader, LocalStore
+
+store = LocalStore(Path(sys.argv[2]) / "features", Path(sys.argv[2]) / "locks")
+view, _ = view_of(store, (100,))
+view.to_numpy()
+row_reader.FEW_BYTES = 0
+path, stat_of, read_into = path_in(view, store), LocalStore.stat_of, LocalReader.read_into
+
+def looked(self, name):
+    found = stat_of(self, name)
+    if store.path_of(name) == path:
+        os.truncate(path, 0)
+    return found
+
+def read(self, name, *given):
+    if store.path_of(name) == path:
+        os.truncate(path, 0)
+    return read_into(self, name, *given)
+
+LocalStore.stat_of, LocalReader.read_into = looked, read
+try:
+    view.to_numpy()
+except ShardDamaged as error:
+    print(error)
+"""
+
+
+def test_a_shard_that_is_cut_between_two_looks_is_damaged_and_the_process_lives(tmp_path):
+    tests = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", CUT, tests, tmp_path],
+        env=clean_environment(PYTHONPATH=str(tests.parent)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "is damaged: a chunk of it is not what was committed" in done.stdout

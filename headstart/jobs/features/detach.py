@@ -10,7 +10,7 @@ from headstart.extractors.run.settings import Settings
 from headstart.extractors.runtime import versions
 from headstart.jobs.features.executor import Starter
 from headstart.jobs.features.extract import plan_extraction
-from headstart.jobs.features.job_progress import progress_of
+from headstart.jobs.features.job_progress import JobProgress, progress_of
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.jobs import DONE, Job
 
@@ -32,10 +32,15 @@ def detach(
     a starter workers begin with it. Where all is there already, the job is done at once."""
     plan = plan_extraction(context, backbone, dataset, settings, augmentation)
     found = progress_of(context, job_of(plan))
-    is_done = found.state == DONE and (not found.failed or plan.settings.on_error == "skip")
-    if is_done:
+    if _is_done(found, plan):  # by digests; nobody comes after it who would see that rows are not
+        found = progress_of(context, found.job, reads_rows=True)
+    if _is_done(found, plan):
         return context.jobs.add(replace(found.job, state=DONE, counts=found.counts))
     return context.jobs.add(found.job) if starter is None else starter.start(plan)
+
+
+def _is_done(found: JobProgress, plan: ExtractionPlan) -> bool:
+    return found.state == DONE and (not found.failed or plan.settings.on_error == "skip")
 
 
 def job_of(plan: ExtractionPlan) -> Job:

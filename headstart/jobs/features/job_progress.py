@@ -132,15 +132,21 @@ class JobProgress(Showable):
         return f"{self.job.id}, {self.job.subject!r} on {self.job.dataset!r}, {self.state}, {done}"
 
 
-def progress_of(context: Context, job: Job) -> JobProgress:
+def progress_of(context: Context, job: Job, *, reads_rows: bool = False) -> JobProgress:
     """Look at the ledger.
+
+    Args:
+        context: the workspace.
+        job: of it, written down or not.
+        reads_rows: whether shards that lie afar are read as a whole, and put aside where they are
+            not what was committed; else their digests are believed, and nothing is put aside.
 
     Raises:
         HeadstartError: the plan is of another version, or its backbone or manifest is not there.
     """
     plan = ExtractionPlan.from_json(job.plan)
     wanted = planned_samples(context, plan)
-    cache = context.cache(reads_rows=False, puts_aside=False)
+    cache = context.cache(reads_rows=reads_rows, puts_aside=reads_rows)
     there = np.ones(len(wanted), bool)
     with cache.hold(*plan.feature_keys.values()):  # else what is compacted meanwhile seems missing
         for key in plan.feature_keys.values():

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from headstart.config import Config, load_config
 from headstart.context import Context
 from headstart.errors import FeatureError, LeaseLost, ShardDamaged, StorageError, WorkspaceNotFound
@@ -130,7 +132,7 @@ class _Copying:
             self.report.damaged.append(str(error))
             return False
         target = self.target
-        if target.cache(reads_rows=False).open_index(key).find_packed(digests).present.all():
+        if self._is_there(key, digests):
             self.report.reused += 1  # in other shards: they were compacted here or there
             return False
         created = target.shard_store.create(key, memoryview(content), new_token())
@@ -148,6 +150,14 @@ class _Copying:
         self.report.rows += shard.rows
         self.report.bytes += shard.size
         return True
+
+    def _is_there(self, key: str, digests: np.ndarray) -> bool:
+        """Whether the other workspace has rows, and they are what was committed: who has what is
+        asked first, as that reads no features."""
+        return all(
+            self.target.cache(reads_rows=reads).open_index(key).find_packed(digests).present.all()
+            for reads in (False, True)
+        )
 
 
 def _file_of(shard: Shard, key: str) -> ShardFile:
