@@ -17,6 +17,7 @@ from urllib.parse import quote
 from headstart.database_urls import check_types, has_password, url_in_environment, url_in_file
 from headstart.errors import AlreadyExists, WorkspaceDenied, WorkspaceError, WorkspaceNotFound
 from headstart.values.defaults import TABLE, check_keys, defaults_in
+from headstart.values.refusals import code_of
 
 CONFIG_FILE = "headstart.toml"
 DATABASE_FILE = "headstart.db"
@@ -275,6 +276,7 @@ def _make_folders(config: Config, made: Made) -> None:
         raise WorkspaceError(
             f"cannot make a workspace in {config.root}: {error.strerror or error}",
             hint="Name a folder you may write to with --workspace.",
+            code=code_of(error, WorkspaceError.code),
         ) from error
 
 

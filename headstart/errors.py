@@ -60,8 +60,6 @@ ends with is `EXITS`.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from headstart.visible import in_number, visible, without_addresses
 
 EXITS = {
@@ -95,18 +93,20 @@ class HeadstartError(Exception):
     Args:
         message: what was received, and where (file, dataset, row).
         hint: what to do next; printed behind the message.
+        code: its kind, where it is not that of its class.
 
     Attributes:
         code: its kind in a word, for programs, one of `EXITS`; `--json` gives it, and
             docs/commands.md says what each means.
     """
 
-    code: ClassVar[str] = "failed"
+    code: str = "failed"
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, code: str = "") -> None:
         self.message = in_number(without_addresses(message))
         super().__init__(self.message)
         self.hint = hint
+        self.code = code or self.code
 
     def __str__(self) -> str:
         text = visible(" ".join(self.message.split()))

@@ -9,6 +9,7 @@ from headstart.config import CONFIG_FILE, Config
 from headstart.database_urls import has_password
 from headstart.errors import WorkspaceError
 from headstart.extractors.safety.first_load import FOLDER as FIRST_LOADS
+from headstart.values.refusals import code_of
 
 FOLDER = 0o2070
 """The group may read, write and enter; what is made inside has the same group (setgid)."""
@@ -43,6 +44,7 @@ def share(config: Config) -> None:
             f"cannot share {config.root}: {error.strerror or error}",
             hint="Let the owner of its files, a member of the folder's group, run "
             "`headstart init --shared`.",
+            code=code_of(error, WorkspaceError.code),
         ) from error
 
 

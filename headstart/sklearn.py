@@ -17,6 +17,7 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import head_of
 from headstart.heads.origins import fit_near_zero
+from headstart.values.seeds import check_seed
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):
@@ -48,6 +49,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
             ValueError: NaN or infinity among the features, fewer than two classes, or (HeadError) a
                 kind or setting that there is not.
         """
+        check_seed(self.seed)
         given: Any = validate_data(self, X, y, dtype=np.float32)
         x, y = given
         check_classification_targets(y)

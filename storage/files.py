@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from headstart.errors import ShardExists, StorageError
 from headstart.storage.locks import lock
+from headstart.values.refusals import code_of
 
 BLOCK = 1 << 20
 LARGEST_READ = 1 << 28
@@ -189,6 +190,7 @@ def storage_error(target: Path, error: OSError) -> StorageError:
     return StorageError(
         f"cannot write {target}: {error.strerror or error}",
         hint="What was committed is kept; fix it and run it again.",
+        code=code_of(error, StorageError.code),
     )
 
 

@@ -16,6 +16,7 @@ from headstart.storage.files import PARTIAL, free_bytes, state_of, write_under_i
 from headstart.storage.locks import Alone, Hold
 from headstart.storage.shard_store import Created, Entry, Stat
 from headstart.storage.shards.names import SUFFIX, last_of, new_name, set_of
+from headstart.values.refusals import code_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -169,6 +170,7 @@ def _deleted(path: Path) -> Iterator[None]:
         raise StorageError(
             f"cannot delete {path}: {error.strerror or error}",
             hint="What was committed is kept; fix it and run it again.",
+            code=code_of(error, StorageError.code),
         ) from error
 
 

@@ -219,16 +219,21 @@ def _parsed(text: str) -> Rule:
             raise DatasetError(
                 f"there is no fold {number} of {folds}",
                 hint="kfold:5:2 tests on the second of five, kfold:5 on the first.",
+                code="usage",
             )
         return Rule(KFOLD, folds=int(folds), fold=number, spelled=f"{int(folds)}:{number}")
     if way == NONE and not rest:
         return Rule(NONE)
     if way in WITH_MORE:
         raise DatasetError(
-            f"--split {text!r} says too little or too much", hint=f"Such as {WITH_MORE[way]}."
+            f"--split {text!r} says too little or too much",
+            hint=f"Such as {WITH_MORE[way]}.",
+            code="usage",
         )
     raise DatasetError(
-        f"no way to split is called {text!r}", hint=nearest(text, WAYS) or f"There are {KNOWN}."
+        f"no way to split is called {text!r}",
+        hint=nearest(text, WAYS) or f"There are {KNOWN}.",
+        code="usage",
     )
 
 

@@ -12,6 +12,9 @@ from headstart.registry.names import nearest
 from headstart.storage.encoding import Encoding
 from headstart.values.options import Options
 
+LARGEST_BATCH = 1 << 16
+"""Samples a call; of pictures of 224 pixels 37 GiB."""
+
 
 @dataclass(frozen=True)
 class Settings(Options, error=BackboneError):
@@ -53,23 +56,35 @@ class Settings(Options, error=BackboneError):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.batch_size is not None and self.batch_size < 1:
-            raise BackboneError(f"batch_size is {self.batch_size}", hint="Give 1 or more.")
+        if self.batch_size is not None and not 1 <= self.batch_size <= LARGEST_BATCH:
+            raise BackboneError(
+                f"batch_size is {self.batch_size}",
+                hint=f"Give 1 to {LARGEST_BATCH:,}.",
+                code="usage",
+            )
         if not self.stall_seconds > 0:
             raise BackboneError(
-                f"stall_seconds is {self.stall_seconds}", hint="Give a number above 0."
+                f"stall_seconds is {self.stall_seconds}",
+                hint="Give a number above 0.",
+                code="usage",
             )
         check_precision(self.precision)
         if not 0 <= self.max_loss <= 100:
             raise BackboneError(
-                f"max_loss is {self.max_loss}", hint="Give points of accuracy, 0 to 100."
+                f"max_loss is {self.max_loss}",
+                hint="Give points of accuracy, 0 to 100.",
+                code="usage",
             )
         if self.engine != "auto" and self.engine not in PROVIDERS:
             raise BackboneError(
-                f"no engine {self.engine!r}", hint=f"Give auto, {' or '.join(PROVIDERS)}."
+                f"no engine {self.engine!r}",
+                hint=f"Give auto, {' or '.join(PROVIDERS)}.",
+                code="usage",
             )
         if self.on_error not in ("fail", "skip"):
-            raise BackboneError(f"on_error is {self.on_error!r}", hint="Give fail or skip.")
+            raise BackboneError(
+                f"on_error is {self.on_error!r}", hint="Give fail or skip.", code="usage"
+            )
         Encoding.choose("float32", self.storage, self.compression)
 
 

@@ -72,7 +72,7 @@ def with_few(
         HeadError: a class has fewer, or `shots` is below 1.
     """
     if shots < 1:
-        raise HeadError(f"shots is {shots}", hint="Give 1 or more.")
+        raise HeadError(f"shots is {shots}", hint="Give 1 or more.", code="usage")
     own = targets[fold.train]
     counts = np.bincount(own, minlength=len(classes))
     rarest = int(counts.argmin())
@@ -126,7 +126,9 @@ def split_into_folds(
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     if folds < 2 or repeats < 1:
-        raise HeadError(f"folds is {folds}, repeats {repeats}", hint="Give 2 and 1, or more.")
+        raise HeadError(
+            f"folds is {folds}, repeats {repeats}", hint="Give 2 and 1, or more.", code="usage"
+        )
     label, count = _rarest(targets, classes, groups)
     if count < folds:
         what = "sample" if groups is None else "group"

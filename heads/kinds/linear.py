@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -64,8 +65,10 @@ class Linear(Options, error=HeadError):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.strengths or min(self.strengths) <= 0:
-            raise HeadError(f"strengths are {self.strengths}", hint="Give numbers above 0.")
+        if not self.strengths or not all(0 < one < math.inf for one in self.strengths):
+            raise HeadError(
+                f"strengths are {self.strengths}", hint="Give finite numbers above 0.", code="usage"
+            )
 
     @classmethod
     def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[Linear]:

@@ -6,6 +6,7 @@ Keras' `fit` takes five to ten times as long, and importing TensorFlow longer th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +33,8 @@ WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
 FOLDS = 5
 """Of training rows; as many are asked as it takes for `ENOUGH` rows, as a network takes long."""
+WIDEST = 1 << 16
+"""Units of a layer: with 2,048 features its weights and Adam's two moments of them are 1.5 GiB."""
 SHARED_FROM = 128
 """Samples: a batch of so many is worth sharing between two cores. It is halved on every machine, so
 that the numbers do not depend on it."""
@@ -77,14 +80,26 @@ class MLP(Options, error=HeadError):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not all(width > 0 for width in self.hidden):
-            raise HeadError(f"hidden is {self.hidden}", hint="Give widths of 1 or more.")
+        if not all(0 < width <= WIDEST for width in self.hidden):
+            raise HeadError(
+                f"hidden is {self.hidden}", hint=f"Give widths of 1 to {WIDEST:,}.", code="usage"
+            )
         if not 0 <= self.dropout < 1:
-            raise HeadError(f"dropout is {self.dropout}", hint="Give 0 to below 1.")
+            raise HeadError(f"dropout is {self.dropout}", hint="Give 0 to below 1.", code="usage")
         if not 0 <= self.label_smoothing < 1:
-            raise HeadError(f"label_smoothing is {self.label_smoothing}", hint="Give 0 to below 1.")
-        if min(self.batch_size, self.epochs, self.patience) < 1 or self.learning_rate <= 0:
-            raise HeadError("batch_size, epochs, patience and learning_rate must be above 0")
+            raise HeadError(
+                f"label_smoothing is {self.label_smoothing}",
+                hint="Give 0 to below 1.",
+                code="usage",
+            )
+        if (
+            min(self.batch_size, self.epochs, self.patience) < 1
+            or not 0 < self.learning_rate < math.inf
+        ):
+            raise HeadError(
+                "batch_size, epochs, patience and learning_rate must be above 0, and finite",
+                code="usage",
+            )
 
     @classmethod
     def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[MLP]:

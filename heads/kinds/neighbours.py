@@ -55,7 +55,9 @@ class Neighbours(Options, error=HeadError):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.neighbours is not None and self.neighbours < 1:
-            raise HeadError(f"neighbours is {self.neighbours}", hint="Give 1 or more.")
+            raise HeadError(
+                f"neighbours is {self.neighbours}", hint="Give 1 or more.", code="usage"
+            )
 
     @classmethod
     def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[Neighbours]:
@@ -76,19 +78,29 @@ class Neighbours(Options, error=HeadError):
         votes = np.zeros((len(train), classes), np.float32)
         votes[np.arange(len(train)), train.targets] = 1 if train.weights is None else train.weights
         counts = self._counts(len(train), int(np.bincount(train.targets).max()))
+        fewer = self._told(counts[0])
         if self.neighbours is not None and not self.calibrated:
-            nobody = {"chosen": counts[0], "judged_on": {"train": 0, "validation": 0}}
+            nobody = {"chosen": counts[0], "judged_on": {"train": 0, "validation": 0}, **fewer}
             return Fitted(_layers(kernel, votes, counts[0], "shares"), nobody)
         judge = Judge(train, validation, inner_folds(train, seed))
         near = _Near(kernel, votes, judge, counts)
         chosen = choose(near.counts, near.tried, is_open=False)
         count, calibration = int(chosen.value), chosen.found
-        details = {"chosen": count, "judged_on": judge.describe()}
+        details = {"chosen": count, "judged_on": judge.describe(), **fewer}
         if not self.calibrated:
             return Fitted(_layers(kernel, votes, count, "shares"), details)
         details |= {"temperature": calibration.temperature, "log_loss": calibration.log_loss}
         scores = votes / np.float32(min(count, len(train)) * calibration.temperature)
         return Fitted(_layers(kernel, scores, count, "softmax"), details)
+
+    def _told(self, count: int) -> dict[str, str]:
+        """That fewer neighbours are taken than were asked for, and why."""
+        if self.neighbours is None or count == self.neighbours:
+            return {}
+        return {
+            "not_chosen": f"{count:,} neighbours were taken, not the {self.neighbours:,} asked "
+            "for: with more, the classes would have the votes by how many samples they have"
+        }
 
     def _counts(self, rows: int, largest: int) -> list[int]:
         """How many are tried, of so many training rows with so many in the largest class."""

@@ -3,6 +3,7 @@ not fitted, and scores become probabilities by a temperature."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -91,10 +92,10 @@ def _tried(
 
 
 def check_above_zero(name: str, values: tuple[float, ...]) -> None:
-    """See that candidates are there, and are numbers above 0.
+    """See that candidates are there, and are finite numbers above 0.
 
     Raises:
         HeadError: they are not.
     """
-    if not values or not all(value > 0 for value in values):
-        raise HeadError(f"{name} are {values}", hint="Give numbers above 0.")
+    if not values or not all(0 < value < math.inf for value in values):
+        raise HeadError(f"{name} are {values}", hint="Give finite numbers above 0.", code="usage")

@@ -3,6 +3,7 @@ what lies below it is never run again."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -50,8 +51,14 @@ class FineTuning(Options, error=HeadError):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.batch_size, self.epochs, self.patience) < 1 or not self.learning_rate > 0:
-            raise HeadError("batch_size, epochs, patience and learning_rate must be above 0")
+        if (
+            min(self.batch_size, self.epochs, self.patience) < 1
+            or not 0 < self.learning_rate < math.inf
+        ):
+            raise HeadError(
+                "batch_size, epochs, patience and learning_rate must be above 0, and finite",
+                code="usage",
+            )
 
     def describe(self) -> dict[str, Any]:
         return asdict(self)

@@ -112,6 +112,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     before_loading(note)
     given = sys.argv[1:] if arguments is None else arguments
     begin(given)
+    _refuse_closed_output(given)
     try:
         _run(group, given, before)
     except SystemExit as end:
@@ -204,13 +205,53 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     except HeadstartError as error:
         _tell(given, error.code, error.message, error.hint)
         _fail(f"error: {error}", _debug(given), EXITS.get(error.code, EXITS["failed"]))
+    except MemoryError as error:
+        said, hint = f"there is not enough memory: {first_line(error)}", "Give smaller numbers."
+        _tell(given, "failed", said, hint)
+        _fail(f"error: {said}. {hint}", _debug(given))
+    except OSError as error:
+        _refused_by_system(given, error)
     except Exception as error:
-        _tell(given, "bug", first_line(error), "Please report it with what --debug shows.")
-        _fail(
-            f"error: unexpected {first_line(error)}. This is a bug in headstart: please report it "
-            "with what --debug shows.",
-            _debug(given),
-        )
+        _fail_as_bug(given, error)
+
+
+def _refuse_closed_output(given: list[str]) -> None:
+    """Nothing is begun where nobody can see what comes of it, and where the first file that is
+    opened would take the place of standard output."""
+    from headstart.errors import EXITS
+
+    if sys.stdout is None:
+        said, hint = "standard output is closed", "Send it to a file, or to /dev/null."
+        _tell(given, "storage", said, hint)
+        _fail(f"error: {said}. {hint}", _debug(given), EXITS["storage"])
+
+
+def _refused_by_system(given: list[str], error: OSError) -> NoReturn:
+    """The end of a command that the system refused something; what names no file was being
+    printed."""
+    from headstart.errors import EXITS
+    from headstart.values.refusals import FULL, code_of, is_denied
+
+    if not is_denied(error) and error.errno not in FULL:
+        _fail_as_bug(given, error)
+    target = error.filename or "standard output"
+    if error.filename is None:  # what is still to be printed would be refused as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    said, code = f"the system refuses {target}: {error.strerror}", code_of(error, "storage")
+    hint = "Let somebody do it who may." if code == "denied" else "Free some space."
+    _tell(given, code, said, hint)
+    _fail(f"error: {said}. {hint}", _debug(given), EXITS[code])
+
+
+def _fail_as_bug(given: list[str], error: Exception) -> NoReturn:
+    from headstart.errors import first_line
+
+    _tell(given, "bug", first_line(error), "Please report it with what --debug shows.")
+    _fail(
+        f"error: unexpected {first_line(error)}. This is a bug in headstart: please report it "
+        "with what --debug shows.",
+        _debug(given),
+    )
 
 
 def _variable_of(error: click.ClickException) -> str:

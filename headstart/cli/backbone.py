@@ -25,6 +25,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.cli.parameters import NUMBER, SEED
 from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def register(cli: click.Group) -> None:
     )
     dataset = click.option("--dataset", help="Use its first samples. Default: random ones.")
     samples = click.option("--samples", type=int, default=32, show_default=True)
-    seed = click.option("--seed", type=int, default=0, show_default=True)
+    seed = click.option("--seed", type=SEED, default=0, show_default=True)
     command(group, "verify")(click.argument("name")(dataset(samples(seed(_verify)))))
     command(group, "compile")(
         click.argument("name", metavar="NAME[@CUT]")(
@@ -103,7 +104,7 @@ def _with_add_options(function: Any) -> Any:
         ),
         click.option(
             "--max-model-bytes",
-            type=click.IntRange(min=1),
+            type=NUMBER,
             metavar="N",
             help="Memory that an untrusted model may use. Default: a multiple of its file size.",
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from headstart.cli.output import Call, Result, command, note, progress_bar, size_text, text
-from headstart.cli.parameters import OutputFile
+from headstart.cli.parameters import NUMBER, OutputFile
 
 
 def register(group: click.Group) -> None:
@@ -21,7 +21,7 @@ def register(group: click.Group) -> None:
     trust = click.option("--trust", is_flag=True, help="Load the model even if it brings code.")
     max_bytes = click.option(
         "--max-model-bytes",
-        type=click.IntRange(min=1),
+        type=NUMBER,
         metavar="N",
         help="Memory that an untrusted model may use. Default: a multiple of its file size.",
     )

@@ -23,6 +23,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.cli.parameters import SEED
 from headstart.cli.workspace.defaults import is_typed
 from headstart.registry.selection.words import tags_in_words
 
@@ -97,7 +98,7 @@ def _split_options() -> list[click.Parameter]:
     from headstart.extractors.datasets import SPLIT
 
     seed = click.Option(
-        ["--seed"], type=int, help="The seed by which samples are dealt out. Default: 0."
+        ["--seed"], type=SEED, help="The seed by which samples are dealt out. Default: 0."
     )
     return [_option(SPLIT, [], 0), seed]
 

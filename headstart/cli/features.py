@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,7 +24,10 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
-from headstart.cli.parameters import OutputFile
+from headstart.cli.parameters import NUMBER, SEED, OutputFile
+
+if TYPE_CHECKING:
+    from headstart.jobs.features.verify import Verified
 
 
 def register(cli: click.Group) -> None:
@@ -32,7 +35,7 @@ def register(cli: click.Group) -> None:
     command(group, "list")(_list)
     command(group, "show")(click.argument("key")(_show))
     rows = click.option("--rows", type=int, default=16, show_default=True)
-    seed = click.option("--seed", type=int, default=0, show_default=True)
+    seed = click.option("--seed", type=SEED, default=0, show_default=True)
     backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
     full = click.option("--full", is_flag=True, help="Hash every shard as a whole.")
     dataset = click.argument("dataset")
@@ -51,14 +54,14 @@ def register(cli: click.Group) -> None:
             click.option(
                 "--n",
                 "count",
-                type=click.IntRange(min=1),
+                type=NUMBER,
                 default=20,
                 show_default=True,
                 help="How many.",
             ),
             limit_option,
             click.option(
-                "--seed", type=int, default=0, show_default=True, help="Seed of the draws."
+                "--seed", type=SEED, default=0, show_default=True, help="Seed of the draws."
             ),
             on_error_option,
             click.option(
@@ -225,11 +228,20 @@ def _verify(
             soft_wrap=True,
         )
 
-    failed = (
-        ""
-        if found.ok
-        else f"cached rows are not what the model gives: relative error "
-        f"{found.max_relative_error:.2g}, allowed {found.tolerance:.2g}. Remove them with "
-        f"`headstart features gc --set {found.feature_key[:12]} --apply` and extract again."
-    )
+    failed = "" if found.ok else _what_to_do(found, f"{backbone} {dataset}", precision)
     return Result(found, show, failed)
+
+
+def _what_to_do(found: Verified, named: str, precision: str) -> str:
+    """What is wrong with cached rows, and the command that mends it."""
+    option = "" if precision == "float32" else f" --precision {precision}"
+    again = f"`headstart extract {named}{option}`"
+    if found.tolerance is not None and not found.max_relative_error <= found.tolerance:
+        return (
+            f"cached rows are not what the model gives: relative error "
+            f"{found.max_relative_error:.2g}, allowed {found.tolerance:.2g}. Remove them with "
+            f"`headstart features gc --set {found.feature_key[:12]} --apply` and extract again."
+        )
+    if found.corrupt:
+        return f"damaged shards were put aside: {found.corrupt}. Compute their rows with {again}."
+    return f"no cached rows to compare. Compute them with {again}."

@@ -29,6 +29,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.cli.parameters import SEED
 from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ TRAIN_OPTIONS = (
     ),
     click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
     click.option(
-        "--seed", type=int, help="Seed of all random choices. Default: 0, or that of the sweep."
+        "--seed", type=SEED, help="Seed of all random choices. Default: 0, or that of the sweep."
     ),
     click.option(
         "--precision", type=PRECISIONS, help=f"{PRECISION} Default: float32, or that of the sweep."

@@ -22,7 +22,7 @@ from headstart.cli.output import (
     views_option,
     with_options,
 )
-from headstart.cli.parameters import OutputFile
+from headstart.cli.parameters import NUMBER, OutputFile
 from headstart.database_urls import without_passwords
 from headstart.errors import HeadError
 
@@ -96,7 +96,7 @@ def register(group: click.Group) -> None:
         ),
         click.option(
             "--top",
-            type=click.IntRange(min=1),
+            type=NUMBER,
             metavar="K",
             help="Show the K most probable classes of each sample.",
         ),

@@ -25,7 +25,15 @@ from headstart.cli.commands import (
 )
 from headstart.cli.console import Out, console
 from headstart.cli.pace import Pace, estimate_text
-from headstart.cli.parameters import ask_about, complete_names, force_option, outputs_of
+from headstart.cli.parameters import (
+    FOLDS,
+    NUMBER,
+    WHOLE,
+    ask_about,
+    complete_names,
+    force_option,
+    outputs_of,
+)
 from headstart.cli.tables import Column, FittedTable
 from headstart.cli.workspace import said
 from headstart.cli.workspace.defaults import (
@@ -181,7 +189,7 @@ on_error_option = click.option(
 """Of every command that reads samples."""
 views_option = click.option(
     "--views",
-    type=click.IntRange(min=0),
+    type=WHOLE,
     default=0,
     show_default=True,
     help="Number of augmented views of each picture in the train split, in addition to "
@@ -202,17 +210,17 @@ def windows_option(*ways: str) -> Any:
 
 
 folds_option = click.option(
-    "--folds", type=int, default=5, show_default=True, help="Number of folds."
+    "--folds", type=FOLDS, default=5, show_default=True, help="Number of folds."
 )
 limit_option = click.option(
     "--limit",
-    type=int,
+    type=NUMBER,
     default=20_000,
     show_default=True,
     help="Use at most this many samples, chosen by seed.",
 )
 shots_option = click.option(
-    "--shots", type=int, help="Train on only this many samples of each class (few-shot)."
+    "--shots", type=NUMBER, help="Train on only this many samples of each class (few-shot)."
 )
 """Of the commands that try heads by cross-validation."""
 STAR = (

@@ -21,9 +21,13 @@ from click.shell_completion import (
 
 from headstart.config import Config, default_root, load_config
 from headstart.errors import AlreadyExists, HeadstartError
+from headstart.values.seeds import LARGEST_SEED
 
 NUMBER = click.IntRange(1, 2**31 - 1)
 """How many of something, or which, as databases count."""
+FOLDS = click.IntRange(2, 2**31 - 1)
+WHOLE = click.IntRange(0, 2**31 - 1)
+SEED = click.IntRange(0, LARGEST_SEED)
 
 
 class Numbered(click.IntRange):

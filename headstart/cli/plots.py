@@ -22,7 +22,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
-from headstart.cli.parameters import OutputFile
+from headstart.cli.parameters import SEED, OutputFile
 
 SHOWN = 15
 """Suspects and pairs that are printed of each; all of them with --json."""
@@ -39,7 +39,7 @@ _pictures = click.option(
     help="Also compare the pictures themselves to find near duplicates.",
 )
 _seed = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed of all random choices."
+    "--seed", type=SEED, default=0, show_default=True, help="Seed of all random choices."
 )
 
 

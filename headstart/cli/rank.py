@@ -29,7 +29,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
-from headstart.cli.parameters import OutputFile
+from headstart.cli.parameters import SEED, OutputFile
 from headstart.cli.workspace.executors import Asked, options_of_trials
 
 
@@ -44,7 +44,7 @@ def register(cli: click.Group) -> None:
         limit_option,
         shots_option,
         windows_option("mean", "max"),
-        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the folds."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the folds."),
         click.option(
             "--plot",
             type=OutputFile(),

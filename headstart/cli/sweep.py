@@ -37,6 +37,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
+from headstart.cli.parameters import SEED
 from headstart.cli.workspace.executors import Asked, options_of_trials
 from headstart.registry.selection.words import tags_in_words
 
@@ -90,7 +91,7 @@ def register(group: click.Group) -> None:
         shots_option,
         windows_option("mean", "max"),
         click.option(
-            "--seed", type=int, default=0, show_default=True, help="Seed of all random choices."
+            "--seed", type=SEED, default=0, show_default=True, help="Seed of all random choices."
         ),
         tag_option,
         *options_of_trials,

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from headstart.database_urls import without_passwords
 from headstart.errors import HeadstartError, InvalidValue
 from headstart.values.calls import called_as
+from headstart.values.seeds import check_seed
 from headstart.values.showable import brief
 
 P = ParamSpec("P")
@@ -81,6 +82,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 what = f"{name} of {function.__qualname__}"
                 with _order_of(signature, value, bound.arguments):
                     bound.arguments[name] = _taken(value, kinds[name], what)
+                if name == "seed" and value is not None:
+                    check_seed(bound.arguments[name], what)
         with called_as(lambda: _in_words(function, bound)):
             return function(*bound.args, **bound.kwargs)
 

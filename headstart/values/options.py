@@ -9,6 +9,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar
 
 from headstart.errors import HeadstartError
+from headstart.values.seeds import check_seed
 from headstart.values.showable import Showable, brief
 
 
@@ -28,8 +29,10 @@ class Options(Showable):
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            given = getattr(self, field.name)
-            object.__setattr__(self, field.name, self._taken(field, given))
+            value = self._taken(field, getattr(self, field.name))
+            if field.name == "seed":
+                check_seed(value, f"seed of {type(self).__name__}")
+            object.__setattr__(self, field.name, value)
 
     def _taken(self, field: Field[Any], given: Any) -> Any:
         declared, _, none = str(field.type).partition(" | ")
@@ -43,6 +46,7 @@ class Options(Showable):
                 f"{field.name} of {type(self).__name__} is {brief(given)}, "
                 f"of type {type(given).__name__}",
                 hint=f"Give {wanted}{' or None' if none else ''}.",
+                code="usage",
             ) from None
 
     def _line(self) -> str:
@@ -121,8 +125,13 @@ def taken(name: str, given: Any, declared: str, error: type[HeadstartError]) -> 
     """
     take, wanted = TAKERS[declared]
     try:
-        return take(given)
+        value = take(given)
     except (TypeError, ValueError):
         raise error(
-            f"{name} is {brief(given)}, of type {type(given).__name__}", hint=f"Give {wanted}."
+            f"{name} is {brief(given)}, of type {type(given).__name__}",
+            hint=f"Give {wanted}.",
+            code="usage",
         ) from None
+    if name == "seed":
+        check_seed(value)
+    return value

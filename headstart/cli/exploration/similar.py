@@ -18,10 +18,11 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.cli.parameters import NUMBER, SEED
 
 limit_option = click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=NUMBER,
     default=1_000_000,
     show_default=True,
     help="Compare so many samples at most, chosen by seed.",
@@ -42,14 +43,14 @@ def register(cli: click.Group) -> None:
         click.option(
             "--n",
             "count",
-            type=click.IntRange(min=1),
+            type=NUMBER,
             default=10,
             show_default=True,
             help="How many matches.",
         ),
         precision_option,
         limit_option,
-        click.option("--seed", type=int, default=0, show_default=True, help="Of --limit."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Of --limit."),
         on_error_option,
     )
     command(cli, "similar")(made)

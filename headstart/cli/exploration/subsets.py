@@ -17,16 +17,16 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-from headstart.cli.parameters import OutputFile
+from headstart.cli.parameters import NUMBER, SEED, OutputFile
 
 _every = click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=NUMBER,
     default=1_000_000,
     show_default=True,
     help="Look at so many samples at most, chosen by seed.",
 )
-_seed = click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
+_seed = click.option("--seed", type=SEED, default=0, show_default=True, help="Of all chance.")
 
 
 def register(group: click.Group) -> None:
@@ -65,7 +65,7 @@ def register(group: click.Group) -> None:
 
 
 def _count(default: int, words: str) -> Any:
-    number = click.IntRange(min=1)
+    number = NUMBER
     return click.option("--n", "count", type=number, default=default, show_default=True, help=words)
 
 

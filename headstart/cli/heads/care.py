@@ -18,6 +18,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.cli.parameters import NUMBER
 
 
 def register(group: click.Group) -> None:
@@ -46,7 +47,7 @@ def register(group: click.Group) -> None:
         click.argument("name"),
         click.option(
             "--keep",
-            type=click.IntRange(min=1),
+            type=NUMBER,
             metavar="N",
             help="Keep the latest N versions of NAME, and those in use; remove the others.",
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from headstart.cli.parameters import NUMBER
 from headstart.registry.selection.words import Selection
 
 filter_option = click.option(
@@ -23,7 +24,7 @@ sort_option = click.option(
     help="By a field: numbers and times from the largest down, texts from A on; FIELD:asc and "
     "FIELD:desc say how.",
 )
-limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="So many.")
+limit_option = click.option("--limit", type=NUMBER, metavar="N", help="So many.")
 
 
 def list_options(function: Callable[..., Any]) -> Callable[..., Any]:

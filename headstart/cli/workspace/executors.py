@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.parameters import NUMBER
+
 if TYPE_CHECKING:
     from headstart.context import Context
     from headstart.jobs.on_ray import RayExecutor, RayTrials
@@ -44,13 +46,13 @@ options_of_trials = (
     executor_option,
     click.option(
         "--workers",
-        type=click.IntRange(min=1),
+        type=NUMBER,
         help="With ray: number of workers. Default: one per node to extract, as many as fit "
         "to try heads.",
     ),
     click.option(
         "--cores",
-        type=click.IntRange(min=1),
+        type=NUMBER,
         help="With ray: cores per worker. Default: an equal share to extract, one to try heads.",
     ),
 )

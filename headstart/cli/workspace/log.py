@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from headstart.cli.output import Call, Result, command, table, text, with_options
+from headstart.cli.parameters import NUMBER
 
 
 def register(cli: click.Group) -> None:
@@ -23,7 +24,7 @@ def register(cli: click.Group) -> None:
             click.option(
                 "--since", metavar="WHEN", help="A date, a time, or an age such as 7d or 12h."
             ),
-            click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True),
+            click.option("--limit", type=NUMBER, default=50, show_default=True),
             click.option(
                 "--forget-before",
                 metavar="WHEN",

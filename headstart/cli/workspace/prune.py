@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from headstart.cli.output import Call, Result, command, text, with_options
+from headstart.cli.parameters import WHOLE
 
 SHOWN = 20
 """Of what is old, on screen."""
@@ -20,7 +21,7 @@ def register(cli: click.Group) -> None:
             click.argument("head", required=False, metavar="[HEAD]"),
             click.option(
                 "--keep",
-                type=click.IntRange(min=0),
+                type=WHOLE,
                 metavar="N",
                 help="The newest N stay; of each head its versions.",
             ),

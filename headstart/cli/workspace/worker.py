@@ -18,7 +18,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-from headstart.cli.parameters import JOB
+from headstart.cli.parameters import JOB, NUMBER
 
 if TYPE_CHECKING:
     from headstart.jobs.features.worker import Work
@@ -35,7 +35,7 @@ def register(cli: click.Group) -> None:
             click.option("--wait", is_flag=True, help="Wait for further jobs."),
             click.option(
                 "--cores",
-                type=click.IntRange(min=1),
+                type=NUMBER,
                 help="Threads that compute. Default: all cores. With several workers on one "
                 "machine give each its share.",
             ),

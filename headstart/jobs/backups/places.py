@@ -16,6 +16,7 @@ from headstart.storage.files import BLOCK, read_regular, sha256_of_file, written
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.bucket import Bucket
 from headstart.storage.scratch import PREFIX, dead_folders, remove_dead, scratch_folder
+from headstart.values.refusals import code_of
 
 HINT = "Take another backup; this one was not changed."
 Content = Callable[[], bytes] | None
@@ -269,6 +270,7 @@ def disk_told(place: object) -> Iterator[None]:
         raise StorageError(
             f"cannot write {error.filename or place}: {error.strerror or error}",
             hint="Name a folder that is there and may be written to, with room for all of it.",
+            code=code_of(error, StorageError.code),
         ) from error
 
 
@@ -288,6 +290,7 @@ def _opened(source: Path, content: Content) -> BinaryIO:
         raise StorageError(
             f"cannot read {source}: {error.strerror or error}",
             hint="Let somebody do it who may read all of the workspace.",
+            code=code_of(error, StorageError.code),
         ) from error
 
 

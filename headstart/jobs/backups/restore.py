@@ -30,6 +30,7 @@ from headstart.progress import Progress, silent
 from headstart.registry.audit import identity, snapshot
 from headstart.storage.contents import Contents
 from headstart.values.defaults import user_roots
+from headstart.values.refusals import code_of
 from headstart.values.showable import Showable
 
 
@@ -238,6 +239,7 @@ def _own_file(config: Config, stage: Path) -> Iterator[None]:
         raise StorageError(
             f"cannot make {file}: {error.strerror or error}",
             hint="Name a file in a folder that is there and may be written to.",
+            code=code_of(error, StorageError.code),
         ) from error
     try:
         yield

@@ -105,6 +105,7 @@ def _take_back(context: Context, name: str, ids: tuple[str, ...]) -> Corrected:
             raise DatasetError(
                 f"not excluded from {name!r}: {some(other)}",
                 hint=f"Excluded are {some(known.excluded) or 'none'}.",
+                code="not_found",
             )
         left = {id_: digest for id_, digest in known.excluded.items() if id_ not in ids}
         return replace(known, excluded=left).stored(options)
@@ -142,6 +143,7 @@ def _numbers(wholes: Wholes, ids: list[str], name: str) -> dict[str, int]:
         raise DatasetError(
             f"dataset {name!r} has no sample {some(unknown)}",
             hint="Ids are those of `features audit` and `head predict`; nothing was changed.",
+            code="not_found",
         )
     return numbers
 

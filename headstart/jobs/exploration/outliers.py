@@ -43,10 +43,7 @@ def outliers(among: LookedAt, count: int = 20) -> Results[Outlier]:
     """See `Workspace.outliers`."""
     check_count(count, "count")
     if len(among.rows) < 2:
-        raise FeatureError(
-            f"dataset {among.origin.dataset.name!r} has a single sample",
-            hint="There is nothing to compare.",
-        )
+        raise _single(among)
     if not compares_all(len(among.rows)):
         tell(
             f"neighbours of {len(among.rows):,} samples are looked for around each, not among all: "
@@ -62,4 +59,18 @@ def outliers(among: LookedAt, count: int = 20) -> Results[Outlier]:
             float(len(away) - np.searchsorted(ranked, away[row])) / len(away),
         )
         for row in order.tolist()
+    )
+
+
+def _single(among: LookedAt) -> FeatureError:
+    """The error of a sample that has no other to be compared with."""
+    name, all_of_them = among.origin.dataset.name, len(among.view)
+    if all_of_them < 2:
+        return FeatureError(
+            f"dataset {name!r} has a single sample", hint="There is nothing to compare."
+        )
+    return FeatureError(
+        f"with limit 1 a single one of the {all_of_them:,} samples of {name!r} is looked at",
+        hint="Give a limit of 2 or more, or none.",
+        code="usage",
     )

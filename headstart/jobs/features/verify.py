@@ -34,7 +34,8 @@ class Verified(Record):
         max_abs_diff: between cached and computed; None where there was nothing to compare.
         max_relative_error: of a row, relative L2 error; likewise.
         tolerance: of that, by engine, precision and storage; likewise.
-        ok: whether all rows are within it.
+        ok: whether all rows are within it, no shard was damaged, and there were rows to compare, if
+            the dataset has samples.
         corrupt: shards that were found damaged, and quarantined.
         feature_key: of the set.
     """
@@ -67,16 +68,20 @@ def verify(
     record = context.datasets.get(dataset)
     manifest = context.manifest(record)
     cache = context.cache()
+    damaged_before = cache.quarantined
     (key,) = keys_of(entity, cuts[:1]).values()
     if full:
         cache.check_all(key, progress)
     view, chosen, stored = cache.read_some(key, manifest.samples, rows, seed)
     if view is None:
-        return Verified(0, None, None, None, True, cache.quarantined, key)
+        corrupt = cache.quarantined - damaged_before
+        is_empty = not len(manifest.samples)
+        return Verified(0, None, None, None, is_empty and not corrupt, corrupt, key)
     read = reader_of(record)
     computed = _computed(context, entity, cuts[0], [view.samples[row] for row in chosen], read)
     check = compare_rows(stored, computed, _tolerance(context, key, precision))
-    return Verified(**asdict(check), ok=check.ok, corrupt=cache.quarantined, feature_key=key)
+    corrupt = cache.quarantined - damaged_before
+    return Verified(**asdict(check), ok=check.ok and not corrupt, corrupt=corrupt, feature_key=key)
 
 
 def _computed(

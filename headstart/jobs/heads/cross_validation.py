@@ -70,13 +70,16 @@ class CrossValidation(Options, error=HeadError):
             object.__setattr__(self, "repeats", 1 if self.shots is None else FEW_SHOT_REPEATS)
         if self.objective not in OBJECTIVES:
             raise HeadError(
-                f"objective is {self.objective!r}", hint=f"It can be {' or '.join(OBJECTIVES)}."
+                f"objective is {self.objective!r}",
+                hint=f"It can be {' or '.join(OBJECTIVES)}.",
+                code="usage",
             )
         if self.windows not in (None, MEAN, MAX):
             raise HeadError(
                 f"windows is {self.windows!r}",
                 hint="It can be mean or max: what is tried is compared on samples. A head on each "
                 "window is trained by `headstart head train --windows each`.",
+                code="usage",
             )
 
     @property
