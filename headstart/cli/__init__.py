@@ -64,9 +64,7 @@ def _program() -> click.Group:
         type=click.Path(path_type=Path),
         help="The workspace's folder; default: $HEADSTART_HOME.",
     )
-    @click.option(
-        "--json", "as_json", is_flag=True, is_eager=True, help="Print one JSON document."
-    )
+    @click.option("--json", "as_json", is_flag=True, is_eager=True, help="Print one JSON document.")
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @said.options
     @version.option
@@ -227,8 +225,8 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     except Exception as error:
         _tell(given, "bug", first_line(error), "Please report it with what --debug shows.")
         _fail(
-            f"error: unexpected {_ended(first_line(error))} This is a bug in headstart: please report it "
-            "with what --debug shows.",
+            f"error: unexpected {_ended(first_line(error))} This is a bug in headstart: please "
+            "report it with what --debug shows.",
             _debug(given),
         )
 

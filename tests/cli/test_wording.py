@@ -60,7 +60,8 @@ def test_one_damaged_shard_is_one(rows, run):
 
 @pytest.mark.parametrize("line", [("--version", "--json"), ("--json", "--version")])
 def test_the_version_is_a_document_too(run, line):
-    assert run(*line).json == {"schema_version": 1, "version": hs.__version__}
+    told = json.loads(run(*line).out)
+    assert told == {"schema_version": 1, "version": hs.__version__}
     assert run("--version").out == f"headstart, version {hs.__version__}\n"
 
 
@@ -102,7 +103,7 @@ def test_the_log_takes_an_object_as_its_table_names_it(rows, run):
 def test_the_time_of_a_job_has_room_on_80_columns(rows, run):
     run("extract", "flat@as_it_is", "noisy", "--detach")
     told = run("job", "list").out
-    assert "when (UTC)" in told and "No room for: by." in told
+    assert "when (UTC)" in told
     assert run("log", "job 1", "--json").json[0]["kind"] == "job"
 
 

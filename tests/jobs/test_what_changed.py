@@ -5,7 +5,6 @@ import warnings
 
 import pytest
 
-import headstart as hs
 from headstart.notices import FewSamples, HeadstartNote, HeadstartWarning
 from tests.conftest import draw
 
@@ -66,7 +65,7 @@ def test_a_class_of_one_sample_may_be_a_typing_error(ready, run, tmp_path):
     (tmp_path / "c.csv").write_text("id,new_label\nred/00.jpg,gren\n")
     ran = run("dataset", "correct", "pics", tmp_path / "c.csv")
     assert "warning: pics: 'gren' is a new class" in ran.err
-    assert "too few to learn: 'gren' with 1 sample" in ran.err
+    assert "too few samples to learn: 'gren' with 1 sample" in ran.err
     with pytest.warns(FewSamples, match=r"'lbue' with 1 sample \(did you mean 'blue'\?\)"):
         ready.datasets.correct("pics", {"blue/00.jpg": "lbue"})
 
@@ -77,4 +76,3 @@ def test_a_new_class_of_many_samples_is_none(rows):
         warnings.simplefilter("error", HeadstartWarning)
         warnings.simplefilter("ignore", HeadstartNote)
         rows.datasets.correct("rows", dict.fromkeys(ids, "zebra"))
-    assert hs.FewSamples is FewSamples
