@@ -80,10 +80,11 @@ EXITS = {
     "schema": 10,
     "foreign_database": 10,
     "denied": 11,
+    "interrupted": 130,
 }
 """With what the command line ends, by the code of an error: `usage` of a command line that is none,
-`bug` of what nobody foresaw, and the codes of the classes below; 1 of any other, as of a
-plug-in; 130 is of Ctrl-C, 143 of SIGTERM.
+`bug` of what nobody foresaw, `interrupted` of Ctrl-C, and the codes of the classes below; 1 of any
+other, as of a plug-in; 143 is of SIGTERM.
 """
 
 

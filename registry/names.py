@@ -22,14 +22,19 @@ def check_name(name: str, what: str, other: object = None) -> str:
         RegistryError: it holds a character that has a meaning in references or paths.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        is_place = isinstance(name, str) and ("/" in name or ":" in name or Path(name).exists())
-        is_behind = is_place and isinstance(other, str) and NAME.fullmatch(other)
+        is_place = isinstance(name, str) and ("/" in name or ":" in name or _is_there(name))
+        is_name = isinstance(other, str) and NAME.fullmatch(other) and not _is_there(other)
+        is_behind = is_place and is_name
         raise RegistryError(
             f"{name!r} cannot name a {what}",
             hint="Use a to z, A to Z, digits, '.', '_' and '-', beginning with a letter or digit."
             + (f" The name comes first: {other} {name}?" if is_behind else ""),
         )
     return name
+
+
+def _is_there(place: str) -> bool:
+    return bool(place) and Path(place).exists()
 
 
 def split_version(reference: str) -> tuple[str, int | None]:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -309,6 +310,16 @@ def state_of(path: Path | str) -> tuple[int, ...]:
     except OSError:
         return ()
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def stat_of(status: os.stat_result) -> tuple[int, ...]:
+    """By what a file's change is seen: size, ctime in ns, inode.
+
+    Whoever writes to a file, or sets its mtime back afterwards, changes its ctime. Windows has the
+    time of its creation there, so that the mtime has to do.
+    """
+    changed = status.st_mtime_ns if sys.platform == "win32" else status.st_ctime_ns
+    return (status.st_size, changed, status.st_ino)
 
 
 def clock_of(folder: Path) -> float:

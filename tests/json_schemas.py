@@ -31,6 +31,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 DOCUMENTS = {
+    "--version": "headstart.cli.workspace.version.Version",
     "init": "headstart.workspace.Workspace",
     "db upgrade": "headstart.jobs.database.Upgraded",
     "db current": "headstart.jobs.database.SchemaState",

@@ -134,8 +134,8 @@ def corrected(manifest: Manifest, options: Mapping[str, Any]) -> Manifest:
             stale.append(id_)
     if stale:
         warn(
-            f"{manifest.source}: {len(stale):,} samples that were corrected have other contents by "
-            f"now and are as the source says: {some(stale)}"
+            f"{manifest.source}: {len(stale):,} corrected samples have other contents by now; "
+            f"labels are as the source says: {some(stale)}"
         )
     labels = {found[id_]: one.after for id_, one in known.labels.items() if id_ in found}
     excluded = [found[id_] for id_ in known.excluded if id_ in found]

@@ -11,9 +11,8 @@ from typing import Any
 
 from headstart.errors import DatasetError, SampleChanged, SampleUnreadable, StorageError
 from headstart.extractors.datasets.remote.addresses import is_address
-from headstart.extractors.datasets.rows import stat_of
 from headstart.extractors.datasets.source import FETCHED
-from headstart.storage.files import open_regular, place_of
+from headstart.storage.files import open_regular, place_of, stat_of
 
 HINT = "Run `headstart dataset refresh`, then extract again."
 

@@ -32,9 +32,8 @@ from headstart.extractors.datasets.remote.addresses import (
     refused_scheme,
 )
 from headstart.extractors.datasets.remote.objects import Objects
-from headstart.extractors.datasets.rows import stat_of
 from headstart.extractors.datasets.source import Location, Options
-from headstart.storage.files import open_regular
+from headstart.storage.files import open_regular, stat_of
 
 __all__ = ["Places", "is_address", "is_far", "named", "redacted"]
 

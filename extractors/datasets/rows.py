@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -18,16 +16,6 @@ from headstart.storage.manifest import Label
 T = TypeVar("T")
 EITHER = "train or validation"
 """The split of a sample that is not tested on, as its source says, which says no more."""
-
-
-def stat_of(status: os.stat_result) -> tuple[int, ...]:
-    """By what a file's change is seen: size, ctime in ns, inode.
-
-    Whoever writes to a file, or sets its mtime back afterwards, changes its ctime. Windows has the
-    time of its creation there, so that the mtime has to do.
-    """
-    changed = status.st_mtime_ns if sys.platform == "win32" else status.st_ctime_ns
-    return (status.st_size, changed, status.st_ino)
 
 
 class Skipping:

@@ -34,11 +34,20 @@ def _program() -> click.Group:
 
     import click
 
-    from headstart import __version__
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.exploration import similar
     from headstart.cli.output import PROGRAM, Call
-    from headstart.cli.workspace import backup, config, job, log, prune, said, stats, worker
+    from headstart.cli.workspace import (
+        backup,
+        config,
+        job,
+        log,
+        prune,
+        said,
+        stats,
+        version,
+        worker,
+    )
     from headstart.values.variables import check_settings
 
     @click.group(
@@ -55,10 +64,10 @@ def _program() -> click.Group:
         type=click.Path(path_type=Path),
         help="The workspace's folder; default: $HEADSTART_HOME.",
     )
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.option("--json", "as_json", is_flag=True, is_eager=True, help="Print one JSON document.")
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @said.options
-    @click.version_option(__version__, prog_name="headstart")
+    @version.option
     @click.pass_context
     def program(
         context: click.Context,
@@ -89,7 +98,13 @@ all others are refused."""
 GARBAGE = 50_000
 """Objects more than before among which garbage is looked for: of the hundred thousands that imports
 make all stay, and a tenth of a short command went into looking at them again and again."""
-INTERRUPTED = "interrupted. What was committed is kept; the same command continues from there."
+KEPT = "What was committed is kept; the same command continues from there."
+INTERRUPTED = f"interrupted. {KEPT}"
+INTERRUPTED_OBJECT = (
+    f'{{"error": {{"code": "interrupted", "message": "interrupted", "hint": "{KEPT}"}}, '
+    '"schema_version": 1}'
+)
+"""As `_tell` makes it, for when nothing is imported yet."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -139,6 +154,8 @@ def _when_interrupted(handler: Any) -> Any:
 
 
 def _end_at_once(*_signal: object) -> None:
+    if "--json" in sys.argv[1:]:
+        os.write(2, f"{INTERRUPTED_OBJECT}\n".encode())
     os.write(2, f"{INTERRUPTED}\n".encode())
     os._exit(130)
 
@@ -184,7 +201,8 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _leave(INTERRUPTED, status=130)  # 128 + SIGINT, as shells have it
+        _tell(given, "interrupted", "interrupted", KEPT)
+        _leave(INTERRUPTED, status=EXITS["interrupted"])  # 128 + SIGINT, as shells have it
     except click.exceptions.NoArgsIsHelpError as error:  # `headstart head` asks what there is
         click.echo(error.format_message())
         sys.exit(0)
@@ -195,7 +213,7 @@ def _run(group: click.Group, given: list[str], before: Any) -> NoReturn:
         said = " ".join(error.format_message().split()) + _variable_of(error)
         if type(error) is not click.ClickException:  # which is of a result that was printed
             _tell(given, code, said, where.strip() or None)
-        _fail(f"error: {said}{where}", _debug(given), EXITS[code])
+        _fail(f"error: {_ended(said) if where else said}{where}", _debug(given), EXITS[code])
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
@@ -248,10 +266,16 @@ def _fail_as_bug(given: list[str], error: Exception) -> NoReturn:
 
     _tell(given, "bug", first_line(error), "Please report it with what --debug shows.")
     _fail(
-        f"error: unexpected {first_line(error)}. This is a bug in headstart: please report it "
-        "with what --debug shows.",
+        f"error: unexpected {_ended(first_line(error))} This is a bug in headstart: please "
+        "report it with what --debug shows.",
         _debug(given),
     )
+
+
+def _ended(sentence: str) -> str:
+    """A sentence with one full stop, before another."""
+    plain = sentence.rstrip(".")
+    return plain if plain.endswith(("!", "?", "…")) else f"{plain}."
 
 
 def _variable_of(error: click.ClickException) -> str:

@@ -100,7 +100,7 @@ def _doctor(call: Call) -> Result:
     return Result(
         checks,
         lambda out: out.print(table(None, ("=", "what", "found"), rows)),
-        failed="" if all(check.ok for check in checks) else "something is wrong, see above",
+        failed=doctor.verdict(checks, call.root),
     )
 
 

@@ -25,6 +25,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import NUMBER, SEED, OutputFile
+from headstart.visible import in_number
 
 if TYPE_CHECKING:
     from headstart.jobs.features.verify import Verified
@@ -224,7 +225,10 @@ def _verify(
             f"{found.max_relative_error:.2g} ({found.tolerance:.2g} allowed)"
         )
         out.print(
-            f"{found.rows} rows computed again{differ}; {found.corrupt} damaged shards put aside.",
+            in_number(
+                f"{found.rows:,} rows computed again{differ}; "
+                f"{found.corrupt:,} damaged shards put aside."
+            ),
             soft_wrap=True,
         )
 

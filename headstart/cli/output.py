@@ -129,6 +129,7 @@ def command(
             said.ask(*(given.pop(name) for name in ("verbose", "quiet", "log_format")))
             call = context.find_object(Call) or Call()
             call.workspace = workspace or call.workspace
+            call.as_json = as_json or call.as_json
             filled = fill_in(context, " ".join(words), call.root, given)
             if outputs and not given.pop("force"):
                 ask_about(outputs, given)
@@ -136,7 +137,7 @@ def command(
             aside = contextlib.redirect_stdout(sys.stderr)
             with aside, said.heard(), noted_warnings(), interruptible(), places_told(filled):
                 result = function(call, **given)
-            if as_json or call.as_json:
+            if call.as_json:
                 click.echo(document_of(result.data))
             else:
                 result.show(Out())

@@ -47,7 +47,9 @@ class Numbered(click.IntRange):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             self.fail(
-                f"{value!r} is not the number of a {self.of}: see `{self.listed}`", param, ctx
+                f"{value!r} is not the number of a {self.of}. `{self.listed}` lists them.",
+                param,
+                ctx,
             )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart.config import Config, load_config
+from headstart.config import CONFIG_FILE, Config, load_config
 from headstart.errors import HeadstartError
 from headstart.extractors.backbones.pooling import POOLINGS
 from headstart.extractors.datasets import SOURCES
@@ -55,6 +55,7 @@ EXTRAS = {
 }
 """Packages that some backbones or workspaces want, and the extra that brings each."""
 ENOUGH_SPACE = 1 << 30
+WORKSPACE = "workspace"
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,19 @@ def examine(root: Path) -> Results[Check]:
     try:
         config = load_config(root)
     except HeadstartError as error:
-        return Results([*checks, Check("workspace", str(error), False)])
+        return Results([*checks, Check(WORKSPACE, str(error), False)])
     free = shutil.disk_usage(config.root).free
-    checks.append(Check("workspace", str(config.root), True))
+    checks.append(Check(WORKSPACE, str(config.root), True))
     checks.append(Check("free space", f"{free / (1 << 30):.1f} GiB", free > ENOUGH_SPACE))
     return Results([*checks, *_registry(config)])
+
+
+def verdict(checks: Sequence[Check], root: Path) -> str:
+    """What is wrong, in a line; empty where nothing is."""
+    wrong = [check.what for check in checks if not check.ok]
+    if wrong == [WORKSPACE] and not (root / CONFIG_FILE).exists():
+        return "no workspace yet: `headstart init` makes one; all else is well"
+    return "something is wrong, see above" if wrong else ""
 
 
 def _settings() -> list[Check]:

@@ -42,15 +42,28 @@ def find(
         limit: at most so many.
     """
     start = None if since is None else moment(since)
-    return context.events.find(name, kind=kind, action=action, user=user, since=start, limit=limit)
+    own_kind, name = _kind_and_name(name)
+    if kind is not None and own_kind not in (None, kind):
+        return Results()
+    chosen = kind or own_kind
+    return context.events.find(
+        name, kind=chosen, action=action, user=user, since=start, limit=limit
+    )
 
 
-def hint_for(context: Context, name: str) -> str:
-    """What to do where there are no events of an object of that name."""
+def _kind_and_name(name: str | None) -> tuple[str | None, str | None]:
+    """`job 1`, as listings call an object, is the job of that number; no name holds a space."""
+    kind, space, rest = (name or "").partition(" ")
+    return (kind, rest) if space and rest else (None, name)
+
+
+def nothing_of(context: Context, name: str) -> str:
+    """What is said where no events of an object of that name were found, and what to do."""
+    if find(context, name.partition(":")[0], limit=1):
+        return f"No such events of {name!r}. There are others: leave filters out, or its version."
     known = {one.object.partition(":")[0] for one in context.events.find(limit=LOOKED_AT)}
-    if name.partition(":")[0] in known:
-        return "There are others of it: leave filters out, or its version."
-    return nearest(name, known) or "`headstart log` alone lists all."
+    hint = nearest(_kind_and_name(name)[1] or name, known) or "`headstart log` alone lists all."
+    return f"Nothing called {name!r} is in the log, with or without filters. {hint}"
 
 
 LOOKED_AT = 10_000

@@ -129,7 +129,7 @@ def test_every_code_is_written_down_and_every_written_one_is_there():
         for code in re.findall(r"`(\w+)`", row.split("|")[1])
     }
     assert written == errors.EXITS
-    assert set(written) == {cls.code for cls in every_error()} | {"usage", "bug"}
+    assert set(written) == {cls.code for cls in every_error()} | {"usage", "bug", "interrupted"}
 
 
 def test_a_password_with_quotes_is_masked_and_the_object_stays_json(ws, run, monkeypatch):

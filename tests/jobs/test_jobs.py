@@ -297,7 +297,7 @@ def test_the_commands_of_a_job(ready, run, fails):
     assert "there is no job 7" in fails("job", "show", "7")
     assert "there is no job 7" in fails("worker", "7")
     for command in (("job", "show"), ("job", "cancel"), ("worker",)):
-        said = "'abc' is not the number of a job: see `headstart job list`"
+        said = "'abc' is not the number of a job. `headstart job list` lists them. See `"
         assert said in fails(*command, "abc")
     said = " ".join(run("job", "show", "2").out.split())
     assert "nobody works at it now; `headstart worker 2`" in said

@@ -115,7 +115,7 @@ def test_a_source_that_changed_keeps_what_was_corrected_of_contents_that_stayed(
     x, y = known["x"].copy(), known["y"]
     x[1] += 1  # another content by that id
     np.savez(own, x=x, y=y)
-    with pytest.warns(UserWarning, match="1 sample that were corrected have other contents"):
+    with pytest.warns(UserWarning, match="1 corrected sample has other contents by now"):
         rows.datasets.refresh("own")
     assert labels(rows, "own")["0"] == "c" and labels(rows, "own")["1"] == y[1] != "c"
     assert replace(rows.datasets["own"]).options["corrections"]["versions"] == []

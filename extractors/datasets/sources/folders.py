@@ -91,7 +91,10 @@ class FolderSource:
             is_empty = False
             yield file.path
         if is_empty:
-            raise DatasetError(f"the folder {self.source} holds no images, sounds, texts or videos")
+            raise DatasetError(
+                f"the folder {self.source} holds no images, sounds, texts or videos",
+                hint=f"Name one with files such as {' '.join(sorted(IMAGE_SUFFIXES))}.",
+            )
 
     def read(self, location: Location) -> Any:
         return self._places.read(str(location))

@@ -14,9 +14,9 @@ from headstart.extractors.datasets.named_files import check_within, root_of
 from headstart.extractors.datasets.places import is_address
 from headstart.extractors.datasets.remote.addresses import Address, parse
 from headstart.extractors.datasets.remote.objects import Found, Objects
-from headstart.extractors.datasets.rows import stat_of
 from headstart.extractors.datasets.source import Options
 from headstart.extractors.datasets.sources.folder_files import LEFT_BEHIND, entries_below
+from headstart.storage.files import stat_of
 
 Steps = tuple[str, ...]
 """The names from the root down to a file or folder."""

@@ -39,8 +39,8 @@ def _list(call: Call, limit: int) -> Result:
             one.committed,
             one.failed,
             one.missing,
+            tuple(f"{one.job.created_at:%Y-%m-%d %H:%M}".split()),
             f"{one.job.user}@{one.job.host}",
-            f"{one.job.created_at:%Y-%m-%d %H:%M}",
         )
         for one in found
     ]
@@ -52,8 +52,8 @@ def _list(call: Call, limit: int) -> Result:
         ">committed",
         ">failed",
         ">missing",
-        "?by",
         "=?when (UTC)",
+        "?by",
     )
     empty = "No jobs yet. `headstart extract BACKBONE DATASET --detach` makes one."
     return Result(found, lambda out: out.print(table(None, columns, rows) if rows else empty))

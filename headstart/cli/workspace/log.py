@@ -44,7 +44,10 @@ def _log(
     limit: int,
     forget_before: str | None,
 ) -> Result:
-    """Show who changed what (all, or OBJECT only), the newest first."""
+    """Show who changed what (all, or OBJECT only), the newest first.
+
+    OBJECT is a name, one with a version such as net:2, or both as the listing has them: 'job 1'.
+    """
     from headstart.jobs import events
 
     context = call.open().context
@@ -71,7 +74,7 @@ def _log(
     columns = ("=when (UTC)", "who", "=did", "to", "what", "by")
     empty = "No such events."
     if not rows and object is not None:
-        empty = f"No such events of {object!r}. {events.hint_for(context, object)}"
+        empty = events.nothing_of(context, object)
     shown = table(None, columns, rows) if rows else text(empty)
     return Result(found, lambda out: out.print(shown))
 

@@ -28,6 +28,8 @@ def _stats(call: Call, since: str | None, days: bool, prometheus: bool) -> Resul
     """Show what extractions computed, what the cache saved, and what each backbone costs."""
     from headstart.jobs import stats
 
+    if prometheus and call.as_json:
+        raise click.UsageError("Give --prometheus or --json, not both.")
     found = stats.stats(call.open().context, since)
     if prometheus:
         told = stats.prometheus(found)

@@ -18,6 +18,7 @@ from headstart.jobs.datasets.fetched import fetched_from
 from headstart.jobs.datasets.kept_data import holding
 from headstart.jobs.datasets.orientation import warn_of_turned
 from headstart.jobs.datasets.tokenizer import with_tokenizer
+from headstart.jobs.datasets.what_changed import tell_of_changes
 from headstart.notices import DifferingCopies, FewSamples, tell, warn
 from headstart.progress import Progress, silent
 from headstart.registry.datasets import taken
@@ -82,6 +83,8 @@ def add(
         _warn(opened.source, opened.unused(), skipped)
         warn_of_turned(place, manifest.samples, opened, given)
         _tell_of_samples(place, manifest, given)
+    if before is not None and previous is not None:
+        tell_of_changes(name, previous, manifest)
     stored = settled(opened, given, manifest) | sources.listed(skipped)
     stored |= {} if kept is None else {"origin": kept.origin}
     stored |= unused_in(opened)

@@ -3,7 +3,8 @@ version of the dataset, its source untouched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,17 +13,19 @@ from unicodedata import normalize
 from headstart.context import Context
 from headstart.errors import DatasetError
 from headstart.extractors import datasets as sources
-from headstart.extractors.datasets.corrections import Change, Corrections, Wholes, some
+from headstart.extractors.datasets.corrections import NAMED, Change, Corrections, Wholes, some
+from headstart.extractors.datasets.labels import FEW
 from headstart.extractors.runtime import versions
 from headstart.jobs.datasets.add import described
-from headstart.jobs.datasets.corrections_file import check_new, find_alike, wanted_of
+from headstart.jobs.datasets.corrections_file import PERHAPS, check_new, find_alike, wanted_of
 from headstart.jobs.datasets.refresh import look_again
-from headstart.notices import DifferingCopies, tell, warn
+from headstart.notices import DifferingCopies, FewSamples, tell, warn
 from headstart.registry.entities import Dataset, Run
 from headstart.storage.columns.finder import ABSENT
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Label, Manifest
 from headstart.values.showable import Showable
+from headstart.visible import in_number
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,23 @@ def _tell_of_new(name: str, told: Mapping[str, tuple[Label | None, Label]], old:
                 f"{name}: {one!r} is a new class, and {str(near)!r} is spelled almost like it; "
                 f"if that was meant, give the samples {str(near)!r} as their new_label"
             )
+    _warn_of_few(name, Counter(str(after) for _, after in told.values()), new, spelled)
+
+
+def _warn_of_few(
+    name: str, counts: Mapping[str, int], new: Sequence[str], known: Mapping[str, Label]
+) -> None:
+    """Name new classes with too few samples, and what may have been meant by each."""
+    few = []
+    for one in new:
+        if counts[one] < FEW:
+            near = find_alike(one, known, PERHAPS)
+            meant = "" if near is None else f" (did you mean {str(near)!r}?)"
+            few.append(in_number(f"{one!r} with {counts[one]:,} samples{meant}"))
+    if few:
+        more = f" and {len(few) - NAMED:,} more" if len(few) > NAMED else ""
+        told = f"{', '.join(few[:NAMED])}{more}"
+        warn(f"{name}: new classes with too few samples to learn: {told}", FewSamples)
 
 
 def _warn_of_copies(name: str, samples: SampleColumns) -> None:

@@ -33,6 +33,8 @@ LONGEST = 200
 """Letters of a class that is new; names of files have 255 bytes."""
 ALIKE = 0.81
 """Of `difflib`: `sqaure` is .83 of `square`, `male` .8 of `female`."""
+PERHAPS = 0.6
+"""Of a class that is asked about, as it has few samples: `brnad` is .8 of `brand`."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def check_new(id_: str, label: Label) -> None:
     )
 
 
-def find_alike(label: Label, classes: Mapping[str, Label]) -> Label | None:
+def find_alike(label: Label, classes: Mapping[str, Label], alike: float = ALIKE) -> Label | None:
     """The class that a new one is nearly spelled like, in other letters' case, signs or order."""
     same = {_letters(text): known for text, known in classes.items()}
     letters = _letters(str(label))
@@ -218,7 +220,7 @@ def find_alike(label: Label, classes: Mapping[str, Label]) -> Label | None:
         return same[letters]
     if any(sign.isdigit() for sign in letters):  # class 1 and class 2
         return None
-    near = get_close_matches(letters, same, 1, ALIKE)
+    near = get_close_matches(letters, same, 1, alike)
     return same[near[0]] if near else None
 
 

@@ -16,6 +16,7 @@ from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, 
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_anew
 from headstart.jobs.datasets.kept_data import held
+from headstart.jobs.datasets.what_changed import tell_of_changes
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
@@ -119,6 +120,7 @@ def _looked_at(
         return None
     if stored.get("skipped") != now.options.get("skipped"):
         warn_of_skipped(opened.source, skipped)
+    tell_of_changes(now.name, previous, manifest)
     warn_of_copies(opened.source, manifest, previous)
     return updated, manifest
 

@@ -30,7 +30,7 @@ from headstart.extractors.run.report import Report
 from headstart.jobs.source_names import is_name_alone
 from headstart.paths import below, inside
 from headstart.registry.audit.glimpse import Rows, find_rows, is_used_lately
-from headstart.storage.files import make_folder, open_regular, state_of, written_aside
+from headstart.storage.files import make_folder, open_regular, stat_of, state_of, written_aside
 from headstart.values.logs import logger
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _code() -> list[Any]:
 
 def _below(folder: str) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
     """Each folder from one on, with what lies right in it by name, if it is not hidden: a file by
-    what its change is seen (`extractors.datasets.rows.stat_of`), a folder by nothing.
+    what its change is seen (`stat_of`), a folder by nothing.
 
     Raises:
         OSError: it cannot be read, or a link in it leads elsewhere.
@@ -255,8 +255,7 @@ def _below(folder: str) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
                 waiting.append(entry.path)
                 told[entry.name] = ()
             else:
-                seen = entry.stat()
-                told[entry.name] = (seen.st_size, seen.st_mtime_ns, seen.st_ino)
+                told[entry.name] = stat_of(entry.stat())
         yield above, told
 
 

@@ -25,9 +25,9 @@ from headstart.extractors.datasets.named_files import (
     read_named,
 )
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT
-from headstart.extractors.datasets.rows import Skipping, stat_of
+from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.source import Entry, Location, Option, Options
-from headstart.storage.files import BLOCK
+from headstart.storage.files import BLOCK, stat_of
 from headstart.storage.samples import BETWEEN
 
 PICTURE, CROP = "picture", "crop"

@@ -104,7 +104,7 @@ def files_of(source: Path, within: Path | None, options: Options) -> Found:
 
 
 def stamp_of(files: Sequence[SplitFile]) -> tuple[int, ...]:
-    """By what the change of some files is seen; see `rows.stat_of`."""
+    """By what the change of some files is seen; see `stat_of`."""
     stats = [stat_of_file(one.path) for one in files]
     if len(stats) == 1:
         return stats[0]

@@ -23,8 +23,8 @@ from typing import Any
 
 from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
 from headstart.extractors.datasets.places import suffix_of
-from headstart.extractors.datasets.rows import is_utf8, stat_of
-from headstart.storage.files import open_regular
+from headstart.extractors.datasets.rows import is_utf8
+from headstart.storage.files import open_regular, stat_of
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row]
