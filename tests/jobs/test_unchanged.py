@@ -296,15 +296,11 @@ def test_files_that_are_not_used_are_no_reason_to_look_again(ready, run, looks, 
     assert looks[-1] is None
 
 
-def removed(file):
-    file.unlink()
-
-
 def spoilt(file):
     file.write_bytes(b"x" * file.stat().st_size)
 
 
-@pytest.mark.parametrize("spoil", [removed, spoilt])
+@pytest.mark.parametrize("spoil", [os.remove, spoilt])
 @pytest.mark.parametrize("folder", ["manifests", unchanged.PARTS])
 def test_a_manifest_that_is_gone_or_damaged_is_told_of(
     ready, run, looks, pictures, monkeypatch, spoil, folder
@@ -336,7 +332,7 @@ def test_other_code_looks_again(ready, run, looks, monkeypatch, tmp_path):
     module.parent.mkdir(parents=True)
     module.write_text("1")
     monkeypatch.setattr(unchanged, "CODE", {"code": tmp_path / "code"})
-    for change in (lambda: None, lambda: module.write_text("22"), lambda: removed(module)):
+    for change in (lambda: None, lambda: module.write_text("22"), module.unlink):
         change()
         for is_kept in (False, True):
             run(*EXTRACT)
@@ -372,15 +368,12 @@ def test_what_was_kept_long_ago_is_collected(complete, run):
 
 SHAPES = (
     b"",
-    b"[]",
-    b'{"state": 1}',
     b"\xff",
     b"{" * 70_000,
     b'{"feature_keys": 5}',
     b'{"state": "x", "feature_keys": {"a": 1}, "report": {}}',
     b'{"feature_keys": "abc"}',
     b'{"feature_keys": [5]}',
-    b'{"feature_keys": [["a"]], "report": 5}',
     b'{"feature_keys": ["a"], "report": [1]}',
     b'{"state": {}, "feature_keys": ["a"]}',
 )
