@@ -125,7 +125,7 @@ def _by_cells(
         warn(
             f"only about {share:.0%} of the {count} nearest neighbours by {of} are found, as "
             f"{len(drawn.rows)} samples say that were compared with all {len(rows):,}: they lie in "
-            "no clusters; with a smaller limit all pairs are compared"
+            "no clear clusters; with a smaller limit all pairs are compared"
         )
     return distances, found
 

@@ -45,8 +45,8 @@ def grouped(features: Rows, count: int, seed: int = 0) -> tuple[np.ndarray, np.n
         if number == PASSES or changed <= SETTLED * len(features):
             break
         before[:] = group
-        empty = ~sums.any(axis=1)
-        centres = of_length_one(np.where(empty[:, None], centres, sums)).astype(np.float32)
+        holds_some = sums.any(axis=1, keepdims=True)
+        centres = of_length_one(np.where(holds_some, sums, centres)).astype(np.float32)
     sizes = np.bincount(group, minlength=count)
     place = np.empty(count, np.int64)
     place[np.argsort(-sizes, kind="stable")] = np.arange(count)
