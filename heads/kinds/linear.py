@@ -67,7 +67,9 @@ class Linear(Options, error=HeadError):
         super().__post_init__()
         if not self.strengths or not all(0 < one < math.inf for one in self.strengths):
             raise HeadError(
-                f"strengths are {self.strengths}", hint="Give finite numbers above 0.", code="usage"
+                f"strengths are {self.strengths}",
+                hint="Give numbers above 0 that are finite.",
+                code="usage",
             )
 
     @classmethod

@@ -98,4 +98,6 @@ def check_above_zero(name: str, values: tuple[float, ...]) -> None:
         HeadError: they are not.
     """
     if not values or not all(0 < value < math.inf for value in values):
-        raise HeadError(f"{name} are {values}", hint="Give finite numbers above 0.", code="usage")
+        raise HeadError(
+            f"{name} are {values}", hint="Give numbers above 0 that are finite.", code="usage"
+        )

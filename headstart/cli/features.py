@@ -240,7 +240,8 @@ def _what_to_do(found: Verified, named: str, precision: str) -> str:
     """What is wrong with cached rows, and the command that mends it."""
     option = "" if precision == "float32" else f" --precision {precision}"
     again = f"`headstart extract {named}{option}`"
-    if found.tolerance is not None and not found.max_relative_error <= found.tolerance:
+    error, allowed = found.max_relative_error, found.tolerance
+    if error is not None and allowed is not None and not error <= allowed:
         return (
             f"cached rows are not what the model gives: relative error "
             f"{found.max_relative_error:.2g}, allowed {found.tolerance:.2g}. Remove them with "

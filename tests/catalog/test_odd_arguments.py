@@ -41,7 +41,7 @@ def test_strengths_that_are_no_numbers_are_refused(run, ready, features):
         with pytest.raises(HeadError, match=r"strengths of Linear is .* Give numbers"):
             hs.Linear(strengths=given)
     ran = run("head", "train", "h", "net", "pics", "--strengths", "nan")
-    assert ran.code == 1 and "strengths of Linear is" in ran.err, ran.err
+    assert ran.code == 2 and "strengths of Linear is" in ran.err, ran.err
 
 
 def test_a_task_is_called_by_its_name(ready, features):

@@ -57,9 +57,9 @@ def test_the_largest_seed_trains_and_tries(rows):
         (("--kind", "mlp", "--dropout", "5"), "Give 0 to below 1"),
         (("--kind", "mlp", "--hidden", "99999999999"), "Give widths of 1 to 65,536"),
         (("--kind", "mlp", "--learning-rate", "1e400"), "finite"),
-        (("--strengths", "-1"), "Give finite numbers above 0"),
-        (("--strengths", "1e400"), "Give finite numbers above 0"),
-        (("--kind", "svm", "--strengths", "1e400"), "Give finite numbers above 0"),
+        (("--strengths", "-1"), "Give numbers above 0 that are finite"),
+        (("--strengths", "1e400"), "Give numbers above 0 that are finite"),
+        (("--kind", "svm", "--strengths", "1e400"), "Give numbers above 0 that are finite"),
     ],
 )
 def test_settings_of_a_head_that_cannot_be_are_errors_of_usage(rows, run, arguments, said):

@@ -1,6 +1,7 @@
 """Kills, damage and company: nothing committed is lost, no wrong row is served."""
 
 import hashlib
+import json
 import shutil
 import sqlite3
 import threading
@@ -111,7 +112,29 @@ def test_verify_computes_rows_again_and_counts_damage(ready, run):
     assert (ran["rows"], ran["corrupt"]) == (10, 0)
     assert ran["max_abs_diff"] <= TOLERANCE
     shard_files(ready)[0].write_bytes(b"x")
-    assert run("features", "verify", "net", "pics", "--json").json["corrupt"] == 1
+    damaged = run("features", "verify", "net", "pics", "--json")
+    found = json.loads(damaged.out)
+    assert (damaged.code, found["corrupt"], found["ok"]) == (1, 1, False)
+    assert "put aside: 1. Compute their rows with `headstart extract net pics`" in damaged.err
+    again = run("features", "verify", "net", "pics", "--json")
+    assert (again.code, json.loads(again.out)["ok"]) == (0, True)
+
+
+@pytest.mark.parametrize("options", [(), ("--full",)], ids=str)
+def test_verify_of_features_that_are_all_damaged_fails_and_says_what_to_do(ready, run, options):
+    ready.extract("net", "pics")
+    (file,) = shard_files(ready)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    ran = run("features", "verify", "net", "pics", "--json", *options)
+    found = json.loads(ran.out)
+    assert (found["rows"], found["corrupt"], found["ok"], ran.code) == (0, 1, False, 1)
+    assert "`headstart extract net pics`" in ran.err
+    nothing = run("features", "verify", "net", "pics")
+    assert nothing.code == 1 and "no cached rows to compare" in nothing.err
+    ready.extract("net", "pics")
+    assert run("features", "verify", "net", "pics", *options).code == 0
 
 
 def test_verify_finds_a_wrong_number_with_a_right_hash(ready):
