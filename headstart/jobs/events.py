@@ -63,7 +63,7 @@ def nothing_of(context: Context, name: str) -> str:
         return f"No such events of {name!r}. There are others: leave filters out, or its version."
     known = {one.object.partition(":")[0] for one in context.events.find(limit=LOOKED_AT)}
     hint = nearest(_kind_and_name(name)[1] or name, known) or "`headstart log` alone lists all."
-    return f"Nothing called {name!r} is in the log, with or without filters. {hint}"
+    return f"Nothing called {name!r} is in the log. {hint}"
 
 
 LOOKED_AT = 10_000

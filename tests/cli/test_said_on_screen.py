@@ -39,7 +39,7 @@ def test_the_log_has_a_line_for_each_change(rows, run):
 
 
 def test_an_unknown_object_of_the_log_is_named_with_what_may_be_meant(rows, run):
-    assert "No such events of 'noisi'. Did you mean 'noisy'?" in run("log", "noisi").out
+    assert "Nothing called 'noisi' is in the log. Did you mean 'noisy'?" in run("log", "noisi").out
     assert "leave filters out" in run("log", "noisy", "--action", "remove").out
     assert "alone lists all" in run("log", "qqqqqqqq").out
 
