@@ -22,16 +22,18 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from headstart.errors import DatabaseDenied, LeaseLost, RegistryError
 from headstart.registry import tables as t
 from headstart.registry.database import Database, insert_into
-from headstart.registry.leases import Signs, clock, has_run_out
+from headstart.registry.leases import SLACK, Signs, clock, has_run_out
 from headstart.values.logs import logger
 
 SECONDS = 60.0
 """After so long without a renewal a hold has run out: as long as a lease by default."""
+LOOKING = 0x686F6C6473
+"""The number of the advisory lock of who looks and inserts; "holds" in ASCII."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 """Seconds between two looks at whether a set that somebody has alone is free again."""
 DENIED = "the database refuses this user changes: nothing is held against `features gc` of others"
@@ -220,17 +222,18 @@ class SqlHolds:
     def _living(self, connection: Connection, names: Sequence[str], now: float) -> list[Any]:
         """Others' rows that count; those that don't, of whatever name, are deleted."""
         holds, here = t.holds.c, socket.gethostname()
-        rows = connection.execute(select(t.holds).where(holds.holder != self._holder)).all()
-        dead = set[str]()
-        for row in rows:
-            is_dead = row.owner == here and self._signs.is_dead(row.holder)
-            if is_dead or has_run_out(row.granted_at, row.expires_at, now):
-                dead.add(row.holder)
-            if is_dead:
-                self._signs.end(row.holder)
-        if dead:
-            connection.execute(delete(t.holds).where(holds.holder.in_(dead)))
-        return [row for row in rows if row.holder not in dead and row.key in names]
+        of_others = select(t.holds).where(holds.holder != self._holder)
+        rows = connection.execute(of_others).all()
+        dead = {row.holder for row in rows if row.owner == here and self._signs.is_dead(row.holder)}
+        for holder in dead:
+            self._signs.end(holder)
+        if dead or any(has_run_out(row.granted_at, row.expires_at, now) for row in rows):
+            # One that is renewed just now stays: each is looked at again when its row is free.
+            ran_out = or_(holds.expires_at < now, holds.granted_at > now + SLACK)
+            gone = and_(holds.holder != self._holder, or_(ran_out, holds.holder.in_(dead)))
+            connection.execute(delete(t.holds).where(gone))
+            rows = connection.execute(of_others).all()
+        return [row for row in rows if row.key in names]
 
     def _delete(self, names: Sequence[str]) -> None:
         """Take rows away; where the database does not answer now, they run out by themselves."""
@@ -338,9 +341,13 @@ class SqlAlone:
 
 
 def _one_after_the_other(connection: Connection) -> None:
-    """Let nobody else look and insert at the same time; SQLite has one writer anyway."""
+    """Let nobody else look and insert at the same time; SQLite has one writer anyway.
+
+    Whoever renews is not kept waiting, as by a lock of the table: a process that is frozen in here
+    would let the holds of all others run out, until the server ends it after a minute.
+    """
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE holds IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(select(func.pg_advisory_xact_lock(LOOKING)))
 
 
 def _end_at_exit(known: weakref.ref[SqlHolds]) -> None:

@@ -38,6 +38,10 @@ ALLOWED = {
     "headstart/cli/parameters.py: Path(str(super().convert(value, param, ctx)))": "an argument",
     "headstart/cli/exploration/similar.py: Path(sample)": "an argument of `similar`",
     "heads/copied_rows.py: Path(tempfile.gettempdir())": "the system's own",
+    "headstart/jobs/features/unchanged.py: PurePath(file)": "looked at by its parts alone",
+    "headstart/jobs/features/unchanged.py: Path(sys.modules[f'headstart.{name}'].__path__[0])": (
+        "our own modules"
+    ),
     "headstart/catalog/cache.py: Path(to)": "an argument of `features sync`",
     "headstart/jobs/backups/places.py: Path(given)": "an argument of the public functions",
     "headstart/jobs/backups/places.py: Path(address.bucket)": "an argument, parsed",

@@ -35,6 +35,7 @@ SAFETY = "extractors/safety"
 ASKED = {
     "storage/files.py": "`is_own`: yes where users have no numbers",
     "storage/locks.py": "nothing is held where there is no flock",
+    "heads/copied_rows.py": "slices are read where there is no preadv",
     "storage/local_store.py": "reads part by part where there is no preadv",
     "headstart/group_access.py": "refused in one line where files have no groups",
     "extractors/runtime.py": "counts the machine's cores where a process has no share of them",
@@ -129,7 +130,8 @@ def test_features_are_read_without_preadv(ready, windows):
 
 WITHOUT = f"""
 import os, sys
-import click, h5py, numpy, psutil, rich, scipy, sklearn, sqlalchemy, alembic, joblib, threadpoolctl
+import click, h5py, numpy, platformdirs.unix, psutil, rich, scipy, sklearn, sqlalchemy, alembic
+import joblib, threadpoolctl
 from sqlalchemy.dialects import sqlite
 for name in {POSIX_MODULES!r}:
     sys.modules[name] = None

@@ -181,6 +181,8 @@ class LocalCopies:
 
     def _files(self) -> Iterator[_File]:
         for path in self._folder.glob("??/*"):
+            if path.name.startswith("."):  # another process is about to put it in its place
+                continue
             with suppress(OSError):
                 status, mark = path.stat(), inside(self._folder, USED, path.name)
                 used = mark.stat().st_mtime_ns if mark.exists() else 0

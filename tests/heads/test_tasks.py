@@ -238,6 +238,7 @@ def test_what_gives_no_numbers_is_refused(diabetes):
 # Bad labels
 
 
+@pytest.mark.filterwarnings("ignore:.*no sample of the class")
 def test_labels_that_do_not_suit_the_task(flat):
     ws, add = flat
     x, _ = digits(60)

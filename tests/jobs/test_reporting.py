@@ -113,6 +113,7 @@ def test_a_report_is_one_file_that_fetches_nothing(trained, run, tmp_path):
     assert page.count("data:image/png;base64,") >= 2
 
 
+@pytest.mark.filterwarnings("ignore:.*no sample of the class")
 def test_names_in_a_report_are_no_markup(ready, pictures, tmp_path):
     (pictures / "red").rename(pictures / "<b>red&")
     ready.datasets.refresh("pics")

@@ -16,7 +16,7 @@ from headstart.config import create_config
 from headstart.errors import DatabaseDenied, LeaseLost
 from headstart.registry import tables as t
 from headstart.registry.database import Database
-from headstart.registry.holds import SqlHolds
+from headstart.registry.holds import SqlHolds, _one_after_the_other
 from headstart.registry.leases import clock
 from headstart.storage.locks import LifeSigns
 
@@ -217,6 +217,24 @@ def test_a_hold_is_renewed_while_it_lasts(database, machine):
             assert rows(database)[0].expires_at > clock(connection)
 
 
+def test_who_is_frozen_while_it_looks_keeps_nobody_from_renewing(own_database, tmp_path):
+    """The server ends its transaction after a minute: as long as the holds of others count."""
+    database = Database(create_config(tmp_path / "zoo", own_database))
+    t.metadata.create_all(database.engine)
+    with SqlHolds(database, NoSigns()).hold("a") as held:
+        age(database, 50)
+        (before,) = rows(database)
+        with database.writing() as frozen:
+            _one_after_the_other(frozen)
+            renewing = threading.Thread(target=held.confirm)
+            renewing.start()
+            renewing.join(10)
+            assert not renewing.is_alive()
+        (after,) = rows(database)
+        assert after.expires_at > before.expires_at + 45
+    database.close()
+
+
 def test_garbage_in_the_middle_of_a_transaction_ends_a_hold_later(database, machine):
     """A view that is collected while this thread writes must not wait for itself."""
     one = machine()
@@ -282,7 +300,7 @@ import sys, time
 from pathlib import Path
 from headstart.config import load_config
 from headstart.registry.database import Database
-from headstart.registry.holds import SqlHolds
+from headstart.registry.holds import SqlHolds, _one_after_the_other
 from headstart.storage.locks import LifeSigns
 
 holds = SqlHolds(Database(load_config(Path(sys.argv[1]))), LifeSigns(Path(sys.argv[2])))

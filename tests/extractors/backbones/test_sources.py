@@ -136,7 +136,7 @@ def test_a_model_in_memory_is_registered_like_its_file(ws, model, model_file):
     from_file = ws.backbones.add("file", model_file, preprocess="unit")
     assert from_memory.source == "in memory: Functional"
     assert [c.fingerprint for c in from_memory.cuts] == [c.fingerprint for c in from_file.cuts]
-    with pytest.raises(ModelFileError, match="a dict is no Keras model"):
+    with pytest.raises(ModelFileError, match="a dict is not a Keras model"):
         ws.backbones.add("x", {"a": 1})
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 import headstart as hs
 from conftest import direct, draw, rows_in
-from headstart.errors import LeaseLost, StorageError
+from headstart.errors import FeaturesMissing, LeaseLost, StorageError
 from headstart.extractors.cache import feature_cache
 from headstart.extractors.cache.feature_cache import Rows
 from headstart.extractors.cache.gc import Choice
@@ -154,7 +154,9 @@ def test_shards_put_aside_while_their_disk_was_away_come_back(ready):
     ready.extract("net", "pics", settings=EAGER)
     victim = shard_files(ready)[0]
     away = victim.rename(victim.with_suffix(".away"))
-    assert ready.cache.explain("net", "pics").to_compute == 4
+    assert ready.cache.explain("net", "pics").to_compute == 4  # who explains puts nothing aside
+    with pytest.raises(FeaturesMissing, match="4 of 36"):
+        ready.features("net", "pics").to_numpy()
     away.rename(victim)
     assert ready.cache.reindex().restored == 1
     assert ready.extract("net", "pics").report.computed == 0

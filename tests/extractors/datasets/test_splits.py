@@ -96,6 +96,7 @@ def test_splits_follow_from_content_and_seed_and_not_from_order_or_names(ws, tab
     assert splits(ws, "f") != splits(ws) and counts(ws, "f") == counts(ws)
 
 
+@pytest.mark.filterwarnings("ignore:.*no sample of the class")
 @pytest.mark.parametrize("split", [None, "hash", "kfold:3", "80/20"])
 def test_a_sample_keeps_the_split_that_it_once_had(ws, table, split):
     labels = ["a", "b"] * 20

@@ -121,6 +121,7 @@ def test_an_eps_that_is_called_png_never_reaches_ghostscript(
     monkeypatch.setenv("PATH", str(programme.parent), prepend=":")
     monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
     (pictures / "red" / "a.png").write_bytes(EPS)
+    ready.datasets.refresh("pics")  # what is new is said before
     message = fails("extract", "net", "pics")
     assert "'red/a.png'" in message
     assert "not a readable image" in message

@@ -185,6 +185,7 @@ def broken(pictures):
 
 
 def test_a_broken_picture_stops_the_run_is_named_and_nothing_is_lost(ready, broken, fails):
+    ready.datasets.refresh("pics")  # what has changed is said before
     message = fails("extract", "net", "pics", "--batch-size", "4")
     assert "sample 'green/03.png' of dataset 'pics' cannot be read" in message
     assert str(broken / "green" / "03.png") in message
@@ -335,6 +336,7 @@ def test_pictures_of_different_sizes_without_a_resize_are_an_error(
     (tmp_path / "p.json").write_text('{"steps": [{"step": "decode_image"}, {"step": "cast"}]}')
     ready.backbones.add("bare", model_file, preprocess=str(tmp_path / "p.json"))
     draw(pictures / "blue" / "zz.png", 5, (9, 9))
+    ready.datasets.refresh("pics")  # what is new is said before
     message = fails("extract", "bare", "pics")
     assert "Add a resize step" in message or "cannot run on a batch" in message
 
