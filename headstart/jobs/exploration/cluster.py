@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.errors import FeatureError
-from headstart.heads.exploration.grouping import grouped
+from headstart.heads.exploration.clusters import grouped
 from headstart.heads.labelled import labels_of
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.storage.manifest import Label, Sample

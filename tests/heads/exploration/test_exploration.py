@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from headstart.heads.exploration.clusters import grouped
 from headstart.heads.exploration.cover import cover
-from headstart.heads.exploration.grouping import grouped
 from headstart.heads.exploration.outliers import distance_to_others
 from headstart.heads.exploration.similarity import most_similar
 from headstart.heads.rows import ChosenRows
@@ -155,7 +155,7 @@ def test_rows_that_lie_by_bunch_are_grouped_on_the_disk_as_in_memory(monkeypatch
 
 
 def test_bunches_that_few_rows_are_drawn_of_are_found_in_passes_over_all(monkeypatch):
-    monkeypatch.setattr("headstart.heads.exploration.grouping.DRAWN", 300)
+    monkeypatch.setattr("headstart.heads.exploration.clusters.DRAWN", 300)
     rows, own = clusters(6_000)
     assert adjusted_rand_score(own, grouped(ChosenRows(rows), 5)[0]) > 0.95
 
