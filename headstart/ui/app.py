@@ -12,12 +12,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from headstart.errors import HeadstartError
 from headstart.ui import refusals
 from headstart.ui.pages import Pages
-from headstart.ui.routes import overview, static
+from headstart.ui.routes import datasets, overview, static
 from headstart.ui.safety import LOOPBACK, Guard
-from headstart.ui.site import Site
+from headstart.ui.site import Site, manifests_of
 from headstart.workspace import Workspace
 
-SCREENS = (overview,)
+SCREENS = (overview, datasets)
 """Those in the navigation, in order."""
 OTHERS = (static,)
 LARGEST_BODY = 32 << 20
@@ -52,5 +52,7 @@ def create_app(
         },
     )
     screens = tuple(module.SCREEN for module in SCREENS)
-    app.state.site = Site(workspace, read_only, screens, Pages())
+    app.state.site = Site(
+        workspace, read_only, screens, Pages(), manifests_of(workspace.context)
+    )
     return app

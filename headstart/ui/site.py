@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from headstart.context import Context
+from headstart.registry.entities import Dataset
+from headstart.storage.manifest import Manifest
 from headstart.ui.pages import Pages
 from headstart.values.showable import SCHEMA_VERSION, Showable
 from headstart.workspace import Workspace
+
+
+KEPT = 8
+"""Manifests in memory."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,14 @@ class Site:
         read_only: whether it may not be changed from here.
         screens: in the navigation.
         pages: the templates.
+        manifest_of: gives the samples of a dataset; the latest that were read are kept.
     """
 
     workspace: Workspace
     read_only: bool
     screens: tuple[Screen, ...]
     pages: Pages
+    manifest_of: Callable[[Dataset], Manifest]
 
     def page(
         self, request: Request, template: str, title: str, *, status: int = 200, **facts: Any
@@ -65,7 +76,7 @@ class Site:
         shared = {
             "title": title,
             "screens": self.screens,
-            "path": request.url.path,
+            "path": request.scope["path"],
             "read_only": self.read_only,
             "root": str(self.workspace.config.root),
             "same": (),
@@ -92,3 +103,13 @@ def as_json(result: Showable) -> Response:
     if isinstance(told, dict):
         told = {"schema_version": SCHEMA_VERSION, **told}
     return JSONResponse(told)
+
+
+def manifests_of(context: Context) -> Callable[[Dataset], Manifest]:
+    """See `Site.manifest_of`: a page of samples asks for one once for each picture."""
+
+    @lru_cache(maxsize=KEPT)
+    def read(name: str) -> Manifest:
+        return context.manifests.read(name)
+
+    return lambda dataset: read(dataset.manifest)

@@ -7,8 +7,10 @@ client gives.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -46,13 +48,18 @@ def get_static(request: Request) -> Response:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """All files by name."""
-    folder = resources.files("headstart.ui").joinpath("static")
-    return {
-        file.name: Asset(content, KINDS[suffix], f'"{hashlib.sha256(content).hexdigest()[:16]}"')
-        for file in folder.iterdir()
-        if (suffix := file.name.rpartition(".")[2]) in KINDS and (content := file.read_bytes())
-    }
+    """All files by name, those of folders as `FOLDER/NAME`."""
+    return dict(_found(resources.files("headstart.ui").joinpath("static"), ""))
 
 
-ROUTES = [Route("/static/{name}", get_static)]
+def _found(folder: Traversable, before: str) -> Iterator[tuple[str, Asset]]:
+    for file in folder.iterdir():
+        if file.is_dir():
+            yield from _found(file, f"{before}{file.name}/")
+        elif kind := KINDS.get(file.name.rpartition(".")[2]):
+            content = file.read_bytes()
+            tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+            yield f"{before}{file.name}", Asset(content, kind, tag)
+
+
+ROUTES = [Route("/static/{name:path}", get_static)]
