@@ -12,12 +12,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from headstart.errors import HeadstartError
 from headstart.ui import refusals
 from headstart.ui.pages import Pages
-from headstart.ui.routes import datasets, overview, static
+from headstart.ui.routes import datasets, map, overview, static
 from headstart.ui.safety import LOOPBACK, Guard
 from headstart.ui.site import Site, manifests_of
 from headstart.workspace import Workspace
 
-SCREENS = (overview, datasets)
+SCREENS = (overview, datasets, map)
 """Those in the navigation, in order."""
 OTHERS = (static,)
 LARGEST_BODY = 32 << 20

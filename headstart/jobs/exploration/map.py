@@ -63,22 +63,6 @@ class Mapped(Showable):
         return f"{kept.words}, {kept.samples:,} samples of {kept.dataset} by {kept.backbone}"
 
 
-def find_map(
-    context: Context,
-    backbone: str | Backbone,
-    dataset: str | Dataset,
-    method: str = PCA,
-    *,
-    seed: int = 0,
-    precision: str = "float32",
-) -> KeptMap | None:
-    """What is kept of a map of the dataset as it is now; None if nothing is."""
-    record = context.datasets.get(dataset)
-    samples = context.manifests.open(record.manifest).columns
-    identity = _identity(context, backbone, samples, method, seed, precision)
-    return context.maps.find(identity.key)
-
-
 def map_samples(
     context: Context,
     backbone: str | Backbone,

@@ -27,8 +27,14 @@ export class Columns {
     return this.known.get(colour);
   }
 
+  /** The ids of all samples, in order. */
   async ids() {
-    return jsonOf(`${this.address}/ids`);
+    return (await jsonOf(`${this.address}/ids`)).ids;
+  }
+
+  /** The number of the first sample with a text in its id; null if there is none. */
+  async find(text) {
+    return (await jsonOf(`${this.address}/find?text=${encodeURIComponent(text)}`)).row;
   }
 
   async #fetch(colour) {
