@@ -11,15 +11,14 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from headstart.errors import HeadstartError
 from headstart.ui import refusals
-from headstart.ui.pages import Pages
-from headstart.ui.routes import datasets, map, overview, static
+from headstart.ui.routes import compare, datasets, heads, jobs, map, overview, static
 from headstart.ui.safety import LOOPBACK, Guard
-from headstart.ui.site import Site, manifests_of
+from headstart.ui.site import Site
 from headstart.workspace import Workspace
 
-SCREENS = (overview, datasets, map)
+SCREENS = (overview, datasets, map, heads, jobs)
 """Those in the navigation, in order."""
-OTHERS = (static,)
+OTHERS = (compare, static)
 LARGEST_BODY = 32 << 20
 """Bytes of a request; samples that are larger are for the command line."""
 
@@ -52,7 +51,6 @@ def create_app(
         },
     )
     screens = tuple(module.SCREEN for module in SCREENS)
-    app.state.site = Site(
-        workspace, read_only, screens, Pages(), manifests_of(workspace.context)
-    )
+    app.state.site = Site.of(workspace, read_only, screens)
+    app.state.streams = set()
     return app

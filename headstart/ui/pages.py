@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from headstart.heads.evaluation.intervals import share_text
-from headstart.values.sizes import size_text
+from headstart.values.showable import spelled
+from headstart.values.sizes import shape_text, size_text
 from headstart.visible import in_number, visible_lines
 
 SUFFIX = ".html.jinja"
@@ -31,7 +33,13 @@ class Pages:
             finalize=lambda value: visible_lines(value) if type(value) is str else value,
         )
         self._environment.filters.update(
-            address=address_of, amount=amount, size=size_text, share=share_text, counted=in_number
+            address=address_of,
+            amount=amount,
+            counted=in_number,
+            shape=shape_text,
+            share=share_text,
+            size=size_text,
+            tojson_of=json_of,
         )
 
     def text(self, template: str, facts: dict[str, Any]) -> str:
@@ -51,6 +59,11 @@ def address_of(name: object) -> str:
 def amount(value: float | None, digits: int = 0) -> str:
     """A number with its thousands apart; a dash where there is none."""
     return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def json_of(value: object) -> str:
+    """A value for a script, in an attribute, where it is escaped as any text."""
+    return json.dumps(spelled(value), allow_nan=False)
 
 
 def _text_of(name: str) -> str:

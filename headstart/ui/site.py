@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from headstart.context import Context
-from headstart.registry.entities import Dataset
-from headstart.storage.manifest import Manifest
+from headstart.ui.memory import Memory
 from headstart.ui.pages import Pages
+from headstart.ui.works import Works
 from headstart.values.showable import SCHEMA_VERSION, Showable
 from headstart.workspace import Workspace
 
-
-KEPT = 8
-"""Manifests in memory."""
+JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -52,14 +47,22 @@ class Site:
         read_only: whether it may not be changed from here.
         screens: in the navigation.
         pages: the templates.
-        manifest_of: gives the samples of a dataset; the latest that were read are kept.
+        memory: what was read lately.
+        works: what is computed in the background.
     """
 
     workspace: Workspace
     read_only: bool
     screens: tuple[Screen, ...]
     pages: Pages
-    manifest_of: Callable[[Dataset], Manifest]
+    memory: Memory
+    works: Works
+
+    @staticmethod
+    def of(workspace: Workspace, read_only: bool, screens: tuple[Screen, ...]) -> Site:
+        """A site that has read and computed nothing yet."""
+        memory = Memory(workspace.context)
+        return Site(workspace, read_only, screens, Pages(), memory, Works())
 
     def page(
         self, request: Request, template: str, title: str, *, status: int = 200, **facts: Any
@@ -87,7 +90,7 @@ class Site:
         self, request: Request, template: str, title: str, result: Showable, **facts: Any
     ) -> Response:
         """A result as a page, or as the document that `--json` prints, to who accepts only that."""
-        if request.headers.get("accept") == "application/json":
+        if request.headers.get("accept") == JSON:
             return as_json(result)
         return self.page(request, template, title, result=result, **facts)
 
@@ -103,13 +106,3 @@ def as_json(result: Showable) -> Response:
     if isinstance(told, dict):
         told = {"schema_version": SCHEMA_VERSION, **told}
     return JSONResponse(told)
-
-
-def manifests_of(context: Context) -> Callable[[Dataset], Manifest]:
-    """See `Site.manifest_of`: a page of samples asks for one once for each picture."""
-
-    @lru_cache(maxsize=KEPT)
-    def read(name: str) -> Manifest:
-        return context.manifests.read(name)
-
-    return lambda dataset: read(dataset.manifest)

@@ -36,7 +36,7 @@ def list_datasets(request: Request) -> Response:
 def show_dataset(request: Request) -> Response:
     """A dataset, with some of its samples: of a class, a split, or all."""
     site, dataset = site_of(request), _dataset(request)
-    manifest = site.manifest_of(dataset)
+    manifest = site.memory.manifest_of(dataset)
     label, split = word(request, "label"), word(request, "split")
     start = whole(request, "start", 0)
     found = find_samples(manifest, label=label, split=split, start=start, count=SHOWN)
@@ -63,7 +63,7 @@ def show_dataset(request: Request) -> Response:
 def show_sample(request: Request) -> Response:
     """A sample by itself."""
     site, dataset = site_of(request), _dataset(request)
-    sample = get_sample(site.manifest_of(dataset), request.path_params["digest"])
+    sample = get_sample(site.memory.manifest_of(dataset), request.path_params["digest"])
     return site.page(
         request,
         "sample",
@@ -78,7 +78,7 @@ def show_sample(request: Request) -> Response:
 def get_picture(request: Request) -> Response:
     """A sample's picture, made anew within the limits of all samples."""
     site, dataset = site_of(request), _dataset(request)
-    sample = get_sample(site.manifest_of(dataset), request.path_params["digest"])
+    sample = get_sample(site.memory.manifest_of(dataset), request.path_params["digest"])
     seen = look(dataset, sample, whole(request, "side", SIDE))
     headers = {"cache-control": FOREVER}
     return Response(seen.png, media_type="image/png", headers=headers)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,24 +10,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-import uvicorn
+from chromium import NONE, find_chromium, opened
 from conftest import draw_classes
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 import headstart as hs
 from headstart.extractors.runtime import keras as load_keras
-from headstart.ui.app import create_app
-from headstart.ui.server import listen
+from headstart.ui.background import served
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-SOFTWARE = (
-    "--no-sandbox",  # root, as in a container, has no other way
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
-"""Graphics without a card."""
-TOKEN = "a-token-of-the-tests"
 MANY = 100_000
 CLASSES = 5
 
@@ -37,21 +25,24 @@ CLASSES = 5
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium, started once."""
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    found = find_chromium()
     if found is None:
-        pytest.skip("no Chromium is on PATH; on Debian: apt-get install chromium")
-    with sync_playwright() as playing:
-        opened = playing.chromium.launch(executable_path=found, args=list(SOFTWARE))
-        yield opened
-        opened.close()
+        pytest.skip(NONE)
+    with opened(found) as browser:
+        yield browser
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A workspace, and where its page is."""
+    """A workspace, and where its page is, with the token."""
 
     workspace: hs.Workspace
     address: str
+
+    @property
+    def place(self) -> str:
+        """The address without a path."""
+        return self.address.partition("/?")[0]
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +58,9 @@ def shown(tmp_path_factory, with_net) -> Iterator[Shown]:
     ws.map("net", "pics")
     _add_many(ws, place)
     ws.map("flat@as_it_is", "many")
-    yield from _served(ws)
+    with served(ws) as address:
+        yield Shown(ws, address)
+    ws.database.close()
 
 
 def _add_many(ws: hs.Workspace, place: Path) -> None:
@@ -84,23 +77,6 @@ def _add_many(ws: hs.Workspace, place: Path) -> None:
     ids = np.array(ws.datasets.manifest("many").columns.ids)
     np.savez(place / "features.npz", features=x[ids.astype(int)], ids=ids)
     ws.cache.import_features("flat@as_it_is", "many", place / "features.npz", check=0)
-
-
-def _served(ws: hs.Workspace) -> Iterator[Shown]:
-    listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(
-        create_app(ws, TOKEN), lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield Shown(ws, f"http://127.0.0.1:{listening.getsockname()[1]}")
-    server.should_exit = True
-    thread.join()
-    listening.close()
-    ws.database.close()
 
 
 @dataclass
@@ -146,23 +122,23 @@ class Look:
 @pytest.fixture
 def look(browser: Browser, shown: Shown):
     """Opens tabs: `look(width, …)`; at the end none of them has met with an error."""
-    opened: list[Look] = []
+    tabs: list[Look] = []
 
     def opening(width: int = 1280, **options) -> Look:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(20_000)
         page = context.new_page()
-        found = Look(page, shown.address)
+        found = Look(page, shown.place)
         page.on("console", lambda said: said.type == "error" and found.errors.append(said.text))
         page.on("pageerror", lambda error: found.errors.append(str(error)))
         page.on("request", lambda asked: _note(asked.url, found))
-        page.goto(f"{shown.address}/?token={TOKEN}")
-        page.wait_for_url(f"{shown.address}/")
-        opened.append(found)
+        page.goto(shown.address)
+        page.wait_for_url(f"{shown.place}/")
+        tabs.append(found)
         return found
 
     yield opening
-    for one in opened:
+    for one in tabs:
         one.page.context.close()
         assert one.is_clean()
 
