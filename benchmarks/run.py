@@ -35,6 +35,7 @@ from sections import (
     light_heads,
     limits,
     many_samples,
+    page,
     peer_runs,
     precisions,
     store,
@@ -240,6 +241,10 @@ def _workers(folder: Path, *, is_quick: bool) -> Section:
     return workers.section(folder, 1 if is_quick else 3)
 
 
+def _page(folder: Path, *, is_quick: bool) -> Section:
+    return page.section(folder, page.SIZES[:1] if is_quick else page.SIZES)
+
+
 SECTIONS = {
     "first-runs": _first_runs,
     "again": _again,
@@ -260,6 +265,7 @@ SECTIONS = {
     "rows": _rows,
     "workers": _workers,
     "claims": _claims,
+    "page": _page,
 }
 RESUMED = ("rows",)
 """Sections that go on where they were ended, in the same folder."""

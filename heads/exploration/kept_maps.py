@@ -1,9 +1,8 @@
 """Coordinates of samples, kept so that a map opens without being computed again.
 
 They lie in the artifact store, and a row of SQL names them: files without one are strays for
-`features gc`. A map is known by the feature key, the contents of the dataset's samples in order,
-the method and its seed; labels, splits and names are no part of it, so that it outlives a
-correction.
+`features gc`. A map is known by the feature key, the dataset and the contents of its samples in
+order, the method and its seed; labels and splits are no part of it: it outlives a correction.
 """
 
 from __future__ import annotations
@@ -36,12 +35,14 @@ class MapIdentity:
 
     Attributes:
         feature_key: of the features.
+        dataset: its name.
         contents: sha256 over the digests of the dataset's samples, in order.
         method: see `coordinates.METHODS`.
         seed: of the method, and of the choice where it cannot do all.
     """
 
     feature_key: str
+    dataset: str
     contents: str
     method: str
     seed: int
@@ -59,7 +60,6 @@ class KeptMap:
         identity: what it depends on.
         backbone: by whose features, `NAME[:VERSION]@CUT`.
         precision: of the features.
-        dataset: its name when the map was made.
         samples: that it shows.
         total: of so many.
         words: what the coordinates are, in words.
@@ -71,7 +71,6 @@ class KeptMap:
     identity: MapIdentity
     backbone: str
     precision: str
-    dataset: str
     samples: int
     total: int
     words: str
@@ -82,6 +81,10 @@ class KeptMap:
     @property
     def key(self) -> str:
         return self.identity.key
+
+    @property
+    def dataset(self) -> str:
+        return self.identity.dataset
 
     @property
     def place(self) -> tuple[str, str, str, int]:
@@ -201,7 +204,6 @@ def _of_run(run: Run) -> KeptMap:
         MapIdentity(**counts["identity"]),
         counts["backbone"],
         counts["precision"],
-        run.dataset,
         counts["samples"],
         counts["total"],
         counts["words"],

@@ -10,19 +10,22 @@ import numpy as np
 
 from headstart.cached import check_one_cut, features_of, of_samples
 from headstart.context import Context
-from headstart.heads.exploration.coordinates import check_method, coordinates_of, shown_of
+from headstart.extractors.run.keys import keys_of
+from headstart.heads.exploration.coordinates import (
+    METHODS,
+    check_method,
+    coordinates_of,
+    shown_of,
+)
 from headstart.heads.exploration.kept_maps import KeptMap, MapIdentity, contents_of
 from headstart.heads.rows import rows_of
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named
 from headstart.registry.entities import Backbone, Dataset
-from headstart.extractors.run.keys import keys_of
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.views import FeatureView
 from headstart.storage.windowed.wholes import are_windows, numbered
 from headstart.values.showable import Showable
-
-PCA = "pca"
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def map_samples(
     context: Context,
     backbone: str | Backbone,
     dataset: str | Dataset,
-    method: str = PCA,
+    method: str = METHODS[0],
     *,
     seed: int = 0,
     precision: str = "float32",
@@ -77,7 +80,10 @@ def map_samples(
     names = both_named(context, backbone, dataset)
     record = context.datasets.get(names[1])
     samples = context.manifests.open(record.manifest).columns
-    identity = _identity(context, names[0], samples, method, seed, precision)
+    entity, cuts = context.resolve(names[0], precision)
+    check_one_cut(entity, cuts)
+    (key,) = keys_of(entity, cuts[:1]).values()
+    identity = MapIdentity(key, record.name, contents_of(samples), method, seed)
     kept = context.maps.find(identity.key)
     is_new = kept is None
     if kept is None:
@@ -101,20 +107,6 @@ def places_in(all_of_them: SampleColumns, some: SampleColumns) -> np.ndarray:
     return np.flatnonzero([id_ in wanted for id_ in all_of_them.ids])
 
 
-def _identity(
-    context: Context,
-    backbone: str | Backbone,
-    samples: SampleColumns,
-    method: str,
-    seed: int,
-    precision: str,
-) -> MapIdentity:
-    entity, cuts = context.resolve(backbone, precision)
-    check_one_cut(entity, cuts)
-    (key,) = keys_of(entity, cuts[:1]).values()
-    return MapIdentity(key, contents_of(samples), method, seed)
-
-
 def _make(
     context: Context, identity: MapIdentity, view: FeatureView, samples: SampleColumns
 ) -> KeptMap:
@@ -127,7 +119,6 @@ def _make(
         identity,
         f"{origin.backbone.label}@{origin.cut.name}",
         origin.cut.precision,
-        origin.dataset.name,
         len(rows),
         len(samples),
         words,

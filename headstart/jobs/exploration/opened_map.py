@@ -185,7 +185,8 @@ class OpenedMaps:
 
     def find(self, feature_key: str, dataset: Dataset, method: str, seed: int) -> KeptMap | None:
         """What is kept of a map of a dataset as it is now; None if nothing is."""
-        identity = MapIdentity(feature_key, self.contents_of(dataset), method, seed)
+        contents = self.contents_of(dataset)
+        identity = MapIdentity(feature_key, dataset.name, contents, method, seed)
         return self._context.maps.find(identity.key)
 
     def contents_of(self, dataset: Dataset) -> str:

@@ -6,7 +6,6 @@ import shlex
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -18,6 +17,7 @@ from headstart.jobs.exploration.map import map_samples
 from headstart.jobs.exploration.map_columns import OF_HEADS, OF_SAMPLES, heads_of
 from headstart.jobs.exploration.opened_map import Near, OpenedMap, OpenedMaps, point_facts
 from headstart.jobs.exploration.samples import look
+from headstart.progress import Progress
 from headstart.registry.entities import Dataset, FeatureSet
 from headstart.storage.manifest import Sample
 from headstart.ui.asked import field, form_of, whole, whole_of, word
@@ -29,8 +29,6 @@ NEAR = 24
 FOREVER = "private, max-age=31536000, immutable"
 """Of coordinates, whose address has the hash of all that they depend on in it."""
 WORDS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-AT_ONCE = ("pca",)
-"""Methods that a page waits for."""
 LONGEST = 600
 """Characters of a sample's words."""
 
@@ -48,15 +46,17 @@ def show_map(request: Request) -> Response:
         "methods": WORDS,
         "asked": asked,
         "kept": None,
+        "work": None,
         "maps": _kept_maps(site, datasets, sets),
     }
     if asked is None or word(request, "dataset") is None:
         return site.page(request, "map", "Map", **facts)
     dataset, features, method, seed = asked
     kept = _maps(request).find(features.key, dataset, method, seed)
-    facts |= {"same": (_same(asked),), "largest": LARGEST[method], "waits": method in AT_ONCE}
+    facts |= {"same": (_same(asked),), "largest": LARGEST[method]}
     if kept is None:
-        return site.page(request, "map", "Map", **facts)
+        work = site.works.find(_work(asked))
+        return site.page(request, "map", "Map", **{**facts, "work": work})
     opened = _maps(request).get(kept.key)
     facts |= {
         "kept": kept,
@@ -70,29 +70,21 @@ def show_map(request: Request) -> Response:
 
 
 async def make_map(request: Request) -> Response:
-    """Make a map that takes seconds, and go to it."""
+    """Have a map made, and go where it will be."""
     form = await form_of(request)
     site = site_of(request)
     context = site.workspace.context
     dataset = context.datasets.get(field(form, "dataset"))
     features = context.feature_sets.get_set(field(form, "set"))
     method, seed = field(form, "method"), whole_of(field(form, "seed") or "0", "seed")
-    asked = dataset, features, method, seed
     check_method(method)
-    if method not in AT_ONCE:
-        raise InvalidValue(
-            f"{WORDS[method]} takes minutes, and this page does not wait so long",
-            hint=f"Run `{_same(asked).command}`.",
-        )
-    await run_in_threadpool(
-        map_samples,
-        context,
-        _reference(features),
-        dataset.name,
-        method,
-        seed=seed,
-        precision=kind_of(features.precision),
-    )
+    asked = dataset, features, method, seed
+
+    def make(progress: Progress) -> None:
+        reference, precision = _reference(features), kind_of(features.precision)
+        map_samples(context, reference, dataset.name, method, seed=seed, precision=precision)
+
+    site.works.begin(_work(asked), make)
     return RedirectResponse(f"/map?{_query(asked)}", status_code=303)
 
 
@@ -141,10 +133,9 @@ def find_point(request: Request) -> Response:
 
 
 def _maps(request: Request) -> OpenedMaps:
-    state, site = request.app.state, site_of(request)
-    if not hasattr(state, "maps"):
-        state.maps = OpenedMaps(site.workspace.context, site.manifest_of)
-    return state.maps
+    site = site_of(request)
+    made = OpenedMaps(site.workspace.context, site.memory.manifest_of)
+    return site.memory.get("maps", lambda: made)
 
 
 def _opened(request: Request) -> OpenedMap:
@@ -198,6 +189,11 @@ def _query(asked: Asked) -> str:
     dataset, features, method, seed = asked
     told = {"dataset": dataset.name, "set": features.key[:16], "method": method, "seed": seed}
     return urlencode(told)
+
+
+def _work(asked: Asked) -> tuple[str, ...]:
+    dataset, features, method, seed = asked
+    return "map", dataset.manifest, features.key, method, str(seed)
 
 
 def _reference(features: FeatureSet) -> str:
