@@ -56,7 +56,7 @@ def show_backbone(request: Request) -> Response:
     backbone = context.backbones.get(request.path_params["reference"])
     reference = backbone.reference
     cuts = find_cuts(context, backbone)
-    sets = [row for row in listing.features(context.config) if row["backbone"] == reference]
+    sets = [row for row in listing.features(context.config) if row["backbone"] == backbone.label]
     named = shlex.quote(reference)
     return site.show(
         request,
