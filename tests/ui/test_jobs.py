@@ -2,12 +2,15 @@
 
 import json
 
+import httpx2
 import page_workspace as made
 import pytest
-from page_client import open_page, text_of
+from page_client import TOKEN, open_page, text_of
+from page_server import served
 
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.features.detach import detach
+from headstart.ui.safety import cookie_of
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +41,19 @@ def test_a_job_is_cancelled_and_opened_again(workspace, job):
 
 
 def test_events_are_what_the_ledger_says(workspace, job):
-    page = open_page(workspace)
-    with page.stream("GET", "/jobs/events") as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        line = next(line for line in answer.iter_lines() if line.startswith("data: "))
+    with served(workspace) as address:
+        cookies = {cookie_of(TOKEN): TOKEN}
+        with httpx2.stream("GET", f"{address}/jobs/events", cookies=cookies) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            line = next(line for line in answer.iter_lines() if line.startswith("data: "))
     (told,) = json.loads(line.removeprefix("data: "))
     assert told["id"] == job.id and told["state"] == "queued" and told["total"] == 90
     assert told["workers"] == [] and told["missing"] == 90
+
+
+def test_a_server_lets_in_who_opens_the_printed_address(workspace):
+    with served(workspace) as address:
+        assert httpx2.get(f"{address}/heads").status_code == 401
+        with httpx2.Client() as browser:
+            assert browser.get(f"{address}/heads?token={TOKEN}").status_code == 200
+            assert "first" in browser.get(f"{address}/heads").text

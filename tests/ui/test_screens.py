@@ -164,7 +164,7 @@ def test_features_are_ranked_in_the_background_and_a_head_is_trained_from_there(
     assert "Try linear heads" in text_of(page.get("/rank/pics"))
     page.post("/rank/pics/begin")
     said = text_of(finished(page, "/rank/pics"))
-    assert "net@top" in said and "★" in said and "bytes a sample" in said
+    assert "net@top" in said and "★" in said and "bytes per sample" in said
     assert "<svg" in page.get("/rank/pics?cost=bytes").text
     page.post("/rank/pics/train", data={"name": "second", "features": "net@top"})
     answer = finished(page, "/rank/pics/trained/second")

@@ -28,7 +28,7 @@ from headstart.ui.site import Same, Screen, site_of
 from headstart.values.showable import Results
 
 SCREEN = Screen("Rank", "/rank")
-COSTS = {"ms": "ms a sample to extract", "bytes": "bytes a sample to keep"}
+COSTS = {"ms": "ms per sample to extract", "bytes": "bytes per sample to keep"}
 
 
 def list_ranked(request: Request) -> Response:
