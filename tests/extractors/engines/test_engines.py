@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,9 +95,9 @@ def test_workers_with_a_core_each_are_not_bound_to_the_same_core(monkeypatch):
 
 def cores_of_threads():
     """The cores on which each thread of this process may run."""
-    for thread in os.listdir("/proc/self/task"):
+    for thread in Path("/proc/self/task").iterdir():
         with suppress(ProcessLookupError):  # it has ended
-            yield os.sched_getaffinity(int(thread))
+            yield os.sched_getaffinity(int(thread.name))
 
 
 def texts_model(kind):
