@@ -16,6 +16,7 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
 from headstart.heads.exploration.kept_maps import KeptMaps
 from headstart.paths import inside
+from headstart.registry.audit.corrections import CorrectionRepository
 from headstart.registry.audit.events import EventRepository
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.database import Database
@@ -56,8 +57,8 @@ class Context:
         database: sessions.
         bucket: the object store that the workspace's machines share; None where it is a folder.
         holds: by which sets and files are held against `features gc`.
-        backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs: the repositories of
-            its tables.
+        backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs, corrections: the
+            repositories of its tables.
         artifacts: model files and heads, by sha256.
         manifests: of datasets.
         conversions: trunks in their engines' own formats, among the artifacts.
@@ -83,6 +84,7 @@ class Context:
         self.sweeps = SweepRepository(self.database)
         self.events = EventRepository(self.database)
         self.jobs = JobRepository(self.database)
+        self.corrections = CorrectionRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts, self.bucket)
         self.manifests = Manifests(config.manifests, self.bucket)
         self.conversions = Conversions(self.artifacts, self.runs, self.holds)

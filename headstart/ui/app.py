@@ -11,12 +11,23 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from headstart.errors import HeadstartError
 from headstart.ui import refusals
-from headstart.ui.routes import compare, datasets, heads, jobs, map, overview, static
+from headstart.ui.routes import (
+    backbones,
+    compare,
+    datasets,
+    heads,
+    jobs,
+    labels,
+    map,
+    overview,
+    rank,
+    static,
+)
 from headstart.ui.safety import LOOPBACK, Guard
 from headstart.ui.site import Site
 from headstart.workspace import Workspace
 
-SCREENS = (overview, datasets, map, heads, jobs)
+SCREENS = (overview, backbones, datasets, map, rank, heads, labels, jobs)
 """Those in the navigation, in order."""
 OTHERS = (compare, static)
 LARGEST_BODY = 32 << 20

@@ -92,6 +92,8 @@ class Guard:
             return _denied(403, "From elsewhere", "Another site asks for this.")
         if request.method not in READS and self.read_only:
             return _denied(403, "Read only", "This page was opened to read: nothing is changed.")
+        if _has_nul(request):  # which no name has, and PostgreSQL takes for an error
+            return _denied(400, "No address", "There is a sign in it that is none.")
         return None
 
     def _knows(self, given: str | None) -> bool:
@@ -140,6 +142,11 @@ def _is_foreign(request: Request) -> bool:
         return scheme not in ("http", "https") or host != request.headers["host"].lower()
     asked = request.headers.get("sec-fetch-site", "none")
     return asked not in ("none", "same-origin") and not _is_navigation(request)
+
+
+def _has_nul(request: Request) -> bool:
+    query = request.scope["query_string"].decode("latin-1")
+    return "\0" in request.scope["path"] or "%00" in query or "\0" in query
 
 
 def _is_navigation(request: Request) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 import uvicorn
+from starlette.applications import Starlette
 
 from headstart.errors import InvalidValue
 from headstart.ui.app import create_app
@@ -69,21 +70,26 @@ def serve(
     app = create_app(workspace, token, read_only=read_only, hosts=known)
     number = listening.getsockname()[1]
     address = f"http://{known[0]}:{number}/"
-    config = uvicorn.Config(
+    say(f"{address}?{TOKEN}={token}")
+    began = monotonic()
+    with suppress(KeyboardInterrupt):  # which is how a server is ended
+        uvicorn.Server(config_of(app)).run([listening])
+    return Served(address, read_only, round(monotonic() - began, 1))
+
+
+def config_of(app: Starlette) -> uvicorn.Config:
+    """How the page is served: what is asked for is not logged, as an address may have the token in
+    it; and whoever asks is not believed about who they are."""
+    return uvicorn.Config(
         app,
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # whoever asks is not believed about who they are
+        proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    say(f"{address}?{TOKEN}={token}")
-    began = monotonic()
-    with suppress(KeyboardInterrupt):  # which is how a server is ended
-        uvicorn.Server(config).run([listening])
-    return Served(address, read_only, round(monotonic() - began, 1))
 
 
 def listen(host: str, port: int) -> socket.socket:

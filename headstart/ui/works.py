@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 from headstart.errors import HeadstartError, first_line
+from headstart.extractors.daemons import Daemons
 from headstart.progress import Progress
 from headstart.values.logs import logger
 
@@ -52,7 +52,7 @@ class Works:
     def __init__(self) -> None:
         self._lock = Lock()
         self._works: OrderedDict[tuple[str, ...], Work] = OrderedDict()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Daemons | None = None
 
     def find(self, key: tuple[str, ...]) -> Work | None:
         """What was begun under a key."""
@@ -75,7 +75,7 @@ class Works:
             for old in [one for one, kept in self._works.items() if kept.is_over][:-KEPT]:
                 del self._works[old]
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(1, "headstart-ui")
+                self._pool = Daemons(1)
         self._pool.submit(_run, work, make)
         return work
 

@@ -13,7 +13,10 @@ import numpy as np
 
 from headstart.cached import of_samples
 from headstart.context import Context
-from headstart.errors import NotFound
+from headstart.errors import FeatureError, NotFound
+from headstart.extractors.engines.engine import kind_of
+from headstart.extractors.run.keys import keys_of
+from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.kept_maps import KeptMap, MapIdentity, contents_of
 from headstart.heads.exploration.similarity import most_similar
@@ -21,7 +24,9 @@ from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.exploration.looked_at import check_count, rows_named
 from headstart.jobs.exploration.map import places_in, wholes_in
 from headstart.jobs.exploration.map_columns import MapColumn, column_of
+from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.heads.cross_validation import ROOM
+from headstart.jobs.raw_samples import RawSample
 from headstart.registry.entities import Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Manifest, Sample
@@ -128,6 +133,32 @@ class OpenedMap:
         pairs = zip(cosines[0].tolist(), found[0].tolist(), strict=True)
         others = [(cosine, place) for cosine, place in pairs if place != own][:count]
         return [self._near(int(numbers[place]), cosine) for cosine, place in others]
+
+    def like(self, content: bytes, count: int = 24) -> list[Near]:
+        """The samples of the dataset most similar to one that somebody has in hand.
+
+        Args:
+            content: the bytes of a file or of a text; never a path or a name.
+            count: how many.
+
+        Raises:
+            SampleError: it cannot be read as the backbone's samples are.
+            FeatureError: the backbone gives other features by now.
+        """
+        check_count(count, "count")
+        kept, precision = self.kept, kind_of(self.kept.precision)
+        backbone, cuts = self.context.resolve(kept.backbone, precision)
+        if keys_of(backbone, cuts[:1])[cuts[0].name] != kept.identity.feature_key:
+            raise FeatureError(
+                f"{kept.backbone} does not give the features of this map any more",
+                hint="Make the map again.",
+            )
+        items = [RawSample("what was given", lambda: content)]
+        given = extract_raw(self.context, backbone, cuts[0], items, Settings(precision=precision))
+        numbers, features = self._features
+        cosines, found = most_similar(flat(given.to_numpy()), features, count)
+        pairs = zip(cosines[0].tolist(), found[0].tolist(), strict=True)
+        return [self._near(int(numbers[place]), cosine) for cosine, place in pairs]
 
     @cached_property
     def _features(self) -> tuple[np.ndarray, Rows]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from threading import Lock
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from headstart.catalog.head import Head
@@ -55,7 +56,7 @@ def show_head(request: Request) -> Response:
     record = head.record
     judged, problem = _judged(site, head)
     found = None if judged is None else judgement_of(judged, record.classes)
-    reference = f"{record.name}:{record.version}"
+    reference = _reference(head)
     named = shlex.quote(reference)
     return site.show(
         request,
@@ -87,7 +88,7 @@ def show_confused(request: Request) -> Response:
     asked = [request.query_params.get(name, "") for name in ("truth", "guess")]
     found = find_confused(site.memory.judged_of(head), classes, *asked)
     start = whole(request, "start", 0)
-    reference = f"{head.record.name}:{head.record.version}"
+    reference = _reference(head)
     return site.page(
         request,
         "confused",
@@ -111,6 +112,42 @@ async def predict(request: Request) -> Response:
     if not content:
         raise HTTPException(400, "There is nothing in it.")
     return as_json(await run_in_threadpool(_predicted, head, content))
+
+def retrain(request: Request) -> Response:
+    """Train a head's next version on its dataset as it is now; nothing else is computed meanwhile."""
+    site, head = site_of(request), _head(request)
+    key = _key(site, head)
+    site.works.begin(key, lambda _: head.retrain())
+    return RedirectResponse(f"/heads/{_reference(head)}/retrained", 303)
+
+
+def show_retrained(request: Request) -> Response:
+    """What came of it: the two versions compared."""
+    site, head = site_of(request), _head(request)
+    work = site.works.find(_key(site, head))
+    if work is None:
+        return RedirectResponse(f"/heads/{_reference(head)}", 303)
+    if not work.is_over:
+        title = f"{_reference(head)} is trained again"
+        answer = site.page(request, "waiting", title, what="It is trained", work=work)
+        answer.headers["refresh"] = "1"
+        return answer
+    if work.error:
+        title = "It was not trained again"
+        return site.page(request, "refused", title, status=422, message=work.error, hint=None)
+    asked = urlencode({"a": _reference(head), "b": _reference(work.result)})
+    return RedirectResponse(f"/compare?{asked}", 303)
+
+
+def _key(site: Site, head: Head) -> tuple[str, ...]:
+    """Of the training: with the dataset as it is."""
+    dataset = site.workspace.context.datasets.get(head.record.dataset)
+    return "retrain", _reference(head), dataset.digest
+
+
+def _reference(head: Head) -> str:
+    """What means this very version."""
+    return f"{head.record.name}:{head.record.version}"
 
 
 def _predicted(head: Head, content: bytes) -> Any:
@@ -168,4 +205,6 @@ ROUTES = [
     Route("/heads/{reference}", show_head),
     Route("/heads/{reference}/samples", show_confused),
     Route("/heads/{reference}/predict", predict, methods=["POST"]),
+    Route("/heads/{reference}/retrain", retrain, methods=["POST"]),
+    Route("/heads/{reference}/retrained", show_retrained),
 ]

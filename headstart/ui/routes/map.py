@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -20,7 +23,7 @@ from headstart.jobs.exploration.samples import look
 from headstart.progress import Progress
 from headstart.registry.entities import Dataset, FeatureSet
 from headstart.storage.manifest import Sample
-from headstart.ui.asked import field, form_of, whole, whole_of, word
+from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
 from headstart.ui.pages import address_of
 from headstart.ui.site import Same, Screen, Site, site_of
 
@@ -29,6 +32,11 @@ NEAR = 24
 FOREVER = "private, max-age=31536000, immutable"
 """Of coordinates, whose address has the hash of all that they depend on in it."""
 WORDS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+LARGEST_SAMPLE = 16 << 20
+"""Bytes of a sample that is looked for."""
+WAIT_SECONDS = 30
+_looking = Lock()
+"""A backbone runs on all processors: one sample at a time."""
 LONGEST = 600
 """Characters of a sample's words."""
 
@@ -117,6 +125,27 @@ def get_near(request: Request) -> Response:
     are_pictures = _is_picture(opened, row)
     matches = [_match(opened, one, are_pictures) for one in opened.near(row, NEAR)]
     return JSONResponse({"matches": matches})
+
+
+async def find_like(request: Request) -> Response:
+    """The samples most similar to one, which is the whole content of the request: the bytes of a
+    file, or a text. It is never taken for a path or a name."""
+    opened = await run_in_threadpool(_opened, request)
+    content = await body_of(request, LARGEST_SAMPLE)
+    if not content:
+        raise HTTPException(400, "There is nothing in it.")
+    return await run_in_threadpool(_like, opened, content)
+
+
+def _like(opened: OpenedMap, content: bytes) -> Response:
+    if not _looking.acquire(timeout=WAIT_SECONDS):
+        raise HTTPException(503, "Another sample is being looked for. Try again.")
+    try:
+        found = opened.like(content, NEAR)
+    finally:
+        _looking.release()
+    are_pictures = _is_picture(opened, 0)
+    return JSONResponse({"matches": [_match(opened, one, are_pictures) for one in found]})
 
 
 def get_ids(request: Request) -> Response:
@@ -253,6 +282,7 @@ ROUTES = [
     Route("/map/{key}/values", get_values),
     Route("/map/{key}/ids", get_ids),
     Route("/map/{key}/find", find_point),
+    Route("/map/{key}/like", find_like, methods=["POST"]),
     Route("/map/{key}/sample/{row}", get_sample),
     Route("/map/{key}/near/{row}", get_near),
 ]

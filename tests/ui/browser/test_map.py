@@ -153,6 +153,7 @@ def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):
 
 def test_two_fingers_come_nearer(look):
     page = look(400, has_touch=True).open_map()
+    page.locator("canvas").scroll_into_view_if_needed()
     box = box_of(page)
     x, y = box["x"] + 180, box["y"] + 200
     client = page.context.new_cdp_session(page)
@@ -161,7 +162,6 @@ def test_two_fingers_come_nearer(look):
         points = [{"x": x + one, "y": y} for one in apart]
         client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    page.locator("canvas").scroll_into_view_if_needed()
     touch("touchStart", -40, 40)
     touch("touchMove", -80, 80)
     touch("touchEnd")
@@ -187,7 +187,9 @@ def test_a_point_tells_what_it_is_and_what_is_most_similar(look, shown):
     distances = page.locator(".map-near .card > span:first-of-type").all_inner_texts()
     assert distances[0].startswith(f"{max(0, 1 - near.matches[0].similarity):.3f}")
     page.locator(".map-near .map-go").first.click()
-    page.wait_for_function("document.querySelector('[data-part=sample] h2').textContent", told[0])
+    page.wait_for_function(
+        "id => document.querySelector('[data-part=sample] h2').textContent === id", arg=told[0]
+    )
 
 
 def test_colours_tell_what_a_head_says(look, shown):

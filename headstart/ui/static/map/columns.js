@@ -49,16 +49,16 @@ export class Columns {
   }
 }
 
-export async function jsonOf(address) {
-  return (await answerOf(address)).json();
+export async function jsonOf(address, asked) {
+  return (await answerOf(address, asked)).json();
 }
 
 async function bytesOf(address) {
   return (await answerOf(address)).arrayBuffer();
 }
 
-async function answerOf(address) {
-  const answer = await fetch(address, { headers: { accept: "application/json" } });
+async function answerOf(address, asked = { headers: { accept: "application/json" } }) {
+  const answer = await fetch(address, asked);
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => null);
   const error = told?.error ?? { message: `${answer.status} ${answer.statusText}` };

@@ -172,6 +172,25 @@ class MapView {
     }
     this.part("colour").addEventListener("change", () => this.#recolour());
     this.part("find").addEventListener("submit", (event) => this.#find(event));
+    this.#listenForOthers();
+  }
+
+  /** Files and texts that are none of the dataset's; there is no such part on a read-only page. */
+  #listenForOthers() {
+    const like = (content, name) => this.samples.like(content, name);
+    const file = this.part("file");
+    file?.addEventListener("change", () => file.files[0] && like(file.files[0], file.files[0].name));
+    this.part("like")?.addEventListener("click", () => {
+      const text = this.part("text").value.trim();
+      if (text !== "") like(text, `“${text}”`);
+    });
+    if (!file) return;
+    this.stage.addEventListener("dragover", (event) => event.preventDefault());
+    this.stage.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const [dropped] = event.dataTransfer.files;
+      if (dropped) like(dropped, dropped.name);
+    });
   }
 
   #resize() {

@@ -50,6 +50,23 @@ export class Samples {
     }
   }
 
+  /** The samples most similar to a file or a text, in the panel. */
+  async like(content, name) {
+    this.opened = -1;
+    const near = element("p", "Computing its features …", "quiet");
+    this.panel.replaceChildren(element("h2", `Most similar to ${name}`), near);
+    this.panel.hidden = false;
+    try {
+      const headers = { accept: "application/json", "content-type": "application/octet-stream" };
+      const asked = { method: "POST", headers, body: content };
+      const found = await jsonOf(`${this.address}/like`, asked);
+      near.replaceWith(this.#listOf(found.matches));
+    } catch (error) {
+      near.textContent = error.message;
+      near.className = "note bad";
+    }
+  }
+
   /** What is known of a sample. */
   get(row) {
     if (!this.known.has(row)) {
