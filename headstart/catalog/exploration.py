@@ -194,6 +194,5 @@ class Exploration:
         seed: int,
     ) -> LookedAt:
         from headstart.jobs.exploration.looked_at import LookedAt
-    from headstart.jobs.exploration.map import Mapped
 
         return LookedAt.of(self.context, backbone, dataset, precision, limit=limit, seed=seed)

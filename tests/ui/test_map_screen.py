@@ -1,109 +1,105 @@
 """What the map's addresses give: columns of numbers, and words about one sample."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
-
-from headstart.ui.app import create_app
-from headstart.ui.safety import TOKEN
-
-SECRET = "a-token-of-the-tests"
-BASE = "http://127.0.0.1"
+from page_client import finished, open_page, text_of
 
 
-@pytest.fixture
-def client(rows):
-    with TestClient(create_app(rows, SECRET), base_url=BASE) as opened:
-        opened.get(f"/?{TOKEN}={SECRET}")
-        yield opened
+@pytest.fixture(scope="module")
+def page(page_workspace):
+    return open_page(page_workspace)
 
 
-@pytest.fixture
-def found(rows):
-    return rows.map("flat@as_it_is", "rows")
+@pytest.fixture(scope="module")
+def found(page_workspace):
+    return page_workspace.map("net", "pics")
 
 
-def query(ws, method="pca"):
+@pytest.fixture(scope="module")
+def at(found):
+    return f"/map/{found.kept.key}"
+
+
+def asked(ws, method="pca", seed=0):
     key = ws.context.feature_sets.find_sets()[0].key
-    return {"dataset": "rows", "set": key, "method": method, "seed": "0"}
+    return {"dataset": "pics", "set": key, "method": method, "seed": str(seed)}
 
 
-def test_the_columns_of_a_map_are_those_of_python(client, found):
-    at = f"/map/{found.kept.key}"
-    answer = client.get(f"{at}/coordinates")
+def test_the_columns_of_a_map_are_those_of_python(page, found, at):
+    answer = page.get(f"{at}/coordinates")
     told = np.frombuffer(answer.content, "<f4").reshape(-1, 2)
     np.testing.assert_array_equal(told, found.coordinates)
     assert "immutable" in answer.headers["cache-control"]
-    legend = client.get(f"{at}/legend?colour=label").json()
-    codes = np.frombuffer(client.get(f"{at}/values?colour=label").content, "<u2")
+    legend = page.get(f"{at}/legend?colour=label").json()
+    codes = np.frombuffer(page.get(f"{at}/values?colour=label").content, "<u2")
     assert legend["kind"] == "classes"
     assert [legend["names"][code] for code in codes] == found.samples.labels
-    assert client.get(f"{at}/ids").json()["ids"] == found.samples.ids
-    assert client.get(f"{at}/find?text=17").json()["row"] == found.samples.ids.index("17")
+    ids = page.get(f"{at}/ids").json()["ids"]
+    assert ids == found.samples.ids
+    assert page.get(f"{at}/find", params={"text": ids[17]}).json()["row"] == 17
+    assert page.get(f"{at}/find?text=no+such").json()["row"] is None
 
 
-def test_a_point_tells_of_its_sample_and_of_those_most_similar(client, rows, found):
-    at = f"/map/{found.kept.key}"
-    told = client.get(f"{at}/sample/5").json()
+def test_a_point_tells_of_its_sample_and_of_those_most_similar(page, page_workspace, found, at):
+    told = page.get(f"{at}/sample/5").json()
     sample = found.samples[5]
     assert (told["id"], told["label"], told["split"]) == (sample.id, sample.label, sample.split)
-    assert told["text"]
-    (near,) = rows.similar("flat@as_it_is", "rows", ids=sample.id, count=24)
-    matches = client.get(f"{at}/near/5").json()["matches"]
+    assert page.get(told["picture"]).headers["content-type"] == "image/png"
+    (near,) = page_workspace.similar("net", "pics", ids=sample.id, count=24)
+    matches = page.get(f"{at}/near/5").json()["matches"]
     assert [one["id"] for one in matches] == [one.sample.id for one in near.matches]
     assert [found.samples[one["row"]].id for one in matches] == [one["id"] for one in matches]
 
 
-def test_a_map_that_is_not_there_is_made_by_a_button_and_shown(client, rows):
-    asked = query(rows)
-    before = client.get("/map", params=asked)
-    assert "Make the map" in before.text and "headstart features map flat@as_it_is" in before.text
-    headers = {"origin": BASE}
-    answer = client.post("/map", data=asked, headers=headers, follow_redirects=False)
+def test_a_map_that_is_not_there_is_made_by_a_button_and_shown(page, page_workspace):
+    wanted = asked(page_workspace, seed=7)
+    before = text_of(page.get("/map", params=wanted))
+    assert "Make the map" in before and "headstart features map net@top pics --seed 7" in before
+    answer = page.post("/map", data=wanted, follow_redirects=False)
     assert answer.status_code == 303
-    for _ in range(500):
-        page = client.get(answer.headers["location"])
-        if "is being made" not in page.text:
-            break
-    assert 'data-address="/map/' in page.text
-    assert rows.map("flat@as_it_is", "rows").is_new is False
+    shown = finished(page, answer.headers["location"])
+    assert 'data-address="/map/' in shown.text
+    assert not page_workspace.map("net", "pics", seed=7).is_new
 
 
-def test_who_may_only_read_is_given_the_command(rows):
-    with TestClient(create_app(rows, SECRET, read_only=True), base_url=BASE) as client:
-        client.get(f"/?{TOKEN}={SECRET}")
-        text = client.get("/map", params=query(rows, "tsne")).text
-        assert "Make the map" not in text
-        assert "headstart features map flat@as_it_is rows --method tsne" in text
+def test_a_map_that_cannot_be_made_says_why(page, page_workspace, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    answer = page.post("/map", data=asked(page_workspace, "umap"), follow_redirects=False)
+    assert "pip install 'headstart[umap]'" in text_of(finished(page, answer.headers["location"]))
+
+
+def test_who_may_only_read_is_given_the_command(page_workspace):
+    page = open_page(page_workspace, read_only=True)
+    told = text_of(page.get("/map", params=asked(page_workspace, "tsne")))
+    assert "Make the map" not in told
+    assert "headstart features map net@top pics --method tsne" in told
 
 
 @pytest.mark.parametrize(
     ("path", "status"),
     [
         ("/map/abc/coordinates", 404),
-        ("/map/{key}/values?colour=age", 400),
-        ("/map/{key}/values?colour=prediction:1", 404),
-        ("/map/{key}/sample/240", 404),
-        ("/map/{key}/sample/-1", 400),
-        ("/map/{key}/near/x", 400),
-        ("/map/{key}/find", 400),
+        ("{at}/values?colour=age", 400),
+        ("{at}/values?colour=prediction:99", 404),
+        ("{at}/sample/99", 404),
+        ("{at}/sample/-1", 400),
+        ("{at}/near/x", 400),
+        ("{at}/find", 400),
         ("/map?dataset=none", 404),
-        ("/map?dataset=rows&method=som", 422),
-        ("/map?dataset=rows&set=zz", 404),
-        ("/map?dataset=rows&seed=x", 400),
+        ("/map?dataset=pics&method=som", 422),
+        ("/map?dataset=pics&set=zz", 404),
+        ("/map?dataset=pics&seed=x", 400),
     ],
 )
-def test_what_is_not_there_is_refused(client, found, path, status):
-    answer = client.get(path.format(key=found.kept.key), headers={"accept": "application/json"})
+def test_what_is_not_there_is_refused(page, at, path, status):
+    answer = page.get(path.format(at=at), headers={"accept": "application/json"})
     assert answer.status_code == status and answer.json()["error"]["message"]
 
 
-def test_a_map_of_another_version_of_the_dataset_is_not_shown(client, rows, found):
-    rows.datasets.exclude("rows", [found.samples[0].id])
-    answer = client.get(
-        f"/map/{found.kept.key}/coordinates", headers={"accept": "application/json"}
-    )
+def test_a_map_of_another_version_of_the_dataset_is_not_shown(own_workspace):
+    found = own_workspace.map("net", "pics")
+    own_workspace.datasets.exclude("pics", [found.samples[0].id])
+    page = open_page(own_workspace)
+    answer = page.get(f"/map/{found.kept.key}/ids", headers={"accept": "application/json"})
     assert answer.status_code == 404
     assert "has other samples than when the map was made" in answer.json()["error"]["message"]

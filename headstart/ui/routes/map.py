@@ -64,7 +64,10 @@ def show_map(request: Request) -> Response:
     facts |= {"same": (_same(asked),), "largest": LARGEST[method]}
     if kept is None:
         work = site.works.find(_work(asked))
-        return site.page(request, "map", "Map", **{**facts, "work": work})
+        answer = site.page(request, "map", "Map", **{**facts, "work": work})
+        if work is not None and not work.is_over:
+            answer.headers["refresh"] = "1"
+        return answer
     opened = _maps(request).get(kept.key)
     facts |= {
         "kept": kept,
