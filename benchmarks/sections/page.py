@@ -16,10 +16,11 @@ from sections import all_rows
 from timing import Section
 
 import headstart as hs
-from headstart.ui.background import served
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
-from chromium import NONE, find_chromium, opened  # the same browser as the tests have  # noqa: E402
+from chromium import NONE, find_chromium, opened  # noqa: E402, as the tests have it
+from page_client import TOKEN  # noqa: E402
+from page_server import served  # noqa: E402
 
 SIZES = (100_000, 1_000_000)
 WIDTH = 64
@@ -71,15 +72,14 @@ def _measured(folder: Path, size: int, path: str) -> Iterator[tuple[str, str, st
     told = f"{size:,}"
     yield told, "the map made and kept, once", f"{1000 * found.kept.seconds:,.0f}"
     with served(workspace) as address, opened(path) as browser:
-        place = address.partition("/?")[0]
         ready = []
         for _ in range(OPENINGS):
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             tab = context.new_page()
-            tab.goto(address)
-            tab.goto(f"{place}/map")
+            tab.goto(f"{address}/?token={TOKEN}")
+            tab.goto(f"{address}/map")
             link = tab.get_by_role("link", name="rows", exact=True).get_attribute("href")
-            tab.goto(f"{place}{link}")
+            tab.goto(f"{address}{link}")
             tab.wait_for_selector("#map[data-state]", timeout=120_000)
             ready.append(tab.evaluate("performance.getEntriesByName('map:ready')[0].duration"))
             if len(ready) < OPENINGS:

@@ -16,10 +16,11 @@ from PIL import Image
 from playwright.sync_api import Page
 
 import headstart as hs
-from headstart.ui.background import served
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
-from chromium import NONE, find_chromium, opened  # the same browser as the tests have  # noqa: E402
+from chromium import NONE, find_chromium, opened  # noqa: E402, as the tests have it
+from page_client import TOKEN  # noqa: E402
+from page_server import served  # noqa: E402
 
 FOLDER = Path(__file__).parent
 WIDE, TALL, PHONE = 1280, 860, 400
@@ -114,14 +115,13 @@ def main(root: Path, folder: Path = FOLDER) -> None:
         raise SystemExit(NONE)
     workspace = hs.open(root)
     with served(workspace) as address, opened(path) as browser:
-        place = address.partition("/?")[0]
         for shot in shots(workspace):
             context = browser.new_context(
                 viewport={"width": shot.width, "height": TALL}, color_scheme=shot.scheme
             )
             page = context.new_page()
-            page.goto(address)
-            page.goto(f"{place}{shot.path}")
+            page.goto(f"{address}/?token={TOKEN}")
+            page.goto(f"{address}{shot.path}")
             shot.prepare(page)
             page.wait_for_timeout(300)
             content = small(page.screenshot())

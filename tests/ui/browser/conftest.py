@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import page_workspace
 import pytest
 from chromium import NONE, find_chromium, opened
-from conftest import draw_classes
-from playwright.sync_api import Browser, Page
+from page_client import TOKEN
+from page_server import served
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 import headstart as hs
-from headstart.extractors.runtime import keras as load_keras
-from headstart.ui.background import served
 
 MANY = 100_000
 CLASSES = 5
@@ -34,49 +33,37 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Shown:
-    """A workspace, and where its page is, with the token."""
+    """A workspace, and the address of its page."""
 
     workspace: hs.Workspace
     address: str
 
-    @property
-    def place(self) -> str:
-        """The address without a path."""
-        return self.address.partition("/?")[0]
-
 
 @pytest.fixture(scope="session")
-def shown(tmp_path_factory, with_net) -> Iterator[Shown]:
-    """`pics` with the backbone `net` and a head, `many` rows with features that were brought, and a
-    map of each."""
+def shown(tmp_path_factory) -> Iterator[Shown]:
+    """The workspace of the other tests, with 100,000 rows more, and a map of both datasets."""
     place = tmp_path_factory.mktemp("shown")
-    shutil.copytree(with_net[1], place / "zoo")
-    ws = hs.open(place / "zoo")
-    ws.datasets.add("pics", draw_classes(place / "pictures"))
-    view = ws.extract("net", "pics", settings=hs.Settings(engine="tensorflow"))
-    ws.heads.train("h", view, hs.Linear((1.0,)))
+    ws = page_workspace.make(place)
     ws.map("net", "pics")
     _add_many(ws, place)
-    ws.map("flat@as_it_is", "many")
+    ws.map("flat", "many")
     with served(ws) as address:
         yield Shown(ws, address)
-    ws.database.close()
 
 
 def _add_many(ws: hs.Workspace, place: Path) -> None:
+    """Five clusters in eight numbers a row."""
+    page_workspace.add_backbone(ws, "flat")
     rng = np.random.default_rng(0)
     y = rng.integers(0, CLASSES, MANY)
-    x = (rng.normal(size=(MANY, 4)) + 4 * rng.normal(size=(CLASSES, 4))[y]).astype(np.float32)
-    np.savez(place / "many.npz", x=x, y=y)
-    keras = load_keras()
-    given = keras.Input((4,))
-    as_it_is = keras.layers.Rescaling(1.0, name="as_it_is")(given)
-    keras.Model(given, keras.layers.Dense(2, name="out")(as_it_is)).save(place / "flat.keras")
-    ws.backbones.add("flat", place / "flat.keras", preprocess="array")
+    centres = 4 * rng.normal(size=(CLASSES, 8))
+    np.savez(place / "many.npz", x=np.arange(MANY)[:, None], y=y)
     ws.datasets.add("many", place / "many.npz")
-    ids = np.array(ws.datasets.manifest("many").columns.ids)
-    np.savez(place / "features.npz", features=x[ids.astype(int)], ids=ids)
-    ws.cache.import_features("flat@as_it_is", "many", place / "features.npz", check=0)
+    ids = ws.datasets.manifest("many").columns.ids
+    labels = y[np.array(ids, int)]
+    rows = (rng.normal(size=(MANY, 8)) + centres[labels]).astype(np.float32)
+    np.savez(place / "features.npz", features=rows, ids=np.array(ids))
+    ws.cache.import_features("flat", "many", place / "features.npz", check=0)
 
 
 @dataclass
@@ -128,12 +115,12 @@ def look(browser: Browser, shown: Shown):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(20_000)
         page = context.new_page()
-        found = Look(page, shown.place)
-        page.on("console", lambda said: said.type == "error" and found.errors.append(said.text))
+        found = Look(page, shown.address)
+        page.on("console", lambda said: _note_error(said, found))
         page.on("pageerror", lambda error: found.errors.append(str(error)))
         page.on("request", lambda asked: _note(asked.url, found))
-        page.goto(shown.address)
-        page.wait_for_url(f"{shown.place}/")
+        page.goto(f"{shown.address}/?token={TOKEN}")
+        page.wait_for_url(f"{shown.address}/")
         tabs.append(found)
         return found
 
@@ -141,6 +128,11 @@ def look(browser: Browser, shown: Shown):
     for one in tabs:
         one.page.context.close()
         assert one.is_clean()
+
+
+def _note_error(said: ConsoleMessage, found: Look) -> None:
+    if said.type == "error":
+        found.errors.append(f"{said.text} ({said.location.get('url')})")
 
 
 def _note(url: str, found: Look) -> None:
