@@ -119,6 +119,7 @@ DOCUMENTS = {
     "head log": "headstart.jobs.heads.log.Logged",
     "prune": "headstart.registry.selection.age.Pruned",
     "rank": "[headstart.heads.evaluation.ranking.Rank]",
+    "ui": "headstart.ui.server.Served",
     "demo": "headstart.demo.DemoResult",
 }
 """What each command prints: the class of its result, in brackets where it is a list of them."""

@@ -115,8 +115,8 @@ dataset resplit again
 dataset remove again --force
 backbone remove other
 """
-ELSEWHERE = {"demo"}
-"""Commands that take minutes: `DemoResult` is looked at in tests/test_demo.py."""
+ELSEWHERE = {"demo", "ui"}
+"""`demo` takes minutes, see tests/test_demo.py; `ui` ends when it is told to, see tests/ui."""
 
 
 def every_command(group: click.Group, path: tuple[str, ...] = ()) -> set[str]:
