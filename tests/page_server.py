@@ -5,10 +5,10 @@ import threading
 import time
 
 import uvicorn
-from page_client import TOKEN
 
 from headstart.ui.app import create_app
 from headstart.ui.server import config_of, listen
+from page_client import TOKEN
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ SIGNS = "<script>alert(1)</script>"
 """A class that somebody called so."""
 NAMES = ("red", "green", "blue")
 EACH = 30
-WRONG = 3
+WRONG = 6
 """Pictures of `red` that are labelled `green`."""
 
 
@@ -45,7 +45,7 @@ def cut(name, below, operation="Conv2D", *, is_default=False, shape=(8,)):
 def add_backbone(ws, name="net"):
     """One whose model nobody loads."""
     kept = ws.context.artifacts.put_bytes(f"the model {name}".encode(), ".keras")
-    steps = [{"step": "decode"}, {"step": "resize", "height": 12, "width": 12}]
+    steps = [{"step": "decode_image"}, {"step": "resize", "height": 12, "width": 12}]
     pipeline = Preprocessing.from_json({"steps": steps})
     return ws.backbones.register(
         Backbone(
@@ -70,7 +70,7 @@ def import_rows(ws, dataset, folder: Path, backbone="net"):
     rng = np.random.default_rng(0)
     rows = rng.normal(0, 0.6, (len(samples), 8)).astype(np.float32)
     for row, sample in zip(rows, samples, strict=True):
-        row[hash_of(sample.id)] += 3
+        row[hash_of(sample.id)] += 6
     file = folder / f"{dataset}.npz"
     np.savez(file, features=rows, ids=np.array([sample.id for sample in samples]))
     ws.cache.import_features(backbone, dataset, file, check=0)
@@ -99,8 +99,10 @@ def make(folder: Path) -> hs.Workspace:
     ws.heads.alias("production", "first:1")
     ws.sweep("pics", kinds=hs.Linear((0.001, 0.1)), trying=hs.CrossValidation(folds=2), jobs=1)
     texts = folder / "texts.csv"
-    rows = [f'"{word} <b>bold</b> {number}","{SIGNS if number % 2 else "plain"}"'
-            for number, word in enumerate(["spam", "egg"] * 6)]
+    rows = [
+        f'"{word} <b>bold</b> {number}","{SIGNS if number % 2 else "plain"}"'
+        for number, word in enumerate(["spam", "egg"] * 6)
+    ]
     texts.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
     ws.datasets.add("texts", texts)
     return ws

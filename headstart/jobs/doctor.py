@@ -79,7 +79,12 @@ def examine(root: Path) -> Results[Check]:
     checks += [
         check for plugins in (SOURCES, POOLINGS, PROVIDERS, KINDS) for check in _plugins(plugins)
     ]
-    checks += _settings()
+    return Results([*checks, *examine_workspace(root)])
+
+
+def examine_workspace(root: Path) -> Results[Check]:
+    """Those of the workspace and its settings alone, which take some milliseconds."""
+    checks = _settings()
     try:
         config = load_config(root)
     except HeadstartError as error:

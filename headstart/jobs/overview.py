@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headstart.context import Context
-from headstart.jobs.doctor import Check, examine
+from headstart.jobs.doctor import Check, examine_workspace
 from headstart.jobs.features.job_progress import JobProgress
 from headstart.jobs.features.jobs import find_jobs
 from headstart.registry import listing
@@ -90,7 +90,7 @@ def _names(rows: listing.Rows) -> int:
 
 
 def _wrong(context: Context) -> list[Check]:
-    return [check for check in examine(context.config.root) if not check.ok]
+    return [check for check in examine_workspace(context.config.root) if not check.ok]
 
 
 def _failed(jobs: Results[JobProgress]) -> list[Check]:
@@ -107,7 +107,9 @@ def _failed(jobs: Results[JobProgress]) -> list[Check]:
 
 def _void(heads: listing.Rows) -> list[Check]:
     said = "its dataset was dealt to other splits since: its scores no longer hold"
-    return [Check(f"head {row['name']}:{row['version']}", said, False) for row in heads if row["void"]]
+    return [
+        Check(f"head {row['name']}:{row['version']}", said, False) for row in heads if row["void"]
+    ]
 
 
 def _steps(
@@ -117,8 +119,16 @@ def _steps(
     backbone = backbones[0]["name"] if backbones else "lite0"
     dataset = datasets[0]["name"] if datasets else "photos"
     steps = (
-        (backbones, "Add a pretrained backbone", "headstart backbone add lite0 zoo:efficientnet-lite0"),
-        (datasets, "Add a dataset: a folder with a folder for each class", "headstart dataset add photos FOLDER"),
+        (
+            backbones,
+            "Add a pretrained backbone",
+            "headstart backbone add lite0 zoo:efficientnet-lite0",
+        ),
+        (
+            datasets,
+            "Add a dataset: a folder with a folder for each class",
+            "headstart dataset add photos FOLDER",
+        ),
         (features, "Compute its features, once", f"headstart extract {backbone} {dataset}"),
         (heads, "Train a head on them", f"headstart head train first {backbone} {dataset}"),
     )

@@ -49,7 +49,7 @@ class Frame:
         share = (value - low) / ((high - low) or 1.0)
         return self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
 
-    def drawn(self, title: str, inside: str, across: str, up: str) -> Markup:
+    def drawn(self, title: str, inside: str, across: str, up: str, role: str = "img") -> Markup:
         """The picture.
 
         Args:
@@ -57,13 +57,14 @@ class Frame:
             inside: shapes.
             across: what the axis across is.
             up: what the other is.
+            role: `group` where there are links in it, which a picture cannot have.
         """
         ticks = "".join(self._across(value) for value in self._ticks_across())
         ticks += "".join(self._up(value) for value in _round_values(*self.y))
         middle = (LEFT + self.width - RIGHT) / 2
         return Markup(
             f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
-            f'height="{self.height}" role="img" aria-label="{_text(title)}">{ticks}{inside}'
+            f'height="{self.height}" role="{role}" aria-label="{_text(title)}">{ticks}{inside}'
             f'<text class="quiet" x="{middle:.0f}" y="{self.height - 6}" text-anchor="middle">'
             f'{_text(across)}</text><text class="quiet" x="14" y="{self.height / 2:.0f}" '
             f'text-anchor="middle" transform="rotate(-90 14 {self.height / 2:.0f})">{_text(up)}'
@@ -123,7 +124,7 @@ def draw_scores(points: Sequence[Point], cost: str, score: str = "accuracy") -> 
     low, high = max(0.0, min(ends) - 0.02), min(1.0, max(ends) + 0.02)
     frame = Frame((min(costs) / 1.5, max(costs) * 1.5), (low, high), 720, 380, is_log=True)
     shapes = "".join(_scored(frame, one) for one in points)
-    return frame.drawn(f"{score} over {cost}", shapes, cost, score)
+    return frame.drawn(f"{score} over {cost}", shapes, cost, score, role="group")
 
 
 def _scored(frame: Frame, one: Point) -> str:
@@ -153,7 +154,9 @@ def draw_reliability(bins: Sequence[Bin]) -> Markup:
     shapes += f'<polyline class="line" points="{line}"/>'
     for one in bins:
         place, low, high = frame.across(one.sure), *(frame.up(end) for end in one.interval)
-        told = f"{one.samples:,} samples, {share_text(one.sure)} sure, {share_text(one.right)} right"
+        told = (
+            f"{one.samples:,} samples, {share_text(one.sure)} sure, {share_text(one.right)} right"
+        )
         shapes += (
             f"<g><title>{_text(told)}</title>"
             f'<line class="whisker" x1="{place:.1f}" x2="{place:.1f}" y1="{low:.1f}" '
@@ -169,9 +172,15 @@ def draw_coverage(covered: Sequence[Covered]) -> Markup:
     told = [one for one in covered if one.accuracy is not None and one.interval is not None]
     least = min((one.interval[0] for one in told if one.interval), default=0.0)
     frame = Frame((0.0, 1.0), (math.floor(least * 10) / 10, 1.0), 400, 340)
-    upper = [f"{frame.across(c.coverage):.1f},{frame.up(c.interval[1]):.1f}" for c in told if c.interval]
-    lower = [f"{frame.across(c.coverage):.1f},{frame.up(c.interval[0]):.1f}" for c in told if c.interval]
-    line = " ".join(f"{frame.across(c.coverage):.1f},{frame.up(c.accuracy or 0.0):.1f}" for c in told)
+    upper = [
+        f"{frame.across(c.coverage):.1f},{frame.up(c.interval[1]):.1f}" for c in told if c.interval
+    ]
+    lower = [
+        f"{frame.across(c.coverage):.1f},{frame.up(c.interval[0]):.1f}" for c in told if c.interval
+    ]
+    line = " ".join(
+        f"{frame.across(c.coverage):.1f},{frame.up(c.accuracy or 0.0):.1f}" for c in told
+    )
     shapes = (
         f'<polygon class="band" points="{" ".join([*upper, *reversed(lower)])}"/>'
         f'<polyline class="line" points="{line}"/>'

@@ -1,21 +1,24 @@
 """Jobs on the page, as the ledger has them while they go on."""
 
 import json
+import shutil
 
 import httpx2
-import page_workspace as made
 import pytest
-from page_client import TOKEN, open_page, text_of
-from page_server import served
 
+import headstart as hs
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.features.detach import detach
 from headstart.ui.safety import cookie_of
+from page_client import TOKEN, open_page, text_of
+from page_server import served
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    return made.make(tmp_path_factory.mktemp("jobs"))
+def workspace(page_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs")
+    shutil.copytree(page_folder / "zoo", folder / "zoo")
+    return hs.open(folder / "zoo")
 
 
 @pytest.fixture(scope="module")

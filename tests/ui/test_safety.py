@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from page_client import HERE, TOKEN, client_of
 from starlette.routing import Route
 
 from headstart.ui.app import create_app
 from headstart.ui.safety import HEADERS
+from page_client import HERE, TOKEN, client_of
+
 
 @pytest.fixture(scope="module")
 def app(page_workspace):
@@ -35,7 +36,14 @@ def test_every_route_is_closed_to_who_has_no_token_or_another(app):
 
 
 def test_every_route_is_closed_to_who_calls_the_host_by_another_name(app):
-    names = ("evil.example", "127.0.0.1.evil.example", "evil.example:8000", "localhost.", "", "[::2]")
+    names = (
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example:8000",
+        "localhost.",
+        "",
+        "[::2]",
+    )
     for name in names:
         for method, path in requests_of(app):
             headers = {"host": name, "origin": f"http://{name}"}
@@ -47,7 +55,14 @@ def test_every_route_is_closed_to_who_calls_the_host_by_another_name(app):
 def test_every_change_is_refused_that_another_site_asks_for(app):
     changes = [one for one in requests_of(app) if one[0] != "GET"]
     assert len(changes) > 5
-    origins = (None, "null", "http://evil.example", "http://127.0.0.1:8001", f"{HERE}.evil", "127.0.0.1:8000")
+    origins = (
+        None,
+        "null",
+        "http://evil.example",
+        "http://127.0.0.1:8001",
+        f"{HERE}.evil",
+        "127.0.0.1:8000",
+    )
     for method, path in changes:
         for origin in origins:
             headers = {} if origin is None else {"origin": origin}
@@ -71,7 +86,7 @@ def test_a_read_only_page_changes_nothing(page_workspace):
             assert answer.status_code == 403, (method, path)
     assert "read only" in client_of(app).get("/").text
     for path in ("/labels/pics", "/rank/pics", "/heads/first"):
-        assert "<form method=\"post\"" not in client_of(app).get(path).text
+        assert '<form method="post"' not in client_of(app).get(path).text
 
 
 def test_the_token_becomes_a_cookie_that_no_script_and_no_other_site_can_use(app):
@@ -90,7 +105,9 @@ def test_a_token_lets_in_by_reading_alone(app):
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("path", ["//evil.example", "//evil.example/a", "/%5Cevil.example", '/"><b>'])
+@pytest.mark.parametrize(
+    "path", ["//evil.example", "//evil.example/a", "/%5Cevil.example", '/"><b>']
+)
 def test_nobody_is_sent_to_another_site(app, path):
     page = client_of(app, None).get(f"{HERE}{path}?token={TOKEN}").text
     (address,) = re.findall(r'url=([^"]*)"', page)

@@ -2,16 +2,17 @@
 
 import html
 import re
+import shutil
 import subprocess
 import sys
 
+import pytest
+
 import headstart as hs
 import page_workspace as made
-import pytest
 from conftest import clean_environment
-from page_client import finished, open_page, text_of
-
 from headstart.registry import listing
+from page_client import finished, open_page, text_of
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +46,10 @@ def test_the_overview_counts_what_is_here(page):
     assert "Feature sets 1 90 rows" in said and "Heads 1" in said
 
 
-def test_the_overview_names_what_is_wrong(tmp_path):
-    workspace = made.make(tmp_path)
-    (shard,) = workspace.context.feature_sets.find_all_shards()
-    (workspace.config.features / shard.file).unlink()
-    said = text_of(open_page(workspace).get("/"))
+def test_the_overview_names_what_is_wrong(own_workspace):
+    (shard,) = own_workspace.context.feature_sets.find_all_shards()
+    (own_workspace.config.features / shard.file).unlink()
+    said = text_of(open_page(own_workspace).get("/"))
     assert "shards" in said and "missing" in said
 
 
@@ -94,7 +94,10 @@ def test_a_dataset_shows_its_classes_by_split_and_opens_their_samples(page, page
 def test_a_picture_is_made_anew_in_a_size_that_we_choose(page, page_workspace):
     sample = page_workspace.datasets.manifest("pics").samples[0]
     answer = page.get(f"/datasets/pics/samples/{sample.digest}/picture")
-    assert answer.headers["content-type"] == "image/png" and "immutable" in answer.headers["cache-control"]
+    assert (
+        answer.headers["content-type"] == "image/png"
+        and "immutable" in answer.headers["cache-control"]
+    )
     assert answer.content[:8] == b"\x89PNG\r\n\x1a\n" and answer.content[16:24] == b"\0\0\0\xa0" * 2
     assert page.get(f"/datasets/pics/samples/{sample.digest}/picture?side=5000").status_code == 400
     assert sample.id in text_of(page.get(f"/datasets/pics/samples/{sample.digest}"))
@@ -110,10 +113,11 @@ def test_texts_are_shown_as_words_and_nothing_in_them_is_markup(page):
     assert label in chosen.text and made.SIGNS not in chosen.text
 
 
-def test_a_source_that_is_gone_leaves_the_rest_to_be_seen(tmp_path):
-    workspace = made.make(tmp_path)
+def test_a_source_that_is_gone_leaves_the_rest_to_be_seen(own_workspace, page_folder, tmp_path):
+    shutil.copytree(page_folder / "pictures", tmp_path / "pictures")
+    own_workspace.datasets.move("pics", tmp_path / "pictures")
     (tmp_path / "pictures").rename(tmp_path / "elsewhere")
-    page = open_page(workspace)
+    page = open_page(own_workspace)
     assert "green" in text_of(page.get("/datasets/pics"))
     assert text_of(page.get("/heads/first"))
 
@@ -128,7 +132,9 @@ def test_a_head_shows_scores_classes_matrix_and_mistakes(page, page_workspace):
     answer = page.get("/heads/first:1")
     said = text_of(answer)
     assert "accuracy" in said and "95 %:" in said and "held out" in said
-    assert "What it confuses" in said and "Surest mistakes" in said and answer.text.count("<svg") == 2
+    assert (
+        "What it confuses" in said and "Surest mistakes" in said and answer.text.count("<svg") == 2
+    )
     matrix = re.findall(r"/samples\?truth=([^&]+)&amp;guess=([^\"]+)\">(\d+)<", answer.text)
     assert sum(int(count) for _, _, count in matrix) == head.metrics["n_test"]
     for truth, guess, count in matrix:
@@ -142,11 +148,10 @@ def test_a_head_is_found_by_name_version_and_alias(page):
     assert page.get("/heads/first:3").status_code == 404
 
 
-def test_a_head_whose_features_are_gone_still_shows_its_scores(tmp_path):
-    workspace = made.make(tmp_path)
-    for one in workspace.context.feature_sets.find_sets():
-        workspace.context.feature_sets.remove_set(one)
-    said = text_of(open_page(workspace).get("/heads/first"))
+def test_a_head_whose_features_are_gone_still_shows_its_scores(own_workspace):
+    for one in own_workspace.context.feature_sets.find_sets():
+        own_workspace.context.feature_sets.remove_set(one)
+    said = text_of(open_page(own_workspace).get("/heads/first"))
     assert "accuracy" in said and "extract" in said
 
 
@@ -159,8 +164,8 @@ def test_two_heads_are_compared_as_the_command_line_does_it(page, page_workspace
     assert page.get("/compare", follow_redirects=False).headers["location"] == "/heads"
 
 
-def test_features_are_ranked_in_the_background_and_a_head_is_trained_from_there(tmp_path):
-    page = open_page(made.make(tmp_path))
+def test_features_are_ranked_in_the_background_and_a_head_is_trained_from_there(own_workspace):
+    page = open_page(own_workspace)
     assert "Try linear heads" in text_of(page.get("/rank/pics"))
     page.post("/rank/pics/begin")
     said = text_of(finished(page, "/rank/pics"))
@@ -202,7 +207,14 @@ def test_the_files_of_the_page_are_served_by_their_names_alone(page):
     assert answer.headers["content-type"].startswith("text/css")
     again = page.get("/static/page.css", headers={"if-none-match": answer.headers["etag"]})
     assert again.status_code == 304 and not again.content
-    for name in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "nothing.css", "", "page.css%00", "/etc/passwd"):
+    for name in (
+        "../app.py",
+        "..%2fapp.py",
+        "%2e%2e/app.py",
+        "nothing.css",
+        "",
+        "/etc/passwd",
+    ):
         assert page.get(f"/static/{name}").status_code == 404, name
 
 

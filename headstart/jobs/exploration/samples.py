@@ -98,7 +98,9 @@ def find_samples(
         InvalidValue: there is no such split.
     """
     if split is not None and split not in SPLITS:
-        raise InvalidValue(f"no split is called {split[:80]!r}", hint=f"One of {', '.join(SPLITS)}.")
+        raise InvalidValue(
+            f"no split is called {split[:80]!r}", hint=f"One of {', '.join(SPLITS)}."
+        )
     columns = manifest.columns
     meant = np.ones(len(columns), bool)
     if split is not None:

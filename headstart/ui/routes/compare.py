@@ -42,9 +42,7 @@ def show_compared(request: Request) -> Response:
         rows=[_row(one) for one in found.differences],
         fixed=_cards(site, found, found.fixed or ()),
         broken=_cards(site, found, found.broken or ()),
-        same=(
-            Same(f"headstart head compare {both}", f"ws.heads.compare({first!r}, {second!r})"),
-        ),
+        same=(Same(f"headstart head compare {both}", f"ws.heads.compare({first!r}, {second!r})"),),
     )
 
 

@@ -113,8 +113,9 @@ async def predict(request: Request) -> Response:
         raise HTTPException(400, "There is nothing in it.")
     return as_json(await run_in_threadpool(_predicted, head, content))
 
+
 def retrain(request: Request) -> Response:
-    """Train a head's next version on its dataset as it is now; nothing else is computed meanwhile."""
+    """Train a head's next version on its dataset as it is now, in the background."""
     site, head = site_of(request), _head(request)
     key = _key(site, head)
     site.works.begin(key, lambda _: head.retrain())

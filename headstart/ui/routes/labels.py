@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from headstart.errors import InvalidValue
 from headstart.jobs.datasets.audit import Audit, audit
 from headstart.jobs.labels.journal import apply, find_pending, say, to_csv, undo
 from headstart.jobs.labels.queue import queue_of
@@ -24,6 +25,8 @@ from headstart.values.showable import Results
 
 SCREEN = Screen("Labels", "/labels")
 JOURNAL = 200
+MOST_SAMPLES = 1000
+"""That are said to be of a class at once."""
 MOST_CLASSES = 200
 """That are offered by name; of more, the label is written."""
 
@@ -101,7 +104,10 @@ def _said(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset = site_of(request), _dataset(request)
     manifest = site.memory.manifest_of(dataset)
     label = field(form, "label") or field(form, "other") or None
-    for id_ in form.get("sample", [])[:JOURNAL]:
+    samples = form.get("sample", [])
+    if not 0 < len(samples) <= MOST_SAMPLES:
+        raise InvalidValue(f"{len(samples):,} samples are named", hint="Name one, or several.")
+    for id_ in samples:
         say(site.workspace.context, dataset, manifest, id_, field(form, "action"), label)
     place = whole_of(field(form, "place") or "0", "place")
     return _to_queue(dataset, field(form, "features"), place)

@@ -67,3 +67,21 @@ for (const body of document.querySelectorAll("tbody[data-fold]")) {
     button.setAttribute("aria-expanded", String(!body.hidden));
   });
 }
+
+// What is wider than the page can be scrolled without a mouse.
+function reachable() {
+  for (const place of document.querySelectorAll(".scroll, .code pre")) {
+    const isWide = place.scrollWidth > place.clientWidth;
+    if (isWide) place.tabIndex = 0;
+    else place.removeAttribute("tabindex");
+    if (!place.classList.contains("scroll") || place.hasAttribute("role")) continue;
+    const words = place.querySelector("caption, svg[aria-label]");
+    place.setAttribute("role", "region");
+    place.setAttribute(
+      "aria-label",
+      words?.getAttribute("aria-label") ?? words?.textContent ?? "A wide table",
+    );
+  }
+}
+reachable();
+addEventListener("resize", reachable);
