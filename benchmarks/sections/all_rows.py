@@ -237,9 +237,7 @@ def made(folder: Path, rows: int, width: int = WIDTH) -> Path:
     return workspace.config.root
 
 
-def _commit(
-    context: Context, labels: np.ndarray, rng: np.random.Generator, width: int
-) -> None:
+def _commit(context: Context, labels: np.ndarray, rng: np.random.Generator, width: int) -> None:
     """Features of all samples, a block after the other."""
     entity, cuts = context.resolve("net")
     cut, (key,) = cuts[0], keys_of(entity, cuts[:1]).values()

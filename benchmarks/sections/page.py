@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from sections import all_rows
 from timing import Section
 
 import headstart as hs
+from sections import all_rows
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
-from chromium import NONE, find_chromium, opened  # noqa: E402, as the tests have it
-from page_client import TOKEN  # noqa: E402
-from page_server import served  # noqa: E402
+from chromium import NONE, find_chromium, opened
+from page_client import TOKEN
+from page_server import served
 
 SIZES = (100_000, 1_000_000)
 WIDTH = 64
@@ -58,10 +58,10 @@ def section(folder: Path, sizes: Sequence[int] = SIZES) -> Section:
     path = find_chromium()
     rows = [] if path is None else [row for size in sizes for row in _measured(folder, size, path)]
     note = (
-        f"Chromium with graphics in software, 1280 x 900; PCA of {WIDTH} numbers a row, kept before. "
-        "Drawn: from the click on a link to the first frame with all points, the server's part "
-        f"included. A lasso has {CORNERS} corners; from its last one to the counts of each class in "
-        f"the legend. {f'Not measured: {NONE}.' if path is None else ''}"
+        f"Chromium with graphics in software, 1280 x 900; PCA of {WIDTH} numbers a row, kept "
+        "before. Drawn: from the click on a link to the first frame with all points, the server's "
+        f"part included. A lasso has {CORNERS} corners; from its last one to the counts of each "
+        f"class in the legend. {f'Not measured: {NONE}.' if path is None else ''}"
     )
     return Section("The map in a browser", note.strip(), COLUMNS, rows)
 

@@ -18,9 +18,9 @@ from playwright.sync_api import Page
 import headstart as hs
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
-from chromium import NONE, find_chromium, opened  # noqa: E402, as the tests have it
-from page_client import TOKEN  # noqa: E402
-from page_server import served  # noqa: E402
+from chromium import NONE, find_chromium, opened
+from page_client import TOKEN
+from page_server import served
 
 FOLDER = Path(__file__).parent
 WIDE, TALL, PHONE = 1280, 860, 400
@@ -129,7 +129,7 @@ def main(root: Path, folder: Path = FOLDER) -> None:
             context.close()
             if len(content) > LARGEST:
                 raise SystemExit(f"page-{shot.name}.png has {len(content):,} bytes")
-            print(f"page-{shot.name}.png, {len(content):,} bytes")
+            sys.stdout.write(f"page-{shot.name}.png, {len(content):,} bytes\n")
 
 
 if __name__ == "__main__":

@@ -122,7 +122,9 @@ class KeptMaps:
         """
         found = self.find(key)
         if found is None:
-            raise NotFound(f"no map {key[:12]!r} is kept", hint="Make it: `headstart features map`.")
+            raise NotFound(
+                f"no map {key[:12]!r} is kept", hint="Make it: `headstart features map`."
+            )
         return found
 
     def find_all(self) -> list[KeptMap]:

@@ -95,9 +95,7 @@ class Exploration:
         """
         from headstart.jobs.exploration.map import map_samples
 
-        return map_samples(
-            self.context, backbone, dataset, method, seed=seed, precision=precision
-        )
+        return map_samples(self.context, backbone, dataset, method, seed=seed, precision=precision)
 
     def outliers(
         self,

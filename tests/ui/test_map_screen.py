@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from page_client import finished, open_page, text_of
 
 

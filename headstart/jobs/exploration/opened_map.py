@@ -28,7 +28,6 @@ from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.raw_samples import RawSample
 from headstart.registry.entities import Dataset
-from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Manifest, Sample
 from headstart.values.showable import Showable
 

@@ -183,9 +183,7 @@ def _colour(request: Request) -> str:
 
 
 def _binary(content: bytes, kept: str) -> Response:
-    return Response(
-        content, media_type="application/octet-stream", headers={"cache-control": kept}
-    )
+    return Response(content, media_type="application/octet-stream", headers={"cache-control": kept})
 
 
 Asked = tuple[Dataset, FeatureSet, str, int]

@@ -8,14 +8,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import page_workspace
 import pytest
-from chromium import NONE, find_chromium, opened
-from page_client import TOKEN
-from page_server import served
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 import headstart as hs
+import page_workspace
+from chromium import NONE, find_chromium, opened
+from page_client import TOKEN
+from page_server import served
 
 MANY = 100_000
 CLASSES = 5
