@@ -230,3 +230,21 @@ def test_the_selection_is_a_file_for_dataset_correct(look, shown, tmp_path):
     assert [row["id"] for row in rows] == found.samples.ids
     assert [row["label"] for row in rows] == found.samples.labels
     assert {row["new_label"] for row in rows} == {""}
+
+
+def test_all_selected_samples_are_relabelled_at_once(look, shown):
+    page = look().open_map("pics")
+    found = found_map(shown, "pics")
+    x, y = found.coordinates.astype(np.float64).T
+    middle = np.sort(x)[4:6].mean()
+    box = [float(one) for one in (x.min() - 1, y.min() - 1, middle, y.min() - 1)]
+    box += [middle, float(y.max() + 1), float(x.min() - 1), float(y.max() + 1)]
+    page.evaluate("polygon => headstartMap.select(polygon)", box)
+    assert len(selected(page)) == 5
+    page.get_by_label("The selected samples are").fill("blue")
+    page.get_by_role("button", name="Write it down").click()
+    page.wait_for_selector("text=5 are written down to be blue")
+    said = shown.workspace.context.corrections.find("pics", ("pending",))
+    own = {found.samples[row].id for row in selected(page)}
+    assert {one.sample for one in said} >= own
+    assert {one.after for one in said if one.sample in own} == {"blue"}

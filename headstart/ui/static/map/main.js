@@ -10,6 +10,7 @@ import { Legend } from "./legend.js";
 import { countOf, joined, rowsOf } from "./mask.js";
 import { Pictures } from "./pictures.js";
 import { boxOf, within } from "./region.js";
+import { Relabel } from "./relabel.js";
 import { Samples } from "./samples.js";
 import { Scatter, sizeOfPoints } from "./scatter.js";
 import { saveSelected } from "./selected_file.js";
@@ -35,6 +36,8 @@ class MapView {
       this.open(row, true),
     );
     this.pictures = new Pictures(this.part("pictures"), this.samples);
+    const form = this.part("relabel"); // none on a read-only page
+    this.relabel = form && new Relabel(this, form);
     this.mask = null;
     this.opened = -1;
     this.#listen();
@@ -69,6 +72,7 @@ class MapView {
     this.scatter.setSelection(this.mask);
     this.legend.select(this.mask);
     for (const name of ["clear", "save"]) this.part(name).disabled = this.mask === null;
+    this.relabel?.select(count);
     const all = this.count.toLocaleString("en");
     this.part("said").textContent =
       mask === null ? "" : `${count.toLocaleString("en")} of ${all} samples are selected.`;
