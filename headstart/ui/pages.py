@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from headstart.heads.evaluation.intervals import share_text
@@ -23,7 +23,7 @@ class Pages:
 
     def __init__(self) -> None:
         self._environment = Environment(
-            loader=FunctionLoader(_text_of),
+            loader=DictLoader(_templates()),
             auto_reload=False,
             autoescape=True,
             undefined=StrictUndefined,
@@ -66,5 +66,8 @@ def json_of(value: object) -> str:
     return json.dumps(spelled(value), allow_nan=False)
 
 
-def _text_of(name: str) -> str:
-    return resources.files("headstart.ui").joinpath("templates", name).read_text(encoding="utf-8")
+def _templates() -> dict[str, str]:
+    """All of this package, by name."""
+    folder = resources.files("headstart.ui").joinpath("templates")
+    files = (file for file in folder.iterdir() if file.name.endswith(SUFFIX))
+    return {file.name: file.read_text(encoding="utf-8") for file in files}

@@ -19,9 +19,9 @@ VOID_LEGEND = (
 
 def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
     """What is known of a head, with what more is to be printed of its classes."""
-    from headstart.jobs.heads.care.described import described
+    from headstart.jobs.heads.care.described import lines_of
 
-    rows = described(head)
+    rows = lines_of(head)
 
     def show(out: Any) -> None:
         out.print(table(None, ("what", ""), rows))

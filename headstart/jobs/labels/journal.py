@@ -99,7 +99,7 @@ def undo(context: Context, dataset: str, number: int | None = None) -> Correctio
     found = next((one for one in pending if number in (None, one.id)), None)
     if found is None or not context.corrections.mark([found.id], UNDONE):
         raise InvalidValue(
-            "there is nothing to take back", hint="What was applied is corrected anew instead."
+            "there is nothing to take back", hint="What was applied is corrected once more instead."
         )
     return found
 

@@ -25,11 +25,10 @@ SHOWN = 48
 def show_compared(request: Request) -> Response:
     """What differs between the heads `a` and `b`."""
     site = site_of(request)
-    names = word(request, "a"), word(request, "b")
-    if names[0] is None or names[1] is None:
+    one, other = word(request, "a"), word(request, "b")
+    if one is None or other is None:
         return RedirectResponse("/heads", 303)
-    heads = [site.workspace.heads.get(name) for name in names]
-    found = _compared(site, *heads)
+    found = _compared(site, site.workspace.heads.get(one), site.workspace.heads.get(other))
     first, second = found.heads
     both = shlex.join(found.heads)
     return site.show(

@@ -18,7 +18,7 @@ from headstart.errors import HeadstartError
 from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import MAIN_SCORES, words_of
-from headstart.jobs.heads.care.described import VOID, described
+from headstart.jobs.heads.care.described import VOID, lines_of
 from headstart.jobs.heads.care.judgement import Verdict, find_confused, judgement_of
 from headstart.registry import listing
 from headstart.trained_head import Judged
@@ -65,7 +65,7 @@ def show_head(request: Request) -> Response:
         head,
         head=record,
         reference=reference,
-        lines=described(head),
+        lines=lines_of(head),
         classes=class_scores(head.metrics, record.classes),
         found=found,
         problem=problem,

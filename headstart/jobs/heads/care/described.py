@@ -34,7 +34,7 @@ VOID = (
 CUTTING = ("window", "hop", "frames", "every")
 
 
-def described(head: TrainedHead) -> list[Row]:
+def lines_of(head: TrainedHead) -> list[Row]:
     """All that is said of a head in lines: what, and the words; None where there is nothing."""
     record, metrics = head.record, head.metrics
     tags = ", ".join(f"{key}={value}" for key, value in record.tags.items())

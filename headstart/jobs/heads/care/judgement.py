@@ -156,8 +156,8 @@ def _verdicts(judged: Judged, classes: Sequence[Label], rows: np.ndarray) -> lis
     return [
         Verdict(
             judged.samples[row],
-            classes[judged.targets[row]],
-            classes[judged.guesses[row]],
+            classes[int(judged.targets[row])],
+            classes[int(judged.guesses[row])],
             float(sure[row]),
         )
         for row in rows.tolist()
