@@ -24,7 +24,7 @@ from page_server import served
 
 FOLDER = Path(__file__).parent
 WIDE, TALL, PHONE = 1280, 860, 400
-COLOURS = 96
+COLOURS = 256
 LARGEST = 150_000
 """Bytes of a picture."""
 
@@ -75,6 +75,8 @@ def near(page: Page) -> None:
     """A sample with those most similar to it."""
     ready(page)
     page.evaluate("headstartMap.open(Math.floor(headstartMap.count / 3), true)")
+    page.evaluate("headstartMap.camera.zoomAt(9)")
+    page.evaluate("headstartMap.redraw()")
     page.wait_for_selector(".map-near li img")
     page.wait_for_timeout(1500)  # until the pictures are there
 
@@ -82,18 +84,18 @@ def near(page: Page) -> None:
 def shots(workspace: hs.Workspace) -> list[Shot]:
     """All of them."""
     mapped = workspace.context.maps.find_all()[0]
-    head = workspace.heads.list()[-1]
+    head = workspace.context.heads.find_all()[0]
     identity = mapped.identity
     at = f"/map?dataset={mapped.dataset}&set={identity.feature_key[:16]}&method={identity.method}"
-    number = next(one.id for one in workspace.context.heads.find_all() if one.name == head.name)
     return [
         Shot("overview", "/"),
+        Shot("backbone", f"/backbones/{head.backbone}"),
         Shot("datasets", f"/datasets/{mapped.dataset}"),
         Shot("heads", "/heads"),
         Shot("head", f"/heads/{head.name}"),
         Shot("jobs", "/jobs"),
         Shot("map", at, lassoed),
-        Shot("map-errors", f"{at}&colour=error:{number}", ready, scheme="dark"),
+        Shot("map-errors", f"{at}&colour=error:{head.id}", ready, scheme="dark"),
         Shot("map-near", at, near),
         Shot("map-phone", at, ready, width=PHONE),
     ]
@@ -102,7 +104,9 @@ def shots(workspace: hs.Workspace) -> list[Shot]:
 def small(picture: bytes) -> bytes:
     """The same in a few colours."""
     with Image.open(io.BytesIO(picture)) as opened_:
-        few = opened_.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few = opened_.convert("RGB").quantize(
+            COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
     file = io.BytesIO()
     few.save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -32,8 +32,12 @@ class MapView {
     this.scatter = new Scatter(this.canvas, places);
     this.scatter.onRestored = () => this.redraw();
     this.legend = new Legend(this.part("legend"), () => this.#paint());
-    this.samples = new Samples(host.dataset.address, this.part("tip"), this.part("sample"), (row) =>
-      this.open(row, true),
+    this.samples = new Samples(
+      host.dataset.address,
+      this.part("tip"),
+      this.part("sample"),
+      (row) => this.open(row, true),
+      () => this.close(),
     );
     this.pictures = new Pictures(this.part("pictures"), this.samples);
     const form = this.part("relabel"); // none on a read-only page
@@ -89,8 +93,15 @@ class MapView {
     this.opened = row;
     if (isFar) this.camera.lookAt(this.places[2 * row], this.places[2 * row + 1]);
     this.redraw();
+    this.part("sample").parentElement.scrollTop = 0;
     await this.samples.open(row);
-    if (isFar) this.part("sample").scrollIntoView({ block: "nearest" });
+  }
+
+  close() {
+    this.opened = -1;
+    this.samples.close();
+    this.canvas.focus({ preventScroll: true });
+    this.redraw();
   }
 
   redraw() {
@@ -117,7 +128,7 @@ class MapView {
       const [left, top] = pixelOf(this.opened);
       ring.setAttribute("cx", left);
       ring.setAttribute("cy", top);
-      ring.setAttribute("r", this.#size / 2 + 5);
+      ring.setAttribute("r", this.pictures.radiusOf(this.opened) ?? this.#size / 2 + 5);
     }
     this.pictures.place(pixelOf);
     clearTimeout(this.settling);
@@ -128,7 +139,10 @@ class MapView {
   #settle(pixelOf) {
     const isFar = this.camera.zoom < 1.5 || !("pictures" in this.host.dataset);
     const seen = isFar ? null : this.grid.inside(this.camera.window, Pictures.most);
-    this.pictures.show(seen ?? [], pixelOf);
+    const known = this.pictures.radiusOf(this.opened);
+    this.pictures.show(seen ?? [], pixelOf).then(() => {
+      if (known !== this.pictures.radiusOf(this.opened)) this.redraw();
+    });
   }
 
   get grid() {

@@ -1,7 +1,7 @@
 // Colours that colour-blind people can tell apart (Okabe and Ito, https://jfly.uni-koeln.de/color/),
 // and shapes beside them: there are no 28 such colours, but 7 in 4 shapes.
 
-const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#b8458a", "#b97700", "#2b93d1", "#4b3b8f"];
+const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#b8458a", "#b97700", "#45a5e0", "#4b3b8f"];
 const DARK = ["#4ba3e3", "#ff7f32", "#2fd3a3", "#f096c6", "#f0b429", "#8fd3ff", "#f4ec6a"];
 export const SHAPES = ["circle", "square", "triangle", "diamond"];
 export const DISTINCT = LIGHT.length * SHAPES.length;

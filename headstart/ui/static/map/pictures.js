@@ -31,6 +31,11 @@ export class Pictures {
     }
   }
 
+  /** Of a circle round the picture of a row; undefined where there is none. */
+  radiusOf(row) {
+    return this.shown.has(row) ? SIDE * 0.72 : undefined;
+  }
+
   async #add(row) {
     if (this.shown.has(row)) return;
     const { picture } = await this.samples.get(row);

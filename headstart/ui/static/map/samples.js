@@ -7,8 +7,9 @@ const KEPT = 500; // samples that are remembered
 const BESIDE = 14; // pixels from the pointer
 
 export class Samples {
-  constructor(address, tip, panel, onGo) {
-    Object.assign(this, { address, tip, panel, onGo });
+  /** `onGo` is told the number of a sample that is to be opened, `onClose` that none is. */
+  constructor(address, tip, panel, onGo, onClose) {
+    Object.assign(this, { address, tip, panel, onGo, onClose });
     this.known = new Map();
     this.hovered = -1;
   }
@@ -34,33 +35,41 @@ export class Samples {
     this.opened = row;
     const sample = await this.get(row);
     if (row !== this.opened) return;
-    const title = element("h2", sample.id);
-    title.tabIndex = -1;
-    const near = element("p", "Looking for the most similar …", "quiet");
     const shown = element("div", "", "map-sample");
     shown.append(...contentOf(sample), ...wordsOf(sample).slice(1));
-    this.panel.replaceChildren(title, shown, element("h3", "Most similar"), near);
-    this.panel.hidden = false;
-    try {
-      const found = await jsonOf(`${this.address}/near/${row}`);
-      if (row === this.opened) near.replaceWith(this.#listOf(found.matches));
-    } catch (error) {
-      near.textContent = error.message;
-      near.className = "note bad";
-    }
+    await this.#tell(sample.id, [shown], "Looking for the most similar …", () =>
+      jsonOf(`${this.address}/near/${row}`),
+    );
   }
 
   /** The samples most similar to a file or a text, in the panel. */
   async like(content, name) {
+    this.opened = name;
+    const headers = { accept: "application/json", "content-type": "application/octet-stream" };
+    await this.#tell(name, [], "Computing its features …", () =>
+      jsonOf(`${this.address}/like`, { method: "POST", headers, body: content }),
+    );
+  }
+
+  close() {
     this.opened = -1;
-    const near = element("p", "Computing its features …", "quiet");
-    this.panel.replaceChildren(element("h2", `Most similar to ${name}`), near);
+    this.panel.hidden = true;
+  }
+
+  /** A title, what is to be seen, and then what is most similar. */
+  async #tell(title, shown, waiting, ask) {
+    const meant = this.opened;
+    const near = element("p", waiting, "quiet");
+    const line = element("div", "", "top-line");
+    const close = element("button", "Close");
+    close.type = "button";
+    close.addEventListener("click", () => this.onClose());
+    line.append(element("h2", title), close);
+    this.panel.replaceChildren(line, ...shown, element("h3", "Most similar, with distances"), near);
     this.panel.hidden = false;
     try {
-      const headers = { accept: "application/json", "content-type": "application/octet-stream" };
-      const asked = { method: "POST", headers, body: content };
-      const found = await jsonOf(`${this.address}/like`, asked);
-      near.replaceWith(this.#listOf(found.matches));
+      const { matches } = await ask();
+      if (meant === this.opened) near.replaceWith(this.#listOf(matches));
     } catch (error) {
       near.textContent = error.message;
       near.className = "note bad";
@@ -81,21 +90,24 @@ export class Samples {
   }
 
   #listOf(matches) {
-    const list = element("ol", "", "cards map-near");
+    const list = element("ol", "", "map-near");
+    list.classList.toggle("of-texts", matches.some((one) => one.text));
     for (const match of matches) {
-      const card = element("li", "", "card");
-      card.append(...contentOf(match), element("b", match.label ?? "no label"));
-      card.append(element("span", `${match.distance.toFixed(3)} · ${match.split}`));
-      card.append(this.#nameOf(match));
-      list.append(card);
+      const item = element("li");
+      const told = [...contentOf(match), element("b", match.label ?? "no label")];
+      item.append(match.row === null ? wrapped(told) : this.#goTo(match, told));
+      const where = match.row === null ? `${match.split}, not on this map` : match.split;
+      item.append(element("span", `${match.distance.toFixed(3)} ${where}`));
+      list.append(item);
     }
     return list;
   }
 
-  #nameOf(match) {
-    if (match.row === null) return element("span", `${match.id} (not on this map)`);
-    const go = element("button", match.id, "map-go");
+  #goTo(match, told) {
+    const go = element("button", "", "map-go");
     go.type = "button";
+    go.title = match.id;
+    go.append(...told);
     go.addEventListener("click", () => this.onGo(match.row));
     return go;
   }
@@ -126,7 +138,13 @@ function contentOf({ picture, text, id }) {
   return text ? [element("p", text, "words")] : [];
 }
 
-function element(name, text, kind = "") {
+function wrapped(parts) {
+  const made = element("div");
+  made.append(...parts);
+  return made;
+}
+
+function element(name, text = "", kind = "") {
   const made = document.createElement(name);
   made.textContent = text;
   made.className = kind;

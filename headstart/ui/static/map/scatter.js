@@ -48,8 +48,7 @@ const SHADERS = {
       vec2 at = abs(gl_PointCoord - 0.5) * 2.0;
       float out_of = length(at);
       if (shape == 1) out_of = max(at.x, at.y) * 1.12;
-      if (shape == 2) out_of = max(at.x * 0.9 + (1.0 - gl_PointCoord.y) * 0.55 - 0.1,
-                                   gl_PointCoord.y * 1.1 - 0.05);
+      if (shape == 2) out_of = max(1.0 + (at.x - gl_PointCoord.y) * 0.9, gl_PointCoord.y + 0.05);
       if (shape == 3) out_of = at.x + at.y;
       float edge = 2.0 / size;
       float alpha = colour.a * (1.0 - smoothstep(1.0 - edge, 1.0, out_of));
