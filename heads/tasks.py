@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsLabels, FitsOrder, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
@@ -35,7 +35,7 @@ MEDIAN, MODE = "median", "mode"
 
 
 @dataclass(frozen=True)
-class Classification(Options, error=HeadError):
+class Classification(Options, error=InvalidHeadSetting):
     """One class a sample.
 
     Attributes:
