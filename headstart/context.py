@@ -15,6 +15,7 @@ from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
 from headstart.paths import inside
+from headstart.registry.audit.corrections import CorrectionRepository
 from headstart.registry.audit.events import EventRepository
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.database import Database
@@ -55,8 +56,8 @@ class Context:
         database: sessions.
         bucket: the object store that the workspace's machines share; None where it is a folder.
         holds: by which sets and files are held against `features gc`.
-        backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs: the repositories of
-            its tables.
+        backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs, corrections: the
+            repositories of its tables.
         artifacts: model files and heads, by sha256.
         manifests: of datasets.
         conversions: trunks in their engines' own formats, among the artifacts.
@@ -81,6 +82,7 @@ class Context:
         self.sweeps = SweepRepository(self.database)
         self.events = EventRepository(self.database)
         self.jobs = JobRepository(self.database)
+        self.corrections = CorrectionRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts, self.bucket)
         self.manifests = Manifests(config.manifests, self.bucket)
         self.conversions = Conversions(self.artifacts, self.runs, self.holds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -118,6 +119,7 @@ DOCUMENTS = {
     "head log": "headstart.jobs.heads.log.Logged",
     "prune": "headstart.registry.selection.age.Pruned",
     "rank": "[headstart.heads.evaluation.ranking.Rank]",
+    "ui": "headstart.ui.server.Served",
     "demo": "headstart.demo.DemoResult",
 }
 """What each command prints: the class of its result, in brackets where it is a list of them."""
@@ -467,6 +469,7 @@ def found(name: str) -> Any:
     return getattr(importlib.import_module(module), cls)
 
 
+@functools.cache
 def names_of(cls: type) -> dict[str, object]:
     """What annotations in a class's module mean, those that only a type checker imports as well."""
     module = inspect.getmodule(cls)
@@ -479,6 +482,7 @@ def names_of(cls: type) -> dict[str, object]:
     return known
 
 
+@functools.cache
 def hints_of(cls: type) -> dict[str, Any]:
     """The types of a class's fields, those of its bases included."""
     hints: dict[str, Any] = {}

@@ -45,6 +45,7 @@ def _program() -> click.Group:
         prune,
         said,
         stats,
+        ui,
         version,
         worker,
     )
@@ -85,7 +86,7 @@ def _program() -> click.Group:
         context.obj = Call(workspace, as_json or _is_set(JSON))
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, demo):
+    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, ui, demo):
         module.register(program)
     return program
 
