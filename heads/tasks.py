@@ -193,7 +193,7 @@ class Ordinal(Classification):
 
 
 @dataclass(frozen=True)
-class MultiLabel(Options, error=HeadError):
+class MultiLabel(Options, error=InvalidHeadSetting):
     """Any number of labels a sample, none among them.
 
     Attributes:

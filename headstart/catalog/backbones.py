@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +183,7 @@ class Backbones(Collection[Backbone, Backbone]):
         """
         return self._context.backbones.get(self._named(given))
 
-    def _records(self) -> Results[Backbone]:
+    def _records(self) -> Sequence[Backbone]:
         return self._context.backbones.find_all()
 
     def _made(self, record: Backbone) -> Backbone:

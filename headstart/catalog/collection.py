@@ -49,7 +49,7 @@ class Collection(Showable, Generic[T, R]):
         """The one of that name."""
 
     @abstractmethod
-    def _records(self) -> Results[R]:
+    def _records(self) -> Sequence[R]:
         """All of them, as the registry has them."""
 
     @abstractmethod
@@ -123,14 +123,14 @@ class Collection(Showable, Generic[T, R]):
     def _rows(self, selection: Selection = ALL) -> Rows:
         return getattr(listing, self._table)(self._context.config, selection)
 
-    def _chosen(self, selection: Selection) -> Results[R]:
+    def _chosen(self, selection: Selection) -> Sequence[R]:
         """The records that are meant, in order."""
         known = self._records()
         if selection == ALL:
             return known
         by_name = {(one.name, getattr(one, "version", 1)): one for one in known}
         names = ((row["name"], row.get("version", 1)) for row in self._rows(selection))
-        return Results(by_name[name] for name in names if name in by_name)
+        return [by_name[name] for name in names if name in by_name]
 
     def _facts(self) -> Rows:
         """As `headstart … list --json` has it."""

@@ -247,7 +247,7 @@ class Datasets(Collection[Dataset, Dataset]):
 
         return details(self._context, self.get_or_add(name))
 
-    def _records(self) -> Results[Dataset]:
+    def _records(self) -> Sequence[Dataset]:
         return self._context.datasets.find_all()
 
     def _made(self, record: Dataset) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from headstart.registry.selection.age import Age, Pruned
 from headstart.registry.selection.words import checked_tags
 from headstart.storage.views import FeatureView
 from headstart.values.arguments import checks_arguments
-from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.catalog.head import Head
@@ -213,7 +213,7 @@ class Heads(Collection["Head", HeadRecord]):
 
         return prune(self._context, name, Age.read(keep, older), apply=apply)
 
-    def _records(self) -> Results[HeadRecord]:
+    def _records(self) -> Sequence[HeadRecord]:
         return self._context.heads.find_all()
 
     def _made(self, record: HeadRecord) -> Head:
