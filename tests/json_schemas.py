@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -467,6 +468,7 @@ def found(name: str) -> Any:
     return getattr(importlib.import_module(module), cls)
 
 
+@functools.cache
 def names_of(cls: type) -> dict[str, object]:
     """What annotations in a class's module mean, those that only a type checker imports as well."""
     module = inspect.getmodule(cls)
@@ -479,6 +481,7 @@ def names_of(cls: type) -> dict[str, object]:
     return known
 
 
+@functools.cache
 def hints_of(cls: type) -> dict[str, Any]:
     """The types of a class's fields, those of its bases included."""
     hints: dict[str, Any] = {}

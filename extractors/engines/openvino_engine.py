@@ -241,11 +241,16 @@ def _core() -> Any:
 
 
 def _settings(precision: str) -> dict[str, Any]:
-    """One stream a core, each of one thread: whoever calls `run` lends it a core."""
+    """One stream a core, each of one thread: whoever calls `run` lends it a core.
+
+    Threads are not bound to cores: each process would begin at the first, so that workers which
+    were given a core each would all run on that one.
+    """
     return {
         "INFERENCE_PRECISION_HINT": NAMES[kind_of(precision)],
         "NUM_STREAMS": cores(),
         "INFERENCE_NUM_THREADS": cores(),
+        "ENABLE_CPU_PINNING": False,
     }
 
 

@@ -315,7 +315,7 @@ def test_ctrl_c_lets_the_job_go_on_the_same_command_watches_it_and_cancel_ends_i
     assert "job 1 goes on, on Ray at" in said
     assert "`headstart job cancel 1` ends it" in said
     again = command(two_nodes, farm, *given)
-    assert any("job 1 is of the same samples, and is gone on with" in one for one in again.stderr)
+    assert any("job 1 has the same samples and is continued" in one for one in again.stderr)
     farm.jobs.cancel(1)
     _, said = again.communicate()
     assert again.returncode == 1

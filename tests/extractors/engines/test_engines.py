@@ -1,8 +1,11 @@
 """One contract for every engine: the rows of plain Keras, from any batch, in any thread."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +76,28 @@ def test_threads_get_their_own_rows(name):
     with ThreadPoolExecutor(4) as pool:
         for (found,), rows in zip(pool.map(engine.run, batches), expected, strict=True):
             np.testing.assert_array_equal(found, rows)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs Linux: threads' own cores")
+def test_workers_with_a_core_each_are_not_bound_to_the_same_core(monkeypatch):
+    """OpenVINO binds the threads of each process from the first core on, where it may."""
+    monkeypatch.setenv("HEADSTART_CORES", "1")
+    engine = engine_for("openvino", network())
+    given = os.sched_getaffinity(0)
+    seen = set()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(lambda: [engine.run(pixels(64)) for _ in range(50)])
+        while not running.done():  # they are bound while they compute, and freed behind it
+            seen |= {frozenset(cores) for cores in cores_of_threads()}
+    assert running.result()
+    assert seen == {frozenset(given)}
+
+
+def cores_of_threads():
+    """The cores on which each thread of this process may run."""
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended
+            yield os.sched_getaffinity(int(thread.name))
 
 
 def texts_model(kind):
