@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.backbone_model import build_trunk, load_graph, pipeline_of
-from headstart.cached import Blocks, features_of_blocks, say_left_out
+from headstart.cached import features_of_blocks, say_left_out
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut
@@ -20,11 +20,12 @@ from headstart.extractors.datasets import reader_of, voided_in
 from headstart.extractors.datasets.corrections import Corrections
 from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.preprocessing.batches import Batch, stack
-from headstart.head_features import blocks_of_head, known_of
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.tasks import Classification, MultiLabel, Task, task_of
+from headstart.origins.blocks import Blocks
+from headstart.origins.of_head import blocks_of_head, known_of
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact

@@ -17,7 +17,7 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.exports.export import export
 from headstart.storage.exports.frames import TorchRows, arrow_table, data_frame, torch_rows
 from headstart.storage.index import Index, Places
-from headstart.storage.joined import JoinedReader, Side, factor_of, joined_key, rows_in
+from headstart.storage.joined.rows import JoinedReader, Side, factor_of, joined_key, rows_in
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.row_reader import RowReader
 from headstart.storage.windowed.pooled import EACH, MEAN, PooledReader, check_way

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.combined.gain import Gain, accuracy_difference, best_of
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.cross_validation import Crossed, Gathered, cross, draws_of
 from headstart.heads.evaluation.folds import Fold
-from headstart.heads.evaluation.gain import Gain, accuracy_difference, best_of
 from headstart.heads.evaluation.transferability import Moments, h_score, log_me
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear

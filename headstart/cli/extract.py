@@ -251,8 +251,8 @@ def extract_missing(
 
     settings = Settings(precision=precision, on_error=on_error)
     if len(parts := parts_of(backbone)) > 1:
-        from headstart.cached import blocks_of
         from headstart.jobs.backbones.named import backbone_named
+        from headstart.origins.blocks import blocks_of
 
         blocks_of(workspace.context, backbone_named(workspace.context, backbone))  # if they can be
         how: dict[str, Any] = {"on_error": on_error, "executor": executor}

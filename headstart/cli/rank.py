@@ -73,8 +73,9 @@ def gain_text(rank: Any) -> str:
     time = "" if gain.seconds is None else f"{1000 * gain.seconds:.1f} ms and "
     says = "helps" if gain.helps else "is not shown to help"
     return (
-        f"Joining {says}: {rank.name} is {100 * gain.difference:+.1f} points of accuracy beside "
-        f"{gain.over} alone ({within}, paired), for {time}{size_text(gain.size)} more per sample."
+        f"Joining {says}: {rank.name} has {100 * gain.difference:+.1f} points of accuracy compared "
+        f"with {gain.over} alone ({within}, paired), for {time}{size_text(gain.size)} more per "
+        "sample."
     )
 
 

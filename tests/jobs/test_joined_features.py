@@ -9,10 +9,10 @@ import pytest
 
 import headstart as hs
 from conftest import draw, draw_classes, network
-from headstart.cached import Block, Blocks, check_common_input
 from headstart.errors import FeatureError, HeadError, StillInUse
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.heads.models.attach import predict
+from headstart.origins.blocks import Block, Blocks, check_common_input
 
 BOTH = "net@features,pool + other@features"
 TRYING = hs.CrossValidation(folds=3)

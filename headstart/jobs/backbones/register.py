@@ -8,8 +8,8 @@ from pathlib import Path
 
 from headstart.context import Context
 from headstart.extractors.backbones.loader import SUFFIXES
-from headstart.head_features import find_block, known_of
 from headstart.notices import tell
+from headstart.origins.of_head import find_block, known_of
 from headstart.registry.entities import Backbone
 from headstart.storage.artifacts import HELD_AS
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from headstart.cached import Blocks
 from headstart.context import Context
 from headstart.errors import HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
@@ -20,6 +19,7 @@ from headstart.jobs.heads.cross_validation import (
 )
 from headstart.jobs.heads.trials import Field, TrialExecutor
 from headstart.notices import tell
+from headstart.origins.blocks import Blocks
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 from headstart.values.showable import Results

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headstart.cached import blocks_of, features_of, say_left_out, with_origin
+from headstart.cached import features_of, say_left_out, with_origin
 from headstart.context import Context
 from headstart.errors import FeatureError, SourceGone
 from headstart.extractors.backbones.cuts import Cut
@@ -18,6 +18,7 @@ from headstart.jobs.features.calibrate import calibrated
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.notices import tell
+from headstart.origins.blocks import blocks_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import JOINED, parts_by_backbone, parts_of, reference_of

@@ -19,9 +19,9 @@ from headstart.heads.models.export import (
     write_checked,
 )
 from headstart.heads.tasks import MEDIAN, Ordinal
+from headstart.jobs.heads.combined.joined_model import Whole, whole_of_joined
 from headstart.jobs.heads.description import Told, describe
 from headstart.jobs.heads.inputs import is_inside, what_goes_in, with_arithmetic
-from headstart.jobs.heads.joined_model import Whole, whole_of_joined
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead

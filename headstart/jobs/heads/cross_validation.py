@@ -8,15 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.cached import (
-    Block,
-    Blocks,
-    blocks_of,
-    features_of,
-    features_of_blocks,
-    labelled_in,
-    of_samples,
-)
+from headstart.cached import features_of, features_of_blocks, labelled_in, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
@@ -28,6 +20,7 @@ from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, check_labelled, labelled_rows
 from headstart.heads.rows import Rows, rows_of
 from headstart.notices import tell, warn
+from headstart.origins.blocks import Block, Blocks, blocks_of
 from headstart.registry.entities import Dataset
 from headstart.registry.references import References, parts_of, reference_of, references_of
 from headstart.storage.columns.samples import SampleColumns

@@ -19,7 +19,7 @@ from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.jobs.heads.care.conformal import Unsure
-from headstart.jobs.heads.feature_rows import Begun, FeatureRows, Part
+from headstart.jobs.heads.combined.feature_rows import Begun, FeatureRows, Part
 from headstart.jobs.heads.predicted import Predicted, Prediction
 from headstart.jobs.raw_samples import HINT, Taker
 from headstart.notices import warn

@@ -7,18 +7,19 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from headstart.cached import JoinedOrigin, Origin, features_in_views, labelled_in, of_samples
+from headstart.cached import features_in_views, labelled_in, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError, NotFound
 from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
-from headstart.head_features import place_of, settings_of
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import MultiLabel, Task, one_task
 from headstart.jobs.heads.care.head_record import with_record
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
+from headstart.origins.blocks import JoinedOrigin, Origin
+from headstart.origins.of_head import place_of, settings_of
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from headstart.cached import Blocks
 from headstart.jobs.heads.cross_validation import Candidate, CrossValidation, Features
+from headstart.origins.blocks import Blocks
 
 
 @dataclass(frozen=True)

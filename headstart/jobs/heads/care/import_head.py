@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart.cached import Blocks
 from headstart.context import Context
 from headstart.errors import HeadError, first_line
-from headstart.head_features import known_of, moved_here
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.jobs.heads.care.head_bundle import HINT, HeadBundle
 from headstart.jobs.heads.train import keep
+from headstart.origins.blocks import Blocks
+from headstart.origins.of_head import known_of, moved_here
 from headstart.paths import checked_digest
 from headstart.registry.entities import Head
 from headstart.registry.names import check_name

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from headstart.backbone_model import build_trunk, pipeline_of
-from headstart.cached import Block
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.heads.models.joined import Trunk, attach_joined
+from headstart.heads.combined.joined_model import Trunk, attach_joined
 from headstart.jobs.heads.inputs import is_inside, what_goes_in
+from headstart.origins.blocks import Block
 from headstart.registry.entities import Backbone
-from headstart.storage.joined import factor_of
+from headstart.storage.joined.rows import factor_of
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from headstart.cached import Block, Blocks, JoinedOrigin, Origin
 from headstart.context import Context
 from headstart.errors import HeadError, LayerNotFound, NotFound
 from headstart.extractors.run.keys import gives
+from headstart.origins.blocks import Block, Blocks, JoinedOrigin, Origin
 from headstart.registry.entities import Backbone, Head
 
 JOINED = "joined"

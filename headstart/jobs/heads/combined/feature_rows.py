@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from headstart.backbone_model import chooser_of, pipeline_of
-from headstart.cached import Block, Blocks
 from headstart.context import Context
 from headstart.extractors.datasets.windows.source import Window
 from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
+from headstart.origins.blocks import Block, Blocks
 from headstart.registry.entities import Backbone
-from headstart.storage.joined import factor_of
+from headstart.storage.joined.rows import factor_of
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Sample
 
