@@ -16,6 +16,7 @@ from headstart.cached import features_of_blocks, say_left_out
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.datasets import reader_of, voided_in
 from headstart.extractors.datasets.corrections import Corrections
 from headstart.extractors.engines.engine import INT8, kind_of
@@ -314,20 +315,23 @@ class TrainedHead(Showable):
         samples = self.context.manifest(dataset).samples
         keys = [one.feature_key for one in known_of(self.record)]
         cache = self.context.cache()
-        views: list[FeatureView | None] = []
-        for key in keys:
-            _, view = cache.open_present(key, samples)
-            views.append(view)
-            samples = samples if view is None else view.samples
-        if None in views:
+        if len(keys) == 1:
+            return self._present(cache, keys[0], samples, dataset.name)
+        for key in keys:  # down to those that all of them have
+            samples = self._present(cache, key, samples, dataset.name).samples
+        first, *others = (self._present(cache, key, samples, dataset.name) for key in keys)
+        return first.beside(others, self.scales)
+
+    def _present(
+        self, cache: FeatureCache, key: str, samples: Sequence[Sample], dataset: str
+    ) -> FeatureView:
+        _, view = cache.open_present(key, samples)
+        if view is None:
             raise FeatureError(
-                f"no features of dataset {dataset.name!r} are left to check the head on",
+                f"no features of dataset {dataset!r} are left to check the head on",
                 hint="Run `headstart extract`.",
             )
-        if len(views) == 1:
-            return views[0]
-        first, *others = (cache.open_present(key, samples)[1] for key in keys)
-        return first.beside(others, self.scales)
+        return view
 
     def cached_samples(self, backbone: Backbone, view: FeatureView) -> tuple[Batch, np.ndarray]:
         """Some real samples of a view, decoded, and which rows of it they are."""

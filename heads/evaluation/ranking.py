@@ -205,12 +205,11 @@ def _gain(rank: Rank, alone: Sequence[Rank]) -> Gain | None:
     if not alone:
         return None
     best = alone[best_of([one.linear for one in alone])]
-    times = rank.seconds, best.seconds
     return Gain(
         best.name,
         rank.linear.accuracy - best.linear.accuracy,
         accuracy_difference(rank.linear, best.linear),
-        None if None in times else times[0] - times[1],
+        None if rank.seconds is None or best.seconds is None else rank.seconds - best.seconds,
         rank.size - best.size,
     )
 

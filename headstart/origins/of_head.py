@@ -34,6 +34,13 @@ class Known:
     feature_key: str
     scale: float = 1.0
 
+    @property
+    def is_right(self) -> bool:
+        """Whether its fields are what they are to be: a head may come from elsewhere."""
+        texts = self.backbone, self.cut, self.feature_key
+        is_scale = isinstance(self.scale, float) and math.isfinite(self.scale) and self.scale > 0
+        return is_scale and all(isinstance(text, str) for text in texts)
+
 
 def known_of(record: Head) -> tuple[Known, ...]:
     """What a head takes, one or several.
@@ -45,15 +52,9 @@ def known_of(record: Head) -> tuple[Known, ...]:
         return (Known(record.backbone, record.cut, record.feature_key),)
     try:
         found = tuple(Known(**one) for one in record.settings[JOINED])
-        are_right = all(
-            isinstance(one.scale, float) and math.isfinite(one.scale) and one.scale > 0
-            for one in found
-        )
-        texts = [text for one in found for text in (one.backbone, one.cut, one.feature_key)]
-        are_right = are_right and len(found) > 1 and all(isinstance(text, str) for text in texts)
     except TypeError:
-        are_right = False
-    if not are_right:
+        found = ()
+    if len(found) < 2 or not all(one.is_right for one in found):
         raise HeadError(
             f"the settings of head {record.name!r} do not tell which features it joins",
             hint="Train it again.",
