@@ -56,12 +56,12 @@ def log(head: TrainedHead, uri: str | None, experiment: str, *, model: bool = Fa
         from mlflow.tracking import MlflowClient
     except ImportError:
         raise HeadError("mlflow is not installed", hint="pip install 'headstart[mlflow]'") from None
-    backbone, _ = head.origin()
+    backbone, *others = (one.backbone for one in head.blocks())
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of its own tables
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what MLflow itself calls
-            card = model_card(head.record, backbone)
+            card = model_card(head.record, backbone, others=others)
             with _bounded():
                 client = MlflowClient(uri)
                 done = _write(client, head, card, experiment)
