@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from headstart.config import Config, load_config
+from headstart.errors import FeatureError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.engines.conversions import Conversions
@@ -26,7 +27,7 @@ from headstart.registry.features import FeatureRepository
 from headstart.registry.heads import HeadRepository
 from headstart.registry.holds import SqlHolds
 from headstart.registry.jobs import JobRepository
-from headstart.registry.references import reference_of
+from headstart.registry.references import parts_of, reference_of
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import ArtifactStore
@@ -114,9 +115,16 @@ class Context:
         Raises:
             NotFound: there is no such backbone.
             LayerNotFound: it has no such cut.
+            FeatureError: several are joined.
         """
         check_precision(precision)
-        name, _, wanted = reference_of(reference, "backbone").partition("@")
+        text = reference_of(reference, "backbone")
+        if len(parts_of(text)) > 1:
+            raise FeatureError(
+                f"features are joined, {text}, where those of one backbone are taken",
+                hint="Name one of them; `head train`, `head sweep` and `rank` take them joined.",
+            )
+        name, _, wanted = text.partition("@")
         backbone = self.backbones.get(name)
         cuts = [resolve(backbone.cuts, cut.strip() or None) for cut in wanted.split(",")]
         in_precision = [self._in_precision(backbone, cut, precision) for cut in cuts]

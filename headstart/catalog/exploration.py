@@ -9,6 +9,7 @@ from headstart.context import Context
 from headstart.registry.entities import Backbone, Dataset
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
+from headstart.values.sizes import MILLION
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.exploration.cluster import Clusters
@@ -17,8 +18,6 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.exploration.map import Mapped
     from headstart.jobs.exploration.outliers import Outlier
     from headstart.jobs.exploration.similar import Similar
-
-MILLION = 1_000_000
 
 
 @checks_arguments

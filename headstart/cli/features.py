@@ -164,9 +164,8 @@ def _next(
         check_target(output)
     workspace = call.open(dataset)
     judge = workspace.heads.get(head)
-    backbone, cut = judge.origin()
-    reference = f"{backbone.reference}@{cut.name}"
-    extract_missing(workspace, reference, dataset, cut.precision, on_error=on_error)
+    blocks = judge.blocks()
+    extract_missing(workspace, blocks.reference, dataset, blocks.precision, on_error=on_error)
     found = judge.label_next(dataset, count, limit=limit, seed=seed)
     if output is not None:
         write_rows(output, NEXT, (one.to_json() for one in found))
