@@ -19,6 +19,7 @@ TYPE_CHECKING = False  # as of `typing`, which takes time that nobody can interr
 if TYPE_CHECKING:
     from typing import Any
 
+    from headstart.cached import join
     from headstart.catalog.head import Head
     from headstart.errors import HeadstartError
     from headstart.extractors.run.settings import Settings
@@ -63,6 +64,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "init",
+    "join",
     "open",
     "restore",
 ]
@@ -87,6 +89,7 @@ _HOMES = {
     "CrossValidation": "headstart.jobs.heads.cross_validation",
     "Workspace": "headstart.workspace",
     "init": "headstart.workspace",
+    "join": "headstart.cached",
     "open": "headstart.workspace",
     "restore": "headstart.workspace",
 }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from headstart.config import Config, load_config
+from headstart.errors import FeatureError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.engines.conversions import Conversions
@@ -14,6 +15,7 @@ from headstart.extractors.engines.engine import INT8
 from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
+from headstart.heads.exploration.kept_maps import KeptMaps
 from headstart.paths import inside
 from headstart.registry.audit.corrections import CorrectionRepository
 from headstart.registry.audit.events import EventRepository
@@ -25,7 +27,7 @@ from headstart.registry.features import FeatureRepository
 from headstart.registry.heads import HeadRepository
 from headstart.registry.holds import SqlHolds
 from headstart.registry.jobs import JobRepository
-from headstart.registry.references import reference_of
+from headstart.registry.references import parts_of, reference_of
 from headstart.registry.runs import RunRepository
 from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import ArtifactStore
@@ -62,6 +64,7 @@ class Context:
         manifests: of datasets.
         conversions: trunks in their engines' own formats, among the artifacts.
         calibrations: trunks in int8, likewise.
+        maps: coordinates of samples, likewise.
         shard_store: the bytes of features.
     """
 
@@ -87,6 +90,7 @@ class Context:
         self.manifests = Manifests(config.manifests, self.bucket)
         self.conversions = Conversions(self.artifacts, self.runs, self.holds)
         self.calibrations = Calibrations(self.artifacts, self.runs, self.holds)
+        self.maps = KeptMaps(self.artifacts, self.runs, self.holds)
 
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
@@ -111,9 +115,16 @@ class Context:
         Raises:
             NotFound: there is no such backbone.
             LayerNotFound: it has no such cut.
+            FeatureError: several are joined.
         """
         check_precision(precision)
-        name, _, wanted = reference_of(reference, "backbone").partition("@")
+        text = reference_of(reference, "backbone")
+        if len(parts_of(text)) > 1:
+            raise FeatureError(
+                f"features are joined, {text}, where those of one backbone are taken",
+                hint="Name one of them; `head train`, `head sweep` and `rank` take them joined.",
+            )
+        name, _, wanted = text.partition("@")
         backbone = self.backbones.get(name)
         cuts = [resolve(backbone.cuts, cut.strip() or None) for cut in wanted.split(",")]
         in_precision = [self._in_precision(backbone, cut, precision) for cut in cuts]
@@ -132,15 +143,18 @@ class Context:
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing, its converted trunks, a
-        head or a dataset names."""
+        head, a dataset or a map names."""
         backbones, heads = self.backbones.find_all(), self.heads.find_all()
+        datasets = self.datasets.find_all()
         needed = {backbone.artifact_digest for backbone in backbones}
         needed |= {head.artifact_digest for head in heads}
-        cut = [one.options for one in self.datasets.find_all()]
+        cut = [one.options for one in datasets]
         cut += [one.settings.get("windows", {}) for one in heads]
         needed |= {options["tokenizer"] for options in cut if "tokenizer" in options}
         points = {cut.fingerprint for backbone in backbones for cut in backbone.cuts}
         needed |= self.conversions.needed_parts(points) | self.calibrations.needed_parts(points)
+        keys = {one.key for one in self.feature_sets.find_sets()}
+        needed |= self.maps.needed_parts(keys, {one.name for one in datasets})
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

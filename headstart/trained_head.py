@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.backbone_model import build_trunk, load_graph, pipeline_of
-from headstart.cached import say_left_out
+from headstart.cached import features_of_blocks, say_left_out
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.datasets import reader_of, voided_in
 from headstart.extractors.datasets.corrections import Corrections
 from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.preprocessing.batches import Batch, stack
-from headstart.extractors.run.keys import gives
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.tasks import Classification, MultiLabel, Task, task_of
+from headstart.origins.blocks import Blocks
+from headstart.origins.of_head import blocks_of_head, known_of
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
@@ -217,9 +219,13 @@ class TrainedHead(Showable):
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        manifest = self.context.manifest(self.dataset(corrected=corrected))
-        features = self.context.cache().open_view(self.record.feature_key, manifest)
-        say_left_out(features, self.record.dataset)
+        dataset = self.dataset(corrected=corrected)
+        if self.is_joined:
+            features = features_of_blocks(self.context, self.blocks(), dataset, 0, self.scales)
+        else:
+            manifest = self.context.manifest(dataset)
+            features = self.context.cache().open_view(self.record.feature_key, manifest)
+            say_left_out(features, self.record.dataset)
         features = features.grouped(self.windows["pooled"]) if self.windows else features
         return features if isinstance(self.task, MultiLabel) else features.labelled()
 
@@ -243,27 +249,38 @@ class TrainedHead(Showable):
             )
         return dataset
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether it takes features of several cuts or backbones side by side."""
+        return "joined" in self.record.settings
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """By what each of joined features is divided; nothing of those of one cut."""
+        return tuple(one.scale for one in known_of(self.record)) if self.is_joined else ()
+
+    def blocks(self) -> Blocks:
+        """The features that it takes, found to be those that it was trained on.
+
+        Raises:
+            HeadError: a backbone was removed, or is another one now.
+        """
+        return blocks_of_head(self.context, self.record)
+
     def origin(self) -> tuple[Backbone, Cut]:
         """The backbone and cut, found to be those that the head was trained on.
 
         Raises:
-            HeadError: the backbone was removed, or is another one now.
+            HeadError: the backbone was removed, or is another one now; or there are several.
         """
-        if self.record.backbone_id is None:
+        (block, *others) = self.blocks()
+        if others:
             raise HeadError(
-                f"the backbone {self.record.backbone!r} of head {self.record.name!r} was removed",
-                hint="Add it again, by any name: a head is on whatever has its trunk.",
+                f"head {self.record.name!r} takes joined features, {self.record.backbone}@"
+                f"{self.record.cut}, where those of one cut are taken",
+                hint="Train a head on one of them for that.",
             )
-        backbone = self.context.backbones.get(self.record.backbone)
-        key, known = self.record.feature_key, self.context.calibrations
-        cut = gives(backbone, self.record.cut, key, known)
-        if cut is not None:
-            return backbone, cut
-        raise HeadError(
-            f"backbone {backbone.label!r} is not the one that head {self.record.name!r} was "
-            "trained on",
-            hint="Train the head again.",
-        )
+        return block.backbone, block.cut
 
     def refuse_int8(self, cut: Cut, what: str) -> None:
         """See that it was not trained on features in int8: Keras models compute in float32, whose
@@ -296,10 +313,22 @@ class TrainedHead(Showable):
         """
         dataset = self.context.datasets.get(self.record.dataset)
         samples = self.context.manifest(dataset).samples
-        _, view = self.context.cache().open_present(self.record.feature_key, samples)
+        keys = [one.feature_key for one in known_of(self.record)]
+        cache = self.context.cache()
+        if len(keys) == 1:
+            return self._present(cache, keys[0], samples, dataset.name)
+        for key in keys:  # down to those that all of them have
+            samples = self._present(cache, key, samples, dataset.name).samples
+        first, *others = (self._present(cache, key, samples, dataset.name) for key in keys)
+        return first.beside(others, self.scales)
+
+    def _present(
+        self, cache: FeatureCache, key: str, samples: Sequence[Sample], dataset: str
+    ) -> FeatureView:
+        _, view = cache.open_present(key, samples)
         if view is None:
             raise FeatureError(
-                f"no features of dataset {dataset.name!r} are left to check the head on",
+                f"no features of dataset {dataset!r} are left to check the head on",
                 hint="Run `headstart extract`.",
             )
         return view

@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select, up
 from headstart.errors import AlreadyExists, NotFound, StillInUse
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.registry.jobs import name_queued
 from headstart.registry.names import nearest, split_version
-from headstart.registry.outages import outlasting
-from headstart.registry.references import reference_of
+from headstart.registry.references import JOINED, reference_of
 from headstart.registry.selection import tags
 from headstart.registry.selection.tags import Tags
 
@@ -279,6 +279,12 @@ def _describe_uses(connection: Connection, backbone: Backbone) -> str:
     names = connection.execute(
         select(t.heads.c.name).distinct().where(t.heads.c.backbone_id == backbone.id)
     ).scalars()
+    beside = (
+        select(t.heads.c.name)
+        .distinct()
+        .where(t.heads.c.cut.contains(f"{JOINED}{backbone.reference}@", autoescape=True))
+    )
+    names = {*names, *connection.execute(beside).scalars()}
     parts = [f"{rows:,} rows of features"] if rows else []
     parts += [f"head {name!r}" for name in sorted(names)]
     queued = name_queued(connection, backbone=backbone.reference)

@@ -13,6 +13,26 @@ References = str | Backbone | Sequence[str | Backbone]
 """Backbones, one or several, each by its name (and cuts) or as it is."""
 
 
+JOINED = " + "
+"""Between features that stand side by side, as one: `lite0@avg_pool,block9_add|gap + lite1`."""
+
+
+def parts_of(reference: str) -> list[str]:
+    """The references of features that are joined, or the only one; spaces stand around the `+`, as
+    a path may hold one."""
+    return [part.strip() for part in reference.split(JOINED)]
+
+
+def parts_by_backbone(parts: Sequence[str]) -> list[str]:
+    """The same features with all cuts of one backbone in one reference, as they are computed in one
+    pass."""
+    cuts: dict[str, list[str]] = {}
+    for part in parts:
+        name, _, wanted = part.partition("@")
+        cuts.setdefault(name, []).append(wanted or "default")
+    return [f"{name}@{','.join(dict.fromkeys(own))}" for name, own in cuts.items()]
+
+
 def reference_of(given: Any, what: str) -> str:
     """The text by which it is found; a thing that has versions is this very version.
 

@@ -313,6 +313,13 @@ holds = Table(
     Index(None, "holder"),
 )
 
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("what", String(40), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
 corrections = Table(
     "corrections",
     metadata,

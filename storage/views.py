@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
+from headstart.storage.columns.finder import ABSENT
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.exports.export import export
 from headstart.storage.exports.frames import TorchRows, arrow_table, data_frame, torch_rows
 from headstart.storage.index import Index, Places
+from headstart.storage.joined.rows import JoinedReader, Side, factor_of, joined_key, rows_in
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.row_reader import RowReader
 from headstart.storage.windowed.pooled import EACH, MEAN, PooledReader, check_way
@@ -82,7 +85,7 @@ class FeatureView(Showable):
         self._hold = hold
         self._reopen = reopen
         self.windows = EACH if are_windows(self.samples) else None
-        self._of: FeatureView | None = None
+        self._make: Callable[[], FeatureView] | None = None
 
     def __reduce__(self) -> tuple[Callable[..., FeatureView], tuple[Any, ...]]:
         """What it is a view of, and how to open that: no row is pickled.
@@ -93,8 +96,8 @@ class FeatureView(Showable):
         if self._reopen is None:
             raise FeatureError("this view belongs to no workspace, and cannot be opened again")
         kept = {"left_out": self.left_out, "report": self.report, "origin": self.origin}
-        if self._of is not None:
-            return _grouped_again, (self._of, self.windows, self._places.row, kept)
+        if self._make is not None:
+            return _made_again, (self._make, self._places.row, kept)
         return _again, (self._reopen, self.key, self.samples, kept)
 
     @property
@@ -211,7 +214,34 @@ class FeatureView(Showable):
         made = object.__new__(FeatureView)
         made.__dict__.update(self.__dict__)
         reader = PooledReader(self._reader, self._places, numbers, len(wholes), how)
-        made.samples, made.windows, made._of = wholes, how, self
+        made.samples, made.windows, made._make = wholes, how, partial(self.grouped, how)
+        made._reader, made._places = reader, reader.places
+        return made
+
+    def beside(self, others: Sequence[FeatureView], scales: Sequence[float]) -> FeatureView:
+        """A row a sample, with those of other feature sets behind its own, all of them flat; the
+        samples and what is known of them are those of this view. A sample that another set left
+        out, as it could not be read, is left out here, too.
+
+        Args:
+            others: that have the samples of this one, by digest, in any order.
+            scales: by what the numbers of each are divided, this view's first.
+
+        Raises:
+            FeatureError: a sample is missing in another view.
+        """
+        rows = [rows_in(one, self.samples) for one in others]
+        is_in = np.logical_and.reduce([own != ABSENT for own in rows])
+        made = self._taken(np.flatnonzero(is_in))
+        made.left_out = SampleColumns.of([*self.left_out, *self.samples.where(~is_in)])
+        views, factors = (self, *others), map(factor_of, scales)
+        places = [
+            made._places,
+            *(v._places.at(own[is_in]) for v, own in zip(others, rows, strict=True)),
+        ]
+        reader = JoinedReader([*map(Side, (one._reader for one in views), places, factors)])
+        made.key, made.origin = joined_key([one.key for one in views], scales), None
+        made.report, made._make = None, partial(self.beside, others, scales)
         made._reader, made._places = reader, reader.places
         return made
 
@@ -356,10 +386,10 @@ def _again(
     return _with(reopen(key, samples), kept)
 
 
-def _grouped_again(
-    of: FeatureView, how: str, rows: np.ndarray, kept: dict[str, Any]
+def _made_again(
+    make: Callable[[], FeatureView], rows: np.ndarray, kept: dict[str, Any]
 ) -> FeatureView:
-    return _with(of.grouped(how)._taken(rows), kept)
+    return _with(make()._taken(rows), kept)
 
 
 def _with(view: FeatureView, kept: dict[str, Any]) -> FeatureView:

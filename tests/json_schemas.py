@@ -86,6 +86,7 @@ DOCUMENTS = {
     "features import": "headstart.extractors.cache.feature_import.Imported",
     "features audit": "headstart.jobs.datasets.audit.Audit",
     "features plot": "headstart.jobs.outcomes.Written",
+    "features map": "headstart.jobs.exploration.map.Mapped",
     "features compact": "headstart.jobs.features.compact.Compacted",
     "features reindex": "headstart.extractors.cache.reindex.Reindexed",
     "features gc": "headstart.jobs.features.gc.Collected",

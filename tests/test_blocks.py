@@ -26,7 +26,10 @@ CHECKED = {
     ): "test_what_is_pasted_into_the_document_is_what_the_commands_print",
     ("docs/calibration.md", "console"): SHELL,
     ("docs/choose-a-head.md", "console"): HOW_TO,
-    ("docs/choose-a-head.md", "text"): "a line that a sweep prints: tests/jobs/test_sweeping.py",
+    (
+        "docs/choose-a-head.md",
+        "text",
+    ): "what sweeps and rankings print: test_joined_features.py",
     ("docs/clean-labels.md", "console"): HOW_TO,
     ("docs/commands.md", "console"): SHELL,
     ("docs/commands.md", "python"): "test_logging_is_asked_for_as_the_page_on_commands_says",

@@ -68,6 +68,7 @@ features export net pics {p}/f.npz
 features import net pics {p}/f.npz --check 2
 features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
+features map net pics
 similar red/01.png pics --backbone net --n 2
 features outliers net pics
 features cover net pics --n 3
@@ -222,7 +223,15 @@ def test_every_command_prints_the_json_of_its_result(tmp_path, temporary, capsys
 
 # Public objects.
 
-INTERNAL = {"Head.stack", "Head.tuned_top", "Head.judge", "Head.task", "Head.origin", "Head.reader"}
+INTERNAL = {
+    "Head.blocks",
+    "Head.stack",
+    "Head.tuned_top",
+    "Head.judge",
+    "Head.task",
+    "Head.origin",
+    "Head.reader",
+}
 """Of heads: what the verbs take for a head's arithmetic, no results."""
 FOREIGN = {"Workspace.transformer"}
 """What others show: scikit-learn has a line and a table for its estimators."""
@@ -260,7 +269,7 @@ def test_the_walk_sees_the_results():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(hs.__all__) - {"__version__", "init", "open", "restore"})
+    "name", sorted(set(hs.__all__) - {"__version__", "init", "join", "open", "restore"})
 )
 def test_every_public_class_can_be_shown(name):
     made = getattr(hs, name)

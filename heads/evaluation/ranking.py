@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.combined.gain import Gain, accuracy_difference, best_of
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.cross_validation import Crossed, Gathered, cross, draws_of
 from headstart.heads.evaluation.folds import Fold
@@ -45,6 +46,8 @@ class Rank(Showable):
         is_worse: whether the linear head is significantly less accurate than the best one of the
             ranking; see `worse_than_best`.
         is_on_front: whether no other features are both cheaper and more accurate.
+        joins: the names of the features that stand side by side; empty of those of one cut.
+        gain: of joined ones, what they are worth beside the best of them alone.
     """
 
     backbone: str
@@ -58,6 +61,8 @@ class Rank(Showable):
     h_score: float
     is_worse: bool = False
     is_on_front: bool = False
+    joins: tuple[str, ...] = ()
+    gain: Gain | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +91,8 @@ class Rank(Showable):
             "h_score": self.h_score,
             "is_worse_than_best": self.is_worse,
             "is_on_front": self.is_on_front,
+            "joins": list(self.joins),
+            "gain": self.gain,
         }
 
 
@@ -97,6 +104,7 @@ def rank_features(
     cut: str,
     size: int,
     seconds: float | None,
+    joins: tuple[str, ...] = (),
 ) -> Rank:
     """All scores of one kind of features.
 
@@ -107,6 +115,7 @@ def rank_features(
         cut: its cut.
         size: bytes a sample.
         seconds: extraction time per sample.
+        joins: names of the features that stand side by side.
     """
     are_many = needs_cells(len(rows), folds)
     alone = [] if are_many else [Neighbours(NEAREST, calibrated=False)]
@@ -126,6 +135,7 @@ def rank_features(
         neighbours=neighbours,
         log_me=log_me(x, y, moments),
         h_score=h_score(x, y, moments=moments),
+        joins=joins,
     )
 
 
@@ -184,10 +194,24 @@ def in_order(ranks: Sequence[Rank]) -> Results[Rank]:
             rank,
             is_worse=is_worse,
             is_on_front=not any(_beats(other, rank) for other in ranks),
+            gain=_gain(rank, [other for other in ranks if other.name in rank.joins]),
         )
         for rank, is_worse in zip(ranks, worse, strict=True)
     ]
     return Results(sorted(marked, key=lambda rank: -rank.linear.accuracy))
+
+
+def _gain(rank: Rank, alone: Sequence[Rank]) -> Gain | None:
+    if not alone:
+        return None
+    best = alone[best_of([one.linear for one in alone])]
+    return Gain(
+        best.name,
+        rank.linear.accuracy - best.linear.accuracy,
+        accuracy_difference(rank.linear, best.linear),
+        None if rank.seconds is None or best.seconds is None else rank.seconds - best.seconds,
+        rank.size - best.size,
+    )
 
 
 def _beats(one: Rank, other: Rank) -> bool:

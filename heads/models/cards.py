@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from headstart.heads.evaluation.intervals import interval_of
@@ -44,17 +45,23 @@ def model_card(
     difference: float | None = None,
     file: str | None = None,
     takes: str | None = None,
+    others: Sequence[Backbone] = (),
 ) -> str:
     """Markdown with the YAML head that the hub reads.
 
-    https://huggingface.co/docs/hub/model-cards describes the fields.
+    https://huggingface.co/docs/hub/model-cards describes the fields. `others` are the backbones
+    beside the first, where a head takes joined features.
     """
+    every = (backbone, *others)
+    licences = list(dict.fromkeys((one.licence or "other").lower() for one in every))
+    sources = list(dict.fromkeys(one.source for one in every))
+    digests = dict.fromkeys(f"`{one.artifact_digest}`" for one in every)
     scores = {name: head.metrics[name] for name in scores_in(head.metrics)}
     is_regression = isinstance(task_of(head.settings), Regression)
     front: dict[str, Any] = {
         "library_name": "keras",
-        "license": (backbone.licence or "other").lower(),
-        "base_model": backbone.source,
+        "license": licences[0] if len(licences) == 1 else "other",
+        "base_model": sources[0] if len(sources) == 1 else sources,
         "datasets": [head.dataset],
         "metrics": [HUB_NAMES.get(name, name) for name in scores],
         "tags": ["transfer-learning", "headstart", head.kind],
@@ -80,8 +87,12 @@ def model_card(
         for key, value in front.items()
     ]
     rows = [
-        ("backbone", f"{head.backbone} ({_code(backbone.source)}), cut at {_code(head.cut)}"),
-        ("backbone's sha256", f"`{backbone.artifact_digest}`"),
+        (
+            "backbone",
+            f"{head.backbone} ({', '.join(map(_code, sources))}), cut at {_code(head.cut)}",
+        ),
+        ("backbone's sha256", ", ".join(digests)),
+        *([("licences", _text(", ".join(licences)))] if len(licences) > 1 else []),
         ("dataset", f"{_text(head.dataset)}, digest `{head.dataset_digest}`"),
         ("feature key", f"`{head.feature_key}`"),
         ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
@@ -134,6 +145,8 @@ def _text(text: str) -> str:
 def _what(head: Head) -> str:
     if "parent" in head.settings:
         return "a backbone whose upper layers were trained together with a light head on it"
+    if "joined" in head.settings:
+        return "frozen backbones, or several cuts of one, side by side and a light head on them"
     return "a frozen backbone and a light head on it"
 
 

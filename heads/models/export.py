@@ -63,11 +63,16 @@ def with_pixels(model: Any, affine: Affine, shape: tuple[int, ...]) -> Any:
     """
     k = keras()
     pixels = k.Input(shape, dtype="uint8", name="pixels")
+    return k.Model(pixels, model(scaled(pixels, affine, "scaling")), name=model.name)
+
+
+def scaled(pixels: Any, affine: Affine, name: str) -> Any:
+    """Pixels as a network takes them, of a symbolic tensor of uint8 ones."""
+    k = keras()
     x = k.ops.cast(pixels, "float32")
     if affine.is_reversed:
         x = k.ops.flip(x, axis=-1)
-    scaling = k.layers.Rescaling(affine.scale.tolist(), affine.offset.tolist(), name="scaling")
-    return k.Model(pixels, model(scaling(x)), name=model.name)
+    return k.layers.Rescaling(affine.scale.tolist(), affine.offset.tolist(), name=name)(x)
 
 
 def with_labels(model: Any, classes: Sequence[Label], *, is_median: bool = False) -> Any:

@@ -247,8 +247,18 @@ def extract_missing(
     """The features of a dataset, for a command that needs them, those of augmented views with
     them; says so if any were computed, and what was skipped."""
     from headstart.extractors.run.settings import Settings
+    from headstart.registry.references import parts_by_backbone, parts_of
 
     settings = Settings(precision=precision, on_error=on_error)
+    if len(parts := parts_of(backbone)) > 1:
+        from headstart.jobs.backbones.named import backbone_named
+        from headstart.origins.blocks import blocks_of
+
+        blocks_of(workspace.context, backbone_named(workspace.context, backbone))  # if they can be
+        how: dict[str, Any] = {"on_error": on_error, "executor": executor}
+        for part in parts_by_backbone(parts):
+            extract_missing(workspace, part, dataset, precision, views, **how)
+        return workspace.features(backbone, dataset, precision)
     found = []
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress:

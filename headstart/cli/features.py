@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import cache, plots
+from headstart.cli.exploration import map as maps
 from headstart.cli.exploration import subsets
 from headstart.cli.output import (
     Call,
@@ -76,6 +77,7 @@ def register(cli: click.Group) -> None:
     )
     plots.register_features(group)
     subsets.register(group)
+    maps.register(group)
     cache.register(group)
     cli.add_command(group)
 
@@ -162,9 +164,8 @@ def _next(
         check_target(output)
     workspace = call.open(dataset)
     judge = workspace.heads.get(head)
-    backbone, cut = judge.origin()
-    reference = f"{backbone.reference}@{cut.name}"
-    extract_missing(workspace, reference, dataset, cut.precision, on_error=on_error)
+    blocks = judge.blocks()
+    extract_missing(workspace, blocks.reference, dataset, blocks.precision, on_error=on_error)
     found = judge.label_next(dataset, count, limit=limit, seed=seed)
     if output is not None:
         write_rows(output, NEXT, (one.to_json() for one in found))

@@ -115,10 +115,14 @@ def _train(
     tags: tuple[str, ...],
     **options: Any,
 ) -> Result:
-    """Train head NAME on the features of DATASET. Missing features are extracted first."""
+    """Train head NAME on the features of DATASET. Missing features are extracted first.
+
+    'BACKBONE@CUT,CUT + BACKBONE' in quotes joins features: the head takes them side by side.
+    """
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
     from headstart.jobs.named import both_named
+    from headstart.registry.references import parts_of
 
     tagged = tags_in_words(tags)
     given = {key: value for key, value in options.items() if value is not None}
@@ -147,7 +151,8 @@ def _train(
     backbone, dataset = both_named(
         workspace.context, backbone, dataset, looks=False, on_error=on_error
     )
-    check_one_cut(*workspace.context.resolve(backbone, precision))
+    if len(parts_of(backbone)) == 1:
+        check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
     head = workspace.heads.train(name, features, settings, **how, tags=tagged)

@@ -98,7 +98,8 @@ class Call:
         things, or if all backbones and datasets that it was `given` are sources: in an empty
         workspace no name means anything.
         """
-        from headstart.workspace import is_source, open
+        from headstart.jobs.named import is_source
+        from headstart.workspace import open
 
         if self.workspace is None and (makes or (given and all(map(is_source, given)))):
             return open()

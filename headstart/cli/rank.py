@@ -63,6 +63,22 @@ def _cell(crossed: Any) -> tuple[str, ...]:
     return lines if crossed.spread is None else (*lines, f"± {crossed.spread:.3f}")
 
 
+def gain_text(rank: Any) -> str:
+    """Whether joining features helps, and what it costs, in a line."""
+    gain = rank.gain
+    within = "no interval of a single group"
+    if gain.interval is not None:
+        low, high = (100 * end for end in gain.interval)
+        within = f"95 %: {low:+.1f} to {high:+.1f}"
+    time = "" if gain.seconds is None else f"{1000 * gain.seconds:.1f} ms and "
+    says = "helps" if gain.helps else "is not shown to help"
+    return (
+        f"Joining {says}: {rank.name} has {100 * gain.difference:+.1f} points of accuracy compared "
+        f"with {gain.over} alone ({within}, paired), for {time}{size_text(gain.size)} more per "
+        "sample."
+    )
+
+
 def _rank(
     call: Call,
     dataset: str,
@@ -81,6 +97,8 @@ def _rank(
 
     Backbones that you name are extracted first. Without BACKBONE, all cached features are
     ranked, except unpooled maps. The test split is not used.
+
+    'BACKBONE@CUT + BACKBONE' in quotes joins features; it is ranked with each of them alone.
     """
     from headstart.cli.extract import check_extracts, extract_missing
     from headstart.jobs.heads.cross_validation import CrossValidation
@@ -139,10 +157,13 @@ def _rank(
     )
     if shots is not None:
         legend += draws_text(trying.times, trying.times * folds)
+    gains = [gain_text(rank) for rank in ranks if rank.gain is not None]
 
     def show(out: object) -> None:
         out.print(table(None, columns, rows))  # type: ignore[attr-defined]
         out.print(text(legend))  # type: ignore[attr-defined]
+        for line in gains:
+            out.print(text(line))  # type: ignore[attr-defined]
         explain_words(out, [[column.lstrip(">?=") for column in columns]])
 
     return Result(ranks, show)

@@ -21,6 +21,7 @@ from headstart.context import Context
 from headstart.errors import DatasetError, HeadError, InputMissing, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.memory.pictures import encoded, is_picture
+from headstart.extractors.preprocessing.medium import MEDIA
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
 from headstart.jobs.frame_columns import columns_of, is_frame
@@ -29,7 +30,7 @@ from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.windowed.wholes import wholes_of
 from headstart.values.showable import brief
 
-TEXT_STEPS = ("text", "tokenize", "vectorize", "kerashub")
+TEXT_STEPS = tuple(step for step, medium in MEDIA.items() if medium == "texts")
 """Steps that begin with a text."""
 HINT = "Leave it out, or go on without it: --on-error skip."
 EXPECTED = (

@@ -205,8 +205,8 @@ def _draw_map(head: Head, seed: int) -> str:
 
 def _audit(head: Head, seed: int) -> tuple[Audit | None, str]:
     record = head.record
-    _, cut = head.origin()
     try:
+        _, cut = head.origin()
         found = audit(
             head.context,
             f"{record.backbone}@{record.settings.get('head_cut', record.cut)}",
@@ -274,11 +274,13 @@ def _twins(
 
 def _facts(head: Head) -> list[tuple[str, Any]]:
     record = head.record
-    backbone, _ = head.origin()
+    blocks = head.blocks()
+    sources = dict.fromkeys(one.backbone.source for one in blocks)
+    digests = dict.fromkeys(one.backbone.artifact_digest for one in blocks)
     return [
-        ("backbone", f"{record.backbone}, {backbone.source}"),
+        ("backbone", f"{record.backbone}, {', '.join(sources)}"),
         ("cut", record.cut),
-        ("backbone's sha256", backbone.artifact_digest),
+        ("backbone's sha256", ", ".join(digests)),
         ("dataset", f"{record.dataset}, digest {record.dataset_digest}"),
         ("feature key", record.feature_key),
         ("head", f"{record.name}, version {record.version}, {record.kind}, seed {record.seed}"),

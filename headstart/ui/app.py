@@ -18,6 +18,7 @@ from headstart.ui.routes import (
     heads,
     jobs,
     labels,
+    map,
     overview,
     rank,
     static,
@@ -26,7 +27,7 @@ from headstart.ui.safety import LOOPBACK, Guard
 from headstart.ui.site import Site
 from headstart.workspace import Workspace
 
-SCREENS = (overview, backbones, datasets, rank, heads, labels, jobs)
+SCREENS = (overview, backbones, datasets, map, rank, heads, labels, jobs)
 """Those in the navigation, in order."""
 OTHERS = (compare, static)
 LARGEST_BODY = 32 << 20

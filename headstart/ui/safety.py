@@ -169,7 +169,10 @@ def _onwards(request: Request, status: int) -> Response:
     path = quote("/" + request.scope["path"].lstrip("/\\"), safe="/:@~")
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != TOKEN]
     address = escape(f"{path}?{urlencode(kept)}" if kept else path)
-    head = f'<meta http-equiv="refresh" content="0;url={address}">'
+    icon = (
+        '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">'  # or it asks for another
+    )
+    head = f'{icon}<meta http-equiv="refresh" content="0;url={address}">'
     return _denied(status, "One moment", f'<a href="{address}">Go on</a>', head=head)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+MILLION = 1_000_000
+"""Samples that are looked at where features are compared, unless more are asked for."""
 
 
 def bytes_in(text: str) -> int | None:

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 
 from headstart.registry import tables as t
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
-from headstart.registry.outages import outlasting
 from headstart.values.calls import host_name, user_name
 from headstart.values.showable import Results, Showable
 

@@ -70,10 +70,9 @@ def _evaluate(
 
     workspace = call.open(dataset)
     head = workspace.heads.get(name)
-    backbone, cut = head.origin()
+    blocks = head.blocks()
     check_evaluation(head, dataset_named(head.context, dataset), split)
-    reference = f"{backbone.reference}@{cut.name}"
-    extract_missing(workspace, reference, dataset, cut.precision, on_error=on_error)
+    extract_missing(workspace, blocks.reference, dataset, blocks.precision, on_error=on_error)
     found = head.evaluate(dataset, split)
     record = replace(head.record, metrics=found.metrics)
     rows = [
@@ -105,11 +104,11 @@ def _retrain(call: Call, name: str, new: str | None, on_error: str) -> Result:
 
     workspace = call.open()
     head = workspace.heads.get(name)
-    record, (backbone, cut) = head.record, head.origin()
+    record, blocks = head.record, head.blocks()
     dataset = workspace.context.datasets.get(record.dataset)  # a name, and no source
     views = record.settings.get("views", 0)
-    reference = f"{backbone.reference}@{cut.name}"
-    extract_missing(workspace, reference, dataset, cut.precision, views, on_error=on_error)
+    asked = (blocks.reference, dataset, blocks.precision, views)
+    extract_missing(workspace, *asked, on_error=on_error)
     return shown(head.retrain(new))
 
 

@@ -22,7 +22,7 @@ from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell, warn
 from headstart.paths import inside
 from headstart.registry.entities import Backbone
-from headstart.registry.references import reference_of
+from headstart.registry.references import JOINED, parts_of, reference_of
 from headstart.storage.artifacts import HELD_AS
 from headstart.storage.files import make_folder, open_regular, written_aside
 
@@ -51,7 +51,8 @@ def backbone_named(context: Context, given: Any, *, adds: bool = True) -> str:
     Args:
         context: where.
         given: a name, which wins over a file of that name; a source as `Backbones.add` takes it;
-            either with `@CUT[,CUT…]` behind it; or a backbone, or a Keras model.
+            either with `@CUT[,CUT…]` behind it; several such with ` + ` between them; or a
+            backbone, or a Keras model.
         adds: whether a source may be registered.
 
     Raises:
@@ -59,6 +60,8 @@ def backbone_named(context: Context, given: Any, *, adds: bool = True) -> str:
         BackboneError: the source cannot be opened.
         RegistryError: it is of a type that names no backbone.
     """
+    if isinstance(given, str) and len(parts := parts_of(given)) > 1:
+        return JOINED.join(backbone_named(context, part, adds=adds) for part in parts)
     source = find_source(given)
     if source is None and not isinstance(given, str | Path):
         return reference_of(given, "backbone")

@@ -7,10 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from headstart.context import Context
-from headstart.errors import LayerNotFound
 from headstart.extractors.backbones.loader import SUFFIXES
-from headstart.extractors.run.keys import gives
 from headstart.notices import tell
+from headstart.origins.of_head import find_block, known_of
 from headstart.registry.entities import Backbone
 from headstart.storage.artifacts import HELD_AS
 
@@ -78,10 +77,9 @@ def relink_heads(context: Context, backbone: Backbone) -> list[str]:
     for head in context.heads.find_all():
         if head.backbone_id is not None:
             continue
-        with suppress(LayerNotFound):
-            if gives(backbone, head.cut, head.feature_key, context.calibrations) is not None:
-                context.heads.set_backbone(head, backbone)
-                linked.append(f"{head.name}:{head.version}")
+        if find_block(context, known_of(head)[0], [backbone]) is not None:
+            context.heads.set_backbone(head, backbone)
+            linked.append(f"{head.name}:{head.version}")
     return linked
 
 

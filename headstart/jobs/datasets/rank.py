@@ -19,6 +19,7 @@ from headstart.jobs.heads.cross_validation import (
 )
 from headstart.jobs.heads.trials import Field, TrialExecutor
 from headstart.notices import tell
+from headstart.origins.blocks import Blocks
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 from headstart.values.showable import Results
@@ -42,7 +43,7 @@ def rank(
             f"the objective is {trying.objective}, and features are ranked by accuracy",
             hint="Leave it out, or compare features by `headstart head sweep`.",
         )
-    chosen = choose(context, features)
+    chosen = with_each(choose(context, features))
     runs = _timed(context)
     progress(0, len(chosen))
     found = find(context, features, chosen, trying)
@@ -52,7 +53,7 @@ def rank(
             "among all: a few of them may be others"
         )
     attempts = [
-        (place, partial(_rank_one, seconds=_seconds_per_sample(runs, one.backbone, one.cut)))
+        (place, partial(_rank_one, seconds=_seconds_of(runs, one.blocks)))
         for place, one in enumerate(found)
     ]
     ranks: dict[int, Rank] = {}
@@ -66,14 +67,23 @@ def rank(
     return in_order([ranks[place] for place in sorted(ranks)])
 
 
+def with_each(chosen: Sequence[Blocks]) -> list[Blocks]:
+    """Features that are ranked, behind joined ones each of those that they join: what joining is
+    worth is told beside them."""
+    every = [one for blocks in chosen for one in (blocks, *blocks.each())]
+    return list({blocks.name: blocks for blocks in every}.values())
+
+
 def _rank_one(one: Candidate, seconds: float | None) -> Rank:
+    label = one.blocks[0].backbone.label
     return rank_features(
         one.rows,
         one.folds,
-        backbone=one.backbone.label,
-        cut=one.cut.name,
+        backbone=label,
+        cut=one.name.removeprefix(f"{label}@"),
         size=one.size,
         seconds=seconds,
+        joins=tuple(block.name for block in one.blocks) if len(one.blocks) > 1 else (),
     )
 
 
@@ -87,6 +97,19 @@ def _timed(context: Context) -> list[tuple[int | None, Sequence[Cut], int, float
                 backbone, cuts = context.resolve(run.subject)
                 found.append((backbone.id, cuts, computed, run.seconds))
     return found
+
+
+def _seconds_of(
+    runs: list[tuple[int | None, Sequence[Cut], int, float]], blocks: Blocks
+) -> float | None:
+    """Of all that are joined: each backbone runs once, up to the highest of its cuts."""
+    highest: dict[int | None, float] = {}
+    for one in blocks:
+        seconds = _seconds_per_sample(runs, one.backbone, one.cut)
+        if seconds is None:
+            return None
+        highest[one.backbone.id] = max(seconds, highest.get(one.backbone.id, 0.0))
+    return sum(highest.values())
 
 
 def _seconds_per_sample(

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.cached import Origin, features_of, of_samples
+from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import FeatureError, InvalidValue
 from headstart.heads.labelled import some_rows
 from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named
+from headstart.origins.blocks import Origin
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
-
-MILLION = 1_000_000
-"""Samples that are looked at, unless more are asked for."""
+from headstart.values.sizes import MILLION
 
 
 @dataclass(frozen=True)

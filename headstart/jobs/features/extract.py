@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headstart.cached import say_left_out, with_origin
+from headstart.cached import features_of, say_left_out, with_origin
 from headstart.context import Context
 from headstart.errors import FeatureError, SourceGone
 from headstart.extractors.backbones.cuts import Cut
@@ -18,9 +18,10 @@ from headstart.jobs.features.calibrate import calibrated
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.notices import tell
+from headstart.origins.blocks import blocks_of
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
-from headstart.registry.references import reference_of
+from headstart.registry.references import JOINED, parts_by_backbone, parts_of, reference_of
 from headstart.storage.manifest import Manifest
 from headstart.storage.views import FeatureView
 
@@ -46,6 +47,13 @@ def extract(
     executor: Executor | None = None,
 ) -> FeatureView:
     """See `Workspace.extract`; runs in this process without an executor."""
+    parts = parts_of(reference_of(backbone, "backbone"))
+    if len(parts) > 1:
+        blocks_of(context, JOINED.join(parts))  # before anything is computed for them
+        for part in parts_by_backbone(parts):
+            extract(context, part, dataset, settings, progress, augmentation, executor)
+        precision = (settings or Settings()).precision
+        return features_of(context, JOINED.join(parts), dataset, precision, augmentation)
     planned = _planned(context, backbone, dataset, settings, augmentation)
     plan, cuts, record = planned.plan, planned.cuts, planned.dataset
     # The samples of the plan, whatever others make of the dataset meanwhile.

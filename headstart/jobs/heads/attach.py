@@ -19,9 +19,11 @@ from headstart.heads.models.export import (
     write_checked,
 )
 from headstart.heads.tasks import MEDIAN, Ordinal
-from headstart.jobs.heads.description import describe
+from headstart.jobs.heads.combined.joined_model import Whole, whole_of_joined
+from headstart.jobs.heads.description import Told, describe
 from headstart.jobs.heads.inputs import is_inside, what_goes_in, with_arithmetic
 from headstart.storage.manifest import Label
+from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
 
@@ -78,31 +80,42 @@ def attach(
     chosen = format_of(target) if target is not None else "keras"
     if labels:
         _need_texts(head, chosen)
-    backbone, cut = head.origin()
-    head.refuse_int8(cut, "a model of it")
-    pipeline, stack = pipeline_of(head.context, backbone), head.stack
+    blocks = head.blocks()
+    for one in blocks:
+        head.refuse_int8(one.cut, "a model of it")
+    backbone, others = blocks[0].backbone, [one.backbone for one in blocks[1:]]
     name = f"{backbone.name}_{head.record.name}".replace(".", "_")
-    model = models.attach(head.trunk(backbone, cut), stack, name)
     view = head.present()
-    raw, rows = head.cached_samples(backbone, view)
-    inputs, expected = pipeline.finish(raw), head.judge.predict_proba(view[rows])
+    make = whole_of_joined if head.is_joined else _whole_of_one
+    whole = make(head, view, pixels, name)
+    model, expected = whole.model, head.judge.predict_proba(view[whole.rows])
+    tolerance = max(models.TOLERANCES[one.cut.precision] for one in blocks)
 
     def compare(given: np.ndarray) -> float:
-        return models.check_parity(given, expected, models.TOLERANCES[cut.precision])
+        return models.check_parity(given, expected, tolerance)
 
-    difference = compare(models.predict(model, inputs))
+    difference = compare(models.predict(model, whole.inputs))
+    if labels:
+        model = with_labels(model, head.stack.classes, is_median=_is_median(head))
+    if target is not None:
+        written = write_checked(model, target, whole.inputs, compare, head.stack.classes)
+        difference = max(difference, written)
+        told = Told(difference, whole.takes, whole.are_pixels, whole.names)
+        describe(head.context, head.record, target, backbone, told, others)
+    return Attached(model, difference, tuple(head.record.classes), target, whole.takes)
+
+
+def _whole_of_one(head: TrainedHead, view: FeatureView, pixels: bool | None, name: str) -> Whole:
+    backbone, cut = head.origin()
+    model = models.attach(head.trunk(backbone, cut), head.stack, name)
+    raw, rows = head.cached_samples(backbone, view)
     inside = is_inside(head, backbone, raw, pixels)
     if inside:
         model, inputs = with_arithmetic(head, backbone, model, raw), raw
-        difference = max(difference, compare(models.predict(model, inputs)))
+    else:
+        inputs = pipeline_of(head.context, backbone).finish(raw)
     takes = what_goes_in(backbone, raw, inside=inside)
-    if labels:
-        model = with_labels(model, stack.classes, is_median=_is_median(head))
-    if target is not None:
-        written = write_checked(model, target, inputs, compare, stack.classes)
-        difference = max(difference, written)
-        describe(head.context, head.record, target, backbone, difference, takes, pixels=inside)
-    return Attached(model, difference, tuple(head.record.classes), target, takes)
+    return Whole(model, inputs, rows, takes, inside)
 
 
 def _need_texts(head: TrainedHead, chosen: str) -> None:

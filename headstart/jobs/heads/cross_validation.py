@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.cached import features_of, labelled_in, of_samples
+from headstart.cached import features_of, features_of_blocks, labelled_in, of_samples
 from headstart.context import Context
-from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
+from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
-from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.engines.engine import kind_of
 from headstart.heads.copied_rows import copied
 from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
@@ -21,8 +20,9 @@ from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, check_labelled, labelled_rows
 from headstart.heads.rows import Rows, rows_of
 from headstart.notices import tell, warn
-from headstart.registry.entities import Backbone, Dataset
-from headstart.registry.references import References, reference_of, references_of
+from headstart.origins.blocks import Block, Blocks, blocks_of
+from headstart.registry.entities import Dataset
+from headstart.registry.references import References, parts_of, reference_of, references_of
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.views import FeatureView
 from headstart.storage.windowed.pooled import MAX, MEAN
@@ -40,7 +40,7 @@ file, and read from there block by block, as often as they are asked for."""
 
 
 @dataclass(frozen=True)
-class CrossValidation(Options, error=HeadError):
+class CrossValidation(Options, error=InvalidHeadSetting):
     """How heads are tried.
 
     Attributes:
@@ -69,17 +69,15 @@ class CrossValidation(Options, error=HeadError):
         if self.repeats is None:
             object.__setattr__(self, "repeats", 1 if self.shots is None else FEW_SHOT_REPEATS)
         if self.objective not in OBJECTIVES:
-            raise HeadError(
+            raise InvalidHeadSetting(
                 f"objective is {self.objective!r}",
                 hint=f"It can be {' or '.join(OBJECTIVES)}.",
-                code="usage",
             )
         if self.windows not in (None, MEAN, MAX):
-            raise HeadError(
+            raise InvalidHeadSetting(
                 f"windows is {self.windows!r}",
                 hint="It can be mean or max: what is tried is compared on samples. A head on each "
                 "window is trained by `headstart head train --windows each`.",
-                code="usage",
             )
 
     @property
@@ -99,7 +97,8 @@ class Features:
 
     Attributes:
         dataset: name of a dataset.
-        backbones: `NAME[@CUT[,CUT…]]` each; all whose features are cached without them.
+        backbones: `NAME[@CUT[,CUT…]]` each, whose cuts are looked at one by one; with ` + ` between
+            several they are joined; all whose features are cached without them.
         precision: in what they were computed.
     """
 
@@ -119,16 +118,14 @@ class Candidate:
     """One kind of features.
 
     Attributes:
-        backbone: what they come from.
-        cut: where.
+        blocks: what they come from, and where; several are joined.
         size: bytes a sample, as it is served.
         features: (rows, width), float32; on the disk if they are large.
         labelled: which samples the rows are.
         folds: which rows to train on, and which to try.
     """
 
-    backbone: Backbone
-    cut: Cut
+    blocks: Blocks
     size: int
     features: Rows
     labelled: Labelled
@@ -136,8 +133,8 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """`BACKBONE@CUT`."""
-        return f"{self.backbone.label}@{self.cut.name}"
+        """`BACKBONE@CUT`, joined by ` + `."""
+        return self.blocks.name
 
     @property
     def rows(self) -> Part:
@@ -166,7 +163,7 @@ def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:
 def load(
     context: Context,
     wanted: Features,
-    chosen: Sequence[tuple[Backbone, Cut]],
+    chosen: Sequence[Blocks],
     trying: CrossValidation,
 ) -> Iterator[Candidate]:
     """The features of each cut, one after the other, so that one is in memory at a time; and what
@@ -179,16 +176,14 @@ class Found:
     """One kind of features that is not loaded yet.
 
     Attributes:
-        backbone: what they come from.
-        cut: where.
+        blocks: what they come from, and where; several are joined.
         labelled: which samples the rows are.
         folds: which rows to train on, and which to try.
         view: of all samples.
         rows: those of the view that are looked at.
     """
 
-    backbone: Backbone
-    cut: Cut
+    blocks: Blocks
     labelled: Labelled
     folds: list[Fold]
     view: FeatureView
@@ -196,31 +191,29 @@ class Found:
 
     @property
     def name(self) -> str:
-        """`BACKBONE@CUT`."""
-        return f"{self.backbone.label}@{self.cut.name}"
+        """`BACKBONE@CUT`, joined by ` + `."""
+        return self.blocks.name
 
     def load(self) -> Candidate:
         """With its features."""
         view = self.view
         size = int(np.prod(view.shape[1:], dtype=np.int64)) * view.dtype.itemsize
         features = copied(rows_of(view, chosen=self.rows, room=ROOM))
-        return Candidate(self.backbone, self.cut, size, features, self.labelled, self.folds)
+        return Candidate(self.blocks, size, features, self.labelled, self.folds)
 
 
 def find(
     context: Context,
     wanted: Features,
-    chosen: Sequence[tuple[Backbone, Cut]],
+    chosen: Sequence[Blocks],
     trying: CrossValidation,
 ) -> list[Found]:
     """All kinds of features, of the same samples: what one backbone cannot read, and what has no
     label where others have one, is left out of all."""
-    references = [f"{backbone.reference}@{cut.name}" for backbone, cut in chosen]
+    dataset = context.datasets.get(wanted.dataset)
     views = [
-        of_samples(
-            features_of(context, reference, wanted.dataset, wanted.precision), trying.windows
-        )
-        for reference in references
+        of_samples(features_of_blocks(context, blocks, dataset), trying.windows)
+        for blocks in chosen
     ]
     check_labelled(views[0].samples)
     views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
@@ -230,12 +223,12 @@ def find(
     folds = folds_of(labelled, trying)
     ids = [] if len(views) == 1 else samples.take(labelled.rows).ids
     found = []
-    for (backbone, cut), view in zip(chosen, views, strict=True):
+    for blocks, view in zip(chosen, views, strict=True):
         rows = labelled.rows
         if view.samples is not samples:
             known = {id_: row for row, id_ in enumerate(view.ids)}
             rows = np.array([known[one] for one in ids], np.int64)
-        found.append(Found(backbone, cut, labelled, folds, view, rows))
+        found.append(Found(blocks, labelled, folds, view, rows))
     return found
 
 
@@ -257,14 +250,15 @@ def _in_all(views: Sequence[FeatureView]) -> SampleColumns:
     return samples
 
 
-def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
-    """What is asked for, or all that is cached for the dataset; maps, which are cached for what is
-    pooled or tuned above them, are left out and named, unless there is nothing else, and so are
-    features in another precision."""
-    found: list[tuple[Backbone, Cut]] = []
+def choose(context: Context, wanted: Features) -> list[Blocks]:
+    """What is asked for, each cut by itself unless it is joined, or all that is cached for the
+    dataset; maps, which are cached for what is pooled or tuned above them, are left out and named,
+    unless there is nothing else, and so are features in another precision."""
+    found: list[Blocks] = []
     for reference in wanted.backbones:
-        backbone, cuts = context.resolve(reference, wanted.precision)
-        found += [(backbone, cut) for cut in cuts]
+        blocks = blocks_of(context, reference, wanted.precision)
+        are_joined = len(parts_of(reference)) > 1
+        found += [blocks] if are_joined else blocks.each()
     if wanted.backbones:
         return found
     context.datasets.get(wanted.dataset)
@@ -277,7 +271,7 @@ def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
             backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", precision)
             features_of(context, f"{backbone.reference}@{cut.name}", wanted.dataset, cut.precision)
             if cut.precision == one.precision and is_wanted:  # not of a calibration before
-                found.append((backbone, cut))
+                found.append(Blocks((Block(backbone, cut),)))
             elif cut.precision == one.precision:
                 others.setdefault(kind, []).append(f"{backbone.name}@{cut.name}")
     for kind, names in others.items():
@@ -290,9 +284,9 @@ def choose(context: Context, wanted: Features) -> list[tuple[Backbone, Cut]]:
     return _without_maps(found)
 
 
-def precisions_of(chosen: Sequence[tuple[Backbone, Cut]]) -> dict[str, str]:
-    """In which the features of each are, by `BACKBONE@CUT`; in int8 with a calibration's digest."""
-    return {f"{backbone.label}@{cut.name}": cut.precision for backbone, cut in chosen}
+def precisions_of(chosen: Sequence[Blocks]) -> dict[str, str]:
+    """In which the features of each are, by name; in int8 with a calibration's digest."""
+    return {blocks.name: blocks.precision for blocks in chosen}
 
 
 def _some(names: Sequence[str]) -> str:
@@ -300,10 +294,10 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
-def _without_maps(found: list[tuple[Backbone, Cut]]) -> list[tuple[Backbone, Cut]]:
+def _without_maps(found: list[Blocks]) -> list[Blocks]:
     """A map of 7 x 7 x 1280 is 62,720 numbers a sample: a fit of minutes that nobody asked for."""
-    vectors = [(backbone, cut) for backbone, cut in found if len(cut.shape) == 1]
-    maps = [f"{backbone.name}@{cut.name}" for backbone, cut in found if len(cut.shape) > 1]
+    vectors = [blocks for blocks in found if len(blocks[0].cut.shape) == 1]
+    maps = [f"{one.backbone.name}@{one.cut.name}" for (one,) in found if len(one.cut.shape) > 1]
     if not vectors or not maps:
         return found
     tell(

@@ -19,7 +19,7 @@ from headstart.heads.models.attach import TOLERANCES, attach, check_parity, pred
 from headstart.heads.models.export import format_of, write_checked
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
-from headstart.jobs.heads.description import describe
+from headstart.jobs.heads.description import Told, describe
 from headstart.jobs.heads.inputs import is_inside, what_goes_in, with_arithmetic
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.jobs.heads.train import keep
@@ -226,5 +226,6 @@ def _keep(
     if target is not None:
         told = replace(made, name=head.record.name) if kept is None else kept
         takes = what_goes_in(backbone, raw, inside=inside)
-        describe(head.context, told, target, backbone, difference, takes, pixels=inside)
+        of = Told(difference, takes, inside)
+        describe(head.context, told, target, backbone, of)
     return kept, whole, difference

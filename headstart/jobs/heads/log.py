@@ -56,18 +56,23 @@ def log(head: TrainedHead, uri: str | None, experiment: str, *, model: bool = Fa
         from mlflow.tracking import MlflowClient
     except ImportError:
         raise HeadError("mlflow is not installed", hint="pip install 'headstart[mlflow]'") from None
-    backbone, _ = head.origin()
+    backbone, *others = (one.backbone for one in head.blocks())
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of its own tables
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what MLflow itself calls
-            card = model_card(head.record, backbone)
+            card = model_card(head.record, backbone, others=others)
             with _bounded():
                 client = MlflowClient(uri)
                 done = _write(client, head, card, experiment)
                 if model:
                     _write_model(client, head, done.run)
                 return done
+    except ImportError as error:  # of what MLflow needs for models alone
+        raise HeadError(
+            f"{error.name} is not installed, which MLflow's models need",
+            hint="pip install 'headstart[mlflow]'",
+        ) from None
     except (MlflowException, OSError) as error:
         raise HeadError(
             f"cannot log into {uri or 'MLflow'}: {first_line(error)}",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,51 +11,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from headstart.backbone_model import chooser_of, pipeline_of
 from headstart.errors import HeadError, SampleChanged, SampleError, SampleUnreadable
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.remote.ahead import ahead
-from headstart.extractors.datasets.windows.source import Window, cut_into_windows
-from headstart.extractors.preprocessing.batches import Batch, Prepared, stack
+from headstart.extractors.datasets.windows.source import cut_into_windows
 from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.jobs.heads.care.conformal import Unsure
+from headstart.jobs.heads.combined.feature_rows import Begun, FeatureRows, Part
 from headstart.jobs.heads.predicted import Predicted, Prediction
 from headstart.jobs.raw_samples import HINT, Taker
 from headstart.notices import warn
 from headstart.progress import Progress, silent
 from headstart.storage.keys import digest_of
-from headstart.storage.manifest import Sample
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable, brief
 
 T = TypeVar("T")
 BATCH = 64
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one row is computed of: a sample, or a window of one.
-
-    Attributes:
-        name: of it.
-        number: of the sample among all.
-        raw: its content.
-    """
-
-    name: str
-    number: int
-    raw: Any
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Some parts: rows of those in the cache, and the others while they are decoded, by place."""
-
-    parts: Sequence[_Part]
-    cached: dict[int, np.ndarray]
-    decoding: dict[int, Future[Prepared]]
+_Batch = tuple[list[Part], list[Begun]]
+"""Some parts, and their rows while they are decoded."""
 
 
 class Predictions(Showable):
@@ -101,23 +76,20 @@ class Predictions(Showable):
             raise HeadError(f"on_error is {brief(on_error)}", hint="It can be fail or skip.")
         self._medium = sources.medium_of(head.windows, self._context.artifacts)
         self._how = head.windows.get("pooled")
-        self._backbone, self._cut = head.origin()
-        taker = Taker.of(self._context, self._backbone, root, of_wholes=self._how is not None)
+        blocks = head.blocks()
+        first = blocks[0].backbone
+        taker = Taker.of(self._context, first, root, of_wholes=self._how is not None)
         self._items = list(taker.take(samples))
         self._unsure, self.has_sets = unsure, unsure is not None
         self.has_splits = any(one.split is not None for one in self._items)
-        self._key = head.record.feature_key
         self._judge = head.judge
         self._task = head.task
         self.classes = tuple(self._judge.classes)
         self.says = self._task.says
         self.outputs = self._judge.outputs
         self._on_error = on_error
-        self._pixels = pipeline_of(self._context, self._backbone).pixels
-        self._cache = self._context.cache()
-        self._engine: Any = None
-        self._has_decoded = False
         self.total = len(self._items)
+        self._rows = FeatureRows(self._context, blocks, head.scales, self.total)
         self.done = 0
         self.skipped: list[str] = []
 
@@ -151,25 +123,25 @@ class Predictions(Showable):
             HeadstartWarning: sounds or texts are longer than the backbone takes.
         """
         self.done, self.skipped = 0, []
-        self._pixels.shortened.clear()
+        self._rows.clear()
         coming = self._parts()
         gathering = None if self._how is None else Gathering(self._judge.predict_proba, self._how)
         with ThreadPoolExecutor(cores()) as pool:
             begun = self._begin(pool, coming)
             try:
-                while begun.parts:
+                while begun[0]:
                     batch, begun = begun, self._begin(pool, coming)
                     yield from self._finish(batch, gathering)
-                    self.done = batch.parts[-1].number + (gathering is None)
+                    self.done = batch[0][-1].number + (gathering is None)
                 if gathering is not None:
                     yield from self._said(gathering.end())
                 self.done = self.total
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-        for line in self._pixels.shortened.lines():
+        for line in self._rows.lines():
             warn(line)
 
-    def _parts(self) -> Iterator[_Part]:
+    def _parts(self) -> Iterator[Part]:
         """All samples that can be read, or their windows."""
         numbered = enumerate(self._items)
         for (number, item), get in ahead(
@@ -179,49 +151,25 @@ class Predictions(Showable):
             if raw is None:
                 continue
             if self._medium is None:
-                yield _Part(item.name, number, raw)
+                yield Part(item.name, number, raw)
             else:
                 cut = partial(cut_into_windows, raw, digest_of(raw), self._medium)
                 for name, window in self._read(item.name, cut) or ():
-                    yield _Part(f"{item.name}#{name}", number, window)
+                    yield Part(f"{item.name}#{name}", number, window)
 
-    def _begin(self, pool: ThreadPoolExecutor, coming: Iterator[_Part]) -> _Batch:
-        """Take some parts, look for them in the cache, and begin to decode the others.
-
-        The very first is decoded alone, for the reason given in `Tasks`.
-        """
+    def _begin(self, pool: ThreadPoolExecutor, coming: Iterator[Part]) -> _Batch:
+        """Take some parts, look for them in the cache, and begin to decode the others."""
         parts = list(islice(coming, BATCH))
-        samples = [Sample(one.name, digest_of(one.raw), None, "test", "") for one in parts]
-        found, view = self._cache.open_present(self._key, samples)
-        rows = () if view is None else view.to_numpy()
-        cached = dict(zip(found.tolist(), rows, strict=True))
-        decoding: dict[int, Future[Prepared]] = {}
-        for place, part in enumerate(parts):
-            if place not in cached:
-                decoding[place] = pool.submit(self._prepare, part.raw)
-                if not self._has_decoded:
-                    wait(decoding.values())
-                    self._has_decoded = True
-        return _Batch(parts, cached, decoding)
-
-    def _prepare(self, raw: Any) -> Prepared:
-        return self._pixels.prepare(raw.cut() if isinstance(raw, Window) else raw)
+        return parts, self._rows.begin(pool, parts)
 
     def _finish(self, batch: _Batch, gathering: Gathering | None) -> Iterator[Prediction]:
-        decoded = {
-            place: self._read(batch.parts[place].name, future.result)
-            for place, future in batch.decoding.items()
-        }
-        prepared = {place: value for place, value in decoded.items() if value is not None}
-        rows = dict(batch.cached)
-        if prepared:
-            (computed,) = self._run(stack(list(prepared.values())))
-            rows.update(zip(prepared, computed, strict=True))
-        if not rows:
+        parts, begun = batch
+        places, features = self._rows.finish(
+            begun, lambda place, get: self._read(parts[place].name, get)
+        )
+        if features is None:
             return
-        places = sorted(rows)
-        features = np.stack([rows[place] for place in places])
-        numbers = np.array([batch.parts[place].number for place in places])
+        numbers = np.array([parts[place].number for place in places])
         if gathering is not None:
             yield from self._said(gathering.add(numbers, features))
         else:
@@ -235,14 +183,6 @@ class Predictions(Showable):
             item = self._items[number]
             made = Prediction(item.name, said, probability, row, self.classes, item.split)
             yield made if self._unsure is None else self._unsure.of(made)
-
-    def _run(self, batch: Batch) -> list[np.ndarray]:
-        if self._engine is None:
-            chooser = chooser_of(self._context, self._backbone)
-            self._engine = chooser.choose(
-                "auto", self._cut.precision, [self._cut], lambda: batch, self.total
-            ).engine
-        return self._engine.run(batch)
 
     def _read(self, name: str, get: Callable[[], T]) -> T | None:
         """What `get` gives; None for a sample, or a window of one, that is skipped."""

@@ -44,7 +44,7 @@ class Reproduced(Record):
 
 def reproduce(head: TrainedHead) -> Reproduced:
     """See `Head.reproduce`."""
-    head.origin()
+    head.blocks()
     metrics, again = _tune_again(head) if head.is_tuned else _train_again(head)
     before = head.tuned_top.arrays() if head.is_tuned else arrays_of(head.stack)
     names = [name for name, value in head.metrics.items() if isinstance(value, float)]
@@ -71,13 +71,14 @@ def tell_of_bounds(before: DenseStack, again: DenseStack) -> None:
 
 def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray]]:
     record = head.record
-    _, cut = head.origin()
+    blocks = head.blocks()
     more = features_in_views(
         head.context,
-        f"{record.backbone}@{record.cut}",
+        blocks.reference,
         record.dataset,
-        cut.precision,
+        blocks.precision,
         record.settings.get("views", 0),
+        head.scales,
     )
     kind = kind_of(record.kind, record.settings)
     grouped = [of_samples(one, head.windows.get("pooled")) for one in more]

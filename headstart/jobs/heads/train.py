@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from headstart.cached import Origin, features_in_views, labelled_in, of_samples
+from headstart.cached import features_in_views, labelled_in, of_samples
 from headstart.context import Context
-from headstart.errors import HeadError, NotFound
+from headstart.errors import HeadError, InvalidHeadSetting, NotFound
 from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
@@ -18,6 +18,8 @@ from headstart.heads.tasks import MultiLabel, Task, one_task
 from headstart.jobs.heads.care.head_record import with_record
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
+from headstart.origins.blocks import JoinedOrigin, Origin
+from headstart.origins.of_head import place_of, settings_of
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
@@ -42,9 +44,9 @@ def train(
     from headstart.heads.models.train import train as fit
 
     check_name(name, "head")
-    seed, task = taken("seed", seed, "int", HeadError), one_task(task)
+    seed, task = taken("seed", seed, "int", InvalidHeadSetting), one_task(task)
     origin = getattr(features, "origin", None)
-    if not isinstance(origin, Origin):
+    if not isinstance(origin, Origin | JoinedOrigin):
         raise HeadError(
             f"{brief(features)} does not know its backbone and dataset",
             hint="Train on what ws.extract or ws.features gives, not on a part of it.",
@@ -60,10 +62,11 @@ def train(
     features = features if several else labelled_in(features)
     more = features_in_views(
         context,
-        f"{origin.backbone.reference}@{origin.cut.name}",
+        origin.blocks.reference,
         origin.dataset.name,
-        origin.cut.precision,
+        origin.blocks.precision,
         views,
+        origin.scales,
     )
     chosen = None if kind is None else one_kind(kind)
     more = [of_samples(one, features.windows) for one in more]
@@ -71,15 +74,14 @@ def train(
     trained = fit(features, chosen, seed, task, more)
     seconds = round(time.monotonic() - started, 3)
     settings = trained.settings | windows_of(features) | {"seconds": seconds}
+    settings |= settings_of(origin)
     metrics = trained.metrics | {TESTED_ON: samples_key(features.split("test").samples)}
     record = keep(
         context,
         HeadRecord(
             name=name,
             kind=trained.kind,
-            backbone=origin.backbone.reference,
-            backbone_id=origin.backbone.id,
-            cut=origin.cut.name,
+            **place_of(origin.blocks),
             feature_key=features.key,
             dataset=origin.dataset.name,
             dataset_digest=origin.dataset.digest,

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from headstart.extractors.backbones.cuts import Cut
 from headstart.jobs.heads.cross_validation import Candidate, CrossValidation, Features
-from headstart.registry.entities import Backbone
+from headstart.origins.blocks import Blocks
 
 
 @dataclass(frozen=True)
@@ -22,12 +21,13 @@ class Field:
 
     Attributes:
         features: what was asked for.
-        chosen: backbones and cuts that it came to; each is a candidate, by its place.
+        chosen: backbones and cuts that it came to, some of them joined; each is a candidate, by
+            its place.
         trying: on which folds.
     """
 
     features: Features
-    chosen: tuple[tuple[Backbone, Cut], ...]
+    chosen: tuple[Blocks, ...]
     trying: CrossValidation
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of, of_samples
+from headstart.cached import features_of_blocks, of_samples
 from headstart.errors import HeadError, NotFound
 from headstart.extractors.datasets import window_options
 from headstart.extractors.datasets.corrections import Corrections
@@ -125,10 +125,9 @@ def whole_view(head: TrainedHead, dataset: Dataset) -> FeatureView:
         HeadError: its samples were cut into other windows, or the backbone is another one now.
         FeaturesMissing: some have not been extracted.
     """
-    backbone, cut = head.origin()
+    blocks = head.blocks()
     check_cutting(head, dataset)
-    reference = f"{backbone.reference}@{cut.name}"
-    view = features_of(head.context, reference, dataset, cut.precision)
+    view = features_of_blocks(head.context, blocks, dataset, 0, head.scales)
     return of_samples(view, head.windows.get("pooled"))
 
 

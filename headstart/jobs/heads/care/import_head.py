@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.errors import HeadError, LayerNotFound, first_line
-from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.run.keys import gives
+from headstart.errors import HeadError, first_line
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.jobs.heads.care.head_bundle import HINT, HeadBundle
 from headstart.jobs.heads.train import keep
+from headstart.origins.blocks import Blocks
+from headstart.origins.of_head import known_of, moved_here
 from headstart.paths import checked_digest
-from headstart.registry.entities import Backbone, Head
+from headstart.registry.entities import Head
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS, Artifact
 from headstart.trained_head import SUFFIX, TrainedHead
@@ -31,41 +31,27 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
     bundle = HeadBundle.read(file)
     try:
         made = Head(**bundle.record)
-        checked_digest(made.feature_key)
+        for digest in (made.feature_key, *(one.feature_key for one in known_of(made))):
+            checked_digest(digest)
         made = replace(made, name=check_name(name or made.name, "head"))
         came = {key: str(value) for key, value in bundle.origin.items()}
         told = f"{came['head']} of workspace {came['workspace']}, trained {came['trained']}, "
         told += f"exported {came['exported']} by {came['by']}"
     except (TypeError, KeyError, AttributeError) as error:
         raise HeadError(f"cannot read {file} as a head: {first_line(error)}", hint=HINT) from error
-    backbone, cut = backbone_of(context, made)
+    made, blocks = moved_here(context, made)
     with context.holds.hold(HELD_AS):
         if bundle.tokenizer is not None:
             context.artifacts.keep(bundle.tokenizer)
         artifact = context.artifacts.put_bytes(bundle.weights, SUFFIX)
         file = {"artifact_digest": artifact.digest, "artifact_size": artifact.size}
-        check_weights(context, replace(made, **file), cut)
+        check_weights(context, replace(made, **file), blocks)
         versions = {**made.versions, IMPORTED: told}
-        on = {"backbone": backbone.reference, "backbone_id": backbone.id}
-        kept = keep(context, replace(made, versions=versions, **on), bundle.weights)
+        kept = keep(context, replace(made, versions=versions), bundle.weights)
     return TrainedHead(context, kept)
 
 
-def backbone_of(context: Context, head: Head) -> tuple[Backbone, Cut]:
-    """The backbone, by whatever name, that gives the features on which the head was trained."""
-    for backbone in context.backbones.find_all():
-        with suppress(LayerNotFound):
-            cut = gives(backbone, head.cut, head.feature_key, context.calibrations)
-            if cut is not None:
-                return backbone, cut
-    raise HeadError(
-        f"no backbone here gives the features that head {head.name!r} was trained on: those of "
-        f"{head.backbone} at {head.cut}",
-        hint="Bring it first: `headstart backbone export` there, `backbone import` here.",
-    )
-
-
-def check_weights(context: Context, head: Head, cut: Cut) -> None:
+def check_weights(context: Context, head: Head, blocks: Blocks) -> None:
     """See that the weights in a head's file are a head's, of the classes and for the features that
     are said.
 
@@ -84,9 +70,10 @@ def check_weights(context: Context, head: Head, cut: Cut) -> None:
         classes, width = list(stack.classes), stack.layers[0].kernel.shape[0]
     except Exception as error:  # whatever numpy and our own reading make of other bytes
         raise HeadError(f"the weights of head {head.name!r} cannot be read", hint=HINT) from error
-    sizes = [size for size in cut.shape if size is not None]
-    is_plain = head.kind != TUNED and len(sizes) == len(cut.shape) == 1
-    if classes != list(head.classes) or (is_plain and width != sizes[0]):
+    shapes = [one.cut.shape for one in blocks]
+    sizes = [math.prod(size for size in shape if size is not None) for shape in shapes]
+    is_plain = head.kind != TUNED and not any(None in shape for shape in shapes)
+    if classes != list(head.classes) or (is_plain and width != sum(sizes)):
         raise HeadError(
             f"the weights of head {head.name!r} take {width:,} numbers and say {len(classes):,} "
             f"classes, its record says {sizes} and {len(head.classes):,}",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from headstart.context import Context
 from headstart.errors import HeadstartError
 from headstart.jobs.heads.care.head_record import Recorded, find_record
-from headstart.jobs.heads.care.import_head import backbone_of, check_weights
+from headstart.jobs.heads.care.import_head import check_weights
+from headstart.origins.of_head import moved_here
 from headstart.registry.entities import Head
 from headstart.storage.artifacts import Artifact
 from headstart.trained_head import SUFFIX
@@ -51,8 +50,7 @@ def heads_back(context: Context) -> tuple[list[str], list[dict[str, str]]]:
 def _registered(context: Context, artifact: Artifact, recorded: Recorded) -> str:
     file = {"artifact_digest": artifact.digest, "artifact_size": artifact.size}
     head = Head(**{**recorded.record, **file})
-    backbone, cut = backbone_of(context, head)
-    check_weights(context, head, cut)
-    on = {"backbone": backbone.reference, "backbone_id": backbone.id}
-    made = context.heads.add(replace(head, **on))
+    head, blocks = moved_here(context, head)
+    check_weights(context, head, blocks)
+    made = context.heads.add(head)
     return f"{made.name}:{made.version}"

@@ -17,9 +17,8 @@ def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
             f"head {record.name!r} was fine-tuned from {record.settings['parent']!r}",
             hint="Train that one again, then `headstart head finetune` it.",
         )
-    _, cut = head.origin()
-    reference = f"{record.backbone}@{record.cut}"
-    features = features_of(head.context, reference, record.dataset, cut.precision)
+    blocks = head.blocks()
+    features = features_of(head.context, blocks.reference, record.dataset, blocks.precision)
     kind = kind_of(record.kind, record.settings | record.settings.get("given", {}))
     return train(
         head.context,

@@ -1,0 +1,1 @@
+"""Features side by side, and heads together."""

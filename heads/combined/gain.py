@@ -1,0 +1,72 @@
+"""What features side by side are worth beside the best of them alone, on the same folds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.heads.evaluation.bootstrap import Interval
+from headstart.heads.evaluation.cross_validation import Crossed
+from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.evaluation.paired import grouped_difference, share_difference
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class Gain(Showable):
+    """What joining gives, and what it costs.
+
+    Attributes:
+        over: the most accurate of the features by themselves. It was chosen by the same samples,
+            which favours it: what joining gives is more than told, if anything.
+        difference: of the accuracy of linear heads, joined less alone.
+        interval: of it, 95 %, over pairs; None of a single group.
+        seconds: extraction time per sample that is added; None where it was never measured.
+        size: bytes per sample that are added.
+    """
+
+    over: str
+    difference: float
+    interval: Interval | None
+    seconds: float | None
+    size: int
+
+    @property
+    def helps(self) -> bool:
+        """Whether joining is better beyond chance."""
+        return self.interval is not None and self.interval[0] > 0
+
+    def _line(self) -> str:
+        return f"{100 * self.difference:+.1f} points over {self.over}"
+
+
+def accuracy_difference(joined: Crossed, alone: Crossed) -> Interval | None:
+    """The 95 % interval of how much more often heads on some features are right than heads on
+    others, on the same samples and folds; None of a single group.
+
+    Of what was tried once it is that of pairs, which reaches as much further as heads of folds are
+    alike (`Outcomes.alike`); of repeats, and of few samples, `Outcomes.interval` of the
+    differences, which knows of the training sets that were drawn.
+    """
+    own = joined.accuracies
+    if len(own.values) > 1 or own.are_few:
+        apart = joined.hits.astype(np.float64) - alone.hits
+        return Outcomes(apart, own.draws, own.taken, own.clusters).interval
+    now, was = joined.hits[0], alone.hits[0]
+    fixed, broken = now & ~was, was & ~now
+    if own.clusters is not None:
+        found = grouped_difference(fixed, broken, own.clusters)
+    else:
+        found = share_difference(int(fixed.sum()), int(broken.sum()), len(now))
+    if found is None:
+        return None
+    middle, reach = sum(found) / 2, math.sqrt(own.alike) * (found[1] - found[0]) / 2
+    return max(middle - reach, -1.0), min(middle + reach, 1.0)
+
+
+def best_of(found: Sequence[Crossed]) -> int:
+    """The number of the most accurate one; of equal ones the first."""
+    return int(np.argmax([one.accuracy for one in found]))

@@ -1,0 +1,1 @@
+"""Heads on joined features, and several heads as one."""

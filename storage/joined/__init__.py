@@ -1,0 +1,1 @@
+"""Rows of several feature sets side by side."""
