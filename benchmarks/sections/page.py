@@ -15,6 +15,7 @@ import numpy as np
 from timing import Section
 
 import headstart as hs
+from playwright.sync_api import Browser, Page
 from sections import all_rows
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
