@@ -64,6 +64,7 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
         ("fitted on", fitted_text(record)),
         ("chosen on", chosen_text(record.settings)),
         *[("not chosen", line) for line in [record.settings.get("not_chosen")] if line],
+        *_members(record),
         ("settings", given_words(record.kind, record.settings) or None),
         ("fitted", fitted_words(record.kind, record.settings) or None),
         ("seed", record.seed),
@@ -78,6 +79,15 @@ def shown(head: Head, of_classes: Sequence[Any] = ()) -> Result:
             out.print(matrix)
 
     return Result(head, show)
+
+
+def _members(record: Any) -> Iterator[tuple[str, str]]:
+    """The heads of an ensemble, and what they are worth compared with the best of them."""
+    from headstart.cli.heads.winner import beside_text, members_text
+
+    if "members" in record.settings:
+        yield "members", members_text(record)
+        yield "compared", beside_text(record)
 
 
 HELD_OUT = "the held-out split"
