@@ -3,6 +3,7 @@
 from alembic import context
 
 from headstart.registry.audit.identity import settle
+from headstart.registry.connection.namespaces import ensure
 from headstart.registry.database import Database
 from headstart.registry.tables import metadata
 
@@ -11,6 +12,8 @@ given = context.config.attributes.get("database")
 database = given or Database(config)
 try:
     with database.writing() as connection:
+        if config.namespace is not None:
+            ensure(connection, config.namespace)
         context.configure(
             connection=connection,
             target_metadata=metadata,

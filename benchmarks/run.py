@@ -28,6 +28,7 @@ from sections import (
     all_rows,
     bucket,
     claims,
+    computed_again,
     end_to_end,
     engines,
     fine_tuning,
@@ -35,6 +36,7 @@ from sections import (
     light_heads,
     limits,
     many_samples,
+    page,
     peer_runs,
     precisions,
     store,
@@ -178,6 +180,10 @@ def _again(folder: Path, *, is_quick: bool) -> Section:
     return peer_runs.again(folder, 1 if is_quick else 5, 1_000 if is_quick else 8_000)
 
 
+def _computed_again(folder: Path, *, is_quick: bool) -> Section:
+    return computed_again.section(folder, 200 if is_quick else 4_000)
+
+
 def _fits(folder: Path, *, is_quick: bool) -> Section:
     return peer_runs.fits(folder, 1 if is_quick else 3, 0.05 if is_quick else 1.0)
 
@@ -240,9 +246,14 @@ def _workers(folder: Path, *, is_quick: bool) -> Section:
     return workers.section(folder, 1 if is_quick else 3)
 
 
+def _page(folder: Path, *, is_quick: bool) -> Section:
+    return page.section(folder, page.SIZES[:1] if is_quick else page.SIZES)
+
+
 SECTIONS = {
     "first-runs": _first_runs,
     "again": _again,
+    "computed-again": _computed_again,
     "limits": _limits,
     "engines": _engines,
     "precisions": _precisions,
@@ -260,6 +271,7 @@ SECTIONS = {
     "rows": _rows,
     "workers": _workers,
     "claims": _claims,
+    "page": _page,
 }
 RESUMED = ("rows",)
 """Sections that go on where they were ended, in the same folder."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsNumbers, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
@@ -21,7 +21,7 @@ from headstart.values.options import Options
 
 
 @dataclass(frozen=True)
-class Regression(Options, error=HeadError):
+class Regression(Options, error=InvalidHeadSetting):
     """A number a sample, or several: labels such as `0.5|-1.25`, which rows of several numbers
     become when a dataset is added. There are no classes; outputs are (n, targets)."""
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsLabels, FitsOrder, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
@@ -35,7 +35,7 @@ MEDIAN, MODE = "median", "mode"
 
 
 @dataclass(frozen=True)
-class Classification(Options, error=HeadError):
+class Classification(Options, error=InvalidHeadSetting):
     """One class a sample.
 
     Attributes:
@@ -193,7 +193,7 @@ class Ordinal(Classification):
 
 
 @dataclass(frozen=True)
-class MultiLabel(Options, error=HeadError):
+class MultiLabel(Options, error=InvalidHeadSetting):
     """Any number of labels a sample, none among them.
 
     Attributes:

@@ -7,8 +7,8 @@ import os
 import stat
 import tomllib
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from urllib.parse import quote
 from headstart.database_urls import check_types, has_password, url_in_environment, url_in_file
 from headstart.errors import AlreadyExists, WorkspaceDenied, WorkspaceError, WorkspaceNotFound
 from headstart.values.defaults import TABLE, check_keys, defaults_in
-from headstart.values.refusals import code_of
+from headstart.values.made import Made, node_of
+from headstart.values.namespaces import checked
+from headstart.values.refusals import kind_of
 
 CONFIG_FILE = "headstart.toml"
 DATABASE_FILE = "headstart.db"
@@ -30,6 +32,7 @@ KEYS = (
     "database_url",
     "database_url_file",
     "database_url_from_environment",
+    "namespace",
     TABLE,
     "store",
 )
@@ -48,6 +51,8 @@ class Config:
         store: address of the object store in which shards, models, manifests and heads lie; None
             where they lie in the folder.
         defaults: what options of the command line are where nobody gives them.
+        namespace: of the project, where the database holds several: the schema of PostgreSQL that
+            has its tables; None where it has the database for itself.
     """
 
     root: Path
@@ -55,6 +60,7 @@ class Config:
     id: str | None = None
     store: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    namespace: str | None = None
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -142,6 +148,7 @@ def create_config(
     database_url_file: Path | None = None,
     from_environment: bool = False,
     store: Joined | None = None,
+    namespace: str | None = None,
     made: Made | None = None,
 ) -> Config:
     """Write `headstart.toml` in `root`; a second call with the same database is harmless.
@@ -152,22 +159,27 @@ def create_config(
         database_url_file: a file with it; only the file's name is written.
         from_environment: it is in $HEADSTART_DATABASE_URL, now and whenever it is opened.
         store: the object store that it uses, and shares with all that have its UUID.
+        namespace: of the project in the shared database.
         made: is told what is made here.
 
     Raises:
         AlreadyExists: the workspace is there and uses another database.
         WorkspaceError: it cannot be made, or the database's URL cannot be had.
+        InvalidValue: the database cannot have that namespace.
     """
     root = root.expanduser().absolute()
     if database_url_file is not None:
         database_url_file = database_url_file.expanduser().absolute()
         database_url = url_in_file(database_url_file)
     if (root / CONFIG_FILE).exists():
-        return _existing(root, database_url, store)
+        return _existing(root, database_url, store, namespace)
     if from_environment:
         database_url = url_in_environment(root)
     store = store or Joined()
-    config = Config(root, database_url, store.id or str(uuid.uuid4()), store.address)
+    if namespace is not None:
+        checked(namespace, database_url, "--namespace")
+    id_ = store.id or str(uuid.uuid4())
+    config = Config(root, database_url, id_, store.address, namespace=namespace)
     made = Made() if made is None else made
     _make_folders(config, made)
     lines = [f"version = {WORKSPACE_VERSION}", f'id = "{config.id}"']
@@ -179,14 +191,23 @@ def create_config(
         lines.append("database_url_from_environment = true")
     elif database_url is not None:
         lines.append(f"database_url = {json.dumps(database_url)}")
+    if namespace is not None:
+        lines.append(f"namespace = {json.dumps(namespace)}")
     content = "\n".join(lines) + "\n"
     if not _write_new(root / CONFIG_FILE, content, made, is_secret=has_password(content)):
-        return _existing(root, database_url, store)  # somebody else was faster
+        return _existing(root, database_url, store, namespace)  # somebody else was faster
     return config
 
 
-def _existing(root: Path, database_url: str | None, store: Joined | None) -> Config:
+def _existing(
+    root: Path, database_url: str | None, store: Joined | None, namespace: str | None
+) -> Config:
     config = load_config(root)
+    if namespace not in (None, config.namespace):
+        raise AlreadyExists(
+            f"{root} is a workspace already, and its namespace is {config.namespace or 'none'}",
+            hint="Name another folder with --workspace, or leave --namespace out.",
+        )
     if store is not None and store.address not in (None, config.store):
         raise AlreadyExists(
             f"{root} is a workspace already, and keeps its shards in "
@@ -210,53 +231,6 @@ class Joined:
     id: str | None = None
 
 
-@dataclass
-class Made:
-    """What one call made of a workspace.
-
-    Attributes:
-        folders: outer ones first.
-        file: the `headstart.toml`.
-        node: device and number of that file, by which it is told from one of the same name.
-        content: what was written into it.
-    """
-
-    folders: list[Path] = field(default_factory=list)
-    file: Path | None = None
-    node: tuple[int, int] = (0, 0)
-    content: str = field(default="", repr=False)  # it may hold a password
-
-    def take_back(self) -> None:
-        """Remove it; what others made or wrote since stays, with all that they may use."""
-        if self.file is not None:
-            with suppress(OSError, UnicodeDecodeError):
-                is_own = _node(self.file) == self.node
-                if is_own and self.file.read_text(encoding="utf-8") == self.content:
-                    self.file.unlink()
-            if self.file.exists():
-                return
-        for folder in reversed(self.folders):
-            with suppress(OSError):  # somebody else put something there
-                folder.rmdir()
-
-
-def _node(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_dev, found.st_ino
-
-
-@contextmanager
-def taken_back_if_it_fails() -> Iterator[Made]:
-    """Leave no workspace behind whose database could not be had: the next try would find one that
-    "uses another database"."""
-    made = Made()
-    try:
-        yield made
-    except BaseException:
-        made.take_back()
-        raise
-
-
 def _folders(config: Config) -> tuple[Path, ...]:
     return (config.artifacts, config.manifests, config.features)
 
@@ -273,10 +247,9 @@ def _make_folders(config: Config, made: Made) -> None:
             else:
                 made.folders.append(folder)
     except OSError as error:
-        raise WorkspaceError(
+        raise kind_of(error, WorkspaceError, WorkspaceDenied)(
             f"cannot make a workspace in {config.root}: {error.strerror or error}",
             hint="Name a folder you may write to with --workspace.",
-            code=code_of(error, WorkspaceError.code),
         ) from error
 
 
@@ -292,7 +265,7 @@ def _write_new(file: Path, content: str, made: Made, *, is_secret: bool) -> bool
     descriptor = os.open(partial, flags, 0o600 if is_secret else 0o666)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
         out.write(content)
-    node = _node(partial)
+    node = node_of(partial)
     try:
         file.hardlink_to(partial)
     except FileExistsError:
@@ -352,21 +325,18 @@ def load_config(root: Path) -> Config:
         )
     check_keys(settings, KEYS, file)
     defaults = defaults_in(settings, file)
-    store = _store_of(settings, file)
-    return Config(root, _url_of(settings, root), _id_of(settings, file), store, defaults)
+    store = _text_of(settings, "store", "an address", file)
+    url = _url_of(settings, root)
+    namespace = _text_of(settings, "namespace", "a name", file)
+    if namespace is not None:
+        checked(namespace, url, f"namespace in {file}")
+    return Config(root, url, _text_of(settings, "id", "a UUID", file), store, defaults, namespace)
 
 
-def _store_of(settings: dict[str, Any], file: Path) -> str | None:
-    given = settings.get("store")
+def _text_of(settings: dict[str, Any], name: str, what: str, file: Path) -> str | None:
+    given = settings.get(name)
     if given is not None and not isinstance(given, str):
-        raise WorkspaceError(f"store in {file} is {given!r}, not an address", hint="Fix the file.")
-    return given
-
-
-def _id_of(settings: dict[str, Any], file: Path) -> str | None:
-    given = settings.get("id")
-    if given is not None and not isinstance(given, str):
-        raise WorkspaceError(f"id in {file} is {given!r}, not a UUID", hint="Fix the file.")
+        raise WorkspaceError(f"{name} in {file} is {given!r}, not {what}", hint="Fix the file.")
     return given
 
 

@@ -15,7 +15,9 @@ from headstart.extractors.engines.engine import INT8
 from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
+from headstart.heads.exploration.kept_maps import KeptMaps
 from headstart.paths import inside
+from headstart.registry.audit.corrections import CorrectionRepository
 from headstart.registry.audit.events import EventRepository
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.database import Database
@@ -56,12 +58,13 @@ class Context:
         database: sessions.
         bucket: the object store that the workspace's machines share; None where it is a folder.
         holds: by which sets and files are held against `features gc`.
-        backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs: the repositories of
-            its tables.
+        backbones, datasets, heads, feature_sets, runs, sweeps, events, jobs, corrections: the
+            repositories of its tables.
         artifacts: model files and heads, by sha256.
         manifests: of datasets.
         conversions: trunks in their engines' own formats, among the artifacts.
         calibrations: trunks in int8, likewise.
+        maps: coordinates of samples, likewise.
         shard_store: the bytes of features.
     """
 
@@ -82,10 +85,12 @@ class Context:
         self.sweeps = SweepRepository(self.database)
         self.events = EventRepository(self.database)
         self.jobs = JobRepository(self.database)
+        self.corrections = CorrectionRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts, self.bucket)
         self.manifests = Manifests(config.manifests, self.bucket)
         self.conversions = Conversions(self.artifacts, self.runs, self.holds)
         self.calibrations = Calibrations(self.artifacts, self.runs, self.holds)
+        self.maps = KeptMaps(self.artifacts, self.runs, self.holds)
 
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
@@ -138,15 +143,18 @@ class Context:
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing, its converted trunks, a
-        head or a dataset names."""
+        head, a dataset or a map names."""
         backbones, heads = self.backbones.find_all(), self.heads.find_all()
+        datasets = self.datasets.find_all()
         needed = {backbone.artifact_digest for backbone in backbones}
         needed |= {head.artifact_digest for head in heads}
-        cut = [one.options for one in self.datasets.find_all()]
+        cut = [one.options for one in datasets]
         cut += [one.settings.get("windows", {}) for one in heads]
         needed |= {options["tokenizer"] for options in cut if "tokenizer" in options}
         points = {cut.fingerprint for backbone in backbones for cut in backbone.cuts}
         needed |= self.conversions.needed_parts(points) | self.calibrations.needed_parts(points)
+        keys = {one.key for one in self.feature_sets.find_sets()}
+        needed |= self.maps.needed_parts(keys, {one.name for one in datasets})
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

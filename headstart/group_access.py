@@ -7,9 +7,9 @@ from pathlib import Path
 
 from headstart.config import CONFIG_FILE, Config
 from headstart.database_urls import has_password
-from headstart.errors import WorkspaceError
+from headstart.errors import WorkspaceDenied, WorkspaceError
 from headstart.extractors.safety.first_load import FOLDER as FIRST_LOADS
-from headstart.values.refusals import code_of
+from headstart.values.refusals import kind_of
 
 FOLDER = 0o2070
 """The group may read, write and enter; what is made inside has the same group (setgid)."""
@@ -40,11 +40,10 @@ def share(config: Config) -> None:
                 os.chown(path, -1, group, follow_symlinks=False)
                 path.chmod(path.stat().st_mode | (FOLDER if path.is_dir() else FILE))
     except OSError as error:
-        raise WorkspaceError(
+        raise kind_of(error, WorkspaceError, WorkspaceDenied)(
             f"cannot share {config.root}: {error.strerror or error}",
             hint="Let the owner of its files, a member of the folder's group, run "
             "`headstart init --shared`.",
-            code=code_of(error, WorkspaceError.code),
         ) from error
 
 

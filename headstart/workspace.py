@@ -22,7 +22,6 @@ from headstart.config import (
     default_root,
     is_home_named,
     load_config,
-    taken_back_if_it_fails,
 )
 from headstart.context import Context
 from headstart.group_access import share
@@ -34,6 +33,7 @@ from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.shard_store import ShardStore
 from headstart.storage.views import FeatureView
 from headstart.values.arguments import checked, checks_arguments
+from headstart.values.made import taken_back_if_it_fails
 from headstart.values.showable import Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method: a command pays for what it does
@@ -52,6 +52,7 @@ def init(
     *,
     database_url_file: str | Path | None = None,
     from_environment: bool = False,
+    namespace: str | None = None,
     shared: bool = False,
     store: str | None = None,
 ) -> Workspace:
@@ -63,6 +64,8 @@ def init(
             kept in `headstart.toml`, for its owner alone if it holds a password.
         database_url_file: a file with that URL instead, read whenever the workspace is opened.
         from_environment: take it from `$HEADSTART_DATABASE_URL` whenever it is opened.
+        namespace: which of several projects in a PostgreSQL database; its tables are in a schema of
+            that name, which is made if it is new.
         shared: let the folder's group read and write.
         store: an object store for shards, models, manifests and heads: `s3://BUCKET/PREFIX`,
             `gs://`, `az://`, `file:///FOLDER`. Credentials, region and endpoint are those of the
@@ -80,6 +83,7 @@ def init(
             database_url_file=None if database_url_file is None else Path(database_url_file),
             from_environment=from_environment,
             store=joined,
+            namespace=namespace,
             made=made,
         )
         config = database.prepare(config, is_new=made.file is not None)
@@ -121,6 +125,7 @@ def restore(
     root: str | Path,
     database_url: str | None = None,
     *,
+    namespace: str | None = None,
     roots: dict[str, str] | None = None,
 ) -> Workspace:
     """Make a workspace of a backup, and open it.
@@ -129,6 +134,7 @@ def restore(
         folder: that `backup` wrote, or its address; every file is compared with its sha256.
         root: the folder of the workspace, new or empty.
         database_url: of a shared database, which is empty; SQLite in the folder without it.
+        namespace: which of several projects in that database.
         roots: of folders of data by which name they go now, such as `{"/mnt/photos": "/data"}`.
 
     Raises:
@@ -142,16 +148,9 @@ def restore(
     from headstart.jobs.backups.restore import Wanted
     from headstart.jobs.backups.restore import restore as restored
 
-    wanted = Wanted(Path(root), database_url, roots=tuple((roots or {}).items()))
+    pairs = tuple((roots or {}).items())
+    wanted = Wanted(Path(root), database_url, roots=pairs, namespace=namespace)
     return _opened(restored(folder, wanted).workspace, None)
-
-
-def is_source(given: str) -> bool:
-    """Whether a text may be the source of a backbone or dataset, whatever names there are."""
-    from headstart.jobs.backbones.named import find_source
-    from headstart.jobs.datasets.named import is_dataset_source
-
-    return find_source(given) is not None or is_dataset_source(given)
 
 
 def _opened(root: Path, shard_store: ShardStore | None) -> Workspace:

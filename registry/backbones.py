@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Row, delete, exists, func, insert, select, up
 from headstart.errors import AlreadyExists, NotFound, StillInUse
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.registry.jobs import name_queued
 from headstart.registry.names import nearest, split_version
-from headstart.registry.outages import outlasting
 from headstart.registry.references import JOINED, reference_of
 from headstart.registry.selection import tags
 from headstart.registry.selection.tags import Tags

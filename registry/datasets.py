@@ -13,10 +13,10 @@ from headstart.paths import below
 from headstart.registry import tables as t
 from headstart.registry.audit.differences import differences
 from headstart.registry.audit.events import record
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.entities import Dataset
 from headstart.registry.names import nearest
-from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
 from headstart.registry.selection import tags
 from headstart.registry.selection.tags import Tags

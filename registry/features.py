@@ -15,10 +15,10 @@ from headstart.errors import NotFound, RegistryError
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.audit.glimpse import USED_EVERY
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database, insert_new
 from headstart.registry.entities import Failure, FeatureSet, Shard
 from headstart.registry.leases import Claimed, count_committed, give_back
-from headstart.registry.outages import outlasting
 
 COMMITTED = "committed"
 QUARANTINED = "quarantined"

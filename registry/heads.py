@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Row, case, delete, exists, func, insert, null
 from headstart.errors import AlreadyExists, NotFound
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.datasets import keep
 from headstart.registry.entities import Backbone, Head
 from headstart.registry.names import nearest, split_version
-from headstart.registry.outages import outlasting
 from headstart.registry.references import reference_of
 from headstart.registry.selection import tags
 from headstart.registry.selection.tags import Tags

@@ -22,7 +22,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, text, update
 
 from headstart.errors import DatabaseDenied, LeaseLost, RegistryError
 from headstart.registry import tables as t
@@ -32,8 +32,12 @@ from headstart.values.logs import logger
 
 SECONDS = 60.0
 """After so long without a renewal a hold has run out: as long as a lease by default."""
-LOOKING = 0x686F6C6473
-"""The number of the advisory lock of who looks and inserts; "holds" in ASCII."""
+LOOKING = 0x686F6C64
+"""The first number of the advisory lock of who looks and inserts; "hold" in ASCII."""
+LOCKS = """
+SELECT pg_advisory_xact_lock(CAST(:looking AS int), CAST(CAST('holds' AS regclass) AS oid)::int)
+"""
+"""Advisory locks are the whole database's: the second number is that of this project's table."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 """Seconds between two looks at whether a set that somebody has alone is free again."""
 DENIED = "the database refuses this user changes: nothing is held against `features gc` of others"
@@ -347,7 +351,7 @@ def _one_after_the_other(connection: Connection) -> None:
     would let the holds of all others run out, until the server ends it after a minute.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(LOOKING)))
+        connection.execute(text(LOCKS), {"looking": LOOKING})
 
 
 def _end_at_exit(known: weakref.ref[SqlHolds]) -> None:

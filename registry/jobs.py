@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from headstart.errors import NotFound, StillInUse
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.datasets import keep
 from headstart.registry.leases import Signs, clock, has_run_out
-from headstart.registry.outages import outlasting
+from headstart.registry.numbers import next_number
 from headstart.values.calls import host_name, user_name
 from headstart.values.showable import Results, Showable
 
@@ -118,8 +119,8 @@ class JobRepository:
                     f"no dataset {job.dataset!r} is registered",
                     hint="Somebody removed it just now.",
                 )
-            made = connection.execute(insert(t.jobs).values(**values).returning(t.jobs.c.id))
-            number = made.scalar_one()
+            number = next_number(connection, t.jobs)
+            connection.execute(insert(t.jobs).values(id=number, **values))
             facts = {"kind": job.kind, "subject": job.subject, "dataset": job.dataset}
             facts |= {} if job.is_open else {"state": job.state}
             record(connection, "add", "job", str(number), after=facts)

@@ -18,8 +18,8 @@ from typing import Any, Protocol, TypedDict
 from headstart.config import Config
 from headstart.errors import WorkspaceError
 from headstart.registry import schema
+from headstart.registry.connection.refusals import kind_of_sqlite, opened
 from headstart.registry.entities import WINDOWED
-from headstart.registry.refusals import kind_of_sqlite, opened
 from headstart.registry.selection.fields import BACKBONES, DATASETS, HEADS, SWEEPS, Listed
 from headstart.registry.selection.statement import statement_of
 from headstart.registry.selection.words import ALL, Selection

@@ -10,9 +10,9 @@ from sqlalchemy import delete, insert, select
 
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.entities import Run
-from headstart.registry.outages import outlasting
 from headstart.registry.selection.age import Age, Pruned
 from headstart.values.calls import machine
 from headstart.values.showable import Results, Showable

@@ -13,9 +13,10 @@ from headstart.errors import NotFound
 from headstart.registry import listing
 from headstart.registry import tables as t
 from headstart.registry.audit.events import record
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.entities import KeptSweep, SweepRecord, TrialRecord, TriedSweep
-from headstart.registry.outages import outlasting
+from headstart.registry.numbers import next_number
 from headstart.registry.selection import tags
 from headstart.registry.selection.age import Age, Pruned
 from headstart.registry.selection.tags import Tags
@@ -41,8 +42,8 @@ class SweepRepository(Showable):
         values = asdict(sweep)
         del values["id"], values["created_at"], values["tags"]
         with self._database.writing() as connection:
-            made = connection.execute(insert(t.sweeps).values(**values).returning(t.sweeps.c.id))
-            id_ = made.scalar_one()
+            id_ = next_number(connection, t.sweeps)
+            connection.execute(insert(t.sweeps).values(id=id_, **values))
             rows = [
                 {"sweep_id": id_, "place": place, **asdict(trial)}
                 for place, trial in enumerate(trials, start=1)

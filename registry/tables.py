@@ -313,6 +313,31 @@ holds = Table(
     Index(None, "holder"),
 )
 
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("what", String(40), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", NAME, nullable=False),
+    Column("sample", Text, nullable=False),
+    Column("digest", DIGEST, nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    Column("state", String(20), nullable=False),
+    Column("version", DIGEST),
+    Column("user", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    created_at(),
+    Index(None, "dataset"),
+)
+
 identity = Table(
     "identity",
     metadata,

@@ -17,9 +17,9 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from headstart.errors import ShardExists, StorageError
+from headstart.errors import ShardExists, StorageDenied, StorageError
 from headstart.storage.locks import lock
-from headstart.values.refusals import code_of
+from headstart.values.refusals import kind_of
 
 BLOCK = 1 << 20
 LARGEST_READ = 1 << 28
@@ -188,10 +188,9 @@ def storage_error(target: Path, error: OSError) -> StorageError:
             hint="Free some (`headstart features gc`) and run it again: what was committed is "
             "kept.",
         )
-    return StorageError(
+    return kind_of(error, StorageError, StorageDenied)(
         f"cannot write {target}: {error.strerror or error}",
         hint="What was committed is kept; fix it and run it again.",
-        code=code_of(error, StorageError.code),
     )
 
 

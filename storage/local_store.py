@@ -10,13 +10,13 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headstart.errors import StorageError
+from headstart.errors import StorageDenied, StorageError
 from headstart.paths import DIGEST, below, one_below
 from headstart.storage.files import PARTIAL, free_bytes, state_of, write_under_its_hash
 from headstart.storage.locks import Alone, Hold
 from headstart.storage.shard_store import Created, Entry, Stat
 from headstart.storage.shards.names import SUFFIX, last_of, new_name, set_of
-from headstart.values.refusals import code_of
+from headstart.values.refusals import kind_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,10 +167,9 @@ def _deleted(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
+        raise kind_of(error, StorageError, StorageDenied)(
             f"cannot delete {path}: {error.strerror or error}",
             hint="What was committed is kept; fix it and run it again.",
-            code=code_of(error, StorageError.code),
         ) from error
 
 

@@ -86,6 +86,7 @@ DOCUMENTS = {
     "features import": "headstart.extractors.cache.feature_import.Imported",
     "features audit": "headstart.jobs.datasets.audit.Audit",
     "features plot": "headstart.jobs.outcomes.Written",
+    "features map": "headstart.jobs.exploration.map.Mapped",
     "features compact": "headstart.jobs.features.compact.Compacted",
     "features reindex": "headstart.extractors.cache.reindex.Reindexed",
     "features gc": "headstart.jobs.features.gc.Collected",
@@ -119,6 +120,7 @@ DOCUMENTS = {
     "head log": "headstart.jobs.heads.log.Logged",
     "prune": "headstart.registry.selection.age.Pruned",
     "rank": "[headstart.heads.evaluation.ranking.Rank]",
+    "ui": "headstart.ui.server.Served",
     "demo": "headstart.demo.DemoResult",
 }
 """What each command prints: the class of its result, in brackets where it is a list of them."""

@@ -51,6 +51,7 @@ CHECKED = {
     ("docs/index.md", "console"): SHELL,
     ("docs/predict-and-ship.md", "console"): HOW_TO,
     ("docs/look-around.md", "console"): HOW_TO,
+    ("docs/page.md", "console"): SHELL,
     ("docs/preprocessing.md", "console"): SHELL,
     ("docs/preprocessing.md", "toml"): "test_the_preprocessing_file_of_the_document_is_valid",
     ("docs/reliability.md", "console"): SHELL,

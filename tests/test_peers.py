@@ -20,7 +20,7 @@ def peer(monkeypatch, tmp_path):
     peer._python_with.cache_clear()
 
 
-@pytest.mark.parametrize("contest", ["features", "again", "heads", "reading"])
+@pytest.mark.parametrize("contest", ["features", "again", "changed", "heads", "reading"])
 def test_every_script_says_its_name_and_what_it_needs(peer, contest):
     found = peer.peers(contest)
     assert len({one.name for one in found}) == len(found) >= 3
@@ -29,7 +29,7 @@ def test_every_script_says_its_name_and_what_it_needs(peer, contest):
 
 def test_no_script_hides_the_package_that_it_is_about(peer):
     """The folder of a script is the first that Python looks for modules in."""
-    for contest in ("features", "again", "heads", "reading"):
+    for contest in ("features", "again", "changed", "heads", "reading"):
         for one in peer.peers(contest):
             names = [name.split("=")[0].replace("-", "_") for name in one.wanted]
             assert one.script.stem not in names

@@ -68,6 +68,7 @@ features export net pics {p}/f.npz
 features import net pics {p}/f.npz --check 2
 features audit net pics --folds 3 -o {p}/suspects.csv --force
 features plot net pics {p}/map.png --method pca
+features map net pics
 similar red/01.png pics --backbone net --n 2
 features outliers net pics
 features cover net pics --n 3
@@ -115,8 +116,8 @@ dataset resplit again
 dataset remove again --force
 backbone remove other
 """
-ELSEWHERE = {"demo"}
-"""Commands that take minutes: `DemoResult` is looked at in tests/test_demo.py."""
+ELSEWHERE = {"demo", "ui"}
+"""`demo` takes minutes, see tests/test_demo.py; `ui` ends when it is told to, see tests/ui."""
 
 
 def every_command(group: click.Group, path: tuple[str, ...] = ()) -> set[str]:

@@ -202,17 +202,17 @@ def _used() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def ready(folder: Path, rows: int) -> Path:
+def ready(folder: Path, rows: int, width: int = WIDTH) -> Path:
     """The workspace in a folder, made anew where it was not made to its end."""
     mark = folder / "made"
     if not mark.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        made(folder, rows)
+        made(folder, rows, width)
         mark.touch()
     return folder / "zoo"
 
 
-def made(folder: Path, rows: int) -> Path:
+def made(folder: Path, rows: int, width: int = WIDTH) -> Path:
     """A workspace with a backbone `net` and a dataset `rows` whose features are cached."""
     folder.mkdir(parents=True)
     workspace = hs.init(folder / "zoo")
@@ -230,14 +230,14 @@ def made(folder: Path, rows: int) -> Path:
         "keras.Model(given, keras.layers.Dense(2)(inside)).save(sys.argv[1])"
     )
     model = str(folder / "net.keras")
-    subprocess.run([sys.executable, "-W", "ignore", "-c", network, model, str(WIDTH)], check=True)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", network, model, str(width)], check=True)
     workspace.backbones.add("net", model, preprocess="array")
     workspace.datasets.add("rows", folder / "rows.csv")
-    _commit(workspace.context, labels, rng)
+    _commit(workspace.context, labels, rng, width)
     return workspace.config.root
 
 
-def _commit(context: Context, labels: np.ndarray, rng: np.random.Generator) -> None:
+def _commit(context: Context, labels: np.ndarray, rng: np.random.Generator, width: int) -> None:
     """Features of all samples, a block after the other."""
     entity, cuts = context.resolve("net")
     cut, (key,) = cuts[0], keys_of(entity, cuts[:1]).values()
@@ -252,20 +252,20 @@ def _commit(context: Context, labels: np.ndarray, rng: np.random.Generator) -> N
             preprocessing_fingerprint=entity.preprocessing_fingerprint,
             precision=cut.precision,
             view=0,
-            shape=(WIDTH,),
+            shape=(width,),
             dtype=cut.point.dtype,
             storage=cut.point.dtype,
         )
     )
     cache, samples = context.cache(), context.manifest(context.datasets.get("rows")).columns
     centres = rng.normal(size=(CLASSES, INSIDE)).astype(np.float32)
-    folding = rng.normal(size=(INSIDE, WIDTH)).astype(np.float32)
+    folding = rng.normal(size=(INSIDE, width)).astype(np.float32)
     for start in range(0, len(labels), BLOCK):
         own = np.arange(start, min(start + BLOCK, len(labels)))
         inside = centres[labels[own]] + rng.normal(size=(len(own), INSIDE)).astype(np.float32)
         near = np.arange(EVERY, len(own), EVERY)
         inside[near] = inside[near - 1]
-        x = inside @ folding + rng.normal(size=(len(own), WIDTH)).astype(np.float32)
+        x = inside @ folding + rng.normal(size=(len(own), width)).astype(np.float32)
         x[near] = x[near - 1] + 0.02 * x[near]
         digests = unpack_digests(samples.take(own).digests)
         cache.commit([Rows(feature_set, digests, np.maximum(x, 0))], "made", {})

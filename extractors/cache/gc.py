@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from headstart.config import CONTENTS
-from headstart.errors import FeatureError, HeadstartError, LeaseLost
+from headstart.errors import HeadstartError, InvalidFeatureSetting, LeaseLost
 from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.cache.strays import Strays
 from headstart.extractors.preprocessing.augmentation import without_view
@@ -51,7 +51,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Choice(Options, error=FeatureError):
+class Choice(Options, error=InvalidFeatureSetting):
     """What is to be collected besides files that nobody needs.
 
     Attributes:

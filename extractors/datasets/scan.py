@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, SourceEmpty
 from headstart.extractors.datasets.listing import OPEN, Listing, listed
 from headstart.extractors.datasets.rows import Grouping, Skipping, check_groups, is_utf8
 from headstart.extractors.datasets.source import DatasetSource, Options
@@ -126,7 +126,7 @@ def _check_some(listing: Listing, skipped: Sequence[str], place: str) -> None:
         raise DatasetError(
             f"{place}: all {len(skipped):,} samples were skipped, such as {skipped[0]}"
         )
-    raise DatasetError(f"{place} lists no samples")
+    raise SourceEmpty(f"{place} lists no samples")
 
 
 def _check_ids(columns: SampleColumns, hashes: np.ndarray, source: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, InvalidSplit
 from headstart.extractors.datasets.labels import are_classes, are_numbers
 from headstart.extractors.datasets.source import DatasetSource, Option, Options
 from headstart.notices import tell
@@ -96,6 +96,19 @@ class Rule:
         """Whether a sample's split depends on the others, and has to be kept."""
         return self.way in (STRATIFIED, KFOLD)
 
+    def check_folds(self, units: int) -> None:
+        """See that none of its folds is empty.
+
+        Raises:
+            InvalidSplit: there are fewer units than folds.
+        """
+        if self.folds > units:
+            raise InvalidSplit(
+                f"there are {self.folds:,} folds for {units:,} samples (copies, and what is of one "
+                "group, count once)",
+                hint="Give fewer folds, such as kfold:5.",
+            )
+
 
 def rule_of(options: Options, labels: Collection[Label | None]) -> Rule:
     """How samples are dealt out, by a dataset's options.
@@ -171,7 +184,7 @@ def spelled(split: Any) -> str | None:
     if split is None or isinstance(split, str):
         return split
     if isinstance(split, tuple | list) and len(split) in (2, 3):
-        return "/".join(f"{taken('split', one, 'float', DatasetError):g}" for one in split)
+        return "/".join(f"{taken('split', one, 'float', InvalidSplit):g}" for one in split)
     raise DatasetError(
         f"split is {brief(split)}, of type {type(split).__name__}", hint=f"There are {KNOWN}."
     )
@@ -183,7 +196,7 @@ def checked_seed(seed: Any) -> int | None:
     Raises:
         DatasetError: it is something else.
     """
-    return None if seed is None else taken("seed", seed, "int", DatasetError)
+    return None if seed is None else taken("seed", seed, "int", InvalidSplit)
 
 
 def joined(given: Options, how: Options) -> dict[str, Any]:
@@ -216,24 +229,21 @@ def _parsed(text: str) -> Rule:
         folds, _, fold = rest.partition(":")
         number = int(fold or 1)
         if int(folds) < 2 or not 1 <= number <= int(folds):
-            raise DatasetError(
+            raise InvalidSplit(
                 f"there is no fold {number} of {folds}",
                 hint="kfold:5:2 tests on the second of five, kfold:5 on the first.",
-                code="usage",
             )
         return Rule(KFOLD, folds=int(folds), fold=number, spelled=f"{int(folds)}:{number}")
     if way == NONE and not rest:
         return Rule(NONE)
     if way in WITH_MORE:
-        raise DatasetError(
+        raise InvalidSplit(
             f"--split {text!r} says too little or too much",
             hint=f"Such as {WITH_MORE[way]}.",
-            code="usage",
         )
-    raise DatasetError(
+    raise InvalidSplit(
         f"no way to split is called {text!r}",
         hint=nearest(text, WAYS) or f"There are {KNOWN}.",
-        code="usage",
     )
 
 

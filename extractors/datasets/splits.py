@@ -289,11 +289,8 @@ class Pool:
 
     def put(self, unit: str, label: Label | None, split: str | None, is_untested: bool) -> None:
         """Another sample; a split that it had counts, unless it may not be tested on."""
-        counts = self.units.get(unit)
-        if counts is None:
-            self.units[unit] = {label: 1}
-        else:
-            counts[label] = counts.get(label, 0) + 1
+        counts = self.units.setdefault(unit, {})
+        counts[label] = counts.get(label, 0) + 1
         if split is not None and (split in NOT_TESTED or not is_untested):
             self.splits[unit] = split
 
@@ -384,6 +381,8 @@ def _fold(pool: Pool, rule: Rule, *, is_first: bool) -> None:
     At first that with fewest samples of its labels; later that of its content, so that datasets of
     the other folds agree.
     """
+    if is_first:
+        rule.check_folds(len(pool.units))
     filled: defaultdict[Label | None, list[int]] = defaultdict(lambda: [0] * rule.folds)
     total = [0] * rule.folds
 

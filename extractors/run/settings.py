@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from headstart.errors import BackboneError
+from headstart.errors import InvalidBackboneSetting
 from headstart.extractors.engines.engine import PRECISIONS, kind_of
 from headstart.extractors.engines.providers import PROVIDERS
 from headstart.registry.names import nearest
@@ -17,7 +17,7 @@ LARGEST_BATCH = 1 << 16
 
 
 @dataclass(frozen=True)
-class Settings(Options, error=BackboneError):
+class Settings(Options, error=InvalidBackboneSetting):
     """How to extract; but for `precision` and `storage`, nothing here changes a feature.
 
     Attributes:
@@ -57,33 +57,30 @@ class Settings(Options, error=BackboneError):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.batch_size is not None and not 1 <= self.batch_size <= LARGEST_BATCH:
-            raise BackboneError(
+            raise InvalidBackboneSetting(
                 f"batch_size is {self.batch_size}",
                 hint=f"Give 1 to {LARGEST_BATCH:,}.",
-                code="usage",
             )
         if not self.stall_seconds > 0:
-            raise BackboneError(
+            raise InvalidBackboneSetting(
                 f"stall_seconds is {self.stall_seconds}",
                 hint="Give a number above 0.",
-                code="usage",
             )
         check_precision(self.precision)
         if not 0 <= self.max_loss <= 100:
-            raise BackboneError(
+            raise InvalidBackboneSetting(
                 f"max_loss is {self.max_loss}",
                 hint="Give points of accuracy, 0 to 100.",
-                code="usage",
             )
         if self.engine != "auto" and self.engine not in PROVIDERS:
-            raise BackboneError(
+            raise InvalidBackboneSetting(
                 f"no engine {self.engine!r}",
                 hint=f"Give auto, {' or '.join(PROVIDERS)}.",
-                code="usage",
             )
         if self.on_error not in ("fail", "skip"):
-            raise BackboneError(
-                f"on_error is {self.on_error!r}", hint="Give fail or skip.", code="usage"
+            raise InvalidBackboneSetting(
+                f"on_error is {self.on_error!r}",
+                hint="Give fail or skip.",
             )
         Encoding.choose("float32", self.storage, self.compression)
 
@@ -97,7 +94,7 @@ def with_options(settings: Settings | None, options: dict[str, Any]) -> Settings
     known = [field.name for field in fields(Settings)]
     for name in options:
         if name not in known:
-            raise BackboneError(
+            raise InvalidBackboneSetting(
                 f"no setting of an extraction is called {name!r}",
                 hint=nearest(name, known) or f"There are {', '.join(known)}.",
             )
@@ -111,4 +108,6 @@ def check_precision(precision: str) -> None:
         BackboneError: the name is none of the precisions.
     """
     if kind_of(precision) not in PRECISIONS:
-        raise BackboneError(f"no precision {precision!r}", hint=f"Give {' or '.join(PRECISIONS)}.")
+        raise InvalidBackboneSetting(
+            f"no precision {precision!r}", hint=f"Give {' or '.join(PRECISIONS)}."
+        )

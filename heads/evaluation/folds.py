@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.labelled import hint_of
 from headstart.storage.manifest import Label
 
@@ -72,7 +72,10 @@ def with_few(
         HeadError: a class has fewer, or `shots` is below 1.
     """
     if shots < 1:
-        raise HeadError(f"shots is {shots}", hint="Give 1 or more.", code="usage")
+        raise InvalidHeadSetting(
+            f"shots is {shots}",
+            hint="Give 1 or more.",
+        )
     own = targets[fold.train]
     counts = np.bincount(own, minlength=len(classes))
     rarest = int(counts.argmin())
@@ -126,8 +129,9 @@ def split_into_folds(
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     if folds < 2 or repeats < 1:
-        raise HeadError(
-            f"folds is {folds}, repeats {repeats}", hint="Give 2 and 1, or more.", code="usage"
+        raise InvalidHeadSetting(
+            f"folds is {folds}, repeats {repeats}",
+            hint="Give 2 and 1, or more.",
         )
     label, count = _rarest(targets, classes, groups)
     if count < folds:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import ENOUGH
 from headstart.heads.calibration.out_of_fold import inner_folds, members
 from headstart.heads.dense_stack import Layer
@@ -46,7 +46,7 @@ float64. One fit is made whatever it takes."""
 
 
 @dataclass(frozen=True)
-class Linear(Options, error=HeadError):
+class Linear(Options, error=InvalidHeadSetting):
     """A linear head.
 
     Attributes:
@@ -66,10 +66,9 @@ class Linear(Options, error=HeadError):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.strengths or not all(0 < one < math.inf for one in self.strengths):
-            raise HeadError(
+            raise InvalidHeadSetting(
                 f"strengths are {self.strengths}",
                 hint="Give numbers above 0 that are finite.",
-                code="usage",
             )
 
     @classmethod

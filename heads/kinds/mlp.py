@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import ENOUGH, Judge, Verdict
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.calibration.temperature import calibrate
@@ -41,7 +41,7 @@ that the numbers do not depend on it."""
 
 
 @dataclass(frozen=True)
-class MLP(Options, error=HeadError):
+class MLP(Options, error=InvalidHeadSetting):
     """Dense layers with relu, then softmax (sigmoid for several labels, nothing for numbers).
 
     Probabilities, of labels too, are calibrated by a temperature: on the validation split, and
@@ -81,24 +81,26 @@ class MLP(Options, error=HeadError):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not all(0 < width <= WIDEST for width in self.hidden):
-            raise HeadError(
-                f"hidden is {self.hidden}", hint=f"Give widths of 1 to {WIDEST:,}.", code="usage"
+            raise InvalidHeadSetting(
+                f"hidden is {self.hidden}",
+                hint=f"Give widths of 1 to {WIDEST:,}.",
             )
         if not 0 <= self.dropout < 1:
-            raise HeadError(f"dropout is {self.dropout}", hint="Give 0 to below 1.", code="usage")
+            raise InvalidHeadSetting(
+                f"dropout is {self.dropout}",
+                hint="Give 0 to below 1.",
+            )
         if not 0 <= self.label_smoothing < 1:
-            raise HeadError(
+            raise InvalidHeadSetting(
                 f"label_smoothing is {self.label_smoothing}",
                 hint="Give 0 to below 1.",
-                code="usage",
             )
         if (
             min(self.batch_size, self.epochs, self.patience) < 1
             or not 0 < self.learning_rate < math.inf
         ):
-            raise HeadError(
+            raise InvalidHeadSetting(
                 "batch_size, epochs, patience and learning_rate must be above 0, and finite",
-                code="usage",
             )
 
     @classmethod

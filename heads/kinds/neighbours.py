@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import inner_folds
 from headstart.heads.calibration.temperature import Calibration, calibrate, penalty_of
@@ -30,7 +30,7 @@ COUNTS = (1, 2, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True)
-class Neighbours(Options, error=HeadError):
+class Neighbours(Options, error=InvalidHeadSetting):
     """The classes of the nearest training samples; it carries all their features along, so it is as
     large as those.
 
@@ -55,8 +55,9 @@ class Neighbours(Options, error=HeadError):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.neighbours is not None and self.neighbours < 1:
-            raise HeadError(
-                f"neighbours is {self.neighbours}", hint="Give 1 or more.", code="usage"
+            raise InvalidHeadSetting(
+                f"neighbours is {self.neighbours}",
+                hint="Give 1 or more.",
             )
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.temperature import Calibration, calibrate, penalty_of
 from headstart.heads.dense_stack import Layer
@@ -98,6 +98,7 @@ def check_above_zero(name: str, values: tuple[float, ...]) -> None:
         HeadError: they are not.
     """
     if not values or not all(0 < value < math.inf for value in values):
-        raise HeadError(
-            f"{name} are {values}", hint="Give numbers above 0 that are finite.", code="usage"
+        raise InvalidHeadSetting(
+            f"{name} are {values}",
+            hint="Give numbers above 0 that are finite.",
         )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.out_of_fold import inner_folds, members
 from headstart.heads.kind import Complexity, Part
 from headstart.heads.kinds.one_layer import OneLayer
@@ -17,7 +17,7 @@ from headstart.values.options import Options
 
 
 @dataclass(frozen=True)
-class Prototype(OneLayer, Options, error=HeadError):
+class Prototype(OneLayer, Options, error=InvalidHeadSetting):
     """The nearest class mean of standardised features (Snell et al., Prototypical networks,
     https://arxiv.org/abs/1703.05175): good with few samples a class."""
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.dense_stack import Layer
@@ -27,7 +27,7 @@ PENALTIES = tuple(10.0**power for power in range(-6, 4))
 
 
 @dataclass(frozen=True)
-class Ridge(OneLayer, Options, error=HeadError):
+class Ridge(OneLayer, Options, error=InvalidHeadSetting):
     """Least squares towards -1 and 1 with a penalty: scikit-learn's `RidgeClassifier`.
 
     Attributes:

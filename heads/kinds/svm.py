@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.kind import Complexity, Part
 from headstart.heads.kinds.grid import C_TOLD
@@ -25,7 +25,7 @@ FOLDS, FEWER_FOLDS, MANY_ROWS = 5, 3, 1000
 
 
 @dataclass(frozen=True)
-class SVM(OneLayer, Options, error=HeadError):
+class SVM(OneLayer, Options, error=InvalidHeadSetting):
     """A linear support vector machine, one class against the rest: scikit-learn's `LinearSVC`.
 
     Attributes:

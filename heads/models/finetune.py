@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from headstart.errors import BackboneError, HeadError
+from headstart.errors import BackboneError, InvalidHeadSetting
 from headstart.extractors.backbones.cuts import Cut, find_ref
 from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.backbones.keras_graph import KerasGraph
@@ -25,7 +25,7 @@ from headstart.values.options import Options
 
 
 @dataclass(frozen=True)
-class FineTuning(Options, error=HeadError):
+class FineTuning(Options, error=InvalidHeadSetting):
     """How layers are trained further.
 
     Batch norms keep their statistics: these are of the data that the backbone was trained on, and
@@ -55,9 +55,8 @@ class FineTuning(Options, error=HeadError):
             min(self.batch_size, self.epochs, self.patience) < 1
             or not 0 < self.learning_rate < math.inf
         ):
-            raise HeadError(
+            raise InvalidHeadSetting(
                 "batch_size, epochs, patience and learning_rate must be above 0, and finite",
-                code="usage",
             )
 
     def describe(self) -> dict[str, Any]:

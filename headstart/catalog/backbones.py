@@ -12,7 +12,7 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.names import check_name
-from headstart.registry.selection.words import Selection, checked_tags
+from headstart.registry.selection.words import checked_tags
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results, brief
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
 
 
 @checks_arguments
-class Backbones(Collection[Backbone]):
+class Backbones(Collection[Backbone, Backbone]):
     """`ws.backbones`: register, list, cut."""
 
     _table = "backbones"
@@ -183,26 +183,11 @@ class Backbones(Collection[Backbone]):
         """
         return self._context.backbones.get(self._named(given))
 
-    def list(
-        self,
-        filter: str | Sequence[str] = (),
-        sort: str | None = None,
-        limit: int | None = None,
-    ) -> Results[Backbone]:
-        """The backbones, all versions.
+    def _records(self) -> Sequence[Backbone]:
+        return self._context.backbones.find_all()
 
-        Args:
-            filter: what is to hold of them, one or several: `"tag.team=a"`, `"parameters<1e7"`; the
-                fields are those of `headstart backbone list --json`.
-            sort: by which field: numbers and times from the largest down, texts from A on;
-                `"FIELD:asc"` and `"FIELD:desc"` say how.
-            limit: at most so many.
-
-        Raises:
-            InvalidValue: there is no such field, or it is not compared so.
-        """
-        selection = Selection.read(filter, sort, limit)
-        return self._chosen(self._context.backbones.find_all(), selection)
+    def _made(self, record: Backbone) -> Backbone:
+        return record
 
     def cuts(self, reference: str | Backbone, pattern: str | None = None) -> Results[ListedCut]:
         """The cut points of a backbone, from the input upwards.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from headstart.context import Context
 from headstart.errors import NotFound
 from headstart.registry import listing
 from headstart.registry.selection.words import ALL, Selection
+from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Named")
+Rows = list[dict[str, Any]]
 SHOWN = 5
 """Names in a line."""
 
@@ -28,7 +30,8 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
-class Collection(Showable, Generic[T]):
+@checks_arguments
+class Collection(Showable, Generic[T, R]):
     """Things by name, as in a dictionary: `ws.heads["first"]`, `"first" in ws.heads`, `len`.
 
     To go through it gives the names; of a name with versions, the latest is meant. `list()` of a
@@ -44,6 +47,36 @@ class Collection(Showable, Generic[T]):
     @abstractmethod
     def get(self, reference: str) -> T:
         """The one of that name."""
+
+    @abstractmethod
+    def _records(self) -> Sequence[R]:
+        """All of them, as the registry has them."""
+
+    @abstractmethod
+    def _made(self, record: R) -> T:
+        """What people have in hand of one."""
+
+    def list(
+        self,
+        filter: str | Sequence[str] = (),
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> Results[T]:
+        """What there is, all versions.
+
+        Args:
+            filter: what is to hold of them, one or several: `"tag.team=a"`, `"parameters<1e7"` of
+                backbones, `"samples>=1000"` of datasets, `"accuracy>=0.9"` of heads; the fields are
+                those of `headstart backbone|dataset|head list --json`.
+            sort: by which field: numbers and times from the largest down, texts from A on;
+                `"FIELD:asc"` and `"FIELD:desc"` say how.
+            limit: at most so many.
+
+        Raises:
+            InvalidValue: there is no such field, or it is not compared so.
+        """
+        selection = Selection.read(filter, sort, limit)
+        return Results(self._made(record) for record in self._chosen(selection))
 
     def __getitem__(self, reference: str) -> T:
         """As `get`.
@@ -81,24 +114,25 @@ class Collection(Showable, Generic[T]):
 
         return frame_of(self._rows())
 
-    def _ipython_key_completions_(self) -> list[str]:
+    def _ipython_key_completions_(self) -> Sequence[str]:
         """What may stand in brackets: names and aliases."""
         rows = self._rows()
         aliases = (alias for row in rows for alias in row.get("aliases", ()))
         return list(dict.fromkeys([*(row["name"] for row in rows), *aliases]))
 
-    def _rows(self, selection: Selection = ALL) -> list[dict[str, Any]]:
+    def _rows(self, selection: Selection = ALL) -> Rows:
         return getattr(listing, self._table)(self._context.config, selection)
 
-    def _chosen(self, known: Iterable[R], selection: Selection) -> Results[R]:
-        """Those of all records that are meant, in order."""
+    def _chosen(self, selection: Selection) -> Sequence[R]:
+        """The records that are meant, in order."""
+        known = self._records()
         if selection == ALL:
-            return Results(known)
+            return known
         by_name = {(one.name, getattr(one, "version", 1)): one for one in known}
         names = ((row["name"], row.get("version", 1)) for row in self._rows(selection))
-        return Results(by_name[name] for name in names if name in by_name)
+        return [by_name[name] for name in names if name in by_name]
 
-    def _facts(self) -> list[dict[str, Any]]:
+    def _facts(self) -> Rows:
         """As `headstart … list --json` has it."""
         return self._rows()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.catalog.collection import Collection
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
-from headstart.registry.selection.words import Selection, checked_tags
+from headstart.registry.selection.words import checked_tags
 from headstart.storage.manifest import Label, Manifest
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
 
 
 @checks_arguments
-class Datasets(Collection[Dataset]):
+class Datasets(Collection[Dataset, Dataset]):
     """`ws.datasets`: register, refresh, list."""
 
     _table = "datasets"
@@ -247,26 +247,11 @@ class Datasets(Collection[Dataset]):
 
         return details(self._context, self.get_or_add(name))
 
-    def list(
-        self,
-        filter: str | Sequence[str] = (),
-        sort: str | None = None,
-        limit: int | None = None,
-    ) -> Results[Dataset]:
-        """The datasets.
+    def _records(self) -> Sequence[Dataset]:
+        return self._context.datasets.find_all()
 
-        Args:
-            filter: what is to hold of them, one or several: `"tag.team=a"`, `"samples>=1000"`; the
-                fields are those of `headstart dataset list --json`.
-            sort: by which field: numbers and times from the largest down, texts from A on;
-                `"FIELD:asc"` and `"FIELD:desc"` say how.
-            limit: at most so many.
-
-        Raises:
-            InvalidValue: there is no such field, or it is not compared so.
-        """
-        selection = Selection.read(filter, sort, limit)
-        return self._chosen(self._context.datasets.find_all(), selection)
+    def _made(self, record: Dataset) -> Dataset:
+        return record
 
     def tag(self, name: str | Dataset, tags: dict[str, str | None]) -> Dataset:
         """Set tags, and take those away that are None.

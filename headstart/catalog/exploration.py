@@ -9,15 +9,15 @@ from headstart.context import Context
 from headstart.registry.entities import Backbone, Dataset
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
+from headstart.values.sizes import MILLION
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.exploration.cluster import Clusters
     from headstart.jobs.exploration.cover import Cover
     from headstart.jobs.exploration.looked_at import LookedAt
+    from headstart.jobs.exploration.map import Mapped
     from headstart.jobs.exploration.outliers import Outlier
     from headstart.jobs.exploration.similar import Similar
-
-MILLION = 1_000_000
 
 
 @checks_arguments
@@ -65,6 +65,36 @@ class Exploration:
 
         among = self._looked_at(backbone, dataset, precision, limit, seed)
         return similar(among, samples, ids, count)
+
+    def map(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        method: str = "pca",
+        *,
+        seed: int = 0,
+        precision: str = "float32",
+    ) -> Mapped:
+        """Two numbers a sample: those with similar features lie near each other.
+
+        They are kept, and served again until the dataset has other samples; corrected labels
+        change nothing of them.
+
+        Args:
+            backbone: `NAME[@CUT]`, by whose features.
+            dataset: name of a dataset; all its splits are shown, labels are not needed.
+            method: `pca` (of up to 1,000,000 samples, seconds), `tsne` (10,000, minutes) or `umap`
+                (50,000, minutes); of more some are shown, chosen by `seed`.
+            seed: of the method.
+            precision: in what the features were computed.
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            HeadError: there is no such method, or there are fewer than 5 samples.
+        """
+        from headstart.jobs.exploration.map import map_samples
+
+        return map_samples(self.context, backbone, dataset, method, seed=seed, precision=precision)
 
     def outliers(
         self,

@@ -13,10 +13,9 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import check_name
 from headstart.registry.references import reference_of
 from headstart.registry.selection.age import Age, Pruned
-from headstart.registry.selection.words import Selection, checked_tags
+from headstart.registry.selection.words import checked_tags
 from headstart.storage.views import FeatureView
 from headstart.values.arguments import checks_arguments
-from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.catalog.head import Head
@@ -28,7 +27,7 @@ if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
 
 
 @checks_arguments
-class Heads(Collection["Head"]):
+class Heads(Collection["Head", HeadRecord]):
     """`ws.heads`: train, list, get."""
 
     _table = "heads"
@@ -254,27 +253,11 @@ class Heads(Collection["Head"]):
 
         return prune(self._context, name, Age.read(keep, older), apply=apply)
 
-    def list(
-        self,
-        filter: str | Sequence[str] = (),
-        sort: str | None = None,
-        limit: int | None = None,
-    ) -> Results[Head]:
-        """The heads, all versions.
+    def _records(self) -> Sequence[HeadRecord]:
+        return self._context.heads.find_all()
 
-        Args:
-            filter: what is to hold of them, one or several: `"tag.team=a"`, `"accuracy>=0.9"`; the
-                fields are those of `headstart head list --json`.
-            sort: by which field: numbers and times from the largest down, texts from A on;
-                `"FIELD:asc"` and `"FIELD:desc"` say how.
-            limit: at most so many.
-
-        Raises:
-            InvalidValue: there is no such field, or it is not compared so.
-        """
-        selection = Selection.read(filter, sort, limit)
-        found = self._chosen(self._context.heads.find_all(), selection)
-        return Results(self._head(record) for record in found)
+    def _made(self, record: HeadRecord) -> Head:
+        return self._head(record)
 
     def _head(self, record: HeadRecord) -> Head:
         from headstart.catalog.head import Head

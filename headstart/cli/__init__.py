@@ -45,6 +45,7 @@ def _program() -> click.Group:
         prune,
         said,
         stats,
+        ui,
         version,
         worker,
     )
@@ -85,7 +86,7 @@ def _program() -> click.Group:
         context.obj = Call(workspace, as_json or _is_set(JSON))
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, demo):
+    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, ui, demo):
         module.register(program)
     return program
 
@@ -248,14 +249,17 @@ def _refused_by_system(given: list[str], error: OSError) -> NoReturn:
     """The end of a command that the system refused something; what names no file was being
     printed."""
     from headstart.errors import EXITS
-    from headstart.values.refusals import FULL, code_of, is_denied
+    from headstart.values.refusals import FULL, is_denied
 
     if not is_denied(error) and error.errno not in FULL:
         _fail_as_bug(given, error)
     target = error.filename or "standard output"
     if error.filename is None:  # what is still to be printed would be refused as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    said, code = f"the system refuses {target}: {error.strerror}", code_of(error, "storage")
+    said, code = (
+        f"the system refuses {target}: {error.strerror}",
+        "denied" if is_denied(error) else "storage",
+    )
     hint = "Let somebody do it who may." if code == "denied" else "Free some space."
     _tell(given, code, said, hint)
     _fail(f"error: {said}. {hint}", _debug(given), EXITS[code])

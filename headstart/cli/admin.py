@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from headstart.cli.output import Call, Result, command, table, text, with_options
+from headstart.cli.workspace.database import FILE, NAMESPACE, is_in_environment
 
 
 def register(cli: click.Group) -> None:
@@ -17,11 +17,8 @@ def register(cli: click.Group) -> None:
             click.option(
                 "--database-url", help="A shared database, such as postgresql+psycopg://…"
             ),
-            click.option(
-                "--database-url-file",
-                type=click.Path(path_type=Path),
-                help="A file that contains the URL. Default: $HEADSTART_DATABASE_URL.",
-            ),
+            FILE,
+            NAMESPACE,
             click.option(
                 "--store",
                 metavar="URL",
@@ -44,6 +41,7 @@ def _init(
     call: Call,
     database_url: str | None,
     database_url_file: Path | None,
+    namespace: str | None,
     store: str | None,
     shared: bool,
 ) -> Result:
@@ -53,17 +51,15 @@ def _init(
     file or $HEADSTART_DATABASE_URL. Credentials, region and endpoint of a store are read from
     the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …) and never stored.
     """
-    from headstart.database_urls import VARIABLE
     from headstart.workspace import init
 
-    if database_url is not None and database_url_file is not None:
-        raise click.UsageError("Give --database-url or --database-url-file, not both.")
     made = init(
         call.root,
         database_url,
         database_url_file=database_url_file,
-        from_environment=not (database_url or database_url_file) and bool(os.environ.get(VARIABLE)),
+        from_environment=is_in_environment(database_url, database_url_file),
         shared=shared,
+        namespace=namespace,
         store=store,
     )
     line = f"The workspace {made.config.root} is ready."

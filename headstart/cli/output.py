@@ -44,6 +44,8 @@ from headstart.cli.workspace.defaults import (
 )
 from headstart.glossary import terms_in
 from headstart.values.showable import SCHEMA_VERSION, Showable
+from headstart.values.sizes import shape_text as shape_text
+from headstart.values.sizes import size_text as size_text
 from headstart.visible import in_number, visible, visible_json
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ class Call:
         things, or if all backbones and datasets that it was `given` are sources: in an empty
         workspace no name means anything.
         """
-        from headstart.workspace import is_source, open
+        from headstart.jobs.named import is_source
+        from headstart.workspace import open
 
         if self.workspace is None and (makes or (given and all(map(is_source, given)))):
             return open()
@@ -317,18 +320,6 @@ def range_text(low: str, high: str) -> str:
 def text(line: str) -> str:
     """A line, whatever it holds: its control characters are shown, and one is one."""
     return visible(in_number(line))
-
-
-def shape_text(shape: Sequence[int | None]) -> str:
-    return "x".join("?" if size is None else str(size) for size in shape) or "scalar"
-
-
-def size_text(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
 
 
 @contextlib.contextmanager

@@ -127,12 +127,13 @@ def _plot_features(
     import numpy as np
 
     from headstart.cached import of_samples
+    from headstart.heads.exploration.coordinates import shown_of
     from headstart.heads.labelled import some_rows
     from headstart.heads.rows import rows_of
     from headstart.jobs.heads.cross_validation import ROOM
     from headstart.jobs.outcomes import Written
     from headstart.plots.figures import check_target, save
-    from headstart.plots.maps import draw_map, shown_of
+    from headstart.plots.maps import draw_map
 
     check_target(file)
     workspace = call.open(backbone, dataset)

@@ -74,6 +74,9 @@ def _places(config: Config, file: Path) -> Iterable[Setting]:
     )
     place = (VARIABLE, "environment") if by_variable else (str(file), "workspace")
     yield Setting("database", url, place[1], place[0], "where the registry is")
+    if config.namespace is not None:
+        what = "which of several projects in that database"
+        yield Setting("namespace", config.namespace, "workspace", str(file), what)
     if config.store is not None:
         store, what = without_passwords(config.store), "where shards, models and heads lie"
         yield Setting("store", store, "workspace", str(file), what)

@@ -79,7 +79,12 @@ def examine(root: Path) -> Results[Check]:
     checks += [
         check for plugins in (SOURCES, POOLINGS, PROVIDERS, KINDS) for check in _plugins(plugins)
     ]
-    checks += _settings()
+    return Results([*checks, *examine_workspace(root)])
+
+
+def examine_workspace(root: Path) -> Results[Check]:
+    """Those of the workspace and its settings alone, which take some milliseconds."""
+    checks = _settings()
     try:
         config = load_config(root)
     except HeadstartError as error:
@@ -170,15 +175,23 @@ def _registry(config: Config) -> list[Check]:
         store = own_store(config, bucket, own_holds(config, database))
         gone = [s.file for s in shards if not store.stat_of(s.file)]
     except HeadstartError as error:
-        return [Check("database", f"schema {schema.HEAD}", True), Check("store", str(error), False)]
+        return [Check("database", _schema(config), True), Check("store", str(error), False)]
     lost = [b.label for b in backbones if not {b.artifact_digest, *_parts(b)} <= stored]
     return [
-        Check("database", f"schema {schema.HEAD}", True),
+        Check("database", _schema(config), True),
         *_store(config, bucket),
         Check("model files", _lost(len(backbones), lost), not lost),
         Check("shards", _lost(len(shards), gone), not gone),
         _contents(config, datasets),
     ]
+
+
+def _schema(config: Config) -> str:
+    """At which schema the database is, and which project in it this is."""
+    from headstart.registry import schema
+
+    own = "" if config.namespace is None else f", namespace {config.namespace}"
+    return f"schema {schema.HEAD}{own}"
 
 
 def _store(config: Config, bucket: Bucket | None) -> list[Check]:

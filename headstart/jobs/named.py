@@ -20,6 +20,14 @@ SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 """By which a folder is a source of a backbone."""
 
 
+def is_source(given: str) -> bool:
+    """Whether a text may be the source of a backbone or dataset, whatever names there are."""
+    from headstart.jobs.backbones.named import find_source
+    from headstart.jobs.datasets.named import is_dataset_source
+
+    return find_source(given) is not None or is_dataset_source(given)
+
+
 def both_named(
     context: Context, backbone: Any, dataset: Any, *, looks: bool = True, on_error: str = "fail"
 ) -> tuple[str, str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import prod
 
+import numpy as np
+
 from headstart.context import Context
-from headstart.registry.entities import Run
+from headstart.errors import LayerNotFound, NotFound
+from headstart.registry.entities import FeatureSet, Run
 from headstart.values.moments import moment
 from headstart.values.showable import Showable
 
@@ -123,15 +127,15 @@ def stats(context: Context, since: str | datetime | None = None) -> Stats:
             work.add(run, saved)
     sets = context.feature_sets.find_sets()
     shards = [shard for one in sets for shard in context.feature_sets.find_shards(one.id)]
-    sizes = {f"{one.backbone}@{one.cut}": 4 * prod(one.shape) for one in sets}
     heads = {f"{one.name}:{one.version}": one for one in context.heads.find_all()}
-    served, size = total.reused, _bytes_of(extracts, sizes)
+    served, size = total.reused, _bytes_reused(context, extracts, sets)
+    row_bytes = {one.key: _row_bytes(one) for one in sets}
     for run in trains:
         names = ("n_train", "n_validation", "n_test")
         rows = sum(run.counts.get(name) or 0 for name in names)
         head = heads.get(run.subject)
         served += rows
-        size += rows * (0 if head is None else sizes.get(f"{head.backbone}@{head.cut}", 0))
+        size += rows * (0 if head is None else row_bytes.get(head.feature_key, 0))
     return Stats(
         None if start is None else start.isoformat(timespec="seconds"),
         total,
@@ -161,8 +165,23 @@ def _costs(runs: Iterable[Run]) -> dict[str, float]:
     return {name: seconds[name] / count for name, count in computed.items()}
 
 
-def _bytes_of(runs: Iterable[Run], sizes: dict[str, int]) -> int:
-    return sum((run.counts.get("reused") or 0) * sizes.get(run.subject, 0) for run in runs)
+def _bytes_reused(context: Context, runs: Iterable[Run], sets: Iterable[FeatureSet]) -> int:
+    """Bytes of the rows that extractions found; 0 of a backbone that is gone."""
+    row_bytes = {one.trunk_fingerprint: _row_bytes(one) for one in sets}
+    reused = defaultdict[str, int](int)
+    for run in runs:
+        reused[run.subject] += run.counts.get("reused") or 0
+    found = 0
+    for subject, rows in reused.items():
+        with suppress(NotFound, LayerNotFound):  # it was removed, or has no such cut any more
+            _, cuts = context.resolve(subject)
+            found += rows * sum(row_bytes.get(cut.fingerprint, 0) for cut in cuts)
+    return found
+
+
+def _row_bytes(one: FeatureSet) -> int:
+    """Of a row as it is served."""
+    return np.dtype(one.dtype).itemsize * prod(one.shape)
 
 
 def prometheus(found: Stats) -> str:

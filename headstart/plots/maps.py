@@ -7,36 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import HeadError
-from headstart.extractors.runtime import keras
-from headstart.heads.dense_stack import flat
-from headstart.heads.labelled import some_rows
-from headstart.heads.rows import Rows, spans_of_rows
-from headstart.notices import tell
+from headstart.heads.exploration.coordinates import coordinates_of
+from headstart.heads.rows import Rows
 from headstart.plots.figures import figure
 from headstart.storage.manifest import Label, sorted_labels
 
-METHODS = ("pca", "tsne", "umap")
-LARGEST = {"pca": 1_000_000, "tsne": 10_000, "umap": 50_000}
-"""Samples that are drawn: minutes on two cores. t-SNE's time grows by more than their
-number, and where points lie on each other nothing is seen of more."""
-WIDEST = 4096
-"""Columns of a covariance that is worth making."""
 SHOWN_CLASSES = 20
 """More than that have no colours of their own to tell apart."""
-
-
-def shown_of(rows: np.ndarray, method: str, seed: int) -> np.ndarray:
-    """The rows that a map of some rows shows: of more than its method can do, some by seed, which
-    is said."""
-    most = LARGEST.get(method, len(rows))
-    if len(rows) > most:
-        others = [f"{name} {count:,}" for name, count in LARGEST.items() if name != method]
-        tell(
-            f"{most:,} of {len(rows):,} samples are drawn, chosen by seed: as many as {method} "
-            f"draws in minutes ({', '.join(others)})"
-        )
-    return some_rows(rows, most, seed)
 
 
 def draw_map(
@@ -48,25 +25,20 @@ def draw_map(
     seed: int = 0,
     wrong: np.ndarray | None = None,
 ) -> Any:
-    """Two numbers a sample by PCA or t-SNE (scikit-learn's) or UMAP, coloured by label.
+    """The coordinates of samples, coloured by label.
 
     Args:
-        features: (n, width); of PCA they are read in blocks.
+        features: (n, width).
         labels: of each, or None.
         title: of the picture.
-        method: `pca`, or `tsne` or `umap`, which are behind a PCA to 50 numbers.
-        seed: of t-SNE and UMAP.
+        method, seed: see `coordinates_of`.
         wrong: where a head is wrong, bool, (n,); those are crossed.
 
     Raises:
         HeadError: no such method or its package, or fewer than 5 samples.
     """
-    if method not in METHODS:
-        raise HeadError(f"no method {method!r}", hint=f"The methods are {', '.join(METHODS)}.")
-    if len(features) < 5:
-        raise HeadError(f"{len(features)} samples are too few for a map", hint="Give 5 or more.")
+    places, words = coordinates_of(features, method, seed)
     made = figure()
-    places, words = _places(features, method, seed)
     axes = made.add_subplot()
     classes = sorted_labels(labels)
     colours = _colours(len(classes))
@@ -89,65 +61,6 @@ def draw_map(
     axes.set_yticks([])
     axes.set_xlabel(f"{words}, {len(features):,} samples", fontsize=8, color="0.4")
     return made
-
-
-def _places(features: Rows, method: str, seed: int) -> tuple[np.ndarray, str]:
-    if isinstance(features, np.ndarray):
-        features = flat(features).astype(np.float32, copy=False)
-    if method == "pca":
-        found, share = _by_covariance(features) if _is_long(features) else _pca(features, 2, seed)
-        return found, f"PCA, {share:.0%} of the variance"
-    from sklearn.manifold import TSNE
-
-    found, _ = _pca(features, min(50, *features.shape), seed)
-    if method == "umap":
-        return _umap(found, seed), "UMAP"
-    perplexity = min(30.0, (len(found) - 1) / 3)
-    return TSNE(2, perplexity=perplexity, random_state=seed).fit_transform(found), "t-SNE"
-
-
-def _pca(features: Rows, count: int, seed: int) -> tuple[np.ndarray, float]:
-    """So many principal components of features in memory, and which share of the variance."""
-    from sklearn.decomposition import PCA
-
-    model = PCA(count, random_state=seed)
-    found = model.fit_transform(features[:])
-    return found, float(model.explained_variance_ratio_.sum())
-
-
-def _is_long(features: Rows) -> bool:
-    """Whether principal components are those of the covariance, and features read in blocks."""
-    return len(features) > LARGEST["umap"] and features.shape[1] <= WIDEST
-
-
-def _by_covariance(features: Rows) -> tuple[np.ndarray, float]:
-    """Two principal components of many rows, which are read three times, by blocks; and which share
-    of the variance. The signs are as scikit-learn has them: the largest weight is above 0."""
-    spans, width = spans_of_rows(features), features.shape[1]
-    mean = sum((features[span].sum(axis=0, dtype=np.float64) for span in spans), np.zeros(width))
-    mean = (mean / len(features)).astype(np.float32)
-    covariance = np.zeros((width, width))
-    for span in spans:
-        block = features[span] - mean
-        covariance += block.T @ block
-    values, vectors = np.linalg.eigh(covariance)
-    first = vectors[:, :-3:-1]
-    first = first * np.sign(first[np.abs(first).argmax(axis=0), [0, 1]])
-    found = np.concatenate([(features[span] - mean) @ first.astype(np.float32) for span in spans])
-    return found, float(values[:-3:-1].sum() / values.sum())
-
-
-def _umap(features: np.ndarray, seed: int) -> np.ndarray:
-    try:
-        keras()  # umap imports TensorFlow, whatever is used of it; so it comes quietly
-        import umap
-    except ImportError:
-        raise HeadError(
-            "umap-learn is not installed", hint="pip install 'headstart[umap]'"
-        ) from None
-    neighbours = min(15, len(features) - 1)
-    # With a seed it runs on one core, and says so in a warning unless it is told to.
-    return umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)
 
 
 def _colours(count: int) -> list:

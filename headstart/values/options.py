@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar
 
-from headstart.errors import HeadstartError
+from headstart.errors import InvalidValue
 from headstart.values.seeds import check_seed
 from headstart.values.showable import Showable, brief
 
@@ -17,13 +17,13 @@ class Options(Showable):
     """Base of frozen dataclasses of settings; a field that is given otherwise than declared is
     taken where it is clear what is meant (a number for several), and refused where it is not.
 
-    A subclass says what is raised, `class MLP(Options, error=HeadError)`, and calls
+    A subclass says what is raised, `class MLP(Options, error=InvalidHeadSetting)`, and calls
     `super().__post_init__()` before it looks further at its fields.
     """
 
-    _error: ClassVar[type[HeadstartError]] = HeadstartError
+    _error: ClassVar[type[InvalidValue]] = InvalidValue
 
-    def __init_subclass__(cls, error: type[HeadstartError] | None = None, **given: Any) -> None:
+    def __init_subclass__(cls, error: type[InvalidValue] | None = None, **given: Any) -> None:
         super().__init_subclass__(**given)
         cls._error = error or cls._error
 
@@ -46,7 +46,6 @@ class Options(Showable):
                 f"{field.name} of {type(self).__name__} is {brief(given)}, "
                 f"of type {type(given).__name__}",
                 hint=f"Give {wanted}{' or None' if none else ''}.",
-                code="usage",
             ) from None
 
     def _line(self) -> str:
@@ -114,7 +113,7 @@ TAKERS: dict[str, tuple[Callable[[Any], Any], str]] = {
 """By the annotation of a field: how it is taken, and what is said of it."""
 
 
-def taken(name: str, given: Any, declared: str, error: type[HeadstartError]) -> Any:
+def taken(name: str, given: Any, declared: str, error: type[InvalidValue]) -> Any:
     """An argument as it is declared, such as `int`; numpy's numbers are numbers too.
 
     Args:
@@ -130,7 +129,6 @@ def taken(name: str, given: Any, declared: str, error: type[HeadstartError]) -> 
         raise error(
             f"{name} is {brief(given)}, of type {type(given).__name__}",
             hint=f"Give {wanted}.",
-            code="usage",
         ) from None
     if name == "seed":
         check_seed(value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from typing import TypeVar
 
+T = TypeVar("T", bound=Exception)
 DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 """Whoever asks may not do it, or nobody may: a file system that is read-only."""
 
@@ -16,6 +18,6 @@ def is_denied(error: OSError) -> bool:
     return error.errno in DENIED
 
 
-def code_of(error: OSError, other: str) -> str:
-    """The code of an error of ours for one of the system: `denied`, or the other."""
-    return "denied" if is_denied(error) else other
+def kind_of(error: OSError, other: type[T], denied: type[T]) -> type[T]:
+    """The class of ours for an error of the system: whether it is denied, or another one."""
+    return denied if is_denied(error) else other

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, or_, select
 
 from headstart.registry import tables as t
+from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
-from headstart.registry.outages import outlasting
 from headstart.values.calls import call_in_words, host_name, user_name
 from headstart.values.logs import logger
 from headstart.values.showable import Results, Showable

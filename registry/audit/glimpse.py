@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headstart.config import Config
-from headstart.registry.refusals import opened
+from headstart.registry.connection.refusals import opened
 from headstart.registry.schema import HEAD
 
 USED_EVERY = timedelta(hours=1)

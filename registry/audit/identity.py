@@ -20,6 +20,9 @@ from headstart.values.calls import host_name
 from headstart.visible import visible
 
 OWN = "Name that folder with --workspace, or give this workspace a database of its own."
+ON_A_SERVER = (
+    " On PostgreSQL several projects share one on purpose: `headstart init --namespace NAME`."
+)
 
 
 def check(config: Config) -> None:
@@ -142,5 +145,5 @@ def _refuse_other(config: Config, found: Row[Any] | None) -> None:
     raise ForeignDatabase(
         f"the database is that of the workspace made in {found.root} on {found.host} "
         f"({found.uuid}), and {config.root} is another one ({config.id})",
-        hint=OWN,
+        hint=OWN + (ON_A_SERVER if config.sqlite_file is None else ""),
     )

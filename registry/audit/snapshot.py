@@ -14,8 +14,8 @@ from headstart.registry import schema
 from headstart.registry import tables as t
 from headstart.registry.audit import identity
 from headstart.registry.audit.events import record
+from headstart.registry.connection.refusals import kind_of_sqlite, opened
 from headstart.registry.database import Database
-from headstart.registry.refusals import kind_of_sqlite, opened
 from headstart.values.calls import host_name
 from headstart.visible import visible
 

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 def every_error(cls=HeadstartError):
     yield cls
     for one in cls.__subclasses__():
-        if one.__module__ == errors.__name__:
+        if one.__module__.startswith(f"{errors.__name__}."):
             yield from every_error(one)
 
 
@@ -111,7 +111,7 @@ def test_what_is_wrong_with_the_database_has_its_own_code(ws, run, monkeypatch, 
     else:
         holding.execute("PRAGMA locking_mode = EXCLUSIVE")
         holding.execute("BEGIN EXCLUSIVE")
-        monkeypatch.setattr("headstart.registry.database.BUSY_SECONDS", 0)
+        monkeypatch.setattr("headstart.registry.connection.engine.BUSY_SECONDS", 0)
         monkeypatch.setattr("headstart.registry.listing.BUSY_SECONDS", 0)
     ran = run(*line.split(), "--json")
     holding.close()

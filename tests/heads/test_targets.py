@@ -12,11 +12,11 @@ from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from conftest import keras
-from headstart.cli.heads.shown import _each
 from headstart.errors import DatasetError, HeadError
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Part
 from headstart.heads.regression import Regression
+from headstart.jobs.heads.care.described import of_each
 from headstart.storage.manifest import Sample
 from headstart.storage.samples import is_fraction
 
@@ -55,11 +55,11 @@ def test_each_of_several_numbers_has_the_intervals_that_it_has_alone():
     for number, one in enumerate(found["of_each"]):
         alone = scores_of(Regression(), said[:, [number]], y[:, [number]], [])
         assert one["intervals"] == alone["intervals"] and len(one["intervals"]) == 3
-    told = dict(_each(found["of_each"]))
+    told = dict(of_each(found["of_each"]))
     low, high = found["of_each"][1]["intervals"]["r2"]
     r2 = found["of_each"][1]["r2"]
     assert told["number 2: R2"] == f"{r2:.3f}, 95 %: {low:.3f} to {high:.3f}"
-    assert "no interval" in dict(_each([{"r2": 0.5}]))["number 1: R2"]  # of heads of before
+    assert "no interval" in dict(of_each([{"r2": 0.5}]))["number 1: R2"]  # of heads of before
 
 
 def test_rows_of_numbers_become_a_regression_of_several_targets(ws, add):

@@ -3,6 +3,7 @@
 import platform
 import re
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -10,6 +11,8 @@ import headstart as hs
 from headstart.registry.entities import Run
 from headstart.values.calls import machine
 
+ROW = 6 * 4
+"""Bytes of a row of the workspace `rows`."""
 LINE = re.compile(r'headstart_[a-z_]+(\{backbone="[^"]*"\})? [0-9.e+-]+')
 
 
@@ -63,7 +66,23 @@ def test_heads_count_what_they_take_from_the_cache(rows, run):
     rows.heads.train("h", rows.features("flat@as_it_is", "rows"), hs.Linear(strengths=1.0))
     found = run("stats", "--json").json
     assert (found["trained"], found["rows"], found["sets"]) == (1, 240, 1)
-    assert found["served_rows"] == 240 and found["served_bytes"] in (0, 240 * 6 * 4)
+    assert (found["served_rows"], found["served_bytes"]) == (240, 240 * ROW)
+    assert "240 rows (5.6 KiB)" in run("stats").out
+
+
+def test_rows_that_an_extraction_found_count_with_their_bytes(rows, run):
+    rows.datasets.add(
+        "more",
+        np.concatenate(
+            [rows.features("flat@as_it_is", "rows").to_numpy(), np.ones((1, 6), np.float32)]
+        ),
+    )
+    report = rows.extract("flat@as_it_is", "more", engine="tensorflow").report
+    assert (report.computed, report.reused) == (1, 240)
+    found = run("stats", "--json").json
+    assert (found["served_rows"], found["served_bytes"]) == (240, 240 * ROW)
+    rows.backbones.remove("flat", force=True)
+    assert run("stats", "--json").json["served_bytes"] == 0  # how wide?
 
 
 def test_a_run_says_what_it_ran_on(ws):

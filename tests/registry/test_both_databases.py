@@ -147,7 +147,7 @@ def test_more_writers_than_a_server_has_room_for_take_their_turns(
     tmp_path, server, monkeypatch, caplog
 ):
     """Those who have a connection keep it until somebody was refused one."""
-    monkeypatch.setattr("headstart.registry.outages.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("headstart.registry.connection.outages.FIRST_PAUSE", 0.01)
     database = Database(create_config(tmp_path / "either", server))
     table = f"turns_{abs(hash(str(tmp_path)))}"
     with database.writing() as connection:

@@ -9,8 +9,9 @@ from sqlalchemy import event, insert, text, update
 
 import headstart as hs
 from headstart.errors import LeaseLost, StillInUse
-from headstart.registry import leases, outages
+from headstart.registry import leases
 from headstart.registry import tables as t
+from headstart.registry.connection import outages
 from headstart.registry.entities import Head
 from headstart.registry.jobs import Job
 from headstart.registry.leases import Claimed, Lease

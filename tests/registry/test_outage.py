@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from headstart.errors import DatabaseGone
-from headstart.registry import outages
-from headstart.registry.outages import Outage
+from headstart.registry.connection import outages
+from headstart.registry.connection.outages import Outage
 
 
 @pytest.fixture

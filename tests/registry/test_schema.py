@@ -15,8 +15,8 @@ import headstart as hs
 from headstart.config import create_config
 from headstart.errors import DatabaseMissing, SchemaOutdated, SchemaTooNew
 from headstart.registry import schema
+from headstart.registry.connection.refusals import opened
 from headstart.registry.database import Database
-from headstart.registry.refusals import opened
 from headstart.registry.tables import metadata
 
 

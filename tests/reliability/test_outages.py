@@ -15,7 +15,7 @@ from headstart.backbone_model import load_graph, open_engine
 from headstart.config import create_config
 from headstart.errors import DatabaseGone, RegistryError
 from headstart.extractors.cache.gc import Choice
-from headstart.registry import outages
+from headstart.registry.connection import outages
 from headstart.registry.database import Database
 from headstart.registry.leases import Lease
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import DatasetError, SampleChanged, StorageError, first_line
+from headstart.errors import DatasetError, SampleChanged, SourceEmpty, StorageError, first_line
 from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, stat_of_file
 from headstart.extractors.datasets.options import GROUP_PATTERN
@@ -194,7 +194,7 @@ def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
                 hint="They belong together row by row; fix the source.",
             )
     if not len(values):
-        raise DatasetError(f"{source} holds no rows")
+        raise SourceEmpty(f"{source} holds no rows")
     return values, labels
 
 

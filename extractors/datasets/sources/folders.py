@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, SourceEmpty
 from headstart.extractors.datasets.named_files import is_folder
 from headstart.extractors.datasets.options import GROUP_PATTERN, ROOT, STORE_OPTIONS
 from headstart.extractors.datasets.places import Places, is_address, is_called_folder
@@ -91,7 +91,7 @@ class FolderSource:
             is_empty = False
             yield file.path
         if is_empty:
-            raise DatasetError(
+            raise SourceEmpty(
                 f"the folder {self.source} holds no images, sounds, texts or videos",
                 hint=f"Name one with files such as {' '.join(sorted(IMAGE_SUFFIXES))}.",
             )
@@ -163,7 +163,7 @@ def _empty(folder: ClassFolder, suffixes: set[str]) -> DatasetError:
     what = "images" if suffixes == IMAGE_SUFFIXES else "files of the others' kind"
     known = " ".join(sorted(suffixes))
     if folder.label is None and folder.split is None:
-        return DatasetError(
+        return SourceEmpty(
             f"{folder.path} holds no class folders, and no images, sounds, texts or videos",
             hint=f"Expected: FOLDER/class/picture.jpg, or files without labels ({known}).",
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from headstart.cli.exploration.limits import limit_option, seed_option
 from headstart.cli.output import (
     Call,
     Result,
@@ -18,15 +19,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-from headstart.cli.parameters import NUMBER, SEED
-
-limit_option = click.option(
-    "--limit",
-    type=NUMBER,
-    default=1_000_000,
-    show_default=True,
-    help="Compare so many samples at most, chosen by seed.",
-)
+from headstart.cli.parameters import NUMBER
 
 
 def register(cli: click.Group) -> None:
@@ -50,7 +43,7 @@ def register(cli: click.Group) -> None:
         ),
         precision_option,
         limit_option,
-        click.option("--seed", type=SEED, default=0, show_default=True, help="Of --limit."),
+        seed_option,
         on_error_option,
     )
     command(cli, "similar")(made)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from headstart.cli.exploration.limits import limit_option, seed_option
 from headstart.cli.output import (
     Call,
     Result,
@@ -17,16 +18,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
-from headstart.cli.parameters import NUMBER, SEED, OutputFile
-
-_every = click.option(
-    "--limit",
-    type=NUMBER,
-    default=1_000_000,
-    show_default=True,
-    help="Look at so many samples at most, chosen by seed.",
-)
-_seed = click.option("--seed", type=SEED, default=0, show_default=True, help="Of all chance.")
+from headstart.cli.parameters import NUMBER, OutputFile
 
 
 def register(group: click.Group) -> None:
@@ -71,7 +63,7 @@ def _count(default: int, words: str) -> Any:
 
 def _with_options(function: Any, *options: Any) -> Any:
     backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
-    common = (precision_option, on_error_option, _every, _seed)
+    common = (precision_option, on_error_option, limit_option, seed_option)
     return with_options(function, backbone, click.argument("dataset"), *options, *common)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.heads.shown import by_class, confusion, scores, shown
+from headstart.cli.heads.shown import by_class, confusion, shown
 from headstart.cli.output import (
     Call,
     Result,
@@ -65,6 +65,7 @@ def _evaluate(
     """
     from headstart.cli.extract import extract_missing
     from headstart.jobs.datasets.named import dataset_named
+    from headstart.jobs.heads.care.described import scores
     from headstart.jobs.heads.care.evaluate import check_evaluation
 
     workspace = call.open(dataset)

@@ -109,31 +109,12 @@ def confirmed_text(head: Any) -> str:
 
 
 def ensemble_text(head: Any) -> str:
-    """What an ensemble has on the test split, and what that is beside the best of its members."""
+    """What an ensemble has on the test split, compared with the best of its members."""
+    from headstart.heads.combined.words import compared_text, members_text
     from headstart.heads.evaluation.provenance import scored_text
 
     record = head.record
     return (
-        f"Ensemble: {record.name}:{record.version}, {members_text(record)}, has "
-        f"{scored_text(record)}, which took no part in the choice; {beside_text(record)}."
-    )
-
-
-def members_text(record: Any) -> str:
-    """Of how many heads an ensemble is, and of which."""
-    members = record.settings["members"]
-    each = [f"{one['kind']} on {one['features']} ({one['weight']:.2f})" for one in members]
-    return f"{len(members)} head{'s' * (len(members) > 1)}: {', '.join(each)}"
-
-
-def beside_text(record: Any) -> str:
-    """The ensemble beside the best of its members alone."""
-    found = record.settings["beside"]
-    within = "no interval of a single group"
-    if found["interval"] is not None:
-        low, high = (100 * end for end in found["interval"])
-        within = f"95 %: {low:+.1f} to {high:+.1f}"
-    return (
-        f"{100 * found['difference']:+.1f} points of accuracy compared with {found['kind']} on "
-        f"{found['features']} alone ({within}, paired, {found['samples']:,} samples)"
+        f"Ensemble: {record.name}:{record.version}, {members_text(record.settings)}, has "
+        f"{scored_text(record)}, which took no part in the choice; {compared_text(record.settings)}."
     )

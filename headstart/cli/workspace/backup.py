@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from headstart.cli.output import (
     text,
     with_options,
 )
+from headstart.cli.workspace.database import FILE, NAMESPACE, is_in_environment
 
 
 def register(cli: click.Group) -> None:
@@ -42,11 +42,8 @@ def register(cli: click.Group) -> None:
                 help="Data from the folder OLD are now in NEW. May be repeated.",
             ),
             click.option("--database-url", help="A shared database; it must be empty."),
-            click.option(
-                "--database-url-file",
-                type=click.Path(path_type=Path),
-                help="A file that contains the URL. Default: $HEADSTART_DATABASE_URL.",
-            ),
+            FILE,
+            NAMESPACE,
             click.option(
                 "--check",
                 is_flag=True,
@@ -90,16 +87,15 @@ def _restore(
     roots: tuple[str, ...],
     database_url: str | None,
     database_url_file: Path | None,
+    namespace: str | None,
     check: bool,
 ) -> Result:
     """Make a workspace from the backup in FOLDER, in the folder given by --workspace. Every
     file is compared with its sha256.
     """
-    from headstart.database_urls import VARIABLE
     from headstart.jobs.backups import restore as jobs
 
-    if database_url is not None and database_url_file is not None:
-        raise click.UsageError("Give --database-url or --database-url-file, not both.")
+    by_variable = is_in_environment(database_url, database_url_file)
     with progress_bar("reading", "files") as progress:
         if check:
             found = jobs.check(folder, progress)
@@ -108,8 +104,9 @@ def _restore(
             said = f"{found.folder} {how}: {found.files:,} files, {size_text(found.bytes)}."
             return Result(found, lambda out: out.print(text(said), soft_wrap=True), failed)
         pairs = [jobs.root_in_words(one) for one in roots]
-        by_variable = not (database_url or database_url_file) and bool(os.environ.get(VARIABLE))
-        wanted = jobs.Wanted(call.root, database_url, database_url_file, pairs, by_variable)
+        wanted = jobs.Wanted(
+            call.root, database_url, database_url_file, pairs, by_variable, namespace
+        )
         done = jobs.restore(folder, wanted, progress)
     moved = "".join(f" {name} is at {place} now." for name, place in done.moved.items())
     line = f"The workspace {done.workspace} is ready: {done.files:,} files.{moved}"

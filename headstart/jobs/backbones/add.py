@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.errors import BackboneError
+from headstart.errors import InvalidBackboneSetting
 from headstart.extractors.backbones.registration import Wanted, read_backbone
 from headstart.extractors.safety.first_load import unheard
 from headstart.jobs.backbones.convert import convert_ahead
@@ -29,7 +29,7 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
     check_name(name, "backbone")
     for said in ("cut", "orient", "licence"):
         if (value := getattr(wanted, said)) is not None:
-            taken(said, value, "str", BackboneError)
+            taken(said, value, "str", InvalidBackboneSetting)
     plain = str(source) if isinstance(source, Path) else source
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
     with context.holds.hold(HELD_AS):

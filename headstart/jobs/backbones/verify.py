@@ -6,7 +6,7 @@ import time
 
 from headstart.backbone_model import load_graph, pipeline_of, prepare
 from headstart.context import Context
-from headstart.errors import BackboneError, first_line
+from headstart.errors import BackboneError, InvalidBackboneSetting, first_line
 from headstart.extractors.datasets import reader_of
 from headstart.extractors.engines.seeded import random_inputs
 from headstart.extractors.preprocessing.batches import dtypes, shapes
@@ -26,8 +26,8 @@ def verify_backbone(
     seed: int = 0,
 ) -> Results[Check]:
     """See `Backbones.verify`; what was found is also stored as a run."""
-    samples = taken("samples", samples, "int", BackboneError)
-    seed = taken("seed", seed, "int", BackboneError)
+    samples = taken("samples", samples, "int", InvalidBackboneSetting)
+    seed = taken("seed", seed, "int", InvalidBackboneSetting)
     if samples < 2:
         raise BackboneError(f"samples is {samples}", hint="Give 2 or more.")
     backbone = context.backbones.get(reference)

@@ -108,7 +108,7 @@ def backup(
         draft = one_below(scratch, "registry.db")
         opened.enter_context(context.holds.hold(ARTIFACTS, MANIFESTS, *_keys(context, features)))
         snapshot.take(context.config, draft)
-        state = replace(context.config, database_url=f"sqlite:///{draft}")
+        state = replace(context.config, database_url=f"sqlite:///{draft}", namespace=None)
         if not features:
             snapshot.forget_shards(state)
         known = Context(state, context.shard_store)

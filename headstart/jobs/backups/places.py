@@ -10,13 +10,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from headstart.errors import BackupDamaged, HeadstartError, StorageError
+from headstart.errors import BackupDamaged, HeadstartError, StorageDenied, StorageError
 from headstart.paths import mirrored_below
 from headstart.storage.files import BLOCK, read_regular, sha256_of_file, written_aside
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.bucket import Bucket
 from headstart.storage.scratch import PREFIX, dead_folders, remove_dead, scratch_folder
-from headstart.values.refusals import code_of
+from headstart.values.refusals import kind_of
 
 HINT = "Take another backup; this one was not changed."
 Content = Callable[[], bytes] | None
@@ -267,10 +267,9 @@ def disk_told(place: object) -> Iterator[None]:
     except HeadstartError:
         raise
     except OSError as error:
-        raise StorageError(
+        raise kind_of(error, StorageError, StorageDenied)(
             f"cannot write {error.filename or place}: {error.strerror or error}",
             hint="Name a folder that is there and may be written to, with room for all of it.",
-            code=code_of(error, StorageError.code),
         ) from error
 
 
@@ -287,10 +286,9 @@ def _opened(source: Path, content: Content) -> BinaryIO:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(
+        raise kind_of(error, StorageError, StorageDenied)(
             f"cannot read {source}: {error.strerror or error}",
             hint="Let somebody do it who may read all of the workspace.",
-            code=code_of(error, StorageError.code),
         ) from error
 
 

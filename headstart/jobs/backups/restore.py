@@ -19,6 +19,7 @@ from headstart.errors import (
     ForeignDatabase,
     HeadstartError,
     InvalidValue,
+    StorageDenied,
     StorageError,
 )
 from headstart.jobs.backups.contents import Backup
@@ -30,7 +31,7 @@ from headstart.progress import Progress, silent
 from headstart.registry.audit import identity, snapshot
 from headstart.storage.contents import Contents
 from headstart.values.defaults import user_roots
-from headstart.values.refusals import code_of
+from headstart.values.refusals import kind_of
 from headstart.values.showable import Showable
 
 
@@ -94,6 +95,7 @@ class Wanted:
         roots: of folders of data by which name they go now: `("/mnt/a", "/data")`; besides
             `[roots]` of the user's configuration.
         from_environment: that URL is in $HEADSTART_DATABASE_URL whenever it is opened.
+        namespace: of the project in that database.
     """
 
     root: Path
@@ -101,6 +103,7 @@ class Wanted:
     database_url_file: Path | None = None
     roots: Sequence[tuple[str, str]] = ()
     from_environment: bool = False
+    namespace: str | None = None
 
 
 def check(folder: str | Path, progress: Progress = silent) -> Checked:
@@ -155,6 +158,7 @@ def restore(folder: str | Path, wanted: Wanted, progress: Progress = silent) -> 
             wanted.database_url,
             database_url_file=wanted.database_url_file,
             from_environment=wanted.from_environment,
+            namespace=wanted.namespace,
         )
         with _own_file(config, stage), _in_place(stage, root) as put:
             _copy_files(found, place, stage, progress)
@@ -236,10 +240,9 @@ def _own_file(config: Config, stage: Path) -> Iterator[None]:
             hint="Name a file that is not there; nothing was changed.",
         ) from None
     except OSError as error:
-        raise StorageError(
+        raise kind_of(error, StorageError, StorageDenied)(
             f"cannot make {file}: {error.strerror or error}",
             hint="Name a file in a folder that is there and may be written to.",
-            code=code_of(error, StorageError.code),
         ) from error
     try:
         yield

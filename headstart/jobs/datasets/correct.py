@@ -11,7 +11,7 @@ from typing import Any
 from unicodedata import normalize
 
 from headstart.context import Context
-from headstart.errors import DatasetError
+from headstart.errors import DatasetChanged, DatasetError, SampleNotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.corrections import NAMED, Change, Corrections, Wholes, some
 from headstart.extractors.datasets.labels import FEW
@@ -105,10 +105,9 @@ def _take_back(context: Context, name: str, ids: tuple[str, ...]) -> Corrected:
     def without(options: dict[str, Any]) -> dict[str, Any]:
         known = Corrections.of(options)
         if other := [id_ for id_ in ids if id_ not in known.excluded]:
-            raise DatasetError(
+            raise SampleNotFound(
                 f"not excluded from {name!r}: {some(other)}",
                 hint=f"Excluded are {some(known.excluded) or 'none'}.",
-                code="not_found",
             )
         left = {id_: digest for id_, digest in known.excluded.items() if id_ not in ids}
         return replace(known, excluded=left).stored(options)
@@ -143,10 +142,9 @@ def _numbers(wholes: Wholes, ids: list[str], name: str) -> dict[str, int]:
     """
     numbers = dict(zip(ids, wholes.find(ids), strict=True))
     if unknown := [id_ for id_, number in numbers.items() if number == ABSENT]:
-        raise DatasetError(
+        raise SampleNotFound(
             f"dataset {name!r} has no sample {some(unknown)}",
             hint="Ids are those of `features audit` and `head predict`; nothing was changed.",
-            code="not_found",
         )
     return numbers
 
@@ -243,7 +241,7 @@ def _stored(
     with context.database.together():
         updated = context.datasets.update(made, before)
         if updated is None:
-            raise DatasetError(
+            raise DatasetChanged(
                 f"dataset {before.name!r} was changed by somebody else meanwhile",
                 hint="Nothing was corrected; do it again.",
             )

@@ -75,6 +75,8 @@ def wanted_of(given: Any) -> Wanted:
     Raises:
         DatasetError: see `read_corrections`; or a label is neither a text nor a number.
     """
+    if isinstance(given, Wanted):
+        return given
     if isinstance(given, Mapping):
         return Wanted({str(id_): (_read(id_, label), None) for id_, label in given.items()})
     return read_corrections(Path(given))

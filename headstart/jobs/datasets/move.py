@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.errors import DatasetError, SourceGone
+from headstart.errors import DatasetChanged, DatasetError, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.corrections import after_others, corrected
 from headstart.jobs.datasets.add import described, warn_of_new, warn_of_skipped
@@ -115,7 +115,7 @@ def relocate(
     found = described(context, name, manifest, stored, previous)
     updated = context.datasets.update(found, instead_of=dataset)
     if updated is None:
-        raise DatasetError(
+        raise DatasetChanged(
             f"dataset {name!r} was changed by somebody else while it was moved",
             hint="Nothing was stored; move it again.",
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.context import Context
-from headstart.errors import DatasetError, SourceGone
+from headstart.errors import DatasetChanged, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.corrections import after_others, corrected
 from headstart.jobs.datasets.add import described, heads_on, settled, warn_of_skipped
@@ -73,7 +73,7 @@ def resplit(
     voided = [one for one in sources.voided_in(stored) if one in heads]
     updated = context.datasets.update(described(context, name, manifest, stored), dataset)
     if updated is None:
-        raise DatasetError(
+        raise DatasetChanged(
             f"dataset {name!r} was changed by somebody else while it was dealt again",
             hint="Nothing was stored; deal it again.",
         )

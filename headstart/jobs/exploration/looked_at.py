@@ -19,9 +19,7 @@ from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Sample
 from headstart.storage.views import FeatureView
-
-MILLION = 1_000_000
-"""Samples that are looked at, unless more are asked for."""
+from headstart.values.sizes import MILLION
 
 
 @dataclass(frozen=True)

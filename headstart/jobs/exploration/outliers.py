@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import FeatureError
+from headstart.errors import FeatureError, InvalidFeatureSetting
 from headstart.heads.evaluation.near_duplicates import compares_all
 from headstart.heads.exploration.outliers import AROUND, distance_to_others
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
@@ -69,8 +69,7 @@ def _single(among: LookedAt) -> FeatureError:
         return FeatureError(
             f"dataset {name!r} has a single sample", hint="There is nothing to compare."
         )
-    return FeatureError(
+    return InvalidFeatureSetting(
         f"with limit 1 a single one of the {all_of_them:,} samples of {name!r} is looked at",
         hint="Give a limit of 2 or more, or none.",
-        code="usage",
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.backbone_model import chooser_of, open_engine, pipeline_of, prepare
 from headstart.context import Context
-from headstart.errors import FeatureError
+from headstart.errors import FeatureError, InvalidFeatureSetting
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.datasets import reader_of
 from headstart.extractors.engines.engine import INT8, kind_of
@@ -61,7 +61,10 @@ def verify(
     progress: Progress = silent,
 ) -> Verified:
     """See `Workspace.verify`."""
-    rows, seed = taken("rows", rows, "int", FeatureError), taken("seed", seed, "int", FeatureError)
+    rows, seed = (
+        taken("rows", rows, "int", InvalidFeatureSetting),
+        taken("seed", seed, "int", InvalidFeatureSetting),
+    )
     if rows < 1:
         raise FeatureError(f"rows is {rows}", hint="Give 1 or more.")
     entity, cuts = context.resolve(backbone, precision)

@@ -28,6 +28,8 @@ from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
 
 BY_BOOTSTRAP = "paired bootstrap, percentiles"
+OFTEN_RIGHT = ("accuracy", "exact")
+"""Scores that are a share of samples: one of each kind of head that says classes."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,17 @@ class Compared(Showable):
     broken: list[str] | None
     p_value: float | None
     differences: list[Difference]
+
+    @property
+    def outcomes(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """How many samples the first is right (first row) or wrong on, and of these the second
+        right (first column) or wrong; None where none is right or wrong, or where no score says
+        how often."""
+        right = next((one.scores[0] for one in self.differences if one.name in OFTEN_RIGHT), None)
+        if right is None or self.fixed is None or self.broken is None:
+            return None
+        hits, fixed, broken = round(right * self.samples), len(self.fixed), len(self.broken)
+        return (hits - broken, broken), (fixed, self.samples - hits - fixed)
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.cached import features_of, features_of_blocks, labelled_in, of_samples
 from headstart.context import Context
-from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
+from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.engines.engine import kind_of
 from headstart.heads.copied_rows import copied
@@ -40,7 +40,7 @@ file, and read from there block by block, as often as they are asked for."""
 
 
 @dataclass(frozen=True)
-class CrossValidation(Options, error=HeadError):
+class CrossValidation(Options, error=InvalidHeadSetting):
     """How heads are tried.
 
     Attributes:
@@ -69,17 +69,15 @@ class CrossValidation(Options, error=HeadError):
         if self.repeats is None:
             object.__setattr__(self, "repeats", 1 if self.shots is None else FEW_SHOT_REPEATS)
         if self.objective not in OBJECTIVES:
-            raise HeadError(
+            raise InvalidHeadSetting(
                 f"objective is {self.objective!r}",
                 hint=f"It can be {' or '.join(OBJECTIVES)}.",
-                code="usage",
             )
         if self.windows not in (None, MEAN, MAX):
-            raise HeadError(
+            raise InvalidHeadSetting(
                 f"windows is {self.windows!r}",
                 hint="It can be mean or max: what is tried is compared on samples. A head on each "
                 "window is trained by `headstart head train --windows each`.",
-                code="usage",
             )
 
     @property

@@ -68,6 +68,11 @@ def log(head: TrainedHead, uri: str | None, experiment: str, *, model: bool = Fa
                 if model:
                     _write_model(client, head, done.run)
                 return done
+    except ImportError as error:  # of what MLflow needs for models alone
+        raise HeadError(
+            f"{error.name} is not installed, which MLflow's models need",
+            hint="pip install 'headstart[mlflow]'",
+        ) from None
     except (MlflowException, OSError) as error:
         raise HeadError(
             f"cannot log into {uri or 'MLflow'}: {first_line(error)}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.cached import features_in_views, labelled_in, of_samples
 from headstart.context import Context
-from headstart.errors import HeadError, NotFound
+from headstart.errors import HeadError, InvalidHeadSetting, NotFound
 from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
@@ -47,7 +47,7 @@ def train(
     from headstart.heads.models.train import train as fit
 
     check_name(name, "head")
-    seed, task = taken("seed", seed, "int", HeadError), one_task(task)
+    seed, task = taken("seed", seed, "int", InvalidHeadSetting), one_task(task)
     origin = getattr(features, "origin", None)
     if not isinstance(origin, Origin | JoinedOrigin):
         raise HeadError(

@@ -9,7 +9,7 @@ from layout_makers import put, tfds, write_tar
 from PIL import Image
 
 from conftest import draw, draw_classes
-from headstart.errors import DatasetError
+from headstart.errors import EXITS, DatasetError
 from headstart.extractors.datasets import open_source, scan
 from headstart.extractors.datasets.memory.pictures import encoded
 from headstart.extractors.datasets.sources.boxes.coco_file import objects_in
@@ -115,3 +115,17 @@ def test_json_that_is_none_is_skipped_also_in_the_first_samples(tmp_path):
     with pytest.raises(DatasetError, match=r"its \.json is none"):
         read("webdataset", tar)
     assert len(read("webdataset", tar, on_error="skip").samples) == 2
+
+
+def test_a_source_with_nothing_in_it_is_not_found_there(ws, run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.csv").write_text("path,label\n")
+    np.save(tmp_path / "empty.npy", np.ones((0, 6), np.float32))
+    for name, said in (
+        ("empty", "holds no class folders, and no images"),
+        ("empty.csv", "lists no samples"),
+        ("empty.npy", "holds no rows"),
+    ):
+        ran = run("dataset", "add", "d", tmp_path / name, "--json")
+        assert ran.code == EXITS["not_found"], ran.err
+        assert said in ran.err

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from conftest import draw
-from headstart.errors import DatasetError
+from headstart.errors import EXITS, DatasetError
 from headstart.extractors.datasets import split_rule
-from headstart.jobs.datasets import refresh, resplit
+from headstart.jobs.datasets import correct, refresh, resplit
 from headstart.notices import FewSamples, HeadstartWarning
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import split_of
@@ -367,3 +367,32 @@ def test_what_was_dealt_from_what_is_no_more_is_not_stored(ws, table, monkeypatc
     with pytest.raises(DatasetError, match="changed by somebody else"):
         ws.datasets.resplit("d", "80/20")
     assert set(splits(ws).values()) == {"train"}
+
+
+def test_more_folds_than_samples_are_refused_as_some_would_be_empty(ws, table, run):
+    file = table(["a", "b"] * 3)
+    ran = run("dataset", "add", "d", file, "--split", "kfold:7")
+    assert (ran.code, "there are 7 folds for 6 samples" in ran.err) == (EXITS["usage"], True)
+    assert run("dataset", "add", "d", file, "--split", "kfold:6").code == 0
+    assert sorted(splits(ws).values()) == ["test", *["train"] * 5]
+    for folds in ("7", "100000", "1000000000000"):
+        ran = run("dataset", "resplit", "d", "--split", f"kfold:{folds}")
+        assert ran.code == EXITS["usage"] and "Give fewer folds" in ran.err
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert run("dataset", "refresh", "d").code == 0  # what shrinks later keeps its folds
+
+
+def test_of_two_who_exclude_at_once_the_second_is_told_that_it_is_busy(ws, table, run, monkeypatch):
+    ws.datasets.add("d", table(["a", "b"] * 6))
+    described = correct.described
+
+    def slow(*given):
+        monkeypatch.setattr(correct, "described", described)
+        ws.datasets.exclude("d", "r0")
+        return described(*given)
+
+    monkeypatch.setattr(correct, "described", slow)
+    ran = run("dataset", "exclude", "d", "r1")
+    assert ran.code == EXITS["busy"] and "changed by somebody else meanwhile" in ran.err
+    assert "r1" in splits(ws) and "r0" not in splits(ws)
+    assert run("dataset", "exclude", "d", "r1").code == 0

@@ -12,9 +12,10 @@ from PIL import Image
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.heads.exploration import coordinates
+from headstart.heads.exploration.coordinates import coordinates_of
 from headstart.heads.rows import ChosenRows
 from headstart.notices import HeadstartNote
-from headstart.plots import maps
 from headstart.plots.judgements import calibration
 from headstart.plots.maps import draw_map
 
@@ -172,15 +173,15 @@ def test_a_head_is_logged_into_mlflow(trained, run, tmp_path, fails, monkeypatch
 def test_the_components_of_many_rows_are_those_of_all_at_once(monkeypatch):
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(3_000, 4)) @ rng.normal(size=(4, 20)) + 5).astype(np.float32)
-    whole, share = maps._places(x, "pca", 0)
-    monkeypatch.setitem(maps.LARGEST, "umap", 1_000)
-    found, again = maps._places(ChosenRows(x), "pca", 0)
+    whole, share = coordinates_of(x, "pca", 0)
+    monkeypatch.setitem(coordinates.LARGEST, "umap", 1_000)
+    found, again = coordinates_of(ChosenRows(x), "pca", 0)
     np.testing.assert_allclose(found, whole, atol=1e-3)
     assert share == again
 
 
 def test_a_map_of_more_samples_than_its_method_can_draw_says_how_many_it_shows():
     with pytest.warns(HeadstartNote, match="10,000 of 20,000 samples are drawn") as told:
-        shown = maps.shown_of(np.arange(20_000), "tsne", 0)
+        shown = coordinates.shown_of(np.arange(20_000), "tsne", 0)
     assert len(np.unique(shown)) == 10_000 and len(told) == 1
-    assert len(maps.shown_of(np.arange(20_000), "pca", 0)) == 20_000
+    assert len(coordinates.shown_of(np.arange(20_000), "pca", 0)) == 20_000

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import DatasetError
+from headstart.errors import DatasetError, SourceEmpty
 from headstart.extractors.datasets.named_files import check_within, is_folder, stat_of_file
 from headstart.extractors.datasets.rows import find_split
 from headstart.extractors.datasets.source import Options
@@ -91,7 +91,7 @@ def files_of(source: Path, within: Path | None, options: Options) -> Found:
     for one in named:
         check_within(one[1], within)
     if not named:
-        raise DatasetError(f"the folder {source} holds no Parquet or Arrow files")
+        raise SourceEmpty(f"the folder {source} holds no Parquet or Arrow files")
     splits = _split_names(source, [name for name, _ in named], options)
     files, left = [], []
     for name, path in named:

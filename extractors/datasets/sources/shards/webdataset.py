@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from itertools import chain, islice
 from typing import Any, ClassVar
 
-from headstart.errors import DatasetError
+from headstart.errors import SourceEmpty
 from headstart.extractors.datasets.options import GROUP_PATTERN, LABEL_COLUMN
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.shard_names import TARS, holds
@@ -104,7 +104,7 @@ class WebDatasetSource:
         samples = self._samples()
         first = list(islice(samples, LOOKED_AT))
         if not first:
-            raise DatasetError(f"{self.source} holds no samples")
+            raise SourceEmpty(f"{self.source} holds no samples")
         members = members_for(first, self._options.get("member"), label)
         return chain(first, samples), members
 

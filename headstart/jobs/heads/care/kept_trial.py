@@ -8,7 +8,7 @@ from typing import Any
 
 from headstart.cached import features_of
 from headstart.context import Context
-from headstart.errors import FeaturesMissing, HeadError, LayerNotFound, NotFound
+from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, LayerNotFound, NotFound
 from headstart.heads.kind import HeadKind
 from headstart.jobs.heads.sweep import BEHIND, kind_tried
 from headstart.notices import tell, warn
@@ -56,7 +56,7 @@ def kept_trial(
     Warns:
         HeadstartWarning: the dataset is not what it was, or nothing tells the precision.
     """
-    row = taken("row", row, "int", HeadError)
+    row = taken("row", row, "int", InvalidHeadSetting)
     kept = context.sweeps.get(sweep)
     trying: dict[str, Any] = kept.sweep.trying
     if not 1 <= row <= len(kept.trials):

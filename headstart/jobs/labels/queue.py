@@ -1,0 +1,55 @@
+"""What a person should look at: labels that an audit doubts, of which nothing was said yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from headstart.context import Context
+from headstart.jobs.datasets.audit import Audit, Suspect
+from headstart.registry.audit.corrections import APPLIED, KEEP, PENDING
+from headstart.registry.entities import Dataset
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class Queue(Showable):
+    """See this module.
+
+    Attributes:
+        suspects: that are left, the surest first.
+        done: of how many something was said.
+        total: how many the audit found.
+    """
+
+    suspects: tuple[Suspect, ...]
+    done: int
+    total: int
+
+    def at(self, place: int) -> Suspect | None:
+        """The one at a place, from 0; the last beyond it, None where none is left."""
+        return self.suspects[min(place, len(self.suspects) - 1)] if self.suspects else None
+
+    def _facts(self) -> dict[str, Any]:
+        return {"suspects": self.suspects, "done": self.done, "total": self.total}
+
+
+def queue_of(context: Context, dataset: Dataset, audit: Audit) -> Queue:
+    """What is left of an audit's doubts.
+
+    Args:
+        context: of the workspace.
+        dataset: that was looked at.
+        audit: of it, as it is.
+    """
+    said = context.corrections.find(dataset.name, (PENDING, APPLIED))
+    pending = {one.sample for one in said if one.state == PENDING}
+    right = {(one.sample, one.digest, one.before) for one in said if one.action == KEEP}
+    found = audit.suspects or []
+    left = tuple(
+        one
+        for one in found
+        if one.sample.id not in pending
+        and (one.sample.id, one.sample.digest, one.sample.label) not in right
+    )
+    return Queue(left, len(found) - len(left), len(found))

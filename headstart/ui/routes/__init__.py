@@ -1,0 +1,1 @@
+"""The screens, one module each: its `ROUTES`, and the `SCREEN` that stands in the navigation."""

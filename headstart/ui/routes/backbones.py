@@ -1,0 +1,125 @@
+"""`/backbones`: those that are registered, the cuts of each, and the zoo of those that could be."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.jobs.backbones.cuts import ListedCut, find_cuts
+from headstart.jobs.backbones.zoo import ListedEntry, list_zoo
+from headstart.registry import listing
+from headstart.ui.asked import whole, word
+from headstart.ui.site import Same, Screen, site_of
+from headstart.values.showable import Results
+
+SCREEN = Screen("Backbones", "/backbones")
+MILLION = 1_000_000
+
+
+@dataclass
+class Block:
+    """Cuts of a backbone's graph that belong together.
+
+    Attributes:
+        ends: those worth a look first; the last of the block among them, where it has an end.
+        inner: those between.
+    """
+
+    ends: list[ListedCut] = field(default_factory=list)
+    inner: list[ListedCut] = field(default_factory=list)
+
+
+def list_backbones(request: Request) -> Response:
+    """Those that are registered."""
+    site = site_of(request)
+    config = site.workspace.config
+    rows = listing.backbones(config)
+    same = (
+        Same("headstart backbone list", "ws.backbones.list()"),
+        Same("headstart backbone add NAME SOURCE", "ws.backbones.add(name, source)"),
+    )
+    return site.show(
+        request, "backbones", "Backbones", rows, speeds=listing.speeds(config), same=same
+    )
+
+
+def show_backbone(request: Request) -> Response:
+    """One of them, with its cuts."""
+    site = site_of(request)
+    context = site.workspace.context
+    backbone = context.backbones.get(request.path_params["reference"])
+    reference = backbone.reference
+    cuts = find_cuts(context, backbone)
+    sets = [row for row in listing.features(context.config) if row["backbone"] == backbone.label]
+    named = shlex.quote(reference)
+    return site.show(
+        request,
+        "backbone",
+        backbone.label,
+        backbone,
+        reference=reference,
+        steps=Preprocessing.from_json(backbone.preprocessing).describe(),
+        blocks=blocks_of(cuts),
+        sets=sets,
+        verified=next(iter(context.runs.find_latest("verify", reference, 1)), None),
+        same=(
+            Same(f"headstart backbone show {named}", f"ws.backbones.get({reference!r})"),
+            Same(f"headstart backbone cuts {named}", f"ws.backbones.cuts({reference!r})"),
+        ),
+    )
+
+
+def list_known(request: Request) -> Response:
+    """The zoo, or those of it that are asked for."""
+    site = site_of(request)
+    pattern, licence = word(request, "pattern"), word(request, "licence")
+    found = list_zoo(site.workspace.config.root, pattern)
+    most, least = whole(request, "most", 0, 100_000), whole(request, "least", 0, 100)
+    here, there = word(request, "here") is not None, word(request, "registered") is not None
+    known = {row["source"]: row["name"] for row in listing.backbones(site.workspace.config)}
+    shown = [
+        one
+        for one in found
+        if (not most or (one.published.parameters or 0) <= most * MILLION)
+        and (not least or (one.published.top1 or 0) * 100 >= least)
+        and (licence is None or one.licence == licence)
+        and not (here and one.needs_download)
+        and (not there or one.source in known)
+    ]
+    told = "" if pattern is None else f" {shlex.quote(pattern)}"
+    return site.show(
+        request,
+        "zoo",
+        "Zoo",
+        Results[ListedEntry](shown),
+        total=len(found),
+        known=known,
+        licences=sorted({one.licence for one in found if one.licence}),
+        asked=request.query_params,
+        same=(Same(f"headstart zoo list{told}", "headstart.registry.zoo.find_entries()"),),
+    )
+
+
+def blocks_of(cuts: Sequence[ListedCut]) -> list[Block]:
+    """Cuts in blocks, each up to its end: those between two ends are folded away."""
+    blocks = [Block()]
+    for cut in cuts:
+        if cut.is_candidate:
+            blocks[-1].ends.append(cut)
+            blocks.append(Block())
+        else:
+            blocks[-1].inner.append(cut)
+    return [block for block in blocks if block.ends or block.inner]
+
+
+ROUTES = [
+    Route("/backbones", list_backbones),
+    Route("/backbones/{reference}", show_backbone),
+    Route("/zoo", list_known),
+]

@@ -1,0 +1,111 @@
+"""`/jobs`: what workers do, as the ledger has it, while they do it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from time import monotonic
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from headstart.jobs.features.job_progress import JobProgress
+from headstart.jobs.features.jobs import cancel, find_jobs, get_job, retry
+from headstart.ui.asked import whole_of
+from headstart.ui.site import Same, Screen, Site, site_of
+from headstart.values.showable import Results
+
+SCREEN = Screen("Jobs", "/jobs")
+SHOWN = 50
+EVERY_SECONDS = 1.0
+"""How often the ledger is looked at while somebody looks on."""
+LONGEST_SECONDS = 600
+"""Of a stream; a browser asks for the next one by itself."""
+MOST_STREAMS = 32
+
+
+def list_jobs(request: Request) -> Response:
+    """The newest jobs."""
+    site = site_of(request)
+    found = find_jobs(site.workspace.context, SHOWN)
+    same = (
+        Same("headstart job list", "ws.jobs.find()"),
+        Same("headstart extract BACKBONE DATASET --detach", "ws.jobs.add(backbone, dataset)"),
+    )
+    return site.show(request, "jobs", "Jobs", found, same=same)
+
+
+def show_job(request: Request) -> Response:
+    """One of them."""
+    site, number = site_of(request), _number(request)
+    found = get_job(site.workspace.context, number)
+    same = (
+        Same(f"headstart job show {number}", f"ws.jobs.get({number})"),
+        Same(f"headstart worker {number}", f"ws.jobs.work({number})"),
+        Same(f"headstart job cancel {number}", f"ws.jobs.cancel({number})"),
+        Same(f"headstart job retry {number}", f"ws.jobs.retry({number})"),
+    )
+    return site.show(request, "job", f"Job {number}", found, same=same)
+
+
+def change_job(request: Request) -> Response:
+    """Cancel a job, or open it again."""
+    site, number = site_of(request), _number(request)
+    verb = {"cancel": cancel, "retry": retry}.get(request.path_params["verb"])
+    if verb is None:
+        raise HTTPException(404)
+    verb(site.workspace.context, number)
+    return RedirectResponse(f"/jobs/{number}", 303)
+
+
+async def stream_jobs(request: Request) -> Response:
+    """Events (server-sent): the list of jobs as JSON, whenever something in it has changed."""
+    streams = request.app.state.streams
+    if len(streams) >= MOST_STREAMS:
+        raise HTTPException(503, "So many look on already. Try again later.")
+    return StreamingResponse(_events(request), media_type="text/event-stream")
+
+
+async def _events(request: Request) -> AsyncIterator[str]:
+    site, own = site_of(request), object()
+    streams = request.app.state.streams
+    streams.add(own)
+    try:
+        began, told = monotonic(), ""
+        while monotonic() - began < LONGEST_SECONDS and not await request.is_disconnected():
+            now = await run_in_threadpool(_told, site)
+            yield f"data: {now}\n\n" if now != told else ": as before\n\n"
+            told = now
+            await asyncio.sleep(EVERY_SECONDS)
+    finally:
+        streams.discard(own)
+
+
+def _told(site: Site) -> str:
+    """The jobs in a line of JSON: what changes of each."""
+    found: Results[JobProgress] = find_jobs(site.workspace.context, SHOWN)
+    return json.dumps([_facts(one) for one in found], ensure_ascii=True)
+
+
+def _facts(one: JobProgress) -> dict[str, object]:
+    """What of a job changes while it goes on; what stays is on the page."""
+    facts = one.to_json()
+    names = ("id", "state", "total", "committed", "failed", "missing", "claimed", "rate")
+    more = ("seconds_left", "workers", "lost_workers", "failures", "error")
+    return {name: facts[name] for name in (*names, *more)}
+
+
+def _number(request: Request) -> int:
+    return whole_of(request.path_params["number"], "the number of a job", least=1)
+
+
+ROUTES = [
+    Route("/jobs", list_jobs),
+    Route("/jobs/events", stream_jobs),
+    Route("/jobs/{number}", show_job),
+    Route("/jobs/{number}/{verb}", change_job, methods=["POST"]),
+]

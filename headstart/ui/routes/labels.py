@@ -1,0 +1,200 @@
+"""`/labels`: labels worth a look, corrected by a person; the journal of it; a new version."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from headstart.errors import InvalidValue
+from headstart.jobs.datasets.audit import Audit, audit
+from headstart.jobs.labels.journal import apply, find_pending, say, to_csv, undo
+from headstart.jobs.labels.queue import queue_of
+from headstart.progress import Progress
+from headstart.registry import listing
+from headstart.registry.entities import Dataset
+from headstart.ui.asked import field, form_of, whole, whole_of
+from headstart.ui.cards import cards_of
+from headstart.ui.site import Same, Screen, Site, site_of
+from headstart.ui.works import Work
+from headstart.values.showable import Results
+
+SCREEN = Screen("Labels", "/labels")
+JOURNAL = 200
+MOST_SAMPLES = 1000
+"""That are said to be of a class at once."""
+MOST_CLASSES = 200
+"""That are offered by name; of more, the label is written."""
+
+
+def list_labelled(request: Request) -> Response:
+    """The datasets, each with what is pending."""
+    site = site_of(request)
+    rows = listing.datasets(site.workspace.config)
+    pending: dict[str, int] = {}
+    for one in site.workspace.context.corrections.find(states=("pending",)):
+        pending[one.dataset] = pending.get(one.dataset, 0) + 1
+    return site.show(request, "labels", "Labels", rows, pending=pending)
+
+
+def show_queue(request: Request) -> Response:
+    """A dataset's queue, or how it is had."""
+    site, dataset = site_of(request), _dataset(request)
+    features = request.query_params.get("features", "")
+    work = _work(site, dataset, features) if features else None
+    if work is not None and not work.is_over:
+        return _waiting(site, request, dataset, work)
+    context = site.workspace.context
+    found: Audit | None = work.result if work is not None and not work.error else None
+    queue = None if found is None else queue_of(context, dataset, found)
+    place = whole(request, "place", 0)
+    suspect = None if queue is None else queue.at(place)
+    card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
+    return site.show(
+        request,
+        "queue",
+        f"Labels of {dataset.name}",
+        Results(find_pending(context, dataset.name)) if queue is None else queue,
+        dataset=dataset,
+        features=features,
+        offered=_features_of(site, dataset),
+        problem="" if work is None else work.error,
+        audit=found,
+        queue=queue,
+        place=place,
+        suspect=suspect,
+        card=card,
+        classes=dataset.classes[:MOST_CLASSES],
+        pending=find_pending(context, dataset.name),
+        journal=context.corrections.find(dataset.name, limit=JOURNAL),
+        heads=[row for row in listing.heads(context.config) if row["dataset"] == dataset.name],
+        same=_same(dataset, features),
+    )
+
+
+async def begin(request: Request) -> Response:
+    """Have the labels of a dataset judged by its cached features."""
+    form = await form_of(request)
+    return await run_in_threadpool(_begin, request, field(form, "features"))
+
+
+def _begin(request: Request, features: str) -> Response:
+    site, dataset = site_of(request), _dataset(request)
+    context = site.workspace.context
+    context.resolve(features)  # an error at once, if there are no such features
+
+    def judge(progress: Progress) -> Audit:
+        return audit(context, features, dataset.name, progress=progress)
+
+    site.works.begin(_key(dataset, features), judge)
+    return _to_queue(dataset, features)
+
+
+async def said(request: Request) -> Response:
+    """Write down what somebody says of a sample; and on to the next."""
+    form = await form_of(request)
+    return await run_in_threadpool(_said, request, form)
+
+
+def _said(request: Request, form: dict[str, list[str]]) -> Response:
+    site, dataset = site_of(request), _dataset(request)
+    manifest = site.memory.manifest_of(dataset)
+    label = field(form, "label") or field(form, "other") or None
+    samples = form.get("sample", [])
+    if not 0 < len(samples) <= MOST_SAMPLES:
+        raise InvalidValue(f"{len(samples):,} samples are named", hint="Name one, or several.")
+    for id_ in samples:
+        say(site.workspace.context, dataset, manifest, id_, field(form, "action"), label)
+    place = whole_of(field(form, "place") or "0", "place")
+    return _to_queue(dataset, field(form, "features"), place)
+
+
+async def taken_back(request: Request) -> Response:
+    """Undo the latest, or what is named."""
+    form = await form_of(request)
+    return await run_in_threadpool(_taken_back, request, form)
+
+
+def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
+    site, dataset = site_of(request), _dataset(request)
+    given = field(form, "number")
+    undo(site.workspace.context, dataset.name, whole_of(given, "number") if given else None)
+    return _to_queue(dataset, field(form, "features"))
+
+
+def applied(request: Request) -> Response:
+    """Make what is pending a new version of the dataset."""
+    site, dataset = site_of(request), _dataset(request)
+    apply(site.workspace.context, dataset.name)
+    return _to_queue(dataset, "")
+
+
+def export(request: Request) -> Response:
+    """What is pending, as a file for `headstart dataset correct`."""
+    site, dataset = site_of(request), _dataset(request)
+    text = to_csv(find_pending(site.workspace.context, dataset.name))
+    named = f'attachment; filename="{dataset.name}-corrections.csv"'
+    return Response(text, media_type="text/csv", headers={"content-disposition": named})
+
+
+def _waiting(site: Site, request: Request, dataset: Dataset, work: Work) -> Response:
+    answer = site.page(
+        request, "waiting", f"Labels of {dataset.name}", what="Heads judge the labels", work=work
+    )
+    answer.headers["refresh"] = "1"
+    return answer
+
+
+def _dataset(request: Request) -> Dataset:
+    return site_of(request).workspace.context.datasets.get(request.path_params["name"])
+
+
+def _features_of(site: Site, dataset: Dataset) -> list[str]:
+    """The cuts that have rows, as one names them; whether those are of this dataset is seen when
+    they are read."""
+    rows = listing.features(site.workspace.config)
+    cuts = (f"{row['backbone']}@{row['cut']}" for row in rows if row["rows"] and not row["view"])
+    return list(dict.fromkeys(cuts))
+
+
+def _key(dataset: Dataset, features: str) -> tuple[str, ...]:
+    return "audit", dataset.name, dataset.digest, features
+
+
+def _work(site: Site, dataset: Dataset, features: str) -> Work | None:
+    return site.works.find(_key(dataset, features))
+
+
+def _to_queue(dataset: Dataset, features: str, place: int = 0) -> Response:
+    asked = {"features": features, **({"place": place} if place else {})} if features else {}
+    more = f"?{urlencode(asked)}" if asked else ""
+    return RedirectResponse(f"/labels/{dataset.name}{more}", 303)
+
+
+def _same(dataset: Dataset, features: str) -> tuple[Same, ...]:
+    named, cut = shlex.quote(dataset.name), shlex.quote(features or "BACKBONE")
+    return (
+        Same(
+            f"headstart features audit {cut} {named} --output suspects.csv",
+            f"ws.audit({features or 'backbone'!r}, {dataset.name!r})",
+        ),
+        Same(
+            f"headstart dataset correct {named} corrections.csv",
+            f"ws.datasets.correct({dataset.name!r}, 'corrections.csv')",
+        ),
+    )
+
+
+ROUTES = [
+    Route("/labels", list_labelled),
+    Route("/labels/{name}", show_queue),
+    Route("/labels/{name}/corrections.csv", export),
+    Route("/labels/{name}/audit", begin, methods=["POST"]),
+    Route("/labels/{name}/say", said, methods=["POST"]),
+    Route("/labels/{name}/undo", taken_back, methods=["POST"]),
+    Route("/labels/{name}/apply", applied, methods=["POST"]),
+]

@@ -1,0 +1,289 @@
+"""`/map`: the samples of a dataset as points, in columns of numbers that the browser draws."""
+
+from __future__ import annotations
+
+import shlex
+from threading import Lock
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from headstart.errors import HeadstartError, InvalidValue
+from headstart.extractors.engines.engine import kind_of
+from headstart.heads.exploration.coordinates import LARGEST, METHODS, check_method
+from headstart.jobs.exploration.map import map_samples
+from headstart.jobs.exploration.map_columns import OF_HEADS, OF_SAMPLES, heads_of
+from headstart.jobs.exploration.opened_map import Near, OpenedMap, OpenedMaps, point_facts
+from headstart.jobs.exploration.samples import look
+from headstart.progress import Progress
+from headstart.registry.entities import Dataset, FeatureSet
+from headstart.storage.manifest import Sample
+from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
+from headstart.ui.pages import address_of
+from headstart.ui.site import Same, Screen, Site, site_of
+
+SCREEN = Screen("Map", "/map")
+NEAR = 24
+FOREVER = "private, max-age=31536000, immutable"
+"""Of coordinates, whose address has the hash of all that they depend on in it."""
+WORDS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+LARGEST_SAMPLE = 16 << 20
+"""Bytes of a sample that is looked for."""
+WAIT_SECONDS = 30
+_looking = Lock()
+"""A backbone runs on all processors: one sample at a time."""
+LONGEST = 600
+"""Characters of a sample's words."""
+
+
+def show_map(request: Request) -> Response:
+    """A map, or what to do to have one."""
+    site = site_of(request)
+    context = site.workspace.context
+    datasets = context.datasets.find_all()
+    sets = [one for one in context.feature_sets.find_sets() if one.view == 0]
+    asked = _asked(request, datasets, sets)
+    facts: dict[str, Any] = {
+        "datasets": datasets,
+        "sets": sets,
+        "methods": WORDS,
+        "asked": asked,
+        "kept": None,
+        "work": None,
+        "maps": _kept_maps(site, datasets, sets),
+    }
+    if asked is None or word(request, "dataset") is None:
+        return site.page(request, "map", "Map", **facts)
+    dataset, features, method, seed = asked
+    kept = _maps(request).find(features.key, dataset, method, seed)
+    facts |= {"same": (_same(asked),), "largest": LARGEST[method]}
+    if kept is None:
+        work = site.works.find(_work(asked))
+        answer = site.page(request, "map", "Map", **{**facts, "work": work})
+        if work is not None and not work.is_over:
+            answer.headers["refresh"] = "1"
+        return answer
+    opened = _maps(request).get(kept.key)
+    facts |= {
+        "kept": kept,
+        "colours": _colours(opened),
+        "heads": heads_of(context, dataset.name),
+        "of_heads": OF_HEADS,
+        "colour": word(request, "colour") or OF_SAMPLES[0],
+        "has_pictures": _is_picture(opened, 0),
+    }
+    return site.page(request, "map", f"Map of {dataset.name}", **facts)
+
+
+async def make_map(request: Request) -> Response:
+    """Have a map made, and go where it will be."""
+    form = await form_of(request)
+    site = site_of(request)
+    context = site.workspace.context
+    dataset = context.datasets.get(field(form, "dataset"))
+    features = context.feature_sets.get_set(field(form, "set"))
+    method, seed = field(form, "method"), whole_of(field(form, "seed") or "0", "seed")
+    check_method(method)
+    asked = dataset, features, method, seed
+
+    def make(progress: Progress) -> None:
+        reference, precision = _reference(features), kind_of(features.precision)
+        map_samples(context, reference, dataset.name, method, seed=seed, precision=precision)
+
+    site.works.begin(_work(asked), make)
+    return RedirectResponse(f"/map?{_query(asked)}", status_code=303)
+
+
+def get_coordinates(request: Request) -> Response:
+    """x and y of each point, float32, the low byte first."""
+    content = _opened(request).coordinates().astype("<f4").tobytes()
+    return _binary(content, FOREVER)
+
+
+def get_legend(request: Request) -> Response:
+    """What the values of a colour mean."""
+    return JSONResponse(_opened(request).column(_colour(request)).to_json())
+
+
+def get_values(request: Request) -> Response:
+    """A code of each point, uint16, or a number, float32; the low byte first."""
+    return _binary(_opened(request).column(_colour(request)).packed, "no-store")
+
+
+def get_sample(request: Request) -> Response:
+    """What the sample of a point is."""
+    opened, row = _opened(request), _row(request)
+    sample = opened.sample(row)
+    return JSONResponse({**point_facts(sample), **_content(opened, sample)})
+
+
+def get_near(request: Request) -> Response:
+    """The samples most similar to that of a point."""
+    opened, row = _opened(request), _row(request)
+    are_pictures = _is_picture(opened, row)
+    matches = [_match(opened, one, are_pictures) for one in opened.near(row, NEAR)]
+    return JSONResponse({"matches": matches})
+
+
+async def find_like(request: Request) -> Response:
+    """The samples most similar to one, which is the whole content of the request: the bytes of a
+    file, or a text. It is never taken for a path or a name."""
+    opened = await run_in_threadpool(_opened, request)
+    content = await body_of(request, LARGEST_SAMPLE)
+    if not content:
+        raise HTTPException(400, "There is nothing in it.")
+    return await run_in_threadpool(_like, opened, content)
+
+
+def _like(opened: OpenedMap, content: bytes) -> Response:
+    if not _looking.acquire(timeout=WAIT_SECONDS):
+        raise HTTPException(503, "Another sample is being looked for. Try again.")
+    try:
+        found = opened.like(content, NEAR)
+    finally:
+        _looking.release()
+    are_pictures = _is_picture(opened, 0)
+    return JSONResponse({"matches": [_match(opened, one, are_pictures) for one in found]})
+
+
+def get_ids(request: Request) -> Response:
+    """The id of each point."""
+    return JSONResponse({"ids": _opened(request).ids()})
+
+
+def find_point(request: Request) -> Response:
+    """The first point whose sample's id has a text in it."""
+    text = word(request, "text")
+    if text is None:
+        raise InvalidValue("no text is given", hint="Give a part of an id.")
+    return JSONResponse({"row": _opened(request).find(text)})
+
+
+def _maps(request: Request) -> OpenedMaps:
+    site = site_of(request)
+    made = OpenedMaps(site.workspace.context, site.memory.manifest_of)
+    return site.memory.get("maps", lambda: made)
+
+
+def _opened(request: Request) -> OpenedMap:
+    return _maps(request).get(request.path_params["key"])
+
+
+def _row(request: Request) -> int:
+    return whole_of(request.path_params["row"], "point")
+
+
+def _colour(request: Request) -> str:
+    return word(request, "colour") or OF_SAMPLES[0]
+
+
+def _binary(content: bytes, kept: str) -> Response:
+    return Response(content, media_type="application/octet-stream", headers={"cache-control": kept})
+
+
+Asked = tuple[Dataset, FeatureSet, str, int]
+
+
+def _asked(request: Request, datasets: list[Dataset], sets: list[FeatureSet]) -> Asked | None:
+    """Which map is asked for; the first that may be, where nothing is said; None without any."""
+    context = site_of(request).workspace.context
+    if not datasets or not sets:
+        return None
+    name, key = word(request, "dataset"), word(request, "set")
+    dataset = datasets[0] if name is None else context.datasets.get(name)
+    features = sets[0] if key is None else context.feature_sets.get_set(key)
+    method = word(request, "method") or METHODS[0]
+    check_method(method)
+    return dataset, features, method, whole(request, "seed", 0)
+
+
+def _kept_maps(
+    site: Site, datasets: list[Dataset], sets: list[FeatureSet]
+) -> list[tuple[str, Any]]:
+    """The maps that there are, each with what its address asks."""
+    by_name = {one.name: one for one in datasets}
+    by_key = {one.key: one for one in sets}
+    return [
+        (_query((by_name[one.dataset], by_key[key], one.identity.method, one.identity.seed)), one)
+        for one in site.workspace.context.maps.find_all()
+        if one.dataset in by_name and (key := one.identity.feature_key) in by_key
+    ]
+
+
+def _query(asked: Asked) -> str:
+    dataset, features, method, seed = asked
+    told = {"dataset": dataset.name, "set": features.key[:16], "method": method, "seed": seed}
+    return urlencode(told)
+
+
+def _work(asked: Asked) -> tuple[str, ...]:
+    dataset, features, method, seed = asked
+    return "map", dataset.manifest, features.key, method, str(seed)
+
+
+def _reference(features: FeatureSet) -> str:
+    return f"{features.backbone}@{features.cut}"
+
+
+def _same(asked: Asked) -> Same:
+    dataset, features, method, seed = asked
+    by, precision = _reference(features), kind_of(features.precision)
+    options = "" if method == METHODS[0] else f" --method {method}"
+    options += f" --seed {seed}" if seed else ""
+    given = "" if method == METHODS[0] else f", {method!r}"
+    given += f", seed={seed}" if seed else ""
+    if precision != "float32":
+        options += f" --precision {precision}"
+        given += f", precision={precision!r}"
+    return Same(
+        f"headstart features map {shlex.quote(by)} {shlex.quote(dataset.name)}{options}",
+        f"ws.map({by!r}, {dataset.name!r}{given})",
+    )
+
+
+def _colours(opened: OpenedMap) -> list[str]:
+    return [one for one in OF_SAMPLES if one != "group" or opened.samples.has_groups]
+
+
+def _match(opened: OpenedMap, one: Near, is_picture: bool) -> dict[str, Any]:
+    """What is told of a similar sample; pictures are fetched one by one, and not read for it."""
+    facts = {**point_facts(one.sample), "row": one.row, "distance": round(one.distance, 6)}
+    told = _picture(opened, one.sample) if is_picture else _content(opened, one.sample)
+    return {**facts, **told}
+
+
+def _is_picture(opened: OpenedMap, row: int) -> bool:
+    return len(opened) > 0 and "picture" in _content(opened, opened.sample(row))
+
+
+def _content(opened: OpenedMap, sample: Sample) -> dict[str, str]:
+    """The address of a sample's picture, or its words."""
+    try:
+        seen = look(opened.dataset, sample)
+    except HeadstartError as error:  # as a source that is gone, of which all else can be told
+        return {"text": error.message}
+    return _picture(opened, sample) if seen.picture is not None else {"text": seen.words[:LONGEST]}
+
+
+def _picture(opened: OpenedMap, sample: Sample) -> dict[str, str]:
+    name = address_of(opened.dataset.name)
+    return {"picture": f"/datasets/{name}/samples/{sample.digest}/picture"}
+
+
+ROUTES = [
+    Route("/map", show_map),
+    Route("/map", make_map, methods=["POST"]),
+    Route("/map/{key}/coordinates", get_coordinates),
+    Route("/map/{key}/legend", get_legend),
+    Route("/map/{key}/values", get_values),
+    Route("/map/{key}/ids", get_ids),
+    Route("/map/{key}/find", find_point),
+    Route("/map/{key}/like", find_like, methods=["POST"]),
+    Route("/map/{key}/sample/{row}", get_sample),
+    Route("/map/{key}/near/{row}", get_near),
+]

@@ -1,0 +1,68 @@
+// Jobs while they go on: rows that are on the page are brought up to date; a new job reloads it.
+
+const number = (value, digits = 0) =>
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const table = document.querySelector("[data-jobs]");
+const status = document.querySelector("[data-stream]");
+
+function put(row, name, text) {
+  const place = row.querySelector(`[data-is="${name}"]`);
+  if (place && place.textContent !== text) place.textContent = text;
+  return place;
+}
+
+function cells(worker, isLost) {
+  const row = document.createElement("tr");
+  const texts = [
+    worker.host,
+    worker.process ?? "-",
+    number(worker.committed),
+    number(worker.claimed),
+    number(worker.rate, 1),
+    `${number(worker.heard)} s ago`,
+    isLost ? "lost" : "at work",
+  ];
+  texts.forEach((text, place) => {
+    const cell = document.createElement("td");
+    cell.textContent = text;
+    if (place > 0 && place < 6) cell.className = "number";
+    row.append(cell);
+  });
+  return row;
+}
+
+function show(row, job) {
+  const state = put(row, "state", job.state);
+  if (state) state.className = `state ${job.state}`;
+  const failed = job.failed ? `, ${number(job.failed)} failed` : "";
+  put(row, "done", `${number(job.committed)} of ${number(job.total)}${failed}`);
+  put(row, "rate", job.rate ? number(job.rate, 1) : "-");
+  put(row, "left", job.seconds_left ? `${number(job.seconds_left)} s` : "-");
+  const lost = job.lost_workers.length ? ` (${job.lost_workers.length} lost)` : "";
+  put(row, "workers", `${job.workers.length}${lost}`);
+  const bar = row.querySelector('[data-is="progress"]');
+  bar.max = Math.max(job.total, 1);
+  bar.value = job.committed + job.failed;
+  const workers = row.querySelector('[data-is="worker-rows"]');
+  workers?.replaceChildren(
+    ...job.workers.map((one) => cells(one, false)),
+    ...job.lost_workers.map((one) => cells(one, true)),
+  );
+  const nobody = row.querySelector('[data-is="nobody"]');
+  if (nobody) nobody.hidden = job.workers.length + job.lost_workers.length > 0;
+}
+
+const events = new EventSource("/jobs/events");
+events.addEventListener("open", () => (status.textContent = "Live: as the ledger has it."));
+events.addEventListener("error", () => (status.textContent = "Not live: the page's server does not answer."));
+events.addEventListener("message", (event) => {
+  const isList = table.tagName === "TABLE";
+  for (const job of JSON.parse(event.data)) {
+    const row = table.querySelector(`[data-job="${job.id}"]`);
+    if (row) show(row, job);
+    else if (isList) {
+      location.reload();
+      return;
+    }
+  }
+});

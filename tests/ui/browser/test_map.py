@@ -1,0 +1,250 @@
+"""The map in a browser says what NumPy says."""
+
+import csv
+
+import numpy as np
+import pytest
+from matplotlib.path import Path as Polygon
+
+STAR = [(np.cos(2.4 * n) * 3, np.sin(2.4 * n) * 3) for n in range(25)]
+"""It crosses itself, so that the even-odd rule says which parts are within."""
+
+
+@pytest.fixture
+def many(look):
+    return look().open_map()
+
+
+def found_map(shown, name="many"):
+    features = {"many": "flat", "pics": "net"}[name]
+    return shown.workspace.map(features, name)
+
+
+def until(page, expression, arg=None):
+    """Wait for something; Playwright's own way needs an `eval` that the page does not allow."""
+    for _ in range(400):
+        if page.evaluate(expression, arg):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never: {expression}")
+
+
+def selected(page):
+    return np.array(page.evaluate("[...headstartMap.selected()]"))
+
+
+def legend(page):
+    """Of each name, samples and selected."""
+    rows = page.locator("[data-part=legend] tbody tr").all()
+    told = [row.locator("th, td").all_inner_texts() for row in rows]
+    number = [[int(cell.replace(",", "") or 0) for cell in cells[1:]] for cells in told]
+    return {cells[0].strip(): tuple(own) for cells, own in zip(told, number, strict=True)}
+
+
+def box_of(page):
+    return page.locator("canvas").bounding_box()
+
+
+def drag(page, corners):
+    """With the mouse, corners in pixels of the canvas."""
+    box = box_of(page)
+    (left, top), *others = [(box["x"] + x, box["y"] + y) for x, y in corners]
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in others:
+        page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+
+
+def places_of(page, corners):
+    return page.evaluate(
+        "corners => corners.map(([x, y]) => headstartMap.camera.toPlace(x, y))", corners
+    )
+
+
+def within(polygon, coordinates):
+    return np.flatnonzero(Polygon(polygon, closed=False).contains_points(coordinates))
+
+
+def test_a_lasso_selects_the_samples_that_numpy_finds_in_the_polygon(many, shown):
+    coordinates = found_map(shown).coordinates.astype(np.float64)
+    rng = np.random.default_rng(1)
+    rough = rng.normal(size=(200, 2)) * 3
+    for corners in (STAR, rough.tolist(), [(-3, -3), (4, -3), (4, 2), (-3, 2)]):
+        flat = [number for corner in corners for number in corner]
+        many.evaluate("polygon => headstartMap.select(polygon)", flat)
+        expected = within([*corners, corners[0]], coordinates)
+        assert 1_000 < len(expected) < 99_000
+        np.testing.assert_array_equal(selected(many), expected)
+
+
+def test_a_lasso_by_mouse_counts_each_class_and_shift_and_control_change_it(many, shown):
+    found = found_map(shown)
+    labels = np.array(found.samples.labels)
+    many.get_by_text("lasso", exact=True).click()
+    corners = [(150, 150), (500, 120), (560, 400), (330, 300), (160, 420)]
+    drag(many, [*corners, corners[0]])
+    rows = selected(many)
+    counts = {str(n): int((labels == n).sum()) for n in range(5)}
+    own = {str(n): int((labels[rows] == n).sum()) for n in range(5)}
+    assert legend(many) == {name: (counts[name], own[name]) for name in counts}
+    assert f"{len(rows):,} of 100,000 samples are selected." in many.inner_text(".map-said")
+    many.get_by_text("select a box", exact=True).click()
+    many.keyboard.down("Control")
+    drag(many, [(600, 100), (700, 300)])
+    many.keyboard.up("Control")
+    box = places_of(many, [(600, 100), (700, 100), (700, 300), (600, 300)])
+    more = within([*box, box[0]], found.coordinates.astype(np.float64))
+    np.testing.assert_array_equal(selected(many), np.union1d(rows, more))
+    many.keyboard.down("Alt")
+    drag(many, [(600, 100), (700, 300)])
+    many.keyboard.up("Alt")
+    np.testing.assert_array_equal(selected(many), np.setdiff1d(rows, more))
+
+
+def test_all_can_be_done_with_keys(many, shown):
+    found = found_map(shown)
+    many.get_by_label("move", exact=True).focus()
+    many.keyboard.press("Tab")
+    assert many.evaluate("document.activeElement.tagName") == "CANVAS"
+    for key in ("+", "+", "+", "ArrowRight", "ArrowUp", "s"):
+        many.keyboard.press(key)
+    assert many.evaluate("headstartMap.camera.zoom") == pytest.approx(1.25**3)
+    left, bottom, right, top = many.evaluate("headstartMap.camera.window")
+    x, y = found.coordinates.astype(np.float64).T
+    inside = np.flatnonzero((x > left) & (x < right) & (y > bottom) & (y < top))
+    assert 100 < len(inside) < 100_000
+    np.testing.assert_array_equal(selected(many), inside)
+    many.keyboard.press("Enter")
+    many.wait_for_selector(".map-near li")
+    middle = many.evaluate("[headstartMap.camera.x, headstartMap.camera.y]")
+    nearest = int(np.hypot(x - middle[0], y - middle[1]).argmin())
+    assert many.inner_text("[data-part=sample] h2") == found.samples[nearest].id
+    many.locator("canvas").focus()
+    many.keyboard.press("Escape")
+    assert len(selected(many)) == 0
+    many.keyboard.press("0")
+    assert many.evaluate("headstartMap.camera.zoom") == 1
+    many.locator(".map-class").first.focus()
+    many.keyboard.press("Space")
+    assert many.locator(".map-class").first.get_attribute("aria-pressed") == "true"
+
+
+def test_a_lost_context_is_drawn_again(many):
+    drawn = """() => {
+      const { scatter, camera } = headstartMap;
+      scatter.draw(camera, 3, 1);
+      const { gl } = scatter;
+      const pixels = new Uint8Array(4 * gl.drawingBufferWidth * gl.drawingBufferHeight);
+      gl.readPixels(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight, gl.RGBA,
+                    gl.UNSIGNED_BYTE, pixels);
+      return pixels.reduce((sum, one) => sum + one, 0);
+    }"""
+    many.evaluate("headstartMap.select([-3, -3, 4, -3, 4, 2])")
+    before = many.evaluate(drawn)
+    assert before > 0
+    many.evaluate("headstartMap.lost = headstartMap.scatter.gl.getExtension('WEBGL_lose_context')")
+    many.evaluate("headstartMap.lost.loseContext()")
+    until(many, "headstartMap.scatter.isLost")
+    many.evaluate("headstartMap.lost.restoreContext()")
+    until(many, "!headstartMap.scatter.isLost")
+    assert many.evaluate(drawn) == before
+
+
+def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):
+    page = look(device_scale_factor=2).open_map()
+    sizes = page.evaluate(
+        "[headstartMap.canvas.width, headstartMap.canvas.clientWidth,"
+        " headstartMap.canvas.height, headstartMap.canvas.clientHeight]"
+    )
+    assert sizes[0] == 2 * sizes[1] and sizes[2] == 2 * sizes[3]
+
+
+def test_two_fingers_come_nearer(look):
+    page = look(400, has_touch=True).open_map()
+    page.locator("canvas").scroll_into_view_if_needed()
+    box = box_of(page)
+    x, y = box["x"] + 180, box["y"] + 200
+    client = page.context.new_cdp_session(page)
+
+    def touch(kind, *apart):
+        points = [{"x": x + one, "y": y} for one in apart]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", -40, 40)
+    touch("touchMove", -80, 80)
+    touch("touchEnd")
+    assert page.evaluate("headstartMap.camera.zoom") == pytest.approx(2, rel=0.01)
+
+
+def test_a_point_tells_what_it_is_and_what_is_most_similar(look, shown):
+    page = look().open_map("pics")
+    found = found_map(shown, "pics")
+    sample = found.samples[7]
+    box = box_of(page)
+    at = page.evaluate("headstartMap.camera.toPixel(...headstartMap.places.slice(14, 16))")
+    page.mouse.move(box["x"] + at[0], box["y"] + at[1])
+    page.wait_for_selector("[data-part=tip]:not([hidden])")
+    assert sample.id in page.inner_text("[data-part=tip]")
+    assert sample.label in page.inner_text("[data-part=tip]")
+    until(page, "document.querySelector('[data-part=tip] img').naturalWidth > 0")
+    page.mouse.click(box["x"] + at[0], box["y"] + at[1])
+    page.wait_for_selector(".map-near li")
+    (near,) = shown.workspace.similar("net", "pics", ids=sample.id, count=24)
+    told = page.eval_on_selector_all(".map-near .map-go", "all => all.map((one) => one.title)")
+    assert told == [match.sample.id for match in near.matches]
+    distances = page.locator(".map-near li > span").all_inner_texts()
+    assert distances[0].startswith(f"{max(0, 1 - near.matches[0].similarity):.3f}")
+    page.locator(".map-near .map-go").first.click()
+    until(page, "id => document.querySelector('[data-part=sample] h2').textContent === id", told[0])
+
+
+def test_colours_tell_what_a_head_says(look, shown):
+    head = shown.workspace.heads.get("first:1")
+    found = found_map(shown, "pics")
+    view = shown.workspace.features("net", "pics")
+    said = dict(zip(view.ids, head.judge.predict(view.to_numpy()), strict=True))
+    right = sum(said[one.id] == one.label for one in found.samples)
+    page = look().open_map("pics", "split")
+    splits = found.samples.split_counts
+    assert legend(page) == {name: (splits[name], 0) for name in splits}
+    colour = page.locator("[data-part=colour]")
+    colour.select_option(label="error of first:1")
+    until(page, "headstartMap.column.title === 'error of first:1'")
+    assert legend(page) == {"right": (right, 0), "wrong": (90 - right, 0)}
+    assert "were seen when the head was trained" in page.inner_text("[data-part=note]")
+    colour.select_option(label="confidence of first:1")
+    until(page, "headstartMap.column.title === 'confidence of first:1'")
+    assert sum(count for count, _ in legend(page).values()) == 90
+    assert "colour=confidence" in page.url  # which can be sent to somebody
+
+
+def test_the_selection_is_a_file_for_dataset_correct(look, shown, tmp_path):
+    page = look().open_map("pics")
+    page.get_by_role("button", name="Select what is seen").click()
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="Selection as CSV").click()
+    waited.value.save_as(tmp_path / "selected.csv")
+    rows = list(csv.DictReader((tmp_path / "selected.csv").read_text().splitlines()))
+    found = found_map(shown, "pics")
+    assert [row["id"] for row in rows] == found.samples.ids
+    assert [row["label"] for row in rows] == found.samples.labels
+    assert {row["new_label"] for row in rows} == {""}
+
+
+def test_all_selected_samples_are_relabelled_at_once(look, shown):
+    page = look().open_map("pics")
+    found = found_map(shown, "pics")
+    x, y = found.coordinates.astype(np.float64).T
+    middle = np.sort(x)[4:6].mean()
+    box = [float(one) for one in (x.min() - 1, y.min() - 1, middle, y.min() - 1)]
+    box += [middle, float(y.max() + 1), float(x.min() - 1), float(y.max() + 1)]
+    page.evaluate("polygon => headstartMap.select(polygon)", box)
+    assert len(selected(page)) == 5
+    page.get_by_label("The selected samples are").fill("blue")
+    page.get_by_role("button", name="Write it down").click()
+    page.wait_for_selector("text=5 are written down to be blue")
+    said = shown.workspace.context.corrections.find("pics", ("pending",))
+    own = {found.samples[row].id for row in selected(page)}
+    assert {one.sample for one in said} >= own
+    assert {one.after for one in said if one.sample in own} == {"blue"}

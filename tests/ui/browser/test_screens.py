@@ -1,0 +1,67 @@
+"""Every screen, wide and on a phone: nothing is cut off, nothing goes wrong, all can be read."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+SERIOUS = ("serious", "critical")
+LIKE = 2
+"""Pages of one kind that are looked at."""
+MOST = 60
+
+
+def kind_of(path: str) -> tuple[str, ...]:
+    """Of addresses that differ in names alone, the same."""
+    parts = urlsplit(path).path.strip("/").split("/")
+    return tuple(part if place % 2 == 0 else "*" for place, part in enumerate(parts))
+
+
+def own_links(page, address):
+    links = page.eval_on_selector_all("a[href]", "all => all.map((one) => one.href)")
+    found = [link.removeprefix(address) for link in links if link.startswith(f"{address}/")]
+    return [link.partition("#")[0] for link in found]
+
+
+def too_wide(page):
+    """What reaches over the right edge, where the page can be moved sideways."""
+    return page.evaluate("""() => {
+      const { scrollWidth, clientWidth } = document.documentElement;
+      if (scrollWidth <= clientWidth) return [];
+      const over = [...document.querySelectorAll("body *")].filter(
+        (one) => one.getBoundingClientRect().right > clientWidth + 0.5);
+      return over.slice(-3).map((one) => one.outerHTML.slice(0, 200));
+    }""")
+
+
+def serious(page):
+    """What axe-core finds that keeps people out."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (one["id"], one["help"], [node["html"][:200] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_every_screen_is_whole_quiet_and_open_to_all(look, width, scheme):
+    seen = look(width, color_scheme=scheme)
+    waiting, looked_at, kinds = ["/"], set(), {}
+    problems = {}
+    while waiting and len(looked_at) < MOST:
+        path = waiting.pop(0)
+        kind = kind_of(path)
+        if path in looked_at or kinds.get(kind, 0) >= LIKE or kind[-1:] == ("picture",):
+            continue
+        looked_at.add(path)
+        kinds[kind] = kinds.get(kind, 0) + 1
+        page = seen.open(path)
+        if page.locator("#map").count():
+            page.wait_for_selector("#map[data-state=ready]")
+        if found := [*too_wide(page), *serious(page)]:
+            problems[path] = found
+        waiting += own_links(page, seen.address)
+    assert problems == {}
+    assert ("map",) in kinds and ("datasets", "*") in kinds
+    assert seen.is_clean()

@@ -1,0 +1,169 @@
+"""Whatever a client asks for, it is refused with a word: nothing of it is a fault of the server."""
+
+import json
+import re
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from headstart.ui.app import LARGEST_BODY, create_app
+from headstart.ui.routes.heads import LARGEST_SAMPLE
+from page_client import HERE, TOKEN, client_of
+
+ODD = (
+    "..",
+    "../../etc/passwd",
+    "/etc/passwd",
+    "http://169.254.169.254/latest",
+    "s3://bucket/prefix",
+    "zoo:efficientnet-lite0",
+    "applications:VGG16",
+    "x" * 5000,
+    "-1",
+    "0",
+    "1e9",
+    "99999999999999999999",
+    "net@top",
+    "first:0",
+    "first:99",
+    "first:-1",
+    "%00",
+    "\u202e",
+    "'; DROP TABLE heads; --",
+    "{{7*7}}",
+    "٣",
+    "None",
+)
+
+
+@pytest.fixture(scope="module")
+def app(page_workspace):
+    return create_app(page_workspace, TOKEN)
+
+
+def routes_of(app):
+    for route in app.routes:
+        if route.path != "/jobs/events":
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, route.path
+
+
+def quoted(text):
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+def ask(app, method, path, **more):
+    answer = client_of(app).request(method, path, headers={"origin": HERE}, **more)
+    assert answer.status_code < 500, (method, path, more, answer.text)
+    return answer
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda text: text[:20])
+def test_odd_names_in_a_path_are_refused(app, odd):
+    for method, path in routes_of(app):
+        if "{" in path:
+            asked = re.sub(r"\{[^}]+\}", lambda _: quoted(odd), path)
+            if odd in ("0", "-1") or method == "POST" or path.count("{") > 1 or "name" in path:
+                assert ask(app, method, asked).status_code in (303, *range(400, 500)), asked
+
+
+@settings(max_examples=25)
+@given(text=st.text(max_size=40), place=st.integers(0, 100))
+@example(text="\0", place=0)
+def test_any_text_in_a_path_is_refused_or_answered(app, text, place):
+    known = [one for one in routes_of(app) if "{" in one[1]]
+    method, path = known[place % len(known)]
+    with suppress(UnicodeEncodeError):  # no text: it cannot be sent
+        ask(app, method, re.sub(r"\{[^}]+\}", lambda _: quoted(text), path))
+
+
+QUERIES = ("label", "split", "start", "side", "truth", "guess", "a", "b", "features", "place")
+QUERIES += ("pattern", "most", "least", "licence", "cost", "here", "token")
+
+
+@settings(max_examples=25)
+@given(text=st.text(max_size=40), place=st.integers(0, 1000))
+@example(text="\0", place=0)
+@example(text="-1", place=2)
+@example(text="9" * 30, place=2)
+@example(text="0", place=3)
+def test_any_text_in_a_query_is_refused_or_answered(app, text, place):
+    paths = ("/datasets/pics", "/heads/first/samples", "/compare", "/labels/pics", "/zoo")
+    path, name = paths[place % len(paths)], QUERIES[place % len(QUERIES)]
+    with suppress(UnicodeEncodeError):
+        ask(app, "GET", f"{path}?{name}={quoted(text)}")
+        ask(app, "GET", f"/datasets/pics?{name}={quoted(text)}")
+
+
+FORMS = ("/labels/pics/say", "/labels/pics/audit", "/labels/pics/undo", "/rank/pics/train")
+FIELDS = ("sample", "action", "label", "other", "place", "features", "number", "name")
+
+
+@settings(max_examples=25)
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(FIELDS), st.text(st.characters(codec="utf-8"), max_size=40)
+    )
+)
+def test_any_form_is_refused_or_answered(app, fields):
+    for path in FORMS:
+        if not (path.endswith("audit") and fields.get("features") in ("net", "net@top")):
+            ask(app, "POST", path, data=fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("application/json", json.dumps({"sample": 1}).encode()),
+        ("application/json", b"{" * 1000),
+        ("multipart/form-data; boundary=x", b"--x\r\n"),
+        ("application/x-www-form-urlencoded", b"\xff\xfe"),
+        ("application/x-www-form-urlencoded", b"a=" + b"x" * (1 << 20)),
+        ("application/x-www-form-urlencoded", b"&".join([b"a=1"] * 3000)),
+        ("application/x-www-form-urlencoded", b"action=label&action=keep"),
+        ("text/plain", b""),
+    ],
+)
+def test_what_is_no_form_is_refused(app, kind, content):
+    for path in FORMS:
+        headers = {"origin": HERE, "content-type": kind}
+        answer = client_of(app).post(path, content=content, headers=headers)
+        assert 400 <= answer.status_code < 500, (path, answer.text)
+
+
+def test_a_request_that_is_too_large_is_refused_before_it_is_read(app):
+    headers = {"origin": HERE, "content-length": str(LARGEST_BODY + 1)}
+    answer = client_of(app).post("/heads/first/predict", content=b"x", headers=headers)
+    assert answer.status_code == 413
+    content = b"x" * (LARGEST_SAMPLE + 1)
+    assert (
+        client_of(app)
+        .post("/heads/first/predict", content=content, headers={"origin": HERE})
+        .status_code
+        == 413
+    )
+
+
+def test_a_dataset_is_not_found_by_its_source(app, page_workspace):
+    source = page_workspace.datasets.get("pics").source
+    assert ask(app, "GET", f"/datasets/{quoted(source)}").status_code == 404
+    assert ask(app, "GET", f"/rank/{quoted(source)}").status_code == 404
+    assert ask(app, "GET", "/backbones/net.keras").status_code == 404
+
+
+def test_a_text_of_a_client_is_never_read_as_a_path(app, page_workspace, monkeypatch):
+    """It would be predicted as a file, or as a dataset, of the server."""
+    from headstart.catalog.head import Head
+
+    given = []
+    monkeypatch.setattr(Head, "predict", lambda self, samples: given.append(samples) or 1 / 0)
+    for text in (b"/etc/passwd", b"pics", b"http://127.0.0.1/"):
+        client_of(app).post("/heads/first/predict", content=text, headers={"origin": HERE})
+    assert given and all(type(one) is bytes for one in given)
+
+
+def test_nothing_was_written_by_all_of_that(page_workspace):
+    """The tests of this file share a workspace; none of them had a right to say something."""
+    assert len(page_workspace.heads.list()) == 2

@@ -1,0 +1,62 @@
+"""Jobs on the page, as the ledger has them while they go on."""
+
+import json
+import shutil
+
+import httpx2
+import pytest
+
+import headstart as hs
+from headstart.extractors.run.settings import Settings
+from headstart.jobs.features.detach import detach
+from headstart.ui.safety import cookie_of
+from page_client import TOKEN, open_page, text_of
+from page_server import served
+
+
+@pytest.fixture(scope="module")
+def workspace(page_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs")
+    shutil.copytree(page_folder / "zoo", folder / "zoo")
+    return hs.open(folder / "zoo")
+
+
+@pytest.fixture(scope="module")
+def job(workspace):
+    """One that waits: of a cut that nothing is cached of."""
+    return detach(workspace.context, "net@relu", "pics", Settings(), 0, None)
+
+
+def test_a_job_that_waits_is_listed(workspace, job):
+    page = open_page(workspace)
+    said = text_of(page.get("/jobs"))
+    assert "net@relu" in said and "queued" in said and "0 of 90" in said
+    assert "queued" in text_of(page.get(f"/jobs/{job.id}"))
+
+
+def test_a_job_is_cancelled_and_opened_again(workspace, job):
+    page = open_page(workspace)
+    assert "cancelled" in text_of(page.post(f"/jobs/{job.id}/cancel"))
+    assert page.post(f"/jobs/{job.id}/cancel").status_code == 422
+    assert "queued" in text_of(page.post(f"/jobs/{job.id}/retry"))
+    assert page.post(f"/jobs/{job.id}/burn").status_code == 404
+    assert page.get("/jobs/999").status_code == 404
+
+
+def test_events_are_what_the_ledger_says(workspace, job):
+    with served(workspace) as address:
+        cookies = {cookie_of(TOKEN): TOKEN}
+        with httpx2.stream("GET", f"{address}/jobs/events", cookies=cookies) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            line = next(line for line in answer.iter_lines() if line.startswith("data: "))
+    (told,) = json.loads(line.removeprefix("data: "))
+    assert told["id"] == job.id and told["state"] == "queued" and told["total"] == 90
+    assert told["workers"] == [] and told["missing"] == 90
+
+
+def test_a_server_lets_in_who_opens_the_printed_address(workspace):
+    with served(workspace) as address:
+        assert httpx2.get(f"{address}/heads").status_code == 401
+        with httpx2.Client() as browser:
+            assert browser.get(f"{address}/heads?token={TOKEN}").status_code == 200
+            assert "first" in browser.get(f"{address}/heads").text

@@ -1,0 +1,106 @@
+"""What the map's addresses give: columns of numbers, and words about one sample."""
+
+import numpy as np
+import pytest
+
+from page_client import finished, open_page, text_of
+
+
+@pytest.fixture(scope="module")
+def page(page_workspace):
+    return open_page(page_workspace)
+
+
+@pytest.fixture(scope="module")
+def found(page_workspace):
+    return page_workspace.map("net", "pics")
+
+
+@pytest.fixture(scope="module")
+def at(found):
+    return f"/map/{found.kept.key}"
+
+
+def asked(ws, method="pca", seed=0):
+    key = ws.context.feature_sets.find_sets()[0].key
+    return {"dataset": "pics", "set": key, "method": method, "seed": str(seed)}
+
+
+def test_the_columns_of_a_map_are_those_of_python(page, found, at):
+    answer = page.get(f"{at}/coordinates")
+    told = np.frombuffer(answer.content, "<f4").reshape(-1, 2)
+    np.testing.assert_array_equal(told, found.coordinates)
+    assert "immutable" in answer.headers["cache-control"]
+    legend = page.get(f"{at}/legend?colour=label").json()
+    codes = np.frombuffer(page.get(f"{at}/values?colour=label").content, "<u2")
+    assert legend["kind"] == "classes"
+    assert [legend["names"][code] for code in codes] == found.samples.labels
+    ids = page.get(f"{at}/ids").json()["ids"]
+    assert ids == found.samples.ids
+    assert page.get(f"{at}/find", params={"text": ids[17]}).json()["row"] == 17
+    assert page.get(f"{at}/find?text=no+such").json()["row"] is None
+
+
+def test_a_point_tells_of_its_sample_and_of_those_most_similar(page, page_workspace, found, at):
+    told = page.get(f"{at}/sample/5").json()
+    sample = found.samples[5]
+    assert (told["id"], told["label"], told["split"]) == (sample.id, sample.label, sample.split)
+    assert page.get(told["picture"]).headers["content-type"] == "image/png"
+    (near,) = page_workspace.similar("net", "pics", ids=sample.id, count=24)
+    matches = page.get(f"{at}/near/5").json()["matches"]
+    assert [one["id"] for one in matches] == [one.sample.id for one in near.matches]
+    assert [found.samples[one["row"]].id for one in matches] == [one["id"] for one in matches]
+
+
+def test_a_map_that_is_not_there_is_made_by_a_button_and_shown(page, page_workspace):
+    wanted = asked(page_workspace, seed=7)
+    before = text_of(page.get("/map", params=wanted))
+    assert "Make the map" in before and "headstart features map net@top pics --seed 7" in before
+    answer = page.post("/map", data=wanted, follow_redirects=False)
+    assert answer.status_code == 303
+    shown = finished(page, answer.headers["location"])
+    assert 'data-address="/map/' in shown.text
+    assert not page_workspace.map("net", "pics", seed=7).is_new
+
+
+def test_a_map_that_cannot_be_made_says_why(page, page_workspace, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    answer = page.post("/map", data=asked(page_workspace, "umap"), follow_redirects=False)
+    assert "pip install 'headstart[umap]'" in text_of(finished(page, answer.headers["location"]))
+
+
+def test_who_may_only_read_is_given_the_command(page_workspace):
+    page = open_page(page_workspace, read_only=True)
+    told = text_of(page.get("/map", params=asked(page_workspace, "tsne")))
+    assert "Make the map" not in told
+    assert "headstart features map net@top pics --method tsne" in told
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/map/abc/coordinates", 404),
+        ("{at}/values?colour=age", 400),
+        ("{at}/values?colour=prediction:99", 404),
+        ("{at}/sample/99", 404),
+        ("{at}/sample/-1", 400),
+        ("{at}/near/x", 400),
+        ("{at}/find", 400),
+        ("/map?dataset=none", 404),
+        ("/map?dataset=pics&method=som", 422),
+        ("/map?dataset=pics&set=zz", 404),
+        ("/map?dataset=pics&seed=x", 400),
+    ],
+)
+def test_what_is_not_there_is_refused(page, at, path, status):
+    answer = page.get(path.format(at=at), headers={"accept": "application/json"})
+    assert answer.status_code == status and answer.json()["error"]["message"]
+
+
+def test_a_map_of_another_version_of_the_dataset_is_not_shown(own_workspace):
+    found = own_workspace.map("net", "pics")
+    own_workspace.datasets.exclude("pics", [found.samples[0].id])
+    page = open_page(own_workspace)
+    answer = page.get(f"/map/{found.kept.key}/ids", headers={"accept": "application/json"})
+    assert answer.status_code == 404
+    assert "has other samples than when the map was made" in answer.json()["error"]["message"]
