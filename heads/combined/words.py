@@ -1,4 +1,4 @@
-"""What is said of an ensemble: of which heads it is, and what it is worth compared with the best."""
+"""What is said of an ensemble: of which heads it is, and how it compares with the best of them."""
 
 from __future__ import annotations
 

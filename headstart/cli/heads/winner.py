@@ -109,7 +109,7 @@ def confirmed_text(head: Any) -> str:
 
 
 def ensemble_text(head: Any) -> str:
-    """What an ensemble has on the test split, compared with the best of its members."""
+    """What an ensemble has on the test split, and how it compares with the best member."""
     from headstart.heads.combined.words import compared_text, members_text
     from headstart.heads.evaluation.provenance import scored_text
 
