@@ -116,5 +116,6 @@ def ensemble_text(head: Any) -> str:
     record = head.record
     return (
         f"Ensemble: {record.name}:{record.version}, {members_text(record.settings)}, has "
-        f"{scored_text(record)}, which took no part in the choice; {compared_text(record.settings)}."
+        f"{scored_text(record)}, which took no part in the choice; "
+        f"{compared_text(record.settings)}."
     )
