@@ -83,7 +83,7 @@ $(BIN)/pip:
 
 $(VENV)/.demo-$(FILES): pyproject.toml | $(BIN)/pip
 	rm -rf build $(VENV)/.demo-*
-	$(INSTALL) -e '.[demo]'
+	$(INSTALL) -e '.[demo,ui]'
 	touch $@
 
 $(VENV)/.dev-$(FILES): pyproject.toml | $(BIN)/pip

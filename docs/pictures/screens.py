@@ -1,7 +1,8 @@
 """Pictures of the page's screens, for docs/page.md.
 
-`python docs/pictures/screens.py WORKSPACE`, with the workspace of `headstart demo`: writes
-`page-NAME.png` beside this file, small enough for a repository. Chromium has to be on PATH.
+`python docs/pictures/screens.py WORKSPACE [NAME …]`, with the workspace of `headstart demo` and a
+map: writes `page-NAME.png` beside this file, small enough for a repository. Chromium has to be on
+PATH.
 """
 
 from __future__ import annotations
@@ -81,23 +82,36 @@ def near(page: Page) -> None:
     page.wait_for_timeout(1500)  # until the pictures are there
 
 
+def done(button: str, found: str) -> Callable[[Page], None]:
+    """Press a button, and wait for what is computed behind it."""
+
+    def prepare(page: Page) -> None:
+        page.get_by_role("button", name=button).click()
+        page.wait_for_selector(found, timeout=300_000)
+
+    return prepare
+
+
 def shots(workspace: hs.Workspace) -> list[Shot]:
     """All of them."""
     mapped = workspace.context.maps.find_all()[0]
-    head = workspace.context.heads.find_all()[0]
-    identity = mapped.identity
-    at = f"/map?dataset={mapped.dataset}&set={identity.feature_key[:16]}&method={identity.method}"
+    first, second = workspace.context.heads.find_all()[:2]
+    identity, dataset = mapped.identity, mapped.dataset
+    at = f"/map?dataset={dataset}&set={identity.feature_key[:16]}&method={identity.method}"
     return [
         Shot("overview", "/"),
-        Shot("backbone", f"/backbones/{head.backbone}"),
-        Shot("datasets", f"/datasets/{mapped.dataset}"),
-        Shot("heads", "/heads"),
-        Shot("head", f"/heads/{head.name}"),
-        Shot("jobs", "/jobs"),
+        Shot("backbone", f"/backbones/{first.backbone}"),
+        Shot("zoo", "/zoo"),
+        Shot("dataset", f"/datasets/{dataset}"),
         Shot("map", at, lassoed),
-        Shot("map-errors", f"{at}&colour=error:{head.id}", ready, scheme="dark"),
+        Shot("map-errors", f"{at}&colour=error:{first.id}", ready, scheme="dark"),
         Shot("map-near", at, near),
         Shot("map-phone", at, ready, width=PHONE),
+        Shot("rank", f"/rank/{dataset}", done("Try linear heads", "svg.chart")),
+        Shot("head", f"/heads/{first.name}"),
+        Shot("compare", f"/compare?a={first.name}&b={second.name}"),
+        Shot("labels", f"/labels/{dataset}", done("Find labels", ".judge")),
+        Shot("jobs", "/jobs"),
     ]
 
 
@@ -112,14 +126,14 @@ def small(picture: bytes) -> bytes:
     return file.getvalue()
 
 
-def main(root: Path, folder: Path = FOLDER) -> None:
-    """Draw all screens of a workspace."""
+def main(root: Path, folder: Path, names: list[str]) -> None:
+    """Draw screens of a workspace: those named, or all."""
     path = find_chromium()
     if path is None:
         raise SystemExit(NONE)
     workspace = hs.open(root)
     with served(workspace) as address, opened(path) as browser:
-        for shot in shots(workspace):
+        for shot in [one for one in shots(workspace) if not names or one.name in names]:
             context = browser.new_context(
                 viewport={"width": shot.width, "height": TALL}, color_scheme=shot.scheme
             )
@@ -137,4 +151,4 @@ def main(root: Path, folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else FOLDER)
+    main(Path(sys.argv[1]), FOLDER, sys.argv[2:])

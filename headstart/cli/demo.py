@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,14 @@ def _demo(call: Call) -> Result:
 def _show(result: DemoResult, out: Any) -> None:
     from headstart.demo import CREDIT
 
+    root = Path(result.saved).parent
     out.print(_scores(result))
     out.print(_costs(result))
     out.print(_predictions(result))
     for line in (
         f"The attached model: {result.saved}",
         f"It equals the cached path within {result.max_abs_diff:.1g}. {CREDIT}",
+        f"Look at all of it in a browser: headstart ui --workspace {shlex.quote(str(root))}",
     ):
         out.print(text(line), soft_wrap=True)
 

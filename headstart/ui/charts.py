@@ -77,7 +77,8 @@ class Frame:
         first, last = (math.log10(one) for one in self.x)
         tens = range(math.floor(first), math.ceil(last) + 1)
         values = [factor * 10.0**ten for ten in tens for factor in (1, 2, 5)]
-        return [value for value in values if self.x[0] <= value <= self.x[1]]
+        found = [value for value in values if self.x[0] <= value <= self.x[1]]
+        return found if len(found) > 1 else _round_values(*self.x)
 
     def _across(self, value: float) -> str:
         place, low = self.across(value), self.height - BOTTOM

@@ -52,7 +52,7 @@ class Axis:
     def labels(self) -> list[str]:
         """What is written at it, from below."""
         if self.are_numbers:
-            return [f"{end:g}" for end in self._ends()]
+            return [f"{end:.4g}" for end in self._ends()]
         return sorted({str(one) for one in self.values if one is not None})
 
     def _ends(self) -> tuple[float, float]:

@@ -24,10 +24,16 @@ class Screen:
     Attributes:
         title: what it is called there.
         path: its address.
+        others: where the addresses of its other screens begin.
     """
 
     title: str
     path: str
+    others: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether an address is one of its screens."""
+        return any(path == one or path.startswith(f"{one}/") for one in (self.path, *self.others))
 
 
 @dataclass(frozen=True)

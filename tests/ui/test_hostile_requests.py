@@ -97,8 +97,14 @@ def test_any_text_in_a_query_is_refused_or_answered(app, text, place):
         ask(app, "GET", f"/datasets/pics?{name}={quoted(text)}")
 
 
-FORMS = ("/labels/pics/say", "/labels/pics/audit", "/labels/pics/undo", "/rank/pics/train")
-FIELDS = ("sample", "action", "label", "other", "place", "features", "number", "name")
+FORMS = (
+    "/retrain",
+    "/labels/pics/say",
+    "/labels/pics/audit",
+    "/labels/pics/undo",
+    "/rank/pics/train",
+)
+FIELDS = ("head", "sample", "action", "label", "other", "place", "features", "number", "name")
 
 
 @settings(max_examples=25)

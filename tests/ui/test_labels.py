@@ -137,7 +137,7 @@ def test_a_head_is_trained_again_and_compared_with_what_it_was(page, own_workspa
     own_workspace.datasets.correct(
         "pics", {one.id: "red" for one in samples if "green/red-" in one.id}
     )
-    page.post("/heads/first:1/retrain")
+    page.post("/retrain", data={"head": "first:1"})
     answer = finished(page, "/heads/first:1/retrained")
     assert answer.url.path == "/compare" and "first:1 and first:3" in text_of(answer)
 

@@ -175,6 +175,8 @@ def _judged(
     probable it is to it, (n,) float32."""
     head = TrainedHead(context, record)
     head.need_classes()
+    task = head.task
+    assert isinstance(task, Classification)  # that is what was seen to
     manifest = context.manifests.open(dataset.manifest)
     view = context.cache().open_view(record.feature_key, manifest)
     view = of_samples(view, head.windows["pooled"]) if head.windows else view
@@ -183,7 +185,7 @@ def _judged(
     means = of.mean(np.concatenate(outputs)) if outputs else np.empty((0, 1), np.float32)
     own = places_in(samples, SampleColumns.of(of.samples))
     guesses, sure = np.full(len(samples), -1), np.full(len(samples), np.nan, np.float32)
-    guesses[own] = head.task.guess(means)
+    guesses[own] = task.guess(means)
     sure[own] = means[np.arange(len(means)), guesses[own]]
     return guesses, sure
 

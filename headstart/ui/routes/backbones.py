@@ -18,7 +18,7 @@ from headstart.ui.asked import whole, word
 from headstart.ui.site import Same, Screen, site_of
 from headstart.values.showable import Results
 
-SCREEN = Screen("Backbones", "/backbones")
+SCREEN = Screen("Backbones", "/backbones", ("/zoo",))
 MILLION = 1_000_000
 
 

@@ -22,12 +22,12 @@ from headstart.jobs.heads.care.described import VOID, lines_of
 from headstart.jobs.heads.care.judgement import Verdict, find_confused, judgement_of
 from headstart.registry import listing
 from headstart.trained_head import Judged
-from headstart.ui.asked import body_of, whole
+from headstart.ui.asked import body_of, field, form_of, whole
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.charts import draw_coverage, draw_reliability
 from headstart.ui.site import Same, Screen, Site, as_json, site_of
 
-SCREEN = Screen("Heads", "/heads")
+SCREEN = Screen("Heads", "/heads", ("/compare",))
 SHOWN = 48
 MOST_JUDGED = 50_000
 """Test samples that are judged while somebody waits for the page."""
@@ -65,7 +65,8 @@ def show_head(request: Request) -> Response:
         head,
         head=record,
         reference=reference,
-        lines=lines_of(head),
+        lines=lines_of(head)[1:],
+        main=_score(head.metrics),
         classes=class_scores(head.metrics, record.classes),
         found=found,
         problem=problem,
@@ -114,11 +115,16 @@ async def predict(request: Request) -> Response:
     return as_json(await run_in_threadpool(_predicted, head, content))
 
 
-def retrain(request: Request) -> Response:
+async def retrain(request: Request) -> Response:
     """Train a head's next version on its dataset as it is now, in the background."""
-    site, head = site_of(request), _head(request)
-    key = _key(site, head)
-    site.works.begin(key, lambda _: head.retrain())
+    reference = field(await form_of(request), "head")
+    return await run_in_threadpool(_retrain, request, reference)
+
+
+def _retrain(request: Request, reference: str) -> Response:
+    site = site_of(request)
+    head = site.workspace.heads.get(reference)
+    site.works.begin(_key(site, head), lambda _: head.retrain())
     return RedirectResponse(f"/heads/{_reference(head)}/retrained", 303)
 
 
@@ -195,7 +201,7 @@ def _score(metrics: dict[str, Any]) -> dict[str, Any]:
     """The main score of a head's row, in words."""
     name = next((one for one in MAIN_SCORES if one in metrics), None)
     if name is None:
-        return {"score": None, "value": 0, "words": "", "interval": ""}
+        return dict.fromkeys(("score", "value", "words", "interval"))
     value = metrics[name]
     words, interval = words_of(name), interval_text(metrics, name)
     return {"score": score_text(name, value), "value": value, "words": words, "interval": interval}
@@ -206,6 +212,6 @@ ROUTES = [
     Route("/heads/{reference}", show_head),
     Route("/heads/{reference}/samples", show_confused),
     Route("/heads/{reference}/predict", predict, methods=["POST"]),
-    Route("/heads/{reference}/retrain", retrain, methods=["POST"]),
+    Route("/retrain", retrain, methods=["POST"]),
     Route("/heads/{reference}/retrained", show_retrained),
 ]

@@ -27,7 +27,7 @@ from headstart.ui.parallel import Axis, draw_parallel
 from headstart.ui.site import Same, Screen, site_of
 from headstart.values.showable import Results
 
-SCREEN = Screen("Rank", "/rank")
+SCREEN = Screen("Rank", "/rank", ("/sweeps",))
 COSTS = {"ms": "ms per sample to extract", "bytes": "bytes per sample to keep"}
 
 
@@ -53,8 +53,9 @@ def show_ranking(request: Request) -> Response:
         answer.headers["refresh"] = "1"
         return answer
     found: Results[Rank] = work.result if work is not None and not work.error else Results()
-    cost = request.query_params.get("cost", "ms")
-    cost = cost if cost in COSTS else "ms"
+    cost = request.query_params.get("cost", "")
+    if cost not in COSTS:  # what nothing is known of is not drawn unless it is asked for
+        cost = "ms" if any(one.seconds for one in found) else "bytes"
     points = [point for one in found if (point := _point(one, cost)) is not None]
     named = shlex.quote(dataset.name)
     return site.show(

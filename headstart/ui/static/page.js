@@ -85,3 +85,6 @@ function reachable() {
 }
 reachable();
 addEventListener("resize", reachable);
+
+// On a narrow screen the navigation is wider than the page: where one is stands in sight.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });

@@ -112,22 +112,43 @@ def look(browser: Browser, shown: Shown):
     tabs: list[Look] = []
 
     def opening(width: int = 1280, **options) -> Look:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        context.set_default_timeout(20_000)
-        page = context.new_page()
-        found = Look(page, shown.address)
-        page.on("console", lambda said: _note_error(said, found))
-        page.on("pageerror", lambda error: found.errors.append(str(error)))
-        page.on("request", lambda asked: _note(asked.url, found))
-        page.goto(f"{shown.address}/?token={TOKEN}")
-        page.wait_for_url(f"{shown.address}/")
-        tabs.append(found)
-        return found
+        tabs.append(_opened(browser, shown, width, **options))
+        return tabs[-1]
 
     yield opening
     for one in tabs:
         one.page.context.close()
         assert one.is_clean()
+
+
+@pytest.fixture(scope="module")
+def one_tab(browser: Browser, shown: Shown) -> Iterator[Page]:
+    """The map of all rows, opened once."""
+    found = _opened(browser, shown)
+    yield found.open_map()
+    found.page.context.close()
+    assert found.is_clean()
+
+
+@pytest.fixture
+def many(one_tab: Page) -> Page:
+    """The same as if it had just been opened."""
+    one_tab.get_by_text("move", exact=True).click()
+    one_tab.evaluate("headstartMap.camera.fit(); headstartMap.setSelection(null)")
+    return one_tab
+
+
+def _opened(browser: Browser, shown: Shown, width: int = 1280, **options) -> Look:
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    found = Look(page, shown.address)
+    page.on("console", lambda said: _note_error(said, found))
+    page.on("pageerror", lambda error: found.errors.append(str(error)))
+    page.on("request", lambda asked: _note(asked.url, found))
+    page.goto(f"{shown.address}/?token={TOKEN}")
+    page.wait_for_url(f"{shown.address}/")
+    return found
 
 
 def _note_error(said: ConsoleMessage, found: Look) -> None:

@@ -4,6 +4,7 @@
 const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#b8458a", "#b97700", "#45a5e0", "#4b3b8f"];
 const DARK = ["#4ba3e3", "#ff7f32", "#2fd3a3", "#f096c6", "#f0b429", "#8fd3ff", "#f4ec6a"];
 export const SHAPES = ["circle", "square", "triangle", "diamond"];
+const TRIANGLE = SHAPES.indexOf("triangle");
 export const DISTINCT = LIGHT.length * SHAPES.length;
 const GREY = { light: "#8a8f98", dark: "#7d838d" };
 const QUIET = { light: "#7fa6c4", dark: "#5d86a8" };
@@ -25,7 +26,10 @@ export function marksOfClasses(counts, isDark, emphasis) {
   const theme = isDark ? "dark" : "light";
   if (emphasis) {
     const colours = { quiet: QUIET[theme], loud: LOUD[theme], none: GREY[theme] };
-    return emphasis.map((one) => ({ colour: colours[one], shape: one === "loud" ? 2 : 0 }));
+    return emphasis.map((one) => {
+      const isLarge = one === "loud";
+      return { colour: colours[one], shape: isLarge ? TRIANGLE : 0, isLarge };
+    });
   }
   const colours = isDark ? DARK : LIGHT;
   const marks = counts.map(() => ({ colour: GREY[theme], shape: 0, isOther: true }));

@@ -3,7 +3,7 @@
 // All that the graphics memory holds is kept here as well: a lost context is made again from it.
 
 import { NONE } from "./columns.js";
-import { SHAPES, rgbOf } from "./palette.js";
+import { rgbOf } from "./palette.js";
 
 const WORDS_WIDE = 1024; // of the texture with the selection
 const CODES_WIDE = 256; // of the table of colours: 65,536 codes
@@ -36,7 +36,8 @@ const SHADERS = {
         alpha = turn == 2 ? 1.0 : alpha * 0.12;
       }
       colour = vec4(vec3(mark.rgb) / 255.0, alpha);
-      shape = int(mark.a & 7u);
+      shape = int(mark.a & 3u);
+      if ((mark.a & 4u) != 0u) gl_PointSize *= 1.6;
     }`,
   fragment: `#version 300 es
     precision highp float;
@@ -50,7 +51,7 @@ const SHADERS = {
       if (shape == 1) out_of = max(at.x, at.y) * 1.12;
       if (shape == 2) out_of = max(1.0 + (at.x - gl_PointCoord.y) * 0.9, gl_PointCoord.y + 0.05);
       if (shape == 3) out_of = at.x + at.y;
-      float edge = 2.0 / size;
+      float edge = 2.0 / size; // a pixel, softly
       float alpha = colour.a * (1.0 - smoothstep(1.0 - edge, 1.0, out_of));
       if (alpha < 0.004) discard;
       seen = vec4(colour.rgb * alpha, alpha);
@@ -90,7 +91,7 @@ export class Scatter {
     this.#fillCodes();
   }
 
-  /** How each code is drawn, `{colour, shape, alpha}`; others, and no code, as `rest`. */
+  /** How each code is drawn, `{colour, shape, alpha, isLarge}`; others, and no code, as `rest`. */
   setMarks(marks, rest) {
     const table = new Uint32Array(this.marks.buffer);
     table.fill(packed(rest));
@@ -183,9 +184,9 @@ export function sizeOfPoints(count, zoom) {
   return Math.min(14, whole * Math.max(1, zoom) ** 0.3);
 }
 
-function packed({ colour, shape = 0, alpha = 0.85 }) {
+function packed({ colour, shape = 0, alpha = 0.85, isLarge = false }) {
   const [red, green, blue] = Array.isArray(colour) ? colour : rgbOf(colour);
-  const last = (Math.round(alpha * ALPHA_STEPS) << 3) | (shape % SHAPES.length);
+  const last = (Math.round(alpha * ALPHA_STEPS) << 3) | (isLarge ? 4 : 0) | shape;
   return ((last << 24) | (blue << 16) | (green << 8) | red) >>> 0; // bytes, the lowest first
 }
 

@@ -196,7 +196,7 @@ def contents_of(samples: SampleColumns) -> str:
     """sha256 over the digests of samples, in order."""
     found = hashlib.sha256()
     for digests in samples.digest_blocks():
-        found.update(np.ascontiguousarray(digests))
+        found.update(digests.tobytes())
     return found.hexdigest()
 
 

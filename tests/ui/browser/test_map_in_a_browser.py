@@ -10,11 +10,6 @@ STAR = [(np.cos(2.4 * n) * 3, np.sin(2.4 * n) * 3) for n in range(25)]
 """It crosses itself, so that the even-odd rule says which parts are within."""
 
 
-@pytest.fixture
-def many(look):
-    return look().open_map()
-
-
 def found_map(shown, name="many"):
     features = {"many": "flat", "pics": "net"}[name]
     return shown.workspace.map(features, name)
@@ -152,7 +147,7 @@ def test_a_lost_context_is_drawn_again(many):
 
 
 def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):
-    page = look(device_scale_factor=2).open_map()
+    page = look(device_scale_factor=2).open_map("pics")
     sizes = page.evaluate(
         "[headstartMap.canvas.width, headstartMap.canvas.clientWidth,"
         " headstartMap.canvas.height, headstartMap.canvas.clientHeight]"
@@ -161,7 +156,7 @@ def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):
 
 
 def test_two_fingers_come_nearer(look):
-    page = look(400, has_touch=True).open_map()
+    page = look(400, has_touch=True).open_map("pics")
     page.locator("canvas").scroll_into_view_if_needed()
     box = box_of(page)
     x, y = box["x"] + 180, box["y"] + 200
