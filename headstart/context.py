@@ -10,12 +10,12 @@ from headstart.config import Config, load_config
 from headstart.errors import FeatureError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
+from headstart.extractors.cache.kept_maps import KeptMaps
 from headstart.extractors.engines.conversions import Conversions
 from headstart.extractors.engines.engine import INT8
 from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
-from headstart.heads.exploration.kept_maps import KeptMaps
 from headstart.paths import inside
 from headstart.registry.audit.corrections import CorrectionRepository
 from headstart.registry.audit.events import EventRepository

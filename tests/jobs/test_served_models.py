@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 
 import headstart as hs
 from conftest import clean_environment
+from headstart.extractors.runtime import keras as load_keras
+from headstart.jobs.heads import log
 
 MOST = 180.0
 """Seconds for it to load TensorFlow and the model, on a machine that others use."""
@@ -61,6 +64,25 @@ def answer_of(address, inputs):
     )
     with urllib.request.urlopen(request) as answer:
         return np.array(json.load(answer)["predictions"], np.float32)
+
+
+def test_texts_go_into_a_logged_model_as_a_request_has_them(tmp_path):
+    keras = load_keras()
+    given = keras.Input((), dtype="string")
+    words = keras.layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3)
+    means = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(5, 4)(words(given)))
+    model = keras.Model(given, keras.layers.Dense(2, activation="softmax")(means))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what MLflow itself calls
+        from mlflow.pyfunc import load_model
+        from mlflow.utils.proto_json_utils import parse_tf_serving_input
+
+        log._save(model, tmp_path / "model")
+        kept = load_model(str(tmp_path / "model"))
+        texts = {"inputs": ["a b", "b b b", ""]}  # as `mlflow models serve` reads it
+        found = kept.predict(parse_tf_serving_input(texts, kept.metadata.get_input_schema()))
+    expected = model.predict(np.array(texts["inputs"], object), verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.cached import check_one_cut, features_of, of_samples
 from headstart.context import Context
+from headstart.extractors.cache.kept_maps import KeptMap, MapIdentity, contents_of
 from headstart.extractors.run.keys import keys_of
 from headstart.heads.exploration.coordinates import (
     METHODS,
@@ -17,7 +18,6 @@ from headstart.heads.exploration.coordinates import (
     coordinates_of,
     shown_of,
 )
-from headstart.heads.exploration.kept_maps import KeptMap, MapIdentity, contents_of
 from headstart.heads.rows import rows_of
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named

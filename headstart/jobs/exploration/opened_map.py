@@ -14,11 +14,11 @@ import numpy as np
 from headstart.cached import of_samples
 from headstart.context import Context
 from headstart.errors import FeatureError, NotFound
+from headstart.extractors.cache.kept_maps import KeptMap, MapIdentity, contents_of
 from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
-from headstart.heads.exploration.kept_maps import KeptMap, MapIdentity, contents_of
 from headstart.heads.exploration.similarity import most_similar
 from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.exploration.looked_at import check_count, rows_named

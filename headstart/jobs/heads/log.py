@@ -148,7 +148,7 @@ def _save(model: Any, place: Path) -> None:
         return Schema(
             [
                 TensorSpec(
-                    np.dtype(one.dtype),
+                    np.dtype(object if one.dtype == "string" else one.dtype),
                     tuple(-1 if size is None else size for size in one.shape),
                     one.name if named else None,
                 )

@@ -133,4 +133,7 @@ def test_labels_of_emoji_that_were_changed_are_found_and_the_head_gets_better(
     was, now = (ws.heads.get(f"emoji:{number}") for number in (1, 2))
     compared = ws.heads.compare(was, now)
     assert f"Fixed: {len(compared.fixed)}" in said
-    assert len(compared.fixed) >= len(compared.broken)
+    # Wrong labels of the test split count as mistakes no longer. The head itself is hardly better:
+    # two wrong labels in a hundred do not harm a linear one so much that 379 samples could tell.
+    assert now.metrics["accuracy"] > was.metrics["accuracy"]
+    assert compared.p_value > 0.05
