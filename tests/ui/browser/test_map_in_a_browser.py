@@ -129,11 +129,11 @@ PIXELS = """() => {
   const { scatter, camera, canvas } = headstartMap;
   scatter.draw(camera, 6, 1);
   const copy = document.createElement("canvas");
-  [copy.width, copy.height] = [canvas.width, canvas.height];
+  [copy.width, copy.height] = [90, 60];
   const drawing = copy.getContext("2d");
   drawing.fillStyle = getComputedStyle(canvas.parentElement).backgroundColor;
   drawing.fillRect(0, 0, copy.width, copy.height);
-  drawing.drawImage(canvas, 0, 0);
+  drawing.drawImage(canvas, 0, 0, copy.width, copy.height);
   return [...drawing.getImageData(0, 0, copy.width, copy.height).data];
 }"""
 
