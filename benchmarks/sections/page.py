@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from playwright.sync_api import Browser, Page
 from timing import Section
 
 import headstart as hs
-from playwright.sync_api import Browser, Page
 from sections import all_rows
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
